@@ -1,0 +1,36 @@
+import type { HardwareState } from '../core/inventory.js';
+
+/** Reads of git servers. Messages never contain credentials. */
+export interface GitClient {
+  /**
+   * The commit at which a branch, tag or full hash stands; empty = the default branch. Unknown: fault `invalid` with reason
+   * GIT_REF; refused: `rejected`, unreachable: `unavailable`, both with reason GIT_CLONE.
+   */
+  resolve(url: string, ref: string, signal: AbortSignal): Promise<string>;
+}
+
+/** The hardware state manager, or a file in its terms. A source that cannot be read is a fault with reason INVENTORY. */
+export interface HardwareClient {
+  fetchHardwareState(signal: AbortSignal): Promise<HardwareState>;
+  /** For messages: `http://cray-smd/hsm/v2`. */
+  readonly source: string;
+}
+
+/** What the API asks of Temporal. Deadlines on every call; no answer: fault `unavailable`. */
+export interface Orchestrator {
+  /** Already started, running or closed, counts as started. */
+  startSession(start: SessionStart): Promise<void>;
+  /** The cancel signal; a workflow that is closed or not there counts as told. */
+  cancelSession(jobId: string, reason: string): Promise<void>;
+  /** Whether Temporal answers now. */
+  check(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+export interface SessionStart {
+  readonly jobId: string;
+  readonly sessionName: string;
+  readonly configurationName: string;
+  /** `<session>: <configuration> → <target>` */
+  readonly summary: string;
+}

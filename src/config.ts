@@ -1,0 +1,255 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+/** Everything that the environment decides, parsed once: complete, or the process does not start. */
+export interface Config {
+  /** Holds the embedded database, jobs, keys and Temporal's file. */
+  readonly dataDirectory: string;
+  readonly databasePath: string;
+  readonly api: ApiConfig;
+  readonly temporal: TemporalConfig;
+  readonly runner: RunnerConfig;
+  readonly sources: SourceConfig;
+  readonly masterKeyFile: string;
+  readonly logLevel: string;
+}
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface ApiConfig {
+  readonly listen: Address;
+  /** Serves only what jobs call; absent: the API's own address does. */
+  readonly jobListen?: Address;
+  /** Where jobs reach those routes; absent: from the listening address. */
+  readonly jobUrl?: string;
+  readonly auth:
+    | { readonly kind: 'none' }
+    | { readonly kind: 'tokens'; readonly file: string }
+    | { readonly kind: 'loopback' };
+  readonly maxBodyBytes: number;
+}
+
+export interface TemporalConfig {
+  /** Absent in embedded mode: a dev server is started. */
+  readonly address?: string;
+  readonly namespace: string;
+  readonly cli: string;
+  /** Of the dev server; 0 = a free one. */
+  readonly port: number;
+  readonly uiPort: number;
+}
+
+export interface RunnerConfig {
+  readonly kind: 'local';
+  readonly jobsDirectory: string;
+  readonly jobRetentionSeconds: number;
+  readonly python: string;
+  readonly ansiblePlaybook: string;
+  readonly ansibleConfigDirectory?: string;
+  readonly sshPrivateKeyFile?: string;
+  readonly sshPublicKeyFile?: string;
+  readonly sshCertificateFile?: string;
+  /** Running jobs at once, in this worker. */
+  readonly maxJobs: number;
+}
+
+export interface SourceConfig {
+  /** `https:ssh` and the like, as git's GIT_ALLOW_PROTOCOL. */
+  readonly gitProtocols: string;
+  /** In the format of git-credential-store. */
+  readonly gitCredentialsFile?: string;
+  readonly gitCaFile?: string;
+  readonly gitSshKeyFile?: string;
+  readonly gitKnownHostsFile?: string;
+  readonly hsmUrl: string;
+  readonly hsmTokenFile?: string;
+  readonly hsmCaFile?: string;
+  /** YAML in HSM's terms, instead of an HSM. */
+  readonly inventoryFile?: string;
+}
+
+/** Every variable that is read, with what the README says of it. */
+export const VARIABLES = {
+  KEELSON_DATA: 'data directory; default `./data`',
+  KEELSON_CACHE: 'tools that the set-up installed; default below the user’s cache directory',
+  API_LISTEN:
+    'host:port of the API; default `127.0.0.1:8080`; other than loopback needs AUTH_TOKENS_FILE or AUTH',
+  AUTH: '`none`: no authentication on any address (warned about at each start)',
+  AUTH_TOKENS_FILE: 'tokens with their roles: a line each, `<token> read|write <name>`',
+  JOB_LISTEN: 'host:port that serves jobs only; default: the API’s',
+  JOB_API_URL: 'URL at which jobs reach it; default: from the address',
+  MAX_BODY_BYTES: 'largest request body; default 16777216',
+  MASTER_KEY_FILE: 'key that job tokens derive from; made at first start in the data directory',
+  TEMPORAL_ADDRESS: 'host:port of a Temporal service; absent: `npm start` runs a dev server',
+  TEMPORAL_NAMESPACE: 'default `default`',
+  TEMPORAL_CLI: 'the `temporal` program; default: on the path, else in the cache',
+  TEMPORAL_PORT: 'of the dev server; default 7233, 0 = any free one',
+  TEMPORAL_UI_PORT: 'of its Web UI; default 8233, 0 = any free one',
+  JOB_RETENTION: 'seconds a job directory is kept after its end; default 3600',
+  MAX_JOBS: 'jobs that one worker runs at once; default 50',
+  PYTHON: 'Python 3.10 or newer for jobs; default `python3`',
+  ANSIBLE_PLAYBOOK: 'ansible-playbook for jobs; default: in the cache',
+  ANSIBLE_CONFIG_DIRECTORY: 'files that a session’s `ansible_config` may name',
+  SSH_PRIVATE_KEY_FILE: 'key for the managed hosts',
+  SSH_PUBLIC_KEY_FILE: 'its public half',
+  SSH_CERTIFICATE_FILE: 'its certificate',
+  GIT_ALLOW_PROTOCOL: 'schemes a repository may have; default `https:ssh`',
+  GIT_CREDENTIALS_FILE: 'credentials by host, as git-credential-store has them',
+  GIT_CA_FILE: 'certificate authority of the git servers',
+  GIT_SSH_KEY_FILE: 'key for git over SSH',
+  GIT_KNOWN_HOSTS_FILE: 'host keys for git over SSH',
+  HSM_URL: 'default `http://cray-smd/hsm/v2`',
+  HSM_TOKEN_FILE: 'bearer token for it',
+  HSM_CA_FILE: 'its certificate authority',
+  INVENTORY_FILE:
+    'YAML with `groups`, `partitions`, `components` in HSM’s terms, instead of an HSM',
+  LOG_LEVEL: 'debug, info, warn or error; default info',
+} as const;
+
+type Variable = keyof typeof VARIABLES;
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Throws a plain Error that names the variable: there is nobody to answer to yet. */
+export function parseConfig(environment: Environment): Config {
+  const get = (name: Variable) => (environment[name] === '' ? undefined : environment[name]);
+  const dataDirectory = get('KEELSON_DATA') ?? './data';
+  return {
+    dataDirectory,
+    databasePath: join(dataDirectory, 'keelson.db'),
+    api: parseApi(get),
+    temporal: {
+      ...optional('address', get('TEMPORAL_ADDRESS')),
+      namespace: get('TEMPORAL_NAMESPACE') ?? 'default',
+      cli:
+        get('TEMPORAL_CLI') ??
+        findOnPath('temporal', environment) ??
+        inCache(environment, 'temporal-1.5.1/temporal'),
+      port: parseInteger('TEMPORAL_PORT', get('TEMPORAL_PORT') ?? '7233', 0),
+      uiPort: parseInteger('TEMPORAL_UI_PORT', get('TEMPORAL_UI_PORT') ?? '8233', 0),
+    },
+    runner: parseRunner(get, environment, dataDirectory),
+    sources: parseSources(get),
+    masterKeyFile: get('MASTER_KEY_FILE') ?? join(dataDirectory, 'master.key'),
+    logLevel: parseLogLevel(get('LOG_LEVEL') ?? 'info'),
+  };
+}
+
+export function isLoopback({ host }: Address): boolean {
+  return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+type Get = (name: Variable) => string | undefined;
+
+function parseApi(get: Get): ApiConfig {
+  const listen = parseAddress('API_LISTEN', get('API_LISTEN') ?? '127.0.0.1:8080');
+  const jobListen = get('JOB_LISTEN');
+  const auth = parseAuth(get);
+  if (auth.kind === 'loopback' && !isLoopback(listen)) {
+    throw new Error(
+      `API_LISTEN: ${listen.host} is not a loopback address. Set AUTH_TOKENS_FILE, or AUTH=none if everybody who reaches it may use it.`,
+    );
+  }
+  return {
+    listen,
+    ...(jobListen === undefined ? {} : { jobListen: parseAddress('JOB_LISTEN', jobListen) }),
+    ...optional('jobUrl', get('JOB_API_URL')?.replace(/\/+$/, '')),
+    auth,
+    maxBodyBytes: parseInteger('MAX_BODY_BYTES', get('MAX_BODY_BYTES') ?? '16777216', 1),
+  };
+}
+
+function parseAuth(get: Get): ApiConfig['auth'] {
+  const file = get('AUTH_TOKENS_FILE');
+  const auth = get('AUTH');
+  if (auth !== undefined && auth !== 'none')
+    throw new Error(`AUTH: "${auth}" is not known; the one value is "none".`);
+  if (file !== undefined && auth !== undefined)
+    throw new Error('AUTH and AUTH_TOKENS_FILE exclude each other.');
+  if (file !== undefined) return { kind: 'tokens', file };
+  return auth === 'none' ? { kind: 'none' } : { kind: 'loopback' };
+}
+
+function parseRunner(get: Get, environment: Environment, dataDirectory: string): RunnerConfig {
+  return {
+    kind: 'local',
+    jobsDirectory: join(dataDirectory, 'jobs'),
+    jobRetentionSeconds: parseInteger('JOB_RETENTION', get('JOB_RETENTION') ?? '3600', 0),
+    python: get('PYTHON') ?? 'python3',
+    ansiblePlaybook:
+      get('ANSIBLE_PLAYBOOK') ?? inCache(environment, 'ansible-2.16/bin/ansible-playbook'),
+    ...optional('ansibleConfigDirectory', get('ANSIBLE_CONFIG_DIRECTORY')),
+    ...optional('sshPrivateKeyFile', parseFile('SSH_PRIVATE_KEY_FILE', get)),
+    ...optional('sshPublicKeyFile', parseFile('SSH_PUBLIC_KEY_FILE', get)),
+    ...optional('sshCertificateFile', parseFile('SSH_CERTIFICATE_FILE', get)),
+    maxJobs: parseInteger('MAX_JOBS', get('MAX_JOBS') ?? '50', 1),
+  };
+}
+
+function parseSources(get: Get): SourceConfig {
+  return {
+    gitProtocols: get('GIT_ALLOW_PROTOCOL') ?? 'https:ssh',
+    ...optional('gitCredentialsFile', parseFile('GIT_CREDENTIALS_FILE', get)),
+    ...optional('gitCaFile', parseFile('GIT_CA_FILE', get)),
+    ...optional('gitSshKeyFile', parseFile('GIT_SSH_KEY_FILE', get)),
+    ...optional('gitKnownHostsFile', parseFile('GIT_KNOWN_HOSTS_FILE', get)),
+    hsmUrl: (get('HSM_URL') ?? 'http://cray-smd/hsm/v2').replace(/\/+$/, ''),
+    ...optional('hsmTokenFile', parseFile('HSM_TOKEN_FILE', get)),
+    ...optional('hsmCaFile', parseFile('HSM_CA_FILE', get)),
+    ...optional('inventoryFile', parseFile('INVENTORY_FILE', get)),
+  };
+}
+
+function parseAddress(name: Variable, text: string): Address {
+  const match = /^(?:\[(?<six>[^\]]+)\]|(?<host>[^:]+)):(?<port>\d+)$/.exec(text);
+  const port = Number(match?.groups?.['port']);
+  if (match?.groups === undefined || port > 65535)
+    throw new Error(`${name}: "${text}" is not host:port.`);
+  return { host: match.groups['six'] ?? match.groups['host'] ?? '', port };
+}
+
+function parseInteger(name: Variable, text: string, minimum: number): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < minimum) {
+    throw new Error(`${name}: "${text}" is not a whole number of at least ${minimum}.`);
+  }
+  return value;
+}
+
+function parseFile(name: Variable, get: Get): string | undefined {
+  const path = get(name);
+  if (path !== undefined && !existsSync(path))
+    throw new Error(`${name}: there is no file ${path}.`);
+  return path;
+}
+
+function parseLogLevel(text: string): string {
+  if (!['debug', 'info', 'warn', 'error'].includes(text)) {
+    throw new Error(`LOG_LEVEL: "${text}" is not debug, info, warn or error.`);
+  }
+  return text;
+}
+
+function inCache(environment: Environment, path: string): string {
+  const cache = environment['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
+  return join(environment['KEELSON_CACHE'] ?? join(cache, 'keelson'), path);
+}
+
+function findOnPath(program: string, environment: Environment): string | undefined {
+  return (environment['PATH'] ?? '')
+    .split(delimiter)
+    .map((directory) => join(directory, program))
+    .find((path) => existsSync(path));
+}
+
+function optional<K extends string, V>(key: K, value: V | undefined): { readonly [P in K]?: V } {
+  return (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: V };
+}
+
+export function readVersion(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,70 @@
+/** One word for what went wrong that crosses every border: HTTP, Temporal, the store and the clients. */
+export type Fault =
+  | 'invalid'
+  | 'forbidden'
+  | 'missing'
+  | 'conflict'
+  | 'rejected'
+  | 'unavailable'
+  | 'unauthenticated'
+  | 'gone'
+  | 'too_large'
+  | 'busy';
+
+export interface ErrorDetails {
+  readonly cause?: unknown;
+  /** A title that the published API fixes for this case; the border has a default for each fault. */
+  readonly title?: string;
+  /** Why the session fails, where this error ends one. */
+  readonly reason?: Reason;
+}
+
+/** The one error class of the service. Anything else that is thrown is a defect. */
+export class ServiceError extends Error {
+  override readonly name = 'ServiceError';
+  readonly fault: Fault;
+  readonly title: string | undefined;
+  readonly reason: Reason | undefined;
+
+  constructor(fault: Fault, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.fault = fault;
+    this.title = details.title;
+    this.reason = details.reason;
+  }
+}
+
+/** Told by name and shape: under Jest, and across bundles, `instanceof` does not hold. */
+export function isServiceError(error: unknown): error is ServiceError {
+  return error instanceof Error && error.name === 'ServiceError' && 'fault' in error;
+}
+
+export function invalid(message: string, title?: string): ServiceError {
+  return new ServiceError('invalid', message, title === undefined ? {} : { title });
+}
+
+/** `missing('Session', 'a')` reads "Session a could not be found". */
+export function missing(kind: string, name: string, title = `${kind} not found.`): ServiceError {
+  return new ServiceError('missing', `${kind} ${name} could not be found`, { title });
+}
+
+/** Why a session did not succeed; `NO_HOSTS` alone also stands on a success. */
+export type Reason =
+  | 'GIT_CLONE'
+  | 'GIT_REF'
+  | 'INVENTORY'
+  | 'IMAGE_NOT_FOUND'
+  | 'IMAGE_PREPARE'
+  | 'IMAGE_PACKAGE'
+  | 'UNSCHEDULABLE'
+  | 'IMAGE_PULL'
+  | 'EVICTED'
+  | 'OUT_OF_MEMORY'
+  | 'TIMEOUT'
+  | 'HOST_UNREACHABLE'
+  | 'TASK_FAILED'
+  | 'PLAYBOOK_ERROR'
+  | 'JOB_LOST'
+  | 'CANCELLED'
+  | 'INTERNAL'
+  | 'NO_HOSTS';

@@ -1,0 +1,103 @@
+import type { TargetGroup } from './session.js';
+
+/** What the hardware state manager, or a file in the same terms, knows. */
+export interface HardwareState {
+  readonly groups: readonly { readonly label: string; readonly members: readonly string[] }[];
+  readonly partitions: readonly { readonly name: string; readonly members: readonly string[] }[];
+  readonly components: readonly {
+    readonly id: string;
+    readonly role?: string;
+    readonly subRole?: string;
+  }[];
+}
+
+export interface RenderedInventory {
+  /** JSON, which is YAML too: Ansible tries JSON first and reads 100,000 hosts of it in a second instead of minutes. */
+  readonly text: string;
+  readonly hosts: number;
+  readonly warnings: readonly string[];
+}
+
+const GROUP_NAME = /^[a-zA-Z_][a-zA-Z0-9_]+$/;
+const PYTHON_KEYWORDS = new Set(
+  (
+    'False None True and as assert async await break class continue def del elif else except finally for from global ' +
+    'if import in is lambda nonlocal not or pass raise return try while with yield'
+  ).split(' '),
+);
+
+/**
+ * One group each for HSM groups, partitions, `<Role>` and `<Role>_<SubRole>`. On a clash of names a partition replaces a
+ * group, and a role both. Names that Ansible cannot take are left out with a warning; role names are not checked.
+ */
+export function renderDynamicInventory(state: HardwareState): RenderedInventory {
+  const groups = new Map<string, readonly string[]>();
+  const warnings: string[] = [];
+  const add = (kind: string, name: string, members: readonly string[]) => {
+    if (!isGroupName(name)) {
+      warnings.push(`${kind} "${name}" is left out: Ansible takes no group of that name.`);
+      return;
+    }
+    if (groups.has(name)) warnings.push(`${kind} "${name}" replaces a group of the same name.`);
+    groups.set(name, members);
+  };
+  for (const { label, members } of state.groups) add('Group', label, members);
+  for (const { name, members } of state.partitions) add('Partition', name, members);
+  for (const [name, members] of groupByRole(state.components)) {
+    if (groups.has(name)) warnings.push(`Role "${name}" replaces a group of the same name.`);
+    groups.set(name, members);
+  }
+  const children = Object.fromEntries(
+    [...groups].sort(byName).map(([name, members]) => [name, { hosts: toHosts(members) }]),
+  );
+  return toRendered({ all: { children } }, [...groups.values()], warnings);
+}
+
+/** Groups as the request gives them, at the top level; equal names are merged. */
+export function renderSpecInventory(groups: readonly TargetGroup[]): RenderedInventory {
+  const merged = new Map<string, string[]>();
+  for (const { name, members } of groups)
+    merged.set(name, [...(merged.get(name) ?? []), ...members]);
+  const document = Object.fromEntries(
+    [...merged].sort(byName).map(([name, members]) => [name, { hosts: toHosts(members) }]),
+  );
+  return toRendered(document, [...merged.values()], []);
+}
+
+function groupByRole(components: HardwareState['components']): Map<string, string[]> {
+  const roles = new Map<string, string[]>();
+  const add = (name: string, id: string) => {
+    const members = roles.get(name);
+    if (members === undefined) roles.set(name, [id]);
+    else members.push(id);
+  };
+  for (const { id, role = '', subRole = '' } of components) {
+    if (role !== '') add(role, id);
+    if (subRole !== '') add(`${role}_${subRole}`, id);
+  }
+  return roles;
+}
+
+function isGroupName(name: string): boolean {
+  return GROUP_NAME.test(name) && !PYTHON_KEYWORDS.has(name);
+}
+
+function toHosts(members: readonly string[]): Record<string, object> {
+  return Object.fromEntries([...members].sort().map((member) => [member, {}]));
+}
+
+function toRendered(
+  document: object,
+  members: readonly (readonly string[])[],
+  warnings: readonly string[],
+): RenderedInventory {
+  return {
+    text: `${JSON.stringify(document, null, 1)}\n`,
+    hosts: new Set(members.flat()).size,
+    warnings,
+  };
+}
+
+function byName([left]: readonly [string, unknown], [right]: readonly [string, unknown]): number {
+  return left < right ? -1 : 1;
+}

@@ -1,0 +1,119 @@
+import type { PinnedRepository } from './configuration.js';
+import type { TargetDefinition } from './session.js';
+
+/** One command of a job, with its own log and exit code. Exactly what `job/` reads, in snake_case, from `job.json`. */
+export type Phase = ClonePhase | CloneHostsPhase | InventoryPhase | AnsiblePhase;
+export type PhaseKind = Phase['kind'];
+
+interface PhaseBase {
+  /** `git-clone-0`, `git-clone-hosts`, `inventory`, `ansible-0`; unique in the job, safe as a file name. */
+  readonly name: string;
+  /** 0 = none. */
+  readonly timeoutSeconds: number;
+}
+
+export interface ClonePhase extends PhaseBase {
+  readonly kind: 'git-clone';
+  readonly layer: number;
+  readonly repository: PinnedRepository;
+  /** Below the workspace: `layer<i>`. */
+  readonly directory: string;
+}
+
+export interface CloneHostsPhase extends PhaseBase {
+  readonly kind: 'git-clone-hosts';
+  readonly repository: PinnedRepository;
+  readonly directory: 'hosts';
+}
+
+export interface InventoryPhase extends PhaseBase {
+  readonly kind: 'inventory';
+  readonly definition: TargetDefinition;
+}
+
+export interface AnsiblePhase extends PhaseBase {
+  readonly kind: 'ansible';
+  /** Text of `LAYER_CURRENT`: the layer's index, or `_debug`. */
+  readonly layer: string;
+  /** Text of `LAYER_PREVIOUS`: empty for the first. */
+  readonly previousLayer: string;
+  /** Below the workspace: `layer<i>`; for a debug playbook it is not used. */
+  readonly directory: string;
+  readonly playbook: string;
+  /** Text of `SESSION_CLONE_URL`; empty for a debug playbook. */
+  readonly cloneUrl: string;
+  /** As asked for, split as Ansible splits it; empty = no limit. */
+  readonly limit: string;
+  /** 0 to 4 */
+  readonly verbosity: number;
+  /** As asked for; `job/` splits it into shell words. */
+  readonly passthrough: string;
+  /** Whether results may count as component state (not for images, passthrough and debug playbooks). */
+  readonly recordsState: boolean;
+}
+
+/** Everything that a runner needs to run a session, but files and secrets. */
+export interface Job {
+  readonly jobId: string;
+  readonly sessionName: string;
+  readonly configurationName: string;
+  readonly inventoryType: TargetDefinition;
+  readonly phases: readonly Phase[];
+  readonly debugOnFailure: boolean;
+  readonly graceSeconds: number;
+  readonly reportWaitSeconds: number;
+}
+
+/** How a phase ended. A failing playbook is a result; an error means that we could not find out. */
+export type PhaseResult =
+  | {
+      readonly kind: 'exited';
+      readonly exitCode: number;
+      readonly startedAt: string;
+      readonly endedAt: string;
+    }
+  | {
+      readonly kind: 'killed';
+      readonly reason: 'stopped' | 'timeout' | 'memory' | 'evicted' | 'lost';
+      readonly startedAt?: string;
+      readonly endedAt?: string;
+    }
+  | {
+      readonly kind: 'unstarted';
+      readonly reason: 'unschedulable' | 'image-pull' | 'config' | 'skipped';
+      readonly message: string;
+    };
+
+export function isSuccess(result: PhaseResult): boolean {
+  return result.kind === 'exited' && result.exitCode === 0;
+}
+
+/** Exit codes by which the programs of `job/` name their reason; Ansible's own (1 to 5, 250) mean what Ansible says. */
+export const EXIT = {
+  /** Repository unreachable, or refused us. */
+  gitClone: 70,
+  /** Reached, but the commit is not in it. */
+  gitRef: 71,
+  /** Ansible cannot read the inventory. */
+  inventory: 72,
+  /** Ansible could not be started as asked (missing playbook, bad passthrough). */
+  playbook: 73,
+  /** A defect in the job itself. */
+  internal: 79,
+} as const;
+
+/** What a host came to in one phase, as the job reports it. */
+export interface HostResult {
+  readonly phase: string;
+  readonly host: string;
+  readonly ok: number;
+  readonly changed: number;
+  readonly failed: number;
+  readonly skipped: number;
+  readonly unreachable: number;
+  /** The play was cut short on this host by a failure elsewhere. */
+  readonly incomplete: boolean;
+  /** The last task that failed, and its message (at most 1 KiB, redacted). */
+  readonly task?: string;
+  readonly message?: string;
+}

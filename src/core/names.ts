@@ -1,0 +1,22 @@
+const MAX_JOB_ID = 63;
+const SUFFIX = 8;
+
+/**
+ * `cfs-<session name>-<8 hex>`, at most 63 characters, so that it is also a Kubernetes Job's name. A long name is cut, and
+ * a cut name ends in a letter or digit. `suffix` is drawn once, when the record is inserted.
+ */
+export function toJobId(sessionName: string, suffix: string): string {
+  const room = MAX_JOB_ID - 'cfs-'.length - 1 - SUFFIX;
+  const cut = sessionName.slice(0, room).replace(/[^a-z0-9]+$/, '');
+  return `cfs-${cut}-${suffix}`;
+}
+
+/** The task queue of everything but local jobs. */
+export function toTaskQueue(deploymentId: string): string {
+  return `keelson-${deploymentId}`;
+}
+
+/** Launch, watch and stop of local jobs go to the machine that has them, and nowhere else. */
+export function toMachineQueue(machine: string): string {
+  return `host-${machine}`;
+}

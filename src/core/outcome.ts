@@ -1,0 +1,186 @@
+import { EXIT, isSuccess, type HostResult, type PhaseKind, type PhaseResult } from './job.js';
+import type { Outcome } from './session.js';
+import type { Reason } from './errors.js';
+
+/** How one phase of a session ended, with what is known beside its exit code. */
+export interface PhaseEnd {
+  readonly name: string;
+  readonly kind: PhaseKind | 'teardown';
+  /** For messages: the repository or playbook. */
+  readonly subject: string;
+  readonly result: PhaseResult;
+  readonly hosts: HostSummary;
+  /** The phase's last line of output that begins with `ERROR`; for the message only, never for the verdict. */
+  readonly errorLine?: string;
+  readonly timeoutSeconds: number;
+}
+
+export interface HostSummary {
+  /** Hosts that ran a task, or should have and were not reached. */
+  readonly hosts: number;
+  readonly failedHosts: number;
+  readonly unreachableHosts: number;
+  readonly firstFailed?: HostResult;
+  readonly firstUnreachable?: HostResult;
+}
+
+export interface Cancellation {
+  readonly by?: string;
+  readonly reason?: string;
+}
+
+const MAX_MESSAGE = 300;
+
+/**
+ * The verdict on a job: the first phase that did not exit 0 decides. All 0 is a success, whatever was wished meanwhile.
+ * `ends` are in the job's order; phases that never began may be missing.
+ */
+export function toOutcome(ends: readonly PhaseEnd[], cancellation?: Cancellation): Outcome {
+  const failed = ends.find(({ result }) => !isSuccess(result));
+  if (failed !== undefined) return toFailure(failed, cancellation);
+  const playbooks = ends.filter(({ kind }) => kind === 'ansible');
+  if (playbooks.some(({ hosts }) => hosts.hosts > 0)) return { succeeded: 'true' };
+  return {
+    succeeded: 'true',
+    reason: 'NO_HOSTS',
+    message: toMessage(
+      playbooks.length === 0
+        ? 'The configuration has no layer, so nothing ran.'
+        : 'No host ran a task: no play of any layer matches a host of the inventory. See the log of the inventory phase.',
+    ),
+  };
+}
+
+/** A session that was cancelled before it had a job. */
+export function toCancelled(cancellation: Cancellation = {}, phase?: string): Outcome {
+  const by = cancellation.by === undefined ? '' : ` by ${cancellation.by}`;
+  const why =
+    cancellation.reason === undefined || cancellation.reason === ''
+      ? ''
+      : `: ${cancellation.reason}`;
+  return {
+    succeeded: 'false',
+    reason: 'CANCELLED',
+    message: toMessage(
+      `Cancelled${by}${phase === undefined ? ' before it started' : ` during ${phase}`}${why}`,
+    ),
+    ...(phase === undefined ? {} : { phase }),
+  };
+}
+
+/** One line of at most 300 characters. */
+export function toMessage(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length <= MAX_MESSAGE ? line : `${line.slice(0, MAX_MESSAGE - 1)}…`;
+}
+
+/** The last line that begins with `ERROR`, as Ansible and our own programs write it. */
+export function findErrorLine(tail: string): string | undefined {
+  const line = tail.split('\n').findLast((text) => /^\s*(\[?ERROR|fatal:)/.test(text));
+  return line?.replace(/^\s*\[?ERROR[\]!:]*\s*/, '');
+}
+
+function toFailure(end: PhaseEnd, cancellation: Cancellation | undefined): Outcome {
+  const { result } = end;
+  switch (result.kind) {
+    case 'exited':
+      return toExitFailure(end, result.exitCode);
+    case 'killed':
+      return toKillFailure(end, result.reason, cancellation);
+    case 'unstarted':
+      if (result.reason === 'skipped') return toCancelled(cancellation, end.name);
+      return fail(
+        end,
+        unstartedReasons[result.reason],
+        `${end.name} could not start: ${result.message}`,
+      );
+  }
+}
+
+const unstartedReasons = {
+  unschedulable: 'UNSCHEDULABLE',
+  'image-pull': 'IMAGE_PULL',
+  config: 'INTERNAL',
+} as const;
+
+function toKillFailure(
+  end: PhaseEnd,
+  reason: Extract<PhaseResult, { kind: 'killed' }>['reason'],
+  cancellation: Cancellation | undefined,
+): Outcome {
+  switch (reason) {
+    case 'stopped':
+      return toCancelled(cancellation, end.name);
+    case 'timeout':
+      return fail(
+        end,
+        'TIMEOUT',
+        `${end.name} (${end.subject}) was still running after its limit of ${end.timeoutSeconds} s and was stopped.`,
+      );
+    case 'memory':
+      return fail(end, 'OUT_OF_MEMORY', `${end.name} (${end.subject}) ran out of memory.`);
+    case 'evicted':
+      return fail(end, 'EVICTED', `${end.name} (${end.subject}) was evicted from its node.`);
+    case 'lost':
+      return {
+        ...fail(
+          end,
+          'JOB_LOST',
+          `The job vanished during ${end.name}; whether it did its work cannot be known. Look at the hosts before running it again.`,
+        ),
+        succeeded: 'unknown',
+      };
+  }
+}
+
+function toExitFailure(end: PhaseEnd, exitCode: number): Outcome {
+  const because =
+    end.errorLine === undefined ? ` with exit code ${exitCode}; see its log` : `: ${end.errorLine}`;
+  switch (end.kind) {
+    case 'git-clone':
+    case 'git-clone-hosts': {
+      const reason =
+        exitCode === EXIT.gitRef
+          ? 'GIT_REF'
+          : exitCode === EXIT.gitClone
+            ? 'GIT_CLONE'
+            : 'INTERNAL';
+      return fail(end, reason, `${end.name} of ${end.subject} failed${because}`);
+    }
+    case 'inventory':
+      return fail(end, 'INVENTORY', `Ansible cannot use the inventory${because}`);
+    case 'teardown':
+      return fail(end, 'IMAGE_PACKAGE', `Packaging failed${because}`);
+    case 'ansible':
+      return toPlaybookFailure(end, exitCode, because);
+  }
+}
+
+function toPlaybookFailure(end: PhaseEnd, exitCode: number, because: string): Outcome {
+  const { failedHosts, unreachableHosts, firstFailed, firstUnreachable } = end.hosts;
+  if (firstFailed !== undefined) {
+    const where = `${end.subject}: task "${firstFailed.task ?? 'unknown'}" failed on ${firstFailed.host}${others(failedHosts)}`;
+    return {
+      ...fail(end, 'TASK_FAILED', `${where}: ${firstFailed.message ?? 'no message'}`),
+      host: firstFailed.host,
+      ...(firstFailed.task === undefined ? {} : { task: firstFailed.task }),
+    };
+  }
+  if (firstUnreachable !== undefined) {
+    const where = `${end.subject}: ${firstUnreachable.host}${others(unreachableHosts)} could not be reached`;
+    return {
+      ...fail(end, 'HOST_UNREACHABLE', `${where}: ${firstUnreachable.message ?? 'no message'}`),
+      host: firstUnreachable.host,
+    };
+  }
+  if (exitCode === EXIT.internal) return fail(end, 'INTERNAL', `${end.name} failed${because}`);
+  return fail(end, 'PLAYBOOK_ERROR', `${end.subject} (${end.name}) could not run${because}`);
+}
+
+function others(count: number): string {
+  return count <= 1 ? '' : ` and ${count - 1} more`;
+}
+
+function fail(end: PhaseEnd, reason: Reason, message: string): Outcome {
+  return { succeeded: 'false', reason, message: toMessage(message), phase: end.name };
+}

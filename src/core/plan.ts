@@ -1,0 +1,148 @@
+import type { PinnedLayer } from './configuration.js';
+import { ServiceError } from './errors.js';
+import type { AnsiblePhase, Job, Phase } from './job.js';
+import type { Session, Snapshot } from './session.js';
+
+/**
+ * The layers that a limit names: a comma list of exact names or zero-based indexes, in the configuration's order. A name
+ * goes before an index of the same text. An unknown element fails, and says what there is (CFS would match substrings and
+ * run nothing for a limit that fits nothing).
+ */
+export function selectLayers<T extends { readonly name?: string }>(
+  layers: readonly T[],
+  limit: string,
+): readonly { readonly index: number; readonly layer: T }[] {
+  const all = layers.map((layer, index) => ({ index, layer }));
+  if (limit.trim() === '') return all;
+  const chosen = new Set<number>();
+  for (const element of limit.split(',').map((text) => text.trim())) {
+    const matches = all.filter(({ index, layer }) =>
+      layers.some(({ name }) => name === element)
+        ? layer.name === element
+        : String(index) === element,
+    );
+    if (matches.length === 0) throw unknownLayer(element, layers);
+    for (const { index } of matches) chosen.add(index);
+  }
+  return all.filter(({ index }) => chosen.has(index));
+}
+
+function unknownLayer(
+  element: string,
+  layers: readonly { readonly name?: string }[],
+): ServiceError {
+  const known = layers.map(({ name }, index) =>
+    name === undefined ? String(index) : `${index} (${name})`,
+  );
+  return new ServiceError(
+    'invalid',
+    `configuration_limit: no layer "${element}"; the configuration has ${known.length === 0 ? 'no layers' : known.join(', ')}.`,
+    { reason: 'PLAYBOOK_ERROR' },
+  );
+}
+
+/** The job that a session is: clone each selected layer, the additional inventory, make the inventory, run the playbooks. */
+export function planJob(session: Session, snapshot: Snapshot): Job {
+  const { request } = session;
+  const { limits } = snapshot;
+  return {
+    jobId: session.jobId,
+    sessionName: session.name,
+    configurationName: request.configurationName,
+    inventoryType: request.target.definition,
+    phases: [
+      ...snapshot.layers.map((layer) => planClone(layer, limits.cloneSeconds)),
+      ...planCloneHosts(snapshot),
+      {
+        kind: 'inventory',
+        name: 'inventory',
+        definition: request.target.definition,
+        timeoutSeconds: limits.inventorySourcesSeconds,
+      },
+      ...planPlaybooks(session, snapshot),
+    ],
+    debugOnFailure: request.debugOnFailure,
+    graceSeconds: limits.cancelGraceSeconds,
+    reportWaitSeconds: limits.reportWaitSeconds,
+  };
+}
+
+/** What the Web UI and the table of phases show for a phase: `ansible-1: site.yml`. */
+export function toPhaseTitle(phase: Phase): string {
+  switch (phase.kind) {
+    case 'git-clone':
+    case 'git-clone-hosts':
+      return `${phase.name}: ${phase.repository.url} ${phase.repository.commit.slice(0, 8)}`;
+    case 'inventory':
+      return `${phase.name}: ${phase.definition}`;
+    case 'ansible':
+      return `${phase.name}: ${phase.playbook}`;
+  }
+}
+
+function planClone(layer: PinnedLayer, timeoutSeconds: number): Phase {
+  return {
+    kind: 'git-clone',
+    name: `git-clone-${layer.index}`,
+    layer: layer.index,
+    repository: layer.repository,
+    directory: `layer${layer.index}`,
+    timeoutSeconds,
+  };
+}
+
+function planCloneHosts({ additionalInventory, limits }: Snapshot): readonly Phase[] {
+  if (additionalInventory === undefined) return [];
+  return [
+    {
+      kind: 'git-clone-hosts',
+      name: 'git-clone-hosts',
+      repository: additionalInventory,
+      directory: 'hosts',
+      timeoutSeconds: limits.cloneSeconds,
+    },
+  ];
+}
+
+function planPlaybooks(session: Session, snapshot: Snapshot): readonly AnsiblePhase[] {
+  const { request } = session;
+  const shared = {
+    kind: 'ansible',
+    limit: toAnsibleLimit(session),
+    verbosity: request.ansibleVerbosity,
+    passthrough: request.ansiblePassthrough,
+    timeoutSeconds: snapshot.limits.phaseSeconds,
+  } as const;
+  if (snapshot.debugPlaybook !== undefined) {
+    return [
+      {
+        ...shared,
+        name: 'ansible-0',
+        layer: '_debug',
+        previousLayer: '',
+        directory: 'layer_debug',
+        playbook: `${snapshot.debugPlaybook}.yaml`,
+        cloneUrl: '',
+        recordsState: false,
+      },
+    ];
+  }
+  const recordsState = request.target.definition !== 'image' && request.ansiblePassthrough === '';
+  return snapshot.layers.map((layer, position) => ({
+    ...shared,
+    name: `ansible-${layer.index}`,
+    layer: String(layer.index),
+    previousLayer: String(snapshot.layers[position - 1]?.index ?? ''),
+    directory: `layer${layer.index}`,
+    playbook: layer.playbook === '' ? snapshot.options.defaultPlaybook : layer.playbook,
+    cloneUrl: layer.repository.url,
+    recordsState,
+  }));
+}
+
+/** An image session without a limit is limited to its members. */
+function toAnsibleLimit({ request }: Session): string {
+  if (request.ansibleLimit !== '' || request.target.definition !== 'image')
+    return request.ansibleLimit;
+  return [...new Set((request.target.groups ?? []).flatMap(({ members }) => members))].join(',');
+}

@@ -1,0 +1,125 @@
+import type { Reason } from './errors.js';
+import type { PinnedLayer, PinnedRepository } from './configuration.js';
+import type { Options, TimeLimits } from './options.js';
+
+export type TargetDefinition = 'dynamic' | 'spec' | 'repo' | 'image';
+
+export interface TargetGroup {
+  readonly name: string;
+  readonly members: readonly string[];
+}
+
+export interface ImageMapEntry {
+  readonly sourceId: string;
+  readonly resultName: string;
+}
+
+/** `groups` and `imageMap` are absent where the request had none; a given empty list stays empty. */
+export interface Target {
+  readonly definition: TargetDefinition;
+  readonly groups?: readonly TargetGroup[];
+  readonly imageMap?: readonly ImageMapEntry[];
+}
+
+/** What was asked for; never changed after the insert. */
+export interface SessionRequest {
+  readonly name: string;
+  readonly configurationName: string;
+  readonly configurationLimit: string;
+  readonly ansibleLimit: string;
+  readonly ansibleConfig: string;
+  readonly ansibleVerbosity: number;
+  /** As given; split by shell words only where it runs. */
+  readonly ansiblePassthrough: string;
+  readonly target: Target;
+  readonly tags: Readonly<Record<string, string>>;
+  readonly debugOnFailure: boolean;
+}
+
+export type SessionState = 'pending' | 'running' | 'complete';
+export type Succeeded = 'none' | 'true' | 'false' | 'unknown';
+export type Desired = 'run' | 'cancel' | 'delete';
+export type Dispatched = 'none' | 'started' | 'cancelled';
+
+/** How a session ended. `reason` is absent on a plain success. */
+export interface Outcome {
+  readonly succeeded: Exclude<Succeeded, 'none'>;
+  readonly reason?: Reason;
+  /** One line, at most 300 characters: what failed, on what, what to do next. */
+  readonly message?: string;
+  readonly phase?: string;
+  readonly host?: string;
+  readonly task?: string;
+}
+
+export interface Artifact {
+  readonly imageId: string;
+  readonly resultId: string;
+  readonly type: 'ims_customized_image';
+}
+
+/** The record as read; every time is an ISO string with zone `Z`. */
+export interface Session {
+  readonly jobId: string;
+  readonly name: string;
+  readonly request: SessionRequest;
+  readonly createdAt: string;
+  readonly desired: Desired;
+  readonly cancelBy?: string;
+  readonly cancelReason?: string;
+  readonly deletedAt?: string;
+  readonly dispatched: Dispatched;
+  readonly attachOnly: boolean;
+  readonly state: SessionState;
+  readonly claimedAt?: string;
+  /** UUID of the machine that runs it; local runner only. */
+  readonly machine?: string;
+  readonly snapshot?: Snapshot;
+  readonly launchedAt?: string;
+  readonly incarnation?: string;
+  readonly stoppedAt?: string;
+  readonly teardownAt?: string;
+  readonly outcome?: Outcome;
+  readonly completedAt?: string;
+  /** The phase that runs or ran last. */
+  readonly phase?: string;
+  readonly imsJob?: string;
+  readonly artifacts: readonly Artifact[];
+}
+
+/** What a session runs, fixed when it starts: later changes of configuration or options do not touch it. */
+export interface Snapshot {
+  readonly configurationName: string;
+  /** Those that `configurationLimit` selects, in the configuration's order. */
+  readonly layers: readonly PinnedLayer[];
+  readonly additionalInventory?: PinnedRepository;
+  /** A built-in debug playbook instead of layers, by name: `noop`, `facts`, `fail`. */
+  readonly debugPlaybook?: string;
+  readonly options: Pick<Options, 'debugWaitTime' | 'defaultPlaybook'>;
+  readonly limits: TimeLimits;
+}
+
+const rank: Record<Desired, number> = { run: 0, cancel: 1, delete: 2 };
+
+/** The wish only rises: run, cancel, delete. */
+export function isRise(from: Desired, to: Desired): boolean {
+  return rank[to] > rank[from];
+}
+
+/** What a workflow that starts has to do with its record (design: the claim). */
+export type Claim =
+  | { readonly kind: 'go' }
+  /** Launched by an earlier run of the workflow: watch it. */
+  | { readonly kind: 'attach' }
+  /** Not wanted any more, or stopped already: stop what there is, tell how it ended. */
+  | { readonly kind: 'stop' }
+  | { readonly kind: 'complete'; readonly outcome: Outcome };
+
+export function decideClaim(
+  session: Pick<Session, 'state' | 'outcome' | 'desired' | 'stoppedAt' | 'launchedAt'>,
+): Claim {
+  if (session.state === 'complete')
+    return { kind: 'complete', outcome: session.outcome ?? { succeeded: 'unknown' } };
+  if (session.desired !== 'run' || session.stoppedAt !== undefined) return { kind: 'stop' };
+  return session.launchedAt === undefined ? { kind: 'go' } : { kind: 'attach' };
+}

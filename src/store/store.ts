@@ -1,0 +1,258 @@
+import type { Configuration } from '../core/configuration.js';
+import type { HostResult, Phase, PhaseKind, PhaseResult } from '../core/job.js';
+import type { Options } from '../core/options.js';
+import type { HostSummary } from '../core/outcome.js';
+import type {
+  Desired,
+  Dispatched,
+  Outcome,
+  Session,
+  SessionRequest,
+  SessionState,
+  Snapshot,
+  Succeeded,
+} from '../core/session.js';
+
+/** What people read and ask. Every method is one transaction; a database that does not answer is fault `unavailable`. */
+export interface Store {
+  readonly sessions: SessionStore;
+  readonly configurations: ConfigurationStore;
+  readonly options: OptionStore;
+  readonly phases: PhaseStore;
+  readonly logs: LogStore;
+  readonly hosts: HostStore;
+  readonly stagedFiles: StagedFileStore;
+  readonly resources: ResourceStore;
+  /** Random, made once; marks everything that we create elsewhere. 8 hexadecimal digits. */
+  deploymentId(): Promise<string>;
+  /** Calls the listener after commits, in this process at once, for those of others soon. Returns how to stop. */
+  subscribe(listener: (change: Change) => void): () => void;
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type Change =
+  /** There may be something to dispatch. */
+  | { readonly kind: 'wish' }
+  /** Log bytes, phase state or outcome of one session. */
+  | { readonly kind: 'session'; readonly jobId: string }
+  /** Something changed elsewhere; look again. */
+  | { readonly kind: 'any' };
+
+export interface NewSession {
+  readonly jobId: string;
+  readonly request: SessionRequest;
+  readonly createdAt: string;
+}
+
+/** All given filters hold; names compare by code point. */
+export interface SessionFilter {
+  readonly state?: SessionState;
+  readonly succeeded?: Succeeded;
+  readonly nameContains?: string;
+  /** Created at or before / at or after; ISO. */
+  readonly createdUntil?: string;
+  readonly createdFrom?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** Whether a further matching record exists. */
+  readonly hasMore: boolean;
+}
+
+export interface PageRequest {
+  readonly limit: number;
+  /** Exclusive; need not exist. */
+  readonly afterId?: string;
+}
+
+/** Rules of each write: ARCHITECTURE.md, "The session record". Times are ISO strings. */
+export interface SessionStore {
+  /** Name taken by a record that is not deleted: fault `conflict`, titled as the API wants. Emits `wish`. */
+  insert(session: NewSession): Promise<Session>;
+  /** By name, among those not deleted. */
+  find(name: string): Promise<Session | undefined>;
+  /** By job id, deleted ones too. */
+  get(jobId: string): Promise<Session | undefined>;
+  list(filter: SessionFilter, page: PageRequest): Promise<Page<Session>>;
+  /**
+   * Not complete, and not in teardown: desired rises to `cancel`; pending and unclaimed: complete at once, CANCELLED.
+   * Cancelled already: the record as it is. Complete, or in teardown: fault `conflict`. No such name: `missing`.
+   */
+  requestCancel(name: string, wish: CancelWish): Promise<Session>;
+  /** Hides the record; its name is free again. No such name: `missing`. Of N at once exactly one succeeds. */
+  requestDelete(name: string, wish: CancelWish): Promise<void>;
+  /** Like `requestDelete` for all that match; the names deleted by this call, sorted. Each is reported to one caller only. */
+  deleteMany(filter: SessionFilter, wish: CancelWish): Promise<readonly string[]>;
+  /** A cancel that came to the workflow: desired rises to `cancel` where the record is not complete; who and why if not known yet. */
+  noteCancel(jobId: string, wish: CancelWish): Promise<Session>;
+  /** Sets claimed_at, and the machine, once and only while not complete; the record as it then is. */
+  claim(jobId: string, claim: { readonly at: string; readonly machine?: string }): Promise<Session>;
+  /** Once; a repeat returns the stored one. */
+  saveSnapshot(jobId: string, snapshot: Snapshot): Promise<Snapshot>;
+  /** pending → running where desired is `run` and it was not stopped; false: it is not so. True again on a repeat. */
+  markRunning(jobId: string): Promise<boolean>;
+  /** The fence: this incarnation may run, no other ever. Lost (launched, stopped, not wanted, attach only): won = false. */
+  recordLaunch(
+    jobId: string,
+    launch: { readonly at: string; readonly incarnation: string },
+  ): Promise<{ readonly won: boolean; readonly session: Session }>;
+  /** Once; from then on nothing may be launched. */
+  recordStop(jobId: string, at: string): Promise<void>;
+  /** The phase that runs now; no effect on a complete session. */
+  recordPhase(jobId: string, phase: string): Promise<void>;
+  /** Once, with state = complete, and every phase not sealed is sealed as skipped; false: it was complete. */
+  recordOutcome(jobId: string, outcome: Outcome, at: string): Promise<boolean>;
+  /**
+   * Sessions whose wish Temporal does not have yet: (desired run, dispatched none, not complete), or (desired above run,
+   * dispatched not `cancelled`, not complete). Leased to this caller until `leaseUntil`; `now` frees older leases.
+   */
+  takeWishes(take: {
+    readonly now: string;
+    readonly leaseUntil: string;
+    readonly limit: number;
+  }): Promise<readonly Session[]>;
+  /** What Temporal has acknowledged; never goes back. Ends the lease. */
+  recordDispatched(jobId: string, dispatched: Dispatched): Promise<void>;
+  /** Temporal did not answer: the lease ends at `at`. */
+  returnWish(jobId: string, at: string): Promise<void>;
+  /** The earliest moment at which a wish may be taken; undefined: none waits. */
+  nextWishAt(): Promise<string | undefined>;
+  /** Wishes waiting, for health and metrics. */
+  countWishes(): Promise<number>;
+}
+
+export interface CancelWish {
+  readonly at: string;
+  readonly by?: string;
+  readonly reason?: string;
+}
+
+export interface StoredConfiguration {
+  readonly configuration: Configuration;
+  /** Rises with each write. */
+  readonly version: number;
+}
+
+export interface ConfigurationStore {
+  find(name: string): Promise<StoredConfiguration | undefined>;
+  list(page: PageRequest): Promise<Page<Configuration>>;
+  /** Creates or replaces. With `ifVersion` only where the stored version is that one, else fault `conflict`. */
+  save(configuration: Configuration, ifVersion?: number): Promise<void>;
+  /** Fault `missing` where there is none. */
+  remove(name: string): Promise<void>;
+}
+
+export interface OptionStore {
+  /** Stored values over the defaults. */
+  get(): Promise<Options>;
+  /** Merges in one transaction; the options as they then are. */
+  patch(changes: Partial<Options>): Promise<Options>;
+}
+
+export type PhaseState = 'pending' | 'running' | 'ended';
+
+export interface PhaseRecord {
+  readonly jobId: string;
+  readonly name: string;
+  readonly kind: PhaseKind | 'teardown';
+  readonly title: string;
+  readonly position: number;
+  readonly state: PhaseState;
+  readonly result?: PhaseResult;
+  readonly startedAt?: string;
+  readonly endedAt?: string;
+  /** Bytes of log stored. */
+  readonly logBytes: number;
+  /** What the job says it wrote in all; known when it has reported its end. */
+  readonly reportedLogBytes?: number;
+  /** Whether host results with `final` have come. */
+  readonly hostsFinal: boolean;
+  readonly sealedAt?: string;
+  readonly hold?: Hold;
+}
+
+export interface Hold {
+  readonly since: string;
+  readonly until: string;
+  readonly command: string;
+  readonly releasedAt?: string;
+}
+
+export interface PhaseReport {
+  readonly state: 'running' | 'ended';
+  readonly startedAt: string;
+  readonly endedAt?: string;
+  readonly logBytes?: number;
+}
+
+export interface PhaseStore {
+  /** The rows of a job, pending, in order; a repeat changes nothing. */
+  savePlan(
+    jobId: string,
+    phases: readonly (Pick<Phase, 'name'> & { kind: PhaseRecord['kind']; title: string })[],
+  ): Promise<void>;
+  /** In the job's order. */
+  list(jobId: string): Promise<readonly PhaseRecord[]>;
+  find(jobId: string, phase: string): Promise<PhaseRecord | undefined>;
+  /** The workflow sees it run: pending → running. */
+  start(jobId: string, phase: string): Promise<void>;
+  /** The job's own word: writes started_at where null, and what is reported of the log; `running` after `ended` is ignored. Sealed: fault `gone`. */
+  report(jobId: string, phase: string, report: PhaseReport): Promise<void>;
+  /** Result and state `ended`, once, in one transaction guarded by sealed_at being null; false: sealed already. */
+  seal(jobId: string, phase: string, result: PhaseResult, at: string): Promise<boolean>;
+  /** Sealed: fault `gone`. A hold that was released stays so unless `since` is later. */
+  hold(jobId: string, phase: string, hold: Omit<Hold, 'releasedAt'>): Promise<void>;
+}
+
+export type AppendResult =
+  | { readonly kind: 'stored'; readonly end: number }
+  /** The offset lies beyond the end. */
+  | { readonly kind: 'mismatch'; readonly expected: number }
+  | { readonly kind: 'sealed' };
+
+export interface LogStore {
+  /**
+   * One transaction: what lies before the end is skipped, the rest stored as one gzip chunk. Sealed: only an identical
+   * repeat of stored bytes is `stored`. No such phase: fault `missing`.
+   */
+  append(jobId: string, phase: string, offset: number, bytes: Uint8Array): Promise<AppendResult>;
+  /** `length` bytes at the end of the log that the platform lost; readers see one line that says so in their place. */
+  recordGap(jobId: string, phase: string, message: string): Promise<void>;
+  /** The stored bytes from `offset` on, chunk by chunk, as far as they go now. */
+  read(jobId: string, phase: string, offset: number): AsyncIterable<Uint8Array>;
+  /** The last bytes, at most `limit`. */
+  tail(jobId: string, phase: string, limit: number): Promise<Uint8Array>;
+}
+
+export interface HostResults {
+  readonly sequence: number;
+  readonly final: boolean;
+  readonly hosts: readonly Omit<HostResult, 'phase'>[];
+}
+
+export interface HostStore {
+  /** A row (job, phase, host) gives way only to a higher sequence. Sealed: fault `gone`. */
+  save(jobId: string, phase: string, results: HostResults): Promise<void>;
+  /** By (phase position, host); `afterId` is `<phase>/<host>` of the last one. */
+  list(jobId: string, page: PageRequest & { readonly phase?: string }): Promise<Page<HostResult>>;
+  summarize(jobId: string, phase: string): Promise<HostSummary>;
+}
+
+/** Inventories on their way into a job; gzip. Gone when the session ends. */
+export interface StagedFileStore {
+  save(jobId: string, name: string, gzip: Uint8Array): Promise<void>;
+  read(jobId: string): Promise<Readonly<Record<string, Uint8Array>>>;
+  remove(jobId: string): Promise<void>;
+}
+
+/** What a session made outside the database, noted before it is made. */
+export interface ResourceStore {
+  note(jobId: string, kind: string, key: string): Promise<void>;
+  list(jobId: string): Promise<readonly { readonly kind: string; readonly key: string }[]>;
+  remove(jobId: string, kind: string, key: string): Promise<void>;
+}
+
+export type { Desired, Dispatched };
