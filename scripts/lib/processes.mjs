@@ -1,0 +1,74 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/**
+ * Everything that descends from a process, and everything whose environment has the mark (orphans keep it).
+ * @param {number | undefined} pid
+ * @param {string} [mark] as in the environment: `NAME=value`
+ * @returns {number[]}
+ */
+export function findProcesses(pid, mark) {
+  const running = readProcesses();
+  const found = new Set(pid === undefined ? [] : [pid]);
+  for (let before = -1; before !== found.size;) {
+    before = found.size;
+    for (const { id, parent } of running) if (found.has(parent)) found.add(id);
+  }
+  if (mark !== undefined) for (const { id } of running) if (hasMark(id, mark)) found.add(id);
+  found.delete(process.pid);
+  return [...found].filter((id) => running.some((one) => one.id === id));
+}
+
+/**
+ * SIGTERM, then SIGKILL for what is still there after the grace time; resolves when none is left.
+ * @param {() => number[]} find
+ */
+export async function endProcesses(find, graceMs = 3000) {
+  const start = Date.now();
+  const signalled = new Set();
+  for (;;) {
+    const left = find();
+    if (left.length === 0) return;
+    const force = Date.now() - start > graceMs;
+    for (const id of left) {
+      if (force || !signalled.has(id)) signal(id, force ? 'SIGKILL' : 'SIGTERM');
+      signalled.add(id);
+    }
+    if (Date.now() - start > graceMs + 10_000) throw new Error(`Processes do not end: ${left}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** @param {number} id @param {NodeJS.Signals} name */
+function signal(id, name) {
+  try {
+    process.kill(id, name);
+  } catch (error) {
+    if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ESRCH') throw error;
+  }
+}
+
+/** Zombies are left out: they run nothing, and only their parent can collect them. */
+function readProcesses() {
+  const running = [];
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const stat = read(`/proc/${name}/stat`);
+    const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (stat !== '' && state !== 'Z') running.push({ id: Number(name), parent: Number(parent) });
+  }
+  return running;
+}
+
+/** @param {number} id @param {string} mark */
+function hasMark(id, mark) {
+  return read(`/proc/${id}/environ`).split('\0').includes(mark);
+}
+
+/** @param {string} file */
+function read(file) {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch {
+    return '';
+  }
+}

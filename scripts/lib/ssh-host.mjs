@@ -1,0 +1,178 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir, userInfo } from 'node:os';
+import { join } from 'node:path';
+import { endProcesses, findProcesses } from './processes.mjs';
+
+const STARTS = 5;
+
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const servers = new Set();
+process.on('exit', () => servers.forEach((child) => child.kill('SIGKILL')));
+
+/**
+ * A real SSH server on a free loopback port, run by the user who calls, with a directory as its world: who logs in has
+ * it as HOME and as KEELSON_WORLD.
+ * @param {{ name: string, directory?: string, userKeyFile?: string, port?: number }} options
+ */
+export async function startSshHost({ name, directory, userKeyFile, port }) {
+  const base = directory ?? mkdtempSync(join(tmpdir(), `keelson-${name}-`));
+  const files = writeHost(base, userKeyFile);
+  const server = await startServer(base, files, port);
+  const mark = `KEELSON_WORLD=${files.world}`;
+  const processes = () => findProcesses(isAlive(server.child) ? server.child.pid : undefined, mark);
+  return {
+    name,
+    host: '127.0.0.1',
+    port: server.port,
+    address: `127.0.0.1:${server.port}`,
+    user: userInfo().username,
+    directory: files.world,
+    hostKey: readFileSync(`${files.hostKeyFile}.pub`, 'utf8').trim(),
+    userKeyFile: files.userKeyFile,
+    variables: toVariables(server.port, files),
+    serverLog: server.log,
+    processes,
+    /** Ends server, sessions and what they started; the directory stays. */
+    stop: () => endProcesses(processes),
+    async remove() {
+      await endProcesses(processes);
+      rmSync(base, { recursive: true, force: true });
+    },
+  };
+}
+
+/** @param {string} base @param {string | undefined} givenKeyFile */
+function writeHost(base, givenKeyFile) {
+  const world = join(base, 'world');
+  const hostKeyFile = join(base, 'host-key');
+  const userKeyFile = givenKeyFile ?? join(base, 'user-key');
+  mkdirSync(world, { recursive: true, mode: 0o700 });
+  for (const file of [hostKeyFile, userKeyFile]) if (!existsSync(file)) createKey(file);
+  const authorizedKeysFile = join(base, 'authorized-keys');
+  writeFileSync(authorizedKeysFile, readFileSync(`${userKeyFile}.pub`), { mode: 0o600 });
+  return { world, hostKeyFile, userKeyFile, authorizedKeysFile };
+}
+
+/** @param {string} file */
+export function createKey(file) {
+  execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'keelson', '-f', file]);
+}
+
+/** @param {string} base @param {ReturnType<typeof writeHost>} files @param {number | undefined} wished */
+async function startServer(base, files, wished) {
+  if (isRoot()) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
+  for (let left = STARTS; ; left -= 1) {
+    const port = wished ?? (await findFreePort());
+    const configuration = join(base, 'sshd_config');
+    writeFileSync(configuration, renderConfiguration(files, port));
+    // The server re-executes itself and therefore insists on an absolute path.
+    const child = spawn(findServer(), ['-D', '-e', '-f', configuration], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    /** @type {string[]} */
+    const lines = [];
+    child.stderr.setEncoding('utf8').on('data', (text) => lines.push(text));
+    const log = () => lines.join('');
+    servers.add(child);
+    child.once('exit', () => servers.delete(child));
+    if (await isAnswering(port, child)) return { child, port, log };
+    if (left === 1) throw new Error(`sshd did not start: ${log()}`);
+  }
+}
+
+/** @param {ReturnType<typeof writeHost>} files @param {number} port */
+function renderConfiguration(files, port) {
+  return `Port ${port}
+ListenAddress 127.0.0.1
+HostKey ${files.hostKeyFile}
+AuthorizedKeysFile ${files.authorizedKeysFile}
+PidFile none
+StrictModes no
+UsePAM ${isLocked() ? 'yes' : 'no'}
+PermitRootLogin prohibit-password
+PubkeyAuthentication yes
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UseDNS no
+PrintMotd no
+LoginGraceTime 20
+MaxStartups 200
+MaxSessions 200
+LogLevel ERROR
+SetEnv HOME=${files.world} KEELSON_WORLD=${files.world}
+Subsystem sftp internal-sftp -d ${files.world}
+`;
+}
+
+/** @param {number} port @param {ReturnType<typeof writeHost>} files */
+function toVariables(port, files) {
+  return {
+    ansible_host: '127.0.0.1',
+    ansible_port: port,
+    ansible_user: userInfo().username,
+    ansible_ssh_private_key_file: files.userKeyFile,
+    ansible_python_interpreter: findPython(),
+    ansible_remote_tmp: join(files.world, '.ansible', 'tmp'),
+  };
+}
+
+/** The interpreter itself: a shim in front of it may need the caller's environment. */
+export function findPython() {
+  const ask = ['-c', 'import sys; print(sys.executable)'];
+  return execFileSync(process.env.PYTHON ?? 'python3', ask, { encoding: 'utf8' }).trim();
+}
+
+export function findServer() {
+  const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/usr/local/sbin', '/sbin'];
+  const found = folders.map((folder) => join(folder, 'sshd')).find((file) => existsSync(file));
+  if (found === undefined) throw new Error('There is no sshd. Run: npm run setup');
+  return found;
+}
+
+export async function findFreePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+/**
+ * Whether an SSH server greets on the port before the child ends.
+ * @param {number} port @param {import('node:child_process').ChildProcess} child
+ */
+async function isAnswering(port, child) {
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline && isAlive(child);) {
+    const greeted = await new Promise((resolve) => {
+      const socket = connect(port, '127.0.0.1');
+      socket.setTimeout(2000, () => socket.destroy());
+      socket.once(
+        'data',
+        (data) => resolve(data.toString().startsWith('SSH-')) ?? socket.destroy(),
+      );
+      socket.once('error', () => resolve(false));
+      socket.once('close', () => resolve(false));
+    });
+    if (greeted) return isAlive(child);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return false;
+}
+
+/** @param {import('node:child_process').ChildProcess} child */
+function isAlive(child) {
+  return child.exitCode === null && child.signalCode === null;
+}
+
+function isRoot() {
+  return process.getuid?.() === 0;
+}
+
+/** Without PAM, a server of root's refuses users whose password is locked, even with a key. */
+function isLocked() {
+  if (!isRoot()) return false;
+  const entry = readFileSync('/etc/shadow', 'utf8').match(/^root:([^:]*)/m);
+  return entry?.[1]?.startsWith('!') ?? false;
+}

@@ -1,0 +1,66 @@
+import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createRepository } from '../support/git-repository.js';
+import { startSshHost, type SshHost } from '../support/ssh-host.js';
+import { waitFor } from '../support/wait.js';
+
+const run = promisify(execFile);
+let host: SshHost;
+
+beforeAll(async () => {
+  host = await startSshHost({ name: 'x1' });
+});
+
+afterAll(() => host.remove());
+
+describe('startSshHost', () => {
+  test('gives who logs in the directory as home', async () => {
+    const { stdout } = await ssh('echo $HOME $KEELSON_WORLD');
+    expect(stdout.trim()).toBe(`${host.directory} ${host.directory}`);
+  });
+
+  test('copies files', async () => {
+    const source = join(host.directory, '..', 'source');
+    writeFileSync(source, 'hello');
+    await run('scp', [...options(), '-P', String(host.port), source, `${login()}:copy`]);
+    expect(readFileSync(join(host.directory, 'copy'), 'utf8')).toBe('hello');
+  });
+
+  test('ends what its sessions left behind, and starts again on its port', async () => {
+    await ssh('setsid sleep 1000 > /dev/null 2>&1 < /dev/null & sleep 1000 > /dev/null 2>&1 &');
+    await waitFor(() => host.processes().length >= 3, { what: 'the sleeping processes' });
+    await host.stop();
+    expect(host.processes()).toEqual([]);
+    await expect(ssh('true')).rejects.toThrow('Connection refused');
+    const directory = join(host.directory, '..');
+    host = await startSshHost({ name: 'x1', directory, port: host.port });
+    await ssh('true');
+  });
+});
+
+describe('createRepository', () => {
+  test('answers under its address with the commits made', async () => {
+    const repository = createRepository({ files: { 'site.yml': '[]\n' } });
+    repository.createBranch('next');
+    const next = repository.addCommit({ files: { 'roles/a': 'b' }, branch: 'next' });
+    const { stdout } = await run('git', ['ls-remote', '--heads', repository.url]);
+    expect(stdout).toBe(`${repository.commit}\trefs/heads/main\n${next}\trefs/heads/next\n`);
+    repository.remove();
+  });
+});
+
+function ssh(command: string) {
+  return run('ssh', [...options(), '-p', String(host.port), login(), command]);
+}
+
+function login() {
+  return `${host.user}@${host.host}`;
+}
+
+function options() {
+  const known = ['StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR'];
+  return ['-F', 'none', '-i', host.userKeyFile, ...known.flatMap((option) => ['-o', option])];
+}

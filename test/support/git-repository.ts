@@ -1,0 +1,2 @@
+export { createRepository } from '../../scripts/lib/git-repository.mjs';
+export type { Repository, RepositoryChange } from '../../scripts/lib/git-repository.mjs';
