@@ -1,5 +1,10 @@
 import type { HardwareState } from '../core/inventory.js';
 
+export interface CancelRequest {
+  readonly by?: string;
+  readonly reason?: string;
+}
+
 /** Reads of git servers. Messages never contain credentials. */
 export interface GitClient {
   /**
@@ -21,7 +26,7 @@ export interface Orchestrator {
   /** Already started, running or closed, counts as started. */
   startSession(start: SessionStart): Promise<void>;
   /** The cancel signal; a workflow that is closed or not there counts as told. */
-  cancelSession(jobId: string, reason: string): Promise<void>;
+  cancelSession(jobId: string, request: CancelRequest): Promise<void>;
   /** Whether Temporal answers now. */
   check(): Promise<boolean>;
   close(): Promise<void>;

@@ -1,0 +1,76 @@
+import { ServiceError } from '../core/errors.js';
+import type { GitEnd } from './git-process.js';
+
+/** What git and its transports write where a later try may fare better. Read with LC_ALL=C. */
+const UNREACHABLE = [
+  /could not resolve host/i,
+  /temporary failure in name resolution/i,
+  /connection (refused|reset|timed out|closed)/i,
+  /failed to connect|couldn't connect/i,
+  /(network|host) is unreachable|no route to host/i,
+  /operation (timed out|too slow)|timeout was reached/i,
+  /the requested URL returned error: (408|429|5\d\d)/i,
+  /hung up unexpectedly|early EOF|empty reply from server|RPC failed/i,
+];
+
+const REFUSED: readonly (readonly [RegExp, string])[] = [
+  [
+    /authentication failed|could not read (username|password)|access denied|terminal prompts disabled/i,
+    'refused our credentials, or needs some',
+  ],
+  [/permission denied \(/i, 'refused our SSH key'],
+  [/permission denied/i, 'may not be read'],
+  [/host key verification failed/i, 'has an SSH host key that is not known'],
+  [/certificate|SSL|TLS/, 'has a certificate that is not trusted'],
+  [/transport '[^']*' not allowed/i, 'has a scheme that is not allowed here'],
+  [
+    /not found|does not appear to be a git repository|does not exist|no such file or directory/i,
+    'is not there',
+  ],
+];
+
+/** A commit that a server does not hand out by its hash, though it may have it. */
+export function isHashRefused(complaint: string): boolean {
+  return /unadvertised object|does not support shallow/i.test(complaint);
+}
+
+export function isHashUnknown(complaint: string): boolean {
+  return /not our ref|couldn't find remote ref|did not send all necessary objects/i.test(complaint);
+}
+
+/** Why a repository could not be read, as a fault with reason GIT_CLONE. */
+export function toCloneFault(url: string, end: GitEnd): ServiceError {
+  switch (end.kind) {
+    case 'timeout':
+      return fail('unavailable', url, 'did not answer in time');
+    case 'too-long':
+      return fail('rejected', url, 'has more branches and tags than can be read');
+    case 'unstarted':
+      return fail('unavailable', url, `could not be asked: git does not start (${end.code})`);
+    case 'exited': {
+      const said = toLastWord(end.complaint);
+      if (UNREACHABLE.some((pattern) => pattern.test(end.complaint)))
+        return fail('unavailable', url, `could not be reached: ${said}`);
+      const known = REFUSED.find(([pattern]) => pattern.test(end.complaint));
+      return fail('rejected', url, `${known?.[1] ?? 'could not be read'}: ${said}`);
+    }
+  }
+}
+
+/** A URL without user and password. */
+export function hideCredentials(text: string): string {
+  return text.replace(/:\/\/[^/@\s]*@/g, '://');
+}
+
+/** Git's own verdict stands on its last `fatal:` line; what follows is advice. */
+function toLastWord(complaint: string): string {
+  const lines = complaint.split('\n').filter((line) => line.trim() !== '');
+  const line = lines.findLast((text) => /^(fatal|error|ssh):/.test(text)) ?? lines.at(-1) ?? '';
+  return hideCredentials(line.trim().slice(0, 200)) || 'git gave no cause';
+}
+
+function fail(kind: 'unavailable' | 'rejected', url: string, fact: string): ServiceError {
+  return new ServiceError(kind, `Repository ${hideCredentials(url)} ${fact}`, {
+    reason: 'GIT_CLONE',
+  });
+}

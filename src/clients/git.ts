@@ -1,0 +1,147 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ServiceError, type Reason } from '../core/errors.js';
+import { hideCredentials, isHashRefused, isHashUnknown, toCloneFault } from './git-complaint.js';
+import { runGit, type GitEnd } from './git-process.js';
+import type { GitClient } from './interfaces.js';
+
+export interface GitOptions {
+  /** As GIT_ALLOW_PROTOCOL: `https:ssh`. */
+  readonly protocols: string;
+  /** In the format of git-credential-store; only read. */
+  readonly credentialsFile?: string;
+  readonly caFile?: string;
+  readonly sshKeyFile?: string;
+  readonly knownHostsFile?: string;
+  /** Of each git command; a reference takes one, a hash up to three. */
+  readonly timeoutSeconds?: number;
+}
+
+type Git = (argv: readonly string[], signal: AbortSignal) => Promise<GitEnd>;
+
+const HASH = /^[0-9a-f]{40}$/;
+
+/** Asks git servers by `git ls-remote`; nothing is cloned, but for a bare hash, whose commit alone is fetched. */
+export function createGitClient(options: GitOptions): GitClient {
+  const environment = toEnvironment(options);
+  const settings = toSettings(options);
+  const { timeoutSeconds = 30 } = options;
+  const git: Git = (argv, signal) =>
+    runGit({ argv: [...settings, ...argv], environment, timeoutSeconds }, signal);
+  return {
+    async resolve(url, ref, signal) {
+      requireData('repository URL', url, 'GIT_CLONE');
+      requireData('reference', ref, 'GIT_REF');
+      const known = await readReferences(git, url, toCandidates(ref), signal);
+      const commit = toCandidates(ref)
+        .map((name) => known.get(name))
+        .find((hash) => hash !== undefined);
+      if (commit !== undefined) return commit;
+      if (HASH.test(ref)) return resolveHash(git, url, ref, signal);
+      throw unknownReference(url, ref);
+    },
+  };
+}
+
+/** Branch before tag; of an annotated tag, the commit that it is of. */
+function toCandidates(ref: string): readonly string[] {
+  if (ref === '') return ['HEAD'];
+  const full = ref.startsWith('refs/') ? [`${ref}^{}`, ref] : [];
+  return [...full, `refs/heads/${ref}`, `refs/tags/${ref}^{}`, `refs/tags/${ref}`];
+}
+
+async function readReferences(
+  git: Git,
+  url: string,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const end = await git(['ls-remote', '--quiet', '--', url, ...names], signal);
+  if (end.kind !== 'exited' || end.exitCode !== 0) throw toCloneFault(url, end);
+  // The names are patterns to git and fit the ends of longer ones too; the caller looks up exact ones.
+  const lines = end.output.split('\n').map((line) => line.split('\t'));
+  return new Map(lines.map(([hash = '', name = '']) => [name, hash]));
+}
+
+async function resolveHash(
+  git: Git,
+  url: string,
+  hash: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'keelson-git-'));
+  const run = (...argv: string[]) => git(['-C', directory, ...argv], signal);
+  try {
+    requireSuccess(url, await run('init', '--quiet', '--bare'));
+    const fetched = await run('fetch', '--quiet', '--depth=1', FILTER, '--', url, hash);
+    if (fetched.kind === 'exited' && fetched.exitCode !== 0) {
+      if (isHashUnknown(fetched.complaint)) throw unknownReference(url, hash);
+      if (!isHashRefused(fetched.complaint)) throw toCloneFault(url, fetched);
+      const all = ['+refs/heads/*:refs/heads/*', '+refs/tags/*:refs/tags/*'];
+      requireSuccess(url, await run('fetch', '--quiet', FILTER, '--', url, ...all));
+    } else requireSuccess(url, fetched);
+    const parsed = await run('rev-parse', '--verify', '--quiet', `${hash}^{commit}`);
+    if (parsed.kind === 'exited' && parsed.exitCode === 0) return parsed.output.trim();
+    throw unknownReference(url, hash);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Commits without their files; servers that do not know it ignore it. */
+const FILTER = '--filter=tree:0';
+
+function requireSuccess(url: string, end: GitEnd): void {
+  if (end.kind !== 'exited' || end.exitCode !== 0) throw toCloneFault(url, end);
+}
+
+/** Nothing but git's own defaults and ours: no user, no system, no prompt, no inherited variable. */
+function toEnvironment(options: GitOptions): Readonly<Record<string, string>> {
+  const { protocols, caFile, sshKeyFile, knownHostsFile } = options;
+  const ssh = ['ssh', '-F', '/dev/null', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=10'];
+  ssh.push('-o', 'StrictHostKeyChecking=yes');
+  if (knownHostsFile !== undefined) ssh.push('-o', quote(`UserKnownHostsFile="${knownHostsFile}"`));
+  if (sshKeyFile !== undefined) ssh.push('-o', 'IdentitiesOnly=yes', '-i', quote(sshKeyFile));
+  return {
+    PATH: process.env['PATH'] ?? '/usr/bin:/bin',
+    LC_ALL: 'C',
+    HOME: '/nonexistent',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_ALLOW_PROTOCOL: protocols,
+    GIT_SSH_COMMAND: ssh.join(' '),
+    ...(caFile === undefined ? {} : { GIT_SSL_CAINFO: caFile }),
+  };
+}
+
+/** `get` alone reaches the store: after a refusal git tells its helpers to erase, and the file is the operator's. */
+function toSettings({ credentialsFile }: GitOptions): readonly string[] {
+  if (credentialsFile === undefined) return ['-c', 'credential.helper='];
+  const store = `git credential-store --file=${quote(credentialsFile)} get`;
+  return ['-c', `credential.helper=!f() { test "$1" != get || ${store}; }; f`];
+}
+
+/** For the shell by which git starts helpers and ssh. */
+function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+function requireData(kind: string, text: string, reason: Reason): void {
+  if (!/^-|[\x00-\x1f\x7f]/.test(text)) return;
+  throw new ServiceError(
+    'invalid',
+    `A ${kind} may not begin with "-" or contain control characters.`,
+    { reason },
+  );
+}
+
+function unknownReference(url: string, ref: string): ServiceError {
+  const repository = `Repository ${hideCredentials(url)}`;
+  const fact =
+    ref === ''
+      ? 'has no default branch: it is empty'
+      : `has no branch, tag or commit "${ref}" (a commit is given by all 40 digits)`;
+  return new ServiceError('invalid', `${repository} ${fact}.`, { reason: 'GIT_REF' });
+}

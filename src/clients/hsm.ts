@@ -1,0 +1,90 @@
+import { readFile } from 'node:fs/promises';
+import { ServiceError } from '../core/errors.js';
+import {
+  parseComponents,
+  parseGroups,
+  parsePartitions,
+  requireObject,
+  toPathText,
+  type Complaint,
+} from './hardware-state.js';
+import { fetchJson } from './http.js';
+import type { HardwareClient } from './interfaces.js';
+
+export interface HsmOptions {
+  /** `http://cray-smd/hsm/v2` */
+  readonly url: string;
+  readonly tokenFile?: string;
+  readonly caFile?: string;
+  /** Of each call. */
+  readonly timeoutSeconds: number;
+}
+
+const SERVICE = 'The hardware state manager';
+/** A system of 100,000 nodes answers with about 25 MiB. */
+const MAX_BYTES = 256 * 1024 * 1024;
+
+/** Reads groups, partitions and nodes, all three or none. Token and CA files are read for each call: they rotate. */
+export function createHsmClient(options: HsmOptions): HardwareClient {
+  return {
+    source: options.url,
+    async fetchHardwareState(signal) {
+      const [token, ca] = await Promise.all([
+        readSecret('HSM_TOKEN_FILE', options.tokenFile),
+        readSecret('HSM_CA_FILE', options.caFile),
+      ]);
+      const rest = new AbortController();
+      const fetch = (path: string) =>
+        fetchJson(
+          {
+            url: `${options.url}/${path}`,
+            service: SERVICE,
+            reason: 'INVENTORY',
+            ...(token === undefined ? {} : { token: token.trim() }),
+            ...(ca === undefined ? {} : { ca }),
+            timeoutSeconds: options.timeoutSeconds,
+            maxBytes: MAX_BYTES,
+          },
+          AbortSignal.any([signal, rest.signal]),
+        );
+      try {
+        const [groups, partitions, components] = await Promise.all([
+          fetch('groups'),
+          fetch('partitions'),
+          fetch('State/Components?type=node'),
+        ]);
+        return parseAnswers(options.url, groups, partitions, components);
+      } finally {
+        rest.abort();
+      }
+    },
+  };
+}
+
+function parseAnswers(url: string, groups: unknown, partitions: unknown, components: unknown) {
+  const complain: Complaint = (path, fact) =>
+    new ServiceError(
+      'rejected',
+      `${SERVICE} at ${url} gave an unusable answer: ${toPathText(path)} ${fact}.`,
+      { reason: 'INVENTORY' },
+    );
+  const { Components: nodes } = requireObject(components, ['State/Components'], complain);
+  return {
+    groups: parseGroups(groups, complain),
+    partitions: parsePartitions(partitions, complain),
+    components: parseComponents(nodes, ['Components'], complain),
+  };
+}
+
+async function readSecret(variable: string, path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ServiceError('rejected', `${variable}: ${path} cannot be read (${code}).`, {
+      reason: 'INVENTORY',
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises';
+import { isNode, LineCounter, parseDocument, type Document } from 'yaml';
+import { ServiceError } from '../core/errors.js';
+import {
+  parseComponents,
+  parseGroups,
+  parsePartitions,
+  requireObject,
+  toPathText,
+  type Complaint,
+  type DocumentPath,
+} from './hardware-state.js';
+import type { HardwareClient } from './interfaces.js';
+
+const KEYS = ['groups', 'partitions', 'components'];
+
+/** The same reads from a YAML file in HSM's terms, for sites without HSM. Read anew for each session. */
+export function createInventoryFile(path: string): HardwareClient {
+  return {
+    source: path,
+    async fetchHardwareState(signal) {
+      return parseInventoryFile(path, await readText(path, signal));
+    },
+  };
+}
+
+function parseInventoryFile(path: string, text: string) {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const [syntaxError] = document.errors;
+  if (syntaxError !== undefined)
+    throw refuse(
+      path,
+      lines.linePos(syntaxError.pos[0]).line,
+      `is not YAML: ${syntaxError.message}`,
+    );
+  const complain: Complaint = (place, fact) =>
+    refuse(path, findLine(document, lines, place), `${toPathText(place)} ${fact}`.trimStart());
+  const content = requireObject(document.toJS(), [], complain);
+  const unknown = Object.keys(content).find((key) => !KEYS.includes(key));
+  if (unknown !== undefined) throw complain([unknown], `is not one of ${KEYS.join(', ')}`);
+  return {
+    groups: parseGroups(content['groups'] ?? [], complain),
+    partitions: parsePartitions(content['partitions'] ?? [], complain),
+    components: parseComponents(content['components'] ?? [], ['components'], complain),
+  };
+}
+
+/** Of the value, or where it is missing, of what should contain it. */
+function findLine(document: Document, lines: LineCounter, place: DocumentPath): number {
+  for (let length = place.length; length > 0; length -= 1) {
+    const node = document.getIn(place.slice(0, length), true);
+    if (isNode(node) && node.range) return lines.linePos(node.range[0]).line;
+  }
+  return 1;
+}
+
+function refuse(path: string, line: number, fact: string): ServiceError {
+  return new ServiceError('rejected', `Inventory file ${path}, line ${line}: ${fact}.`, {
+    reason: 'INVENTORY',
+  });
+}
+
+async function readText(path: string, signal: AbortSignal): Promise<string> {
+  try {
+    return await readFile(path, { encoding: 'utf8', signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ServiceError('rejected', `Inventory file ${path} cannot be read (${code}).`, {
+      reason: 'INVENTORY',
+      cause: error,
+    });
+  }
+}
