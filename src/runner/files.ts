@@ -1,0 +1,63 @@
+import { randomUUID } from 'node:crypto';
+import { access, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+
+/** Undefined where there is no such file. */
+export async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Nothing where there is no such directory. */
+export async function readNames(directory: string): Promise<readonly string[]> {
+  try {
+    return await readdir(directory);
+  } catch (error) {
+    if (isAbsent(error)) return [];
+    throw error;
+  }
+}
+
+export async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    (error: unknown) => {
+      if (isAbsent(error)) return false;
+      throw error;
+    },
+  );
+}
+
+export async function writePrivate(path: string, content: string | Uint8Array): Promise<void> {
+  await writeFile(path, content, { mode: 0o600 });
+}
+
+/** Readers see the old content or the new. */
+export async function replaceFile(path: string, content: string): Promise<void> {
+  const draft = `${path}.${randomUUID()}`;
+  await writePrivate(draft, content);
+  await rename(draft, path);
+}
+
+/** An empty file whose presence says it all. False where its directory is not there any more. */
+export async function mark(path: string): Promise<boolean> {
+  try {
+    await writeFile(path, '', { flag: 'a', mode: 0o600 });
+    return true;
+  } catch (error) {
+    if (isAbsent(error)) return false;
+    throw error;
+  }
+}
+
+export async function makeDirectory(path: string): Promise<void> {
+  await mkdir(path, { recursive: true, mode: 0o700 });
+}
+
+/** No such file, directory or process. */
+export function isAbsent(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '');
+}

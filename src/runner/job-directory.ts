@@ -1,0 +1,98 @@
+import { randomUUID } from 'node:crypto';
+import { rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { invalid } from '../core/errors.js';
+import { isAbsent, readNames, readText } from './files.js';
+import type { PhaseRecord } from './phase-record.js';
+import type { ProcessIdentity } from './process-identity.js';
+
+const SAFE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
+/** Refuses what could lead out of the directory it is put into. */
+export function checkFileName(kind: string, name: string): string {
+  if (!SAFE_NAME.test(name)) throw invalid(`${kind} "${name}" cannot be the name of a file.`);
+  return name;
+}
+
+/** The files of one job: what `job/` and the runner tell each other. */
+export function jobPaths(directory: string) {
+  return {
+    directory,
+    incarnation: join(directory, 'incarnation'),
+    job: join(directory, 'job.json'),
+    released: join(directory, 'released'),
+    stopped: join(directory, 'stopped'),
+    /** The runner's own mark: from here on it kills, so what is open is `stopped` and not `lost`. */
+    killed: join(directory, 'killed'),
+    ended: join(directory, 'ended'),
+    supervisor: join(directory, 'supervisor.json'),
+    supervisorLog: join(directory, 'supervisor.log'),
+    secrets: join(directory, 'secrets'),
+    files: join(directory, 'files'),
+    workspace: join(directory, 'workspace'),
+    phases: join(directory, 'phases'),
+    logs: join(directory, 'logs'),
+    phase: (name: string) => join(directory, 'phases', `${name}.json`),
+    log: (name: string) => join(directory, 'logs', `${name}.log`),
+  };
+}
+export type JobPaths = ReturnType<typeof jobPaths>;
+
+/** What the runner needs of `job.json`. */
+export interface JobPlan {
+  readonly phases: readonly string[];
+  readonly graceSeconds: number;
+  readonly reportWaitSeconds: number;
+}
+
+export async function readPlan({ job }: JobPaths): Promise<JobPlan | undefined> {
+  const file = (await readJson(job)) as
+    { phases: { name: string }[]; grace_seconds: number; report_wait_seconds: number } | undefined;
+  return (
+    file && {
+      phases: file.phases.map(({ name }) => name),
+      graceSeconds: file.grace_seconds,
+      reportWaitSeconds: file.report_wait_seconds,
+    }
+  );
+}
+
+export async function readSupervisor({
+  supervisor,
+}: JobPaths): Promise<ProcessIdentity | undefined> {
+  const file = (await readJson(supervisor)) as
+    { pid: number; start_time: number | string; boot_id: string } | undefined;
+  return file && { pid: file.pid, startTime: String(file.start_time), bootId: file.boot_id.trim() };
+}
+
+export async function readPhase(paths: JobPaths, phase: string): Promise<PhaseRecord | undefined> {
+  return (await readJson(paths.phase(phase))) as PhaseRecord | undefined;
+}
+
+/** Takes the directory away in one act, so that nobody meets half of it. */
+export async function removeDirectory(jobsDirectory: string, directory: string): Promise<void> {
+  const doomed = join(jobsDirectory, `.removed-${randomUUID()}`);
+  try {
+    await rename(directory, doomed);
+  } catch (error) {
+    if (isAbsent(error)) return;
+    throw error;
+  }
+  await rm(doomed, { recursive: true, force: true, maxRetries: 3 });
+}
+
+/** What preparations and removals left that died half-way; a preparation of the last hour may still go on. */
+export async function removeLeftovers(jobsDirectory: string, now: Date): Promise<void> {
+  for (const name of await readNames(jobsDirectory)) {
+    const path = join(jobsDirectory, name);
+    const old = async () => now.getTime() - (await stat(path)).mtimeMs > 3_600_000;
+    if (name.startsWith('.removed-') || (name.startsWith('.prepare-') && (await old())))
+      await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function readJson(path: string): Promise<unknown> {
+  const text = await readText(path);
+  // Empty for the moment between an exclusive creation and the first write.
+  return text === undefined || text === '' ? undefined : JSON.parse(text);
+}

@@ -1,0 +1,104 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { missing } from '../core/errors.js';
+import type { PhaseResult } from '../core/job.js';
+import { exists, mark, replaceFile } from './files.js';
+import {
+  readPhase,
+  readPlan,
+  readSupervisor,
+  type JobPaths,
+  type JobPlan,
+} from './job-directory.js';
+import type { JobWatch } from './job-watch.js';
+import { closePhases, toPhaseResult, toStoppedResult } from './phase-record.js';
+import { isAlive, signalProcess, type ProcessIdentity } from './process-identity.js';
+import { endJobProcesses } from './process-tree.js';
+
+const POLL_MILLISECONDS = 50;
+/** A lost job is reported within ten seconds, whatever its grace time. */
+const LOST_GRACE_SECONDS = 5;
+
+const LOST: PhaseResult = { kind: 'killed', reason: 'lost' };
+
+export async function waitForPhase(
+  watch: JobWatch,
+  jobId: string,
+  paths: JobPaths,
+  phase: string,
+  signal: AbortSignal,
+): Promise<PhaseResult> {
+  const plan = await readPlan(paths);
+  if (plan === undefined) return LOST;
+  if (!plan.phases.includes(phase)) throw missing('Phase', `${phase} of ${jobId}`);
+  return watch.until(paths, signal, async () => {
+    const supervisor = await readSupervisor(paths);
+    // Before the record is read: what a supervisor wrote just before its death counts.
+    const alive = supervisor !== undefined && (await isAlive(supervisor));
+    const result = await readResult(paths, phase);
+    if (result !== undefined || alive) return result;
+    if (!(await exists(paths.job))) return LOST;
+    if (supervisor === undefined)
+      return (await exists(paths.stopped)) ? toStoppedResult(plan.phases, phase) : undefined;
+    const grace = Math.min(plan.graceSeconds, LOST_GRACE_SECONDS);
+    await endJobProcesses(jobId, grace * 1000, signal);
+    await closeJob(paths, plan);
+    return (await readResult(paths, phase)) ?? LOST;
+  });
+}
+
+/** Resolves when nothing of the job runs. */
+export async function stopJob(
+  jobId: string,
+  paths: JobPaths,
+  slackSeconds: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const plan = await readPlan(paths);
+  if (plan === undefined || !(await mark(paths.stopped))) return;
+  const supervisor = await readSupervisor(paths);
+  const wasAlive = supervisor !== undefined && (await isAlive(supervisor));
+  if (wasAlive) {
+    await signalProcess(supervisor, 'SIGTERM');
+    // After the grace time the job may still deliver what it has to say.
+    const patience = plan.graceSeconds + plan.reportWaitSeconds + slackSeconds;
+    await waitForDeath(supervisor, patience, signal);
+  }
+  // What dies from here on dies by us, unless the job was lost before.
+  if (supervisor === undefined || (wasAlive && (await isAlive(supervisor))))
+    await mark(paths.killed);
+  await endJobProcesses(jobId, 0, signal);
+  await closeJob(paths, plan);
+}
+
+async function readResult(paths: JobPaths, phase: string): Promise<PhaseResult | undefined> {
+  const record = await readPhase(paths, phase);
+  return record && toPhaseResult(record);
+}
+
+async function waitForDeath(
+  supervisor: ProcessIdentity,
+  seconds: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = Date.now() + seconds * 1000;
+  while (Date.now() < deadline && (await isAlive(supervisor)))
+    await delay(POLL_MILLISECONDS, undefined, { signal });
+}
+
+/** Does what a dead supervisor could not: ends its phases and takes the secrets away. Nothing runs any more. */
+async function closeJob(paths: JobPaths, plan: JobPlan): Promise<void> {
+  if (await exists(paths.ended)) return;
+  if ((await readSupervisor(paths)) !== undefined) {
+    const records = await Promise.all(
+      plan.phases.map(async (phase) => ({ phase, record: await readPhase(paths, phase) })),
+    );
+    const killed = (await exists(paths.killed)) ? 'stopped' : 'lost';
+    for (const { phase, record } of closePhases(records, killed, new Date().toISOString()))
+      await replaceFile(paths.phase(phase), JSON.stringify(record));
+  }
+  await rm(paths.secrets, { recursive: true, force: true });
+  await rm(join(paths.workspace, 'ssh'), { recursive: true, force: true });
+  await mark(paths.ended);
+}

@@ -1,0 +1,121 @@
+import { randomUUID } from 'node:crypto';
+import { readFile, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ServiceError } from '../core/errors.js';
+import { exists, makeDirectory, readNames, writePrivate } from './files.js';
+import { checkFileName, jobPaths, type JobPaths } from './job-directory.js';
+import { renderJobFile, type JobSurroundings } from './job-file.js';
+import type { Incarnation, Launch } from './runner.js';
+
+/** Files whose content a job gets. They are read for each job anew: keys and certificates rotate. */
+export interface SecretFiles {
+  readonly sshPrivateKeyFile?: string;
+  readonly sshPublicKeyFile?: string;
+  readonly sshCertificateFile?: string;
+  readonly gitCredentialsFile?: string;
+  readonly gitCaFile?: string;
+  readonly gitSshKeyFile?: string;
+  readonly gitKnownHostsFile?: string;
+}
+
+export interface PreparationOptions extends JobSurroundings {
+  readonly jobsDirectory: string;
+  /** Contains the package `job`, whose `ansible.cfg` is the default one. */
+  readonly jobSource: string;
+  /** The files that a session's `ansible_config` may name. */
+  readonly ansibleConfigDirectory?: string;
+  readonly secrets: SecretFiles;
+}
+
+const DEFAULT_ANSIBLE_CONFIG = 'cfs-default-ansible-cfg';
+
+/** Builds the job's directory under another name and renames it: it is whole, or not there. */
+export async function buildJobDirectory(
+  options: PreparationOptions,
+  launch: Launch,
+  target: JobPaths,
+): Promise<Incarnation | undefined> {
+  const incarnation = randomUUID();
+  const draft = jobPaths(join(options.jobsDirectory, `.prepare-${incarnation}`));
+  try {
+    await makeDirectory(draft.directory);
+    for (const path of [draft.secrets, draft.files, draft.phases, draft.logs])
+      await makeDirectory(path);
+    await writePrivate(draft.incarnation, incarnation);
+    await writePrivate(draft.job, renderJobFile(launch.job, options));
+    await writeStagedFiles(draft, launch);
+    await writeSecrets(draft, options.secrets, launch.token);
+    await writeAnsibleConfig(draft, options, launch.ansibleConfig ?? DEFAULT_ANSIBLE_CONFIG);
+    await rename(draft.directory, target.directory);
+    return incarnation;
+  } catch (error) {
+    await rm(draft.directory, { recursive: true, force: true });
+    if (isOccupied(error)) return undefined;
+    throw error;
+  }
+}
+
+async function writeStagedFiles({ files }: JobPaths, launch: Launch): Promise<void> {
+  for (const [name, content] of Object.entries(launch.files))
+    await writePrivate(join(files, `${checkFileName('Staged file', name)}.gz`), content);
+}
+
+async function writeSecrets(
+  { secrets, workspace }: JobPaths,
+  sources: SecretFiles,
+  token: string,
+): Promise<void> {
+  const ssh = join(workspace, 'ssh');
+  await makeDirectory(ssh);
+  await writePrivate(join(secrets, 'token'), token);
+  await copySecret(sources.sshPrivateKeyFile, join(ssh, 'id_ecdsa'));
+  await copySecret(sources.sshPublicKeyFile, join(ssh, 'id_ecdsa.pub'));
+  await copySecret(sources.sshCertificateFile, join(ssh, 'id_ecdsa-cert.pub'));
+  await copySecret(sources.gitCredentialsFile, join(secrets, 'git-credentials'));
+  await copySecret(sources.gitCaFile, join(secrets, 'git-ca.crt'));
+  await copySecret(sources.gitSshKeyFile, join(secrets, 'git-ssh-key'));
+  await copySecret(sources.gitKnownHostsFile, join(secrets, 'git-known-hosts'));
+}
+
+async function copySecret(source: string | undefined, target: string): Promise<void> {
+  if (source === undefined) return;
+  await writePrivate(target, await readSource(source));
+}
+
+/** A file that is being replaced may be away for a moment, so this is worth repeating. */
+async function readSource(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new ServiceError('unavailable', `${path} cannot be read.`, { cause });
+  }
+}
+
+async function writeAnsibleConfig(
+  { workspace }: JobPaths,
+  options: PreparationOptions,
+  name: string,
+): Promise<void> {
+  const { ansibleConfigDirectory: directory, jobSource } = options;
+  const target = join(workspace, 'ansible.cfg');
+  const isPlain = !name.includes('/') && !name.includes('\0') && !name.startsWith('.');
+  if (directory !== undefined && isPlain && (await exists(join(directory, name))))
+    await writePrivate(target, await readSource(join(directory, name)));
+  else if (name === DEFAULT_ANSIBLE_CONFIG)
+    await writePrivate(target, await readFile(join(jobSource, 'job', 'ansible.cfg')));
+  else throw await unknownConfig(directory, name);
+}
+
+async function unknownConfig(directory: string | undefined, name: string): Promise<ServiceError> {
+  const files = directory === undefined ? [] : await readNames(directory);
+  const known = new Set([DEFAULT_ANSIBLE_CONFIG, ...files.filter((file) => !file.startsWith('.'))]);
+  return new ServiceError(
+    'invalid',
+    `ansible_config: there is no "${name}"; there are ${[...known].sort().join(', ')}.`,
+    { reason: 'PLAYBOOK_ERROR' },
+  );
+}
+
+function isOccupied(error: unknown): boolean {
+  return ['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '');
+}

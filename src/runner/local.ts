@@ -1,0 +1,151 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { missing } from '../core/errors.js';
+import { exists, isAbsent, makeDirectory, mark, readNames, readText } from './files.js';
+import {
+  checkFileName,
+  jobPaths,
+  readSupervisor,
+  removeDirectory,
+  removeLeftovers,
+  type JobPaths,
+} from './job-directory.js';
+import { stopJob, waitForPhase } from './job-end.js';
+import { buildJobDirectory, type PreparationOptions } from './job-preparation.js';
+import { createJobWatch } from './job-watch.js';
+import { isAlive } from './process-identity.js';
+import type { Incarnation, JobSummary, Launch, Runner } from './runner.js';
+import { startSupervisor, type SupervisorOptions } from './supervisor.js';
+
+const LOG_CHUNK_BYTES = 256 * 1024;
+
+export interface LocalRunnerOptions extends PreparationOptions, SupervisorOptions {
+  /** How long a job that was told to stop may take beyond its own limits; default 10. */
+  readonly graceSlackSeconds?: number;
+}
+
+export interface LocalJobSummary extends JobSummary {
+  /** Of a job that has ended; the retention counts from here. */
+  readonly endedAt?: string;
+}
+
+export interface LocalRunner extends Runner {
+  list(signal: AbortSignal): AsyncIterable<LocalJobSummary>;
+  /** Ends every wait; the jobs go on. */
+  close(): void;
+}
+
+/** Jobs as directories and detached processes on this machine. */
+export function createLocalRunner(given: LocalRunnerOptions): LocalRunner {
+  const options = { ...given, jobsDirectory: resolve(given.jobsDirectory) };
+  const { jobsDirectory, graceSlackSeconds = 10 } = options;
+  const watch = createJobWatch();
+  const pathsOf = (jobId: string) => jobPaths(join(jobsDirectory, checkFileName('Job', jobId)));
+
+  return {
+    prepare: (launch, signal) => prepareJob(options, pathsOf(launch.job.jobId), launch, signal),
+
+    async release(jobId, incarnation, signal) {
+      const paths = pathsOf(jobId);
+      if ((await readText(paths.incarnation)) !== incarnation) throw missing('Job', jobId);
+      if ((await exists(paths.stopped)) || (await exists(paths.supervisor))) return;
+      await mark(paths.released);
+      await startSupervisor(options, jobId, paths, signal);
+    },
+
+    async discard(jobId, incarnation) {
+      const paths = pathsOf(jobId);
+      if ((await readText(paths.incarnation)) !== incarnation) return;
+      if (await exists(paths.released)) return;
+      await removeDirectory(jobsDirectory, paths.directory);
+    },
+
+    async awaitPhase(jobId, phase, signal) {
+      checkFileName('Phase', phase);
+      return waitForPhase(watch, jobId, pathsOf(jobId), phase, signal);
+    },
+
+    readLog: (jobId, phase, offset, signal) =>
+      readFrom(pathsOf(jobId).log(checkFileName('Phase', phase)), offset, signal),
+
+    stop: (jobId, signal) => stopJob(jobId, pathsOf(jobId), graceSlackSeconds, signal),
+
+    async remove(jobId, signal) {
+      const paths = pathsOf(jobId);
+      await stopJob(jobId, paths, graceSlackSeconds, signal);
+      await removeDirectory(jobsDirectory, paths.directory);
+      await removeLeftovers(jobsDirectory, new Date());
+    },
+
+    async *list(signal) {
+      for (const name of await readNames(jobsDirectory)) {
+        signal.throwIfAborted();
+        const summary = name.startsWith('.') ? undefined : await summarize(name, pathsOf(name));
+        if (summary !== undefined) yield summary;
+      }
+    },
+
+    close: () => watch.close(),
+  };
+}
+
+async function prepareJob(
+  options: PreparationOptions,
+  paths: JobPaths,
+  launch: Launch,
+  signal: AbortSignal,
+): Promise<Incarnation> {
+  await makeDirectory(options.jobsDirectory);
+  for (;;) {
+    signal.throwIfAborted();
+    const present = await readText(paths.incarnation);
+    if (present !== undefined) return present;
+    const built = await buildJobDirectory(options, launch, paths);
+    if (built !== undefined) return built;
+  }
+}
+
+async function* readFrom(
+  path: string,
+  offset: number,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  signal.throwIfAborted();
+  const stream = createReadStream(path, { start: offset, highWaterMark: LOG_CHUNK_BYTES });
+  const abort = () => stream.destroy(signal.reason as Error);
+  signal.addEventListener('abort', abort);
+  try {
+    yield* stream as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+  } finally {
+    signal.removeEventListener('abort', abort);
+    stream.destroy();
+  }
+}
+
+/** Undefined where the job was removed meanwhile. */
+async function summarize(jobId: string, paths: JobPaths): Promise<LocalJobSummary | undefined> {
+  const incarnation = await readText(paths.incarnation);
+  if (incarnation === undefined) return undefined;
+  const state = await readState(paths);
+  if (state !== 'ended') return { jobId, incarnation, state };
+  const endedAt = (await modifiedAt(paths.ended)) ?? (await modifiedAt(paths.phases));
+  return { jobId, incarnation, state, ...(endedAt === undefined ? {} : { endedAt }) };
+}
+
+/** Released and without a supervisor is the moment in which one starts. */
+async function readState(paths: JobPaths): Promise<JobSummary['state']> {
+  const supervisor = await readSupervisor(paths);
+  if (supervisor !== undefined) return (await isAlive(supervisor)) ? 'running' : 'ended';
+  if (await exists(paths.stopped)) return 'ended';
+  return (await exists(paths.released)) ? 'running' : 'prepared';
+}
+
+async function modifiedAt(path: string): Promise<string | undefined> {
+  return stat(path).then(
+    ({ mtime }) => mtime.toISOString(),
+    () => undefined,
+  );
+}

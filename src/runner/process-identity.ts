@@ -1,0 +1,66 @@
+import { readFile } from 'node:fs/promises';
+import { isAbsent } from './files.js';
+
+/** One process, and not another that got its number later: not even after a reboot. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Ticks since boot: field 22 of `/proc/<pid>/stat`. */
+  readonly startTime: string;
+  readonly bootId: string;
+}
+
+export interface ProcessStat {
+  readonly pid: number;
+  readonly parent: number;
+  readonly state: string;
+  readonly startTime: string;
+}
+
+/** Undefined where there is no such process. */
+export async function readProcess(pid: number): Promise<ProcessStat | undefined> {
+  try {
+    return parseStat(pid, await readFile(`/proc/${pid}/stat`, 'utf8'));
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** A zombie counts as dead: where nobody reaps, it would stay for ever. */
+export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
+  const stat = await readProcess(identity.pid);
+  if (stat?.startTime !== identity.startTime || isDead(stat)) return false;
+  return identity.bootId === (await readBootId());
+}
+
+export function isDead({ state }: ProcessStat): boolean {
+  return state === 'Z' || state === 'X';
+}
+
+/** Sends to this very process; gone is no error. */
+export async function signalProcess(
+  identity: Pick<ProcessIdentity, 'pid' | 'startTime'>,
+  signal: NodeJS.Signals,
+): Promise<void> {
+  if ((await readProcess(identity.pid))?.startTime !== identity.startTime) return;
+  try {
+    process.kill(identity.pid, signal);
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+  }
+}
+
+async function readBootId(): Promise<string> {
+  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+}
+
+/** The second field is the program's name in parentheses and may hold anything, parentheses too. */
+function parseStat(pid: number, text: string): ProcessStat {
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return {
+    pid,
+    state: fields[0] ?? '',
+    parent: Number(fields[1]),
+    startTime: fields[19] ?? '',
+  };
+}

@@ -1,0 +1,67 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isDead, readProcess, signalProcess, type ProcessStat } from './process-identity.js';
+
+const POLL_MILLISECONDS = 50;
+
+/**
+ * Ends what runs for a job, wherever it hides: by its environment, which daemons that left the process group still have,
+ * and by descent from such a process. SIGTERM, and SIGKILL to what is there after the grace time.
+ */
+export async function endJobProcesses(
+  jobId: string,
+  graceMilliseconds: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const deadline = Date.now() + graceMilliseconds;
+  const told = new Set<string>();
+  for (;;) {
+    const processes = await findJobProcesses(jobId);
+    if (processes.length === 0) return;
+    const kill = Date.now() >= deadline;
+    for (const found of processes) {
+      const key = `${found.pid} ${found.startTime}`;
+      if (kill || !told.has(key)) await signalProcess(found, kill ? 'SIGKILL' : 'SIGTERM');
+      told.add(key);
+    }
+    await delay(POLL_MILLISECONDS, undefined, { signal });
+  }
+}
+
+/** Every living process whose environment names the job, or that descends from one. */
+export async function findJobProcesses(jobId: string): Promise<readonly ProcessStat[]> {
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
+  const processes = new Map<number, ProcessStat>();
+  const marked = new Set<number>();
+  for (const pid of pids) {
+    const stat = await readProcess(pid);
+    if (stat === undefined || isDead(stat)) continue;
+    processes.set(pid, stat);
+    if (await isMarked(pid, jobId)) marked.add(pid);
+  }
+  return [...processes.values()].filter(({ pid }) => hasMarkedAncestor(pid, processes, marked));
+}
+
+function hasMarkedAncestor(
+  pid: number,
+  processes: ReadonlyMap<number, ProcessStat>,
+  marked: ReadonlySet<number>,
+): boolean {
+  const seen = new Set<number>();
+  for (let current = pid; current > 1 && !seen.has(current);) {
+    if (marked.has(current)) return true;
+    seen.add(current);
+    current = processes.get(current)?.parent ?? 0;
+  }
+  return false;
+}
+
+async function isMarked(pid: number, jobId: string): Promise<boolean> {
+  try {
+    const environment = await readFile(`/proc/${pid}/environ`, 'latin1');
+    return environment.split('\0').includes(`KEELSON_JOB=${jobId}`);
+  } catch {
+    // Gone meanwhile, or another user's: not ours in either case.
+    return false;
+  }
+}
