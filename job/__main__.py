@@ -1,0 +1,28 @@
+"""`python3 -m job all` runs a whole job, `python3 -m job run <phase>` one phase of it."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from .directory import JobDirectory
+from .supervisor import run_job
+from .wrapper import run_phase
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="job", description=__doc__, allow_abbrev=False)
+    commands = parser.add_subparsers(dest="command", required=True)
+    everything = commands.add_parser("all", help="run every phase, once")
+    one = commands.add_parser("run", help="run one phase, once")
+    one.add_argument("phase")
+    one.add_argument("--workspace", type=Path)
+    for command in (everything, one):
+        command.add_argument("--directory", type=Path, required=True)
+    arguments = parser.parse_args()
+    if arguments.command == "all":
+        return run_job(JobDirectory(arguments.directory))
+    return run_phase(JobDirectory(arguments.directory, arguments.workspace), arguments.phase)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Requests of one phase to the API that it reports to."""
+
+import gzip
+import http.client
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+# Answers that will not change: not for us, not there, over.
+REFUSALS = (401, 404, 410)
+
+
+class Refused(Exception):
+    """The API takes nothing more of this phase."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"HTTP {status}")
+        self.status = status
+
+
+class Unavailable(Exception):
+    """To be tried again, no sooner than `retry_after_seconds`."""
+
+    def __init__(self, reason: str, retry_after_seconds: float = 0) -> None:
+        super().__init__(reason)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Api:
+    """Keeps one connection open, and one request in flight."""
+
+    def __init__(self, url: str, token: str, job_id: str, phase: str) -> None:
+        parts = urlsplit(url)
+        is_secure = parts.scheme == "https"
+        self._connect = http.client.HTTPSConnection if is_secure else http.client.HTTPConnection
+        self._address = (parts.hostname or "", parts.port or (443 if is_secure else 80))
+        self._path = f"{parts.path.rstrip('/')}/jobs/{quote(job_id)}/phases/{quote(phase)}"
+        self._token = token
+        self._connection: http.client.HTTPConnection | None = None
+
+    def put(self, suffix: str, body: Mapping[str, Any], timeout_seconds: float) -> None:
+        headers = {"Content-Type": "application/json"}
+        status, answer = self._send(
+            "PUT", suffix, json.dumps(body).encode(), headers, timeout_seconds
+        )
+        if status // 100 != 2:
+            raise to_unavailable(status, answer)
+
+    def append_log(self, offset: int, data: bytes, timeout_seconds: float) -> int:
+        """Answers the offset at which to go on."""
+        headers = {"Content-Type": "application/partial-upload", "Upload-Offset": str(offset)}
+        status, answer = self._send("PATCH", "/log", data, headers, timeout_seconds)
+        expected = answer.get("Upload-Offset", "")
+        if status // 100 == 2:
+            return int(expected) if expected.isdigit() else offset + len(data)
+        if status == 409 and expected.isdigit() and int(expected) != offset:
+            return int(expected)
+        raise to_unavailable(status, answer)
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _send(
+        self,
+        method: str,
+        suffix: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        timeout_seconds: float,
+    ) -> tuple[int, http.client.HTTPMessage]:
+        try:
+            connection = self._open(timeout_seconds)
+            connection.request(
+                method,
+                self._path + suffix,
+                gzip.compress(body, 3),
+                {**headers, "Content-Encoding": "gzip", "Authorization": f"Bearer {self._token}"},
+            )
+            response = connection.getresponse()
+            response.read()
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            self.close()
+            raise Unavailable(repr(error)) from error
+        if response.status in REFUSALS:
+            raise Refused(response.status)
+        return response.status, response.headers
+
+    def _open(self, timeout_seconds: float) -> http.client.HTTPConnection:
+        if self._connection is None:
+            self._connection = self._connect(*self._address, timeout=timeout_seconds)
+        elif self._connection.sock is not None:
+            self._connection.sock.settimeout(timeout_seconds)
+        return self._connection
+
+
+def to_unavailable(status: int, answer: http.client.HTTPMessage) -> Unavailable:
+    wait = answer.get("Retry-After", "")
+    return Unavailable(f"HTTP {status}", float(wait) if wait.isdigit() else 0)

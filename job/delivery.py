@@ -1,0 +1,168 @@
+"""Delivers a phase to the API while it runs: state, log, host results.
+
+A thread of its own reads the log file by offset, so that an API that is slow or away neither slows
+the phase nor costs memory. One request is in flight at a time: the start, then the log, host
+results as they change, and at the end what is left of the log, all host results (the last batch
+marked `final`), and the end.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .api import Api, Refused, Unavailable
+from .report import Host
+
+CHUNK_BYTES = 256 * 1024
+COLLECT_SECONDS = 0.2
+IDLE_SECONDS = 1.0
+BATCH_HOSTS = 1000
+REQUEST_SECONDS = 30.0
+MIN_BACK_OFF_SECONDS = 0.2
+MAX_BACK_OFF_SECONDS = 10.0
+# How long delivery may go on after somebody asked us to stop.
+HURRIED_SECONDS = 5.0
+
+Request = Callable[[float], None]
+# Answers the hosts' results so far, or None where they have not changed; asked for all of them:
+# None where there are none.
+HostReader = Callable[[bool], "list[Host] | None"]
+
+
+class Delivery:
+    def __init__(
+        self, api: Api, log: Path, started: Mapping[str, Any], read_hosts: HostReader
+    ) -> None:
+        self._api = api
+        self._log = log
+        self._started = started
+        self._read_hosts = read_hosts
+        self._ended: Mapping[str, Any] | None = None
+        self._deadline = float("inf")
+        self._written = 0
+        self._offset = 0
+        self._grown_at = 0.0
+        self._is_announced = False
+        self._sequence = 0
+        self._batches: list[dict[str, Any]] = []
+        self._is_collected = False
+        self._wake = threading.Event()
+        self._ending = threading.Event()
+        self._done = threading.Event()
+        # Set when the API has told that it takes no more, with what it said.
+        self.refused: int | None = None
+        self.has_final_hosts = False
+        self.has_end = False
+
+    @property
+    def has_log(self) -> bool:
+        return self._offset >= self._written
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="delivery", daemon=True).start()
+
+    def advance(self, size: int) -> None:
+        """The log has grown to `size`."""
+        was_idle = self._written <= self._offset
+        if was_idle:
+            self._grown_at = time.monotonic()
+        self._written = size
+        if was_idle or size - self._offset >= CHUNK_BYTES:
+            self._wake.set()
+
+    def finish(
+        self, ended: Mapping[str, Any], wait_seconds: float, is_hurried: Callable[[], bool]
+    ) -> None:
+        """Waits until all is delivered, the time is over, or nothing more is taken."""
+        self._deadline = time.monotonic() + wait_seconds
+        self._ended = ended
+        self._ending.set()
+        self._wake.set()
+        while not self._done.wait(0.05) and time.monotonic() < self._deadline:
+            if is_hurried():
+                self._deadline = min(self._deadline, time.monotonic() + HURRIED_SECONDS)
+                is_hurried = _never
+
+    def _run(self) -> None:
+        back_off = MIN_BACK_OFF_SECONDS
+        while not self.has_end and time.monotonic() < self._deadline:
+            request = self._next_request()
+            if request is None:
+                self._wait()
+                continue
+            try:
+                request(min(REQUEST_SECONDS, max(self._deadline - time.monotonic(), 0.1)))
+                back_off = MIN_BACK_OFF_SECONDS
+            except Refused as refusal:
+                self.refused = refusal.status
+                break
+            except Unavailable as error:
+                self._pause(max(back_off * random.uniform(0.5, 1), error.retry_after_seconds))
+                back_off = min(back_off * 2, MAX_BACK_OFF_SECONDS)
+        self._api.close()
+        self._done.set()
+
+    def _next_request(self) -> Request | None:
+        is_over = self._ended is not None
+        if not self._is_announced and not is_over:
+            return self._announce
+        pending = self._written - self._offset
+        age = time.monotonic() - self._grown_at
+        if pending >= CHUNK_BYTES or (pending > 0 and (is_over or age >= COLLECT_SECONDS)):
+            return self._append_log
+        self._collect_hosts(is_over)
+        if self._batches:
+            return self._put_hosts
+        return self._put_end if is_over else None
+
+    def _collect_hosts(self, is_final: bool) -> None:
+        if self._is_collected or (self._batches and not is_final):
+            return
+        hosts = self._read_hosts(is_final)
+        self._is_collected = is_final
+        if hosts is None:
+            self._batches = []
+            return
+        starts = range(0, max(len(hosts), 1), BATCH_HOSTS)
+        self._batches = [{"final": False, "hosts": hosts[at : at + BATCH_HOSTS]} for at in starts]
+        self._batches[-1]["final"] = is_final
+
+    def _announce(self, timeout_seconds: float) -> None:
+        self._api.put("", self._started, timeout_seconds)
+        self._is_announced = True
+
+    def _append_log(self, timeout_seconds: float) -> None:
+        with self._log.open("rb") as log:
+            log.seek(self._offset)
+            data = log.read(min(CHUNK_BYTES, self._written - self._offset))
+        offset = self._api.append_log(self._offset, data, timeout_seconds)
+        self._offset = min(offset, self._written)
+
+    def _put_hosts(self, timeout_seconds: float) -> None:
+        self._sequence += 1
+        batch = self._batches[0]
+        self._api.put("/hosts", {"sequence": self._sequence, **batch}, timeout_seconds)
+        self._batches.pop(0)
+        self.has_final_hosts = bool(batch["final"])
+
+    def _put_end(self, timeout_seconds: float) -> None:
+        self._api.put("", self._ended or {}, timeout_seconds)
+        self.has_end = True
+
+    def _wait(self) -> None:
+        is_pending = self._written > self._offset
+        self._wake.wait(COLLECT_SECONDS if is_pending else IDLE_SECONDS)
+        self._wake.clear()
+
+    def _pause(self, seconds: float) -> None:
+        if not self._ending.is_set():
+            self._ending.wait(seconds)
+            return
+        time.sleep(max(min(seconds, self._deadline - time.monotonic()), 0))
+
+
+def _never() -> bool:
+    return False

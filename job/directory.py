@@ -1,0 +1,117 @@
+"""The directory of a job: where each file lies, and how state is written.
+
+`phases/<phase>.json` is replaced atomically:
+`{state: running|ended, started_at, ended_at, exit_code, killed, unstarted, log_bytes}`. `killed` is
+null, `stopped`, `timeout`, `memory`, or `lost` where the wrapper vanished without a result;
+`exit_code` is null unless the command ended by itself; `unstarted` is null or `skipped`. Times are
+ISO 8601 in UTC with milliseconds.
+"""
+
+import json
+import os
+import shutil
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+PRIVATE_KEYS = ("id_ecdsa", "id_image")
+
+
+@dataclass(frozen=True)
+class PhaseState:
+    state: str
+    started_at: str | None = None
+    ended_at: str | None = None
+    exit_code: int | None = None
+    killed: str | None = None
+    unstarted: str | None = None
+    log_bytes: int = 0
+
+    def with_log(self, log_bytes: int) -> "PhaseState":
+        return replace(self, log_bytes=log_bytes)
+
+    @property
+    def succeeded(self) -> bool:
+        return self.state == "ended" and self.killed is None and self.exit_code == 0
+
+
+class JobDirectory:
+    def __init__(self, root: Path, workspace: Path | None = None) -> None:
+        self.root = root.resolve()
+        self.workspace = (workspace or self.root / "workspace").resolve()
+        self.secrets = self.root / "secrets"
+        self.plan = self.root / "job.json"
+        self.inventory = self.root / "files" / "inventory.gz"
+
+    def log(self, phase: str) -> Path:
+        return self.root / "logs" / f"{phase}.log"
+
+    def results(self, phase: str) -> Path:
+        return self.root / "results" / f"{phase}.json"
+
+    def is_stopped(self) -> bool:
+        return (self.root / "stopped").exists()
+
+    def private_keys(self) -> list[Path]:
+        keys = [self.workspace / "ssh" / name for name in PRIVATE_KEYS]
+        return [self.secrets / "git-ssh-key", *keys]
+
+    def make_folders(self) -> None:
+        for path in (self.workspace, *(self.root / n for n in ("logs", "results", "phases"))):
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def claim(self, phase: str) -> bool:
+        """
+        Whether this call is the first that asks for the phase; true exactly once in the job's life.
+        """
+        mark = self.root / ".started" / phase
+        mark.parent.mkdir(mode=0o700, exist_ok=True)
+        return create_exclusively(mark, "")
+
+    def write_state(self, phase: str, state: PhaseState) -> None:
+        write_atomically(self.root / "phases" / f"{phase}.json", json.dumps(asdict(state)))
+
+    def read_state(self, phase: str) -> PhaseState | None:
+        try:
+            text = (self.root / "phases" / f"{phase}.json").read_text("utf-8")
+        except FileNotFoundError:
+            return None
+        return PhaseState(**json.loads(text))
+
+    def read_token(self) -> str:
+        try:
+            return (self.secrets / "token").read_text("utf-8").strip()
+        except FileNotFoundError:
+            return ""
+
+    def remove_secrets(self) -> None:
+        shutil.rmtree(self.secrets, ignore_errors=True)
+        for key in self.private_keys():
+            key.unlink(missing_ok=True)
+
+
+def create_exclusively(path: Path, text: str) -> bool:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    return True
+
+
+def write_atomically(path: Path, text: str) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+
+
+def to_time(seconds: float) -> str:
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,57 @@
+"""The plan of a job, as `job.json` holds it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One command of the job. `fields` are the members that belong to its kind."""
+
+    name: str
+    kind: str
+    timeout_seconds: float
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Job:
+    job_id: str
+    session_name: str
+    inventory_type: str
+    phases: tuple[Phase, ...]
+    debug_on_failure: bool
+    grace_seconds: float
+    report_wait_seconds: float
+    api_url: str | None
+    git_protocols: str
+    ansible_playbook: str
+
+    def phase(self, name: str) -> Phase:
+        for phase in self.phases:
+            if phase.name == name:
+                return phase
+        raise KeyError(f"job {self.job_id} has no phase {name}")
+
+
+def read_job(path: Path) -> Job:
+    raw = json.loads(path.read_text("utf-8"))
+    return Job(
+        job_id=raw["job_id"],
+        session_name=raw.get("session_name", ""),
+        inventory_type=raw.get("inventory_type", ""),
+        phases=tuple(to_phase(phase) for phase in raw["phases"]),
+        debug_on_failure=bool(raw.get("debug_on_failure", False)),
+        grace_seconds=float(raw.get("grace_seconds", 30)),
+        report_wait_seconds=float(raw.get("report_wait_seconds", 60)),
+        api_url=raw.get("api_url"),
+        git_protocols=raw.get("git_protocols", "https:ssh"),
+        ansible_playbook=raw.get("ansible_playbook", "ansible-playbook"),
+    )
+
+
+def to_phase(raw: Mapping[str, Any]) -> Phase:
+    return Phase(raw["name"], raw["kind"], float(raw.get("timeout_seconds", 0)), raw)

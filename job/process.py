@@ -1,0 +1,173 @@
+"""Processes: fork one that dies with its parent, find every descendant, end them all."""
+
+import ctypes
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+from . import exits
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+# A process that SIGKILL does not end sits in the kernel (a dead network mount); we do not wait for
+# it for ever.
+UNKILLABLE_SECONDS = 30
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def become_subreaper() -> None:
+    """From now on every orphaned descendant becomes our child, also one that left its session."""
+    _set_process_control(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def _set_process_control(option: int, value: int) -> None:
+    if _libc.prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl {option}")
+
+
+def start_child(
+    action: Callable[[], int],
+    death_signal: signal.Signals,
+    blocked: tuple[signal.Signals, ...] = (),
+) -> int:
+    """
+    Forks; the child runs `action` and ends with its code, or by `death_signal` when we are gone. To
+    be called from the main thread: the kernel counts the end of the thread that forked as the
+    parent's.
+    """
+    parent = os.getpid()
+    # Python is told of a signal after the fork too; with the mask a signal cannot run our handlers
+    # in the child.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    pid = os.fork()
+    if pid == 0:
+        _become_child(parent, action, death_signal, blocked)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return pid
+
+
+def _become_child(
+    parent: int,
+    action: Callable[[], int],
+    death_signal: signal.Signals,
+    blocked: tuple[signal.Signals, ...],
+) -> NoReturn:
+    code = exits.INTERNAL
+    try:
+        _set_process_control(PR_SET_PDEATHSIG, death_signal)
+        if os.getppid() != parent:
+            os._exit(code)
+        signal.set_wakeup_fd(-1)
+        for number in (
+            signal.SIGTERM,
+            signal.SIGINT,
+            signal.SIGCHLD,
+            signal.SIGALRM,
+            signal.SIGPIPE,
+        ):
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        code = action()
+    except exits.PhaseError as error:
+        print(f"ERROR! {error}", file=sys.stderr)
+        code = error.exit_code
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def reap_children() -> dict[int, int]:
+    """Exit codes of the children that have ended (128 + n for signal n); never waits."""
+    ended: dict[int, int] = {}
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return ended
+        if pid == 0:
+            return ended
+        ended[pid] = to_exit_code(status)
+
+
+def to_exit_code(status: int) -> int:
+    code = os.waitstatus_to_exitcode(status)
+    return code if code >= 0 else exits.SIGNALLED - code
+
+
+def has_children() -> bool:
+    """Without a child there is no descendant either: a subreaper inherits every orphan."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def find_descendants() -> list[int]:
+    """Every living descendant; those that have ended and wait to be reaped are left out."""
+    children: dict[int, list[int]] = {}
+    dead = set()
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            fields = Path("/proc", entry, "stat").read_bytes().rpartition(b")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        children.setdefault(int(fields[1]), []).append(int(entry))
+        if fields[0] in (b"Z", b"X"):
+            dead.add(int(entry))
+    found: list[int] = []
+    ahead = [os.getpid()]
+    while ahead:
+        below = children.get(ahead.pop(), [])
+        found += below
+        ahead += below
+    return [pid for pid in found if pid not in dead]
+
+
+class Ending:
+    """Ends every descendant: SIGTERM to each once, SIGKILL after the grace time."""
+
+    def __init__(self, grace_seconds: float) -> None:
+        self._kill_at = time.monotonic() + grace_seconds
+        self._give_up_at = self._kill_at + UNKILLABLE_SECONDS
+        self._told: set[int] = set()
+
+    def step(self) -> bool:
+        """Signals what is left; true when nothing is. Children must be reaped between two steps."""
+        if not has_children() or time.monotonic() >= self._give_up_at:
+            return True
+        killing = time.monotonic() >= self._kill_at
+        for pid in find_descendants():
+            if killing:
+                _send(pid, signal.SIGKILL)
+            elif pid not in self._told:
+                self._told.add(pid)
+                _send(pid, signal.SIGTERM)
+                # One that is stopped (SIGSTOP) would never see it.
+                _send(pid, signal.SIGCONT)
+        return False
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return
+
+
+def end_descendants(grace_seconds: float) -> None:
+    ending = Ending(grace_seconds)
+    while not ending.step():
+        time.sleep(0.01)
+        reap_children()

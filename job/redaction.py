@@ -1,0 +1,124 @@
+"""
+Takes the values of known secrets out of a stream of bytes, also where a value lies across two
+chunks.
+"""
+
+import base64
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from .directory import JobDirectory
+
+MASK = b"***"
+# Shorter values would blank ordinary words.
+MIN_BYTES = 4
+MIN_KEY_LINE_BYTES = 16
+
+
+class Redactor:
+    """
+    `feed` answers what may be shown now; it keeps back only bytes that may be the beginning of a
+    secret.
+    """
+
+    def __init__(self, secrets: Iterable[bytes]) -> None:
+        self._secrets = sorted({s for s in secrets if len(s) >= MIN_BYTES}, key=len, reverse=True)
+        self._longest = len(self._secrets[0]) if self._secrets else 0
+        self._kept = b""
+        # How many of the kept bytes belong to a secret whose mask has been shown already.
+        self._masked = 0
+
+    def feed(self, data: bytes) -> bytes:
+        if not self._secrets:
+            return data
+        data = self._kept + data
+        return self._show(data, self._find_beginning(data))
+
+    def flush(self) -> bytes:
+        return self._show(self._kept, len(self._kept))
+
+    def redact(self, text: str) -> str:
+        """Redacts a whole text that is no part of the stream."""
+        alone = Redactor(self._secrets)
+        return (alone.feed(text.encode()) + alone.flush()).decode("utf-8", "replace")
+
+    def _show(self, data: bytes, end: int) -> bytes:
+        shown = bytearray()
+        at = 0
+        masked = 0
+        for begin, stop in self._find_spans(data):
+            if begin >= end:
+                break
+            shown += data[at:begin]
+            if not (begin == 0 and self._masked > 0):
+                shown += MASK
+            at = min(stop, end)
+            masked = max(stop - end, 0)
+        shown += data[at:end]
+        self._kept = data[end:]
+        self._masked = masked
+        return bytes(shown)
+
+    def _find_spans(self, data: bytes) -> list[tuple[int, int]]:
+        """Where secrets lie, those that overlap joined."""
+        found = [(0, self._masked)] if self._masked else []
+        for secret in self._secrets:
+            at = data.find(secret)
+            while at >= 0:
+                found.append((at, at + len(secret)))
+                at = data.find(secret, at + 1)
+        joined: list[tuple[int, int]] = []
+        for begin, end in sorted(found):
+            if joined and begin < joined[-1][1]:
+                joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+            else:
+                joined.append((begin, end))
+        return joined
+
+    def _find_beginning(self, data: bytes) -> int:
+        """Where the longest end of `data` starts that could go on to become a secret."""
+        tail = data[-(self._longest - 1) :]
+        first = len(tail)
+        for secret in self._secrets:
+            at = tail.find(secret[:1], max(len(tail) - len(secret) + 1, 0))
+            while 0 <= at < first:
+                if secret.startswith(tail[at:]):
+                    first = at
+                    break
+                at = tail.find(secret[:1], at + 1)
+        return len(data) - len(tail) + first
+
+
+def read_secrets(directory: JobDirectory) -> set[bytes]:
+    """Values that must not be shown: the token, passwords of git, the lines of private keys."""
+    secrets = {directory.read_token().encode()}
+    for line in read_lines(directory.secrets / "git-credentials"):
+        secrets |= to_password_forms(line)
+    for path in directory.private_keys():
+        secrets |= {
+            line
+            for line in read_lines(path)
+            if len(line) >= MIN_KEY_LINE_BYTES and not line.startswith(b"-----")
+        }
+    return secrets
+
+
+def to_password_forms(line: bytes) -> set[bytes]:
+    """
+    The password of one line of git's credential store: as written, decoded, and as HTTP sends it.
+    """
+    url = urlsplit(line.decode("utf-8", "surrogateescape"))
+    if not url.password:
+        return set()
+    password = unquote_to_bytes(url.password)
+    user = unquote_to_bytes(url.username or "")
+    written = url.password.encode("utf-8", "surrogateescape")
+    return {written, password, base64.b64encode(user + b":" + password)}
+
+
+def read_lines(path: Path) -> list[bytes]:
+    try:
+        return [line.strip() for line in path.read_bytes().splitlines()]
+    except FileNotFoundError:
+        return []

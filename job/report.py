@@ -1,0 +1,59 @@
+"""Host results of a phase, and the signed line that carries them where the API could not be told.
+
+A phase that has host results (it is of kind `ansible`, or its command wrote `$KEELSON_RESULTS`) and
+whose results the API did not acknowledge as `final` ends its log with exactly one line of the
+wrapper:
+
+    keelson-report:<base64>:<hmac>\\n
+
+`<base64>` is standard base64, with padding, of the gzip-compressed UTF-8 JSON
+`{"phase": <name>, "hosts": [{"host", "ok", "changed", "failed", "skipped", "unreachable",
+"incomplete", "task"?, "message"?}]}`; `<hmac>` is the HMAC-SHA256, in lower-case hex, with the
+job's token (its ASCII text) as the key, over the ASCII text of `<base64>`. It counts only as the
+very last line of the log, only if the HMAC fits, and only if `phase` is the phase whose log it
+ends; any other line of that form is output like the rest.
+"""
+
+import base64
+import gzip
+import hashlib
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+from .redaction import Redactor
+
+PREFIX = "keelson-report"
+MAX_MESSAGE_BYTES = 1024
+
+Host = dict[str, Any]
+
+
+def read_results(path: Path, redactor: Redactor) -> list[Host]:
+    """What the callback plugin has written, with texts redacted and cut."""
+    try:
+        hosts = json.loads(path.read_text("utf-8"))["hosts"]
+    except FileNotFoundError:
+        return []
+    return [to_reported(host, redactor) for host in hosts]
+
+
+def to_reported(host: Host, redactor: Redactor) -> Host:
+    texts = {
+        key: cut(redactor.redact(host[key]))
+        for key in ("task", "message")
+        if host.get(key) is not None
+    }
+    return {key: value for key, value in host.items() if key not in ("task", "message")} | texts
+
+
+def cut(text: str) -> str:
+    return text.encode("utf-8", "replace")[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
+
+
+def render_report(phase: str, hosts: list[Host], token: str) -> str:
+    body = json.dumps({"phase": phase, "hosts": hosts}, separators=(",", ":")).encode()
+    packed = base64.b64encode(gzip.compress(body, mtime=0))
+    signature = hmac.new(token.encode(), packed, hashlib.sha256).hexdigest()
+    return f"{PREFIX}:{packed.decode()}:{signature}"

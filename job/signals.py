@@ -1,0 +1,38 @@
+"""
+Signals of a process that waits in `select`: a request to stop, and the news that a child has ended.
+"""
+
+import os
+import signal
+from types import FrameType
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Signals:
+    """
+    `wakeup` becomes readable with each signal. Only one object of this class may exist in a
+    process.
+    """
+
+    def __init__(self) -> None:
+        self.stop_requested = False
+        self.wakeup, writing = os.pipe()
+        os.set_blocking(self.wakeup, False)
+        os.set_blocking(writing, False)
+        signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._request_stop)
+        signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+        # The supervisor starts us with these blocked, so that none is lost before we can handle it.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def clear(self) -> None:
+        try:
+            while os.read(self.wakeup, 4096):
+                pass
+        except BlockingIOError:
+            return
+
+    def _request_stop(self, _number: int, _frame: FrameType | None) -> None:
+        self.stop_requested = True

@@ -1,0 +1,141 @@
+"""Runs the phases of a job in order on one machine, each in its own wrapper, until one fails.
+
+It runs once in the life of a directory: `lock` is held while it lives, `supervisor.json` tells who
+it was.
+"""
+
+import fcntl
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from .command import Context, clean_up
+from .directory import JobDirectory, PhaseState, create_exclusively, to_time, write_atomically
+from .plan import Job, Phase, read_job
+from .process import become_subreaper, end_descendants, start_child, to_exit_code
+from .signals import STOP_SIGNALS
+
+# What a wrapper needs beyond the grace time to report and to give up on what cannot be killed.
+WRAPPER_SECONDS = 45
+
+
+def run_job(directory: JobDirectory) -> int:
+    lock = os.open(directory.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return 0
+    if not create_exclusively(directory.root / "supervisor.json", json.dumps(read_identity())):
+        return 0
+    become_subreaper()
+    directory.make_folders()
+    Supervisor(directory, read_job(directory.plan)).run()
+    return 0
+
+
+class Supervisor:
+    def __init__(self, directory: JobDirectory, job: Job) -> None:
+        self._directory = directory
+        self._job = job
+        self._stop_requested = False
+        # A pidfd: a number could belong to somebody else by the time the signal is sent.
+        self._wrapper: int | None = None
+        signal.signal(signal.SIGALRM, self._kill_wrapper)
+        for number in STOP_SIGNALS:
+            signal.signal(number, self._stop_wrapper)
+
+    def run(self) -> None:
+        is_over = False
+        for phase in self._job.phases:
+            if is_over:
+                self._save(phase, PhaseState("ended", ended_at=now(), unstarted="skipped"))
+            elif self._stop_requested or self._directory.is_stopped():
+                self._save(phase, PhaseState("ended", ended_at=now(), killed="stopped"))
+                is_over = True
+            else:
+                is_over = not self._run_phase(phase).succeeded
+        self._directory.remove_secrets()
+        write_atomically(self._directory.root / "ended", now())
+
+    def _run_phase(self, phase: Phase) -> PhaseState:
+        started_at = now()
+        pid = start_child(lambda: self._become_wrapper(phase), signal.SIGTERM, STOP_SIGNALS)
+        self._wrapper = os.pidfd_open(pid)
+        if self._stop_requested:
+            self._stop_wrapper(signal.SIGTERM, None)
+        wait_for(pid)
+        signal.alarm(0)
+        os.close(self._wrapper)
+        self._wrapper = None
+        # Only a wrapper that was killed leaves anything.
+        end_descendants(self._job.grace_seconds)
+        state = self._directory.read_state(phase.name)
+        if state is not None and state.state == "ended":
+            return state
+        clean_up(Context(self._directory, self._job, phase))
+        return self._note_lost(phase, started_at)
+
+    def _become_wrapper(self, phase: Phase) -> int:
+        root = Path(__file__).resolve().parent.parent
+        os.chdir(root)
+        argv = [sys.executable, "-m", __package__, "run", phase.name]
+        argv += ["--directory", str(self._directory.root)]
+        os.execv(sys.executable, argv)
+
+    def _note_lost(self, phase: Phase, started_at: str) -> PhaseState:
+        log = self._directory.log(phase.name)
+        state = PhaseState(
+            "ended",
+            started_at,
+            now(),
+            killed="stopped" if self._stop_requested else "lost",
+            log_bytes=log.stat().st_size if log.exists() else 0,
+        )
+        self._save(phase, state)
+        return state
+
+    def _save(self, phase: Phase, state: PhaseState) -> None:
+        self._directory.write_state(phase.name, state)
+
+    def _stop_wrapper(self, _number: int, _frame: FrameType | None) -> None:
+        self._stop_requested = True
+        if self._wrapper is not None:
+            send(self._wrapper, signal.SIGTERM)
+            signal.alarm(int(self._job.grace_seconds) + WRAPPER_SECONDS)
+
+    def _kill_wrapper(self, _number: int, _frame: FrameType | None) -> None:
+        if self._wrapper is not None:
+            send(self._wrapper, signal.SIGKILL)
+
+
+def wait_for(pid: int) -> int:
+    """Waits for one child, and reaps the orphans that end meanwhile."""
+    while True:
+        ended, status = os.waitpid(-1, 0)
+        if ended == pid:
+            return to_exit_code(status)
+
+
+def send(pidfd: int, number: signal.Signals) -> None:
+    try:
+        signal.pidfd_send_signal(pidfd, number)
+    except ProcessLookupError:
+        return
+
+
+def read_identity() -> dict[str, object]:
+    """
+    Tells this process from any other, also after its pid was given away or the machine was
+    restarted.
+    """
+    fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return {"pid": os.getpid(), "start_time": int(fields[19]), "boot_id": boot_id}
+
+
+def now() -> str:
+    return to_time(time.time())

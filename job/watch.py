@@ -1,0 +1,93 @@
+"""
+Copies a command's output and waits until neither the command nor any descendant of it is left.
+"""
+
+import os
+import selectors
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .output import Output
+from .process import Ending, reap_children
+from .signals import Signals
+
+READ_BYTES = 256 * 1024
+# How often we look for what is left while descendants end.
+ENDING_SECONDS = 0.02
+
+
+@dataclass
+class Ended:
+    """How the command ended: `exit_code` where by itself, `killed` where we ended it."""
+
+    exit_code: int | None = None
+    killed: str | None = None
+
+
+class Watch:
+    def __init__(
+        self,
+        command: int,
+        reading: int,
+        output: Output,
+        signals: Signals,
+        grace_seconds: float,
+        limit_seconds: float,
+        to_stop_reason: Callable[[], str],
+    ) -> None:
+        self._command = command
+        self._reading = reading
+        self._output = output
+        self._signals = signals
+        self._grace_seconds = grace_seconds
+        limit = limit_seconds if limit_seconds > 0 else float("inf")
+        self._deadline = time.monotonic() + limit
+        self._to_stop_reason = to_stop_reason
+
+    def run(self) -> Ended:
+        ended = Ended()
+        ending: Ending | None = None
+        with selectors.DefaultSelector() as selector:
+            os.set_blocking(self._reading, False)
+            selector.register(self._reading, selectors.EVENT_READ)
+            selector.register(self._signals.wakeup, selectors.EVENT_READ)
+            while ending is None or not ending.step():
+                events = selector.select(self._to_wait(is_ending=ending is not None))
+                self._signals.clear()
+                if any(key.fd == self._reading for key, _ in events) and self._copy() == 0:
+                    selector.unregister(self._reading)
+                self._note_end(ended)
+                if ending is None and ended != Ended():
+                    ending = Ending(self._grace_seconds)
+        while self._copy() > 0:
+            pass
+        os.close(self._reading)
+        self._output.flush()
+        return ended
+
+    def _to_wait(self, is_ending: bool) -> float | None:
+        if is_ending:
+            return ENDING_SECONDS
+        left = max(self._deadline - time.monotonic(), 0)
+        return None if left == float("inf") else left
+
+    def _note_end(self, ended: Ended) -> None:
+        reaped = reap_children()
+        if ended != Ended():
+            return
+        if self._command in reaped:
+            ended.exit_code = reaped[self._command]
+        elif self._signals.stop_requested:
+            ended.killed = self._to_stop_reason()
+        elif time.monotonic() >= self._deadline:
+            ended.killed = "timeout"
+
+    def _copy(self) -> int:
+        """How many bytes there were: 0 at the end, -1 where there are none yet."""
+        try:
+            data = os.read(self._reading, READ_BYTES)
+        except BlockingIOError:
+            return -1
+        self._output.feed(data)
+        return len(data)

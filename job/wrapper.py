@@ -1,0 +1,167 @@
+"""Runs one phase from its start to the last of its descendants, and tells how it ended."""
+
+import os
+import signal
+import sys
+import time
+
+from . import exits
+from .api import Api
+from .command import Context, clean_up, run_command
+from .delivery import Delivery
+from .directory import JobDirectory, PhaseState, to_time
+from .output import Output
+from .plan import read_job
+from .process import become_subreaper, start_child
+from .redaction import Redactor, read_secrets
+from .report import Host, read_results, render_report
+from .signals import Signals
+from .watch import Ended, Watch
+
+
+def run_phase(directory: JobDirectory, name: str) -> int:
+    supervisor = os.getppid()
+    signals = Signals()
+    become_subreaper()
+    directory.make_folders()
+    job = read_job(directory.plan)
+    context = Context(directory, job, job.phase(name))
+    if not directory.claim(name):
+        print(f"ERROR! Phase {name} was started once already.", file=sys.stderr)
+        return exits.INTERNAL
+    return Wrapper(context, signals, supervisor).run()
+
+
+class Wrapper:
+    def __init__(self, context: Context, signals: Signals, supervisor: int) -> None:
+        self._context = context
+        self._directory = context.directory
+        self._phase = context.phase
+        self._signals = signals
+        self._supervisor = supervisor
+        self._token = context.directory.read_token()
+        self._redactor = Redactor(read_secrets(context.directory))
+        self._output = Output(context.directory.log(self._phase.name), self._redactor)
+        self._started_at = to_time(time.time())
+        self._results_version = 0
+
+    def run(self) -> int:
+        self._save(PhaseState("running", self._started_at))
+        reading, writing = os.pipe()
+        command = start_child(lambda: self._become_command(reading, writing), signal.SIGKILL)
+        os.close(writing)
+        # Threads begin after the fork: a fork copies only the thread that calls it.
+        delivery = self._start_delivery()
+        watch = Watch(
+            command,
+            reading,
+            self._output,
+            self._signals,
+            self._context.job.grace_seconds,
+            self._phase.timeout_seconds,
+            self._to_stop_reason,
+        )
+        ended = watch.run()
+        ended_at = to_time(time.time())
+        self._explain(ended)
+        clean_up(self._context)
+        self._finish(delivery, ended, ended_at)
+        return to_wrapper_code(ended)
+
+    def _become_command(self, reading: int, writing: int) -> int:
+        os.setsid()
+        os.close(reading)
+        nowhere = os.open(os.devnull, os.O_RDONLY)
+        for source, target in ((nowhere, 0), (writing, 1), (writing, 2)):
+            os.dup2(source, target)
+        os.close(writing)
+        os.chdir(self._directory.workspace)
+        return run_command(self._context)
+
+    def _to_stop_reason(self) -> str:
+        """
+        We are told to end by the kernel when our supervisor is gone, else by somebody who wants us
+        to.
+        """
+        is_lost = os.getppid() != self._supervisor and not self._directory.is_stopped()
+        return "lost" if is_lost else "stopped"
+
+    def _explain(self, ended: Ended) -> None:
+        if ended.killed == "timeout":
+            limit = f"{self._phase.timeout_seconds:g}"
+            self._output.line(
+                f"ERROR! The phase was ended: its time limit of {limit} s has passed."
+            )
+        elif ended.killed is not None:
+            self._output.line(f"The phase was ended: {ended.killed}.")
+        elif ended.exit_code != 0 and self._context.job.debug_on_failure:
+            self._output.line("debug_on_failure has no effect in this version: nothing is held.")
+
+    def _start_delivery(self) -> Delivery | None:
+        job = self._context.job
+        if job.api_url is None:
+            return None
+        delivery = Delivery(
+            Api(job.api_url, self._token, job.job_id, self._phase.name),
+            self._directory.log(self._phase.name),
+            {"state": "running", "started_at": self._started_at},
+            self._read_hosts,
+        )
+        self._output.on_growth = delivery.advance
+        delivery.start()
+        return delivery
+
+    def _finish(self, delivery: Delivery | None, ended: Ended, ended_at: str) -> None:
+        state = PhaseState("ended", self._started_at, ended_at, ended.exit_code, ended.killed)
+        if delivery is not None:
+            delivery.finish(
+                to_end_report(state, self._output.size),
+                self._context.job.report_wait_seconds,
+                lambda: self._signals.stop_requested,
+            )
+            self._output.on_growth = lambda _size: None
+            if delivery.refused is not None and not delivery.has_end:
+                self._output.line(
+                    f"The API answered {delivery.refused}: the rest of this phase is not delivered."
+                )
+        hosts = self._read_hosts(everything=True)
+        if hosts is not None and not (delivery and delivery.has_final_hosts):
+            self._output.report(render_report(self._phase.name, hosts, self._token))
+        self._save(state.with_log(self._output.size))
+
+    def _read_hosts(self, everything: bool) -> list[Host] | None:
+        """
+        Host results; None where the phase has none, or (unless all are asked for) nothing is new.
+        """
+        path = self._directory.results(self._phase.name)
+        try:
+            version = path.stat().st_mtime_ns
+        except FileNotFoundError:
+            return [] if everything and self._phase.kind == "ansible" else None
+        if version == self._results_version and not everything:
+            return None
+        self._results_version = version
+        return read_results(path, self._redactor)
+
+    def _save(self, state: PhaseState) -> None:
+        self._directory.write_state(self._phase.name, state)
+
+
+def to_end_report(state: PhaseState, log_bytes: int) -> dict[str, object]:
+    report: dict[str, object] = {
+        "state": "ended",
+        "started_at": state.started_at,
+        "ended_at": state.ended_at,
+        "log_bytes": log_bytes,
+    }
+    if state.exit_code is not None:
+        report["exit_code"] = state.exit_code
+    if state.killed is not None and state.killed != "lost":
+        report["killed"] = state.killed
+    return report
+
+
+def to_wrapper_code(ended: Ended) -> int:
+    if ended.exit_code is not None:
+        return ended.exit_code
+    return exits.TIMED_OUT if ended.killed == "timeout" else exits.SIGNALLED + signal.SIGTERM
