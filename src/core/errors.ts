@@ -36,7 +36,13 @@ export class ServiceError extends Error {
 
 /** Told by name and shape: under Jest, and across bundles, `instanceof` does not hold. */
 export function isServiceError(error: unknown): error is ServiceError {
-  return error instanceof Error && error.name === 'ServiceError' && 'fault' in error;
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    'fault' in error &&
+    'name' in error &&
+    error.name === 'ServiceError'
+  );
 }
 
 export function invalid(message: string, title?: string): ServiceError {

@@ -12,7 +12,10 @@ export interface HardwareState {
 }
 
 export interface RenderedInventory {
-  /** JSON, which is YAML too: Ansible tries JSON first and reads 100,000 hosts of it in a second instead of minutes. */
+  /**
+   * JSON, which is YAML too: Ansible tries JSON first and reads it many times faster. Indented, because Ansible's
+   * last resort takes a document of one line for the name of a host.
+   */
   readonly text: string;
   readonly hosts: number;
   readonly warnings: readonly string[];
@@ -28,13 +31,14 @@ const PYTHON_KEYWORDS = new Set(
 
 /**
  * One group each for HSM groups, partitions, `<Role>` and `<Role>_<SubRole>`. On a clash of names a partition replaces a
- * group, and a role both. Names that Ansible cannot take are left out with a warning; role names are not checked.
+ * group, and a role both. Names that Ansible cannot take are left out with a warning; of role names only `all`, by which
+ * Ansible would refuse the whole inventory.
  */
 export function renderDynamicInventory(state: HardwareState): RenderedInventory {
   const groups = new Map<string, readonly string[]>();
   const warnings: string[] = [];
-  const add = (kind: string, name: string, members: readonly string[]) => {
-    if (!isGroupName(name)) {
+  const add = (kind: 'Group' | 'Partition' | 'Role', name: string, members: readonly string[]) => {
+    if (name === 'all' || (kind !== 'Role' && !isGroupName(name))) {
       warnings.push(`${kind} "${name}" is left out: Ansible takes no group of that name.`);
       return;
     }
@@ -43,10 +47,7 @@ export function renderDynamicInventory(state: HardwareState): RenderedInventory 
   };
   for (const { label, members } of state.groups) add('Group', label, members);
   for (const { name, members } of state.partitions) add('Partition', name, members);
-  for (const [name, members] of groupByRole(state.components)) {
-    if (groups.has(name)) warnings.push(`Role "${name}" replaces a group of the same name.`);
-    groups.set(name, members);
-  }
+  for (const [name, members] of groupByRole(state.components)) add('Role', name, members);
   const children = Object.fromEntries(
     [...groups].sort(byName).map(([name, members]) => [name, { hosts: toHosts(members) }]),
   );
@@ -61,7 +62,14 @@ export function renderSpecInventory(groups: readonly TargetGroup[]): RenderedInv
   const document = Object.fromEntries(
     [...merged].sort(byName).map(([name, members]) => [name, { hosts: toHosts(members) }]),
   );
-  return toRendered(document, [...merged.values()], []);
+  return toRendered(toReadable(document), [...merged.values()], []);
+}
+
+/** An empty document is no YAML inventory to Ansible, and `plugin` at the top level marks a plugin's configuration. */
+function toReadable(document: Readonly<Record<string, object>>): object {
+  const { all, ...children } = document;
+  if (Object.keys(document).length > 0 && !('plugin' in children)) return document;
+  return { all: { ...all, children } };
 }
 
 function groupByRole(components: HardwareState['components']): Map<string, string[]> {

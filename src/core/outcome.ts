@@ -68,10 +68,11 @@ export function toCancelled(cancellation: Cancellation = {}, phase?: string): Ou
   };
 }
 
-/** One line of at most 300 characters. */
+/** One line of at most 300 characters, none of them a control character or half of one. */
 export function toMessage(text: string): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  return line.length <= MAX_MESSAGE ? line : `${line.slice(0, MAX_MESSAGE - 1)}…`;
+  const line = text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
+  if (line.length <= MAX_MESSAGE) return line;
+  return `${line.slice(0, MAX_MESSAGE - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
 
 /** The last line that begins with `ERROR`, as Ansible and our own programs write it. */
@@ -136,6 +137,7 @@ function toKillFailure(
 function toExitFailure(end: PhaseEnd, exitCode: number): Outcome {
   const because =
     end.errorLine === undefined ? ` with exit code ${exitCode}; see its log` : `: ${end.errorLine}`;
+  if (exitCode === EXIT.internal) return fail(end, 'INTERNAL', `${end.name} failed${because}`);
   switch (end.kind) {
     case 'git-clone':
     case 'git-clone-hosts': {
@@ -156,9 +158,13 @@ function toExitFailure(end: PhaseEnd, exitCode: number): Outcome {
   }
 }
 
+/** Ansible's exit codes for a run that went wrong on hosts; 1 and 4 stand for errors of its own, too. */
+const HOST_EXITS: readonly number[] = [1, 2, 3, 4, 8];
+
 function toPlaybookFailure(end: PhaseEnd, exitCode: number, because: string): Outcome {
   const { failedHosts, unreachableHosts, firstFailed, firstUnreachable } = end.hosts;
-  if (firstFailed !== undefined) {
+  const isOfHosts = HOST_EXITS.includes(exitCode);
+  if (isOfHosts && firstFailed !== undefined) {
     const where = `${end.subject}: task "${firstFailed.task ?? 'unknown'}" failed on ${firstFailed.host}${others(failedHosts)}`;
     return {
       ...fail(end, 'TASK_FAILED', `${where}: ${firstFailed.message ?? 'no message'}`),
@@ -166,15 +172,15 @@ function toPlaybookFailure(end: PhaseEnd, exitCode: number, because: string): Ou
       ...(firstFailed.task === undefined ? {} : { task: firstFailed.task }),
     };
   }
-  if (firstUnreachable !== undefined) {
+  if (isOfHosts && firstUnreachable !== undefined) {
     const where = `${end.subject}: ${firstUnreachable.host}${others(unreachableHosts)} could not be reached`;
     return {
       ...fail(end, 'HOST_UNREACHABLE', `${where}: ${firstUnreachable.message ?? 'no message'}`),
       host: firstUnreachable.host,
     };
   }
-  if (exitCode === EXIT.internal) return fail(end, 'INTERNAL', `${end.name} failed${because}`);
-  return fail(end, 'PLAYBOOK_ERROR', `${end.subject} (${end.name}) could not run${because}`);
+  const what = end.hosts.hosts > 0 ? 'broke off' : 'could not run';
+  return fail(end, 'PLAYBOOK_ERROR', `${end.subject} (${end.name}) ${what}${because}`);
 }
 
 function others(count: number): string {

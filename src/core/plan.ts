@@ -16,11 +16,8 @@ export function selectLayers<T extends { readonly name?: string }>(
   if (limit.trim() === '') return all;
   const chosen = new Set<number>();
   for (const element of limit.split(',').map((text) => text.trim())) {
-    const matches = all.filter(({ index, layer }) =>
-      layers.some(({ name }) => name === element)
-        ? layer.name === element
-        : String(index) === element,
-    );
+    const named = all.filter(({ layer }) => element !== '' && layer.name?.trim() === element);
+    const matches = named.length > 0 ? named : all.filter(({ index }) => String(index) === element);
     if (matches.length === 0) throw unknownLayer(element, layers);
     for (const { index } of matches) chosen.add(index);
   }
@@ -77,6 +74,19 @@ export function toPhaseTitle(phase: Phase): string {
       return `${phase.name}: ${phase.definition}`;
     case 'ansible':
       return `${phase.name}: ${phase.playbook}`;
+  }
+}
+
+/** For messages: the repository or playbook that a phase is about. */
+export function toPhaseSubject(phase: Phase): string {
+  switch (phase.kind) {
+    case 'git-clone':
+    case 'git-clone-hosts':
+      return phase.repository.url;
+    case 'inventory':
+      return phase.definition;
+    case 'ansible':
+      return phase.playbook;
   }
 }
 
