@@ -1,0 +1,310 @@
+import { describe, expect, test } from '@jest/globals';
+import { EXIT, type HostResult, type PhaseResult } from '../../src/core/job.js';
+import {
+  findErrorLine,
+  toCancelled,
+  toMessage,
+  toOutcome,
+  type HostSummary,
+  type PhaseEnd,
+} from '../../src/core/outcome.js';
+import type { Outcome } from '../../src/core/session.js';
+
+const times = { startedAt: '2026-01-01T00:00:00.000Z', endedAt: '2026-01-01T00:00:01.000Z' };
+const NO_HOSTS: HostSummary = { hosts: 0, failedHosts: 0, unreachableHosts: 0 };
+const WELL: HostSummary = { hosts: 2, failedHosts: 0, unreachableHosts: 0 };
+const FAILED: HostSummary = {
+  hosts: 3,
+  failedHosts: 2,
+  unreachableHosts: 0,
+  firstFailed: aHost('x1', { task: 'install', message: 'no space left' }),
+};
+const UNREACHABLE: HostSummary = {
+  hosts: 3,
+  failedHosts: 0,
+  unreachableHosts: 1,
+  firstUnreachable: aHost('x2', { message: 'Connection refused' }),
+};
+const BOTH: HostSummary = { ...UNREACHABLE, ...FAILED, unreachableHosts: 1 };
+
+function aHost(host: string, result: Partial<HostResult> = {}): HostResult {
+  const counts = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, incomplete: false };
+  return { phase: 'ansible-0', host, ...counts, ...result };
+}
+
+function exited(exitCode: number): PhaseResult {
+  return { kind: 'exited', exitCode, ...times };
+}
+
+function aClone(result: PhaseResult, end: Partial<PhaseEnd> = {}): PhaseEnd {
+  const subject = 'https://git.example.org/base.git';
+  return {
+    name: 'git-clone-0',
+    kind: 'git-clone',
+    subject,
+    result,
+    hosts: NO_HOSTS,
+    timeoutSeconds: 600,
+    ...end,
+  };
+}
+
+function anInventory(result: PhaseResult, end: Partial<PhaseEnd> = {}): PhaseEnd {
+  return { ...aClone(result), name: 'inventory', kind: 'inventory', subject: 'dynamic', ...end };
+}
+
+function aPlaybook(result: PhaseResult, end: Partial<PhaseEnd> = {}): PhaseEnd {
+  return {
+    ...aClone(result),
+    name: 'ansible-0',
+    kind: 'ansible',
+    subject: 'site.yml',
+    hosts: WELL,
+    ...end,
+  };
+}
+
+describe('toOutcome', () => {
+  test.each<[string, readonly PhaseEnd[], Outcome]>([
+    [
+      'succeeds when every phase exited 0',
+      [aClone(exited(0)), anInventory(exited(0)), aPlaybook(exited(0))],
+      { succeeded: 'true' },
+    ],
+    [
+      'succeeds when one of the layers found hosts',
+      [aPlaybook(exited(0), { hosts: NO_HOSTS }), aPlaybook(exited(0), { name: 'ansible-1' })],
+      { succeeded: 'true' },
+    ],
+    [
+      'says so when no host ran a task',
+      [aPlaybook(exited(0), { hosts: NO_HOSTS })],
+      {
+        succeeded: 'true',
+        reason: 'NO_HOSTS',
+        message:
+          'No host ran a task: no play of any layer matches a host of the inventory. See the log of the inventory phase.',
+      },
+    ],
+    [
+      'says so when there was nothing to run',
+      [anInventory(exited(0))],
+      {
+        succeeded: 'true',
+        reason: 'NO_HOSTS',
+        message: 'The configuration has no layer, so nothing ran.',
+      },
+    ],
+  ])('%s', (_title, ends, expected) => {
+    expect(toOutcome(ends)).toEqual(expected);
+  });
+
+  test('lets the first failure decide', () => {
+    const ends = [
+      aClone(exited(0)),
+      anInventory(exited(EXIT.inventory)),
+      aPlaybook({ kind: 'unstarted', reason: 'skipped', message: '' }),
+    ];
+
+    expect(toOutcome(ends)).toMatchObject({ reason: 'INVENTORY', phase: 'inventory' });
+  });
+
+  test.each<[PhaseEnd, Outcome['reason'], string]>([
+    [
+      aClone(exited(EXIT.gitClone), { errorLine: 'connection refused' }),
+      'GIT_CLONE',
+      'git-clone-0 of https://git.example.org/base.git failed: connection refused',
+    ],
+    [
+      aClone(exited(EXIT.gitRef)),
+      'GIT_REF',
+      'git-clone-0 of https://git.example.org/base.git failed with exit code 71; see its log',
+    ],
+    [aClone(exited(128)), 'INTERNAL', 'failed with exit code 128'],
+    [aClone(exited(EXIT.internal)), 'INTERNAL', 'git-clone-0 failed with exit code 79'],
+    [
+      aClone(exited(EXIT.gitRef), { name: 'git-clone-hosts', kind: 'git-clone-hosts' }),
+      'GIT_REF',
+      'git-clone-hosts of',
+    ],
+    [
+      anInventory(exited(EXIT.inventory), { errorLine: 'no hosts directory' }),
+      'INVENTORY',
+      'Ansible cannot use the inventory: no hosts directory',
+    ],
+    [anInventory(exited(1)), 'INVENTORY', 'Ansible cannot use the inventory with exit code 1'],
+    [anInventory(exited(EXIT.internal)), 'INTERNAL', 'inventory failed with exit code 79'],
+    [
+      aClone(exited(1), { name: 'teardown', kind: 'teardown', errorLine: 'IMS job failed' }),
+      'IMAGE_PACKAGE',
+      'Packaging failed: IMS job failed',
+    ],
+  ])('maps what exits before the playbooks: %#', (end, reason, message) => {
+    const outcome = toOutcome([end]);
+
+    expect(outcome).toMatchObject({ succeeded: 'false', reason, phase: end.name });
+    expect(outcome.message).toContain(message);
+  });
+
+  test.each<[string, number, HostSummary, Outcome['reason'], string]>([
+    ['1, nothing ran', 1, NO_HOSTS, 'PLAYBOOK_ERROR', 'site.yml (ansible-0) could not run'],
+    ['1, hosts well', 1, WELL, 'PLAYBOOK_ERROR', 'site.yml (ansible-0) broke off'],
+    ['1, a task failed', 1, FAILED, 'TASK_FAILED', 'task "install" failed on x1'],
+    ['2, a task failed', 2, FAILED, 'TASK_FAILED', 'on x1 and 1 more: no space left'],
+    ['2, bad arguments', 2, NO_HOSTS, 'PLAYBOOK_ERROR', 'could not run with exit code 2'],
+    ['4, unreachable', 4, UNREACHABLE, 'HOST_UNREACHABLE', 'x2 could not be reached: Connection'],
+    ['4, syntax error', 4, NO_HOSTS, 'PLAYBOOK_ERROR', 'could not run with exit code 4'],
+    ['4, failed and unreachable', 4, BOTH, 'TASK_FAILED', 'failed on x1'],
+    ['2, failed and unreachable', 2, BOTH, 'TASK_FAILED', 'failed on x1'],
+    ['8, a play broke', 8, FAILED, 'TASK_FAILED', 'failed on x1'],
+    ['5, bad options', 5, NO_HOSTS, 'PLAYBOOK_ERROR', 'could not run with exit code 5'],
+    ['73, no such playbook', EXIT.playbook, NO_HOSTS, 'PLAYBOOK_ERROR', 'could not run'],
+    [
+      '79, a defect of ours',
+      EXIT.internal,
+      FAILED,
+      'INTERNAL',
+      'ansible-0 failed with exit code 79',
+    ],
+    ['99, interrupted', 99, WELL, 'PLAYBOOK_ERROR', 'broke off with exit code 99'],
+    ['250, a defect of Ansible', 250, FAILED, 'PLAYBOOK_ERROR', 'broke off with exit code 250'],
+    ['137, killed by somebody', 137, FAILED, 'PLAYBOOK_ERROR', 'broke off with exit code 137'],
+  ])('maps exit code %s', (_title, exitCode, hosts, reason, message) => {
+    const outcome = toOutcome([aPlaybook(exited(exitCode), { hosts })]);
+
+    expect(outcome).toMatchObject({ succeeded: 'false', reason, phase: 'ansible-0' });
+    expect(outcome.message).toContain(message);
+  });
+
+  test('names host and task', () => {
+    expect(toOutcome([aPlaybook(exited(2), { hosts: FAILED })])).toEqual({
+      succeeded: 'false',
+      reason: 'TASK_FAILED',
+      phase: 'ansible-0',
+      host: 'x1',
+      task: 'install',
+      message: 'site.yml: task "install" failed on x1 and 1 more: no space left',
+    });
+    expect(toOutcome([aPlaybook(exited(4), { hosts: UNREACHABLE })])).toEqual({
+      succeeded: 'false',
+      reason: 'HOST_UNREACHABLE',
+      phase: 'ansible-0',
+      host: 'x2',
+      message: 'site.yml: x2 could not be reached: Connection refused',
+    });
+  });
+
+  test.each<[PhaseResult, Outcome['succeeded'], Outcome['reason'], string]>([
+    [{ kind: 'killed', reason: 'timeout' }, 'false', 'TIMEOUT', 'limit of 600 s'],
+    [{ kind: 'killed', reason: 'memory' }, 'false', 'OUT_OF_MEMORY', 'ran out of memory'],
+    [{ kind: 'killed', reason: 'evicted' }, 'false', 'EVICTED', 'was evicted'],
+    [{ kind: 'killed', reason: 'lost' }, 'unknown', 'JOB_LOST', 'vanished during ansible-0'],
+    [{ kind: 'killed', reason: 'stopped' }, 'false', 'CANCELLED', 'Cancelled during ansible-0'],
+    [
+      { kind: 'unstarted', reason: 'unschedulable', message: 'no node fits' },
+      'false',
+      'UNSCHEDULABLE',
+      'ansible-0 could not start: no node fits',
+    ],
+    [
+      { kind: 'unstarted', reason: 'image-pull', message: 'no such image' },
+      'false',
+      'IMAGE_PULL',
+      'no such image',
+    ],
+    [
+      { kind: 'unstarted', reason: 'config', message: 'no secret' },
+      'false',
+      'INTERNAL',
+      'no secret',
+    ],
+    [{ kind: 'unstarted', reason: 'skipped', message: '' }, 'false', 'CANCELLED', 'Cancelled'],
+  ])('maps %j', (result, succeeded, reason, message) => {
+    const outcome = toOutcome([aPlaybook(result)]);
+
+    expect(outcome).toMatchObject({ succeeded, reason, phase: 'ansible-0' });
+    expect(outcome.message).toContain(message);
+  });
+
+  describe('with a cancel', () => {
+    const cancellation = { by: 'ada', reason: 'wrong nodes' };
+
+    test('is cancelled where the job was stopped', () => {
+      const ends = [aClone(exited(0)), aPlaybook({ kind: 'killed', reason: 'stopped' })];
+
+      expect(toOutcome(ends, cancellation)).toEqual({
+        succeeded: 'false',
+        reason: 'CANCELLED',
+        phase: 'ansible-0',
+        message: 'Cancelled by ada during ansible-0: wrong nodes',
+      });
+    });
+
+    test('succeeds where the job was quicker', () => {
+      expect(toOutcome([aPlaybook(exited(0))], cancellation)).toEqual({ succeeded: 'true' });
+    });
+
+    test('fails where the playbook failed first', () => {
+      const ends = [aPlaybook(exited(2), { hosts: FAILED })];
+
+      expect(toOutcome(ends, cancellation)).toMatchObject({ reason: 'TASK_FAILED' });
+    });
+  });
+
+  test('keeps a message to one line of 300 characters', () => {
+    const message = `first\r\nsecond\t${'x'.repeat(1000)}`;
+    const hosts = { ...FAILED, firstFailed: aHost('x1', { task: 'install', message }) };
+
+    const outcome = toOutcome([aPlaybook(exited(2), { hosts })]);
+
+    expect(outcome.message).toHaveLength(300);
+    expect(outcome.message).toMatch(/^site\.yml: task .* more: first second x+…$/);
+  });
+});
+
+describe('toCancelled', () => {
+  test.each([
+    [{}, undefined, 'Cancelled before it started'],
+    [{ by: 'ada' }, undefined, 'Cancelled by ada before it started'],
+    [{ reason: '' }, 'inventory', 'Cancelled during inventory'],
+    [{ by: 'ada', reason: 'no' }, 'inventory', 'Cancelled by ada during inventory: no'],
+  ])('tells who, when and why: %j, %s', (cancellation, phase, message) => {
+    expect(toCancelled(cancellation, phase)).toEqual({
+      succeeded: 'false',
+      reason: 'CANCELLED',
+      message,
+      ...(phase === undefined ? {} : { phase }),
+    });
+  });
+});
+
+describe('toMessage', () => {
+  test('leaves out control characters', () => {
+    expect(toMessage('\u001b[31mred\u001b[0m\0 and\r\nmore ')).toBe('[31mred [0m and more');
+  });
+
+  test('keeps what fits', () => {
+    expect(toMessage('a'.repeat(300))).toBe('a'.repeat(300));
+  });
+
+  test('does not cut a character in half', () => {
+    const message = toMessage(`${'a'.repeat(298)}😀😀`);
+
+    expect(message).toBe(`${'a'.repeat(298)}…`);
+    expect(Buffer.from(message).toString()).toBe(message);
+  });
+});
+
+describe('findErrorLine', () => {
+  test.each([
+    ['PLAY [all]\nERROR! the role "x" was not found\n\nadvice\n', 'the role "x" was not found'],
+    ["[ERROR]: couldn't resolve module\n", "couldn't resolve module"],
+    ['ERROR! first\nERROR! second', 'second'],
+    ["fatal: repository 'x' not found\n", "fatal: repository 'x' not found"],
+    ['  ERROR! indented', 'indented'],
+    ['all is well, no ERROR here', undefined],
+    ['', undefined],
+  ])('reads %j', (tail, expected) => {
+    expect(findErrorLine(tail)).toBe(expected);
+  });
+});
