@@ -1,21 +1,15 @@
-"""Which command a phase runs. Each runs in a process of its own, whose output is the phase's."""
+"""Which command a phase runs, each in its own process, whose output is the phase's."""
 
-import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NoReturn
 
 from . import exits
-from .directory import JobDirectory
+from .clone import clone_repository
+from .context import Context, replace_process, to_environment
 from .exits import PhaseError
-from .plan import Job, Phase
-
-
-@dataclass(frozen=True)
-class Context:
-    directory: JobDirectory
-    job: Job
-    phase: Phase
+from .inventory import make_inventory
+from .playbook import run_playbook
+from .settings import remove_control_folder
 
 
 def run_command(context: Context) -> int:
@@ -26,7 +20,8 @@ def run_command(context: Context) -> int:
 
 
 def clean_up(context: Context) -> None:
-    """Removes what a phase leaves outside the job's directory."""
+    """Removes what a phase may have left outside of the job's directory."""
+    remove_control_folder(context.directory)
 
 
 def run_argv(context: Context) -> NoReturn:
@@ -38,35 +33,10 @@ def run_argv(context: Context) -> NoReturn:
     replace_process(argv, environment)
 
 
-def to_environment(context: Context) -> dict[str, str]:
-    """
-    What every command sees: nothing of the worker's own environment but the path, and folders of
-    the job's.
-    """
-    home = context.directory.workspace / "home"
-    temporary = context.directory.workspace / "tmp"
-    for folder in (home, temporary):
-        folder.mkdir(mode=0o700, exist_ok=True)
-    return {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "LANG": to_utf8_locale(os.environ),
-        "HOME": str(home),
-        "TMPDIR": str(temporary),
-        "KEELSON_JOB": context.job.job_id,
-    }
-
-
-def to_utf8_locale(environment: Mapping[str, str]) -> str:
-    """Ansible refuses to start with another encoding."""
-    wanted = environment.get("LANG", "")
-    return wanted if wanted.lower().replace("-", "").endswith("utf8") else "C.UTF-8"
-
-
-def replace_process(argv: list[str], environment: Mapping[str, str]) -> NoReturn:
-    try:
-        os.execvpe(argv[0], argv, environment)
-    except OSError as error:
-        raise PhaseError(exits.INTERNAL, f"{argv[0]}: {error.strerror}.") from error
-
-
-KINDS: Mapping[str, Callable[[Context], int]] = {"command": run_argv}
+KINDS: Mapping[str, Callable[[Context], int]] = {
+    "command": run_argv,
+    "git-clone": clone_repository,
+    "git-clone-hosts": clone_repository,
+    "inventory": make_inventory,
+    "ansible": run_playbook,
+}

@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 from types import FrameType
 
-from .command import Context, clean_up
+from .command import clean_up
+from .context import Context
 from .directory import JobDirectory, PhaseState, create_exclusively, to_time, write_atomically
 from .plan import Job, Phase, read_job
 from .process import become_subreaper, end_descendants, start_child, to_exit_code

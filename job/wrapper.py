@@ -7,7 +7,8 @@ import time
 
 from . import exits
 from .api import Api
-from .command import Context, clean_up, run_command
+from .command import clean_up, run_command
+from .context import Context
 from .delivery import Delivery
 from .directory import JobDirectory, PhaseState, to_time
 from .output import Output

@@ -1,0 +1,75 @@
+"""
+Phase `inventory`: puts the generated inventory beside the site's own and lets Ansible read both.
+"""
+
+import gzip
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from . import exits
+from .context import Context
+from .exits import PhaseError
+from .settings import to_ansible_environment
+
+# Below the workspace, where every command starts: a comma in the whole path would make Ansible
+# take it for a list of hosts.
+HOSTS = "hosts"
+GENERATED = "01-cfs-generated.yaml"
+# Sorts before everything, so that whatever else sets the variable goes before it.
+DEFAULTS = "00-cfs-defaults.yaml"
+DEFAULTS_TEXT = "all:\n  vars:\n    cray_cfs_image: false\n"
+
+
+def make_inventory(context: Context) -> int:
+    hosts = context.directory.workspace / HOSTS
+    if context.phase.fields.get("definition") == "repo" and not hosts.is_dir():
+        raise PhaseError(
+            exits.INVENTORY, "The target is the additional inventory, and there is none."
+        )
+    hosts.mkdir(exist_ok=True)
+    write_generated(context.directory.inventory, hosts / GENERATED)
+    (hosts / DEFAULTS).write_text(DEFAULTS_TEXT, "utf-8")
+    check_inventory(context)
+    return 0
+
+
+def write_generated(source: Path, target: Path) -> None:
+    if not source.exists():
+        return
+    with gzip.open(source, "rb") as packed, target.open("wb") as file:
+        shutil.copyfileobj(packed, file, 1024 * 1024)
+
+
+def check_inventory(context: Context) -> None:
+    """
+    A source that Ansible would only warn about ends the phase: hosts would be missing silently.
+    """
+    command = Path(context.job.ansible_playbook).with_name("ansible-inventory")
+    environment = to_ansible_environment(context) | {
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",
+        "ANSIBLE_INVENTORY_UNPARSED_IS_FAILED": "True",
+    }
+    listing = context.directory.workspace / "tmp" / "inventory.json"
+    with listing.open("wb") as file:
+        done = subprocess.run(
+            [str(command), "-i", HOSTS, "--list"], env=environment, stdout=file, check=False
+        )
+    if done.returncode != 0:
+        raise PhaseError(exits.INVENTORY, "Ansible cannot read the inventory (see above).")
+    try:
+        groups = json.loads(listing.read_bytes())
+    except ValueError as error:
+        raise PhaseError(exits.INVENTORY, f"Ansible's list is no JSON: {error}.") from error
+    listing.unlink()
+    print(describe(groups))
+
+
+def describe(groups: dict[str, Any]) -> str:
+    named = {name: group for name, group in groups.items() if name != "_meta"}
+    hosts = {host for group in named.values() for host in group.get("hosts", ())}
+    # Ansible has these two in every inventory.
+    own = len([name for name in named if name not in ("all", "ungrouped")])
+    return f"Inventory: {len(hosts)} hosts in {own} groups."

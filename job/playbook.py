@@ -1,0 +1,136 @@
+"""Phases `ansible-<i>`: one playbook of one layer."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
+
+from . import exits
+from .context import Context, replace_process
+from .exits import PhaseError
+from .inventory import HOSTS
+from .settings import make_control_folder, to_ansible_environment
+
+DEBUG_LAYER = "_debug"
+DEBUG_PLAYBOOKS = Path(__file__).resolve().parent / "debug"
+# What Ansible may read as more than one host pattern, and only Ansible can tell.
+AMBIGUOUS = re.compile(r"[:\[\]\s]")
+SPLIT = "import json, sys; from ansible.inventory.manager import split_host_pattern as split; "
+SPLIT += "print(json.dumps(split(sys.stdin.read())))"
+
+
+def run_playbook(context: Context) -> NoReturn:
+    fields = context.phase.fields
+    playbook = find_playbook(context)
+    arguments = [context.job.ansible_playbook, "-i", HOSTS]
+    verbosity = int(fields.get("verbosity") or 0)
+    if verbosity > 0:
+        arguments.append("-" + "v" * verbosity)
+    environment = to_playbook_environment(context, playbook)
+    arguments += write_limit(context, environment)
+    arguments += split_passthrough(str(fields.get("passthrough") or ""))
+    arguments.append(str(playbook))
+    make_control_folder(context.directory)
+    replace_process(arguments, environment)
+
+
+def find_playbook(context: Context) -> Path:
+    fields = context.phase.fields
+    name = str(fields["playbook"])
+    if fields["layer"] == DEBUG_LAYER:
+        return find_debug_playbook(name)
+    layer = context.directory.workspace / str(fields["directory"])
+    playbook = layer / name
+    if not playbook.resolve().is_relative_to(layer.resolve()):
+        raise PhaseError(exits.PLAYBOOK, f"Playbook {name} lies outside of its repository.")
+    if not playbook.is_file():
+        source = fields.get("clone_url") or layer.name
+        raise PhaseError(exits.PLAYBOOK, f"There is no playbook {name} in {source}.")
+    return playbook
+
+
+def find_debug_playbook(name: str) -> Path:
+    known = sorted(path.name for path in DEBUG_PLAYBOOKS.glob("*.yaml"))
+    if name not in known:
+        names = ", ".join(f"debug_{Path(file).stem}" for file in known)
+        raise PhaseError(
+            exits.PLAYBOOK,
+            f"There is no configuration debug_{Path(name).stem}; built in are {names}.",
+        )
+    return DEBUG_PLAYBOOKS / name
+
+
+def to_playbook_environment(context: Context, playbook: Path) -> dict[str, str]:
+    fields = context.phase.fields
+    is_debug = fields["layer"] == DEBUG_LAYER
+    folder = playbook.parent if is_debug else context.directory.workspace / fields["directory"]
+    results = context.directory.results(context.phase.name)
+    return {
+        **to_ansible_environment(context),
+        "ANSIBLE_ROLES_PATH": str(folder / "roles"),
+        "SESSION_NAME": context.job.session_name,
+        "SESSION_CLONE_URL": str(fields.get("clone_url") or ""),
+        "SESSION_PLAYBOOK": str(fields["playbook"]),
+        "LAYER_CURRENT": str(fields["layer"]),
+        "LAYER_PREVIOUS": str(fields.get("previous_layer") or ""),
+        "INVENTORY_TYPE": context.job.inventory_type,
+        "KEELSON_RESULTS": str(results),
+    }
+
+
+def write_limit(context: Context, environment: Mapping[str, str]) -> list[str]:
+    """
+    By a file, as one argument holds at most 128 KiB; Ansible reads one pattern from each line.
+    """
+    limit = str(context.phase.fields.get("limit") or "")
+    if limit.strip() == "":
+        return []
+    patterns = split_limit(limit, context, environment)
+    # Relative: Ansible splits the argument, so a comma in the path would break it.
+    name = f"limit-{context.phase.name}"
+    (context.directory.workspace / name).write_text("\n".join(patterns), "utf-8")
+    return ["--limit", f"@{name}"]
+
+
+def split_limit(limit: str, context: Context, environment: Mapping[str, str]) -> list[str]:
+    if "," in limit:
+        return [part.strip() for part in limit.split(",") if part.strip()]
+    if not AMBIGUOUS.search(limit):
+        return [limit]
+    python = find_interpreter(context.job.ansible_playbook)
+    done = subprocess.run(
+        [python, "-c", SPLIT],
+        input=limit,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise PhaseError(exits.PLAYBOOK, f"Ansible cannot read the limit {limit}.")
+    patterns: list[str] = json.loads(done.stdout)
+    return patterns
+
+
+def find_interpreter(ansible_playbook: str) -> str:
+    """The Python that has Ansible: the one beside the executable, else the one that it names."""
+    executable = Path(shutil.which(ansible_playbook) or ansible_playbook)
+    beside = executable.with_name("python3")
+    if beside.exists() and beside.parent.joinpath("activate").exists():
+        return str(beside)
+    with executable.open("rb") as file:
+        first = file.readline(512).decode("utf-8", "replace").strip()
+    words = shlex.split(first[2:]) if first.startswith("#!") else []
+    return words[-1] if words else sys.executable
+
+
+def split_passthrough(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise PhaseError(exits.PLAYBOOK, f"ansible_passthrough: {error}.") from error

@@ -1,0 +1,135 @@
+"""Collects what each host came to, for the wrapper to deliver."""
+
+# mypy: ignore-errors
+# Ansible's classes carry no types, and are there only in Ansible's own interpreter.
+
+import json
+import os
+import time
+
+from ansible.module_utils.common.text.converters import to_text
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+name: keelson_results
+type: aggregate
+short_description: Writes the result of each host to a file
+description:
+  - Writes the counts of each host and its last failed task to the file named by C(KEELSON_RESULTS).
+  - Loads without being listed, and does nothing where the variable is not set.
+author: Keelson
+"""
+
+COUNTS = ("ok", "changed", "failed", "skipped", "unreachable")
+MAX_MESSAGE_CHARACTERS = 1024
+# Between two plays; at the end it is always written.
+MIN_SECONDS_BETWEEN_WRITES = 2.0
+
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "aggregate"
+    CALLBACK_NAME = "keelson_results"
+    CALLBACK_NEEDS_ENABLED = False
+
+    def __init__(self):
+        super().__init__()
+        self._path = os.environ.get("KEELSON_RESULTS", "")
+        self.disabled = self._path == ""
+        self._hosts = {}
+        self._failures = {}
+        self._cut_short = set()
+        self._written_at = 0.0
+
+    def v2_playbook_on_play_start(self, _play):
+        is_due = time.monotonic() - self._written_at >= MIN_SECONDS_BETWEEN_WRITES
+        if self._hosts and is_due:
+            self._write()
+
+    def v2_runner_on_ok(self, result):
+        self._count(result, "ok")
+        if _fields(result).get("changed"):
+            self._count(result, "changed")
+
+    def v2_runner_on_skipped(self, result):
+        self._count(result, "skipped")
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        if ignore_errors:
+            self._count(result, "ok")
+            return
+        self._count(result, "failed")
+        self._note_failure(result)
+
+    def v2_runner_on_unreachable(self, result):
+        self._count(result, "unreachable")
+        self._note_failure(result)
+
+    def v2_playbook_on_stats(self, stats):
+        for host in stats.processed:
+            summary = stats.summarize(host)
+            # These know of rescued and ignored failures; what was counted on the way does not.
+            self._hosts[host] = {
+                "ok": summary["ok"],
+                "changed": summary["changed"],
+                "failed": summary["failures"],
+                "skipped": summary["skipped"],
+                "unreachable": summary["unreachable"],
+            }
+        self._write()
+
+    def note_failed_hosts(self, names):
+        """Called by our strategies at the end of each: the hosts that Ansible goes on without."""
+        self._cut_short.update(names)
+
+    def _count(self, result, key):
+        counts = self._hosts.setdefault(_host_name(result), dict.fromkeys(COUNTS, 0))
+        counts[key] += 1
+
+    def _note_failure(self, result):
+        task = getattr(result, "task", None) or result._task
+        self._failures[_host_name(result)] = {
+            "task": to_text(task.get_name()),
+            "message": _describe(_fields(result))[:MAX_MESSAGE_CHARACTERS],
+        }
+
+    def _render(self, name):
+        counts = self._hosts[name]
+        has_failed = counts["failed"] > 0 or counts["unreachable"] > 0
+        return {
+            "host": name,
+            **counts,
+            "incomplete": name in self._cut_short and not has_failed,
+            **(self._failures.get(name, {}) if has_failed else {}),
+        }
+
+    def _write(self):
+        hosts = [self._render(name) for name in sorted(self._hosts)]
+        temporary = f"{self._path}.{os.getpid()}"
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump({"hosts": hosts}, file)
+        os.rename(temporary, self._path)
+        self._written_at = time.monotonic()
+
+
+def _host_name(result):
+    return (getattr(result, "host", None) or result._host).get_name()
+
+
+def _fields(result):
+    fields = getattr(result, "result", None)
+    return result._result if fields is None else fields
+
+
+def _describe(fields):
+    """The text that tells most; where `no_log` is set Ansible has taken out all but a notice."""
+    if "censored" in fields:
+        return to_text(fields["censored"])
+    for item in fields.get("results") or ():
+        if isinstance(item, dict) and (item.get("failed") or item.get("unreachable")):
+            return _describe(item)
+    for key in ("msg", "stderr", "module_stderr", "stdout", "module_stdout", "reason"):
+        if fields.get(key):
+            value = fields[key]
+            return to_text(value if isinstance(value, str) else json.dumps(value, default=to_text))
+    return "no message"

@@ -1,0 +1,94 @@
+"""What Ansible is told by its environment, so that a site's `ansible.cfg` works unmodified.
+
+An environment variable replaces what `ansible.cfg` says. So each is set only where the file says
+nothing, or with the file's own value appended.
+"""
+
+import configparser
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from . import exits
+from .context import Context, to_environment
+from .directory import JobDirectory
+from .exits import PhaseError
+
+PLUGINS = Path(__file__).resolve().parent / "plugins"
+SYSTEM_PLUGINS = "/usr/share/ansible/plugins"
+
+
+class AnsibleConfig:
+    """A site's `ansible.cfg`, read as Ansible reads it."""
+
+    def __init__(self, path: Path) -> None:
+        self._parser = configparser.ConfigParser(inline_comment_prefixes=(";",), strict=False)
+        try:
+            self._parser.read(path, encoding="utf-8")
+        except (configparser.Error, UnicodeDecodeError) as error:
+            reason = " ".join(str(error).split())
+            raise PhaseError(exits.PLAYBOOK, f"ansible.cfg cannot be read: {reason}.") from error
+
+    def read(self, key: str, section: str = "defaults") -> str | None:
+        return self._parser.get(section, key, raw=True, fallback=None)
+
+    def lists_callback(self, name: str) -> bool:
+        """Also under the old name of the list, which Ansible 2.16 and later silently ignore."""
+        listed = (self.read(key) or "" for key in ("callbacks_enabled", "callback_whitelist"))
+        return name in {part.strip() for text in listed for part in text.split(",")}
+
+
+def records_state(context: Context, config: AnsibleConfig) -> bool:
+    """Whether the results of this phase are to count as the state of components."""
+    return bool(context.phase.fields.get("records_state")) and config.lists_callback(
+        "cfs_aggregator"
+    )
+
+
+def to_ansible_environment(context: Context) -> dict[str, str]:
+    directory = context.directory
+    config = AnsibleConfig(directory.workspace / "ansible.cfg")
+    base = to_environment(context)
+    home = Path(base["HOME"]) / ".ansible"
+    environment = base | {
+        "ANSIBLE_CONFIG": str(directory.workspace / "ansible.cfg"),
+        "ANSIBLE_HOME": str(home),
+        "ANSIBLE_LOCAL_TEMP": str(Path(base["TMPDIR"]) / "ansible"),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(to_control_folder(directory)),
+        "ANSIBLE_CALLBACK_PLUGINS": to_plugin_path(config, "callback", home),
+        "ANSIBLE_STRATEGY_PLUGINS": to_plugin_path(config, "strategy", home),
+    }
+    if config.read("remote_user") is None:
+        environment["ANSIBLE_REMOTE_USER"] = "root"
+    key = directory.workspace / "ssh" / "id_ecdsa"
+    if config.read("private_key_file") is None and key.exists():
+        environment["ANSIBLE_PRIVATE_KEY_FILE"] = str(key)
+    return environment
+
+
+def to_plugin_path(config: AnsibleConfig, kind: str, home: Path) -> str:
+    site = config.read(f"{kind}_plugins") or f"{home}/plugins/{kind}:{SYSTEM_PLUGINS}/{kind}"
+    return f"{PLUGINS / kind}:{site}"
+
+
+def to_control_folder(directory: JobDirectory) -> Path:
+    """
+    Where SSH keeps its sockets. The path of a socket holds 108 bytes at most, too few for the
+    workspace's; the name is known beforehand, so that it can be removed by whoever comes later.
+    """
+    name = hashlib.sha256(str(directory.root).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"keelson-ssh-{name}"
+
+
+def make_control_folder(directory: JobDirectory) -> None:
+    folder = to_control_folder(directory)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if folder.is_symlink() or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        raise PermissionError(f"{folder} belongs to somebody else")
+
+
+def remove_control_folder(directory: JobDirectory) -> None:
+    shutil.rmtree(to_control_folder(directory), ignore_errors=True)
