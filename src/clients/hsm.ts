@@ -30,8 +30,8 @@ export function createHsmClient(options: HsmOptions): HardwareClient {
     source: options.url,
     async fetchHardwareState(signal) {
       const [token, ca] = await Promise.all([
-        readSecret('HSM_TOKEN_FILE', options.tokenFile),
-        readSecret('HSM_CA_FILE', options.caFile),
+        readToken(options.tokenFile),
+        readSetting('HSM_CA_FILE', options.caFile),
       ]);
       const rest = new AbortController();
       const fetch = (path: string) =>
@@ -40,7 +40,7 @@ export function createHsmClient(options: HsmOptions): HardwareClient {
             url: `${options.url}/${path}`,
             service: SERVICE,
             reason: 'INVENTORY',
-            ...(token === undefined ? {} : { token: token.trim() }),
+            ...(token === undefined ? {} : { token }),
             ...(ca === undefined ? {} : { ca }),
             timeoutSeconds: options.timeoutSeconds,
             maxBytes: MAX_BYTES,
@@ -76,7 +76,15 @@ function parseAnswers(url: string, groups: unknown, partitions: unknown, compone
   };
 }
 
-async function readSecret(variable: string, path: string | undefined): Promise<string | undefined> {
+async function readToken(path: string | undefined): Promise<string | undefined> {
+  const token = (await readSetting('HSM_TOKEN_FILE', path))?.trim();
+  if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return token;
+  throw new ServiceError('rejected', `HSM_TOKEN_FILE: ${path} does not hold a token.`, {
+    reason: 'INVENTORY',
+  });
+}
+
+async function readSetting(variable: string, path: string | undefined) {
   if (path === undefined) return undefined;
   try {
     return await readFile(path, 'utf8');

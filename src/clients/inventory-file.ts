@@ -36,7 +36,7 @@ function parseInventoryFile(path: string, text: string) {
     );
   const complain: Complaint = (place, fact) =>
     refuse(path, findLine(document, lines, place), `${toPathText(place)} ${fact}`.trimStart());
-  const content = requireObject(document.toJS(), [], complain);
+  const content = requireObject(toValue(document, path), [], complain);
   const unknown = Object.keys(content).find((key) => !KEYS.includes(key));
   if (unknown !== undefined) throw complain([unknown], `is not one of ${KEYS.join(', ')}`);
   return {
@@ -44,6 +44,15 @@ function parseInventoryFile(path: string, text: string) {
     partitions: parsePartitions(content['partitions'] ?? [], complain),
     components: parseComponents(content['components'] ?? [], ['components'], complain),
   };
+}
+
+/** Aliases are followed here: those that name nothing, or unfold to far more than was written, are refused. */
+function toValue(document: Document, path: string): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    throw refuse(path, 1, `is not YAML: ${(error as Error).message}`);
+  }
 }
 
 /** Of the value, or where it is missing, of what should contain it. */
