@@ -22,8 +22,8 @@ export function jobPaths(directory: string) {
     job: join(directory, 'job.json'),
     released: join(directory, 'released'),
     stopped: join(directory, 'stopped'),
-    /** The runner's own mark: from here on it kills, so what is open is `stopped` and not `lost`. */
-    killed: join(directory, 'killed'),
+    /** The runner's own mark: it ends what runs, so a phase left open is `stopped` and not `lost`. */
+    ending: join(directory, 'ending'),
     ended: join(directory, 'ended'),
     supervisor: join(directory, 'supervisor.json'),
     supervisorLog: join(directory, 'supervisor.log'),
@@ -42,17 +42,15 @@ export type JobPaths = ReturnType<typeof jobPaths>;
 export interface JobPlan {
   readonly phases: readonly string[];
   readonly graceSeconds: number;
-  readonly reportWaitSeconds: number;
 }
 
 export async function readPlan({ job }: JobPaths): Promise<JobPlan | undefined> {
   const file = (await readJson(job)) as
-    { phases: { name: string }[]; grace_seconds: number; report_wait_seconds: number } | undefined;
+    { phases: { name: string }[]; grace_seconds: number } | undefined;
   return (
     file && {
       phases: file.phases.map(({ name }) => name),
       graceSeconds: file.grace_seconds,
-      reportWaitSeconds: file.report_wait_seconds,
     }
   );
 }

@@ -20,8 +20,6 @@ const POLL_MILLISECONDS = 50;
 /** A lost job is reported within ten seconds, whatever its grace time. */
 const LOST_GRACE_SECONDS = 5;
 
-const LOST: PhaseResult = { kind: 'killed', reason: 'lost' };
-
 export async function waitForPhase(
   watch: JobWatch,
   jobId: string,
@@ -30,7 +28,7 @@ export async function waitForPhase(
   signal: AbortSignal,
 ): Promise<PhaseResult> {
   const plan = await readPlan(paths);
-  if (plan === undefined) return LOST;
+  if (plan === undefined) return endLostJob(jobId, 0, signal);
   if (!plan.phases.includes(phase)) throw missing('Phase', `${phase} of ${jobId}`);
   return watch.until(paths, signal, async () => {
     const supervisor = await readSupervisor(paths);
@@ -38,13 +36,13 @@ export async function waitForPhase(
     const alive = supervisor !== undefined && (await isAlive(supervisor));
     const result = await readResult(paths, phase);
     if (result !== undefined || alive) return result;
-    if (!(await exists(paths.job))) return LOST;
-    if (supervisor === undefined)
+    const isThere = await exists(paths.job);
+    if (isThere && supervisor === undefined)
       return (await exists(paths.stopped)) ? toStoppedResult(plan.phases, phase) : undefined;
-    const grace = Math.min(plan.graceSeconds, LOST_GRACE_SECONDS);
-    await endJobProcesses(jobId, grace * 1000, signal);
+    const lost = await endLostJob(jobId, plan.graceSeconds, signal);
+    if (!isThere) return lost;
     await closeJob(paths, plan);
-    return (await readResult(paths, phase)) ?? LOST;
+    return (await readResult(paths, phase)) ?? lost;
   });
 }
 
@@ -59,17 +57,24 @@ export async function stopJob(
   if (plan === undefined || !(await mark(paths.stopped))) return;
   const supervisor = await readSupervisor(paths);
   const wasAlive = supervisor !== undefined && (await isAlive(supervisor));
+  // What is open from here on ends by us, unless the job was lost before.
+  if (wasAlive || supervisor === undefined) await mark(paths.ending);
   if (wasAlive) {
     await signalProcess(supervisor, 'SIGTERM');
-    // After the grace time the job may still deliver what it has to say.
-    const patience = plan.graceSeconds + plan.reportWaitSeconds + slackSeconds;
-    await waitForDeath(supervisor, patience, signal);
+    await waitForDeath(supervisor, plan.graceSeconds + slackSeconds, signal);
   }
-  // What dies from here on dies by us, unless the job was lost before.
-  if (supervisor === undefined || (wasAlive && (await isAlive(supervisor))))
-    await mark(paths.killed);
   await endJobProcesses(jobId, 0, signal);
   await closeJob(paths, plan);
+}
+
+/** What is left of it must not go on behind our back. */
+async function endLostJob(
+  jobId: string,
+  graceSeconds: number,
+  signal: AbortSignal,
+): Promise<PhaseResult> {
+  await endJobProcesses(jobId, Math.min(graceSeconds, LOST_GRACE_SECONDS) * 1000, signal);
+  return { kind: 'killed', reason: 'lost' };
 }
 
 async function readResult(paths: JobPaths, phase: string): Promise<PhaseResult | undefined> {
@@ -94,7 +99,7 @@ async function closeJob(paths: JobPaths, plan: JobPlan): Promise<void> {
     const records = await Promise.all(
       plan.phases.map(async (phase) => ({ phase, record: await readPhase(paths, phase) })),
     );
-    const killed = (await exists(paths.killed)) ? 'stopped' : 'lost';
+    const killed = (await exists(paths.ending)) ? 'stopped' : 'lost';
     for (const { phase, record } of closePhases(records, killed, new Date().toISOString()))
       await replaceFile(paths.phase(phase), JSON.stringify(record));
   }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError } from '../core/errors.js';
-import { exists, makeDirectory, readNames, writePrivate } from './files.js';
+import { makeDirectory, readNames, writePrivate } from './files.js';
 import { checkFileName, jobPaths, type JobPaths } from './job-directory.js';
 import { renderJobFile, type JobSurroundings } from './job-file.js';
 import type { Incarnation, Launch } from './runner.js';
@@ -98,17 +98,21 @@ async function writeAnsibleConfig(
 ): Promise<void> {
   const { ansibleConfigDirectory: directory, jobSource } = options;
   const target = join(workspace, 'ansible.cfg');
-  const isPlain = !name.includes('/') && !name.includes('\0') && !name.startsWith('.');
-  if (directory !== undefined && isPlain && (await exists(join(directory, name))))
+  const known = directory === undefined ? [] : await readVisibleNames(directory);
+  if (directory !== undefined && known.includes(name))
     await writePrivate(target, await readSource(join(directory, name)));
   else if (name === DEFAULT_ANSIBLE_CONFIG)
     await writePrivate(target, await readFile(join(jobSource, 'job', 'ansible.cfg')));
-  else throw await unknownConfig(directory, name);
+  else throw unknownConfig(known, name);
 }
 
-async function unknownConfig(directory: string | undefined, name: string): Promise<ServiceError> {
-  const files = directory === undefined ? [] : await readNames(directory);
-  const known = new Set([DEFAULT_ANSIBLE_CONFIG, ...files.filter((file) => !file.startsWith('.'))]);
+/** A mounted ConfigMap has hidden entries beside its files. */
+async function readVisibleNames(directory: string): Promise<readonly string[]> {
+  return (await readNames(directory)).filter((name) => !name.startsWith('.'));
+}
+
+function unknownConfig(files: readonly string[], name: string): ServiceError {
+  const known = new Set([DEFAULT_ANSIBLE_CONFIG, ...files]);
   return new ServiceError(
     'invalid',
     `ansible_config: there is no "${name}"; there are ${[...known].sort().join(', ')}.`,

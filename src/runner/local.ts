@@ -21,7 +21,7 @@ import { startSupervisor, type SupervisorOptions } from './supervisor.js';
 const LOG_CHUNK_BYTES = 256 * 1024;
 
 export interface LocalRunnerOptions extends PreparationOptions, SupervisorOptions {
-  /** How long a job that was told to stop may take beyond its own limits; default 10. */
+  /** How long a job that was told to stop may take, after its grace time, to deliver what it has to say; default 15. */
   readonly graceSlackSeconds?: number;
 }
 
@@ -39,12 +39,14 @@ export interface LocalRunner extends Runner {
 /** Jobs as directories and detached processes on this machine. */
 export function createLocalRunner(given: LocalRunnerOptions): LocalRunner {
   const options = { ...given, jobsDirectory: resolve(given.jobsDirectory) };
-  const { jobsDirectory, graceSlackSeconds = 10 } = options;
+  const { jobsDirectory, graceSlackSeconds = 15 } = options;
   const watch = createJobWatch();
   const pathsOf = (jobId: string) => jobPaths(join(jobsDirectory, checkFileName('Job', jobId)));
 
   return {
-    prepare: (launch, signal) => prepareJob(options, pathsOf(launch.job.jobId), launch, signal),
+    async prepare(launch, signal) {
+      return prepareJob(options, pathsOf(launch.job.jobId), launch, signal);
+    },
 
     async release(jobId, incarnation, signal) {
       const paths = pathsOf(jobId);
@@ -69,7 +71,9 @@ export function createLocalRunner(given: LocalRunnerOptions): LocalRunner {
     readLog: (jobId, phase, offset, signal) =>
       readFrom(pathsOf(jobId).log(checkFileName('Phase', phase)), offset, signal),
 
-    stop: (jobId, signal) => stopJob(jobId, pathsOf(jobId), graceSlackSeconds, signal),
+    async stop(jobId, signal) {
+      await stopJob(jobId, pathsOf(jobId), graceSlackSeconds, signal);
+    },
 
     async remove(jobId, signal) {
       const paths = pathsOf(jobId);

@@ -6,7 +6,8 @@ const POLL_MILLISECONDS = 50;
 
 /**
  * Ends what runs for a job, wherever it hides: by its environment, which daemons that left the process group still have,
- * and by descent from such a process. SIGTERM, and SIGKILL to what is there after the grace time.
+ * and by descent from such a process. SIGTERM to those at the top, because a wrapper ends its own tree; who is orphaned is
+ * then at the top. SIGKILL to everything that is there after the grace time.
  */
 export async function endJobProcesses(
   jobId: string,
@@ -18,14 +19,27 @@ export async function endJobProcesses(
   for (;;) {
     const processes = await findJobProcesses(jobId);
     if (processes.length === 0) return;
-    const kill = Date.now() >= deadline;
-    for (const found of processes) {
-      const key = `${found.pid} ${found.startTime}`;
-      if (kill || !told.has(key)) await signalProcess(found, kill ? 'SIGKILL' : 'SIGTERM');
-      told.add(key);
-    }
+    if (Date.now() >= deadline)
+      for (const found of processes) await signalProcess(found, 'SIGKILL');
+    else
+      for (const top of findTops(processes)) {
+        const key = `${top.pid} ${top.startTime}`;
+        if (!told.has(key)) await terminate(top);
+        told.add(key);
+      }
     await delay(POLL_MILLISECONDS, undefined, { signal });
   }
+}
+
+/** A process that was stopped would not see the first signal without the second. */
+async function terminate(process: ProcessStat): Promise<void> {
+  await signalProcess(process, 'SIGTERM');
+  await signalProcess(process, 'SIGCONT');
+}
+
+function findTops(processes: readonly ProcessStat[]): readonly ProcessStat[] {
+  const pids = new Set(processes.map(({ pid }) => pid));
+  return processes.filter(({ parent }) => !pids.has(parent));
 }
 
 /** Every living process whose environment names the job, or that descends from one. */

@@ -1,0 +1,79 @@
+import { describe, expect, test } from '@jest/globals';
+import { renderJobFile } from '../../src/runner/job-file.js';
+import { aLaunch } from '../contract/runner-contract.js';
+
+const surroundings = { gitProtocols: 'https:ssh', ansiblePlaybook: '/opt/ansible-playbook' };
+
+describe('renderJobFile', () => {
+  test('writes the plan in snake case and leaves the data alone', () => {
+    const { job } = aLaunch(
+      [
+        {
+          kind: 'git-clone',
+          name: 'git-clone-0',
+          timeoutSeconds: 600,
+          layer: 0,
+          repository: { url: 'https://git/aB.git', commit: 'c0ffee' },
+          directory: 'layer0',
+        },
+        {
+          kind: 'ansible',
+          name: 'ansible-0',
+          timeoutSeconds: 0,
+          layer: '0',
+          previousLayer: '',
+          directory: 'layer0',
+          playbook: 'siteMain.yml',
+          cloneUrl: 'https://git/aB.git',
+          limit: 'x1',
+          verbosity: 1,
+          passthrough: '--tags aB',
+          recordsState: true,
+        },
+      ],
+      { jobId: 'cfs-a-00000000' },
+    );
+    expect(JSON.parse(renderJobFile(job, { ...surroundings, apiUrl: 'http://api' }))).toEqual({
+      job_id: 'cfs-a-00000000',
+      session_name: 'test',
+      configuration_name: 'none',
+      inventory_type: 'spec',
+      phases: [
+        {
+          kind: 'git-clone',
+          name: 'git-clone-0',
+          timeout_seconds: 600,
+          layer: 0,
+          repository: { url: 'https://git/aB.git', commit: 'c0ffee' },
+          directory: 'layer0',
+        },
+        {
+          kind: 'ansible',
+          name: 'ansible-0',
+          timeout_seconds: 0,
+          layer: '0',
+          previous_layer: '',
+          directory: 'layer0',
+          playbook: 'siteMain.yml',
+          clone_url: 'https://git/aB.git',
+          limit: 'x1',
+          verbosity: 1,
+          passthrough: '--tags aB',
+          records_state: true,
+        },
+      ],
+      debug_on_failure: false,
+      grace_seconds: 1,
+      report_wait_seconds: 1,
+      api_url: 'http://api',
+      git_protocols: 'https:ssh',
+      ansible_playbook: '/opt/ansible-playbook',
+    });
+  });
+
+  test('says null where there is no API', () => {
+    expect(JSON.parse(renderJobFile(aLaunch([]).job, surroundings))).toMatchObject({
+      api_url: null,
+    });
+  });
+});

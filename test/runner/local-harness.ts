@@ -1,0 +1,79 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import {
+  createLocalRunner,
+  type LocalRunner,
+  type LocalRunnerOptions,
+} from '../../src/runner/local.js';
+import { findJobProcesses } from '../../src/runner/process-tree.js';
+import type { RunnerHarness } from '../contract/runner-contract.js';
+import { waitFor } from '../support/wait.js';
+
+/** The interpreter itself: what the path has may be a shell script that adds variables and time. */
+const PYTHON = execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], {
+  encoding: 'utf8',
+}).trim();
+
+export interface LocalHarness extends RunnerHarness {
+  readonly runner: LocalRunner;
+  readonly jobsDirectory: string;
+  readonly path: (jobId: string, ...names: string[]) => string;
+  /** Process ids of the supervisor and of the wrapper of the phase that runs. */
+  findSupervisor(jobId: string): Promise<number>;
+  findWrapper(jobId: string): Promise<number>;
+}
+
+/** The repository's own `job/`, in a directory of its own that `close` removes with every job in it. */
+export async function createLocalHarness(
+  given: Partial<LocalRunnerOptions> = {},
+): Promise<LocalHarness> {
+  const jobsDirectory = await mkdtemp(join(tmpdir(), 'keelson-jobs-'));
+  const runner = createLocalRunner(localOptions(jobsDirectory, given));
+  const path = (jobId: string, ...names: string[]) => join(jobsDirectory, jobId, ...names);
+  const findSupervisor = async (jobId: string) => {
+    const text = await readFile(path(jobId, 'supervisor.json'), 'utf8');
+    return (JSON.parse(text) as { pid: number }).pid;
+  };
+  return {
+    runner,
+    jobsDirectory,
+    path,
+    findSupervisor,
+    async findWrapper(jobId) {
+      const supervisor = await findSupervisor(jobId);
+      const wrapper = await waitFor(
+        async () => (await findJobProcesses(jobId)).find(({ parent }) => parent === supervisor),
+        { what: 'a wrapper' },
+      );
+      return wrapper.pid;
+    },
+    countProcesses: async (jobId) => (await findJobProcesses(jobId)).length,
+    async close() {
+      const { signal } = new AbortController();
+      for await (const { jobId } of runner.list(signal)) await runner.remove(jobId, signal);
+      runner.close();
+      await rm(jobsDirectory, { recursive: true, force: true });
+    },
+  };
+}
+
+export function localOptions(
+  jobsDirectory: string,
+  given: Partial<LocalRunnerOptions> = {},
+): LocalRunnerOptions {
+  return {
+    jobsDirectory,
+    python: PYTHON,
+    jobSource: process.cwd(),
+    ansiblePlaybook: join(
+      process.env['KEELSON_CACHE'] ?? join(homedir(), '.cache', 'keelson'),
+      'ansible-2.16/bin/ansible-playbook',
+    ),
+    gitProtocols: 'file',
+    graceSlackSeconds: 5,
+    secrets: {},
+    ...given,
+  };
+}
