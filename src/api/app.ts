@@ -1,0 +1,57 @@
+import { OpenAPIHono } from '@hono/zod-openapi';
+import { Hono } from 'hono';
+import { createAuthentication } from './auth.js';
+import type { ApiDependencies, ApiEnv } from './dependencies.js';
+import { addMethodRefusals } from './methods.js';
+import { answerProblem, createProblemHandler } from './problem.js';
+import { createRequestLog } from './request-log.js';
+import { addConfigurationRoutes } from './routes/configurations.js';
+import { addOptionRoutes } from './routes/options.js';
+import { addResultRoutes } from './routes/results.js';
+import { createJobRoutes } from './routes/jobs.js';
+import { addServiceRoutes } from './routes/service.js';
+import { addSessionRoutes } from './routes/sessions.js';
+import { refuseInvalid } from './validation.js';
+
+export { createJobApp } from './job-app.js';
+
+/** The public service: the API at the root and below CFS's external prefix, and what jobs call unless that has its own address. */
+export function createApp(deps: ApiDependencies): Hono<ApiEnv> {
+  const app = new Hono<ApiEnv>();
+  app.onError(createProblemHandler(deps.logger));
+  app.notFound((c) => answerProblem(c, 404, `There is nothing at ${c.req.path}.`));
+  app.use('*', createRequestLog(deps.logger));
+  if (deps.serveJobs ?? true) app.route('/', createJobRoutes(deps));
+  app.use('*', createAuthentication(deps.auth));
+  const api = createApi(deps);
+  app.route('/', api);
+  app.route('/apis/cfs', api);
+  app.get('/apis/cfs/', () => api.request('/'));
+  return app;
+}
+
+function createApi(deps: ApiDependencies): OpenAPIHono<ApiEnv> {
+  const api = new OpenAPIHono<ApiEnv>({ defaultHook: (result) => refuseInvalid(result) });
+  addServiceRoutes(api, deps);
+  addOptionRoutes(api, deps);
+  addConfigurationRoutes(api, deps);
+  addSessionRoutes(api, deps);
+  addResultRoutes(api, deps);
+  api.openAPIRegistry.registerComponent('securitySchemes', 'token', {
+    type: 'http',
+    scheme: 'bearer',
+  });
+  api.doc31('/openapi.json', {
+    openapi: '3.1.0',
+    info: {
+      title: 'Keelson',
+      version: deps.version,
+      description: 'Durable Ansible configuration sessions behind the CFS API.',
+      license: { name: 'Apache-2.0' },
+    },
+    servers: [{ url: '/' }, { url: '/apis/cfs' }],
+    security: deps.auth.kind === 'open' ? [] : [{ token: [] }],
+  });
+  addMethodRefusals(api);
+  return api;
+}

@@ -1,0 +1,33 @@
+const MIN_MS = 200;
+const MAX_MS = 10_000;
+
+/** One for all who ask the same server: while it does not answer nobody asks, and ever less often. */
+export interface Backoff {
+  /** Milliseconds until the next try; calls that failed together count once. */
+  fail(): number;
+  succeed(): void;
+  /** 0: go on. */
+  delayMs(): number;
+  readonly isFailing: () => boolean;
+}
+
+export function createBackoff(): Backoff {
+  let stepMs = 0;
+  let until = 0;
+  const delayMs = () => Math.max(0, Math.ceil(until - performance.now()));
+  return {
+    delayMs,
+    isFailing: () => stepMs > 0,
+    fail() {
+      if (delayMs() === 0) {
+        stepMs = Math.min(MAX_MS, Math.max(MIN_MS, stepMs * 2));
+        until = performance.now() + stepMs;
+      }
+      return delayMs();
+    },
+    succeed() {
+      stepMs = 0;
+      until = 0;
+    },
+  };
+}

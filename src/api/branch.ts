@@ -1,0 +1,101 @@
+import type { GitClient } from '../clients/interfaces.js';
+import type { Configuration, RepositoryReference } from '../core/configuration.js';
+import { invalid } from '../core/errors.js';
+
+const AT_ONCE = 6;
+const TIMEOUT_MS = 60_000;
+
+/**
+ * Writes into every layer with a branch the commit at which it stands now. Each branch is asked for once, some at the same
+ * time. Whatever goes wrong with one is fault `invalid`, which is what CFS answers, and names the member.
+ */
+export async function resolveBranches(
+  configuration: Configuration,
+  git: GitClient,
+  caller: AbortSignal,
+): Promise<Configuration> {
+  const signal = AbortSignal.any([caller, AbortSignal.timeout(TIMEOUT_MS)]);
+  const commits = await resolveAll(findBranches(configuration), git, signal);
+  const pin = <T extends RepositoryReference>(reference: T): T => {
+    const commit = commits.get(toKey(reference));
+    return commit === undefined ? reference : { ...reference, commit };
+  };
+  const { additionalInventory } = configuration;
+  return {
+    ...configuration,
+    layers: configuration.layers.map(pin),
+    ...(additionalInventory === undefined ? {} : { additionalInventory: pin(additionalInventory) }),
+  };
+}
+
+/** Keeps the commits only. */
+export function dropBranches(configuration: Configuration): Configuration {
+  const { additionalInventory } = configuration;
+  return {
+    ...configuration,
+    layers: configuration.layers.map(withoutBranch),
+    ...(additionalInventory === undefined
+      ? {}
+      : { additionalInventory: withoutBranch(additionalInventory) }),
+  };
+}
+
+interface BranchUse {
+  readonly member: string;
+  readonly reference: RepositoryReference;
+}
+
+function findBranches({
+  layers,
+  additionalInventory,
+}: Configuration): ReadonlyMap<string, BranchUse> {
+  const uses = layers.map((reference, index): BranchUse => ({
+    member: `layers.${index}.branch`,
+    reference,
+  }));
+  if (additionalInventory !== undefined) {
+    uses.push({ member: 'additional_inventory.branch', reference: additionalInventory });
+  }
+  return new Map(
+    uses
+      .filter(({ reference }) => reference.branch !== undefined)
+      .map((use) => [toKey(use.reference), use]),
+  );
+}
+
+async function resolveAll(
+  uses: ReadonlyMap<string, BranchUse>,
+  git: GitClient,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const commits = new Map<string, string>();
+  const queue = uses.entries();
+  const work = async () => {
+    for (const [key, use] of queue) commits.set(key, await resolve(use, git, signal));
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return commits;
+}
+
+async function resolve(
+  { member, reference }: BranchUse,
+  git: GitClient,
+  signal: AbortSignal,
+): Promise<string> {
+  try {
+    return await git.resolve(reference.cloneUrl ?? '', reference.branch ?? '', signal);
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw invalid(`${text} - '${member}'`, 'Error converting branch name to commit');
+  }
+}
+
+function toKey({ cloneUrl, branch }: RepositoryReference): string {
+  return JSON.stringify([cloneUrl, branch]);
+}
+
+function withoutBranch<T extends RepositoryReference>(reference: T): T {
+  const copy: { branch?: string } = { ...reference };
+  delete copy.branch;
+  return copy as T;
+}

@@ -1,0 +1,68 @@
+import type { Configuration, Layer, RepositoryReference } from '../core/configuration.js';
+import { invalid } from '../core/errors.js';
+import { findRefFault, findUrlFault } from './repository-url.js';
+
+/** What can be told without asking a git server, in the order in which CFS checks it. */
+export function checkRepositories(configuration: Configuration, gitProtocols: string): void {
+  const uses = listReferences(configuration);
+  for (const [member, reference] of uses) checkOrigin(member, reference);
+  for (const [member, { branch, commit }] of uses) {
+    if (branch !== undefined && commit !== undefined) {
+      throw invalid(
+        `A branch and a commit exclude each other - '${member}'`,
+        'Error handling branches',
+      );
+    }
+  }
+  for (const [member, { source }] of uses) {
+    if (source !== undefined && source !== '') {
+      throw invalid(
+        `The source ${source} does not exist. - '${member}.source'`,
+        'Source does not exist',
+      );
+    }
+  }
+  for (const [member, reference] of uses) checkAddress(member, reference, gitProtocols);
+}
+
+/** Two layers that run the same playbook of the same repository, whatever their commits. */
+export function checkConflicts(layers: readonly Layer[]): void {
+  const seen = new Map<string, number>();
+  layers.forEach((layer, index) => {
+    const key = JSON.stringify([layer.cloneUrl ?? layer.source, layer.playbook]);
+    const first = seen.get(key);
+    if (first !== undefined) {
+      throw invalid(
+        `Layers ${first} and ${index} run the same playbook of the same repository - 'layers.${index}'`,
+        'Error with conflicting layers',
+      );
+    }
+    seen.set(key, index);
+  });
+}
+
+function listReferences(configuration: Configuration): readonly [string, RepositoryReference][] {
+  const { layers, additionalInventory } = configuration;
+  const uses = layers.map((layer, index): [string, RepositoryReference] => [
+    `layers.${index}`,
+    layer,
+  ]);
+  if (additionalInventory !== undefined) uses.push(['additional_inventory', additionalInventory]);
+  return uses;
+}
+
+function checkOrigin(member: string, { cloneUrl = '', source = '' }: RepositoryReference): void {
+  if ((cloneUrl === '') === (source === '')) {
+    throw invalid(
+      `Exactly one of clone_url and source is needed - '${member}'`,
+      'Error handling source',
+    );
+  }
+}
+
+function checkAddress(member: string, reference: RepositoryReference, gitProtocols: string): void {
+  const urlFault = findUrlFault(reference.cloneUrl ?? '', gitProtocols);
+  if (urlFault !== undefined) throw invalid(`${urlFault} - '${member}.clone_url'`);
+  const refFault = findRefFault(reference.branch ?? '');
+  if (refFault !== undefined) throw invalid(`${refFault} - '${member}.branch'`);
+}

@@ -1,0 +1,46 @@
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import type { z } from '@hono/zod-openapi';
+import type { Context } from 'hono';
+import { invalid, ServiceError } from '../core/errors.js';
+import { readBytes } from './body.js';
+import { parse } from './validation.js';
+
+const MAX_SENT_BYTES = 1024 * 1024;
+const MAX_BYTES = 8 * 1024 * 1024;
+
+/** The body of a job's request, decompressed, within the limits on both sides. */
+export async function readDelivery(c: Context): Promise<Buffer> {
+  const bytes = await readBytes(c.req.raw, MAX_SENT_BYTES);
+  const encoding = (c.req.header('content-encoding') ?? 'identity').toLowerCase();
+  if (encoding === 'identity') return bytes;
+  if (encoding !== 'gzip') throw invalid(`The content encoding "${encoding}" is not known.`);
+  try {
+    return await promisify(gunzip)(bytes, { maxOutputLength: MAX_BYTES });
+  } catch (error) {
+    if (isTooLarge(error)) {
+      throw new ServiceError('too_large', `The body has more than ${MAX_BYTES} bytes inside.`);
+    }
+    throw invalid('The body is not gzip.');
+  }
+}
+
+export async function readJsonDelivery<T extends z.ZodType>(
+  c: Context,
+  schema: T,
+): Promise<z.output<T>> {
+  const bytes = await readDelivery(c);
+  return parse(schema, parseJson(bytes.toString()));
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw invalid('The body is not valid JSON.');
+  }
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ERR_BUFFER_TOO_LARGE';
+}

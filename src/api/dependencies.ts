@@ -1,0 +1,46 @@
+import type { Env } from 'hono';
+import type { GitClient, Orchestrator } from '../clients/interfaces.js';
+import type { Store } from '../store/store.js';
+
+/** What the API needs of a logger; pino fits. Messages are constant text, the facts are fields. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface AccessToken {
+  readonly token: string;
+  readonly role: 'read' | 'write';
+  readonly name: string;
+}
+
+export interface ApiDependencies {
+  readonly store: Store;
+  readonly git: GitClient;
+  readonly orchestrator: Pick<Orchestrator, 'check'>;
+  readonly logger: Logger;
+  /** `major.minor.patch` */
+  readonly version: string;
+  /** Schemes a repository may have, separated by colons. */
+  readonly gitProtocols: string;
+  /** Tokens of jobs derive from it. */
+  readonly masterKey: Uint8Array;
+  readonly maxBodyBytes: number;
+  readonly auth:
+    | { readonly kind: 'open' }
+    | { readonly kind: 'tokens'; readonly tokens: readonly AccessToken[] };
+  readonly now: () => string;
+  /** 8 hexadecimal digits, for a job id. */
+  readonly newSuffix: () => string;
+  /** Where people look at Temporal. */
+  readonly uiUrl?: string;
+  /** Whether the public address also serves what jobs call; default true. */
+  readonly serveJobs?: boolean;
+}
+
+/** Who asks: the name of the token, or `api` where there are no tokens. */
+export interface ApiEnv extends Env {
+  Variables: { caller: string };
+}

@@ -1,0 +1,151 @@
+import type { CancelRequest, Orchestrator, SessionStart } from '../clients/interfaces.js';
+import type { Session } from '../core/session.js';
+import type { Store } from '../store/store.js';
+import { createBackoff, type Backoff } from './backoff.js';
+import type { Logger } from './dependencies.js';
+import { openWatch } from './watch.js';
+
+const LEASE_MS = 30_000;
+const AT_ONCE = 10;
+/** Between two looks that nothing announced. */
+const LOOK_MS = 60_000;
+const PAUSE_MS = 200;
+
+export interface DispatchDependencies {
+  readonly store: Store;
+  readonly orchestrator: Pick<Orchestrator, 'startSession' | 'cancelSession'>;
+  readonly logger: Logger;
+  readonly now: () => string;
+}
+
+export interface DispatchHealth {
+  readonly inFlight: number;
+  /** Whether the last try failed. */
+  readonly isFailing: boolean;
+}
+
+export interface Dispatcher {
+  start(): void;
+  /** Resolves when what is under way has been answered. */
+  close(): Promise<void>;
+  health(): DispatchHealth;
+}
+
+/**
+ * Hands every recorded wish to Temporal: at once when it answers, later when it does not. It takes rows by a lease, so any
+ * number of processes may do the same, and it never throws: what fails is tried again.
+ */
+export function createDispatcher(deps: DispatchDependencies): Dispatcher {
+  const backoff = createBackoff();
+  const closing = new AbortController();
+  const inFlight = new Set<Promise<void>>();
+  let loop: Promise<void> = Promise.resolve();
+  return {
+    start() {
+      loop = run({ ...deps, backoff, inFlight, signal: closing.signal });
+    },
+    async close() {
+      closing.abort();
+      await loop;
+      await Promise.all(inFlight);
+    },
+    health: () => ({ inFlight: inFlight.size, isFailing: backoff.isFailing() }),
+  };
+}
+
+interface Loop extends DispatchDependencies {
+  readonly backoff: Backoff;
+  readonly inFlight: Set<Promise<void>>;
+  readonly signal: AbortSignal;
+}
+
+async function run(loop: Loop): Promise<void> {
+  const watch = openWatch(loop.store, ({ kind }) => kind === 'wish');
+  while (!loop.signal.aborted) {
+    const sessions = await takeWishes(loop);
+    for (const session of sessions) {
+      const work = dispatch(loop, session).finally(() => {
+        loop.inFlight.delete(work);
+        watch.wake();
+      });
+      loop.inFlight.add(work);
+    }
+    if (sessions.length === 0) await watch.next(loop.signal, await findDelay(loop));
+  }
+  watch.close();
+}
+
+async function takeWishes(loop: Loop): Promise<readonly Session[]> {
+  const limit = AT_ONCE - loop.inFlight.size;
+  if (limit <= 0 || loop.backoff.delayMs() > 0) return [];
+  const now = loop.now();
+  try {
+    return await loop.store.sessions.takeWishes({ now, leaseUntil: add(now, LEASE_MS), limit });
+  } catch (error) {
+    loop.logger.warn({ err: error }, 'wishes could not be read');
+    loop.backoff.fail();
+    return [];
+  }
+}
+
+/** Until a wish may be there again that no change will announce. */
+async function findDelay({ store, backoff, inFlight, now, logger }: Loop): Promise<number> {
+  if (backoff.delayMs() > 0) return backoff.delayMs();
+  if (inFlight.size >= AT_ONCE) return LOOK_MS;
+  try {
+    const at = await store.sessions.nextWishAt();
+    const dueMs = at === undefined ? LOOK_MS : Date.parse(at) - Date.parse(now());
+    return Math.min(LOOK_MS, Math.max(PAUSE_MS, dueMs));
+  } catch (error) {
+    logger.warn({ err: error }, 'wishes could not be read');
+    return backoff.fail();
+  }
+}
+
+async function dispatch(loop: Loop, session: Session): Promise<void> {
+  const { store, orchestrator, backoff, logger } = loop;
+  const { jobId, desired } = session;
+  try {
+    if (session.dispatched === 'none') await orchestrator.startSession(toStart(session));
+    if (desired !== 'run') await orchestrator.cancelSession(jobId, toCancel(session));
+    await store.sessions.recordDispatched(jobId, desired === 'run' ? 'started' : 'cancelled');
+    if (backoff.isFailing()) logger.info({}, 'wishes are dispatched again');
+    backoff.succeed();
+    logger.debug({ session: session.name, jobId, desired }, 'wish dispatched');
+  } catch (error) {
+    await giveBack(loop, session, error);
+  }
+}
+
+/** Where not even that is possible the lease runs out by itself. */
+async function giveBack(loop: Loop, session: Session, error: unknown): Promise<void> {
+  const { store, backoff, logger, now } = loop;
+  const fields = { err: error, session: session.name, jobId: session.jobId };
+  if (!backoff.isFailing()) logger.warn(fields, 'wish could not be dispatched, tried again');
+  try {
+    await store.sessions.returnWish(session.jobId, add(now(), backoff.fail()));
+  } catch (storeError) {
+    logger.warn({ ...fields, err: storeError }, 'wish could not be given back');
+  }
+}
+
+function toCancel({ cancelBy, cancelReason }: Session): CancelRequest {
+  return {
+    ...(cancelBy === undefined ? {} : { by: cancelBy }),
+    ...(cancelReason === undefined ? {} : { reason: cancelReason }),
+  };
+}
+
+function toStart({ jobId, name, request }: Session): SessionStart {
+  const { configurationName, target } = request;
+  return {
+    jobId,
+    sessionName: name,
+    configurationName,
+    summary: `${name}: ${configurationName} → ${target.definition}`,
+  };
+}
+
+function add(iso: string, ms: number): string {
+  return new Date(Date.parse(iso) + ms).toISOString();
+}

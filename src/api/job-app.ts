@@ -1,0 +1,14 @@
+import { Hono } from 'hono';
+import { answerProblem, createProblemHandler } from './problem.js';
+import { createRequestLog } from './request-log.js';
+import { createJobRoutes, type JobDependencies } from './routes/jobs.js';
+
+/** What jobs call, and nothing else, for an address of its own. */
+export function createJobApp(deps: JobDependencies): Hono {
+  const app = new Hono();
+  app.onError(createProblemHandler(deps.logger));
+  app.notFound((c) => answerProblem(c, 404, `There is nothing at ${c.req.path}.`));
+  app.use('*', createRequestLog(deps.logger));
+  app.route('/', createJobRoutes(deps));
+  return app;
+}

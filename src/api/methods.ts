@@ -1,0 +1,22 @@
+import type { Env, Hono } from 'hono';
+import { answerProblem } from './problem.js';
+
+/** Answers every other method of each path that has routes: 405, and OPTIONS, both with what is allowed. Call it last. */
+export function addMethodRefusals<E extends Env>(app: Hono<E>): void {
+  const paths = new Map<string, Set<string>>();
+  for (const { path, method } of app.routes) {
+    if (method === 'ALL') continue;
+    const methods = paths.get(path) ?? new Set(['OPTIONS']);
+    methods.add(method);
+    if (method === 'GET') methods.add('HEAD');
+    paths.set(path, methods);
+  }
+  for (const [path, methods] of paths) {
+    const allow = [...methods].sort().join(', ');
+    app.all(path, (c) => {
+      c.header('Allow', allow);
+      if (c.req.method === 'OPTIONS') return c.body(null, 200);
+      return answerProblem(c, 405, `${c.req.method} is not allowed here; allowed are ${allow}.`);
+    });
+  }
+}

@@ -1,0 +1,59 @@
+import { parseArgs } from 'node:util';
+import { split } from 'shlex';
+import { invalid } from '../core/errors.js';
+
+/** What CFS lets through to ansible-playbook. */
+const options = {
+  'extra-vars': { type: 'string', short: 'e', multiple: true },
+  forks: { type: 'string', short: 'f', multiple: true },
+  'skip-tags': { type: 'string', multiple: true },
+  'start-at-task': { type: 'string', multiple: true },
+  tags: { type: 'string', short: 't', multiple: true },
+} as const;
+
+/** Refuses what is not on the list, with fault `invalid`. The text itself is stored as it came. */
+export function checkPassthrough(text: string): void {
+  const args = toWords(text).map(expandPrefix);
+  let parsed;
+  try {
+    parsed = parseArgs({ args, options, strict: true, allowPositionals: false, tokens: true });
+  } catch (error) {
+    throw refuse(error instanceof Error ? error.message : String(error));
+  }
+  if (parsed.tokens.some(({ kind }) => kind === 'option-terminator')) {
+    throw refuse('"--" is not allowed');
+  }
+  for (const forks of parsed.values.forks ?? []) {
+    if (!/^[1-9]\d{0,5}$/.test(forks)) throw refuse(`forks: "${forks}" is not a number of forks`);
+  }
+}
+
+/**
+ * Words as a POSIX shell, and Python's shlex which splits them for the run, has them. The package also knows bash's `$'…'`
+ * and `$"…"`, and drops a backslash before a newline; the run does neither, so the first is hidden from it and the second refused.
+ */
+function toWords(text: string): readonly string[] {
+  const hidden = '\uE000';
+  if (text.includes('\\\n')) throw refuse('a backslash at the end of a line is not allowed');
+  try {
+    return split(text.replaceAll('$', hidden)).map((word) => word.replaceAll(hidden, '$'));
+  } catch {
+    throw refuse('a quotation mark or an escape is not closed');
+  }
+}
+
+/** Long options may be shortened while they stay unambiguous. */
+function expandPrefix(argument: string): string {
+  const match = /^--(?<name>[^=]+)(?<rest>.*)$/s.exec(argument)?.groups;
+  if (match === undefined) return argument;
+  const { name = '', rest = '' } = match;
+  const candidates = Object.keys(options).filter((option) => option.startsWith(name));
+  if (candidates.length > 1 && !candidates.includes(name)) {
+    throw refuse(`"--${name}" may be ${candidates.map((option) => `--${option}`).join(' or ')}`);
+  }
+  return candidates.length === 1 ? `--${candidates[0] ?? name}${rest}` : argument;
+}
+
+function refuse(what: string): Error {
+  return invalid(`Error validating ansible-passthrough: ${what} - 'ansible_passthrough'`);
+}

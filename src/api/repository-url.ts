@@ -1,0 +1,32 @@
+/** Why a URL may not be given to git, or undefined. `allowed` is a list with colons, as git's GIT_ALLOW_PROTOCOL. */
+export function findUrlFault(url: string, allowed: string): string | undefined {
+  if (url.startsWith('-')) return 'A URL must not begin with "-"';
+  const { scheme, authority } = splitUrl(url);
+  const at = authority.lastIndexOf('@');
+  if (authority.slice(0, Math.max(at, 0)).includes(':')) return 'A URL must not hold a password';
+  if (authority.slice(at + 1).startsWith('-')) return 'A host must not begin with "-"';
+  const schemes = allowed.split(':');
+  if (!schemes.includes(scheme)) {
+    return `The scheme ${scheme} is not allowed; allowed are ${schemes.join(', ')}`;
+  }
+  return undefined;
+}
+
+/** Why a branch or tag may not be given to git, or undefined. */
+export function findRefFault(ref: string): string | undefined {
+  return ref.startsWith('-') ? 'A branch must not begin with "-"' : undefined;
+}
+
+/** As git reads it: `scheme://authority/path`, `helper::address`, `user@host:path` (SSH), else a path (file). */
+function splitUrl(url: string): { readonly scheme: string; readonly authority: string } {
+  const helper = /^(?<scheme>[a-z0-9][a-z0-9+.-]*)::/i.exec(url)?.groups;
+  if (helper !== undefined) return { scheme: helper['scheme'] ?? '', authority: '' };
+  const full = /^(?<scheme>[a-z0-9][a-z0-9+.-]*):\/\/(?<authority>[^/?#]*)/i.exec(url)?.groups;
+  if (full !== undefined) {
+    return { scheme: (full['scheme'] ?? '').toLowerCase(), authority: full['authority'] ?? '' };
+  }
+  const beforePath = url.split('/', 1)[0] ?? '';
+  if (!beforePath.includes(':')) return { scheme: 'file', authority: '' };
+  const colon = beforePath.indexOf(':', beforePath.lastIndexOf('@') + 1);
+  return { scheme: 'ssh', authority: colon < 0 ? beforePath : beforePath.slice(0, colon) };
+}

@@ -1,0 +1,195 @@
+import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import type { Configuration } from '../../core/configuration.js';
+import { invalid, isServiceError, missing } from '../../core/errors.js';
+import type { Store, StoredConfiguration } from '../../store/store.js';
+import { takeJson } from '../body.js';
+import { dropBranches, resolveBranches } from '../branch.js';
+import { checkConflicts, checkRepositories } from '../configuration-rules.js';
+import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import {
+  ConfigurationPage,
+  ConfigurationPut,
+  ConfigurationQuery,
+  ConfigurationWire,
+  fromConfigurationPut,
+  toConfigurationWire,
+} from '../wire/configuration.js';
+import {
+  answer,
+  bodyProblems,
+  missingProblem,
+  readProblems,
+  takes,
+  writeProblems,
+} from '../wire/problem.js';
+import { booleanParameter } from '../wire/query.js';
+import { boundedText, toSeconds } from '../wire/values.js';
+
+const PATH = '/v3/configurations/{configuration_id}';
+const params = z.object({ configuration_id: boundedText(1, 60) });
+const headers = z.object({
+  'cray-tenant-name': z.string().max(127).optional().openapi({
+    description: 'Tenants are not known yet: any name is refused.',
+  }),
+});
+
+const list = createRoute({
+  method: 'get',
+  path: '/v3/configurations',
+  summary: 'Configurations, by name',
+  request: { query: ConfigurationQuery, headers },
+  responses: { ...readProblems, 200: answer(ConfigurationPage, 'A page of configurations.') },
+});
+
+const get = createRoute({
+  method: 'get',
+  path: PATH,
+  summary: 'One configuration',
+  request: { params, headers },
+  responses: { ...readProblems, 200: answer(ConfigurationWire, 'The configuration.') },
+});
+
+const put = createRoute({
+  method: 'put',
+  path: PATH,
+  summary: 'Create or replace a configuration; branches become commits now',
+  request: {
+    params,
+    headers,
+    query: z.object({
+      drop_branches: booleanParameter('Forget the branches once their commits are known.'),
+    }),
+    body: takes(ConfigurationPut),
+  },
+  responses: { ...bodyProblems, 200: answer(ConfigurationWire, 'The configuration as stored.') },
+});
+
+const refresh = createRoute({
+  method: 'patch',
+  path: PATH,
+  summary: 'Move the commits to where the branches stand now',
+  request: { params, headers },
+  responses: {
+    ...writeProblems,
+    ...missingProblem,
+    200: answer(ConfigurationWire, 'The configuration as stored.'),
+  },
+});
+
+const remove = createRoute({
+  method: 'delete',
+  path: PATH,
+  summary: 'Delete a configuration',
+  request: { params, headers },
+  responses: { ...writeProblems, ...missingProblem, 204: { description: 'It is gone.' } },
+});
+
+export function addConfigurationRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
+  const { store, maxBodyBytes } = deps;
+  addListRoute(api, deps);
+  api.openapi(get, async (c) => {
+    refuseTenant(c.req.valid('header'));
+    const stored = await findConfiguration(store, c.req.valid('param').configuration_id);
+    return c.json(toConfigurationWire(stored.configuration), 200);
+  });
+  api.on('PUT', '/v3/configurations/:configuration_id', takeJson(maxBodyBytes));
+  api.openapi(put, async (c) => {
+    refuseTenant(c.req.valid('header'));
+    const configuration = await putConfiguration(deps, c.req.raw.signal, {
+      name: c.req.valid('param').configuration_id,
+      body: c.req.valid('json'),
+      isDroppingBranches: c.req.valid('query').drop_branches ?? false,
+    });
+    return c.json(toConfigurationWire(configuration), 200);
+  });
+  api.openapi(refresh, async (c) => {
+    refuseTenant(c.req.valid('header'));
+    const name = c.req.valid('param').configuration_id;
+    return c.json(
+      toConfigurationWire(await refreshConfiguration(deps, name, c.req.raw.signal)),
+      200,
+    );
+  });
+  api.openapi(remove, async (c) => {
+    refuseTenant(c.req.valid('header'));
+    const name = c.req.valid('param').configuration_id;
+    await findConfiguration(store, name);
+    await store.configurations.remove(name);
+    return c.body(null, 204);
+  });
+}
+
+function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): void {
+  api.openapi(list, async (c) => {
+    refuseTenant(c.req.valid('header'));
+    const query = c.req.valid('query');
+    const limit = query.limit ?? (await store.options.get()).defaultPageSize;
+    const afterId = query.after_id ?? '';
+    // A configuration is in use by a component; there are none yet.
+    if (query.in_use === true) return c.json({ configurations: [], next: null }, 200);
+    const page = await store.configurations.list({
+      limit,
+      ...(afterId === '' ? {} : { afterId }),
+    });
+    const last = page.items.at(-1);
+    const next =
+      page.hasMore && last !== undefined
+        ? { in_use: query.in_use ?? null, limit, after_id: last.name }
+        : null;
+    return c.json({ configurations: page.items.map(toConfigurationWire), next }, 200);
+  });
+}
+
+interface Put {
+  readonly name: string;
+  readonly body: z.output<typeof ConfigurationPut>;
+  readonly isDroppingBranches: boolean;
+}
+
+async function putConfiguration(
+  { store, git, gitProtocols, now }: ApiDependencies,
+  signal: AbortSignal,
+  { name, body, isDroppingBranches }: Put,
+): Promise<Configuration> {
+  const asked = fromConfigurationPut(name, body, toSeconds(now()));
+  checkRepositories(asked, gitProtocols);
+  const resolved = await resolveBranches(asked, git, signal);
+  checkConflicts(resolved.layers);
+  const configuration = isDroppingBranches ? dropBranches(resolved) : resolved;
+  await store.configurations.save(configuration);
+  return configuration;
+}
+
+/** Somebody else's write meanwhile is read and refreshed instead, once. */
+async function refreshConfiguration(
+  { store, git, now }: ApiDependencies,
+  name: string,
+  signal: AbortSignal,
+): Promise<Configuration> {
+  const save = async () => {
+    const { configuration, version } = await findConfiguration(store, name);
+    const resolved = await resolveBranches(configuration, git, signal);
+    const fresh = { ...resolved, lastUpdated: toSeconds(now()) };
+    await store.configurations.save(fresh, version);
+    return fresh;
+  };
+  try {
+    return await save();
+  } catch (error) {
+    if (!isServiceError(error) || error.fault !== 'conflict') throw error;
+    return save();
+  }
+}
+
+async function findConfiguration(store: Store, name: string): Promise<StoredConfiguration> {
+  const stored = await store.configurations.find(name);
+  if (stored === undefined) throw missing('Configuration', name, 'Configuration not found');
+  return stored;
+}
+
+/** Better refused than answered with what belongs to everybody. */
+function refuseTenant({ 'cray-tenant-name': tenant = '' }: z.output<typeof headers>): void {
+  if (tenant !== '') {
+    throw invalid(`The tenant ${tenant} does not exist - 'Cray-Tenant-Name'`, 'Invalid tenant');
+  }
+}

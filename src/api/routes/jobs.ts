@@ -1,0 +1,148 @@
+import { Hono, type Context, type MiddlewareHandler } from 'hono';
+import { invalid, missing, ServiceError } from '../../core/errors.js';
+import type { PhaseRecord, Store } from '../../store/store.js';
+import { isSameSecret, readBearer } from '../auth.js';
+import { readDelivery, readJsonDelivery } from '../delivery-body.js';
+import type { ApiDependencies } from '../dependencies.js';
+import { toJobToken } from '../job-token.js';
+import { addMethodRefusals } from '../methods.js';
+import { answerProblem } from '../problem.js';
+import { isAbout, openWatch } from '../watch.js';
+import {
+  fromHoldDelivery,
+  fromHostDelivery,
+  fromPhaseDelivery,
+  HoldDelivery,
+  HostDelivery,
+  PhaseDelivery,
+} from '../wire/delivery.js';
+
+const MAX_WAIT_SECONDS = 25;
+/** Each may hold a body in memory; more are told to come again. */
+const MAX_DELIVERIES = 64;
+const PATH = '/jobs/:job/phases/:phase';
+
+export type JobDependencies = Pick<ApiDependencies, 'store' | 'logger' | 'masterKey'>;
+
+/** The protocol between a job and the API. Every request may come again, late, or out of order. */
+export function createJobRoutes({ store, masterKey }: JobDependencies): Hono {
+  const routes = new Hono();
+  const authenticated = authenticateJob(masterKey);
+  routes.use(PATH, authenticated);
+  routes.use(`${PATH}/*`, authenticated);
+  addDeliveryRoutes(routes, store);
+  routes.get(`${PATH}/hold`, (c) => awaitRelease(store, c));
+  // Hono serves HEAD by the routes of GET.
+  routes.get(`${PATH}/log`, async (c) => {
+    const { logBytes } = await findDelivered(store, c);
+    return c.body(null, 204, { 'Upload-Offset': String(logBytes) });
+  });
+  addMethodRefusals(routes);
+  return routes;
+}
+
+function addDeliveryRoutes(routes: Hono, store: Store): void {
+  const bounded = limitDeliveries();
+  routes.put(PATH, bounded, async (c) => {
+    const { jobId, name } = await openDelivery(store, c);
+    const report = await readJsonDelivery(c, PhaseDelivery);
+    await store.phases.report(jobId, name, fromPhaseDelivery(report));
+    return c.body(null, 204);
+  });
+  routes.patch(`${PATH}/log`, bounded, (c) => appendLog(store, c));
+  routes.put(`${PATH}/hosts`, bounded, async (c) => {
+    const { jobId, name } = await openDelivery(store, c);
+    const results = await readJsonDelivery(c, HostDelivery);
+    await store.hosts.save(jobId, name, fromHostDelivery(results));
+    return c.body(null, 204);
+  });
+  routes.put(`${PATH}/hold`, bounded, async (c) => {
+    const { jobId, name } = await openDelivery(store, c);
+    const hold = await readJsonDelivery(c, HoldDelivery);
+    await store.phases.hold(jobId, name, fromHoldDelivery(hold));
+    return c.body(null, 204);
+  });
+}
+
+function authenticateJob(masterKey: Uint8Array): MiddlewareHandler {
+  return async (c, next) => {
+    const expected = toJobToken(masterKey, c.req.param('job') ?? '');
+    if (!isSameSecret(readBearer(c.req.header('authorization')), expected)) {
+      throw new ServiceError('unauthenticated', 'The token is not that of this job.');
+    }
+    await next();
+  };
+}
+
+function limitDeliveries(): MiddlewareHandler {
+  let running = 0;
+  return async (_c, next) => {
+    if (running >= MAX_DELIVERIES) {
+      throw new ServiceError('busy', `${MAX_DELIVERIES} deliveries are being taken already.`);
+    }
+    running += 1;
+    try {
+      await next();
+    } finally {
+      running -= 1;
+    }
+  };
+}
+
+/** The phase, in a session that is not over. */
+async function findDelivered(store: Store, c: Context): Promise<PhaseRecord> {
+  const jobId = c.req.param('job') ?? '';
+  const name = c.req.param('phase') ?? '';
+  const session = await store.sessions.get(jobId);
+  if (session === undefined) throw missing('Job', jobId);
+  const phase = await store.phases.find(jobId, name);
+  if (phase === undefined) throw missing('Phase', name);
+  if (session.state === 'complete') throw new ServiceError('gone', 'The session is complete.');
+  return phase;
+}
+
+async function openDelivery(store: Store, c: Context): Promise<PhaseRecord> {
+  const phase = await findDelivered(store, c);
+  if (phase.sealedAt !== undefined) throw new ServiceError('gone', 'The phase is sealed.');
+  return phase;
+}
+
+/** A sealed phase still takes what it has; the store decides. */
+async function appendLog(store: Store, c: Context): Promise<Response> {
+  const { jobId, name } = await findDelivered(store, c);
+  const type = c.req.header('content-type') ?? '';
+  if (type !== 'application/partial-upload') {
+    throw invalid(`The content type is "${type}", not application/partial-upload.`);
+  }
+  const offset = c.req.header('upload-offset') ?? '';
+  if (!/^\d{1,15}$/.test(offset)) throw invalid(`Upload-Offset: "${offset}" is not a number.`);
+  const result = await store.logs.append(jobId, name, Number(offset), await readDelivery(c));
+  switch (result.kind) {
+    case 'stored':
+      return c.body(null, 204, { 'Upload-Offset': String(result.end) });
+    case 'mismatch':
+      c.header('Upload-Offset', String(result.expected));
+      return answerProblem(c, 409, `The log has ${result.expected} bytes, not ${offset}.`);
+    case 'sealed':
+      throw new ServiceError('gone', 'The phase is sealed.');
+  }
+}
+
+/** Answers at once when the hold is released, else when the wait is over. */
+async function awaitRelease(store: Store, c: Context): Promise<Response> {
+  const wait = c.req.query('wait') ?? '0';
+  if (!/^\d{1,4}$/.test(wait)) throw invalid(`wait: "${wait}" is not a number of seconds.`);
+  const waitMs = Math.min(Number(wait), MAX_WAIT_SECONDS) * 1000;
+  const over = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(waitMs)]);
+  const watch = openWatch(store, isAbout(c.req.param('job') ?? ''));
+  try {
+    for (;;) {
+      const { hold } = await openDelivery(store, c);
+      const released = hold?.releasedAt !== undefined;
+      if (released || waitMs === 0 || over.aborted) return c.json({ released }, 200);
+      await watch.next(over);
+    }
+  } finally {
+    watch.close();
+  }
+}

@@ -1,0 +1,90 @@
+import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import type { Logger, ApiDependencies, ApiEnv } from '../dependencies.js';
+import { answer, problems } from '../wire/problem.js';
+
+const Version = z
+  .object({ major: z.string(), minor: z.string(), patch: z.string() })
+  .openapi('Version', { example: { major: '1', minor: '2', patch: '3' } });
+
+const state = z.enum(['ok', 'not_available']);
+
+const Health = z
+  .object({
+    db_status: state,
+    kafka_status: state.openapi({ description: 'Kept for clients; the database does this part.' }),
+    temporal_status: state.openapi({ description: 'Sessions are accepted without it, and wait.' }),
+    temporal_ui: z.string().nullable().openapi({ description: 'Where to look at the workflows.' }),
+  })
+  .openapi('Health');
+
+const Alive = z.object({ status: state });
+
+const versionRoutes = (['/', '/versions', '/v3'] as const).map((path) =>
+  createRoute({
+    method: 'get',
+    path,
+    summary: 'Version of the service',
+    responses: { ...problems, 200: answer(Version, 'The version.') },
+  }),
+);
+
+const health = createRoute({
+  method: 'get',
+  path: '/healthz',
+  summary: 'Whether sessions are accepted durably',
+  responses: { 200: answer(Health, 'They are.'), 503: answer(Health, 'They are not.') },
+});
+
+const live = createRoute({
+  method: 'get',
+  path: '/healthz/live',
+  summary: 'Whether the process answers',
+  responses: { 200: answer(Alive, 'It does.') },
+});
+
+const ready = createRoute({
+  method: 'get',
+  path: '/healthz/ready',
+  summary: 'Whether requests may come here',
+  responses: { 200: answer(Alive, 'They may.'), 503: answer(Alive, 'Not now.') },
+});
+
+export function addServiceRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
+  const [major = '0', minor = '0', patch = '0'] = deps.version.split(/[.+-]/);
+  for (const route of versionRoutes) {
+    api.openapi(route, (c) => c.json({ major, minor, patch }, 200));
+  }
+  api.openapi(health, async (c) => {
+    const [database, temporal] = await Promise.all([
+      isAnswering(deps.logger, () => deps.store.ping().then(() => true)),
+      isAnswering(deps.logger, () => deps.orchestrator.check()),
+    ]);
+    const body = {
+      db_status: toState(database),
+      kafka_status: toState(database),
+      temporal_status: toState(temporal),
+      temporal_ui: deps.uiUrl ?? null,
+    };
+    return database ? c.json(body, 200) : c.json(body, 503);
+  });
+  api.openapi(live, (c) => c.json({ status: toState(true) }, 200));
+  api.openapi(ready, async (c) => {
+    const database = await isAnswering(deps.logger, () => deps.store.ping().then(() => true));
+    return database
+      ? c.json({ status: toState(true) }, 200)
+      : c.json({ status: toState(false) }, 503);
+  });
+}
+
+function toState(isOk: boolean): 'ok' | 'not_available' {
+  return isOk ? 'ok' : 'not_available';
+}
+
+async function isAnswering(logger: Logger, ask: () => Promise<boolean>): Promise<boolean> {
+  try {
+    return await ask();
+  } catch (error) {
+    logger.warn({ err: error }, 'health check failed');
+    return false;
+  }
+}

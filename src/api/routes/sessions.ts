@@ -1,0 +1,177 @@
+import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import { invalid, ServiceError } from '../../core/errors.js';
+import { toJobId } from '../../core/names.js';
+import type { Session } from '../../core/session.js';
+import type { Store } from '../../store/store.js';
+import { takeJson } from '../body.js';
+import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import { checkPassthrough } from '../passthrough.js';
+import { checkTarget, isDebugConfiguration } from '../session-rules.js';
+import { findSession } from '../session-lookup.js';
+import {
+  answer,
+  bodyProblems,
+  conflictProblem,
+  missingProblem,
+  readProblems,
+  takes,
+  writeProblems,
+} from '../wire/problem.js';
+import {
+  CancelRequest,
+  fromSessionCreate,
+  SessionCreate,
+  SessionWire,
+  toSessionWire,
+} from '../wire/session.js';
+import {
+  fromSessionFilters,
+  SessionFilters,
+  SessionIds,
+  SessionPage,
+  SessionQuery,
+  toSessionNext,
+} from '../wire/session-filter.js';
+
+const params = z.object({ session_name: z.string() });
+
+const list = createRoute({
+  method: 'get',
+  path: '/v3/sessions',
+  summary: 'Sessions, by name',
+  request: { query: SessionQuery },
+  responses: { ...readProblems, 200: answer(SessionPage, 'A page of sessions.') },
+});
+
+const create = createRoute({
+  method: 'post',
+  path: '/v3/sessions',
+  summary: 'Run a configuration',
+  request: { body: takes(SessionCreate) },
+  responses: {
+    ...bodyProblems,
+    ...conflictProblem,
+    201: answer(SessionWire, 'The session; it will run, whatever fails meanwhile.'),
+  },
+});
+
+const removeMany = createRoute({
+  method: 'delete',
+  path: '/v3/sessions',
+  summary: 'Delete sessions; without status only those that are complete',
+  request: { query: SessionFilters },
+  responses: { ...writeProblems, 200: answer(SessionIds, 'Those that this request deleted.') },
+});
+
+const get = createRoute({
+  method: 'get',
+  path: '/v3/sessions/{session_name}',
+  summary: 'One session',
+  request: { params },
+  responses: { ...readProblems, 200: answer(SessionWire, 'The session.') },
+});
+
+const remove = createRoute({
+  method: 'delete',
+  path: '/v3/sessions/{session_name}',
+  summary: 'Delete a session, and cancel it if it runs',
+  request: { params },
+  responses: { ...writeProblems, ...missingProblem, 204: { description: 'It is gone.' } },
+});
+
+const cancel = createRoute({
+  method: 'post',
+  path: '/v3/sessions/{session_name}/cancel',
+  summary: 'Cancel a session; its record and log stay',
+  request: { params, body: takes(CancelRequest, false) },
+  responses: {
+    ...bodyProblems,
+    ...missingProblem,
+    ...conflictProblem,
+    202: answer(SessionWire, 'The session; it ends as soon as what runs has stopped.'),
+  },
+});
+
+export function addSessionRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
+  const { store, now, maxBodyBytes } = deps;
+  addListRoutes(api, deps);
+  api.on('POST', '/v3/sessions', takeJson(maxBodyBytes));
+  api.openapi(create, async (c) => {
+    const session = await createSession(deps, c.req.valid('json'));
+    return c.json(toSessionWire(session), 201);
+  });
+  api.openapi(get, async (c) => {
+    const { session_name: name } = c.req.valid('param');
+    return c.json(toSessionWire(await findSession(store, name)), 200);
+  });
+  api.openapi(remove, async (c) => {
+    const { session_name: name } = c.req.valid('param');
+    await store.sessions.requestDelete(name, { at: now(), by: c.get('caller') });
+    return c.body(null, 204);
+  });
+  api.on('POST', '/v3/sessions/:session_name/cancel', takeJson(maxBodyBytes, { optional: true }));
+  api.openapi(cancel, async (c) => {
+    const { session_name: name } = c.req.valid('param');
+    const { reason } = c.req.valid('json');
+    const session = await store.sessions.requestCancel(name, {
+      at: now(),
+      by: c.get('caller'),
+      ...(reason === undefined ? {} : { reason }),
+    });
+    return c.json(toSessionWire(session), 202);
+  });
+}
+
+function addListRoutes(api: OpenAPIHono<ApiEnv>, { store, now }: ApiDependencies): void {
+  api.openapi(list, async (c) => {
+    const query = c.req.valid('query');
+    const filter = fromSessionFilters(query, now());
+    const limit = query.limit ?? (await store.options.get()).defaultPageSize;
+    const afterId = query.after_id ?? '';
+    const page = await store.sessions.list(filter, {
+      limit,
+      ...(afterId === '' ? {} : { afterId }),
+    });
+    const last = page.items.at(-1);
+    const next = page.hasMore && last !== undefined ? toSessionNext(query, limit, last.name) : null;
+    return c.json({ sessions: page.items.map(toSessionWire), next }, 200);
+  });
+  api.openapi(removeMany, async (c) => {
+    const query = c.req.valid('query');
+    const filter = fromSessionFilters({ ...query, status: query.status ?? 'complete' }, now());
+    const names = await store.sessions.deleteMany(filter, { at: now(), by: c.get('caller') });
+    return c.json({ session_ids: [...names] }, 200);
+  });
+}
+
+/** The checks come in CFS's order; the insert decides about the name once more, for those who ask at the same time. */
+async function createSession(
+  { store, now, newSuffix }: ApiDependencies,
+  body: z.output<typeof SessionCreate>,
+): Promise<Session> {
+  if ((await store.sessions.find(body.name)) !== undefined) {
+    throw new ServiceError('conflict', `A session with the name ${body.name} already exists`, {
+      title: 'Conflicting session name',
+    });
+  }
+  await checkConfiguration(store, body.configuration_name);
+  const { defaultAnsibleConfig } = await store.options.get();
+  const request = fromSessionCreate(body, defaultAnsibleConfig);
+  checkTarget(request.target);
+  checkPassthrough(request.ansiblePassthrough);
+  return store.sessions.insert({
+    jobId: toJobId(request.name, newSuffix()),
+    request,
+    createdAt: now(),
+  });
+}
+
+async function checkConfiguration(store: Store, name: string): Promise<void> {
+  if (isDebugConfiguration(name)) return;
+  if ((await store.configurations.find(name)) === undefined) {
+    throw invalid(
+      `No configurations exist named ${name} - 'configuration_name'`,
+      'Invalid configuration',
+    );
+  }
+}

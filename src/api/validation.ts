@@ -1,0 +1,30 @@
+import type { z } from '@hono/zod-openapi';
+import { invalid } from '../core/errors.js';
+
+/** Called by every route with the result of its schema; a refusal names the member by its dotted path. */
+export function refuseInvalid(
+  result: { readonly success: true } | { readonly success: false; readonly error: z.ZodError },
+): undefined {
+  if (!result.success) throw invalid(describe(result.error));
+}
+
+/** Unknown in, checked value or fault `invalid` out; for bodies that no public route declares. */
+export function parse<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+  const result = schema.safeParse(value);
+  if (!result.success) throw invalid(describe(result.error));
+  return result.data;
+}
+
+/** The first fault, in CFS's form: text, then the path behind a dash. */
+function describe({ issues }: z.ZodError): string {
+  const issue = issues[0];
+  if (issue === undefined) return 'The input is not valid.';
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
+  const path = [...issue.path, ...unknown].map(String).join('.');
+  const text = unknown.length > 0 ? 'The member is not known' : toText(issue.message);
+  return path === '' ? text : `${text} - '${path}'`;
+}
+
+function toText(message: string): string {
+  return message.endsWith('received undefined') ? 'The member is required' : message;
+}

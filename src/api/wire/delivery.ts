@@ -1,0 +1,63 @@
+import { z } from '@hono/zod-openapi';
+import type { Hold, HostResults, PhaseReport } from '../../store/store.js';
+import { text } from './values.js';
+
+/** What a job sends. Unknown members are dropped: a job may be newer than the API it delivers to. */
+const moment = z.iso.datetime({ offset: true }).transform((value) => new Date(value).toISOString());
+const count = z.int().min(0);
+
+export const PhaseDelivery = z.object({
+  state: z.enum(['running', 'ended']),
+  started_at: moment,
+  ended_at: moment.optional(),
+  exit_code: z.int().optional(),
+  killed: z.enum(['stopped', 'timeout', 'memory']).optional(),
+  log_bytes: count.optional(),
+});
+
+const host = z.object({
+  host: text().min(1),
+  ok: count,
+  changed: count,
+  failed: count,
+  skipped: count,
+  unreachable: count,
+  incomplete: z.boolean(),
+  task: text().nullish(),
+  message: text()
+    .refine((value) => Buffer.byteLength(value) <= 1024, 'Must be at most 1 KiB')
+    .nullish(),
+});
+
+export const HostDelivery = z.object({
+  sequence: count,
+  final: z.boolean(),
+  hosts: z.array(host).max(1000),
+});
+
+export const HoldDelivery = z.object({ since: moment, until: moment, command: text() });
+
+export function fromPhaseDelivery(body: z.output<typeof PhaseDelivery>): PhaseReport {
+  return {
+    state: body.state,
+    startedAt: body.started_at,
+    ...(body.ended_at === undefined ? {} : { endedAt: body.ended_at }),
+    ...(body.log_bytes === undefined ? {} : { logBytes: body.log_bytes }),
+  };
+}
+
+export function fromHostDelivery(body: z.output<typeof HostDelivery>): HostResults {
+  return {
+    sequence: body.sequence,
+    final: body.final,
+    hosts: body.hosts.map(({ task, message, ...counts }) => ({
+      ...counts,
+      ...(typeof task === 'string' ? { task } : {}),
+      ...(typeof message === 'string' ? { message } : {}),
+    })),
+  };
+}
+
+export function fromHoldDelivery(body: z.output<typeof HoldDelivery>): Omit<Hold, 'releasedAt'> {
+  return { since: body.since, until: body.until, command: body.command };
+}

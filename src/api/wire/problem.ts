@@ -1,0 +1,49 @@
+import { z } from '@hono/zod-openapi';
+
+const Problem = z
+  .object({
+    type: z.string().openapi({ example: 'about:blank' }),
+    title: z.string().openapi({ example: 'Bad Request' }),
+    status: z.int().openapi({ example: 400 }),
+    detail: z
+      .string()
+      .openapi({ example: "White space and semicolons are not allowed - 'layers.0.playbook'" }),
+  })
+  .openapi('Problem');
+
+const descriptions = {
+  400: 'The request can never work; `detail` names the member.',
+  401: 'No token, or one that is not known.',
+  403: 'The token may not do this.',
+  404: 'There is no such thing.',
+  409: 'The present state refuses.',
+  413: 'The body is larger than the limit.',
+  415: 'The body is not declared as JSON.',
+  503: 'The database does not answer.',
+} as const;
+
+type Status = keyof typeof descriptions;
+
+function problem<S extends Status>(status: S) {
+  return {
+    description: descriptions[status],
+    content: { 'application/problem+json': { schema: Problem } },
+  };
+}
+
+/** What every operation may answer. */
+export const problems = { 401: problem(401), 503: problem(503) };
+export const readProblems = { ...problems, 400: problem(400), 404: problem(404) };
+export const writeProblems = { ...problems, 400: problem(400), 403: problem(403) };
+export const bodyProblems = { ...writeProblems, 413: problem(413), 415: problem(415) };
+export const missingProblem = { 404: problem(404) };
+export const conflictProblem = { 409: problem(409) };
+
+/** An answer in JSON. */
+export function answer<T extends z.ZodType>(schema: T, description: string) {
+  return { description, content: { 'application/json': { schema } } };
+}
+
+export function takes<T extends z.ZodType>(schema: T, required = true) {
+  return { required, content: { 'application/json': { schema } } };
+}

@@ -1,0 +1,86 @@
+import { z } from '@hono/zod-openapi';
+import { invalid } from '../../core/errors.js';
+import { text } from './values.js';
+
+const UNIT_SECONDS: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400, w: 604_800 };
+
+/** Of a repeated parameter the last value counts. */
+function last<T extends z.ZodType>(schema: T) {
+  return z.preprocess(
+    (value: unknown): unknown => (Array.isArray(value) ? value.at(-1) : value),
+    schema,
+  );
+}
+
+export function textParameter(description: string) {
+  return last(text().optional()).openapi({ type: 'string', description });
+}
+
+export function choiceParameter<const T extends readonly string[]>(values: T, description: string) {
+  return last(z.enum(values).optional()).openapi({
+    type: 'string',
+    enum: [...values],
+    description,
+  });
+}
+
+/** Any letter case; nothing else, not even empty. */
+export function booleanParameter(description: string) {
+  const flag = z
+    .string()
+    .regex(/^(?:true|false)$/i, 'Must be true or false')
+    .transform((value) => value.toLowerCase() === 'true');
+  return last(flag.optional()).openapi({ type: 'boolean', description });
+}
+
+export function integerParameter(minimum: number, description: string) {
+  const integer = z
+    .string()
+    .regex(/^[+-]?\d{1,15}$/, 'Must be a whole number')
+    .transform(Number)
+    .refine((value) => value >= minimum, `Must be at least ${minimum}`);
+  return last(integer.optional()).openapi({ type: 'integer', minimum, description });
+}
+
+/** One number and one unit: minutes, hours, days, weeks. Empty: no filter. */
+export function ageParameter(description: string) {
+  const age = z
+    .string()
+    .max(10)
+    .regex(/^(?:[0-9]+[mMhHdDwW]){0,1}$/, 'Must be a number and one of m, h, d, w');
+  return last(age.optional()).openapi({ type: 'string', example: '7d', description });
+}
+
+export const pageParameters = {
+  limit: integerParameter(1, 'Most records to answer; default: the option default_page_size.'),
+  after_id: textParameter('Begin behind this id, which need not exist.'),
+};
+
+/** The moment that an age reaches back to. */
+export function toMoment(member: string, age: string | undefined, now: string): string | undefined {
+  if (age === undefined || age === '') return undefined;
+  const seconds = Number(age.slice(0, -1)) * (UNIT_SECONDS[age.slice(-1).toLowerCase()] ?? 0);
+  const moment = Date.parse(now) - seconds * 1000;
+  if (moment < 0) throw invalid(`The age reaches back before 1970 - '${member}'`);
+  return new Date(moment).toISOString();
+}
+
+/** `k=v[,k=v...]`, all must match. */
+export function parseTags(value: string | undefined): Readonly<Record<string, string>> | undefined {
+  if (value === undefined || value === '') return undefined;
+  const entries = value.split(',').map((element): [string, string] => {
+    const [name, content, more] = element.split('=');
+    if (name === undefined || content === undefined || more !== undefined) {
+      throw refuseTags(`"${element}" is not name=value`);
+    }
+    return [name, content];
+  });
+  if (new Set(entries.map(([name]) => name)).size < entries.length) {
+    throw refuseTags('a name is given twice');
+  }
+  return Object.fromEntries(entries);
+}
+
+function refuseTags(what: string): Error {
+  return invalid(`tags: ${what} - 'tags'`, 'Error parsing the tags provided.');
+}

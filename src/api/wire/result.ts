@@ -1,0 +1,93 @@
+import { z } from '@hono/zod-openapi';
+import type { HostResult, PhaseResult } from '../../core/job.js';
+import type { PhaseRecord } from '../../store/store.js';
+import { pageParameters, textParameter } from './query.js';
+
+const PhaseWire = z
+  .object({
+    name: z.string(),
+    kind: z.string(),
+    title: z.string().openapi({ description: 'The name, and what it works on.' }),
+    state: z.enum(['pending', 'running', 'ended']),
+    result: z.enum(['exited', 'killed', 'unstarted']).nullable(),
+    exit_code: z.int().nullable(),
+    reason: z.string().nullable().openapi({ description: 'Why it was killed or never started.' }),
+    start_time: z.string().nullable(),
+    completion_time: z.string().nullable(),
+    log_bytes: z.int().openapi({ description: 'Bytes of its log that are stored.' }),
+    log_complete: z.boolean(),
+  })
+  .openapi('SessionPhase', {
+    example: {
+      name: 'ansible-0',
+      kind: 'ansible',
+      title: 'ansible-0: site.yml',
+      state: 'ended',
+      result: 'exited',
+      exit_code: 0,
+      reason: null,
+      start_time: '2026-01-02T03:04:05.120Z',
+      completion_time: '2026-01-02T03:04:09.480Z',
+      log_bytes: 1834,
+      log_complete: true,
+    },
+  });
+
+export const PhaseList = z.object({ phases: z.array(PhaseWire) }).openapi('SessionPhases');
+
+const HostWire = z
+  .object({
+    phase: z.string(),
+    host: z.string(),
+    ok: z.int(),
+    changed: z.int(),
+    failed: z.int(),
+    skipped: z.int(),
+    unreachable: z.int(),
+    incomplete: z
+      .boolean()
+      .openapi({ description: 'Its play was cut short by a failure on another host.' }),
+    task: z.string().nullable().openapi({ description: 'The last task that failed.' }),
+    message: z.string().nullable(),
+  })
+  .openapi('SessionHost');
+
+export const HostQuery = z.object({
+  phase: textParameter('Only results of this phase.'),
+  ...pageParameters,
+});
+
+export const HostPage = z
+  .object({
+    hosts: z.array(HostWire),
+    next: z
+      .object({ phase: z.string().nullable(), limit: z.int(), after_id: z.string() })
+      .nullable(),
+  })
+  .openapi('SessionHosts');
+
+export function toPhaseWire(phase: PhaseRecord): z.output<typeof PhaseWire> {
+  const { result } = phase;
+  const times = result === undefined || result.kind === 'unstarted' ? undefined : result;
+  return {
+    name: phase.name,
+    kind: phase.kind,
+    title: phase.title,
+    state: phase.state,
+    result: result?.kind ?? null,
+    exit_code: result?.kind === 'exited' ? result.exitCode : null,
+    reason: toReason(result),
+    start_time: phase.startedAt ?? times?.startedAt ?? null,
+    completion_time: phase.endedAt ?? times?.endedAt ?? null,
+    log_bytes: phase.logBytes,
+    log_complete: phase.sealedAt !== undefined,
+  };
+}
+
+export function toHostWire(result: HostResult): z.output<typeof HostWire> {
+  return { ...result, task: result.task ?? null, message: result.message ?? null };
+}
+
+function toReason(result: PhaseResult | undefined): string | null {
+  return result === undefined || result.kind === 'exited' ? null : result.reason;
+}

@@ -1,0 +1,82 @@
+import { z } from '@hono/zod-openapi';
+import type { SessionFilter } from '../../store/store.js';
+import {
+  ageParameter,
+  choiceParameter,
+  pageParameters,
+  parseTags,
+  textParameter,
+  toMoment,
+} from './query.js';
+import { SessionWire } from './session.js';
+
+const filters = {
+  min_age: ageParameter('Started at least so long ago.'),
+  max_age: ageParameter('Started at most so long ago.'),
+  status: choiceParameter(['pending', 'running', 'complete', ''], 'Empty: any.'),
+  succeeded: choiceParameter(['none', 'true', 'false', 'unknown', ''], 'Empty: any.'),
+  name_contains: textParameter('Part of the name.'),
+  tags: textParameter('`name=value`, separated by commas; all must match.'),
+};
+
+export const SessionFilters = z.object(filters);
+export const SessionQuery = z.object({ ...filters, ...pageParameters });
+
+type Filters = z.output<typeof SessionFilters>;
+type Query = z.output<typeof SessionQuery>;
+
+const nullableText = z.string().nullable();
+
+const SessionNext = z.object({
+  age: z.null(),
+  min_age: nullableText,
+  max_age: nullableText,
+  status: nullableText,
+  succeeded: nullableText,
+  name_contains: nullableText,
+  tags: nullableText,
+  limit: z.int(),
+  after_id: z.string(),
+});
+
+export const SessionPage = z
+  .object({ sessions: z.array(SessionWire), next: SessionNext.nullable() })
+  .openapi('V3SessionPage');
+
+export const SessionIds = z
+  .object({ session_ids: z.array(z.string()) })
+  .openapi('SessionIds', { example: { session_ids: ['compute-1'] } });
+
+export function fromSessionFilters(query: Filters, now: string): SessionFilter {
+  const createdUntil = toMoment('min_age', query.min_age, now);
+  const createdFrom = toMoment('max_age', query.max_age, now);
+  const tags = parseTags(query.tags);
+  const { status, succeeded, name_contains: nameContains } = query;
+  return {
+    ...(status === undefined || status === '' ? {} : { state: status }),
+    ...(succeeded === undefined || succeeded === '' ? {} : { succeeded }),
+    ...(nameContains === undefined || nameContains === '' ? {} : { nameContains }),
+    ...(createdUntil === undefined ? {} : { createdUntil }),
+    ...(createdFrom === undefined ? {} : { createdFrom }),
+    ...(tags === undefined ? {} : { tags }),
+  };
+}
+
+/** Every parameter of the operation with its effective value, so that it can be sent again as it is. */
+export function toSessionNext(
+  query: Query,
+  limit: number,
+  lastId: string,
+): z.output<typeof SessionNext> {
+  return {
+    age: null,
+    min_age: query.min_age ?? null,
+    max_age: query.max_age ?? null,
+    status: query.status ?? null,
+    succeeded: query.succeeded ?? null,
+    name_contains: query.name_contains ?? null,
+    tags: query.tags ?? null,
+    limit,
+    after_id: lastId,
+  };
+}

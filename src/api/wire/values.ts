@@ -1,0 +1,49 @@
+import { z } from '@hono/zod-openapi';
+
+/** Text that every database and every program's argument can hold. */
+export function text() {
+  return z
+    .string()
+    .refine((value) => !/\0|\p{Surrogate}/u.test(value), 'Holds a NUL or half a character');
+}
+
+/** Text of so many characters; a character outside the basic plane counts as one. */
+export function boundedText(minLength: number, maxLength: number) {
+  return text()
+    .refine(
+      (value) => isBetween(Array.from(value).length, minLength, maxLength),
+      `The length must be ${minLength} to ${maxLength}`,
+    )
+    .openapi({ minLength, maxLength });
+}
+
+/** CFS's pattern for what used to become a shell's word. */
+export function word() {
+  return text().regex(/^[^\s;]*$/, 'White space and semicolons are not allowed');
+}
+
+/** Part of answers only: refused where it is sent. */
+export function readOnly() {
+  return z
+    .never({ error: 'The property is read-only' })
+    .optional()
+    .openapi({ type: 'string', readOnly: true });
+}
+
+export function tags() {
+  return z.record(text(), text()).openapi({ example: { bos_session: 'b-1' } });
+}
+
+/** CFS writes times without fractions: `2026-01-02T03:04:05Z`. */
+export function toSeconds(iso: string): string {
+  return `${iso.slice(0, 19)}Z`;
+}
+
+/** Times of sessions have no zone either; they are UTC. */
+export function toZoneless(iso: string): string {
+  return iso.slice(0, 19);
+}
+
+function isBetween(value: number, minimum: number, maximum: number): boolean {
+  return value >= minimum && value <= maximum;
+}
