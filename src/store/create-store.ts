@@ -1,0 +1,42 @@
+import { sql } from 'kysely';
+import { createChangeFeed } from './changes.js';
+import { createConfigurationStore } from './configurations.js';
+import { openDatabase } from './database.js';
+import type { StoreDialect } from './dialect.js';
+import { createHostStore } from './hosts.js';
+import { createLogStore } from './logs.js';
+import { createOptionStore } from './options.js';
+import { createPhaseStore } from './phases.js';
+import { createResourceStore } from './resources.js';
+import { createSessionStore } from './sessions.js';
+import { createStagedFileStore } from './staged-files.js';
+import type { Store } from './store.js';
+
+export async function createStore(dialect: StoreDialect): Promise<Store> {
+  const feed = createChangeFeed(dialect.watch);
+  const database = await openDatabase(dialect, feed);
+  return {
+    sessions: createSessionStore(database),
+    configurations: createConfigurationStore(database),
+    options: createOptionStore(database),
+    phases: createPhaseStore(database),
+    logs: createLogStore(database),
+    hosts: createHostStore(database),
+    stagedFiles: createStagedFileStore(database),
+    resources: createResourceStore(database),
+    deploymentId: () =>
+      database.read(async (db) => {
+        const query = db.selectFrom('deployment').select('deployment_id');
+        return (await query.executeTakeFirstOrThrow()).deployment_id;
+      }),
+    subscribe: feed.subscribe,
+    ping: () =>
+      database.read(async (db) => {
+        await sql`select 1`.execute(db);
+      }),
+    close() {
+      feed.close();
+      return database.close();
+    },
+  };
+}

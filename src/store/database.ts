@@ -1,0 +1,70 @@
+import { Kysely, type Transaction } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import { ServiceError } from '../core/errors.js';
+import type { ChangeFeed } from './changes.js';
+import type { StoreDialect } from './dialect.js';
+import { createMigrations } from './migrations.js';
+import type { Schema } from './schema.js';
+import type { Change } from './store.js';
+
+export type Connection = Kysely<Schema>;
+
+/** What the queries of each noun are given. */
+export interface Database {
+  readonly dialect: StoreDialect;
+  /** For one SELECT: it sees what is committed and waits for nobody. */
+  readonly read: <T>(query: (db: Connection) => Promise<T>) => Promise<T>;
+  /** One transaction; what it emits reaches the listeners after the commit. */
+  readonly write: <T>(
+    change: (db: Transaction<Schema>, emit: (change: Change) => void) => Promise<T>,
+  ) => Promise<T>;
+  readonly close: () => Promise<void>;
+}
+
+export async function openDatabase(dialect: StoreDialect, feed: ChangeFeed): Promise<Database> {
+  const writer = new Kysely<Schema>({ dialect: dialect.writer });
+  const reader = new Kysely<Schema>({ dialect: dialect.reader });
+  let isClosed = false;
+  const act = <T>(query: () => Promise<T>) => {
+    if (isClosed) throw new ServiceError('unavailable', 'The database is closed.');
+    return translate(dialect, query);
+  };
+  await act(() => migrate(writer, dialect));
+  return {
+    dialect,
+    read: async (query) => act(() => query(reader)),
+    async write(change) {
+      const changes: Change[] = [];
+      const result = await act(() =>
+        writer.transaction().execute((db) => change(db, (entry) => changes.push(entry))),
+      );
+      feed.publish(changes);
+      return result;
+    },
+    async close() {
+      isClosed = true;
+      await reader.destroy();
+      await writer.destroy();
+    },
+  };
+}
+
+/** In one transaction, so that of several processes that start at once one migrates and the others find it done. */
+async function migrate(writer: Connection, dialect: StoreDialect): Promise<void> {
+  await writer.transaction().execute(async (db) => {
+    const migrator = new Migrator({
+      db,
+      provider: { getMigrations: () => Promise.resolve(createMigrations(dialect)) },
+    });
+    const { error } = await migrator.migrateToLatest();
+    if (error !== undefined) throw error as Error;
+  });
+}
+
+async function translate<T>(dialect: StoreDialect, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw dialect.toFault(error) ?? error;
+  }
+}

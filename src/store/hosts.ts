@@ -1,0 +1,181 @@
+import type { Transaction } from 'kysely';
+import { invalid } from '../core/errors.js';
+import type { HostResult } from '../core/job.js';
+import type { HostSummary } from '../core/outcome.js';
+import type { Connection, Database } from './database.js';
+import { requireOpen } from './phases.js';
+import { dropNulls, type HostResultRow, type Schema, toFlag } from './schema.js';
+import type { HostResults, HostStore, Page, PageRequest } from './store.js';
+
+/** 13 values each; a statement takes 32,766. */
+const ROWS_PER_INSERT = 1_000;
+
+const counters = ['ok', 'changed', 'failed', 'skipped', 'unreachable'] as const;
+
+export function createHostStore(database: Database): HostStore {
+  return {
+    save: (jobId, phase, results) => saveResults(database, jobId, phase, results),
+    list: (jobId, page) => listResults(database, jobId, page),
+    summarize: (jobId, phase) => database.read((db) => summarize(db, jobId, phase)),
+  };
+}
+
+function saveResults(
+  { write }: Database,
+  jobId: string,
+  phase: string,
+  results: HostResults,
+): Promise<void> {
+  return write(async (db, emit) => {
+    // Written before the rows, so that the seal either comes before all of this or after.
+    const open = await db
+      .updateTable('phases')
+      .set((eb) => ({ hosts_final: results.final ? toFlag(true) : eb.ref('hosts_final') }))
+      .where('job_id', '=', jobId)
+      .where('name', '=', phase)
+      .where('sealed_at', 'is', null)
+      .returning('position')
+      .executeTakeFirst();
+    if (open === undefined) return requireOpen(db, jobId, phase);
+    const byHost = new Map(results.hosts.map((result) => [result.host, result]));
+    const rows = [...byHost.values()].map((result) => ({
+      job_id: jobId,
+      phase,
+      position: open.position,
+      sequence: results.sequence,
+      host: result.host,
+      ...pickCounters(result),
+      incomplete: toFlag(result.incomplete),
+      task: result.task ?? null,
+      message: result.message ?? null,
+    }));
+    for (let first = 0; first < rows.length; first += ROWS_PER_INSERT) {
+      await upsert(db, rows.slice(first, first + ROWS_PER_INSERT));
+    }
+    emit({ kind: 'session', jobId });
+  });
+}
+
+async function upsert(db: Transaction<Schema>, rows: readonly HostResultRow[]): Promise<void> {
+  await db
+    .insertInto('host_results')
+    .values(rows)
+    .onConflict((conflict) =>
+      conflict
+        .columns(['job_id', 'position', 'host'])
+        .doUpdateSet((eb) => ({
+          sequence: eb.ref('excluded.sequence'),
+          ok: eb.ref('excluded.ok'),
+          changed: eb.ref('excluded.changed'),
+          failed: eb.ref('excluded.failed'),
+          skipped: eb.ref('excluded.skipped'),
+          unreachable: eb.ref('excluded.unreachable'),
+          incomplete: eb.ref('excluded.incomplete'),
+          task: eb.ref('excluded.task'),
+          message: eb.ref('excluded.message'),
+        }))
+        .whereRef('excluded.sequence', '>', 'host_results.sequence'),
+    )
+    .execute();
+}
+
+function listResults(
+  { read }: Database,
+  jobId: string,
+  { limit, afterId, phase }: Parameters<HostStore['list']>[1],
+): Promise<Page<HostResult>> {
+  return read(async (db) => {
+    const after = afterId === undefined ? undefined : await findPlace(db, jobId, afterId);
+    let query = db.selectFrom('host_results').selectAll().where('job_id', '=', jobId);
+    if (phase !== undefined) {
+      query = query.where('position', 'in', selectPosition(db, jobId, phase));
+    }
+    if (after !== undefined) {
+      query = query.where((eb) =>
+        eb(eb.refTuple('position', 'host'), '>', eb.tuple(after.position, after.host)),
+      );
+    }
+    const rows = await query
+      .orderBy('position')
+      .orderBy('host')
+      .limit(limit + 1)
+      .execute();
+    return { items: rows.slice(0, limit).map(toHostResult), hasMore: rows.length > limit };
+  });
+}
+
+/** `<phase>/<host>`: the host need not be there, but only a phase of this job has a place. */
+async function findPlace(
+  db: Connection,
+  jobId: string,
+  afterId: NonNullable<PageRequest['afterId']>,
+) {
+  const slash = afterId.indexOf('/');
+  const phase = afterId.slice(0, Math.max(0, slash));
+  const row = await selectPosition(db, jobId, phase).executeTakeFirst();
+  if (row === undefined)
+    throw invalid(`after_id: "${afterId}" begins with no phase of this session`);
+  return { position: row.position, host: afterId.slice(slash + 1) };
+}
+
+function selectPosition(db: Connection, jobId: string, phase: string) {
+  return db
+    .selectFrom('phases')
+    .select('position')
+    .where('job_id', '=', jobId)
+    .where('name', '=', phase);
+}
+
+async function summarize(db: Connection, jobId: string, phase: string): Promise<HostSummary> {
+  const ofPhase = db
+    .selectFrom('host_results')
+    .where('job_id', '=', jobId)
+    .where('position', 'in', selectPosition(db, jobId, phase));
+  const count = await ofPhase
+    .where((eb) => eb.or(counters.map((counter) => eb(counter, '>', 0))))
+    .select((eb) => [
+      eb.fn.countAll().as('hosts'),
+      eb.fn.countAll().filterWhere('failed', '>', 0).as('failed'),
+      eb.fn.countAll().filterWhere('unreachable', '>', 0).as('unreachable'),
+    ])
+    .executeTakeFirstOrThrow();
+  const findFirst = async (counter: 'failed' | 'unreachable') => {
+    const row = await ofPhase
+      .selectAll()
+      .where(counter, '>', 0)
+      .orderBy('host')
+      .limit(1)
+      .executeTakeFirst();
+    return row === undefined ? null : toHostResult(row);
+  };
+  return {
+    hosts: Number(count.hosts),
+    failedHosts: Number(count.failed),
+    unreachableHosts: Number(count.unreachable),
+    ...dropNulls({
+      firstFailed: await findFirst('failed'),
+      firstUnreachable: await findFirst('unreachable'),
+    }),
+  };
+}
+
+function toHostResult(row: HostResultRow): HostResult {
+  const { phase, host, task, message } = row;
+  return {
+    phase,
+    host,
+    ...pickCounters(row),
+    incomplete: row.incomplete === 1,
+    ...dropNulls({ task, message }),
+  };
+}
+
+function pickCounters({
+  ok,
+  changed,
+  failed,
+  skipped,
+  unreachable,
+}: Pick<HostResult, (typeof counters)[number]>) {
+  return { ok, changed, failed, skipped, unreachable };
+}

@@ -1,0 +1,184 @@
+import { promisify } from 'node:util';
+import { gunzip, gzip } from 'node:zlib';
+import type { Transaction } from 'kysely';
+import { missing } from '../core/errors.js';
+import type { Database } from './database.js';
+import { requireOpen } from './phases.js';
+import type { Schema } from './schema.js';
+import type { AppendResult, LogStore } from './store.js';
+
+const compress = promisify(gzip);
+const decompress = promisify(gunzip);
+
+/** Chunks are read so many at a time: many are tiny, and a large one is 1 MiB or so as it lies here. */
+const READ_AHEAD = 16;
+const NEWLINE = 0x0a;
+
+interface Phase {
+  readonly jobId: string;
+  readonly phase: string;
+}
+
+interface Chunk {
+  readonly end: number;
+  readonly bytes: Uint8Array;
+  readonly gap?: string;
+}
+
+export function createLogStore(database: Database): LogStore {
+  return {
+    append: (jobId, phase, offset, bytes) => appendLog(database, { jobId, phase }, offset, bytes),
+    recordGap: (jobId, phase, message) => recordGap(database, { jobId, phase }, message),
+    read: (jobId, phase, offset) => readLog(database, { jobId, phase }, offset),
+    tail: (jobId, phase, limit) => readTail(database, { jobId, phase }, limit),
+  };
+}
+
+/** Compressed outside the transaction; where somebody else has appended meanwhile, the end is read again. */
+async function appendLog(
+  database: Database,
+  phase: Phase,
+  offset: number,
+  bytes: Uint8Array,
+): Promise<AppendResult> {
+  for (;;) {
+    const { end, isSealed } = await readEnd(database, phase);
+    if (isSealed) {
+      return (await isStored(database, phase, offset, bytes))
+        ? { kind: 'stored', end }
+        : { kind: 'sealed' };
+    }
+    if (offset > end) return { kind: 'mismatch', expected: end };
+    const fresh = bytes.subarray(end - offset);
+    if (fresh.length === 0 || (await appendChunk(database, phase, end, fresh))) {
+      return { kind: 'stored', end: end + fresh.length };
+    }
+  }
+}
+
+async function isStored(
+  database: Database,
+  phase: Phase,
+  offset: number,
+  bytes: Uint8Array,
+): Promise<boolean> {
+  let compared = 0;
+  for await (const stored of readLog(database, phase, offset)) {
+    const expected = bytes.subarray(compared, compared + stored.length);
+    if (!Buffer.from(expected).equals(stored.subarray(0, expected.length))) return false;
+    compared += expected.length;
+    if (compared === bytes.length) return true;
+  }
+  return compared === bytes.length;
+}
+
+/** False: the end has moved, or the phase is sealed. */
+async function appendChunk(
+  { write }: Database,
+  { jobId, phase }: Phase,
+  from: number,
+  bytes: Uint8Array,
+  gap?: string,
+): Promise<boolean> {
+  const gzipped = await compress(bytes);
+  const end = from + bytes.length;
+  return write(async (db, emit) => {
+    const moved = await db
+      .updateTable('phases')
+      .set({ log_bytes: end })
+      .where('job_id', '=', jobId)
+      .where('name', '=', phase)
+      .where('log_bytes', '=', from)
+      .where('sealed_at', 'is', null)
+      .returning('name')
+      .executeTakeFirst();
+    if (moved === undefined) return false;
+    const chunk = { job_id: jobId, phase, end_offset: end, size: bytes.length, gzip: gzipped };
+    await db
+      .insertInto('log_chunks')
+      .values({ ...chunk, gap: gap ?? null })
+      .execute();
+    emit({ kind: 'session', jobId });
+    return true;
+  });
+}
+
+async function recordGap(database: Database, phase: Phase, message: string): Promise<void> {
+  for (;;) {
+    const { end } = await readEnd(database, phase);
+    const last = await readLast(database, phase);
+    if (last?.gap === message) return;
+    const lineBreak = last === undefined || last.bytes.at(-1) === NEWLINE ? '' : '\n';
+    const line = Buffer.from(`${lineBreak}${message}\n`);
+    if (last !== undefined && last.end !== end) continue;
+    if (await appendChunk(database, phase, end, line, message)) return;
+    await database.write((db: Transaction<Schema>) => requireOpen(db, phase.jobId, phase.phase));
+  }
+}
+
+async function readLast({ read }: Database, { jobId, phase }: Phase): Promise<Chunk | undefined> {
+  const row = await read((db) =>
+    db
+      .selectFrom('log_chunks')
+      .selectAll()
+      .where('job_id', '=', jobId)
+      .where('phase', '=', phase)
+      .orderBy('end_offset', 'desc')
+      .limit(1)
+      .executeTakeFirst(),
+  );
+  if (row === undefined) return undefined;
+  const chunk = { end: row.end_offset, bytes: await decompress(row.gzip) };
+  return row.gap === null ? chunk : { ...chunk, gap: row.gap };
+}
+
+async function* readLog(
+  { read }: Database,
+  phase: Phase,
+  offset: number,
+): AsyncIterable<Uint8Array> {
+  const { end } = await readEnd({ read }, phase);
+  let position = offset;
+  while (position < end) {
+    const from = position;
+    const chunks = await read((db) =>
+      db
+        .selectFrom('log_chunks')
+        .select(['end_offset', 'size', 'gzip'])
+        .where('job_id', '=', phase.jobId)
+        .where('phase', '=', phase.phase)
+        .where('end_offset', '>', from)
+        .orderBy('end_offset')
+        .limit(READ_AHEAD)
+        .execute(),
+    );
+    if (chunks.length === 0) return;
+    for (const chunk of chunks) {
+      const chunkEnd = chunk.end_offset;
+      const start = chunkEnd - chunk.size;
+      yield (await decompress(chunk.gzip)).subarray(Math.max(0, position - start));
+      position = chunkEnd;
+    }
+  }
+}
+
+async function readTail(database: Database, phase: Phase, limit: number): Promise<Uint8Array> {
+  const { end } = await readEnd(database, phase);
+  const parts: Uint8Array[] = [];
+  for await (const part of readLog(database, phase, Math.max(0, end - limit))) parts.push(part);
+  const tail = Buffer.concat(parts);
+  return tail.subarray(Math.max(0, tail.length - limit));
+}
+
+async function readEnd({ read }: Pick<Database, 'read'>, { jobId, phase }: Phase) {
+  const row = await read((db) =>
+    db
+      .selectFrom('phases')
+      .select(['log_bytes', 'sealed_at'])
+      .where('job_id', '=', jobId)
+      .where('name', '=', phase)
+      .executeTakeFirst(),
+  );
+  if (row === undefined) throw missing('Phase', `${phase} of ${jobId}`);
+  return { end: row.log_bytes, isSealed: row.sealed_at !== null };
+}

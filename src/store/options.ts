@@ -1,0 +1,33 @@
+import { DEFAULT_OPTIONS, type Options } from '../core/options.js';
+import type { Connection, Database } from './database.js';
+import type { OptionStore } from './store.js';
+
+export function createOptionStore({ read, write }: Database): OptionStore {
+  return {
+    get: () => read(readOptions),
+    patch: (changes) =>
+      write(async (db) => {
+        for (const [name, change] of Object.entries(changes)) {
+          const value = JSON.stringify(change);
+          await db
+            .insertInto('options')
+            .values({ name, value })
+            .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
+            .execute();
+        }
+        return readOptions(db);
+      }),
+  };
+}
+
+/** A name that this version does not know (stored by a later one) is left alone. */
+async function readOptions(db: Connection): Promise<Options> {
+  const rows = await db.selectFrom('options').selectAll().execute();
+  const stored = rows.filter(({ name }) => name in DEFAULT_OPTIONS);
+  return {
+    ...DEFAULT_OPTIONS,
+    ...(Object.fromEntries(
+      stored.map(({ name, value }) => [name, JSON.parse(value) as unknown]),
+    ) as Partial<Options>),
+  };
+}

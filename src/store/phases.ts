@@ -1,0 +1,210 @@
+import type { Transaction } from 'kysely';
+import { missing, ServiceError } from '../core/errors.js';
+import type { PhaseResult } from '../core/job.js';
+import type { Database } from './database.js';
+import { dropNulls, type PhaseRow, type Schema } from './schema.js';
+import type { Hold, PhaseRecord, PhaseReport, PhaseStore } from './store.js';
+
+export function createPhaseStore(database: Database): PhaseStore {
+  const { read } = database;
+  return {
+    savePlan: (jobId, phases) => savePlan(database, jobId, phases),
+    list: (jobId) =>
+      read(async (db) => {
+        const query = db.selectFrom('phases').selectAll().where('job_id', '=', jobId);
+        return (await query.orderBy('position').execute()).map(toPhase);
+      }),
+    find: (jobId, phase) =>
+      read(async (db) => {
+        const query = db.selectFrom('phases').selectAll().where('job_id', '=', jobId);
+        const row = await query.where('name', '=', phase).executeTakeFirst();
+        return row === undefined ? undefined : toPhase(row);
+      }),
+    start: (jobId, phase) => startPhase(database, jobId, phase),
+    report: (jobId, phase, report) => saveReport(database, jobId, phase, report),
+    seal: (jobId, phase, result, at) => sealPhase(database, jobId, phase, result, at),
+    hold: (jobId, phase, hold) => saveHold(database, jobId, phase, hold),
+  };
+}
+
+/** For the end of a session: nothing can be delivered for what has no result by now. */
+export async function sealOpenPhases(
+  db: Transaction<Schema>,
+  jobId: string,
+  at: string,
+): Promise<void> {
+  const result: PhaseResult = {
+    kind: 'unstarted',
+    reason: 'skipped',
+    message: 'The session ended before this phase had a result.',
+  };
+  await db
+    .updateTable('phases')
+    .set({ state: 'ended', result: JSON.stringify(result), sealed_at: at })
+    .where('job_id', '=', jobId)
+    .where('sealed_at', 'is', null)
+    .execute();
+}
+
+/** To be called where a write for an open phase has changed nothing; returns if the phase is there. */
+export async function requireOpen(
+  db: Transaction<Schema>,
+  jobId: string,
+  phase: string,
+): Promise<void> {
+  const query = db.selectFrom('phases').select('sealed_at').where('job_id', '=', jobId);
+  const row = await query.where('name', '=', phase).executeTakeFirst();
+  if (row === undefined) throw missing('Phase', `${phase} of ${jobId}`);
+  if (row.sealed_at !== null) {
+    throw new ServiceError(
+      'gone',
+      `Phase ${phase} of ${jobId} is over; nothing more is taken for it.`,
+    );
+  }
+}
+
+function savePlan(
+  { write }: Database,
+  jobId: string,
+  phases: Parameters<PhaseStore['savePlan']>[1],
+): Promise<void> {
+  return write(async (db, emit) => {
+    if (phases.length === 0) return;
+    await db
+      .insertInto('phases')
+      .values(
+        phases.map(({ name, kind, title }, position) => ({
+          job_id: jobId,
+          name,
+          kind,
+          title,
+          position,
+        })),
+      )
+      .onConflict((conflict) => conflict.doNothing())
+      .execute();
+    emit({ kind: 'session', jobId });
+  });
+}
+
+function startPhase({ write }: Database, jobId: string, phase: string): Promise<void> {
+  return write(async (db, emit) => {
+    await db
+      .updateTable('phases')
+      .set({ state: 'running' })
+      .where('job_id', '=', jobId)
+      .where('name', '=', phase)
+      .where('state', '=', 'pending')
+      .execute();
+    emit({ kind: 'session', jobId });
+  });
+}
+
+function saveReport(
+  { write }: Database,
+  jobId: string,
+  phase: string,
+  { state, startedAt, logBytes }: PhaseReport,
+): Promise<void> {
+  return write(async (db, emit) => {
+    const reported =
+      state === 'ended' && logBytes !== undefined ? { reported_log_bytes: logBytes } : {};
+    const row = await db
+      .updateTable('phases')
+      .set((eb) => ({ started_at: eb.fn.coalesce('started_at', eb.val(startedAt)), ...reported }))
+      .where('job_id', '=', jobId)
+      .where('name', '=', phase)
+      .where('sealed_at', 'is', null)
+      .returning('name')
+      .executeTakeFirst();
+    if (row === undefined) await requireOpen(db, jobId, phase);
+    emit({ kind: 'session', jobId });
+  });
+}
+
+function sealPhase(
+  { write }: Database,
+  jobId: string,
+  phase: string,
+  result: PhaseResult,
+  at: string,
+): Promise<boolean> {
+  const times =
+    result.kind === 'unstarted' ? {} : { started: result.startedAt, ended: result.endedAt ?? at };
+  return write(async (db, emit) => {
+    const row = await db
+      .updateTable('phases')
+      .set((eb) => ({
+        state: 'ended',
+        result: JSON.stringify(result),
+        started_at: eb.fn.coalesce('started_at', eb.val(times.started ?? null)),
+        ended_at: times.ended ?? null,
+        sealed_at: at,
+      }))
+      .where('job_id', '=', jobId)
+      .where('name', '=', phase)
+      .where('sealed_at', 'is', null)
+      .returning('name')
+      .executeTakeFirst();
+    if (row !== undefined) emit({ kind: 'session', jobId });
+    return row !== undefined;
+  });
+}
+
+function saveHold(
+  { write }: Database,
+  jobId: string,
+  phase: string,
+  { since, until, command }: Omit<Hold, 'releasedAt'>,
+): Promise<void> {
+  return write(async (db, emit) => {
+    const row = await db
+      .updateTable('phases')
+      .set((eb) => ({
+        hold_since: since,
+        hold_until: until,
+        hold_command: command,
+        hold_released_at: eb
+          .case()
+          .when('hold_since', '=', since)
+          .then(eb.ref('hold_released_at'))
+          .else(null)
+          .end(),
+      }))
+      .where('job_id', '=', jobId)
+      .where('name', '=', phase)
+      .where('sealed_at', 'is', null)
+      .where((eb) => eb.or([eb('hold_since', 'is', null), eb('hold_since', '<=', since)]))
+      .returning('name')
+      .executeTakeFirst();
+    if (row === undefined) await requireOpen(db, jobId, phase);
+    emit({ kind: 'session', jobId });
+  });
+}
+
+function toPhase(row: PhaseRow): PhaseRecord {
+  return {
+    jobId: row.job_id,
+    name: row.name,
+    kind: row.kind,
+    title: row.title,
+    position: row.position,
+    state: row.state,
+    logBytes: row.log_bytes,
+    hostsFinal: row.hosts_final === 1,
+    ...dropNulls({
+      result: row.result === null ? null : (JSON.parse(row.result) as PhaseResult),
+      startedAt: row.started_at,
+      endedAt: row.ended_at,
+      reportedLogBytes: row.reported_log_bytes,
+      sealedAt: row.sealed_at,
+      hold: toHold(row),
+    }),
+  };
+}
+
+function toHold(row: PhaseRow): Hold | null {
+  const { hold_since: since, hold_until: until, hold_command: command } = row;
+  if (since === null || until === null || command === null) return null;
+  return { since, until, command, ...dropNulls({ releasedAt: row.hold_released_at }) };
+}

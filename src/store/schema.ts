@@ -1,0 +1,132 @@
+import type { Generated, Selectable } from 'kysely';
+import type { PhaseRecord, PhaseState } from './store.js';
+import type { Desired, Dispatched, SessionState, Succeeded } from '../core/session.js';
+import type { Reason } from '../core/errors.js';
+
+/** 0 or 1: SQLite has no truth values. Times are ISO text and documents JSON text in both databases. */
+export type Flag = 0 | 1;
+
+export interface Schema {
+  readonly deployment: DeploymentTable;
+  readonly sessions: SessionTable;
+  readonly session_tags: { job_id: string; key: string; value: string };
+  readonly resources: { job_id: string; kind: string; key: string; position: number };
+  readonly staged_files: { job_id: string; name: string; gzip: Uint8Array };
+  readonly configurations: { name: string; version: number; document: string };
+  readonly options: { name: string; value: string };
+  readonly phases: PhaseTable;
+  readonly host_results: HostResultTable;
+  readonly log_chunks: LogChunkTable;
+}
+
+export type SessionRow = Selectable<SessionTable>;
+export type PhaseRow = Selectable<PhaseTable>;
+export type HostResultRow = Selectable<HostResultTable>;
+
+/** One row. */
+interface DeploymentTable {
+  id: number;
+  deployment_id: string;
+  /** Rises with each write of a configuration, so that no version comes twice, not even after a removal. */
+  revision: number;
+}
+
+/** The large columns come last: SQLite reads through them to what follows. */
+interface SessionTable {
+  job_id: string;
+  name: string;
+  created_at: string;
+  desired: Generated<Desired>;
+  cancel_by: string | null;
+  cancel_reason: string | null;
+  deleted_at: string | null;
+  dispatched: Generated<Dispatched>;
+  /** From when on somebody may take the wish; a lease moves it ahead. */
+  wish_at: Generated<string>;
+  attach_only: Generated<Flag>;
+  state: Generated<SessionState>;
+  claimed_at: string | null;
+  machine: string | null;
+  launched_at: string | null;
+  incarnation: string | null;
+  stopped_at: string | null;
+  teardown_at: string | null;
+  succeeded: Generated<Succeeded>;
+  reason: Reason | null;
+  message: string | null;
+  outcome_phase: string | null;
+  host: string | null;
+  task: string | null;
+  completed_at: string | null;
+  /** The phase that runs or ran last. */
+  phase: string | null;
+  ims_job: string | null;
+  artifacts: Generated<string>;
+  request: string;
+  snapshot: string | null;
+}
+
+interface PhaseTable {
+  job_id: string;
+  name: string;
+  kind: PhaseRecord['kind'];
+  title: string;
+  position: number;
+  state: Generated<PhaseState>;
+  result: string | null;
+  started_at: string | null;
+  ended_at: string | null;
+  log_bytes: Generated<number>;
+  reported_log_bytes: number | null;
+  hosts_final: Generated<Flag>;
+  sealed_at: string | null;
+  hold_since: string | null;
+  hold_until: string | null;
+  hold_command: string | null;
+  hold_released_at: string | null;
+}
+
+interface HostResultTable {
+  job_id: string;
+  /** The phase's place in the job. */
+  position: number;
+  host: string;
+  phase: string;
+  sequence: number;
+  ok: number;
+  changed: number;
+  failed: number;
+  skipped: number;
+  unreachable: number;
+  incomplete: Flag;
+  task: string | null;
+  message: string | null;
+}
+
+/** Keyed by its end, so that the chunk that holds an offset is the first one that ends after it. */
+interface LogChunkTable {
+  job_id: string;
+  phase: string;
+  end_offset: number;
+  /** Uncompressed. */
+  size: number;
+  /** What the platform lost, in words; such a chunk holds our line instead of the job's output. */
+  gap: string | null;
+  gzip: Uint8Array;
+}
+
+/** Absent is null in a row, and no member at all outside. */
+export function dropNulls<T extends object>(row: T): Present<T> {
+  return Object.fromEntries(
+    Object.entries(row).filter(([, value]) => value !== null),
+  ) as Present<T>;
+}
+
+type NullableKey<T> = { [K in keyof T]: null extends T[K] ? K : never }[keyof T];
+export type Present<T> = Omit<T, NullableKey<T>> & {
+  [K in NullableKey<T>]?: Exclude<T[K], null>;
+};
+
+export function toFlag(value: boolean): Flag {
+  return value ? 1 : 0;
+}

@@ -1,0 +1,154 @@
+import type { ExpressionBuilder, Transaction, Updateable } from 'kysely';
+import { missing, ServiceError } from '../core/errors.js';
+import { toCancelled } from '../core/outcome.js';
+import type { Session } from '../core/session.js';
+import type { Database } from './database.js';
+import type { Schema } from './schema.js';
+import { planFilter } from './session-filter.js';
+import { toOutcomeColumns, toSession } from './session-rows.js';
+import type { CancelWish, NewSession, SessionFilter, SessionStore } from './store.js';
+
+type RequestStore = Pick<SessionStore, 'insert' | 'requestCancel' | 'requestDelete' | 'deleteMany'>;
+
+/** What people ask for, written before anything acts on it. */
+export function createRequestStore(database: Database): RequestStore {
+  return {
+    insert: (session) => insertSession(database, session),
+    requestCancel: (name, wish) => requestCancel(database, name, wish),
+    requestDelete: (name, wish) => requestDelete(database, name, wish),
+    deleteMany: (filter, wish) => deleteMany(database, filter, wish),
+  };
+}
+
+function insertSession({ write }: Database, session: NewSession): Promise<Session> {
+  const { jobId, request, createdAt } = session;
+  return write(async (db, emit) => {
+    const row = await db
+      .insertInto('sessions')
+      .values({
+        job_id: jobId,
+        name: request.name,
+        created_at: createdAt,
+        request: JSON.stringify(request),
+      })
+      .onConflict((conflict) => conflict.doNothing())
+      .returningAll()
+      .executeTakeFirst();
+    if (row === undefined) {
+      throw new ServiceError('conflict', `A session with the name ${request.name} already exists`, {
+        title: 'Conflicting session name',
+      });
+    }
+    const tags = Object.entries(request.tags).map(([key, value]) => ({
+      job_id: jobId,
+      key,
+      value,
+    }));
+    if (tags.length > 0) await db.insertInto('session_tags').values(tags).execute();
+    emit({ kind: 'wish' });
+    emit({ kind: 'session', jobId });
+    return toSession(row);
+  });
+}
+
+function requestCancel({ write }: Database, name: string, wish: CancelWish): Promise<Session> {
+  return write(async (db, emit) => {
+    const row = await db
+      .updateTable('sessions')
+      .set((eb) => ({ desired: 'cancel', ...toCancelColumns(eb, wish) }))
+      .where('name', '=', name)
+      .where('deleted_at', 'is', null)
+      .where('state', '<>', 'complete')
+      .where('teardown_at', 'is', null)
+      .where('desired', '=', 'run')
+      .returningAll()
+      .executeTakeFirst();
+    if (row === undefined) return refuseCancel(db, name);
+    emit({ kind: 'wish' });
+    emit({ kind: 'session', jobId: row.job_id });
+    return toSession(row);
+  });
+}
+
+/** Nothing was changed: say why, or that it is cancelled already. */
+async function refuseCancel(db: Transaction<Schema>, name: string): Promise<Session> {
+  const query = db.selectFrom('sessions').selectAll().where('name', '=', name);
+  const row = await query.where('deleted_at', 'is', null).executeTakeFirst();
+  if (row === undefined) throw missing('Session', name);
+  if (row.desired !== 'run') return toSession(row);
+  throw new ServiceError(
+    'conflict',
+    row.state === 'complete'
+      ? `Session ${name} is complete and can no longer be cancelled.`
+      : `Session ${name} is finishing its images and can no longer be cancelled.`,
+  );
+}
+
+function requestDelete({ write }: Database, name: string, wish: CancelWish): Promise<void> {
+  return write(async (db, emit) => {
+    const row = await db
+      .updateTable('sessions')
+      .set((eb) => toDeleteColumns(eb, wish))
+      .where('name', '=', name)
+      .where('deleted_at', 'is', null)
+      .returning('job_id')
+      .executeTakeFirst();
+    if (row === undefined) throw missing('Session', name);
+    emit({ kind: 'wish' });
+    emit({ kind: 'session', jobId: row.job_id });
+  });
+}
+
+function deleteMany(
+  { dialect, write }: Database,
+  filter: SessionFilter,
+  wish: CancelWish,
+): Promise<readonly string[]> {
+  return write(async (db, emit) => {
+    const matches = await planFilter(db, dialect, filter);
+    const rows = await db
+      .updateTable('sessions')
+      .set((eb) => toDeleteColumns(eb, wish))
+      .where('job_id', 'in', db.selectFrom('sessions').select('job_id').where(matches))
+      .where('deleted_at', 'is', null)
+      .returning('name')
+      .execute();
+    if (rows.length > 0) emit({ kind: 'any' });
+    return rows.map(({ name }) => name).sort();
+  });
+}
+
+type Sessions = ExpressionBuilder<Schema, 'sessions'>;
+
+function toDeleteColumns(eb: Sessions, wish: CancelWish) {
+  return { deleted_at: wish.at, desired: 'delete', ...toCancelColumns(eb, wish) } as const;
+}
+
+/** Who and why, unless that is known or it is over; and what nobody has claimed is complete at once. */
+function toCancelColumns(eb: Sessions, wish: CancelWish) {
+  const isUnclaimed = eb.and([eb('state', '=', 'pending'), eb('claimed_at', 'is', null)]);
+  const ended = toOutcomeColumns(toCancelled(wish), wish.at);
+  const outcome = Object.fromEntries(
+    Object.entries(ended).map(([column, value]) => [
+      column,
+      eb
+        .case()
+        .when(isUnclaimed)
+        .then(eb.val(value))
+        .else(eb.ref(column as keyof typeof ended))
+        .end(),
+    ]),
+  ) as Updateable<Schema['sessions']>;
+  const noteOnce = (column: 'cancel_by' | 'cancel_reason', value: string | undefined) =>
+    eb
+      .case()
+      .when('state', '=', 'complete')
+      .then(eb.ref(column))
+      .else(eb.fn.coalesce(column, eb.val(value ?? null)))
+      .end();
+  return {
+    ...outcome,
+    cancel_by: noteOnce('cancel_by', wish.by),
+    cancel_reason: noteOnce('cancel_reason', wish.reason),
+  };
+}

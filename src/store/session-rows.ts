@@ -1,0 +1,53 @@
+import type { Updateable } from 'kysely';
+import type { Outcome, Session, SessionRequest, Snapshot, Artifact } from '../core/session.js';
+import { dropNulls, type Schema, type SessionRow } from './schema.js';
+
+export function toSession(row: SessionRow): Session {
+  return {
+    jobId: row.job_id,
+    name: row.name,
+    request: JSON.parse(row.request) as SessionRequest,
+    createdAt: row.created_at,
+    desired: row.desired,
+    dispatched: row.dispatched,
+    attachOnly: row.attach_only === 1,
+    state: row.state,
+    artifacts: JSON.parse(row.artifacts) as readonly Artifact[],
+    ...dropNulls({
+      cancelBy: row.cancel_by,
+      cancelReason: row.cancel_reason,
+      deletedAt: row.deleted_at,
+      claimedAt: row.claimed_at,
+      machine: row.machine,
+      snapshot: row.snapshot === null ? null : (JSON.parse(row.snapshot) as Snapshot),
+      launchedAt: row.launched_at,
+      incarnation: row.incarnation,
+      stoppedAt: row.stopped_at,
+      teardownAt: row.teardown_at,
+      outcome: toOutcome(row),
+      completedAt: row.completed_at,
+      phase: row.phase,
+      imsJob: row.ims_job,
+    }),
+  };
+}
+
+/** The columns of an outcome. `state` goes with them, always. */
+export function toOutcomeColumns(outcome: Outcome, at: string) {
+  return {
+    state: 'complete',
+    completed_at: at,
+    succeeded: outcome.succeeded,
+    reason: outcome.reason ?? null,
+    message: outcome.message ?? null,
+    outcome_phase: outcome.phase ?? null,
+    host: outcome.host ?? null,
+    task: outcome.task ?? null,
+  } satisfies Updateable<Schema['sessions']>;
+}
+
+function toOutcome(row: SessionRow): Outcome | null {
+  if (row.succeeded === 'none') return null;
+  const { reason, message, outcome_phase: phase, host, task } = row;
+  return { succeeded: row.succeeded, ...dropNulls({ reason, message, phase, host, task }) };
+}

@@ -1,0 +1,166 @@
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  type Dialect,
+  sql,
+  SqliteAdapter,
+  type SqliteDatabase,
+  SqliteDriver,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
+import { missing, ServiceError } from '../core/errors.js';
+import type { StoreDialect } from './dialect.js';
+
+const LOCK_WAIT_MS = 10_000;
+const LOCK_RETRY_MS = 5;
+/** Statements wait this long by themselves, which blocks the process; only recovery after a crash needs it. */
+const BUSY_TIMEOUT_MS = 5_000;
+const POLL_MS = 250;
+const CACHED_STATEMENTS = 200;
+
+export interface SqliteConnections {
+  readonly writer: DatabaseSync;
+  readonly reader: DatabaseSync;
+}
+
+/** FULL: what was answered is on the disk. A lost power supply costs nothing that was accepted. */
+export async function openConnections(path: string): Promise<SqliteConnections> {
+  try {
+    const writer = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    await waitForLock(() => writer.exec('PRAGMA journal_mode = WAL'));
+    writer.exec('PRAGMA synchronous = FULL');
+    return { writer, reader: new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly: true }) };
+  } catch (error) {
+    throw toFault(error) ?? error;
+  }
+}
+
+export function createSqliteDialect({ writer, reader }: SqliteConnections): StoreDialect {
+  return {
+    writer: createDialect(writer),
+    reader: createDialect(reader),
+    types: { text: sql`text`, bytes: 'blob' },
+    skipsLocked: false,
+    contains: (text, part) => sql`instr(${text}, ${part}) > 0`,
+    toFault,
+    watch: (onChange) => watchDataVersion(writer, onChange),
+  };
+}
+
+/**
+ * Repeats what another process or connection keeps locked, without blocking this process: SQLite's own wait would also
+ * keep a second store of this process from ever giving its lock back.
+ */
+export async function waitForLock(act: () => void): Promise<void> {
+  const deadline = Date.now() + LOCK_WAIT_MS;
+  for (;;) {
+    try {
+      act();
+      return;
+    } catch (error) {
+      if (toResultCode(error) !== SQLITE.busy || Date.now() > deadline) throw error;
+    }
+    await delay(LOCK_RETRY_MS);
+  }
+}
+
+function createDialect(database: DatabaseSync): Dialect {
+  return {
+    createAdapter: () => new TransactionalAdapter(),
+    createDriver: () => createDriver(database),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  };
+}
+
+/** SQLite rolls back DDL like anything else; Kysely's adapter does not say so. */
+class TransactionalAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+function createDriver(database: DatabaseSync): SqliteDriver {
+  const driver = new SqliteDriver({ database: toKyselyDatabase(database) });
+  // IMMEDIATE: a transaction that reads first and then writes would fail where another has written in between.
+  driver.beginTransaction = async () => {
+    database.exec('PRAGMA busy_timeout = 0');
+    try {
+      await waitForLock(() => database.exec('BEGIN IMMEDIATE'));
+    } finally {
+      database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    }
+  };
+  return driver;
+}
+
+function toKyselyDatabase(database: DatabaseSync): SqliteDatabase {
+  const cache = new Map<string, ReturnType<SqliteDatabase['prepare']>>();
+  const prepare: SqliteDatabase['prepare'] = (text) => {
+    const statement = database.prepare(text);
+    const toValues = (parameters: readonly unknown[]) => parameters as readonly SQLInputValue[];
+    return {
+      reader: statement.columns().length > 0,
+      all: (parameters) => statement.all(...toValues(parameters)),
+      run: (parameters) => statement.run(...toValues(parameters)),
+      iterate: (parameters) => statement.iterate(...toValues(parameters)),
+    };
+  };
+  return {
+    prepare(text) {
+      const known = cache.get(text);
+      if (known !== undefined) return known;
+      if (cache.size >= CACHED_STATEMENTS) cache.clear();
+      const statement = prepare(text);
+      cache.set(text, statement);
+      return statement;
+    },
+    close: () => database.close(),
+  };
+}
+
+/** `data_version` changes with the commits of other connections only. */
+function watchDataVersion(database: DatabaseSync, onChange: () => void): () => void {
+  const statement = database.prepare('PRAGMA data_version');
+  const readVersion = () => statement.get()?.['data_version'];
+  let last = readVersion();
+  const timer = setInterval(() => {
+    const version = readVersion();
+    if (version === last) return;
+    last = version;
+    onChange();
+  }, POLL_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** https://www.sqlite.org/rescode.html */
+const SQLITE = { busy: 5, locked: 6, readOnly: 8, io: 10, full: 13, cannotOpen: 14 } as const;
+const UNAVAILABLE: readonly number[] = Object.values(SQLITE);
+const FOREIGN_KEY = 787;
+
+function toFault(error: unknown): ServiceError | undefined {
+  if (!isObject(error) || !('message' in error)) return undefined;
+  if (UNAVAILABLE.includes(toResultCode(error) ?? 0)) {
+    return new ServiceError(
+      'unavailable',
+      `The database does not answer: ${String(error.message)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  if ('errcode' in error && error.errcode === FOREIGN_KEY) return missing('Session', 'of this job');
+  return undefined;
+}
+
+/** The primary code; the extended ones carry it in their low byte. */
+function toResultCode(error: unknown): number | undefined {
+  if (!isObject(error) || !('errcode' in error)) return undefined;
+  return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}

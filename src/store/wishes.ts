@@ -1,0 +1,99 @@
+import { sql, type SqlBool } from 'kysely';
+import type { Dispatched } from '../core/session.js';
+import type { Database } from './database.js';
+import { toSession } from './session-rows.js';
+import type { SessionStore } from './store.js';
+
+/** Before every moment: a wish that nobody has taken. */
+export const AT_ONCE = '1970-01-01T00:00:00.000Z';
+
+/** What Temporal does not know yet. The index holds exactly these rows; SQLite uses it where a query repeats these words. */
+export const isWish = sql<SqlBool>`state <> 'complete' and ((desired = 'run' and dispatched = 'none') or (desired <> 'run' and dispatched <> 'cancelled'))`;
+
+type WishStore = Pick<
+  SessionStore,
+  'takeWishes' | 'recordDispatched' | 'returnWish' | 'nextWishAt' | 'countWishes'
+>;
+
+/** What each word may replace; never the other way round. */
+const before: Record<Dispatched, readonly Dispatched[]> = {
+  none: [],
+  started: ['none'],
+  cancelled: ['none', 'started'],
+};
+
+export function createWishStore(database: Database): WishStore {
+  return {
+    takeWishes: (take) => takeWishes(database, take),
+    recordDispatched: (jobId, dispatched) => recordDispatched(database, jobId, dispatched),
+    returnWish: (jobId, at) =>
+      database.write(async (db) => {
+        await db.updateTable('sessions').set({ wish_at: at }).where('job_id', '=', jobId).execute();
+      }),
+    nextWishAt: () =>
+      database.read(async (db) => {
+        const query = db
+          .selectFrom('sessions')
+          .select('wish_at')
+          .where(isWish)
+          .orderBy('wish_at')
+          .limit(1);
+        return (await query.executeTakeFirst())?.wish_at;
+      }),
+    countWishes: () =>
+      database.read(async (db) => {
+        const query = db
+          .selectFrom('sessions')
+          .select((eb) => eb.fn.countAll().as('count'))
+          .where(isWish);
+        return Number((await query.executeTakeFirstOrThrow()).count);
+      }),
+  };
+}
+
+function takeWishes(
+  { dialect, write }: Database,
+  { now, leaseUntil, limit }: Parameters<SessionStore['takeWishes']>[0],
+) {
+  return write(async (db) => {
+    const due = db
+      .selectFrom('sessions')
+      .select('job_id')
+      .where(isWish)
+      .where('wish_at', '<=', now)
+      .orderBy('wish_at')
+      .orderBy('created_at')
+      .limit(limit)
+      .$if(dialect.skipsLocked, (query) => query.forUpdate().skipLocked());
+    const rows = await db
+      .updateTable('sessions')
+      .set({ wish_at: leaseUntil })
+      .where('job_id', 'in', due)
+      .returningAll()
+      .execute();
+    return rows.sort((left, right) => (left.created_at < right.created_at ? -1 : 1)).map(toSession);
+  });
+}
+
+function recordDispatched(
+  { write }: Database,
+  jobId: string,
+  dispatched: Dispatched,
+): Promise<void> {
+  return write(async (db, emit) => {
+    await db
+      .updateTable('sessions')
+      .set({ wish_at: AT_ONCE })
+      .where('job_id', '=', jobId)
+      .execute();
+    if (dispatched === 'none') return;
+    await db
+      .updateTable('sessions')
+      .set({ dispatched })
+      .where('job_id', '=', jobId)
+      .where('dispatched', 'in', before[dispatched])
+      .execute();
+    // A cancel may have come while the start was under way.
+    emit({ kind: 'wish' });
+  });
+}
