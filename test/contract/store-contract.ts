@@ -1,0 +1,55 @@
+import { afterEach, beforeEach, describe } from '@jest/globals';
+import type { Store } from '../../src/store/store.js';
+import { changeContract } from './store/changes.js';
+import { configurationContract } from './store/configurations.js';
+import { documentContract } from './store/documents.js';
+import { hostContract } from './store/hosts.js';
+import { logContract } from './store/logs.js';
+import { phaseContract } from './store/phases.js';
+import { sessionListContract } from './store/session-list.js';
+import { sessionProgressContract } from './store/session-progress.js';
+import { sessionRequestContract } from './store/session-requests.js';
+import { wishContract } from './store/wishes.js';
+
+export interface StoreFixture {
+  /** Several handles on one empty database, as so many processes would have. */
+  open(): Promise<Store>;
+  /** After all stores are closed. */
+  remove(): Promise<void>;
+}
+
+/** One handle for what a test does, another for a second process. */
+export interface Stores {
+  readonly store: Store;
+  readonly other: Store;
+}
+
+/** Every promise in the comments of `src/store/store.ts`, for each database. */
+export function storeContract(name: string, create: () => Promise<StoreFixture>): void {
+  describe(`${name} store`, () => {
+    let fixture: StoreFixture;
+    let stores: Stores;
+    beforeEach(async () => {
+      fixture = await create();
+      stores = { store: await fixture.open(), other: await fixture.open() };
+    });
+    afterEach(async () => {
+      await stores.store.close();
+      await stores.other.close();
+      await fixture.remove();
+    });
+    const contracts = [
+      sessionRequestContract,
+      sessionListContract,
+      sessionProgressContract,
+      wishContract,
+      phaseContract,
+      logContract,
+      hostContract,
+      configurationContract,
+      documentContract,
+      changeContract,
+    ];
+    for (const contract of contracts) contract(() => stores);
+  });
+}

@@ -1,0 +1,86 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Change, Store } from '../../../src/store/store.js';
+import { addPlannedSession, aNewSession, at } from '../../support/store-builders.js';
+import { waitFor } from '../../support/wait.js';
+import type { Stores } from '../store-contract.js';
+
+export function changeContract(stores: () => Stores): void {
+  describe('subscribe', () => {
+    test('tells of the own commits what they were, and when they can be read', async () => {
+      const { store } = stores();
+      const seen: Promise<boolean>[] = [];
+      const changes = record(store, () => {
+        seen.push(store.sessions.find('a').then((session) => session !== undefined));
+      });
+
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      await waitFor(() => changes.length >= 2);
+
+      expect(changes).toEqual(
+        expect.arrayContaining([{ kind: 'wish' }, { kind: 'session', jobId }]),
+      );
+      expect(await Promise.all(seen)).not.toContain(false);
+    });
+
+    test('tells of log, phases and outcome of a session', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      const acts = [
+        () => store.logs.append(jobId, 'ansible-0', 0, Buffer.from('x')),
+        () => store.phases.start(jobId, 'ansible-0'),
+        () => store.phases.seal(jobId, 'ansible-0', { kind: 'killed', reason: 'stopped' }, at(1)),
+        () => store.sessions.recordOutcome(jobId, { succeeded: 'false' }, at(2)),
+      ];
+      for (const act of acts) {
+        const changes = record(store);
+        await act();
+        await waitFor(() =>
+          changes.some((change) => change.kind === 'session' && change.jobId === jobId),
+        );
+      }
+    });
+
+    test('tells soon that another has committed', async () => {
+      const { store, other } = stores();
+      const changes = record(store);
+
+      await other.sessions.insert(aNewSession('a'));
+
+      await waitFor(() => changes.length > 0, { timeoutMs: 2_000 });
+      expect(changes[0]).toEqual({ kind: 'any' });
+    });
+
+    test('wakes a taker for the cancel that came during a start', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      const changes = record(store);
+
+      await store.sessions.recordDispatched(jobId, 'started');
+
+      await waitFor(() => changes.some(({ kind }) => kind === 'wish'));
+    });
+
+    test('tells nothing of what was refused, nor after the end', async () => {
+      const { store } = stores();
+      await store.sessions.insert(aNewSession('a'));
+      const changes: Change[] = [];
+      const stop = store.subscribe((change) => changes.push(change));
+      const second = { ...aNewSession('a'), jobId: 'cfs-a-second' };
+      await expect(store.sessions.insert(second)).rejects.toMatchObject({ fault: 'conflict' });
+
+      stop();
+      await store.sessions.insert(aNewSession('b'));
+
+      expect(changes).toEqual([]);
+    });
+  });
+}
+
+function record(store: Store, onChange: () => void = () => undefined): readonly Change[] {
+  const changes: Change[] = [];
+  store.subscribe((change) => {
+    changes.push(change);
+    onChange();
+  });
+  return changes;
+}

@@ -1,0 +1,172 @@
+import { describe, expect, test } from '@jest/globals';
+import type { HostResult } from '../../../src/core/job.js';
+import type { Store } from '../../../src/store/store.js';
+import { addPlannedSession, aNewSession, at, count } from '../../support/store-builders.js';
+import type { Stores } from '../store-contract.js';
+
+const PHASE = 'ansible-0';
+type Reported = Omit<HostResult, 'phase'>;
+
+function aHost(host: string, result: Partial<Reported> = {}): Reported {
+  return {
+    host,
+    ok: 0,
+    changed: 0,
+    failed: 0,
+    skipped: 0,
+    unreachable: 0,
+    incomplete: false,
+    ...result,
+  };
+}
+
+export function hostContract(stores: () => Stores): void {
+  describe('hosts.save', () => {
+    test('lets a row give way only to a higher sequence', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      const save = (sequence: number, ok: number) =>
+        store.hosts.save(jobId, PHASE, { sequence, final: false, hosts: [aHost('n1', { ok })] });
+      await save(2, 20);
+      await save(1, 10);
+      await save(2, 21);
+      expect(await list(store, jobId)).toMatchObject([{ host: 'n1', ok: 20 }]);
+
+      await save(3, 30);
+
+      expect(await list(store, jobId)).toMatchObject([{ host: 'n1', ok: 30 }]);
+    });
+
+    test('keeps all that was reported, and clears what a later report lacks', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      const failed = aHost('n1', { failed: 1, incomplete: true, task: 'do', message: 'no' });
+      await store.hosts.save(jobId, PHASE, { sequence: 1, final: false, hosts: [failed] });
+      expect(await list(store, jobId)).toEqual([{ phase: PHASE, ...failed }]);
+
+      await store.hosts.save(jobId, PHASE, {
+        sequence: 2,
+        final: true,
+        hosts: [aHost('n1', { ok: 2 })],
+      });
+
+      expect(await list(store, jobId)).toEqual([{ phase: PHASE, ...aHost('n1', { ok: 2 }) }]);
+    });
+
+    test('notes that the last report has come', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      const save = (sequence: number, final: boolean) =>
+        store.hosts.save(jobId, PHASE, { sequence, final, hosts: [] });
+      await save(1, false);
+      expect((await store.phases.find(jobId, PHASE))?.hostsFinal).toBe(false);
+
+      await save(3, true);
+      await save(2, false);
+
+      expect((await store.phases.find(jobId, PHASE))?.hostsFinal).toBe(true);
+    });
+
+    test('is refused once sealed, and for what is not there', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      await store.phases.seal(jobId, PHASE, { kind: 'killed', reason: 'stopped' }, at(9));
+      const results = { sequence: 1, final: true, hosts: [aHost('n1')] };
+
+      const saves = [
+        store.hosts.save(jobId, PHASE, results),
+        store.hosts.save(jobId, 'x', results),
+      ];
+
+      expect(await count(saves)).toEqual({ gone: 1, missing: 1 });
+      expect(await list(store, jobId)).toEqual([]);
+    });
+  });
+
+  describe('hosts.list', () => {
+    test('goes by phase and host, page by page', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      const phases = ['ansible-0', 'ansible-10', 'ansible-2'];
+      await store.phases.savePlan(
+        jobId,
+        phases.map((name) => ({ name, kind: 'ansible', title: name })),
+      );
+      for (const phase of ['ansible-2', 'ansible-10', 'ansible-0']) {
+        await store.hosts.save(jobId, phase, {
+          sequence: 1,
+          final: true,
+          hosts: ['n2', 'n1', 'n10'].map((host) => aHost(host)),
+        });
+      }
+      const page = async (request: Parameters<Store['hosts']['list']>[1]) => {
+        const { items, hasMore } = await store.hosts.list(jobId, request);
+        return [...items.map(({ phase, host }) => `${phase}/${host}`), hasMore];
+      };
+
+      expect(await page({ limit: 4 })).toEqual([
+        'ansible-0/n1',
+        'ansible-0/n10',
+        'ansible-0/n2',
+        'ansible-10/n1',
+        true,
+      ]);
+      expect(await page({ limit: 4, afterId: 'ansible-10/n1' })).toEqual([
+        'ansible-10/n10',
+        'ansible-10/n2',
+        'ansible-2/n1',
+        'ansible-2/n10',
+        true,
+      ]);
+      expect(await page({ limit: 4, afterId: 'ansible-2/n1x' })).toEqual(['ansible-2/n2', false]);
+      expect(await page({ limit: 9, phase: 'ansible-10', afterId: 'ansible-10/n1' })).toEqual([
+        'ansible-10/n10',
+        'ansible-10/n2',
+        false,
+      ]);
+      expect(await count([page({ limit: 4, afterId: 'nothing/n1' })])).toEqual({ invalid: 1 });
+    });
+  });
+
+  describe('hosts.summarize', () => {
+    test('counts those that ran a task or should have, and names the first that failed', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      const hosts = [
+        aHost('n5', { failed: 1, task: 'five' }),
+        aHost('n3', { failed: 2, task: 'three' }),
+        aHost('n4', { unreachable: 1, message: 'no route' }),
+        aHost('n2', { ok: 3 }),
+        aHost('n1'),
+      ];
+      await store.hosts.save(jobId, PHASE, { sequence: 1, final: true, hosts });
+
+      expect(await store.hosts.summarize(jobId, PHASE)).toEqual({
+        hosts: 4,
+        failedHosts: 2,
+        unreachableHosts: 1,
+        firstFailed: { phase: PHASE, ...aHost('n3', { failed: 2, task: 'three' }) },
+        firstUnreachable: { phase: PHASE, ...aHost('n4', { unreachable: 1, message: 'no route' }) },
+      });
+      expect(await store.hosts.summarize(jobId, 'other')).toEqual({
+        hosts: 0,
+        failedHosts: 0,
+        unreachableHosts: 0,
+      });
+    });
+
+    test('takes 20,000 hosts in one report', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      const hosts = Array.from({ length: 20_000 }, (_, index) => aHost(`n${index}`, { ok: 1 }));
+
+      await store.hosts.save(jobId, PHASE, { sequence: 1, final: true, hosts });
+
+      expect((await store.hosts.summarize(jobId, PHASE)).hosts).toBe(20_000);
+    });
+  });
+}
+
+async function list({ hosts }: Store, jobId: string): Promise<readonly HostResult[]> {
+  return (await hosts.list(jobId, { limit: 100 })).items;
+}

@@ -1,0 +1,156 @@
+import { describe, expect, test } from '@jest/globals';
+import type { PhaseResult } from '../../../src/core/job.js';
+import { addPlannedSession, aNewSession, at, count } from '../../support/store-builders.js';
+import type { Stores } from '../store-contract.js';
+
+const exited: PhaseResult = { kind: 'exited', exitCode: 2, startedAt: at(10), endedAt: at(20) };
+
+export function phaseContract(stores: () => Stores): void {
+  describe('phases.savePlan', () => {
+    test('keeps the order, and its first word', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      const plan = [
+        { name: 'git-clone-0', kind: 'git-clone', title: 'clone' },
+        { name: 'inventory', kind: 'inventory', title: 'hosts' },
+        { name: 'ansible-0', kind: 'ansible', title: 'play' },
+      ] as const;
+      await store.phases.savePlan(jobId, plan);
+      await store.phases.start(jobId, 'git-clone-0');
+
+      await store.phases.savePlan(jobId, plan);
+
+      expect(await store.phases.list(jobId)).toEqual([
+        { ...plan[0], jobId, position: 0, state: 'running', logBytes: 0, hostsFinal: false },
+        { ...plan[1], jobId, position: 1, state: 'pending', logBytes: 0, hostsFinal: false },
+        { ...plan[2], jobId, position: 2, state: 'pending', logBytes: 0, hostsFinal: false },
+      ]);
+    });
+
+    test('of a session that is not there is missing', async () => {
+      const plan = stores().store.phases.savePlan('cfs-none', [
+        { name: 'x', kind: 'ansible', title: 'x' },
+      ]);
+
+      expect(await count([plan])).toEqual({ missing: 1 });
+    });
+  });
+
+  describe('phases.report', () => {
+    test('writes when it began, once, and how much log there is to come', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      await store.phases.report(jobId, 'ansible-0', { state: 'running', startedAt: at(1) });
+      await store.phases.report(jobId, 'ansible-0', {
+        state: 'ended',
+        startedAt: at(2),
+        endedAt: at(9),
+        logBytes: 77,
+      });
+
+      await store.phases.report(jobId, 'ansible-0', {
+        state: 'running',
+        startedAt: at(3),
+        logBytes: 5,
+      });
+
+      expect(await store.phases.find(jobId, 'ansible-0')).toMatchObject({
+        state: 'pending',
+        startedAt: at(1),
+        reportedLogBytes: 77,
+      });
+    });
+
+    test('is refused once sealed, and for what is not there', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      await store.phases.seal(jobId, 'ansible-0', exited, at(21));
+      const report = { state: 'running', startedAt: at(1) } as const;
+
+      const reports = [
+        store.phases.report(jobId, 'ansible-0', report),
+        store.phases.report(jobId, 'ansible-9', report),
+        store.phases.report('cfs-none', 'ansible-0', report),
+      ];
+
+      expect(await count(reports)).toEqual({ gone: 1, missing: 2 });
+    });
+  });
+
+  describe('phases.start', () => {
+    test('does not bring back what has ended', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      await store.phases.seal(jobId, 'ansible-0', exited, at(21));
+
+      await store.phases.start(jobId, 'ansible-0');
+
+      expect((await store.phases.find(jobId, 'ansible-0'))?.state).toBe('ended');
+    });
+  });
+
+  describe('phases.seal', () => {
+    test('writes result and end once, for one of many', async () => {
+      const { store, other } = stores();
+      const jobId = await addPlannedSession(store);
+
+      const seals = Array.from({ length: 10 }, (_, index) =>
+        (index % 2 === 0 ? store : other).phases.seal(jobId, 'ansible-0', exited, at(21)),
+      );
+
+      expect(await count(seals)).toEqual({ true: 1, false: 9 });
+      expect(await store.phases.find(jobId, 'ansible-0')).toMatchObject({
+        state: 'ended',
+        result: exited,
+        startedAt: at(10),
+        endedAt: at(20),
+        sealedAt: at(21),
+      });
+    });
+
+    test('invents no times for what never ran', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      await store.phases.seal(
+        jobId,
+        'ansible-0',
+        { kind: 'unstarted', reason: 'skipped', message: 'x' },
+        at(21),
+      );
+
+      const phase = await store.phases.find(jobId, 'ansible-0');
+
+      expect(phase).toMatchObject({ state: 'ended', sealedAt: at(21) });
+      expect(phase?.startedAt).toBeUndefined();
+      expect(phase?.endedAt).toBeUndefined();
+    });
+  });
+
+  describe('phases.hold', () => {
+    test('is shown, may be prolonged, and is not put back by an older one', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      await store.phases.hold(jobId, 'ansible-0', { since: at(10), until: at(20), command: 'sh' });
+      await store.phases.hold(jobId, 'ansible-0', { since: at(10), until: at(40), command: 'sh' });
+
+      await store.phases.hold(jobId, 'ansible-0', { since: at(5), until: at(15), command: 'old' });
+
+      const phase = await store.phases.find(jobId, 'ansible-0');
+      expect(phase?.hold).toEqual({ since: at(10), until: at(40), command: 'sh' });
+    });
+
+    test('is refused once sealed', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      await store.phases.seal(jobId, 'ansible-0', exited, at(21));
+
+      const hold = store.phases.hold(jobId, 'ansible-0', {
+        since: at(1),
+        until: at(2),
+        command: 'sh',
+      });
+
+      expect(await count([hold])).toEqual({ gone: 1 });
+    });
+  });
+}

@@ -1,0 +1,88 @@
+import { describe, expect, test } from '@jest/globals';
+import type { SessionFilter, Store } from '../../../src/store/store.js';
+import { aNewSession, at } from '../../support/store-builders.js';
+import type { Stores } from '../store-contract.js';
+
+export function sessionListContract(stores: () => Stores): void {
+  describe('sessions.list', () => {
+    test('goes by name, by code point', async () => {
+      const { store } = stores();
+      for (const name of ['b', 'a-1', 'a.1', 'a10', 'a', 'A', 'é', '\u{1f600}', '\uffee']) {
+        await store.sessions.insert(aNewSession(name));
+      }
+
+      expect(await names(store, {})).toEqual([
+        'A',
+        'a',
+        'a-1',
+        'a.1',
+        'a10',
+        'b',
+        'é',
+        '\uffee',
+        '\u{1f600}',
+      ]);
+    });
+
+    test.each([
+      ['state', { state: 'pending' }, ['new', 'old']],
+      ['succeeded', { succeeded: 'false' }, ['failed']],
+      ['the lack of a result', { succeeded: 'none' }, ['new', 'old']],
+      ['a part of the name', { nameContains: 'l' }, ['failed', 'old']],
+      ['a part in another case', { nameContains: 'L' }, []],
+      ['signs that mean something to LIKE', { nameContains: '%' }, []],
+      ['the latest time', { createdUntil: at(20) }, ['done', 'old']],
+      ['the earliest time', { createdFrom: at(20) }, ['done', 'failed', 'new']],
+      ['a span', { createdFrom: at(20), createdUntil: at(30) }, ['done', 'failed']],
+      ['a tag', { tags: { owner: 'ann' } }, ['done', 'new', 'old']],
+      ['every tag', { tags: { owner: 'ann', rack: '1' } }, ['new']],
+      ['a tag of another value', { tags: { owner: 'an' } }, []],
+      [
+        'all together',
+        { tags: { owner: 'ann' }, state: 'pending', nameContains: 'o', createdUntil: at(35) },
+        ['old'],
+      ],
+    ] satisfies [string, SessionFilter, string[]][])('finds by %s', async (_, filter, expected) => {
+      const { store } = stores();
+      await addFour(store);
+
+      expect(await names(store, filter)).toEqual(expected);
+    });
+
+    test('pages without a gap, and says whether there is more', async () => {
+      const { store } = stores();
+      await addFour(store);
+      const page = async (filter: SessionFilter, afterId?: string) => {
+        const request = afterId === undefined ? { limit: 2 } : { limit: 2, afterId };
+        const { items, hasMore } = await store.sessions.list(filter, request);
+        return [...items.map(({ name }) => name), hasMore];
+      };
+
+      expect(await page({})).toEqual(['done', 'failed', true]);
+      expect(await page({}, 'failed')).toEqual(['new', 'old', false]);
+      expect(await page({}, 'gone-meanwhile')).toEqual(['new', 'old', false]);
+      expect(await page({}, 'old')).toEqual([false]);
+      expect(await page({ tags: { owner: 'ann' } })).toEqual(['done', 'new', true]);
+      expect(await page({ tags: { owner: 'ann' } }, 'new')).toEqual(['old', false]);
+    });
+  });
+}
+
+async function names(store: Store, filter: SessionFilter): Promise<readonly string[]> {
+  return (await store.sessions.list(filter, { limit: 100 })).items.map(({ name }) => name);
+}
+
+async function addFour({ sessions }: Store): Promise<void> {
+  await sessions.insert(aNewSession('old', { createdAt: at(10), tags: { owner: 'ann' } }));
+  const done = await sessions.insert(
+    aNewSession('done', { createdAt: at(20), tags: { owner: 'ann' } }),
+  );
+  const failed = await sessions.insert(
+    aNewSession('failed', { createdAt: at(30), tags: { owner: 'bob' } }),
+  );
+  await sessions.insert(
+    aNewSession('new', { createdAt: at(40), tags: { owner: 'ann', rack: '1' } }),
+  );
+  await sessions.recordOutcome(done.jobId, { succeeded: 'true' }, at(50));
+  await sessions.recordOutcome(failed.jobId, { succeeded: 'false', reason: 'TASK_FAILED' }, at(50));
+}

@@ -1,0 +1,252 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Outcome } from '../../../src/core/session.js';
+import { aSnapshot } from '../../support/session-builders.js';
+import { addPlannedSession, aNewSession, at, count } from '../../support/store-builders.js';
+import type { Stores } from '../store-contract.js';
+
+const outcome: Outcome = {
+  succeeded: 'false',
+  reason: 'TASK_FAILED',
+  message: 'site.yml: task "x" failed on n1',
+  phase: 'ansible-0',
+  host: 'n1',
+  task: 'x',
+};
+
+export function sessionProgressContract(stores: () => Stores): void {
+  const add = async (name = 'a') => (await stores().store.sessions.insert(aNewSession(name))).jobId;
+
+  describe('sessions.noteCancel', () => {
+    test('raises the wish and adds who and why where they are not known', async () => {
+      const { store } = stores();
+      const jobId = await add();
+
+      await store.sessions.noteCancel(jobId, { at: at(1) });
+      const session = await store.sessions.noteCancel(jobId, {
+        at: at(2),
+        by: 'ann',
+        reason: 'late',
+      });
+
+      expect(session).toMatchObject({
+        desired: 'cancel',
+        state: 'pending',
+        cancelBy: 'ann',
+        cancelReason: 'late',
+      });
+      const third = await store.sessions.noteCancel(jobId, {
+        at: at(3),
+        by: 'bob',
+        reason: 'me too',
+      });
+      expect(third).toEqual(session);
+    });
+
+    test('does not lower a delete, nor touch what is complete', async () => {
+      const { store } = stores();
+      const [deleted, complete] = [await add('a'), await add('b')];
+      await store.sessions.claim(deleted, { at: at(1) });
+      await store.sessions.requestDelete('a', { at: at(2) });
+      await store.sessions.recordOutcome(complete, { succeeded: 'true' }, at(2));
+
+      expect((await store.sessions.noteCancel(deleted, { at: at(3) })).desired).toBe('delete');
+      expect((await store.sessions.noteCancel(complete, { at: at(3) })).desired).toBe('run');
+    });
+  });
+
+  describe('sessions.claim', () => {
+    test('is written once, the machine too', async () => {
+      const { store } = stores();
+      const jobId = await add();
+
+      const first = await store.sessions.claim(jobId, { at: at(1), machine: 'one' });
+      const second = await store.sessions.claim(jobId, { at: at(2), machine: 'two' });
+
+      expect(first).toMatchObject({ claimedAt: at(1), machine: 'one' });
+      expect(second).toEqual(first);
+    });
+
+    test('does not touch what is complete', async () => {
+      const { store } = stores();
+      const jobId = await add();
+      await store.sessions.recordOutcome(jobId, outcome, at(1));
+
+      const session = await store.sessions.claim(jobId, { at: at(2), machine: 'one' });
+
+      expect(session).toMatchObject({ state: 'complete', outcome });
+      expect(session.claimedAt).toBeUndefined();
+    });
+
+    test('of a session that is not there is missing', async () => {
+      expect(await count([stores().store.sessions.claim('cfs-none', { at: at(1) })])).toEqual({
+        missing: 1,
+      });
+    });
+  });
+
+  describe('sessions.saveSnapshot', () => {
+    test('keeps the first of many', async () => {
+      const { store, other } = stores();
+      const jobId = await add();
+      const saved = await Promise.all(
+        ['one', 'two', 'three', 'four'].map((configurationName, index) =>
+          (index % 2 === 0 ? store : other).sessions.saveSnapshot(
+            jobId,
+            aSnapshot({ configurationName }),
+          ),
+        ),
+      );
+
+      const stored = (await store.sessions.get(jobId))?.snapshot;
+      expect(saved).toEqual([stored, stored, stored, stored]);
+      expect(await count([store.sessions.saveSnapshot('cfs-none', aSnapshot())])).toEqual({
+        missing: 1,
+      });
+    });
+  });
+
+  describe('sessions.markRunning', () => {
+    test('is true as long as the session may run', async () => {
+      const { store } = stores();
+      const jobId = await add();
+
+      expect(await store.sessions.markRunning(jobId)).toBe(true);
+      expect(await store.sessions.markRunning(jobId)).toBe(true);
+      expect((await store.sessions.get(jobId))?.state).toBe('running');
+    });
+
+    test('is false when cancelled, stopped or complete', async () => {
+      const { store } = stores();
+      const [cancelled, stopped, complete] = [await add('a'), await add('b'), await add('c')];
+      await store.sessions.noteCancel(cancelled, { at: at(1) });
+      await store.sessions.recordStop(stopped, at(1));
+      await store.sessions.recordOutcome(complete, outcome, at(1));
+
+      expect(await store.sessions.markRunning(cancelled)).toBe(false);
+      expect(await store.sessions.markRunning(stopped)).toBe(false);
+      expect(await store.sessions.markRunning(complete)).toBe(false);
+      expect((await store.sessions.get(cancelled))?.state).toBe('pending');
+    });
+  });
+
+  describe('sessions.recordLaunch', () => {
+    test('is won by one of many, and all learn by which', async () => {
+      const { store, other } = stores();
+      const jobId = await add();
+
+      const launches = await Promise.all(
+        Array.from({ length: 10 }, (_, index) =>
+          (index % 2 === 0 ? store : other).sessions.recordLaunch(jobId, {
+            at: at(index),
+            incarnation: `i${index}`,
+          }),
+        ),
+      );
+
+      const winners = launches.flatMap(({ won }, index) => (won ? [`i${index}`] : []));
+      expect(winners).toHaveLength(1);
+      expect(new Set(launches.map(({ session }) => session.incarnation))).toEqual(new Set(winners));
+      expect(await store.sessions.get(jobId)).toMatchObject({
+        state: 'running',
+        incarnation: winners[0],
+      });
+    });
+
+    test('is lost when cancelled, deleted, stopped or complete', async () => {
+      const { store } = stores();
+      const ids = [await add('a'), await add('b'), await add('c'), await add('d')] as const;
+      await store.sessions.noteCancel(ids[0], { at: at(1) });
+      await store.sessions.requestDelete('b', { at: at(1) });
+      await store.sessions.recordStop(ids[2], at(1));
+      await store.sessions.recordOutcome(ids[3], outcome, at(1));
+
+      for (const jobId of ids) {
+        const { won, session } = await store.sessions.recordLaunch(jobId, {
+          at: at(2),
+          incarnation: 'late',
+        });
+        expect(won).toBe(false);
+        expect(session.launchedAt).toBeUndefined();
+        expect(session.incarnation).toBeUndefined();
+      }
+    });
+
+    test('and a stop: a stop that came first lets nothing run', async () => {
+      const { store, other } = stores();
+      for (let round = 0; round < 20; round += 1) {
+        const jobId = await add(`a${round}`);
+
+        const [launch] = await Promise.all([
+          store.sessions.recordLaunch(jobId, { at: at(1), incarnation: 'x' }),
+          other.sessions.recordStop(jobId, at(1)),
+        ]);
+
+        const session = await store.sessions.get(jobId);
+        expect(session?.stoppedAt).toBe(at(1));
+        expect(session?.launchedAt !== undefined).toBe(launch.won);
+        expect(launch.won && launch.session.stoppedAt !== undefined).toBe(false);
+      }
+    });
+  });
+
+  describe('sessions.recordStop', () => {
+    test('is written once', async () => {
+      const { store } = stores();
+      const jobId = await add();
+
+      await store.sessions.recordStop(jobId, at(1));
+      await store.sessions.recordStop(jobId, at(2));
+
+      expect((await store.sessions.get(jobId))?.stoppedAt).toBe(at(1));
+    });
+  });
+
+  describe('sessions.recordPhase', () => {
+    test('is the phase that runs, until the session is complete', async () => {
+      const { store } = stores();
+      const jobId = await add();
+      await store.sessions.recordPhase(jobId, 'inventory');
+      await store.sessions.recordPhase(jobId, 'ansible-0');
+      await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, at(5));
+
+      await store.sessions.recordPhase(jobId, 'inventory');
+
+      expect((await store.sessions.get(jobId))?.phase).toBe('ansible-0');
+    });
+  });
+
+  describe('sessions.recordOutcome', () => {
+    test('is written once, by one of many', async () => {
+      const { store, other } = stores();
+      const jobId = await add();
+
+      const records = Array.from({ length: 10 }, (_, index) =>
+        (index % 2 === 0 ? store : other).sessions.recordOutcome(jobId, outcome, at(index)),
+      );
+
+      expect(await count(records)).toEqual({ true: 1, false: 9 });
+      expect(await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, at(60))).toBe(false);
+      expect(await store.sessions.get(jobId)).toMatchObject({ state: 'complete', outcome });
+    });
+
+    test('keeps a plain success plain', async () => {
+      const { store } = stores();
+      const jobId = await add();
+
+      await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, at(5));
+
+      expect((await store.sessions.get(jobId))?.outcome).toEqual({ succeeded: 'true' });
+    });
+
+    test('seals what has no result yet as skipped', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+
+      await store.sessions.recordOutcome(jobId, outcome, at(5));
+
+      expect(await store.phases.list(jobId)).toMatchObject([
+        { state: 'ended', sealedAt: at(5), result: { kind: 'unstarted', reason: 'skipped' } },
+      ]);
+    });
+  });
+}

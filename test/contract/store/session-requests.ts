@@ -1,0 +1,235 @@
+import { describe, expect, test } from '@jest/globals';
+import { aNewSession, at, count } from '../../support/store-builders.js';
+import type { Stores } from '../store-contract.js';
+
+const wish = { at: at(60), by: 'ann', reason: 'wrong nodes' };
+
+export function sessionRequestContract(stores: () => Stores): void {
+  describe('sessions.insert', () => {
+    test('returns the record as it can be read', async () => {
+      const { store, other } = stores();
+      const given = aNewSession('a', { tags: { owner: 'ann' }, ansibleVerbosity: 2 });
+
+      const inserted = await store.sessions.insert(given);
+
+      expect(inserted).toEqual({
+        jobId: given.jobId,
+        name: 'a',
+        request: given.request,
+        createdAt: at(0),
+        desired: 'run',
+        dispatched: 'none',
+        attachOnly: false,
+        state: 'pending',
+        artifacts: [],
+      });
+      expect(await other.sessions.find('a')).toEqual(inserted);
+      expect(await other.sessions.get(given.jobId)).toEqual(inserted);
+      expect(await other.sessions.find('b')).toBeUndefined();
+    });
+
+    test('takes one of many of the same name', async () => {
+      const { store, other } = stores();
+      const inserts = Array.from({ length: 20 }, async (_, index) => {
+        const session = { ...aNewSession('a'), jobId: `cfs-a-${index}` };
+        await (index % 2 === 0 ? store : other).sessions.insert(session);
+      });
+
+      expect(await count(inserts)).toEqual({ undefined: 1, conflict: 19 });
+    });
+
+    test('refuses a name that is taken, in the words of the API, and stores nothing of it', async () => {
+      const { store } = stores();
+      await store.sessions.insert(aNewSession('a', { ansibleLimit: 'first' }));
+      const second = { ...aNewSession('a', { ansibleLimit: 'second' }), jobId: 'cfs-a-second' };
+
+      await expect(store.sessions.insert(second)).rejects.toMatchObject({
+        fault: 'conflict',
+        title: 'Conflicting session name',
+        message: 'A session with the name a already exists',
+      });
+      expect((await store.sessions.find('a'))?.request.ansibleLimit).toBe('first');
+      expect(await store.sessions.get('cfs-a-second')).toBeUndefined();
+    });
+  });
+
+  describe('sessions.requestCancel', () => {
+    test('completes at once what nobody has claimed', async () => {
+      const { store } = stores();
+      await store.sessions.insert(aNewSession('a'));
+
+      const session = await store.sessions.requestCancel('a', wish);
+
+      expect(session).toMatchObject({
+        desired: 'cancel',
+        cancelBy: 'ann',
+        cancelReason: 'wrong nodes',
+        state: 'complete',
+        completedAt: wish.at,
+        outcome: { succeeded: 'false', reason: 'CANCELLED' },
+      });
+      expect(session.outcome?.message).toBe('Cancelled by ann before it started: wrong nodes');
+    });
+
+    test('leaves what is claimed to its workflow', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      await store.sessions.claim(jobId, { at: at(1) });
+
+      const session = await store.sessions.requestCancel('a', wish);
+
+      expect(session).toMatchObject({ desired: 'cancel', state: 'pending', cancelBy: 'ann' });
+      expect(session.outcome).toBeUndefined();
+    });
+
+    test('keeps who came first', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      await store.sessions.claim(jobId, { at: at(1) });
+      await store.sessions.requestCancel('a', wish);
+
+      const again = await store.sessions.requestCancel('a', {
+        at: at(70),
+        by: 'bob',
+        reason: 'me too',
+      });
+
+      expect(again).toMatchObject({
+        desired: 'cancel',
+        cancelBy: 'ann',
+        cancelReason: 'wrong nodes',
+      });
+    });
+
+    test('may be repeated when the first has ended the session', async () => {
+      const { store } = stores();
+      await store.sessions.insert(aNewSession('a'));
+      const first = await store.sessions.requestCancel('a', wish);
+
+      expect(await store.sessions.requestCancel('a', { at: at(70) })).toEqual(first);
+    });
+
+    test('refuses what is complete, and what is not there', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, at(5));
+
+      const cancels = [
+        store.sessions.requestCancel('a', wish),
+        store.sessions.requestCancel('b', wish),
+      ];
+
+      expect(await count(cancels)).toEqual({ conflict: 1, missing: 1 });
+      expect((await store.sessions.get(jobId))?.desired).toBe('run');
+    });
+
+    test('either ends a session before its claim or leaves it to the workflow', async () => {
+      const { store, other } = stores();
+      for (let round = 0; round < 20; round += 1) {
+        const { jobId } = await store.sessions.insert(aNewSession(`a${round}`));
+
+        const [cancelled, claimed] = await Promise.all([
+          store.sessions.requestCancel(`a${round}`, wish),
+          other.sessions.claim(jobId, { at: at(1) }),
+        ]);
+
+        const wasFirst = claimed.claimedAt === undefined;
+        expect(claimed.state).toBe(wasFirst ? 'complete' : 'pending');
+        expect(cancelled.state).toBe(wasFirst ? 'complete' : 'pending');
+      }
+    });
+  });
+
+  describe('sessions.requestDelete', () => {
+    test('hides the record and frees its name', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+
+      await store.sessions.requestDelete('a', wish);
+
+      expect(await store.sessions.find('a')).toBeUndefined();
+      expect((await store.sessions.list({}, { limit: 10 })).items).toEqual([]);
+      expect(await store.sessions.get(jobId)).toMatchObject({
+        desired: 'delete',
+        deletedAt: wish.at,
+        state: 'complete',
+        outcome: { succeeded: 'false', reason: 'CANCELLED' },
+      });
+      const next = await store.sessions.insert({ ...aNewSession('a'), jobId: 'cfs-a-next' });
+      expect(await store.sessions.find('a')).toEqual(next);
+    });
+
+    test('does not touch the outcome of what is complete', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, at(5));
+
+      await store.sessions.requestDelete('a', wish);
+
+      const session = await store.sessions.get(jobId);
+      expect(session).toMatchObject({
+        desired: 'delete',
+        outcome: { succeeded: 'true' },
+        completedAt: at(5),
+      });
+      expect(session?.cancelBy).toBeUndefined();
+    });
+
+    test('cancels what is claimed', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      await store.sessions.claim(jobId, { at: at(1) });
+
+      await store.sessions.requestDelete('a', wish);
+
+      expect(await store.sessions.get(jobId)).toMatchObject({
+        desired: 'delete',
+        state: 'pending',
+        cancelBy: 'ann',
+      });
+    });
+
+    test('succeeds for one of many', async () => {
+      const { store, other } = stores();
+      await store.sessions.insert(aNewSession('a'));
+      const deletes = Array.from({ length: 20 }, (_, index) =>
+        (index % 2 === 0 ? store : other).sessions.requestDelete('a', wish),
+      );
+
+      expect(await count(deletes)).toEqual({ undefined: 1, missing: 19 });
+    });
+  });
+
+  describe('sessions.deleteMany', () => {
+    test('deletes what matches and names it, sorted', async () => {
+      const { store } = stores();
+      for (const name of ['c', 'a', 'b', 'kept']) {
+        await store.sessions.insert(aNewSession(name, { tags: { kept: String(name === 'kept') } }));
+      }
+
+      expect(await store.sessions.deleteMany({ tags: { kept: 'false' } }, wish)).toEqual([
+        'a',
+        'b',
+        'c',
+      ]);
+      expect((await store.sessions.list({}, { limit: 10 })).items.map(({ name }) => name)).toEqual([
+        'kept',
+      ]);
+      expect(await store.sessions.deleteMany({ tags: { kept: 'false' } }, wish)).toEqual([]);
+    });
+
+    test('tells each name to one caller only', async () => {
+      const { store, other } = stores();
+      const names = Array.from({ length: 30 }, (_, index) => `s${String(index).padStart(2, '0')}`);
+      for (const name of names) await store.sessions.insert(aNewSession(name));
+
+      const answers = await Promise.all(
+        Array.from({ length: 6 }, (_, index) =>
+          (index % 2 === 0 ? store : other).sessions.deleteMany({}, wish),
+        ),
+      );
+
+      expect(answers.flat().sort()).toEqual(names);
+    });
+  });
+}

@@ -1,0 +1,13 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openSqliteStore } from '../../src/store/sqlite.js';
+import { storeContract } from '../contract/store-contract.js';
+
+storeContract('SQLite', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'keelson-store-'));
+  return {
+    open: () => openSqliteStore({ path: join(directory, 'data', 'keelson.db') }),
+    remove: () => rm(directory, { recursive: true }),
+  };
+});

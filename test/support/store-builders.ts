@@ -1,0 +1,43 @@
+import type { SessionRequest } from '../../src/core/session.js';
+import type { NewSession, Store } from '../../src/store/store.js';
+import { aRequest } from './session-builders.js';
+
+/** 2026-01-01, so many seconds after midnight. */
+export function at(seconds: number): string {
+  return new Date(Date.UTC(2026, 0, 1, 0, 0, seconds)).toISOString();
+}
+
+export function aNewSession(
+  name: string,
+  { createdAt = at(0), ...request }: Partial<SessionRequest> & { readonly createdAt?: string } = {},
+): NewSession {
+  return { jobId: `cfs-${name}-0123abcd`, request: aRequest({ ...request, name }), createdAt };
+}
+
+/** A session with one phase, `ansible-0`, before it has run. */
+export async function addPlannedSession(store: Store, name = 'a'): Promise<string> {
+  const { jobId } = await store.sessions.insert(aNewSession(name));
+  await store.phases.savePlan(jobId, [
+    { name: 'ansible-0', kind: 'ansible', title: 'ansible-0: site.yml' },
+  ]);
+  return jobId;
+}
+
+/** How many of the calls came to each value, or to each fault. */
+export async function count(calls: readonly Promise<unknown>[]): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const settled of await Promise.allSettled(calls)) {
+    const word =
+      settled.status === 'fulfilled'
+        ? String(settled.value)
+        : ((settled.reason as { fault?: string }).fault ?? String(settled.reason));
+    counts[word] = (counts[word] ?? 0) + 1;
+  }
+  return counts;
+}
+
+export async function readAll(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  const parts: Uint8Array[] = [];
+  for await (const part of stream) parts.push(part);
+  return Buffer.concat(parts).toString();
+}
