@@ -70,7 +70,7 @@ async function resolveHash(
   hash: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'keelson-git-'));
+  const directory = await mkdtemp(join(tmpdir(), 'keelson-resolve-'));
   const run = (...argv: string[]) => git(['-C', directory, ...argv], signal);
   try {
     requireSuccess(url, await run('init', '--quiet', '--bare'));

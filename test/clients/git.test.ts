@@ -1,0 +1,327 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { createGitClient, type GitOptions } from '../../src/clients/git.js';
+import { createRepository, type Repository } from '../support/git-repository.js';
+import { waitFor } from '../support/wait.js';
+import { startGitHttpServer, type GitHttpServer } from './git-http-server.js';
+
+const never = new AbortController().signal;
+
+function resolve(url: string, ref: string, options: Partial<GitOptions> = {}, signal = never) {
+  return createGitClient({ protocols: 'file:http:https:ssh', ...options }).resolve(
+    url,
+    ref,
+    signal,
+  );
+}
+
+function git(repository: Repository, ...argv: string[]): string {
+  return execFileSync('git', ['-C', repository.directory, ...argv], { encoding: 'utf8' }).trim();
+}
+
+describe('resolve', () => {
+  let repository: Repository;
+  let tip: string;
+  let feature: string;
+
+  beforeAll(() => {
+    repository = createRepository({ files: { 'site.yml': '[]' } });
+    tip = repository.addCommit({ files: { a: '1' } });
+    repository.createTag('v1', repository.commit);
+    repository.createBranch('feature/größe');
+    feature = repository.addCommit({ files: { b: '1' }, branch: 'feature/größe' });
+    repository.createBranch('both');
+    git(repository, 'tag', 'both', repository.commit);
+    git(repository, 'tag', 'light', repository.commit);
+    git(repository, 'branch', 'deep/er/only', repository.commit);
+  });
+  afterAll(() => repository.remove());
+
+  const refs: readonly (readonly [string, string, () => string])[] = [
+    ['the default branch', '', () => tip],
+    ['a branch', 'main', () => tip],
+    ['a branch of several words', 'feature/größe', () => feature],
+    ['an annotated tag, as its commit', 'v1', () => repository.commit],
+    ['a lightweight tag', 'light', () => repository.commit],
+    [
+      'a branch before a tag of the same name',
+      'both',
+      () => git(repository, 'rev-parse', 'refs/heads/both'),
+    ],
+    ['a full name of a branch', 'refs/heads/main', () => tip],
+    ['a full name of an annotated tag', 'refs/tags/v1', () => repository.commit],
+  ];
+  test.each(refs)('finds %s', async (_title, ref, expected) => {
+    expect(await resolve(repository.url, ref)).toBe(expected());
+  });
+
+  test('finds a commit by its hash, at a tip or not', async () => {
+    expect(await resolve(repository.url, tip)).toBe(tip);
+    expect(await resolve(repository.url, repository.commit)).toBe(repository.commit);
+  });
+
+  test('takes the hash of an annotated tag for its commit', async () => {
+    const tag = git(repository, 'rev-parse', 'refs/tags/v1');
+
+    expect(tag).not.toBe(repository.commit);
+    expect(await resolve(repository.url, tag)).toBe(repository.commit);
+  });
+
+  test.each([
+    ['a name that is not there', 'nowhere'],
+    ['the end of a longer name', 'only'],
+    ['a pattern', 'ma*'],
+    ['an abbreviated hash', '0123456'],
+    ['another spelling', 'Main'],
+    ['a hash that is not there', 'f'.repeat(40)],
+    ['HEAD of nothing', 'HEAD~9'],
+  ])('refuses %s', async (_title, ref) => {
+    await expect(resolve(repository.url, ref)).rejects.toMatchObject({
+      name: 'ServiceError',
+      fault: 'invalid',
+      reason: 'GIT_REF',
+      message: `Repository ${repository.url} has no branch, tag or commit "${ref}" (a commit is given by all 40 digits).`,
+    });
+  });
+
+  test('refuses the hash of a file', async () => {
+    const blob = git(repository, 'rev-parse', 'main:site.yml');
+
+    await expect(resolve(repository.url, blob)).rejects.toMatchObject({ reason: 'GIT_REF' });
+  });
+
+  test('says that a repository is empty', async () => {
+    const empty = mkdtempSync(join(tmpdir(), 'keelson-empty-'));
+    execFileSync('git', ['init', '--quiet', '--bare', empty]);
+
+    await expect(resolve(`file://${empty}`, '')).rejects.toMatchObject({
+      fault: 'invalid',
+      reason: 'GIT_REF',
+      message: `Repository file://${empty} has no default branch: it is empty.`,
+    });
+    rmSync(empty, { recursive: true });
+  });
+
+  test.each([
+    ['--upload-pack=touch /tmp/x', 'main', 'GIT_CLONE'],
+    ['-u', 'main', 'GIT_CLONE'],
+    ['https://git.example.org/a\nb', 'main', 'GIT_CLONE'],
+    ['https://git.example.org/a', '--exec=x', 'GIT_REF'],
+    ['https://git.example.org/a', 'ma\0in', 'GIT_REF'],
+  ])('refuses what is no data: %j %j', async (url, ref, reason) => {
+    await expect(resolve(url, ref)).rejects.toMatchObject({ fault: 'invalid', reason });
+  });
+
+  test.each([
+    ['file', () => repository.url],
+    ['ext', () => 'ext::sh -c "exit 0"'],
+    ['http', () => 'http://127.0.0.1:9/x'],
+  ])('refuses the scheme %s where it is not allowed', async (_scheme, toUrl) => {
+    await expect(resolve(toUrl(), '', { protocols: 'https:ssh' })).rejects.toMatchObject({
+      fault: 'rejected',
+      reason: 'GIT_CLONE',
+      message: expect.stringContaining('has a scheme that is not allowed here'),
+    });
+  });
+
+  test('says that a repository is not there', async () => {
+    await expect(resolve('file:///nowhere/x.git', '')).rejects.toMatchObject({
+      fault: 'rejected',
+      reason: 'GIT_CLONE',
+      message: expect.stringMatching(/^Repository file:\/\/\/nowhere\/x\.git is not there: /),
+    });
+  });
+
+  test('leaves nothing behind', async () => {
+    await resolve(repository.url, repository.commit);
+    await resolve(repository.url, 'f'.repeat(40)).catch(() => undefined);
+
+    await waitFor(
+      () => !readdirSync(tmpdir()).some((name) => name.startsWith('keelson-resolve-')),
+      {
+        what: 'the temporary repositories to be removed',
+      },
+    );
+  });
+});
+
+describe('resolve over HTTP', () => {
+  let repository: Repository;
+  let root: string;
+  let server: GitHttpServer | undefined;
+  let directory: string;
+
+  beforeAll(() => {
+    repository = createRepository({ files: { 'site.yml': '[]' } });
+    repository.addCommit({ files: { a: '1' } });
+    root = dirname(repository.directory);
+  });
+  afterAll(() => repository.remove());
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'keelson-credentials-'));
+  });
+  afterEach(async () => {
+    await server?.close();
+    server = undefined;
+    rmSync(directory, { recursive: true });
+  });
+
+  const serve = async (options: Partial<Parameters<typeof startGitHttpServer>[0]> = {}) => {
+    server = await startGitHttpServer({ root, ...options });
+    return `${server.url}/repository.git`;
+  };
+  const saveCredentials = (url: string, name = 'git credentials') => {
+    const file = join(directory, name);
+    writeFileSync(file, `${url}\n`);
+    chmodSync(file, 0o600);
+    return file;
+  };
+  const withUser = (url: string, credentials: string) =>
+    new URL(url).origin.replace('//', `//${credentials}@`);
+
+  test('finds branch and hash', async () => {
+    const url = await serve();
+
+    expect(await resolve(url, 'main')).toBe(git(repository, 'rev-parse', 'main'));
+    expect(await resolve(url, repository.commit)).toBe(repository.commit);
+  });
+
+  test('finds a hash that an old server does not give out', async () => {
+    const url = await serve({ isOld: true });
+
+    expect(await resolve(url, repository.commit)).toBe(repository.commit);
+    await expect(resolve(url, 'f'.repeat(40))).rejects.toMatchObject({ reason: 'GIT_REF' });
+  });
+
+  test('takes credentials from the file, whatever its name', async () => {
+    const url = await serve({ credentials: 'ada:s3cret' });
+    const credentialsFile = saveCredentials(withUser(url, 'ada:s3cret'), `it's "mine" $HOME`);
+
+    expect(await resolve(url, 'main', { credentialsFile })).toHaveLength(40);
+  });
+
+  test('sends no credentials to another server than theirs', async () => {
+    const url = await serve({ credentials: 'ada:s3cret' });
+    const credentialsFile = saveCredentials('http://ada:s3cret@127.0.0.1:9');
+
+    await expect(resolve(url, 'main', { credentialsFile })).rejects.toMatchObject({
+      fault: 'rejected',
+    });
+    expect(server?.authorizations.every((sent) => sent === undefined)).toBe(true);
+  });
+
+  test('reports a refusal without the credentials, and leaves the file as it is', async () => {
+    const url = await serve({ credentials: 'ada:changed' });
+    const credentialsFile = saveCredentials(withUser(url, 'ada:s3cret'));
+    const before = readFileSync(credentialsFile);
+
+    const error: unknown = await resolve(url, 'main', { credentialsFile }).catch(
+      (thrown: unknown) => thrown,
+    );
+
+    expect(error).toMatchObject({
+      fault: 'rejected',
+      reason: 'GIT_CLONE',
+      message: expect.stringMatching(/refused our credentials, or needs some: fatal: Auth/),
+    });
+    expect((error as Error).message).not.toMatch(/s3cret|ada/);
+    expect(readFileSync(credentialsFile)).toEqual(before);
+  });
+
+  test('asks nobody where there are no credentials', async () => {
+    const url = await serve({ credentials: 'ada:s3cret' });
+
+    await expect(resolve(url, 'main')).rejects.toMatchObject({
+      fault: 'rejected',
+      reason: 'GIT_CLONE',
+      message: expect.stringContaining('refused our credentials, or needs some'),
+    });
+  });
+
+  test('hides credentials that stand in a URL', async () => {
+    const url = (await serve({ status: 404 })).replace('//', '//ada:s3cret@');
+
+    const error: unknown = await resolve(url, 'main').catch((thrown: unknown) => thrown);
+
+    expect((error as Error).message).not.toMatch(/s3cret|ada/);
+    expect((error as Error).message).toContain('is not there');
+  });
+
+  test.each([
+    [403, 'rejected'],
+    [404, 'rejected'],
+    [429, 'unavailable'],
+    [500, 'unavailable'],
+    [503, 'unavailable'],
+  ])('maps status %d to %s', async (status, fault) => {
+    const url = await serve({ status });
+
+    await expect(resolve(url, 'main')).rejects.toMatchObject({ fault, reason: 'GIT_CLONE' });
+  });
+
+  test.each([
+    ['a port where nobody listens', 'http://127.0.0.1:9/x.git'],
+    ['a host that does not exist', 'https://nowhere.invalid/x.git'],
+  ])('is unavailable at %s', async (_title, url) => {
+    await expect(resolve(url, '')).rejects.toMatchObject({
+      fault: 'unavailable',
+      reason: 'GIT_CLONE',
+      message: expect.stringMatching(/^Repository .*x\.git could not be reached: fatal: /),
+    });
+  });
+
+  test('trusts the given authority and no other', async () => {
+    const read = (name: string) =>
+      readFileSync(new URL(`../fixtures/tls/${name}`, import.meta.url), 'utf8');
+    const url = await serve({ tls: { key: read('loopback.key'), cert: read('loopback.crt') } });
+    const caFile = join(directory, 'ca.crt');
+    writeFileSync(caFile, read('loopback.crt'));
+
+    expect(await resolve(url, 'main', { caFile })).toHaveLength(40);
+    await expect(resolve(url, 'main')).rejects.toMatchObject({
+      fault: 'rejected',
+      reason: 'GIT_CLONE',
+      message: expect.stringContaining('has a certificate that is not trusted'),
+    });
+  });
+
+  test('gives up after its time limit, with every process', async () => {
+    const url = await serve({ isSilent: true });
+
+    await expect(resolve(url, 'main', { timeoutSeconds: 0.3 })).rejects.toMatchObject({
+      fault: 'unavailable',
+      reason: 'GIT_CLONE',
+      message: `Repository ${url} did not answer in time`,
+    });
+    await waitFor(() => listProcessesOf(url).length === 0, { what: 'git to be gone' });
+  });
+
+  test('ends with the reason of an abort, with every process', async () => {
+    const url = await serve({ isSilent: true });
+    const abort = new AbortController();
+    const resolved = resolve(url, 'main', {}, abort.signal);
+    await waitFor(() => server?.authorizations.length, { what: 'the request' });
+    expect(listProcessesOf(url).length).toBeGreaterThan(1);
+
+    abort.abort(new Error('cancelled'));
+
+    await expect(resolved).rejects.toThrow('cancelled');
+    await waitFor(() => listProcessesOf(url).length === 0, { what: 'git to be gone' });
+  });
+});
+
+/** Processes that have the URL in their arguments: git and its transport. */
+function listProcessesOf(url: string): readonly string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(url);
+      } catch {
+        return false;
+      }
+    });
+}
