@@ -128,8 +128,8 @@ export function parseConfig(environment: Environment): Config {
         get('TEMPORAL_CLI') ??
         findOnPath('temporal', environment) ??
         inCache(environment, 'temporal-1.5.1/temporal'),
-      port: parseInteger('TEMPORAL_PORT', get('TEMPORAL_PORT') ?? '7233', 0),
-      uiPort: parseInteger('TEMPORAL_UI_PORT', get('TEMPORAL_UI_PORT') ?? '8233', 0),
+      port: parsePort('TEMPORAL_PORT', get('TEMPORAL_PORT') ?? '7233'),
+      uiPort: parsePort('TEMPORAL_UI_PORT', get('TEMPORAL_UI_PORT') ?? '8233'),
     },
     runner: parseRunner(get, environment, dataDirectory),
     sources: parseSources(get),
@@ -140,6 +140,10 @@ export function parseConfig(environment: Environment): Config {
 
 export function isLoopback({ host }: Address): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
+}
+
+export function toUrl({ host, port }: Address): string {
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 type Get = (name: Variable) => string | undefined;
@@ -156,14 +160,14 @@ function parseApi(get: Get): ApiConfig {
   return {
     listen,
     ...(jobListen === undefined ? {} : { jobListen: parseAddress('JOB_LISTEN', jobListen) }),
-    ...optional('jobUrl', get('JOB_API_URL')?.replace(/\/+$/, '')),
+    ...optional('jobUrl', parseUrl('JOB_API_URL', get('JOB_API_URL'))),
     auth,
     maxBodyBytes: parseInteger('MAX_BODY_BYTES', get('MAX_BODY_BYTES') ?? '16777216', 1),
   };
 }
 
 function parseAuth(get: Get): ApiConfig['auth'] {
-  const file = get('AUTH_TOKENS_FILE');
+  const file = parseFile('AUTH_TOKENS_FILE', get);
   const auth = get('AUTH');
   if (auth !== undefined && auth !== 'none')
     throw new Error(`AUTH: "${auth}" is not known; the one value is "none".`);
@@ -196,7 +200,7 @@ function parseSources(get: Get): SourceConfig {
     ...optional('gitCaFile', parseFile('GIT_CA_FILE', get)),
     ...optional('gitSshKeyFile', parseFile('GIT_SSH_KEY_FILE', get)),
     ...optional('gitKnownHostsFile', parseFile('GIT_KNOWN_HOSTS_FILE', get)),
-    hsmUrl: (get('HSM_URL') ?? 'http://cray-smd/hsm/v2').replace(/\/+$/, ''),
+    hsmUrl: parseUrl('HSM_URL', get('HSM_URL')) ?? 'http://cray-smd/hsm/v2',
     ...optional('hsmTokenFile', parseFile('HSM_TOKEN_FILE', get)),
     ...optional('hsmCaFile', parseFile('HSM_CA_FILE', get)),
     ...optional('inventoryFile', parseFile('INVENTORY_FILE', get)),
@@ -213,10 +217,25 @@ function parseAddress(name: Variable, text: string): Address {
 
 function parseInteger(name: Variable, text: string, minimum: number): number {
   const value = Number(text);
-  if (!/^\d+$/.test(text) || value < minimum) {
+  if (!/^\d+$/.test(text) || value < minimum || !Number.isSafeInteger(value)) {
     throw new Error(`${name}: "${text}" is not a whole number of at least ${minimum}.`);
   }
   return value;
+}
+
+function parsePort(name: Variable, text: string): number {
+  const port = parseInteger(name, text, 0);
+  if (port > 65535) throw new Error(`${name}: "${text}" is not a port.`);
+  return port;
+}
+
+/** Without a slash at its end. */
+function parseUrl(name: Variable, text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
+    throw new Error(`${name}: "${text}" is not an http or https URL.`);
+  return text.replace(/\/+$/, '');
 }
 
 function parseFile(name: Variable, get: Get): string | undefined {
@@ -234,8 +253,9 @@ function parseLogLevel(text: string): string {
 }
 
 function inCache(environment: Environment, path: string): string {
-  const cache = environment['XDG_CACHE_HOME'] ?? join(homedir(), '.cache');
-  return join(environment['KEELSON_CACHE'] ?? join(cache, 'keelson'), path);
+  const read = (name: string) => (environment[name] === '' ? undefined : environment[name]);
+  const cache = read('XDG_CACHE_HOME') ?? join(homedir(), '.cache');
+  return join(read('KEELSON_CACHE') ?? join(cache, 'keelson'), path);
 }
 
 function findOnPath(program: string, environment: Environment): string | undefined {

@@ -1,0 +1,215 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { isLoopback, parseConfig, readVersion, toUrl, VARIABLES } from '../src/config.js';
+
+describe('parseConfig', () => {
+  let directory: string;
+  let file: string;
+
+  beforeAll(() => {
+    directory = mkdtempSync(join(tmpdir(), 'keelson-config-'));
+    file = join(directory, 'file');
+    writeFileSync(file, '');
+  });
+  afterAll(() => rmSync(directory, { recursive: true }));
+
+  test('needs nothing', () => {
+    const config = parseConfig({ KEELSON_CACHE: '/cache' });
+
+    expect(config).toEqual({
+      dataDirectory: './data',
+      databasePath: 'data/keelson.db',
+      masterKeyFile: 'data/master.key',
+      logLevel: 'info',
+      api: {
+        listen: { host: '127.0.0.1', port: 8080 },
+        auth: { kind: 'loopback' },
+        maxBodyBytes: 16 * 1024 * 1024,
+      },
+      temporal: {
+        namespace: 'default',
+        cli: '/cache/temporal-1.5.1/temporal',
+        port: 7233,
+        uiPort: 8233,
+      },
+      runner: {
+        kind: 'local',
+        jobsDirectory: 'data/jobs',
+        jobRetentionSeconds: 3600,
+        python: 'python3',
+        ansiblePlaybook: '/cache/ansible-2.16/bin/ansible-playbook',
+        maxJobs: 50,
+      },
+      sources: { gitProtocols: 'https:ssh', hsmUrl: 'http://cray-smd/hsm/v2' },
+    });
+  });
+
+  test('takes every variable that names a file, and no other absent', () => {
+    const { runner, sources, api } = parseConfig({
+      AUTH_TOKENS_FILE: file,
+      SSH_PRIVATE_KEY_FILE: file,
+      SSH_PUBLIC_KEY_FILE: file,
+      SSH_CERTIFICATE_FILE: file,
+      GIT_CREDENTIALS_FILE: file,
+      GIT_CA_FILE: file,
+      GIT_SSH_KEY_FILE: file,
+      GIT_KNOWN_HOSTS_FILE: file,
+      HSM_TOKEN_FILE: file,
+      HSM_CA_FILE: file,
+      INVENTORY_FILE: file,
+    });
+
+    expect(api.auth).toEqual({ kind: 'tokens', file });
+    expect(runner).toMatchObject({
+      sshPrivateKeyFile: file,
+      sshPublicKeyFile: file,
+      sshCertificateFile: file,
+    });
+    expect(sources).toMatchObject({
+      gitCredentialsFile: file,
+      gitCaFile: file,
+      gitSshKeyFile: file,
+      gitKnownHostsFile: file,
+      hsmTokenFile: file,
+      hsmCaFile: file,
+      inventoryFile: file,
+    });
+  });
+
+  test('derives the places of the data directory', () => {
+    const config = parseConfig({ KEELSON_DATA: '/srv/keelson' });
+
+    expect(config.databasePath).toBe('/srv/keelson/keelson.db');
+    expect(config.masterKeyFile).toBe('/srv/keelson/master.key');
+    expect(config.runner.jobsDirectory).toBe('/srv/keelson/jobs');
+  });
+
+  test('takes an empty variable for an absent one', () => {
+    const empty = Object.fromEntries(Object.keys(VARIABLES).map((name) => [name, ''] as const));
+
+    expect(parseConfig(empty)).toEqual(parseConfig({}));
+  });
+
+  test('drops the slash at the end of a URL', () => {
+    const config = parseConfig({
+      HSM_URL: 'https://smd/hsm/v2/',
+      JOB_API_URL: 'http://api:8080//',
+    });
+
+    expect(config.sources.hsmUrl).toBe('https://smd/hsm/v2');
+    expect(config.api.jobUrl).toBe('http://api:8080');
+  });
+
+  test('finds temporal on the path before the cache', () => {
+    writeFileSync(join(directory, 'temporal'), '');
+
+    expect(parseConfig({ PATH: `/nowhere:${directory}` }).temporal.cli).toBe(
+      join(directory, 'temporal'),
+    );
+    expect(parseConfig({ PATH: directory, TEMPORAL_CLI: '/opt/temporal' }).temporal.cli).toBe(
+      '/opt/temporal',
+    );
+  });
+
+  test.each([
+    ['KEELSON_CACHE', { KEELSON_CACHE: '/k', XDG_CACHE_HOME: '/x' }, '/k/ansible-2.16'],
+    ['XDG_CACHE_HOME', { XDG_CACHE_HOME: '/x' }, '/x/keelson/ansible-2.16'],
+  ])('finds the cache by %s', (_name, environment, expected) => {
+    expect(parseConfig(environment).runner.ansiblePlaybook).toBe(
+      `${expected}/bin/ansible-playbook`,
+    );
+  });
+
+  test.each([
+    ['API_LISTEN', 'localhost'],
+    ['API_LISTEN', ':8080'],
+    ['API_LISTEN', '127.0.0.1:65536'],
+    ['API_LISTEN', '::1:8080'],
+    ['JOB_LISTEN', 'x'],
+    ['JOB_API_URL', 'api:8080'],
+    ['JOB_API_URL', 'ftp://api'],
+    ['HSM_URL', 'cray-smd'],
+    ['AUTH', 'basic'],
+    ['AUTH_TOKENS_FILE', '/nowhere'],
+    ['MAX_BODY_BYTES', '0'],
+    ['MAX_BODY_BYTES', '-1'],
+    ['MAX_BODY_BYTES', '1e3'],
+    ['MAX_BODY_BYTES', '9'.repeat(400)],
+    ['TEMPORAL_PORT', 'x'],
+    ['TEMPORAL_PORT', '65536'],
+    ['TEMPORAL_UI_PORT', '-1'],
+    ['JOB_RETENTION', '1.5'],
+    ['MAX_JOBS', '0'],
+    ['SSH_PRIVATE_KEY_FILE', '/nowhere'],
+    ['SSH_PUBLIC_KEY_FILE', '/nowhere'],
+    ['SSH_CERTIFICATE_FILE', '/nowhere'],
+    ['GIT_CREDENTIALS_FILE', '/nowhere'],
+    ['GIT_CA_FILE', '/nowhere'],
+    ['GIT_SSH_KEY_FILE', '/nowhere'],
+    ['GIT_KNOWN_HOSTS_FILE', '/nowhere'],
+    ['HSM_TOKEN_FILE', '/nowhere'],
+    ['HSM_CA_FILE', '/nowhere'],
+    ['INVENTORY_FILE', '/nowhere'],
+    ['LOG_LEVEL', 'verbose'],
+  ])('refuses %s=%s and names it', (name, value) => {
+    expect(() => parseConfig({ [name]: value })).toThrow(new RegExp(`^${name}: `));
+  });
+
+  describe('where the API listens', () => {
+    test.each(['127.0.0.1:0', '127.8.9.10:80', '[::1]:8080', 'localhost:8080'])(
+      'takes the loopback address %s without authentication',
+      (listen) => {
+        expect(parseConfig({ API_LISTEN: listen }).api.auth).toEqual({ kind: 'loopback' });
+      },
+    );
+
+    test.each([
+      '0.0.0.0:8080',
+      '[::]:8080',
+      '10.1.2.3:8080',
+      'api.example.org:80',
+      '127.evil.org:80',
+    ])('refuses %s without authentication', (listen) => {
+      expect(() => parseConfig({ API_LISTEN: listen })).toThrow(
+        /^API_LISTEN: .* is not a loopback address\. Set AUTH_TOKENS_FILE, or AUTH=none/,
+      );
+    });
+
+    test('takes any address with tokens, or where nobody is asked for one', () => {
+      const listen = { API_LISTEN: '0.0.0.0:8080' };
+
+      expect(parseConfig({ ...listen, AUTH: 'none' }).api.auth).toEqual({ kind: 'none' });
+      expect(parseConfig({ ...listen, AUTH_TOKENS_FILE: file }).api.auth.kind).toBe('tokens');
+    });
+
+    test('refuses tokens and none together', () => {
+      expect(() => parseConfig({ AUTH: 'none', AUTH_TOKENS_FILE: file })).toThrow(
+        'AUTH and AUTH_TOKENS_FILE exclude each other.',
+      );
+    });
+
+    test('lets jobs deliver at another address: they always have a token', () => {
+      const { api } = parseConfig({ JOB_LISTEN: '0.0.0.0:8081', JOB_API_URL: 'http://me:8081' });
+
+      expect(api.jobListen).toEqual({ host: '0.0.0.0', port: 8081 });
+      expect(api.jobUrl).toBe('http://me:8081');
+    });
+  });
+});
+
+describe('isLoopback, toUrl', () => {
+  test('know addresses of both families', () => {
+    expect(isLoopback({ host: '::1', port: 1 })).toBe(true);
+    expect(isLoopback({ host: '::', port: 1 })).toBe(false);
+    expect(toUrl({ host: '::1', port: 80 })).toBe('http://[::1]:80');
+    expect(toUrl({ host: '127.0.0.1', port: 8080 })).toBe('http://127.0.0.1:8080');
+  });
+});
+
+describe('readVersion', () => {
+  test('reads the version of the package', () => {
+    expect(readVersion()).toMatch(/^\d+\.\d+\.\d+/);
+  });
+});
