@@ -1,0 +1,64 @@
+/**
+ * Finds or installs what Keelson needs beside Node and npm. Has no dependencies: it runs before there are any.
+ *
+ *   node scripts/setup.mjs [--for start|demo|test] [--only packages|programs|temporal|ansible|tools]
+ */
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { cacheDirectory } from './lib/cache.mjs';
+import { withLock } from './lib/files.mjs';
+import { SetupError, endChildrenOnSignals } from './setup/command.mjs';
+import { ensureAnsible, ensurePythonTools } from './setup/environments.mjs';
+import { ensurePackages } from './setup/packages.mjs';
+import { ensurePrograms } from './setup/programs.mjs';
+import { ensureTemporal } from './setup/temporal.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const env = process.env;
+
+/** @type {Readonly<Record<string, readonly string[]>>} */
+const STEPS = {
+  start: ['programs', 'packages', 'temporal', 'ansible'],
+  demo: ['programs', 'server', 'packages', 'temporal', 'ansible'],
+  test: ['programs', 'server', 'packages', 'temporal', 'ansible', 'tools'],
+};
+
+/** @type {Readonly<Record<string, () => Promise<void>>>} */
+const ACTS = {
+  programs: () => ensurePrograms(['git', 'ssh', 'ssh-keygen', 'tar'], env),
+  server: () => ensurePrograms(['sshd'], env),
+  packages: () => ensurePackages(root),
+  temporal: () => ensureTemporal(env),
+  ansible: () => ensureAnsible(env),
+  tools: () => ensurePythonTools(env),
+};
+
+async function main() {
+  const { values } = parseArgs({
+    options: { for: { type: 'string', default: 'demo' }, only: { type: 'string' } },
+  });
+  const steps = values.only === undefined ? STEPS[values.for] : [values.only];
+  if (steps === undefined) throw new SetupError('--for is start, demo or test.');
+  if (process.platform !== 'linux') throw new SetupError('Keelson runs on Linux.');
+  mkdirSync(cacheDirectory(env), { recursive: true });
+  for (const step of steps) {
+    const act = ACTS[step];
+    if (act === undefined)
+      throw new SetupError(`--only is one of ${Object.keys(ACTS).join(', ')}.`);
+    await act();
+  }
+}
+
+endChildrenOnSignals();
+const start = Date.now();
+const onWait = () => console.log('- Set-up: waiting for another one');
+try {
+  await withLock(join(cacheDirectory(env), 'setup.lock'), main, onWait);
+  if (Date.now() - start > 2000)
+    console.log(`Set-up complete in ${Math.round((Date.now() - start) / 1000)} s.`);
+} catch (error) {
+  console.error(error instanceof SetupError ? `Set-up: ${error.message}` : error);
+  process.exitCode = 1;
+}

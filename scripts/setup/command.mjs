@@ -1,0 +1,65 @@
+import { spawn } from 'node:child_process';
+
+/** What the user is told instead of a stack trace. */
+export class SetupError extends Error {}
+
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const children = new Set();
+
+/** An interrupted set-up ends what it started; what is half done is removed by the next one. */
+export function endChildrenOnSignals() {
+  for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
+    process.once(name, () => {
+      for (const child of children) child.kill('SIGTERM');
+      process.exit(130);
+    });
+  }
+}
+
+/**
+ * Runs a command to its end, showing that time passes. Its output is shown only when it fails.
+ * @param {string} title @param {string[]} argv
+ * @param {{ env?: NodeJS.ProcessEnv, cwd?: string }} [options]
+ */
+export async function runCommand(title, [program = '', ...args], options = {}) {
+  const child = spawn(program, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+  children.add(child);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text) => (output = (output + text).slice(-8000)));
+  }
+  const code = await withProgress(title, () => {
+    return new Promise((resolve) => {
+      child.once('error', (error) => resolve(error.message));
+      child.once('close', (exitCode, signal) => resolve(exitCode ?? signal));
+    });
+  });
+  children.delete(child);
+  if (code !== 0) throw new SetupError(`${title} failed (${code}).\n${toExcerpt(output)}`);
+  return output;
+}
+
+/**
+ * A line when it begins, every five seconds while it lasts, and when it has ended.
+ * @template T @param {string} title @param {() => Promise<T>} act @param {() => string} [describe]
+ */
+export async function withProgress(title, act, describe = () => '') {
+  const start = Date.now();
+  const seconds = () => `${Math.round((Date.now() - start) / 1000)} s`;
+  console.log(`- ${title}`);
+  const timer = setInterval(() => console.log(`  ... ${seconds()}${describe()}`), 5000);
+  try {
+    const value = await act();
+    if (Date.now() - start > 1000) console.log(`  done in ${seconds()}`);
+    return value;
+  } finally {
+    clearInterval(timer);
+  }
+}
+
+/** The end of the output; addresses of package servers are nobody's business but the site's. @param {string} output */
+function toExcerpt(output) {
+  const hidden = output.replace(/(https?:\/\/)[^\s/'")]+/g, '$1...');
+  const lines = hidden.trimEnd().split('\n').slice(-20);
+  return lines.map((line) => line.slice(0, 300)).join('\n');
+}

@@ -1,0 +1,63 @@
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { findProgram } from '../lib/cache.mjs';
+import { SetupError, runCommand } from './command.mjs';
+
+const POLICY = '/usr/sbin/policy-rc.d';
+
+/** Debian's package of each program. @type {Readonly<Record<string, string>>} */
+const PACKAGES = {
+  git: 'git',
+  tar: 'tar',
+  ssh: 'openssh-client',
+  'ssh-keygen': 'openssh-client',
+  sshd: 'openssh-server',
+};
+
+/**
+ * Programs that the system brings: on the path, else by apt-get when root, else the one command to type.
+ * @param {readonly string[]} names @param {import('../lib/cache.mjs').Environment} env
+ */
+export async function ensurePrograms(names, env) {
+  const missing = names.filter((name) => findProgram(name, env) === undefined);
+  if (missing.length > 0) await installDebian(missing, [...new Set(missing.map(toPackage))], env);
+}
+
+/**
+ * @param {readonly string[]} missing what the user lacks, @param {readonly string[]} packages what brings it
+ * @param {import('../lib/cache.mjs').Environment} env
+ */
+export async function installDebian(missing, packages, env) {
+  const command = `apt-get install --yes --no-install-recommends ${packages.join(' ')}`;
+  const lacks = `Not found: ${missing.join(', ')}.`;
+  const apt = findProgram('apt-get', env);
+  if (apt === undefined)
+    throw new SetupError(`${lacks} Install what brings it, then run this again.`);
+  if (process.getuid?.() !== 0)
+    throw new SetupError(`${lacks} Type this, then run this again:\n  sudo ${command}`);
+  await withoutServices(async () => {
+    const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
+    await runCommand('System packages: apt-get update', [apt, 'update'], options);
+    const argv = [apt, 'install', '--yes', '--no-install-recommends', ...packages];
+    await runCommand(`System packages: ${packages.join(', ')} (a few MB)`, argv, options);
+  });
+}
+
+/** Debian starts a server when its package is installed; nobody asked for an SSH server on port 22. @param {() => Promise<void>} act */
+async function withoutServices(act) {
+  const own = !existsSync(POLICY);
+  const remove = () => rmSync(POLICY, { force: true });
+  if (own) {
+    writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
+    process.once('exit', remove);
+  }
+  try {
+    await act();
+  } finally {
+    if (own) remove();
+  }
+}
+
+/** @param {string} name */
+function toPackage(name) {
+  return PACKAGES[name] ?? name;
+}
