@@ -12,7 +12,7 @@ const folders = {
   workflows: {
     deny: ['runner', 'clients', 'store', 'api', 'cli'],
     typesOnly: ['activities'],
-    packages: ['@temporalio/workflow'],
+    packages: ['@temporalio/workflow', '@temporalio/common'],
   },
   runner: { deny: ['workflows', 'activities', 'clients', 'store', 'api', 'cli'] },
   store: { deny: ['workflows', 'activities', 'runner', 'clients', 'api', 'cli'] },

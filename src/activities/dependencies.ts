@@ -1,0 +1,27 @@
+import type { GitClient, HardwareClient } from '../clients/interfaces.js';
+import { ServiceError } from '../core/errors.js';
+import type { TimeLimits } from '../core/options.js';
+import type { Session } from '../core/session.js';
+import type { Runner } from '../runner/runner.js';
+import type { Store } from '../store/store.js';
+
+export interface ActivityDependencies {
+  readonly store: Store;
+  readonly runner: Runner;
+  readonly git: GitClient;
+  readonly hardware: HardwareClient;
+  readonly limits: TimeLimits;
+  /** By which a job speaks to the API. */
+  readonly toToken: (jobId: string) => string;
+  readonly now: () => string;
+  /** This machine's UUID, where jobs live on the machine that launched them. */
+  readonly machine?: string;
+}
+
+/** A workflow's record is written before the workflow starts; without one there is nothing to be done. */
+export async function getSession(store: Store, jobId: string): Promise<Session> {
+  const session = await store.sessions.get(jobId);
+  if (session === undefined)
+    throw new ServiceError('missing', `There is no record of job ${jobId}.`);
+  return session;
+}

@@ -1,0 +1,57 @@
+import { gzipSync } from 'node:zlib';
+import { ServiceError } from '../core/errors.js';
+import {
+  renderDynamicInventory,
+  renderSpecInventory,
+  type RenderedInventory,
+} from '../core/inventory.js';
+import type { Session } from '../core/session.js';
+import { getSession, type ActivityDependencies } from './dependencies.js';
+import { withHeartbeat } from './heartbeat.js';
+import type { Activities } from './index.js';
+import { openPhaseLog, type PhaseLog } from './phase-log.js';
+
+/** Its name in `staged_files`, and in the job's directory. */
+const INVENTORY_FILE = 'inventory';
+
+export function createInventoryActivities(
+  dependencies: ActivityDependencies,
+): Pick<Activities, 'stageInventory'> {
+  const { store } = dependencies;
+  return {
+    stageInventory: ({ jobId }) =>
+      withHeartbeat(async (signal) => {
+        const session = await getSession(store, jobId);
+        const log = openPhaseLog(store, jobId, 'inventory');
+        const rendered = await renderInventory(dependencies, session, log, signal);
+        if (rendered === undefined) return;
+        for (const warning of rendered.warnings) await log.write(`WARNING: ${warning}`);
+        await log.write(`Inventory of ${rendered.hosts} hosts made.`);
+        await store.stagedFiles.save(jobId, INVENTORY_FILE, gzipSync(rendered.text));
+      }),
+  };
+}
+
+async function renderInventory(
+  { hardware }: ActivityDependencies,
+  { request: { target } }: Session,
+  log: PhaseLog,
+  signal: AbortSignal,
+): Promise<RenderedInventory | undefined> {
+  switch (target.definition) {
+    case 'repo':
+      return undefined;
+    case 'spec':
+      return renderSpecInventory(target.groups ?? []);
+    case 'image':
+      throw new ServiceError('invalid', 'Image sessions are not supported yet.', {
+        reason: 'IMAGE_PREPARE',
+      });
+    case 'dynamic':
+      return renderDynamicInventory(
+        await log.whileWaiting(`Reading the inventory from ${hardware.source}`, () =>
+          hardware.fetchHardwareState(signal),
+        ),
+      );
+  }
+}

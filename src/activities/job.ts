@@ -1,0 +1,79 @@
+import { gzipSync } from 'node:zlib';
+import { cancellationSignal } from '@temporalio/activity';
+import { isServiceError, ServiceError } from '../core/errors.js';
+import { planJob } from '../core/plan.js';
+import type { Session } from '../core/session.js';
+import type { StagedFiles } from '../runner/runner.js';
+import type { Store } from '../store/store.js';
+import { getSession, type ActivityDependencies } from './dependencies.js';
+import type { Activities } from './index.js';
+
+export function createJobActivities(
+  dependencies: ActivityDependencies,
+): Pick<Activities, 'launchJob' | 'stopJob'> {
+  const { store, runner, now } = dependencies;
+  return {
+    async launchJob({ jobId }) {
+      const session = await getSession(store, jobId);
+      if (session.launchedAt !== undefined) return releaseRecorded(dependencies, session);
+      if (session.desired !== 'run' || session.stoppedAt !== undefined || session.attachOnly) {
+        return { launched: false };
+      }
+      const incarnation = await prepareJob(dependencies, session);
+      const { won, session: current } = await store.sessions.recordLaunch(jobId, {
+        at: now(),
+        incarnation,
+      });
+      if (!won && current.incarnation !== incarnation) {
+        await runner.discard(jobId, incarnation, cancellationSignal());
+      }
+      return current.launchedAt === undefined
+        ? { launched: false }
+        : releaseRecorded(dependencies, current);
+    },
+
+    async stopJob({ jobId }) {
+      await store.sessions.recordStop(jobId, now());
+      await runner.stop(jobId, cancellationSignal());
+    },
+  };
+}
+
+async function prepareJob(
+  { store, runner, toToken }: ActivityDependencies,
+  session: Session,
+): Promise<string> {
+  const { jobId, snapshot, request } = session;
+  if (snapshot === undefined)
+    throw new ServiceError('conflict', `Job ${jobId} has no snapshot to launch.`);
+  return runner.prepare(
+    {
+      job: planJob(session, snapshot),
+      files: await collectFiles(store, jobId),
+      ...(request.ansibleConfig === '' ? {} : { ansibleConfig: request.ansibleConfig }),
+      token: toToken(jobId),
+    },
+    cancellationSignal(),
+  );
+}
+
+/** What the worker wrote to the log of `inventory` goes along: the job prints it first, so that both logs stay equal. */
+async function collectFiles(store: Store, jobId: string): Promise<StagedFiles> {
+  const staged = await store.stagedFiles.read(jobId);
+  const notes: Uint8Array[] = [];
+  for await (const chunk of store.logs.read(jobId, 'inventory', 0)) notes.push(chunk);
+  return { ...staged, 'inventory-notes': gzipSync(Buffer.concat(notes)) };
+}
+
+/** The recorded incarnation and no other; gone is the observer's to find. */
+async function releaseRecorded(
+  { runner }: ActivityDependencies,
+  { jobId, incarnation }: Session,
+): Promise<{ launched: boolean }> {
+  try {
+    await runner.release(jobId, incarnation ?? '', cancellationSignal());
+  } catch (error) {
+    if (!isServiceError(error) || error.fault !== 'missing') throw error;
+  }
+  return { launched: true };
+}

@@ -1,0 +1,49 @@
+import { findErrorLine, type PhaseEnd } from '../core/outcome.js';
+import { isSuccess, type PhaseResult } from '../core/job.js';
+import { planJob, toPhaseSubject } from '../core/plan.js';
+import type { Session } from '../core/session.js';
+import type { PhaseRecord, Store } from '../store/store.js';
+
+const TAIL_BYTES = 16 * 1024;
+const noHosts = { hosts: 0, failedHosts: 0, unreachableHosts: 0 };
+const lost: PhaseResult = { kind: 'killed', reason: 'lost' };
+
+/** What the verdict needs of each phase, up to the first that did not end well. */
+export async function toPhaseEnds(store: Store, session: Session): Promise<readonly PhaseEnd[]> {
+  const { snapshot } = session;
+  const phases = snapshot === undefined ? [] : planJob(session, snapshot).phases;
+  const records = new Map(
+    (await store.phases.list(session.jobId)).map((phase) => [phase.name, phase]),
+  );
+  const ends: PhaseEnd[] = [];
+  for (const phase of phases) {
+    // Launched, yet nobody could say how it ended.
+    const result = records.get(phase.name)?.result ?? lost;
+    const errorLine = isSuccess(result)
+      ? undefined
+      : await readErrorLine(store, session.jobId, records.get(phase.name));
+    ends.push({
+      name: phase.name,
+      kind: phase.kind,
+      subject: toPhaseSubject(phase),
+      result,
+      hosts:
+        phase.kind === 'ansible' ? await store.hosts.summarize(session.jobId, phase.name) : noHosts,
+      timeoutSeconds: phase.timeoutSeconds,
+      ...(errorLine === undefined ? {} : { errorLine }),
+    });
+    if (!isSuccess(result)) break;
+  }
+  return ends;
+}
+
+async function readErrorLine(
+  store: Store,
+  jobId: string,
+  phase: PhaseRecord | undefined,
+): Promise<string | undefined> {
+  if (phase === undefined) return undefined;
+  return findErrorLine(
+    new TextDecoder().decode(await store.logs.tail(jobId, phase.name, TAIL_BYTES)),
+  );
+}

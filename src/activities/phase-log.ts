@@ -1,0 +1,48 @@
+import type { Store } from '../store/store.js';
+
+/**
+ * What the worker does for a phase, told in that phase's log before the job begins it. The job gets these bytes and prints
+ * them first, so that its own log and the stored one stay the same.
+ */
+export interface PhaseLog {
+  write(line: string): Promise<void>;
+  /** Tells what is waited for, and every 30 s for how long; and how it ended. */
+  whileWaiting<T>(what: string, work: () => Promise<T>): Promise<T>;
+}
+
+const TELL_MS = 30_000;
+
+export function openPhaseLog(store: Store, jobId: string, phase: string): PhaseLog {
+  const write = (line: string) => appendLine(store, jobId, phase, line);
+  return {
+    write,
+    async whileWaiting(what, work) {
+      const began = Date.now();
+      const seconds = () => ((Date.now() - began) / 1000).toFixed(1);
+      let told = write(`${what} …`);
+      const timer = setInterval(() => {
+        told = told
+          .then(() => write(`${what}: no answer for ${seconds()} s.`))
+          .catch(() => undefined);
+      }, TELL_MS);
+      try {
+        const result = await work();
+        await told;
+        await write(`${what}: done in ${seconds()} s.`);
+        return result;
+      } catch (error) {
+        await told;
+        await write(`ERROR ${what}: ${error instanceof Error ? error.message : String(error)}`);
+        throw error;
+      } finally {
+        clearInterval(timer);
+      }
+    },
+  };
+}
+
+async function appendLine(store: Store, jobId: string, phase: string, line: string): Promise<void> {
+  const bytes = new TextEncoder().encode(`${line}\n`);
+  const end = (await store.phases.find(jobId, phase))?.logBytes ?? 0;
+  await store.logs.append(jobId, phase, end, bytes);
+}

@@ -1,0 +1,99 @@
+import type { PhaseReturn } from '../core/progress.js';
+import type { PhaseResult } from '../core/job.js';
+import type { PhaseRecord } from '../store/store.js';
+import { ServiceError } from '../core/errors.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { withHeartbeat } from './heartbeat.js';
+import type { Activities, PhaseInput } from './index.js';
+import { parseReportLine } from './report-line.js';
+
+/** A signed report is one line; it holds the results of every host of one phase. */
+const REPORT_LINE_BYTES = 8 * 1024 * 1024;
+
+type PhaseActivities = Pick<Activities, 'gitClone' | 'gitCloneHosts' | 'inventory' | 'ansible'>;
+
+/** One function under four names, so that the Web UI's timeline reads like the list of phases. */
+export function createPhaseActivities(dependencies: ActivityDependencies): PhaseActivities {
+  const observe = (input: PhaseInput) =>
+    withHeartbeat((signal) => observePhase(dependencies, input, signal));
+  return { gitClone: observe, gitCloneHosts: observe, inventory: observe, ansible: observe };
+}
+
+/** Waits for the phase, makes its log whole, and seals it with its result. A repeat finds what the first one left. */
+async function observePhase(
+  dependencies: ActivityDependencies,
+  { jobId, phase }: PhaseInput,
+  signal: AbortSignal,
+): Promise<PhaseReturn> {
+  const { store, runner, now } = dependencies;
+  const before = await findPhase(dependencies, jobId, phase);
+  if (before.sealedAt === undefined) {
+    await store.sessions.recordPhase(jobId, phase);
+    await store.phases.start(jobId, phase);
+    const result = await runner.awaitPhase(jobId, phase, signal);
+    await completeLog(dependencies, jobId, phase, result, signal);
+    await completeHosts(dependencies, jobId, phase);
+    await store.phases.seal(jobId, phase, result, now());
+  }
+  const { result } = await findPhase(dependencies, jobId, phase);
+  if (result === undefined)
+    throw new ServiceError('unavailable', `Phase ${phase} of ${jobId} has no result yet.`);
+  const { hosts, failedHosts, unreachableHosts } = await store.hosts.summarize(jobId, phase);
+  return { result, hosts: { hosts, failedHosts, unreachableHosts } };
+}
+
+/** The job has delivered, or has given up doing so, before its phase ends: what lacks is what the platform still has. */
+async function completeLog(
+  dependencies: ActivityDependencies,
+  jobId: string,
+  phase: string,
+  result: PhaseResult,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, runner } = dependencies;
+  if (result.kind === 'unstarted') return;
+  let offset = (await findPhase(dependencies, jobId, phase)).logBytes;
+  for await (const bytes of runner.readLog(jobId, phase, offset, signal)) {
+    const appended = await store.logs.append(jobId, phase, offset, bytes);
+    if (appended.kind !== 'stored') break;
+    offset += bytes.length;
+  }
+  const { logBytes, reportedLogBytes } = await findPhase(dependencies, jobId, phase);
+  if (reportedLogBytes !== undefined && logBytes < reportedLogBytes) {
+    const lost = reportedLogBytes - logBytes;
+    await store.logs.recordGap(
+      jobId,
+      phase,
+      `[${lost} bytes of this log were lost with the job's directory]`,
+    );
+  }
+}
+
+/** Where the API did not hear the last results, the job signed them into its log. */
+async function completeHosts(
+  { store, toToken }: ActivityDependencies,
+  jobId: string,
+  phase: string,
+): Promise<void> {
+  const record = await store.phases.find(jobId, phase);
+  if (record === undefined || record.hostsFinal || record.kind !== 'ansible') return;
+  const tail = await store.logs.tail(jobId, phase, REPORT_LINE_BYTES);
+  const report = parseReportLine(tail, toToken(jobId), phase);
+  if (report === undefined) return;
+  await store.hosts.save(jobId, phase, {
+    sequence: report.sequence,
+    final: true,
+    hosts: report.hosts,
+  });
+}
+
+async function findPhase(
+  { store }: ActivityDependencies,
+  jobId: string,
+  phase: string,
+): Promise<PhaseRecord> {
+  const record = await store.phases.find(jobId, phase);
+  if (record === undefined)
+    throw new ServiceError('missing', `Job ${jobId} has no phase ${phase}.`);
+  return record;
+}

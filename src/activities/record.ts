@@ -1,0 +1,94 @@
+import { toPhaseEnds } from './phase-ends.js';
+import { getSession, type ActivityDependencies } from './dependencies.js';
+import type { Activities, OutcomeInput } from './index.js';
+import { toMachineQueue } from '../core/names.js';
+import { toCancelled, toMessage, toOutcome } from '../core/outcome.js';
+import { decideClaim, type Outcome, type Session } from '../core/session.js';
+
+type RecordActivities = Pick<
+  Activities,
+  'claimSession' | 'noteCancel' | 'removeStagedFiles' | 'recordOutcome'
+>;
+
+export function createRecordActivities(dependencies: ActivityDependencies): RecordActivities {
+  const { store, now, machine } = dependencies;
+  return {
+    async claimSession({ jobId }) {
+      await getSession(store, jobId);
+      const session = await store.sessions.claim(jobId, {
+        at: now(),
+        ...(machine === undefined ? {} : { machine }),
+      });
+      const claim = decideClaim(session);
+      if (claim.kind === 'complete') return claim;
+      return {
+        kind: claim.kind,
+        launched: session.launchedAt !== undefined,
+        sessionName: session.name,
+        configurationName: session.request.configurationName,
+        ...(session.machine === undefined ? {} : { machineQueue: toMachineQueue(session.machine) }),
+      };
+    },
+
+    async noteCancel({ jobId, by, reason }) {
+      await store.sessions.noteCancel(jobId, {
+        at: now(),
+        by: by ?? 'Temporal',
+        ...(reason === undefined ? {} : { reason }),
+      });
+    },
+
+    removeStagedFiles: ({ jobId }) => store.stagedFiles.remove(jobId),
+
+    async recordOutcome(input) {
+      const session = await getSession(store, input.jobId);
+      if (session.outcome !== undefined) return session.outcome;
+      const outcome = nameLeftovers(
+        await decideOutcome(dependencies, session, input),
+        input.leftovers,
+      );
+      await store.sessions.recordOutcome(input.jobId, outcome, now());
+      return (await getSession(store, input.jobId)).outcome ?? outcome;
+    },
+  };
+}
+
+async function decideOutcome(
+  { store }: ActivityDependencies,
+  session: Session,
+  { failure }: OutcomeInput,
+): Promise<Outcome> {
+  if (failure !== undefined) {
+    const { phase } = session;
+    return {
+      succeeded: 'false',
+      reason: failure.reason ?? 'INTERNAL',
+      message: toMessage(failure.message),
+      ...(phase === undefined ? {} : { phase }),
+    };
+  }
+  const cancellation =
+    session.desired === 'run'
+      ? undefined
+      : {
+          ...(session.cancelBy === undefined ? {} : { by: session.cancelBy }),
+          ...(session.cancelReason === undefined ? {} : { reason: session.cancelReason }),
+        };
+  if (session.launchedAt === undefined) {
+    if (cancellation !== undefined) return toCancelled(cancellation);
+    return {
+      succeeded: 'unknown',
+      reason: 'JOB_LOST',
+      message: 'The session may not launch a job, and none was found.',
+    };
+  }
+  return toOutcome(await toPhaseEnds(store, session), cancellation);
+}
+
+function nameLeftovers(outcome: Outcome, leftovers: readonly string[]): Outcome {
+  if (leftovers.length === 0) return outcome;
+  return {
+    ...outcome,
+    message: toMessage(`Left behind: ${leftovers.join('; ')}. ${outcome.message ?? ''}`),
+  };
+}

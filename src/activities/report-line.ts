@@ -1,0 +1,37 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { gunzipSync } from 'node:zlib';
+import type { HostResult } from '../core/job.js';
+
+const MAX_JSON_BYTES = 64 * 1024 * 1024;
+
+export interface HostReport {
+  readonly sequence: number;
+  readonly hosts: readonly Omit<HostResult, 'phase'>[];
+}
+
+/**
+ * The host results that a job could not deliver, from the last line of a phase's output:
+ * `keelson-report:<base64 of gzip of JSON>:<hex HMAC-SHA256 of the base64 text, keyed with the job's token>`. A line whose
+ * HMAC does not fit was written by a task and is output like any other: undefined.
+ */
+export function parseReportLine(
+  tail: Uint8Array,
+  token: string,
+  phase: string,
+): HostReport | undefined {
+  const text = Buffer.from(tail).toString('latin1').trimEnd();
+  const line = text.slice(text.lastIndexOf('\n') + 1);
+  const [, payload, signature] =
+    /^keelson-report:([A-Za-z0-9+/=]+):([0-9a-f]{64})$/.exec(line) ?? [];
+  if (payload === undefined || signature === undefined) return undefined;
+  const expected = createHmac('sha256', token).update(payload).digest();
+  if (!timingSafeEqual(expected, Buffer.from(signature, 'hex'))) return undefined;
+  const json = gunzipSync(Buffer.from(payload, 'base64'), { maxOutputLength: MAX_JSON_BYTES });
+  // Signed by our own job with its token, so the shape is ours.
+  const report = JSON.parse(json.toString('utf8')) as {
+    phase: string;
+    sequence: number;
+    hosts: HostReport['hosts'];
+  };
+  return report.phase === phase ? { sequence: report.sequence, hosts: report.hosts } : undefined;
+}

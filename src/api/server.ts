@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { serve } from '@hono/node-server';
+import { createOrchestrator } from '../clients/temporal.js';
+import {
+  parseConfig,
+  readVersion,
+  toUrl,
+  type Address,
+  type ApiConfig,
+  type Config,
+} from '../config.js';
+import { toTaskQueue } from '../core/names.js';
+import { readMasterKey } from '../process/keys.js';
+import { createLogger, type Logger } from '../process/logger.js';
+import { isProgram, runService, type Service } from '../process/run.js';
+import { createGitSource } from '../process/sources.js';
+import { openSqliteStore } from '../store/sqlite.js';
+import type { Store } from '../store/store.js';
+import { createApp, createJobApp } from './app.js';
+import { parseTokens, type Auth } from './auth.js';
+import { createDispatcher } from './dispatch.js';
+
+export interface ApiService extends Service {
+  readonly url: string;
+  /** Where jobs deliver. */
+  readonly jobUrl: string;
+}
+
+export interface ApiServiceDependencies {
+  readonly config: Config;
+  readonly store: Store;
+  readonly logger: Logger;
+  readonly temporalAddress: string;
+  readonly uiUrl?: string;
+}
+
+/** Listens, and hands what was accepted to Temporal. */
+export async function startApi(dependencies: ApiServiceDependencies): Promise<ApiService> {
+  const { config, store, logger, temporalAddress, uiUrl } = dependencies;
+  const now = () => new Date().toISOString();
+  const orchestrator = createOrchestrator({
+    address: temporalAddress,
+    namespace: config.temporal.namespace,
+    taskQueue: toTaskQueue(await store.deploymentId()),
+  });
+  const { jobListen, jobUrl } = config.api;
+  const shared = {
+    store,
+    git: createGitSource(config.sources),
+    orchestrator,
+    logger,
+    version: readVersion(),
+    gitProtocols: config.sources.gitProtocols,
+    masterKey: readMasterKey(config.masterKeyFile),
+    maxBodyBytes: config.api.maxBodyBytes,
+    auth: readAuth(config.api, logger),
+    now,
+    newSuffix: () => randomBytes(4).toString('hex'),
+    serveJobs: jobListen === undefined,
+    ...(uiUrl === undefined ? {} : { uiUrl }),
+  };
+  const api = await listen(createApp(shared), config.api.listen);
+  const jobs = jobListen === undefined ? undefined : await listen(createJobApp(shared), jobListen);
+  const dispatcher = createDispatcher({ store, orchestrator, logger, now });
+  dispatcher.start();
+  logger.info({ url: api.url }, 'api started');
+  return {
+    url: api.url,
+    jobUrl: jobUrl ?? jobs?.url ?? api.url,
+    async close() {
+      await Promise.all([api.close(), jobs?.close()]);
+      await dispatcher.close();
+      await orchestrator.close();
+    },
+  };
+}
+
+function readAuth({ auth }: ApiConfig, logger: Logger): Auth {
+  if (auth.kind === 'tokens')
+    return { kind: 'tokens', tokens: parseTokens(readFileSync(auth.file, 'utf8')) };
+  if (auth.kind === 'none') {
+    logger.warn(
+      'AUTH=none: everybody who reaches this address may run playbooks on the managed hosts',
+    );
+  }
+  return { kind: 'open' };
+}
+
+interface Listener {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+async function listen(
+  app: { fetch: Parameters<typeof serve>[0]['fetch'] },
+  address: Address,
+): Promise<Listener> {
+  const server = serve({
+    fetch: app.fetch,
+    hostname: address.host,
+    port: address.port,
+    // Long lists of ids come in the request line.
+    serverOptions: { maxHeaderSize: 80 * 1024 },
+  });
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: toUrl({ ...address, port }),
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      // Followers of logs stay as long as we let them.
+      if ('closeAllConnections' in server) server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function main(): Promise<void> {
+  const config = parseConfig(process.env);
+  const logger = createLogger('api', config.logLevel);
+  await runService(async () => {
+    const { address } = config.temporal;
+    if (address === undefined)
+      throw new Error('TEMPORAL_ADDRESS: an API of its own needs a Temporal service.');
+    const store = await openSqliteStore({ path: config.databasePath });
+    const api = await startApi({ config, store, logger, temporalAddress: address });
+    return {
+      ...api,
+      async close() {
+        await api.close();
+        await store.close();
+      },
+    };
+  }, logger);
+}
+
+if (isProgram(import.meta.url)) await main();

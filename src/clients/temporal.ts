@@ -1,0 +1,92 @@
+import {
+  Client,
+  Connection,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  type WorkflowStartOptions,
+} from '@temporalio/client';
+import { ServiceError } from '../core/errors.js';
+import { cancelSignal, searchAttributes } from '../workflows/messages.js';
+import type { SessionWorkflow } from '../workflows/index.js';
+import type { Orchestrator, SessionStart } from './interfaces.js';
+
+const DEADLINE_MS = 5000;
+
+export interface OrchestratorOptions {
+  readonly address: string;
+  readonly namespace: string;
+  readonly taskQueue: string;
+}
+
+/** Connects lazily: the API starts, and records sessions, before Temporal answers. */
+export function createOrchestrator({
+  address,
+  namespace,
+  taskQueue,
+}: OrchestratorOptions): Orchestrator {
+  const connection = Connection.lazy({ address });
+  const client = new Client({ connection, namespace });
+  const call = <T>(act: () => Promise<T>) => withDeadline(client, act);
+  return {
+    async startSession(start) {
+      try {
+        await call(() =>
+          client.workflow.start<typeof SessionWorkflow>(
+            'SessionWorkflow',
+            toStartOptions(start, taskQueue),
+          ),
+        );
+      } catch (error) {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError))
+          throw toFault(error, 'start the session');
+      }
+    },
+    async cancelSession(jobId, request) {
+      try {
+        await call(() => client.workflow.getHandle(jobId).signal(cancelSignal, request));
+      } catch (error) {
+        if (!(error instanceof WorkflowNotFoundError)) throw toFault(error, 'cancel the session');
+      }
+    },
+    async check() {
+      try {
+        await client.withDeadline(Date.now() + 1000, () =>
+          connection.workflowService.describeNamespace({ namespace }),
+        );
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    close: () => connection.close(),
+  };
+}
+
+function toStartOptions(
+  { jobId, sessionName, configurationName, summary }: SessionStart,
+  taskQueue: string,
+) {
+  return {
+    workflowId: jobId,
+    taskQueue,
+    args: [{ jobId }] as [{ jobId: string }],
+    workflowIdReusePolicy: 'REJECT_DUPLICATE',
+    workflowIdConflictPolicy: 'FAIL',
+    staticSummary: summary,
+    typedSearchAttributes: [
+      { key: searchAttributes.name, value: sessionName },
+      { key: searchAttributes.configuration, value: configurationName },
+      { key: searchAttributes.status, value: 'pending' },
+    ],
+  } satisfies WorkflowStartOptions;
+}
+
+/** Without a deadline a call may wait for ever: the client repeats what Temporal refuses under load. */
+function withDeadline<T>(client: Client, act: () => Promise<T>): Promise<T> {
+  return client.withDeadline(Date.now() + DEADLINE_MS, act);
+}
+
+function toFault(error: unknown, what: string): ServiceError {
+  const fact = error instanceof Error ? error.message : String(error);
+  return new ServiceError('unavailable', `Temporal did not ${what}: ${fact}`, { cause: error });
+}

@@ -1,0 +1,48 @@
+import type { Reason } from './errors.js';
+
+/** Why a step ended the session. `reason` is absent where the step did not fail by itself: it was cancelled. */
+export interface StepFailure {
+  readonly reason?: Reason;
+  readonly message: string;
+}
+
+/**
+ * Reads what crossed Temporal: the innermost cause that carries a reason wins, as causes are wrapped once per border. The
+ * reason travels as `details[0].reason` of an application failure (see activities/failure.ts). Total: takes anything.
+ */
+export function toStepFailure(error: unknown): StepFailure {
+  const chain = unwrap(error);
+  const named = chain.findLast((cause) => readReason(cause) !== undefined);
+  const reason = readReason(named);
+  if (reason !== undefined) return { reason, message: readMessage(named) };
+  if (chain.some((cause) => readName(cause) === 'CancelledFailure'))
+    return { message: 'cancelled' };
+  return { reason: 'INTERNAL', message: readMessage(chain.at(-1)) };
+}
+
+function unwrap(error: unknown): readonly unknown[] {
+  const chain: unknown[] = [];
+  for (let cause = error; cause !== undefined && cause !== null && chain.length < 20;) {
+    chain.push(cause);
+    cause = typeof cause === 'object' && 'cause' in cause ? cause.cause : undefined;
+  }
+  return chain;
+}
+
+function readReason(cause: unknown): Reason | undefined {
+  if (typeof cause !== 'object' || cause === null || !('details' in cause)) return undefined;
+  const first: unknown = Array.isArray(cause.details) ? cause.details[0] : undefined;
+  if (typeof first !== 'object' || first === null || !('reason' in first)) return undefined;
+  // Written by our own interceptor, which takes it from a ServiceError.
+  return typeof first.reason === 'string' ? (first.reason as Reason) : undefined;
+}
+
+function readMessage(cause: unknown): string {
+  return typeof cause === 'object' && cause !== null && 'message' in cause
+    ? String(cause.message)
+    : String(cause);
+}
+
+function readName(cause: unknown): string {
+  return typeof cause === 'object' && cause !== null && 'name' in cause ? String(cause.name) : '';
+}

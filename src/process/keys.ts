@@ -1,0 +1,43 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const KEY_BYTES = 32;
+
+/** The key that job tokens derive from; made at first use, readable by its owner alone. */
+export function readMasterKey(file: string): Buffer {
+  const key = Buffer.from(
+    readOrCreate(file, () => randomBytes(KEY_BYTES).toString('hex')),
+    'hex',
+  );
+  if (key.length < KEY_BYTES)
+    throw new Error(
+      `MASTER_KEY_FILE: ${file} holds no key of ${KEY_BYTES} bytes in hexadecimal digits.`,
+    );
+  return key;
+}
+
+/** Names this machine's own task queue; a file, because it must survive a reboot. */
+export function readMachineId(dataDirectory: string): string {
+  return readOrCreate(join(dataDirectory, 'machine-id'), randomUUID);
+}
+
+/** Written beside and linked into place, so that two processes that start at once agree, and none reads half of it. */
+function readOrCreate(file: string, create: () => string): string {
+  try {
+    return readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const draft = `${file}.${randomUUID()}`;
+  writeFileSync(draft, `${create()}\n`, { mode: 0o600, flag: 'wx', flush: true });
+  try {
+    linkSync(draft, file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(draft);
+  }
+  return readFileSync(file, 'utf8').trim();
+}

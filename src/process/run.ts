@@ -1,0 +1,36 @@
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Logger } from './logger.js';
+
+/** Something that was started and has to be closed again. */
+export interface Service {
+  close(): Promise<void>;
+  /** Rejects, or resolves, when it ended by itself: the process has nothing left to do. */
+  readonly ended?: Promise<void>;
+}
+
+/** Whether this module is the program that was started, rather than imported. */
+export function isProgram(url: string): boolean {
+  return process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(url);
+}
+
+/** Runs until SIGINT, SIGTERM or its own end; closes; a second signal does not wait. */
+export async function runService(start: () => Promise<Service>, logger: Logger): Promise<void> {
+  const stopped = new Promise<string>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => resolve(signal));
+    }
+  });
+  try {
+    const service = await start();
+    const signal = await Promise.race([stopped, service.ended?.then(() => undefined) ?? stopped]);
+    for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => process.exit(130));
+    logger.info({ signal }, 'stopping');
+    await service.close();
+    process.exit(0);
+  } catch (error) {
+    logger.fatal({ err: error }, error instanceof Error ? error.message : 'failed');
+    // Whatever still holds handles may not keep a failed process alive; the log is flushed by the destination.
+    process.exit(1);
+  }
+}

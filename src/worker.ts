@@ -1,0 +1,140 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { createActivities, pickMachineActivities } from './activities/index.js';
+import { translateFaults } from './activities/failure.js';
+import { toJobToken } from './api/job-token.js';
+import { registerSearchAttributes } from './clients/temporal-setup.js';
+import { parseConfig, toUrl, type Config } from './config.js';
+import { toMachineQueue, toTaskQueue } from './core/names.js';
+import { DEFAULT_TIME_LIMITS } from './core/options.js';
+import { readMachineId, readMasterKey } from './process/keys.js';
+import { createLogger, installRuntime, type Logger } from './process/logger.js';
+import { startRetention } from './process/retention.js';
+import { isProgram, runService, type Service } from './process/run.js';
+import { createGitSource, createHardwareSource } from './process/sources.js';
+import { createLocalRunner } from './runner/local.js';
+import { openSqliteStore } from './store/sqlite.js';
+import type { Store } from './store/store.js';
+
+export interface WorkerDependencies {
+  readonly config: Config;
+  readonly store: Store;
+  readonly logger: Logger;
+  readonly temporalAddress: string;
+  /** Where jobs reach the API. */
+  readonly jobUrl: string;
+}
+
+const SHUTDOWN_GRACE = '2s';
+const SHUTDOWN_FORCE = '20s';
+
+/** Workflows and all activities on the shared queue; on this machine's own queue what touches its jobs. */
+export async function startWorker(dependencies: WorkerDependencies): Promise<Service> {
+  const { config, store, logger, temporalAddress } = dependencies;
+  const { namespace } = config.temporal;
+  const connection = await NativeConnection.connect({ address: temporalAddress });
+  await registerSearchAttributes(connection, namespace);
+  const machine = readMachineId(config.dataDirectory);
+  const runner = createRunner(dependencies);
+  const masterKey = readMasterKey(config.masterKeyFile);
+  const activities = createActivities({
+    store,
+    runner,
+    git: createGitSource(config.sources),
+    hardware: createHardwareSource(config.sources),
+    limits: DEFAULT_TIME_LIMITS,
+    toToken: (jobId) => toJobToken(masterKey, jobId),
+    now: () => new Date().toISOString(),
+    machine,
+  });
+  const shared = toWorkerOptions(connection, namespace, config.runner.maxJobs);
+  const workers = await Promise.all([
+    Worker.create({
+      ...shared,
+      ...locateWorkflows(),
+      taskQueue: toTaskQueue(await store.deploymentId()),
+      activities,
+    }),
+    Worker.create({
+      ...shared,
+      taskQueue: toMachineQueue(machine),
+      activities: pickMachineActivities(activities),
+    }),
+  ]);
+  const retention = startRetention({
+    runner,
+    store,
+    logger,
+    retentionSeconds: config.runner.jobRetentionSeconds,
+  });
+  const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
+  ended.catch(() => undefined);
+  logger.info({ machine, temporal: temporalAddress }, 'worker started');
+  return {
+    ended,
+    async close() {
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      await ended;
+      await retention.close();
+      runner.close();
+      await connection.close();
+    },
+  };
+}
+
+function createRunner({ config, jobUrl }: WorkerDependencies) {
+  const { runner, sources } = config;
+  return createLocalRunner({
+    ...runner,
+    jobSource: fileURLToPath(new URL('..', import.meta.url)),
+    apiUrl: jobUrl,
+    gitProtocols: sources.gitProtocols,
+    secrets: { ...runner, ...sources },
+  });
+}
+
+/** One observer per running session holds a slot for as long as its phase; the rest is short. */
+function toWorkerOptions(connection: NativeConnection, namespace: string, maxJobs: number) {
+  return {
+    connection,
+    namespace,
+    maxCachedWorkflows: 200,
+    maxConcurrentActivityTaskExecutions: maxJobs + 50,
+    workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 2, maximum: 10 },
+    activityTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 2, maximum: 10 },
+    shutdownGraceTime: SHUTDOWN_GRACE,
+    shutdownForceTime: SHUTDOWN_FORCE,
+    interceptors: { activity: [translateFaults] },
+  } as const satisfies Partial<WorkerOptions>;
+}
+
+/** The bundle that the build made, else the workflow's own source. */
+function locateWorkflows(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+  const bundle = fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
+  if (existsSync(bundle)) return { workflowBundle: { codePath: bundle } };
+  return { workflowsPath: fileURLToPath(new URL('./workflows/index.js', import.meta.url)) };
+}
+
+async function main(): Promise<void> {
+  const config = parseConfig(process.env);
+  const logger = createLogger('worker', config.logLevel);
+  await runService(async () => {
+    const { address } = config.temporal;
+    if (address === undefined)
+      throw new Error('TEMPORAL_ADDRESS: a worker of its own needs a Temporal service.');
+    installRuntime(logger);
+    const store = await openSqliteStore({ path: config.databasePath });
+    const jobUrl = config.api.jobUrl ?? toUrl(config.api.jobListen ?? config.api.listen);
+    const worker = await startWorker({ config, store, logger, temporalAddress: address, jobUrl });
+    return {
+      ...worker,
+      async close() {
+        await worker.close();
+        await store.close();
+      },
+    };
+  }, logger);
+}
+
+if (isProgram(import.meta.url)) await main();

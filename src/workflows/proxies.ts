@@ -1,0 +1,46 @@
+import { proxyActivities } from '@temporalio/workflow';
+import type { Activities } from '../activities/index.js';
+
+const retry = { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '30s' } as const;
+
+/** Reads and writes of the record. A database that is away for days costs the session time, not its result. */
+export const record = proxyActivities<Activities>({
+  startToCloseTimeout: '30s',
+  scheduleToCloseTimeout: '30d',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry,
+});
+
+/** Reads of git, HSM and IMS before anything runs; worth repeating for as long as their time limit says. */
+export const prepare = proxyActivities<Activities>({
+  startToCloseTimeout: '10m',
+  scheduleToCloseTimeout: '10m',
+  // A cancel reaches the activity with a beat, and beats go out at four fifths of this.
+  heartbeatTimeout: '6s',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry,
+});
+
+/** Acts on the job: repeated until done, because nobody else would. */
+export const act = proxyActivities<Activities>({
+  startToCloseTimeout: '5m',
+  scheduleToCloseTimeout: '30d',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry,
+});
+
+/** One activity per phase, as long as the phase; the phase's own limit is enforced in the job. */
+export const observe = proxyActivities<Activities>({
+  startToCloseTimeout: '3650d',
+  heartbeatTimeout: '30s',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry,
+});
+
+/** Undo: an hour, then it is named on the record and left to the sweeper. */
+export const compensate = proxyActivities<Activities>({
+  startToCloseTimeout: '5m',
+  scheduleToCloseTimeout: '1h',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry,
+});

@@ -1,0 +1,182 @@
+import {
+  ActivityCancellationType,
+  ApplicationFailure,
+  CancellationScope,
+  CancelledFailure,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import { isSuccess, type PhaseKind } from '../core/job.js';
+import { endPhase, renderProgress, startPhase, type Progress } from '../core/progress.js';
+import type { Outcome } from '../core/session.js';
+import { toStepFailure, type StepFailure } from '../core/step-failure.js';
+import type { ClaimResult } from '../activities/index.js';
+import { openCancellation, type Cancellation } from './cancellation.js';
+import {
+  searchAttributes,
+  statusQuery,
+  type SessionInput,
+  type SessionResult,
+} from './messages.js';
+import { act, compensate, observe, prepare, record } from './proxies.js';
+
+/** Undoes one thing; registered before the thing is done. */
+interface Undo {
+  readonly what: string;
+  readonly run: () => Promise<unknown>;
+}
+
+interface Run {
+  readonly jobId: string;
+  readonly claim: Exclude<ClaimResult, { kind: 'complete' }>;
+  readonly cancellation: Cancellation;
+  readonly undo: Undo[];
+  readonly show: (change: (progress: Progress) => Progress) => void;
+  readonly progress: () => Progress;
+}
+
+const activityOf = {
+  'git-clone': 'gitClone',
+  'git-clone-hosts': 'gitCloneHosts',
+  inventory: 'inventory',
+  ansible: 'ansible',
+} as const satisfies Record<PhaseKind, keyof typeof observe>;
+
+/** One session from its claim to its outcome. The job runs by itself; this watches it, and survives with it. */
+export async function SessionWorkflow({ jobId }: SessionInput): Promise<SessionResult> {
+  const cancellation = openCancellation((request) => record.noteCancel({ jobId, ...request }));
+  let progress: Progress = [];
+  setHandler(statusQuery, () => {
+    const cancel = cancellation.request();
+    return { jobId, progress, ...(cancel === undefined ? {} : { cancel }) };
+  });
+  const claim = await CancellationScope.nonCancellable(() => record.claimSession({ jobId }));
+  if (claim.kind === 'complete') return conclude(claim.outcome, cancellation);
+
+  const undo: Undo[] = [];
+  const show: Run['show'] = (change) => {
+    progress = change(progress);
+    setCurrentDetails(renderProgress(progress));
+  };
+  const run: Run = { jobId, claim, cancellation, undo, show, progress: () => progress };
+  const failure = await runSession(run).then(() => undefined, toStepFailure);
+  return CancellationScope.nonCancellable(async () => {
+    if (cancellation.request() !== undefined) await cancellation.noted;
+    const leftovers = await undoAll(undo);
+    const outcome = await record.recordOutcome({
+      jobId,
+      ...describeEnd(failure, cancellation),
+      leftovers,
+    });
+    showState(claim, 'complete', outcome.phase ?? '');
+    return conclude(outcome, cancellation);
+  });
+}
+
+async function runSession(run: Run): Promise<void> {
+  const { jobId, claim, cancellation, undo } = run;
+  undo.unshift({ what: 'staged files', run: () => compensate.removeStagedFiles({ jobId }) });
+  if (claim.kind === 'stop' && !claim.launched) return;
+  if (claim.kind === 'go') {
+    const plan = await cancellation.scope.run(() => prepare.resolveConfiguration({ jobId }));
+    run.show(() => plan.phases);
+    await cancellation.scope.run(() => prepare.stageInventory({ jobId }));
+  }
+  await CancellationScope.nonCancellable(async () => {
+    undo.unshift({
+      what: 'job',
+      run: () => compensate.stopJob.executeWithOptions(onMachine(run), [{ jobId }]),
+    });
+    if (claim.kind === 'go') {
+      const { launched } = await act.launchJob.executeWithOptions(onMachine(run), [{ jobId }]);
+      if (!launched) return;
+    } else {
+      const plan = await prepare.resolveConfiguration({ jobId });
+      run.show(() => plan.phases);
+    }
+    await observeJob(run);
+  });
+}
+
+/** Waits phase by phase. A cancel stops the job, never this: the phase then ends by itself, its log whole. */
+async function observeJob(run: Run): Promise<void> {
+  const { jobId, claim, cancellation } = run;
+  const stop = () => act.stopJob.executeWithOptions(onMachine(run), [{ jobId }]);
+  const stopping = claim.kind === 'stop' ? stop() : cancellation.noted.then(stop);
+  const stopFailed = stopping.then(
+    () => new Promise<never>(() => undefined),
+    (error: unknown) => Promise.reject(error instanceof Error ? error : new Error(String(error))),
+  );
+  await Promise.race([observePhases(run), stopFailed]);
+  if (claim.kind === 'stop' || cancellation.request() !== undefined) await stopping;
+}
+
+async function observePhases(run: Run): Promise<void> {
+  for (const { name, kind, title } of run.progress()) {
+    showState(run.claim, 'running', name);
+    run.show((progress) => startPhase(progress, name, Date.now()));
+    const end = await observe[activityOf[kind]].executeWithOptions(
+      { ...onMachine(run), summary: title },
+      [{ jobId: run.jobId, phase: name }],
+    );
+    run.show((progress) => endPhase(progress, name, end, Date.now()));
+    if (!isSuccess(end.result)) return;
+  }
+}
+
+/** Local jobs live on one machine; everything that touches them goes to its queue and nowhere else. */
+function onMachine({ claim }: Run) {
+  return {
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    ...(claim.machineQueue === undefined ? {} : { taskQueue: claim.machineQueue }),
+  };
+}
+
+/** Every undo is tried; those that could not be done within their time are named. */
+async function undoAll(undo: readonly Undo[]): Promise<readonly string[]> {
+  const leftovers: string[] = [];
+  for (const { what, run } of undo) {
+    try {
+      await run();
+    } catch (error) {
+      leftovers.push(`${what} (${toStepFailure(error).message})`);
+    }
+  }
+  return leftovers;
+}
+
+/** A step that a cancel ended is no failure of its own: the record knows of the cancel. */
+function describeEnd(failure: StepFailure | undefined, cancellation: Cancellation) {
+  return failure === undefined ||
+    (cancellation.request() !== undefined && failure.reason === undefined)
+    ? {}
+    : { failure };
+}
+
+function showState(claim: Run['claim'], status: string, phase: string): void {
+  upsertSearchAttributes([
+    { key: searchAttributes.name, value: claim.sessionName },
+    { key: searchAttributes.configuration, value: claim.configurationName },
+    { key: searchAttributes.status, value: status },
+    { key: searchAttributes.phase, value: phase },
+  ]);
+}
+
+/** Success completes; our cancel completes as `cancelled`, Temporal's own ends Canceled; all else fails with its reason. */
+function conclude(outcome: Outcome, cancellation: Cancellation): SessionResult {
+  const { reason, message } = outcome;
+  const told = {
+    ...(reason === undefined ? {} : { reason }),
+    ...(message === undefined ? {} : { message }),
+  };
+  if (outcome.succeeded === 'true') return { outcome: 'succeeded', ...told };
+  if (reason === 'CANCELLED') {
+    if (cancellation.isNative()) throw new CancelledFailure(message ?? 'cancelled');
+    return { outcome: 'cancelled', ...told };
+  }
+  throw ApplicationFailure.nonRetryable(
+    message ?? 'The session did not succeed.',
+    reason ?? 'INTERNAL',
+  );
+}

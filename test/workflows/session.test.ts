@@ -1,0 +1,218 @@
+import { Context } from '@temporalio/activity';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { ServiceError } from '../../src/core/errors.js';
+import { cancelSignal, statusQuery } from '../../src/workflows/messages.js';
+import {
+  aSession,
+  beating,
+  exited,
+  noHosts,
+  runSession,
+  saveHistory,
+  type SessionScript,
+} from '../support/session-worker.js';
+import { openTemporal, type TestTemporal } from '../support/temporal.js';
+import { waitFor } from '../support/wait.js';
+
+let temporal: TestTemporal;
+beforeAll(async () => {
+  temporal = await openTemporal();
+});
+afterAll(() => temporal.close());
+
+const stopped = { result: { kind: 'killed', reason: 'stopped' } as const, hosts: noHosts };
+const STEPS = ['claimSession', 'resolveConfiguration', 'stageInventory', 'launchJob'];
+const UNDO = ['stopJob', 'removeStagedFiles', 'recordOutcome'];
+
+/** A session whose first phase runs until the job is stopped. */
+const aRunningSession = () =>
+  aSession((session) => ({
+    gitClone: session.log('gitClone', () => beating(session.whenStopped.then(() => stopped))),
+  }));
+
+const until = (session: SessionScript, call: string) =>
+  waitFor(() => session.calls.includes(call), { what: call });
+
+describe('SessionWorkflow', () => {
+  test('walks through steps and phases, undoes, records, and completes', async () => {
+    const session = aSession();
+    const { result, handle, status } = await runSession(temporal, session);
+    expect(result).toEqual({ outcome: 'succeeded' });
+    expect(status).toBe('COMPLETED');
+    expect(session.calls).toEqual([...STEPS, 'gitClone', 'inventory', 'ansible', ...UNDO]);
+    await saveHistory(handle, 'success');
+  });
+
+  test('ends at the first phase that fails, with the reason as failure type', async () => {
+    const session = aSession((script) => ({
+      gitClone: script.log('gitClone', () => {
+        script.outcome = { succeeded: 'false', reason: 'GIT_CLONE', message: 'unreachable' };
+        return { result: exited(70), hosts: noHosts };
+      }),
+    }));
+    const { error, handle, status } = await runSession(temporal, session);
+    expect(status).toBe('FAILED');
+    expect(error).toMatchObject({ cause: { type: 'GIT_CLONE', message: 'unreachable' } });
+    expect(session.calls).toEqual([...STEPS, 'gitClone', ...UNDO]);
+    await saveHistory(handle, 'failed-phase');
+  });
+
+  test('ends with the stored outcome where the record is complete', async () => {
+    const session = aSession(() => ({
+      claimSession: () =>
+        Promise.resolve({
+          kind: 'complete' as const,
+          outcome: { succeeded: 'false', reason: 'CANCELLED' },
+        }),
+    }));
+    const { result, handle } = await runSession(temporal, session);
+    expect(result).toEqual({ outcome: 'cancelled', reason: 'CANCELLED' });
+    expect(session.calls).toEqual([]);
+    await saveHistory(handle, 'refused-claim');
+  });
+
+  test('attaches to a job that an earlier run launched', async () => {
+    const session = aSession((script) => ({
+      claimSession: script.log('claimSession', () => ({
+        kind: 'attach' as const,
+        launched: true,
+        sessionName: 'a',
+        configurationName: 'c',
+      })),
+    }));
+    const { result, handle } = await runSession(temporal, session);
+    expect(result).toEqual({ outcome: 'succeeded' });
+    expect(session.calls).not.toContain('launchJob');
+    await saveHistory(handle, 'attached');
+  });
+
+  test('stops a launched job whose record was cancelled', async () => {
+    const session = aSession((script) => ({
+      claimSession: script.log('claimSession', () => {
+        script.outcome = { succeeded: 'false', reason: 'CANCELLED' };
+        return { kind: 'stop' as const, launched: true, sessionName: 'a', configurationName: 'c' };
+      }),
+      gitClone: script.log('gitClone', () => beating(script.whenStopped.then(() => stopped))),
+    }));
+    const { result, handle } = await runSession(temporal, session);
+    expect(result).toMatchObject({ outcome: 'cancelled' });
+    await saveHistory(handle, 'claimed-to-stop');
+  });
+
+  test('ends a step before the launch when a signal cancels it, and launches nothing', async () => {
+    const session = aSession((script) => ({
+      stageInventory: script.log('stageInventory', () => beating(untilAborted())),
+    }));
+    const { result, handle, status } = await runSession(temporal, session, async (running) => {
+      await until(session, 'stageInventory');
+      await running.signal(cancelSignal, { reason: 'enough', by: 'ann' });
+    });
+    expect(result).toMatchObject({ outcome: 'cancelled' });
+    expect(status).toBe('COMPLETED');
+    expect(session.cancels).toMatchObject([{ reason: 'enough', by: 'ann' }]);
+    expect(session.calls).not.toContain('launchJob');
+    expect(session.calls.slice(-2)).toEqual(['removeStagedFiles', 'recordOutcome']);
+    await saveHistory(handle, 'signal-before-launch');
+  });
+
+  test('is Canceled by a native cancel before the launch, with everything undone', async () => {
+    const session = aSession((script) => ({
+      stageInventory: script.log('stageInventory', () => beating(untilAborted())),
+    }));
+    const { handle, status } = await runSession(temporal, session, async (running) => {
+      await until(session, 'stageInventory');
+      await running.cancel();
+    });
+    expect(status).toBe('CANCELLED');
+    expect(session.calls).not.toContain('launchJob');
+    expect(session.calls.slice(-2)).toEqual(['removeStagedFiles', 'recordOutcome']);
+    await saveHistory(handle, 'native-before-launch');
+  });
+
+  test.each([
+    ['signal', 'COMPLETED'],
+    ['native', 'CANCELLED'],
+  ])('stops the job on a %s cancel, and lets the phase come to its end', async (kind, expected) => {
+    const session = aRunningSession();
+    const { handle, status } = await runSession(temporal, session, async (running) => {
+      await until(session, 'gitClone');
+      await (kind === 'native'
+        ? running.cancel()
+        : running.signal(cancelSignal, { reason: 'enough' }));
+    });
+    expect(status).toBe(expected);
+    expect(session.calls.indexOf('noteCancel')).toBeLessThan(session.calls.indexOf('stopJob'));
+    expect(session.calls.at(-1)).toBe('recordOutcome');
+    await saveHistory(handle, `${kind}-after-launch`);
+  });
+
+  test('succeeds when every phase had ended well before the cancel took effect', async () => {
+    const session = aSession((script) => ({
+      ansible: script.log('ansible', () =>
+        beating(script.whenStopped.then(() => ({ result: exited(0), hosts: noHosts }))),
+      ),
+      noteCancel: script.log('noteCancel', () => undefined),
+    }));
+    const { result } = await runSession(temporal, session, async (running) => {
+      await until(session, 'ansible');
+      await running.signal(cancelSignal, {});
+    });
+    expect(result).toEqual({ outcome: 'succeeded' });
+  });
+
+  test('names what it could not undo, and goes on undoing', async () => {
+    const session = aSession((script) => ({
+      stopJob: script.log('stopJob', () => {
+        throw new ServiceError('rejected', 'the machine says no');
+      }),
+    }));
+    const { handle } = await runSession(temporal, session);
+    expect(session.outcomes).toMatchObject([{ leftovers: ['job (the machine says no)'] }]);
+    expect(session.calls).toContain('removeStagedFiles');
+    await saveHistory(handle, 'failing-undo');
+  });
+
+  test('records a lost job as such', async () => {
+    const session = aSession((script) => ({
+      inventory: script.log('inventory', () => {
+        script.outcome = { succeeded: 'unknown', reason: 'JOB_LOST', message: 'The job vanished.' };
+        return { result: { kind: 'killed' as const, reason: 'lost' as const }, hosts: noHosts };
+      }),
+    }));
+    const { error, handle } = await runSession(temporal, session);
+    expect(error).toMatchObject({ cause: { type: 'JOB_LOST' } });
+    await saveHistory(handle, 'lost-job');
+  });
+
+  test('fails with the reason of the step that failed, and stages nothing after it', async () => {
+    const session = aSession((script) => ({
+      resolveConfiguration: script.log('resolveConfiguration', () => {
+        throw new ServiceError('invalid', 'no branch main', { reason: 'GIT_REF' });
+      }),
+    }));
+    const { error, handle } = await runSession(temporal, session);
+    expect(error).toMatchObject({ cause: { type: 'GIT_REF', message: 'no branch main' } });
+    expect(session.calls).toEqual([
+      'claimSession',
+      'resolveConfiguration',
+      'removeStagedFiles',
+      'recordOutcome',
+    ]);
+    await saveHistory(handle, 'failed-step');
+  });
+
+  test('shows its phases to who queries it', async () => {
+    const session = aRunningSession();
+    await runSession(temporal, session, async (running) => {
+      await until(session, 'gitClone');
+      const { progress } = await running.query(statusQuery);
+      expect(progress.map(({ name }) => name)).toEqual(['git-clone-0', 'inventory', 'ansible-0']);
+      await running.signal(cancelSignal, {});
+    });
+  });
+});
+
+function untilAborted(): Promise<never> {
+  const { cancelled } = Context.current();
+  return cancelled;
+}
