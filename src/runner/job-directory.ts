@@ -1,11 +1,13 @@
-import { randomUUID } from 'node:crypto';
-import { rename, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createHash, randomUUID } from 'node:crypto';
+import { realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { invalid } from '../core/errors.js';
-import { isAbsent, readNames, readText } from './files.js';
+import { exists, isAbsent, readNames, readText } from './files.js';
 import type { PhaseRecord } from './phase-record.js';
 import type { ProcessIdentity } from './process-identity.js';
 
+/** Of the job, whose environment names no other place. */
+const TEMPORARY_FILES = '/tmp';
 const SAFE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
 /** Refuses what could lead out of the directory it is put into. */
@@ -77,6 +79,15 @@ export async function removeDirectory(jobsDirectory: string, directory: string):
     throw error;
   }
   await rm(doomed, { recursive: true, force: true, maxRetries: 3 });
+}
+
+/** The one thing a job has outside of its directory: SSH's sockets, named as `job/settings.py` does it. */
+export async function removeControlFolder({ directory }: JobPaths): Promise<void> {
+  const jobs = dirname(directory);
+  const real = join((await exists(jobs)) ? await realpath(jobs) : jobs, basename(directory));
+  const digest = createHash('sha256').update(real).digest('hex');
+  const folder = join(TEMPORARY_FILES, `keelson-ssh-${digest.slice(0, 12)}`);
+  await rm(folder, { recursive: true, force: true });
 }
 
 /** What preparations and removals left that died half-way; a preparation of the last hour may still go on. */

@@ -8,6 +8,7 @@ import {
   readPhase,
   readPlan,
   readSupervisor,
+  removeControlFolder,
   type JobPaths,
   type JobPlan,
 } from './job-directory.js';
@@ -28,7 +29,7 @@ export async function waitForPhase(
   signal: AbortSignal,
 ): Promise<PhaseResult> {
   const plan = await readPlan(paths);
-  if (plan === undefined) return endLostJob(jobId, 0, signal);
+  if (plan === undefined) return endLostJob(jobId, paths, 0, signal);
   if (!plan.phases.includes(phase)) throw missing('Phase', `${phase} of ${jobId}`);
   return watch.until(paths, signal, async () => {
     const supervisor = await readSupervisor(paths);
@@ -39,7 +40,7 @@ export async function waitForPhase(
     const isThere = await exists(paths.job);
     if (isThere && supervisor === undefined)
       return (await exists(paths.stopped)) ? toStoppedResult(plan.phases, phase) : undefined;
-    const lost = await endLostJob(jobId, plan.graceSeconds, signal);
+    const lost = await endLostJob(jobId, paths, plan.graceSeconds, signal);
     if (!isThere) return lost;
     await closeJob(paths, plan);
     return (await readResult(paths, phase)) ?? lost;
@@ -64,16 +65,19 @@ export async function stopJob(
     await waitForDeath(supervisor, plan.graceSeconds + slackSeconds, signal);
   }
   await endJobProcesses(jobId, 0, signal);
+  await removeControlFolder(paths);
   await closeJob(paths, plan);
 }
 
 /** What is left of it must not go on behind our back. */
 async function endLostJob(
   jobId: string,
+  paths: JobPaths,
   graceSeconds: number,
   signal: AbortSignal,
 ): Promise<PhaseResult> {
   await endJobProcesses(jobId, Math.min(graceSeconds, LOST_GRACE_SECONDS) * 1000, signal);
+  await removeControlFolder(paths);
   return { kind: 'killed', reason: 'lost' };
 }
 

@@ -1,5 +1,4 @@
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { missing } from '../core/errors.js';
 import { exists, isAbsent, makeDirectory, mark, readNames, readText } from './files.js';
@@ -25,13 +24,7 @@ export interface LocalRunnerOptions extends PreparationOptions, SupervisorOption
   readonly graceSlackSeconds?: number;
 }
 
-export interface LocalJobSummary extends JobSummary {
-  /** Of a job that has ended; the retention counts from here. */
-  readonly endedAt?: string;
-}
-
 export interface LocalRunner extends Runner {
-  list(signal: AbortSignal): AsyncIterable<LocalJobSummary>;
   /** Ends every wait; the jobs go on. */
   close(): void;
 }
@@ -130,13 +123,10 @@ async function* readFrom(
 }
 
 /** Undefined where the job was removed meanwhile. */
-async function summarize(jobId: string, paths: JobPaths): Promise<LocalJobSummary | undefined> {
+async function summarize(jobId: string, paths: JobPaths): Promise<JobSummary | undefined> {
   const incarnation = await readText(paths.incarnation);
   if (incarnation === undefined) return undefined;
-  const state = await readState(paths);
-  if (state !== 'ended') return { jobId, incarnation, state };
-  const endedAt = (await modifiedAt(paths.ended)) ?? (await modifiedAt(paths.phases));
-  return { jobId, incarnation, state, ...(endedAt === undefined ? {} : { endedAt }) };
+  return { jobId, incarnation, state: await readState(paths) };
 }
 
 /** Released and without a supervisor is the moment in which one starts. */
@@ -145,11 +135,4 @@ async function readState(paths: JobPaths): Promise<JobSummary['state']> {
   if (supervisor !== undefined) return (await isAlive(supervisor)) ? 'running' : 'ended';
   if (await exists(paths.stopped)) return 'ended';
   return (await exists(paths.released)) ? 'running' : 'prepared';
-}
-
-async function modifiedAt(path: string): Promise<string | undefined> {
-  return stat(path).then(
-    ({ mtime }) => mtime.toISOString(),
-    () => undefined,
-  );
 }

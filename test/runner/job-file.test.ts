@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { renderJobFile } from '../../src/runner/job-file.js';
-import { aLaunch } from '../contract/runner-contract.js';
+import { aLaunch } from '../contract/runner-jobs.js';
 
 const surroundings = { gitProtocols: 'https:ssh', ansiblePlaybook: '/opt/ansible-playbook' };
 

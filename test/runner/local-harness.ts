@@ -2,13 +2,20 @@ import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterEach } from '@jest/globals';
 import {
   createLocalRunner,
   type LocalRunner,
   type LocalRunnerOptions,
 } from '../../src/runner/local.js';
 import { findJobProcesses } from '../../src/runner/process-tree.js';
-import type { RunnerHarness } from '../contract/runner-contract.js';
+import {
+  aLaunch,
+  aScript,
+  launch,
+  waitForOutput,
+  type RunnerHarness,
+} from '../contract/runner-jobs.js';
 import { waitFor } from '../support/wait.js';
 
 /** The interpreter itself: what the path has may be a shell script that adds variables and time. */
@@ -75,5 +82,36 @@ export function localOptions(
     graceSlackSeconds: 5,
     secrets: {},
     ...given,
+  };
+}
+
+/** One phase that left a daemon with its environment, as SSH's ControlPersist master is. */
+const busy = () =>
+  aLaunch([
+    aScript(
+      'one',
+      'setsid sh -c "trap \'\' TERM; sleep 1000; sleep 1000" & echo ready; sleep 1000',
+    ),
+    aScript('two', 'true'),
+  ]);
+
+/** Launched, and both at work. */
+export async function launchBusy({ runner }: LocalHarness) {
+  const given = busy();
+  await launch(runner, given);
+  await waitForOutput(runner, given.job.jobId, 'one', 'ready');
+  return given;
+}
+
+/** Opens harnesses that are closed after the test, however it ends. */
+export function useLocalHarnesses(): typeof createLocalHarness {
+  const opened: LocalHarness[] = [];
+  afterEach(async () => {
+    for (const harness of opened.splice(0)) await harness.close();
+  });
+  return async (options) => {
+    const harness = await createLocalHarness(options);
+    opened.push(harness);
+    return harness;
   };
 }

@@ -1,0 +1,144 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { jobPaths, readSupervisor } from '../../src/runner/job-directory.js';
+import { isAlive, readProcess } from '../../src/runner/process-identity.js';
+import {
+  aLaunch,
+  aScript,
+  awaitAll,
+  never,
+  readLog,
+  waitForOutput,
+  LOST,
+  SKIPPED,
+  STOPPED,
+} from '../contract/runner-jobs.js';
+import { waitFor } from '../support/wait.js';
+import { launchBusy, localOptions, useLocalHarnesses } from './local-harness.js';
+
+/** Launches what it is told on standard input, and stays. */
+const WORKER = `
+import { json } from 'node:stream/consumers';
+import { createLocalRunner } from '${process.cwd()}/dist/runner/local.js';
+const { options, given } = await json(process.stdin);
+const runner = createLocalRunner(options);
+const { signal } = new AbortController();
+const incarnation = await runner.prepare(given, signal);
+await runner.release(given.job.jobId, incarnation, signal);
+await runner.awaitPhase(given.job.jobId, 'one', signal);
+`;
+
+const open = useLocalHarnesses();
+
+describe('local runner: what dies', () => {
+  test.each(['supervisor', 'wrapper', 'both'] as const)(
+    '%s: lost, and nothing is left',
+    async (who) => {
+      const harness = await open();
+      const given = await launchBusy(harness);
+      const { jobId } = given.job;
+      const victims = [
+        ...(who === 'wrapper' ? [] : [await harness.findSupervisor(jobId)]),
+        ...(who === 'supervisor' ? [] : [await harness.findWrapper(jobId)]),
+      ];
+      const killedAt = Date.now();
+      for (const pid of victims) process.kill(pid, 'SIGKILL');
+      expect(await awaitAll(harness.runner, given)).toEqual([LOST, SKIPPED]);
+      expect(Date.now() - killedAt).toBeLessThan(10_000);
+      await waitFor(async () => (await harness.countProcesses(jobId)) === 0);
+      await harness.runner.stop(jobId, never);
+      expect(await awaitAll(harness.runner, given)).toEqual([LOST, SKIPPED]);
+      expect((await readLog(harness.runner, jobId, 'one')).toString()).toContain('ready\n');
+    },
+  );
+
+  test.each([
+    ['boot_id', 'of another boot'],
+    ['start_time', 1],
+  ])('supervisor whose number another process has, told by %s', async (member, value) => {
+    const harness = await open();
+    const given = await launchBusy(harness);
+    const { jobId } = given.job;
+    const path = harness.path(jobId, 'supervisor.json');
+    const identity = JSON.parse(await readFile(path, 'utf8')) as { pid: number };
+    for (const pid of [identity.pid, await harness.findWrapper(jobId)])
+      process.kill(pid, 'SIGKILL');
+    const other = {
+      ...identity,
+      pid: process.pid,
+      start_time: (await readProcess(process.pid))?.startTime,
+    };
+    await writeFile(path, JSON.stringify(other));
+    const believed = await readSupervisor(jobPaths(harness.path(jobId)));
+    expect(believed && (await isAlive(believed))).toBe(true);
+    await writeFile(path, JSON.stringify({ ...other, [member]: value }));
+    expect(await awaitAll(harness.runner, given)).toEqual([LOST, SKIPPED]);
+    expect(await harness.countProcesses(jobId)).toBe(0);
+  });
+
+  test('directory that vanishes: lost', async () => {
+    const harness = await open();
+    const given = await launchBusy(harness);
+    const { jobId } = given.job;
+    const waiting = harness.runner.awaitPhase(jobId, 'one', never);
+    await rename(harness.path(jobId), join(harness.jobsDirectory, 'cfs-elsewhere-00000000'));
+    expect(await waiting).toEqual({ kind: 'killed', reason: 'lost' });
+    expect(await harness.countProcesses(jobId)).toBe(0);
+  });
+
+  test('supervisor that does not answer is killed when it is told to stop', async () => {
+    const eager = await open({ graceSlackSeconds: 0 });
+    const given = await launchBusy(eager);
+    const { jobId } = given.job;
+    process.kill(await eager.findSupervisor(jobId), 'SIGSTOP');
+    await eager.runner.stop(jobId, never);
+    expect(await eager.countProcesses(jobId)).toBe(0);
+    expect(await awaitAll(eager.runner, given)).toEqual([STOPPED, SKIPPED]);
+  });
+});
+
+describe('removeControlFolder', () => {
+  test('removes the folder that the job makes for the sockets of SSH', async () => {
+    const harness = await open();
+    const given = await launchBusy(harness);
+    const { jobId } = given.job;
+    const makeFolder = [
+      'import sys, pathlib',
+      'from job.directory import JobDirectory',
+      'from job.settings import make_control_folder, to_control_folder',
+      'directory = JobDirectory(pathlib.Path(sys.argv[1]))',
+      'make_control_folder(directory)',
+      'print(to_control_folder(directory))',
+    ].join('\n');
+    const { python } = localOptions(harness.jobsDirectory);
+    const folder = execFileSync(python, ['-c', makeFolder, harness.path(jobId)], {
+      encoding: 'utf8',
+    }).trim();
+    expect((await stat(folder)).isDirectory()).toBe(true);
+    const victims = [await harness.findSupervisor(jobId), await harness.findWrapper(jobId)];
+    for (const pid of victims) process.kill(pid, 'SIGKILL');
+    await awaitAll(harness.runner, given);
+    await expect(stat(folder)).rejects.toThrow('ENOENT');
+  });
+});
+
+describe('local runner: worker', () => {
+  test('that is killed leaves its job running, and the next one sees its end', async () => {
+    const harness = await open();
+    const given = aLaunch([aScript('one', 'echo ready; while [ ! -e go ]; do sleep 0.05; done')]);
+    const { jobId } = given.job;
+    const worker = spawn(process.execPath, ['--input-type=module', '-e', WORKER], {
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
+    worker.stdin.end(JSON.stringify({ options: localOptions(harness.jobsDirectory), given }));
+    await waitForOutput(harness.runner, jobId, 'one', 'ready');
+    worker.kill('SIGKILL');
+    await once(worker, 'exit');
+    const waiting = harness.runner.awaitPhase(jobId, 'one', never);
+    await writeFile(harness.path(jobId, 'workspace', 'go'), '');
+    expect(await waiting).toMatchObject({ kind: 'exited', exitCode: 0 });
+  });
+});
