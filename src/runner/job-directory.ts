@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { realpath, rename, rm, stat } from 'node:fs/promises';
+import { realpath, rename, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { invalid } from '../core/errors.js';
-import { exists, isAbsent, readNames, readText } from './files.js';
+import { exists, isAbsent, readNames, readText, removeTree } from './files.js';
 import type { PhaseRecord } from './phase-record.js';
 import type { ProcessIdentity } from './process-identity.js';
 
@@ -78,7 +78,7 @@ export async function removeDirectory(jobsDirectory: string, directory: string):
     if (isAbsent(error)) return;
     throw error;
   }
-  await rm(doomed, { recursive: true, force: true, maxRetries: 3 });
+  await removeTree(doomed);
 }
 
 /** The one thing a job has outside of its directory: SSH's sockets, named as `job/settings.py` does it. */
@@ -87,7 +87,7 @@ export async function removeControlFolder({ directory }: JobPaths): Promise<void
   const real = join((await exists(jobs)) ? await realpath(jobs) : jobs, basename(directory));
   const digest = createHash('sha256').update(real).digest('hex');
   const folder = join(TEMPORARY_FILES, `keelson-ssh-${digest.slice(0, 12)}`);
-  await rm(folder, { recursive: true, force: true });
+  await removeTree(folder);
 }
 
 /** What preparations and removals left that died half-way; a preparation of the last hour may still go on. */
@@ -96,7 +96,7 @@ export async function removeLeftovers(jobsDirectory: string, now: Date): Promise
     const path = join(jobsDirectory, name);
     const old = async () => now.getTime() - (await stat(path)).mtimeMs > 3_600_000;
     if (name.startsWith('.removed-') || (name.startsWith('.prepare-') && (await old())))
-      await rm(path, { recursive: true, force: true });
+      await removeTree(path);
   }
 }
 

@@ -1,9 +1,8 @@
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { missing } from '../core/errors.js';
 import type { PhaseResult } from '../core/job.js';
-import { exists, mark, replaceFile } from './files.js';
+import { exists, mark, removeTree, replaceFile } from './files.js';
 import {
   readPhase,
   readPlan,
@@ -107,7 +106,7 @@ async function closeJob(paths: JobPaths, plan: JobPlan): Promise<void> {
     for (const { phase, record } of closePhases(records, killed, new Date().toISOString()))
       await replaceFile(paths.phase(phase), JSON.stringify(record));
   }
-  await rm(paths.secrets, { recursive: true, force: true });
-  await rm(join(paths.workspace, 'ssh'), { recursive: true, force: true });
+  await removeTree(paths.secrets);
+  await removeTree(join(paths.workspace, 'ssh'));
   await mark(paths.ended);
 }

@@ -1,8 +1,19 @@
 import { openSync, closeSync } from 'node:fs';
-import { mkdir, readdir, readFile, readlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  chmod,
+  chown,
+  mkdir,
+  rm,
+  readdir,
+  readFile,
+  readlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { readProcess } from '../../src/runner/process-identity.js';
+import { removeTree } from '../../src/runner/files.js';
 import { findJobProcesses } from '../../src/runner/process-tree.js';
 import {
   aCommand,
@@ -16,6 +27,7 @@ import {
 } from '../contract/runner-jobs.js';
 import { launchBusy, useLocalHarnesses } from './local-harness.js';
 
+const NOBODY = 65_534;
 const open = useLocalHarnesses();
 
 describe('local runner: release', () => {
@@ -79,6 +91,29 @@ describe('local runner: remove', () => {
     await harness.runner.remove(given.job.jobId, never);
     expect(await readdir(harness.jobsDirectory)).toEqual(['.prepare-new']);
     expect(await harness.countProcesses(given.job.jobId)).toBe(0);
+  });
+});
+
+describe('removeTree', () => {
+  test('removes what is read-only, also for an ordinary user', async () => {
+    const { jobsDirectory } = await open();
+    const top = join(jobsDirectory, 'top');
+    await mkdir(join(top, 'cache'), { recursive: true });
+    await writeFile(join(top, 'cache', 'file'), '');
+    await chmod(join(top, 'cache'), 0o555);
+    const isRoot = process.geteuid?.() === 0;
+    if (isRoot) {
+      for (const path of [jobsDirectory, top, join(top, 'cache')])
+        await chown(path, NOBODY, NOBODY);
+      process.seteuid?.(NOBODY);
+    }
+    try {
+      await expect(rm(top, { recursive: true })).rejects.toThrow('EACCES');
+      await removeTree(top);
+    } finally {
+      if (isRoot) process.seteuid?.(0);
+    }
+    expect(await readdir(jobsDirectory)).toEqual([]);
   });
 });
 
