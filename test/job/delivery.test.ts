@@ -1,0 +1,215 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createHmac } from 'node:crypto';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { gunzipSync } from 'node:zlib';
+import { waitFor } from '../support/wait.js';
+import { aCommand, createJob, exitOf, TOKEN, type TestJob } from './harness.js';
+import { startPhaseApi, type PhaseApi } from './phase-api.js';
+
+const jobs: TestJob[] = [];
+let api: PhaseApi;
+beforeEach(async () => {
+  api = await startPhaseApi(TOKEN);
+});
+afterEach(async () => {
+  await api.close();
+  jobs.splice(0).forEach((job) => job.remove());
+});
+
+/** A command that says `here` and goes on when it is let. */
+const WAIT = 'echo here; while [ ! -e go ]; do sleep 0.02; done;';
+
+function aJob(script: string, plan: Record<string, unknown> = {}): TestJob {
+  const job = createJob({
+    phases: [aCommand('only', script)],
+    plan: { api_url: api.url, report_wait_seconds: 20, ...plan },
+  });
+  jobs.push(job);
+  return job;
+}
+
+function goOn(job: TestJob): void {
+  writeFileSync(job.path('workspace/go'), '');
+}
+
+function writeHosts(count: number, more: Record<string, unknown> = {}): string {
+  const host = {
+    ok: 1,
+    changed: 0,
+    failed: 0,
+    skipped: 0,
+    unreachable: 0,
+    incomplete: false,
+    ...more,
+  };
+  return `python3 -c '
+import json, os
+hosts = [json.loads(${JSON.stringify(JSON.stringify(host))}) | {"host": "x%d" % i} for i in range(${count})]
+json.dump({"hosts": hosts}, open(os.environ["KEELSON_RESULTS"], "w"))';`;
+}
+
+/** As a worker reads it: the last line, where its signature fits. */
+function readReport(log: string): { phase: string; hosts: { host: string }[] } | undefined {
+  const [prefix, packed = '', signature] = (log.split('\n').at(-2) ?? '').split(':');
+  if (prefix !== 'keelson-report') return undefined;
+  if (createHmac('sha256', TOKEN).update(packed).digest('hex') !== signature) return undefined;
+  const text = gunzipSync(Buffer.from(packed, 'base64')).toString();
+  return JSON.parse(text) as { phase: string; hosts: { host: string }[] };
+}
+
+describe('delivery', () => {
+  it('tells start, log and end while and after the phase runs', async () => {
+    const job = aJob(`${WAIT} echo there; exit 4`);
+    const child = job.startPhase('only');
+    await waitFor(() => api.log.toString() === 'here\n');
+    expect(api.states).toEqual([{ state: 'running', started_at: job.phase('only')?.started_at }]);
+    goOn(job);
+    expect(await exitOf(child)).toBe(4);
+    expect(api.log.toString()).toBe('here\nthere\n');
+    const { started_at, ended_at } = job.phase('only') ?? {};
+    expect(api.states[1]).toEqual({
+      state: 'ended',
+      started_at,
+      ended_at,
+      exit_code: 4,
+      log_bytes: 11,
+    });
+    expect(new Set(api.requests.map((request) => request.split(' ')[1]))).toEqual(
+      new Set(['', '/log'].map((end) => `/base/jobs/${job.id}/phases/only${end}`)),
+    );
+  });
+
+  it('tells what ended the phase', async () => {
+    const job = aJob('sleep 60', {
+      phases: [aCommand('only', 'sleep 60', { timeout_seconds: 0.3 })],
+    });
+    await exitOf(job.startPhase('only'));
+    expect(api.states.at(-1)).toMatchObject({ state: 'ended', killed: 'timeout' });
+    expect(api.states.at(-1)).not.toHaveProperty('exit_code');
+  });
+
+  it('does not slow a phase whose API is away, and delivers all of it later', async () => {
+    await api.pause();
+    const job = aJob('head -c 5000000 /dev/urandom; touch written');
+    const child = job.startPhase('only');
+    await waitFor(() => existsSync(job.path('workspace/written')));
+    await api.resume();
+    expect(await exitOf(child)).toBe(0);
+    expect(api.log.equals(readFileSync(job.path('logs/only.log')))).toBe(true);
+    expect(api.states.at(-1)).toMatchObject({ state: 'ended', log_bytes: 5_000_000 });
+  });
+
+  it('goes on where the API has got to', async () => {
+    const job = aJob(`${WAIT} echo there`);
+    const child = job.startPhase('only');
+    await waitFor(() => api.log.toString() === 'here\n');
+    api.forget(2);
+    goOn(job);
+    await exitOf(child);
+    expect(api.log.toString()).toBe('here\nthere\n');
+  });
+
+  it('repeats what was answered with 503, and waits as long as it was asked to', async () => {
+    let refusals = 2;
+    api.interrupt = (method) =>
+      method === 'PATCH' && refusals-- > 0
+        ? { status: 503, headers: { 'Retry-After': '1' } }
+        : undefined;
+    const job = aJob('echo here');
+    await exitOf(job.startPhase('only'));
+    expect(api.log.toString()).toBe('here\n');
+    const { ended_at } = job.phase('only') ?? {};
+    expect(Date.now() - Date.parse(ended_at ?? '')).toBeGreaterThan(1900);
+  });
+
+  it.each([401, 404, 410])('stops for good at %d, and says so', async (status) => {
+    api.interrupt = (method) => (method === 'PATCH' ? { status } : undefined);
+    const job = aJob('echo here');
+    expect(await exitOf(job.startPhase('only'))).toBe(0);
+    expect(job.log('only')).toBe(
+      `here\nThe API answered ${status}: the rest of this phase is not delivered.\n`,
+    );
+    expect(job.phase('only')?.log_bytes).toBe(job.log('only').length);
+    expect(api.requests.filter((request) => request.startsWith('PATCH'))).toHaveLength(1);
+  });
+
+  it('waits for an API that is away no longer than it may', async () => {
+    await api.close();
+    const job = aJob('echo here', { report_wait_seconds: 0.5 });
+    await exitOf(job.startPhase('only'));
+    const waited = Date.now() - Date.parse(job.phase('only')?.ended_at ?? '');
+    expect(waited).toBeGreaterThan(450);
+    expect(waited).toBeLessThan(5_000);
+    expect(job.log('only')).toBe('here\n');
+  });
+
+  it('waits for five seconds at most after it was told to stop', async () => {
+    await api.close();
+    const job = aJob('echo here', { report_wait_seconds: 600 });
+    const child = job.startPhase('only');
+    await job.waitForLog('only', 'here');
+    child.kill('SIGTERM');
+    await exitOf(child);
+    expect(job.phase('only')).toMatchObject({ state: 'ended' });
+  }, 15_000);
+});
+
+describe('host results', () => {
+  it('arrive in batches of 1,000 with a rising sequence, the last one final', async () => {
+    const job = aJob(writeHosts(2500));
+    await exitOf(job.startPhase('only'));
+    const final = api.hosts.slice(-3);
+    expect(final.map(({ hosts }) => hosts.length)).toEqual([1000, 1000, 500]);
+    expect(final.map(({ final: isFinal }) => isFinal)).toEqual([false, false, true]);
+    const sequences = api.hosts.map(({ sequence }) => sequence);
+    expect(sequences).toEqual([...sequences].sort((a, b) => a - b));
+    expect(new Set(sequences).size).toBe(sequences.length);
+    expect(job.log('only')).toBe('');
+  });
+
+  it('arrive while the phase runs', async () => {
+    const job = aJob(`${writeHosts(1)} ${WAIT}`);
+    const child = job.startPhase('only');
+    await waitFor(() => api.hosts.length === 1);
+    expect(api.hosts[0]).toMatchObject({ final: false, hosts: [{ host: 'x0', ok: 1 }] });
+    goOn(job);
+    await exitOf(child);
+    expect(api.hosts.at(-1)).toMatchObject({ final: true });
+  });
+
+  it('have their messages redacted and cut', async () => {
+    const job = aJob(
+      writeHosts(1, { task: `use ${TOKEN}`, message: `${TOKEN} ${'ä'.repeat(2000)}` }),
+    );
+    await exitOf(job.startPhase('only'));
+    const [host] = api.hosts.at(-1)?.hosts ?? [];
+    expect(host).toMatchObject({ task: 'use ***', message: `*** ${'ä'.repeat(510)}` });
+  });
+
+  it('are the signed last line of a log whose API was away', async () => {
+    await api.close();
+    const job = aJob(`${writeHosts(2)} printf 'no newline'`, { report_wait_seconds: 0.2 });
+    await exitOf(job.startPhase('only'));
+    const log = job.log('only');
+    expect(log).toMatch(/^no newline\nkeelson-report:[^\n]+\n$/);
+    expect(readReport(log)).toMatchObject({
+      phase: 'only',
+      hosts: [{ host: 'x0' }, { host: 'x1' }],
+    });
+    expect(job.phase('only')?.log_bytes).toBe(log.length);
+  });
+
+  it('are the signed last line also where there is no API at all', async () => {
+    const job = aJob(writeHosts(1), { api_url: null });
+    await exitOf(job.startPhase('only'));
+    expect(readReport(job.log('only'))).toMatchObject({ hosts: [{ host: 'x0' }] });
+  });
+
+  it('do not come from a line that a task has forged', async () => {
+    const packed = 'H4sIAAAAAAAAA6tWyi8uULKKjq0FAHyI5ygPAAAA';
+    const job = aJob(`echo keelson-report:${packed}:${'0'.repeat(64)}`, { api_url: null });
+    await exitOf(job.startPhase('only'));
+    expect(job.log('only')).toContain(packed);
+    expect(readReport(job.log('only'))).toBeUndefined();
+  });
+});

@@ -1,0 +1,152 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { waitFor } from '../support/wait.js';
+
+export const PROJECT = resolve(import.meta.dirname, '../..');
+export const CACHE = process.env['KEELSON_CACHE'] ?? join(homedir(), '.cache/keelson');
+export const ANSIBLE = join(CACHE, 'ansible-2.16/bin/ansible-playbook');
+export const TOKEN = 'token-0123456789abcdef';
+
+export interface JobOptions {
+  readonly phases: readonly Record<string, unknown>[];
+  readonly plan?: Record<string, unknown>;
+  /** Relative to the job's directory. */
+  readonly files?: Record<string, string | Uint8Array>;
+}
+
+export interface PhaseFile {
+  readonly state: string;
+  readonly started_at: string | null;
+  readonly ended_at: string | null;
+  readonly exit_code: number | null;
+  readonly killed: string | null;
+  readonly unstarted: string | null;
+  readonly log_bytes: number;
+}
+
+export interface TestJob {
+  readonly directory: string;
+  readonly id: string;
+  path(...names: string[]): string;
+  /** Starts the supervisor. */
+  start(): ChildProcess;
+  /** Starts the wrapper of one phase; a piped output must be read to its end. */
+  startPhase(phase: string, output?: 'ignore' | 'pipe'): ChildProcess;
+  /** Runs the whole job to its end. */
+  run(): Promise<void>;
+  phase(name: string): PhaseFile | undefined;
+  log(name: string): string;
+  waitForLog(name: string, text: string): Promise<void>;
+  remove(): void;
+}
+
+let count = 0;
+
+export function createJob({ phases, plan = {}, files = {} }: JobOptions): TestJob {
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-job-'));
+  const id = `cfs-job-test-${process.pid}-${++count}`;
+  const path = (...names: string[]) => join(directory, ...names);
+  const all = {
+    'secrets/token': TOKEN,
+    'workspace/ansible.cfg': readFileSync(join(PROJECT, 'job/ansible.cfg')),
+    'job.json': JSON.stringify({ ...planOf(id), phases, ...plan }),
+    ...files,
+  };
+  for (const [name, content] of Object.entries(all)) {
+    mkdirSync(dirname(path(name)), { recursive: true, mode: 0o700 });
+    writeFileSync(path(name), content, { mode: 0o600 });
+  }
+  const start = (output: 'ignore' | 'pipe', ...argv: string[]) =>
+    spawn('python3', ['-m', 'job', ...argv, '--directory', directory], {
+      cwd: PROJECT,
+      stdio: ['ignore', output, 'inherit'],
+      env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', KEELSON_JOB: id },
+    });
+  const log = (name: string) =>
+    existsSync(path('logs', `${name}.log`))
+      ? readFileSync(path('logs', `${name}.log`), 'utf8')
+      : '';
+  return {
+    directory,
+    id,
+    path,
+    start: () => start('ignore', 'all'),
+    startPhase: (phase, output = 'ignore') => start(output, 'run', phase),
+    async run() {
+      const child = start('ignore', 'all');
+      await once(child, 'exit');
+    },
+    phase: (name) => readPhase(path('phases', `${name}.json`)),
+    log,
+    async waitForLog(name, text) {
+      await waitFor(() => log(name).includes(text), { what: `"${text}" in ${name}` });
+    },
+    remove: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}
+
+function planOf(id: string): Record<string, unknown> {
+  return {
+    job_id: id,
+    session_name: 'test',
+    configuration_name: 'test',
+    inventory_type: 'spec',
+    debug_on_failure: false,
+    grace_seconds: 1,
+    report_wait_seconds: 1,
+    api_url: null,
+    git_protocols: 'https:ssh:file',
+    ansible_playbook: ANSIBLE,
+  };
+}
+
+function readPhase(file: string): PhaseFile | undefined {
+  if (!existsSync(file)) return undefined;
+  return JSON.parse(readFileSync(file, 'utf8')) as PhaseFile;
+}
+
+export function aCommand(
+  name: string,
+  script: string,
+  more: Record<string, unknown> = {},
+): Record<string, unknown> {
+  return { name, kind: 'command', argv: ['bash', '-c', script], timeout_seconds: 0, ...more };
+}
+
+/** A program that leaves as daemons do: forks twice, in a session of its own, and keeps running. */
+export function daemonize(seconds: number): string {
+  return `python3 -c 'import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(${seconds})
+    os._exit(0)
+os.wait()'`;
+}
+
+/** Processes of a job, by the mark in their environment. */
+export async function processesOf(id: string): Promise<readonly number[]> {
+  const { readdir, readFile } = await import('node:fs/promises');
+  const found: number[] = [];
+  for (const name of await readdir('/proc')) {
+    if (!/^\d+$/.test(name)) continue;
+    const environment = await readFile(`/proc/${name}/environ`, 'utf8').catch(() => '');
+    if (environment.split('\0').includes(`KEELSON_JOB=${id}`)) found.push(Number(name));
+  }
+  return found;
+}
+
+export async function waitForNothing(id: string, timeoutMs = 10_000): Promise<void> {
+  await waitFor(async () => (await processesOf(id)).length === 0, {
+    timeoutMs,
+    what: `the end of every process of ${id}`,
+  });
+}
+
+export async function exitOf(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+  return child.exitCode;
+}

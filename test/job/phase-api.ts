@@ -1,0 +1,107 @@
+import { once } from 'node:events';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+import { gunzipSync } from 'node:zlib';
+
+export interface HostsReport {
+  readonly sequence: number;
+  readonly final: boolean;
+  readonly hosts: readonly Record<string, unknown>[];
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers?: Record<string, string>;
+}
+
+/** The API of one phase: keeps what is delivered, as `design.md` 5a says. */
+export interface PhaseApi {
+  readonly url: string;
+  readonly log: Buffer;
+  readonly states: readonly Record<string, unknown>[];
+  readonly hosts: readonly HostsReport[];
+  readonly requests: readonly string[];
+  /** Answers instead of the state kept here, while it returns something. */
+  interrupt: (method: string, path: string) => Reply | undefined;
+  /** Drops what it has of the log beyond `offset`. */
+  forget(offset: number): void;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startPhaseApi(token: string): Promise<PhaseApi> {
+  const states: Record<string, unknown>[] = [];
+  const hosts: HostsReport[] = [];
+  const requests: string[] = [];
+  let log = Buffer.alloc(0);
+
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { method = '', url = '', headers } = request;
+    const raw = await buffer(request);
+    const body = headers['content-encoding'] === 'gzip' ? gunzipSync(raw) : raw;
+    requests.push(`${method} ${url}`);
+    const { status, headers: answers } = reply(method, url, headers, body);
+    response.writeHead(status, answers).end();
+  };
+  const reply = (
+    method: string,
+    url: string,
+    headers: IncomingHttpHeaders,
+    body: Buffer,
+  ): Reply => {
+    const interruption = api.interrupt(method, url);
+    if (interruption !== undefined) return interruption;
+    if (headers.authorization !== `Bearer ${token}`) return { status: 401 };
+    if (method === 'PATCH') return append(Number(headers['upload-offset']), body);
+    if (url.endsWith('/hosts')) hosts.push(JSON.parse(body.toString()) as HostsReport);
+    else states.push(JSON.parse(body.toString()) as Record<string, unknown>);
+    return { status: 204 };
+  };
+  const append = (offset: number, body: Buffer): Reply => {
+    const status = offset > log.length ? 409 : 204;
+    if (status === 204) log = Buffer.concat([log.subarray(0, offset), body]);
+    return { status, headers: { 'Upload-Offset': String(log.length) } };
+  };
+  const server = createServer((request, response) => {
+    answer(request, response).catch((error: unknown) => response.destroy(error as Error));
+  });
+  const listen = async (port: number): Promise<number> => {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  };
+  const pause = async (): Promise<void> => {
+    if (!server.listening) return;
+    const closed = once(server, 'close');
+    server.close();
+    server.closeAllConnections();
+    await closed;
+  };
+  const port = await listen(0);
+  const api: PhaseApi = {
+    url: `http://127.0.0.1:${port}/base`,
+    get log() {
+      return log;
+    },
+    states,
+    hosts,
+    requests,
+    interrupt: () => undefined,
+    forget(offset) {
+      log = log.subarray(0, offset);
+    },
+    pause,
+    async resume() {
+      await listen(port);
+    },
+    close: pause,
+  };
+  return api;
+}

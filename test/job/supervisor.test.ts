@@ -1,0 +1,222 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { waitFor } from '../support/wait.js';
+import {
+  aCommand,
+  createJob,
+  daemonize,
+  exitOf,
+  processesOf,
+  waitForNothing,
+  type JobOptions,
+  type TestJob,
+} from './harness.js';
+
+const jobs: TestJob[] = [];
+afterEach(() => jobs.splice(0).forEach((job) => job.remove()));
+
+function aJob(options: JobOptions): TestJob {
+  const job = createJob(options);
+  jobs.push(job);
+  return job;
+}
+
+async function isAlive(pid: number, job: TestJob): Promise<boolean> {
+  return (await processesOf(job.id)).includes(pid);
+}
+
+async function pidIn(job: TestJob, file: string): Promise<number> {
+  return waitFor(() => Number(readFileSync(job.path('workspace', file), 'utf8')));
+}
+
+/** The wrapper is the only process of the job that its supervisor has started. */
+async function wrapperOf(job: TestJob, supervisor: number): Promise<number> {
+  return waitFor(async () => {
+    for (const pid of await processesOf(job.id)) {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      if (stat.slice(stat.lastIndexOf(')')).split(' ')[2] === String(supervisor)) return pid;
+    }
+    return undefined;
+  });
+}
+
+describe('all', () => {
+  it('runs the phases in order and says when the job is over', async () => {
+    const job = aJob({
+      phases: [aCommand('first', 'echo 1 >> order'), aCommand('second', 'echo 2 >> order')],
+    });
+    await job.run();
+    expect(readFileSync(job.path('workspace/order'), 'utf8')).toBe('1\n2\n');
+    const [first, second] = [job.phase('first'), job.phase('second')];
+    expect(first).toMatchObject({ state: 'ended', exit_code: 0, killed: null, unstarted: null });
+    expect((first?.ended_at ?? '') <= (second?.started_at ?? '')).toBe(true);
+    expect(first?.started_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
+    expect(existsSync(job.path('ended'))).toBe(true);
+  });
+
+  it('stops at the first failure and records the others as skipped', async () => {
+    const job = aJob({
+      phases: [aCommand('good', 'true'), aCommand('bad', 'exit 3'), aCommand('never', 'touch ran')],
+    });
+    await job.run();
+    expect(job.phase('bad')).toMatchObject({ exit_code: 3 });
+    expect(job.phase('never')).toMatchObject({
+      state: 'ended',
+      started_at: null,
+      exit_code: null,
+      unstarted: 'skipped',
+    });
+    expect(existsSync(job.path('workspace/ran'))).toBe(false);
+  });
+
+  it('removes secrets and keys before it says that the job is over', async () => {
+    const job = aJob({
+      phases: [aCommand('only', 'cat ssh/id_ecdsa >/dev/null')],
+      files: { 'workspace/ssh/id_ecdsa': 'a key', 'secrets/git-ssh-key': 'another' },
+    });
+    await job.run();
+    expect(job.phase('only')).toMatchObject({ exit_code: 0 });
+    expect(existsSync(job.path('secrets'))).toBe(false);
+    expect(existsSync(job.path('workspace/ssh/id_ecdsa'))).toBe(false);
+  });
+
+  it('runs nothing a second time', async () => {
+    const job = aJob({ phases: [aCommand('only', 'echo ran >> runs')] });
+    await job.run();
+    await job.run();
+    expect(readFileSync(job.path('workspace/runs'), 'utf8')).toBe('ran\n');
+  });
+
+  it('leaves a job to the supervisor that runs it', async () => {
+    const job = aJob({
+      phases: [aCommand('only', 'echo ran >> runs; while [ ! -e go ]; do sleep 0.05; done')],
+    });
+    const first = job.start();
+    await waitFor(() => existsSync(job.path('workspace/runs')));
+    expect(await exitOf(job.start())).toBe(0);
+    writeFileSync(job.path('workspace/go'), '');
+    await exitOf(first);
+    expect(readFileSync(job.path('workspace/runs'), 'utf8')).toBe('ran\n');
+  });
+
+  it('starts no phase of a job that was stopped before', async () => {
+    const job = aJob({
+      phases: [aCommand('first', 'touch ran'), aCommand('second', 'touch ran')],
+      files: { stopped: '' },
+    });
+    await job.run();
+    expect(job.phase('first')).toMatchObject({
+      state: 'ended',
+      killed: 'stopped',
+      started_at: null,
+    });
+    expect(job.phase('second')).toMatchObject({ unstarted: 'skipped' });
+    expect(existsSync(job.path('workspace/ran'))).toBe(false);
+    expect(existsSync(job.path('ended'))).toBe(true);
+  });
+
+  it('tells who it is', async () => {
+    const job = aJob({ phases: [aCommand('only', 'sleep 60')] });
+    const supervisor = job.start();
+    const identity = await waitFor(
+      () =>
+        JSON.parse(readFileSync(job.path('supervisor.json'), 'utf8')) as Record<string, unknown>,
+    );
+    const stat = readFileSync(`/proc/${supervisor.pid}/stat`, 'utf8');
+    expect(identity).toEqual({
+      pid: supervisor.pid,
+      start_time: Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]),
+      boot_id: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+    });
+    supervisor.kill('SIGTERM');
+    await exitOf(supervisor);
+  });
+});
+
+describe('stop', () => {
+  it('ends a phase that ignores SIGTERM after the grace time, and skips the rest', async () => {
+    const job = aJob({
+      phases: [
+        aCommand('deaf', `trap '' TERM; echo here; while :; do sleep 0.1; done`),
+        aCommand('later', 'true'),
+      ],
+    });
+    const supervisor = job.start();
+    await job.waitForLog('deaf', 'here');
+    supervisor.kill('SIGTERM');
+    await exitOf(supervisor);
+    expect(job.phase('deaf')).toMatchObject({ exit_code: null, killed: 'stopped' });
+    expect(job.phase('later')).toMatchObject({ unstarted: 'skipped' });
+    expect(await processesOf(job.id)).toEqual([]);
+  });
+
+  it('lets a phase that heeds SIGTERM say its last words', async () => {
+    const job = aJob({
+      phases: [
+        aCommand('polite', `trap 'echo bye; exit 0' TERM; echo here; while :; do sleep 0.1; done`),
+      ],
+    });
+    const supervisor = job.start();
+    await job.waitForLog('polite', 'here');
+    supervisor.kill('SIGTERM');
+    await exitOf(supervisor);
+    expect(job.log('polite')).toContain('bye\n');
+    expect(job.phase('polite')).toMatchObject({ killed: 'stopped' });
+  });
+
+  it('reaches the wrapper also while that one starts', async () => {
+    const job = aJob({ phases: [aCommand('only', 'sleep 60')] });
+    const supervisor = job.start();
+    await wrapperOf(job, supervisor.pid ?? 0);
+    supervisor.kill('SIGTERM');
+    await exitOf(supervisor);
+    expect(job.phase('only')).toMatchObject({ state: 'ended', killed: 'stopped' });
+    expect(await processesOf(job.id)).toEqual([]);
+  });
+});
+
+describe('vanished', () => {
+  const busy = () =>
+    aCommand('busy', `${daemonize(300)}; echo $$ > pid; echo here; exec sleep 300`);
+
+  it('supervisor: the wrapper ends the phase and everything below it', async () => {
+    const job = aJob({ phases: [busy(), aCommand('later', 'touch ran')] });
+    const supervisor = job.start();
+    await job.waitForLog('busy', 'here');
+    supervisor.kill('SIGKILL');
+    await waitForNothing(job.id);
+    expect(job.phase('busy')).toMatchObject({ state: 'ended', killed: 'lost' });
+    expect(existsSync(job.path('ended'))).toBe(false);
+    expect(existsSync(job.path('workspace/ran'))).toBe(false);
+  });
+
+  it('wrapper: the supervisor ends what is left and records the phase as lost', async () => {
+    const job = aJob({ phases: [busy(), aCommand('later', 'touch ran')] });
+    const supervisor = job.start();
+    const command = await pidIn(job, 'pid');
+    await job.waitForLog('busy', 'here');
+    process.kill(await wrapperOf(job, supervisor.pid ?? 0), 'SIGKILL');
+    await exitOf(supervisor);
+    expect(await isAlive(command, job)).toBe(false);
+    expect(await processesOf(job.id)).toEqual([]);
+    expect(job.phase('busy')).toMatchObject({ state: 'ended', killed: 'lost', log_bytes: 5 });
+    expect(job.phase('later')).toMatchObject({ unstarted: 'skipped' });
+    expect(existsSync(job.path('ended'))).toBe(true);
+  });
+
+  it('both at once: the command goes too, and what left its session carries the mark of the job', async () => {
+    const job = aJob({ phases: [busy()] });
+    const supervisor = job.start();
+    const command = await pidIn(job, 'pid');
+    await job.waitForLog('busy', 'here');
+    const wrapper = await wrapperOf(job, supervisor.pid ?? 0);
+    process.kill(supervisor.pid ?? 0, 'SIGSTOP');
+    process.kill(wrapper, 'SIGKILL');
+    supervisor.kill('SIGKILL');
+    await waitFor(async () => !(await isAlive(command, job)));
+    const left = await processesOf(job.id);
+    expect(left).toHaveLength(1);
+    left.forEach((pid) => process.kill(pid, 'SIGKILL'));
+    await waitForNothing(job.id);
+  });
+});

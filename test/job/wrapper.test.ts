@@ -1,0 +1,187 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { buffer } from 'node:stream/consumers';
+import { waitFor } from '../support/wait.js';
+import {
+  aCommand,
+  createJob,
+  daemonize,
+  exitOf,
+  processesOf,
+  TOKEN,
+  type JobOptions,
+  type TestJob,
+} from './harness.js';
+
+const jobs: TestJob[] = [];
+afterEach(() => jobs.splice(0).forEach((job) => job.remove()));
+
+function aJob(options: JobOptions): TestJob {
+  const job = createJob(options);
+  jobs.push(job);
+  return job;
+}
+
+async function runPhase(
+  job: TestJob,
+  phase: string,
+): Promise<{ code: number | null; output: Buffer }> {
+  const child = job.startPhase(phase, 'pipe');
+  const [output, code] = await Promise.all([
+    child.stdout === null ? Buffer.alloc(0) : buffer(child.stdout),
+    exitOf(child),
+  ]);
+  return { code, output };
+}
+
+describe('run', () => {
+  it.each([0, 1, 7, 255])('ends with the exit code %d of the command', async (code) => {
+    const job = aJob({ phases: [aCommand('only', `exit ${code}`)] });
+    expect((await runPhase(job, 'only')).code).toBe(code);
+    expect(job.phase('only')).toMatchObject({ exit_code: code, killed: null });
+  });
+
+  it('answers 128 and the signal where the command died of one', async () => {
+    const job = aJob({ phases: [aCommand('only', 'kill -9 $$')] });
+    expect((await runPhase(job, 'only')).code).toBe(137);
+    expect(job.phase('only')).toMatchObject({ exit_code: 137, killed: null });
+  });
+
+  it('refuses to run a phase twice and leaves its record alone', async () => {
+    const job = aJob({ phases: [aCommand('only', 'echo ran')] });
+    await runPhase(job, 'only');
+    const before = job.phase('only');
+    expect((await runPhase(job, 'only')).code).toBe(79);
+    expect(job.phase('only')).toEqual(before);
+    expect(job.log('only')).toBe('ran\n');
+  });
+
+  it('says that a command cannot be started', async () => {
+    const job = aJob({ phases: [{ ...aCommand('only', ''), argv: ['/does/not/exist'] }] });
+    expect((await runPhase(job, 'only')).code).toBe(79);
+    expect(job.log('only')).toBe('ERROR! /does/not/exist: No such file or directory.\n');
+  });
+
+  it('gives the command a clean environment and nothing to read', async () => {
+    const job = aJob({ phases: [aCommand('only', 'env | cut -d= -f1 | sort | xargs; cat')] });
+    await runPhase(job, 'only');
+    expect(job.log('only')).toBe('HOME KEELSON_JOB KEELSON_RESULTS LANG PATH PWD SHLVL TMPDIR _\n');
+  });
+
+  it('writes the same bytes to its output, to the log and into the record', async () => {
+    const script = 'head -c 3000000 /dev/urandom | tee copy; printf "no newline"';
+    const job = aJob({ phases: [aCommand('only', script)] });
+    const { output } = await runPhase(job, 'only');
+    const expected = Buffer.concat([
+      readFileSync(job.path('workspace/copy')),
+      Buffer.from('no newline'),
+    ]);
+    expect(output.equals(expected)).toBe(true);
+    expect(readFileSync(job.path('logs/only.log')).equals(expected)).toBe(true);
+    expect(job.phase('only')?.log_bytes).toBe(expected.length);
+  });
+
+  it('keeps 200 MB of output whole without keeping it in memory', async () => {
+    const script =
+      'yes 0123456789abcdefghijklmnopqrstuvwxyz | head -c 200000000; echo; grep VmHWM /proc/$PPID/status';
+    const job = aJob({ phases: [aCommand('only', script)] });
+    const child = job.startPhase('only', 'pipe');
+    const hash = createHash('sha256');
+    child.stdout?.on('data', (data: Buffer) => hash.update(data));
+    expect(await exitOf(child)).toBe(0);
+    const log = readFileSync(job.path('logs/only.log'));
+    expect(createHash('sha256').update(log).digest('hex')).toBe(hash.digest('hex'));
+    const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(log.subarray(-100).toString()) ?? [];
+    expect(log.length).toBeGreaterThan(200_000_000);
+    expect(Number(kilobytes)).toBeLessThan(60_000);
+  }, 60_000);
+
+  it('ends the phase at its time limit', async () => {
+    const job = aJob({
+      phases: [aCommand('slow', 'printf begun; sleep 60', { timeout_seconds: 0.5 })],
+    });
+    expect((await runPhase(job, 'slow')).code).toBe(124);
+    expect(job.phase('slow')).toMatchObject({ exit_code: null, killed: 'timeout' });
+    expect(job.log('slow')).toBe(
+      'begun\nERROR! The phase was ended: its time limit of 0.5 s has passed.\n',
+    );
+  });
+
+  it.each([
+    ['a background child', 'sleep 300 & echo started'],
+    ['a child in a session of its own', 'setsid -f sleep 300; echo started'],
+    ['a daemon, as SSH leaves its ControlPersist master', `${daemonize(300)}; echo started`],
+    ['a child that ignores SIGTERM', `(trap '' TERM; sleep 300; sleep 300) & echo started`],
+    ['a child that is stopped', '(kill -STOP $BASHPID; sleep 300) & echo started'],
+  ])('ends %s that the command leaves behind', async (_what, script) => {
+    const job = aJob({ phases: [aCommand('only', script)] });
+    expect((await runPhase(job, 'only')).code).toBe(0);
+    expect(await processesOf(job.id)).toEqual([]);
+    expect(job.log('only')).toBe('started\n');
+    expect(job.phase('only')).toMatchObject({ exit_code: 0, killed: null });
+  });
+
+  it('records a phase that was told to stop as stopped, with all of its output', async () => {
+    const job = aJob({ phases: [aCommand('only', `${daemonize(300)}; echo here; sleep 300`)] });
+    const child = job.startPhase('only');
+    await job.waitForLog('only', 'here');
+    child.kill('SIGTERM');
+    expect(await exitOf(child)).toBe(143);
+    expect(job.phase('only')).toMatchObject({ exit_code: null, killed: 'stopped' });
+    expect(job.log('only')).toBe('here\nThe phase was ended: stopped.\n');
+    expect(job.phase('only')?.log_bytes).toBe(statSync(job.path('logs/only.log')).size);
+    expect(await processesOf(job.id)).toEqual([]);
+  });
+
+  it('says that nothing is held for debugging', async () => {
+    const job = aJob({ phases: [aCommand('only', 'exit 2')], plan: { debug_on_failure: true } });
+    await runPhase(job, 'only');
+    expect(job.log('only')).toContain('debug_on_failure has no effect in this version');
+  });
+});
+
+describe('redaction', () => {
+  const password = 'p@ss/word 1';
+  const secrets = {
+    'secrets/git-credentials': `https://user:${encodeURIComponent(password)}@git.example.org\n`,
+    'workspace/ssh/id_ecdsa':
+      '-----BEGIN KEY-----\nabcdefghijklmnopqrstuvwxyz\n-----END KEY-----\n',
+  };
+
+  it('hides token, passwords as written, decoded and as sent, and lines of keys', async () => {
+    const basic = Buffer.from(`user:${password}`).toString('base64');
+    const words = [
+      TOKEN,
+      password,
+      encodeURIComponent(password),
+      basic,
+      'abcdefghijklmnopqrstuvwxyz',
+    ];
+    const argv = ['printf', '%s\n', ...words, '-----BEGIN KEY-----'];
+    const job = aJob({ phases: [{ ...aCommand('only', ''), argv }], files: secrets });
+    const { output } = await runPhase(job, 'only');
+    expect(output.toString()).toBe(`${'***\n'.repeat(5)}-----BEGIN KEY-----\n`);
+    expect(job.log('only')).toBe(output.toString());
+  });
+
+  it('hides a secret however the output is cut into pieces', async () => {
+    const script = `import sys, time
+for byte in b"<${TOKEN}|${TOKEN}${TOKEN}|${TOKEN.slice(0, 9)}|${TOKEN.slice(0, 5)}${TOKEN}>":
+    sys.stdout.buffer.write(bytes([byte])); sys.stdout.buffer.flush(); time.sleep(0.001)`;
+    const argv = ['python3', '-c', script];
+    const job = aJob({ phases: [{ ...aCommand('only', ''), argv }] });
+    await runPhase(job, 'only');
+    expect(job.log('only')).toBe(`<***|******|${TOKEN.slice(0, 9)}|${TOKEN.slice(0, 5)}***>`);
+  });
+
+  it('shows what only began like a secret, while the command goes on', async () => {
+    const job = aJob({
+      phases: [aCommand('only', `printf 'x${TOKEN.slice(0, 4)}y'; read -t 30 <> <(:)`)],
+    });
+    const child = job.startPhase('only');
+    await waitFor(() => job.log('only') === `x${TOKEN.slice(0, 4)}y`);
+    child.kill('SIGTERM');
+    await exitOf(child);
+  });
+});
