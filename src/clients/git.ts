@@ -100,7 +100,7 @@ function requireSuccess(url: string, end: GitEnd): void {
 function toEnvironment(options: GitOptions): Readonly<Record<string, string>> {
   const { protocols, caFile, sshKeyFile, knownHostsFile } = options;
   const ssh = ['ssh', '-F', '/dev/null', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=10'];
-  ssh.push('-o', 'StrictHostKeyChecking=yes');
+  ssh.push('-o', 'StrictHostKeyChecking=yes', '-o', 'ServerAliveInterval=10');
   if (knownHostsFile !== undefined) ssh.push('-o', quote(`UserKnownHostsFile="${knownHostsFile}"`));
   if (sshKeyFile !== undefined) ssh.push('-o', 'IdentitiesOnly=yes', '-i', quote(sshKeyFile));
   return {
@@ -117,10 +117,13 @@ function toEnvironment(options: GitOptions): Readonly<Record<string, string>> {
 }
 
 /** `get` alone reaches the store: after a refusal git tells its helpers to erase, and the file is the operator's. */
-function toSettings({ credentialsFile }: GitOptions): readonly string[] {
-  if (credentialsFile === undefined) return ['-c', 'credential.helper='];
+function toSettings({ credentialsFile, timeoutSeconds = 30 }: GitOptions): readonly string[] {
+  // Ends a transfer that stands still even when this process is gone and cannot.
+  const patience = ['http.lowSpeedLimit=1', `http.lowSpeedTime=${Math.ceil(timeoutSeconds)}`];
+  const settings = patience.flatMap((setting) => ['-c', setting]);
+  if (credentialsFile === undefined) return [...settings, '-c', 'credential.helper='];
   const store = `git credential-store --file=${quote(credentialsFile)} get`;
-  return ['-c', `credential.helper=!f() { test "$1" != get || ${store}; }; f`];
+  return [...settings, '-c', `credential.helper=!f() { test "$1" != get || ${store}; }; f`];
 }
 
 /** For the shell by which git starts helpers and ssh. */
