@@ -37,6 +37,8 @@ ABSENT = re.compile(
     r"|not a git repository|transport '.*' not allowed|unable to find remote helper",
     re.IGNORECASE,
 )
+# What our own line says already.
+PREFIX = re.compile(r"^(fatal|error): (unable to access '[^']*': )?")
 # The server is there and has or gives no such object by this name.
 UNKNOWN_REF = re.compile(
     r"not our ref|unadvertised object|couldn't find remote ref|shallow|invalid refspec"
@@ -59,10 +61,11 @@ class Failure:
 
     @property
     def reason(self) -> str:
-        """The line that tells most: git's last fatal one."""
+        """The line that tells most: the first fatal one."""
         lines = [line.strip() for line in self.text.splitlines() if line.strip()]
         fatal = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:"))]
-        return (fatal or lines or ["git failed"])[0].rstrip(".")
+        line = (fatal or lines or ["git failed"])[0].rstrip(".")
+        return PREFIX.sub("", line)
 
 
 def clone_repository(context: Context) -> int:

@@ -1,0 +1,181 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createRepository } from '../support/git-repository.js';
+import { findFreePort } from '../support/ssh-host.js';
+import { startGitServer } from './git-server.js';
+import { createJob, exitOf, type TestJob } from './harness.js';
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+function aRepository(options: { config?: Record<string, string> } = {}) {
+  const repository = createRepository({ files: { 'site.yml': 'first' }, ...options });
+  closing.push(() => repository.remove());
+  return repository;
+}
+
+interface CloneOptions {
+  readonly url: string;
+  readonly commit: string;
+  readonly timeoutSeconds?: number;
+  readonly plan?: Record<string, unknown>;
+  readonly files?: Record<string, string>;
+}
+
+function aClone({
+  url,
+  commit,
+  timeoutSeconds = 20,
+  plan = {},
+  files = {},
+}: CloneOptions): TestJob {
+  const phase = {
+    name: 'git-clone-0',
+    kind: 'git-clone',
+    layer: 0,
+    directory: 'layer0',
+    timeout_seconds: timeoutSeconds,
+    repository: { url, commit },
+  };
+  const job = createJob({ phases: [phase], plan: { git_protocols: 'http:file', ...plan }, files });
+  closing.push(() => job.remove());
+  return job;
+}
+
+async function run(job: TestJob): Promise<number | null> {
+  return exitOf(job.startPhase('git-clone-0'));
+}
+
+function git(job: TestJob, ...argv: string[]): string {
+  return execFileSync('git', argv, { cwd: job.path('workspace/layer0'), encoding: 'utf8' }).trim();
+}
+
+/** Files served as they lie; a dumb server needs its index. */
+async function serve(directory: string, options: { login?: string; port?: number } = {}) {
+  execFileSync('git', ['update-server-info'], { cwd: directory });
+  const server = await startGitServer({ directory, ...options });
+  closing.push(() => server.close());
+  return server;
+}
+
+const ABSENT = '1234567890123456789012345678901234567890';
+
+describe('git-clone', () => {
+  it('fetches exactly the commit, at depth 1', async () => {
+    const repository = aRepository({ config: { 'uploadpack.allowReachableSHA1InWant': 'true' } });
+    const second = repository.addCommit({ files: { 'site.yml': 'second' } });
+    repository.addCommit({ files: { 'site.yml': 'third' } });
+    const job = aClone({ url: repository.url, commit: second });
+    expect(await run(job)).toBe(0);
+    expect(readFileSync(job.path('workspace/layer0/site.yml'), 'utf8')).toBe('second');
+    expect(readFileSync(job.path('workspace/layer0/.git/HEAD'), 'utf8')).toBe(`${second}\n`);
+    expect(git(job, 'rev-list', '--count', 'HEAD')).toBe('1');
+  });
+
+  it('fetches everything where the server gives no single commits', async () => {
+    const repository = aRepository();
+    repository.addCommit({ files: { 'site.yml': 'second' } });
+    const server = await serve(repository.directory);
+    const job = aClone({ url: server.url, commit: repository.commit });
+    expect(await run(job)).toBe(0);
+    expect(job.log('git-clone-0')).toContain('fetching everything');
+    expect(git(job, 'rev-parse', 'HEAD')).toBe(repository.commit);
+  });
+
+  it('takes a tag or the beginning of a hash for a commit', async () => {
+    const repository = aRepository();
+    repository.createTag('v1');
+    for (const commit of ['v1', repository.commit.slice(0, 10)]) {
+      const job = aClone({ url: repository.url, commit });
+      expect(await run(job)).toBe(0);
+      expect(git(job, 'rev-parse', 'HEAD')).toBe(repository.commit);
+    }
+  });
+
+  it('ends with 71 where the commit is not there, without trying again', async () => {
+    const repository = aRepository();
+    const job = aClone({ url: repository.url, commit: ABSENT, timeoutSeconds: 600 });
+    expect(await run(job)).toBe(71);
+    expect(job.log('git-clone-0')).toContain(`ERROR! ${repository.url} has no commit ${ABSENT}.\n`);
+  });
+
+  it('ends with 70 where there is no repository, without trying again', async () => {
+    const job = aClone({ url: 'file:///no/such/repository', commit: ABSENT, timeoutSeconds: 600 });
+    expect(await run(job)).toBe(70);
+    expect(job.log('git-clone-0')).toMatch(/^ERROR! file:\/\/\/no\/such\/repository: .+\.$/m);
+  });
+
+  it('ends with 70 where the protocol is not allowed', async () => {
+    const repository = aRepository();
+    const plan = { git_protocols: 'https:ssh' };
+    const job = aClone({ url: repository.url, commit: repository.commit, plan });
+    expect(await run(job)).toBe(70);
+    expect(job.log('git-clone-0')).toContain("transport 'file' not allowed");
+  });
+
+  it('tries an unreachable server again until it answers', async () => {
+    const repository = aRepository();
+    const port = await findFreePort();
+    const url = `http://127.0.0.1:${port}/repository.git`;
+    const job = aClone({ url, commit: repository.commit });
+    const child = job.startPhase('git-clone-0');
+    await job.waitForLog('git-clone-0', 'trying again');
+    await serve(repository.directory, { port });
+    expect(await exitOf(child)).toBe(0);
+  });
+
+  it('gives up on an unreachable server before the time limit, and says why', async () => {
+    const url = `http://127.0.0.1:${await findFreePort()}/repository.git`;
+    const job = aClone({ url, commit: ABSENT, timeoutSeconds: 3 });
+    expect(await run(job)).toBe(70);
+    expect(job.phase('git-clone-0')).toMatchObject({ killed: null });
+    expect(job.log('git-clone-0')).toMatch(/^ERROR! http:\S+: Failed to connect .*\.$/m);
+  });
+
+  it('takes a URL and a commit that look like options for data', async () => {
+    const url = '--upload-pack=touch ran';
+    const job = aClone({ url, commit: '--output=ran', timeoutSeconds: 2 });
+    expect(await run(job)).toBe(70);
+    expect(existsSync(job.path('workspace/layer0/ran'))).toBe(false);
+  });
+});
+
+describe('credentials', () => {
+  const login = 'user:p@ss word';
+  const store = (port: number, password: string) => ({
+    'secrets/git-credentials': `http://user:${encodeURIComponent(password)}@127.0.0.1%3a${port}\n`,
+  });
+
+  it('are used for the host that they are for, and appear nowhere', async () => {
+    const repository = aRepository();
+    const server = await serve(repository.directory, { login });
+    const files = store(server.port, 'p@ss word');
+    const job = aClone({ url: server.url, commit: repository.commit, files });
+    expect(await run(job)).toBe(0);
+    expect(job.log('git-clone-0')).not.toContain('p@ss');
+    expect(git(job, 'config', '--list', '--local')).not.toContain('p@ss');
+  });
+
+  it('are sent to no other host', async () => {
+    const repository = aRepository();
+    const server = await serve(repository.directory, { login });
+    const files = store(1, 'p@ss word');
+    const job = aClone({ url: server.url, commit: repository.commit, timeoutSeconds: 600, files });
+    expect(await run(job)).toBe(70);
+    expect(server.authorizations.filter((value) => value !== undefined)).toEqual([]);
+  });
+
+  it('that are refused end the phase with 70 at once, and stay in their file', async () => {
+    const repository = aRepository();
+    const server = await serve(repository.directory, { login });
+    const files = store(server.port, 'wrong');
+    const job = aClone({ url: server.url, commit: repository.commit, timeoutSeconds: 600, files });
+    expect(await run(job)).toBe(70);
+    expect(readFileSync(job.path('secrets/git-credentials'), 'utf8')).toBe(
+      files['secrets/git-credentials'],
+    );
+  });
+});
