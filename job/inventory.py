@@ -6,6 +6,7 @@ import gzip
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ DEFAULTS_TEXT = "all:\n  vars:\n    cray_cfs_image: false\n"
 
 
 def make_inventory(context: Context) -> int:
+    print_notes(context.directory.inventory.with_name("inventory-notes.gz"))
     hosts = context.directory.workspace / HOSTS
     if context.phase.fields.get("definition") == "repo" and not hosts.is_dir():
         raise PhaseError(
@@ -34,6 +36,18 @@ def make_inventory(context: Context) -> int:
     (hosts / DEFAULTS).write_text(DEFAULTS_TEXT, "utf-8")
     check_inventory(context)
     return 0
+
+
+def print_notes(source: Path) -> None:
+    """
+    What the worker wrote to this phase's log before the job began: the job's own log begins with the
+    same bytes, so that the stored log goes on where they end.
+    """
+    if not source.exists():
+        return
+    with gzip.open(source, "rb") as packed:
+        shutil.copyfileobj(packed, sys.stdout.buffer)
+    sys.stdout.flush()
 
 
 def write_generated(source: Path, target: Path) -> None:
