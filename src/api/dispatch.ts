@@ -1,4 +1,5 @@
 import type { CancelRequest, Orchestrator, SessionStart } from '../clients/interfaces.js';
+import { isServiceError, type Fault } from '../core/errors.js';
 import type { Session } from '../core/session.js';
 import type { Store } from '../store/store.js';
 import { createBackoff, type Backoff } from './backoff.js';
@@ -10,6 +11,7 @@ const AT_ONCE = 10;
 /** Between two looks that nothing announced. */
 const LOOK_MS = 60_000;
 const PAUSE_MS = 200;
+const REFUSED_MS = 10_000;
 
 export interface DispatchDependencies {
   readonly store: Store;
@@ -117,16 +119,26 @@ async function dispatch(loop: Loop, session: Session): Promise<void> {
   }
 }
 
-/** Where not even that is possible the lease runs out by itself. */
+/**
+ * Everybody waits for a server that is away; a session that alone is refused waits alone. Where not even giving back is
+ * possible the lease runs out by itself.
+ */
 async function giveBack(loop: Loop, session: Session, error: unknown): Promise<void> {
   const { store, backoff, logger, now } = loop;
   const fields = { err: error, session: session.name, jobId: session.jobId };
-  if (!backoff.isFailing()) logger.warn(fields, 'wish could not be dispatched, tried again');
+  const isAway = isServiceError(error) && isRepeated(error.fault);
+  if (!isAway) logger.error(fields, 'wish was refused, tried again');
+  else if (!backoff.isFailing()) logger.warn(fields, 'wish could not be dispatched, tried again');
   try {
-    await store.sessions.returnWish(session.jobId, add(now(), backoff.fail()));
+    const delayMs = isAway ? backoff.fail() : REFUSED_MS;
+    await store.sessions.returnWish(session.jobId, add(now(), delayMs));
   } catch (storeError) {
     logger.warn({ ...fields, err: storeError }, 'wish could not be given back');
   }
+}
+
+function isRepeated(fault: Fault): boolean {
+  return fault === 'unavailable' || fault === 'busy';
 }
 
 function toCancel({ cancelBy, cancelReason }: Session): CancelRequest {

@@ -64,12 +64,14 @@ async function* readPhases(reader: Reader): AsyncGenerator<Uint8Array, void, und
   for (;;) {
     const isOver = await isComplete(store, jobId);
     const phases = await store.phases.list(jobId);
-    for (const { name } of phases.filter((phase) => !done.has(phase.name))) {
+    const fresh = phases.filter((phase) => !done.has(phase.name));
+    for (const { name } of fresh) {
       done.add(name);
       yield* readPhase(reader, name, 0);
     }
     if (isOver || !follow || signal.aborted) return;
-    await watch.next(signal);
+    // What was read may have waited for changes that meant this loop, so it looks again.
+    if (fresh.length === 0) await watch.next(signal);
   }
 }
 

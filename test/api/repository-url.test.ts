@@ -1,0 +1,36 @@
+import { describe, expect, test } from '@jest/globals';
+import { findUrlFault } from '../../src/api/repository-url.js';
+
+describe('findUrlFault', () => {
+  test.each([
+    'https://git.example.com/a.git',
+    'HTTPS://user@git.example.com:8443/a:b.git',
+    'ssh://git@git.example.com:22/a.git',
+    'git@git.example.com:team/a.git',
+    'git.example.com:a.git',
+    'https://git.example.com/a@b:c.git',
+  ])('takes %s', (url) => {
+    expect(findUrlFault(url, 'https:ssh')).toBeUndefined();
+  });
+
+  test.each([
+    ['http://a/b.git', 'scheme http'],
+    ['file:///srv/a.git', 'scheme file'],
+    ['/srv/a.git', 'scheme file'],
+    ['../a.git', 'scheme file'],
+    ['ext::sh -c id', 'scheme ext'],
+    ['git://a/b', 'scheme git'],
+    ['-oProxyCommand=id', 'begin with "-"'],
+    ['ssh://-oProxyCommand=id/a', 'host must not'],
+    ['git@-oProxyCommand=id:a', 'host must not'],
+    ['https://u:secret@a/b.git', 'password'],
+    ['https://u:p@ss@a/b.git', 'password'],
+    ['https://:secret@a/b.git', 'password'],
+    ['ssh://u:secret@a/b.git', 'password'],
+    ['u:secret@a:b.git', 'password'],
+    ['u:secret@a/b.git', 'password'],
+  ])('refuses %s: %s', (url, fault) => {
+    expect(findUrlFault(url, 'https:ssh')).toContain(fault);
+    expect(findUrlFault(url, 'https:ssh')).not.toContain('secret');
+  });
+});
