@@ -1,2 +1,6 @@
-export function findProcesses(pid: number | undefined, mark?: string): number[];
+export function findProcesses(what: {
+  readonly pids?: readonly number[];
+  readonly marks?: readonly string[];
+  readonly texts?: readonly string[];
+}): number[];
 export function endProcesses(find: () => number[], graceMs?: number): Promise<void>;

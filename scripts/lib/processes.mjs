@@ -1,21 +1,25 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
 /**
- * Everything that descends from a process, and everything whose environment has the mark (orphans keep it).
- * @param {number | undefined} pid
- * @param {string} [mark] as in the environment: `NAME=value`
+ * Processes by id, by a variable of their environment (orphans keep it) or by a text in their command line, and
+ * everything that descends from them.
+ * @param {{ pids?: readonly number[], marks?: readonly string[], texts?: readonly string[] }} what
+ *   marks are whole: `NAME=value`
  * @returns {number[]}
  */
-export function findProcesses(pid, mark) {
+export function findProcesses({ pids = [], marks = [], texts = [] }) {
   const running = readProcesses();
-  const found = new Set(pid === undefined ? [] : [pid]);
+  const isMeant = (/** @type {number} */ id) =>
+    pids.includes(id) ||
+    includesAny(read(`/proc/${id}/environ`).split('\0'), marks) ||
+    texts.some((text) => read(`/proc/${id}/cmdline`).includes(text));
+  const found = new Set(running.map(({ id }) => id).filter(isMeant));
+  found.delete(process.pid);
   for (let before = -1; before !== found.size;) {
     before = found.size;
     for (const { id, parent } of running) if (found.has(parent)) found.add(id);
   }
-  if (mark !== undefined) for (const { id } of running) if (hasMark(id, mark)) found.add(id);
-  found.delete(process.pid);
-  return [...found].filter((id) => running.some((one) => one.id === id));
+  return [...found];
 }
 
 /**
@@ -59,9 +63,9 @@ function readProcesses() {
   return running;
 }
 
-/** @param {number} id @param {string} mark */
-function hasMark(id, mark) {
-  return read(`/proc/${id}/environ`).split('\0').includes(mark);
+/** @param {readonly string[]} texts @param {readonly string[]} wanted */
+function includesAny(texts, wanted) {
+  return wanted.some((one) => texts.includes(one));
 }
 
 /** @param {string} file */

@@ -24,9 +24,12 @@ export interface SshHostOptions {
   readonly userKeyFile?: string;
   /** A free one when absent. Set it to start a stopped host again. */
   readonly port?: number;
+  /** It goes on when the process that started it ends; otherwise it ends with it. */
+  readonly outlives?: boolean;
 }
 
 export function startSshHost(options: SshHostOptions): Promise<SshHost>;
+export function findHostProcesses(base: string): number[];
 export function createKey(file: string): void;
 export function findPython(): string;
 export function findServer(): string;

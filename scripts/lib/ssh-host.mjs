@@ -1,5 +1,14 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
@@ -14,14 +23,13 @@ process.on('exit', () => servers.forEach((child) => child.kill('SIGKILL')));
 /**
  * A real SSH server on a free loopback port, run by the user who calls, with a directory as its world: who logs in has
  * it as HOME and as KEELSON_WORLD.
- * @param {{ name: string, directory?: string, userKeyFile?: string, port?: number }} options
+ * @param {import('./ssh-host.mjs').SshHostOptions} options
  */
-export async function startSshHost({ name, directory, userKeyFile, port }) {
+export async function startSshHost({ name, directory, userKeyFile, port, outlives = false }) {
   const base = directory ?? mkdtempSync(join(tmpdir(), `keelson-${name}-`));
   const files = writeHost(base, userKeyFile);
-  const server = await startServer(base, files, port);
-  const mark = `KEELSON_WORLD=${files.world}`;
-  const processes = () => findProcesses(isAlive(server.child) ? server.child.pid : undefined, mark);
+  const server = await startServer(base, files, { port, outlives });
+  const processes = () => findHostProcesses(base);
   return {
     name,
     host: '127.0.0.1',
@@ -43,6 +51,14 @@ export async function startSshHost({ name, directory, userKeyFile, port }) {
   };
 }
 
+/** The server, its sessions and what they started, whoever started the server. @param {string} base */
+export function findHostProcesses(base) {
+  return findProcesses({
+    texts: [join(base, 'sshd_config')],
+    marks: [`KEELSON_WORLD=${join(base, 'world')}`],
+  });
+}
+
 /** @param {string} base @param {string | undefined} givenKeyFile */
 function writeHost(base, givenKeyFile) {
   const world = join(base, 'world');
@@ -60,22 +76,27 @@ export function createKey(file) {
   execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'keelson', '-f', file]);
 }
 
-/** @param {string} base @param {ReturnType<typeof writeHost>} files @param {number | undefined} wished */
-async function startServer(base, files, wished) {
+/**
+ * @param {string} base @param {ReturnType<typeof writeHost>} files
+ * @param {{ port: number | undefined, outlives: boolean }} options
+ */
+async function startServer(base, files, { port: wished, outlives }) {
   if (isRoot()) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
   for (let left = STARTS; ; left -= 1) {
     const port = wished ?? (await findFreePort());
     const configuration = join(base, 'sshd_config');
     writeFileSync(configuration, renderConfiguration(files, port));
-    // The server re-executes itself and therefore insists on an absolute path.
+    const logFile = join(base, 'sshd.log');
+    const output = openSync(logFile, 'a', 0o600);
+    // The server re-executes itself and therefore insists on an absolute path. Ctrl-C is for who started it.
     const child = spawn(findServer(), ['-D', '-e', '-f', configuration], {
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', output, output],
+      detached: true,
     });
-    /** @type {string[]} */
-    const lines = [];
-    child.stderr.setEncoding('utf8').on('data', (text) => lines.push(text));
-    const log = () => lines.join('');
-    servers.add(child);
+    closeSync(output);
+    const log = () => readFileSync(logFile, 'utf8');
+    if (outlives) child.unref();
+    else servers.add(child);
     child.once('exit', () => servers.delete(child));
     if (await isAnswering(port, child)) return { child, port, log };
     if (left === 1) throw new Error(`sshd did not start: ${log()}`);

@@ -1,0 +1,40 @@
+/**
+ * The few calls of the REST API that the demo makes.
+ * @param {string} base @param {AbortSignal} signal
+ */
+export function createClient(base, signal) {
+  /** @param {string} method @param {string} path @param {unknown} [body] */
+  const call = async (method, path, body) => {
+    const response = await fetch(`${base}${path}`, {
+      method,
+      signal,
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
+    });
+    if (response.ok) return response;
+    throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`);
+  };
+  return {
+    /** @param {string} path */
+    get: async (path) => (await call('GET', path)).json(),
+    /** @param {string} path @param {unknown} body */
+    put: async (path, body) => (await call('PUT', path, body)).json(),
+    /** @param {string} path @param {unknown} body */
+    post: async (path, body) => (await call('POST', path, body)).json(),
+    /**
+     * Lines as they come; the last one may lack its end.
+     * @param {string} path @param {(line: string) => void} onLine
+     */
+    async followLines(path, onLine) {
+      const { body } = await call('GET', path);
+      let rest = '';
+      for await (const text of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+        const lines = (rest + text).split('\n');
+        rest = lines.pop() ?? '';
+        lines.forEach(onLine);
+      }
+      if (rest !== '') onLine(rest);
+    },
+  };
+}
