@@ -49,6 +49,7 @@ describe('service routes', () => {
     await other.store.close();
     expect((await other.ask('GET', path)).status).toBe(503);
     expect((await other.ask('GET', '/healthz/live')).status).toBe(200);
+    await other.close();
   });
 
   test('/openapi.json describes the API once, with problems and examples', async () => {

@@ -265,6 +265,7 @@ describe('every delivery', () => {
     const answer = await other.ask('PUT', '/jobs/cfs-a-0/phases/a', started, headers);
     expect(answer.status).toBe(503);
     expect(answer.headers.get('retry-after')).toBe('1');
+    await other.close();
   });
 
   test('is 429 with Retry-After while as many as may be are being taken', async () => {

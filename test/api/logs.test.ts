@@ -182,7 +182,7 @@ describe('following', () => {
     await reader?.read();
     expect(yielded).toBe(2);
     await reader?.cancel();
-    await counted.store.close().catch(() => undefined);
+    await counted.close();
   });
 });
 
