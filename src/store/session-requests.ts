@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { ExpressionBuilder, Transaction, Updateable } from 'kysely';
 import { missing, ServiceError } from '../core/errors.js';
 import { toCancelled } from '../core/outcome.js';
@@ -7,6 +8,8 @@ import type { Schema } from './schema.js';
 import { planFilter } from './session-filter.js';
 import { toOutcomeColumns, toSession } from './session-rows.js';
 import type { CancelWish, NewSession, SessionFilter, SessionStore } from './store.js';
+
+const DELETE_BATCH = 1_000;
 
 type RequestStore = Pick<SessionStore, 'insert' | 'requestCancel' | 'requestDelete' | 'deleteMany'>;
 
@@ -99,22 +102,52 @@ function requestDelete({ write }: Database, name: string, wish: CancelWish): Pro
   });
 }
 
-function deleteMany(
-  { dialect, write }: Database,
+/** A thousand at a time, by name: a hundred thousand at once would keep every other writer waiting for seconds. */
+async function deleteMany(
+  database: Database,
   filter: SessionFilter,
   wish: CancelWish,
 ): Promise<readonly string[]> {
+  const deleted: string[] = [];
+  let afterName: string | undefined;
+  do {
+    const batch = await deleteBatch(database, filter, wish, afterName);
+    deleted.push(...batch.deleted);
+    afterName = batch.lastName;
+    await setImmediate();
+  } while (afterName !== undefined);
+  return deleted.sort();
+}
+
+async function deleteBatch(
+  { dialect, write }: Database,
+  filter: SessionFilter,
+  wish: CancelWish,
+  afterName: string | undefined,
+): Promise<{ readonly deleted: readonly string[]; readonly lastName: string | undefined }> {
   return write(async (db, emit) => {
-    const matches = await planFilter(db, dialect, filter);
+    const matches = await planFilter(db, dialect, filter, afterName);
+    const found = await db
+      .selectFrom('sessions')
+      .select(['job_id', 'name'])
+      .where(matches)
+      .orderBy('name')
+      .limit(DELETE_BATCH)
+      .execute();
+    if (found.length === 0) return { deleted: [], lastName: undefined };
+    const jobIds = found.map(({ job_id: jobId }) => jobId);
     const rows = await db
       .updateTable('sessions')
       .set((eb) => toDeleteColumns(eb, wish))
-      .where('job_id', 'in', db.selectFrom('sessions').select('job_id').where(matches))
+      .where('job_id', 'in', jobIds)
       .where('deleted_at', 'is', null)
       .returning('name')
       .execute();
-    if (rows.length > 0) emit({ kind: 'any' });
-    return rows.map(({ name }) => name).sort();
+    emit({ kind: 'any' });
+    return {
+      deleted: rows.map(({ name }) => name),
+      lastName: found.length < DELETE_BATCH ? undefined : found.at(-1)?.name,
+    };
   });
 }
 

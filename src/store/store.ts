@@ -84,7 +84,10 @@ export interface SessionStore {
   requestCancel(name: string, wish: CancelWish): Promise<Session>;
   /** Hides the record; its name is free again. No such name: `missing`. Of N at once exactly one succeeds. */
   requestDelete(name: string, wish: CancelWish): Promise<void>;
-  /** Like `requestDelete` for all that match; the names deleted by this call, sorted. Each is reported to one caller only. */
+  /**
+   * Like `requestDelete` for all that match, a thousand in a transaction; the names deleted by this call, sorted. Each is
+   * reported to one caller only.
+   */
   deleteMany(filter: SessionFilter, wish: CancelWish): Promise<readonly string[]>;
   /** A cancel that came to the workflow: desired rises to `cancel` where the record is not complete; who and why if not known yet. */
   noteCancel(jobId: string, wish: CancelWish): Promise<Session>;

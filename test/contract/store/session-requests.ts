@@ -218,6 +218,14 @@ export function sessionRequestContract(stores: () => Stores): void {
       expect(await store.sessions.deleteMany({ tags: { kept: 'false' } }, wish)).toEqual([]);
     });
 
+    test('deletes more than fit into one transaction', async () => {
+      const { store } = stores();
+      const names = Array.from({ length: 1_001 }, (_, index) => `s${index}`);
+      await Promise.all(names.map((name) => store.sessions.insert(aNewSession(name))));
+
+      expect(await store.sessions.deleteMany({ nameContains: 's' }, wish)).toEqual(names.sort());
+    });
+
     test('tells each name to one caller only', async () => {
       const { store, other } = stores();
       const names = Array.from({ length: 30 }, (_, index) => `s${String(index).padStart(2, '0')}`);
