@@ -10,6 +10,7 @@ import { toMachineQueue, toTaskQueue } from './core/names.js';
 import { DEFAULT_TIME_LIMITS } from './core/options.js';
 import { readMachineId, readMasterKey } from './process/keys.js';
 import { createLogger, installRuntime, type Logger } from './process/logger.js';
+import { findInterpreter } from './process/python.js';
 import { startRetention } from './process/retention.js';
 import { isProgram, runService, type Service } from './process/run.js';
 import { createGitSource, createHardwareSource } from './process/sources.js';
@@ -36,7 +37,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
   const connection = await NativeConnection.connect({ address: temporalAddress });
   await registerSearchAttributes(connection, namespace);
   const machine = readMachineId(config.dataDirectory);
-  const runner = createRunner(dependencies);
+  const runner = createRunner(dependencies, await findInterpreter(config.runner.python));
   const masterKey = readMasterKey(config.masterKeyFile);
   const activities = createActivities({
     store,
@@ -83,10 +84,11 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
   };
 }
 
-function createRunner({ config, jobUrl }: WorkerDependencies) {
+function createRunner({ config, jobUrl }: WorkerDependencies, python: string) {
   const { runner, sources } = config;
   return createLocalRunner({
     ...runner,
+    python,
     jobSource: fileURLToPath(new URL('..', import.meta.url)),
     apiUrl: jobUrl,
     gitProtocols: sources.gitProtocols,

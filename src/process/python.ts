@@ -1,0 +1,22 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+
+const PROBE =
+  'import sys; print(sys.executable); print(sys.version_info >= (3, 10)); print(sys.version.split()[0])';
+
+/**
+ * The interpreter itself, behind whatever shim the name stands for: jobs start it several times, and a shim would cost
+ * each start, and put its own variables into the environment of playbooks.
+ */
+export async function findInterpreter(python: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(python, ['-c', PROBE]).catch((cause: unknown) => {
+    throw new Error(`PYTHON: ${python} cannot be started; jobs need Python 3.10 or newer.`, {
+      cause,
+    });
+  });
+  const [executable = '', isNewEnough, version = ''] = stdout.trim().split('\n');
+  if (isNewEnough !== 'True') {
+    throw new Error(`PYTHON: ${python} is version ${version}; jobs need Python 3.10 or newer.`);
+  }
+  return executable;
+}
