@@ -10,6 +10,9 @@ import { parseReportLine } from './report-line.js';
 /** A signed report is one line; it holds the results of every host of one phase. */
 const REPORT_LINE_BYTES = 8 * 1024 * 1024;
 
+/** The signed line holds everything, so it gives way to nothing. */
+const FINAL_SEQUENCE = Number.MAX_SAFE_INTEGER;
+
 type PhaseActivities = Pick<Activities, 'gitClone' | 'gitCloneHosts' | 'inventory' | 'ansible'>;
 
 /** One function under four names, so that the Web UI's timeline reads like the list of phases. */
@@ -81,7 +84,7 @@ async function completeHosts(
   const report = parseReportLine(tail, toToken(jobId), phase);
   if (report === undefined) return;
   await store.hosts.save(jobId, phase, {
-    sequence: report.sequence,
+    sequence: FINAL_SEQUENCE,
     final: true,
     hosts: report.hosts,
   });

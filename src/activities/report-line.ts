@@ -5,7 +5,6 @@ import type { HostResult } from '../core/job.js';
 const MAX_JSON_BYTES = 64 * 1024 * 1024;
 
 export interface HostReport {
-  readonly sequence: number;
   readonly hosts: readonly Omit<HostResult, 'phase'>[];
 }
 
@@ -28,10 +27,6 @@ export function parseReportLine(
   if (!timingSafeEqual(expected, Buffer.from(signature, 'hex'))) return undefined;
   const json = gunzipSync(Buffer.from(payload, 'base64'), { maxOutputLength: MAX_JSON_BYTES });
   // Signed by our own job with its token, so the shape is ours.
-  const report = JSON.parse(json.toString('utf8')) as {
-    phase: string;
-    sequence: number;
-    hosts: HostReport['hosts'];
-  };
-  return report.phase === phase ? { sequence: report.sequence, hosts: report.hosts } : undefined;
+  const report = JSON.parse(json.toString('utf8')) as HostReport & { readonly phase: string };
+  return report.phase === phase ? { hosts: report.hosts } : undefined;
 }
