@@ -40,8 +40,8 @@ def make_inventory(context: Context) -> int:
 
 def print_notes(source: Path) -> None:
     """
-    What the worker wrote to this phase's log before the job began: the job's own log begins with the
-    same bytes, so that the stored log goes on where they end.
+    What the worker wrote to this phase's log before the job began: the job's own log begins with
+    the same bytes, so that the stored log goes on where they end.
     """
     if not source.exists():
         return
