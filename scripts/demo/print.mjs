@@ -33,8 +33,9 @@ export function printTable(head, rows) {
   for (const row of rows) console.log(`  ${render(row)}`);
 }
 
-/** @param {string | null} start @param {string | null} end */
+/** Times without fractions of a second give whole seconds. @param {string | null} start @param {string | null} end */
 export function formatDuration(start, end) {
   if (start === null || end === null) return '-';
-  return `${((Date.parse(end) - Date.parse(start)) / 1000).toFixed(2)} s`;
+  const digits = start.includes('.') ? 2 : 0;
+  return `${((Date.parse(end) - Date.parse(start)) / 1000).toFixed(digits)} s`;
 }
