@@ -7,7 +7,8 @@ import { waitFor } from '../support/wait.js';
 
 export const PROJECT = resolve(import.meta.dirname, '../..');
 export const CACHE = process.env['KEELSON_CACHE'] ?? join(homedir(), '.cache/keelson');
-export const ANSIBLE = join(CACHE, 'ansible-2.16/bin/ansible-playbook');
+export const ANSIBLE =
+  process.env['ANSIBLE_PLAYBOOK'] ?? join(CACHE, 'ansible/bin/ansible-playbook');
 export const TOKEN = 'token-0123456789abcdef';
 
 export interface JobOptions {
