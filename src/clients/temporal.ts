@@ -9,6 +9,7 @@ import { ServiceError } from '../core/errors.js';
 import { cancelSignal, searchAttributes } from '../workflows/messages.js';
 import type { SessionWorkflow } from '../workflows/index.js';
 import type { Orchestrator, SessionStart } from './interfaces.js';
+import { registerSearchAttributes } from './temporal-setup.js';
 
 const DEADLINE_MS = 5000;
 
@@ -27,9 +28,12 @@ export function createOrchestrator({
   const connection = Connection.lazy({ address });
   const client = new Client({ connection, namespace });
   const call = <T>(act: () => Promise<T>) => withDeadline(client, act);
+  let isRegistered = false;
   return {
     async startSession(start) {
       try {
+        if (!isRegistered) await call(() => registerSearchAttributes(connection, namespace));
+        isRegistered = true;
         await call(() =>
           client.workflow.start<typeof SessionWorkflow>(
             'SessionWorkflow',
