@@ -1,11 +1,11 @@
 import { gzipSync } from 'node:zlib';
-import { cancellationSignal } from '@temporalio/activity';
 import { isServiceError, ServiceError } from '../core/errors.js';
 import { planJob } from '../core/plan.js';
 import type { Session } from '../core/session.js';
 import type { StagedFiles } from '../runner/runner.js';
 import type { Store } from '../store/store.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
+import { withHeartbeat } from './heartbeat.js';
 import type { Activities } from './index.js';
 
 export function createJobActivities(
@@ -13,35 +13,43 @@ export function createJobActivities(
 ): Pick<Activities, 'launchJob' | 'stopJob'> {
   const { store, runner, now } = dependencies;
   return {
-    async launchJob({ jobId }) {
-      const session = await getSession(store, jobId);
-      if (session.launchedAt !== undefined) return releaseRecorded(dependencies, session);
-      if (session.desired !== 'run' || session.stoppedAt !== undefined || session.attachOnly) {
-        return { launched: false };
-      }
-      const incarnation = await prepareJob(dependencies, session);
-      const { won, session: current } = await store.sessions.recordLaunch(jobId, {
-        at: now(),
-        incarnation,
-      });
-      if (!won && current.incarnation !== incarnation) {
-        await runner.discard(jobId, incarnation, cancellationSignal());
-      }
-      return current.launchedAt === undefined
-        ? { launched: false }
-        : releaseRecorded(dependencies, current);
-    },
-
-    async stopJob({ jobId }) {
-      await store.sessions.recordStop(jobId, now());
-      await runner.stop(jobId, cancellationSignal());
-    },
+    launchJob: ({ jobId }) => withHeartbeat((signal) => launchJob(dependencies, jobId, signal)),
+    stopJob: ({ jobId }) =>
+      withHeartbeat(async (signal) => {
+        await store.sessions.recordStop(jobId, now());
+        await runner.stop(jobId, signal);
+      }),
   };
+}
+
+async function launchJob(
+  dependencies: ActivityDependencies,
+  jobId: string,
+  signal: AbortSignal,
+): Promise<{ launched: boolean }> {
+  const { store, runner, now } = dependencies;
+  const session = await getSession(store, jobId);
+  if (session.launchedAt !== undefined) return releaseRecorded(dependencies, session, signal);
+  if (session.desired !== 'run' || session.stoppedAt !== undefined || session.attachOnly) {
+    return { launched: false };
+  }
+  const incarnation = await prepareJob(dependencies, session, signal);
+  const { won, session: current } = await store.sessions.recordLaunch(jobId, {
+    at: now(),
+    incarnation,
+  });
+  if (!won && current.incarnation !== incarnation) {
+    await runner.discard(jobId, incarnation, signal);
+  }
+  return current.launchedAt === undefined
+    ? { launched: false }
+    : releaseRecorded(dependencies, current, signal);
 }
 
 async function prepareJob(
   { store, runner, toToken }: ActivityDependencies,
   session: Session,
+  signal: AbortSignal,
 ): Promise<string> {
   const { jobId, snapshot, request } = session;
   if (snapshot === undefined)
@@ -53,7 +61,7 @@ async function prepareJob(
       ...(request.ansibleConfig === '' ? {} : { ansibleConfig: request.ansibleConfig }),
       token: toToken(jobId),
     },
-    cancellationSignal(),
+    signal,
   );
 }
 
@@ -69,9 +77,10 @@ async function collectFiles(store: Store, jobId: string): Promise<StagedFiles> {
 async function releaseRecorded(
   { runner }: ActivityDependencies,
   { jobId, incarnation }: Session,
+  signal: AbortSignal,
 ): Promise<{ launched: boolean }> {
   try {
-    await runner.release(jobId, incarnation ?? '', cancellationSignal());
+    await runner.release(jobId, incarnation ?? '', signal);
   } catch (error) {
     if (!isServiceError(error) || error.fault !== 'missing') throw error;
   }

@@ -1,5 +1,6 @@
 import { toPhaseEnds } from './phase-ends.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
+import { withHeartbeat } from './heartbeat.js';
 import type { Activities, OutcomeInput } from './index.js';
 import { toMachineQueue } from '../core/names.js';
 import { toCancelled, toMessage, toOutcome } from '../core/outcome.js';
@@ -38,7 +39,7 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
       });
     },
 
-    removeStagedFiles: ({ jobId }) => store.stagedFiles.remove(jobId),
+    removeStagedFiles: ({ jobId }) => withHeartbeat(() => store.stagedFiles.remove(jobId)),
 
     async recordOutcome(input) {
       const session = await getSession(store, input.jobId);

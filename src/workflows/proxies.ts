@@ -21,10 +21,11 @@ export const prepare = proxyActivities<Activities>({
   retry,
 });
 
-/** Acts on the job: repeated until done, because nobody else would. */
+/** Acts on the job: repeated until done, because nobody else would. Without beats, a worker's death would cost five minutes. */
 export const act = proxyActivities<Activities>({
   startToCloseTimeout: '5m',
   scheduleToCloseTimeout: '30d',
+  heartbeatTimeout: '10s',
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry,
 });
@@ -41,6 +42,7 @@ export const observe = proxyActivities<Activities>({
 export const compensate = proxyActivities<Activities>({
   startToCloseTimeout: '5m',
   scheduleToCloseTimeout: '1h',
+  heartbeatTimeout: '10s',
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry,
 });
