@@ -57,10 +57,6 @@ class Delivery:
         self.has_final_hosts = False
         self.has_end = False
 
-    @property
-    def has_log(self) -> bool:
-        return self._offset >= self._written
-
     def start(self) -> None:
         threading.Thread(target=self._run, name="delivery", daemon=True).start()
 

@@ -86,4 +86,4 @@ def describe(groups: dict[str, Any]) -> str:
     hosts = {host for group in named.values() for host in group.get("hosts", ())}
     # Ansible has these two in every inventory.
     own = len([name for name in named if name not in ("all", "ungrouped")])
-    return f"Inventory: {len(hosts)} hosts in {own} groups."
+    return f"Inventory: hosts {len(hosts)}, groups {own}"

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 
 from . import exits
 from .api import Api
@@ -13,7 +14,7 @@ from .delivery import Delivery
 from .directory import JobDirectory, PhaseState, to_time
 from .output import Output
 from .plan import read_job
-from .process import become_subreaper, start_child
+from .process import become_subreaper, end_descendants, start_child
 from .redaction import Redactor, read_secrets
 from .report import Host, read_results, render_report
 from .signals import Signals
@@ -30,11 +31,33 @@ def run_phase(directory: JobDirectory, name: str) -> int:
     if not directory.claim(name):
         print(f"ERROR! Phase {name} was started once already.", file=sys.stderr)
         return exits.INTERNAL
-    return Wrapper(context, signals, supervisor).run()
+    started_at = to_time(time.time())
+    try:
+        return Wrapper(context, signals, supervisor, started_at).run()
+    except Exception:
+        traceback.print_exc()
+        return end_as_defect(context, started_at)
+
+
+def end_as_defect(context: Context, started_at: str) -> int:
+    """For what should not happen, as a full disk: nothing is left running, the phase has ended."""
+    end_descendants(context.job.grace_seconds)
+    log = context.directory.log(context.phase.name)
+    state = PhaseState(
+        "ended",
+        started_at,
+        to_time(time.time()),
+        exits.INTERNAL,
+        log_bytes=log.stat().st_size if log.exists() else 0,
+    )
+    context.directory.write_state(context.phase.name, state)
+    return exits.INTERNAL
 
 
 class Wrapper:
-    def __init__(self, context: Context, signals: Signals, supervisor: int) -> None:
+    def __init__(
+        self, context: Context, signals: Signals, supervisor: int, started_at: str
+    ) -> None:
         self._context = context
         self._directory = context.directory
         self._phase = context.phase
@@ -43,7 +66,7 @@ class Wrapper:
         self._token = context.directory.read_token()
         self._redactor = Redactor(read_secrets(context.directory))
         self._output = Output(context.directory.log(self._phase.name), self._redactor)
-        self._started_at = to_time(time.time())
+        self._started_at = started_at
         self._results_version = 0
 
     def run(self) -> int:

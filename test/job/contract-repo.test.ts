@@ -51,7 +51,7 @@ function aContractJob(ansiblePlaybook: string): TestJob {
     },
   });
   closing.push(
-    job.remove,
+    () => job.remove(),
     () => layer.remove(),
     () => hosts.remove(),
   );
@@ -67,7 +67,7 @@ function aContractJob(ansiblePlaybook: string): TestJob {
       await job.run();
       for (const phase of ['inventory', 'ansible-0', 'ansible-3'])
         expect(`${job.log(phase)}${job.phase(phase)?.exit_code}`).toMatch(/^0$/m);
-      expect(job.log('inventory')).toContain('Inventory: 4 hosts in 2 groups.\n');
+      expect(job.log('inventory')).toContain('Inventory: hosts 4, groups 2\n');
       for (const host of ['x1', 'x2', 'i1'])
         expect(readFileSync(job.path('workspace', `trace-3-${host}`), 'utf8')).toBe(
           `from the role ${host}`,

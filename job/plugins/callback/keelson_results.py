@@ -22,8 +22,10 @@ author: Keelson
 
 COUNTS = ("ok", "changed", "failed", "skipped", "unreachable")
 MAX_MESSAGE_CHARACTERS = 1024
-# Between two plays; at the end it is always written.
+# Before the end, so that a playbook that is killed has results too. Writing takes at most a part of
+# the time, however many hosts there are.
 MIN_SECONDS_BETWEEN_WRITES = 2.0
+PAUSE_PER_WRITING = 20
 
 
 class CallbackModule(CallbackBase):
@@ -39,11 +41,14 @@ class CallbackModule(CallbackBase):
         self._hosts = {}
         self._failures = {}
         self._cut_short = set()
-        self._written_at = 0.0
+        self._due_at = time.monotonic() + MIN_SECONDS_BETWEEN_WRITES
 
-    def v2_playbook_on_play_start(self, _play):
-        is_due = time.monotonic() - self._written_at >= MIN_SECONDS_BETWEEN_WRITES
-        if self._hosts and is_due:
+    def v2_playbook_on_play_start(self, play):  # noqa: ARG002
+        if self._hosts:
+            self._write()
+
+    def v2_playbook_on_task_start(self, task, is_conditional):  # noqa: ARG002
+        if self._hosts and time.monotonic() >= self._due_at:
             self._write()
 
     def v2_runner_on_ok(self, result):
@@ -104,12 +109,14 @@ class CallbackModule(CallbackBase):
         }
 
     def _write(self):
+        begun = time.monotonic()
         hosts = [self._render(name) for name in sorted(self._hosts)]
         temporary = f"{self._path}.{os.getpid()}"
         with open(temporary, "w", encoding="utf-8") as file:
             json.dump({"hosts": hosts}, file)
         os.rename(temporary, self._path)
-        self._written_at = time.monotonic()
+        ended = time.monotonic()
+        self._due_at = ended + max((ended - begun) * PAUSE_PER_WRITING, MIN_SECONDS_BETWEEN_WRITES)
 
 
 def _host_name(result):

@@ -1,0 +1,116 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
+import { createPlaybookJob, HAS_ANSIBLE, readResults } from './ansible-plan.js';
+import { PROJECT, type TestJob } from './harness.js';
+
+const jobs: TestJob[] = [];
+afterEach(() => jobs.splice(0).forEach((job) => job.remove()));
+
+async function runWith(
+  config: string,
+  files: Record<string, string> = {},
+): Promise<{ exitCode: number | null | undefined; log: string; job: TestJob }> {
+  const playbook = `- hosts: x1
+  gather_facts: false
+  tasks:
+    - debug: msg="user={{ lookup('config', 'DEFAULT_REMOTE_USER') }}"
+    - debug: msg="key={{ lookup('config', 'DEFAULT_PRIVATE_KEY_FILE') }}"
+`;
+  const job = createPlaybookJob({
+    files: {
+      'workspace/layer0/site.yml': playbook,
+      'workspace/ssh/id_ecdsa': 'a key',
+      'workspace/ansible.cfg': config,
+      ...files,
+    },
+  });
+  jobs.push(job);
+  await job.run();
+  return { exitCode: job.phase('ansible-0')?.exit_code, log: job.log('ansible-0'), job };
+}
+
+const CALLBACK = `from ansible.plugins.callback import CallbackBase
+
+class CallbackModule(CallbackBase):
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "notification"
+    CALLBACK_NAME = "site"
+    CALLBACK_NEEDS_ENABLED = True
+
+    def v2_playbook_on_stats(self, stats):
+        self._display.display("heard by the site's callback")
+`;
+const STRATEGY = `from ansible.plugins.strategy.linear import StrategyModule as Linear
+
+class StrategyModule(Linear):
+    def run(self, iterator, play_context):
+        print("run by the site's strategy", flush=True)
+        return super().run(iterator, play_context)
+`;
+
+(HAS_ANSIBLE ? describe : describe.skip)("a site's ansible.cfg", () => {
+  it('keeps its callbacks, plugin paths, user and key', async () => {
+    const { exitCode, log, job } = await runWith(
+      `[defaults]
+callbacks_enabled = site ; and a comment
+callback_plugins = callbacks
+strategy_plugins = ./strategies:/does/not/exist
+strategy = own
+remote_user = admin
+private_key_file = /site/key
+`,
+      { 'workspace/callbacks/site.py': CALLBACK, 'workspace/strategies/own.py': STRATEGY },
+    );
+    expect({ exitCode, log }).toMatchObject({ exitCode: 0 });
+    expect(log).toContain("heard by the site's callback");
+    expect(log).toContain("run by the site's strategy");
+    expect(log).toContain('user=admin');
+    expect(log).toContain('key=/site/key');
+    expect(readResults(job)).toMatchObject([{ host: 'x1', ok: 2 }]);
+  });
+
+  it('may list cfs_aggregator under either name, and have cfs_free', async () => {
+    for (const key of ['callbacks_enabled', 'callback_whitelist']) {
+      const { exitCode, log } = await runWith(
+        `[defaults]\n${key} = cfs_aggregator\nstrategy = cfs_free\n`,
+      );
+      expect({ exitCode, log }).toMatchObject({ exitCode: 0 });
+      expect(log).not.toContain('unable to load');
+      expect(log).toContain('user=root');
+    }
+  });
+
+  it('that cannot be read is named, and no phase goes on without it', async () => {
+    const { job } = await runWith('[defaults\nforks = 5\n');
+    expect(job.phase('inventory')).toMatchObject({ exit_code: 73 });
+    expect(job.log('inventory')).toMatch(/^ERROR! ansible.cfg cannot be read: /);
+  });
+});
+
+describe('component state', () => {
+  it.each([
+    ['callbacks_enabled = a, cfs_aggregator', true, 'True'],
+    ['callback_whitelist = cfs_aggregator', true, 'True'],
+    ['callbacks_enabled = a', true, 'False'],
+    ['forks = 5', true, 'False'],
+    ['callbacks_enabled = cfs_aggregator', false, 'False'],
+  ])('%s and records_state %p: %s', (line, wanted, answer) => {
+    const job = createPlaybookJob({
+      phase: { records_state: wanted },
+      files: { 'workspace/ansible.cfg': `[defaults]\n${line}\n` },
+    });
+    jobs.push(job);
+    const script = `import sys
+from pathlib import Path
+from job.context import Context
+from job.directory import JobDirectory
+from job.plan import read_job
+from job.settings import AnsibleConfig, records_state
+directory = JobDirectory(Path(sys.argv[1]))
+job = read_job(directory.plan)
+config = AnsibleConfig(directory.workspace / "ansible.cfg")
+print(records_state(Context(directory, job, job.phase("ansible-0")), config))`;
+    const said = execFileSync('python3', ['-c', script, job.directory], { cwd: PROJECT });
+    expect(said.toString().trim()).toBe(answer);
+  });
+});

@@ -1,0 +1,83 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
+import { dirname, join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { anInventoryPhase, HAS_ANSIBLE, renderHosts } from './ansible-plan.js';
+import { ANSIBLE, createJob, exitOf, type TestJob } from './harness.js';
+
+const jobs: TestJob[] = [];
+afterEach(() => jobs.splice(0).forEach((job) => job.remove()));
+
+function aJob(files: Record<string, string | Uint8Array>, definition = 'spec'): TestJob {
+  const job = createJob({ phases: [anInventoryPhase(definition)], files });
+  jobs.push(job);
+  return job;
+}
+
+async function run(job: TestJob): Promise<number | null> {
+  return exitOf(job.startPhase('inventory'));
+}
+
+/** The variables of a host as Ansible sees them. */
+function variablesOf(job: TestJob, host: string): Record<string, unknown> {
+  const list = join(dirname(ANSIBLE), 'ansible-inventory');
+  const text = execFileSync(list, ['-i', job.path('workspace/hosts'), '--host', host], {
+    encoding: 'utf8',
+    env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', HOME: job.directory },
+  });
+  return JSON.parse(text) as Record<string, unknown>;
+}
+
+const GENERATED = renderHosts({ compute: { x1: {} }, cfs_image: { i1: { cray_cfs_image: true } } });
+
+(HAS_ANSIBLE ? describe : describe.skip)('inventory', () => {
+  it('puts the generated inventory beside the additional one, which goes before it', async () => {
+    const job = aJob({
+      'files/inventory.gz': GENERATED,
+      'workspace/hosts/02-site.yaml': 'compute: {hosts: {x9: {}}, vars: {a: 1}}',
+      'workspace/hosts/group_vars/all.yml': 'b: 2',
+      'workspace/hosts/README.md': '# not an inventory',
+    });
+    expect(await run(job)).toBe(0);
+    expect(job.log('inventory')).toBe('Inventory: hosts 3, groups 2\n');
+    expect(variablesOf(job, 'x1')).toMatchObject({ a: 1, b: 2, cray_cfs_image: false });
+    expect(variablesOf(job, 'i1')).toMatchObject({ b: 2, cray_cfs_image: true });
+  });
+
+  it('takes the additional inventory alone', async () => {
+    const job = aJob({ 'workspace/hosts/site': '[compute]\nx[1:3]\n' }, 'repo');
+    expect(await run(job)).toBe(0);
+    expect(job.log('inventory')).toBe('Inventory: hosts 3, groups 1\n');
+    expect(variablesOf(job, 'x2')).toMatchObject({ cray_cfs_image: false });
+  });
+
+  it('ends with 72 where the additional inventory is the target and is not there', async () => {
+    const job = aJob({}, 'repo');
+    expect(await run(job)).toBe(72);
+    expect(job.log('inventory')).toMatch(/^ERROR! The target is the additional inventory/);
+  });
+
+  it('ends with 72 where Ansible would only warn that it cannot read a source', async () => {
+    const job = aJob({
+      'files/inventory.gz': GENERATED,
+      'workspace/hosts/02-site.yaml': 'compute: {hosts: [',
+    });
+    expect(await run(job)).toBe(72);
+    expect(job.log('inventory')).toContain('02-site.yaml');
+    expect(job.log('inventory')).toMatch(/^ERROR! Ansible cannot read the inventory/m);
+  });
+
+  it('ends with 72 where variables of a group cannot be read', async () => {
+    const job = aJob({
+      'files/inventory.gz': GENERATED,
+      'workspace/hosts/group_vars/compute.yml': 'a: [',
+    });
+    expect(await run(job)).toBe(72);
+  });
+
+  it('accepts an inventory without hosts', async () => {
+    const job = aJob({ 'files/inventory.gz': gzipSync('{"all": {"children": {}}}') }, 'dynamic');
+    expect(await run(job)).toBe(0);
+    expect(job.log('inventory')).toContain('Inventory: hosts 0, groups 0\n');
+  });
+});

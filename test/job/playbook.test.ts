@@ -1,0 +1,129 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { existsSync, readFileSync } from 'node:fs';
+import { createPlaybookJob, HAS_ANSIBLE, type PlaybookJobOptions } from './ansible-plan.js';
+import { type TestJob } from './harness.js';
+
+const jobs: TestJob[] = [];
+afterEach(() => jobs.splice(0).forEach((job) => job.remove()));
+
+async function run(options: PlaybookJobOptions & { playbook?: string }): Promise<TestJob> {
+  const { playbook, files = {}, ...rest } = options;
+  const layer = playbook === undefined ? {} : { 'workspace/layer0/site.yml': playbook };
+  const job = createPlaybookJob({ ...rest, files: { ...layer, ...files } });
+  jobs.push(job);
+  await job.run();
+  return job;
+}
+
+const exitOf = (job: TestJob): number | null | undefined => job.phase('ansible-0')?.exit_code;
+const logOf = (job: TestJob): string => job.log('ansible-0');
+
+/** Appends the names of the hosts that a play ran on to a file. */
+const TRACE = `- hosts: all
+  gather_facts: false
+  tasks:
+    - ansible.builtin.shell: echo {{ inventory_hostname }} >> {{ playbook_dir }}/../trace
+`;
+
+function traceOf(job: TestJob): string[] {
+  return readFileSync(job.path('workspace/trace'), 'utf8').trim().split('\n').sort();
+}
+
+(HAS_ANSIBLE ? describe : describe.skip)('a playbook', () => {
+  it.each([
+    [
+      'is not there',
+      'none.yml',
+      'There is no playbook none.yml in https://git.example.org/layer.git.',
+    ],
+    ['is a directory', 'roles', 'There is no playbook roles in https://git.example.org/layer.git.'],
+    ['lies outside', '../ansible.cfg', 'Playbook ../ansible.cfg lies outside of its repository.'],
+  ])('that %s ends the phase with 73', async (_what, playbook, message) => {
+    const files = { 'workspace/layer0/roles/x': '' };
+    const job = await run({ phase: { playbook }, files });
+    expect(exitOf(job)).toBe(73);
+    expect(logOf(job)).toMatch(new RegExp(`^ERROR! ${message}$`, 'm'));
+  });
+
+  it('with a syntax error ends with what Ansible says', async () => {
+    expect(exitOf(await run({ playbook: '- hosts: all\n  tasks: [}' }))).toBe(4);
+  });
+
+  it('may lie in a folder, and have any name', async () => {
+    const job = await run({
+      phase: { playbook: 'plays/über site; echo.yml' },
+      files: {
+        'workspace/layer0/plays/über site; echo.yml': '- hosts: all\n  gather_facts: false\n',
+      },
+    });
+    expect(exitOf(job)).toBe(0);
+  });
+});
+
+(HAS_ANSIBLE ? describe : describe.skip)('limit', () => {
+  const groups = { compute: { x1: {}, x2: {}, x3: {} }, storage: { s1: {} } };
+
+  it.each([
+    ['x1,storage', ['s1', 'x1']],
+    ['compute:!x2', ['x1', 'x3']],
+    ['compute[0:1]', ['x1', 'x2']],
+    ['~x[13]', ['x1', 'x3']],
+    ['all', ['s1', 'x1', 'x2', 'x3']],
+  ])('%s selects %p', async (limit, hosts) => {
+    const job = await run({ playbook: TRACE, groups, phase: { limit } });
+    expect(exitOf(job)).toBe(0);
+    expect(traceOf(job)).toEqual(hosts);
+  });
+
+  it('may be longer than one argument can be', async () => {
+    const many = Array.from({ length: 20_000 }, (_, index) => `absent-host-${index}`);
+    const job = await run({ playbook: TRACE, groups, phase: { limit: [...many, 'x2'].join(',') } });
+    expect(traceOf(job)).toEqual(['x2']);
+  }, 60_000);
+
+  it('names no file of the machine', async () => {
+    const job = await run({ playbook: TRACE, groups, phase: { limit: '@/etc/hostname,x2' } });
+    expect(traceOf(job)).toEqual(['x2']);
+  });
+
+  it('that selects no host ends with what Ansible says', async () => {
+    expect(exitOf(await run({ playbook: TRACE, groups, phase: { limit: 'absent' } }))).toBe(1);
+  });
+});
+
+(HAS_ANSIBLE ? describe : describe.skip)('passthrough', () => {
+  it('is split as a shell would, and never run by one', async () => {
+    const job = await run({
+      playbook: '- hosts: x1\n  gather_facts: false\n  tasks:\n    - debug: msg="<{{ text }}>"\n',
+      phase: { passthrough: `-e "text='two  words; $(touch ran)'" --skip-tags none` },
+      files: { 'workspace/ansible.cfg': '[defaults]\nstrategy = cfs_free\n' },
+    });
+    expect(logOf(job)).toContain('<two  words; $(touch ran)>');
+    expect(existsSync(job.path('workspace/ran'))).toBe(false);
+  });
+
+  it('with an open quote ends the phase with 73', async () => {
+    const job = await run({ playbook: TRACE, phase: { passthrough: '-e "a=b' } });
+    expect(exitOf(job)).toBe(73);
+    expect(logOf(job)).toContain('ERROR! ansible_passthrough: No closing quotation.\n');
+  });
+});
+
+(HAS_ANSIBLE ? describe : describe.skip)('debug playbooks', () => {
+  const debug = (playbook: string) => ({ layer: '_debug', directory: 'layer_debug', playbook });
+
+  it('do nothing, show facts, or fail', async () => {
+    expect(exitOf(await run({ phase: debug('noop.yaml') }))).toBe(0);
+    const facts = await run({ phase: debug('facts.yaml'), groups: { compute: { x1: {} } } });
+    expect(exitOf(facts)).toBe(0);
+    expect(exitOf(await run({ phase: debug('fail.yaml') }))).toBe(2);
+  });
+
+  it('of another name end the phase with 73 and the names that there are', async () => {
+    const job = await run({ phase: debug('other.yaml') });
+    expect(exitOf(job)).toBe(73);
+    expect(logOf(job)).toContain(
+      'no configuration debug_other; built in are debug_facts, debug_fail, debug_noop.',
+    );
+  });
+});

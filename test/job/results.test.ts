@@ -1,0 +1,132 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { findFreePort } from '../support/ssh-host.js';
+import { createPlaybookJob, HAS_ANSIBLE, readResults, type Inventory } from './ansible-plan.js';
+import { type TestJob } from './harness.js';
+
+const jobs: TestJob[] = [];
+afterEach(() => jobs.splice(0).forEach((job) => job.remove()));
+
+async function run(
+  playbook: string,
+  groups: Inventory = { compute: { x1: {}, x2: {} } },
+): Promise<TestJob> {
+  const job = createPlaybookJob({ groups, files: { 'workspace/layer0/site.yml': playbook } });
+  jobs.push(job);
+  await job.run();
+  return job;
+}
+
+const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, incomplete: false };
+
+(HAS_ANSIBLE ? describe : describe.skip)('results', () => {
+  it('count what Ansible counts, and name the last failure', async () => {
+    const job = await run(`- hosts: all
+  gather_facts: false
+  tasks:
+    - command: "true"
+    - name: Ignored
+      command: "false"
+      ignore_errors: true
+    - name: Rescued
+      block: [{command: "false"}]
+      rescue: [{debug: {msg: saved}}]
+    - command: "true"
+      when: false
+    - name: Fails on one
+      fail: {msg: "no luck with {{ inventory_hostname }}"}
+      when: inventory_hostname == 'x1'
+`);
+    expect(job.phase('ansible-0')).toMatchObject({ exit_code: 2 });
+    const [x1, x2] = readResults(job);
+    expect(x1).toEqual({
+      ...NOTHING,
+      host: 'x1',
+      ok: 3,
+      changed: 2,
+      failed: 1,
+      skipped: 1,
+      task: 'Fails on one',
+      message: 'no luck with x1',
+    });
+    expect(x2).toEqual({ ...NOTHING, host: 'x2', ok: 3, changed: 2, skipped: 2 });
+  });
+
+  it('name a host that cannot be reached', async () => {
+    const port = await findFreePort();
+    const unreachable = {
+      ansible_connection: 'ssh',
+      ansible_host: '127.0.0.1',
+      ansible_port: port,
+    };
+    const playbook = '- hosts: all\n  gather_facts: false\n  tasks: [{ping: }]\n';
+    const job = await run(playbook, { compute: { x1: {}, x2: unreachable } });
+    expect(job.phase('ansible-0')).toMatchObject({ exit_code: 4 });
+    const [x1, x2] = readResults(job);
+    expect(x1).toEqual({ ...NOTHING, host: 'x1', ok: 1 });
+    expect(x2).toMatchObject({ host: 'x2', unreachable: 1, failed: 0, task: 'ping' });
+    expect(x2?.['message']).toMatch(/Connection refused/);
+  });
+
+  it('mark hosts that a failure elsewhere has stopped', async () => {
+    const job = await run(`- hosts: all
+  gather_facts: false
+  any_errors_fatal: true
+  tasks:
+    - fail:
+      when: inventory_hostname == 'x1'
+    - debug: msg=later
+`);
+    expect(readResults(job)).toMatchObject([
+      { host: 'x1', failed: 1, incomplete: false },
+      { host: 'x2', failed: 0, incomplete: true },
+    ]);
+  });
+
+  it('say nothing of what no_log hides', async () => {
+    const job = await run(`- hosts: x1
+  gather_facts: false
+  tasks:
+    - name: Hidden
+      shell: echo very-secret >&2; exit 1
+      no_log: true
+`);
+    const [x1] = readResults(job);
+    expect(x1).toMatchObject({ failed: 1, task: 'Hidden' });
+    expect(JSON.stringify(x1)).not.toContain('very-secret');
+    expect(job.log('ansible-0')).not.toContain('very-secret');
+  });
+
+  it('tell of the item that failed in a loop', async () => {
+    const job = await run(`- hosts: x1
+  gather_facts: false
+  tasks:
+    - fail: {msg: "item {{ item }}"}
+      when: item == 2
+      loop: [1, 2, 3]
+`);
+    expect(readResults(job)).toMatchObject([{ message: 'item 2' }]);
+  });
+
+  it('are there also where the playbook was killed in the middle of a play', async () => {
+    const job = createPlaybookJob({
+      phase: { timeout_seconds: 6 },
+      groups: { compute: { x1: {} } },
+      files: {
+        'workspace/layer0/site.yml': `- hosts: all
+  gather_facts: false
+  tasks: [{command: sleep 2.5}, {command: sleep 60}]
+`,
+      },
+    });
+    jobs.push(job);
+    await job.run();
+    expect(job.phase('ansible-0')).toMatchObject({ killed: 'timeout' });
+    expect(readResults(job)).toMatchObject([{ host: 'x1', ok: 1 }]);
+  });
+
+  it('are empty where no host matched', async () => {
+    const job = await run('- hosts: absent\n  tasks: []\n');
+    expect(job.phase('ansible-0')).toMatchObject({ exit_code: 0 });
+    expect(readResults(job)).toEqual([]);
+  });
+});

@@ -1,0 +1,60 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startSshHost } from '../support/ssh-host.js';
+import { createPlaybookJob, HAS_ANSIBLE, readResults } from './ansible-plan.js';
+import { processesOf } from './harness.js';
+
+const closing: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const close of closing.splice(0)) await close();
+});
+
+const PLAYBOOK = `- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Leave a trace
+      ansible.builtin.shell: echo {{ inventory_hostname }} > "$KEELSON_WORLD/trace"
+    - name: Tell where the sockets are
+      ansible.builtin.debug:
+        msg: "sockets={{ lookup('pipe', 'ls ' + folder + ' | wc -l') }} in {{ folder }}."
+      vars:
+        folder: "{{ lookup('config', 'control_path_dir', plugin_type='connection', plugin_name='ssh') }}"
+`;
+
+async function aHost(name: string) {
+  const host = await startSshHost({ name });
+  closing.push(() => host.remove());
+  return host;
+}
+
+(HAS_ANSIBLE ? describe : describe.skip)('a playbook over SSH', () => {
+  it('shares connections while it runs and leaves neither masters nor sockets behind', async () => {
+    const hosts = [await aHost('x1'), await aHost('x2')];
+    const groups = Object.fromEntries(
+      hosts.map(({ name, variables }) => [name, { ansible_connection: 'ssh', ...variables }]),
+    );
+    const config = readFileSync(join(import.meta.dirname, '../../job/ansible.cfg'), 'utf8');
+    const job = createPlaybookJob({
+      groups: { compute: groups },
+      files: {
+        'workspace/layer0/site.yml': PLAYBOOK,
+        'workspace/ansible.cfg': config.replace('display_ok_hosts = no', 'display_ok_hosts = yes'),
+      },
+    });
+    closing.push(() => job.remove());
+    await job.run();
+    const log = job.log('ansible-0');
+    expect(`${log}${job.phase('ansible-0')?.exit_code}`).toMatch(/^0$/m);
+    for (const host of hosts)
+      expect(readFileSync(join(host.directory, 'trace'), 'utf8')).toBe(`${host.name}\n`);
+    expect(readResults(job)).toMatchObject([
+      { host: 'x1', ok: 2 },
+      { host: 'x2', ok: 2 },
+    ]);
+    const [, sockets, folder = ''] = /sockets=(\d+) in (\S+)\./.exec(log) ?? [];
+    expect(Number(sockets)).toBe(2);
+    expect(existsSync(folder)).toBe(false);
+    expect(await processesOf(job.id)).toEqual([]);
+  });
+});
