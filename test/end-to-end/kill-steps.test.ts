@@ -1,0 +1,38 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startCluster, type Cluster } from '../support/cluster.js';
+import { createKillSite, type KillSite } from '../support/kill-site.js';
+import { holdSteps, STEPS } from '../support/kill-steps.js';
+import { readVerdict, untouched } from '../support/kill-verdict.js';
+import { watchStates } from '../support/kill-watch.js';
+
+let cluster: Cluster;
+let site: KillSite;
+beforeAll(async () => {
+  cluster = await startCluster();
+  site = await createKillSite(cluster);
+}, 60_000);
+afterAll(async () => {
+  await site.close();
+  await cluster.close();
+}, 60_000);
+
+describe('a worker that is killed', () => {
+  test('costs no session anything, in the middle of whatever step it is', async () => {
+    const sessions = STEPS.map((step) => ({ step, name: `in-${step.toLowerCase()}` }));
+    const hold = holdSteps(cluster, Object.fromEntries(sessions.map((s) => [s.name, s.step])));
+    await Promise.all(sessions.map(({ name }) => site.submit(name)));
+    const watches = sessions.map(({ name }) => watchStates(cluster, name));
+    await hold.whenHeld();
+    await cluster.worker.kill();
+    hold.release();
+    await cluster.worker.start();
+    await Promise.all(sessions.map(({ name }) => cluster.waitUntilComplete(name, 100_000)));
+    for (const watch of watches) await watch.close();
+    for (const { name } of sessions)
+      expect({ name, ...(await readVerdict(cluster, site, name)) }).toEqual({
+        name,
+        ...untouched(cluster),
+      });
+    expect(watches.map((watch) => watch.regress())).toEqual(sessions.map(() => undefined));
+  }, 240_000);
+});

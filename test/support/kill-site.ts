@@ -1,0 +1,175 @@
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
+import type { Cluster } from './cluster.js';
+import { createRepository } from './git-repository.js';
+import { waitFor } from './wait.js';
+
+export const PHASES = [
+  ...['git-clone-0', 'git-clone-1', 'git-clone-hosts', 'inventory'],
+  ...['ansible-0', 'ansible-1'],
+] as const;
+export type HeldPhase = 'git-clone-0' | 'inventory' | 'ansible-0' | 'ansible-1';
+
+/** Sessions of one configuration, each of which can be held in a phase for as long as a test wants. */
+export interface KillSite {
+  /** Posts a session that waits in this phase. */
+  submit(name: string, heldIn?: HeldPhase): Promise<void>;
+  whenHeld(name: string, phase: HeldPhase): Promise<void>;
+  release(name: string, phase: HeldPhase): void;
+  /** When the session's job has come to its end, whoever watches it. */
+  whenJobEnds(name: string): Promise<void>;
+  /** What each host says about the runs of the session's playbooks. */
+  runs(name: string): readonly string[];
+  close(): Promise<void>;
+}
+
+const CONFIGURATION = 'killed';
+/** A held phase waits while its file is there, and says by another that it has begun to. */
+const holdFile = (gates: string, name: string, phase: string) => join(gates, `${name}.${phase}`);
+
+export async function createKillSite(cluster: Cluster): Promise<KillSite> {
+  const gates = join(cluster.directory, 'gates');
+  mkdirSync(gates);
+  const repository = createRepository({
+    files: { 'site.yml': renderPlaybook(gates, 0), 'second.yml': renderPlaybook(gates, 1) },
+    config: { 'receive.updateServerInfo': 'true' },
+  });
+  // Plain files of the repository, so that a fetch asks several times and falls back to everything.
+  const server = await startHoldingServer(repository.directory, gates);
+  await configure(cluster, gates, repository.commit, server.url);
+  return {
+    async submit(name, heldIn) {
+      if (heldIn !== undefined) writeFileSync(holdFile(gates, name, heldIn), '');
+      const configuration = heldIn === 'git-clone-0' ? toHeldConfiguration(name) : CONFIGURATION;
+      if (heldIn === 'git-clone-0') {
+        const { body } = await cluster.ask('GET', `/v3/configurations/${CONFIGURATION}`);
+        const { layers, additional_inventory } = body as Configuration;
+        const [first, ...others] = layers;
+        const held = { ...first, clone_url: `${server.url}/${name}/repository.git` };
+        await put(cluster, configuration, { layers: [held, ...others], additional_inventory });
+      }
+      await cluster.submit(name, { configuration_name: configuration });
+    },
+    async whenHeld(name, phase) {
+      const mark = `${holdFile(gates, name, phase)}.reached`;
+      await waitFor(() => existsSync(mark), { timeoutMs: 60_000, what: `${name} in ${phase}` });
+    },
+    release: (name, phase) => rmSync(holdFile(gates, name, phase)),
+    async whenJobEnds(name) {
+      const jobs = join(cluster.directory, 'data', 'jobs');
+      const find = () => readdirSync(jobs).find((job) => job.startsWith(`cfs-${name}-`));
+      await waitFor(() => existsSync(join(jobs, find() ?? '', 'ended')), {
+        timeoutMs: 60_000,
+        what: `the job of ${name} to end`,
+      });
+    },
+    runs: (name) =>
+      cluster.hosts.flatMap((host) =>
+        readFileSync(join(host.directory, `runs-${name}`), 'utf8')
+          .trimEnd()
+          .split('\n')
+          .map((line) => `${host.name} ${line}`),
+      ),
+    async close() {
+      await server.close();
+      repository.remove();
+    },
+  };
+}
+
+interface Configuration {
+  readonly layers: readonly object[];
+  readonly additional_inventory: object;
+}
+
+const toHeldConfiguration = (name: string) => `${CONFIGURATION}-${name}`;
+
+async function put(cluster: Cluster, name: string, configuration: object): Promise<void> {
+  const { status, body } = await cluster.ask('PUT', `/v3/configurations/${name}`, configuration);
+  if (status !== 200) throw new Error(`PUT ${name}: ${JSON.stringify(body)}`);
+}
+
+async function configure(cluster: Cluster, gates: string, commit: string, url: string) {
+  const { inventory } = cluster;
+  const script = join(dirname(inventory.directory), 'tree', 'held');
+  writeFileSync(script, renderInventoryScript(gates));
+  chmodSync(script, 0o755);
+  const layer = (playbook: string) => ({
+    clone_url: `${url}/repository.git`,
+    commit,
+    playbook,
+  });
+  await put(cluster, CONFIGURATION, {
+    layers: [layer('site.yml'), layer('second.yml')],
+    additional_inventory: { clone_url: inventory.url, commit: inventory.addCommit({}) },
+  });
+}
+
+function renderPlaybook(gates: string, index: number): string {
+  return `- hosts: lab
+  gather_facts: false
+  vars:
+    session: "{{ lookup('env', 'SESSION_NAME') }}"
+    hold: "${gates}/{{ session }}.ansible-${index}"
+  tasks:
+    - name: Say that this playbook runs
+      shell: echo "ansible-${index}" >> "$KEELSON_WORLD/runs-{{ session }}"
+    - name: Wait for the test
+      shell: touch "{{ hold }}.reached"; while [ -e "{{ hold }}" ]; do sleep 0.1; done
+    - name: Say something long
+      debug:
+        msg: "{{ range(0, 200) | map('string') | join(' ö ') }}"
+`;
+}
+
+function renderInventoryScript(gates: string): string {
+  return `#!/bin/sh
+session=\${KEELSON_JOB#cfs-}
+hold="${gates}/\${session%-*}.inventory"
+touch "$hold.reached"
+while [ -e "$hold" ]; do sleep 0.1; done
+echo '{"_meta": {"hostvars": {}}}'
+`;
+}
+
+/** `/<session>/repository.git/...` waits as the session is told to; `/repository.git/...` never does. */
+async function startHoldingServer(directory: string, gates: string) {
+  const serve = async (pathname: string) => {
+    const [, name = '', file = ''] = /^\/(?:([^/]+)\/)?repository\.git\/(.*)$/.exec(pathname) ?? [];
+    if (name !== '') {
+      const hold = holdFile(gates, name, 'git-clone-0');
+      writeFileSync(`${hold}.reached`, '');
+      await waitFor(() => !existsSync(hold), { timeoutMs: 120_000 });
+    }
+    return readFile(join(directory, file));
+  };
+  const server = createServer((request, response) => {
+    serve(new URL(request.url ?? '/', 'http://localhost').pathname).then(
+      (content) => response.writeHead(200).end(content),
+      () => response.writeHead(404).end(),
+    );
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}

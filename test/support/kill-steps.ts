@@ -1,0 +1,84 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { Cluster } from './cluster.js';
+import { waitFor } from './wait.js';
+
+/** For each step the write that it cannot do without. */
+const WRITES = {
+  claimSession: 'UPDATE OF claimed_at ON sessions',
+  resolveConfiguration: 'UPDATE OF snapshot ON sessions',
+  stageInventory: 'INSERT ON staged_files',
+  launchJob: 'UPDATE OF launched_at ON sessions',
+  stopJob: 'UPDATE OF stopped_at ON sessions',
+  removeStagedFiles: 'DELETE ON staged_files',
+  recordOutcome: 'UPDATE OF completed_at ON sessions',
+} as const;
+
+export type Step = keyof typeof WRITES;
+export const STEPS = Object.keys(WRITES) as readonly Step[];
+
+/** Keeps each of these sessions from leaving its step: first the database refuses, then it does not answer. */
+export interface StepHold {
+  /** Every session is in its step, which a worker is busy with, and waits for the database. */
+  whenHeld(): Promise<void>;
+  /** The database answers again. */
+  release(): void;
+}
+
+/** To be called before the sessions, by name, are posted. */
+export function holdSteps(cluster: Cluster, sessions: Readonly<Record<string, Step>>): StepHold {
+  const database = new DatabaseSync(join(cluster.directory, 'data', 'keelson.db'), {
+    timeout: 10_000,
+  });
+  const names = Object.keys(sessions);
+  for (const [position, name] of names.entries())
+    database.exec(renderTrigger(position, name, sessions[name] ?? 'claimSession'));
+  const areAll = (state: PendingState) => arePending(cluster, database, sessions, state);
+  return {
+    async whenHeld() {
+      await waitFor(() => areAll('refused'), {
+        timeoutMs: 90_000,
+        what: 'every step to be refused',
+      });
+      // Now the triggers go and the lock stays: what is tried again gets no answer, as long as this is open.
+      database.exec('BEGIN IMMEDIATE');
+      for (const position of names.keys()) database.exec(`DROP TRIGGER held_${position}`);
+      await waitFor(() => areAll('started'), { timeoutMs: 60_000, what: 'every step to wait' });
+    },
+    release() {
+      database.exec('COMMIT');
+      database.close();
+    },
+  };
+}
+
+function renderTrigger(position: number, name: string, step: Step): string {
+  const row = WRITES[step].startsWith('DELETE') ? 'OLD' : 'NEW';
+  return `CREATE TRIGGER held_${position} BEFORE ${WRITES[step]}
+    WHEN (SELECT name FROM sessions WHERE job_id = ${row}.job_id) = '${name}'
+    BEGIN SELECT RAISE(ABORT, 'held by a test'); END`;
+}
+
+type PendingState = 'refused' | 'started';
+
+async function arePending(
+  cluster: Cluster,
+  database: DatabaseSync,
+  sessions: Readonly<Record<string, Step>>,
+  state: PendingState,
+): Promise<boolean> {
+  const client = await cluster.temporalClient();
+  const pending = await Promise.all(
+    Object.entries(sessions).map(async ([name, step]) => {
+      const row = database.prepare('SELECT job_id FROM sessions WHERE name = ?').get(name);
+      const handle = client.workflow.getHandle(String(row?.['job_id']));
+      const { raw } = await handle.describe();
+      const found = raw.pendingActivities?.find(({ activityType }) => activityType?.name === step);
+      return state === 'refused' ? (found?.attempt ?? 0) > 1 : Number(found?.state) === STARTED;
+    }),
+  );
+  return pending.every(Boolean);
+}
+
+/** PENDING_ACTIVITY_STATE_STARTED: a worker has it. */
+const STARTED = 2;
