@@ -29,11 +29,12 @@ STALLED_SECONDS = 60
 FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 REFUSED = re.compile(
     r"authentication failed|could not read (username|password)|terminal prompts disabled"
-    r"|permission denied|host key verification failed|returned error: 40[13]|access denied",
+    r"|permission denied|access denied|returned error: 40[13]"
+    r"|certificate (problem|verif)|host key verification failed",
     re.IGNORECASE,
 )
 ABSENT = re.compile(
-    r"repository .* not found|returned error: (404|410)|does not appear to be a git repository"
+    r"repository( .*)? not found|returned error: (404|410)|does not appear to be a git repository"
     r"|not a git repository|transport '.*' not allowed|unable to find remote helper",
     re.IGNORECASE,
 )

@@ -35,7 +35,7 @@ export interface TestJob {
   /** Starts the supervisor. */
   start(): ChildProcess;
   /** Starts the wrapper of one phase; a piped output must be read to its end. */
-  startPhase(phase: string, output?: 'ignore' | 'pipe'): ChildProcess;
+  startPhase(phase: string, output?: 'ignore' | 'pipe', ...options: string[]): ChildProcess;
   /** Runs the whole job to its end. */
   run(): Promise<void>;
   phase(name: string): PhaseFile | undefined;
@@ -75,7 +75,7 @@ export function createJob({ phases, plan = {}, files = {} }: JobOptions): TestJo
     id,
     path,
     start: () => start('ignore', 'all'),
-    startPhase: (phase, output = 'ignore') => start(output, 'run', phase),
+    startPhase: (phase, output = 'ignore', ...options) => start(output, 'run', phase, ...options),
     async run() {
       const child = start('ignore', 'all');
       await once(child, 'exit');

@@ -134,6 +134,13 @@ describe('run', () => {
     expect(await processesOf(job.id)).toEqual([]);
   });
 
+  it('works in another workspace', async () => {
+    const job = aJob({ phases: [aCommand('only', 'pwd; echo $HOME')] });
+    const workspace = job.path('elsewhere');
+    expect(await exitOf(job.startPhase('only', 'ignore', '--workspace', workspace))).toBe(0);
+    expect(job.log('only')).toBe(`${workspace}\n${workspace}/home\n`);
+  });
+
   it('says that nothing is held for debugging', async () => {
     const job = aJob({ phases: [aCommand('only', 'exit 2')], plan: { debug_on_failure: true } });
     await runPhase(job, 'only');
