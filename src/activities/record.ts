@@ -60,7 +60,7 @@ async function decideOutcome(
   { failure }: OutcomeInput,
 ): Promise<Outcome> {
   if (failure !== undefined) {
-    const { phase } = session;
+    const phase = failure.reason === 'INVENTORY' ? 'inventory' : session.phase;
     return {
       succeeded: 'false',
       reason: failure.reason ?? 'INTERNAL',

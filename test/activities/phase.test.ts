@@ -1,0 +1,81 @@
+import { createHmac } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import type { PhaseResult } from '../../src/core/job.js';
+import { aRunnerWith, openActivitySite, type ActivitySite } from '../support/activity-site.js';
+import { exited } from '../support/session-worker.js';
+import { addPlannedSession, readAll } from '../support/store-builders.js';
+
+let site: ActivitySite;
+afterEach(() => site.close());
+
+const host = {
+  host: 'x1',
+  ok: 0,
+  changed: 0,
+  failed: 1,
+  skipped: 0,
+  unreachable: 0,
+  incomplete: false,
+};
+
+async function observe(result: PhaseResult, output: string, delivered = ''): Promise<string> {
+  site = await openActivitySite({ runner: aRunnerWith(result, output) });
+  const jobId = await addPlannedSession(site.store);
+  await site.store.logs.append(jobId, 'ansible-0', 0, Buffer.from(delivered));
+  await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
+  return jobId;
+}
+
+const read = async (jobId: string) => readAll(site.store.logs.read(jobId, 'ansible-0', 0));
+
+describe('a phase', () => {
+  test('gets what the job could not deliver, byte for byte, and is sealed with its result', async () => {
+    const jobId = await observe(exited(2), 'one\ntwo\n', 'one\n');
+    expect(await read(jobId)).toBe('one\ntwo\n');
+    const phase = await site.store.phases.find(jobId, 'ansible-0');
+    expect(phase).toMatchObject({ state: 'ended', result: { kind: 'exited', exitCode: 2 } });
+    expect(phase?.sealedAt).toBeDefined();
+  });
+
+  test('takes host results from the line that the job signed', async () => {
+    const payload = gzipSync(JSON.stringify({ phase: 'ansible-0', hosts: [host] })).toString(
+      'base64',
+    );
+    const signature = createHmac('sha256', 'token-of-cfs-a-0123abcd').update(payload).digest('hex');
+    const jobId = await observe(exited(2), `output\nkeelson-report:${payload}:${signature}\n`);
+    const { items } = await site.store.hosts.list(jobId, { limit: 10 });
+    expect(items).toMatchObject([{ host: 'x1', failed: 1 }]);
+  });
+
+  test('says so in the log where the platform lost what the job had written', async () => {
+    site = await openActivitySite({
+      runner: aRunnerWith({ kind: 'killed', reason: 'lost' }, 'one\n'),
+    });
+    const jobId = await addPlannedSession(site.store);
+    await site.store.phases.report(jobId, 'ansible-0', {
+      state: 'ended',
+      startedAt: '2026-01-01T00:00:00.000Z',
+      logBytes: 10,
+    });
+    await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
+    expect(await read(jobId)).toContain('6 bytes of this log were lost');
+  });
+
+  test('answers the same when it is watched again', async () => {
+    const jobId = await observe(exited(0), 'one\n');
+    const again = await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
+    expect(again).toEqual({
+      result: exited(0),
+      hosts: { hosts: 0, failedHosts: 0, unreachableHosts: 0 },
+    });
+  });
+
+  test('that the job does not have is a fault that names it', async () => {
+    site = await openActivitySite();
+    const jobId = await addPlannedSession(site.store);
+    await expect(
+      site.run(site.activities.ansible, { jobId, phase: 'ansible-9' }),
+    ).rejects.toMatchObject({ fault: 'missing', message: `Job ${jobId} has no phase ansible-9.` });
+  });
+});

@@ -1,0 +1,78 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { aSnapshot } from '../support/session-builders.js';
+import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
+import { addPlannedSession, at } from '../support/store-builders.js';
+
+let site: ActivitySite;
+let jobId: string;
+beforeEach(async () => {
+  site = await openActivitySite({ machine: 'm1' });
+  jobId = await addPlannedSession(site.store);
+});
+afterEach(() => site.close());
+
+const record = (input: object = {}) =>
+  site.run(site.activities.recordOutcome, { jobId, leftovers: [], ...input });
+
+describe('claimSession', () => {
+  test('goes on, on the machine that claimed it first', async () => {
+    const claim = await site.run(site.activities.claimSession, { jobId });
+    expect(claim).toMatchObject({ kind: 'go', launched: false, machineQueue: 'host-m1' });
+  });
+
+  test('answers with the outcome of a session that was cancelled before', async () => {
+    await site.store.sessions.requestCancel('a', { at: at(1), by: 'ann' });
+    expect(await site.run(site.activities.claimSession, { jobId })).toMatchObject({
+      kind: 'complete',
+      outcome: { succeeded: 'false', reason: 'CANCELLED' },
+    });
+  });
+
+  test('attaches to what was launched', async () => {
+    await site.store.sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
+    expect(await site.run(site.activities.claimSession, { jobId })).toMatchObject({
+      kind: 'attach',
+      launched: true,
+    });
+  });
+});
+
+describe('recordOutcome', () => {
+  test('tells the failure of a step, with its phase where it has one', async () => {
+    const outcome = await record({ failure: { reason: 'INVENTORY', message: 'HSM is away' } });
+    expect(outcome).toEqual({
+      succeeded: 'false',
+      reason: 'INVENTORY',
+      message: 'HSM is away',
+      phase: 'inventory',
+    });
+  });
+
+  test('tells who cancelled, and why', async () => {
+    await site.store.sessions.claim(jobId, { at: at(1) });
+    await site.run(site.activities.noteCancel, { jobId, by: 'ann', reason: 'enough' });
+    expect(await record()).toMatchObject({
+      reason: 'CANCELLED',
+      message: 'Cancelled by ann before it started: enough',
+    });
+  });
+
+  test('names what was left behind', async () => {
+    const outcome = await record({
+      failure: { reason: 'GIT_REF', message: 'no branch' },
+      leftovers: ['job (refused)'],
+    });
+    expect(outcome.message).toBe('Left behind: job (refused). no branch');
+  });
+
+  test('does not know how a launched job without results ended', async () => {
+    await site.store.sessions.saveSnapshot(jobId, aSnapshot());
+    await site.store.sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
+    expect(await record()).toMatchObject({ succeeded: 'unknown', reason: 'JOB_LOST' });
+  });
+
+  test('keeps the first outcome', async () => {
+    const first = await record({ failure: { reason: 'GIT_REF', message: 'no branch' } });
+    expect(await record({ failure: { reason: 'GIT_CLONE', message: 'away' } })).toEqual(first);
+  });
+});

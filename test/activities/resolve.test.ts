@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
+import { createRepository, type Repository } from '../support/git-repository.js';
+import { aNewSession } from '../support/store-builders.js';
+
+let site: ActivitySite;
+let repository: Repository;
+beforeAll(async () => {
+  site = await openActivitySite();
+  repository = createRepository({ files: { 'site.yml': '[]\n' } });
+});
+afterAll(async () => {
+  repository.remove();
+  await site.close();
+});
+
+const lastUpdated = '2026-01-01T00:00:00Z';
+const resolve = (jobId: string) => site.run(site.activities.resolveConfiguration, { jobId });
+
+async function insert(name: string, request: object = {}): Promise<string> {
+  const session = aNewSession(name, { configurationName: name, ...request });
+  return (await site.store.sessions.insert(session)).jobId;
+}
+
+describe('resolveConfiguration', () => {
+  test('pins a layer without a commit to where its branch stands, once', async () => {
+    const layers = [{ cloneUrl: repository.url, playbook: 'site.yml' }];
+    await site.store.configurations.save({ name: 'floating', lastUpdated, layers });
+    const jobId = await insert('floating');
+    const before = repository.addCommit({ files: { 'a.yml': '[]\n' } });
+    const first = await resolve(jobId);
+    repository.addCommit({ files: { 'b.yml': '[]\n' } });
+    expect(await resolve(jobId)).toEqual(first);
+    const session = await site.store.sessions.get(jobId);
+    expect(session?.snapshot?.layers[0]?.repository.commit).toBe(before);
+    expect((await site.store.phases.list(jobId)).map(({ name, state }) => [name, state])).toEqual([
+      ['git-clone-0', 'pending'],
+      ['inventory', 'pending'],
+      ['ansible-0', 'pending'],
+    ]);
+  });
+
+  test('takes the additional inventory of the option where the configuration has none', async () => {
+    await site.store.options.patch({ additionalInventoryUrl: repository.url });
+    await site.store.configurations.save({ name: 'plain', lastUpdated, layers: [] });
+    const { phases } = await resolve(await insert('plain'));
+    expect(phases.map(({ name }) => name)).toEqual(['git-clone-hosts', 'inventory']);
+    await site.store.options.patch({ additionalInventoryUrl: '' });
+  });
+
+  test('refuses a branch that is not there, with GIT_REF', async () => {
+    const layers = [{ cloneUrl: repository.url, branch: 'gone', playbook: 'site.yml' }];
+    await site.store.configurations.save({ name: 'bad-ref', lastUpdated, layers });
+    await expect(resolve(await insert('bad-ref'))).rejects.toMatchObject({ reason: 'GIT_REF' });
+  });
+
+  test('refuses a limit that names no layer, and says which there are', async () => {
+    const layers = [{ name: 'base', cloneUrl: repository.url, playbook: 'site.yml' }];
+    await site.store.configurations.save({ name: 'limited', lastUpdated, layers });
+    await expect(
+      resolve(await insert('limited', { configurationLimit: 'bas' })),
+    ).rejects.toMatchObject({
+      reason: 'PLAYBOOK_ERROR',
+      message: expect.stringContaining('0 (base)'),
+    });
+  });
+
+  test('says that a configuration was deleted before the session started', async () => {
+    await expect(resolve(await insert('deleted'))).rejects.toThrow(
+      'Configuration deleted was deleted before the session started.',
+    );
+  });
+
+  test('runs a built-in playbook for a debug configuration', async () => {
+    const jobId = await insert('noop', { configurationName: 'debug_noop' });
+    const { phases } = await resolve(jobId);
+    expect(phases.map(({ title }) => title)).toEqual([
+      'inventory: dynamic',
+      'ansible-0: noop.yaml',
+    ]);
+  });
+});

@@ -1,0 +1,82 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import { createActivities, type Activities } from '../../src/activities/index.js';
+import type { ActivityDependencies } from '../../src/activities/dependencies.js';
+import { createGitClient } from '../../src/clients/git.js';
+import { createInventoryFile } from '../../src/clients/inventory-file.js';
+import { DEFAULT_TIME_LIMITS } from '../../src/core/options.js';
+import type { PhaseResult } from '../../src/core/job.js';
+import { createLocalRunner, type LocalRunner } from '../../src/runner/local.js';
+import type { Runner } from '../../src/runner/runner.js';
+import { openSqliteStore } from '../../src/store/sqlite.js';
+import type { Store } from '../../src/store/store.js';
+
+export interface ActivitySite {
+  readonly store: Store;
+  readonly runner: LocalRunner;
+  readonly activities: Activities;
+  /** Runs an activity as a worker does; every attempt has an environment of its own. */
+  run<I, O>(activity: (input: I) => Promise<O>, input: I): Promise<O>;
+  close(): Promise<void>;
+}
+
+/** The activities over a real store, git and runner. No job runs in it: `replace` says what the runner answers instead. */
+export async function openActivitySite(
+  replace: Partial<ActivityDependencies> = {},
+): Promise<ActivitySite> {
+  const directory = await mkdtemp(join(tmpdir(), 'keelson-activities-'));
+  const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
+  const runner = createLocalRunner({
+    jobsDirectory: join(directory, 'jobs'),
+    python: 'python3',
+    jobSource: join(import.meta.dirname, '..', '..'),
+    ansiblePlaybook: 'ansible-playbook',
+    gitProtocols: 'file',
+    secrets: {},
+  });
+  const activities = createActivities({
+    store,
+    runner,
+    git: createGitClient({ protocols: 'file' }),
+    hardware: createInventoryFile(join(directory, 'inventory.yaml')),
+    limits: DEFAULT_TIME_LIMITS,
+    toToken: (jobId) => `token-of-${jobId}`,
+    now: () => new Date().toISOString(),
+    ...replace,
+  });
+  return {
+    store,
+    runner,
+    activities,
+    run: (activity, input) =>
+      new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(activity, input),
+    async close() {
+      runner.close();
+      await store.close();
+      await rm(directory, { recursive: true });
+    },
+  };
+}
+
+/** A runner whose phases have ended as `result` and left `output`. */
+export function aRunnerWith(result: PhaseResult, output: string): Runner {
+  const refuse = () => Promise.reject(new Error('This runner has one phase, and it is over.'));
+  return {
+    prepare: refuse,
+    release: refuse,
+    discard: refuse,
+    awaitPhase: () => Promise.resolve(result),
+    async *readLog(_jobId, _phase, offset) {
+      await Promise.resolve();
+      yield Buffer.from(output).subarray(offset);
+    },
+    stop: () => Promise.resolve(),
+    remove: refuse,
+    async *list() {
+      // Holds nothing for the sweeper.
+    },
+  };
+}
