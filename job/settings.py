@@ -17,6 +17,9 @@ from .directory import JobDirectory
 from .exits import PhaseError
 
 PLUGINS = Path(__file__).resolve().parent / "plugins"
+# What repositories hold beside inventories. Ansible would warn of each; here a source that cannot
+# be read ends the session, so these are told apart by their names.
+NO_INVENTORY = r"^(LICEN[CS]E|COPYING|NOTICE|README|CODEOWNERS|Makefile|Jenkinsfile)$"
 SYSTEM_PLUGINS = "/usr/share/ansible/plugins"
 
 
@@ -62,6 +65,11 @@ def to_ansible_environment(context: Context) -> dict[str, str]:
     }
     if config.read("remote_user") is None:
         environment["ANSIBLE_REMOTE_USER"] = "root"
+    ignored = config.read("inventory_ignore_patterns") or config.read(
+        "ignore_patterns", "inventory"
+    )
+    if ignored is None:
+        environment["ANSIBLE_INVENTORY_IGNORE_REGEX"] = NO_INVENTORY
     key = directory.workspace / "ssh" / "id_ecdsa"
     if config.read("private_key_file") is None and key.exists():
         environment["ANSIBLE_PRIVATE_KEY_FILE"] = str(key)

@@ -37,6 +37,7 @@ const GENERATED = renderHosts({ compute: { x1: {} }, cfs_image: { i1: { cray_cfs
       'workspace/hosts/02-site.yaml': 'compute: {hosts: {x9: {}}, vars: {a: 1}}',
       'workspace/hosts/group_vars/all.yml': 'b: 2',
       'workspace/hosts/README.md': '# not an inventory',
+      'workspace/hosts/LICENSE': 'Copyright (c) {2026: [\n',
     });
     expect(await run(job)).toBe(0);
     expect(job.log('inventory')).toBe('Inventory: hosts 3, groups 2\n');
