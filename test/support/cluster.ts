@@ -1,0 +1,240 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { openSync, closeSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Client, Connection } from '@temporalio/client';
+import { stringify } from 'yaml';
+import { parseConfig } from '../../src/config.js';
+import { createRepository, type Repository } from './git-repository.js';
+import { findFreePort, startSshHost, type SshHost } from './ssh-host.js';
+import { waitFor } from './wait.js';
+
+const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
+
+/** API, worker and Temporal as processes of their own that a test may kill, and real SSH hosts. */
+export interface Cluster {
+  readonly directory: string;
+  readonly api: ManagedProcess;
+  readonly worker: ManagedProcess;
+  readonly temporal: ManagedProcess;
+  readonly hosts: readonly SshHost[];
+  /** Additional inventory with the hosts' addresses; group `lab` has them all. */
+  readonly inventory: Repository;
+  readonly url: string;
+  readonly temporalAddress: string;
+  ask(method: string, path: string, body?: unknown): Promise<Answer>;
+  /** A configuration of these layers, and the additional inventory. */
+  configure(name: string, layers: readonly object[]): Promise<void>;
+  submit(name: string, request?: object): Promise<void>;
+  find(name: string): Promise<SessionBody>;
+  waitUntilComplete(name: string, timeoutMs?: number): Promise<SessionBody>;
+  log(name: string, phase: string): Promise<string>;
+  phases(name: string): Promise<readonly PhaseBody[]>;
+  temporalClient(): Promise<Client>;
+  close(): Promise<void>;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+}
+
+export interface SessionBody {
+  readonly name: string;
+  readonly status: {
+    readonly session: Readonly<
+      Record<
+        'status' | 'succeeded' | 'reason' | 'message' | 'phase' | 'host' | 'task' | 'job',
+        string | null
+      >
+    >;
+  };
+}
+
+export interface PhaseBody {
+  readonly name: string;
+  readonly state: string;
+  readonly result: string | null;
+  readonly exit_code: number | null;
+  readonly log_bytes: number;
+}
+
+export interface ManagedProcess {
+  readonly pid: number;
+  start(): Promise<void>;
+  /** Resolves when it is gone. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  output(): string;
+}
+
+export interface ClusterOptions {
+  readonly hosts?: readonly string[];
+  /** HSM groups beside `lab`, which has all hosts. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+export async function startCluster({
+  hosts: names = ['node1', 'node2'],
+  environment = {},
+}: ClusterOptions = {}): Promise<Cluster> {
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-e2e-'));
+  const keyFile = join(directory, 'user-key');
+  const hosts: SshHost[] = [];
+  for (const name of names) hosts.push(await startSshHost({ name, userKeyFile: keyFile }));
+  const inventory = createInventory(hosts);
+  const inventoryFile = join(directory, 'inventory.yaml');
+  writeFileSync(inventoryFile, stringify({ groups: [{ label: 'lab', members: { ids: names } }] }));
+  const [apiPort, temporalPort] = [await findFreePort(), await findFreePort()];
+  const temporalAddress = `127.0.0.1:${temporalPort}`;
+  const env = {
+    ...process.env,
+    KEELSON_DATA: join(directory, 'data'),
+    API_LISTEN: `127.0.0.1:${apiPort}`,
+    TEMPORAL_ADDRESS: temporalAddress,
+    GIT_ALLOW_PROTOCOL: 'file:http:https:ssh',
+    INVENTORY_FILE: inventoryFile,
+    SSH_PRIVATE_KEY_FILE: keyFile,
+    ...environment,
+  };
+  const url = `http://127.0.0.1:${apiPort}`;
+  const program = (name: string, file: string, isReady: () => Promise<boolean>) =>
+    manage(name, process.execPath, [join(DIST, file)], env, directory, isReady);
+  const temporal = manage(
+    'temporal',
+    parseConfig(process.env).temporal.cli,
+    toTemporalArguments(temporalPort, join(directory, 'temporal.db')),
+    process.env,
+    directory,
+    () => canConnect(temporalAddress),
+  );
+  const api = program('api', 'api/server.js', async () => (await fetch(`${url}/healthz/live`)).ok);
+  const worker = program('worker', 'worker.js', () =>
+    Promise.resolve(worker.output().includes('worker started')),
+  );
+  let connection: Connection | undefined;
+  const ask: Cluster['ask'] = async (method, path, body) => {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      ...(body === undefined
+        ? {}
+        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    });
+    const text = await response.text();
+    const isJson = response.headers.get('content-type')?.includes('json') === true && text !== '';
+    return { status: response.status, body: isJson ? (JSON.parse(text) as unknown) : text };
+  };
+  const expectOk = async (method: string, path: string, body?: unknown) => {
+    const answer = await ask(method, path, body);
+    if (answer.status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`);
+    return answer.body;
+  };
+  const cluster: Cluster = {
+    directory,
+    api,
+    worker,
+    temporal,
+    hosts,
+    inventory,
+    url,
+    temporalAddress,
+    ask,
+    async configure(name, layers) {
+      await expectOk('PUT', `/v3/configurations/${name}`, {
+        layers,
+        additional_inventory: { clone_url: inventory.url, commit: inventory.commit },
+      });
+    },
+    async submit(name, request = {}) {
+      await expectOk('POST', '/v3/sessions', { name, ...request });
+    },
+    find: async (name) => (await expectOk('GET', `/v3/sessions/${name}`)) as SessionBody,
+    waitUntilComplete: (name, timeoutMs = 60_000) =>
+      waitFor(
+        async () => {
+          const session = await cluster.find(name);
+          return session.status.session.status === 'complete' ? session : undefined;
+        },
+        { timeoutMs, what: `${name} to be complete` },
+      ),
+    log: async (name, phase) =>
+      (await expectOk('GET', `/v3/sessions/${name}/logs?phase=${phase}`)) as string,
+    phases: async (name) =>
+      ((await expectOk('GET', `/v3/sessions/${name}/phases`)) as { phases: PhaseBody[] }).phases,
+    async temporalClient() {
+      connection ??= await Connection.connect({ address: temporalAddress });
+      return new Client({ connection });
+    },
+    async close() {
+      await connection?.close();
+      for (const part of [worker, api, temporal]) await part.kill('SIGTERM');
+      for (const host of hosts) await host.remove();
+      inventory.remove();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+  await temporal.start();
+  await Promise.all([api.start(), worker.start()]);
+  return cluster;
+}
+
+function createInventory(hosts: readonly SshHost[]): Repository {
+  return createRepository({
+    files: {
+      'hosts.yaml': stringify({
+        all: { hosts: Object.fromEntries(hosts.map(({ name, variables }) => [name, variables])) },
+      }),
+    },
+  });
+}
+
+function toTemporalArguments(port: number, file: string): string[] {
+  return [
+    ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', String(port)],
+    ...['--db-filename', file, '--log-level', 'error', '--log-format', 'json'],
+  ];
+}
+
+async function canConnect(address: string): Promise<boolean> {
+  const connection = await Connection.connect({ address, connectTimeout: 1000 });
+  await connection.workflowService.describeNamespace({ namespace: 'default' });
+  await connection.close();
+  return true;
+}
+
+function manage(
+  name: string,
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+  directory: string,
+  isReady: () => Promise<boolean>,
+): ManagedProcess {
+  const file = join(directory, `${name}.log`);
+  let child: ChildProcess | undefined;
+  let from = 0;
+  const read = () => readFileSync(file, 'utf8');
+  return {
+    get pid() {
+      if (child?.pid === undefined) throw new Error(`${name} does not run.`);
+      return child.pid;
+    },
+    async start() {
+      const output = openSync(file, 'a');
+      from = read().length;
+      child = spawn(command, args, { env, stdio: ['ignore', output, output] });
+      closeSync(output);
+      await waitFor(isReady, { timeoutMs: 40_000, what: `${name} to start (${file})` });
+    },
+    async kill(signal = 'SIGKILL') {
+      const running = child;
+      child = undefined;
+      if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+      const gone = once(running, 'exit');
+      running.kill(signal);
+      await gone;
+    },
+    output: () => read().slice(from),
+  };
+}
