@@ -91,7 +91,7 @@ export const VARIABLES = {
   TEMPORAL_UI_PORT: 'of its Web UI; default 8233, 0 = any free one',
   JOB_RETENTION: 'seconds a job directory is kept after its end; default 3600',
   MAX_JOBS: 'jobs that one worker runs at once; default 50',
-  PYTHON: 'Python 3.10 or newer for jobs; default `python3`',
+  PYTHON: 'Python 3.10 or newer for jobs; default: Ansible’s in the cache, else `python3`',
   ANSIBLE_PLAYBOOK: 'ansible-playbook for jobs; default: in the cache',
   ANSIBLE_CONFIG_DIRECTORY: 'files that a session’s `ansible_config` may name',
   SSH_PRIVATE_KEY_FILE: 'key for the managed hosts',
@@ -182,9 +182,9 @@ function parseRunner(get: Get, environment: Environment, dataDirectory: string):
     kind: 'local',
     jobsDirectory: join(dataDirectory, 'jobs'),
     jobRetentionSeconds: parseInteger('JOB_RETENTION', get('JOB_RETENTION') ?? '3600', 0),
-    python: get('PYTHON') ?? 'python3',
+    python: get('PYTHON') ?? findPython(environment),
     ansiblePlaybook:
-      get('ANSIBLE_PLAYBOOK') ?? inCache(environment, 'ansible-2.16/bin/ansible-playbook'),
+      get('ANSIBLE_PLAYBOOK') ?? inCache(environment, 'ansible/bin/ansible-playbook'),
     ...optional('ansibleConfigDirectory', get('ANSIBLE_CONFIG_DIRECTORY')),
     ...optional('sshPrivateKeyFile', parseFile('SSH_PRIVATE_KEY_FILE', get)),
     ...optional('sshPublicKeyFile', parseFile('SSH_PUBLIC_KEY_FILE', get)),
@@ -256,6 +256,12 @@ function inCache(environment: Environment, path: string): string {
   const read = (name: string) => (environment[name] === '' ? undefined : environment[name]);
   const cache = read('XDG_CACHE_HOME') ?? join(homedir(), '.cache');
   return join(read('KEELSON_CACHE') ?? join(cache, 'keelson'), path);
+}
+
+/** The interpreter that the set-up found fit, where it has run. */
+function findPython(environment: Environment): string {
+  const python = inCache(environment, 'ansible/bin/python3');
+  return existsSync(python) ? python : 'python3';
 }
 
 function findOnPath(program: string, environment: Environment): string | undefined {

@@ -39,7 +39,7 @@ describe('parseConfig', () => {
         jobsDirectory: 'data/jobs',
         jobRetentionSeconds: 3600,
         python: 'python3',
-        ansiblePlaybook: '/cache/ansible-2.16/bin/ansible-playbook',
+        ansiblePlaybook: '/cache/ansible/bin/ansible-playbook',
         maxJobs: 50,
       },
       sources: { gitProtocols: 'https:ssh', hsmUrl: 'http://cray-smd/hsm/v2' },
@@ -114,8 +114,8 @@ describe('parseConfig', () => {
   });
 
   test.each([
-    ['KEELSON_CACHE', { KEELSON_CACHE: '/k', XDG_CACHE_HOME: '/x' }, '/k/ansible-2.16'],
-    ['XDG_CACHE_HOME', { XDG_CACHE_HOME: '/x' }, '/x/keelson/ansible-2.16'],
+    ['KEELSON_CACHE', { KEELSON_CACHE: '/k', XDG_CACHE_HOME: '/x' }, '/k/ansible'],
+    ['XDG_CACHE_HOME', { XDG_CACHE_HOME: '/x' }, '/x/keelson/ansible'],
   ])('finds the cache by %s', (_name, environment, expected) => {
     expect(parseConfig(environment).runner.ansiblePlaybook).toBe(
       `${expected}/bin/ansible-playbook`,

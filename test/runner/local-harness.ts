@@ -76,7 +76,7 @@ export function localOptions(
     jobSource: process.cwd(),
     ansiblePlaybook: join(
       process.env['KEELSON_CACHE'] ?? join(homedir(), '.cache', 'keelson'),
-      'ansible-2.16/bin/ansible-playbook',
+      'ansible/bin/ansible-playbook',
     ),
     gitProtocols: 'file',
     graceSlackSeconds: 5,
