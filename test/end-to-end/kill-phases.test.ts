@@ -47,6 +47,6 @@ describe('a worker that is killed', () => {
         name,
         ...untouched(cluster),
       });
-    expect(watches.map((watch) => watch.regress())).toEqual(sessions.map(() => undefined));
+    expect(watches.flatMap((watch) => watch.regress() ?? [])).toEqual([]);
   }, 180_000);
 });

@@ -1,19 +1,21 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startCluster, type Cluster } from '../support/cluster.js';
 import { createKillSite, type KillSite } from '../support/kill-site.js';
-import { holdSteps, STEPS } from '../support/kill-steps.js';
+import { createSupervisorHold, holdSteps, STEPS } from '../support/kill-steps.js';
 import { readVerdict, untouched } from '../support/kill-verdict.js';
 import { watchStates } from '../support/kill-watch.js';
 
 let cluster: Cluster;
 let site: KillSite;
+const starts = createSupervisorHold('in-start');
 beforeAll(async () => {
-  cluster = await startCluster();
+  cluster = await startCluster({ environment: { PYTHON: starts.python } });
   site = await createKillSite(cluster);
 }, 60_000);
 afterAll(async () => {
   await site.close();
   await cluster.close();
+  starts.close();
 }, 60_000);
 
 describe('a worker that is killed', () => {
@@ -33,6 +35,17 @@ describe('a worker that is killed', () => {
         name,
         ...untouched(cluster),
       });
-    expect(watches.map((watch) => watch.regress())).toEqual(sessions.map(() => undefined));
+    expect(watches.flatMap((watch) => watch.regress() ?? [])).toEqual([]);
   }, 240_000);
+
+  test('between the launch on the record and its supervisor starts one supervisor', async () => {
+    await site.submit('in-start');
+    await starts.whenStarted(1);
+    await cluster.worker.kill();
+    await cluster.worker.start();
+    await starts.whenStarted(2);
+    starts.release();
+    await cluster.waitUntilComplete('in-start');
+    expect(await readVerdict(cluster, site, 'in-start')).toEqual(untouched(cluster));
+  }, 120_000);
 });

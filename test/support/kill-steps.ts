@@ -1,5 +1,8 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { parseConfig } from '../../src/config.js';
 import type { Cluster } from './cluster.js';
 import { waitFor } from './wait.js';
 
@@ -82,3 +85,34 @@ async function arePending(
 
 /** PENDING_ACTIVITY_STATE_STARTED: a worker has it. */
 const STARTED = 2;
+
+/** A Python that does not begin with the supervisor of this session before it may; wherever else it is used it is not noticed. */
+export function createSupervisorHold(session: string) {
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-python-'));
+  const python = join(directory, 'python');
+  const hold = join(directory, 'hold');
+  const begun = join(directory, 'begun');
+  writeFileSync(hold, '');
+  const real = parseConfig(process.env).runner.python;
+  // Asked for its name (by -c), it gives its own; its wrappers would do without it.
+  const script = `#!/bin/sh
+case "$*" in
+  -c*) exec ${real} -c "import sys; sys.executable = '${python}'; $2" ;;
+  *" all "*) case "$KEELSON_JOB" in cfs-${session}-*)
+    echo $$ >> ${begun}
+    while [ -e ${hold} ]; do sleep 0.1; done ;;
+  esac ;;
+esac
+exec ${real} "$@"
+`;
+  writeFileSync(python, script, { mode: 0o755 });
+  const count = () => (existsSync(begun) ? readFileSync(begun, 'utf8').split('\n').length - 1 : 0);
+  return {
+    python,
+    /** So many supervisors wait for their start. */
+    whenStarted: (times: number) =>
+      waitFor(() => count() === times, { timeoutMs: 60_000, what: `${times} supervisors` }),
+    release: () => rmSync(hold),
+    close: () => rmSync(directory, { recursive: true, force: true }),
+  };
+}

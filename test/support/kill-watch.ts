@@ -4,7 +4,7 @@ import { PHASES } from './kill-site.js';
 const INTERVAL_MS = 250;
 const STATES = ['pending', 'running', 'complete'];
 
-/** What a reader of one session saw, each state once; an API that is away shows nothing. */
+/** What a reader of one session sees; an API that is away shows nothing. */
 export interface StateWatch {
   /** Of what was seen, the first thing that took something back. */
   regress(): string | undefined;
