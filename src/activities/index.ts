@@ -1,61 +1,12 @@
-import type { PhaseOutline, PhaseReturn } from '../core/progress.js';
-import type { Outcome } from '../core/session.js';
-import type { StepFailure } from '../core/step-failure.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { createInventoryActivities } from './inventory.js';
+import type { Activities } from './interface.js';
 import { createJobActivities } from './job.js';
 import { createPhaseActivities } from './phase.js';
 import { createRecordActivities } from './record.js';
 import { createResolveActivities } from './resolve.js';
 
-export type ClaimResult =
-  | { readonly kind: 'complete'; readonly outcome: Outcome }
-  | {
-      readonly kind: 'go' | 'attach' | 'stop';
-      /** Whether an incarnation may run or have run. */
-      readonly launched: boolean;
-      readonly sessionName: string;
-      readonly configurationName: string;
-      /** Task queue of the machine that has the job; absent where any worker can reach it. */
-      readonly machineQueue?: string;
-    };
-
-export interface OutcomeInput extends JobInput {
-  readonly failure?: StepFailure;
-  /** What could not be undone. */
-  readonly leftovers: readonly string[];
-}
-
-export interface JobInput {
-  readonly jobId: string;
-}
-
-export interface PhaseInput extends JobInput {
-  readonly phase: string;
-}
-
-export interface CancelInput extends JobInput {
-  readonly by?: string;
-  readonly reason?: string;
-}
-
-/** The steps and phases of a session, as the Web UI's timeline shows them. Each may be run twice. */
-export interface Activities {
-  readonly claimSession: (input: JobInput) => Promise<ClaimResult>;
-  readonly resolveConfiguration: (
-    input: JobInput,
-  ) => Promise<{ readonly phases: readonly PhaseOutline[] }>;
-  readonly stageInventory: (input: JobInput) => Promise<void>;
-  readonly launchJob: (input: JobInput) => Promise<{ readonly launched: boolean }>;
-  readonly gitClone: (input: PhaseInput) => Promise<PhaseReturn>;
-  readonly gitCloneHosts: (input: PhaseInput) => Promise<PhaseReturn>;
-  readonly inventory: (input: PhaseInput) => Promise<PhaseReturn>;
-  readonly ansible: (input: PhaseInput) => Promise<PhaseReturn>;
-  readonly noteCancel: (input: CancelInput) => Promise<void>;
-  readonly stopJob: (input: JobInput) => Promise<void>;
-  readonly removeStagedFiles: (input: JobInput) => Promise<void>;
-  readonly recordOutcome: (input: OutcomeInput) => Promise<Outcome>;
-}
+export type * from './interface.js';
 
 export function createActivities(dependencies: ActivityDependencies): Activities {
   return {

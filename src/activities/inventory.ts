@@ -8,7 +8,7 @@ import {
 import type { Session } from '../core/session.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
-import type { Activities } from './index.js';
+import type { Activities } from './interface.js';
 import { openPhaseLog, type PhaseLog } from './phase-log.js';
 
 /** Its name in `staged_files`, and in the job's directory. */

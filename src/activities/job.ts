@@ -6,7 +6,7 @@ import type { StagedFiles } from '../runner/runner.js';
 import type { Store } from '../store/store.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
-import type { Activities } from './index.js';
+import type { Activities } from './interface.js';
 
 export function createJobActivities(
   dependencies: ActivityDependencies,

@@ -4,7 +4,7 @@ import type { PhaseRecord } from '../store/store.js';
 import { ServiceError } from '../core/errors.js';
 import type { ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
-import type { Activities, PhaseInput } from './index.js';
+import type { Activities, PhaseInput } from './interface.js';
 import { parseReportLine } from './report-line.js';
 
 /** A signed report is one line; it holds the results of every host of one phase. */

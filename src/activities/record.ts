@@ -1,7 +1,7 @@
 import { toPhaseEnds } from './phase-ends.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
-import type { Activities, OutcomeInput } from './index.js';
+import type { Activities, OutcomeInput } from './interface.js';
 import { toMachineQueue } from '../core/names.js';
 import { toCancelled, toMessage, toOutcome } from '../core/outcome.js';
 import { decideClaim, type Outcome, type Session } from '../core/session.js';

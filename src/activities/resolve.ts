@@ -10,7 +10,7 @@ import type { Options } from '../core/options.js';
 import type { Session, Snapshot } from '../core/session.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
-import type { Activities } from './index.js';
+import type { Activities } from './interface.js';
 
 const DEBUG_PREFIX = 'debug_';
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type CreateTableBuilder, type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import type { StoreDialect } from './dialect.js';
-import { AT_ONCE, isWish } from './wishes.js';
+import { AT_ONCE, isWish } from './wish.js';
 
 /** Never change one that has been released: add another. */
 export function createMigrations(dialect: StoreDialect): Record<string, Migration> {

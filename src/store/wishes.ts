@@ -1,14 +1,8 @@
-import { sql, type SqlBool } from 'kysely';
 import type { Dispatched } from '../core/session.js';
 import type { Database } from './database.js';
 import { toSession } from './session-rows.js';
 import type { SessionStore } from './store.js';
-
-/** Before every moment: a wish that nobody has taken. */
-export const AT_ONCE = '1970-01-01T00:00:00.000Z';
-
-/** What Temporal does not know yet. The index holds exactly these rows; SQLite uses it where a query repeats these words. */
-export const isWish = sql<SqlBool>`state <> 'complete' and ((desired = 'run' and dispatched = 'none') or (desired <> 'run' and dispatched <> 'cancelled'))`;
+import { AT_ONCE, isWish } from './wish.js';
 
 type WishStore = Pick<
   SessionStore,
