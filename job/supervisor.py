@@ -8,7 +8,6 @@ import fcntl
 import json
 import os
 import signal
-import sys
 import time
 from pathlib import Path
 from types import FrameType
@@ -19,6 +18,7 @@ from .directory import JobDirectory, PhaseState, create_exclusively, to_time, wr
 from .plan import Job, Phase, read_job
 from .process import become_subreaper, end_descendants, start_child, to_exit_code
 from .signals import STOP_SIGNALS
+from .wrapper import run_phase
 
 # What a wrapper needs beyond the grace time to report and to give up on what cannot be killed.
 WRAPPER_SECONDS = 45
@@ -34,14 +34,15 @@ def run_job(directory: JobDirectory) -> int:
         return 0
     become_subreaper()
     directory.make_folders()
-    Supervisor(directory, read_job(directory.plan)).run()
+    Supervisor(directory, read_job(directory.plan), lock).run()
     return 0
 
 
 class Supervisor:
-    def __init__(self, directory: JobDirectory, job: Job) -> None:
+    def __init__(self, directory: JobDirectory, job: Job, lock: int) -> None:
         self._directory = directory
         self._job = job
+        self._lock = lock
         self._stop_requested = False
         # A pidfd: a number could belong to somebody else by the time the signal is sent.
         self._wrapper: int | None = None
@@ -81,11 +82,14 @@ class Supervisor:
         return self._note_lost(phase, started_at)
 
     def _become_wrapper(self, phase: Phase) -> int:
-        root = Path(__file__).resolve().parent.parent
-        os.chdir(root)
-        argv = [sys.executable, "-m", __package__, "run", phase.name]
-        argv += ["--directory", str(self._directory.root)]
-        os.execv(sys.executable, argv)
+        """
+        In this interpreter, which has everything loaded: a new one would cost each phase 60 ms and
+        several megabytes, and be of another version after an upgrade in the middle of the job.
+        """
+        os.close(self._lock)
+        # As Python has it from its start on.
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        return run_phase(self._directory, phase.name)
 
     def _note_lost(self, phase: Phase, started_at: str) -> PhaseState:
         log = self._directory.log(phase.name)
