@@ -47,6 +47,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
     limits: DEFAULT_TIME_LIMITS,
     toToken: (jobId) => toJobToken(masterKey, jobId),
     now: () => new Date().toISOString(),
+    logger,
     machine,
   });
   const shared = toWorkerOptions(connection, namespace, config.runner.maxJobs);

@@ -5,6 +5,11 @@ import type { Session } from '../core/session.js';
 import type { Runner } from '../runner/runner.js';
 import type { Store } from '../store/store.js';
 
+/** Constant text; the facts are fields. */
+export interface Logger {
+  info(fields: object, message: string): void;
+}
+
 export interface ActivityDependencies {
   readonly store: Store;
   readonly runner: Runner;
@@ -14,6 +19,7 @@ export interface ActivityDependencies {
   /** By which a job speaks to the API. */
   readonly toToken: (jobId: string) => string;
   readonly now: () => string;
+  readonly logger: Logger;
   /** This machine's UUID, where jobs live on the machine that launched them. */
   readonly machine?: string;
 }

@@ -75,14 +75,16 @@ async function collectFiles(store: Store, jobId: string): Promise<StagedFiles> {
 
 /** The recorded incarnation and no other; gone is the observer's to find. */
 async function releaseRecorded(
-  { runner }: ActivityDependencies,
-  { jobId, incarnation }: Session,
+  { runner, logger }: ActivityDependencies,
+  { jobId, incarnation, name }: Session,
   signal: AbortSignal,
 ): Promise<{ launched: boolean }> {
   try {
     await runner.release(jobId, incarnation ?? '', signal);
+    logger.info({ session: name, jobId }, 'job launched');
   } catch (error) {
     if (!isServiceError(error) || error.fault !== 'missing') throw error;
+    logger.info({ session: name, jobId }, 'job is gone');
   }
   return { launched: true };
 }

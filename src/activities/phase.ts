@@ -2,7 +2,7 @@ import type { PhaseReturn } from '../core/progress.js';
 import type { PhaseResult } from '../core/job.js';
 import type { PhaseRecord } from '../store/store.js';
 import { ServiceError } from '../core/errors.js';
-import type { ActivityDependencies } from './dependencies.js';
+import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
 import type { Activities, PhaseInput } from './interface.js';
 import { parseReportLine } from './report-line.js';
@@ -28,7 +28,7 @@ async function observePhase(
   { jobId, phase }: PhaseInput,
   signal: AbortSignal,
 ): Promise<PhaseReturn> {
-  const { store, runner, now } = dependencies;
+  const { store, runner, now, logger } = dependencies;
   const before = await findPhase(dependencies, jobId, phase);
   if (before.sealedAt === undefined) {
     await store.sessions.recordPhase(jobId, phase);
@@ -37,6 +37,8 @@ async function observePhase(
     await completeLog(dependencies, jobId, phase, result, signal);
     await completeHosts(dependencies, jobId, phase);
     await store.phases.seal(jobId, phase, result, now());
+    const { name: session } = await getSession(store, jobId);
+    logger.info({ session, jobId, phase, result }, 'phase ended');
   }
   const { result } = await findPhase(dependencies, jobId, phase);
   if (result === undefined)

@@ -12,7 +12,7 @@ type RecordActivities = Pick<
 >;
 
 export function createRecordActivities(dependencies: ActivityDependencies): RecordActivities {
-  const { store, now, machine } = dependencies;
+  const { store, now, machine, logger } = dependencies;
   return {
     async claimSession({ jobId }) {
       await getSession(store, jobId);
@@ -21,6 +21,7 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
         ...(machine === undefined ? {} : { machine }),
       });
       const claim = decideClaim(session);
+      logger.info({ session: session.name, jobId, claim: claim.kind }, 'session claimed');
       if (claim.kind === 'complete') return claim;
       return {
         kind: claim.kind,
@@ -31,12 +32,13 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
       };
     },
 
-    async noteCancel({ jobId, by, reason }) {
-      await store.sessions.noteCancel(jobId, {
+    async noteCancel({ jobId, by = 'Temporal', reason }) {
+      const session = await store.sessions.noteCancel(jobId, {
         at: now(),
-        by: by ?? 'Temporal',
+        by,
         ...(reason === undefined ? {} : { reason }),
       });
+      logger.info({ session: session.name, jobId, by, reason }, 'session cancelled');
     },
 
     removeStagedFiles: ({ jobId }) => withHeartbeat(() => store.stagedFiles.remove(jobId)),
@@ -49,6 +51,7 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
         input.leftovers,
       );
       await store.sessions.recordOutcome(input.jobId, outcome, now());
+      logger.info({ session: session.name, jobId: input.jobId, ...outcome }, 'session ended');
       return (await getSession(store, input.jobId)).outcome ?? outcome;
     },
   };

@@ -52,12 +52,14 @@ async function buildSnapshot(
     options: { debugWaitTime: options.debugWaitTime, defaultPlaybook: options.defaultPlaybook },
     limits,
   };
-  if (configuration === undefined) {
-    if (!configurationName.startsWith(DEBUG_PREFIX)) throw gone(configurationName);
-    return { ...shared, layers: [], debugPlaybook: configurationName.slice(DEBUG_PREFIX.length) };
-  }
   const pin = (reference: RepositoryReference, what: string) =>
     pinRepository(reference, what, git, signal);
+  if (configuration === undefined) {
+    if (!configurationName.startsWith(DEBUG_PREFIX)) throw gone(configurationName);
+    const debugPlaybook = configurationName.slice(DEBUG_PREFIX.length);
+    const inventory = await pinDefaultInventory(options, pin);
+    return { ...shared, layers: [], debugPlaybook, ...toAdditionalInventory(inventory) };
+  }
   const selected = selectLayers(configuration.layers, configurationLimit);
   const [layers, additionalInventory] = await Promise.all([
     Promise.all(
@@ -74,24 +76,31 @@ async function buildSnapshot(
     ),
     pinAdditionalInventory(configuration, options, pin),
   ]);
-  return {
-    ...shared,
-    layers,
-    ...(additionalInventory === undefined ? {} : { additionalInventory }),
-  };
+  return { ...shared, layers, ...toAdditionalInventory(additionalInventory) };
+}
+
+function toAdditionalInventory(additionalInventory: PinnedRepository | undefined) {
+  return additionalInventory === undefined ? {} : { additionalInventory };
 }
 
 type Pin = (reference: RepositoryReference, what: string) => Promise<PinnedRepository>;
 
-/** The configuration's own goes before the option, whose default branch is taken. */
+/** The configuration's own goes before the option, whose default branch is taken; debug playbooks have no other. */
 function pinAdditionalInventory(
   { name, additionalInventory }: Configuration,
-  { additionalInventoryUrl }: Options,
+  options: Options,
   pin: Pin,
 ): Promise<PinnedRepository> | undefined {
   if (additionalInventory?.cloneUrl !== undefined) {
     return pin(additionalInventory, `The additional inventory of ${name}`);
   }
+  return pinDefaultInventory(options, pin);
+}
+
+function pinDefaultInventory(
+  { additionalInventoryUrl }: Options,
+  pin: Pin,
+): Promise<PinnedRepository> | undefined {
   if (additionalInventoryUrl === '') return undefined;
   return pin({ cloneUrl: additionalInventoryUrl }, 'Option additional_inventory_url');
 }

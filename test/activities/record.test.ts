@@ -71,6 +71,13 @@ describe('recordOutcome', () => {
     expect(await record()).toMatchObject({ succeeded: 'unknown', reason: 'JOB_LOST' });
   });
 
+  test('logs how the session ended, by its name and job id', async () => {
+    await record({ failure: { reason: 'GIT_REF', message: 'no branch' } });
+    expect(site.lines).toMatchObject([
+      { text: 'session ended', session: 'a', jobId, succeeded: 'false', reason: 'GIT_REF' },
+    ]);
+  });
+
   test('keeps the first outcome', async () => {
     const first = await record({ failure: { reason: 'GIT_REF', message: 'no branch' } });
     expect(await record({ failure: { reason: 'GIT_CLONE', message: 'away' } })).toEqual(first);

@@ -14,10 +14,16 @@ import type { Runner } from '../../src/runner/runner.js';
 import { openSqliteStore } from '../../src/store/sqlite.js';
 import type { Store } from '../../src/store/store.js';
 
+export interface LogLine {
+  readonly text: string;
+}
+
 export interface ActivitySite {
   readonly store: Store;
   readonly runner: LocalRunner;
   readonly activities: Activities;
+  /** What was logged. */
+  readonly lines: readonly LogLine[];
   /** Runs an activity as a worker does; every attempt has an environment of its own. */
   run<I, O>(activity: (input: I) => Promise<O>, input: I): Promise<O>;
   close(): Promise<void>;
@@ -37,6 +43,7 @@ export async function openActivitySite(
     gitProtocols: 'file',
     secrets: {},
   });
+  const lines: LogLine[] = [];
   const activities = createActivities({
     store,
     runner,
@@ -45,12 +52,14 @@ export async function openActivitySite(
     limits: DEFAULT_TIME_LIMITS,
     toToken: (jobId) => `token-of-${jobId}`,
     now: () => new Date().toISOString(),
+    logger: { info: (fields, message) => void lines.push({ ...fields, text: message }) },
     ...replace,
   });
   return {
     store,
     runner,
     activities,
+    lines,
     run: (activity, input) =>
       new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(activity, input),
     async close() {

@@ -1,0 +1,67 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { pino } from 'pino';
+import { startRetention } from '../../src/process/retention.js';
+import { createLocalRunner, type LocalRunner } from '../../src/runner/local.js';
+import { openSqliteStore } from '../../src/store/sqlite.js';
+import type { Store } from '../../src/store/store.js';
+import { aLaunch, aScript, never } from '../contract/runner-jobs.js';
+import { aNewSession, at } from '../support/store-builders.js';
+import { waitFor } from '../support/wait.js';
+
+let directory: string;
+let store: Store;
+let runner: LocalRunner;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'keelson-retention-'));
+  store = await openSqliteStore({ path: join(directory, 'keelson.db') });
+  runner = createLocalRunner({
+    jobsDirectory: join(directory, 'jobs'),
+    python: 'python3',
+    jobSource: join(import.meta.dirname, '..', '..'),
+    ansiblePlaybook: 'ansible-playbook',
+    gitProtocols: 'file',
+    secrets: {},
+  });
+});
+afterEach(async () => {
+  runner.close();
+  await store.close();
+  await rm(directory, { recursive: true });
+});
+
+/** A session with a job's directory, complete since that time or not at all. */
+async function addJob(name: string, completedAt?: string): Promise<string> {
+  const { jobId } = await store.sessions.insert(aNewSession(name));
+  await runner.prepare(aLaunch([aScript('one', 'true')], { jobId }), never);
+  if (completedAt !== undefined) {
+    await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, completedAt);
+  }
+  return jobId;
+}
+
+async function listJobs(): Promise<string[]> {
+  const ids: string[] = [];
+  for await (const { jobId } of runner.list(never)) ids.push(jobId);
+  return ids.sort();
+}
+
+describe('startRetention', () => {
+  test('removes the jobs of sessions that have been over for long enough, and no other', async () => {
+    const old = await addJob('old', at(0));
+    const recent = await addJob('recent', new Date().toISOString());
+    const running = await addJob('running');
+    expect(await listJobs()).toEqual([old, recent, running].sort());
+    const retention = startRetention({
+      runner,
+      store,
+      logger: pino({ level: 'silent' }),
+      retentionSeconds: 3600,
+    });
+    await waitFor(async () => (await listJobs()).length === 2, { what: 'the removal' });
+    await retention.close();
+    expect(await listJobs()).toEqual([recent, running].sort());
+  });
+});
