@@ -1,0 +1,139 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { stringify } from 'yaml';
+import { findProcesses } from '../../scripts/lib/processes.mjs';
+import { createRepository, type Repository } from '../support/git-repository.js';
+import { findFreePort, startSshHost, type SshHost } from '../support/ssh-host.js';
+import { waitFor } from '../support/wait.js';
+import { findLeftovers } from './leftovers.js';
+import { renderPlaybook, writes } from './site.js';
+
+const PROGRAM = fileURLToPath(new URL('../../dist/embedded.js', import.meta.url));
+
+let directory: string;
+let host: SshHost;
+let layer: Repository;
+let inventory: Repository;
+let service: ChildProcess | undefined;
+let url: string;
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'keelson-embedded-'));
+  host = await startSshHost({ name: 'node1', userKeyFile: join(directory, 'user-key') });
+  layer = createRepository({
+    files: {
+      'site.yml': renderPlaybook(
+        writes('runs', "{{ lookup('env', 'SESSION_NAME') }}"),
+        `shell: while [ ! -e ${join(directory, 'go')} ]; do sleep 0.1; done`,
+      ),
+    },
+  });
+  const hosts = { [host.name]: host.variables };
+  inventory = createRepository({
+    files: { 'hosts.yaml': stringify({ all: { children: { lab: { hosts } } } }) },
+  });
+  url = `http://127.0.0.1:${await findFreePort()}`;
+}, 60_000);
+afterAll(async () => {
+  await stop('SIGTERM');
+  await host.remove();
+  for (const repository of [layer, inventory]) repository.remove();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+test('a service that is stopped in the middle of a session ends it when it is started again', async () => {
+  await start();
+  await ask('PUT', '/v3/configurations/one', {
+    layers: [{ clone_url: layer.url, commit: layer.commit, playbook: 'site.yml' }],
+    additional_inventory: { clone_url: inventory.url, commit: inventory.commit },
+  });
+  await ask('POST', '/v3/sessions', {
+    name: 'kept',
+    configuration_name: 'one',
+    target: { definition: 'repo' },
+  });
+  await waitFor(() => readRuns() === 'kept\n', { timeoutMs: 30_000, what: 'the playbook to run' });
+  const { job } = await find();
+  await stop('SIGTERM');
+  expect(findProcesses({ marks: [`KEELSON_JOB=${job}`] })).not.toEqual([]);
+  expect(findProcesses({ texts: [join(data(), 'temporal.db')] })).toEqual([]);
+
+  await start();
+  expect(await find()).toMatchObject({ status: 'running', phase: 'ansible-0' });
+  writeFileSync(join(directory, 'go'), '');
+  await waitFor(async () => (await find()).status === 'complete', { timeoutMs: 60_000 });
+  expect(await find()).toMatchObject({ succeeded: 'true', reason: null, job });
+  expect(readRuns()).toBe('kept\n');
+  await waitFor(() => findLeftovers(data(), job).length === 0, { what: 'nothing to be left' });
+  expect(await ask('GET', '/v3/sessions/kept/logs?phase=ansible-0')).toBe(
+    readFileSync(join(data(), 'jobs', job, 'logs', 'ansible-0.log'), 'utf8'),
+  );
+}, 120_000);
+
+const data = () => join(directory, 'data');
+const readRuns = () => {
+  try {
+    return readFileSync(join(host.directory, 'runs'), 'utf8');
+  } catch {
+    return '';
+  }
+};
+
+async function start(): Promise<void> {
+  const log = join(directory, 'service.log');
+  const output = openSync(log, 'a');
+  const child = spawn(process.execPath, [PROGRAM], {
+    env: {
+      ...process.env,
+      KEELSON_DATA: data(),
+      API_LISTEN: url.replace('http://', ''),
+      TEMPORAL_ADDRESS: '',
+      TEMPORAL_PORT: '0',
+      TEMPORAL_UI_PORT: '0',
+      GIT_ALLOW_PROTOCOL: 'file',
+      SSH_PRIVATE_KEY_FILE: host.userKeyFile,
+    },
+    stdio: ['ignore', output, output],
+  });
+  closeSync(output);
+  service = child;
+  await waitFor(
+    async () => {
+      if (child.exitCode !== null) throw new Error(readFileSync(log, 'utf8').slice(-2000));
+      return (await fetch(`${url}/healthz/ready`)).ok;
+    },
+    { timeoutMs: 40_000, what: 'the service to start' },
+  );
+}
+
+async function stop(signal: NodeJS.Signals): Promise<void> {
+  const running = service;
+  service = undefined;
+  if (running === undefined || running.exitCode !== null) return;
+  const gone = once(running, 'exit');
+  running.kill(signal);
+  expect(await gone).toEqual([0, null]);
+}
+
+async function find() {
+  const session = (await ask('GET', '/v3/sessions/kept')) as {
+    status: { session: Record<'job' | 'status' | 'phase' | 'succeeded', string> };
+  };
+  return session.status.session;
+}
+
+async function ask(method: string, path: string, body?: object): Promise<unknown> {
+  const response = await fetch(`${url}${path}`, {
+    method,
+    ...(body === undefined
+      ? {}
+      : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${method} ${path}: ${text}`);
+  return response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text;
+}
