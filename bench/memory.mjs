@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs';
+import { findProcesses } from '../scripts/lib/processes.mjs';
+
+/**
+ * Resident bytes; `shared` divides what several processes map between them, so it may be added up.
+ * @param {number} pid
+ */
+export function readMemory(pid) {
+  const text = read(`/proc/${pid}/smaps_rollup`);
+  const field = (/** @type {string} */ name) =>
+    Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0) * 1024;
+  return { resident: field('Rss'), shared: field('Pss') };
+}
+
+/**
+ * The processes of a job, at this moment: ours, and what they run.
+ * @param {string} job
+ */
+export function readJobMemory(job) {
+  const sums = { own: { resident: 0, shared: 0 }, all: { resident: 0, shared: 0 } };
+  for (const pid of findProcesses({ marks: [`KEELSON_JOB=${job}`] })) {
+    const { resident, shared } = readMemory(pid);
+    const isOwn = / -m job (all|run) /.test(read(`/proc/${pid}/cmdline`).replaceAll('\0', ' '));
+    for (const sum of isOwn ? [sums.own, sums.all] : [sums.all]) {
+      sum.resident += resident;
+      sum.shared += shared;
+    }
+  }
+  return sums;
+}
+
+/** @param {string} file */
+function read(file) {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch {
+    return '';
+  }
+}
