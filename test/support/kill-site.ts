@@ -52,15 +52,9 @@ export async function createKillSite(cluster: Cluster): Promise<KillSite> {
   return {
     async submit(name, heldIn) {
       if (heldIn !== undefined) writeFileSync(holdFile(gates, name, heldIn), '');
-      const configuration = heldIn === 'git-clone-0' ? toHeldConfiguration(name) : CONFIGURATION;
-      if (heldIn === 'git-clone-0') {
-        const { body } = await cluster.ask('GET', `/v3/configurations/${CONFIGURATION}`);
-        const { layers, additional_inventory } = body as Configuration;
-        const [first, ...others] = layers;
-        const held = { ...first, clone_url: `${server.url}/${name}/repository.git` };
-        await put(cluster, configuration, { layers: [held, ...others], additional_inventory });
-      }
-      await cluster.submit(name, { configuration_name: configuration });
+      const configuration_name =
+        heldIn === 'git-clone-0' ? await configureHeld(cluster, name, server.url) : CONFIGURATION;
+      await cluster.submit(name, { configuration_name });
     },
     async whenHeld(name, phase) {
       const mark = `${holdFile(gates, name, phase)}.reached`;
@@ -94,8 +88,6 @@ interface Configuration {
   readonly additional_inventory: object;
 }
 
-const toHeldConfiguration = (name: string) => `${CONFIGURATION}-${name}`;
-
 async function put(cluster: Cluster, name: string, configuration: object): Promise<void> {
   const { status, body } = await cluster.ask('PUT', `/v3/configurations/${name}`, configuration);
   if (status !== 200) throw new Error(`PUT ${name}: ${JSON.stringify(body)}`);
@@ -115,6 +107,17 @@ async function configure(cluster: Cluster, gates: string, commit: string, url: s
     layers: [layer('site.yml'), layer('second.yml')],
     additional_inventory: { clone_url: inventory.url, commit: inventory.addCommit({}) },
   });
+}
+
+/** The same, but for an address of the first layer at which this session can be held. */
+async function configureHeld(cluster: Cluster, name: string, url: string): Promise<string> {
+  const { body } = await cluster.ask('GET', `/v3/configurations/${CONFIGURATION}`);
+  const { layers, additional_inventory } = body as Configuration;
+  const [first, ...others] = layers;
+  const held = { ...first, clone_url: `${url}/${name}/repository.git` };
+  const configuration = `${CONFIGURATION}-${name}`;
+  await put(cluster, configuration, { layers: [held, ...others], additional_inventory });
+  return configuration;
 }
 
 function renderPlaybook(gates: string, index: number): string {
