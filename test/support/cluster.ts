@@ -174,8 +174,13 @@ export async function startCluster({
       rmSync(directory, { recursive: true, force: true });
     },
   };
-  await temporal.start();
-  await Promise.all([api.start(), worker.start()]);
+  try {
+    await temporal.start();
+    await Promise.all([api.start(), worker.start()]);
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
   return cluster;
 }
 
@@ -223,14 +228,21 @@ function manage(
     async start() {
       const output = openSync(file, 'a');
       from = read().length;
-      child = spawn(command, args, { env, stdio: ['ignore', output, output] });
+      const started = spawn(command, args, { env, stdio: ['ignore', output, output] });
+      child = started;
       closeSync(output);
-      await waitFor(isReady, { timeoutMs: 40_000, what: `${name} to start (${file})` });
+      const ended = once(started, 'exit').then(() => {
+        throw new Error(`${name} ended: ${read().slice(from)}`);
+      });
+      ended.catch(() => undefined);
+      const ready = waitFor(isReady, { timeoutMs: 40_000, what: `${name} to start (${file})` });
+      await Promise.race([ready, ended]);
     },
     async kill(signal = 'SIGKILL') {
       const running = child;
       child = undefined;
-      if (running === undefined || running.exitCode !== null || running.signalCode !== null) return;
+      if (running?.pid === undefined || running.exitCode !== null || running.signalCode !== null)
+        return;
       const gone = once(running, 'exit');
       running.kill(signal);
       await gone;

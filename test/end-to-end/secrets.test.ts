@@ -1,0 +1,166 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { startGitHttpServer, type GitHttpServer } from '../clients/git-http-server.js';
+import { createRepository, type Repository } from '../support/git-repository.js';
+import { createKey } from '../support/ssh-host.js';
+import { waitFor } from '../support/wait.js';
+import { openSite, renderPlaybook, writes, type Site } from './site.js';
+
+const PASSWORD = 'pa55 wörd/of+the%git&server';
+/** Files of a running job, and of the data directory, that hold secrets because they are for that. */
+const KEPT = [
+  /^master\.key$/,
+  /^jobs\/[^/]+\/secrets\//,
+  /^jobs\/[^/]+\/workspace\/ssh\/id_ecdsa$/,
+];
+
+let directory: string;
+let repository: Repository;
+let server: GitHttpServer;
+let site: Site;
+let secrets: Readonly<Record<string, string>>;
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'keelson-secrets-'));
+  const credentialsFile = join(directory, 'credentials');
+  const gitKeyFile = join(directory, 'git-key');
+  createKey(gitKeyFile);
+  repository = createRepository({ files: { 'site.yml': renderLeakingPlaybook() } });
+  server = await startGitHttpServer({
+    root: dirname(repository.directory),
+    credentials: `reader:${PASSWORD}`,
+  });
+  const { host } = new URL(server.url);
+  const login = `reader:${encodeURIComponent(PASSWORD)}`;
+  writeFileSync(credentialsFile, `http://${login}@${host}\n`, { mode: 0o600 });
+  site = await openSite({
+    environment: { GIT_CREDENTIALS_FILE: credentialsFile, GIT_SSH_KEY_FILE: gitKeyFile },
+  });
+  secrets = {
+    password: PASSWORD,
+    'encoded password': encodeURIComponent(PASSWORD),
+    'basic authentication': Buffer.from(`reader:${PASSWORD}`).toString('base64'),
+    'key for git': readKey(gitKeyFile),
+    'key for hosts': readKey(join(site.directory, 'user-key')),
+  };
+}, 60_000);
+afterAll(async () => {
+  await site.close();
+  await server.close();
+  repository.remove();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+test('secrets are in their files while a job runs, and nowhere else', async () => {
+  const layer = { clone_url: `${server.url}/repository.git`, commit: repository.commit };
+  await site.configure('secret', [{ ...layer, playbook: 'site.yml' }]);
+  await site.submit('secret', { configuration_name: 'secret' });
+  await waitFor(() => site.made('begun').node1 !== undefined && site.made('begun').node2, {
+    timeoutMs: 30_000,
+    what: 'the playbook to run',
+  });
+  const { job } = (await site.find('secret')).status.session;
+  const jobDirectory = join(site.directory, 'data', 'jobs', job ?? '');
+  const token = readFileSync(join(jobDirectory, 'secrets', 'token'), 'utf8').trim();
+  secrets = { ...secrets, token };
+  expect(server.authorizations).toContain(`Basic ${secrets['basic authentication']}`);
+
+  expect(findIn('arguments of', readArguments())).toEqual([]);
+  expect(findIn('environment of', readEnvironments(job ?? ''))).toEqual([]);
+  expect(findIn('file', readFiles(site.directory, KEPT))).toEqual([]);
+  writeFileSync(join(site.directory, 'go'), '');
+
+  const ended = await site.whenOver('secret');
+  expect(ended).toMatchObject({ succeeded: 'false', reason: 'TASK_FAILED' });
+  expect(findIn('answer', await readAnswers())).toEqual([]);
+  const client = await site.temporalClient();
+  const history = await client.workflow.getHandle(ended.job).fetchHistory();
+  const payloads = JSON.stringify(history, (_, value: unknown) =>
+    value instanceof Uint8Array ? Buffer.from(value).toString() : value,
+  );
+  expect(findIn('history', [['history', Buffer.from(payloads)]])).toEqual([]);
+});
+
+test('what a playbook prints of them is masked in its log', async () => {
+  const log = await site.log('secret', 'ansible-0');
+  expect(log).toMatch(/leaked/);
+  expect(findIn('log', [['ansible-0', Buffer.from(log)]])).toEqual([]);
+});
+
+type Text = readonly [name: string, bytes: Buffer];
+
+/** Where which secret is, by name. */
+function findIn(kind: string, texts: Iterable<Text>): readonly string[] {
+  const found: string[] = [];
+  for (const [name, bytes] of texts) {
+    for (const [secret, value] of Object.entries(secrets))
+      if (bytes.includes(value)) found.push(`${secret} in ${kind} ${name}`);
+  }
+  return found;
+}
+
+function* readFiles(root: string, kept: readonly RegExp[]): Iterable<Text> {
+  for (const entry of readdirSync(root, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    const inData = relative(join(root, 'data'), path);
+    const isKept = kept.some((pattern) => pattern.test(inData)) || path === join(root, 'user-key');
+    if (!entry.isFile() || isKept) continue;
+    const bytes = readIfThere(path);
+    if (bytes !== undefined) yield [path, bytes];
+  }
+}
+
+function* readArguments(): Iterable<Text> {
+  for (const pid of listProcesses()) {
+    const bytes = readIfThere(`/proc/${pid}/cmdline`);
+    if (bytes !== undefined) yield [pid, bytes];
+  }
+}
+
+/** Of the job's processes. */
+function* readEnvironments(job: string): Iterable<Text> {
+  for (const pid of listProcesses()) {
+    const bytes = readIfThere(`/proc/${pid}/environ`);
+    if (bytes?.includes(`KEELSON_JOB=${job}`)) yield [pid, bytes];
+  }
+}
+
+async function readAnswers(): Promise<Iterable<Text>> {
+  const paths = ['', '/phases', '/hosts', '/logs'].map((end) => `/v3/sessions/secret${end}`);
+  return Promise.all(
+    [...paths, '/v3/configurations', '/v3/options'].map(async (path): Promise<Text> => {
+      const { body } = await site.ask('GET', path);
+      return [path, Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))];
+    }),
+  );
+}
+
+const listProcesses = () => readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+
+function readIfThere(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch {
+    // Ended, or removed, since it was listed.
+    return undefined;
+  }
+}
+
+/** A line of the key that is all its own: the beginning of every key is the same. */
+function readKey(file: string): string {
+  const lines = readFileSync(file, 'utf8').trim().split('\n');
+  const own = lines.at(-3);
+  if (own === undefined) throw new Error(`${file} is no key.`);
+  return own;
+}
+
+/** Reads what it may not, as any playbook could, and prints it. */
+function renderLeakingPlaybook(): string {
+  const found = "{{ lookup('file', playbook_dir + '/../../secrets/git-credentials') }}";
+  return renderPlaybook(
+    writes('begun', 'x'),
+    `wait_for:\n  path: "{{ playbook_dir }}/../../../../../go"\ndelegate_to: localhost\nconnection: local`,
+    `name: Leak\nfail:\n  msg: "leaked ${found} and {{ lookup('file', playbook_dir + '/../ssh/id_ecdsa') }}"`,
+  );
+}
