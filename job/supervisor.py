@@ -92,6 +92,8 @@ class Supervisor:
         return run_phase(self._directory, phase.name)
 
     def _note_lost(self, phase: Phase, started_at: str) -> PhaseState:
+        # Nobody is left to redact them.
+        self._directory.remove_results(phase.name)
         log = self._directory.log(phase.name)
         state = PhaseState(
             "ended",

@@ -1,5 +1,6 @@
 """Runs one phase from its start to the last of its descendants, and tells how it ended."""
 
+import json
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from .api import Api
 from .command import clean_up, run_command
 from .context import Context
 from .delivery import Delivery
-from .directory import JobDirectory, PhaseState, to_time
+from .directory import JobDirectory, PhaseState, to_time, write_atomically
 from .output import Output
 from .plan import read_job
 from .process import become_subreaper, end_descendants, start_child
@@ -42,6 +43,7 @@ def run_phase(directory: JobDirectory, name: str) -> int:
 def end_as_defect(context: Context, started_at: str) -> int:
     """For what should not happen, as a full disk: nothing is left running, the phase has ended."""
     end_descendants(context.job.grace_seconds)
+    context.directory.remove_results(context.phase.name)
     log = context.directory.log(context.phase.name)
     state = PhaseState(
         "ended",
@@ -151,7 +153,16 @@ class Wrapper:
         hosts = self._read_hosts(everything=True)
         if hosts is not None and not (delivery and delivery.has_final_hosts):
             self._output.report(render_report(self._phase.name, hosts, self._token))
+        self._redact_results(hosts or [])
         self._save(state.with_log(self._output.size))
+
+    def _redact_results(self, hosts: list[Host]) -> None:
+        """The callback wrote what tasks said; what stays in the directory is redacted."""
+        for draft in self._directory.result_drafts(self._phase.name):
+            draft.unlink(missing_ok=True)
+        if hosts:
+            text = json.dumps({"hosts": hosts})
+            write_atomically(self._directory.results(self._phase.name), text)
 
     def _read_hosts(self, everything: bool) -> list[Host] | None:
         """

@@ -34,6 +34,7 @@ export function jobPaths(directory: string) {
     workspace: join(directory, 'workspace'),
     phases: join(directory, 'phases'),
     logs: join(directory, 'logs'),
+    results: join(directory, 'results'),
     phase: (name: string) => join(directory, 'phases', `${name}.json`),
     log: (name: string) => join(directory, 'logs', `${name}.log`),
   };

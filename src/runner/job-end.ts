@@ -106,6 +106,8 @@ async function closeJob(paths: JobPaths, plan: JobPlan): Promise<void> {
     for (const { phase, record } of closePhases(records, killed, new Date().toISOString()))
       await replaceFile(paths.phase(phase), JSON.stringify(record));
   }
+  // Where the wrapper died too, nobody has redacted them.
+  await removeTree(paths.results);
   await removeTree(paths.secrets);
   await removeTree(join(paths.workspace, 'ssh'));
   await mark(paths.ended);

@@ -82,6 +82,10 @@ test('secrets are in their files while a job runs, and nowhere else', async () =
   expect(findIn('history', [['history', Buffer.from(payloads)]])).toEqual([]);
 });
 
+test('no file of the data directory has them when the job is over', () => {
+  expect(findIn('file', readFiles(site.directory, [/^master\.key$/]))).toEqual([]);
+});
+
 test('what a playbook prints of them is masked in its log', async () => {
   const log = await site.log('secret', 'ansible-0');
   expect(log).toMatch(/leaked/);

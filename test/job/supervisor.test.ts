@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { waitFor } from '../support/wait.js';
 import {
   aCommand,
@@ -177,7 +177,10 @@ describe('stop', () => {
 
 describe('vanished', () => {
   const busy = () =>
-    aCommand('busy', `${daemonize(300)}; echo $$ > pid; echo here; exec sleep 300`);
+    aCommand(
+      'busy',
+      `echo '{"hosts": []}' > "$KEELSON_RESULTS"; ${daemonize(300)}; echo $$ > pid; echo here; exec sleep 300`,
+    );
 
   it('supervisor: the wrapper ends the phase and everything below it', async () => {
     const job = aJob({ phases: [busy(), aCommand('later', 'touch ran')] });
@@ -201,6 +204,7 @@ describe('vanished', () => {
     expect(await processesOf(job.id)).toEqual([]);
     expect(job.phase('busy')).toMatchObject({ state: 'ended', killed: 'lost', log_bytes: 5 });
     expect(job.phase('later')).toMatchObject({ unstarted: 'skipped' });
+    expect(readdirSync(job.path('results'))).toEqual([]);
     expect(existsSync(job.path('ended'))).toBe(true);
   });
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
 import { waitFor } from '../support/wait.js';
 import {
@@ -170,6 +170,17 @@ describe('redaction', () => {
     const { output } = await runPhase(job, 'only');
     expect(output.toString()).toBe(`${'***\n'.repeat(5)}-----BEGIN KEY-----\n`);
     expect(job.log('only')).toBe(output.toString());
+  });
+
+  it('hides it in the results that stay, and leaves none that are half written', async () => {
+    const hosts = JSON.stringify({ hosts: [{ host: 'x1', message: `<${TOKEN}>` }] });
+    const script = `echo '${hosts}' | tee "$KEELSON_RESULTS.1" > "$KEELSON_RESULTS"`;
+    const job = aJob({ phases: [aCommand('only', script)] });
+    await runPhase(job, 'only');
+    expect(JSON.parse(readFileSync(job.path('results/only.json'), 'utf8'))).toEqual({
+      hosts: [{ host: 'x1', message: '<***>' }],
+    });
+    expect(readdirSync(job.path('results'))).toEqual(['only.json']);
   });
 
   it('hides a secret however the output is cut into pieces', async () => {

@@ -9,6 +9,7 @@ import {
   aLaunch,
   aScript,
   awaitAll,
+  launch,
   never,
   readLog,
   waitForOutput,
@@ -54,6 +55,19 @@ describe('local runner: what dies', () => {
       expect((await readLog(harness.runner, jobId, 'one')).toString()).toContain('ready\n');
     },
   );
+
+  test('both, with results that nobody has redacted: they are taken away', async () => {
+    const harness = await open();
+    const script = 'echo "{}" > "$KEELSON_RESULTS"; echo ready; sleep 1000';
+    const given = aLaunch([aScript('one', script)]);
+    const { jobId } = given.job;
+    await launch(harness.runner, given);
+    await waitForOutput(harness.runner, jobId, 'one', 'ready');
+    const victims = [await harness.findSupervisor(jobId), await harness.findWrapper(jobId)];
+    for (const pid of victims) process.kill(pid, 'SIGKILL');
+    expect(await awaitAll(harness.runner, given)).toEqual([LOST]);
+    await expect(stat(harness.path(jobId, 'results'))).rejects.toThrow('ENOENT');
+  });
 
   test.each([
     ['boot_id', 'of another boot'],
