@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NoReturn
 
@@ -17,6 +17,9 @@ PR_SET_CHILD_SUBREAPER = 36
 # A process that SIGKILL does not end sits in the kernel (a dead network mount); we do not wait for
 # it for ever.
 UNKILLABLE_SECONDS = 30
+# Another user's, as `become` makes them, we may not signal at all: it ends with what it waits for,
+# or it stays.
+FOREIGN_SECONDS = 2
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -121,7 +124,7 @@ def find_descendants() -> list[int]:
             continue
         try:
             fields = Path("/proc", entry, "stat").read_bytes().rpartition(b")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
+        except (FileNotFoundError, ProcessLookupError, PermissionError):
             continue
         children.setdefault(int(fields[1]), []).append(int(entry))
         if fields[0] in (b"Z", b"X"):
@@ -136,38 +139,69 @@ def find_descendants() -> list[int]:
 
 
 class Ending:
-    """Ends every descendant: SIGTERM to each once, SIGKILL after the grace time."""
+    """
+    Ends every descendant: SIGTERM to each once, SIGKILL after the grace time. `left` are those that
+    it could not end; `spared` are left alone from the start.
+    """
 
-    def __init__(self, grace_seconds: float) -> None:
+    def __init__(self, grace_seconds: float, spared: Collection[int] = ()) -> None:
         self._kill_at = time.monotonic() + grace_seconds
-        self._give_up_at = self._kill_at + UNKILLABLE_SECONDS
+        self._spared = set(spared)
+        self._foreign = set(spared)
         self._told: set[int] = set()
+        self.left: list[int] = []
 
     def step(self) -> bool:
-        """Signals what is left; true when nothing is. Children must be reaped between two steps."""
-        if not has_children() or time.monotonic() >= self._give_up_at:
+        """
+        Signals what is left; true when nothing is, or nothing that can be ended. Children must be
+        reaped between two steps.
+        """
+        if not has_children():
+            self.left = []
+            return True
+        self.left = find_descendants()
+        if self._is_given_up():
             return True
         killing = time.monotonic() >= self._kill_at
-        for pid in find_descendants():
+        for pid in self.left:
+            if pid in self._spared:
+                continue
             if killing:
-                _send(pid, signal.SIGKILL)
+                self._send(pid, signal.SIGKILL)
             elif pid not in self._told:
                 self._told.add(pid)
-                _send(pid, signal.SIGTERM)
+                self._send(pid, signal.SIGTERM)
                 # One that is stopped (SIGSTOP) would never see it.
-                _send(pid, signal.SIGCONT)
+                self._send(pid, signal.SIGCONT)
         return False
 
+    def _is_given_up(self) -> bool:
+        if self._spared and self._spared.issuperset(self.left):
+            return True
+        are_foreign = self._foreign.issuperset(self.left)
+        patience = FOREIGN_SECONDS if are_foreign else UNKILLABLE_SECONDS
+        return time.monotonic() >= self._kill_at + patience
 
-def _send(pid: int, number: signal.Signals) -> None:
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
+    def _send(self, pid: int, number: signal.Signals) -> None:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            return
+        except PermissionError:
+            self._foreign.add(pid)
 
 
-def end_descendants(grace_seconds: float) -> None:
-    ending = Ending(grace_seconds)
+def end_descendants(grace_seconds: float, spared: Collection[int] = ()) -> list[int]:
+    """Answers those that could not be ended."""
+    ending = Ending(grace_seconds, spared)
     while not ending.step():
         time.sleep(0.01)
         reap_children()
+    return ending.left
+
+
+def read_name(pid: int) -> str:
+    try:
+        return Path("/proc", str(pid), "comm").read_text("utf-8", "replace").strip()
+    except OSError:
+        return "?"

@@ -44,6 +44,7 @@ class Supervisor:
         self._job = job
         self._lock = lock
         self._stop_requested = False
+        self._unendable: list[int] = []
         # A pidfd: a number could belong to somebody else by the time the signal is sent.
         self._wrapper: int | None = None
         signal.signal(signal.SIGALRM, self._kill_wrapper)
@@ -73,10 +74,12 @@ class Supervisor:
         signal.alarm(0)
         os.close(self._wrapper)
         self._wrapper = None
-        # Only a wrapper that was killed leaves anything.
-        end_descendants(self._job.grace_seconds)
         state = self._directory.read_state(phase.name)
-        if state is not None and state.state == "ended":
+        has_ended = state is not None and state.state == "ended"
+        # Only a wrapper that was killed leaves anything, or one that had to give up.
+        grace_seconds = 0 if has_ended else self._job.grace_seconds
+        self._unendable = end_descendants(grace_seconds, self._unendable)
+        if state is not None and has_ended:
             return state
         clean_up(Context(self._directory, self._job, phase))
         return self._note_lost(phase, started_at)

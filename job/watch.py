@@ -19,10 +19,14 @@ ENDING_SECONDS = 0.02
 
 @dataclass
 class Ended:
-    """How the command ended: `exit_code` where by itself, `killed` where we ended it."""
+    """
+    How the command ended: `exit_code` where by itself, `killed` where we ended it. `left` are the
+    descendants that could not be ended.
+    """
 
     exit_code: int | None = None
     killed: str | None = None
+    left: tuple[int, ...] = ()
 
 
 class Watch:
@@ -64,6 +68,7 @@ class Watch:
             pass
         os.close(self._reading)
         self._output.flush()
+        ended.left = tuple(ending.left)
         return ended
 
     def _to_wait(self, is_ending: bool) -> float | None:

@@ -15,11 +15,14 @@ from .delivery import Delivery
 from .directory import JobDirectory, PhaseState, to_time, write_atomically
 from .output import Output
 from .plan import read_job
-from .process import become_subreaper, end_descendants, start_child
+from .process import become_subreaper, end_descendants, read_name, start_child
 from .redaction import Redactor, read_secrets
 from .report import Host, read_results, render_report
 from .signals import Signals
 from .watch import Ended, Watch
+
+# Processes that are named where some could not be ended.
+MAX_SHOWN = 5
 
 
 def run_phase(directory: JobDirectory, name: str) -> int:
@@ -42,8 +45,15 @@ def run_phase(directory: JobDirectory, name: str) -> int:
 
 def end_as_defect(context: Context, started_at: str) -> int:
     """For what should not happen, as a full disk: nothing is left running, the phase has ended."""
-    end_descendants(context.job.grace_seconds)
-    context.directory.remove_results(context.phase.name)
+    try:
+        end_descendants(context.job.grace_seconds)
+        context.directory.remove_results(context.phase.name)
+    finally:
+        save_defect(context, started_at)
+    return exits.INTERNAL
+
+
+def save_defect(context: Context, started_at: str) -> None:
     log = context.directory.log(context.phase.name)
     state = PhaseState(
         "ended",
@@ -53,7 +63,6 @@ def end_as_defect(context: Context, started_at: str) -> int:
         log_bytes=log.stat().st_size if log.exists() else 0,
     )
     context.directory.write_state(context.phase.name, state)
-    return exits.INTERNAL
 
 
 class Wrapper:
@@ -122,6 +131,8 @@ class Wrapper:
             self._output.line(f"The phase was ended: {ended.killed}.")
         elif ended.exit_code != 0 and self._context.job.debug_on_failure:
             self._output.line("debug_on_failure has no effect in this version: nothing is held.")
+        if ended.left:
+            self._output.line(render_left(ended.left))
 
     def _start_delivery(self) -> Delivery | None:
         job = self._context.job
@@ -180,6 +191,12 @@ class Wrapper:
 
     def _save(self, state: PhaseState) -> None:
         self._directory.write_state(self._phase.name, state)
+
+
+def render_left(pids: tuple[int, ...]) -> str:
+    shown = ", ".join(f"{pid} ({read_name(pid)})" for pid in pids[:MAX_SHOWN])
+    more = f" and {len(pids) - MAX_SHOWN} more" if len(pids) > MAX_SHOWN else ""
+    return f"ERROR! These processes could not be ended and still run: {shown}{more}."
 
 
 def to_end_report(state: PhaseState, log_bytes: int) -> dict[str, object]:

@@ -46,7 +46,7 @@ export async function waitForPhase(
   });
 }
 
-/** Resolves when nothing of the job runs. */
+/** Resolves when nothing of the job runs that we can end. */
 export async function stopJob(
   jobId: string,
   paths: JobPaths,

@@ -16,12 +16,12 @@ export interface ProcessStat {
   readonly startTime: string;
 }
 
-/** Undefined where there is no such process. */
+/** Undefined where there is no such process, or none that the kernel shows us. */
 export async function readProcess(pid: number): Promise<ProcessStat | undefined> {
   try {
     return parseStat(pid, await readFile(`/proc/${pid}/stat`, 'utf8'));
   } catch (error) {
-    if (isAbsent(error)) return undefined;
+    if (isAbsent(error) || isForbidden(error)) return undefined;
     throw error;
   }
 }
@@ -37,17 +37,23 @@ export function isDead({ state }: ProcessStat): boolean {
   return state === 'Z' || state === 'X';
 }
 
-/** Sends to this very process; gone is no error. */
+/** Sends to this very process; gone is no error. False where it is another user's, which we may not signal. */
 export async function signalProcess(
   identity: Pick<ProcessIdentity, 'pid' | 'startTime'>,
   signal: NodeJS.Signals,
-): Promise<void> {
-  if ((await readProcess(identity.pid))?.startTime !== identity.startTime) return;
+): Promise<boolean> {
+  if ((await readProcess(identity.pid))?.startTime !== identity.startTime) return true;
   try {
     process.kill(identity.pid, signal);
   } catch (error) {
+    if (isForbidden(error)) return false;
     if (!isAbsent(error)) throw error;
   }
+  return true;
+}
+
+function isForbidden(error: unknown): boolean {
+  return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 async function readBootId(): Promise<string> {

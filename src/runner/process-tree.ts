@@ -3,11 +3,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isDead, readProcess, signalProcess, type ProcessStat } from './process-identity.js';
 
 const POLL_MILLISECONDS = 50;
+/** A process that SIGKILL does not end sits in the kernel, as on a dead network mount. */
+const UNKILLABLE_MILLISECONDS = 30_000;
+/** Another user's process we may not signal: it ends with what it waits for, or it stays. */
+const FOREIGN_MILLISECONDS = 2000;
 
 /**
  * Ends what runs for a job, wherever it hides: by its environment, which daemons that left the process group still have,
  * and by descent from such a process. SIGTERM to those at the top, because a wrapper ends its own tree; who is orphaned is
- * then at the top. SIGKILL to everything that is there after the grace time.
+ * then at the top. SIGKILL to everything that is there after the grace time. What cannot be ended is left after a while.
  */
 export async function endJobProcesses(
   jobId: string,
@@ -19,9 +23,11 @@ export async function endJobProcesses(
   for (;;) {
     const processes = await findJobProcesses(jobId);
     if (processes.length === 0) return;
-    if (Date.now() >= deadline)
-      for (const found of processes) await signalProcess(found, 'SIGKILL');
-    else
+    if (Date.now() >= deadline) {
+      const signalled = await Promise.all(processes.map((one) => signalProcess(one, 'SIGKILL')));
+      const patience = signalled.includes(true) ? UNKILLABLE_MILLISECONDS : FOREIGN_MILLISECONDS;
+      if (Date.now() >= deadline + patience) return;
+    } else
       for (const top of findTops(processes)) {
         const key = `${top.pid} ${top.startTime}`;
         if (!told.has(key)) await terminate(top);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { WITHOUT_KILL } from '../support/foreign-process.js';
 import { waitFor } from '../support/wait.js';
 
 export const PROJECT = resolve(import.meta.dirname, '../..');
@@ -36,6 +37,10 @@ export interface TestJob {
   start(): ChildProcess;
   /** Starts the wrapper of one phase; a piped output must be read to its end. */
   startPhase(phase: string, output?: 'ignore' | 'pipe', ...options: string[]): ChildProcess;
+  /** As an ordinary user: without the right to signal the processes of others. */
+  startWithoutKill(...argv: string[]): ChildProcess;
+  /** Ends what `FOREIGN_DAEMON` left. */
+  killForeign(): Promise<void>;
   /** Runs the whole job to its end. */
   run(): Promise<void>;
   phase(name: string): PhaseFile | undefined;
@@ -66,6 +71,12 @@ export function createJob({ phases, plan = {}, files = {} }: JobOptions): TestJo
       stdio: ['ignore', output, 'inherit'],
       env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', KEELSON_JOB: id },
     });
+  const startWithoutKill = (...argv: string[]) =>
+    spawn('setpriv', [...WITHOUT_KILL, 'python3', '-m', 'job', ...argv, '--directory', directory], {
+      cwd: PROJECT,
+      stdio: 'ignore',
+      env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', KEELSON_JOB: id },
+    });
   const log = (name: string) =>
     existsSync(path('logs', `${name}.log`))
       ? readFileSync(path('logs', `${name}.log`), 'utf8')
@@ -75,6 +86,11 @@ export function createJob({ phases, plan = {}, files = {} }: JobOptions): TestJo
     id,
     path,
     start: () => start('ignore', 'all'),
+    startWithoutKill,
+    async killForeign() {
+      for (const pid of await processesOf(id)) process.kill(pid, 'SIGKILL');
+      await waitForNothing(id);
+    },
     startPhase: (phase, output = 'ignore', ...options) => start(output, 'run', phase, ...options),
     async run() {
       const child = start('ignore', 'all');

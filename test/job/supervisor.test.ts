@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { FOREIGN_DAEMON, IS_ROOT } from '../support/foreign-process.js';
 import { waitFor } from '../support/wait.js';
 import {
   aCommand,
@@ -172,6 +173,35 @@ describe('stop', () => {
     await exitOf(supervisor);
     expect(job.phase('only')).toMatchObject({ state: 'ended', killed: 'stopped' });
     expect(await processesOf(job.id)).toEqual([]);
+  });
+});
+
+(IS_ROOT ? describe : describe.skip)('process of another user', () => {
+  it('does not keep the next phases from running', async () => {
+    const later = ['second', 'third'].map((name) => aCommand(name, `echo ${name} >> ran`));
+    const job = aJob({ phases: [aCommand('first', FOREIGN_DAEMON), ...later] });
+    try {
+      expect(await exitOf(job.startWithoutKill('all'))).toBe(0);
+      expect(readFileSync(job.path('workspace/ran'), 'utf8')).toBe('second\nthird\n');
+      expect(job.log('second')).toBe('');
+      expect(existsSync(job.path('ended'))).toBe(true);
+    } finally {
+      await job.killForeign();
+    }
+  });
+
+  it('does not keep a phase that is stopped from ending', async () => {
+    const job = aJob({ phases: [aCommand('only', `${FOREIGN_DAEMON}; echo here; sleep 300`)] });
+    try {
+      const supervisor = job.startWithoutKill('all');
+      await job.waitForLog('only', 'here');
+      supervisor.kill('SIGTERM');
+      await exitOf(supervisor);
+      expect(job.phase('only')).toMatchObject({ state: 'ended', killed: 'stopped' });
+      expect(existsSync(job.path('ended'))).toBe(true);
+    } finally {
+      await job.killForeign();
+    }
   });
 });
 

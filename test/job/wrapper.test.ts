@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
+import { FOREIGN_DAEMON, IS_ROOT } from '../support/foreign-process.js';
 import { waitFor } from '../support/wait.js';
 import {
   aCommand,
@@ -120,6 +121,21 @@ describe('run', () => {
     expect(await processesOf(job.id)).toEqual([]);
     expect(job.log('only')).toBe('started\n');
     expect(job.phase('only')).toMatchObject({ exit_code: 0, killed: null });
+  });
+
+  (IS_ROOT ? it : it.skip)('leaves a process of another user, and says so', async () => {
+    const job = aJob({ phases: [aCommand('only', `${FOREIGN_DAEMON}; exit 3`)] });
+    const child = job.startWithoutKill('run', 'only');
+    try {
+      expect(await exitOf(child)).toBe(3);
+      const pid = Number(readFileSync(job.path('workspace/foreign'), 'utf8'));
+      expect(job.phase('only')).toMatchObject({ state: 'ended', exit_code: 3, killed: null });
+      expect(job.log('only')).toBe(
+        `ERROR! These processes could not be ended and still run: ${pid} (sleep).\n`,
+      );
+    } finally {
+      await job.killForeign();
+    }
   });
 
   it('records a phase that was told to stop as stopped, with all of its output', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { jobPaths, readSupervisor } from '../../src/runner/job-directory.js';
 import { isAlive, readProcess } from '../../src/runner/process-identity.js';
+import { findJobProcesses } from '../../src/runner/process-tree.js';
 import {
   aLaunch,
   aScript,
@@ -17,19 +18,26 @@ import {
   SKIPPED,
   STOPPED,
 } from '../contract/runner-jobs.js';
+import { FOREIGN_DAEMON, IS_ROOT, WITHOUT_KILL } from '../support/foreign-process.js';
 import { waitFor } from '../support/wait.js';
 import { launchBusy, localOptions, useLocalHarnesses } from './local-harness.js';
 
-/** Launches what it is told on standard input, and stays. */
+/** Launches what it is told on standard input, and stays; or stops it once the file `stopAt` is there. */
 const WORKER = `
+import { existsSync } from 'node:fs';
 import { json } from 'node:stream/consumers';
 import { createLocalRunner } from '${process.cwd()}/dist/runner/local.js';
-const { options, given } = await json(process.stdin);
+const { options, given, stopAt } = await json(process.stdin);
 const runner = createLocalRunner(options);
 const { signal } = new AbortController();
 const incarnation = await runner.prepare(given, signal);
 await runner.release(given.job.jobId, incarnation, signal);
-await runner.awaitPhase(given.job.jobId, 'one', signal);
+if (stopAt === undefined) await runner.awaitPhase(given.job.jobId, 'one', signal);
+else {
+  while (!existsSync(stopAt)) await new Promise(setImmediate);
+  await runner.stop(given.job.jobId, signal);
+  runner.close();
+}
 `;
 
 const open = useLocalHarnesses();
@@ -111,6 +119,26 @@ describe('local runner: what dies', () => {
     await eager.runner.stop(jobId, never);
     expect(await eager.countProcesses(jobId)).toBe(0);
     expect(await awaitAll(eager.runner, given)).toEqual([STOPPED, SKIPPED]);
+  });
+});
+
+(IS_ROOT ? describe : describe.skip)('local runner: process of another user', () => {
+  test('does not keep a job from being stopped', async () => {
+    const harness = await open();
+    const given = aLaunch([aScript('one', `${FOREIGN_DAEMON}; touch ready; sleep 1000`)]);
+    const { jobId } = given.job;
+    const options = localOptions(harness.jobsDirectory, { graceSlackSeconds: 0 });
+    const argv = [...WITHOUT_KILL, process.execPath, '--input-type=module', '-e', WORKER];
+    const worker = spawn('setpriv', argv, { stdio: ['pipe', 'ignore', 'inherit'] });
+    const stopAt = harness.path(jobId, 'workspace', 'ready');
+    worker.stdin.end(JSON.stringify({ options, given, stopAt }));
+    try {
+      expect(await once(worker, 'exit')).toEqual([0, null]);
+      expect(await awaitAll(harness.runner, given)).toEqual([STOPPED]);
+      expect(await harness.countProcesses(jobId)).toBe(1);
+    } finally {
+      for (const { pid } of await findJobProcesses(jobId)) process.kill(pid, 'SIGKILL');
+    }
   });
 });
 
