@@ -103,6 +103,6 @@ export async function removeLeftovers(jobsDirectory: string, now: Date): Promise
 
 async function readJson(path: string): Promise<unknown> {
   const text = await readText(path);
-  // Empty for the moment between an exclusive creation and the first write.
+  // Empty where the machine lost its power before the content was on the disk.
   return text === undefined || text === '' ? undefined : JSON.parse(text);
 }

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { FOREIGN_DAEMON, IS_ROOT } from '../support/foreign-process.js';
 import { waitFor } from '../support/wait.js';
@@ -8,6 +9,7 @@ import {
   daemonize,
   exitOf,
   processesOf,
+  PROJECT,
   waitForNothing,
   type JobOptions,
   type TestJob,
@@ -84,6 +86,18 @@ describe('all', () => {
   it('runs nothing a second time', async () => {
     const job = aJob({ phases: [aCommand('only', 'echo ran >> runs')] });
     await job.run();
+    await job.run();
+    expect(readFileSync(job.path('workspace/runs'), 'utf8')).toBe('ran\n');
+  });
+
+  it('leaves no mark of itself where it cannot write, and can be started again', async () => {
+    const job = aJob({ phases: [aCommand('only', 'echo ran >> runs')] });
+    const python = execFileSync('python3', ['-c', 'import sys; print(sys.executable)']);
+    const script = 'ulimit -f 0; exec "$0" -m job all --directory "$1"';
+    const argv = ['-c', script, python.toString().trim(), job.directory];
+    const failed = spawn('sh', argv, { cwd: PROJECT, stdio: 'ignore' });
+    expect(await exitOf(failed)).not.toBe(0);
+    expect(readdirSync(job.directory).filter((name) => name.includes('supervisor'))).toEqual([]);
     await job.run();
     expect(readFileSync(job.path('workspace/runs'), 'utf8')).toBe('ran\n');
   });
