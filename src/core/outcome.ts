@@ -111,7 +111,15 @@ function toKillFailure(
 ): Outcome {
   switch (reason) {
     case 'stopped':
-      return toCancelled(cancellation, end.name);
+      if (cancellation !== undefined) return toCancelled(cancellation, end.name);
+      return {
+        ...fail(
+          end,
+          'JOB_LOST',
+          `${end.name} was ended by a signal that nobody here sent, as when the machine is shut down. Look at the hosts before running it again.`,
+        ),
+        succeeded: 'unknown',
+      };
     case 'timeout':
       return fail(
         end,

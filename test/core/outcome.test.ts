@@ -199,7 +199,12 @@ describe('toOutcome', () => {
     [{ kind: 'killed', reason: 'memory' }, 'false', 'OUT_OF_MEMORY', 'ran out of memory'],
     [{ kind: 'killed', reason: 'evicted' }, 'false', 'EVICTED', 'was evicted'],
     [{ kind: 'killed', reason: 'lost' }, 'unknown', 'JOB_LOST', 'vanished during ansible-0'],
-    [{ kind: 'killed', reason: 'stopped' }, 'false', 'CANCELLED', 'Cancelled during ansible-0'],
+    [
+      { kind: 'killed', reason: 'stopped' },
+      'unknown',
+      'JOB_LOST',
+      'a signal that nobody here sent',
+    ],
     [
       { kind: 'unstarted', reason: 'unschedulable', message: 'no node fits' },
       'false',
