@@ -1,6 +1,7 @@
 import {
   Client,
   Connection,
+  isGrpcServiceError,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   type WorkflowStartOptions,
@@ -12,6 +13,8 @@ import type { Orchestrator, SessionStart } from './interfaces.js';
 import { registerSearchAttributes } from './temporal-setup.js';
 
 const DEADLINE_MS = 5000;
+/** gRPC's INVALID_ARGUMENT and PERMISSION_DENIED. */
+const REFUSALS: readonly number[] = [3, 7];
 
 export interface OrchestratorOptions {
   readonly address: string;
@@ -92,5 +95,17 @@ function withDeadline<T>(client: Client, act: () => Promise<T>): Promise<T> {
 
 function toFault(error: unknown, what: string): ServiceError {
   const fact = error instanceof Error ? error.message : String(error);
-  return new ServiceError('unavailable', `Temporal did not ${what}: ${fact}`, { cause: error });
+  return new ServiceError(
+    isRefusal(error) ? 'rejected' : 'unavailable',
+    `Temporal did not ${what}: ${fact}`,
+    { cause: error },
+  );
+}
+
+/** What Temporal understood and will refuse again, so that it delays this session alone. */
+function isRefusal(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (isGrpcServiceError(cause)) return REFUSALS.includes(cause.code);
+  }
+  return false;
 }
