@@ -53,8 +53,7 @@ export interface RunnerConfig {
   readonly sshPrivateKeyFile?: string;
   readonly sshPublicKeyFile?: string;
   readonly sshCertificateFile?: string;
-  /** Running jobs at once, in this worker. */
-  readonly maxJobs: number;
+  readonly maxWatchedJobs: number;
 }
 
 export interface SourceConfig {
@@ -90,7 +89,8 @@ export const VARIABLES = {
   TEMPORAL_PORT: 'of the dev server; default 7233, 0 = any free one',
   TEMPORAL_UI_PORT: 'of its Web UI; default 8233, 0 = any free one',
   JOB_RETENTION: 'seconds a job directory is kept after its end; default 3600',
-  MAX_JOBS: 'jobs that one worker runs at once; default 50',
+  MAX_WATCHED_JOBS:
+    'jobs that one worker watches at once, default 200; the others run too, and are watched when it is their turn',
   PYTHON: 'Python 3.10 or newer for jobs; default: Ansible’s in the cache, else `python3`',
   ANSIBLE_PLAYBOOK: 'ansible-playbook for jobs; default: in the cache',
   ANSIBLE_CONFIG_DIRECTORY: 'files that a session’s `ansible_config` may name',
@@ -189,7 +189,7 @@ function parseRunner(get: Get, environment: Environment, dataDirectory: string):
     ...optional('sshPrivateKeyFile', parseFile('SSH_PRIVATE_KEY_FILE', get)),
     ...optional('sshPublicKeyFile', parseFile('SSH_PUBLIC_KEY_FILE', get)),
     ...optional('sshCertificateFile', parseFile('SSH_CERTIFICATE_FILE', get)),
-    maxJobs: parseInteger('MAX_JOBS', get('MAX_JOBS') ?? '50', 1),
+    maxWatchedJobs: parseInteger('MAX_WATCHED_JOBS', get('MAX_WATCHED_JOBS') ?? '200', 1),
   };
 }
 

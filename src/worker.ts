@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
-import { createActivities, pickMachineActivities } from './activities/index.js';
-import { translateFaults } from './activities/failure.js';
+import { createActivities, pickControls, pickObservers } from './activities/index.js';
+import { createFaultTranslation } from './activities/failure.js';
 import { toJobToken } from './api/job-token.js';
 import { registerSearchAttributes } from './clients/temporal-setup.js';
 import { parseConfig, toUrl, type Config } from './config.js';
-import { toMachineQueue, toTaskQueue } from './core/names.js';
+import { toControlQueue, toMachineQueue, toTaskQueue } from './core/names.js';
 import { DEFAULT_TIME_LIMITS } from './core/options.js';
 import { readMachineId, readMasterKey } from './process/keys.js';
 import { createLogger, installRuntime, type Logger } from './process/logger.js';
@@ -30,7 +30,7 @@ export interface WorkerDependencies {
 const SHUTDOWN_GRACE = '2s';
 const SHUTDOWN_FORCE = '20s';
 
-/** Workflows and all activities on the shared queue; on this machine's own queue what touches its jobs. */
+/** Workflows and all activities on the shared queue; on this machine's own queues what touches its jobs. */
 export async function startWorker(dependencies: WorkerDependencies): Promise<Service> {
   const { config, store, logger, temporalAddress } = dependencies;
   const { namespace } = config.temporal;
@@ -50,7 +50,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
     logger,
     machine,
   });
-  const shared = toWorkerOptions(connection, namespace, config.runner.maxJobs);
+  const shared = toWorkerOptions(connection, namespace, config.runner.maxWatchedJobs);
   const workers = await Promise.all([
     Worker.create({
       ...shared,
@@ -61,7 +61,12 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
     Worker.create({
       ...shared,
       taskQueue: toMachineQueue(machine),
-      activities: pickMachineActivities(activities),
+      activities: pickObservers(activities),
+    }),
+    Worker.create({
+      ...shared,
+      taskQueue: toControlQueue(machine),
+      activities: pickControls(activities),
     }),
   ]);
   const retention = startRetention({
@@ -98,17 +103,17 @@ function createRunner({ config, jobUrl }: WorkerDependencies, python: string) {
 }
 
 /** One observer per running session holds a slot for as long as its phase; the rest is short. */
-function toWorkerOptions(connection: NativeConnection, namespace: string, maxJobs: number) {
+function toWorkerOptions(connection: NativeConnection, namespace: string, maxWatchedJobs: number) {
   return {
     connection,
     namespace,
     maxCachedWorkflows: 200,
-    maxConcurrentActivityTaskExecutions: maxJobs + 50,
+    maxConcurrentActivityTaskExecutions: maxWatchedJobs,
     workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 2, maximum: 10 },
     activityTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 2, maximum: 10 },
     shutdownGraceTime: SHUTDOWN_GRACE,
     shutdownForceTime: SHUTDOWN_FORCE,
-    interceptors: { activity: [translateFaults] },
+    interceptors: { activity: [createFaultTranslation()] },
   } as const satisfies Partial<WorkerOptions>;
 }
 

@@ -40,7 +40,7 @@ describe('parseConfig', () => {
         jobRetentionSeconds: 3600,
         python: 'python3',
         ansiblePlaybook: '/cache/ansible/bin/ansible-playbook',
-        maxJobs: 50,
+        maxWatchedJobs: 200,
       },
       sources: { gitProtocols: 'https:ssh', hsmUrl: 'http://cray-smd/hsm/v2' },
     });
@@ -141,7 +141,7 @@ describe('parseConfig', () => {
     ['TEMPORAL_PORT', '65536'],
     ['TEMPORAL_UI_PORT', '-1'],
     ['JOB_RETENTION', '1.5'],
-    ['MAX_JOBS', '0'],
+    ['MAX_WATCHED_JOBS', '0'],
     ['SSH_PRIVATE_KEY_FILE', '/nowhere'],
     ['SSH_PUBLIC_KEY_FILE', '/nowhere'],
     ['SSH_CERTIFICATE_FILE', '/nowhere'],

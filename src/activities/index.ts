@@ -18,8 +18,14 @@ export function createActivities(dependencies: ActivityDependencies): Activities
   };
 }
 
-/** What a machine's own queue serves: all that touches a local job. */
-export function pickMachineActivities(activities: Activities) {
-  const { launchJob, stopJob, gitClone, gitCloneHosts, inventory, ansible } = activities;
-  return { launchJob, stopJob, gitClone, gitCloneHosts, inventory, ansible };
+/** What a machine's queue for observers serves. */
+export function pickObservers(activities: Activities) {
+  const { gitClone, gitCloneHosts, inventory, ansible } = activities;
+  return { gitClone, gitCloneHosts, inventory, ansible };
+}
+
+/** What its queue for acts serves. */
+export function pickControls(activities: Activities) {
+  const { launchJob, stopJob } = activities;
+  return { launchJob, stopJob };
 }

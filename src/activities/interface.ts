@@ -12,6 +12,8 @@ export type ClaimResult =
       readonly configurationName: string;
       /** Task queue of the machine that has the job; absent where any worker can reach it. */
       readonly machineQueue?: string;
+      /** The same machine's queue for launch and stop, which must not wait behind observers. */
+      readonly controlQueue?: string;
     };
 
 export interface OutcomeInput extends JobInput {

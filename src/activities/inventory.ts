@@ -22,11 +22,12 @@ export function createInventoryActivities(
     stageInventory: ({ jobId }) =>
       withHeartbeat(async (signal) => {
         const session = await getSession(store, jobId);
-        const log = openPhaseLog(store, jobId, 'inventory');
+        const log = openPhaseLog(store, jobId, 'inventory', signal);
         const rendered = await renderInventory(dependencies, session, log, signal);
         if (rendered === undefined) return;
         for (const warning of rendered.warnings) await log.write(`WARNING: ${warning}`);
         await log.write(`Inventory of ${rendered.hosts} hosts made.`);
+        signal.throwIfAborted();
         await store.stagedFiles.save(jobId, INVENTORY_FILE, gzipSync(rendered.text));
       }),
   };

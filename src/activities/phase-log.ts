@@ -1,4 +1,6 @@
+import { ServiceError } from '../core/errors.js';
 import type { Store } from '../store/store.js';
+import { getSession } from './dependencies.js';
 
 /**
  * What the worker does for a phase, told in that phase's log before the job begins it. The job gets these bytes and prints
@@ -12,8 +14,16 @@ export interface PhaseLog {
 
 const TELL_MS = 30_000;
 
-export function openPhaseLog(store: Store, jobId: string, phase: string): PhaseLog {
-  const write = (line: string) => appendLine(store, jobId, phase, line);
+export function openPhaseLog(
+  store: Store,
+  jobId: string,
+  phase: string,
+  signal: AbortSignal,
+): PhaseLog {
+  const write = async (line: string) => {
+    signal.throwIfAborted();
+    await appendLine(store, jobId, phase, line);
+  };
   return {
     write,
     async whileWaiting(what, work) {
@@ -42,6 +52,9 @@ export function openPhaseLog(store: Store, jobId: string, phase: string): PhaseL
 }
 
 async function appendLine(store: Store, jobId: string, phase: string, line: string): Promise<void> {
+  const { launchedAt } = await getSession(store, jobId);
+  // A late attempt of a step that another has done: the log is the job's now.
+  if (launchedAt !== undefined) throw new ServiceError('conflict', `Job ${jobId} was launched.`);
   const bytes = new TextEncoder().encode(`${line}\n`);
   const end = (await store.phases.find(jobId, phase))?.logBytes ?? 0;
   await store.logs.append(jobId, phase, end, bytes);

@@ -2,7 +2,7 @@ import { toPhaseEnds } from './phase-ends.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
 import type { Activities, OutcomeInput } from './interface.js';
-import { toMachineQueue } from '../core/names.js';
+import { toControlQueue, toMachineQueue } from '../core/names.js';
 import { toCancelled, toMessage, toOutcome } from '../core/outcome.js';
 import { decideClaim, type Outcome, type Session } from '../core/session.js';
 
@@ -28,7 +28,7 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
         launched: session.launchedAt !== undefined,
         sessionName: session.name,
         configurationName: session.request.configurationName,
-        ...(session.machine === undefined ? {} : { machineQueue: toMachineQueue(session.machine) }),
+        ...(session.machine === undefined ? {} : toQueues(session.machine)),
       };
     },
 
@@ -55,6 +55,10 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
       return (await getSession(store, input.jobId)).outcome ?? outcome;
     },
   };
+}
+
+function toQueues(machine: string) {
+  return { machineQueue: toMachineQueue(machine), controlQueue: toControlQueue(machine) };
 }
 
 async function decideOutcome(

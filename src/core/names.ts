@@ -16,7 +16,12 @@ export function toTaskQueue(deploymentId: string): string {
   return `keelson-${deploymentId}`;
 }
 
-/** Launch, watch and stop of local jobs go to the machine that has them, and nowhere else. */
+/** Where local jobs are watched: on the machine that has them, and nowhere else. */
 export function toMachineQueue(machine: string): string {
   return `host-${machine}`;
+}
+
+/** Where they are launched and stopped, so that a stop never waits for the slot of an observer. */
+export function toControlQueue(machine: string): string {
+  return `host-${machine}-control`;
 }

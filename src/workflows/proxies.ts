@@ -11,14 +11,17 @@ export const record = proxyActivities<Activities>({
   retry,
 });
 
-/** Reads of git, HSM and IMS before anything runs; worth repeating for as long as their time limit says. */
+/**
+ * Reads of git, HSM and IMS before anything runs, and the launch. Limited by tries, some ten minutes of them, and not by the
+ * clock, which also runs while no worker does: a session must not fail because its worker was away.
+ */
 export const prepare = proxyActivities<Activities>({
   startToCloseTimeout: '10m',
-  scheduleToCloseTimeout: '10m',
+  scheduleToCloseTimeout: '30d',
   // A cancel reaches the activity with a beat, and beats go out at four fifths of this.
   heartbeatTimeout: '6s',
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
-  retry,
+  retry: { ...retry, maximumAttempts: 25 },
 });
 
 /** Acts on the job: repeated until done, because nobody else would. Without beats, a worker's death would cost five minutes. */
@@ -38,11 +41,11 @@ export const observe = proxyActivities<Activities>({
   retry,
 });
 
-/** Undo: an hour, then it is named on the record and left to the sweeper. */
+/** Undo: some hour of tries, then it is named on the record and left behind. */
 export const compensate = proxyActivities<Activities>({
   startToCloseTimeout: '5m',
-  scheduleToCloseTimeout: '1h',
+  scheduleToCloseTimeout: '30d',
   heartbeatTimeout: '10s',
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
-  retry,
+  retry: { ...retry, maximumAttempts: 130 },
 });

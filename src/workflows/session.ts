@@ -86,14 +86,16 @@ async function runSession(run: Run): Promise<void> {
   await CancellationScope.nonCancellable(async () => {
     undo.unshift({
       what: 'job',
-      run: () => compensate.stopJob.executeWithOptions(onMachine(run), [{ jobId }]),
+      run: () => compensate.stopJob.executeWithOptions(onQueue(claim.controlQueue), [{ jobId }]),
     });
-    if (claim.kind === 'go') {
-      const { launched } = await act.launchJob.executeWithOptions(onMachine(run), [{ jobId }]);
-      if (!launched) return;
-    } else {
+    if (claim.kind !== 'go') {
       const plan = await prepare.resolveConfiguration({ jobId });
       run.show(() => plan.phases);
+    }
+    // Also of what an earlier run launched: it may have died before it let the job run.
+    if (claim.kind !== 'stop') {
+      const launch = prepare.launchJob.executeWithOptions(onQueue(claim.controlQueue), [{ jobId }]);
+      if (!(await launch).launched) return;
     }
     await observeJob(run);
   });
@@ -102,7 +104,7 @@ async function runSession(run: Run): Promise<void> {
 /** Waits phase by phase. A cancel stops the job, never this: the phase then ends by itself, its log whole. */
 async function observeJob(run: Run): Promise<void> {
   const { jobId, claim, cancellation } = run;
-  const stop = () => act.stopJob.executeWithOptions(onMachine(run), [{ jobId }]);
+  const stop = () => act.stopJob.executeWithOptions(onQueue(claim.controlQueue), [{ jobId }]);
   const stopping = claim.kind === 'stop' ? stop() : cancellation.noted.then(stop);
   const stopFailed = stopping.then(
     () => new Promise<never>(() => undefined),
@@ -117,7 +119,7 @@ async function observePhases(run: Run): Promise<void> {
     showState(run.claim, 'running', name);
     run.show((progress) => startPhase(progress, name, Date.now()));
     const end = await observe[activityOf[kind]].executeWithOptions(
-      { ...onMachine(run), summary: title },
+      { ...onQueue(run.claim.machineQueue), summary: title },
       [{ jobId: run.jobId, phase: name }],
     );
     run.show((progress) => endPhase(progress, name, end, Date.now()));
@@ -125,11 +127,11 @@ async function observePhases(run: Run): Promise<void> {
   }
 }
 
-/** Local jobs live on one machine; everything that touches them goes to its queue and nowhere else. */
-function onMachine({ claim }: Run) {
+/** Local jobs live on one machine; everything that touches them goes to its queues and nowhere else. */
+function onQueue(taskQueue: string | undefined) {
   return {
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-    ...(claim.machineQueue === undefined ? {} : { taskQueue: claim.machineQueue }),
+    ...(taskQueue === undefined ? {} : { taskQueue }),
   };
 }
 

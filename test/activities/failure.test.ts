@@ -1,20 +1,20 @@
 import { describe, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { translateFaults } from '../../src/activities/failure.js';
+import { createFaultTranslation } from '../../src/activities/failure.js';
 import { ServiceError, type Fault } from '../../src/core/errors.js';
 
-/** Runs the interceptor around an activity that throws, in attempt `attempt` of an activity of this type. */
+/** Runs the interceptor around an activity that throws, in an activity of this type. */
 async function translate(
   error: Error,
   activityType = 'claimSession',
-  attempt = 1,
+  translation = createFaultTranslation(),
 ): Promise<unknown> {
   const environment = new MockActivityEnvironment(
-    { activityType, attempt },
+    { activityType },
     { logger: new DefaultLogger('ERROR') },
   );
-  const { inbound } = translateFaults(environment.context);
+  const { inbound } = translation(environment.context);
   return environment
     .run(
       () =>
@@ -24,7 +24,7 @@ async function translate(
     .catch((thrown: unknown) => thrown);
 }
 
-describe('translateFaults', () => {
+describe('createFaultTranslation', () => {
   test.each<[Fault, boolean]>([
     ['invalid', true],
     ['forbidden', true],
@@ -49,13 +49,20 @@ describe('translateFaults', () => {
 
   test('leaves a defect to the policy, whatever it is', async () => {
     const defect = new TypeError('x is undefined');
-    expect(await translate(defect, 'claimSession', 50)).toBe(defect);
+    expect(await translate(defect, 'claimSession')).toBe(defect);
   });
 
-  test('ends an observer by a defect only at its tenth try', async () => {
+  test('ends an observer by its tenth defect in a row, and starts anew after another fault', async () => {
+    const translation = createFaultTranslation();
     const defect = new TypeError('x is undefined');
-    expect(await translate(defect, 'ansible', 9)).toBe(defect);
-    expect(await translate(defect, 'ansible', 10)).toMatchObject({
+    for (let count = 1; count < 10; count += 1) {
+      expect(await translate(defect, 'ansible', translation)).toBe(defect);
+    }
+    await translate(new ServiceError('unavailable', 'away'), 'ansible', translation);
+    for (let count = 1; count < 10; count += 1) {
+      expect(await translate(defect, 'ansible', translation)).toBe(defect);
+    }
+    expect(await translate(defect, 'ansible', translation)).toMatchObject({
       type: 'INTERNAL',
       nonRetryable: true,
     });
@@ -63,6 +70,6 @@ describe('translateFaults', () => {
 
   test('lets a cancel pass', async () => {
     const cancel = Object.assign(new Error('CANCELLED'), { name: 'CancelledFailure' });
-    expect(await translate(cancel, 'ansible', 10)).toBe(cancel);
+    expect(await translate(cancel, 'ansible')).toBe(cancel);
   });
 });

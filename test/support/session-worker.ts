@@ -5,7 +5,7 @@ import { heartbeat } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { translateFaults } from '../../src/activities/failure.js';
+import { createFaultTranslation } from '../../src/activities/failure.js';
 import type { Activities, CancelInput, OutcomeInput } from '../../src/activities/index.js';
 import type { PhaseResult } from '../../src/core/job.js';
 import type { PhaseReturn } from '../../src/core/progress.js';
@@ -118,7 +118,7 @@ export async function runSession(
       taskQueue: jobId,
       workflowBundle: { codePath: BUNDLE },
       activities: session.activities,
-      interceptors: { activity: [translateFaults] },
+      interceptors: { activity: [createFaultTranslation()] },
     });
     return await worker.runUntil(async () => {
       const handle = await temporal.client.workflow.start<typeof SessionWorkflow>(

@@ -82,7 +82,11 @@ describe('SessionWorkflow', () => {
     }));
     const { result, handle } = await runSession(temporal, session);
     expect(result).toEqual({ outcome: 'succeeded' });
-    expect(session.calls).not.toContain('launchJob');
+    // Which releases what was recorded, and launches nothing else.
+    expect(session.calls).toEqual([
+      ...['claimSession', 'resolveConfiguration', 'launchJob', 'gitClone', 'inventory', 'ansible'],
+      ...UNDO,
+    ]);
     await saveHistory(handle, 'attached');
   });
 
