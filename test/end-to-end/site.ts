@@ -65,7 +65,7 @@ export async function openSite(options: ClusterOptions = {}): Promise<Site> {
       await waitFor(
         async () => {
           const phases = await cluster.phases(name);
-          return phases.some((each) => each.name === phase && each.state === 'running');
+          return phases.some((each) => each.name === phase && each.state !== 'pending');
         },
         { timeoutMs: 30_000, what: `${name} to run ${phase}` },
       );
