@@ -1,8 +1,9 @@
-import { createHash, randomUUID } from 'node:crypto';
-import { realpath, rename, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { realpath, rename } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { invalid } from '../core/errors.js';
-import { exists, isAbsent, readNames, readText, removeTree } from './files.js';
+import { exists, isAbsent, readText, removeTree } from './files.js';
+import { nameRemoval } from './leftovers.js';
 import type { PhaseRecord } from './phase-record.js';
 import type { ProcessIdentity } from './process-identity.js';
 
@@ -10,9 +11,13 @@ import type { ProcessIdentity } from './process-identity.js';
 const TEMPORARY_FILES = '/tmp';
 const SAFE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
+export function isFileName(name: string): boolean {
+  return SAFE_NAME.test(name);
+}
+
 /** Refuses what could lead out of the directory it is put into. */
 export function checkFileName(kind: string, name: string): string {
-  if (!SAFE_NAME.test(name)) throw invalid(`${kind} "${name}" cannot be the name of a file.`);
+  if (!isFileName(name)) throw invalid(`${kind} "${name}" cannot be the name of a file.`);
   return name;
 }
 
@@ -72,7 +77,7 @@ export async function readPhase(paths: JobPaths, phase: string): Promise<PhaseRe
 
 /** Takes the directory away in one act, so that nobody meets half of it. */
 export async function removeDirectory(jobsDirectory: string, directory: string): Promise<void> {
-  const doomed = join(jobsDirectory, `.removed-${randomUUID()}`);
+  const doomed = join(jobsDirectory, nameRemoval());
   try {
     await rename(directory, doomed);
   } catch (error) {
@@ -89,16 +94,6 @@ export async function removeControlFolder({ directory }: JobPaths): Promise<void
   const digest = createHash('sha256').update(real).digest('hex');
   const folder = join(TEMPORARY_FILES, `keelson-ssh-${digest.slice(0, 12)}`);
   await removeTree(folder);
-}
-
-/** What preparations and removals left that died half-way; a preparation of the last hour may still go on. */
-export async function removeLeftovers(jobsDirectory: string, now: Date): Promise<void> {
-  for (const name of await readNames(jobsDirectory)) {
-    const path = join(jobsDirectory, name);
-    const old = async () => now.getTime() - (await stat(path)).mtimeMs > 3_600_000;
-    if (name.startsWith('.removed-') || (name.startsWith('.prepare-') && (await old())))
-      await removeTree(path);
-  }
 }
 
 async function readJson(path: string): Promise<unknown> {

@@ -5,6 +5,7 @@ import { ServiceError } from '../core/errors.js';
 import { makeDirectory, readNames, writePrivate } from './files.js';
 import { checkFileName, jobPaths, type JobPaths } from './job-directory.js';
 import { renderJobFile, type JobSurroundings } from './job-file.js';
+import { namePreparation } from './leftovers.js';
 import type { Incarnation, Launch } from './runner.js';
 
 /** Files whose content a job gets. They are read for each job anew: keys and certificates rotate. */
@@ -36,7 +37,7 @@ export async function buildJobDirectory(
   target: JobPaths,
 ): Promise<Incarnation | undefined> {
   const incarnation = randomUUID();
-  const draft = jobPaths(join(options.jobsDirectory, `.prepare-${incarnation}`));
+  const draft = jobPaths(join(options.jobsDirectory, await namePreparation()));
   try {
     await makeDirectory(draft.directory);
     for (const path of [draft.secrets, draft.files, draft.phases, draft.logs])

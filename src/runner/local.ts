@@ -6,13 +6,14 @@ import {
   checkFileName,
   jobPaths,
   readSupervisor,
+  isFileName,
   removeDirectory,
-  removeLeftovers,
   type JobPaths,
 } from './job-directory.js';
 import { stopJob, waitForPhase } from './job-end.js';
 import { buildJobDirectory, type PreparationOptions } from './job-preparation.js';
 import { createJobWatch } from './job-watch.js';
+import { removeLeftovers } from './leftovers.js';
 import { isAlive } from './process-identity.js';
 import type { Incarnation, JobSummary, Launch, Runner } from './runner.js';
 import { startSupervisor, type SupervisorOptions } from './supervisor.js';
@@ -25,6 +26,8 @@ export interface LocalRunnerOptions extends PreparationOptions, SupervisorOption
 }
 
 export interface LocalRunner extends Runner {
+  /** Removes what preparations and removals left behind that died half-way. */
+  removeLeftovers(signal: AbortSignal): Promise<void>;
   /** Ends every wait; the jobs go on. */
   close(): void;
 }
@@ -72,16 +75,18 @@ export function createLocalRunner(given: LocalRunnerOptions): LocalRunner {
       const paths = pathsOf(jobId);
       await stopJob(jobId, paths, graceSlackSeconds, signal);
       await removeDirectory(jobsDirectory, paths.directory);
-      await removeLeftovers(jobsDirectory, new Date());
     },
 
     async *list(signal) {
       for (const name of await readNames(jobsDirectory)) {
         signal.throwIfAborted();
-        const summary = name.startsWith('.') ? undefined : await summarize(name, pathsOf(name));
+        // Another's, as `lost+found`, is none of ours.
+        const summary = isFileName(name) ? await summarize(name, pathsOf(name)) : undefined;
         if (summary !== undefined) yield summary;
       }
     },
+
+    removeLeftovers: (signal) => removeLeftovers(jobsDirectory, signal),
 
     close: () => watch.close(),
   };

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -48,20 +48,32 @@ async function listJobs(): Promise<string[]> {
   return ids.sort();
 }
 
+function start() {
+  const logger = pino({ level: 'silent' });
+  return startRetention({ runner, store, logger, retentionSeconds: 3600 });
+}
+
 describe('startRetention', () => {
   test('removes the jobs of sessions that have been over for long enough, and no other', async () => {
     const old = await addJob('old', at(0));
     const recent = await addJob('recent', new Date().toISOString());
     const running = await addJob('running');
     expect(await listJobs()).toEqual([old, recent, running].sort());
-    const retention = startRetention({
-      runner,
-      store,
-      logger: pino({ level: 'silent' }),
-      retentionSeconds: 3600,
-    });
+    const retention = start();
     await waitFor(async () => (await listJobs()).length === 2, { what: 'the removal' });
     await retention.close();
     expect(await listJobs()).toEqual([recent, running].sort());
+  });
+
+  test('goes on where a job cannot be removed, and takes leftovers away', async () => {
+    const broken = await addJob('broken', at(0));
+    await addJob('old', at(0));
+    const jobs = join(directory, 'jobs');
+    await writeFile(join(jobs, broken, 'job.json'), 'no JSON');
+    await mkdir(join(jobs, '.removed-half'));
+    const retention = start();
+    await waitFor(async () => (await readdir(jobs)).length === 1, { what: 'the removal' });
+    await retention.close();
+    expect(await readdir(jobs)).toEqual([broken]);
   });
 });

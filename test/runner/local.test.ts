@@ -21,10 +21,12 @@ import {
   aScript,
   awaitAll,
   launch,
+  listJobs,
   never,
   waitForOutput,
   STOPPED,
 } from '../contract/runner-jobs.js';
+import { IS_ROOT } from '../support/foreign-process.js';
 import { launchBusy, useLocalHarnesses } from './local-harness.js';
 
 const NOBODY = 65_534;
@@ -82,15 +84,45 @@ describe('local runner: release', () => {
 });
 
 describe('local runner: remove', () => {
-  test('leaves nothing, not even what a dead preparation or removal left', async () => {
+  test('leaves nothing', async () => {
     const harness = await open();
     const given = await launchBusy(harness);
-    for (const name of ['.prepare-old', '.prepare-new', '.removed-half'])
-      await mkdir(join(harness.jobsDirectory, name));
-    await utimes(join(harness.jobsDirectory, '.prepare-old'), 1, 1);
     await harness.runner.remove(given.job.jobId, never);
-    expect(await readdir(harness.jobsDirectory)).toEqual(['.prepare-new']);
+    expect(await readdir(harness.jobsDirectory)).toEqual([]);
     expect(await harness.countProcesses(given.job.jobId)).toBe(0);
+  });
+
+  test('takes away what a dead preparation or removal left', async () => {
+    const { jobsDirectory, runner } = await open();
+    const startTime = (await readProcess(process.pid))?.startTime ?? '';
+    const mine = `.prepare-${process.pid}-${startTime}-a`;
+    const dead = `.prepare-${process.pid}-${Number(startTime) + 1}-b`;
+    for (const name of [mine, dead, '.prepare-new', '.prepare-old', '.removed-half'])
+      await mkdir(join(jobsDirectory, name));
+    await utimes(join(jobsDirectory, '.prepare-old'), 1, 1);
+    await runner.removeLeftovers(never);
+    expect((await readdir(jobsDirectory)).sort()).toEqual([mine, '.prepare-new'].sort());
+  });
+
+  (IS_ROOT ? test : test.skip)('does not let a leftover keep the others', async () => {
+    const { jobsDirectory, runner } = await open();
+    for (const name of ['.removed-a', '.removed-b', '.removed-c'])
+      await mkdir(join(jobsDirectory, name, 'folder'), { recursive: true });
+    for (const name of ['', '.removed-a', '.removed-a/folder', '.removed-c', '.removed-c/folder'])
+      await chown(join(jobsDirectory, name), NOBODY, NOBODY);
+    process.seteuid?.(NOBODY);
+    try {
+      await expect(runner.removeLeftovers(never)).rejects.toThrow('could not be removed: 1');
+    } finally {
+      process.seteuid?.(0);
+    }
+    expect(await readdir(jobsDirectory)).toEqual(['.removed-b']);
+  });
+
+  test('passes over what is not its own', async () => {
+    const { jobsDirectory, runner } = await open();
+    await mkdir(join(jobsDirectory, 'lost+found'));
+    expect(await listJobs(runner)).toEqual([]);
   });
 });
 

@@ -1,0 +1,49 @@
+import { randomUUID } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isAbsent, readNames, removeTree } from './files.js';
+import { readProcess } from './process-identity.js';
+
+const PREPARATION = /^\.prepare-(?:(?<pid>\d+)-(?<startTime>\d+)-)?/;
+const REMOVAL_PREFIX = '.removed-';
+/** A preparation copies a few small files. */
+const PREPARATION_MILLISECONDS = 5 * 60_000;
+
+/** The name of a job's directory while it is built; it tells who builds it. */
+export async function namePreparation(): Promise<string> {
+  const startTime = (await readProcess(process.pid))?.startTime ?? '0';
+  return `.prepare-${process.pid}-${startTime}-${randomUUID()}`;
+}
+
+/** The name of a job's directory while it is taken away. */
+export function nameRemoval(): string {
+  return `${REMOVAL_PREFIX}${randomUUID()}`;
+}
+
+/**
+ * Removes what preparations and removals left that died half-way: keys are in the one, and in the other all that a
+ * session did. One that cannot be removed does not keep the others; the errors come together, at the end.
+ */
+export async function removeLeftovers(jobsDirectory: string, signal: AbortSignal): Promise<void> {
+  const errors: unknown[] = [];
+  for (const name of await readNames(jobsDirectory)) {
+    signal.throwIfAborted();
+    const path = join(jobsDirectory, name);
+    try {
+      if (name.startsWith(REMOVAL_PREFIX) || (await isDeadPreparation(name, path)))
+        await removeTree(path);
+    } catch (error) {
+      if (!isAbsent(error)) errors.push(error);
+    }
+  }
+  if (errors.length > 0)
+    throw new AggregateError(errors, `leftovers that could not be removed: ${errors.length}`);
+}
+
+async function isDeadPreparation(name: string, path: string): Promise<boolean> {
+  const match = PREPARATION.exec(name);
+  if (match === null) return false;
+  const { pid, startTime } = match.groups ?? {};
+  if (pid !== undefined && (await readProcess(Number(pid)))?.startTime !== startTime) return true;
+  return Date.now() - (await stat(path)).mtimeMs > PREPARATION_MILLISECONDS;
+}
