@@ -17,7 +17,12 @@ export async function startEmbedded(config: Config, logger: Logger): Promise<Ser
     return service;
   };
   const close = async () => {
-    for (const service of opened) await service.close();
+    for (const service of opened) {
+      // One that cannot close must not leave the others open.
+      await service
+        .close()
+        .catch((error: unknown) => logger.error({ err: error }, 'closing failed'));
+    }
   };
   try {
     const server =
@@ -41,10 +46,7 @@ export async function startEmbedded(config: Config, logger: Logger): Promise<Ser
     writeFileSync(file, `${JSON.stringify(service)}\n`);
     opened.unshift({ close: () => rm(file, { force: true }) });
     logger.info(service, 'keelson is ready');
-    return {
-      close,
-      ended: Promise.race([worker.ended, server?.ended ?? worker.ended]).then(() => undefined),
-    };
+    return { close, ended: worker.ended ?? Promise.resolve() };
   } catch (error) {
     await close();
     throw error;

@@ -1,69 +1,122 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import type { TemporalConfig } from '../config.js';
+import {
+  identify,
+  isAlive,
+  signalProcess,
+  type ProcessIdentity,
+} from '../runner/process-identity.js';
 import { searchAttributes } from '../workflows/messages.js';
 import type { Logger } from './logger.js';
 
 const READY_MS = 30_000;
 const STOP_MS = 15_000;
+const RESTART_MS = 500;
 
 export interface DevServer {
   readonly address: string;
   readonly uiUrl: string;
-  readonly pid: number;
-  /** Rejects when it ends without having been closed. */
-  readonly ended: Promise<void>;
   close(): Promise<void>;
 }
 
-/** A Temporal dev server as a child process: all it knows is in one file of the data directory. */
+/**
+ * A Temporal dev server as a child process: all it knows is in one file of the data directory. One that a killed service left
+ * behind is ended first; one that dies is started again, as sessions and their jobs go on meanwhile.
+ */
 export async function startDevServer(
   { cli, namespace, port, uiPort }: TemporalConfig,
   dataDirectory: string,
   logger: Logger,
 ): Promise<DevServer> {
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
+  const identityFile = join(dataDirectory, 'temporal-server.json');
+  await endFormerServer(identityFile, logger);
   const chosen = {
     port: port === 0 ? await findFreePort() : port,
     ui: uiPort === 0 ? await findFreePort() : uiPort,
   };
-  const child = spawn(cli, toArguments(namespace, chosen, join(dataDirectory, 'temporal.db')), {
+  const args = toArguments(namespace, chosen, join(dataDirectory, 'temporal.db'));
+  const address = `127.0.0.1:${chosen.port}`;
+  let server = await launch(cli, args, identityFile);
+  try {
+    await Promise.race([
+      waitUntilReady(address, namespace),
+      server.exit.then(() => failStart(server.stderr())),
+    ]);
+  } catch (error) {
+    await stop(server);
+    throw error;
+  }
+  logger.info({ address, pid: server.child.pid }, 'temporal dev server started');
+  const closing = new AbortController();
+  const isClosing = () => closing.signal.aborted;
+  const supervising = (async () => {
+    for (;;) {
+      await server.exit;
+      if (isClosing()) return;
+      logger.error({ output: server.stderr() }, 'temporal dev server ended; it is started again');
+      await delay(RESTART_MS);
+      if (isClosing()) return;
+      server = await launch(cli, args, identityFile);
+    }
+  })();
+  return {
+    address,
+    uiUrl: `http://127.0.0.1:${chosen.ui}`,
+    async close() {
+      closing.abort();
+      await stop(server);
+      await supervising;
+      rmSync(identityFile, { force: true });
+    },
+  };
+}
+
+interface Launched {
+  readonly child: ChildProcess;
+  readonly exit: Promise<unknown>;
+  readonly stderr: () => string;
+}
+
+async function launch(
+  cli: string,
+  args: readonly string[],
+  identityFile: string,
+): Promise<Launched> {
+  const child = spawn(cli, args, {
     stdio: ['ignore', 'ignore', 'pipe'],
     // Ctrl-C reaches the whole foreground group; the server must outlive the worker's draining.
     detached: true,
   });
   const stderr = keepTail(child);
-  const exit = once(child, 'exit').catch((error: unknown) => {
-    throw new Error(`TEMPORAL_CLI: ${cli} cannot be started. Run npm run setup.`, { cause: error });
+  const exit = once(child, 'exit').catch((cause: unknown) => {
+    throw new Error(`TEMPORAL_CLI: ${cli} cannot be started. Run npm run setup.`, { cause });
   });
-  const address = `127.0.0.1:${chosen.port}`;
-  try {
-    await Promise.race([waitUntilReady(address, namespace), exit.then(() => failStart(stderr()))]);
-  } catch (error) {
-    await stop(child, exit);
-    throw error;
+  exit.catch(() => undefined);
+  const identity = child.pid === undefined ? undefined : await identify(child.pid);
+  if (identity !== undefined) writeFileSync(identityFile, JSON.stringify(identity));
+  return { child, exit, stderr };
+}
+
+/** The service that started it was killed, and could not end it: it would hold the port and the file. */
+async function endFormerServer(identityFile: string, logger: Logger): Promise<void> {
+  if (!existsSync(identityFile)) return;
+  // Written by us, and a half-written one names no process.
+  const identity = JSON.parse(readFileSync(identityFile, 'utf8') || '{}') as ProcessIdentity;
+  if (!(await isAlive(identity))) return;
+  logger.warn({ pid: identity.pid }, 'a temporal dev server is left from before; it is ended');
+  await signalProcess(identity, 'SIGTERM');
+  const deadline = Date.now() + STOP_MS;
+  while (await isAlive(identity)) {
+    if (Date.now() > deadline) await signalProcess(identity, 'SIGKILL');
+    await delay(100);
   }
-  logger.info({ address, pid: child.pid }, 'temporal dev server started');
-  let closing = false;
-  const ended = exit.then(() => {
-    if (!closing) throw new Error(`The Temporal dev server ended: ${stderr()}`);
-  });
-  ended.catch(() => undefined);
-  return {
-    address,
-    uiUrl: `http://127.0.0.1:${chosen.ui}`,
-    pid: child.pid ?? 0,
-    ended,
-    async close() {
-      closing = true;
-      await stop(child, exit);
-    },
-  };
 }
 
 function toArguments(
@@ -120,11 +173,11 @@ function failStart(stderr: string): never {
   throw new Error(`The Temporal dev server did not start: ${stderr}`);
 }
 
-async function stop(child: ChildProcess, exit: Promise<unknown>): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+async function stop({ child, exit }: Launched): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   child.kill('SIGTERM');
   const timer = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
-  await exit.catch(() => undefined);
+  await exit;
   clearTimeout(timer);
 }
 

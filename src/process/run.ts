@@ -23,7 +23,11 @@ export async function runService(start: () => Promise<Service>, logger: Logger):
   });
   try {
     const service = await start();
-    const signal = await Promise.race([stopped, service.ended?.then(() => undefined) ?? stopped]);
+    const ended = (service.ended ?? stopped).then(() => undefined);
+    const signal = await Promise.race([stopped, ended]).catch(async (error: unknown) => {
+      await service.close();
+      throw error;
+    });
     for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => process.exit(130));
     logger.info({ signal }, 'stopping');
     await service.close();

@@ -26,6 +26,12 @@ export async function readProcess(pid: number): Promise<ProcessStat | undefined>
   }
 }
 
+/** Undefined where there is no such process. */
+export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
+  const stat = await readProcess(pid);
+  return stat && { pid, startTime: stat.startTime, bootId: await readBootId() };
+}
+
 /** A zombie counts as dead: where nobody reaps, it would stay for ever. */
 export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
   const stat = await readProcess(identity.pid);

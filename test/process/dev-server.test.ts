@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { Connection } from '@temporalio/client';
+import { pino } from 'pino';
+import { parseConfig } from '../../src/config.js';
+import { startDevServer } from '../../src/process/dev-server.js';
+import { findFreePort } from '../support/ssh-host.js';
+import { waitFor } from '../support/wait.js';
+
+const MODULE = fileURLToPath(new URL('../../dist/process/dev-server.js', import.meta.url));
+const silent = pino({ level: 'silent' });
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'keelson-dev-server-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+const configure = (port: number) =>
+  parseConfig({ ...process.env, TEMPORAL_PORT: String(port), TEMPORAL_UI_PORT: '0' }).temporal;
+
+const readPid = () =>
+  (JSON.parse(readFileSync(join(directory, 'temporal-server.json'), 'utf8')) as { pid: number })
+    .pid;
+
+async function answers(address: string): Promise<boolean> {
+  const connection = await Connection.connect({ address, connectTimeout: 1000 });
+  await connection.close();
+  return true;
+}
+
+describe('startDevServer', () => {
+  test('starts one that dies again, at the same address', async () => {
+    const server = await startDevServer(configure(0), directory, silent);
+    const first = readPid();
+    process.kill(first, 'SIGKILL');
+    await waitFor(() => readPid() !== first, { what: 'another server' });
+    await waitFor(() => answers(server.address), { timeoutMs: 20_000, what: 'its answer' });
+    await server.close();
+    expect(() => process.kill(first, 0)).toThrow();
+  });
+
+  test('ends one that a killed service left, and takes its place', async () => {
+    const port = await findFreePort();
+    const script = `
+      const { startDevServer } = await import(${JSON.stringify(MODULE)});
+      const logger = { info() {}, warn() {}, error() {} };
+      await startDevServer(${JSON.stringify(configure(port))}, ${JSON.stringify(directory)}, logger);
+      process.stdout.write('ready');`;
+    const service = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    await once(service.stdout, 'data');
+    const orphan = readPid();
+    service.kill('SIGKILL');
+    await once(service, 'exit');
+    const server = await startDevServer(configure(port), directory, silent);
+    expect(readPid()).not.toBe(orphan);
+    expect(() => process.kill(orphan, 0)).toThrow();
+    await server.close();
+  });
+});
