@@ -235,6 +235,8 @@ function parseUrl(name: Variable, text: string | undefined): string | undefined 
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
     throw new Error(`${name}: "${text}" is not an http or https URL.`);
+  if (url.username !== '' || url.password !== '')
+    throw new Error(`${name}: a URL is shown to people and must not hold a user name or password.`);
   return text.replace(/\/+$/, '');
 }
 

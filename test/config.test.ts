@@ -131,6 +131,7 @@ describe('parseConfig', () => {
     ['JOB_API_URL', 'api:8080'],
     ['JOB_API_URL', 'ftp://api'],
     ['HSM_URL', 'cray-smd'],
+    ['HSM_URL', 'http://user:secret@smd'],
     ['AUTH', 'basic'],
     ['AUTH_TOKENS_FILE', '/nowhere'],
     ['MAX_BODY_BYTES', '0'],

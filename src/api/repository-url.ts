@@ -4,6 +4,8 @@ export function findUrlFault(url: string, allowed: string): string | undefined {
   const { scheme, authority } = splitUrl(url);
   const at = authority.lastIndexOf('@');
   if (authority.slice(0, Math.max(at, 0)).includes(':')) return 'A URL must not hold a password';
+  // Over HTTP a user name is often a token; credentials come from GIT_CREDENTIALS_FILE.
+  if (at >= 0 && scheme.startsWith('http')) return 'A URL must not hold a user name or a token';
   if (authority.slice(at + 1).startsWith('-')) return 'A host must not begin with "-"';
   const schemes = allowed.split(':');
   if (!schemes.includes(scheme)) {

@@ -4,7 +4,7 @@ import { findUrlFault } from '../../src/api/repository-url.js';
 describe('findUrlFault', () => {
   test.each([
     'https://git.example.com/a.git',
-    'HTTPS://user@git.example.com:8443/a:b.git',
+    'HTTPS://git.example.com:8443/a:b.git',
     'ssh://git@git.example.com:22/a.git',
     'git@git.example.com:team/a.git',
     'git.example.com:a.git',
@@ -24,6 +24,7 @@ describe('findUrlFault', () => {
     ['ssh://-oProxyCommand=id/a', 'host must not'],
     ['git@-oProxyCommand=id:a', 'host must not'],
     ['https://u:secret@a/b.git', 'password'],
+    ['https://secret@a/b.git', 'user name or a token'],
     ['https://u:p@ss@a/b.git', 'password'],
     ['https://:secret@a/b.git', 'password'],
     ['ssh://u:secret@a/b.git', 'password'],
