@@ -27,7 +27,10 @@ const lab = { definition: 'spec', groups: [{ name: 'lab', members: ['node1', 'no
 
 const WAYS = ['api', 'signal', 'native'] as const;
 type Way = (typeof WAYS)[number];
-const PHASES = ['git-clone-0', 'inventory', 'ansible-0', 'ansible-1'];
+const PHASES = [
+  ...['git-clone-0', 'git-clone-1', 'git-clone-hosts'],
+  ...['inventory', 'ansible-0', 'ansible-1'],
+];
 
 describe.each(PHASES)('cancelled in %s', (phase) => {
   test.each(WAYS)('by %s', async (way) => {
@@ -116,7 +119,7 @@ async function cancel(name: string, way: Way): Promise<Ended> {
 async function whenBusy(name: string, phase: string): Promise<void> {
   await site.whenPhase(name, phase);
   const isBusy = () => {
-    if (phase === 'git-clone-0') return silent.connections() > 0;
+    if (phase.startsWith('git-clone')) return silent.connections() > 0;
     if (phase === 'inventory') return existsSync(join(site.directory, `asked-${name}`));
     return Object.values(site.made('begun')).every((text) => text?.includes(`${name}\n`));
   };
@@ -133,6 +136,11 @@ async function configureAll(): Promise<void> {
   const bad = site.layer({ 'site.yml': endless });
   const unanswered = { ...good, clone_url: `${silent.url}/layer.git`, commit: ABSENT };
   await site.configure('git-clone-0', [unanswered, good]);
+  await site.configure('git-clone-1', [good, unanswered]);
+  await site.ask('PUT', '/v3/configurations/git-clone-hosts', {
+    layers: [good],
+    additional_inventory: { clone_url: `${silent.url}/hosts.git`, commit: ABSENT },
+  });
   await site.configure('ansible-0', [bad, good]);
   await site.configure('ansible-1', [good, bad]);
   await site.configure('fine', [good]);

@@ -26,6 +26,10 @@ export interface StepHold {
   whenHeld(): Promise<void>;
   /** The database answers again. */
   release(): void;
+  /** Every session is in its step, which the database refuses each time that it is tried. */
+  whenRefused(): Promise<void>;
+  /** The database refuses no more; instead of `whenHeld` and `release`. */
+  allow(): void;
 }
 
 /** To be called before the sessions, by name, are posted. */
@@ -37,12 +41,20 @@ export function holdSteps(cluster: Cluster, sessions: Readonly<Record<string, St
   for (const [position, name] of names.entries())
     database.exec(renderTrigger(position, name, sessions[name] ?? 'claimSession'));
   const areAll = (state: PendingState) => arePending(cluster, database, sessions, state);
+  const whenRefused = async () => {
+    await waitFor(() => areAll('refused'), {
+      timeoutMs: 90_000,
+      what: 'every step to be refused',
+    });
+  };
   return {
+    whenRefused,
+    allow() {
+      for (const position of names.keys()) database.exec(`DROP TRIGGER held_${position}`);
+      database.close();
+    },
     async whenHeld() {
-      await waitFor(() => areAll('refused'), {
-        timeoutMs: 90_000,
-        what: 'every step to be refused',
-      });
+      await whenRefused();
       // Now the triggers go and the lock stays: what is tried again gets no answer, as long as this is open.
       database.exec('BEGIN IMMEDIATE');
       for (const position of names.keys()) database.exec(`DROP TRIGGER held_${position}`);
