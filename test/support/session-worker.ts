@@ -14,6 +14,7 @@ import type { SessionWorkflow } from '../../src/workflows/index.js';
 import type { TestTemporal } from './temporal.js';
 
 export const BUNDLE = fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url));
+const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
 const HISTORIES = fileURLToPath(new URL('../histories/', import.meta.url));
 
 export const exited = (exitCode: number): PhaseResult => ({
@@ -147,5 +148,9 @@ export type SessionHandle = WorkflowHandle<typeof SessionWorkflow>;
 export async function saveHistory(handle: SessionHandle, name: string): Promise<void> {
   if (process.env['UPDATE_HISTORIES'] !== '1') return;
   mkdirSync(HISTORIES, { recursive: true });
-  writeFileSync(`${HISTORIES}${name}.json`, historyToJSON(await handle.fetchHistory()));
+  // Where and by which process it was made is nobody's business.
+  const json = historyToJSON(await handle.fetchHistory())
+    .replaceAll(PROJECT, './')
+    .replaceAll(/("identity": ?)"[^"]*"/g, '$1"worker"');
+  writeFileSync(`${HISTORIES}${name}.json`, json);
 }
