@@ -151,6 +151,7 @@ export async function saveHistory(handle: SessionHandle, name: string): Promise<
   // Where and by which process it was made is nobody's business.
   const json = historyToJSON(await handle.fetchHistory())
     .replaceAll(PROJECT, './')
-    .replaceAll(/("identity": ?)"[^"]*"/g, '$1"worker"');
+    .replaceAll(/("identity": ?)"[^"]*"/g, '$1"worker"')
+    .replaceAll(/"\d+@[\w.-]+-([0-9a-f]{32})"/g, '"worker-$1"');
   writeFileSync(`${HISTORIES}${name}.json`, json);
 }
