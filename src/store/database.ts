@@ -3,6 +3,7 @@ import { Migrator } from 'kysely/migration';
 import { ServiceError } from '../core/errors.js';
 import type { ChangeFeed } from './changes.js';
 import type { StoreDialect } from './dialect.js';
+import { createGroupCommit } from './group-commit.js';
 import { createMigrations } from './migrations.js';
 import type { Schema } from './schema.js';
 import type { Change } from './store.js';
@@ -30,19 +31,21 @@ export async function openDatabase(dialect: StoreDialect, feed: ChangeFeed): Pro
     return translate(dialect, query);
   };
   await act(() => migrate(writer, dialect));
+  const group = dialect.hasOneWriter ? createGroupCommit(writer) : undefined;
+  const transact = <T>(change: (db: Transaction<Schema>) => Promise<T>) =>
+    group?.run(change) ?? writer.transaction().execute(change);
   return {
     dialect,
     read: async (query) => act(() => query(reader)),
     async write(change) {
       const changes: Change[] = [];
-      const result = await act(() =>
-        writer.transaction().execute((db) => change(db, (entry) => changes.push(entry))),
-      );
+      const result = await act(() => transact((db) => change(db, (entry) => changes.push(entry))));
       feed.publish(changes);
       return result;
     },
     async close() {
       isClosed = true;
+      await group?.settle();
       await reader.destroy();
       await writer.destroy();
     },

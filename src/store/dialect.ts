@@ -13,6 +13,8 @@ export interface StoreDialect {
     readonly text: RawBuilder<unknown>;
     readonly bytes: ColumnDataType;
   };
+  /** Whether transactions come one after the other anyway, so that those which wait may share a commit. */
+  readonly hasOneWriter: boolean;
   /** Whether a queue is read with `for update skip locked`; a database with one writer needs none. */
   readonly skipsLocked: boolean;
   contains(text: Expression<string>, part: string): Expression<SqlBool>;

@@ -41,6 +41,7 @@ export function createSqliteDialect({ writer, reader }: SqliteConnections): Stor
     writer: createDialect(writer),
     reader: createDialect(reader),
     types: { text: sql`text`, bytes: 'blob' },
+    hasOneWriter: true,
     skipsLocked: false,
     contains: (text, part) => sql`instr(${text}, ${part}) > 0`,
     toFault,
@@ -91,6 +92,11 @@ function createDriver(database: DatabaseSync): SqliteDriver {
     } finally {
       database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     }
+  };
+  // A full disk has rolled back by itself, and that is what the caller is to hear of.
+  driver.rollbackTransaction = () => {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    return Promise.resolve();
   };
   return driver;
 }

@@ -1,0 +1,91 @@
+import { setImmediate } from 'node:timers/promises';
+import { type Kysely, sql, type Transaction } from 'kysely';
+import type { Schema } from './schema.js';
+
+/** So many at once, so that other processes get their turn. */
+const MOST = 100;
+
+export interface GroupCommit {
+  readonly run: <T>(change: (db: Transaction<Schema>) => Promise<T>) => Promise<T>;
+  /** Resolves when all that has come so far is committed or has failed. */
+  readonly settle: () => Promise<void>;
+}
+
+interface Waiting {
+  /** Resolves to what tells the caller, to be called when the commit has come to its end. */
+  readonly run: (db: Transaction<Schema>) => Promise<() => void>;
+  readonly fail: (error: unknown) => void;
+}
+
+/**
+ * For a database with one writer, where each commit waits for the disk: changes that come at the same time share a
+ * transaction. They run one after the other, each in a savepoint, so that the failure of one undoes that one alone; none is
+ * answered, not even with its failure, before what it has seen of the others is committed.
+ */
+export function createGroupCommit(writer: Kysely<Schema>): GroupCommit {
+  const queue: Waiting[] = [];
+  let running: Promise<void> | undefined;
+  const drain = async () => {
+    while (queue.length > 0) {
+      // By then whatever has arrived on other connections waits here too.
+      await setImmediate();
+      await commitGroup(writer, queue);
+    }
+    running = undefined;
+  };
+  return {
+    run: (change) =>
+      new Promise((resolve, reject) => {
+        queue.push({ run: (db) => inSavepoint(db, change, resolve, reject), fail: reject });
+        running ??= drain();
+      }),
+    settle: async () => running,
+  };
+}
+
+async function commitGroup(writer: Kysely<Schema>, queue: Waiting[]): Promise<void> {
+  const group: Waiting[] = [];
+  try {
+    const answers = await writer.transaction().execute(async (db) => {
+      const done: (() => void)[] = [];
+      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+        group.push(next);
+        done.push(await next.run(db));
+        if (group.length === MOST) break;
+      }
+      return done;
+    });
+    for (const answer of answers) answer();
+  } catch (error) {
+    // Where not even the transaction could begin, those who wait would learn nothing better by waiting longer.
+    for (const { fail } of group.length > 0 ? group : queue.splice(0)) fail(error);
+  }
+}
+
+/** Throws only where the whole transaction is lost. */
+async function inSavepoint<T>(
+  db: Transaction<Schema>,
+  change: (db: Transaction<Schema>) => Promise<T>,
+  resolve: (value: T) => void,
+  reject: (error: unknown) => void,
+): Promise<() => void> {
+  await sql`savepoint change`.execute(db);
+  try {
+    const result = await change(db);
+    await sql`release change`.execute(db);
+    return () => resolve(result);
+  } catch (error) {
+    await undo(db, error);
+    return () => reject(error);
+  }
+}
+
+async function undo(db: Transaction<Schema>, reason: unknown): Promise<void> {
+  try {
+    await sql`rollback to change`.execute(db);
+    await sql`release change`.execute(db);
+  } catch {
+    // A full disk ends the transaction and its savepoints with it; why is what counts.
+    throw reason;
+  }
+}

@@ -1,0 +1,157 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Driver } from 'kysely';
+import { DEFAULT_OPTIONS } from '../../src/core/options.js';
+import { createStore } from '../../src/store/create-store.js';
+import {
+  createSqliteDialect,
+  openConnections,
+  type SqliteConnections,
+} from '../../src/store/sqlite-dialect.js';
+import type { Change, Store } from '../../src/store/store.js';
+import { aRequest } from '../support/session-builders.js';
+import { aNewSession, at, count } from '../support/store-builders.js';
+
+/** https://www.sqlite.org/rescode.html */
+const FULL = 13;
+
+let directory: string;
+let connections: SqliteConnections;
+let store: Store;
+/** Set after the migrations. */
+let onCommit: (() => void) | undefined;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'keelson-group-'));
+  connections = await openConnections(join(directory, 'keelson.db'));
+  const dialect = createSqliteDialect(connections);
+  const createDriver = () => watchCommits(dialect.writer.createDriver());
+  store = await createStore({ ...dialect, writer: { ...dialect.writer, createDriver } });
+});
+afterEach(async () => {
+  onCommit = undefined;
+  await store.close();
+  await rm(directory, { recursive: true });
+});
+
+function watchCommits(driver: Driver): Driver {
+  const commit = driver.commitTransaction.bind(driver);
+  driver.commitTransaction = async (connection) => {
+    onCommit?.();
+    await commit(connection);
+  };
+  return driver;
+}
+
+function countCommits(): () => number {
+  let commits = 0;
+  onCommit = () => {
+    commits += 1;
+  };
+  return () => commits;
+}
+
+const insertAll = (names: readonly string[]) =>
+  names.map((name) => store.sessions.insert(aNewSession(name)).then(() => 'stored'));
+
+describe('changes that come at the same time', () => {
+  test('share commits', async () => {
+    const commits = countCommits();
+
+    await Promise.all(insertAll(Array.from({ length: 250 }, (_, index) => `s${index}`)));
+
+    expect(commits()).toBe(3);
+  });
+
+  test('see each other in the order in which they came', async () => {
+    const [inserted, deleted, again] = await Promise.allSettled([
+      store.sessions.insert(aNewSession('a')),
+      store.sessions.requestDelete('a', { at: at(1) }),
+      store.sessions.insert({ ...aNewSession('a'), jobId: 'cfs-a-00000002' }),
+    ]);
+
+    expect([inserted.status, deleted.status, again.status]).toEqual(Array(3).fill('fulfilled'));
+    expect((await store.sessions.find('a'))?.jobId).toBe('cfs-a-00000002');
+  });
+
+  test('do not suffer when one of them fails', async () => {
+    const commits = countCommits();
+
+    const counts = await count(insertAll(['a', 'b', 'a', 'c']));
+
+    expect(counts).toEqual({ stored: 3, conflict: 1 });
+    expect(commits()).toBe(1);
+    const { items } = await store.sessions.list({}, { limit: 10 });
+    expect(items.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
+  });
+
+  test('undo all of what failed half-way, and nothing else', async () => {
+    const before = store.sessions.insert(aNewSession('a'));
+    const failed = store.options.patch({ defaultPageSize: 7, defaultPlaybook: 7n as never });
+    const after = store.sessions.insert(aNewSession('b'));
+
+    await expect(failed).rejects.toThrow(TypeError);
+
+    expect([(await before).name, (await after).name]).toEqual(['a', 'b']);
+    expect((await store.options.get()).defaultPageSize).toBe(DEFAULT_OPTIONS.defaultPageSize);
+  });
+
+  test('are told to listeners once they are committed, and only those that did not fail', async () => {
+    const changes: Change[] = [];
+    let toldBefore: number | undefined;
+    store.subscribe((change) => changes.push(change));
+    onCommit = () => (toldBefore = changes.length);
+
+    await Promise.allSettled(insertAll(['a', 'a', 'b']));
+    await Promise.resolve();
+
+    expect(toldBefore).toBe(0);
+    expect(changes.filter(({ kind }) => kind === 'session')).toEqual([
+      { kind: 'session', jobId: 'cfs-a-0123abcd' },
+      { kind: 'session', jobId: 'cfs-b-0123abcd' },
+    ]);
+  });
+
+  test('all fail when the commit does, also those that were refused for the sake of another', async () => {
+    const changes: Change[] = [];
+    store.subscribe((change) => changes.push(change));
+    onCommit = () => {
+      throw Object.assign(new Error('database or disk is full'), { errcode: FULL });
+    };
+
+    const counts = await count(insertAll(['a', 'b', 'a']));
+
+    onCommit = undefined;
+    expect(counts).toEqual({ unavailable: 3 });
+    expect(changes).toEqual([]);
+    expect((await store.sessions.list({}, { limit: 10 })).items).toEqual([]);
+    await store.sessions.insert(aNewSession('a'));
+  });
+
+  test('are refused while the disk is full, and taken again afterwards', async () => {
+    const large = {
+      ...aNewSession('a'),
+      request: aRequest({ name: 'a', tags: { a: 'x'.repeat(1e6) } }),
+    };
+    connections.writer.exec('PRAGMA max_page_count = 1');
+
+    const counts = await count([
+      store.sessions.insert(large),
+      store.sessions.insert({ ...large, jobId: 'cfs-a-00000002' }),
+    ]);
+
+    connections.writer.exec('PRAGMA max_page_count = 1000000');
+    expect(counts).toEqual({ unavailable: 2 });
+    expect((await store.sessions.insert(aNewSession('a'))).name).toBe('a');
+  });
+
+  test('are committed before the store is closed', async () => {
+    const inserted = store.sessions.insert(aNewSession('a'));
+
+    await store.close();
+
+    expect((await inserted).name).toBe('a');
+  });
+});
