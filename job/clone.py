@@ -5,6 +5,7 @@ read but not change. An unreachable server is tried again until shortly before t
 limit; what will not change (refused, no such repository, no such commit) ends the phase at once.
 """
 
+import math
 import os
 import re
 import shlex
@@ -18,8 +19,6 @@ from .context import Context, to_environment
 from .directory import JobDirectory
 from .exits import PhaseError
 
-# Where the phase has no limit of its own.
-DEFAULT_SECONDS = 600.0
 # What is left of the limit to say why it was not kept.
 MARGIN_SECONDS = 5.0
 FIRST_PAUSE_SECONDS = 1.0
@@ -84,7 +83,7 @@ class Clone:
         self._target = target
         self._arguments = to_git_arguments(context.directory)
         self._environment = to_git_environment(context)
-        limit = context.phase.timeout_seconds or DEFAULT_SECONDS
+        limit = context.phase.timeout_seconds or math.inf
         self._deadline = time.monotonic() + max(limit - MARGIN_SECONDS, limit * 0.8)
 
     def run(self) -> None:
@@ -155,9 +154,13 @@ class Clone:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=max(self._deadline - time.monotonic(), 1),
+            timeout=self._to_timeout(),
             check=False,
         )
+
+    def _to_timeout(self) -> float | None:
+        left = self._deadline - time.monotonic()
+        return None if left == math.inf else max(left, 1)
 
     def _unreachable(self, failure: Failure) -> PhaseError:
         return PhaseError(exits.GIT_CLONE, f"{self._url}: {failure.reason}.")

@@ -7,7 +7,6 @@ import { toJobToken } from './api/job-token.js';
 import { registerSearchAttributes } from './clients/temporal-setup.js';
 import { parseConfig, toUrl, type Config } from './config.js';
 import { toControlQueue, toMachineQueue, toTaskQueue } from './core/names.js';
-import { DEFAULT_TIME_LIMITS } from './core/options.js';
 import { readMachineId, readMasterKey } from './process/keys.js';
 import { createLogger, installRuntime, type Logger } from './process/logger.js';
 import { findInterpreter } from './process/python.js';
@@ -44,7 +43,6 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
     runner,
     git: createGitSource(config.sources),
     hardware: createHardwareSource(config.sources),
-    limits: DEFAULT_TIME_LIMITS,
     toToken: (jobId) => toJobToken(masterKey, jobId),
     now: () => new Date().toISOString(),
     logger,

@@ -1,6 +1,6 @@
 import type { GitClient, HardwareClient } from '../clients/interfaces.js';
 import { ServiceError } from '../core/errors.js';
-import type { TimeLimits } from '../core/options.js';
+import { toTimeLimits, type TimeLimits } from '../core/options.js';
 import type { Session } from '../core/session.js';
 import type { Runner } from '../runner/runner.js';
 import type { Store } from '../store/store.js';
@@ -15,7 +15,6 @@ export interface ActivityDependencies {
   readonly runner: Runner;
   readonly git: GitClient;
   readonly hardware: HardwareClient;
-  readonly limits: TimeLimits;
   /** By which a job speaks to the API. */
   readonly toToken: (jobId: string) => string;
   readonly now: () => string;
@@ -30,4 +29,9 @@ export async function getSession(store: Store, jobId: string): Promise<Session> 
   if (session === undefined)
     throw new ServiceError('missing', `There is no record of job ${jobId}.`);
   return session;
+}
+
+/** Those of now; a session has its own from its snapshot on. */
+export async function readTimeLimits(store: Store): Promise<TimeLimits> {
+  return toTimeLimits(await store.options.get());
 }

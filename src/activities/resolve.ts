@@ -6,7 +6,7 @@ import type {
   RepositoryReference,
 } from '../core/configuration.js';
 import { ServiceError } from '../core/errors.js';
-import type { Options } from '../core/options.js';
+import { toTimeLimits, type Options } from '../core/options.js';
 import type { Session, Snapshot } from '../core/session.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
@@ -40,7 +40,7 @@ export function createResolveActivities(
 }
 
 async function buildSnapshot(
-  { store, git, limits }: ActivityDependencies,
+  { store, git }: ActivityDependencies,
   session: Session,
   signal: AbortSignal,
 ): Promise<Snapshot> {
@@ -50,7 +50,7 @@ async function buildSnapshot(
   const shared = {
     configurationName,
     options: { debugWaitTime: options.debugWaitTime, defaultPlaybook: options.defaultPlaybook },
-    limits,
+    limits: toTimeLimits(options),
   };
   const pin = (reference: RepositoryReference, what: string) =>
     pinRepository(reference, what, git, signal);

@@ -1,8 +1,8 @@
-/**
- * Options of `/v3/options`. The first block is the published API's (all are stored and shown; those that belong to
- * parts that do not exist yet have no effect), the second is ours: seconds, 0 = no limit.
- */
-export interface Options {
+/** Every option is stored and shown; those of parts that do not exist yet have no effect. */
+export interface Options extends CfsOptions, ExtensionOptions {}
+
+/** The published API's, which v2 has too. */
+export interface CfsOptions {
   readonly defaultPlaybook: string;
   readonly defaultAnsibleConfig: string;
   readonly loggingLevel: 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR';
@@ -22,7 +22,20 @@ export interface Options {
   readonly hardwareSyncInterval: number;
 }
 
-export const DEFAULT_OPTIONS: Options = {
+/** Ours: members of `/v3/options`, never of v2, and of no export. Each takes effect at the step that uses it. */
+export interface ExtensionOptions {
+  /** Time limits in seconds, 0 = none; fixed for a session when it starts. */
+  readonly cloneTimeLimit: number;
+  readonly inventorySourcesTimeLimit: number;
+  readonly imagePrepareTimeLimit: number;
+  readonly imagePackageTimeLimit: number;
+  readonly podPendingTimeLimit: number;
+  readonly phaseTimeLimit: number;
+  readonly cancelGraceSeconds: number;
+  readonly reportWait: number;
+}
+
+export const DEFAULT_CFS_OPTIONS: CfsOptions = {
   defaultPlaybook: 'site.yml',
   defaultAnsibleConfig: 'cfs-default-ansible-cfg',
   loggingLevel: 'INFO',
@@ -43,7 +56,20 @@ export const DEFAULT_OPTIONS: Options = {
   hardwareSyncInterval: 10,
 };
 
-/** Seconds; 0 = none. Activity time-outs derive from them. */
+export const DEFAULT_EXTENSION_OPTIONS: ExtensionOptions = {
+  cloneTimeLimit: 600,
+  inventorySourcesTimeLimit: 600,
+  imagePrepareTimeLimit: 3600,
+  imagePackageTimeLimit: 7200,
+  podPendingTimeLimit: 600,
+  phaseTimeLimit: 0,
+  cancelGraceSeconds: 30,
+  reportWait: 60,
+};
+
+export const DEFAULT_OPTIONS: Options = { ...DEFAULT_CFS_OPTIONS, ...DEFAULT_EXTENSION_OPTIONS };
+
+/** Seconds; 0 = none. Part of stored snapshots. */
 export interface TimeLimits {
   readonly cloneSeconds: number;
   readonly inventorySourcesSeconds: number;
@@ -57,13 +83,17 @@ export interface TimeLimits {
   readonly reportWaitSeconds: number;
 }
 
-export const DEFAULT_TIME_LIMITS: TimeLimits = {
-  cloneSeconds: 600,
-  inventorySourcesSeconds: 600,
-  imagePrepareSeconds: 3600,
-  imagePackageSeconds: 7200,
-  podPendingSeconds: 600,
-  phaseSeconds: 0,
-  cancelGraceSeconds: 30,
-  reportWaitSeconds: 60,
-};
+export function toTimeLimits(options: ExtensionOptions): TimeLimits {
+  return {
+    cloneSeconds: options.cloneTimeLimit,
+    inventorySourcesSeconds: options.inventorySourcesTimeLimit,
+    imagePrepareSeconds: options.imagePrepareTimeLimit,
+    imagePackageSeconds: options.imagePackageTimeLimit,
+    podPendingSeconds: options.podPendingTimeLimit,
+    phaseSeconds: options.phaseTimeLimit,
+    cancelGraceSeconds: options.cancelGraceSeconds,
+    reportWaitSeconds: options.reportWait,
+  };
+}
+
+export const DEFAULT_TIME_LIMITS: TimeLimits = toTimeLimits(DEFAULT_EXTENSION_OPTIONS);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { DEFAULT_OPTIONS, DEFAULT_TIME_LIMITS } from '../../src/core/options.js';
 import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
 import { createRepository, type Repository } from '../support/git-repository.js';
 import { aNewSession } from '../support/store-builders.js';
@@ -69,6 +70,24 @@ describe('resolveConfiguration', () => {
     await expect(resolve(await insert('deleted'))).rejects.toThrow(
       'Configuration deleted was deleted before the session started.',
     );
+  });
+
+  test('fixes the time limits that the options have now', async () => {
+    await site.store.options.patch({
+      cloneTimeLimit: 7,
+      phaseTimeLimit: 90,
+      cancelGraceSeconds: 2,
+    });
+    const jobId = await insert('limits', { configurationName: 'debug_noop' });
+    await resolve(jobId);
+    await site.store.options.patch(DEFAULT_OPTIONS);
+    await resolve(jobId);
+    expect((await site.store.sessions.get(jobId))?.snapshot?.limits).toEqual({
+      ...DEFAULT_TIME_LIMITS,
+      cloneSeconds: 7,
+      phaseSeconds: 90,
+      cancelGraceSeconds: 2,
+    });
   });
 
   test('runs a built-in playbook for a debug configuration', async () => {

@@ -29,6 +29,14 @@ describe('/v3/options', () => {
       batcher_disable: false,
       batcher_pending_timeout: 300,
       hardware_sync_interval: 10,
+      clone_time_limit: 600,
+      inventory_sources_time_limit: 600,
+      image_prepare_time_limit: 3600,
+      image_package_time_limit: 7200,
+      pod_pending_time_limit: 600,
+      phase_time_limit: 0,
+      cancel_grace_seconds: 30,
+      report_wait: 60,
     });
   });
 
@@ -41,6 +49,31 @@ describe('/v3/options', () => {
     const { status, body } = await service.ask('PATCH', '/v3/options', { debug_wait_time: 0 });
     expect(status).toBe(200);
     expect(body).toMatchObject({ session_ttl: '', batcher_disable: true, debug_wait_time: 0 });
+  });
+
+  test('takes time limits, 0 for none', async () => {
+    const limits = { clone_time_limit: 5, phase_time_limit: 0, cancel_grace_seconds: 1 };
+    const { status, body } = await service.ask('PATCH', '/v3/options', limits);
+    expect(status).toBe(200);
+    expect(body).toMatchObject(limits);
+    expect((await service.ask('GET', '/v3/options')).body).toEqual(body);
+  });
+
+  test.each([
+    ['clone_time_limit', -1],
+    ['inventory_sources_time_limit', 0.5],
+    ['image_prepare_time_limit', '60'],
+    ['image_package_time_limit', null],
+    ['pod_pending_time_limit', true],
+    ['phase_time_limit', 1_209_601],
+    ['cancel_grace_seconds', 0],
+    ['report_wait', 1e300],
+  ])('refuses %s of %s and changes nothing', async (name, value) => {
+    const before = await service.ask('GET', '/v3/options');
+    const refused = await service.ask('PATCH', '/v3/options', { batch_size: 7, [name]: value });
+    expect(refused.status).toBe(400);
+    expect((refused.body as { detail: string }).detail).toContain(`'${name}'`);
+    expect((await service.ask('GET', '/v3/options')).body).toEqual(before.body);
   });
 
   test('takes an empty object as no change', async () => {

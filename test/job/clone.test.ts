@@ -116,16 +116,19 @@ describe('git-clone', () => {
     expect(job.log('git-clone-0')).toContain("transport 'file' not allowed");
   });
 
-  it('tries an unreachable server again until it answers', async () => {
-    const repository = aRepository();
-    const port = await findFreePort();
-    const url = `http://127.0.0.1:${port}/repository.git`;
-    const job = aClone({ url, commit: repository.commit });
-    const child = job.startPhase('git-clone-0');
-    await job.waitForLog('git-clone-0', 'trying again');
-    await serve(repository.directory, { port });
-    expect(await exitOf(child)).toBe(0);
-  });
+  it.each([20, 0])(
+    'tries an unreachable server again until it answers, time limit %d',
+    async (limit) => {
+      const repository = aRepository();
+      const port = await findFreePort();
+      const url = `http://127.0.0.1:${port}/repository.git`;
+      const job = aClone({ url, commit: repository.commit, timeoutSeconds: limit });
+      const child = job.startPhase('git-clone-0');
+      await job.waitForLog('git-clone-0', 'trying again');
+      await serve(repository.directory, { port });
+      expect(await exitOf(child)).toBe(0);
+    },
+  );
 
   it('gives up on an unreachable server before the time limit, and says why', async () => {
     const url = `http://127.0.0.1:${await findFreePort()}/repository.git`;

@@ -7,7 +7,6 @@ import { createActivities, type Activities } from '../../src/activities/index.js
 import type { ActivityDependencies } from '../../src/activities/dependencies.js';
 import { createGitClient } from '../../src/clients/git.js';
 import { createInventoryFile } from '../../src/clients/inventory-file.js';
-import { DEFAULT_TIME_LIMITS } from '../../src/core/options.js';
 import type { PhaseResult } from '../../src/core/job.js';
 import { createLocalRunner, type LocalRunner } from '../../src/runner/local.js';
 import type { Runner } from '../../src/runner/runner.js';
@@ -49,7 +48,6 @@ export async function openActivitySite(
     runner,
     git: createGitClient({ protocols: 'file' }),
     hardware: createInventoryFile(join(directory, 'inventory.yaml')),
-    limits: DEFAULT_TIME_LIMITS,
     toToken: (jobId) => `token-of-${jobId}`,
     now: () => new Date().toISOString(),
     logger: { info: (fields, message) => void lines.push({ ...fields, text: message }) },

@@ -3,6 +3,10 @@ import type { Options } from '../../core/options.js';
 import { boundedText, readOnly, word } from './values.js';
 
 const atLeast = (minimum: number) => z.int().min(minimum).max(Number.MAX_SAFE_INTEGER);
+/** Longer ones do not fit into the timers that keep them. */
+const TWO_WEEKS = 1_209_600;
+const seconds = (meaning: string, { from = 0, to = TWO_WEEKS } = {}) =>
+  z.int().min(from).max(to).openapi({ description: meaning });
 const age = () =>
   z
     .string()
@@ -28,12 +32,24 @@ const writable = {
   hardware_sync_interval: atLeast(1),
 };
 
+/** Ours; a session keeps those that it started with. */
+const extensions = {
+  clone_time_limit: seconds('Of each clone, in seconds; 0 = none.'),
+  inventory_sources_time_limit: seconds('Of reading and checking the inventory; 0 = none.'),
+  image_prepare_time_limit: seconds('Until an image can be customized; 0 = none.'),
+  image_package_time_limit: seconds('Until a customized image is stored; 0 = none.'),
+  pod_pending_time_limit: seconds('Until a pod has a node and its images; 0 = none.'),
+  phase_time_limit: seconds('Of each playbook; 0 = none.'),
+  cancel_grace_seconds: seconds('From SIGTERM to SIGKILL.', { from: 1, to: 3600 }),
+  report_wait: seconds('How long a phase that has ended waits for its log to be taken.'),
+};
+
 export const OptionsWire = z
-  .object({ default_playbook: word(), ...writable })
+  .object({ default_playbook: word(), ...writable, ...extensions })
   .openapi('V3Options', { example: { session_ttl: '7d', default_page_size: 1000 } });
 
 export const OptionsPatch = z
-  .strictObject({ ...writable, default_playbook: readOnly() })
+  .strictObject({ ...writable, ...extensions, default_playbook: readOnly() })
   .partial()
   .openapi('V3OptionsPatch', { example: { debug_wait_time: 600 } });
 
@@ -56,6 +72,14 @@ const WIRE_NAMES = {
   batcherDisable: 'batcher_disable',
   batcherPendingTimeout: 'batcher_pending_timeout',
   hardwareSyncInterval: 'hardware_sync_interval',
+  cloneTimeLimit: 'clone_time_limit',
+  inventorySourcesTimeLimit: 'inventory_sources_time_limit',
+  imagePrepareTimeLimit: 'image_prepare_time_limit',
+  imagePackageTimeLimit: 'image_package_time_limit',
+  podPendingTimeLimit: 'pod_pending_time_limit',
+  phaseTimeLimit: 'phase_time_limit',
+  cancelGraceSeconds: 'cancel_grace_seconds',
+  reportWait: 'report_wait',
 } as const satisfies Record<keyof Options, keyof z.output<typeof OptionsWire>>;
 
 const names = Object.entries(WIRE_NAMES) as [keyof Options, keyof z.output<typeof OptionsWire>][];
