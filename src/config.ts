@@ -44,7 +44,8 @@ export interface TemporalConfig {
 }
 
 export interface RunnerConfig {
-  readonly kind: 'local';
+  /** `none`: sessions are recorded for an operator outside, and nothing is started. */
+  readonly kind: 'local' | 'none';
   readonly jobsDirectory: string;
   readonly jobRetentionSeconds: number;
   readonly python: string;
@@ -88,6 +89,8 @@ export const VARIABLES = {
   TEMPORAL_CLI: 'the `temporal` program; default: on the path, else in the cache',
   TEMPORAL_PORT: 'of the dev server; default 7233, 0 = any free one',
   TEMPORAL_UI_PORT: 'of its Web UI; default 8233, 0 = any free one',
+  RUNNER:
+    '`local` (default): jobs are processes of the worker’s machine; `none`: sessions stay pending for an operator of yours, which reports by PATCH',
   JOB_RETENTION: 'seconds a job directory is kept after its end; default 3600',
   MAX_WATCHED_JOBS:
     'jobs that one worker watches at once, default 200; the others run too, and are watched when it is their turn',
@@ -179,7 +182,7 @@ function parseAuth(get: Get): ApiConfig['auth'] {
 
 function parseRunner(get: Get, environment: Environment, dataDirectory: string): RunnerConfig {
   return {
-    kind: 'local',
+    kind: parseKind(get('RUNNER') ?? 'local'),
     jobsDirectory: join(dataDirectory, 'jobs'),
     jobRetentionSeconds: parseInteger('JOB_RETENTION', get('JOB_RETENTION') ?? '3600', 0),
     python: get('PYTHON') ?? findPython(environment),
@@ -191,6 +194,11 @@ function parseRunner(get: Get, environment: Environment, dataDirectory: string):
     ...optional('sshCertificateFile', parseFile('SSH_CERTIFICATE_FILE', get)),
     maxWatchedJobs: parseInteger('MAX_WATCHED_JOBS', get('MAX_WATCHED_JOBS') ?? '200', 1),
   };
+}
+
+function parseKind(text: string): RunnerConfig['kind'] {
+  if (text === 'local' || text === 'none') return text;
+  throw new Error(`RUNNER: "${text}" is not local or none.`);
 }
 
 function parseSources(get: Get): SourceConfig {

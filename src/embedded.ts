@@ -9,7 +9,10 @@ import { isProgram, runService, type Service } from './process/run.js';
 import { openSqliteStore } from './store/sqlite.js';
 import { startWorker } from './worker.js';
 
-/** API, worker and, unless TEMPORAL_ADDRESS names one, a Temporal dev server: the same code as apart, in one process. */
+/**
+ * API, worker and, unless TEMPORAL_ADDRESS names one, a Temporal dev server: the same code as apart, in one process. With
+ * RUNNER=none the API alone.
+ */
 export async function startEmbedded(config: Config, logger: Logger): Promise<Service> {
   const opened: Service[] = [];
   const open = async <T extends Service>(service: Promise<T>): Promise<T> => {
@@ -25,32 +28,46 @@ export async function startEmbedded(config: Config, logger: Logger): Promise<Ser
     }
   };
   try {
-    const server =
-      config.temporal.address === undefined
-        ? await open(startDevServer(config.temporal, config.dataDirectory, logger))
-        : undefined;
-    const temporalAddress = server?.address ?? config.temporal.address ?? '';
+    const temporal =
+      config.runner.kind === 'none' ? undefined : await findTemporal(config, logger, open);
     const store = await open(openSqliteStore({ path: config.databasePath }));
-    const shared = { config, store, logger, temporalAddress };
-    const api = await open(
-      startApi({ ...shared, ...(server === undefined ? {} : { uiUrl: server.uiUrl }) }),
-    );
-    const worker = await open(startWorker({ ...shared, jobUrl: api.jobUrl }));
+    const shared = { config, store, logger };
+    const api = await open(startApi({ ...shared, ...temporal }));
+    const worker =
+      temporal === undefined
+        ? undefined
+        : await open(startWorker({ ...shared, ...temporal, jobUrl: api.jobUrl }));
     const file = join(config.dataDirectory, 'service.json');
     const service = {
       api: api.url,
-      temporal: temporalAddress,
-      temporalUi: server?.uiUrl ?? null,
+      temporal: temporal?.temporalAddress ?? null,
+      temporalUi: temporal?.uiUrl ?? null,
       pid: process.pid,
     };
     writeFileSync(file, `${JSON.stringify(service)}\n`);
     opened.unshift({ close: () => rm(file, { force: true }) });
     logger.info(service, 'keelson is ready');
-    return { close, ended: worker.ended ?? Promise.resolve() };
+    return { close, ...(worker?.ended === undefined ? {} : { ended: worker.ended }) };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+interface TemporalPlace {
+  readonly temporalAddress: string;
+  readonly uiUrl?: string;
+}
+
+async function findTemporal(
+  config: Config,
+  logger: Logger,
+  open: <T extends Service>(service: Promise<T>) => Promise<T>,
+): Promise<TemporalPlace> {
+  const { address } = config.temporal;
+  if (address !== undefined) return { temporalAddress: address };
+  const server = await open(startDevServer(config.temporal, config.dataDirectory, logger));
+  return { temporalAddress: server.address, uiUrl: server.uiUrl };
 }
 
 async function main(): Promise<void> {

@@ -126,6 +126,8 @@ async function main(): Promise<void> {
   const config = parseConfig(process.env);
   const logger = createLogger('worker', config.logLevel);
   await runService(async () => {
+    if (config.runner.kind === 'none')
+      throw new Error('RUNNER: with `none` there is nothing for a worker to do.');
     const { address } = config.temporal;
     if (address === undefined)
       throw new Error('TEMPORAL_ADDRESS: a worker of its own needs a Temporal service.');

@@ -46,6 +46,13 @@ describe('parseConfig', () => {
     });
   });
 
+  test('knows the runners', () => {
+    expect(parseConfig({ RUNNER: 'none' }).runner.kind).toBe('none');
+    expect(() => parseConfig({ RUNNER: 'docker' })).toThrow(
+      'RUNNER: "docker" is not local or none.',
+    );
+  });
+
   test('takes every variable that names a file, and no other absent', () => {
     const { runner, sources, api } = parseConfig({
       AUTH_TOKENS_FILE: file,

@@ -19,7 +19,8 @@ export interface AccessToken {
 export interface ApiDependencies {
   readonly store: Store;
   readonly git: GitClient;
-  readonly orchestrator: Pick<Orchestrator, 'check'>;
+  /** Absent where nothing is started. */
+  readonly orchestrator?: Pick<Orchestrator, 'check'>;
   readonly logger: Logger;
   /** `major.minor.patch` */
   readonly version: string;
@@ -34,6 +35,8 @@ export interface ApiDependencies {
   readonly now: () => string;
   /** 8 hexadecimal digits, for a job id. */
   readonly newSuffix: () => string;
+  /** Whether an operator outside runs what is created from now on; default false. */
+  readonly isExternal?: boolean;
   /** Where people look at Temporal. */
   readonly uiUrl?: string;
   /** Whether the public address also serves what jobs call; default true. */

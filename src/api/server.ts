@@ -33,7 +33,8 @@ export interface ApiServiceDependencies {
   readonly config: Config;
   readonly store: Store;
   readonly logger: Logger;
-  readonly temporalAddress: string;
+  /** Absent where nothing is started. */
+  readonly temporalAddress?: string;
   readonly uiUrl?: string;
 }
 
@@ -41,16 +42,19 @@ export interface ApiServiceDependencies {
 export async function startApi(dependencies: ApiServiceDependencies): Promise<ApiService> {
   const { config, store, logger, temporalAddress, uiUrl } = dependencies;
   const now = () => new Date().toISOString();
-  const orchestrator = createOrchestrator({
-    address: temporalAddress,
-    namespace: config.temporal.namespace,
-    taskQueue: toTaskQueue(await store.deploymentId()),
-  });
+  const orchestrator =
+    temporalAddress === undefined
+      ? undefined
+      : createOrchestrator({
+          address: temporalAddress,
+          namespace: config.temporal.namespace,
+          taskQueue: toTaskQueue(await store.deploymentId()),
+        });
   const { jobListen, jobUrl } = config.api;
   const shared = {
     store,
     git: createGitSource(config.sources),
-    orchestrator,
+    ...(orchestrator === undefined ? {} : { orchestrator }),
     logger,
     version: readVersion(),
     gitProtocols: config.sources.gitProtocols,
@@ -59,23 +63,32 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
     auth: readAuth(config.api, logger),
     now,
     newSuffix: () => randomBytes(4).toString('hex'),
+    isExternal: config.runner.kind === 'none',
     serveJobs: jobListen === undefined,
     ...(uiUrl === undefined ? {} : { uiUrl }),
   };
   const api = await listen(createApp(shared), config.api.listen);
   const jobs = jobListen === undefined ? undefined : await listen(createJobApp(shared), jobListen);
-  const dispatcher = createDispatcher({ store, orchestrator, logger, now });
-  dispatcher.start();
+  if (orchestrator === undefined) await warnOfWishes(store, logger);
+  const dispatcher = orchestrator && createDispatcher({ store, orchestrator, logger, now });
+  dispatcher?.start();
   logger.info({ url: api.url }, 'api started');
   return {
     url: api.url,
     jobUrl: jobUrl ?? jobs?.url ?? api.url,
     async close() {
       await Promise.all([api.close(), jobs?.close()]);
-      await dispatcher.close();
-      await orchestrator.close();
+      await dispatcher?.close();
+      await orchestrator?.close();
     },
   };
+}
+
+/** Sessions of another runner are neither run nor stopped meanwhile. */
+async function warnOfWishes(store: Store, logger: Logger): Promise<void> {
+  const waiting = await store.sessions.countWishes();
+  if (waiting > 0)
+    logger.warn({ waiting }, 'sessions of another runner wait until RUNNER names it');
 }
 
 function readAuth({ auth }: ApiConfig, logger: Logger): Auth {
@@ -123,11 +136,12 @@ async function main(): Promise<void> {
   const config = parseConfig(process.env);
   const logger = createLogger('api', config.logLevel);
   await runService(async () => {
-    const { address } = config.temporal;
-    if (address === undefined)
+    const address = config.runner.kind === 'none' ? undefined : config.temporal.address;
+    if (address === undefined && config.runner.kind !== 'none')
       throw new Error('TEMPORAL_ADDRESS: an API of its own needs a Temporal service.');
     const store = await openSqliteStore({ path: config.databasePath });
-    const api = await startApi({ config, store, logger, temporalAddress: address });
+    const temporal = address === undefined ? {} : { temporalAddress: address };
+    const api = await startApi({ config, store, logger, ...temporal });
     return {
       ...api,
       async close() {

@@ -68,6 +68,18 @@ export function toCancelled(cancellation: Cancellation = {}, phase?: string): Ou
   };
 }
 
+/** A session of an operator outside, which we can take off the list but not stop. */
+export function toWithdrawn({ by, reason }: Cancellation = {}): Outcome {
+  const why = reason === undefined || reason === '' ? '' : `: ${reason}`;
+  return {
+    succeeded: 'false',
+    reason: 'CANCELLED',
+    message: toMessage(
+      `Cancelled${by === undefined ? '' : ` by ${by}`}; what its operator runs is not stopped by that${why}`,
+    ),
+  };
+}
+
 /** One line of at most 300 characters, none of them a control character or half of one. */
 export function toMessage(text: string): string {
   const line = text.replace(/[\s\p{Cc}]+/gu, ' ').trim();

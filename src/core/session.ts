@@ -70,6 +70,8 @@ export interface Session {
   readonly deletedAt?: string;
   readonly dispatched: Dispatched;
   readonly attachOnly: boolean;
+  /** Made under RUNNER=none: an operator outside runs it, and nothing of it ever goes to Temporal. */
+  readonly external: boolean;
   readonly state: SessionState;
   readonly claimedAt?: string;
   /** UUID of the machine that runs it; local runner only. */

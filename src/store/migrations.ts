@@ -6,7 +6,10 @@ import { AT_ONCE, isWish } from './wish.js';
 
 /** Never change one that has been released: add another. */
 export function createMigrations(dialect: StoreDialect): Record<string, Migration> {
-  return { '001-sessions': { up: (db) => createInitial(db as Kysely<unknown>, dialect) } };
+  return {
+    '001-sessions': { up: (db) => createInitial(db as Kysely<unknown>, dialect) },
+    '002-patched': { up: (db) => addPatched(db as Kysely<unknown>, dialect) },
+  };
 }
 
 async function createInitial(db: Kysely<unknown>, dialect: StoreDialect): Promise<void> {
@@ -207,4 +210,12 @@ function addJobId(table: CreateTableBuilder<string>, text: RawBuilder<unknown>) 
   return table.addColumn('job_id', text, (column) =>
     column.notNull().references('sessions.job_id').onDelete('cascade'),
   );
+}
+
+async function addPatched(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
+  await db.schema
+    .alterTable('sessions')
+    .addColumn('external', 'integer', (column) => column.notNull().defaultTo(0))
+    .execute();
+  await db.schema.alterTable('sessions').addColumn('patched', types.text).execute();
 }

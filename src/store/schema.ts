@@ -64,6 +64,9 @@ interface SessionTable {
   artifacts: Generated<string>;
   request: string;
   snapshot: string | null;
+  external: Generated<Flag>;
+  /** What a PATCH has set of members that are not ours. */
+  patched: string | null;
 }
 
 interface PhaseTable {

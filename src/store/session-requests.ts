@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ExpressionBuilder, Transaction, Updateable } from 'kysely';
 import { missing, ServiceError } from '../core/errors.js';
-import { toCancelled } from '../core/outcome.js';
+import { toCancelled, toWithdrawn } from '../core/outcome.js';
 import type { Session } from '../core/session.js';
 import type { Database } from './database.js';
-import type { Schema } from './schema.js';
+import { toFlag, type Schema } from './schema.js';
 import { planFilter } from './session-filter.js';
 import { toOutcomeColumns, toSession } from './session-rows.js';
 import type { CancelWish, NewSession, SessionFilter, SessionStore } from './store.js';
@@ -24,7 +24,7 @@ export function createRequestStore(database: Database): RequestStore {
 }
 
 function insertSession({ write }: Database, session: NewSession): Promise<Session> {
-  const { jobId, request, createdAt } = session;
+  const { jobId, request, createdAt, external = false } = session;
   return write(async (db, emit) => {
     const row = await db
       .insertInto('sessions')
@@ -33,6 +33,9 @@ function insertSession({ write }: Database, session: NewSession): Promise<Sessio
         name: request.name,
         created_at: createdAt,
         request: JSON.stringify(request),
+        external: toFlag(external),
+        // As if Temporal knew of everything already.
+        ...(external ? { dispatched: 'cancelled' } : {}),
       })
       .onConflict((conflict) => conflict.doNothing())
       .returningAll()
@@ -157,10 +160,12 @@ function toDeleteColumns(eb: Sessions, wish: CancelWish) {
   return { deleted_at: wish.at, desired: 'delete', ...toCancelColumns(eb, wish) } as const;
 }
 
-/** Who and why, unless that is known or it is over; and what nobody has claimed is complete at once. */
+/** Who and why, unless that is known or it is over; what nobody has claimed, or is not ours to stop, is complete at once. */
 function toCancelColumns(eb: Sessions, wish: CancelWish) {
   const isUnclaimed = eb.and([eb('state', '=', 'pending'), eb('claimed_at', 'is', null)]);
+  const isWithdrawn = eb.and([eb('state', '=', 'running'), eb('external', '=', 1)]);
   const ended = toOutcomeColumns(toCancelled(wish), wish.at);
+  const withdrawn = toOutcomeColumns(toWithdrawn(wish), wish.at);
   const outcome = Object.fromEntries(
     Object.entries(ended).map(([column, value]) => [
       column,
@@ -168,6 +173,8 @@ function toCancelColumns(eb: Sessions, wish: CancelWish) {
         .case()
         .when(isUnclaimed)
         .then(eb.val(value))
+        .when(isWithdrawn)
+        .then(eb.val(withdrawn[column as keyof typeof ended]))
         .else(eb.ref(column as keyof typeof ended))
         .end(),
     ]),

@@ -11,6 +11,7 @@ export function toSession(row: SessionRow): Session {
     desired: row.desired,
     dispatched: row.dispatched,
     attachOnly: row.attach_only === 1,
+    external: row.external === 1,
     state: row.state,
     artifacts: JSON.parse(row.artifacts) as readonly Artifact[],
     ...dropNulls({

@@ -43,6 +43,8 @@ export interface NewSession {
   readonly jobId: string;
   readonly request: SessionRequest;
   readonly createdAt: string;
+  /** For an operator outside: never a wish. */
+  readonly external?: boolean;
 }
 
 /** All given filters hold; names compare by code point. */

@@ -12,7 +12,9 @@ const Health = z
   .object({
     db_status: state,
     kafka_status: state.openapi({ description: 'Kept for clients; the database does this part.' }),
-    temporal_status: state.openapi({ description: 'Sessions are accepted without it, and wait.' }),
+    temporal_status: z
+      .enum([...state.options, 'not_used'])
+      .openapi({ description: 'Sessions are accepted without it, and wait.' }),
     temporal_ui: z.string().nullable().openapi({ description: 'Where to look at the workflows.' }),
   })
   .openapi('Health');
@@ -55,14 +57,17 @@ export function addServiceRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies
     api.openapi(route, (c) => c.json({ major, minor, patch }, 200));
   }
   api.openapi(health, async (c) => {
+    const { orchestrator } = deps;
     const [database, temporal] = await Promise.all([
       isAnswering(deps.logger, () => deps.store.ping().then(() => true)),
-      isAnswering(deps.logger, () => deps.orchestrator.check()),
+      orchestrator === undefined
+        ? ('not_used' as const)
+        : isAnswering(deps.logger, () => orchestrator.check()).then(toState),
     ]);
     const body = {
       db_status: toState(database),
       kafka_status: toState(database),
-      temporal_status: toState(temporal),
+      temporal_status: temporal,
       temporal_ui: deps.uiUrl ?? null,
     };
     return database ? c.json(body, 200) : c.json(body, 503);
@@ -76,7 +81,7 @@ export function addServiceRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies
   });
 }
 
-function toState(isOk: boolean): 'ok' | 'not_available' {
+function toState(isOk: boolean): z.output<typeof state> {
   return isOk ? 'ok' : 'not_available';
 }
 

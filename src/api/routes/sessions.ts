@@ -146,7 +146,7 @@ function addListRoutes(api: OpenAPIHono<ApiEnv>, { store, now }: ApiDependencies
 
 /** The checks come in CFS's order; the insert decides about the name once more, for those who ask at the same time. */
 async function createSession(
-  { store, now, newSuffix }: ApiDependencies,
+  { store, now, newSuffix, isExternal = false }: ApiDependencies,
   body: z.output<typeof SessionCreate>,
 ): Promise<Session> {
   if ((await store.sessions.find(body.name)) !== undefined) {
@@ -163,6 +163,7 @@ async function createSession(
     jobId: toJobId(request.name, newSuffix()),
     request,
     createdAt: now(),
+    external: isExternal,
   });
 }
 

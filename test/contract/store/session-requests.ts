@@ -20,6 +20,7 @@ export function sessionRequestContract(stores: () => Stores): void {
         desired: 'run',
         dispatched: 'none',
         attachOnly: false,
+        external: false,
         state: 'pending',
         artifacts: [],
       });
@@ -197,6 +198,50 @@ export function sessionRequestContract(stores: () => Stores): void {
       );
 
       expect(await count(deletes)).toEqual({ undefined: 1, missing: 19 });
+    });
+  });
+
+  describe('a session of an operator outside', () => {
+    const external = (name: string) => ({ ...aNewSession(name), external: true });
+
+    test('says so, and is never a wish', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(external('a'));
+
+      expect(await store.sessions.get(jobId)).toMatchObject({ external: true, state: 'pending' });
+      const take = { now: at(1), leaseUntil: at(31), limit: 10 };
+      expect(await store.sessions.takeWishes(take)).toEqual([]);
+      expect(await store.sessions.countWishes()).toBe(0);
+      expect(await store.sessions.nextWishAt()).toBeUndefined();
+    });
+
+    test('is complete as soon as it is cancelled or deleted, running or not', async () => {
+      const { store } = stores();
+      const jobIds = new Map<string, string>();
+      for (const name of ['pending', 'running', 'deleted']) {
+        const { jobId } = await store.sessions.insert(external(name));
+        jobIds.set(name, jobId);
+        if (name !== 'pending') await store.sessions.markRunning(jobId);
+      }
+
+      expect(await store.sessions.requestCancel('pending', wish)).toMatchObject({
+        state: 'complete',
+        outcome: { message: 'Cancelled by ann before it started: wrong nodes' },
+      });
+      expect(await store.sessions.requestCancel('running', wish)).toMatchObject({
+        state: 'complete',
+        outcome: {
+          succeeded: 'false',
+          reason: 'CANCELLED',
+          message: 'Cancelled by ann; what its operator runs is not stopped by that: wrong nodes',
+        },
+      });
+      await store.sessions.requestDelete('deleted', wish);
+      expect(await store.sessions.get(jobIds.get('deleted') ?? '')).toMatchObject({
+        state: 'complete',
+        deletedAt: wish.at,
+      });
+      expect(await store.sessions.countWishes()).toBe(0);
     });
   });
 

@@ -1,0 +1,63 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { pino } from 'pino';
+import { parseConfig } from '../../src/config.js';
+import { startEmbedded } from '../../src/embedded.js';
+import type { Service } from '../../src/process/run.js';
+
+let directory: string;
+let service: Service;
+let url: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'keelson-outside-'));
+  const config = parseConfig({
+    RUNNER: 'none',
+    KEELSON_DATA: directory,
+    API_LISTEN: '127.0.0.1:0',
+    TEMPORAL_CLI: '/nowhere/temporal',
+  });
+  service = await startEmbedded(config, pino({ level: 'silent' }));
+  ({ api: url } = JSON.parse(await readFile(join(directory, 'service.json'), 'utf8')) as {
+    api: string;
+  });
+});
+afterAll(async () => {
+  await service.close();
+  await rm(directory, { recursive: true });
+});
+
+async function ask(method: string, path: string, body?: object): Promise<[number, unknown]> {
+  const answer = await fetch(`${url}${path}`, {
+    method,
+    ...(body === undefined
+      ? {}
+      : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+  });
+  const text = await answer.text();
+  return [answer.status, text === '' ? undefined : JSON.parse(text)];
+}
+
+describe('the service with RUNNER=none', () => {
+  test('needs no Temporal, and says so', async () => {
+    expect(await ask('GET', '/healthz')).toEqual([
+      200,
+      { db_status: 'ok', kafka_status: 'ok', temporal_status: 'not_used', temporal_ui: null },
+    ]);
+  });
+
+  test('records sessions, which stay pending, and lets them be cancelled and deleted', async () => {
+    const create = (name: string) =>
+      ask('POST', '/v3/sessions', { name, configuration_name: 'debug_noop' });
+    const status = { session: { status: 'pending', succeeded: 'none', job: null } };
+    expect(await create('a')).toMatchObject([201, { status }]);
+    expect(await create('b')).toMatchObject([201, { status }]);
+    expect(await ask('POST', '/v3/sessions/a/cancel')).toMatchObject([
+      202,
+      { status: { session: { status: 'complete', reason: 'CANCELLED' } } },
+    ]);
+    expect(await ask('DELETE', '/v3/sessions/b')).toEqual([204, undefined]);
+    expect(await ask('GET', '/v3/sessions/b')).toMatchObject([404, {}]);
+  });
+});
