@@ -4,6 +4,7 @@ import { planJob } from '../core/plan.js';
 import type { Session } from '../core/session.js';
 import type { StagedFiles } from '../runner/runner.js';
 import type { Store } from '../store/store.js';
+import { attachRecord } from './attach.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
 import type { Activities } from './interface.js';
@@ -16,6 +17,8 @@ export function createJobActivities(
     launchJob: ({ jobId }) => withHeartbeat((signal) => launchJob(dependencies, jobId, signal)),
     stopJob: ({ jobId }) =>
       withHeartbeat(async (signal) => {
+        // A job without a record is nobody's to stop: it runs to its end, and its machine removes it then.
+        if ((await store.sessions.get(jobId)) === undefined) return;
         await store.sessions.recordStop(jobId, now());
         await runner.stop(jobId, signal);
       }),
@@ -28,7 +31,7 @@ async function launchJob(
   signal: AbortSignal,
 ): Promise<{ launched: boolean }> {
   const { store, runner, now } = dependencies;
-  const session = await getSession(store, jobId);
+  const session = await attachRecord(dependencies, await getSession(store, jobId), signal);
   if (session.launchedAt !== undefined) return releaseRecorded(dependencies, session, signal);
   if (session.desired !== 'run' || session.stoppedAt !== undefined || session.attachOnly) {
     return { launched: false };

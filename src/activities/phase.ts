@@ -2,10 +2,12 @@ import type { PhaseReturn } from '../core/progress.js';
 import type { PhaseResult } from '../core/job.js';
 import type { PhaseRecord } from '../store/store.js';
 import { ServiceError } from '../core/errors.js';
+import { attachRecord } from './attach.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
 import type { Activities, PhaseInput } from './interface.js';
 import { parseReportLine } from './report-line.js';
+import { resolveConfiguration } from './resolve.js';
 
 /** A signed report is one line; it holds the results of every host of one phase. */
 const REPORT_LINE_BYTES = 8 * 1024 * 1024;
@@ -29,7 +31,7 @@ async function observePhase(
   signal: AbortSignal,
 ): Promise<PhaseReturn> {
   const { store, runner, now, logger } = dependencies;
-  const before = await findPhase(dependencies, jobId, phase);
+  const before = await findOrPlan(dependencies, jobId, phase, signal);
   if (before.sealedAt === undefined) {
     await store.sessions.recordPhase(jobId, phase);
     await store.phases.start(jobId, phase);
@@ -90,6 +92,21 @@ async function completeHosts(
     final: true,
     hosts: report.hosts,
   });
+}
+
+/** A record that was restored from a backup may be older than its job, and lack the launch, or even the plan. */
+async function findOrPlan(
+  dependencies: ActivityDependencies,
+  jobId: string,
+  phase: string,
+  signal: AbortSignal,
+): Promise<PhaseRecord> {
+  const { store } = dependencies;
+  await attachRecord(dependencies, await getSession(store, jobId), signal);
+  const planned = await store.phases.find(jobId, phase);
+  if (planned !== undefined) return planned;
+  await resolveConfiguration(dependencies, jobId, signal);
+  return findPhase(dependencies, jobId, phase);
 }
 
 async function findPhase(

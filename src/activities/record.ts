@@ -69,7 +69,9 @@ async function decideOutcome(
   if (failure !== undefined) {
     const phase = failure.reason === 'INVENTORY' ? 'inventory' : session.phase;
     return {
-      succeeded: 'false',
+      // Before the launch nothing ran; afterwards nobody knows.
+      succeeded:
+        failure.reason === 'JOB_LOST' && session.launchedAt !== undefined ? 'unknown' : 'false',
       reason: failure.reason ?? 'INTERNAL',
       message: toMessage(failure.message),
       ...(phase === undefined ? {} : { phase }),

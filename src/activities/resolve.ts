@@ -7,6 +7,7 @@ import type {
 } from '../core/configuration.js';
 import { ServiceError } from '../core/errors.js';
 import { toTimeLimits, type Options } from '../core/options.js';
+import type { PhaseOutline } from '../core/progress.js';
 import type { Session, Snapshot } from '../core/session.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
@@ -17,26 +18,31 @@ const DEBUG_PREFIX = 'debug_';
 export function createResolveActivities(
   dependencies: ActivityDependencies,
 ): Pick<Activities, 'resolveConfiguration'> {
-  const { store } = dependencies;
   return {
-    async resolveConfiguration({ jobId }) {
-      const session = await getSession(store, jobId);
-      const snapshot =
-        session.snapshot ??
-        (await store.sessions.saveSnapshot(
-          jobId,
-          await withHeartbeat((signal) => buildSnapshot(dependencies, session, signal)),
-        ));
-      const { phases } = planJob(session, snapshot);
-      const outline = phases.map((phase) => ({
-        name: phase.name,
-        kind: phase.kind,
-        title: toPhaseTitle(phase),
-      }));
-      await store.phases.savePlan(jobId, outline);
-      return { phases: outline };
-    },
+    resolveConfiguration: ({ jobId }) =>
+      withHeartbeat((signal) => resolveConfiguration(dependencies, jobId, signal)),
   };
+}
+
+/** Once: a repeat finds the stored snapshot, and its plan. */
+export async function resolveConfiguration(
+  dependencies: ActivityDependencies,
+  jobId: string,
+  signal: AbortSignal,
+): Promise<{ readonly phases: readonly PhaseOutline[] }> {
+  const { store } = dependencies;
+  const session = await getSession(store, jobId);
+  const snapshot =
+    session.snapshot ??
+    (await store.sessions.saveSnapshot(jobId, await buildSnapshot(dependencies, session, signal)));
+  const { phases } = planJob(session, snapshot);
+  const outline = phases.map((phase) => ({
+    name: phase.name,
+    kind: phase.kind,
+    title: toPhaseTitle(phase),
+  }));
+  await store.phases.savePlan(jobId, outline);
+  return { phases: outline };
 }
 
 async function buildSnapshot(

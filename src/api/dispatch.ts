@@ -1,5 +1,6 @@
-import type { CancelRequest, Orchestrator, SessionStart } from '../clients/interfaces.js';
+import type { CancelRequest, Orchestrator } from '../clients/interfaces.js';
 import { isServiceError, type Fault } from '../core/errors.js';
+import { toSessionStart } from '../core/session-start.js';
 import type { Session } from '../core/session.js';
 import type { Store } from '../store/store.js';
 import { createBackoff, type Backoff } from './backoff.js';
@@ -108,7 +109,7 @@ async function dispatch(loop: Loop, session: Session): Promise<void> {
   const { store, orchestrator, backoff, logger } = loop;
   const { jobId, desired } = session;
   try {
-    if (session.dispatched === 'none') await orchestrator.startSession(toStart(session));
+    if (session.dispatched === 'none') await orchestrator.startSession(toSessionStart(session));
     if (desired !== 'run') await orchestrator.cancelSession(jobId, toCancel(session));
     await store.sessions.recordDispatched(jobId, desired === 'run' ? 'started' : 'cancelled');
     if (backoff.isFailing()) logger.info({}, 'wishes are dispatched again');
@@ -145,16 +146,6 @@ function toCancel({ cancelBy, cancelReason }: Session): CancelRequest {
   return {
     ...(cancelBy === undefined ? {} : { by: cancelBy }),
     ...(cancelReason === undefined ? {} : { reason: cancelReason }),
-  };
-}
-
-function toStart({ jobId, name, request }: Session): SessionStart {
-  const { configurationName, target } = request;
-  return {
-    jobId,
-    sessionName: name,
-    configurationName,
-    summary: `${name}: ${configurationName} → ${target.definition}`,
   };
 }
 

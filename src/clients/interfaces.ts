@@ -1,4 +1,6 @@
 import type { HardwareState } from '../core/inventory.js';
+import type { SessionStart } from '../core/session-start.js';
+import type { WorkflowState } from '../core/sweep.js';
 
 export interface CancelRequest {
   readonly by?: string;
@@ -27,15 +29,17 @@ export interface Orchestrator {
   startSession(start: SessionStart): Promise<void>;
   /** The cancel signal; a workflow that is closed or not there counts as told. */
   cancelSession(jobId: string, request: CancelRequest): Promise<void>;
+  /** The same for a workflow that is closed or not there: a new run under the same id. One that runs is left alone. */
+  restartSession(start: SessionStart): Promise<void>;
+  /** Tells a running workflow that its job will never answer; one that is closed or not there counts as told. */
+  loseJob(jobId: string, why: string): Promise<void>;
+  /** By id, strongly consistent. */
+  describeSession(jobId: string): Promise<WorkflowState>;
+  /** Of the configured namespace; another server, or an emptied one, has another. */
+  namespaceId(): Promise<string>;
   /** Whether Temporal answers now. */
   check(): Promise<boolean>;
   close(): Promise<void>;
 }
 
-export interface SessionStart {
-  readonly jobId: string;
-  readonly sessionName: string;
-  readonly configurationName: string;
-  /** `<session>: <configuration> → <target>` */
-  readonly summary: string;
-}
+export type { SessionStart };

@@ -7,9 +7,10 @@ import {
   type WorkflowStartOptions,
 } from '@temporalio/client';
 import { ServiceError } from '../core/errors.js';
-import { cancelSignal, searchAttributes } from '../workflows/messages.js';
+import { cancelSignal, jobLostSignal, searchAttributes } from '../workflows/messages.js';
 import type { SessionWorkflow } from '../workflows/index.js';
 import type { Orchestrator, SessionStart } from './interfaces.js';
+import { describeWorkflow } from './temporal-state.js';
 import { registerSearchAttributes } from './temporal-setup.js';
 
 const DEADLINE_MS = 5000;
@@ -32,20 +33,39 @@ export function createOrchestrator({
   const client = new Client({ connection, namespace });
   const call = <T>(act: () => Promise<T>) => withDeadline(client, act);
   let isRegistered = false;
+  const start = async (options: SessionStartOptions) => {
+    try {
+      if (!isRegistered) await call(() => registerSearchAttributes(connection, namespace));
+      isRegistered = true;
+      await call(() => client.workflow.start<typeof SessionWorkflow>('SessionWorkflow', options));
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError))
+        throw toFault(error, 'start the session');
+    }
+  };
   return {
-    async startSession(start) {
+    startSession: (session) => start(toStartOptions(session, taskQueue)),
+    restartSession: (session) =>
+      start({
+        ...toStartOptions(session, taskQueue),
+        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+      }),
+    async loseJob(jobId, why) {
       try {
-        if (!isRegistered) await call(() => registerSearchAttributes(connection, namespace));
-        isRegistered = true;
-        await call(() =>
-          client.workflow.start<typeof SessionWorkflow>(
-            'SessionWorkflow',
-            toStartOptions(start, taskQueue),
-          ),
-        );
+        await call(() => client.workflow.getHandle(jobId).signal(jobLostSignal, why));
       } catch (error) {
-        if (!(error instanceof WorkflowExecutionAlreadyStartedError))
-          throw toFault(error, 'start the session');
+        if (!(error instanceof WorkflowNotFoundError)) throw toFault(error, 'end the session');
+      }
+    },
+    describeSession: (jobId) => call(() => describeWorkflow(client, jobId)).catch(failDescription),
+    async namespaceId() {
+      try {
+        const { namespaceInfo } = await call(() =>
+          connection.workflowService.describeNamespace({ namespace }),
+        );
+        return namespaceInfo?.id ?? '';
+      } catch (error) {
+        throw toFault(error, `describe its namespace ${namespace}`);
       }
     },
     async cancelSession(jobId, request) {
@@ -69,6 +89,8 @@ export function createOrchestrator({
   };
 }
 
+type SessionStartOptions = WorkflowStartOptions<typeof SessionWorkflow>;
+
 function toStartOptions(
   { jobId, sessionName, configurationName, summary }: SessionStart,
   taskQueue: string,
@@ -85,12 +107,16 @@ function toStartOptions(
       { key: searchAttributes.configuration, value: configurationName },
       { key: searchAttributes.status, value: 'pending' },
     ],
-  } satisfies WorkflowStartOptions;
+  } satisfies SessionStartOptions;
 }
 
 /** Without a deadline a call may wait for ever: the client repeats what Temporal refuses under load. */
 function withDeadline<T>(client: Client, act: () => Promise<T>): Promise<T> {
   return client.withDeadline(Date.now() + DEADLINE_MS, act);
+}
+
+function failDescription(error: unknown): never {
+  throw toFault(error, 'describe the session');
 }
 
 function toFault(error: unknown, what: string): ServiceError {

@@ -55,22 +55,25 @@ export function missing(kind: string, name: string, title = `${kind} not found.`
 }
 
 /** Why a session did not succeed; `NO_HOSTS` alone also stands on a success. */
-export type Reason =
-  | 'GIT_CLONE'
-  | 'GIT_REF'
-  | 'INVENTORY'
-  | 'IMAGE_NOT_FOUND'
-  | 'IMAGE_PREPARE'
-  | 'IMAGE_PACKAGE'
-  | 'UNSCHEDULABLE'
-  | 'IMAGE_PULL'
-  | 'EVICTED'
-  | 'OUT_OF_MEMORY'
-  | 'TIMEOUT'
-  | 'HOST_UNREACHABLE'
-  | 'TASK_FAILED'
-  | 'PLAYBOOK_ERROR'
-  | 'JOB_LOST'
-  | 'CANCELLED'
-  | 'INTERNAL'
-  | 'NO_HOSTS';
+export const REASONS = [
+  'GIT_CLONE',
+  'GIT_REF',
+  'INVENTORY',
+  'IMAGE_NOT_FOUND',
+  'IMAGE_PREPARE',
+  'IMAGE_PACKAGE',
+  'UNSCHEDULABLE',
+  'IMAGE_PULL',
+  'EVICTED',
+  'OUT_OF_MEMORY',
+  'TIMEOUT',
+  'HOST_UNREACHABLE',
+  'TASK_FAILED',
+  'PLAYBOOK_ERROR',
+  'JOB_LOST',
+  'CANCELLED',
+  'INTERNAL',
+  'NO_HOSTS',
+] as const;
+
+export type Reason = (typeof REASONS)[number];

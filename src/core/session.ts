@@ -111,17 +111,22 @@ export function isRise(from: Desired, to: Desired): boolean {
 /** What a workflow that starts has to do with its record (design: the claim). */
 export type Claim =
   | { readonly kind: 'go' }
-  /** Launched by an earlier run of the workflow: watch it. */
+  /** Launched by an earlier run of the workflow, or by nobody who may: watch what there is. */
   | { readonly kind: 'attach' }
   /** Not wanted any more, or stopped already: stop what there is, tell how it ended. */
   | { readonly kind: 'stop' }
   | { readonly kind: 'complete'; readonly outcome: Outcome };
 
 export function decideClaim(
-  session: Pick<Session, 'state' | 'outcome' | 'desired' | 'stoppedAt' | 'launchedAt'>,
+  session: Pick<
+    Session,
+    'state' | 'outcome' | 'desired' | 'stoppedAt' | 'launchedAt' | 'attachOnly'
+  >,
 ): Claim {
   if (session.state === 'complete')
     return { kind: 'complete', outcome: session.outcome ?? { succeeded: 'unknown' } };
   if (session.desired !== 'run' || session.stoppedAt !== undefined) return { kind: 'stop' };
-  return session.launchedAt === undefined ? { kind: 'go' } : { kind: 'attach' };
+  return session.launchedAt === undefined && !session.attachOnly
+    ? { kind: 'go' }
+    : { kind: 'attach' };
 }

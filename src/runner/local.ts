@@ -77,6 +77,11 @@ export function createLocalRunner(given: LocalRunnerOptions): LocalRunner {
       await removeDirectory(jobsDirectory, paths.directory);
     },
 
+    async find(jobId, signal) {
+      signal.throwIfAborted();
+      return summarize(jobId, pathsOf(jobId));
+    },
+
     async *list(signal) {
       for (const name of await readNames(jobsDirectory)) {
         signal.throwIfAborted();

@@ -43,6 +43,7 @@ export interface Runner {
   stop(jobId: string, signal: AbortSignal): Promise<void>;
   /** Leaves nothing behind. */
   remove(jobId: string, signal: AbortSignal): Promise<void>;
+  find(jobId: string, signal: AbortSignal): Promise<JobSummary | undefined>;
   /** Every job of this deployment that this runner holds. */
   list(signal: AbortSignal): AsyncIterable<JobSummary>;
 }

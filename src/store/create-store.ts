@@ -11,6 +11,7 @@ import { createResourceStore } from './resources.js';
 import { createSessionStore } from './sessions.js';
 import { createStagedFileStore } from './staged-files.js';
 import type { Store } from './store.js';
+import { createSweepStore } from './sweep.js';
 
 export async function createStore(dialect: StoreDialect): Promise<Store> {
   const feed = createChangeFeed(dialect.watch);
@@ -24,6 +25,7 @@ export async function createStore(dialect: StoreDialect): Promise<Store> {
     hosts: createHostStore(database),
     stagedFiles: createStagedFileStore(database),
     resources: createResourceStore(database),
+    sweep: createSweepStore(database),
     deploymentId: () =>
       database.read(async (db) => {
         const query = db.selectFrom('deployment').select('deployment_id');

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type CreateTableBuilder, type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import type { StoreDialect } from './dialect.js';
+import { addSweep } from './migration-sweep.js';
 import { AT_ONCE, isWish } from './wish.js';
 
 /** Never change one that has been released: add another. */
@@ -9,6 +10,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
   return {
     '001-sessions': { up: (db) => createInitial(db as Kysely<unknown>, dialect) },
     '002-patched': { up: (db) => addPatched(db as Kysely<unknown>, dialect) },
+    '004-sweep': { up: (db) => addSweep(db as Kysely<unknown>, dialect) },
   };
 }
 

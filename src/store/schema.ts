@@ -17,6 +17,7 @@ export interface Schema {
   readonly phases: PhaseTable;
   readonly host_results: HostResultTable;
   readonly log_chunks: LogChunkTable;
+  readonly machines: { machine: string; seen_at: string };
 }
 
 export type SessionRow = Selectable<SessionTable>;
@@ -29,6 +30,8 @@ interface DeploymentTable {
   deployment_id: string;
   /** Rises with each write of a configuration, so that no version comes twice, not even after a removal. */
   revision: number;
+  /** Of the Temporal namespace that has this deployment's workflows. */
+  temporal_namespace_id: string | null;
 }
 
 /** The large columns come last: SQLite reads through them to what follows. */

@@ -14,6 +14,7 @@ type ProgressStore = Pick<
   | 'saveSnapshot'
   | 'markRunning'
   | 'recordLaunch'
+  | 'recordAttach'
   | 'recordStop'
   | 'recordPhase'
   | 'recordOutcome'
@@ -27,6 +28,7 @@ export function createProgressStore(database: Database): ProgressStore {
     saveSnapshot: (jobId, snapshot) => saveSnapshot(database, jobId, snapshot),
     markRunning: (jobId) => markRunning(database, jobId),
     recordLaunch: (jobId, launch) => recordLaunch(database, jobId, launch),
+    recordAttach: (jobId, attach) => recordAttach(database, jobId, attach),
     recordStop: (jobId, at) => recordStop(database, jobId, at),
     recordPhase: (jobId, phase) => recordPhase(database, jobId, phase),
     recordOutcome: (jobId, outcome, at) => recordOutcome(database, jobId, outcome, at),
@@ -124,6 +126,30 @@ function recordLaunch(
       .executeTakeFirst();
     emit({ kind: 'session', jobId });
     return { won: won !== undefined, session: await getSession(db, jobId) };
+  });
+}
+
+function recordAttach(
+  { write }: Database,
+  jobId: string,
+  { at, incarnation, machine }: Parameters<SessionStore['recordAttach']>[1],
+): Promise<Session> {
+  return write(async (db, emit) => {
+    await db
+      .updateTable('sessions')
+      .set((eb) => ({
+        state: 'running',
+        launched_at: at,
+        incarnation,
+        claimed_at: eb.fn.coalesce('claimed_at', eb.val(at)),
+        machine: eb.fn.coalesce('machine', eb.val(machine ?? null)),
+      }))
+      .where('job_id', '=', jobId)
+      .where('state', '<>', 'complete')
+      .where('launched_at', 'is', null)
+      .execute();
+    emit({ kind: 'session', jobId });
+    return getSession(db, jobId);
   });
 }
 

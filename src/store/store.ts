@@ -23,6 +23,7 @@ export interface Store {
   readonly hosts: HostStore;
   readonly stagedFiles: StagedFileStore;
   readonly resources: ResourceStore;
+  readonly sweep: SweepStore;
   /** Random, made once; marks everything that we create elsewhere. 8 hexadecimal digits. */
   deploymentId(): Promise<string>;
   /** Calls the listener after commits, in this process at once, for those of others soon. Returns how to stop. */
@@ -104,6 +105,14 @@ export interface SessionStore {
     jobId: string,
     launch: { readonly at: string; readonly incarnation: string },
   ): Promise<{ readonly won: boolean; readonly session: Session }>;
+  /**
+   * Of a record that is older than its job, as after a restore: this incarnation runs or ran. Changes nothing where one is
+   * recorded, or the session complete. The record as it then is.
+   */
+  recordAttach(
+    jobId: string,
+    attach: { readonly at: string; readonly incarnation: string; readonly machine?: string },
+  ): Promise<Session>;
   /** Once; from then on nothing may be launched. */
   recordStop(jobId: string, at: string): Promise<void>;
   /** The phase that runs now; no effect on a complete session. */
@@ -258,6 +267,25 @@ export interface ResourceStore {
   note(jobId: string, kind: string, key: string): Promise<void>;
   list(jobId: string): Promise<readonly { readonly kind: string; readonly key: string }[]>;
   remove(jobId: string, kind: string, key: string): Promise<void>;
+}
+
+/** What the sweeper asks, of sessions that are deleted too. */
+export interface SweepStore {
+  /** Not complete, and known to Temporal; by job id, and so is `afterId`. */
+  listUnfinished(page: PageRequest): Promise<Page<Session>>;
+  /** Complete sessions with staged files or noted resources. */
+  listLeftovers(
+    limit: number,
+  ): Promise<readonly { readonly jobId: string; readonly name: string }[]>;
+  /** The id of the Temporal namespace that this deployment belongs to: the first that was told, until it is rebound. */
+  bindTemporal(namespaceId: string): Promise<string>;
+  rebindTemporal(namespaceId: string): Promise<void>;
+  /** A machine's worker lives. */
+  seeMachine(machine: string, at: string): Promise<void>;
+  /** Machine → when its worker was last seen. */
+  listMachines(): Promise<ReadonlyMap<string, string>>;
+  /** After a restore: no session that is not complete may launch a job any more. The names of those that could. */
+  attachOnly(): Promise<readonly string[]>;
 }
 
 export type { Desired, Dispatched };

@@ -13,6 +13,7 @@ import type { Outcome } from '../core/session.js';
 import { toStepFailure, type StepFailure } from '../core/step-failure.js';
 import type { ClaimResult } from '../activities/index.js';
 import { openCancellation, type Cancellation } from './cancellation.js';
+import { openJobLoss, type JobLoss } from './job-loss.js';
 import {
   searchAttributes,
   statusQuery,
@@ -31,6 +32,7 @@ interface Run {
   readonly jobId: string;
   readonly claim: Exclude<ClaimResult, { kind: 'complete' }>;
   readonly cancellation: Cancellation;
+  readonly loss: JobLoss;
   readonly undo: Undo[];
   readonly show: (change: (progress: Progress) => Progress) => void;
   readonly progress: () => Progress;
@@ -46,6 +48,7 @@ const activityOf = {
 /** One session from its claim to its outcome. The job runs by itself; this watches it, and survives with it. */
 export async function SessionWorkflow({ jobId }: SessionInput): Promise<SessionResult> {
   const cancellation = openCancellation((request) => record.noteCancel({ jobId, ...request }));
+  const loss = openJobLoss();
   let progress: Progress = [];
   setHandler(statusQuery, () => {
     const cancel = cancellation.request();
@@ -59,11 +62,14 @@ export async function SessionWorkflow({ jobId }: SessionInput): Promise<SessionR
     progress = change(progress);
     setCurrentDetails(renderProgress(progress));
   };
-  const run: Run = { jobId, claim, cancellation, undo, show, progress: () => progress };
-  const failure = await runSession(run).then(() => undefined, toStepFailure);
+  const run: Run = { jobId, claim, cancellation, loss, undo, show, progress: () => progress };
+  const failure = await Promise.race([runSession(run).then(() => undefined), loss.lost]).catch(
+    toStepFailure,
+  );
   return CancellationScope.nonCancellable(async () => {
     if (cancellation.request() !== undefined) await cancellation.noted;
-    const leftovers = await undoAll(undo);
+    // Nobody is left on the machine's queue who could stop the job; its worker does when it comes back.
+    const leftovers = await undoAll(undo.filter(({ what }) => what !== 'job' || !loss.isLost()));
     const outcome = await record.recordOutcome({
       jobId,
       ...describeEnd(failure, cancellation),

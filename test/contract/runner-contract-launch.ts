@@ -93,6 +93,8 @@ export function describeLaunch(runner: () => Runner): void {
       expect(await state()).toBe('running');
       await runner().stop(jobId, never);
       expect(await state()).toBe('ended');
+      expect(await runner().find(jobId, never)).toEqual({ jobId, incarnation, state: 'ended' });
+      expect(await runner().find('cfs-absent-00000000', never)).toBeUndefined();
     });
 
     test('ends a wait when its signal says so, with the reason of the signal', async () => {

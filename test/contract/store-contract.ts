@@ -9,6 +9,7 @@ import { phaseContract } from './store/phases.js';
 import { sessionListContract } from './store/session-list.js';
 import { sessionProgressContract } from './store/session-progress.js';
 import { sessionRequestContract } from './store/session-requests.js';
+import { sweepContract } from './store/sweep.js';
 import { wishContract } from './store/wishes.js';
 
 export interface StoreFixture {
@@ -49,6 +50,7 @@ export function storeContract(name: string, create: () => Promise<StoreFixture>)
       configurationContract,
       documentContract,
       changeContract,
+      sweepContract,
     ];
     for (const contract of contracts) contract(() => stores);
   });

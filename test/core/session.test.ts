@@ -29,12 +29,13 @@ describe('isRise', () => {
 
 describe('decideClaim', () => {
   type Part = Parameters<typeof decideClaim>[0];
-  const wanted: Part = { state: 'pending', desired: 'run' };
+  const wanted: Part = { state: 'pending', desired: 'run', attachOnly: false };
 
   test.each<[string, Part, Claim]>([
     ['lets a wanted session go', wanted, { kind: 'go' }],
     ['lets it go after a claim of an earlier run', { ...wanted, state: 'running' }, { kind: 'go' }],
     ['attaches to what was launched', { ...wanted, launchedAt: AT }, { kind: 'attach' }],
+    ['attaches, and no more, after a restore', { ...wanted, attachOnly: true }, { kind: 'attach' }],
     ['stops what is not wanted', { ...wanted, desired: 'cancel' }, { kind: 'stop' }],
     [
       'stops what was launched and is deleted',
@@ -48,12 +49,12 @@ describe('decideClaim', () => {
     ],
     [
       'returns the stored outcome of a complete one',
-      { state: 'complete', desired: 'delete', stoppedAt: AT, outcome },
+      { ...wanted, state: 'complete', desired: 'delete', stoppedAt: AT, outcome },
       { kind: 'complete', outcome },
     ],
     [
       'does not guess an outcome that is not there',
-      { state: 'complete', desired: 'run' },
+      { ...wanted, state: 'complete' },
       { kind: 'complete', outcome: { succeeded: 'unknown' } },
     ],
   ])('%s', (_title, session, expected) => {

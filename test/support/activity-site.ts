@@ -82,6 +82,7 @@ export function aRunnerWith(result: PhaseResult, output: string): Runner {
     },
     stop: () => Promise.resolve(),
     remove: refuse,
+    find: () => Promise.resolve(undefined),
     async *list() {
       // Holds nothing for the sweeper.
     },

@@ -19,6 +19,7 @@ describe('SessionWorkflow', () => {
       'failed-step',
       'failing-undo',
       'lost-job',
+      'lost-machine',
       'native-after-launch',
       'native-before-launch',
       'refused-claim',

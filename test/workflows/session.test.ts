@@ -1,7 +1,7 @@
 import { Context } from '@temporalio/activity';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ServiceError } from '../../src/core/errors.js';
-import { cancelSignal, statusQuery } from '../../src/workflows/messages.js';
+import { cancelSignal, jobLostSignal, statusQuery } from '../../src/workflows/messages.js';
 import {
   aSession,
   beating,
@@ -186,6 +186,25 @@ describe('SessionWorkflow', () => {
     const { error, handle } = await runSession(temporal, session);
     expect(error).toMatchObject({ cause: { type: 'JOB_LOST' } });
     await saveHistory(handle, 'lost-job');
+  });
+
+  test('ends where nobody can ever answer, and leaves the job to whoever finds it', async () => {
+    const session = aSession((script) => ({
+      gitClone: script.log('gitClone', () => beating(Context.current().cancelled)),
+    }));
+    const { error, handle, status } = await runSession(temporal, session, async (running) => {
+      await until(session, 'gitClone');
+      await running.signal(jobLostSignal, 'Machine m was last seen at noon.');
+      await running.signal(jobLostSignal, 'Machine m was last seen at noon.');
+    });
+    expect(status).toBe('FAILED');
+    expect(error).toMatchObject({ cause: { type: 'JOB_LOST' } });
+    expect(session.outcomes[0]).toMatchObject({
+      failure: { reason: 'JOB_LOST', message: expect.stringContaining('last seen at noon') },
+      leftovers: [],
+    });
+    expect(session.calls).toEqual([...STEPS, 'gitClone', 'removeStagedFiles', 'recordOutcome']);
+    await saveHistory(handle, 'lost-machine');
   });
 
   test('fails with the reason of the step that failed, and stages nothing after it', async () => {

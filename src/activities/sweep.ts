@@ -1,0 +1,190 @@
+import type { Orchestrator } from '../clients/interfaces.js';
+import { isServiceError } from '../core/errors.js';
+import { toSessionStart } from '../core/session-start.js';
+import type { Session } from '../core/session.js';
+import { decideSweep } from '../core/sweep.js';
+import type { Store } from '../store/store.js';
+
+const PAGE = 100;
+const AT_ONCE = 10;
+
+export interface SweepLogger {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface SweepDependencies {
+  readonly store: Store;
+  readonly orchestrator: Pick<
+    Orchestrator,
+    'namespaceId' | 'describeSession' | 'restartSession' | 'loseJob'
+  >;
+  readonly logger: SweepLogger;
+  readonly now: () => string;
+  /** Most leftovers that one sweep removes. */
+  readonly limit: number;
+  /** A machine that no worker has told of for so long is gone, and its jobs with it; 0 = never. */
+  readonly machineLostSeconds: number;
+}
+
+export interface SweepOptions {
+  /** Says what it would do, and does nothing. */
+  readonly dryRun: boolean;
+}
+
+export type SweepActKind = 'restart' | 'record' | 'lose' | 'remove';
+
+/** One thing done, or to be done. */
+export interface SweepEntry {
+  readonly act: SweepActKind;
+  readonly session: string;
+  readonly jobId: string;
+  readonly why: string;
+}
+
+export interface SweepReport {
+  /** Sessions that are not complete and that Temporal was asked about. */
+  readonly examined: number;
+  readonly entries: readonly SweepEntry[];
+  /** Why the sweep did not begin, or stopped before its end. */
+  readonly halted?: string;
+}
+
+/**
+ * Compares records with workflows and puts right what no workflow can: see ARCHITECTURE.md, "The sweep". It asks Temporal
+ * first and reads the record afterwards, so that it never acts on what has just ended, and it touches nothing that runs.
+ */
+export async function sweep(
+  dependencies: SweepDependencies,
+  { dryRun }: SweepOptions,
+  signal: AbortSignal,
+): Promise<SweepReport> {
+  const foreign = await findForeignTemporal(dependencies);
+  if (foreign !== undefined) {
+    dependencies.logger.warn({ halted: foreign }, 'sweep halted');
+    return { examined: 0, entries: [], halted: foreign };
+  }
+  const entries: SweepEntry[] = [];
+  const perform: Perform = async (entry, act) => {
+    if (!dryRun) await act();
+    entries.push(entry);
+    dependencies.logger.info({ ...entry, dryRun }, 'sweep');
+  };
+  const examined = await sweepSessions(dependencies, perform, signal);
+  const halted = await removeLeftovers(dependencies, perform, signal);
+  return { examined, entries, ...(halted === undefined ? {} : { halted }) };
+}
+
+type Perform = (entry: SweepEntry, act: () => Promise<unknown>) => Promise<void>;
+
+/** Another Temporal than the one that has this deployment's workflows would say of each of them that it is gone. */
+async function findForeignTemporal({
+  store,
+  orchestrator,
+}: SweepDependencies): Promise<string | undefined> {
+  const actual = await orchestrator.namespaceId();
+  const bound = await store.sweep.bindTemporal(actual);
+  if (bound === actual) return undefined;
+  return `This Temporal namespace (id ${actual}) is not the one that has this deployment's workflows (id ${bound}). If that one is gone for good, run: npm run sweep -- --rebind`;
+}
+
+async function sweepSessions(
+  dependencies: SweepDependencies,
+  perform: Perform,
+  signal: AbortSignal,
+): Promise<number> {
+  const { store } = dependencies;
+  const lost = await findLostMachines(dependencies);
+  let examined = 0;
+  let afterId: string | undefined;
+  for (;;) {
+    const page = await store.sweep.listUnfinished({
+      limit: PAGE,
+      ...(afterId === undefined ? {} : { afterId }),
+    });
+    for (let first = 0; first < page.items.length; first += AT_ONCE) {
+      signal.throwIfAborted();
+      const some = page.items.slice(first, first + AT_ONCE);
+      await Promise.all(some.map((session) => sweepSession(dependencies, session, lost, perform)));
+    }
+    examined += page.items.length;
+    afterId = page.items.at(-1)?.jobId;
+    if (!page.hasMore || afterId === undefined) return examined;
+  }
+}
+
+async function sweepSession(
+  dependencies: SweepDependencies,
+  { jobId, name }: Session,
+  lostMachines: ReadonlyMap<string, string>,
+  perform: Perform,
+): Promise<void> {
+  const { store, orchestrator, now, logger } = dependencies;
+  try {
+    const workflow = await orchestrator.describeSession(jobId);
+    const session = await store.sessions.get(jobId);
+    const act = decideSweep(workflow, session);
+    if (session === undefined) return;
+    const about = { session: name, jobId };
+    switch (act.kind) {
+      case 'none': {
+        const why = lostMachines.get(session.machine ?? '');
+        if (workflow.kind !== 'running' || session.state === 'complete' || why === undefined)
+          return;
+        await perform({ act: 'lose', ...about, why }, () => orchestrator.loseJob(jobId, why));
+        return;
+      }
+      case 'record':
+        await perform(
+          { act: 'record', ...about, why: 'its workflow has ended, its record has not' },
+          () => store.sessions.recordOutcome(jobId, act.outcome, now()),
+        );
+        return;
+      case 'restart':
+        await perform({ act: 'restart', ...about, why: 'it has no workflow any more' }, () =>
+          orchestrator.restartSession(toSessionStart(session)),
+        );
+        return;
+    }
+  } catch (error) {
+    // One session must not keep the others waiting; the next sweep comes to it again.
+    if (!isServiceError(error)) throw error;
+    logger.warn({ err: error, session: name, jobId }, 'a session could not be swept');
+  }
+}
+
+/** Machine → why it counts as gone. */
+async function findLostMachines({
+  store,
+  now,
+  machineLostSeconds,
+}: SweepDependencies): Promise<ReadonlyMap<string, string>> {
+  if (machineLostSeconds === 0) return new Map();
+  const before = new Date(Date.parse(now()) - machineLostSeconds * 1000).toISOString();
+  const machines = [...(await store.sweep.listMachines())].filter(([, seenAt]) => seenAt < before);
+  return new Map(
+    machines.map(([machine, seenAt]) => [
+      machine,
+      `Machine ${machine}, which has the job, was last seen at ${seenAt}.`,
+    ]),
+  );
+}
+
+/** What a session that is over left behind; its own undo failed, or its record was completed by somebody else. */
+async function removeLeftovers(
+  { store, limit }: SweepDependencies,
+  perform: Perform,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const leftovers = await store.sweep.listLeftovers(limit + 1);
+  for (const { jobId, name } of leftovers.slice(0, limit)) {
+    signal.throwIfAborted();
+    await perform(
+      { act: 'remove', session: name, jobId, why: 'staged files of a session that is over' },
+      () => store.stagedFiles.remove(jobId),
+    );
+  }
+  return leftovers.length > limit
+    ? `More than ${limit} sessions that are over left something behind; the rest waits for the next sweep.`
+    : undefined;
+}

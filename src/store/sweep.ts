@@ -1,0 +1,85 @@
+import type { Selectable } from 'kysely';
+import type { Database } from './database.js';
+import { toSession } from './session-rows.js';
+import type { Schema } from './schema.js';
+import type { Page, PageRequest, SweepStore } from './store.js';
+import { isUnfinished } from './wish.js';
+
+export function createSweepStore(database: Database): SweepStore {
+  const { read, write } = database;
+  return {
+    listUnfinished: (page) => listUnfinished(database, page),
+    listLeftovers: (limit) => listLeftovers(database, limit),
+    bindTemporal: (namespaceId) =>
+      write(async (db) => {
+        await db
+          .updateTable('deployment')
+          .set({ temporal_namespace_id: namespaceId })
+          .where('temporal_namespace_id', 'is', null)
+          .execute();
+        const query = db.selectFrom('deployment').select('temporal_namespace_id');
+        return (await query.executeTakeFirstOrThrow()).temporal_namespace_id ?? namespaceId;
+      }),
+    rebindTemporal: (namespaceId) =>
+      write(async (db) => {
+        await db.updateTable('deployment').set({ temporal_namespace_id: namespaceId }).execute();
+      }),
+    seeMachine: (machine, at) =>
+      write(async (db) => {
+        await db
+          .insertInto('machines')
+          .values({ machine, seen_at: at })
+          .onConflict((conflict) => conflict.column('machine').doUpdateSet({ seen_at: at }))
+          .execute();
+      }),
+    listMachines: () =>
+      read(async (db) => {
+        const rows = await db.selectFrom('machines').selectAll().execute();
+        return new Map(
+          rows.map((row: Selectable<Schema['machines']>) => [row.machine, row.seen_at]),
+        );
+      }),
+    attachOnly: () =>
+      write(async (db) => {
+        const rows = await db
+          .updateTable('sessions')
+          .set({ attach_only: 1 })
+          .where('state', '<>', 'complete')
+          .where('attach_only', '=', 0)
+          .returning('name')
+          .execute();
+        return rows.map(({ name }) => name).sort();
+      }),
+  };
+}
+
+function listUnfinished(
+  { read }: Database,
+  { limit, afterId }: PageRequest,
+): ReturnType<SweepStore['listUnfinished']> {
+  return read(async (db): Promise<Page<ReturnType<typeof toSession>>> => {
+    let query = db.selectFrom('sessions').selectAll().where(isUnfinished);
+    if (afterId !== undefined) query = query.where('job_id', '>', afterId);
+    const rows = await query
+      .orderBy('job_id')
+      .limit(limit + 1)
+      .execute();
+    return { items: rows.slice(0, limit).map(toSession), hasMore: rows.length > limit };
+  });
+}
+
+function listLeftovers({ read }: Database, limit: number): ReturnType<SweepStore['listLeftovers']> {
+  return read(async (db) => {
+    const staged = db.selectFrom('staged_files').select('job_id');
+    const noted = db.selectFrom('resources').select('job_id');
+    const rows = await db
+      .selectFrom('sessions')
+      .select(['job_id', 'name'])
+      .where('state', '=', 'complete')
+      .where('job_id', 'in', staged.union(noted))
+      .orderBy('job_id')
+      .limit(limit)
+      .execute();
+    return rows.map(({ job_id: jobId, name }) => ({ jobId, name }));
+  });
+}

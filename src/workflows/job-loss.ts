@@ -1,0 +1,29 @@
+import { ApplicationFailure, setHandler } from '@temporalio/workflow';
+import { jobLostSignal } from './messages.js';
+
+/** That the machine which has the job is gone for good, as the sweeper tells. */
+export interface JobLoss {
+  readonly isLost: () => boolean;
+  /** Rejects with reason JOB_LOST when it is told; never resolves. */
+  readonly lost: Promise<never>;
+}
+
+/** Call before the first `await`, so that no signal is missed. */
+export function openJobLoss(): JobLoss {
+  const { promise, reject } = Promise.withResolvers<never>();
+  let isLost = false;
+  setHandler(jobLostSignal, (why) => {
+    isLost = true;
+    reject(
+      ApplicationFailure.create({
+        type: 'gone',
+        message: `${why} Look at the hosts before running it again.`,
+        nonRetryable: true,
+        details: [{ reason: 'JOB_LOST' }],
+      }),
+    );
+  });
+  // Whoever runs the session races it; a signal that comes after the end concerns nobody.
+  promise.catch(() => undefined);
+  return { isLost: () => isLost, lost: promise };
+}

@@ -1,0 +1,170 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { sweep, type SweepOptions } from '../../src/activities/sweep.js';
+import type { Orchestrator } from '../../src/clients/interfaces.js';
+import { createOrchestrator } from '../../src/clients/temporal.js';
+import { toSessionStart } from '../../src/core/session-start.js';
+import { openSqliteStore } from '../../src/store/sqlite.js';
+import type { Store } from '../../src/store/store.js';
+import { BUNDLE } from '../support/session-worker.js';
+import { aNewSession } from '../support/store-builders.js';
+import { openTemporal, type TestTemporal } from '../support/temporal.js';
+import { NativeConnection, Worker } from '@temporalio/worker';
+
+let temporal: TestTemporal;
+let orchestrator: Orchestrator;
+let store: Store;
+let directory: string;
+const taskQueue = 'keelson-swept';
+let lines: object[] = [];
+
+beforeAll(async () => {
+  temporal = await openTemporal();
+  directory = await mkdtemp(join(tmpdir(), 'keelson-sweep-'));
+  store = await openSqliteStore({ path: join(directory, 'keelson.db') });
+  orchestrator = createOrchestrator({ address: temporal.address, namespace: 'default', taskQueue });
+});
+afterAll(async () => {
+  await orchestrator.close();
+  await store.close();
+  await temporal.close();
+  await rm(directory, { recursive: true });
+});
+beforeEach(() => {
+  lines = [];
+});
+
+async function addStarted(name: string): Promise<string> {
+  const jobId = `cfs-${name}-${randomBytes(4).toString('hex')}`;
+  const session = await store.sessions.insert({ ...aNewSession(name), jobId });
+  await orchestrator.startSession(toSessionStart(session));
+  await store.sessions.recordDispatched(jobId, 'started');
+  return jobId;
+}
+
+const run = (options: Partial<SweepOptions & { machineLostSeconds: number; limit: number }> = {}) =>
+  sweep(
+    {
+      store,
+      orchestrator,
+      logger: {
+        info: (fields) => void lines.push(fields),
+        warn: (fields) => void lines.push(fields),
+      },
+      now: () => new Date().toISOString(),
+      limit: options.limit ?? 10,
+      machineLostSeconds: options.machineLostSeconds ?? 0,
+    },
+    { dryRun: options.dryRun ?? false },
+    new AbortController().signal,
+  );
+
+const statusOf = async (jobId: string) =>
+  (await temporal.client.workflow.getHandle(jobId).describe()).status.name;
+
+async function endAll(...jobIds: readonly string[]): Promise<void> {
+  for (const jobId of jobIds) {
+    await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, new Date().toISOString());
+    await temporal.client.workflow
+      .getHandle(jobId)
+      .terminate()
+      .catch(() => undefined);
+  }
+}
+
+describe('sweep', () => {
+  test('gives a session that was terminated a workflow again, and leaves one that runs alone', async () => {
+    const [ended, running] = [await addStarted('ended'), await addStarted('running')];
+    await temporal.client.workflow.getHandle(ended).terminate();
+
+    const dry = await run({ dryRun: true });
+    expect(dry).toMatchObject({ examined: 2, entries: [{ act: 'restart', jobId: ended }] });
+    expect(await statusOf(ended)).toBe('TERMINATED');
+
+    expect((await run()).entries).toEqual(dry.entries);
+    expect(await statusOf(ended)).toBe('RUNNING');
+    expect((await run()).entries).toEqual([]);
+    expect(lines).toContainEqual(
+      expect.objectContaining({ act: 'restart', session: 'ended', dryRun: false }),
+    );
+    await endAll(ended, running);
+  });
+
+  test('starts one again that Temporal does not know', async () => {
+    const jobId = `cfs-emptied-0123abcd`;
+    await store.sessions.insert({ ...aNewSession('emptied'), jobId });
+    expect((await run()).examined).toBe(0);
+    await store.sessions.recordDispatched(jobId, 'started');
+    expect((await run()).entries).toMatchObject([{ act: 'restart', jobId }]);
+    expect(await statusOf(jobId)).toBe('RUNNING');
+    await endAll(jobId);
+  });
+
+  test('takes the word of a workflow that has ended and whose record has not', async () => {
+    const outcome = { succeeded: 'unknown', reason: 'JOB_LOST', message: 'It vanished.' } as const;
+    const jobId = await addStarted('closed');
+    const connection = await NativeConnection.connect({ address: temporal.address });
+    const worker = await Worker.create({
+      connection,
+      taskQueue,
+      workflowBundle: { codePath: BUNDLE },
+      activities: { claimSession: () => ({ kind: 'complete', outcome }) },
+    });
+    const handle = temporal.client.workflow.getHandle(jobId);
+    await worker.runUntil(handle.result().catch(() => undefined));
+    await connection.close();
+
+    expect((await run()).entries).toMatchObject([{ act: 'record', jobId }]);
+    const session = await store.sessions.get(jobId);
+    expect(session).toMatchObject({ state: 'complete', outcome });
+  });
+
+  test('tells a session whose machine is gone, where such a time is set', async () => {
+    const jobId = await addStarted('lost');
+    await store.sessions.claim(jobId, { at: new Date().toISOString(), machine: 'm' });
+    await store.sweep.seeMachine('m', '2026-01-01T00:00:00.000Z');
+    expect((await run()).entries).toEqual([]);
+    expect((await run({ machineLostSeconds: 60 })).entries).toMatchObject([
+      { act: 'lose', jobId, why: expect.stringContaining('2026-01-01T00:00:00.000Z') },
+    ]);
+    const { events } = await temporal.client.workflow.getHandle(jobId).fetchHistory();
+    const signals = events?.flatMap(
+      ({ workflowExecutionSignaledEventAttributes: signal }) => signal?.signalName ?? [],
+    );
+    expect(signals).toEqual(['jobLost']);
+    await endAll(jobId);
+  });
+
+  test('removes what sessions that are over left, so many at a time, and says that more is there', async () => {
+    for (const name of ['left-1', 'left-2']) {
+      const { jobId } = await store.sessions.insert(aNewSession(name));
+      await store.stagedFiles.save(jobId, 'inventory', new Uint8Array([1]));
+      await endAll(jobId);
+    }
+    expect(await run({ limit: 1 })).toMatchObject({
+      entries: [{ act: 'remove', session: 'left-1' }],
+      halted: expect.stringContaining('More than 1'),
+    });
+    const last = await run({ limit: 1 });
+    expect(last.entries).toMatchObject([{ act: 'remove', session: 'left-2' }]);
+    expect(last.halted).toBeUndefined();
+    expect((await run()).entries).toEqual([]);
+  });
+
+  test('does nothing in another Temporal, and says what to run', async () => {
+    const jobId = await addStarted('foreign');
+    await temporal.client.workflow.getHandle(jobId).terminate();
+    await store.sweep.rebindTemporal('another');
+    expect(await run()).toMatchObject({
+      examined: 0,
+      entries: [],
+      halted: expect.stringContaining('npm run sweep -- --rebind'),
+    });
+    await store.sweep.rebindTemporal(await orchestrator.namespaceId());
+    expect((await run()).entries).toMatchObject([{ act: 'restart', jobId }]);
+    await endAll(jobId);
+  });
+});

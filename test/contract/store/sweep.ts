@@ -1,0 +1,110 @@
+import { describe, expect, test } from '@jest/globals';
+import { aNewSession, at } from '../../support/store-builders.js';
+import type { Stores } from '../store-contract.js';
+
+export function sweepContract(stores: () => Stores): void {
+  describe('sweep.listUnfinished', () => {
+    test('has what Temporal knows and what is not over, deleted or not, page by page', async () => {
+      const { store } = stores();
+      for (const name of ['a', 'b', 'c', 'new', 'over']) {
+        const { jobId } = await store.sessions.insert(aNewSession(name));
+        if (name !== 'new') await store.sessions.recordDispatched(jobId, 'started');
+      }
+      await store.sessions.claim('cfs-b-0123abcd', { at: at(1) });
+      await store.sessions.requestDelete('b', { at: at(2) });
+      await store.sessions.recordOutcome('cfs-over-0123abcd', { succeeded: 'true' }, at(3));
+
+      const first = await store.sweep.listUnfinished({ limit: 2 });
+      expect(first.items.map(({ name }) => name)).toEqual(['a', 'b']);
+      expect(first.hasMore).toBe(true);
+      const afterId = first.items.at(-1)?.jobId ?? '';
+      const second = await store.sweep.listUnfinished({ limit: 2, afterId });
+      expect(second.items.map(({ name }) => name)).toEqual(['c']);
+      expect(second.hasMore).toBe(false);
+    });
+  });
+
+  describe('sweep.listLeftovers', () => {
+    test('has complete sessions that still hold something, and no others', async () => {
+      const { store } = stores();
+      for (const name of ['clean', 'noted', 'running', 'staged']) {
+        const { jobId } = await store.sessions.insert(aNewSession(name));
+        if (name === 'staged' || name === 'running')
+          await store.stagedFiles.save(jobId, 'inventory', new Uint8Array([1]));
+        if (name === 'noted') await store.resources.note(jobId, 'ims-key', 'k');
+        if (name !== 'running')
+          await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, at(1));
+      }
+      const names = async (limit: number) =>
+        (await store.sweep.listLeftovers(limit)).map(({ name }) => name);
+      expect(await names(9)).toEqual(['noted', 'staged']);
+      expect(await names(1)).toEqual(['noted']);
+    });
+  });
+
+  describe('sweep.bindTemporal', () => {
+    test('keeps the first namespace that any process tells, until it is bound anew', async () => {
+      const { store, other } = stores();
+      const bound = await Promise.all([
+        store.sweep.bindTemporal('a'),
+        other.sweep.bindTemporal('b'),
+      ]);
+      expect(new Set(bound).size).toBe(1);
+      expect(await other.sweep.bindTemporal('c')).toBe(bound[0]);
+      await store.sweep.rebindTemporal('d');
+      expect(await other.sweep.bindTemporal('a')).toBe('d');
+    });
+  });
+
+  describe('sweep.seeMachine', () => {
+    test('keeps when each machine was last seen', async () => {
+      const { store, other } = stores();
+      await store.sweep.seeMachine('m1', at(1));
+      await other.sweep.seeMachine('m2', at(2));
+      await store.sweep.seeMachine('m1', at(3));
+      expect(await store.sweep.listMachines()).toEqual(
+        new Map([
+          ['m1', at(3)],
+          ['m2', at(2)],
+        ]),
+      );
+    });
+  });
+
+  describe('after a restore', () => {
+    test('sweep.attachOnly takes the launch from what is not complete', async () => {
+      const { store } = stores();
+      for (const name of ['a', 'b', 'over']) {
+        const { jobId } = await store.sessions.insert(aNewSession(name));
+        if (name === 'over')
+          await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, at(1));
+      }
+      expect(await store.sweep.attachOnly()).toEqual(['a', 'b']);
+      expect(await store.sweep.attachOnly()).toEqual([]);
+      const launch = { at: at(2), incarnation: 'i' };
+      const { won } = await store.sessions.recordLaunch('cfs-a-0123abcd', launch);
+      expect(won).toBe(false);
+    });
+
+    test('sessions.recordAttach takes over a job that runs, once, with its machine', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      await store.sweep.attachOnly();
+      const attach = { at: at(2), incarnation: 'i', machine: 'm' };
+      expect(await store.sessions.recordAttach(jobId, attach)).toMatchObject({
+        state: 'running',
+        launchedAt: at(2),
+        claimedAt: at(2),
+        incarnation: 'i',
+        machine: 'm',
+      });
+      const again = { at: at(3), incarnation: 'other', machine: 'n' };
+      expect(await store.sessions.recordAttach(jobId, again)).toMatchObject({
+        incarnation: 'i',
+        machine: 'm',
+      });
+      await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, at(4));
+      expect(await store.sessions.recordAttach(jobId, again)).toMatchObject({ state: 'complete' });
+    });
+  });
+}
