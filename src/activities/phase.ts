@@ -105,7 +105,8 @@ async function findOrPlan(
   await attachRecord(dependencies, await getSession(store, jobId), signal);
   const planned = await store.phases.find(jobId, phase);
   if (planned !== undefined) return planned;
-  await resolveConfiguration(dependencies, jobId, signal);
+  const isPlanned = (await store.phases.list(jobId)).length > 0;
+  if (!isPlanned) await resolveConfiguration(dependencies, jobId, signal);
   return findPhase(dependencies, jobId, phase);
 }
 
