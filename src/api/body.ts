@@ -4,6 +4,9 @@ import { invalid, ServiceError } from '../core/errors.js';
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json$/i;
 
+const JSON_SPELLING = 'application/json';
+const decoder = new TextDecoder();
+
 /**
  * Reads the body within the limit and refuses what is not declared as JSON; the route's schema reads it from there.
  * `optional`: an empty body is as good as `{}`.
@@ -18,27 +21,40 @@ export function takeJson(maxBytes: number, { optional = false } = {}): Middlewar
         message: `The content type is "${type}"; this operation takes application/json.`,
       });
     }
-    const headers = new Headers(c.req.raw.headers);
-    if (bytes.length === 0) headers.delete('content-type');
-    else headers.set('content-type', 'application/json');
-    const { url, method, signal } = c.req.raw;
-    c.req.raw = new Request(url, { method, headers, body: bytes, signal });
+    // In the spelling that the router knows.
+    if (type !== '' && type !== JSON_SPELLING) c.req.raw.headers.set('content-type', JSON_SPELLING);
+    const text = bytes.length === 0 ? '{}' : decoder.decode(bytes);
+    // Hono keeps promises there, though its types say text.
+    Object.assign(c.req.bodyCache, { text: Promise.resolve(text) });
     await next();
   };
 }
 
 /** The whole body; the count of what really comes decides, not the length that was announced. */
 export async function readBytes(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
-  const tooLarge = () =>
-    new ServiceError('too_large', `The body is larger than the limit of ${maxBytes} bytes.`);
-  if (Number(request.headers.get('content-length') ?? 0) > maxBytes) throw tooLarge();
+  const announced = request.headers.get('content-length');
+  if (Number(announced ?? 0) > maxBytes) throw tooLarge(maxBytes);
+  if (announced === null) return collect(request.body, maxBytes);
+  // No more than that comes, and this way costs a fraction of the other.
+  const bytes = Buffer.from(await request.arrayBuffer());
+  if (bytes.length > maxBytes) throw tooLarge(maxBytes);
+  return bytes;
+}
+
+async function collect(
+  body: AsyncIterable<Uint8Array> | null,
+  maxBytes: number,
+): Promise<Buffer<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  const body: AsyncIterable<Uint8Array> | null = request.body;
   for await (const chunk of body ?? []) {
     size += chunk.length;
-    if (size > maxBytes) throw tooLarge();
+    if (size > maxBytes) throw tooLarge(maxBytes);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+function tooLarge(maxBytes: number): ServiceError {
+  return new ServiceError('too_large', `The body is larger than the limit of ${maxBytes} bytes.`);
 }
