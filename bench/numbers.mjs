@@ -1,13 +1,15 @@
 /** @param {readonly number[]} values */
 export function summarize(values) {
+  return { median: at(values, 0.5), min: at(values, 0), max: at(values, 1), values };
+}
+
+/** The value below which such a part of all lies, between two of them in proportion. @param {readonly number[]} values @param {number} part */
+export function at(values, part) {
   const sorted = [...values].sort((a, b) => a - b);
-  const at = (/** @type {number} */ part) => {
-    const position = (sorted.length - 1) * part;
-    const below = sorted[Math.floor(position)] ?? NaN;
-    const above = sorted[Math.ceil(position)] ?? NaN;
-    return below + (above - below) * (position - Math.floor(position));
-  };
-  return { median: at(0.5), min: at(0), max: at(1), values };
+  const position = (sorted.length - 1) * part;
+  const below = sorted[Math.floor(position)] ?? NaN;
+  const above = sorted[Math.ceil(position)] ?? NaN;
+  return below + (above - below) * (position - Math.floor(position));
 }
 
 /** @param {number} milliseconds */

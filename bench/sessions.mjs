@@ -1,13 +1,6 @@
-/**
- * What Keelson costs, measured on this machine: `npm run bench`.
- *
- *   --rounds <n>   how often session and shell loop alternate (default 7)
- *   --json         the numbers, for a program
- */
 import { cpSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { createClient } from '../scripts/demo/client.mjs';
 import { removeDemo } from '../scripts/demo/removal.mjs';
 import { startService } from '../scripts/demo/service.mjs';
@@ -20,20 +13,29 @@ import { printReport } from './report.mjs';
 import { runSession } from './session.mjs';
 
 const CONFIGURATION = 'bench';
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '7' },
-    json: { type: 'boolean', default: false },
-  },
-});
 
-/** @param {string} directory @param {AbortSignal} signal */
-async function measure(directory, signal) {
+/**
+ * What a session costs on this machine, over a shell loop that does the same.
+ * @param {{ rounds: number, json: boolean }} options @param {AbortSignal} signal
+ */
+export async function benchSessions(options, signal) {
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-'));
+  try {
+    const result = await measure(directory, options, signal);
+    if (options.json) console.log(JSON.stringify(result, undefined, 2));
+    else printReport(result);
+  } finally {
+    await removeDemo(directory);
+  }
+}
+
+/** @param {string} directory @param {{ rounds: number, json: boolean }} options @param {AbortSignal} signal */
+async function measure(directory, options, signal) {
   const site = await createSite(directory, { outlives: false });
   const service = await startService(directory, site, signal);
   const client = createClient(service.api, signal);
   await client.put(`/v3/configurations/${CONFIGURATION}`, toConfiguration(site));
-  const rounds = await alternate(directory, site, client, signal);
+  const rounds = await alternate(directory, options, site, client, signal);
   const job = await measureJob(site, client, signal);
   const embedded = readMemory(service.pid ?? 0);
   const idle = await measureIdle(directory, service.temporal, signal);
@@ -52,10 +54,11 @@ function toConfiguration({ base, services, inventory }) {
 
 /**
  * One after the other, each first in every second round, on hosts that know nothing yet. The first pair warms up.
- * @param {string} directory @param {Awaited<ReturnType<typeof createSite>>} site
+ * @param {string} directory @param {{ rounds: number, json: boolean }} options
+ * @param {Awaited<ReturnType<typeof createSite>>} site
  * @param {ReturnType<typeof createClient>} client @param {AbortSignal} signal
  */
-async function alternate(directory, site, client, signal) {
+async function alternate(directory, options, site, client, signal) {
   const sessions = [];
   const byHand = [];
   const session = async (/** @type {number} */ round) => {
@@ -73,7 +76,7 @@ async function alternate(directory, site, client, signal) {
   };
   await hand();
   const load = loadavg()[0];
-  for (let round = 1; round <= Number(options.rounds); round += 1) {
+  for (let round = 1; round <= options.rounds; round += 1) {
     if (round % 2 === 0) byHand.push(await hand());
     sessions.push(await session(round));
     if (round % 2 === 1) byHand.push(await hand());
@@ -126,17 +129,4 @@ async function measureJob(site, client, signal) {
         most[part][kind] = Math.max(most[part][kind], now[part][kind]);
   });
   return most;
-}
-
-const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-'));
-const interrupt = new AbortController();
-for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
-  process.on(name, () => interrupt.abort(new Error(`${name}.`)));
-}
-try {
-  const result = await measure(directory, interrupt.signal);
-  if (options.json) console.log(JSON.stringify(result, undefined, 2));
-  else printReport(result);
-} finally {
-  await removeDemo(directory);
 }

@@ -1,0 +1,96 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { printTable, printTitle } from '../../scripts/demo/print.mjs';
+import { readMemory } from '../memory.mjs';
+import { toRow } from './figures.mjs';
+import { COMPLETE_ALL, toFillStatements } from './records.mjs';
+import {
+  measureBulkDelete,
+  measureCreation,
+  measureGet,
+  measureLists,
+  measurePut,
+  measureWalk,
+  putConfiguration,
+} from './requests.mjs';
+import { startApi } from './service.mjs';
+import { openSqlite } from './sqlite.mjs';
+
+const databases = { sqlite: openSqlite };
+
+/**
+ * The API's own figures: no worker, nothing is run, the load comes from this process over loopback.
+ * @param {{ json: boolean, scale: number, database: string | undefined }} options @param {AbortSignal} signal
+ */
+export async function benchApi({ json, scale, database }, signal) {
+  const chosen = Object.entries(databases).filter(([name]) => name === (database ?? name));
+  if (chosen.length === 0) throw new Error(`${database}: no such database.`);
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-api-'));
+  const result = { cores: availableParallelism(), load: loadavg()[0], scale, databases: {} };
+  try {
+    for (const [name, open] of chosen) {
+      const opened = await open(directory);
+      try {
+        Object.assign(result.databases, { [name]: await measure(opened, scale, signal) });
+      } finally {
+        await opened.close();
+      }
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+  if (json) console.log(JSON.stringify(result, undefined, 2));
+  else print(result);
+}
+
+/**
+ * @param {Awaited<ReturnType<typeof openSqlite>>} database @param {number} scale @param {AbortSignal} signal
+ * @returns {Promise<import('./figures.mjs').Figure[]>}
+ */
+async function measure(database, scale, signal) {
+  const api = await startApi(database.data, database.environment, signal);
+  try {
+    const site = { url: api.url, scale, signal };
+    const many = Math.ceil(100_000 * scale);
+    const figures = [];
+    await putConfiguration(site);
+    figures.push(...(await measureCreation(site, 'none')));
+    await database.execute(toFillStatements(0, many));
+    figures.push(
+      ...(await measureCreation(site, String(many))),
+      ...(await measureGet(site, many)),
+      ...(await measurePut(site)),
+      ...(await measureLists(site, many, 10)),
+      ...(await measureWalk(site, many)),
+      toMemory(api.pid, many),
+    );
+    await database.execute([COMPLETE_ALL]);
+    figures.push(...(await measureBulkDelete(site, many)));
+    await database.execute(toFillStatements(many, many * 11));
+    figures.push(...(await measureLists(site, many * 10, 25)));
+    return figures;
+  } finally {
+    await api.close();
+  }
+}
+
+/** @param {number} pid @param {number} stored */
+function toMemory(pid, stored) {
+  const { resident, shared } = readMemory(pid);
+  const what = `resident memory of the API, ${stored} stored`;
+  const more = { proportional: shared / 1e6 };
+  return {
+    ...{ what, value: resident / 1e6, unit: 'MB', most: 200, more },
+    original: '265 MB with its database',
+  };
+}
+
+/** @param {{ cores: number, load: number, databases: Record<string, import('./figures.mjs').Figure[]> }} result */
+function print({ cores, load, databases: measured }) {
+  console.log(`\n${cores} cores, load ${load.toFixed(1)} before; no worker, load from loopback`);
+  for (const [name, figures] of Object.entries(measured)) {
+    printTitle(name);
+    printTable(['', 'measured', 'target', 'original CFS'], figures.map(toRow));
+  }
+}

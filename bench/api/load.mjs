@@ -1,0 +1,111 @@
+import { Agent, request } from 'node:http';
+import { once } from 'node:events';
+import autocannon from 'autocannon';
+import { pause } from '../../scripts/demo/service.mjs';
+
+/**
+ * One request; resolves to the body once all of it is here.
+ * @param {string} url
+ * @param {{ method?: string, body?: unknown, agent?: Agent, headers?: Record<string, string>, raw?: Uint8Array }} [options]
+ */
+export async function send(url, { method = 'GET', body, agent, headers = {}, raw } = {}) {
+  const payload = raw ?? (body === undefined ? undefined : Buffer.from(JSON.stringify(body)));
+  const sent = request(url, {
+    method,
+    ...(agent === undefined ? {} : { agent }),
+    headers: {
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...(payload === undefined ? {} : { 'Content-Length': payload.length }),
+      ...headers,
+    },
+  });
+  sent.end(payload);
+  const [response] = await once(sent, 'response');
+  const parts = [];
+  for await (const part of response) parts.push(part);
+  const answer = Buffer.concat(parts);
+  if (response.statusCode >= 300)
+    throw new Error(`${method} ${url} answered ${response.statusCode}: ${answer}`);
+  return answer;
+}
+
+/** @param {number} [connections] */
+export const createAgent = (connections = Infinity) =>
+  new Agent({ keepAlive: true, maxSockets: connections });
+
+/**
+ * One after the other on one connection; milliseconds.
+ * @param {number} count @param {(agent: Agent, index: number) => Promise<unknown>} act @param {AbortSignal} signal
+ */
+export async function timeInTurn(count, act, signal) {
+  const agent = createAgent(1);
+  const times = [];
+  await act(agent, 0);
+  for (let index = 0; index < count; index += 1) {
+    signal.throwIfAborted();
+    const start = performance.now();
+    await act(agent, index);
+    times.push(performance.now() - start);
+  }
+  agent.destroy();
+  return times;
+}
+
+/**
+ * So many a second, whether the ones before are answered or not. Each is timed from the moment at which it was due, so that a
+ * service that stands still is not asked less for it.
+ * @param {{ rate: number, count: number }} load
+ * @param {(agent: Agent, index: number) => Promise<unknown>} act @param {AbortSignal} signal
+ */
+export async function timeAtRate({ rate, count }, act, signal) {
+  const agent = createAgent();
+  const begin = performance.now();
+  const answers = [];
+  for (let index = 0; index < count; index += 1) {
+    const due = begin + (index * 1000) / rate;
+    const early = due - performance.now();
+    if (early > 0) await pause(signal, early);
+    // The timer rounds up; what it adds is the generator's lateness, not the service's.
+    const start = Math.max(due, Math.min(performance.now(), due + 1));
+    answers.push(act(agent, index).then(() => performance.now() - start));
+  }
+  const times = await Promise.all(answers);
+  agent.destroy();
+  return times;
+}
+
+/**
+ * So many connections, each with one request at a time; answers a second.
+ * @param {string} url
+ * @param {{ connections: number, count: number, method?: string, path: (index: number) => string, body?: (index: number) => unknown }} load
+ */
+export async function countInLoop(url, { connections, count, method = 'GET', path, body }) {
+  let index = 0;
+  /** @param {any} given */
+  const setupRequest = (given) => {
+    index += 1;
+    const content = body?.(index);
+    return {
+      ...given,
+      path: path(index),
+      ...(content === undefined ? {} : { body: JSON.stringify(content) }),
+    };
+  };
+  const headers = body === undefined ? {} : { 'content-type': 'application/json' };
+  const running = autocannon({
+    url,
+    connections,
+    amount: count,
+    requests: [{ method: /** @type {any} */ (method), headers, setupRequest }],
+  });
+  // It notices its own end once a second.
+  const begin = performance.now();
+  let end = begin;
+  running.on('response', () => (end = performance.now()));
+  const result = await running;
+  const seconds = (end - begin) / 1000;
+  if (result.non2xx > 0 || result.errors > 0) {
+    throw new Error(`${method} ${path(0)}: ${result.non2xx} refused, ${result.errors} failed.`);
+  }
+  return result['2xx'] / seconds;
+}

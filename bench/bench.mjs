@@ -1,0 +1,38 @@
+/**
+ * What Keelson costs and what it bears, measured on this machine; docs/performance.md tells what it means.
+ *
+ *   npm run bench                  a session, over a shell loop that does the same
+ *   npm run bench -- api           the API
+ *   --json                         the numbers, for a program
+ *   --rounds <n>                   sessions: how often session and shell loop alternate (default 7)
+ *   --database sqlite|postgres     api: only this one
+ *   --scale <part>                 api: a part of the requests and records, for a look at the bench itself (default 1)
+ */
+import { parseArgs } from 'node:util';
+import { benchApi } from './api/bench-api.mjs';
+import { benchSessions } from './sessions.mjs';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    json: { type: 'boolean', default: false },
+    rounds: { type: 'string', default: '7' },
+    database: { type: 'string' },
+    scale: { type: 'string', default: '1' },
+  },
+});
+const [what = 'sessions', ...rest] = positionals;
+if (!['api', 'sessions'].includes(what) || rest.length > 0) {
+  throw new Error(`${positionals.join(' ')}: neither "api" nor "sessions".`);
+}
+const interrupt = new AbortController();
+for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
+  process.on(name, () => interrupt.abort(new Error(`${name}.`)));
+}
+const { json } = values;
+if (what === 'api') {
+  const scale = Number(values.scale);
+  await benchApi({ json, scale, database: values.database }, interrupt.signal);
+} else {
+  await benchSessions({ json, rounds: Number(values.rounds) }, interrupt.signal);
+}
