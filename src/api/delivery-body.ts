@@ -6,17 +6,25 @@ import { invalid, ServiceError } from '../core/errors.js';
 import { readBytes } from './body.js';
 import { parse } from './validation.js';
 
+const decompress = promisify(gunzip);
+
 const MAX_SENT_BYTES = 1024 * 1024;
 const MAX_BYTES = 8 * 1024 * 1024;
 
+export interface DeliveryBody {
+  readonly bytes: Buffer;
+  /** As it came, where it came compressed. */
+  readonly gzip?: Buffer;
+}
+
 /** The body of a job's request, decompressed, within the limits on both sides. */
-export async function readDelivery(c: Context): Promise<Buffer> {
+export async function readDelivery(c: Context): Promise<DeliveryBody> {
   const bytes = await readBytes(c.req.raw, MAX_SENT_BYTES);
   const encoding = (c.req.header('content-encoding') ?? 'identity').toLowerCase();
-  if (encoding === 'identity') return bytes;
+  if (encoding === 'identity') return { bytes };
   if (encoding !== 'gzip') throw invalid(`The content encoding "${encoding}" is not known.`);
   try {
-    return await promisify(gunzip)(bytes, { maxOutputLength: MAX_BYTES });
+    return { bytes: await decompress(bytes, { maxOutputLength: MAX_BYTES }), gzip: bytes };
   } catch (error) {
     if (isTooLarge(error)) {
       throw new ServiceError('too_large', `The body has more than ${MAX_BYTES} bytes inside.`);
@@ -29,7 +37,7 @@ export async function readJsonDelivery<T extends z.ZodType>(
   c: Context,
   schema: T,
 ): Promise<z.output<T>> {
-  const bytes = await readDelivery(c);
+  const { bytes } = await readDelivery(c);
   return parse(schema, parseJson(bytes.toString()));
 }
 

@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { gunzip, gzip } from 'node:zlib';
+import { gunzip, gzip as gzipCallback } from 'node:zlib';
 import type { Transaction } from 'kysely';
 import { missing } from '../core/errors.js';
 import type { Database } from './database.js';
@@ -7,7 +7,7 @@ import { requireOpen } from './phases.js';
 import type { Schema } from './schema.js';
 import type { AppendResult, LogStore } from './store.js';
 
-const compress = promisify(gzip);
+const compress = promisify(gzipCallback);
 const decompress = promisify(gunzip);
 
 /** Chunks are read so many at a time: many are tiny, and a large one is 1 MiB or so as it lies here. */
@@ -27,7 +27,8 @@ interface Chunk {
 
 export function createLogStore(database: Database): LogStore {
   return {
-    append: (jobId, phase, offset, bytes) => appendLog(database, { jobId, phase }, offset, bytes),
+    append: (jobId, phase, offset, bytes, gzip) =>
+      appendLog(database, { jobId, phase }, offset, bytes, gzip),
     recordGap: (jobId, phase, message) => recordGap(database, { jobId, phase }, message),
     read: (jobId, phase, offset) => readLog(database, { jobId, phase }, offset),
     tail: (jobId, phase, limit) => readTail(database, { jobId, phase }, limit),
@@ -40,6 +41,7 @@ async function appendLog(
   phase: Phase,
   offset: number,
   bytes: Uint8Array,
+  gzip?: Uint8Array,
 ): Promise<AppendResult> {
   for (;;) {
     const { end, isSealed } = await readEnd(database, phase);
@@ -50,7 +52,10 @@ async function appendLog(
     }
     if (offset > end) return { kind: 'mismatch', expected: end };
     const fresh = bytes.subarray(end - offset);
-    if (fresh.length === 0 || (await appendChunk(database, phase, end, fresh))) {
+    if (fresh.length === 0) return { kind: 'stored', end };
+    const isAsItCame = gzip !== undefined && offset === end && gzip.length <= bytes.length;
+    const chunk = { bytes: fresh, gzip: isAsItCame ? gzip : await compress(fresh) };
+    if (await appendChunk(database, phase, end, chunk)) {
       return { kind: 'stored', end: end + fresh.length };
     }
   }
@@ -77,10 +82,9 @@ async function appendChunk(
   { write }: Database,
   { jobId, phase }: Phase,
   from: number,
-  bytes: Uint8Array,
+  { bytes, gzip }: { readonly bytes: Uint8Array; readonly gzip: Uint8Array },
   gap?: string,
 ): Promise<boolean> {
-  const gzipped = await compress(bytes);
   const end = from + bytes.length;
   return write(async (db, emit) => {
     const moved = await db
@@ -93,7 +97,7 @@ async function appendChunk(
       .returning('name')
       .executeTakeFirst();
     if (moved === undefined) return false;
-    const chunk = { job_id: jobId, phase, end_offset: end, size: bytes.length, gzip: gzipped };
+    const chunk = { job_id: jobId, phase, end_offset: end, size: bytes.length, gzip };
     await db
       .insertInto('log_chunks')
       .values({ ...chunk, gap: gap ?? null })
@@ -111,7 +115,8 @@ async function recordGap(database: Database, phase: Phase, message: string): Pro
     const lineBreak = last === undefined || last.bytes.at(-1) === NEWLINE ? '' : '\n';
     const line = Buffer.from(`${lineBreak}${message}\n`);
     if (last !== undefined && last.end !== end) continue;
-    if (await appendChunk(database, phase, end, line, message)) return;
+    const chunk = { bytes: line, gzip: await compress(line) };
+    if (await appendChunk(database, phase, end, chunk, message)) return;
     await database.write((db: Transaction<Schema>) => requireOpen(db, phase.jobId, phase.phase));
   }
 }

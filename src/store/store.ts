@@ -230,9 +230,15 @@ export type AppendResult =
 export interface LogStore {
   /**
    * One transaction: what lies before the end is skipped, the rest stored as one gzip chunk. Sealed: only an identical
-   * repeat of stored bytes is `stored`. No such phase: fault `missing`.
+   * repeat of stored bytes is `stored`. No such phase: fault `missing`. `gzip`: the same bytes, where they came compressed.
    */
-  append(jobId: string, phase: string, offset: number, bytes: Uint8Array): Promise<AppendResult>;
+  append(
+    jobId: string,
+    phase: string,
+    offset: number,
+    bytes: Uint8Array,
+    gzip?: Uint8Array,
+  ): Promise<AppendResult>;
   /** `length` bytes at the end of the log that the platform lost; readers see one line that says so in their place. */
   recordGap(jobId: string, phase: string, message: string): Promise<void>;
   /** The stored bytes from `offset` on, chunk by chunk, as far as they go now. */

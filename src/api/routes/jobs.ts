@@ -116,7 +116,8 @@ async function appendLog(store: Store, c: Context): Promise<Response> {
   }
   const offset = c.req.header('upload-offset') ?? '';
   if (!/^\d{1,15}$/.test(offset)) throw invalid(`Upload-Offset: "${offset}" is not a number.`);
-  const result = await store.logs.append(jobId, name, Number(offset), await readDelivery(c));
+  const { bytes, gzip } = await readDelivery(c);
+  const result = await store.logs.append(jobId, name, Number(offset), bytes, gzip);
   switch (result.kind) {
     case 'stored':
       return c.body(null, 204, { 'Upload-Offset': String(result.end) });

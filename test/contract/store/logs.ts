@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import type { Store } from '../../../src/store/store.js';
 import { addPlannedSession, at, count, readAll } from '../../support/store-builders.js';
@@ -24,6 +25,22 @@ export function logContract(stores: () => Stores): void {
       expect(await append(store, jobId, 11, '')).toEqual({ kind: 'stored', end: 11 });
       expect(await readAll(other.logs.read(jobId, PHASE, 0))).toBe('hello world');
       expect((await store.phases.find(jobId, PHASE))?.logBytes).toBe(11);
+    });
+
+    test('takes what came compressed, also where part of it is there already', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      const lines = Buffer.from('ok: [x1000c0s0b0n0]\n'.repeat(500));
+      const half = lines.length / 2;
+
+      for (const offset of [0, half, half]) {
+        const end = offset + lines.length;
+        const stored = await store.logs.append(jobId, PHASE, offset, lines, gzipSync(lines));
+        expect(stored).toEqual({ kind: 'stored', end });
+      }
+
+      const log = await readAll(store.logs.read(jobId, PHASE, 0));
+      expect(log).toBe(lines.toString() + lines.toString('utf8', half));
     });
 
     test('names the offset where a gap would arise', async () => {
