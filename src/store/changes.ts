@@ -1,3 +1,4 @@
+import type { StoreDialect } from './dialect.js';
 import type { Change } from './store.js';
 
 export interface ChangeFeed {
@@ -8,11 +9,14 @@ export interface ChangeFeed {
 }
 
 /** Own commits go to the listeners at once; `watch` tells those of others, and runs only while somebody listens. */
-export function createChangeFeed(watch: (onChange: () => void) => () => void): ChangeFeed {
+export function createChangeFeed({
+  watch,
+  announce,
+}: Pick<StoreDialect, 'watch' | 'announce'>): ChangeFeed {
   const listeners = new Set<{ readonly notify: (change: Change) => void }>();
   let unwatch: (() => void) | undefined;
 
-  const publish = (changes: readonly Change[]) => {
+  const tell = (changes: readonly Change[]) => {
     for (const change of changes) {
       // Queued, so that a listener that throws does not make a committed write look failed.
       for (const { notify } of listeners) queueMicrotask(() => notify(change));
@@ -24,11 +28,14 @@ export function createChangeFeed(watch: (onChange: () => void) => () => void): C
     unwatch = undefined;
   };
   return {
-    publish,
+    publish(changes) {
+      tell(changes);
+      announce?.(changes);
+    },
     subscribe(notify) {
       const entry = { notify };
       listeners.add(entry);
-      unwatch ??= watch(() => publish([{ kind: 'any' }]));
+      unwatch ??= watch((change) => tell([change]));
       return () => {
         listeners.delete(entry);
         if (listeners.size === 0) close();

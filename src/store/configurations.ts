@@ -37,18 +37,14 @@ export function createConfigurationStore(database: Database): ConfigurationStore
 }
 
 function saveConfiguration(
-  { write }: Database,
+  { dialect, write }: Database,
   configuration: Configuration,
   ifVersion: number | undefined,
 ): Promise<void> {
   const { name } = configuration;
   const document = JSON.stringify(configuration);
   return write(async (db) => {
-    const { revision: version } = await db
-      .updateTable('deployment')
-      .set((eb) => ({ revision: eb('revision', '+', 1) }))
-      .returning('revision')
-      .executeTakeFirstOrThrow();
+    const version = await dialect.nextRevision(db);
     if (ifVersion === undefined) {
       await db
         .insertInto('configurations')

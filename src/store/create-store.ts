@@ -14,7 +14,7 @@ import type { Store } from './store.js';
 import { createSweepStore } from './sweep.js';
 
 export async function createStore(dialect: StoreDialect): Promise<Store> {
-  const feed = createChangeFeed(dialect.watch);
+  const feed = createChangeFeed(dialect);
   const database = await openDatabase(dialect, feed);
   return {
     sessions: createSessionStore(database),
@@ -36,9 +36,10 @@ export async function createStore(dialect: StoreDialect): Promise<Store> {
       database.read(async (db) => {
         await sql`select 1`.execute(db);
       }),
-    close() {
+    async close() {
       feed.close();
-      return database.close();
+      await database.close();
+      await dialect.close?.();
     },
   };
 }

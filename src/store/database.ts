@@ -54,7 +54,17 @@ export async function openDatabase(dialect: StoreDialect, feed: ChangeFeed): Pro
 
 /** In one transaction, so that of several processes that start at once one migrates and the others find it done. */
 async function migrate(writer: Connection, dialect: StoreDialect): Promise<void> {
-  await writer.transaction().execute(async (db) => {
+  const own = dialect.migrator && new Kysely<Schema>({ dialect: dialect.migrator });
+  try {
+    await migrateBy(own ?? writer, dialect);
+  } finally {
+    await own?.destroy();
+  }
+}
+
+async function migrateBy(connection: Connection, dialect: StoreDialect): Promise<void> {
+  await connection.transaction().execute(async (db) => {
+    await dialect.beforeMigration?.(db);
     const migrator = new Migrator({
       db,
       provider: { getMigrations: () => Promise.resolve(createMigrations(dialect)) },

@@ -1,6 +1,7 @@
-import type { Dialect, Expression, SqlBool } from 'kysely';
-import type { ColumnDataType, RawBuilder } from 'kysely';
+import type { ColumnDataType, Dialect, Expression, Kysely, RawBuilder, SqlBool } from 'kysely';
 import type { ServiceError } from '../core/errors.js';
+import type { Schema } from './schema.js';
+import type { Change } from './store.js';
 
 /** All in which the databases differ. */
 export interface StoreDialect {
@@ -8,18 +9,27 @@ export interface StoreDialect {
   readonly writer: Dialect;
   /** For single reads, so that they never wait for a transaction. */
   readonly reader: Dialect;
+  /** For migrations, where they need another one; closed after them. */
+  readonly migrator?: Dialect;
   readonly types: {
     /** Compares by code point. */
     readonly text: RawBuilder<unknown>;
     readonly bytes: ColumnDataType;
   };
-  /** Whether transactions come one after the other anyway, so that those which wait may share a commit. */
+  /** Whether transactions come one after the other anyway: those which wait may share a commit, and no row needs a lock. */
   readonly hasOneWriter: boolean;
-  /** Whether a queue is read with `for update skip locked`; a database with one writer needs none. */
-  readonly skipsLocked: boolean;
   contains(text: Expression<string>, part: string): Expression<SqlBool>;
   /** A database that does not answer, and a key that refers to nothing, as faults; undefined: a defect of ours. */
   toFault(error: unknown): ServiceError | undefined;
+  /** Within the migrating transaction, first: one process at a time, on a server that fits. */
+  readonly beforeMigration?: (db: Kysely<Schema>) => Promise<void>;
+  readonly createRevision: (db: Kysely<unknown>) => Promise<void>;
+  /** No number comes twice. */
+  readonly nextRevision: (db: Kysely<Schema>) => Promise<number>;
+  /** After own commits, where others do not learn of them by themselves. */
+  readonly announce?: (changes: readonly Change[]) => void;
   /** Calls back soon after others have committed. Returns how to stop. */
-  readonly watch: (onChange: () => void) => () => void;
+  readonly watch: (onChange: (change: Change) => void) => () => void;
+  /** After the last commit. */
+  readonly close?: () => Promise<void>;
 }

@@ -16,6 +16,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
 
 async function createInitial(db: Kysely<unknown>, dialect: StoreDialect): Promise<void> {
   await createDeployment(db, dialect);
+  await dialect.createRevision(db);
   await createSessions(db, dialect);
   await createSessionIndexes(db);
   await createTags(db, dialect);
@@ -137,7 +138,7 @@ async function createDocuments(db: Kysely<unknown>, { types }: StoreDialect): Pr
   await db.schema
     .createTable('configurations')
     .addColumn('name', text, (column) => column.primaryKey().notNull())
-    .addColumn('version', 'integer', (column) => column.notNull())
+    .addColumn('version', 'bigint', (column) => column.notNull())
     .addColumn('document', text, (column) => column.notNull())
     .execute();
   await db.schema
@@ -181,12 +182,12 @@ async function createHostResults(db: Kysely<unknown>, { types }: StoreDialect): 
     .addColumn('position', 'integer', (column) => column.notNull())
     .addColumn('host', text, (column) => column.notNull())
     .addColumn('phase', text, (column) => column.notNull())
-    .addColumn('sequence', 'integer', (column) => column.notNull())
-    .addColumn('ok', 'integer', (column) => column.notNull())
-    .addColumn('changed', 'integer', (column) => column.notNull())
-    .addColumn('failed', 'integer', (column) => column.notNull())
-    .addColumn('skipped', 'integer', (column) => column.notNull())
-    .addColumn('unreachable', 'integer', (column) => column.notNull())
+    .addColumn('sequence', 'bigint', (column) => column.notNull())
+    .addColumn('ok', 'bigint', (column) => column.notNull())
+    .addColumn('changed', 'bigint', (column) => column.notNull())
+    .addColumn('failed', 'bigint', (column) => column.notNull())
+    .addColumn('skipped', 'bigint', (column) => column.notNull())
+    .addColumn('unreachable', 'bigint', (column) => column.notNull())
     .addColumn('incomplete', 'integer', (column) => column.notNull())
     .addColumn('task', text)
     .addColumn('message', text)

@@ -7,7 +7,8 @@ export function createOptionStore({ read, write }: Database): OptionStore {
     get: () => read(readOptions),
     patch: (changes) =>
       write(async (db) => {
-        for (const [name, change] of Object.entries(changes)) {
+        // In one order, so that two of these wait for each other and never in a circle.
+        for (const [name, change] of Object.entries(changes).sort(byName)) {
           const value = JSON.stringify(change);
           await db
             .insertInto('options')
@@ -18,6 +19,10 @@ export function createOptionStore({ read, write }: Database): OptionStore {
         return readOptions(db);
       }),
   };
+}
+
+function byName([left]: [string, unknown], [right]: [string, unknown]): number {
+  return left < right ? -1 : 1;
 }
 
 /** A name that this version does not know (stored by a later one) is left alone. */

@@ -23,6 +23,8 @@ export function createResourceStore({ read, write }: Database): ResourceStore {
           .select(['kind', 'key'])
           .where('job_id', '=', jobId)
           .orderBy('position')
+          .orderBy('kind')
+          .orderBy('key')
           .execute(),
       ),
     remove: (jobId, kind, key) =>

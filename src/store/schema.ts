@@ -28,7 +28,7 @@ export type HostResultRow = Selectable<HostResultTable>;
 interface DeploymentTable {
   id: number;
   deployment_id: string;
-  /** Rises with each write of a configuration, so that no version comes twice, not even after a removal. */
+  /** Rises with each write of a configuration, so that no version comes twice, not even after a removal. PostgreSQL counts by a sequence. */
   revision: number;
   /** Of the Temporal namespace that has this deployment's workflows. */
   temporal_namespace_id: string | null;

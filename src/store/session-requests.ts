@@ -136,6 +136,8 @@ async function deleteBatch(
       .where(matches)
       .orderBy('name')
       .limit(DELETE_BATCH)
+      // In one order, so that two of these wait for each other and never in a circle.
+      .$if(!dialect.hasOneWriter, (query) => query.forNoKeyUpdate())
       .execute();
     if (found.length === 0) return { deleted: [], lastName: undefined };
     const jobIds = found.map(({ job_id: jobId }) => jobId);

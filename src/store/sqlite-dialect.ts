@@ -42,10 +42,17 @@ export function createSqliteDialect({ writer, reader }: SqliteConnections): Stor
     reader: createDialect(reader),
     types: { text: sql`text`, bytes: 'blob' },
     hasOneWriter: true,
-    skipsLocked: false,
     contains: (text, part) => sql`instr(${text}, ${part}) > 0`,
+    createRevision: () => Promise.resolve(),
+    nextRevision: async (db) => {
+      const query = db
+        .updateTable('deployment')
+        .set((eb) => ({ revision: eb('revision', '+', 1) }))
+        .returning('revision');
+      return (await query.executeTakeFirstOrThrow()).revision;
+    },
     toFault,
-    watch: (onChange) => watchDataVersion(writer, onChange),
+    watch: (onChange) => watchDataVersion(writer, () => onChange({ kind: 'any' })),
   };
 }
 

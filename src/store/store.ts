@@ -146,7 +146,7 @@ export interface CancelWish {
 
 export interface StoredConfiguration {
   readonly configuration: Configuration;
-  /** Rises with each write. */
+  /** Another one with each write; none comes twice. */
   readonly version: number;
 }
 

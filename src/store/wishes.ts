@@ -50,7 +50,7 @@ function takeWishes(
   { now, leaseUntil, limit }: Parameters<SessionStore['takeWishes']>[0],
 ) {
   return write(async (db) => {
-    const due = db
+    const due = await db
       .selectFrom('sessions')
       .select('job_id')
       .where(isWish)
@@ -58,11 +58,14 @@ function takeWishes(
       .orderBy('wish_at')
       .orderBy('created_at')
       .limit(limit)
-      .$if(dialect.skipsLocked, (query) => query.forUpdate().skipLocked());
+      .$if(!dialect.hasOneWriter, (query) => query.forNoKeyUpdate().skipLocked())
+      .execute();
+    if (due.length === 0) return [];
+    const jobIds = due.map(({ job_id: jobId }) => jobId);
     const rows = await db
       .updateTable('sessions')
       .set({ wish_at: leaseUntil })
-      .where('job_id', 'in', due)
+      .where('job_id', 'in', jobIds)
       .returningAll()
       .execute();
     return rows.sort((left, right) => (left.created_at < right.created_at ? -1 : 1)).map(toSession);

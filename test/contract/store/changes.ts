@@ -47,7 +47,7 @@ export function changeContract(stores: () => Stores): void {
       await other.sessions.insert(aNewSession('a'));
 
       await waitFor(() => changes.length > 0, { timeoutMs: 2_000 });
-      expect(changes[0]).toEqual({ kind: 'any' });
+      expect(changes.map(({ kind }) => kind)).toContainEqual(expect.stringMatching(/^(any|wish)$/));
     });
 
     test('wakes a taker for the cancel that came during a start', async () => {

@@ -1,0 +1,102 @@
+import type { PostgresPool, PostgresPoolClient } from 'kysely';
+import { type ClientConfig, Pool, types } from 'pg';
+import { isUnfit } from './postgres-faults.js';
+
+export interface PostgresOptions {
+  readonly url: string;
+  /** Instead of the one in the URL. */
+  readonly password?: string;
+  /** Connections of this process, besides the one that listens. */
+  readonly poolSize?: number;
+}
+
+/** To connect, and to get one of the pool's: a request rather hears 503 than waits longer. */
+const CONNECT_TIMEOUT_MS = 5_000;
+/** On the server; what waits for a lock ends first and says so. */
+const LOCK_TIMEOUT_MS = 8_000;
+const STATEMENT_TIMEOUT_MS = 10_000;
+/** In this process, for a server that says nothing at all. */
+const ANSWER_TIMEOUT_MS = 12_000;
+/** A process that stands still inside a transaction loses its locks. */
+const IDLE_IN_TRANSACTION_MS = 30_000;
+const POOL_SIZE = 10;
+
+export function createPool(options: PostgresOptions, onError: (error: Error) => void): Pool {
+  const pool = new Pool({
+    ...toClientConfig(options),
+    max: options.poolSize ?? POOL_SIZE,
+    lock_timeout: LOCK_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    query_timeout: ANSWER_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+  });
+  // An idle connection that breaks is replaced by the next use; unheard, the event would end the process.
+  pool.on('error', onError);
+  return pool;
+}
+
+/** One connection without limits of time: another process may migrate for long. */
+export function createMigrationPool(options: PostgresOptions): Pool {
+  const pool = new Pool({ ...toClientConfig(options), max: 1 });
+  pool.on('error', () => undefined);
+  return pool;
+}
+
+export function toClientConfig({ url, password }: PostgresOptions): ClientConfig {
+  return {
+    connectionString: password === undefined ? url : withPassword(url, password),
+    application_name: 'keelson',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    types: { getTypeParser },
+  };
+}
+
+/** The pool as Kysely wants it. A connection that has failed as such is not used again, nor may its failing end the process. */
+export function toKyselyPool(pool: Pool): PostgresPool {
+  return {
+    options: {},
+    async connect() {
+      const client = await pool.connect();
+      let isBroken = false;
+      const onError = () => {
+        isBroken = true;
+      };
+      client.on('error', onError);
+      const query = async (sql: string, parameters: readonly unknown[]) => {
+        // What follows a silence would wait as long again: the roll-back of what has failed.
+        if (isBroken) throw new Error('Connection terminated');
+        try {
+          return await client.query(sql, [...parameters]);
+        } catch (error) {
+          isBroken ||= isUnfit(error);
+          throw error;
+        }
+      };
+      return {
+        query: query as unknown as PostgresPoolClient['query'],
+        release(discard = false) {
+          client.off('error', onError);
+          client.release(discard || isBroken);
+        },
+      };
+    },
+    end: async () => {
+      // Two instances of Kysely share the pool, and each ends it.
+      if (!pool.ending) await pool.end();
+    },
+  };
+}
+
+/** Sizes and counts are far from 2^53. */
+function getTypeParser(oid: Parameters<typeof types.getTypeParser>[0], format?: 'text' | 'binary') {
+  return oid === types.builtins.INT8
+    ? (text: string) => Number(text)
+    : (types.getTypeParser(oid, format ?? 'text') as (text: string) => unknown);
+}
+
+function withPassword(url: string, password: string): string {
+  const parsed = new URL(url);
+  parsed.password = encodeURIComponent(password);
+  return parsed.href;
+}

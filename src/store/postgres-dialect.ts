@@ -1,0 +1,61 @@
+import { type Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
+import type { Pool } from 'pg';
+import type { StoreDialect } from './dialect.js';
+import { toKyselyPool } from './postgres-connection.js';
+import { toFault } from './postgres-faults.js';
+import type { Notices } from './postgres-notices.js';
+import type { Schema } from './schema.js';
+
+/** Any number that nobody else takes; Kysely's own lock is given back before the commit. */
+const MIGRATION_LOCK = 5_147_211_904;
+
+export interface PostgresParts {
+  readonly pool: Pool;
+  readonly migrationPool: Pool;
+  readonly notices: Notices;
+}
+
+export function createPostgresDialect({
+  pool,
+  migrationPool,
+  notices,
+}: PostgresParts): StoreDialect {
+  const dialect = new PostgresDialect({ pool: toKyselyPool(pool) });
+  return {
+    writer: dialect,
+    reader: dialect,
+    migrator: new PostgresDialect({ pool: toKyselyPool(migrationPool) }),
+    types: { text: sql`text collate "C"`, bytes: 'bytea' },
+    hasOneWriter: false,
+    contains: (text, part) => sql`strpos(${text}, ${part}) > 0`,
+    // A row that every writer of a configuration updates would let them commit one by one.
+    createRevision: async (db) => {
+      await sql`create sequence configuration_revision`.execute(db);
+    },
+    nextRevision: async (db) => {
+      const { rows } = await sql<{ revision: number }>`
+        select nextval('configuration_revision') as revision`.execute(db);
+      return rows[0]?.revision ?? 0;
+    },
+    beforeMigration: async (db) => {
+      await refuseUnfitServer(db);
+      await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(db);
+    },
+    toFault,
+    announce: (changes) => notices.announce(changes),
+    watch: (onChange) => notices.watch(onChange),
+    close: () => notices.close(),
+  };
+}
+
+async function refuseUnfitServer(db: Kysely<Schema> | Transaction<Schema>): Promise<void> {
+  const { rows } = await sql<{ version: number; encoding: string }>`
+    select current_setting('server_version_num')::int as version, current_setting('server_encoding') as encoding`.execute(
+    db,
+  );
+  const { version = 0, encoding } = rows[0] ?? {};
+  if (version < 140_000) throw new Error('DATABASE_URL: PostgreSQL 14 or newer is needed.');
+  if (encoding !== 'UTF8') {
+    throw new Error(`DATABASE_URL: the database is encoded in ${encoding}; it must be UTF8.`);
+  }
+}
