@@ -6,7 +6,7 @@ import { delimiter, join } from 'node:path';
 export interface Config {
   /** Holds the embedded database, jobs, keys and Temporal's file. */
   readonly dataDirectory: string;
-  readonly databasePath: string;
+  readonly database: DatabaseConfig;
   readonly api: ApiConfig;
   readonly temporal: TemporalConfig;
   readonly runner: RunnerConfig;
@@ -14,6 +14,15 @@ export interface Config {
   readonly masterKeyFile: string;
   readonly logLevel: string;
 }
+
+export type DatabaseConfig =
+  | { readonly kind: 'sqlite'; readonly path: string }
+  | {
+      readonly kind: 'postgres';
+      readonly url: string;
+      readonly password?: string;
+      readonly poolSize: number;
+    };
 
 export interface Address {
   readonly host: string;
@@ -75,6 +84,10 @@ export interface SourceConfig {
 /** Every variable that is read, with what the README says of it. */
 export const VARIABLES = {
   KEELSON_DATA: 'data directory; default `./data`',
+  DATABASE_URL:
+    '`postgresql://user@host/name?sslmode=verify-full` of a PostgreSQL 14 or newer; absent: SQLite in the data directory',
+  DATABASE_PASSWORD_FILE: 'the password for it, instead of one in the URL',
+  DATABASE_POOL_SIZE: 'connections to it of one process, besides one that listens; default 10',
   KEELSON_CACHE: 'tools that the set-up installed; default below the user’s cache directory',
   API_LISTEN:
     'host:port of the API; default `127.0.0.1:8080`; other than loopback needs AUTH_TOKENS_FILE or AUTH',
@@ -122,7 +135,7 @@ export function parseConfig(environment: Environment): Config {
   const dataDirectory = get('KEELSON_DATA') ?? './data';
   return {
     dataDirectory,
-    databasePath: join(dataDirectory, 'keelson.db'),
+    database: parseDatabase(get, dataDirectory),
     api: parseApi(get),
     temporal: {
       ...optional('address', get('TEMPORAL_ADDRESS')),
@@ -150,6 +163,26 @@ export function toUrl({ host, port }: Address): string {
 }
 
 type Get = (name: Variable) => string | undefined;
+
+function parseDatabase(get: Get, dataDirectory: string): DatabaseConfig {
+  const url = get('DATABASE_URL');
+  const passwordFile = parseFile('DATABASE_PASSWORD_FILE', get);
+  const poolSize = parseInteger('DATABASE_POOL_SIZE', get('DATABASE_POOL_SIZE') ?? '10', 1);
+  if (url === undefined) return { kind: 'sqlite', path: join(dataDirectory, 'keelson.db') };
+  // Not shown: it may hold a password.
+  if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol))
+    throw new Error('DATABASE_URL: not a postgresql:// URL.');
+  if (passwordFile !== undefined && new URL(url).password !== '')
+    throw new Error('DATABASE_URL and DATABASE_PASSWORD_FILE: only one may hold a password.');
+  return {
+    kind: 'postgres',
+    url,
+    ...(passwordFile === undefined
+      ? {}
+      : { password: readFileSync(passwordFile, 'utf8').replace(/\r?\n$/, '') }),
+    poolSize,
+  };
+}
 
 function parseApi(get: Get): ApiConfig {
   const listen = parseAddress('API_LISTEN', get('API_LISTEN') ?? '127.0.0.1:8080');

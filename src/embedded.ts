@@ -6,7 +6,7 @@ import { parseConfig, type Config } from './config.js';
 import { startDevServer } from './process/dev-server.js';
 import { createLogger, installRuntime, type Logger } from './process/logger.js';
 import { isProgram, runService, type Service } from './process/run.js';
-import { openSqliteStore } from './store/sqlite.js';
+import { openStore } from './store/open.js';
 import { startWorker } from './worker.js';
 
 /**
@@ -30,7 +30,7 @@ export async function startEmbedded(config: Config, logger: Logger): Promise<Ser
   try {
     const temporal =
       config.runner.kind === 'none' ? undefined : await findTemporal(config, logger, open);
-    const store = await open(openSqliteStore({ path: config.databasePath }));
+    const store = await open(openStore(config.database, logger));
     const shared = { config, store, logger };
     const api = await open(startApi({ ...shared, ...temporal }));
     const worker =

@@ -14,7 +14,7 @@ import { startRetention } from './process/retention.js';
 import { isProgram, runService, type Service } from './process/run.js';
 import { createGitSource, createHardwareSource } from './process/sources.js';
 import { createLocalRunner } from './runner/local.js';
-import { openSqliteStore } from './store/sqlite.js';
+import { openStore } from './store/open.js';
 import type { Store } from './store/store.js';
 
 export interface WorkerDependencies {
@@ -132,7 +132,7 @@ async function main(): Promise<void> {
     if (address === undefined)
       throw new Error('TEMPORAL_ADDRESS: a worker of its own needs a Temporal service.');
     installRuntime(logger);
-    const store = await openSqliteStore({ path: config.databasePath });
+    const store = await openStore(config.database, logger);
     const jobUrl = config.api.jobUrl ?? toUrl(config.api.jobListen ?? config.api.listen);
     const worker = await startWorker({ config, store, logger, temporalAddress: address, jobUrl });
     return {

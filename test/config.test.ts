@@ -20,7 +20,7 @@ describe('parseConfig', () => {
 
     expect(config).toEqual({
       dataDirectory: './data',
-      databasePath: 'data/keelson.db',
+      database: { kind: 'sqlite', path: 'data/keelson.db' },
       masterKeyFile: 'data/master.key',
       logLevel: 'info',
       api: {
@@ -88,9 +88,29 @@ describe('parseConfig', () => {
   test('derives the places of the data directory', () => {
     const config = parseConfig({ KEELSON_DATA: '/srv/keelson' });
 
-    expect(config.databasePath).toBe('/srv/keelson/keelson.db');
+    expect(config.database).toEqual({ kind: 'sqlite', path: '/srv/keelson/keelson.db' });
     expect(config.masterKeyFile).toBe('/srv/keelson/master.key');
     expect(config.runner.jobsDirectory).toBe('/srv/keelson/jobs');
+  });
+
+  test('takes a PostgreSQL, with a password from a file or from the URL, not from both', () => {
+    const passwordFile = join(directory, 'password');
+    writeFileSync(passwordFile, 'p w\n');
+    const url = 'postgresql://keelson@db/keelson';
+    const withPassword = 'postgresql://keelson:planted@db/keelson';
+
+    expect(
+      parseConfig({ DATABASE_URL: url, DATABASE_PASSWORD_FILE: passwordFile }).database,
+    ).toEqual({ kind: 'postgres', url, password: 'p w', poolSize: 10 });
+    expect(parseConfig({ DATABASE_URL: withPassword, DATABASE_POOL_SIZE: '3' }).database).toEqual({
+      kind: 'postgres',
+      url: withPassword,
+      poolSize: 3,
+    });
+    expect(() =>
+      parseConfig({ DATABASE_URL: withPassword, DATABASE_PASSWORD_FILE: passwordFile }),
+    ).toThrow(/only one may hold a password/);
+    expect(() => parseConfig({ DATABASE_URL: 'x://u:planted@h' })).not.toThrow(/planted/);
   });
 
   test('takes an empty variable for an absent one', () => {
@@ -130,6 +150,10 @@ describe('parseConfig', () => {
   });
 
   test.each([
+    ['DATABASE_URL', 'db.example.org'],
+    ['DATABASE_URL', 'mysql://user:planted@db/keelson'],
+    ['DATABASE_PASSWORD_FILE', '/nowhere'],
+    ['DATABASE_POOL_SIZE', '0'],
     ['API_LISTEN', 'localhost'],
     ['API_LISTEN', ':8080'],
     ['API_LISTEN', '127.0.0.1:65536'],

@@ -17,7 +17,7 @@ import { readMasterKey } from '../process/keys.js';
 import { createLogger, type Logger } from '../process/logger.js';
 import { isProgram, runService, type Service } from '../process/run.js';
 import { createGitSource } from '../process/sources.js';
-import { openSqliteStore } from '../store/sqlite.js';
+import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
 import { createApp, createJobApp } from './app.js';
 import { parseTokens, type Auth } from './auth.js';
@@ -139,7 +139,7 @@ async function main(): Promise<void> {
     const address = config.runner.kind === 'none' ? undefined : config.temporal.address;
     if (address === undefined && config.runner.kind !== 'none')
       throw new Error('TEMPORAL_ADDRESS: an API of its own needs a Temporal service.');
-    const store = await openSqliteStore({ path: config.databasePath });
+    const store = await openStore(config.database, logger);
     const temporal = address === undefined ? {} : { temporalAddress: address };
     const api = await startApi({ config, store, logger, ...temporal });
     return {
