@@ -4,6 +4,7 @@ import gzip
 import http.client
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -27,6 +28,13 @@ class Unavailable(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: http.client.HTTPMessage
+    body: bytes
+
+
 class Api:
     """Keeps one connection open, and one request in flight."""
 
@@ -41,22 +49,30 @@ class Api:
 
     def put(self, suffix: str, body: Mapping[str, Any], timeout_seconds: float) -> None:
         headers = {"Content-Type": "application/json"}
-        status, answer = self._send(
-            "PUT", suffix, json.dumps(body).encode(), headers, timeout_seconds
-        )
-        if status // 100 != 2:
-            raise to_unavailable(status, answer)
+        answer = self._send("PUT", suffix, json.dumps(body).encode(), headers, timeout_seconds)
+        if answer.status // 100 != 2:
+            raise to_unavailable(answer)
 
     def append_log(self, offset: int, data: bytes, timeout_seconds: float) -> int:
         """Answers the offset at which to go on."""
         headers = {"Content-Type": "application/partial-upload", "Upload-Offset": str(offset)}
-        status, answer = self._send("PATCH", "/log", data, headers, timeout_seconds)
-        expected = answer.get("Upload-Offset", "")
-        if status // 100 == 2:
+        answer = self._send("PATCH", "/log", data, headers, timeout_seconds)
+        expected = answer.headers.get("Upload-Offset", "")
+        if answer.status // 100 == 2:
             return int(expected) if expected.isdigit() else offset + len(data)
-        if status == 409 and expected.isdigit() and int(expected) != offset:
+        if answer.status == 409 and expected.isdigit() and int(expected) != offset:
             return int(expected)
-        raise to_unavailable(status, answer)
+        raise to_unavailable(answer)
+
+    def await_release(self, wait_seconds: int, timeout_seconds: float) -> bool:
+        """Whether the hold is released; answered at once when it is, else after the wait."""
+        answer = self._send("GET", f"/hold?wait={wait_seconds}", b"", {}, timeout_seconds)
+        if answer.status != 200:
+            raise to_unavailable(answer)
+        try:
+            return bool(json.loads(answer.body)["released"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise Unavailable(repr(error)) from error
 
     def close(self) -> None:
         if self._connection is not None:
@@ -70,23 +86,23 @@ class Api:
         body: bytes,
         headers: Mapping[str, str],
         timeout_seconds: float,
-    ) -> tuple[int, http.client.HTTPMessage]:
+    ) -> Answer:
+        sent: dict[str, str] = {**headers, "Authorization": f"Bearer {self._token}"}
+        packed = None
+        if body:
+            packed = gzip.compress(body, 3)
+            sent["Content-Encoding"] = "gzip"
         try:
             connection = self._open(timeout_seconds)
-            connection.request(
-                method,
-                self._path + suffix,
-                gzip.compress(body, 3),
-                {**headers, "Content-Encoding": "gzip", "Authorization": f"Bearer {self._token}"},
-            )
+            connection.request(method, self._path + suffix, packed, sent)
             response = connection.getresponse()
-            response.read()
+            answer = Answer(response.status, response.headers, response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.close()
             raise Unavailable(repr(error)) from error
-        if response.status in REFUSALS:
-            raise Refused(response.status)
-        return response.status, response.headers
+        if answer.status in REFUSALS:
+            raise Refused(answer.status)
+        return answer
 
     def _open(self, timeout_seconds: float) -> http.client.HTTPConnection:
         if self._connection is None:
@@ -96,6 +112,6 @@ class Api:
         return self._connection
 
 
-def to_unavailable(status: int, answer: http.client.HTTPMessage) -> Unavailable:
-    wait = answer.get("Retry-After", "")
-    return Unavailable(f"HTTP {status}", float(wait) if wait.isdigit() else 0)
+def to_unavailable(answer: Answer) -> Unavailable:
+    wait = answer.headers.get("Retry-After", "")
+    return Unavailable(f"HTTP {answer.status}", float(wait) if wait.isdigit() else 0)

@@ -2,8 +2,8 @@
 
 A thread of its own reads the log file by offset, so that an API that is slow or away neither slows
 the phase nor costs memory. One request is in flight at a time: the start, then the log, host
-results as they change, and at the end what is left of the log, all host results (the last batch
-marked `final`), and the end.
+results as they change, a hold, and at the end what is left of the log, all host results (the last
+batch marked `final`), and the end.
 """
 
 import random
@@ -49,6 +49,7 @@ class Delivery:
         self._sequence = 0
         self._batches: list[dict[str, Any]] = []
         self._is_collected = False
+        self._hold: Mapping[str, Any] | None = None
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._done = threading.Event()
@@ -68,6 +69,11 @@ class Delivery:
         self._written = size
         if was_idle or size - self._offset >= CHUNK_BYTES:
             self._wake.set()
+
+    def hold(self, report: Mapping[str, Any]) -> None:
+        """Told when the log, and the host results so far, have been taken."""
+        self._hold = report
+        self._wake.set()
 
     def finish(
         self, ended: Mapping[str, Any], wait_seconds: float, is_hurried: Callable[[], bool]
@@ -112,6 +118,8 @@ class Delivery:
         self._collect_hosts(is_over)
         if self._batches:
             return self._put_hosts
+        if self._hold is not None and pending == 0:
+            return self._put_hold
         return self._put_end if is_over else None
 
     def _collect_hosts(self, is_final: bool) -> None:
@@ -143,6 +151,13 @@ class Delivery:
         self._api.put("/hosts", {"sequence": self._sequence, **batch}, timeout_seconds)
         self._batches.pop(0)
         self.has_final_hosts = bool(batch["final"])
+
+    def _put_hold(self, timeout_seconds: float) -> None:
+        hold = self._hold
+        self._api.put("/hold", hold or {}, timeout_seconds)
+        # Another may have come meanwhile.
+        if self._hold is hold:
+            self._hold = None
 
     def _put_end(self, timeout_seconds: float) -> None:
         self._api.put("", self._ended or {}, timeout_seconds)

@@ -14,6 +14,8 @@ class Phase:
     name: str
     kind: str
     timeout_seconds: float
+    # How long the phase is held where it fails; 0 = not at all.
+    debug_wait_seconds: float
     fields: Mapping[str, Any]
 
 
@@ -23,7 +25,6 @@ class Job:
     session_name: str
     inventory_type: str
     phases: tuple[Phase, ...]
-    debug_on_failure: bool
     grace_seconds: float
     report_wait_seconds: float
     api_url: str | None
@@ -44,7 +45,6 @@ def read_job(path: Path) -> Job:
         session_name=raw.get("session_name", ""),
         inventory_type=raw.get("inventory_type", ""),
         phases=tuple(to_phase(phase) for phase in raw["phases"]),
-        debug_on_failure=bool(raw.get("debug_on_failure", False)),
         grace_seconds=float(raw.get("grace_seconds", 30)),
         report_wait_seconds=float(raw.get("report_wait_seconds", 60)),
         api_url=raw.get("api_url"),
@@ -54,4 +54,10 @@ def read_job(path: Path) -> Job:
 
 
 def to_phase(raw: Mapping[str, Any]) -> Phase:
-    return Phase(raw["name"], raw["kind"], float(raw.get("timeout_seconds", 0)), raw)
+    return Phase(
+        name=raw["name"],
+        kind=raw["kind"],
+        timeout_seconds=float(raw.get("timeout_seconds", 0)),
+        debug_wait_seconds=float(raw.get("debug_wait_seconds", 0)),
+        fields=raw,
+    )

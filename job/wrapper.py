@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import sys
 import time
 import traceback
@@ -13,6 +14,7 @@ from .command import clean_up, run_command
 from .context import Context
 from .delivery import Delivery
 from .directory import JobDirectory, PhaseState, to_time, write_atomically
+from .hold import Hold, write_shell
 from .output import Output
 from .plan import read_job
 from .process import become_subreaper, end_descendants, read_name, start_child
@@ -21,6 +23,14 @@ from .report import Host, read_results, render_report
 from .signals import Signals
 from .watch import Ended, Watch
 
+# A calendar ends too.
+MAX_HOLD_SECONDS = 10 * 365 * 86_400
+HOLD_ENDS = {
+    "released": "it was released",
+    "complete": "the file was made",
+    "over": "its time is over",
+    "stopped": "the job was told to stop",
+}
 # Processes that are named where some could not be ended.
 MAX_SHOWN = 5
 
@@ -99,6 +109,8 @@ class Wrapper:
         ended = watch.run()
         ended_at = to_time(time.time())
         self._explain(ended)
+        if self._is_to_hold(ended):
+            self._hold(delivery)
         clean_up(self._context)
         self._finish(delivery, ended, ended_at)
         return to_wrapper_code(ended)
@@ -129,17 +141,40 @@ class Wrapper:
             )
         elif ended.killed is not None:
             self._output.line(f"The phase was ended: {ended.killed}.")
-        elif ended.exit_code != 0 and self._context.job.debug_on_failure:
-            self._output.line("debug_on_failure has no effect in this version: nothing is held.")
         if ended.left:
             self._output.line(render_left(ended.left))
 
-    def _start_delivery(self) -> Delivery | None:
+    def _is_to_hold(self, ended: Ended) -> bool:
+        has_failed = ended.exit_code not in (0, None) or ended.killed == "timeout"
+        return has_failed and self._phase.debug_wait_seconds > 0
+
+    def _hold(self, delivery: Delivery | None) -> None:
+        seconds = min(self._phase.debug_wait_seconds, MAX_HOLD_SECONDS)
+        since = time.time()
+        command = write_shell(self._context)
+        hold = Hold(self._context, self._signals, seconds)
+        report = {"since": to_time(since), "until": to_time(since + seconds), "command": command}
+        self._output.line(
+            f"Held for debugging on {socket.gethostname()} until {report['until']}, until the "
+            f"session is released, or until {hold.file} is made. A shell: {command}"
+        )
+        if delivery is not None:
+            delivery.hold(report)
+            hold.listen(self._to_api())
+        end = hold.wait()
+        self._output.line(f"The hold has ended: {HOLD_ENDS[end]}.")
+        if delivery is not None and end != "released":
+            delivery.hold({**report, "until": to_time(time.time())})
+
+    def _to_api(self) -> Api:
         job = self._context.job
-        if job.api_url is None:
+        return Api(job.api_url or "", self._token, job.job_id, self._phase.name)
+
+    def _start_delivery(self) -> Delivery | None:
+        if self._context.job.api_url is None:
             return None
         delivery = Delivery(
-            Api(job.api_url, self._token, job.job_id, self._phase.name),
+            self._to_api(),
             self._directory.log(self._phase.name),
             {"state": "running", "started_at": self._started_at},
             self._read_hosts,

@@ -9,6 +9,7 @@ import { addConfigurationRoutes } from './routes/configurations.js';
 import { addOptionRoutes } from './routes/options.js';
 import { addResultRoutes } from './routes/results.js';
 import { createJobRoutes } from './routes/jobs.js';
+import { addReleaseRoute } from './routes/release.js';
 import { addServiceRoutes } from './routes/service.js';
 import { addSessionRoutes } from './routes/sessions.js';
 import { refuseInvalid } from './validation.js';
@@ -37,6 +38,7 @@ function createApi(deps: ApiDependencies): OpenAPIHono<ApiEnv> {
   addConfigurationRoutes(api, deps);
   addSessionRoutes(api, deps);
   addResultRoutes(api, deps);
+  addReleaseRoute(api, deps);
   api.openAPIRegistry.registerComponent('securitySchemes', 'token', {
     type: 'http',
     scheme: 'bearer',

@@ -48,6 +48,8 @@ export interface AnsiblePhase extends PhaseBase {
   readonly verbosity: number;
   /** As asked for; `job/` splits it into shell words. */
   readonly passthrough: string;
+  /** How long it is held for somebody to look where it fails; 0 = not at all. */
+  readonly debugWaitSeconds: number;
   /** Whether results may count as component state (not for images, passthrough and debug playbooks). */
   readonly recordsState: boolean;
 }
@@ -59,7 +61,6 @@ export interface Job {
   readonly configurationName: string;
   readonly inventoryType: TargetDefinition;
   readonly phases: readonly Phase[];
-  readonly debugOnFailure: boolean;
   readonly graceSeconds: number;
   readonly reportWaitSeconds: number;
 }

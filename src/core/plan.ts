@@ -58,7 +58,6 @@ export function planJob(session: Session, snapshot: Snapshot): Job {
       },
       ...planPlaybooks(session, snapshot),
     ],
-    debugOnFailure: request.debugOnFailure,
     graceSeconds: limits.cancelGraceSeconds,
     reportWaitSeconds: limits.reportWaitSeconds,
   };
@@ -122,6 +121,7 @@ function planPlaybooks(session: Session, snapshot: Snapshot): readonly AnsiblePh
     verbosity: request.ansibleVerbosity,
     passthrough: request.ansiblePassthrough,
     timeoutSeconds: snapshot.limits.phaseSeconds,
+    debugWaitSeconds: request.debugOnFailure ? snapshot.options.debugWaitTime : 0,
   } as const;
   if (snapshot.debugPlaybook !== undefined) {
     return [

@@ -5,6 +5,9 @@ import type { Database } from './database.js';
 import { dropNulls, type PhaseRow, type Schema } from './schema.js';
 import type { Hold, PhaseRecord, PhaseReport, PhaseStore } from './store.js';
 
+/** A statement takes 32,766 values. */
+const JOBS_PER_QUERY = 1_000;
+
 export function createPhaseStore(database: Database): PhaseStore {
   const { read } = database;
   return {
@@ -24,6 +27,8 @@ export function createPhaseStore(database: Database): PhaseStore {
     report: (jobId, phase, report) => saveReport(database, jobId, phase, report),
     seal: (jobId, phase, result, at) => sealPhase(database, jobId, phase, result, at),
     hold: (jobId, phase, hold) => saveHold(database, jobId, phase, hold),
+    endHold: (jobId, at) => endHold(database, jobId, at),
+    holds: (jobIds, at) => findHolds(database, jobIds, at),
   };
 }
 
@@ -180,6 +185,43 @@ function saveHold(
     if (row === undefined) await requireOpen(db, jobId, phase);
     emit({ kind: 'session', jobId });
   });
+}
+
+function endHold({ write }: Database, jobId: string, at: string): Promise<boolean> {
+  return write(async (db, emit) => {
+    const row = await db
+      .updateTable('phases')
+      .set((eb) => ({ hold_released_at: eb.fn.coalesce('hold_released_at', eb.val(at)) }))
+      .where('job_id', '=', jobId)
+      .where('sealed_at', 'is', null)
+      .where('hold_until', '>', at)
+      .returning('name')
+      .executeTakeFirst();
+    if (row !== undefined) emit({ kind: 'session', jobId });
+    return row !== undefined;
+  });
+}
+
+async function findHolds(
+  { read }: Database,
+  jobIds: readonly string[],
+  at: string,
+): Promise<ReadonlyMap<string, Hold>> {
+  const found = new Map<string, Hold>();
+  for (let first = 0; first < jobIds.length; first += JOBS_PER_QUERY) {
+    const rows = await read((db) =>
+      db
+        .selectFrom('phases')
+        .selectAll()
+        .where('job_id', 'in', jobIds.slice(first, first + JOBS_PER_QUERY))
+        .where('sealed_at', 'is', null)
+        .where('hold_released_at', 'is', null)
+        .where('hold_until', '>', at)
+        .execute(),
+    );
+    for (const { jobId, hold } of rows.map(toPhase)) if (hold) found.set(jobId, hold);
+  }
+  return found;
 }
 
 function toPhase(row: PhaseRow): PhaseRecord {

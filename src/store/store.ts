@@ -219,6 +219,10 @@ export interface PhaseStore {
   seal(jobId: string, phase: string, result: PhaseResult, at: string): Promise<boolean>;
   /** Sealed: fault `gone`. A hold that was released stays so unless `since` is later. */
   hold(jobId: string, phase: string, hold: Omit<Hold, 'releasedAt'>): Promise<void>;
+  /** Ends what is held at that moment; a repeat changes nothing. False: nothing is. */
+  endHold(jobId: string, at: string): Promise<boolean>;
+  /** What is held at that moment, by job. */
+  holds(jobIds: readonly string[], at: string): Promise<ReadonlyMap<string, Hold>>;
 }
 
 export type AppendResult =

@@ -48,6 +48,7 @@ describe('GET /v3/sessions/{name}/phases', () => {
           completion_time: endedAt,
           log_bytes: 6,
           log_complete: true,
+          hold: null,
         },
         {
           name: 'ansible-0',
@@ -61,6 +62,7 @@ describe('GET /v3/sessions/{name}/phases', () => {
           completion_time: null,
           log_bytes: 0,
           log_complete: false,
+          hold: null,
         },
       ],
     });

@@ -35,6 +35,8 @@ describe('POST /v3/sessions', () => {
           phase: null,
           host: null,
           task: null,
+          held_until: null,
+          hold_command: null,
         },
       },
       tags: {},

@@ -43,7 +43,6 @@ export function aLaunch(phases: readonly Phase[], job: Partial<Job> = {}): Launc
       configurationName: 'none',
       inventoryType: 'spec',
       phases,
-      debugOnFailure: false,
       graceSeconds: 1,
       reportWaitSeconds: 1,
       ...job,

@@ -111,7 +111,6 @@ function planOf(id: string): Record<string, unknown> {
     session_name: 'test',
     configuration_name: 'test',
     inventory_type: 'spec',
-    debug_on_failure: false,
     grace_seconds: 1,
     report_wait_seconds: 1,
     api_url: null,

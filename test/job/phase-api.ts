@@ -26,7 +26,10 @@ export interface PhaseApi {
   readonly log: Buffer;
   readonly states: readonly Record<string, unknown>[];
   readonly hosts: readonly HostsReport[];
+  readonly holds: readonly Record<string, unknown>[];
   readonly requests: readonly string[];
+  /** Answers the wrapper's question whether the hold is released. */
+  release(): void;
   /** Answers instead of the state kept here, while it returns something. */
   interrupt: (method: string, path: string) => Reply | undefined;
   /** Drops what it has of the log beyond `offset`. */
@@ -39,6 +42,8 @@ export interface PhaseApi {
 export async function startPhaseApi(token: string): Promise<PhaseApi> {
   const states: Record<string, unknown>[] = [];
   const hosts: HostsReport[] = [];
+  const holds: Record<string, unknown>[] = [];
+  const released = new AbortController();
   const requests: string[] = [];
   let log = Buffer.alloc(0);
 
@@ -47,6 +52,13 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     const raw = await buffer(request);
     const body = headers['content-encoding'] === 'gzip' ? gunzipSync(raw) : raw;
     requests.push(`${method} ${url}`);
+    if (method === 'GET' && !released.signal.aborted && !request.destroyed) {
+      await Promise.race([once(released.signal, 'abort'), once(response, 'close')]);
+    }
+    if (method === 'GET') {
+      response.end(JSON.stringify({ released: released.signal.aborted }));
+      return;
+    }
     const { status, headers: answers } = reply(method, url, headers, body);
     response.writeHead(status, answers).end();
   };
@@ -60,7 +72,8 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     if (interruption !== undefined) return interruption;
     if (headers.authorization !== `Bearer ${token}`) return { status: 401 };
     if (method === 'PATCH') return append(Number(headers['upload-offset']), body);
-    if (url.endsWith('/hosts')) hosts.push(JSON.parse(body.toString()) as HostsReport);
+    if (url.endsWith('/hold')) holds.push(JSON.parse(body.toString()) as Record<string, unknown>);
+    else if (url.endsWith('/hosts')) hosts.push(JSON.parse(body.toString()) as HostsReport);
     else states.push(JSON.parse(body.toString()) as Record<string, unknown>);
     return { status: 204 };
   };
@@ -92,7 +105,9 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     },
     states,
     hosts,
+    holds,
     requests,
+    release: () => released.abort(),
     interrupt: () => undefined,
     forget(offset) {
       log = log.subarray(0, offset);

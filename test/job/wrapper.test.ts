@@ -156,12 +156,6 @@ describe('run', () => {
     expect(await exitOf(job.startPhase('only', 'ignore', '--workspace', workspace))).toBe(0);
     expect(job.log('only')).toBe(`${workspace}\n${workspace}/home\n`);
   });
-
-  it('says that nothing is held for debugging', async () => {
-    const job = aJob({ phases: [aCommand('only', 'exit 2')], plan: { debug_on_failure: true } });
-    await runPhase(job, 'only');
-    expect(job.log('only')).toContain('debug_on_failure has no effect in this version');
-  });
 });
 
 describe('redaction', () => {

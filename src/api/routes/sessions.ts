@@ -7,6 +7,7 @@ import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { checkPassthrough } from '../passthrough.js';
 import { checkTarget, isDebugConfiguration } from '../session-rules.js';
+import { describeSession, describeSessions } from '../session-description.js';
 import { findSession } from '../session-lookup.js';
 import {
   answer,
@@ -102,7 +103,7 @@ export function addSessionRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies
   });
   api.openapi(get, async (c) => {
     const { session_name: name } = c.req.valid('param');
-    return c.json(toSessionWire(await findSession(store, name)), 200);
+    return c.json(await describeSession(deps, await findSession(store, name)), 200);
   });
   api.openapi(remove, async (c) => {
     const { session_name: name } = c.req.valid('param');
@@ -118,11 +119,12 @@ export function addSessionRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies
       by: c.get('caller'),
       ...(reason === undefined ? {} : { reason }),
     });
-    return c.json(toSessionWire(session), 202);
+    return c.json(await describeSession(deps, session), 202);
   });
 }
 
-function addListRoutes(api: OpenAPIHono<ApiEnv>, { store, now }: ApiDependencies): void {
+function addListRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
+  const { store, now } = deps;
   api.openapi(list, async (c) => {
     const query = c.req.valid('query');
     const filter = fromSessionFilters(query, now());
@@ -134,7 +136,7 @@ function addListRoutes(api: OpenAPIHono<ApiEnv>, { store, now }: ApiDependencies
     });
     const last = page.items.at(-1);
     const next = page.hasMore && last !== undefined ? toSessionNext(query, limit, last.name) : null;
-    return c.json({ sessions: page.items.map(toSessionWire), next }, 200);
+    return c.json({ sessions: [...(await describeSessions(deps, page.items))], next }, 200);
   });
   api.openapi(removeMany, async (c) => {
     const query = c.req.valid('query');

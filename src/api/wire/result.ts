@@ -3,7 +3,16 @@ import type { HostResult, PhaseResult } from '../../core/job.js';
 import type { PhaseRecord } from '../../store/store.js';
 import { pageParameters, textParameter } from './query.js';
 
-const PhaseWire = z
+const HoldWire = z
+  .object({
+    since: z.string(),
+    until: z.string().openapi({ description: 'When it ends by itself; past: it has ended.' }),
+    command: z.string().openapi({ description: 'Opens a shell with what the phase saw.' }),
+    released: z.boolean(),
+  })
+  .openapi('SessionHold');
+
+export const PhaseWire = z
   .object({
     name: z.string(),
     kind: z.string(),
@@ -16,6 +25,9 @@ const PhaseWire = z
     completion_time: z.string().nullable(),
     log_bytes: z.int().openapi({ description: 'Bytes of its log that are stored.' }),
     log_complete: z.boolean(),
+    hold: HoldWire.nullable().openapi({
+      description: 'Where it failed and waits to be looked at.',
+    }),
   })
   .openapi('SessionPhase', {
     example: {
@@ -30,6 +42,7 @@ const PhaseWire = z
       completion_time: '2026-01-02T03:04:09.480Z',
       log_bytes: 1834,
       log_complete: true,
+      hold: null,
     },
   });
 
@@ -81,7 +94,14 @@ export function toPhaseWire(phase: PhaseRecord): z.output<typeof PhaseWire> {
     completion_time: phase.endedAt ?? times?.endedAt ?? null,
     log_bytes: phase.logBytes,
     log_complete: phase.sealedAt !== undefined,
+    hold: toHoldWire(phase),
   };
+}
+
+function toHoldWire({ hold }: PhaseRecord): z.output<typeof HoldWire> | null {
+  if (hold === undefined) return null;
+  const { since, until, command, releasedAt } = hold;
+  return { since, until, command, released: releasedAt !== undefined };
 }
 
 export function toHostWire(result: HostResult): z.output<typeof HostWire> {

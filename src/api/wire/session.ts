@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { Session, SessionRequest, Target } from '../../core/session.js';
+import type { Hold } from '../../store/store.js';
 import { boundedText, tags, text, toZoneless, word } from './values.js';
 
 const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
@@ -45,6 +46,12 @@ export const CancelRequest = z
   .strictObject({ reason: boundedText(0, 200).optional() })
   .openapi('SessionCancel', { example: { reason: 'wrong configuration' } });
 
+export const sessionParams = z.object({
+  session_name: z.string().openapi({ example: 'compute-0' }),
+});
+
+export const ReleaseRequest = z.strictObject({}).openapi('SessionRelease', { example: {} });
+
 const TargetWire = z
   .object({
     definition,
@@ -65,6 +72,11 @@ const status = z.object({
   phase: z.string().nullable(),
   host: z.string().nullable(),
   task: z.string().nullable(),
+  held_until: z
+    .string()
+    .nullable()
+    .openapi({ description: 'The phase has failed, and waits until then to be looked at.' }),
+  hold_command: z.string().nullable().openapi({ description: 'Opens a shell there.' }),
 });
 
 export const SessionWire = z
@@ -109,7 +121,8 @@ export function fromSessionCreate(
   };
 }
 
-export function toSessionWire(session: Session): z.output<typeof SessionWire> {
+/** `hold`: what is held now. */
+export function toSessionWire(session: Session, hold?: Hold): z.output<typeof SessionWire> {
   const { request } = session;
   return {
     name: session.name,
@@ -127,7 +140,7 @@ export function toSessionWire(session: Session): z.output<typeof SessionWire> {
         result_id: resultId,
         type,
       })),
-      session: toStatus(session),
+      session: toStatus(session, hold),
     },
     tags: { ...request.tags },
     debug_on_failure: request.debugOnFailure,
@@ -162,7 +175,7 @@ function toTargetWire({ definition, groups, imageMap }: Target): z.output<typeof
   };
 }
 
-function toStatus(session: Session): z.output<typeof status> {
+function toStatus(session: Session, hold: Hold | undefined): z.output<typeof status> {
   const { outcome, completedAt } = session;
   return {
     job: session.claimedAt === undefined ? null : session.jobId,
@@ -176,5 +189,7 @@ function toStatus(session: Session): z.output<typeof status> {
     phase: outcome?.phase ?? session.phase ?? null,
     host: outcome?.host ?? null,
     task: outcome?.task ?? null,
+    held_until: hold?.until ?? null,
+    hold_command: hold?.command ?? null,
   };
 }

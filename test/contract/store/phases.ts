@@ -153,4 +153,40 @@ export function phaseContract(stores: () => Stores): void {
       expect(await count([hold])).toEqual({ gone: 1 });
     });
   });
+
+  describe('phases.endHold', () => {
+    const hold = { since: at(10), until: at(60), command: 'sh' };
+
+    test('ends what is held, once', async () => {
+      const { store, other } = stores();
+      const jobId = await addPlannedSession(store);
+      await store.phases.hold(jobId, 'ansible-0', hold);
+      expect(await other.phases.holds([jobId, 'cfs-none'], at(20))).toEqual(
+        new Map([[jobId, hold]]),
+      );
+
+      expect(await store.phases.endHold(jobId, at(30))).toBe(true);
+      expect(await other.phases.endHold(jobId, at(31))).toBe(true);
+      await store.phases.hold(jobId, 'ansible-0', { ...hold, until: at(70) });
+
+      const phase = await store.phases.find(jobId, 'ansible-0');
+      expect(phase?.hold).toEqual({ ...hold, until: at(70), releasedAt: at(30) });
+      expect(await store.phases.holds([jobId], at(20))).toEqual(new Map());
+    });
+
+    test('finds nothing where nothing is held, any more, or of this job', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      const second = await addPlannedSession(store, 'b');
+      expect(await store.phases.endHold(jobId, at(20))).toBe(false);
+      await store.phases.hold(jobId, 'ansible-0', hold);
+
+      expect(await store.phases.endHold(second, at(20))).toBe(false);
+      expect(await store.phases.endHold(jobId, at(60))).toBe(false);
+      expect(await store.phases.holds([jobId], at(60))).toEqual(new Map());
+      await store.phases.seal(jobId, 'ansible-0', exited, at(21));
+      expect(await store.phases.endHold(jobId, at(30))).toBe(false);
+      expect(await store.phases.holds([jobId], at(30))).toEqual(new Map());
+    });
+  });
 }

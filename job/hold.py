@@ -1,0 +1,112 @@
+"""Keeps a failed phase as it is, so that somebody can look at it.
+
+The phase's command has ended and its output is complete. The hold ends when it is released by the
+API, when the file `complete` in the workspace is made or touched (one that was there before does
+not count), when its time is over, or at once when the job is told to stop.
+"""
+
+import contextlib
+import os
+import random
+import selectors
+import shlex
+import threading
+import time
+from pathlib import Path
+
+from .api import Api, Refused, Unavailable
+from .context import Context, to_environment
+from .delivery import MAX_BACK_OFF_SECONDS, MIN_BACK_OFF_SECONDS
+from .exits import PhaseError
+from .playbook import find_playbook, to_playbook_environment
+from .signals import Signals
+
+# The longest that the API lets a question wait.
+WAIT_SECONDS = 25
+ANSWER_SECONDS = 10
+LOOK_SECONDS = 1.0
+# The shell belongs to whoever opens it: it does not end with the job, and reports nothing.
+NOT_SHARED = ("KEELSON_JOB", "KEELSON_RESULTS")
+
+
+class Hold:
+    def __init__(self, context: Context, signals: Signals, seconds: float) -> None:
+        self._signals = signals
+        self._deadline = time.monotonic() + seconds
+        self.file = context.directory.workspace / "complete"
+        self._before = read_mark(self.file)
+        self._released, self._releasing = os.pipe()
+
+    def listen(self, api: Api) -> None:
+        """Asks the API, for as long as this process lives, whether the hold is released."""
+        threading.Thread(target=self._ask, args=(api,), name="hold", daemon=True).start()
+
+    def wait(self) -> str:
+        """Answers why the hold is over."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._released, selectors.EVENT_READ)
+            selector.register(self._signals.wakeup, selectors.EVENT_READ)
+            while True:
+                if self._signals.stop_requested:
+                    return "stopped"
+                if read_mark(self.file) not in (None, self._before):
+                    return "complete"
+                left = self._deadline - time.monotonic()
+                if left <= 0:
+                    return "over"
+                events = selector.select(min(left, LOOK_SECONDS))
+                if any(key.fd == self._released for key, _ in events):
+                    return "released"
+                self._signals.clear()
+
+    def _ask(self, api: Api) -> None:
+        pause: float | None = MIN_BACK_OFF_SECONDS
+        while pause is not None:
+            time.sleep(pause)
+            pause = self._ask_once(api, pause)
+
+    def _ask_once(self, api: Api, pause: float) -> float | None:
+        """Answers how long to wait before the next question; None: there is none."""
+        try:
+            if not api.await_release(WAIT_SECONDS, WAIT_SECONDS + ANSWER_SECONDS):
+                return MIN_BACK_OFF_SECONDS
+        except Refused:
+            return None
+        except Unavailable as error:
+            longer = min(pause * random.uniform(1.5, 2), MAX_BACK_OFF_SECONDS)
+            return max(longer, error.retry_after_seconds)
+        os.write(self._releasing, b"\n")
+        return None
+
+
+def write_shell(context: Context) -> str:
+    """Answers the command that opens a shell with what the phase saw."""
+    script = context.directory.workspace / f"shell-{context.phase.name}"
+    exports = [
+        f"export {name}={shlex.quote(value)}"
+        for name, value in to_shell_environment(context).items()
+    ]
+    folder = shlex.quote(str(context.directory.workspace))
+    lines = [f"cd {folder} || exit", *exports, 'exec "${SHELL:-/bin/sh}" "$@"']
+    script.write_text("\n".join(lines) + "\n", "utf-8")
+    script.chmod(0o600)
+    return f"sh {shlex.quote(str(script))}"
+
+
+def to_shell_environment(context: Context) -> dict[str, str]:
+    environment = to_environment(context)
+    if context.phase.kind == "ansible":
+        # It may be the playbook that is missing.
+        with contextlib.suppress(PhaseError):
+            environment = to_playbook_environment(context, find_playbook(context))
+        programs = Path(context.job.ansible_playbook).parent
+        environment["PATH"] = f"{programs}{os.pathsep}{environment['PATH']}"
+    return {name: value for name, value in environment.items() if name not in NOT_SHARED}
+
+
+def read_mark(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns

@@ -1,0 +1,35 @@
+import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
+import { ServiceError } from '../../core/errors.js';
+import { takeJson } from '../body.js';
+import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import { describeSession } from '../session-description.js';
+import { findSession } from '../session-lookup.js';
+import { answer, bodyProblems, conflictProblem, missingProblem, takes } from '../wire/problem.js';
+import { ReleaseRequest, sessionParams, SessionWire } from '../wire/session.js';
+
+const release = createRoute({
+  method: 'post',
+  path: '/v3/sessions/{session_name}/release',
+  summary: 'Let go on what is held since it failed',
+  request: { params: sessionParams, body: takes(ReleaseRequest, false) },
+  responses: {
+    ...bodyProblems,
+    ...missingProblem,
+    ...conflictProblem,
+    202: answer(SessionWire, 'The session; it ends as its failed phase did.'),
+  },
+});
+
+export function addReleaseRoute(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
+  const { store, now, maxBodyBytes } = deps;
+  api.on('POST', '/v3/sessions/:session_name/release', takeJson(maxBodyBytes, { optional: true }));
+  api.openapi(release, async (c) => {
+    const session = await findSession(store, c.req.valid('param').session_name);
+    if (!(await store.phases.endHold(session.jobId, now()))) {
+      throw new ServiceError('conflict', `Session ${session.name} is not held.`, {
+        title: 'Session is not held',
+      });
+    }
+    return c.json(await describeSession(deps, session), 202);
+  });
+}

@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { toJobToken } from '../../src/api/job-token.js';
+import { MASTER_KEY, openService, type TestService } from './service.js';
+
+let service: TestService;
+beforeAll(async () => {
+  service = await openService();
+});
+afterAll(() => service.close());
+
+const hold = {
+  since: '2026-01-02T03:04:05.000Z',
+  until: '2100-01-02T03:04:05.000Z',
+  command: 'sh /jobs/a/workspace/shell-ansible-0',
+};
+
+/** A session whose job runs. */
+async function launch(name: string): Promise<string> {
+  const body = { name, configuration_name: 'debug_fail', debug_on_failure: true };
+  await service.ask('POST', '/v3/sessions', body);
+  const { jobId } = (await service.store.sessions.find(name)) ?? { jobId: '' };
+  await service.store.phases.savePlan(jobId, [
+    { name: 'ansible-0', kind: 'ansible', title: 'ansible-0: fail.yaml' },
+  ]);
+  await service.store.sessions.claim(jobId, { at: hold.since });
+  await service.store.sessions.recordLaunch(jobId, { at: hold.since, incarnation: 'i' });
+  return jobId;
+}
+
+function askAsJob(jobId: string, method: string, query = '', body?: unknown) {
+  const headers = new Headers({ authorization: `Bearer ${toJobToken(MASTER_KEY, jobId)}` });
+  return service.ask(method, `/jobs/${jobId}/phases/ansible-0/hold${query}`, body, headers);
+}
+
+const status = (session: Record<string, unknown>) => ({ status: { session } });
+
+describe('POST /v3/sessions/{name}/release', () => {
+  test('lets go on what is shown as held', async () => {
+    const jobId = await launch('held');
+    await askAsJob(jobId, 'PUT', '', hold);
+    const shown = status({ held_until: hold.until, hold_command: hold.command });
+    expect((await service.ask('GET', '/v3/sessions/held')).body).toMatchObject(shown);
+    const list = (await service.ask('GET', '/v3/sessions?name_contains=held')).body;
+    expect(list).toMatchObject({ sessions: [shown] });
+    expect((await service.ask('GET', '/v3/sessions/held/phases')).body).toMatchObject({
+      phases: [{ state: 'pending', hold: { ...hold, released: false } }],
+    });
+
+    const waiting = askAsJob(jobId, 'GET', '?wait=25');
+    const released = await service.ask('POST', '/v3/sessions/held/release');
+    const freed = status({ status: 'running', held_until: null, hold_command: null });
+    expect(released).toMatchObject({ status: 202, body: freed });
+    expect(await waiting).toMatchObject({ status: 200, body: { released: true } });
+    expect((await service.ask('GET', '/v3/sessions/held')).body).toMatchObject(freed);
+    expect((await service.ask('GET', '/v3/sessions/held/phases')).body).toMatchObject({
+      phases: [{ hold: { ...hold, released: true } }],
+    });
+    expect((await service.ask('POST', '/v3/sessions/held/release', {})).status).toBe(202);
+  });
+
+  test('is 409 where nothing is held, or no more', async () => {
+    const jobId = await launch('free');
+    const refused = { status: 409, body: { title: 'Session is not held' } };
+    expect(await service.ask('POST', '/v3/sessions/free/release')).toMatchObject(refused);
+    await askAsJob(jobId, 'PUT', '', hold);
+    await askAsJob(jobId, 'PUT', '', { ...hold, until: '2026-01-02T03:05:00.000Z' });
+    expect(await service.ask('POST', '/v3/sessions/free/release')).toMatchObject(refused);
+    expect((await service.ask('GET', '/v3/sessions/free')).body).toMatchObject(
+      status({ held_until: null }),
+    );
+    await service.store.sessions.recordOutcome(jobId, { succeeded: 'false' }, hold.since);
+    expect(await service.ask('POST', '/v3/sessions/free/release')).toMatchObject(refused);
+  });
+
+  test('is 404 for no such session, 400 for a member, 405 for another method', async () => {
+    expect((await service.ask('POST', '/v3/sessions/nobody/release')).status).toBe(404);
+    await launch('strict');
+    const answer = await service.ask('POST', '/v3/sessions/strict/release', { force: true });
+    expect(answer).toMatchObject({ status: 400, body: { detail: expect.stringMatching('force') } });
+    expect((await service.ask('GET', '/v3/sessions/strict/release')).status).toBe(405);
+  });
+});

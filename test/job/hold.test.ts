@@ -1,0 +1,165 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { execFileSync, type ChildProcess } from 'node:child_process';
+import { utimesSync, writeFileSync } from 'node:fs';
+import { waitFor } from '../support/wait.js';
+import { aCommand, createJob, exitOf, TOKEN, type TestJob } from './harness.js';
+import { startPhaseApi, type PhaseApi } from './phase-api.js';
+
+const LONG = 3600;
+const jobs: TestJob[] = [];
+const running: ChildProcess[] = [];
+const apis: PhaseApi[] = [];
+afterEach(async () => {
+  for (const child of running.splice(0)) {
+    child.kill('SIGTERM');
+    await exitOf(child);
+  }
+  for (const api of apis.splice(0)) await api.close();
+  jobs.splice(0).forEach((job) => job.remove());
+});
+
+async function anApi(): Promise<PhaseApi> {
+  const api = await startPhaseApi(TOKEN);
+  apis.push(api);
+  return api;
+}
+
+interface Held {
+  readonly script?: string;
+  readonly seconds?: number;
+  readonly timeout?: number;
+  readonly apiUrl?: string;
+}
+
+function aJob({ script = 'echo broken; exit 7', seconds = LONG, timeout = 0, apiUrl }: Held) {
+  const more = { debug_wait_seconds: seconds, timeout_seconds: timeout };
+  const job = createJob({
+    phases: [aCommand('only', script, more), aCommand('next', 'echo never')],
+    plan: { api_url: apiUrl ?? null },
+  });
+  jobs.push(job);
+  return job;
+}
+
+/** Starts the job and waits until its first phase is held. */
+async function hold(job: TestJob) {
+  const child = job.start();
+  running.push(child);
+  await job.waitForLog('only', 'Held for debugging');
+  return child;
+}
+
+describe('hold', () => {
+  it('ends when it is released, and changes nothing of how the phase ended', async () => {
+    const api = await anApi();
+    const job = aJob({ apiUrl: api.url });
+    const child = await hold(job);
+    await waitFor(() => api.holds.length === 1);
+    expect(api.log.toString()).toMatch(/^broken\nHeld for debugging on .* A shell: sh .*\n$/);
+    expect(api.holds[0]).toEqual({
+      since: expect.any(String),
+      until: expect.any(String),
+      command: `sh ${job.path('workspace/shell-only')}`,
+    });
+    const { since, until } = api.holds[0] as { since: string; until: string };
+    expect(Date.parse(until) - Date.parse(since)).toBe(LONG * 1000);
+    expect(job.phase('only')).toMatchObject({ state: 'running' });
+    await waitFor(() => api.requests.some((request) => /GET .*\/hold\?wait=25$/.test(request)));
+    api.release();
+    await exitOf(child);
+    expect(job.phase('only')).toMatchObject({ state: 'ended', exit_code: 7, killed: null });
+    expect(job.phase('next')).toMatchObject({ unstarted: 'skipped' });
+    expect(job.log('only')).toContain('The hold has ended: it was released.\n');
+    expect(api.log.toString()).toBe(job.log('only'));
+    expect(api.holds).toHaveLength(1);
+    expect(api.states.at(-1)).toMatchObject({ state: 'ended', exit_code: 7 });
+    const endedAt = Date.parse(job.phase('only')?.ended_at ?? '');
+    expect(endedAt).toBeLessThanOrEqual(Date.parse(since));
+  });
+
+  it('ends by the file, and not by one that was there before', async () => {
+    const job = aJob({ script: 'touch complete; exit 2' });
+    const child = await hold(job);
+    expect(job.phase('only')).toMatchObject({ state: 'running' });
+    utimesSync(job.path('workspace/complete'), new Date(), new Date(Date.now() + 60_000));
+    await exitOf(child);
+    expect(job.log('only')).toContain('The hold has ended: the file was made.\n');
+    expect(job.phase('only')).toMatchObject({ exit_code: 2 });
+  });
+
+  it('ends when its time is over, and says so to the API', async () => {
+    const api = await anApi();
+    const job = aJob({ apiUrl: api.url, seconds: 0.3 });
+    await job.run();
+    expect(job.log('only')).toContain('The hold has ended: its time is over.\n');
+    const { until } = api.holds.at(-1) as { until: string };
+    expect(Date.parse(until)).toBeLessThanOrEqual(Date.now());
+    expect(api.states.at(-1)).toMatchObject({ state: 'ended', exit_code: 7 });
+  });
+
+  it('ends at once when the job is stopped; the phase had failed by itself', async () => {
+    const job = aJob({});
+    const child = await hold(job);
+    child.kill('SIGTERM');
+    await exitOf(child);
+    expect(job.log('only')).toContain('The hold has ended: the job was told to stop.\n');
+    expect(job.phase('only')).toMatchObject({ exit_code: 7, killed: null });
+    expect(job.phase('next')).toMatchObject({ unstarted: 'skipped' });
+  });
+
+  it('goes on while the API is away, refuses, or talks nonsense, and is heard of later', async () => {
+    const api = await anApi();
+    const job = aJob({ apiUrl: api.url });
+    await api.pause();
+    const child = await hold(job);
+    api.interrupt = (method) => (method === 'GET' ? undefined : { status: 503 });
+    await api.resume();
+    await waitFor(() => api.requests.some((request) => request.startsWith('PUT')));
+    api.interrupt = () => undefined;
+    await waitFor(() => api.holds.length === 1, { timeoutMs: 30_000 });
+    await api.pause();
+    await api.resume();
+    expect(job.phase('only')).toMatchObject({ state: 'running' });
+    api.release();
+    await exitOf(child);
+    expect(job.log('only')).toContain('it was released');
+  }, 60_000);
+
+  it('holds a phase whose time limit has passed, and its own time is not limited by it', async () => {
+    const job = aJob({ script: 'sleep 600', timeout: 0.2 });
+    const child = await hold(job);
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(job.phase('only')).toMatchObject({ state: 'running' });
+    writeFileSync(job.path('workspace/complete'), '');
+    await exitOf(child);
+    expect(job.phase('only')).toMatchObject({ killed: 'timeout' });
+  });
+
+  it('is not for a phase that succeeds, nor for one that is stopped', async () => {
+    const fine = aJob({ script: 'exit 0' });
+    await fine.run();
+    expect(fine.log('only')).toBe('');
+    expect(fine.log('next')).toBe('never\n');
+    const stopped = aJob({ script: 'echo begun; sleep 600' });
+    const child = stopped.start();
+    await stopped.waitForLog('only', 'begun');
+    child.kill('SIGTERM');
+    await exitOf(child);
+    expect(stopped.log('only')).toBe('begun\nThe phase was ended: stopped.\n');
+  });
+
+  it('gives a shell what the phase saw, but not the mark by which its processes are found', async () => {
+    const job = aJob({});
+    const child = await hold(job);
+    const [, command = ''] = /A shell: (.*)/.exec(job.log('only')) ?? [];
+    const output = execFileSync('sh', ['-c', `${command} -c 'pwd; echo $HOME; env'`], {
+      env: { PATH: process.env['PATH'], SHELL: '/bin/sh' },
+      encoding: 'utf8',
+    });
+    expect(output).toContain(`${job.path('workspace')}\n${job.path('workspace/home')}\n`);
+    expect(output).not.toContain('KEELSON_JOB');
+    expect(output).not.toContain(TOKEN);
+    writeFileSync(job.path('workspace/complete'), '');
+    await exitOf(child);
+  });
+});
