@@ -2,7 +2,7 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { isServiceError, type Fault, type ServiceError } from '../core/errors.js';
 
-const isRetryable: Record<Fault, boolean> = {
+export const isRetryable: Record<Fault, boolean> = {
   invalid: false,
   forbidden: false,
   missing: false,
@@ -15,54 +15,74 @@ const isRetryable: Record<Fault, boolean> = {
   busy: true,
 };
 
-const OBSERVERS = new Set(['gitClone', 'gitCloneHosts', 'inventory', 'ansible']);
-const MAX_DEFECTS = 10;
+/** How many failures in a row end an activity that has no limit in time; of steps some ten minutes of them. */
+const MAX_FAILURES: Readonly<Record<string, number>> = {
+  resolveConfiguration: 25,
+  stageInventory: 25,
+  launchJob: 25,
+  gitClone: 10,
+  gitCloneHosts: 10,
+  inventory: 10,
+  ansible: 10,
+};
 
 /**
- * Once per worker, so that no activity names Temporal's error classes. The reason travels in the details. A defect in an
- * observer, which has no time limit of its own, is final after ten in a row: attempts alone do not count, they rise with
- * every restart of a worker too.
+ * Once per worker, so that no activity names Temporal's error classes. The reason travels in the details. Defects, and faults
+ * that would be the session's reason, are final after so many in a row. They are counted here, as attempts alone do not
+ * count: those rise with every restart of a worker and while the database is away.
  */
 export function createFaultTranslation(): ActivityInterceptorsFactory {
-  const defects = new Map<string, number>();
+  const failures = new Map<string, number>();
   return ({ info }) => ({
     inbound: {
       async execute(input, next) {
         const key = `${info.workflowExecution?.workflowId ?? ''} ${info.activityId}`;
+        const max = MAX_FAILURES[info.activityType] ?? Number.POSITIVE_INFINITY;
         try {
           const result: unknown = await next(input);
-          defects.delete(key);
+          failures.delete(key);
           return result;
         } catch (error) {
-          if (isServiceError(error)) {
-            defects.delete(key);
-            throw toFailure(error);
-          }
-          if (!isDefect(error) || !OBSERVERS.has(info.activityType)) throw error;
-          const count = (defects.get(key) ?? 0) + 1;
-          defects.set(key, count);
-          if (count < MAX_DEFECTS) throw error;
-          defects.delete(key);
-          const { message } = error;
-          throw ApplicationFailure.create({
-            type: 'INTERNAL',
-            message,
-            nonRetryable: true,
-            cause: error,
-          });
+          const count = isCounted(error) ? (failures.get(key) ?? 0) + 1 : 0;
+          if (count === 0 || count >= max) failures.delete(key);
+          else if (Number.isFinite(max)) failures.set(key, count);
+          if (count >= max) throw toLast(error);
+          throw isServiceError(error) ? toFailure(error) : error;
         }
       },
     },
   });
 }
 
-function toFailure(error: ServiceError): ApplicationFailure {
+function isCounted(error: unknown): boolean {
+  if (!isServiceError(error)) return isDefect(error);
+  return isRetryable[error.fault] && error.reason !== undefined;
+}
+
+function toLast(error: unknown): ApplicationFailure {
+  if (isServiceError(error)) return toFailure(error, { isFinal: true });
+  const { message } = error as Error;
+  const cause = error as Error;
+  return ApplicationFailure.create({ type: 'INTERNAL', message, nonRetryable: true, cause });
+}
+
+export interface Retry {
+  /** How long the next attempt waits, instead of what the policy says. */
+  readonly delayMs?: number;
+  readonly isFinal?: boolean;
+}
+
+export function toFailure(
+  error: ServiceError,
+  { delayMs, isFinal = false }: Retry = {},
+): ApplicationFailure {
   const { fault: type, message, reason } = error;
   return ApplicationFailure.create({
     type,
     message,
-    nonRetryable: !isRetryable[type],
+    nonRetryable: isFinal || !isRetryable[type],
     ...(reason === undefined ? {} : { details: [{ reason }] }),
+    ...(delayMs === undefined ? {} : { nextRetryDelay: delayMs }),
     cause: error,
   });
 }

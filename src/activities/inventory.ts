@@ -7,9 +7,10 @@ import {
 } from '../core/inventory.js';
 import type { Session } from '../core/session.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
-import { withHeartbeat } from './heartbeat.js';
+import { withHeartbeat, type Heartbeat } from './heartbeat.js';
 import type { Activities } from './interface.js';
 import { openPhaseLog, type PhaseLog } from './phase-log.js';
+import { readWithin, type SourceLimit } from './source-limit.js';
 
 /** Its name in `staged_files`, and in the job's directory. */
 const INVENTORY_FILE = 'inventory';
@@ -20,10 +21,10 @@ export function createInventoryActivities(
   const { store } = dependencies;
   return {
     stageInventory: ({ jobId }) =>
-      withHeartbeat(async (signal) => {
+      withHeartbeat(async (signal, beat) => {
         const session = await getSession(store, jobId);
         const log = openPhaseLog(store, jobId, 'inventory', signal);
-        const rendered = await renderInventory(dependencies, session, log, signal);
+        const rendered = await renderInventory(dependencies, session, log, beat);
         if (rendered === undefined) return;
         for (const warning of rendered.warnings) await log.write(`WARNING: ${warning}`);
         await log.write(`Inventory of ${rendered.hosts} hosts made.`);
@@ -35,10 +36,11 @@ export function createInventoryActivities(
 
 async function renderInventory(
   { hardware }: ActivityDependencies,
-  { request: { target } }: Session,
+  session: Session,
   log: PhaseLog,
-  signal: AbortSignal,
+  beat: Heartbeat,
 ): Promise<RenderedInventory | undefined> {
+  const { target } = session.request;
   switch (target.definition) {
     case 'repo':
       return undefined;
@@ -51,8 +53,22 @@ async function renderInventory(
     case 'dynamic':
       return renderDynamicInventory(
         await log.whileWaiting(`Reading the inventory from ${hardware.source}`, () =>
-          hardware.fetchHardwareState(signal),
+          readWithin(toLimit(session, hardware.source), beat, (signal) =>
+            hardware.fetchHardwareState(signal),
+          ),
         ),
       );
   }
+}
+
+function toLimit({ jobId, snapshot }: Session, source: string): SourceLimit {
+  if (snapshot === undefined)
+    throw new ServiceError('conflict', `Job ${jobId} has no snapshot to make an inventory for.`);
+  return {
+    seconds: snapshot.limits.inventorySourcesSeconds,
+    option: 'inventory_sources_time_limit',
+    what: 'The inventory',
+    reason: 'INVENTORY',
+    waitingFor: () => source,
+  };
 }

@@ -4,7 +4,7 @@ import type { PhaseRecord } from '../store/store.js';
 import { ServiceError } from '../core/errors.js';
 import { attachRecord } from './attach.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
-import { withHeartbeat } from './heartbeat.js';
+import { withHeartbeat, type Heartbeat } from './heartbeat.js';
 import type { Activities, PhaseInput } from './interface.js';
 import { parseReportLine } from './report-line.js';
 import { resolveConfiguration } from './resolve.js';
@@ -20,7 +20,7 @@ type PhaseActivities = Pick<Activities, 'gitClone' | 'gitCloneHosts' | 'inventor
 /** One function under four names, so that the Web UI's timeline reads like the list of phases. */
 export function createPhaseActivities(dependencies: ActivityDependencies): PhaseActivities {
   const observe = (input: PhaseInput) =>
-    withHeartbeat((signal) => observePhase(dependencies, input, signal));
+    withHeartbeat((_, beat) => observePhase(dependencies, input, beat));
   return { gitClone: observe, gitCloneHosts: observe, inventory: observe, ansible: observe };
 }
 
@@ -28,10 +28,11 @@ export function createPhaseActivities(dependencies: ActivityDependencies): Phase
 async function observePhase(
   dependencies: ActivityDependencies,
   { jobId, phase }: PhaseInput,
-  signal: AbortSignal,
+  beat: Heartbeat,
 ): Promise<PhaseReturn> {
+  const { signal } = beat;
   const { store, runner, now, logger } = dependencies;
-  const before = await findOrPlan(dependencies, jobId, phase, signal);
+  const before = await findOrPlan(dependencies, jobId, phase, beat);
   if (before.sealedAt === undefined) {
     await store.sessions.recordPhase(jobId, phase);
     await store.phases.start(jobId, phase);
@@ -99,14 +100,14 @@ async function findOrPlan(
   dependencies: ActivityDependencies,
   jobId: string,
   phase: string,
-  signal: AbortSignal,
+  beat: Heartbeat,
 ): Promise<PhaseRecord> {
   const { store } = dependencies;
-  await attachRecord(dependencies, await getSession(store, jobId), signal);
+  await attachRecord(dependencies, await getSession(store, jobId), beat.signal);
   const planned = await store.phases.find(jobId, phase);
   if (planned !== undefined) return planned;
   const isPlanned = (await store.phases.list(jobId)).length > 0;
-  if (!isPlanned) await resolveConfiguration(dependencies, jobId, signal);
+  if (!isPlanned) await resolveConfiguration(dependencies, jobId, beat);
   return findPhase(dependencies, jobId, phase);
 }
 

@@ -14,47 +14,53 @@ type RecordActivities = Pick<
 export function createRecordActivities(dependencies: ActivityDependencies): RecordActivities {
   const { store, now, machine, logger } = dependencies;
   return {
-    async claimSession({ jobId }) {
-      await getSession(store, jobId);
-      const session = await store.sessions.claim(jobId, {
-        at: now(),
-        ...(machine === undefined ? {} : { machine }),
-      });
-      const claim = decideClaim(session);
-      logger.info({ session: session.name, jobId, claim: claim.kind }, 'session claimed');
-      if (claim.kind === 'complete') return claim;
-      return {
-        kind: claim.kind,
-        launched: session.launchedAt !== undefined,
-        sessionName: session.name,
-        configurationName: session.request.configurationName,
-        ...(session.machine === undefined ? {} : toQueues(session.machine)),
-      };
-    },
+    claimSession: ({ jobId }) =>
+      withHeartbeat(async () => {
+        await getSession(store, jobId);
+        const session = await store.sessions.claim(jobId, {
+          at: now(),
+          ...(machine === undefined ? {} : { machine }),
+        });
+        const claim = decideClaim(session);
+        logger.info({ session: session.name, jobId, claim: claim.kind }, 'session claimed');
+        if (claim.kind === 'complete') return claim;
+        return {
+          kind: claim.kind,
+          launched: session.launchedAt !== undefined,
+          sessionName: session.name,
+          configurationName: session.request.configurationName,
+          ...(session.machine === undefined ? {} : toQueues(session.machine)),
+        };
+      }),
 
-    async noteCancel({ jobId, by = 'Temporal', reason }) {
-      const session = await store.sessions.noteCancel(jobId, {
-        at: now(),
-        by,
-        ...(reason === undefined ? {} : { reason }),
-      });
-      logger.info({ session: session.name, jobId, by, reason }, 'session cancelled');
-    },
+    noteCancel: ({ jobId, by = 'Temporal', reason }) =>
+      withHeartbeat(async () => {
+        const session = await store.sessions.noteCancel(jobId, {
+          at: now(),
+          by,
+          ...(reason === undefined ? {} : { reason }),
+        });
+        logger.info({ session: session.name, jobId, by, reason }, 'session cancelled');
+      }),
 
     removeStagedFiles: ({ jobId }) => withHeartbeat(() => store.stagedFiles.remove(jobId)),
 
-    async recordOutcome(input) {
-      const session = await getSession(store, input.jobId);
-      if (session.outcome !== undefined) return session.outcome;
-      const outcome = nameLeftovers(
-        await decideOutcome(dependencies, session, input),
-        input.leftovers,
-      );
-      await store.sessions.recordOutcome(input.jobId, outcome, now());
-      logger.info({ session: session.name, jobId: input.jobId, ...outcome }, 'session ended');
-      return (await getSession(store, input.jobId)).outcome ?? outcome;
-    },
+    recordOutcome: (input) => withHeartbeat(() => recordOutcome(dependencies, input)),
   };
+}
+
+async function recordOutcome(
+  dependencies: ActivityDependencies,
+  input: OutcomeInput,
+): Promise<Outcome> {
+  const { store, now, logger } = dependencies;
+  const session = await getSession(store, input.jobId);
+  if (session.outcome !== undefined) return session.outcome;
+  const decided = await decideOutcome(dependencies, session, input);
+  const outcome = nameLeftovers(decided, input.leftovers);
+  await store.sessions.recordOutcome(input.jobId, outcome, now());
+  logger.info({ session: session.name, jobId: input.jobId, ...outcome }, 'session ended');
+  return (await getSession(store, input.jobId)).outcome ?? outcome;
 }
 
 function toQueues(machine: string) {

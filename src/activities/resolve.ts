@@ -10,8 +10,9 @@ import { toTimeLimits, type Options } from '../core/options.js';
 import type { PhaseOutline } from '../core/progress.js';
 import type { Session, Snapshot } from '../core/session.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
-import { withHeartbeat } from './heartbeat.js';
+import { withHeartbeat, type Heartbeat } from './heartbeat.js';
 import type { Activities } from './interface.js';
+import { readWithin, type SourceLimit } from './source-limit.js';
 
 const DEBUG_PREFIX = 'debug_';
 
@@ -20,7 +21,7 @@ export function createResolveActivities(
 ): Pick<Activities, 'resolveConfiguration'> {
   return {
     resolveConfiguration: ({ jobId }) =>
-      withHeartbeat((signal) => resolveConfiguration(dependencies, jobId, signal)),
+      withHeartbeat((_, beat) => resolveConfiguration(dependencies, jobId, beat)),
   };
 }
 
@@ -28,13 +29,13 @@ export function createResolveActivities(
 export async function resolveConfiguration(
   dependencies: ActivityDependencies,
   jobId: string,
-  signal: AbortSignal,
+  beat: Heartbeat,
 ): Promise<{ readonly phases: readonly PhaseOutline[] }> {
   const { store } = dependencies;
   const session = await getSession(store, jobId);
   const snapshot =
     session.snapshot ??
-    (await store.sessions.saveSnapshot(jobId, await buildSnapshot(dependencies, session, signal)));
+    (await store.sessions.saveSnapshot(jobId, await buildSnapshot(dependencies, session, beat)));
   const { phases } = planJob(session, snapshot);
   const outline = phases.map((phase) => ({
     name: phase.name,
@@ -48,29 +49,54 @@ export async function resolveConfiguration(
 async function buildSnapshot(
   { store, git }: ActivityDependencies,
   session: Session,
-  signal: AbortSignal,
+  beat: Heartbeat,
 ): Promise<Snapshot> {
   const options = await store.options.get();
-  const { configurationName, configurationLimit } = session.request;
+  const limits = toTimeLimits(options);
+  const { configurationName } = session.request;
   const configuration = (await store.configurations.find(configurationName))?.configuration;
-  const shared = {
+  const asked = new Set<string>();
+  const limit: SourceLimit = {
+    seconds: limits.cloneSeconds,
+    option: 'clone_time_limit',
+    what: 'A repository',
+    reason: 'GIT_CLONE',
+    waitingFor: () => `Repository ${[...asked].join(', ')}`,
+  };
+  const content = await readWithin(limit, beat, (signal) => {
+    const pin: Pin = (reference, what) => pinRepository(reference, what, { git, signal, asked });
+    return configuration === undefined
+      ? pinDebugPlaybook(configurationName, options, pin)
+      : pinConfiguration(configuration, session, options, pin);
+  });
+  return {
     configurationName,
     options: { debugWaitTime: options.debugWaitTime, defaultPlaybook: options.defaultPlaybook },
-    limits: toTimeLimits(options),
+    limits,
+    ...content,
   };
-  const pin = (reference: RepositoryReference, what: string) =>
-    pinRepository(reference, what, git, signal);
-  if (configuration === undefined) {
-    if (!configurationName.startsWith(DEBUG_PREFIX)) throw gone(configurationName);
-    const debugPlaybook = configurationName.slice(DEBUG_PREFIX.length);
-    const inventory = await pinDefaultInventory(options, pin);
-    return { ...shared, layers: [], debugPlaybook, ...toAdditionalInventory(inventory) };
-  }
+}
+
+type Content = Pick<Snapshot, 'layers' | 'debugPlaybook' | 'additionalInventory'>;
+
+async function pinDebugPlaybook(name: string, options: Options, pin: Pin): Promise<Content> {
+  if (!name.startsWith(DEBUG_PREFIX)) throw gone(name);
+  const debugPlaybook = name.slice(DEBUG_PREFIX.length);
+  const inventory = await pinDefaultInventory(options, pin);
+  return { layers: [], debugPlaybook, ...toAdditionalInventory(inventory) };
+}
+
+async function pinConfiguration(
+  configuration: Configuration,
+  { request: { configurationLimit } }: Session,
+  options: Options,
+  pin: Pin,
+): Promise<Content> {
   const selected = selectLayers(configuration.layers, configurationLimit);
   const [layers, additionalInventory] = await Promise.all([
     Promise.all(
       selected.map(async ({ index, layer }): Promise<PinnedLayer> => {
-        const repository = await pin(layer, `Layer ${index} of ${configurationName}`);
+        const repository = await pin(layer, `Layer ${index} of ${configuration.name}`);
         return {
           index,
           ...(layer.name === undefined ? {} : { name: layer.name }),
@@ -82,7 +108,7 @@ async function buildSnapshot(
     ),
     pinAdditionalInventory(configuration, options, pin),
   ]);
-  return { ...shared, layers, ...toAdditionalInventory(additionalInventory) };
+  return { layers, ...toAdditionalInventory(additionalInventory) };
 }
 
 function toAdditionalInventory(additionalInventory: PinnedRepository | undefined) {
@@ -111,23 +137,28 @@ function pinDefaultInventory(
   return pin({ cloneUrl: additionalInventoryUrl }, 'Option additional_inventory_url');
 }
 
+interface Question {
+  readonly git: ActivityDependencies['git'];
+  readonly signal: AbortSignal;
+  /** Repositories that have not answered yet. */
+  readonly asked: Set<string>;
+}
+
 /** A stored commit is taken as it is; without one the branch, else the default branch, is looked up now. */
 async function pinRepository(
   { cloneUrl, commit, branch }: RepositoryReference,
   what: string,
-  git: ActivityDependencies['git'],
-  signal: AbortSignal,
+  { git, signal, asked }: Question,
 ): Promise<PinnedRepository> {
   if (cloneUrl === undefined) {
-    throw new ServiceError(
-      'invalid',
-      `${what} names a source, and sources are not supported yet.`,
-      {
-        reason: 'GIT_CLONE',
-      },
-    );
+    const message = `${what} names a source, and sources are not supported yet.`;
+    throw new ServiceError('invalid', message, { reason: 'GIT_CLONE' });
   }
-  return { url: cloneUrl, commit: commit ?? (await git.resolve(cloneUrl, branch ?? '', signal)) };
+  if (commit !== undefined) return { url: cloneUrl, commit };
+  asked.add(cloneUrl);
+  const found = await git.resolve(cloneUrl, branch ?? '', signal);
+  asked.delete(cloneUrl);
+  return { url: cloneUrl, commit: found };
 }
 
 function gone(name: string): ServiceError {

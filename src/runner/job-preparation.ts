@@ -88,7 +88,10 @@ async function readSource(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
   } catch (cause) {
-    throw new ServiceError('unavailable', `${path} cannot be read.`, { cause });
+    throw new ServiceError('unavailable', `${path} cannot be read.`, {
+      reason: 'INTERNAL',
+      cause,
+    });
   }
 }
 

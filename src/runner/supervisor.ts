@@ -64,5 +64,7 @@ async function startFailure(
 ): Promise<ServiceError> {
   const lastLine = (await readText(supervisorLog))?.trimEnd().split('\n').at(-1) ?? '';
   const told = lastLine === '' ? '' : ` (${lastLine})`;
-  return new ServiceError('unavailable', `The supervisor of ${jobId}: ${failure}${told}.`);
+  return new ServiceError('unavailable', `The supervisor of ${jobId}: ${failure}${told}.`, {
+    reason: 'INTERNAL',
+  });
 }

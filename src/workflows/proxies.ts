@@ -7,13 +7,15 @@ const retry = { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval
 export const record = proxyActivities<Activities>({
   startToCloseTimeout: '30s',
   scheduleToCloseTimeout: '30d',
+  heartbeatTimeout: '10s',
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry,
 });
 
 /**
- * Reads of git, HSM and IMS before anything runs, and the launch. Limited by tries, some ten minutes of them, and not by the
- * clock, which also runs while no worker does: a session must not fail because its worker was away.
+ * Reads of git, HSM and IMS before anything runs, and the launch. What limits them lies in the activities: a source by the
+ * time that workers have tried to read it, the launch by failures in a row. Neither tries nor the clock could: both also go
+ * on while no worker or no database is there, and a session must not fail because its worker was away.
  */
 export const prepare = proxyActivities<Activities>({
   startToCloseTimeout: '10m',
@@ -21,7 +23,7 @@ export const prepare = proxyActivities<Activities>({
   // A cancel reaches the activity with a beat, and beats go out at four fifths of this.
   heartbeatTimeout: '6s',
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
-  retry: { ...retry, maximumAttempts: 25 },
+  retry,
 });
 
 /** Acts on the job: repeated until done, because nobody else would. Without beats, a worker's death would cost five minutes. */

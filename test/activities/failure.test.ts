@@ -68,6 +68,31 @@ describe('createFaultTranslation', () => {
     });
   });
 
+  test('ends a launch by its 25th failure in a row that is the job’s own, with its reason', async () => {
+    const translation = createFaultTranslation();
+    const own = new ServiceError('unavailable', 'no key', { reason: 'INTERNAL' });
+    const attempt = (error: Error) => translate(error, 'launchJob', translation);
+    for (let count = 1; count < 25; count += 1)
+      expect(await attempt(own)).toMatchObject({ nonRetryable: false });
+    await attempt(new ServiceError('unavailable', 'The database does not answer.'));
+    for (let count = 1; count < 25; count += 1)
+      expect(await attempt(own)).toMatchObject({ nonRetryable: false });
+    expect(await attempt(own)).toMatchObject({
+      message: 'no key',
+      nonRetryable: true,
+      details: [{ reason: 'INTERNAL' }],
+    });
+  });
+
+  test('lets no step fail for a database that is away, however often it is asked', async () => {
+    const translation = createFaultTranslation();
+    const away = new ServiceError('unavailable', 'The database does not answer.');
+    for (let count = 0; count < 100; count += 1)
+      expect(await translate(away, 'stageInventory', translation)).toMatchObject({
+        nonRetryable: false,
+      });
+  });
+
   test('lets a cancel pass', async () => {
     const cancel = Object.assign(new Error('CANCELLED'), { name: 'CancelledFailure' });
     expect(await translate(cancel, 'ansible')).toBe(cancel);

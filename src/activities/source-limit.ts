@@ -1,0 +1,93 @@
+import { activityInfo } from '@temporalio/activity';
+import { isServiceError, ServiceError, type Reason } from '../core/errors.js';
+import { isRetryable, toFailure } from './failure.js';
+import type { Heartbeat } from './heartbeat.js';
+
+/** How long a step may try to read what lies outside. */
+export interface SourceLimit {
+  /** 0 = for ever. */
+  readonly seconds: number;
+  /** Where it is set. */
+  readonly option: string;
+  /** What it is for, as the subject of a message: "The inventory". */
+  readonly what: string;
+  readonly reason: Reason;
+  /** What has not answered yet, when the limit ends the wait. */
+  readonly waitingFor: () => string;
+}
+
+const FIRST_DELAY_MS = 200;
+const MAX_DELAY_MS = 30_000;
+/** Less than this is not worth another attempt: Temporal's timers have a grain of a second. */
+const MIN_LEFT_MS = 1000;
+
+/**
+ * Reads a source, and has the read repeated until the limit. Only the time of workers counts, theirs at work and the pauses
+ * that they ask for, whatever number of attempts it takes: each attempt carries on what the earlier ones used up. A session
+ * does not fail because its worker was away.
+ */
+export async function readWithin<T>(
+  limit: SourceLimit,
+  { signal, carry }: Heartbeat,
+  read: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const began = performance.now();
+  const before = readUsedMs(activityInfo().heartbeatDetails);
+  const used = () => Math.round(before + performance.now() - began);
+  const left = () =>
+    limit.seconds === 0 ? Number.POSITIVE_INFINITY : limit.seconds * 1000 - used();
+  carry(() => ({ usedMs: used() }));
+  const deadline = openDeadline(left());
+  try {
+    return await read(AbortSignal.any([signal, deadline.signal]));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (deadline.signal.aborted) throw toEnd(limit, toSilence(limit, began));
+    if (!isServiceError(error) || !isRetryable[error.fault]) throw error;
+    if (left() < MIN_LEFT_MS) throw toEnd(limit, error.message);
+    const delayMs = toDelayMs(left());
+    const usedMs = used() + delayMs;
+    carry(() => ({ usedMs }));
+    throw toFailure(error, { delayMs });
+  } finally {
+    deadline.close();
+  }
+}
+
+/** Written by an earlier attempt of this function, or absent. */
+function readUsedMs(details: unknown): number {
+  if (typeof details !== 'object' || details === null || !('usedMs' in details)) return 0;
+  return typeof details.usedMs === 'number' ? details.usedMs : 0;
+}
+
+/** At most half of what is left, so that the last attempt is made near the limit. */
+function toDelayMs(leftMs: number): number {
+  const { attempt } = activityInfo();
+  return Math.round(Math.min(FIRST_DELAY_MS * 2 ** (attempt - 1), MAX_DELAY_MS, leftMs / 2));
+}
+
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+function openDeadline(leftMs: number) {
+  const controller = new AbortController();
+  const timer =
+    leftMs > MAX_TIMER_MS ? undefined : setTimeout(() => controller.abort(), Math.max(leftMs, 0));
+  return {
+    signal: controller.signal,
+    close() {
+      clearTimeout(timer);
+      // Of several reads the first that fails decides; the others end with it.
+      controller.abort();
+    },
+  };
+}
+
+function toSilence({ waitingFor }: SourceLimit, began: number): string {
+  const seconds = Math.round((performance.now() - began) / 1000);
+  return `${waitingFor()} had not answered for ${seconds} s.`;
+}
+
+function toEnd({ what, seconds, option, reason }: SourceLimit, last: string): Error {
+  const message = `${what} could not be read within ${seconds} s (${option}). ${last}`;
+  return new ServiceError('rejected', message, { reason });
+}
