@@ -1,8 +1,8 @@
 import type { PhaseReturn } from '../core/progress.js';
 import type { PhaseResult } from '../core/job.js';
 import type { PhaseRecord } from '../store/store.js';
-import { ServiceError } from '../core/errors.js';
 import { attachRecord } from './attach.js';
+import { isServiceError, ServiceError } from '../core/errors.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat, type Heartbeat } from './heartbeat.js';
 import type { Activities, PhaseInput } from './interface.js';
@@ -58,23 +58,42 @@ async function completeLog(
   result: PhaseResult,
   signal: AbortSignal,
 ): Promise<void> {
-  const { store, runner } = dependencies;
+  const { store } = dependencies;
   if (result.kind === 'unstarted') return;
-  let offset = (await findPhase(dependencies, jobId, phase)).logBytes;
+  const isGone = await copyLog(dependencies, jobId, phase, signal).then(
+    () => false,
+    (error: unknown) => {
+      if (isServiceError(error) && error.fault === 'missing') return true;
+      throw error;
+    },
+  );
+  const gap = describeGap(await findPhase(dependencies, jobId, phase), isGone);
+  if (gap !== undefined) await store.logs.recordGap(jobId, phase, gap);
+}
+
+async function copyLog(
+  { store, runner }: ActivityDependencies,
+  jobId: string,
+  phase: string,
+  signal: AbortSignal,
+): Promise<void> {
+  let offset = (await store.phases.find(jobId, phase))?.logBytes ?? 0;
   for await (const bytes of runner.readLog(jobId, phase, offset, signal)) {
     const appended = await store.logs.append(jobId, phase, offset, bytes);
-    if (appended.kind !== 'stored') break;
+    if (appended.kind !== 'stored') return;
     offset += bytes.length;
   }
-  const { logBytes, reportedLogBytes } = await findPhase(dependencies, jobId, phase);
-  if (reportedLogBytes !== undefined && logBytes < reportedLogBytes) {
-    const lost = reportedLogBytes - logBytes;
-    await store.logs.recordGap(
-      jobId,
-      phase,
-      `[${lost} bytes of this log were lost with the job's directory]`,
-    );
-  }
+}
+
+/** A job that went before it reported how long this log is took nobody knows how much with it. */
+function describeGap(
+  { logBytes, reportedLogBytes }: PhaseRecord,
+  isGone: boolean,
+): string | undefined {
+  if (reportedLogBytes === undefined)
+    return isGone ? "[this log may lack its end: the job's directory is gone]" : undefined;
+  const lost = reportedLogBytes - logBytes;
+  return lost > 0 ? `[${lost} bytes of this log were lost with the job's directory]` : undefined;
 }
 
 /** Where the API did not hear the last results, the job signed them into its log. */

@@ -64,8 +64,12 @@ export function createLocalRunner(given: LocalRunnerOptions): LocalRunner {
       return waitForPhase(watch, jobId, pathsOf(jobId), phase, signal);
     },
 
-    readLog: (jobId, phase, offset, signal) =>
-      readFrom(pathsOf(jobId).log(checkFileName('Phase', phase)), offset, signal),
+    async *readLog(jobId, phase, offset, signal) {
+      const paths = pathsOf(jobId);
+      yield* readFrom(paths.log(checkFileName('Phase', phase)), offset, signal);
+      // Asked last: what went away meanwhile may have had more to say.
+      if (!(await exists(paths.incarnation))) throw missing('Job', jobId);
+    },
 
     async stop(jobId, signal) {
       await stopJob(jobId, pathsOf(jobId), graceSlackSeconds, signal);

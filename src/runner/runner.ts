@@ -32,7 +32,7 @@ export interface Runner {
   discard(jobId: string, incarnation: Incarnation, signal: AbortSignal): Promise<void>;
   /** Waits until the phase has ended or can never start. A job that is not there: `killed: lost`. */
   awaitPhase(jobId: string, phase: string, signal: AbortSignal): Promise<PhaseResult>;
-  /** What the platform still holds of the phase's output from `offset` on. */
+  /** What the platform still holds of the phase's output from `offset` on. The job is not there: fault `missing`. */
   readLog(
     jobId: string,
     phase: string,

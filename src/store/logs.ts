@@ -111,7 +111,8 @@ async function recordGap(database: Database, phase: Phase, message: string): Pro
   for (;;) {
     const { end } = await readEnd(database, phase);
     const last = await readLast(database, phase);
-    if (last?.gap === message) return;
+    // Nothing came between: the same one, told again by somebody who did not know of the first.
+    if (last?.gap !== undefined) return;
     const lineBreak = last === undefined || last.bytes.at(-1) === NEWLINE ? '' : '\n';
     const line = Buffer.from(`${lineBreak}${message}\n`);
     if (last !== undefined && last.end !== end) continue;

@@ -243,7 +243,10 @@ export interface LogStore {
     bytes: Uint8Array,
     gzip?: Uint8Array,
   ): Promise<AppendResult>;
-  /** `length` bytes at the end of the log that the platform lost; readers see one line that says so in their place. */
+  /**
+   * The platform lost what belongs at the end of the log; readers see one line that says so in its place. Told again before
+   * anything was appended, it is the same gap: the first line stays.
+   */
   recordGap(jobId: string, phase: string, message: string): Promise<void>;
   /** The stored bytes from `offset` on, chunk by chunk, as far as they go now. */
   read(jobId: string, phase: string, offset: number): AsyncIterable<Uint8Array>;

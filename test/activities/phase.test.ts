@@ -62,6 +62,38 @@ describe('a phase', () => {
     expect(await read(jobId)).toContain('6 bytes of this log were lost');
   });
 
+  test('says so in the log, once, where a worker dies before it seals', async () => {
+    let deaths = 1;
+    site = await openActivitySite({
+      runner: aRunnerWith({ kind: 'killed', reason: 'lost' }, ''),
+      now: () => {
+        if (deaths-- > 0) throw new Error('died');
+        return new Date().toISOString();
+      },
+    });
+    const jobId = await addPlannedSession(site.store);
+    await site.store.phases.report(jobId, 'ansible-0', {
+      state: 'ended',
+      startedAt: '2026-01-01T00:00:00.000Z',
+      logBytes: 1000,
+    });
+    const watch = () => site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
+    await expect(watch()).rejects.toThrow('died');
+    await watch();
+    expect(await read(jobId)).toBe("[1000 bytes of this log were lost with the job's directory]\n");
+  });
+
+  test('of a job that vanished before it told how long its log is has a log that says so', async () => {
+    site = await openActivitySite();
+    const jobId = await addPlannedSession(site.store);
+    await site.store.logs.append(jobId, 'ansible-0', 0, Buffer.from('one\ntw'));
+    const { result } = await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
+    expect(result).toEqual({ kind: 'killed', reason: 'lost' });
+    expect(await read(jobId)).toBe(
+      "one\ntw\n[this log may lack its end: the job's directory is gone]\n",
+    );
+  });
+
   test('answers the same when it is watched again', async () => {
     const jobId = await observe(exited(0), 'one\n');
     const again = await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });

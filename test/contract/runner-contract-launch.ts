@@ -77,7 +77,7 @@ export function describeLaunch(runner: () => Runner): void {
       await runner().remove(jobId, never);
       await runner().remove(jobId, never);
       expect((await listJobs(runner())).map((job) => job.jobId)).not.toContain(jobId);
-      expect(await readLog(runner(), jobId, 'one')).toHaveLength(0);
+      await expect(readLog(runner(), jobId, 'one')).rejects.toMatchObject({ fault: 'missing' });
       expect(await awaitAll(runner(), given)).toEqual([{ kind: 'killed', reason: 'lost' }]);
     });
 

@@ -145,7 +145,9 @@ export function describeOutput(runner: () => Runner): void {
       expect((await readLog(runner(), jobId, 'one', 7)).toString()).toBe('789');
       expect(await readLog(runner(), jobId, 'one', 10)).toHaveLength(0);
       expect(await readLog(runner(), jobId, 'one', 99)).toHaveLength(0);
-      expect(await readLog(runner(), 'cfs-absent-00000000', 'one')).toHaveLength(0);
+      await expect(readLog(runner(), 'cfs-absent-00000000', 'one')).rejects.toMatchObject({
+        fault: 'missing',
+      });
     });
 
     test('that looks like a report is output like any other', async () => {

@@ -161,7 +161,7 @@ export function logContract(stores: () => Stores): void {
       await append(store, jobId, 0, 'half a li');
 
       await store.logs.recordGap(jobId, PHASE, '17 bytes are lost.');
-      await store.logs.recordGap(jobId, PHASE, '17 bytes are lost.');
+      await store.logs.recordGap(jobId, PHASE, '5 bytes are lost.');
 
       const expected = 'half a li\n17 bytes are lost.\n';
       expect(await readAll(store.logs.read(jobId, PHASE, 0))).toBe(expected);
