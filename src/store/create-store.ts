@@ -8,6 +8,7 @@ import { createLogStore } from './logs.js';
 import { createOptionStore } from './options.js';
 import { createPhaseStore } from './phases.js';
 import { createResourceStore } from './resources.js';
+import { createRetentionStore } from './retention.js';
 import { createSessionStore } from './sessions.js';
 import { createStagedFileStore } from './staged-files.js';
 import type { Store } from './store.js';
@@ -26,6 +27,7 @@ export async function createStore(dialect: StoreDialect): Promise<Store> {
     stagedFiles: createStagedFileStore(database),
     resources: createResourceStore(database),
     sweep: createSweepStore(database),
+    retention: createRetentionStore(database),
     deploymentId: () =>
       database.read(async (db) => {
         const query = db.selectFrom('deployment').select('deployment_id');

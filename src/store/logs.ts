@@ -89,7 +89,10 @@ async function appendChunk(
   return write(async (db, emit) => {
     const moved = await db
       .updateTable('phases')
-      .set({ log_bytes: end })
+      .set((eb) => ({
+        log_bytes: end,
+        stored_log_bytes: eb('stored_log_bytes', '+', gzip.length),
+      }))
       .where('job_id', '=', jobId)
       .where('name', '=', phase)
       .where('log_bytes', '=', from)

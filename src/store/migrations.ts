@@ -3,6 +3,7 @@ import { type CreateTableBuilder, type Kysely, type RawBuilder, sql } from 'kyse
 import type { Migration } from 'kysely/migration';
 import type { StoreDialect } from './dialect.js';
 import { addSweep } from './migration-sweep.js';
+import { createRetention } from './migration-retention.js';
 import { AT_ONCE, isWish } from './wish.js';
 
 /** Never change one that has been released: add another. */
@@ -10,6 +11,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
   return {
     '001-sessions': { up: (db) => createInitial(db as Kysely<unknown>, dialect) },
     '002-patched': { up: (db) => addPatched(db as Kysely<unknown>, dialect) },
+    '003-retention': { up: (db) => createRetention(db as Kysely<unknown>) },
     '004-sweep': { up: (db) => addSweep(db as Kysely<unknown>, dialect) },
   };
 }

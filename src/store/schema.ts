@@ -18,6 +18,8 @@ export interface Schema {
   readonly host_results: HostResultTable;
   readonly log_chunks: LogChunkTable;
   readonly machines: { machine: string; seen_at: string };
+  /** One row: the logs of complete sessions. */
+  readonly log_store: { id: number; bytes: number };
 }
 
 export type SessionRow = Selectable<SessionTable>;
@@ -70,6 +72,8 @@ interface SessionTable {
   external: Generated<Flag>;
   /** What a PATCH has set of members that are not ours. */
   patched: string | null;
+  /** Compressed; counted when the session is complete, 0 where the log was removed. */
+  stored_log_bytes: Generated<number>;
 }
 
 interface PhaseTable {
@@ -90,6 +94,8 @@ interface PhaseTable {
   hold_until: string | null;
   hold_command: string | null;
   hold_released_at: string | null;
+  /** Compressed. */
+  stored_log_bytes: Generated<number>;
 }
 
 interface HostResultTable {

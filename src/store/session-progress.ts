@@ -2,6 +2,7 @@ import type { Transaction } from 'kysely';
 import { missing } from '../core/errors.js';
 import type { Desired, Outcome, Session, Snapshot } from '../core/session.js';
 import type { Database } from './database.js';
+import { countSessionLog } from './log-store-size.js';
 import { sealOpenPhases } from './phases.js';
 import type { Schema } from './schema.js';
 import { toOutcomeColumns, toSession } from './session-rows.js';
@@ -184,6 +185,7 @@ function recordOutcome(
       .executeTakeFirst();
     if (completed === undefined) return false;
     await sealOpenPhases(db, jobId, at);
+    await countSessionLog(db, jobId);
     emit({ kind: 'session', jobId });
     return true;
   });

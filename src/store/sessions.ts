@@ -1,5 +1,6 @@
 import type { Session } from '../core/session.js';
 import type { Connection, Database } from './database.js';
+import { createCountStore } from './session-counts.js';
 import { planFilter } from './session-filter.js';
 import { createProgressStore } from './session-progress.js';
 import { createRequestStore } from './session-requests.js';
@@ -17,6 +18,7 @@ export function createSessionStore(database: Database): SessionStore {
     ...createRequestStore(database),
     ...createProgressStore(database),
     ...createWishStore(database),
+    ...createCountStore(database),
     find: (name) =>
       findRow((db) => selectSessions(db).where('name', '=', name).where('deleted_at', 'is', null)),
     get: (jobId) => findRow((db) => selectSessions(db).where('job_id', '=', jobId)),

@@ -1,4 +1,5 @@
 import type { Configuration } from '../core/configuration.js';
+import type { Reason } from '../core/errors.js';
 import type { HostResult, Phase, PhaseKind, PhaseResult } from '../core/job.js';
 import type { Options } from '../core/options.js';
 import type { HostSummary } from '../core/outcome.js';
@@ -24,6 +25,7 @@ export interface Store {
   readonly stagedFiles: StagedFileStore;
   readonly resources: ResourceStore;
   readonly sweep: SweepStore;
+  readonly retention: RetentionStore;
   /** Random, made once; marks everything that we create elsewhere. 8 hexadecimal digits. */
   deploymentId(): Promise<string>;
   /** Calls the listener after commits, in this process at once, for those of others soon. Returns how to stop. */
@@ -136,6 +138,16 @@ export interface SessionStore {
   nextWishAt(): Promise<string | undefined>;
   /** Wishes waiting, for health and metrics. */
   countWishes(): Promise<number>;
+  /** Not complete and not deleted. */
+  countOpen(): Promise<{ readonly pending: number; readonly running: number }>;
+  /** Complete and not deleted, by how they ended; in pieces, so that a million may be counted. */
+  countComplete(): Promise<readonly SessionCount[]>;
+}
+
+export interface SessionCount {
+  readonly succeeded: Succeeded;
+  readonly reason?: Reason;
+  readonly count: number;
 }
 
 export interface CancelWish {
@@ -299,6 +311,18 @@ export interface SweepStore {
   listMachines(): Promise<ReadonlyMap<string, string>>;
   /** After a restore: no session that is not complete may launch a job any more. The names of those that could. */
   attachOnly(): Promise<readonly string[]>;
+}
+
+/** Each call is one short transaction, to be repeated until nothing is left to do. */
+export interface RetentionStore {
+  /** Hides some of the complete sessions that ended by then, as a delete at `at` does. How many; 0: none is left. */
+  expireSessions(endedUntil: string, at: string): Promise<number>;
+  /** Removes some of what is stored of sessions that had ended and were deleted by then. How many rows; 0: none is left. */
+  removeDeleted(until: string): Promise<number>;
+  /** What all logs take, compressed. */
+  logStoreBytes(): Promise<number>;
+  /** Removes some of the log of the complete session that ended first; a line with the reason stays. False: none has a log. */
+  removeOldestLog(reason: string): Promise<boolean>;
 }
 
 export type { Desired, Dispatched };

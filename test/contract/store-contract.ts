@@ -6,6 +6,7 @@ import { documentContract } from './store/documents.js';
 import { hostContract } from './store/hosts.js';
 import { logContract } from './store/logs.js';
 import { phaseContract } from './store/phases.js';
+import { retentionContract } from './store/retention.js';
 import { sessionListContract } from './store/session-list.js';
 import { sessionProgressContract } from './store/session-progress.js';
 import { sessionRequestContract } from './store/session-requests.js';
@@ -51,6 +52,7 @@ export function storeContract(name: string, create: () => Promise<StoreFixture>)
       documentContract,
       changeContract,
       sweepContract,
+      retentionContract,
     ];
     for (const contract of contracts) contract(() => stores);
   });

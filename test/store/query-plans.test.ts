@@ -9,6 +9,7 @@ import { createHostStore } from '../../src/store/hosts.js';
 import { createLogStore } from '../../src/store/logs.js';
 import { createPhaseStore } from '../../src/store/phases.js';
 import { createResourceStore } from '../../src/store/resources.js';
+import { createRetentionStore } from '../../src/store/retention.js';
 import type { Schema } from '../../src/store/schema.js';
 import { createSessionStore } from '../../src/store/sessions.js';
 import { openSqliteStore } from '../../src/store/sqlite.js';
@@ -146,6 +147,13 @@ describe('every other query', () => {
     await sessions.recordOutcome(jobId, { succeeded: 'false' }, at(6));
     await sessions.find('a');
     await sessions.requestDelete('a', { at: at(7) });
+    await sessions.countOpen();
+    await sessions.countComplete();
+    const retention = createRetentionStore(database);
+    await retention.logStoreBytes();
+    await retention.removeOldestLog('too large');
+    await retention.removeOldestLog('too large');
+    await retention.removeDeleted(at(9));
 
     const scans = explainAll()
       .flat()
@@ -153,6 +161,32 @@ describe('every other query', () => {
 
     expect(scans.filter((line) => line !== 'SCAN candidates')).toEqual([]);
     expect(queries.length).toBeGreaterThan(30);
+  });
+});
+
+describe('retention', () => {
+  test('finds what is old without a look at the rest', async () => {
+    const retention = createRetentionStore(database);
+    await createSessionStore(database).countComplete();
+    await retention.expireSessions(at(8), at(9));
+    await retention.removeDeleted(at(9));
+    await retention.removeOldestLog('too large');
+
+    const plans = queries
+      .filter(({ sql }) =>
+        /"sessions" where ("completed|"deleted|"stored|deleted_at is null)/.test(sql),
+      )
+      .map((query) => explain(query).join('\n'));
+    expect(plans).toHaveLength(5);
+    expect(plans.join('\n')).not.toContain('ORDER BY');
+    const indexes = plans.map((plan) => /INDEX (sessions_by_\w+)/.exec(plan)?.[1]);
+    expect(indexes).toEqual([
+      'sessions_by_completion',
+      'sessions_by_completion',
+      'sessions_by_completion',
+      'sessions_by_deletion',
+      'sessions_by_log',
+    ]);
   });
 });
 
