@@ -48,6 +48,14 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
     logger,
     machine,
   });
+  // Before any worker polls: a workflow that starts meanwhile must find what runs here on its record.
+  const retention = await startRetention({
+    runner,
+    store,
+    logger,
+    retentionSeconds: config.runner.jobRetentionSeconds,
+    machine,
+  });
   const shared = toWorkerOptions(connection, namespace, config.runner.maxWatchedJobs);
   const workers = await Promise.all([
     Worker.create({
@@ -67,12 +75,6 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
       activities: pickControls(activities),
     }),
   ]);
-  const retention = startRetention({
-    runner,
-    store,
-    logger,
-    retentionSeconds: config.runner.jobRetentionSeconds,
-  });
   const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
   ended.catch(() => undefined);
   logger.info({ machine, temporal: temporalAddress }, 'worker started');

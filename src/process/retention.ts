@@ -1,29 +1,36 @@
+import { decideJobFate } from '../core/job-fate.js';
 import type { LocalRunner } from '../runner/local.js';
+import type { JobSummary } from '../runner/runner.js';
 import type { Store } from '../store/store.js';
 import type { Logger } from './logger.js';
 
 export interface RetentionOptions {
-  readonly runner: Pick<LocalRunner, 'list' | 'remove' | 'removeLeftovers'>;
+  readonly runner: Pick<LocalRunner, 'list' | 'remove' | 'stop' | 'removeLeftovers'>;
   readonly store: Store;
   readonly logger: Logger;
   readonly retentionSeconds: number;
+  readonly machine: string;
 }
 
-const MAX_INTERVAL_MS = 60_000;
+const MAX_INTERVAL_MS = 30_000;
+/** A job's last act is to tell how it ended, which is when its session may be over already. */
+const ABANDON_MS = 120_000;
 
 /**
- * Removes this machine's jobs when their session has been over for the retention time, and what half-done removals and
- * preparations left: at start, then by timer.
+ * Looks after this machine's jobs: takes over those that a restored record lacks, stops those whose session is over, removes
+ * them when that is so for the retention time, and what half-done removals and preparations left. Once before it resolves,
+ * then by timer; each time the machine is noted as alive.
  */
-export function startRetention(options: RetentionOptions) {
+export async function startRetention(options: RetentionOptions) {
   const abort = new AbortController();
-  let sweeping = Promise.resolve();
-  const sweep = () => {
-    sweeping = sweeping.then(() => sweepOnce(options, abort.signal));
-  };
-  sweep();
+  const known = new Set<string>();
+  const sweep = () => sweepOnce(options, known, abort.signal);
+  let sweeping = sweep();
+  await sweeping;
   const timer = setInterval(
-    sweep,
+    () => {
+      sweeping = sweeping.then(sweep);
+    },
     Math.min(MAX_INTERVAL_MS, Math.max(1000, options.retentionSeconds * 1000)),
   );
   return {
@@ -35,37 +42,62 @@ export function startRetention(options: RetentionOptions) {
   };
 }
 
-async function sweepOnce(options: RetentionOptions, signal: AbortSignal): Promise<void> {
-  const { runner, logger } = options;
-  const attempt = async (act: () => Promise<void>, message: string, about: object = {}) => {
+/** `unrecorded`: jobs without a record, said once. */
+async function sweepOnce(
+  options: RetentionOptions,
+  unrecorded: Set<string>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { runner, store, logger, machine } = options;
+  const attempt = async (act: () => Promise<unknown>, message: string, about: object = {}) => {
     try {
       await act();
     } catch (error) {
       if (!signal.aborted) logger.warn({ err: error, ...about }, message);
     }
   };
-  const remove = (jobId: string) =>
-    attempt(() => runner.remove(jobId, signal), 'a job directory could not be removed', {
-      job: jobId,
-    });
   await attempt(
-    () => removeExpired(options, remove, signal),
-    'expired job directories could not be found',
+    () => store.sweep.seeMachine(machine, new Date().toISOString()),
+    'this machine could not be noted as alive',
   );
+  await attempt(async () => {
+    for await (const job of runner.list(signal)) {
+      await attempt(
+        () => keepJob(options, job, unrecorded, signal),
+        'a job could not be looked after',
+        { job: job.jobId },
+      );
+    }
+  }, 'jobs could not be listed');
   await attempt(
     () => runner.removeLeftovers(signal),
     'leftovers in the job directory could not be removed',
   );
 }
 
-async function removeExpired(
-  { runner, store, retentionSeconds }: RetentionOptions,
-  remove: (jobId: string) => Promise<void>,
+async function keepJob(
+  { runner, store, logger, retentionSeconds, machine }: RetentionOptions,
+  job: JobSummary,
+  unrecorded: Set<string>,
   signal: AbortSignal,
 ): Promise<void> {
-  const before = new Date(Date.now() - retentionSeconds * 1000).toISOString();
-  for await (const { jobId } of runner.list(signal)) {
-    const session = await store.sessions.get(jobId);
-    if (session?.completedAt !== undefined && session.completedAt <= before) await remove(jobId);
+  const { jobId, incarnation, state } = job;
+  const session = await store.sessions.get(jobId);
+  if (session === undefined && state === 'running' && !unrecorded.has(jobId)) {
+    unrecorded.add(jobId);
+    logger.warn({ jobId }, 'a job without a record runs here; it is left to its end');
+  }
+  const now = Date.now();
+  const fate = decideJobFate(job, session, {
+    expiry: new Date(now - retentionSeconds * 1000).toISOString(),
+    abandon: new Date(now - ABANDON_MS).toISOString(),
+  });
+  if (fate === 'keep') return;
+  logger.info({ session: session?.name, jobId, state, act: fate }, 'job looked after');
+  if (fate === 'remove') await runner.remove(jobId, signal);
+  if (fate === 'stop') await runner.stop(jobId, signal);
+  if (fate === 'adopt') {
+    const at = new Date().toISOString();
+    await store.sessions.recordAttach(jobId, { at, incarnation, machine });
   }
 }

@@ -1,11 +1,31 @@
 import { randomUUID } from 'node:crypto';
-import { access, chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import {
+  access,
+  chmod,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 
 /** Undefined where there is no such file. */
 export async function readText(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+/** When it was last written; undefined where there is no such file. */
+export async function readTime(path: string): Promise<string | undefined> {
+  try {
+    return (await stat(path)).mtime.toISOString();
   } catch (error) {
     if (isAbsent(error)) return undefined;
     throw error;

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { missing } from '../core/errors.js';
-import { exists, isAbsent, makeDirectory, mark, readNames, readText } from './files.js';
+import { exists, isAbsent, makeDirectory, mark, readNames, readText, readTime } from './files.js';
 import {
   checkFileName,
   jobPaths,
@@ -140,7 +140,9 @@ async function* readFrom(
 async function summarize(jobId: string, paths: JobPaths): Promise<JobSummary | undefined> {
   const incarnation = await readText(paths.incarnation);
   if (incarnation === undefined) return undefined;
-  return { jobId, incarnation, state: await readState(paths) };
+  const state = await readState(paths);
+  const endedAt = state === 'ended' ? await readTime(paths.ended) : undefined;
+  return { jobId, incarnation, state, ...(endedAt === undefined ? {} : { endedAt }) };
 }
 
 /** Released and without a supervisor is the moment in which one starts. */

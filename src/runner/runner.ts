@@ -10,6 +10,8 @@ export interface JobSummary {
   readonly jobId: string;
   readonly incarnation: Incarnation;
   readonly state: 'prepared' | 'running' | 'ended';
+  /** Absent where it has not ended, or nobody saw it end. */
+  readonly endedAt?: string;
 }
 
 /** What a job carries beside its plan. Values of secrets never enter `Job`. */

@@ -93,7 +93,9 @@ export function describeLaunch(runner: () => Runner): void {
       expect(await state()).toBe('running');
       await runner().stop(jobId, never);
       expect(await state()).toBe('ended');
-      expect(await runner().find(jobId, never)).toEqual({ jobId, incarnation, state: 'ended' });
+      const found = await runner().find(jobId, never);
+      expect(found).toMatchObject({ jobId, incarnation, state: 'ended' });
+      expect(Date.parse(found?.endedAt ?? '')).toBeLessThanOrEqual(Date.now() + 1000);
       expect(await runner().find('cfs-absent-00000000', never)).toBeUndefined();
     });
 

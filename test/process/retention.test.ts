@@ -7,9 +7,8 @@ import { startRetention } from '../../src/process/retention.js';
 import { createLocalRunner, type LocalRunner } from '../../src/runner/local.js';
 import { openSqliteStore } from '../../src/store/sqlite.js';
 import type { Store } from '../../src/store/store.js';
-import { aLaunch, aScript, never } from '../contract/runner-jobs.js';
+import { aLaunch, aScript, never, waitForOutput } from '../contract/runner-jobs.js';
 import { aNewSession, at } from '../support/store-builders.js';
-import { waitFor } from '../support/wait.js';
 
 let directory: string;
 let store: Store;
@@ -50,7 +49,7 @@ async function listJobs(): Promise<string[]> {
 
 function start() {
   const logger = pino({ level: 'silent' });
-  return startRetention({ runner, store, logger, retentionSeconds: 3600 });
+  return startRetention({ runner, store, logger, retentionSeconds: 3600, machine: 'm' });
 }
 
 describe('startRetention', () => {
@@ -59,8 +58,7 @@ describe('startRetention', () => {
     const recent = await addJob('recent', new Date().toISOString());
     const running = await addJob('running');
     expect(await listJobs()).toEqual([old, recent, running].sort());
-    const retention = start();
-    await waitFor(async () => (await listJobs()).length === 2, { what: 'the removal' });
+    const retention = await start();
     await retention.close();
     expect(await listJobs()).toEqual([recent, running].sort());
   });
@@ -71,9 +69,28 @@ describe('startRetention', () => {
     const jobs = join(directory, 'jobs');
     await writeFile(join(jobs, broken, 'job.json'), 'no JSON');
     await mkdir(join(jobs, '.removed-half'));
-    const retention = start();
-    await waitFor(async () => (await readdir(jobs)).length === 1, { what: 'the removal' });
+    const retention = await start();
     await retention.close();
     expect(await readdir(jobs)).toEqual([broken]);
+  });
+
+  test('takes over a job that its restored record lacks, and notes the machine as alive', async () => {
+    const jobId = await addJob('restored');
+    const incarnation = await runner.prepare(aLaunch([aScript('one', 'true')], { jobId }), never);
+    await runner.release(jobId, incarnation, never);
+    await runner.awaitPhase(jobId, 'one', never);
+    await (await start()).close();
+    expect(await store.sessions.get(jobId)).toMatchObject({ incarnation, machine: 'm' });
+    expect([...(await store.sweep.listMachines()).keys()]).toEqual(['m']);
+  });
+
+  test('lets a job without a record run to its end', async () => {
+    const given = aLaunch([aScript('one', 'echo ready; read never < pipe || sleep 1000')]);
+    const { jobId } = given.job;
+    await runner.release(jobId, await runner.prepare(given, never), never);
+    await waitForOutput(runner, jobId, 'one', 'ready');
+    await (await start()).close();
+    expect(await runner.find(jobId, never)).toMatchObject({ state: 'running' });
+    await runner.remove(jobId, never);
   });
 });
