@@ -12,6 +12,7 @@ export interface Config {
   readonly runner: RunnerConfig;
   readonly sources: SourceConfig;
   readonly masterKeyFile: string;
+  readonly sweepSeconds: number;
   readonly logLevel: string;
 }
 
@@ -123,6 +124,8 @@ export const VARIABLES = {
   HSM_CA_FILE: 'its certificate authority',
   INVENTORY_FILE:
     'YAML with `groups`, `partitions`, `components` in HSM’s terms, instead of an HSM',
+  SWEEP_INTERVAL:
+    'seconds between two looks at what no workflow puts right: sessions without one, leftovers; default 60',
   LOG_LEVEL: 'debug, info, warn or error; default info',
 } as const;
 
@@ -150,6 +153,7 @@ export function parseConfig(environment: Environment): Config {
     runner: parseRunner(get, environment, dataDirectory),
     sources: parseSources(get),
     masterKeyFile: get('MASTER_KEY_FILE') ?? join(dataDirectory, 'master.key'),
+    sweepSeconds: parseInteger('SWEEP_INTERVAL', get('SWEEP_INTERVAL') ?? '60', 1),
     logLevel: parseLogLevel(get('LOG_LEVEL') ?? 'info'),
   };
 }

@@ -36,7 +36,14 @@ export async function startEmbedded(config: Config, logger: Logger): Promise<Ser
     const worker =
       temporal === undefined
         ? undefined
-        : await open(startWorker({ ...shared, ...temporal, jobUrl: api.jobUrl }));
+        : await open(
+            startWorker({
+              ...shared,
+              ...temporal,
+              jobUrl: api.jobUrl,
+              ownsTemporal: config.temporal.address === undefined,
+            }),
+          );
     const file = join(config.dataDirectory, 'service.json');
     const service = {
       api: api.url,

@@ -4,6 +4,7 @@ import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker
 import { createActivities, pickControls, pickObservers } from './activities/index.js';
 import { createFaultTranslation } from './activities/failure.js';
 import { toJobToken } from './api/job-token.js';
+import { createOrchestrator } from './clients/temporal.js';
 import { registerSearchAttributes } from './clients/temporal-setup.js';
 import { parseConfig, toUrl, type Config } from './config.js';
 import { toControlQueue, toMachineQueue, toTaskQueue } from './core/names.js';
@@ -13,6 +14,7 @@ import { findInterpreter } from './process/python.js';
 import { startRetention } from './process/retention.js';
 import { isProgram, runService, type Service } from './process/run.js';
 import { createGitSource, createHardwareSource } from './process/sources.js';
+import { startSweeping } from './process/sweeping.js';
 import { createLocalRunner } from './runner/local.js';
 import { openStore } from './store/open.js';
 import type { Store } from './store/store.js';
@@ -24,6 +26,8 @@ export interface WorkerDependencies {
   readonly temporalAddress: string;
   /** Where jobs reach the API. */
   readonly jobUrl: string;
+  /** Whether Temporal is a child of this service: then it is the right one, whatever its file has lost. */
+  readonly ownsTemporal?: boolean;
 }
 
 const SHUTDOWN_GRACE = '2s';
@@ -47,6 +51,11 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
     now: () => new Date().toISOString(),
     logger,
     machine,
+  });
+  const orchestrator = createOrchestrator({
+    address: temporalAddress,
+    namespace,
+    taskQueue: toTaskQueue(await store.deploymentId()),
   });
   // Before any worker polls: a workflow that starts meanwhile must find what runs here on its record.
   const retention = await startRetention({
@@ -75,6 +84,16 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
       activities: pickControls(activities),
     }),
   ]);
+  if (dependencies.ownsTemporal === true)
+    await store.sweep.rebindTemporal(await orchestrator.namespaceId());
+  const sweeping = await startSweeping({
+    store,
+    orchestrator,
+    logger,
+    intervalSeconds: config.sweepSeconds,
+    worker: { ...shared, ...locateWorkflows() },
+  });
+  workers.push(sweeping.worker);
   const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
   ended.catch(() => undefined);
   logger.info({ machine, temporal: temporalAddress }, 'worker started');
@@ -83,7 +102,9 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
     async close() {
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await ended;
+      sweeping.close();
       await retention.close();
+      await orchestrator.close();
       runner.close();
       await connection.close();
     },

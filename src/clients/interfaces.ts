@@ -35,11 +35,19 @@ export interface Orchestrator {
   loseJob(jobId: string, why: string): Promise<void>;
   /** By id, strongly consistent. */
   describeSession(jobId: string): Promise<WorkflowState>;
+  /** Makes the Schedule that starts sweeps, or gives it this interval. */
+  scheduleSweep(schedule: SweepSchedule): Promise<void>;
   /** Of the configured namespace; another server, or an emptied one, has another. */
   namespaceId(): Promise<string>;
   /** Whether Temporal answers now. */
   check(): Promise<boolean>;
   close(): Promise<void>;
+}
+
+export interface SweepSchedule {
+  /** The Schedule's id, its workflows' id, and their task queue. */
+  readonly id: string;
+  readonly intervalSeconds: number;
 }
 
 export type { SessionStart };

@@ -10,6 +10,7 @@ import { ServiceError } from '../core/errors.js';
 import { cancelSignal, jobLostSignal, searchAttributes } from '../workflows/messages.js';
 import type { SessionWorkflow } from '../workflows/index.js';
 import type { Orchestrator, SessionStart } from './interfaces.js';
+import { ensureSweepSchedule } from './temporal-schedule.js';
 import { describeWorkflow } from './temporal-state.js';
 import { registerSearchAttributes } from './temporal-setup.js';
 
@@ -58,6 +59,13 @@ export function createOrchestrator({
       }
     },
     describeSession: (jobId) => call(() => describeWorkflow(client, jobId)).catch(failDescription),
+    async scheduleSweep(schedule) {
+      try {
+        await call(() => ensureSweepSchedule(client, schedule));
+      } catch (error) {
+        throw toFault(error, 'make the Schedule of the sweep');
+      }
+    },
     async namespaceId() {
       try {
         const { namespaceInfo } = await call(() =>

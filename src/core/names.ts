@@ -25,3 +25,8 @@ export function toMachineQueue(machine: string): string {
 export function toControlQueue(machine: string): string {
   return `host-${machine}-control`;
 }
+
+/** The Schedule of the sweep, its workflows, and their task queue. */
+export function toSweepQueue(deploymentId: string): string {
+  return `keelson-sweep-${deploymentId}`;
+}

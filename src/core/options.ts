@@ -33,6 +33,10 @@ export interface ExtensionOptions {
   readonly phaseTimeLimit: number;
   readonly cancelGraceSeconds: number;
   readonly reportWait: number;
+  /** Seconds; 0 = never. A machine that nobody has heard of for so long has lost its jobs. */
+  readonly machineLostAfter: number;
+  /** Most sessions whose leftovers one sweep removes. */
+  readonly sweepLimit: number;
 }
 
 export const DEFAULT_CFS_OPTIONS: CfsOptions = {
@@ -65,6 +69,8 @@ export const DEFAULT_EXTENSION_OPTIONS: ExtensionOptions = {
   phaseTimeLimit: 0,
   cancelGraceSeconds: 30,
   reportWait: 60,
+  machineLostAfter: 3600,
+  sweepLimit: 100,
 };
 
 export const DEFAULT_OPTIONS: Options = { ...DEFAULT_CFS_OPTIONS, ...DEFAULT_EXTENSION_OPTIONS };

@@ -1,1 +1,2 @@
 export { SessionWorkflow } from './session.js';
+export { SweepWorkflow } from './sweep.js';

@@ -24,6 +24,8 @@ export interface Cluster {
   readonly inventory: Repository;
   readonly url: string;
   readonly temporalAddress: string;
+  /** Of API and worker when they are started the next time. */
+  readonly environment: NodeJS.ProcessEnv;
   ask(method: string, path: string, body?: unknown): Promise<Answer>;
   /** A configuration of these layers, and the additional inventory. */
   configure(name: string, layers: readonly object[]): Promise<void>;
@@ -139,6 +141,7 @@ export async function startCluster({
     inventory,
     url,
     temporalAddress,
+    environment: env,
     ask,
     async configure(name, layers) {
       await expectOk('PUT', `/v3/configurations/${name}`, {

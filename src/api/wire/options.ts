@@ -42,6 +42,10 @@ const extensions = {
   phase_time_limit: seconds('Of each playbook; 0 = none.'),
   cancel_grace_seconds: seconds('From SIGTERM to SIGKILL.', { from: 1, to: 3600 }),
   report_wait: seconds('How long a phase that has ended waits for its log to be taken.'),
+  machine_lost_after: seconds('Until a machine that nobody hears of counts as gone; 0 = never.'),
+  sweep_limit: atLeast(1).openapi({
+    description: 'Most sessions whose leftovers one sweep removes.',
+  }),
 };
 
 export const OptionsWire = z
@@ -80,6 +84,8 @@ const WIRE_NAMES = {
   phaseTimeLimit: 'phase_time_limit',
   cancelGraceSeconds: 'cancel_grace_seconds',
   reportWait: 'report_wait',
+  machineLostAfter: 'machine_lost_after',
+  sweepLimit: 'sweep_limit',
 } as const satisfies Record<keyof Options, keyof z.output<typeof OptionsWire>>;
 
 const names = Object.entries(WIRE_NAMES) as [keyof Options, keyof z.output<typeof OptionsWire>][];

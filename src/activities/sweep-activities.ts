@@ -1,0 +1,31 @@
+import { withHeartbeat } from './heartbeat.js';
+import { sweep, type SweepActKind, type SweepDependencies, type SweepReport } from './sweep.js';
+
+/** What the Web UI shows of a sweep: numbers, however much was done. */
+export interface SweepSummary extends Readonly<Partial<Record<SweepActKind, number>>> {
+  readonly examined: number;
+  readonly halted?: string;
+}
+
+export interface SweepActivities {
+  readonly sweep: () => Promise<SweepSummary>;
+}
+
+export function createSweepActivities(
+  dependencies: Omit<SweepDependencies, 'limit' | 'machineLostSeconds'>,
+): SweepActivities {
+  return {
+    sweep: () =>
+      withHeartbeat(async (signal) => {
+        const { sweepLimit, machineLostAfter } = await dependencies.store.options.get();
+        const now = { limit: sweepLimit, machineLostSeconds: machineLostAfter };
+        return summarize(await sweep({ ...dependencies, ...now }, { dryRun: false }, signal));
+      }),
+  };
+}
+
+function summarize({ examined, entries, halted }: SweepReport): SweepSummary {
+  const counts: Partial<Record<SweepActKind, number>> = {};
+  for (const { act } of entries) counts[act] = (counts[act] ?? 0) + 1;
+  return { examined, ...counts, ...(halted === undefined ? {} : { halted }) };
+}

@@ -1,0 +1,40 @@
+import {
+  ScheduleAlreadyRunning,
+  ScheduleOverlapPolicy,
+  type Client,
+  type ScheduleOptions,
+} from '@temporalio/client';
+import type { SweepWorkflow } from '../workflows/index.js';
+import type { SweepSchedule } from './interfaces.js';
+
+/** Makes the Schedule, or gives the one that is there this interval. May be repeated: an emptied Temporal has lost it. */
+export async function ensureSweepSchedule(client: Client, schedule: SweepSchedule): Promise<void> {
+  const options = toScheduleOptions(schedule);
+  try {
+    await client.schedule.create(options);
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    const handle = client.schedule.getHandle(schedule.id);
+    const { spec } = await handle.describe();
+    if (spec.intervals?.[0]?.every === schedule.intervalSeconds * 1000) return;
+    await handle.update((present) => ({ ...present, spec: options.spec }));
+  }
+}
+
+function toScheduleOptions({ id, intervalSeconds }: SweepSchedule) {
+  return {
+    scheduleId: id,
+    spec: { intervals: [{ every: `${intervalSeconds}s` }] },
+    action: {
+      type: 'startWorkflow',
+      workflowType: 'SweepWorkflow' satisfies (typeof SweepWorkflow)['name'],
+      workflowId: id,
+      taskQueue: id,
+      args: [],
+      staticSummary: 'compare records with workflows',
+    },
+    // A sweep that was missed is made up for by the next one.
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '10s' },
+    memo: {},
+  } satisfies ScheduleOptions;
+}

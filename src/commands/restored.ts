@@ -1,0 +1,29 @@
+import { parseArgs } from 'node:util';
+import { parseConfig } from '../config.js';
+import { openStore } from '../store/open.js';
+import { quiet, runCommand } from './run.js';
+
+const HELP = `To be run after the database was restored from a backup, before API and workers start again. Sessions that are not
+complete then attach to the job they have, and never launch one: they may have run after the backup was made.
+
+  --json     the names as JSON`;
+
+await runCommand(async () => {
+  const { values } = parseArgs({
+    options: { json: { type: 'boolean' }, help: { type: 'boolean' } },
+  });
+  if (values.help === true) return HELP;
+  const store = await openStore(parseConfig(process.env).database, quiet);
+  try {
+    const sessions = await store.sweep.attachOnly();
+    if (values.json === true) return JSON.stringify({ sessions });
+    return [
+      ...sessions,
+      sessions.length === 0
+        ? 'Every session is complete. Start the API and the workers of all machines.'
+        : `${sessions.length} sessions are not complete: they may attach to a job, and launch none. Start the workers of all machines, then the API.`,
+    ].join('\n');
+  } finally {
+    await store.close();
+  }
+});

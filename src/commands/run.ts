@@ -1,0 +1,12 @@
+/** A command says what it did when it has done it; what it could not do, it throws. */
+export const quiet = { info: () => undefined, warn: () => undefined };
+
+/** Prints what the command says; an error is one line that says what to do, and exit code 1. */
+export async function runCommand(command: () => Promise<string>): Promise<void> {
+  try {
+    process.stdout.write(`${await command()}\n`);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}

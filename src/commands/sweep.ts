@@ -1,0 +1,105 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { sweep, type SweepReport } from '../activities/sweep.js';
+import { createOrchestrator } from '../clients/temporal.js';
+import { parseConfig, type Config } from '../config.js';
+import { toTaskQueue } from '../core/names.js';
+import { openStore } from '../store/open.js';
+import type { Store } from '../store/store.js';
+import { quiet, runCommand } from './run.js';
+
+const HELP = `Compares records with Temporal and puts right what no workflow can, once and at once.
+
+  --dry-run  only says what it would do
+  --rebind   this Temporal namespace is the right one from now on: after it was emptied, or renamed
+  --json     the report as JSON`;
+
+interface SweepArguments {
+  readonly 'dry-run'?: boolean;
+  readonly rebind?: boolean;
+  readonly json?: boolean;
+  readonly help?: boolean;
+}
+
+await runCommand(async () => {
+  const { values }: { values: SweepArguments } = parseArgs({
+    options: {
+      'dry-run': { type: 'boolean' },
+      rebind: { type: 'boolean' },
+      json: { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
+  });
+  if (values.help === true) return HELP;
+  const config = parseConfig(process.env);
+  const store = await openStore(config.database, quiet);
+  try {
+    const report = await sweepNow(config, store, values);
+    return values.json === true ? JSON.stringify(report) : render(report, values['dry-run']);
+  } finally {
+    await store.close();
+  }
+});
+
+async function sweepNow(
+  config: Config,
+  store: Store,
+  { 'dry-run': dryRun = false, rebind = false }: SweepArguments,
+): Promise<SweepReport> {
+  const orchestrator = createOrchestrator({
+    address: findTemporal(config),
+    namespace: config.temporal.namespace,
+    taskQueue: toTaskQueue(await store.deploymentId()),
+  });
+  try {
+    if (rebind && !dryRun) await store.sweep.rebindTemporal(await orchestrator.namespaceId());
+    const { sweepLimit, machineLostAfter } = await store.options.get();
+    return await sweep(
+      {
+        store,
+        orchestrator,
+        logger: quiet,
+        now: () => new Date().toISOString(),
+        limit: sweepLimit,
+        machineLostSeconds: machineLostAfter,
+      },
+      { dryRun },
+      AbortSignal.timeout(600_000),
+    );
+  } finally {
+    await orchestrator.close();
+  }
+}
+
+/** The embedded service writes where its Temporal is. */
+function findTemporal({ temporal, dataDirectory }: Config): string {
+  if (temporal.address !== undefined) return temporal.address;
+  const file = join(dataDirectory, 'service.json');
+  if (existsSync(file)) {
+    return (JSON.parse(readFileSync(file, 'utf8')) as { temporal: string }).temporal;
+  }
+  throw new Error(
+    `TEMPORAL_ADDRESS is not set, and no service runs in ${dataDirectory} that would say where its Temporal is.`,
+  );
+}
+
+function render({ examined, entries, halted }: SweepReport, dryRun = false): string {
+  const words = dryRun
+    ? {
+        restart: 'would restart',
+        record: 'would record',
+        lose: 'would give up',
+        remove: 'would tidy',
+      }
+    : { restart: 'restarted', record: 'recorded', lose: 'gave up', remove: 'tidied' };
+  const lines = entries.map(
+    ({ act, session, jobId, why }) => `${words[act].padEnd(13)} ${session} (${jobId}): ${why}`,
+  );
+  const count = entries.length === 0 ? 'Nothing to do.' : `${entries.length} in all.`;
+  return [
+    ...lines,
+    ...(halted === undefined ? [] : [halted]),
+    `${examined} sessions are not complete. ${count}`,
+  ].join('\n');
+}

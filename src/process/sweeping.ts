@@ -1,0 +1,52 @@
+import { Worker, type WorkerOptions } from '@temporalio/worker';
+import { createSweepActivities } from '../activities/sweep-activities.js';
+import type { Orchestrator } from '../clients/interfaces.js';
+import { toSweepQueue } from '../core/names.js';
+import type { Store } from '../store/store.js';
+import type { Logger } from './logger.js';
+
+export interface SweepingOptions {
+  readonly store: Store;
+  readonly orchestrator: Orchestrator;
+  readonly logger: Logger;
+  readonly intervalSeconds: number;
+  /** Of the worker that sweeps. */
+  readonly worker: Partial<WorkerOptions>;
+}
+
+const ENSURE_MS = 30_000;
+
+/**
+ * A worker for the sweep's own queue, and its Schedule: made at start and looked after from then on, because a Temporal that
+ * was emptied has lost it with everything else.
+ */
+export async function startSweeping({
+  store,
+  orchestrator,
+  logger,
+  intervalSeconds,
+  worker: options,
+}: SweepingOptions) {
+  const id = toSweepQueue(await store.deploymentId());
+  const ensure = async () => {
+    try {
+      await orchestrator.scheduleSweep({ id, intervalSeconds });
+    } catch (error) {
+      logger.warn({ err: error }, 'the sweep could not be scheduled, tried again');
+    }
+  };
+  await ensure();
+  const timer = setInterval(() => void ensure(), ENSURE_MS);
+  const worker = await Worker.create({
+    ...options,
+    taskQueue: id,
+    maxConcurrentActivityTaskExecutions: 2,
+    activities: createSweepActivities({
+      store,
+      orchestrator,
+      logger,
+      now: () => new Date().toISOString(),
+    }),
+  });
+  return { worker, close: () => clearInterval(timer) };
+}

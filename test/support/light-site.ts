@@ -1,0 +1,62 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync, existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Cluster } from './cluster.js';
+import { createRepository } from './git-repository.js';
+import { waitFor } from './wait.js';
+
+/** Sessions that cost little: one playbook on this machine itself, in which each waits until it is let go. */
+export interface LightSite {
+  /** Posts them and waits until each is in its playbook. */
+  hold(names: readonly string[]): Promise<void>;
+  release(names: readonly string[]): void;
+  /** How often the session's playbook ran. */
+  runs(name: string): number;
+  close(): void;
+}
+
+const CONFIGURATION = 'light';
+
+export async function createLightSite(cluster: Cluster): Promise<LightSite> {
+  const gates = join(cluster.directory, 'light');
+  mkdirSync(gates);
+  const repository = createRepository({ files: { 'site.yml': renderPlaybook(gates) } });
+  const { status, body } = await cluster.ask('PUT', `/v3/configurations/${CONFIGURATION}`, {
+    layers: [{ clone_url: repository.url, commit: repository.commit, playbook: 'site.yml' }],
+  });
+  if (status !== 200) throw new Error(JSON.stringify(body));
+  const gate = (name: string) => join(gates, `${name}.gate`);
+  return {
+    async hold(names) {
+      for (const name of names) writeFileSync(gate(name), '');
+      await Promise.all(
+        names.map((name) => cluster.submit(name, { configuration_name: CONFIGURATION })),
+      );
+      for (const name of names) {
+        await waitFor(() => existsSync(join(gates, `${name}.runs`)), {
+          timeoutMs: 120_000,
+          what: `${name} to be in its playbook`,
+        });
+      }
+    },
+    release(names) {
+      for (const name of names) rmSync(gate(name));
+    },
+    runs: (name) =>
+      readFileSync(join(gates, `${name}.runs`), 'utf8')
+        .trim()
+        .split('\n').length,
+    close: () => repository.remove(),
+  };
+}
+
+function renderPlaybook(gates: string): string {
+  return `- hosts: localhost
+  connection: local
+  gather_facts: false
+  vars:
+    file: "${gates}/{{ lookup('env', 'SESSION_NAME') }}"
+  tasks:
+    - name: Say that this playbook runs, and wait for the test
+      shell: echo run >> "{{ file }}.runs"; while [ -e "{{ file }}.gate" ]; do sleep 0.2; done
+`;
+}
