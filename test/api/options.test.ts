@@ -37,6 +37,8 @@ describe('/v3/options', () => {
       phase_time_limit: 0,
       cancel_grace_seconds: 30,
       report_wait: 60,
+      machine_lost_after: 3600,
+      sweep_limit: 100,
     });
   });
 

@@ -80,6 +80,8 @@ describe('startRetention', () => {
     await runner.release(jobId, incarnation, never);
     await runner.awaitPhase(jobId, 'one', never);
     await (await start()).close();
+    // The supervisor may still be at its last act.
+    await runner.stop(jobId, never);
     expect(await store.sessions.get(jobId)).toMatchObject({ incarnation, machine: 'm' });
     expect([...(await store.sweep.listMachines()).keys()]).toEqual(['m']);
   });
