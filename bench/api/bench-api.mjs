@@ -15,9 +15,10 @@ import {
   putConfiguration,
 } from './requests.mjs';
 import { startApi } from './service.mjs';
+import { openPostgres } from "./postgres.mjs";
 import { openSqlite } from './sqlite.mjs';
 
-const databases = { sqlite: openSqlite };
+const databases = { sqlite: openSqlite, postgres: openPostgres };
 
 /**
  * The API's own figures: no worker, nothing is run, the load comes from this process over loopback.
@@ -30,7 +31,7 @@ export async function benchApi({ json, scale, database }, signal) {
   const result = { cores: availableParallelism(), load: loadavg()[0], scale, databases: {} };
   try {
     for (const [name, open] of chosen) {
-      const opened = await open(directory);
+      const opened = await open(directory, signal);
       try {
         Object.assign(result.databases, { [name]: await measure(opened, scale, signal) });
       } finally {
