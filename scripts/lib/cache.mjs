@@ -1,6 +1,8 @@
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
+
+const POSTGRES = '/usr/lib/postgresql';
 
 /** @typedef {Readonly<Record<string, string | undefined>>} Environment */
 
@@ -25,7 +27,16 @@ export function findProgram(name, env) {
   if (name.includes('/')) return isProgram(name) ? name : undefined;
   const folders = (env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
   if (name === 'sshd') folders.push('/usr/sbin', '/usr/local/sbin', '/sbin');
+  if (name === 'initdb') folders.push(...listPostgres());
   return folders.map((folder) => join(folder, name)).find(isProgram);
+}
+
+/** Debian puts each version into a folder that is on nobody's path; the newest first. */
+function listPostgres() {
+  const versions = existsSync(POSTGRES) ? readdirSync(POSTGRES).map(Number) : [];
+  return versions
+    .sort((left, right) => right - left)
+    .map((each) => join(POSTGRES, `${each}`, 'bin'));
 }
 
 /** @param {string} file */

@@ -20,6 +20,7 @@ export function findTools(env) {
       ? findProgram(env.ANSIBLE_PLAYBOOK, env)
       : inCache('ansible/bin/ansible-playbook'),
     python: env.PYTHON || inCache('ansible/bin/python3') || findProgram('python3', env),
+    initdb: findProgram('initdb', env),
     ruff: inCache('python-tools/bin/ruff'),
     mypy: inCache('python-tools/bin/mypy'),
   };

@@ -11,7 +11,11 @@ const PACKAGES = {
   ssh: 'openssh-client',
   'ssh-keygen': 'openssh-client',
   sshd: 'openssh-server',
+  initdb: 'postgresql',
 };
+
+/** Where a package brings more than a few MB. @type {Readonly<Record<string, string>>} */
+const SIZES = { postgresql: 'about 45 MB' };
 
 /**
  * Programs that the system brings: on the path, else by apt-get when root, else the one command to type.
@@ -38,11 +42,11 @@ export async function installDebian(missing, packages, env) {
     const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
     await runCommand('System packages: apt-get update', [apt, 'update'], options);
     const argv = [apt, 'install', '--yes', '--no-install-recommends', ...packages];
-    await runCommand(`System packages: ${packages.join(', ')} (a few MB)`, argv, options);
+    await runCommand(`System packages: ${packages.map(toTitle).join(', ')}`, argv, options);
   });
 }
 
-/** Debian starts a server when its package is installed; nobody asked for an SSH server on port 22. @param {() => Promise<void>} act */
+/** Debian starts a server when its package is installed; nobody asked for one on port 22 or 5432. @param {() => Promise<void>} act */
 async function withoutServices(act) {
   const own = !existsSync(POLICY);
   const remove = () => rmSync(POLICY, { force: true });
@@ -55,6 +59,11 @@ async function withoutServices(act) {
   } finally {
     if (own) remove();
   }
+}
+
+/** @param {string} name */
+function toTitle(name) {
+  return `${name} (${SIZES[name] ?? 'a few MB'})`;
 }
 
 /** @param {string} name */

@@ -1,14 +1,15 @@
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, chownSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe } from '@jest/globals';
 import { Client } from 'pg';
+import { findTools } from '../../scripts/lib/tools.mjs';
 import { findFreePort } from './ssh-host.js';
 import { waitFor } from './wait.js';
 
-const DEBIAN = '/usr/lib/postgresql';
+const { initdb } = findTools(process.env);
 const PASSWORD = 'planted-db-password';
 
 /** A real server of a test's own, on loopback. */
@@ -32,38 +33,25 @@ export interface PostgresServer {
   close(): Promise<void>;
 }
 
-/** Where Debian's packages or the path have them; undefined: not installed. */
-function findPrograms(): string | undefined {
-  const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).map(Number) : [];
-  const folders = [
-    ...versions
-      .sort((left, right) => right - left)
-      .map((version) => join(DEBIAN, `${version}/bin`)),
-    ...(process.env['PATH'] ?? '').split(':'),
-  ];
-  return folders.find((folder) => existsSync(join(folder, 'initdb')));
-}
-
 /** A suite that needs a server is skipped where there is none, unless REQUIRE_SERVERS=1. */
 export const describeWithPostgres: typeof describe.skip =
-  findPrograms() !== undefined || process.env['REQUIRE_SERVERS'] === '1' ? describe : describe.skip;
+  initdb !== undefined || process.env['REQUIRE_SERVERS'] === '1' ? describe : describe.skip;
 
 export async function startPostgres(settings: readonly string[] = []): Promise<PostgresServer> {
-  const programs = findPrograms();
-  if (programs === undefined) throw new Error('PostgreSQL is not installed: no initdb.');
+  if (initdb === undefined) throw new Error('PostgreSQL is not installed: no initdb.');
   const directory = mkdtempSync(join(tmpdir(), 'keelson-postgres-'));
   const user = findUser();
   if (user !== undefined) chownSync(directory, user.uid, user.gid);
   const data = join(directory, 'data');
   const options = { ...user, cwd: directory, env: { PATH: process.env['PATH'], LANG: 'C' } };
   execFileSync(
-    join(programs, 'initdb'),
+    initdb,
     ['-D', data, '-U', 'postgres', '-E', 'UTF8', '--locale=C.UTF-8', '-A', 'trust', '--no-sync'],
     { ...options, stdio: 'pipe' },
   );
   const port = await findFreePort();
   const run = () =>
-    spawn(join(programs, 'postgres'), toArguments(data, directory, port, settings), {
+    spawn(join(dirname(initdb), 'postgres'), toArguments(data, directory, port, settings), {
       ...options,
       stdio: 'ignore',
     });
