@@ -34,6 +34,8 @@ export interface ApiConfig {
   readonly listen: Address;
   /** Serves only what jobs call; absent: the API's own address does. */
   readonly jobListen?: Address;
+  /** Where people reach the API; absent: as they came. */
+  readonly publicUrl?: string;
   /** Where jobs reach those routes; absent: from the listening address. */
   readonly jobUrl?: string;
   readonly auth:
@@ -94,6 +96,8 @@ export const VARIABLES = {
     'host:port of the API; default `127.0.0.1:8080`; other than loopback needs AUTH_TOKENS_FILE or AUTH',
   AUTH: '`none`: no authentication on any address (warned about at each start)',
   AUTH_TOKENS_FILE: 'tokens with their roles: a line each, `<token> read|write <name>`',
+  PUBLIC_URL:
+    'URL at which people reach the API, for links to logs; default: the address by which they came',
   JOB_LISTEN: 'host:port that serves jobs only; default: the API’s',
   JOB_API_URL: 'URL at which jobs reach it; default: from the address',
   MAX_BODY_BYTES: 'largest request body; default 16777216',
@@ -200,6 +204,7 @@ function parseApi(get: Get): ApiConfig {
   return {
     listen,
     ...(jobListen === undefined ? {} : { jobListen: parseAddress('JOB_LISTEN', jobListen) }),
+    ...optional('publicUrl', parseUrl('PUBLIC_URL', get('PUBLIC_URL'))),
     ...optional('jobUrl', parseUrl('JOB_API_URL', get('JOB_API_URL'))),
     auth,
     maxBodyBytes: parseInteger('MAX_BODY_BYTES', get('MAX_BODY_BYTES') ?? '16777216', 1),

@@ -101,7 +101,7 @@ async function pinConfiguration(
           index,
           ...(layer.name === undefined ? {} : { name: layer.name }),
           repository,
-          playbook: layer.playbook,
+          playbook: layer.playbook ?? '',
           requireDkms: layer.imsRequireDkms ?? false,
         };
       }),

@@ -6,12 +6,14 @@ import { addMethodRefusals } from './methods.js';
 import { answerProblem, createProblemHandler } from './problem.js';
 import { createRequestLog } from './request-log.js';
 import { addConfigurationRoutes } from './routes/configurations.js';
+import { addConfigurationRoutesV2 } from './routes/configurations-v2.js';
 import { addOptionRoutes } from './routes/options.js';
 import { addResultRoutes } from './routes/results.js';
 import { createJobRoutes } from './routes/jobs.js';
 import { addReleaseRoute } from './routes/release.js';
 import { addServiceRoutes } from './routes/service.js';
 import { addSessionRoutes } from './routes/sessions.js';
+import { addSessionRoutesV2 } from './routes/sessions-v2.js';
 import { refuseInvalid } from './validation.js';
 
 export { createJobApp } from './job-app.js';
@@ -36,7 +38,9 @@ function createApi(deps: ApiDependencies): OpenAPIHono<ApiEnv> {
   addServiceRoutes(api, deps);
   addOptionRoutes(api, deps);
   addConfigurationRoutes(api, deps);
+  addConfigurationRoutesV2(api, deps);
   addSessionRoutes(api, deps);
+  addSessionRoutesV2(api, deps);
   addResultRoutes(api, deps);
   addReleaseRoute(api, deps);
   api.openAPIRegistry.registerComponent('securitySchemes', 'token', {

@@ -2,16 +2,22 @@ import type { Configuration, Layer, RepositoryReference } from '../core/configur
 import { invalid } from '../core/errors.js';
 import { findRefFault, findUrlFault } from './repository-url.js';
 
+export interface RepositoryRules {
+  readonly gitProtocols: string;
+  /** What the version of the API calls it when there is a branch and a commit. */
+  readonly branchTitle: string;
+}
+
 /** What can be told without asking a git server, in the order in which CFS checks it. */
-export function checkRepositories(configuration: Configuration, gitProtocols: string): void {
+export function checkRepositories(
+  configuration: Configuration,
+  { gitProtocols, branchTitle }: RepositoryRules,
+): void {
   const uses = listReferences(configuration);
   for (const [member, reference] of uses) checkOrigin(member, reference);
   for (const [member, { branch, commit }] of uses) {
     if (branch !== undefined && commit !== undefined) {
-      throw invalid(
-        `A branch and a commit exclude each other - '${member}'`,
-        'Error handling branches',
-      );
+      throw invalid(`A branch and a commit exclude each other - '${member}'`, branchTitle);
     }
   }
   for (const [member, { source }] of uses) {

@@ -37,6 +37,8 @@ export interface ApiDependencies {
   readonly newSuffix: () => string;
   /** Whether an operator outside runs what is created from now on; default false. */
   readonly isExternal?: boolean;
+  /** Where people reach this API, without a slash at its end. */
+  readonly publicUrl?: string;
   /** Where people look at Temporal. */
   readonly uiUrl?: string;
   /** Whether the public address also serves what jobs call; default true. */

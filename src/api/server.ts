@@ -50,7 +50,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
           namespace: config.temporal.namespace,
           taskQueue: toTaskQueue(await store.deploymentId()),
         });
-  const { jobListen, jobUrl } = config.api;
+  const { jobListen, jobUrl, publicUrl } = config.api;
   const shared = {
     store,
     git: createGitSource(config.sources),
@@ -66,6 +66,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
     isExternal: config.runner.kind === 'none',
     serveJobs: jobListen === undefined,
     ...(uiUrl === undefined ? {} : { uiUrl }),
+    ...(publicUrl === undefined ? {} : { publicUrl }),
   };
   const api = await listen(createApp(shared), config.api.listen);
   const jobs = jobListen === undefined ? undefined : await listen(createJobApp(shared), jobListen);
@@ -107,7 +108,8 @@ interface Listener {
   close(): Promise<void>;
 }
 
-async function listen(
+/** Also what tests listen with. */
+export async function listen(
   app: { fetch: Parameters<typeof serve>[0]['fetch'] },
   address: Address,
 ): Promise<Listener> {

@@ -1,28 +1,44 @@
 import type { Session } from '../core/session.js';
 import type { ApiDependencies } from './dependencies.js';
+import { readLogLinks } from './log-links.js';
 import { toSessionWire } from './wire/session.js';
 
-type Dependencies = Pick<ApiDependencies, 'store' | 'now'>;
+type Dependencies = Pick<ApiDependencies, 'store' | 'now' | 'publicUrl'>;
 
-/** Sessions as clients see them, with what is held; that is asked for once, and only where it can be. */
+/**
+ * Sessions as clients see them, with a link to the log of each and with what is held; that is asked for once, and only where
+ * it can be.
+ */
 export async function describeSessions(
-  { store, now }: Dependencies,
+  deps: Dependencies,
+  requestUrl: string,
   sessions: readonly Session[],
 ): Promise<readonly ReturnType<typeof toSessionWire>[]> {
-  const holding = sessions.filter(mayHold);
-  const holds = await store.phases.holds(
-    holding.map(({ jobId }) => jobId),
-    now(),
-  );
-  return sessions.map((session) => toSessionWire(session, holds.get(session.jobId)));
+  const [toLogs, holds] = await Promise.all([
+    readLogLinks(deps, requestUrl),
+    findHolds(deps, sessions),
+  ]);
+  return sessions.map((session) => {
+    const hold = holds?.get(session.jobId);
+    return toSessionWire(session, {
+      logs: toLogs(session.name),
+      ...(hold === undefined ? {} : { hold }),
+    });
+  });
 }
 
 export async function describeSession(
-  { store, now }: Dependencies,
+  deps: Dependencies,
+  requestUrl: string,
   session: Session,
 ): Promise<ReturnType<typeof toSessionWire>> {
-  const holds = mayHold(session) ? await store.phases.holds([session.jobId], now()) : undefined;
-  return toSessionWire(session, holds?.get(session.jobId));
+  const [described = toSessionWire(session)] = await describeSessions(deps, requestUrl, [session]);
+  return described;
+}
+
+async function findHolds({ store, now }: Dependencies, sessions: readonly Session[]) {
+  const jobIds = sessions.filter(mayHold).map(({ jobId }) => jobId);
+  return jobIds.length === 0 ? undefined : store.phases.holds(jobIds, now());
 }
 
 function mayHold({ state, request }: Session): boolean {

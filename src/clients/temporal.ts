@@ -17,6 +17,9 @@ import { registerSearchAttributes } from './temporal-setup.js';
 const DEADLINE_MS = 5000;
 /** gRPC's INVALID_ARGUMENT and PERMISSION_DENIED. */
 const REFUSALS: readonly number[] = [3, 7];
+/** Bytes; Temporal refuses a start beyond 400 and, by its database, 255. */
+const MAX_SUMMARY = 400;
+const MAX_KEYWORD = 255;
 
 export interface OrchestratorOptions {
   readonly address: string;
@@ -109,13 +112,20 @@ function toStartOptions(
     args: [{ jobId }] as [{ jobId: string }],
     workflowIdReusePolicy: 'REJECT_DUPLICATE',
     workflowIdConflictPolicy: 'FAIL',
-    staticSummary: summary,
+    staticSummary: cut(summary, MAX_SUMMARY),
     typedSearchAttributes: [
-      { key: searchAttributes.name, value: sessionName },
-      { key: searchAttributes.configuration, value: configurationName },
+      { key: searchAttributes.name, value: cut(sessionName, MAX_KEYWORD) },
+      { key: searchAttributes.configuration, value: cut(configurationName, MAX_KEYWORD) },
       { key: searchAttributes.status, value: 'pending' },
     ],
   } satisfies SessionStartOptions;
+}
+
+/** Names may be longer than what Temporal takes; a start must not be refused for that. */
+function cut(text: string, maxBytes: number): string {
+  const bytes = Buffer.from(text);
+  if (bytes.length <= maxBytes) return text;
+  return new TextDecoder().decode(bytes.subarray(0, maxBytes)).replace(/\uFFFD$/, '');
 }
 
 /** Without a deadline a call may wait for ever: the client repeats what Temporal refuses under load. */

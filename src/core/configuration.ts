@@ -9,7 +9,8 @@ export interface RepositoryReference {
 }
 
 export interface Layer extends RepositoryReference {
-  readonly playbook: string;
+  /** Absent or empty: the option `default_playbook`. */
+  readonly playbook?: string;
   readonly imsRequireDkms?: boolean;
 }
 

@@ -44,8 +44,7 @@ export const DEFAULT_CFS_OPTIONS: CfsOptions = {
   defaultAnsibleConfig: 'cfs-default-ansible-cfg',
   loggingLevel: 'INFO',
   defaultPageSize: 1000,
-  // There is no ARA in this service, so links to one would lead nowhere.
-  includeAraLinks: false,
+  includeAraLinks: true,
   sessionTtl: '7d',
   additionalInventoryUrl: '',
   additionalInventorySource: '',

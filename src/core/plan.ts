@@ -3,6 +3,9 @@ import { ServiceError } from './errors.js';
 import type { AnsiblePhase, Job, Phase } from './job.js';
 import type { Session, Snapshot } from './session.js';
 
+/** Characters; Temporal takes 400 bytes, and a character has at most three. */
+const MAX_TITLE = 130;
+
 /**
  * The layers that a limit names: a comma list of exact names or zero-based indexes, in the configuration's order. A name
  * goes before an index of the same text. An unknown element fails, and says what there is (CFS would match substrings and
@@ -65,6 +68,12 @@ export function planJob(session: Session, snapshot: Snapshot): Job {
 
 /** What the Web UI and the table of phases show for a phase: `ansible-1: site.yml`. */
 export function toPhaseTitle(phase: Phase): string {
+  const title = describePhase(phase);
+  if (title.length <= MAX_TITLE) return title;
+  return `${title.slice(0, MAX_TITLE - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+}
+
+function describePhase(phase: Phase): string {
   switch (phase.kind) {
     case 'git-clone':
     case 'git-clone-hosts':
@@ -119,7 +128,7 @@ function planPlaybooks(session: Session, snapshot: Snapshot): readonly AnsiblePh
     kind: 'ansible',
     limit: toAnsibleLimit(session),
     verbosity: request.ansibleVerbosity,
-    passthrough: request.ansiblePassthrough,
+    passthrough: request.ansiblePassthrough ?? '',
     timeoutSeconds: snapshot.limits.phaseSeconds,
     debugWaitSeconds: request.debugOnFailure ? snapshot.options.debugWaitTime : 0,
   } as const;
@@ -137,7 +146,8 @@ function planPlaybooks(session: Session, snapshot: Snapshot): readonly AnsiblePh
       },
     ];
   }
-  const recordsState = request.target.definition !== 'image' && request.ansiblePassthrough === '';
+  const recordsState =
+    request.target.definition !== 'image' && (request.ansiblePassthrough ?? '') === '';
   return snapshot.layers.map((layer, position) => ({
     ...shared,
     name: `ansible-${layer.index}`,
@@ -152,7 +162,7 @@ function planPlaybooks(session: Session, snapshot: Snapshot): readonly AnsiblePh
 
 /** An image session without a limit is limited to its members. */
 function toAnsibleLimit({ request }: Session): string {
-  if (request.ansibleLimit !== '' || request.target.definition !== 'image')
-    return request.ansibleLimit;
+  const limit = request.ansibleLimit ?? '';
+  if (limit !== '' || request.target.definition !== 'image') return limit;
   return [...new Set((request.target.groups ?? []).flatMap(({ members }) => members))].join(',');
 }

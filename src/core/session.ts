@@ -26,11 +26,12 @@ export interface SessionRequest {
   readonly name: string;
   readonly configurationName: string;
   readonly configurationLimit: string;
-  readonly ansibleLimit: string;
+  /** Absent where v2 gave none, which shows it as null. */
+  readonly ansibleLimit?: string;
   readonly ansibleConfig: string;
   readonly ansibleVerbosity: number;
-  /** As given; split by shell words only where it runs. */
-  readonly ansiblePassthrough: string;
+  /** As given; split by shell words only where it runs. Absent as the limit is. */
+  readonly ansiblePassthrough?: string;
   readonly target: Target;
   readonly tags: Readonly<Record<string, string>>;
   readonly debugOnFailure: boolean;

@@ -22,11 +22,13 @@ export type SweepAct =
  */
 export function decideSweep(
   workflow: WorkflowState,
-  session: Pick<Session, 'state' | 'dispatched'> | undefined,
+  session: Pick<Session, 'state' | 'dispatched' | 'external'> | undefined,
 ): SweepAct {
   if (session === undefined || session.state === 'complete' || session.dispatched === 'none') {
     return { kind: 'none' };
   }
+  // Temporal never has those of an operator outside.
+  if (session.external) return { kind: 'none' };
   switch (workflow.kind) {
     case 'running':
       return { kind: 'none' };

@@ -8,7 +8,7 @@ beforeAll(async () => {
 afterAll(() => service.close());
 
 describe('service routes', () => {
-  test.each(['/', '/versions', '/v3', '/apis/cfs/', '/apis/cfs/v3'])(
+  test.each(['/', '/versions', '/v2', '/v3', '/apis/cfs/', '/apis/cfs/v3'])(
     '%s tells the version',
     async (path) => {
       const answer = await service.ask('GET', path);

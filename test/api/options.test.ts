@@ -16,7 +16,7 @@ describe('/v3/options', () => {
       default_ansible_config: 'cfs-default-ansible-cfg',
       logging_level: 'INFO',
       default_page_size: 1000,
-      include_ara_links: false,
+      include_ara_links: true,
       session_ttl: '7d',
       additional_inventory_url: '',
       additional_inventory_source: '',

@@ -28,15 +28,14 @@ export interface TestService {
   readonly app: ReturnType<typeof createApp>;
   readonly lines: readonly LogLine[];
   /** Lets `now` be another moment. */
-  setTime(iso: string | undefined): void;
+  readonly setTime: (iso: string | undefined) => void;
   ask(method: string, path: string, body?: unknown, headers?: Headers): Promise<Answer>;
   close(): Promise<void>;
 }
 
 /** The whole API over a real database and a real git client, without a listening socket. */
 export async function openService(changes: Partial<ApiDependencies> = {}): Promise<TestService> {
-  const directory = await mkdtemp(join(tmpdir(), 'keelson-api-'));
-  const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
+  const { store, close } = await (changes.store === undefined ? openSqlite() : keep(changes.store));
   const lines: LogLine[] = [];
   let time: string | undefined;
   let suffix = 0;
@@ -65,10 +64,29 @@ export async function openService(changes: Partial<ApiDependencies> = {}): Promi
     },
     ask: (method, path, body, headers) => ask(app, { method, path, body, headers }),
     async close() {
-      await store.close();
-      await rm(directory, { recursive: true });
+      await close();
     },
   };
+}
+
+async function openSqlite(): Promise<OpenedStore> {
+  const directory = await mkdtemp(join(tmpdir(), 'keelson-api-'));
+  const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
+  const close = async () => {
+    await store.close();
+    await rm(directory, { recursive: true });
+  };
+  return { store, close };
+}
+
+/** Whoever opened it closes it. */
+function keep(store: Store): Promise<OpenedStore> {
+  return Promise.resolve({ store, close: () => Promise.resolve() });
+}
+
+interface OpenedStore {
+  readonly store: Store;
+  readonly close: () => Promise<void>;
 }
 
 interface Question {

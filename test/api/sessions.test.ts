@@ -41,7 +41,7 @@ describe('POST /v3/sessions', () => {
       },
       tags: {},
       debug_on_failure: false,
-      logs: null,
+      logs: 'http://localhost/v3/sessions/plain/logs',
     });
     expect(await service.store.sessions.countWishes()).toBeGreaterThan(0);
   });

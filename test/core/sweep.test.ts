@@ -19,12 +19,19 @@ describe('decideSweep', () => {
     ['closed', 'none', { kind: 'none' }],
   ] as const)('a workflow that is %s, the wish %s', (workflow, dispatched, act) => {
     const state = workflows[workflow] ?? { kind: 'running' };
-    expect(decideSweep(state, { state: 'running', dispatched })).toEqual(act);
+    expect(decideSweep(state, { state: 'running', dispatched, external: false })).toEqual(act);
+  });
+
+  test.each(Object.keys(workflows))('leaves a session of an operator outside: %s', (kind) => {
+    const session = { state: 'running', dispatched: 'cancelled', external: true } as const;
+    expect(decideSweep(workflows[kind] ?? { kind: 'gone' }, session)).toEqual({ kind: 'none' });
   });
 
   test.each(Object.keys(workflows))('touches no record that is complete or away: %s', (kind) => {
     const workflow = workflows[kind] ?? { kind: 'running' };
-    expect(decideSweep(workflow, { state: 'complete', dispatched: 'started' })).toEqual({
+    expect(
+      decideSweep(workflow, { state: 'complete', dispatched: 'started', external: false }),
+    ).toEqual({
       kind: 'none',
     });
     expect(decideSweep(workflow, undefined)).toEqual({ kind: 'none' });

@@ -1,17 +1,13 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
-import type { Configuration } from '../../core/configuration.js';
-import { invalid, isServiceError, missing } from '../../core/errors.js';
-import type { Store, StoredConfiguration } from '../../store/store.js';
+import { invalid } from '../../core/errors.js';
 import { takeJson } from '../body.js';
-import { dropBranches, resolveBranches } from '../branch.js';
-import { checkConflicts, checkRepositories } from '../configuration-rules.js';
+import { findConfiguration, putConfiguration, refreshConfiguration } from '../configurations.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import {
   ConfigurationPage,
   ConfigurationPut,
   ConfigurationQuery,
   ConfigurationWire,
-  fromConfigurationPut,
   toConfigurationWire,
 } from '../wire/configuration.js';
 import {
@@ -23,7 +19,7 @@ import {
   writeProblems,
 } from '../wire/problem.js';
 import { booleanParameter } from '../wire/query.js';
-import { boundedText, toSeconds } from '../wire/values.js';
+import { boundedText } from '../wire/values.js';
 
 const PATH = '/v3/configurations/{configuration_id}';
 const params = z.object({ configuration_id: boundedText(1, 60) });
@@ -98,6 +94,7 @@ export function addConfigurationRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDepend
     const configuration = await putConfiguration(deps, c.req.raw.signal, {
       name: c.req.valid('param').configuration_id,
       body: c.req.valid('json'),
+      branchTitle: 'Error handling branches',
       isDroppingBranches: c.req.valid('query').drop_branches ?? false,
     });
     return c.json(toConfigurationWire(configuration), 200);
@@ -138,53 +135,6 @@ function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): voi
         : null;
     return c.json({ configurations: page.items.map(toConfigurationWire), next }, 200);
   });
-}
-
-interface Put {
-  readonly name: string;
-  readonly body: z.output<typeof ConfigurationPut>;
-  readonly isDroppingBranches: boolean;
-}
-
-async function putConfiguration(
-  { store, git, gitProtocols, now }: ApiDependencies,
-  signal: AbortSignal,
-  { name, body, isDroppingBranches }: Put,
-): Promise<Configuration> {
-  const asked = fromConfigurationPut(name, body, toSeconds(now()));
-  checkRepositories(asked, gitProtocols);
-  const resolved = await resolveBranches(asked, git, signal);
-  checkConflicts(resolved.layers);
-  const configuration = isDroppingBranches ? dropBranches(resolved) : resolved;
-  await store.configurations.save(configuration);
-  return configuration;
-}
-
-/** Somebody else's write meanwhile is read and refreshed instead, once. */
-async function refreshConfiguration(
-  { store, git, now }: ApiDependencies,
-  name: string,
-  signal: AbortSignal,
-): Promise<Configuration> {
-  const save = async () => {
-    const { configuration, version } = await findConfiguration(store, name);
-    const resolved = await resolveBranches(configuration, git, signal);
-    const fresh = { ...resolved, lastUpdated: toSeconds(now()) };
-    await store.configurations.save(fresh, version);
-    return fresh;
-  };
-  try {
-    return await save();
-  } catch (error) {
-    if (!isServiceError(error) || error.fault !== 'conflict') throw error;
-    return save();
-  }
-}
-
-async function findConfiguration(store: Store, name: string): Promise<StoredConfiguration> {
-  const stored = await store.configurations.find(name);
-  if (stored === undefined) throw missing('Configuration', name, 'Configuration not found');
-  return stored;
 }
 
 /** Better refused than answered with what belongs to everybody. */

@@ -1,38 +1,69 @@
-import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
+import { createRoute, type OpenAPIHono, type z } from '@hono/zod-openapi';
 import { invalid } from '../../core/errors.js';
 import type { Options } from '../../core/options.js';
 import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { findUrlFault } from '../repository-url.js';
 import { answer, bodyProblems, problems, takes } from '../wire/problem.js';
-import { fromOptionsPatch, OptionsPatch, OptionsWire, toOptionsWire } from '../wire/options.js';
+import {
+  fromOptionsPatch,
+  fromOptionsPatchV2,
+  OptionsPatch,
+  OptionsPatchV2,
+  OptionsWire,
+  OptionsWireV2,
+  toOptionsWire,
+  toOptionsWireV2,
+} from '../wire/options.js';
+import { inV2, OPTIONS } from '../wire/v2-names.js';
 
-const get = createRoute({
-  method: 'get',
-  path: '/v3/options',
-  summary: 'Options of the service',
-  responses: { ...problems, 200: answer(OptionsWire, 'All options.') },
-});
+const v3 = describeRoutes('/v3/options', OptionsWire, OptionsPatch);
+const v2 = describeRoutes('/v2/options', OptionsWireV2, OptionsPatchV2);
 
-const patch = createRoute({
-  method: 'patch',
-  path: '/v3/options',
-  summary: 'Change options',
-  request: { body: takes(OptionsPatch) },
-  responses: { ...bodyProblems, 200: answer(OptionsWire, 'All options as they are now.') },
-});
-
-export function addOptionRoutes(
-  api: OpenAPIHono<ApiEnv>,
-  { store, gitProtocols, maxBodyBytes }: ApiDependencies,
-): void {
-  api.openapi(get, async (c) => c.json(toOptionsWire(await store.options.get()), 200));
-  api.on('PATCH', '/v3/options', takeJson(maxBodyBytes));
-  api.openapi(patch, async (c) => {
-    const changes = fromOptionsPatch(c.req.valid('json'));
-    checkInventoryUrl(changes, gitProtocols);
-    return c.json(toOptionsWire(await store.options.patch(changes)), 200);
+export function addOptionRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
+  const { store, maxBodyBytes } = deps;
+  api.openapi(v3.get, async (c) => c.json(toOptionsWire(await store.options.get()), 200));
+  api.on('PATCH', ['/v3/options', '/v2/options'], takeJson(maxBodyBytes));
+  api.openapi(v3.patch, async (c) => {
+    const options = await patchOptions(deps, fromOptionsPatch(c.req.valid('json')));
+    return c.json(toOptionsWire(options), 200);
   });
+  api.openapi(v2.get, async (c) => c.json(toOptionsWireV2(await store.options.get()), 200));
+  api.openapi(v2.patch, async (c) => {
+    const changes = fromOptionsPatchV2(c.req.valid('json'));
+    const options = await inV2(OPTIONS, () => patchOptions(deps, changes));
+    return c.json(toOptionsWireV2(options), 200);
+  });
+}
+
+function describeRoutes<const P extends string, W extends z.ZodType, B extends z.ZodType>(
+  path: P,
+  wire: W,
+  body: B,
+) {
+  return {
+    get: createRoute({
+      method: 'get',
+      path,
+      summary: 'Options of the service',
+      responses: { ...problems, 200: answer(wire, 'All options.') },
+    }),
+    patch: createRoute({
+      method: 'patch',
+      path,
+      summary: 'Change options',
+      request: { body: takes(body) },
+      responses: { ...bodyProblems, 200: answer(wire, 'All options as they are now.') },
+    }),
+  };
+}
+
+async function patchOptions(
+  { store, gitProtocols }: ApiDependencies,
+  changes: Partial<Options>,
+): Promise<Options> {
+  checkInventoryUrl(changes, gitProtocols);
+  return store.options.patch(changes);
 }
 
 /** Sessions clone it like any layer. */

@@ -30,6 +30,6 @@ export function addReleaseRoute(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies)
         title: 'Session is not held',
       });
     }
-    return c.json(await describeSession(deps, session), 202);
+    return c.json(await describeSession(deps, c.req.url, session), 202);
   });
 }

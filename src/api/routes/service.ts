@@ -21,7 +21,7 @@ const Health = z
 
 const Alive = z.object({ status: state });
 
-const versionRoutes = (['/', '/versions', '/v3'] as const).map((path) =>
+const versionRoutes = (['/', '/versions', '/v2', '/v3'] as const).map((path) =>
   createRoute({
     method: 'get',
     path,

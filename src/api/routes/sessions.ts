@@ -1,14 +1,9 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
-import { invalid, ServiceError } from '../../core/errors.js';
-import { toJobId } from '../../core/names.js';
-import type { Session } from '../../core/session.js';
-import type { Store } from '../../store/store.js';
 import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
-import { checkPassthrough } from '../passthrough.js';
-import { checkTarget, isDebugConfiguration } from '../session-rules.js';
 import { describeSession, describeSessions } from '../session-description.js';
 import { findSession } from '../session-lookup.js';
+import { createSession } from '../sessions.js';
 import {
   answer,
   bodyProblems,
@@ -18,13 +13,7 @@ import {
   takes,
   writeProblems,
 } from '../wire/problem.js';
-import {
-  CancelRequest,
-  fromSessionCreate,
-  SessionCreate,
-  SessionWire,
-  toSessionWire,
-} from '../wire/session.js';
+import { CancelRequest, SessionCreate, SessionWire } from '../wire/session.js';
 import {
   fromSessionFilters,
   SessionFilters,
@@ -33,8 +22,9 @@ import {
   SessionQuery,
   toSessionNext,
 } from '../wire/session-filter.js';
+import { text } from '../wire/values.js';
 
-const params = z.object({ session_name: z.string() });
+const params = z.object({ session_name: text() });
 
 const list = createRoute({
   method: 'get',
@@ -98,12 +88,12 @@ export function addSessionRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies
   addListRoutes(api, deps);
   api.on('POST', '/v3/sessions', takeJson(maxBodyBytes));
   api.openapi(create, async (c) => {
-    const session = await createSession(deps, c.req.valid('json'));
-    return c.json(toSessionWire(session), 201);
+    const session = await createSession(deps, c.req.valid('json'), { knowsDebugPlaybooks: true });
+    return c.json(await describeSession(deps, c.req.url, session), 201);
   });
   api.openapi(get, async (c) => {
     const { session_name: name } = c.req.valid('param');
-    return c.json(await describeSession(deps, await findSession(store, name)), 200);
+    return c.json(await describeSession(deps, c.req.url, await findSession(store, name)), 200);
   });
   api.openapi(remove, async (c) => {
     const { session_name: name } = c.req.valid('param');
@@ -119,7 +109,7 @@ export function addSessionRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies
       by: c.get('caller'),
       ...(reason === undefined ? {} : { reason }),
     });
-    return c.json(await describeSession(deps, session), 202);
+    return c.json(await describeSession(deps, c.req.url, session), 202);
   });
 }
 
@@ -136,7 +126,8 @@ function addListRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
     });
     const last = page.items.at(-1);
     const next = page.hasMore && last !== undefined ? toSessionNext(query, limit, last.name) : null;
-    return c.json({ sessions: [...(await describeSessions(deps, page.items))], next }, 200);
+    const sessions = await describeSessions(deps, c.req.url, page.items);
+    return c.json({ sessions: [...sessions], next }, 200);
   });
   api.openapi(removeMany, async (c) => {
     const query = c.req.valid('query');
@@ -144,37 +135,4 @@ function addListRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
     const names = await store.sessions.deleteMany(filter, { at: now(), by: c.get('caller') });
     return c.json({ session_ids: [...names] }, 200);
   });
-}
-
-/** The checks come in CFS's order; the insert decides about the name once more, for those who ask at the same time. */
-async function createSession(
-  { store, now, newSuffix, isExternal = false }: ApiDependencies,
-  body: z.output<typeof SessionCreate>,
-): Promise<Session> {
-  if ((await store.sessions.find(body.name)) !== undefined) {
-    throw new ServiceError('conflict', `A session with the name ${body.name} already exists`, {
-      title: 'Conflicting session name',
-    });
-  }
-  await checkConfiguration(store, body.configuration_name);
-  const { defaultAnsibleConfig } = await store.options.get();
-  const request = fromSessionCreate(body, defaultAnsibleConfig);
-  checkTarget(request.target);
-  checkPassthrough(request.ansiblePassthrough);
-  return store.sessions.insert({
-    jobId: toJobId(request.name, newSuffix()),
-    request,
-    createdAt: now(),
-    external: isExternal,
-  });
-}
-
-async function checkConfiguration(store: Store, name: string): Promise<void> {
-  if (isDebugConfiguration(name)) return;
-  if ((await store.configurations.find(name)) === undefined) {
-    throw invalid(
-      `No configurations exist named ${name} - 'configuration_name'`,
-      'Invalid configuration',
-    );
-  }
 }

@@ -1,7 +1,8 @@
 import { z } from '@hono/zod-openapi';
 import type { Configuration, Layer, RepositoryReference } from '../../core/configuration.js';
 import { booleanParameter, pageParameters } from './query.js';
-import { boundedText, readOnly, text, word } from './values.js';
+import { CONFIGURATION, toV2, toV3 } from './v2-names.js';
+import { boundedText, MAX_NAME_V2, readOnly, text, word } from './values.js';
 
 const reference = {
   name: boundedText(1, 45).optional(),
@@ -15,13 +16,18 @@ const reference = {
 
 const specialParameters = z.strictObject({ ims_require_dkms: z.boolean().optional() });
 
-const LayerWire = z
+const LayerPut = z
   .strictObject({
     ...reference,
     playbook: word(),
     special_parameters: specialParameters.optional(),
   })
-  .openapi('V3Layer');
+  .openapi('V3LayerPut');
+/** One that v2 has stored may lack a playbook, and have a longer name. */
+const LayerWire = LayerPut.extend({
+  name: z.string().optional(),
+  playbook: word().optional(),
+}).openapi('V3Layer');
 const InventoryLayerWire = z.strictObject(reference).openapi('V3InventoryLayer');
 
 export const ConfigurationPut = z
@@ -30,7 +36,7 @@ export const ConfigurationPut = z
     last_updated: readOnly(),
     description: text().optional(),
     tenant_name: text().optional(),
-    layers: z.array(LayerWire),
+    layers: z.array(LayerPut),
     additional_inventory: InventoryLayerWire.optional(),
   })
   .openapi('V3ConfigurationPut', {
@@ -52,6 +58,49 @@ export const ConfigurationWire = z
   })
   .openapi('V3Configuration');
 
+const referenceV2 = {
+  name: boundedText(0, MAX_NAME_V2).optional(),
+  cloneUrl: word().min(1),
+  commit: reference.commit,
+  branch: reference.branch,
+};
+
+const LayerPutV2 = z
+  .strictObject({
+    ...referenceV2,
+    playbook: word().optional(),
+    specialParameters: z.strictObject({ imsRequireDkms: z.boolean().optional() }).optional(),
+  })
+  .openapi('V2Layer');
+const InventoryLayerPutV2 = z.strictObject(referenceV2).openapi('V2InventoryLayer');
+
+export const ConfigurationPutV2 = z
+  .strictObject({
+    name: readOnly(),
+    lastUpdated: readOnly(),
+    description: text().optional(),
+    layers: z.array(LayerPutV2),
+    additional_inventory: InventoryLayerPutV2.optional(),
+  })
+  .openapi('V2ConfigurationPut', {
+    example: { layers: [{ cloneUrl: 'https://git.example.com/site.git', branch: 'main' }] },
+  });
+
+/** A layer of v3 that uses a source has no URL here. */
+const answered = { cloneUrl: z.string().optional() };
+
+export const ConfigurationWireV2 = z
+  .object({
+    name: z.string(),
+    description: z.string().optional(),
+    lastUpdated: z.string(),
+    layers: z.array(LayerPutV2.extend(answered).openapi('V2LayerAnswer')),
+    additional_inventory: InventoryLayerPutV2.extend(answered)
+      .openapi('V2InventoryLayerAnswer')
+      .optional(),
+  })
+  .openapi('V2Configuration');
+
 export const ConfigurationQuery = z.object({
   in_use: booleanParameter('Whether a component wants it.'),
   ...pageParameters,
@@ -66,12 +115,17 @@ export const ConfigurationPage = z
   })
   .openapi('V3ConfigurationPage');
 
+/** What both versions ask for, in the words of v3; v2 may leave a playbook out. */
+export type ConfigurationBody = Omit<z.output<typeof ConfigurationPut>, 'layers'> & {
+  readonly layers: readonly LayerBody[];
+};
+
 type LayerBody = z.output<typeof LayerWire>;
 type ReferenceBody = z.output<typeof InventoryLayerWire>;
 
 export function fromConfigurationPut(
   name: string,
-  body: z.output<typeof ConfigurationPut>,
+  body: ConfigurationBody,
   lastUpdated: string,
 ): Configuration {
   const inventory = body.additional_inventory;
@@ -103,11 +157,25 @@ export function toConfigurationWire(
   };
 }
 
+export function fromConfigurationPutV2(
+  body: z.output<typeof ConfigurationPutV2>,
+): ConfigurationBody {
+  return toV3(CONFIGURATION, body) as ConfigurationBody;
+}
+
+export function toConfigurationWireV2(
+  configuration: Configuration,
+): z.output<typeof ConfigurationWireV2> {
+  return toV2(CONFIGURATION, toConfigurationWire(configuration)) as z.output<
+    typeof ConfigurationWireV2
+  >;
+}
+
 function fromLayer(body: LayerBody): Layer {
   const dkms = body.special_parameters?.ims_require_dkms;
   return {
     ...fromReference(body),
-    playbook: body.playbook,
+    ...(body.playbook === undefined ? {} : { playbook: body.playbook }),
     ...(dkms === undefined ? {} : { imsRequireDkms: dkms }),
   };
 }
@@ -115,7 +183,7 @@ function fromLayer(body: LayerBody): Layer {
 function toLayerWire(layer: Layer): LayerBody {
   return {
     ...toReferenceWire(layer),
-    playbook: layer.playbook,
+    ...(layer.playbook === undefined ? {} : { playbook: layer.playbook }),
     ...(layer.imsRequireDkms === undefined
       ? {}
       : { special_parameters: { ims_require_dkms: layer.imsRequireDkms } }),

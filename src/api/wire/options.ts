@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { Options } from '../../core/options.js';
+import { OPTIONS, toV2, toV3 } from './v2-names.js';
 import { boundedText, readOnly, word } from './values.js';
 
 const atLeast = (minimum: number) => z.int().min(minimum).max(Number.MAX_SAFE_INTEGER);
@@ -57,7 +58,18 @@ export const OptionsPatch = z
   .partial()
   .openapi('V3OptionsPatch', { example: { debug_wait_time: 600 } });
 
-/** One row per option; another version of the API is another column. */
+/** Those that v2 has, by its names; there the default playbook can be written. */
+const shapeV2 = Object.fromEntries(
+  Object.entries(OPTIONS).map(([v3, v2]) => [v2, OptionsWire.shape[v3 as keyof typeof OPTIONS]]),
+);
+
+export const OptionsWireV2 = z.object(shapeV2).openapi('V2Options');
+export const OptionsPatchV2 = z
+  .strictObject(shapeV2)
+  .partial()
+  .openapi('V2OptionsPatch', { example: { sessionTTL: '7d' } });
+
+/** One row per option. */
 const WIRE_NAMES = {
   defaultPlaybook: 'default_playbook',
   defaultAnsibleConfig: 'default_ansible_config',
@@ -90,13 +102,23 @@ const WIRE_NAMES = {
 
 const names = Object.entries(WIRE_NAMES) as [keyof Options, keyof z.output<typeof OptionsWire>][];
 
+type OptionsBody = z.output<ReturnType<typeof OptionsWire.partial>>;
+
 export function toOptionsWire(options: Options): z.output<typeof OptionsWire> {
   return Object.fromEntries(names.map(([inside, wire]) => [wire, options[inside]])) as z.output<
     typeof OptionsWire
   >;
 }
 
-export function fromOptionsPatch(patch: z.output<typeof OptionsPatch>): Partial<Options> {
+export function toOptionsWireV2(options: Options): z.output<typeof OptionsWireV2> {
+  return toV2(OPTIONS, toOptionsWire(options)) as z.output<typeof OptionsWireV2>;
+}
+
+export function fromOptionsPatchV2(patch: z.output<typeof OptionsPatchV2>): Partial<Options> {
+  return fromOptionsPatch(toV3(OPTIONS, patch) as OptionsBody);
+}
+
+export function fromOptionsPatch(patch: OptionsBody): Partial<Options> {
   return Object.fromEntries(
     names
       .filter(([, wire]) => patch[wire] !== undefined)

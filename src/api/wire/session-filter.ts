@@ -10,19 +10,32 @@ import {
 } from './query.js';
 import { SessionWire } from './session.js';
 
-const filters = {
+const STATUSES = ['pending', 'running', 'complete'] as const;
+const SUCCEEDED = ['none', 'true', 'false', 'unknown'] as const;
+
+const common = {
   min_age: ageParameter('Started at least so long ago.'),
   max_age: ageParameter('Started at most so long ago.'),
-  status: choiceParameter(['pending', 'running', 'complete', ''], 'Empty: any.'),
-  succeeded: choiceParameter(['none', 'true', 'false', 'unknown', ''], 'Empty: any.'),
   name_contains: textParameter('Part of the name.'),
   tags: textParameter('`name=value`, separated by commas; all must match.'),
 };
 
+const filters = {
+  ...common,
+  status: choiceParameter([...STATUSES, ''], 'Empty: any.'),
+  succeeded: choiceParameter([...SUCCEEDED, ''], 'Empty: any.'),
+};
+
 export const SessionFilters = z.object(filters);
+export const SessionFiltersV2 = z.object({
+  ...common,
+  age: ageParameter('Another name of `min_age`, which goes before it.'),
+  status: choiceParameter(STATUSES, 'Absent: any.'),
+  succeeded: choiceParameter(SUCCEEDED, 'Absent: any.'),
+});
 export const SessionQuery = z.object({ ...filters, ...pageParameters });
 
-type Filters = z.output<typeof SessionFilters>;
+type Filters = z.output<typeof SessionFilters> & { readonly age?: string | undefined };
 type Query = z.output<typeof SessionQuery>;
 
 const nullableText = z.string().nullable();
@@ -48,7 +61,7 @@ export const SessionIds = z
   .openapi('SessionIds', { example: { session_ids: ['compute-1'] } });
 
 export function fromSessionFilters(query: Filters, now: string): SessionFilter {
-  const createdUntil = toMoment('min_age', query.min_age, now);
+  const createdUntil = toMoment(...readMinAge(query), now);
   const createdFrom = toMoment('max_age', query.max_age, now);
   const tags = parseTags(query.tags);
   const { status, succeeded, name_contains: nameContains } = query;
@@ -60,6 +73,10 @@ export function fromSessionFilters(query: Filters, now: string): SessionFilter {
     ...(createdFrom === undefined ? {} : { createdFrom }),
     ...(tags === undefined ? {} : { tags }),
   };
+}
+
+function readMinAge({ age, min_age: minAge }: Filters): [member: string, age: string | undefined] {
+  return minAge === undefined ? ['age', age] : ['min_age', minAge];
 }
 
 /** Every parameter of the operation with its effective value, so that it can be sent again as it is. */

@@ -1,7 +1,8 @@
 import { z } from '@hono/zod-openapi';
 import type { Session, SessionRequest, Target } from '../../core/session.js';
 import type { Hold } from '../../store/store.js';
-import { boundedText, tags, text, toZoneless, word } from './values.js';
+import { SESSION, SESSION_CREATE, toV2, toV3 } from './v2-names.js';
+import { boundedText, MAX_NAME_V2, tags, text, toZoneless, word } from './values.js';
 
 const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
@@ -18,19 +19,23 @@ const TargetCreate = z
   })
   .openapi('SessionTargetCreate');
 
+const create = {
+  name: text().min(1).max(45).regex(NAME, 'Must be a name as Kubernetes has them'),
+  configuration_limit: text().default(''),
+  ansible_config: text()
+    .regex(/^(?!\.{1,2}$)[^/]*$/, 'Must be the name of a file, without a path')
+    .default(''),
+  ansible_verbosity: z.int().min(0).max(4).default(0),
+  target: TargetCreate.default({ definition: 'dynamic' }),
+  tags: tags().default({}),
+};
+
 export const SessionCreate = z
   .strictObject({
-    name: text().min(1).max(45).regex(NAME, 'Must be a name as Kubernetes has them'),
+    ...create,
     configuration_name: boundedText(1, 60),
-    configuration_limit: text().default(''),
     ansible_limit: word().default(''),
-    ansible_config: text()
-      .regex(/^(?!\.{1,2}$)[^/]*$/, 'Must be the name of a file, without a path')
-      .default(''),
-    ansible_verbosity: z.int().min(0).max(4).default(0),
     ansible_passthrough: text().default(''),
-    target: TargetCreate.default({ definition: 'dynamic' }),
-    tags: tags().default({}),
     debug_on_failure: z.boolean().default(false),
   })
   .openapi('V3SessionCreate', {
@@ -40,6 +45,22 @@ export const SessionCreate = z
       ansible_limit: 'x1000c0s0b0n0',
       tags: { bos_session: 'b-1' },
     },
+  });
+
+export const SessionCreateV2 = z
+  .strictObject({
+    name: create.name,
+    configurationName: boundedText(1, MAX_NAME_V2),
+    configurationLimit: create.configuration_limit,
+    ansibleLimit: word().optional(),
+    ansibleConfig: create.ansible_config,
+    ansibleVerbosity: create.ansible_verbosity,
+    ansiblePassthrough: text().optional(),
+    target: create.target,
+    tags: create.tags,
+  })
+  .openapi('V2SessionCreate', {
+    example: { name: 'compute-1', configurationName: 'compute', ansibleLimit: 'x1000c0s0b0n0' },
   });
 
 export const CancelRequest = z
@@ -79,59 +100,97 @@ const status = z.object({
   hold_command: z.string().nullable().openapi({ description: 'Opens a shell there.' }),
 });
 
+const artifacts = z.array(
+  z.object({ image_id: z.string(), result_id: z.string(), type: z.string() }),
+);
+
+const shared = {
+  name: z.string(),
+  configuration: z.object({ name: z.string(), limit: z.string() }),
+  ansible: z.object({
+    config: z.string(),
+    limit: z.string().nullable(),
+    verbosity: z.int(),
+    passthrough: z.string().nullable(),
+  }),
+  target: TargetWire,
+  tags: tags(),
+};
+
 export const SessionWire = z
   .object({
-    name: z.string(),
-    configuration: z.object({ name: z.string(), limit: z.string() }),
-    ansible: z.object({
-      config: z.string(),
-      limit: z.string(),
-      verbosity: z.int(),
-      passthrough: z.string(),
-    }),
-    target: TargetWire,
-    status: z.object({
-      artifacts: z.array(
-        z.object({ image_id: z.string(), result_id: z.string(), type: z.string() }),
-      ),
-      session: status,
-    }),
-    tags: tags(),
+    ...shared,
+    status: z.object({ artifacts, session: status }),
     debug_on_failure: z.boolean(),
     logs: z.string().nullable(),
   })
   .openapi('V3Session');
 
+export const SessionWireV2 = z
+  .object({
+    ...shared,
+    status: z.object({
+      artifacts,
+      session: z.object({
+        job: status.shape.job,
+        startTime: status.shape.start_time,
+        completionTime: status.shape.completion_time,
+        status: status.shape.status,
+        succeeded: status.shape.succeeded,
+      }),
+    }),
+  })
+  .openapi('V2Session');
+
+/** What both versions ask for, in the words of v3; v2 may leave the texts for Ansible out. */
+export type SessionBody = Omit<
+  z.output<typeof SessionCreate>,
+  'ansible_limit' | 'ansible_passthrough' | 'debug_on_failure'
+> &
+  Partial<
+    Pick<
+      z.output<typeof SessionCreate>,
+      'ansible_limit' | 'ansible_passthrough' | 'debug_on_failure'
+    >
+  >;
+
 /** `defaultAnsibleConfig` stands in for one that is absent or empty. */
-export function fromSessionCreate(
-  body: z.output<typeof SessionCreate>,
-  defaultAnsibleConfig: string,
-): SessionRequest {
+export function fromSessionCreate(body: SessionBody, defaultAnsibleConfig: string): SessionRequest {
   return {
     name: body.name,
     configurationName: body.configuration_name,
     configurationLimit: body.configuration_limit,
-    ansibleLimit: body.ansible_limit,
+    ...(body.ansible_limit === undefined ? {} : { ansibleLimit: body.ansible_limit }),
     ansibleConfig: body.ansible_config === '' ? defaultAnsibleConfig : body.ansible_config,
     ansibleVerbosity: body.ansible_verbosity,
-    ansiblePassthrough: body.ansible_passthrough,
+    ...(body.ansible_passthrough === undefined
+      ? {}
+      : { ansiblePassthrough: body.ansible_passthrough }),
     target: fromTarget(body.target),
     tags: body.tags,
-    debugOnFailure: body.debug_on_failure,
+    debugOnFailure: body.debug_on_failure ?? false,
   };
 }
 
-/** `hold`: what is held now. */
-export function toSessionWire(session: Session, hold?: Hold): z.output<typeof SessionWire> {
+/** What the record does not hold: a link to the log, and what is held now. */
+export interface SessionSurroundings {
+  readonly logs?: string | null;
+  readonly hold?: Hold;
+}
+
+export function toSessionWire(
+  session: Session,
+  { logs = null, hold }: SessionSurroundings = {},
+): z.output<typeof SessionWire> {
   const { request } = session;
   return {
     name: session.name,
     configuration: { name: request.configurationName, limit: request.configurationLimit },
     ansible: {
       config: request.ansibleConfig,
-      limit: request.ansibleLimit,
+      limit: request.ansibleLimit ?? null,
       verbosity: request.ansibleVerbosity,
-      passthrough: request.ansiblePassthrough,
+      passthrough: request.ansiblePassthrough ?? null,
     },
     target: toTargetWire(request.target),
     status: {
@@ -144,8 +203,16 @@ export function toSessionWire(session: Session, hold?: Hold): z.output<typeof Se
     },
     tags: { ...request.tags },
     debug_on_failure: request.debugOnFailure,
-    logs: null,
+    logs,
   };
+}
+
+export function fromSessionCreateV2(body: z.output<typeof SessionCreateV2>): SessionBody {
+  return toV3(SESSION_CREATE, body) as SessionBody;
+}
+
+export function toSessionWireV2(session: Session): z.output<typeof SessionWireV2> {
+  return toV2(SESSION, toSessionWire(session)) as z.output<typeof SessionWireV2>;
 }
 
 function fromTarget(target: z.output<typeof TargetCreate>): Target {

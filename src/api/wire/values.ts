@@ -1,5 +1,8 @@
 import { z } from '@hono/zod-openapi';
 
+/** Of names that v2 does not limit: what every index of a database can hold. */
+export const MAX_NAME_V2 = 255;
+
 /** Text that every database and every program's argument can hold. */
 export function text() {
   return z

@@ -14,13 +14,13 @@ export function documentContract(stores: () => Stores): void {
         store.options.patch({ batchSize: 7 }),
         other.options.patch({ defaultPlaybook: 'x.yml' }),
       ]);
-      const patched = await store.options.patch({ includeAraLinks: true });
+      const patched = await store.options.patch({ includeAraLinks: false });
 
       expect(patched).toEqual({
         ...DEFAULT_OPTIONS,
         batchSize: 7,
         defaultPlaybook: 'x.yml',
-        includeAraLinks: true,
+        includeAraLinks: false,
       });
       expect(await other.options.get()).toEqual(patched);
       expect(await other.options.patch({})).toEqual(patched);

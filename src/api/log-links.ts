@@ -1,0 +1,19 @@
+import type { ApiDependencies } from './dependencies.js';
+
+/** Where the log of a session is, in CFS a page of ARA; null where the option `include_ara_links` is off. */
+export type LogLinks = (sessionName: string) => string | null;
+
+/** Without PUBLIC_URL the address is the one by which the caller came. */
+export async function readLogLinks(
+  { store, publicUrl }: Pick<ApiDependencies, 'store' | 'publicUrl'>,
+  requestUrl: string,
+): Promise<LogLinks> {
+  const { includeAraLinks } = await store.options.get();
+  if (!includeAraLinks) return () => null;
+  const base = publicUrl ?? toBase(new URL(requestUrl));
+  return (sessionName) => `${base}/v3/sessions/${encodeURIComponent(sessionName)}/logs`;
+}
+
+function toBase({ origin, pathname }: URL): string {
+  return pathname.startsWith('/apis/cfs/') ? `${origin}/apis/cfs` : origin;
+}

@@ -1,0 +1,108 @@
+import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import { takeJson } from '../body.js';
+import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import { findSession } from '../session-lookup.js';
+import { createSession, refuseMore } from '../sessions.js';
+import {
+  answer,
+  bodyProblems,
+  conflictProblem,
+  missingProblem,
+  readProblems,
+  takes,
+  writeProblems,
+} from '../wire/problem.js';
+import {
+  fromSessionCreateV2,
+  SessionCreateV2,
+  SessionWireV2,
+  toSessionWireV2,
+} from '../wire/session.js';
+import { fromSessionFilters, SessionFiltersV2 } from '../wire/session-filter.js';
+import { inV2, SESSION_CREATE } from '../wire/v2-names.js';
+import { text } from '../wire/values.js';
+
+const params = z.object({ session_name: text() });
+
+const list = createRoute({
+  method: 'get',
+  path: '/v2/sessions',
+  summary: 'All sessions, by name',
+  request: { query: SessionFiltersV2 },
+  responses: { ...readProblems, 200: answer(z.array(SessionWireV2), 'The sessions.') },
+});
+
+const create = createRoute({
+  method: 'post',
+  path: '/v2/sessions',
+  summary: 'Run a configuration',
+  request: { body: takes(SessionCreateV2) },
+  responses: {
+    ...bodyProblems,
+    ...conflictProblem,
+    200: answer(SessionWireV2, 'The session; it will run, whatever fails meanwhile.'),
+  },
+});
+
+const removeMany = createRoute({
+  method: 'delete',
+  path: '/v2/sessions',
+  summary: 'Delete sessions; without status only those that are complete',
+  request: { query: SessionFiltersV2 },
+  responses: { ...writeProblems, 204: { description: 'They are gone.' } },
+});
+
+const get = createRoute({
+  method: 'get',
+  path: '/v2/sessions/{session_name}',
+  summary: 'One session',
+  request: { params },
+  responses: { ...readProblems, 200: answer(SessionWireV2, 'The session.') },
+});
+
+const remove = createRoute({
+  method: 'delete',
+  path: '/v2/sessions/{session_name}',
+  summary: 'Delete a session, and cancel it if it runs',
+  request: { params },
+  responses: { ...writeProblems, ...missingProblem, 204: { description: 'It is gone.' } },
+});
+
+/** What v3 does, in the words of v2. */
+export function addSessionRoutesV2(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
+  const { store, now, maxBodyBytes } = deps;
+  addListRoutes(api, deps);
+  api.on('POST', '/v2/sessions', takeJson(maxBodyBytes));
+  api.openapi(create, async (c) => {
+    const body = fromSessionCreateV2(c.req.valid('json'));
+    const session = await inV2(SESSION_CREATE, () =>
+      createSession(deps, body, { knowsDebugPlaybooks: false }),
+    );
+    return c.json(toSessionWireV2(session), 200);
+  });
+  api.openapi(get, async (c) => {
+    const session = await findSession(store, c.req.valid('param').session_name);
+    return c.json(toSessionWireV2(session), 200);
+  });
+  api.openapi(remove, async (c) => {
+    const { session_name: name } = c.req.valid('param');
+    await store.sessions.requestDelete(name, { at: now(), by: c.get('caller') });
+    return c.body(null, 204);
+  });
+}
+
+function addListRoutes(api: OpenAPIHono<ApiEnv>, { store, now }: ApiDependencies): void {
+  api.openapi(list, async (c) => {
+    const filter = fromSessionFilters(c.req.valid('query'), now());
+    const { defaultPageSize: limit } = await store.options.get();
+    const { items, hasMore } = await store.sessions.list(filter, { limit });
+    refuseMore(hasMore, limit);
+    return c.json(items.map(toSessionWireV2), 200);
+  });
+  api.openapi(removeMany, async (c) => {
+    const query = c.req.valid('query');
+    const filter = fromSessionFilters({ ...query, status: query.status ?? 'complete' }, now());
+    await store.sessions.deleteMany(filter, { at: now(), by: c.get('caller') });
+    return c.body(null, 204);
+  });
+}
