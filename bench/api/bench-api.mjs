@@ -3,6 +3,8 @@ import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { printTable, printTitle } from '../../scripts/demo/print.mjs';
 import { readMemory } from '../memory.mjs';
+import { measureDeliveries } from './deliveries.mjs';
+import { measureDispatch } from './dispatch.mjs';
 import { toRow } from './figures.mjs';
 import { COMPLETE_ALL, toFillStatements } from './records.mjs';
 import {
@@ -15,7 +17,7 @@ import {
   putConfiguration,
 } from './requests.mjs';
 import { startApi } from './service.mjs';
-import { openPostgres } from "./postgres.mjs";
+import { openPostgres } from './postgres.mjs';
 import { openSqlite } from './sqlite.mjs';
 
 const databases = { sqlite: openSqlite, postgres: openPostgres };
@@ -46,10 +48,18 @@ export async function benchApi({ json, scale, database }, signal) {
 }
 
 /**
- * @param {Awaited<ReturnType<typeof openSqlite>>} database @param {number} scale @param {AbortSignal} signal
+ * @param {Awaited<ReturnType<typeof openSqlite | typeof openPostgres>>} database @param {number} scale @param {AbortSignal} signal
  * @returns {Promise<import('./figures.mjs').Figure[]>}
  */
 async function measure(database, scale, signal) {
+  return [
+    ...(await measureAlone(database, scale, signal)),
+    ...(await measureDispatch({ url: '', scale, signal }, database)),
+  ];
+}
+
+/** @param {Parameters<typeof measure>} given */
+async function measureAlone(...[database, scale, signal]) {
   const api = await startApi(database.data, database.environment, signal);
   try {
     const site = { url: api.url, scale, signal };
@@ -57,6 +67,7 @@ async function measure(database, scale, signal) {
     const figures = [];
     await putConfiguration(site);
     figures.push(...(await measureCreation(site, 'none')));
+    figures.push(...(await measureDeliveries(site, database)));
     await database.execute(toFillStatements(0, many));
     figures.push(
       ...(await measureCreation(site, String(many))),
@@ -89,7 +100,9 @@ function toMemory(pid, stored) {
 
 /** @param {{ cores: number, load: number, databases: Record<string, import('./figures.mjs').Figure[]> }} result */
 function print({ cores, load, databases: measured }) {
-  console.log(`\n${cores} cores, load ${load.toFixed(1)} before; no worker, load from loopback`);
+  console.log(
+    `\n${cores} cores, load ${load.toFixed(1)} before; no worker, the runner is off; load from loopback`,
+  );
   for (const [name, figures] of Object.entries(measured)) {
     printTitle(name);
     printTable(['', 'measured', 'target', 'original CFS'], figures.map(toRow));

@@ -19,7 +19,8 @@ export async function openPostgres(directory, signal) {
   const cluster = join(data, 'cluster');
   mkdirSync(cluster, { recursive: true });
   const user = findUser();
-  if (user !== undefined) for (const path of [directory, data, cluster]) chownSync(path, user.uid, user.gid);
+  if (user !== undefined)
+    for (const path of [directory, data, cluster]) chownSync(path, user.uid, user.gid);
   const options = { ...user, cwd: cluster };
   execFileSync(
     join(programs, 'initdb'),
@@ -43,7 +44,9 @@ export async function openPostgres(directory, signal) {
     );
   for (const deadline = Date.now() + READY_MS; !(await isReady()); await pause(signal)) {
     if (server.exitCode !== null || Date.now() > deadline) {
-      throw new Error(`PostgreSQL did not start: ${readFileSync(join(data, 'postgres.log'), 'utf8')}`);
+      throw new Error(
+        `PostgreSQL did not start: ${readFileSync(join(data, 'postgres.log'), 'utf8')}`,
+      );
     }
   }
   return {
