@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { startApi } from './api/server.js';
 import { parseConfig, type Config } from './config.js';
 import { startDevServer } from './process/dev-server.js';
-import { createLogger, installRuntime, type Logger } from './process/logger.js';
+import { createLogger, type Logger } from './process/logger.js';
 import { isProgram, runService, type Service } from './process/run.js';
+import { installRuntime } from './process/runtime.js';
 import { openStore } from './store/open.js';
 import { startWorker } from './worker.js';
 

@@ -1,5 +1,4 @@
 import { pino, type Logger } from 'pino';
-import { DefaultLogger, type LogLevel, Runtime } from '@temporalio/worker';
 
 export type { Logger };
 
@@ -12,23 +11,5 @@ export function createLogger(part: string, level: string): Logger {
     ...(process.stdout.isTTY
       ? { transport: { target: 'pino-pretty', options: { ignore: 'part', singleLine: true } } }
       : {}),
-  });
-}
-
-const levels = {
-  TRACE: 'debug',
-  DEBUG: 'debug',
-  INFO: 'info',
-  WARN: 'warn',
-  ERROR: 'error',
-} as const satisfies Record<LogLevel, string>;
-
-/** Once per process, before anything of the worker: Temporal's own lines go through our logger, and signals are ours. */
-export function installRuntime(logger: Logger): void {
-  Runtime.install({
-    shutdownSignals: [],
-    logger: new DefaultLogger('WARN', ({ level, message, meta }) =>
-      logger[levels[level]](meta ?? {}, message),
-    ),
   });
 }
