@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { split } from 'shlex';
 import { invalid } from '../core/errors.js';
+import { splitWords } from '../core/shell-words.js';
 
 /** What CFS lets through to ansible-playbook. */
 const options = {
@@ -28,18 +28,10 @@ export function checkPassthrough(text: string): void {
   }
 }
 
-/**
- * Words as a POSIX shell, and Python's shlex which splits them for the run, has them. The package also knows bash's `$'…'`
- * and `$"…"`, and drops a backslash before a newline; the run does neither, so the first is hidden from it and the second refused.
- */
 function toWords(text: string): readonly string[] {
-  const hidden = '\uE000';
-  if (text.includes('\\\n')) throw refuse('a backslash at the end of a line is not allowed');
-  try {
-    return split(text.replaceAll('$', hidden)).map((word) => word.replaceAll(hidden, '$'));
-  } catch {
-    throw refuse('a quotation mark or an escape is not closed');
-  }
+  const words = splitWords(text);
+  if (words === undefined) throw refuse('a quotation mark or an escape is not closed');
+  return words;
 }
 
 /** Long options may be shortened while they stay unambiguous. */

@@ -35,8 +35,8 @@ describe('checkPassthrough', () => {
     ['-e "a=1', 'quotation'],
     ["-e 'a", 'quotation'],
     ['-e a\\', 'quotation'],
-    ['-e x\\\n--limit', 'backslash'],
     [`-e $'a\\' --check -e 'b'`, 'check'],
+    ['-e x\\\n --limit', 'limit'],
   ])('refuses %j and names %j', (text, named) => {
     expect(() => checkPassthrough(text)).toThrow(
       expect.objectContaining({
