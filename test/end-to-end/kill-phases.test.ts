@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { startCluster, type Cluster } from '../support/cluster.js';
-import { createKillSite, type HeldPhase, type KillSite } from '../support/kill-site.js';
+import { createKillSite, PHASES, type HeldPhase, type KillSite } from '../support/kill-site.js';
 import { readVerdict, untouched } from '../support/kill-verdict.js';
 import { watchStates, type StateWatch } from '../support/kill-watch.js';
 
@@ -20,8 +20,6 @@ afterAll(async () => {
   await cluster.close();
 }, 60_000);
 
-const held = ['git-clone-0', 'inventory', 'ansible-0', 'ansible-1'] as const;
-
 async function submitHeld(name: string, phase: HeldPhase): Promise<void> {
   await site.submit(name, phase);
   watches.push(watchStates(cluster, name));
@@ -30,7 +28,7 @@ async function submitHeld(name: string, phase: HeldPhase): Promise<void> {
 
 describe('a worker that is killed', () => {
   test('costs no session anything, in whatever phase it is and wherever the phase ends', async () => {
-    const sessions = held.flatMap((phase) => [
+    const sessions = PHASES.flatMap((phase) => [
       { name: `away-${phase}`, phase },
       { name: `after-${phase}`, phase },
     ]);

@@ -38,6 +38,29 @@ describe('a worker that is killed', () => {
     expect(watches.flatMap((watch) => watch.regress() ?? [])).toEqual([]);
   }, 240_000);
 
+  test('while it notes a cancel, does not cost the cancel', async () => {
+    const name = 'in-notecancel';
+    await site.submit(name, 'ansible-0');
+    await site.whenHeld(name, 'ansible-0');
+    const hold = holdSteps(cluster, { [name]: 'noteCancel' });
+    const { job } = (await cluster.find(name)).status.session;
+    const handle = (await cluster.temporalClient()).workflow.getHandle(job ?? '');
+    await handle.cancel();
+    await hold.whenHeld();
+    await cluster.worker.kill();
+    hold.release();
+    await cluster.worker.start();
+    const { status } = await cluster.waitUntilComplete(name, 100_000);
+    expect(status.session).toMatchObject({
+      succeeded: 'false',
+      reason: 'CANCELLED',
+      phase: 'ansible-0',
+    });
+    const verdict = await readVerdict(cluster, site, name);
+    expect(verdict.runs).toEqual(cluster.hosts.map((host) => `${host.name} ansible-0`));
+    expect(verdict.left).toEqual([]);
+  }, 240_000);
+
   test('between the launch on the record and its supervisor starts one supervisor', async () => {
     await site.submit('in-start');
     await starts.whenStarted(1);

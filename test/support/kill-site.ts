@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -20,7 +21,8 @@ export const PHASES = [
   ...['git-clone-0', 'git-clone-1', 'git-clone-hosts', 'inventory'],
   ...['ansible-0', 'ansible-1'],
 ] as const;
-export type HeldPhase = 'git-clone-0' | 'inventory' | 'ansible-0' | 'ansible-1';
+export type HeldPhase = (typeof PHASES)[number];
+const CLONES: readonly HeldPhase[] = ['git-clone-0', 'git-clone-1', 'git-clone-hosts'];
 
 /** Sessions of one configuration, each of which can be held in a phase for as long as a test wants. */
 export interface KillSite {
@@ -47,13 +49,18 @@ export async function createKillSite(cluster: Cluster): Promise<KillSite> {
     config: { 'receive.updateServerInfo': 'true' },
   });
   // Plain files of the repository, so that a fetch asks several times and falls back to everything.
-  const server = await startHoldingServer(repository.directory, gates);
+  const server = await startHoldingServer(gates, {
+    'repository.git': repository.directory,
+    'hosts.git': cluster.inventory.directory,
+  });
   await configure(cluster, gates, repository.commit, server.url);
   return {
     async submit(name, heldIn) {
       if (heldIn !== undefined) writeFileSync(holdFile(gates, name, heldIn), '');
       const configuration_name =
-        heldIn === 'git-clone-0' ? await configureHeld(cluster, name, server.url) : CONFIGURATION;
+        heldIn !== undefined && CLONES.includes(heldIn)
+          ? await configureHeld(cluster, name, heldIn, server.url)
+          : CONFIGURATION;
       await cluster.submit(name, { configuration_name });
     },
     async whenHeld(name, phase) {
@@ -98,6 +105,8 @@ async function configure(cluster: Cluster, gates: string, commit: string, url: s
   const script = join(dirname(inventory.directory), 'tree', 'held');
   writeFileSync(script, renderInventoryScript(gates));
   chmodSync(script, 0o755);
+  const hosts = inventory.addCommit({});
+  execFileSync('git', ['-C', inventory.directory, 'update-server-info']);
   const layer = (playbook: string) => ({
     clone_url: `${url}/repository.git`,
     commit,
@@ -105,18 +114,25 @@ async function configure(cluster: Cluster, gates: string, commit: string, url: s
   });
   await put(cluster, CONFIGURATION, {
     layers: [layer('site.yml'), layer('second.yml')],
-    additional_inventory: { clone_url: inventory.url, commit: inventory.addCommit({}) },
+    additional_inventory: { clone_url: inventory.url, commit: hosts },
   });
 }
 
-/** The same, but for an address of the first layer at which this session can be held. */
-async function configureHeld(cluster: Cluster, name: string, url: string): Promise<string> {
+/** The same, but for the address of what this phase clones, at which this session can be held. */
+async function configureHeld(cluster: Cluster, name: string, phase: HeldPhase, url: string) {
   const { body } = await cluster.ask('GET', `/v3/configurations/${CONFIGURATION}`);
   const { layers, additional_inventory } = body as Configuration;
-  const [first, ...others] = layers;
-  const held = { ...first, clone_url: `${url}/${name}/repository.git` };
+  const at = (repository: string) => ({ clone_url: `${url}/${name}/${phase}/${repository}` });
   const configuration = `${CONFIGURATION}-${name}`;
-  await put(cluster, configuration, { layers: [held, ...others], additional_inventory });
+  await put(cluster, configuration, {
+    layers: layers.map((layer, index) =>
+      phase === `git-clone-${index}` ? { ...layer, ...at('repository.git') } : layer,
+    ),
+    additional_inventory:
+      phase === 'git-clone-hosts'
+        ? { ...additional_inventory, ...at('hosts.git') }
+        : additional_inventory,
+  });
   return configuration;
 }
 
@@ -147,16 +163,17 @@ echo '{"_meta": {"hostvars": {}}}'
 `;
 }
 
-/** `/<session>/repository.git/...` waits as the session is told to; `/repository.git/...` never does. */
-async function startHoldingServer(directory: string, gates: string) {
+/** `/<session>/<phase>/<repository>/...` waits as the session is told to; `/<repository>/...` never does. */
+async function startHoldingServer(gates: string, repositories: Readonly<Record<string, string>>) {
   const serve = async (pathname: string) => {
-    const [, name = '', file = ''] = /^\/(?:([^/]+)\/)?repository\.git\/(.*)$/.exec(pathname) ?? [];
-    if (name !== '') {
-      const hold = holdFile(gates, name, 'git-clone-0');
+    const [, name, phase = '', repository = '', file = ''] =
+      /^\/(?:([^/]+)\/([^/]+)\/)?([^/]+\.git)\/(.*)$/.exec(pathname) ?? [];
+    if (name !== undefined) {
+      const hold = holdFile(gates, name, phase);
       writeFileSync(`${hold}.reached`, '');
       await waitFor(() => !existsSync(hold), { timeoutMs: 120_000 });
     }
-    return readFile(join(directory, file));
+    return readFile(join(repositories[repository] ?? '', file));
   };
   const server = createServer((request, response) => {
     serve(new URL(request.url ?? '/', 'http://localhost').pathname).then(

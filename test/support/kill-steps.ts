@@ -15,10 +15,14 @@ const WRITES = {
   stopJob: 'UPDATE OF stopped_at ON sessions',
   removeStagedFiles: 'DELETE ON staged_files',
   recordOutcome: 'UPDATE OF completed_at ON sessions',
+  noteCancel: 'UPDATE OF desired ON sessions',
 } as const;
 
 export type Step = keyof typeof WRITES;
-export const STEPS = Object.keys(WRITES) as readonly Step[];
+/** Of every session; the others are those of a cancel. */
+export const STEPS = (Object.keys(WRITES) as readonly Step[]).filter(
+  (step) => step !== 'noteCancel',
+);
 
 /** Keeps each of these sessions from leaving its step: first the database refuses, then it does not answer. */
 export interface StepHold {
@@ -58,7 +62,14 @@ export function holdSteps(cluster: Cluster, sessions: Readonly<Record<string, St
       // Now the triggers go and the lock stays: what is tried again gets no answer, as long as this is open.
       database.exec('BEGIN IMMEDIATE');
       for (const position of names.keys()) database.exec(`DROP TRIGGER held_${position}`);
-      await waitFor(() => areAll('started'), { timeoutMs: 60_000, what: 'every step to wait' });
+      await waitFor(
+        async () => {
+          if (await areAll('started')) return true;
+          await startAll(cluster, database, sessions);
+          return false;
+        },
+        { timeoutMs: 60_000, intervalMs: 500, what: 'every step to wait' },
+      );
     },
     release() {
       database.exec('COMMIT');
@@ -82,17 +93,47 @@ async function arePending(
   sessions: Readonly<Record<string, Step>>,
   state: PendingState,
 ): Promise<boolean> {
+  const pending = await findPending(cluster, database, sessions);
+  return pending.every(({ activity }) =>
+    state === 'refused' ? (activity?.attempt ?? 0) > 1 : Number(activity?.state) === STARTED,
+  );
+}
+
+async function findPending(
+  cluster: Cluster,
+  database: DatabaseSync,
+  sessions: Readonly<Record<string, Step>>,
+) {
   const client = await cluster.temporalClient();
-  const pending = await Promise.all(
+  return Promise.all(
     Object.entries(sessions).map(async ([name, step]) => {
       const row = database.prepare('SELECT job_id FROM sessions WHERE name = ?').get(name);
-      const handle = client.workflow.getHandle(String(row?.['job_id']));
-      const { raw } = await handle.describe();
-      const found = raw.pendingActivities?.find(({ activityType }) => activityType?.name === step);
-      return state === 'refused' ? (found?.attempt ?? 0) > 1 : Number(found?.state) === STARTED;
+      const workflowId = String(row?.['job_id']);
+      const { raw } = await client.workflow.getHandle(workflowId).describe();
+      const activity = raw.pendingActivities?.find((each) => each.activityType?.name === step);
+      return { workflowId, activity };
     }),
   );
-  return pending.every(Boolean);
+}
+
+/** Does not wait for the next try, which each step has at another time. */
+async function startAll(
+  cluster: Cluster,
+  database: DatabaseSync,
+  sessions: Readonly<Record<string, Step>>,
+): Promise<void> {
+  const { workflowService, options } = await cluster.temporalClient();
+  const pending = await findPending(cluster, database, sessions);
+  const waiting = pending.filter(({ activity }) => Number(activity?.state) !== STARTED);
+  await Promise.all(
+    waiting.map(({ workflowId, activity }) =>
+      workflowService.resetActivity({
+        namespace: options.namespace,
+        execution: { workflowId },
+        id: activity?.activityId ?? '',
+      }),
+    ),
+  );
 }
 
 /** PENDING_ACTIVITY_STATE_STARTED: a worker has it. */

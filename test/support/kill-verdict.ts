@@ -16,7 +16,9 @@ export async function readVerdict(cluster: Cluster, site: KillSite, name: string
   const logs = await Promise.all(
     PHASES.map(async (phase) => {
       const stored = await fetch(`${cluster.url}/v3/sessions/${name}/logs?phase=${phase}`);
-      const file = readFileSync(join(directory, 'logs', `${phase}.log`));
+      const path = join(directory, 'logs', `${phase}.log`);
+      // A phase that never began has none.
+      const file = existsSync(path) ? readFileSync(path) : new Uint8Array();
       return sha256(new Uint8Array(await stored.arrayBuffer())) === sha256(file)
         ? 'as in the job'
         : `differs in ${phase}`;
