@@ -3,14 +3,21 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startGitHttpServer, type GitHttpServer } from '../clients/git-http-server.js';
+import { startHsmStandIn, type HsmStandIn } from '../support/hsm-stand-in.js';
 import { createRepository, type Repository } from '../support/git-repository.js';
 import { createKey } from '../support/ssh-host.js';
 import { waitFor } from '../support/wait.js';
 import { openSite, renderPlaybook, writes, type Site } from './site.js';
 
 const PASSWORD = 'pa55 wörd/of+the%git&server';
+const API_TOKEN = 'token-of-a-writer-0123456789';
+const HSM_TOKEN = 'token-of-the-hsm-0123456789';
+const UNLOGGED = 'variable-that-no-task-logs-0123456789';
+/** Where the variables lie: in the repository that they were cloned from. */
+const CLONED = /^jobs\/[^/]+\/workspace\/layer0\//;
 /** Files of a running job, and of the data directory, that hold secrets because they are for that. */
 const KEPT = [
+  CLONED,
   /^master\.key$/,
   /^jobs\/[^/]+\/secrets\//,
   /^jobs\/[^/]+\/workspace\/ssh\/id_ecdsa$/,
@@ -19,6 +26,7 @@ const KEPT = [
 let directory: string;
 let repository: Repository;
 let server: GitHttpServer;
+let hsm: HsmStandIn;
 let site: Site;
 let secrets: Readonly<Record<string, string>>;
 beforeAll(async () => {
@@ -26,7 +34,15 @@ beforeAll(async () => {
   const credentialsFile = join(directory, 'credentials');
   const gitKeyFile = join(directory, 'git-key');
   createKey(gitKeyFile);
-  repository = createRepository({ files: { 'site.yml': renderLeakingPlaybook() } });
+  const tokensFile = join(directory, 'tokens');
+  writeFileSync(tokensFile, `${API_TOKEN} write ann\n`, { mode: 0o600 });
+  const hsmTokenFile = join(directory, 'hsm-token');
+  writeFileSync(hsmTokenFile, `${HSM_TOKEN}\n`, { mode: 0o600 });
+  hsm = await startHsmStandIn();
+  hsm.content.groups = [{ label: 'lab', members: { ids: ['node1', 'node2'] } }];
+  repository = createRepository({
+    files: { 'site.yml': renderLeakingPlaybook(), 'vars.yml': `unlogged: ${UNLOGGED}\n` },
+  });
   server = await startGitHttpServer({
     root: dirname(repository.directory),
     credentials: `reader:${PASSWORD}`,
@@ -35,12 +51,23 @@ beforeAll(async () => {
   const login = `reader:${encodeURIComponent(PASSWORD)}`;
   writeFileSync(credentialsFile, `http://${login}@${host}\n`, { mode: 0o600 });
   site = await openSite({
-    environment: { GIT_CREDENTIALS_FILE: credentialsFile, GIT_SSH_KEY_FILE: gitKeyFile },
+    token: API_TOKEN,
+    environment: {
+      GIT_CREDENTIALS_FILE: credentialsFile,
+      GIT_SSH_KEY_FILE: gitKeyFile,
+      AUTH_TOKENS_FILE: tokensFile,
+      INVENTORY_FILE: '',
+      HSM_URL: hsm.url,
+      HSM_TOKEN_FILE: hsmTokenFile,
+    },
   });
   secrets = {
     password: PASSWORD,
     'encoded password': encodeURIComponent(PASSWORD),
     'basic authentication': Buffer.from(`reader:${PASSWORD}`).toString('base64'),
+    'token of the API': API_TOKEN,
+    'token of the HSM': HSM_TOKEN,
+    'variable of a no_log task': UNLOGGED,
     'key for git': readKey(gitKeyFile),
     'key for hosts': readKey(join(site.directory, 'user-key')),
   };
@@ -48,6 +75,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await site.close();
   await server.close();
+  await hsm.close();
   repository.remove();
   rmSync(directory, { recursive: true, force: true });
 });
@@ -55,7 +83,10 @@ afterAll(async () => {
 test('secrets are in their files while a job runs, and nowhere else', async () => {
   const layer = { clone_url: `${server.url}/repository.git`, commit: repository.commit };
   await site.configure('secret', [{ ...layer, playbook: 'site.yml' }]);
-  await site.submit('secret', { configuration_name: 'secret' });
+  await site.submit('secret', {
+    configuration_name: 'secret',
+    ansible_passthrough: '--extra-vars @layer0/vars.yml',
+  });
   await waitFor(() => site.made('begun').node1 !== undefined && site.made('begun').node2, {
     timeoutMs: 30_000,
     what: 'the playbook to run',
@@ -64,6 +95,7 @@ test('secrets are in their files while a job runs, and nowhere else', async () =
   const jobDirectory = join(site.directory, 'data', 'jobs', job ?? '');
   const token = readFileSync(join(jobDirectory, 'secrets', 'token'), 'utf8').trim();
   secrets = { ...secrets, token };
+  expect(hsm.requests.map(({ authorization }) => authorization)).toContain(`Bearer ${HSM_TOKEN}`);
   expect(server.authorizations).toContain(`Basic ${secrets['basic authentication']}`);
 
   expect(findIn('arguments of', readArguments())).toEqual([]);
@@ -83,7 +115,29 @@ test('secrets are in their files while a job runs, and nowhere else', async () =
 });
 
 test('no file of the data directory has them when the job is over', () => {
-  expect(findIn('file', readFiles(site.directory, [/^master\.key$/]))).toEqual([]);
+  expect(findIn('file', readFiles(site.directory, [/^master\.key$/, CLONED]))).toEqual([]);
+});
+
+test('no answer to a bad request has them, and no log that tells of it', async () => {
+  const withPassword = server.url.replace('://', `://reader:${encodeURIComponent(PASSWORD)}@`);
+  const layer = { clone_url: `${withPassword}/repository.git`, playbook: 'site.yml' };
+  const bad: readonly (readonly [method: string, path: string, body?: unknown])[] = [
+    ['PUT', '/v3/configurations/bad', { layers: [{ ...layer, branch: 'main' }] }],
+    ['PATCH', '/v3/options', { additional_inventory_url: `${withPassword}/hosts.git` }],
+    ['POST', '/v3/sessions', { name: 'a', configuration_name: 'secret', token: API_TOKEN }],
+    ['POST', '/v3/sessions', { name: 'a', configuration_name: 'secret', tags: { a: [UNLOGGED] } }],
+  ];
+  for (const [method, path, body] of bad) {
+    const { status, body: problem } = await site.ask(method, path, body);
+    expect({ path, status }).toEqual({ path, status: 400 });
+    const found = findIn('answer', [[path, Buffer.from(JSON.stringify(problem))]]);
+    expect(found).toEqual([]);
+  }
+  const headers = { authorization: `Bearer ${API_TOKEN}x` };
+  const refused = await fetch(`${site.url}/v3/sessions`, { headers });
+  expect(refused.status).toBe(401);
+  expect(findIn('answer', [['401', Buffer.from(await refused.text())]])).toEqual([]);
+  expect(findIn('file', readFiles(site.directory, [/^master\.key$/, CLONED]))).toEqual([]);
 });
 
 test('what a playbook prints of them is masked in its log', async () => {
@@ -165,6 +219,7 @@ function renderLeakingPlaybook(): string {
   return renderPlaybook(
     writes('begun', 'x'),
     `wait_for:\n  path: "{{ playbook_dir }}/../../../../../go"\ndelegate_to: localhost\nconnection: local`,
+    `name: Use it\nshell: echo "{{ unlogged }}"; exit 1\nno_log: true\nignore_errors: true`,
     `name: Leak\nfail:\n  msg: "leaked ${found} and {{ lookup('file', playbook_dir + '/../ssh/id_ecdsa') }}"`,
   );
 }

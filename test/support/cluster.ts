@@ -75,11 +75,14 @@ export interface ClusterOptions {
   readonly hosts?: readonly string[];
   /** HSM groups beside `lab`, which has all hosts. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** By which the API is asked. */
+  readonly token?: string;
 }
 
 export async function startCluster({
   hosts: names = ['node1', 'node2'],
   environment = {},
+  token,
 }: ClusterOptions = {}): Promise<Cluster> {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-e2e-'));
   const keyFile = join(directory, 'user-key');
@@ -119,9 +122,11 @@ export async function startCluster({
   const ask: Cluster['ask'] = async (method, path, body) => {
     const response = await fetch(`${url}${path}`, {
       method,
-      ...(body === undefined
-        ? {}
-        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
     const isJson = response.headers.get('content-type')?.includes('json') === true && text !== '';
