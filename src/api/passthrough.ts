@@ -11,8 +11,12 @@ const options = {
   tags: { type: 'string', short: 't', multiple: true },
 } as const;
 
+/** A kernel takes no longer argument; longer texts would keep this process from others. */
+const MAX_LENGTH = 128 * 1024;
+
 /** Refuses what is not on the list, with fault `invalid`. The text itself is stored as it came. */
 export function checkPassthrough(text: string): void {
+  if (text.length > MAX_LENGTH) throw refuse(`it has more than ${MAX_LENGTH} characters`);
   const args = toWords(text).map(expandPrefix);
   let parsed;
   try {

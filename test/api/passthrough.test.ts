@@ -31,6 +31,7 @@ describe('checkPassthrough', () => {
     ['--forks ten', 'ten'],
     ['-f -1', ''],
     ['-f 0', '0'],
+    [`-e ${'a'.repeat(128 * 1024)}`, 'more than 131072 characters'],
     ['--tags', ''],
     ['-e "a=1', 'quotation'],
     ["-e 'a", 'quotation'],
