@@ -10,11 +10,20 @@ export type ClaimResult =
       readonly launched: boolean;
       readonly sessionName: string;
       readonly configurationName: string;
+      /** Every place is taken: wait to be admitted. */
+      readonly queue?: QueuePlace;
       /** Task queue of the machine that has the job; absent where any worker can reach it. */
       readonly machineQueue?: string;
       /** The same machine's queue for launch and stop, which must not wait behind observers. */
       readonly controlQueue?: string;
     };
+
+/** When it was claimed; those before it may be gone since. */
+export interface QueuePlace {
+  readonly place: number;
+  /** How many sessions may run at once. */
+  readonly limit: number;
+}
 
 export interface OutcomeInput extends JobInput {
   readonly failure?: StepFailure;

@@ -1,10 +1,11 @@
 import { toPhaseEnds } from './phase-ends.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
-import type { Activities, OutcomeInput } from './interface.js';
+import type { Activities, OutcomeInput, QueuePlace } from './interface.js';
 import { toControlQueue, toMachineQueue } from '../core/names.js';
 import { toCancelled, toMessage, toOutcome } from '../core/outcome.js';
 import { decideClaim, type Outcome, type Session } from '../core/session.js';
+import type { Store } from '../store/store.js';
 
 type RecordActivities = Pick<
   Activities,
@@ -22,9 +23,14 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
           ...(machine === undefined ? {} : { machine }),
         });
         const claim = decideClaim(session);
-        logger.info({ session: session.name, jobId, claim: claim.kind }, 'session claimed');
         if (claim.kind === 'complete') return claim;
+        const queue = claim.kind === 'go' ? await findPlace(store, session) : undefined;
+        logger.info(
+          { session: session.name, jobId, claim: claim.kind, ...queue },
+          'session claimed',
+        );
         return {
+          ...(queue === undefined ? {} : { queue }),
           kind: claim.kind,
           launched: session.launchedAt !== undefined,
           sessionName: session.name,
@@ -61,6 +67,17 @@ async function recordOutcome(
   await store.sessions.recordOutcome(input.jobId, outcome, now());
   logger.info({ session: session.name, jobId: input.jobId, ...outcome }, 'session ended');
   return (await getSession(store, input.jobId)).outcome ?? outcome;
+}
+
+async function findPlace(
+  store: Store,
+  { jobId, admittedAt }: Session,
+): Promise<QueuePlace | undefined> {
+  if (admittedAt !== undefined) return undefined;
+  const [places, options] = await Promise.all([store.admission.places(), store.options.get()]);
+  const place = places.get(jobId);
+  // Admitted meanwhile: the signal is on its way.
+  return { place: place ?? 1, limit: options.maxRunningSessions };
 }
 
 function toQueues(machine: string) {

@@ -70,6 +70,8 @@ export async function sweep(
     entries.push(entry);
     dependencies.logger.info({ ...entry, dryRun }, 'sweep');
   };
+  // Where somebody died between two sessions, or the option was raised.
+  if (!dryRun) await dependencies.store.admission.admit(dependencies.now());
   const examined = await sweepSessions(dependencies, perform, signal);
   const halted = await removeLeftovers(dependencies, perform, signal);
   return { examined, entries, ...(halted === undefined ? {} : { halted }) };

@@ -16,7 +16,7 @@ const REFUSED_MS = 10_000;
 
 export interface DispatchDependencies {
   readonly store: Store;
-  readonly orchestrator: Pick<Orchestrator, 'startSession' | 'cancelSession'>;
+  readonly orchestrator: Pick<Orchestrator, 'startSession' | 'cancelSession' | 'admitSession'>;
   readonly logger: Logger;
   readonly now: () => string;
 }
@@ -107,11 +107,13 @@ async function findDelay({ store, backoff, inFlight, now, logger }: Loop): Promi
 
 async function dispatch(loop: Loop, session: Session): Promise<void> {
   const { store, orchestrator, backoff, logger } = loop;
-  const { jobId, desired } = session;
+  const { jobId, desired, admissionDue } = session;
   try {
     if (session.dispatched === 'none') await orchestrator.startSession(toSessionStart(session));
     if (desired !== 'run') await orchestrator.cancelSession(jobId, toCancel(session));
-    await store.sessions.recordDispatched(jobId, desired === 'run' ? 'started' : 'cancelled');
+    if (admissionDue) await orchestrator.admitSession(jobId);
+    const dispatched = desired === 'run' ? 'started' : 'cancelled';
+    await store.sessions.recordDispatched(jobId, dispatched, { isTold: admissionDue });
     if (backoff.isFailing()) logger.info({}, 'wishes are dispatched again');
     backoff.succeed();
     logger.debug({ session: session.name, jobId, desired }, 'wish dispatched');

@@ -7,7 +7,12 @@ import {
   type WorkflowStartOptions,
 } from '@temporalio/client';
 import { ServiceError } from '../core/errors.js';
-import { cancelSignal, jobLostSignal, searchAttributes } from '../workflows/messages.js';
+import {
+  admittedSignal,
+  cancelSignal,
+  jobLostSignal,
+  searchAttributes,
+} from '../workflows/messages.js';
 import type { SessionWorkflow } from '../workflows/index.js';
 import type { Orchestrator, SessionStart } from './interfaces.js';
 import { ensureSweepSchedule } from './temporal-schedule.js';
@@ -47,6 +52,14 @@ export function createOrchestrator({
         throw toFault(error, 'start the session');
     }
   };
+  /** A workflow that is closed, or not there, has nothing to hear. */
+  const tell = async (what: string, signal: () => Promise<void>) => {
+    try {
+      await call(signal);
+    } catch (error) {
+      if (!(error instanceof WorkflowNotFoundError)) throw toFault(error, what);
+    }
+  };
   return {
     startSession: (session) => start(toStartOptions(session, taskQueue)),
     restartSession: (session) =>
@@ -54,13 +67,8 @@ export function createOrchestrator({
         ...toStartOptions(session, taskQueue),
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
       }),
-    async loseJob(jobId, why) {
-      try {
-        await call(() => client.workflow.getHandle(jobId).signal(jobLostSignal, why));
-      } catch (error) {
-        if (!(error instanceof WorkflowNotFoundError)) throw toFault(error, 'end the session');
-      }
-    },
+    loseJob: (jobId, why) =>
+      tell('end the session', () => client.workflow.getHandle(jobId).signal(jobLostSignal, why)),
     describeSession: (jobId) => call(() => describeWorkflow(client, jobId)).catch(failDescription),
     async scheduleSweep(schedule) {
       try {
@@ -79,13 +87,12 @@ export function createOrchestrator({
         throw toFault(error, `describe its namespace ${namespace}`);
       }
     },
-    async cancelSession(jobId, request) {
-      try {
-        await call(() => client.workflow.getHandle(jobId).signal(cancelSignal, request));
-      } catch (error) {
-        if (!(error instanceof WorkflowNotFoundError)) throw toFault(error, 'cancel the session');
-      }
-    },
+    cancelSession: (jobId, request) =>
+      tell('cancel the session', () =>
+        client.workflow.getHandle(jobId).signal(cancelSignal, request),
+      ),
+    admitSession: (jobId) =>
+      tell('admit the session', () => client.workflow.getHandle(jobId).signal(admittedSignal)),
     async check() {
       try {
         await client.withDeadline(Date.now() + 1000, () =>

@@ -35,6 +35,8 @@ export interface ExtensionOptions {
   readonly reportWait: number;
   /** Seconds; 0 = never. A machine that nobody has heard of for so long has lost its jobs. */
   readonly machineLostAfter: number;
+  /** Sessions that hold a place at once, from their claim to their end; 0 = any number. The others wait in order. */
+  readonly maxRunningSessions: number;
   /** Most sessions whose leftovers one sweep removes. */
   readonly sweepLimit: number;
 }
@@ -69,6 +71,7 @@ export const DEFAULT_EXTENSION_OPTIONS: ExtensionOptions = {
   cancelGraceSeconds: 30,
   reportWait: 60,
   machineLostAfter: 3600,
+  maxRunningSessions: 0,
   sweepLimit: 100,
 };
 

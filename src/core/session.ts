@@ -75,6 +75,11 @@ export interface Session {
   readonly external: boolean;
   readonly state: SessionState;
   readonly claimedAt?: string;
+  /** Claimed while every place was taken; waits for one until it is admitted. */
+  readonly queuedAt?: string;
+  readonly admittedAt?: string;
+  /** Its workflow has not been told yet. */
+  readonly admissionDue: boolean;
   /** UUID of the machine that runs it; local runner only. */
   readonly machine?: string;
   readonly snapshot?: Snapshot;

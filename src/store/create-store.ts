@@ -1,4 +1,5 @@
 import { sql } from 'kysely';
+import { createAdmissionStore } from './admission.js';
 import { createChangeFeed } from './changes.js';
 import { createConfigurationStore } from './configurations.js';
 import { openDatabase } from './database.js';
@@ -27,6 +28,7 @@ export async function createStore(dialect: StoreDialect): Promise<Store> {
     stagedFiles: createStagedFileStore(database),
     resources: createResourceStore(database),
     sweep: createSweepStore(database),
+    admission: createAdmissionStore(database),
     retention: createRetentionStore(database),
     deploymentId: () =>
       database.read(async (db) => {

@@ -2,9 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { type CreateTableBuilder, type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import type { StoreDialect } from './dialect.js';
+import { addAdmission } from './migration-admission.js';
 import { addSweep } from './migration-sweep.js';
 import { createRetention } from './migration-retention.js';
-import { AT_ONCE, isWish } from './wish.js';
+import { AT_ONCE } from './wish.js';
 
 /** Never change one that has been released: add another. */
 export function createMigrations(dialect: StoreDialect): Record<string, Migration> {
@@ -13,6 +14,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '002-patched': { up: (db) => addPatched(db as Kysely<unknown>, dialect) },
     '003-retention': { up: (db) => createRetention(db as Kysely<unknown>) },
     '004-sweep': { up: (db) => addSweep(db as Kysely<unknown>, dialect) },
+    '005-admission': { up: (db) => addAdmission(db as Kysely<unknown>, dialect) },
   };
 }
 
@@ -101,7 +103,9 @@ async function createSessionIndexes(db: Kysely<unknown>): Promise<void> {
     .createIndex('sessions_by_wish')
     .on('sessions')
     .columns(['wish_at', 'created_at'])
-    .where(isWish)
+    .where(
+      sql<boolean>`state <> 'complete' and ((desired = 'run' and dispatched = 'none') or (desired <> 'run' and dispatched <> 'cancelled'))`,
+    )
     .execute();
 }
 

@@ -25,6 +25,15 @@ function byName([left]: [string, unknown], [right]: [string, unknown]): number {
   return left < right ? -1 : 1;
 }
 
+export async function readOption<Name extends keyof Options>(
+  db: Connection,
+  name: Name,
+): Promise<Options[Name]> {
+  const query = db.selectFrom('options').select('value').where('name', '=', name);
+  const row = await query.executeTakeFirst();
+  return row === undefined ? DEFAULT_OPTIONS[name] : (JSON.parse(row.value) as Options[Name]);
+}
+
 /** A name that this version does not know (stored by a later one) is left alone. */
 async function readOptions(db: Connection): Promise<Options> {
   const rows = await db.selectFrom('options').selectAll().execute();

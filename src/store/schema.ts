@@ -51,6 +51,11 @@ interface SessionTable {
   attach_only: Generated<Flag>;
   state: Generated<SessionState>;
   claimed_at: string | null;
+  /** Claimed while every place was taken. */
+  queued_at: string | null;
+  admitted_at: string | null;
+  /** The workflow waits, and has not been told yet that it may go on. */
+  admission_due: Generated<Flag>;
   machine: string | null;
   launched_at: string | null;
   incarnation: string | null;

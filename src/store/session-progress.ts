@@ -1,6 +1,7 @@
 import type { Transaction } from 'kysely';
 import { missing } from '../core/errors.js';
 import type { Desired, Outcome, Session, Snapshot } from '../core/session.js';
+import { admitQueued, queueOrAdmit } from './admission.js';
 import type { Database } from './database.js';
 import { countSessionLog } from './log-store-size.js';
 import { sealOpenPhases } from './phases.js';
@@ -60,11 +61,11 @@ function noteCancel({ write }: Database, jobId: string, wish: CancelWish): Promi
 }
 
 function claimSession(
-  { write }: Database,
+  database: Database,
   jobId: string,
   { at, machine }: Parameters<SessionStore['claim']>[1],
 ): Promise<Session> {
-  return write(async (db, emit) => {
+  return database.write(async (db, emit) => {
     await db
       .updateTable('sessions')
       .set((eb) => ({
@@ -75,6 +76,7 @@ function claimSession(
       .where('state', '<>', 'complete')
       .where((eb) => eb.or([eb('claimed_at', 'is', null), eb('machine', 'is', null)]))
       .execute();
+    await queueOrAdmit(database, db, jobId, at);
     emit({ kind: 'session', jobId });
     return getSession(db, jobId);
   });
@@ -144,6 +146,7 @@ function recordAttach(
         incarnation,
         claimed_at: eb.fn.coalesce('claimed_at', eb.val(at)),
         machine: eb.fn.coalesce('machine', eb.val(machine ?? null)),
+        admitted_at: eb.fn.coalesce('admitted_at', eb.val(at)),
       }))
       .where('job_id', '=', jobId)
       .where('state', '<>', 'complete')
@@ -170,12 +173,12 @@ function recordPhase({ write }: Database, jobId: string, phase: string): Promise
 }
 
 function recordOutcome(
-  { write }: Database,
+  database: Database,
   jobId: string,
   outcome: Outcome,
   at: string,
 ): Promise<boolean> {
-  return write(async (db, emit) => {
+  return database.write(async (db, emit) => {
     const completed = await db
       .updateTable('sessions')
       .set(toOutcomeColumns(outcome, at))
@@ -186,6 +189,7 @@ function recordOutcome(
     if (completed === undefined) return false;
     await sealOpenPhases(db, jobId, at);
     await countSessionLog(db, jobId);
+    await admitQueued(database, db, at, emit);
     emit({ kind: 'session', jobId });
     return true;
   });

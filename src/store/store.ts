@@ -25,6 +25,7 @@ export interface Store {
   readonly stagedFiles: StagedFileStore;
   readonly resources: ResourceStore;
   readonly sweep: SweepStore;
+  readonly admission: AdmissionStore;
   readonly retention: RetentionStore;
   /** Random, made once; marks everything that we create elsewhere. 8 hexadecimal digits. */
   deploymentId(): Promise<string>;
@@ -96,7 +97,10 @@ export interface SessionStore {
   deleteMany(filter: SessionFilter, wish: CancelWish): Promise<readonly string[]>;
   /** A cancel that came to the workflow: desired rises to `cancel` where the record is not complete; who and why if not known yet. */
   noteCancel(jobId: string, wish: CancelWish): Promise<Session>;
-  /** Sets claimed_at, and the machine, once and only while not complete; the record as it then is. */
+  /**
+   * Sets claimed_at, the machine, and a place or a place in the queue (option `max_running_sessions`), each once and only while
+   * not complete; the record as it then is.
+   */
   claim(jobId: string, claim: { readonly at: string; readonly machine?: string }): Promise<Session>;
   /** Once; a repeat returns the stored one. */
   saveSnapshot(jobId: string, snapshot: Snapshot): Promise<Snapshot>;
@@ -119,7 +123,10 @@ export interface SessionStore {
   recordStop(jobId: string, at: string): Promise<void>;
   /** The phase that runs now; no effect on a complete session. */
   recordPhase(jobId: string, phase: string): Promise<void>;
-  /** Once, with state = complete, and every phase not sealed is sealed as skipped; false: it was complete. */
+  /**
+   * Once, with state = complete; every phase not sealed is sealed as skipped, and the place that is free goes to the first of
+   * the queue. False: it was complete.
+   */
   recordOutcome(jobId: string, outcome: Outcome, at: string): Promise<boolean>;
   /**
    * Sessions whose wish Temporal does not have yet: (desired run, dispatched none, not complete), or (desired above run,
@@ -130,8 +137,12 @@ export interface SessionStore {
     readonly leaseUntil: string;
     readonly limit: number;
   }): Promise<readonly Session[]>;
-  /** What Temporal has acknowledged; never goes back. Ends the lease. */
-  recordDispatched(jobId: string, dispatched: Dispatched): Promise<void>;
+  /** What Temporal has acknowledged; never goes back. `isTold`: the admission too. Ends the lease. */
+  recordDispatched(
+    jobId: string,
+    dispatched: Dispatched,
+    admission?: { readonly isTold: boolean },
+  ): Promise<void>;
   /** Temporal did not answer: the lease ends at `at`. */
   returnWish(jobId: string, at: string): Promise<void>;
   /** The earliest moment at which a wish may be taken; undefined: none waits. */
@@ -292,6 +303,14 @@ export interface ResourceStore {
   note(jobId: string, kind: string, key: string): Promise<void>;
   list(jobId: string): Promise<readonly { readonly kind: string; readonly key: string }[]>;
   remove(jobId: string, kind: string, key: string): Promise<void>;
+}
+
+/** Places for running sessions: first come, first served. */
+export interface AdmissionStore {
+  /** Gives places that are free to the first of the queue; as every end of a session does by itself. */
+  admit(at: string): Promise<void>;
+  /** Job id → place in the queue, from 1. */
+  places(): Promise<ReadonlyMap<string, number>>;
 }
 
 /** What the sweeper asks, of sessions that are deleted too. */

@@ -19,7 +19,8 @@ const before: Record<Dispatched, readonly Dispatched[]> = {
 export function createWishStore(database: Database): WishStore {
   return {
     takeWishes: (take) => takeWishes(database, take),
-    recordDispatched: (jobId, dispatched) => recordDispatched(database, jobId, dispatched),
+    recordDispatched: (jobId, dispatched, admission) =>
+      recordDispatched(database, jobId, dispatched, admission?.isTold ?? false),
     returnWish: (jobId, at) =>
       database.write(async (db) => {
         await db.updateTable('sessions').set({ wish_at: at }).where('job_id', '=', jobId).execute();
@@ -76,11 +77,12 @@ function recordDispatched(
   { write }: Database,
   jobId: string,
   dispatched: Dispatched,
+  isAdmissionTold: boolean,
 ): Promise<void> {
   return write(async (db, emit) => {
     await db
       .updateTable('sessions')
-      .set({ wish_at: AT_ONCE })
+      .set({ wish_at: AT_ONCE, ...(isAdmissionTold ? { admission_due: 0 } : {}) })
       .where('job_id', '=', jobId)
       .execute();
     if (dispatched === 'none') return;

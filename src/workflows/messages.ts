@@ -27,6 +27,9 @@ export interface SessionStatus {
 /** Stops the session; it ends as `cancelled` unless every phase had ended well already. */
 export const cancelSignal = defineSignal<[CancelRequest?]>('cancel');
 
+/** Of the dispatch loop: the session has a place and may go on. */
+export const admittedSignal = defineSignal('admitted');
+
 /** Of the sweeper: nobody can ever say how the job ended, and why that is so. */
 export const jobLostSignal = defineSignal<[string]>('jobLost');
 

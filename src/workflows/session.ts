@@ -3,6 +3,7 @@ import {
   ApplicationFailure,
   CancellationScope,
   CancelledFailure,
+  condition,
   setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
@@ -11,7 +12,8 @@ import { isSuccess, type PhaseKind } from '../core/job.js';
 import { endPhase, renderProgress, startPhase, type Progress } from '../core/progress.js';
 import type { Outcome } from '../core/session.js';
 import { toStepFailure, type StepFailure } from '../core/step-failure.js';
-import type { ClaimResult } from '../activities/index.js';
+import type { ClaimResult, QueuePlace } from '../activities/index.js';
+import { openAdmission, type Admission } from './admission.js';
 import { openCancellation, type Cancellation } from './cancellation.js';
 import { openJobLoss, type JobLoss } from './job-loss.js';
 import {
@@ -33,6 +35,7 @@ interface Run {
   readonly claim: Exclude<ClaimResult, { kind: 'complete' }>;
   readonly cancellation: Cancellation;
   readonly loss: JobLoss;
+  readonly admission: Admission;
   readonly undo: Undo[];
   readonly show: (change: (progress: Progress) => Progress) => void;
   readonly progress: () => Progress;
@@ -49,6 +52,7 @@ const activityOf = {
 export async function SessionWorkflow({ jobId }: SessionInput): Promise<SessionResult> {
   const cancellation = openCancellation((request) => record.noteCancel({ jobId, ...request }));
   const loss = openJobLoss();
+  const admission = openAdmission();
   let progress: Progress = [];
   setHandler(statusQuery, () => {
     const cancel = cancellation.request();
@@ -62,7 +66,10 @@ export async function SessionWorkflow({ jobId }: SessionInput): Promise<SessionR
     progress = change(progress);
     setCurrentDetails(renderProgress(progress));
   };
-  const run: Run = { jobId, claim, cancellation, loss, undo, show, progress: () => progress };
+  const run: Run = {
+    ...{ jobId, claim, cancellation, loss, admission, undo, show },
+    progress: () => progress,
+  };
   const failure = await Promise.race([runSession(run).then(() => undefined), loss.lost]).catch(
     toStepFailure,
   );
@@ -85,6 +92,7 @@ async function runSession(run: Run): Promise<void> {
   undo.unshift({ what: 'staged files', run: () => compensate.removeStagedFiles({ jobId }) });
   if (claim.kind === 'stop' && !claim.launched) return;
   if (claim.kind === 'go') {
+    if (claim.queue !== undefined) await waitForPlace(run, claim.queue);
     const plan = await cancellation.scope.run(() => prepare.resolveConfiguration({ jobId }));
     run.show(() => plan.phases);
     await cancellation.scope.run(() => prepare.stageInventory({ jobId }));
@@ -105,6 +113,15 @@ async function runSession(run: Run): Promise<void> {
     }
     await observeJob(run);
   });
+}
+
+/** Holds no slot of a worker meanwhile, and ends with a cancel. */
+async function waitForPlace({ claim, cancellation, admission }: Run, queue: QueuePlace) {
+  showState(claim, 'pending', 'queued');
+  setCurrentDetails(
+    `Waits for a place: number ${queue.place} in the queue when it came; ${queue.limit} sessions may run at once.`,
+  );
+  await cancellation.scope.run(() => condition(admission.isAdmitted));
 }
 
 /** Waits phase by phase. A cancel stops the job, never this: the phase then ends by itself, its log whole. */

@@ -6,7 +6,10 @@ import { waitFor } from '../support/wait.js';
 import { openService, type TestService } from './service.js';
 
 /** An orchestrator that remembers what it was told, and can be away. */
-interface MemoryOrchestrator extends Pick<Orchestrator, 'startSession' | 'cancelSession'> {
+interface MemoryOrchestrator extends Pick<
+  Orchestrator,
+  'startSession' | 'cancelSession' | 'admitSession'
+> {
   readonly told: string[];
   readonly summaries: string[];
   most: number;
@@ -29,6 +32,7 @@ function createMemoryOrchestrator(): MemoryOrchestrator {
       }),
     cancelSession: (_jobId, { by, reason }) =>
       take(() => orchestrator.told.push(`cancel by ${by ?? '-'}: ${reason ?? '-'}`)),
+    admitSession: (jobId) => take(() => orchestrator.told.push(`admit ${jobId}`)),
   };
   const take = async (note: () => void) => {
     orchestrator.tries += 1;
@@ -170,6 +174,28 @@ describe('createDispatcher', () => {
     await other.close();
     expect(orchestrator.told.sort()).toEqual(names.map((name) => `start ${name}`).sort());
     expect(orchestrator.most).toBeLessThanOrEqual(20);
+  });
+
+  test('tells who waited that there is a place, once', async () => {
+    const { store } = service.deps;
+    await store.options.patch({ maxRunningSessions: 1 });
+    dispatcher.start();
+    const claimed = [];
+    for (const name of ['first', 'second']) {
+      await post(name);
+      await waitFor(() => isDispatched(name, 'started'));
+      const jobId = (await store.sessions.find(name))?.jobId ?? '';
+      claimed.push(await store.sessions.claim(jobId, { at: new Date().toISOString() }));
+    }
+    const [first, second] = claimed.map(({ jobId }) => jobId);
+    await store.sessions.recordOutcome(
+      first ?? '',
+      { succeeded: 'true' },
+      '2026-01-01T00:00:00.000Z',
+    );
+    await waitFor(() => orchestrator.told.includes(`admit ${second}`));
+    await waitFor(async () => (await store.sessions.countWishes()) === 0);
+    expect(orchestrator.told.filter((word) => word.startsWith('admit'))).toHaveLength(1);
   });
 
   test('close waits for what is under way', async () => {

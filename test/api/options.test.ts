@@ -38,6 +38,7 @@ describe('/v3/options', () => {
       cancel_grace_seconds: 30,
       report_wait: 60,
       machine_lost_after: 3600,
+      max_running_sessions: 0,
       sweep_limit: 100,
     });
   });

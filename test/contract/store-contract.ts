@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe } from '@jest/globals';
 import type { Store } from '../../src/store/store.js';
+import { admissionContract } from './store/admission.js';
 import { changeContract } from './store/changes.js';
 import { configurationContract } from './store/configurations.js';
 import { documentContract } from './store/documents.js';
@@ -52,6 +53,7 @@ export function storeContract(name: string, create: () => Promise<StoreFixture>)
       documentContract,
       changeContract,
       sweepContract,
+      admissionContract,
       retentionContract,
     ];
     for (const contract of contracts) contract(() => stores);

@@ -29,6 +29,7 @@ export function aSession(request: Partial<SessionRequest> = {}): Session {
     desired: 'run',
     dispatched: 'started',
     attachOnly: false,
+    admissionDue: false,
     external: false,
     state: 'pending',
     artifacts: [],

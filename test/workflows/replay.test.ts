@@ -14,6 +14,7 @@ describe('SessionWorkflow', () => {
   test('has a stored history of every ending', () => {
     expect(files.map((name) => name.replace('.json', '')).sort()).toEqual([
       'attached',
+      'cancelled-in-queue',
       'claimed-to-stop',
       'failed-phase',
       'failed-step',
@@ -22,6 +23,7 @@ describe('SessionWorkflow', () => {
       'lost-machine',
       'native-after-launch',
       'native-before-launch',
+      'queued',
       'refused-claim',
       'signal-after-launch',
       'signal-before-launch',

@@ -1,7 +1,12 @@
 import { Context } from '@temporalio/activity';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ServiceError } from '../../src/core/errors.js';
-import { cancelSignal, jobLostSignal, statusQuery } from '../../src/workflows/messages.js';
+import {
+  admittedSignal,
+  cancelSignal,
+  jobLostSignal,
+  statusQuery,
+} from '../../src/workflows/messages.js';
 import {
   aSession,
   beating,
@@ -186,6 +191,41 @@ describe('SessionWorkflow', () => {
     const { error, handle } = await runSession(temporal, session);
     expect(error).toMatchObject({ cause: { type: 'JOB_LOST' } });
     await saveHistory(handle, 'lost-job');
+  });
+
+  test('waits for its place without a slot, and goes on when it is told', async () => {
+    const session = aSession((script) => ({
+      claimSession: script.log('claimSession', () => ({
+        ...{ kind: 'go' as const, launched: false, sessionName: 'a', configurationName: 'c' },
+        queue: { place: 2, limit: 1 },
+      })),
+    }));
+    const { result, handle } = await runSession(temporal, session, async (running) => {
+      await until(session, 'claimSession');
+      const { pendingActivities } = (await running.describe()).raw;
+      expect(pendingActivities ?? []).toEqual([]);
+      expect(session.calls).toEqual(['claimSession']);
+      await running.signal(admittedSignal);
+    });
+    expect(result).toEqual({ outcome: 'succeeded' });
+    expect(session.calls).toEqual([...STEPS, 'gitClone', 'inventory', 'ansible', ...UNDO]);
+    await saveHistory(handle, 'queued');
+  });
+
+  test('ends while it waits for its place, where it is cancelled', async () => {
+    const session = aSession((script) => ({
+      claimSession: script.log('claimSession', () => ({
+        ...{ kind: 'go' as const, launched: false, sessionName: 'a', configurationName: 'c' },
+        queue: { place: 2, limit: 1 },
+      })),
+    }));
+    const { handle, result } = await runSession(temporal, session, async (running) => {
+      await until(session, 'claimSession');
+      await running.signal(cancelSignal, {});
+    });
+    expect(result).toMatchObject({ outcome: 'cancelled' });
+    expect(session.calls).not.toContain('resolveConfiguration');
+    await saveHistory(handle, 'cancelled-in-queue');
   });
 
   test('ends where nobody can ever answer, and leaves the job to whoever finds it', async () => {

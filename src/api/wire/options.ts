@@ -44,6 +44,9 @@ const extensions = {
   cancel_grace_seconds: seconds('From SIGTERM to SIGKILL.', { from: 1, to: 3600 }),
   report_wait: seconds('How long a phase that has ended waits for its log to be taken.'),
   machine_lost_after: seconds('Until a machine that nobody hears of counts as gone; 0 = never.'),
+  max_running_sessions: atLeast(0).openapi({
+    description: 'Sessions that run at once; 0 = any number. The others wait in order.',
+  }),
   sweep_limit: atLeast(1).openapi({
     description: 'Most sessions whose leftovers one sweep removes.',
   }),
@@ -97,6 +100,7 @@ const WIRE_NAMES = {
   cancelGraceSeconds: 'cancel_grace_seconds',
   reportWait: 'report_wait',
   machineLostAfter: 'machine_lost_after',
+  maxRunningSessions: 'max_running_sessions',
   sweepLimit: 'sweep_limit',
 } as const satisfies Record<keyof Options, keyof z.output<typeof OptionsWire>>;
 

@@ -1,0 +1,16 @@
+import { setHandler } from '@temporalio/workflow';
+import { admittedSignal } from './messages.js';
+
+export interface Admission {
+  /** Whether the session was told that it has a place. */
+  readonly isAdmitted: () => boolean;
+}
+
+/** Call before the first `await`, so that no signal is missed. */
+export function openAdmission(): Admission {
+  let isAdmitted = false;
+  setHandler(admittedSignal, () => {
+    isAdmitted = true;
+  });
+  return { isAdmitted: () => isAdmitted };
+}
