@@ -6,23 +6,26 @@ import { toSessionWire } from './wire/session.js';
 type Dependencies = Pick<ApiDependencies, 'store' | 'now' | 'publicUrl'>;
 
 /**
- * Sessions as clients see them, with a link to the log of each and with what is held; that is asked for once, and only where
- * it can be.
+ * Sessions as clients see them, with a link to the log of each, what is held, and the place in the queue; each is asked for
+ * once, and only where it can be.
  */
 export async function describeSessions(
   deps: Dependencies,
   requestUrl: string,
   sessions: readonly Session[],
 ): Promise<readonly ReturnType<typeof toSessionWire>[]> {
-  const [toLogs, holds] = await Promise.all([
+  const [toLogs, holds, places] = await Promise.all([
     readLogLinks(deps, requestUrl),
     findHolds(deps, sessions),
+    findPlaces(deps, sessions),
   ]);
   return sessions.map((session) => {
     const hold = holds?.get(session.jobId);
+    const place = places?.get(session.jobId);
     return toSessionWire(session, {
       logs: toLogs(session.name),
       ...(hold === undefined ? {} : { hold }),
+      ...(place === undefined ? {} : { place }),
     });
   });
 }
@@ -39,6 +42,14 @@ export async function describeSession(
 async function findHolds({ store, now }: Dependencies, sessions: readonly Session[]) {
   const jobIds = sessions.filter(mayHold).map(({ jobId }) => jobId);
   return jobIds.length === 0 ? undefined : store.phases.holds(jobIds, now());
+}
+
+async function findPlaces({ store }: Dependencies, sessions: readonly Session[]) {
+  return sessions.some(isQueued) ? store.admission.places() : undefined;
+}
+
+function isQueued({ state, queuedAt, admittedAt }: Session): boolean {
+  return state === 'pending' && queuedAt !== undefined && admittedAt === undefined;
 }
 
 function mayHold({ state, request }: Session): boolean {

@@ -37,6 +37,7 @@ describe('POST /v3/sessions', () => {
           task: null,
           held_until: null,
           hold_command: null,
+          queue_place: null,
         },
       },
       tags: {},

@@ -93,6 +93,9 @@ const status = z.object({
   phase: z.string().nullable(),
   host: z.string().nullable(),
   task: z.string().nullable(),
+  queue_place: z.int().nullable().openapi({
+    description: 'From 1: it waits until one of max_running_sessions has ended.',
+  }),
   held_until: z
     .string()
     .nullable()
@@ -176,11 +179,13 @@ export function fromSessionCreate(body: SessionBody, defaultAnsibleConfig: strin
 export interface SessionSurroundings {
   readonly logs?: string | null;
   readonly hold?: Hold;
+  /** In the queue, from 1. */
+  readonly place?: number;
 }
 
 export function toSessionWire(
   session: Session,
-  { logs = null, hold }: SessionSurroundings = {},
+  { logs = null, hold, place }: SessionSurroundings = {},
 ): z.output<typeof SessionWire> {
   const { request } = session;
   return {
@@ -199,7 +204,7 @@ export function toSessionWire(
         result_id: resultId,
         type,
       })),
-      session: toStatus(session, hold),
+      session: toStatus(session, hold, place),
     },
     tags: { ...request.tags },
     debug_on_failure: request.debugOnFailure,
@@ -242,7 +247,11 @@ function toTargetWire({ definition, groups, imageMap }: Target): z.output<typeof
   };
 }
 
-function toStatus(session: Session, hold: Hold | undefined): z.output<typeof status> {
+function toStatus(
+  session: Session,
+  hold: Hold | undefined,
+  place: number | undefined,
+): z.output<typeof status> {
   const { outcome, completedAt } = session;
   return {
     job: session.claimedAt === undefined ? null : session.jobId,
@@ -256,6 +265,7 @@ function toStatus(session: Session, hold: Hold | undefined): z.output<typeof sta
     phase: outcome?.phase ?? session.phase ?? null,
     host: outcome?.host ?? null,
     task: outcome?.task ?? null,
+    queue_place: place ?? null,
     held_until: hold?.until ?? null,
     hold_command: hold?.command ?? null,
   };
