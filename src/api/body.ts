@@ -1,33 +1,46 @@
 import type { MiddlewareHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { invalid, ServiceError } from '../core/errors.js';
+import { checkJsonText } from './json-text.js';
 
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json$/i;
 
 const JSON_SPELLING = 'application/json';
-const decoder = new TextDecoder();
+const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /**
  * Reads the body within the limit and refuses what is not declared as JSON; the route's schema reads it from there.
- * `optional`: an empty body is as good as `{}`.
+ * `optional`: an empty body is as good as `{}`. `undeclared`: CFS names no body for it, and so no type that is wrong.
  */
-export function takeJson(maxBytes: number, { optional = false } = {}): MiddlewareHandler {
+export function takeJson(
+  maxBytes: number,
+  { optional = false, undeclared = false } = {},
+): MiddlewareHandler {
   return async (c, next) => {
     const bytes = await readBytes(c.req.raw, maxBytes);
     const type = c.req.header('content-type') ?? '';
     if (bytes.length === 0 && !optional) throw invalid('The request needs a JSON body.');
     if (bytes.length > 0 && !JSON_TYPE.test(type.split(';', 1)[0]?.trim() ?? '')) {
-      throw new HTTPException(415, {
+      throw new HTTPException(undeclared ? 400 : 415, {
         message: `The content type is "${type}"; this operation takes application/json.`,
       });
     }
     // In the spelling that the router knows.
     if (type !== '' && type !== JSON_SPELLING) c.req.raw.headers.set('content-type', JSON_SPELLING);
-    const text = bytes.length === 0 ? '{}' : decoder.decode(bytes);
+    const text = bytes.length === 0 ? '{}' : decode(bytes);
+    checkJsonText(text);
     // Hono keeps promises there, though its types say text.
     Object.assign(c.req.bodyCache, { text: Promise.resolve(text) });
     await next();
   };
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw invalid('The body is not valid JSON: it is not UTF-8.');
+  }
 }
 
 /** The whole body; the count of what really comes decides, not the length that was announced. */

@@ -1,5 +1,6 @@
 import type { Reason } from './errors.js';
 import type { PinnedLayer, PinnedRepository } from './configuration.js';
+import type { Patched } from './session-patch.js';
 import type { Options, TimeLimits } from './options.js';
 
 export type TargetDefinition = 'dynamic' | 'spec' | 'repo' | 'image';
@@ -93,6 +94,7 @@ export interface Session {
   readonly phase?: string;
   readonly imsJob?: string;
   readonly artifacts: readonly Artifact[];
+  readonly patched?: Patched;
 }
 
 /** What a session runs, fixed when it starts: later changes of configuration or options do not touch it. */

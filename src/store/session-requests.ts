@@ -6,12 +6,16 @@ import type { Session } from '../core/session.js';
 import type { Database } from './database.js';
 import { toFlag, type Schema } from './schema.js';
 import { planFilter } from './session-filter.js';
+import { patchSession } from './session-patch.js';
 import { toOutcomeColumns, toSession } from './session-rows.js';
 import type { CancelWish, NewSession, SessionFilter, SessionStore } from './store.js';
 
 const DELETE_BATCH = 1_000;
 
-type RequestStore = Pick<SessionStore, 'insert' | 'requestCancel' | 'requestDelete' | 'deleteMany'>;
+type RequestStore = Pick<
+  SessionStore,
+  'insert' | 'requestCancel' | 'requestDelete' | 'deleteMany' | 'patch'
+>;
 
 /** What people ask for, written before anything acts on it. */
 export function createRequestStore(database: Database): RequestStore {
@@ -19,6 +23,7 @@ export function createRequestStore(database: Database): RequestStore {
     insert: (session) => insertSession(database, session),
     requestCancel: (name, wish) => requestCancel(database, name, wish),
     requestDelete: (name, wish) => requestDelete(database, name, wish),
+    patch: (name, decide) => patchSession(database, name, decide),
     deleteMany: (filter, wish) => deleteMany(database, filter, wish),
   };
 }

@@ -1,5 +1,6 @@
 import type { Updateable } from 'kysely';
 import type { Outcome, Session, SessionRequest, Snapshot, Artifact } from '../core/session.js';
+import type { Patched } from '../core/session-patch.js';
 import { dropNulls, type Schema, type SessionRow } from './schema.js';
 
 export function toSession(row: SessionRow): Session {
@@ -32,6 +33,7 @@ export function toSession(row: SessionRow): Session {
       completedAt: row.completed_at,
       phase: row.phase,
       imsJob: row.ims_job,
+      patched: row.patched === null ? null : (JSON.parse(row.patched) as Patched),
     }),
   };
 }

@@ -3,6 +3,7 @@ import type { Reason } from '../core/errors.js';
 import type { HostResult, Phase, PhaseKind, PhaseResult } from '../core/job.js';
 import type { Options } from '../core/options.js';
 import type { HostSummary } from '../core/outcome.js';
+import type { PatchedRecord } from '../core/session-patch.js';
 import type {
   Desired,
   Dispatched,
@@ -95,6 +96,11 @@ export interface SessionStore {
    * reported to one caller only.
    */
   deleteMany(filter: SessionFilter, wish: CancelWish): Promise<readonly string[]>;
+  /**
+   * What `decide` makes of the record, in one transaction; state, outcome and times only of a session of an operator
+   * outside. No such name: `missing`.
+   */
+  patch(name: string, decide: (session: Session) => PatchedRecord): Promise<Session>;
   /** A cancel that came to the workflow: desired rises to `cancel` where the record is not complete; who and why if not known yet. */
   noteCancel(jobId: string, wish: CancelWish): Promise<Session>;
   /**

@@ -1,11 +1,16 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { describe } from '@jest/globals';
+import { openPostgresStore } from '../../src/store/postgres.js';
 import { openSqliteStore } from '../../src/store/sqlite.js';
 import type { Store } from '../../src/store/store.js';
+import { describeWithPostgres, startPostgres } from '../support/postgres.js';
 
 export interface TestDatabase {
   readonly name: string;
+  /** Skips where there is no server. */
+  readonly describe: typeof describe.skip;
   /** An empty one. */
   readonly open: () => Promise<OpenDatabase>;
 }
@@ -16,7 +21,22 @@ export interface OpenDatabase {
 }
 
 /** What suites run on that are to hold on every database. */
-export const databases: readonly TestDatabase[] = [{ name: 'SQLite', open: openSqlite }];
+export const databases: readonly TestDatabase[] = [
+  { name: 'SQLite', describe, open: openSqlite },
+  { name: 'PostgreSQL', describe: describeWithPostgres, open: openPostgres },
+];
+
+async function openPostgres(): Promise<OpenDatabase> {
+  const server = await startPostgres();
+  const store = await openPostgresStore({ url: await server.createDatabase() });
+  return {
+    store,
+    async close() {
+      await store.close();
+      await server.close();
+    },
+  };
+}
 
 async function openSqlite(): Promise<OpenDatabase> {
   const directory = await mkdtemp(join(tmpdir(), 'keelson-database-'));

@@ -1,4 +1,5 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import { patchSession } from '../../core/session-patch.js';
 import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { findSession } from '../session-lookup.js';
@@ -15,11 +16,13 @@ import {
 import {
   fromSessionCreateV2,
   SessionCreateV2,
+  SessionPatchBody,
+  fromSessionPatchV2,
   SessionWireV2,
   toSessionWireV2,
 } from '../wire/session.js';
 import { fromSessionFilters, SessionFiltersV2 } from '../wire/session-filter.js';
-import { inV2, SESSION_CREATE } from '../wire/v2-names.js';
+import { inV2, SESSION_CREATE, SESSION_PATCH } from '../wire/v2-names.js';
 import { text } from '../wire/values.js';
 
 const params = z.object({ session_name: text() });
@@ -60,6 +63,19 @@ const get = createRoute({
   responses: { ...readProblems, 200: answer(SessionWireV2, 'The session.') },
 });
 
+const patch = createRoute({
+  method: 'patch',
+  path: '/v2/sessions/{session_name}',
+  summary: 'Set what this service does not know by itself',
+  request: { params, body: takes(SessionPatchBody) },
+  responses: {
+    ...bodyProblems,
+    ...missingProblem,
+    ...conflictProblem,
+    200: answer(SessionWireV2, 'The session, changed or not.'),
+  },
+});
+
 const remove = createRoute({
   method: 'delete',
   path: '/v2/sessions/{session_name}',
@@ -82,6 +98,17 @@ export function addSessionRoutesV2(api: OpenAPIHono<ApiEnv>, deps: ApiDependenci
   });
   api.openapi(get, async (c) => {
     const session = await findSession(store, c.req.valid('param').session_name);
+    return c.json(toSessionWireV2(session), 200);
+  });
+  api.on('PATCH', '/v2/sessions/:session_name', takeJson(maxBodyBytes, { undeclared: true }));
+  api.openapi(patch, async (c) => {
+    const { session_name: name } = c.req.valid('param');
+    const wanted = fromSessionPatchV2(c.req.valid('json'));
+    const session = await inV2(SESSION_PATCH, () =>
+      store.sessions.patch(name, (present) =>
+        patchSession(present, wanted, { replacesJob: true, now: now() }),
+      ),
+    );
     return c.json(toSessionWireV2(session), 200);
   });
   api.openapi(remove, async (c) => {

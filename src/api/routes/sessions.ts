@@ -1,4 +1,5 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import { patchSession } from '../../core/session-patch.js';
 import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { describeSession, describeSessions } from '../session-description.js';
@@ -13,7 +14,13 @@ import {
   takes,
   writeProblems,
 } from '../wire/problem.js';
-import { CancelRequest, SessionCreate, SessionWire } from '../wire/session.js';
+import {
+  CancelRequest,
+  SessionCreate,
+  SessionPatchBody,
+  fromSessionPatch,
+  SessionWire,
+} from '../wire/session.js';
 import {
   fromSessionFilters,
   SessionFilters,
@@ -62,6 +69,19 @@ const get = createRoute({
   responses: { ...readProblems, 200: answer(SessionWire, 'The session.') },
 });
 
+const patch = createRoute({
+  method: 'patch',
+  path: '/v3/sessions/{session_name}',
+  summary: 'Set what this service does not know by itself',
+  request: { params, body: takes(SessionPatchBody) },
+  responses: {
+    ...bodyProblems,
+    ...missingProblem,
+    ...conflictProblem,
+    200: answer(SessionWire, 'The session, changed or not.'),
+  },
+});
+
 const remove = createRoute({
   method: 'delete',
   path: '/v3/sessions/{session_name}',
@@ -94,6 +114,14 @@ export function addSessionRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies
   api.openapi(get, async (c) => {
     const { session_name: name } = c.req.valid('param');
     return c.json(await describeSession(deps, c.req.url, await findSession(store, name)), 200);
+  });
+  api.on('PATCH', '/v3/sessions/:session_name', takeJson(maxBodyBytes, { undeclared: true }));
+  api.openapi(patch, async (c) => {
+    const wanted = fromSessionPatch(c.req.valid('json'));
+    const session = await store.sessions.patch(c.req.valid('param').session_name, (present) =>
+      patchSession(present, wanted, { replacesJob: false, now: now() }),
+    );
+    return c.json(await describeSession(deps, c.req.url, session), 200);
   });
   api.openapi(remove, async (c) => {
     const { session_name: name } = c.req.valid('param');

@@ -1,7 +1,8 @@
 import { z } from '@hono/zod-openapi';
+import type { SessionPatch } from '../../core/session-patch.js';
 import type { Session, SessionRequest, Target } from '../../core/session.js';
 import type { Hold } from '../../store/store.js';
-import { SESSION, SESSION_CREATE, toV2, toV3 } from './v2-names.js';
+import { SESSION, SESSION_CREATE, SESSION_PATCH, toV2, toV3 } from './v2-names.js';
 import { boundedText, MAX_NAME_V2, tags, text, toZoneless, word } from './values.js';
 
 const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
@@ -73,6 +74,16 @@ export const sessionParams = z.object({
 
 export const ReleaseRequest = z.strictObject({}).openapi('SessionRelease', { example: {} });
 
+const members = z.record(z.string(), z.unknown());
+const patch = { artifacts: z.array(members).optional(), session: members.optional() };
+
+/** The content of `status` has no schema in CFS; what it may be is told by `patchSession`. */
+export const SessionPatchBody = z
+  .strictObject({ status: z.object(patch).optional() })
+  .openapi('SessionPatch', {
+    example: { status: { session: { ims_job: '5c1a4a0e-4a6b-4c8e-9d5e-2f6f1f3f8f0a' } } },
+  });
+
 const TargetWire = z
   .object({
     definition,
@@ -103,8 +114,15 @@ const status = z.object({
   hold_command: z.string().nullable().openapi({ description: 'Opens a shell there.' }),
 });
 
+/** Those that a PATCH has added are as they were given. */
 const artifacts = z.array(
-  z.object({ image_id: z.string(), result_id: z.string(), type: z.string() }),
+  z
+    .looseObject({
+      image_id: z.unknown(),
+      result_id: z.unknown(),
+      type: z.unknown(),
+    })
+    .partial(),
 );
 
 const shared = {
@@ -199,17 +217,32 @@ export function toSessionWire(
     },
     target: toTargetWire(request.target),
     status: {
-      artifacts: session.artifacts.map(({ imageId, resultId, type }) => ({
-        image_id: imageId,
-        result_id: resultId,
-        type,
-      })),
-      session: toStatus(session, hold, place),
+      artifacts: [
+        ...session.artifacts.map(({ imageId, resultId, type }) => ({
+          image_id: imageId,
+          result_id: resultId,
+          type,
+        })),
+        ...(session.patched?.artifacts ?? []),
+      ],
+      session: { ...toStatus(session, hold, place), ...session.patched?.session },
     },
     tags: { ...request.tags },
     debug_on_failure: request.debugOnFailure,
     logs,
   };
+}
+
+export function fromSessionPatch(body: z.output<typeof SessionPatchBody>): SessionPatch {
+  const { artifacts: added, session } = body.status ?? {};
+  return {
+    ...(added === undefined ? {} : { artifacts: added }),
+    ...(session === undefined ? {} : { session }),
+  };
+}
+
+export function fromSessionPatchV2(body: z.output<typeof SessionPatchBody>): SessionPatch {
+  return fromSessionPatch(toV3(SESSION_PATCH, body) as z.output<typeof SessionPatchBody>);
 }
 
 export function fromSessionCreateV2(body: z.output<typeof SessionCreateV2>): SessionBody {

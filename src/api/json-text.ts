@@ -1,0 +1,53 @@
+import { invalid } from '../core/errors.js';
+
+const MAX_DEPTH = 100;
+const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
+
+/** Refuses what is not JSON, and what JSON.parse would take without a word: a member that is given twice, and any depth. */
+export function checkJsonText(text: string): void {
+  try {
+    JSON.parse(text);
+  } catch {
+    throw invalid('The body is not valid JSON.');
+  }
+  const fault = findFault(text);
+  if (fault !== undefined) throw invalid(fault);
+}
+
+/** One pass over text that is known to be JSON. */
+function findFault(text: string): string | undefined {
+  const open: (Set<string> | undefined)[] = [];
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text.charCodeAt(index);
+    if (character === QUOTE) {
+      const end = findStringEnd(text, index);
+      const names = open.at(-1);
+      if (names !== undefined && isName(text, end)) {
+        const name = JSON.parse(text.slice(index, end + 1)) as string;
+        if (names.has(name)) return `The member is given twice - '${name}'`;
+        names.add(name);
+      }
+      index = end;
+    } else if (character === 0x7b || character === 0x5b) {
+      open.push(character === 0x7b ? new Set() : undefined);
+      if (open.length > MAX_DEPTH) return `The body is nested deeper than ${MAX_DEPTH} levels.`;
+    } else if (character === 0x7d || character === 0x5d) {
+      open.pop();
+    }
+  }
+  return undefined;
+}
+
+function findStringEnd(text: string, start: number): number {
+  for (let index = start + 1; ; index += 1) {
+    const character = text.charCodeAt(index);
+    if (character === QUOTE) return index;
+    if (character === BACKSLASH) index += 1;
+  }
+}
+
+function isName(text: string, end: number): boolean {
+  let index = end + 1;
+  while (/\s/.test(text.charAt(index))) index += 1;
+  return text.charCodeAt(index) === COLON;
+}

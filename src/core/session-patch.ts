@@ -1,0 +1,156 @@
+import { invalid, ServiceError } from './errors.js';
+import type { Session, SessionState, Succeeded } from './session.js';
+
+type Members = Readonly<Record<string, unknown>>;
+
+/** Below `status`, in the words of v3. */
+export interface SessionPatch {
+  readonly artifacts?: readonly Members[];
+  readonly session?: Members;
+}
+
+/** What patches have set of members that are not ours, in the words of v3; answers have it over our own. */
+export type Patched = SessionPatch;
+
+/** What becomes of the record. */
+export interface PatchedRecord {
+  readonly patched: Patched;
+  readonly state: SessionState;
+  readonly succeeded: Succeeded;
+  readonly createdAt: string;
+  readonly completedAt?: string;
+}
+
+export interface PatchRules {
+  /** Whether a job that is known may be replaced, as in v2. */
+  readonly replacesJob: boolean;
+  readonly now: string;
+}
+
+const STATES: readonly unknown[] = ['pending', 'running', 'complete'];
+const SUCCEEDED: readonly unknown[] = ['none', 'unknown', 'false', 'true'];
+/** What only we know of a session that we run. */
+const OURS = new Set([
+  ...['status', 'succeeded', 'start_time', 'completion_time', 'reason', 'message'],
+  ...['phase', 'host', 'task', 'held_until', 'hold_command'],
+]);
+const MAX_CHARACTERS = 256 * 1024;
+
+/**
+ * The rules of CFS: what is empty overwrites nothing, status and succeeded only rise, artifacts are added. Of a session that
+ * we run only what is not ours is taken.
+ */
+export function patchSession(
+  session: Session,
+  patch: SessionPatch,
+  rules: PatchRules,
+): PatchedRecord {
+  const given = Object.fromEntries(
+    Object.entries(patch.session ?? {}).filter(([, value]) => value),
+  );
+  checkJob(session, given['job'], rules);
+  const kept = Object.entries(given).filter(([name]) =>
+    session.external ? !['status', 'succeeded', ...TIMES].includes(name) : !OURS.has(name),
+  );
+  for (const [name, value] of kept) checkText(name, value);
+  const patched = {
+    artifacts: addArtifacts(session, patch.artifacts ?? []),
+    session: { ...session.patched?.session, ...Object.fromEntries(kept) },
+  };
+  if (JSON.stringify(patched).length > MAX_CHARACTERS) {
+    throw new ServiceError(
+      'too_large',
+      `What was patched into session ${session.name} would be more than ${MAX_CHARACTERS} characters.`,
+    );
+  }
+  return {
+    patched,
+    ...(session.external ? patchProgress(session, given, rules.now) : toProgress(session)),
+  };
+}
+
+const TIMES = ['start_time', 'completion_time'];
+
+type Progress = Omit<PatchedRecord, 'patched'>;
+
+function toProgress({ state, outcome, createdAt, completedAt }: Session): Progress {
+  return {
+    state,
+    succeeded: outcome?.succeeded ?? 'none',
+    createdAt,
+    ...(completedAt === undefined ? {} : { completedAt }),
+  };
+}
+
+/** A session that becomes complete without a time is complete now. */
+function patchProgress(session: Session, given: Members, now: string): Progress {
+  const before = toProgress(session);
+  const state = rise(STATES, before.state, given['status']);
+  const completedAt =
+    readTime(given, 'completion_time') ??
+    before.completedAt ??
+    (state === 'complete' ? now : undefined);
+  return {
+    state,
+    succeeded: rise(SUCCEEDED, before.succeeded, given['succeeded']),
+    createdAt: readTime(given, 'start_time') ?? before.createdAt,
+    ...(completedAt === undefined ? {} : { completedAt }),
+  };
+}
+
+/** A word that is not known ranks below all. */
+function rise<T>(ranks: readonly unknown[], present: T, given: unknown): T {
+  return ranks.indexOf(given) > ranks.indexOf(present) ? (given as T) : present;
+}
+
+function checkJob(session: Session, job: unknown, { replacesJob }: PatchRules): void {
+  if (job === undefined) return;
+  const present = session.external ? session.patched?.session?.['job'] : session.jobId;
+  if (present === undefined || (session.external && replacesJob)) return;
+  throw new ServiceError(
+    'conflict',
+    `The job of session ${session.name} is ${JSON.stringify(present)} and cannot become ${JSON.stringify(job)}. - 'status.session.job'`,
+    { title: 'Session patch conflict.' },
+  );
+}
+
+/** One that agrees with a present one in all of its own members is there already; so an empty one never comes. */
+function addArtifacts(session: Session, given: readonly Members[]): readonly Members[] {
+  const own = session.artifacts.map(({ imageId, resultId, type }): Members => ({
+    image_id: imageId,
+    result_id: resultId,
+    type,
+  }));
+  const patched = [...(session.patched?.artifacts ?? [])];
+  for (const artifact of given) {
+    const isThere = [...own, ...patched].some((present) =>
+      Object.entries(artifact).every(([name, value]) => isSame(present[name], value)),
+    );
+    if (!isThere && Object.keys(artifact).length > 0) patched.push(artifact);
+  }
+  return patched;
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+/** Answers have text there. */
+function checkText(name: string, value: unknown): void {
+  if ((OURS.has(name) || name === 'job' || name === 'ims_job') && typeof value !== 'string') {
+    throw invalid(`Must be text - 'status.session.${name}'`);
+  }
+}
+
+/** CFS writes times without a zone; they are UTC. */
+function readTime(given: Members, name: string): string | undefined {
+  const value = given[name];
+  if (value === undefined) return undefined;
+  const text = typeof value === 'string' ? value : '';
+  const match = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?<zone>Z|[+-]\d\d:\d\d)?$/.exec(text);
+  const time = Date.parse(match?.groups?.['zone'] === undefined ? `${text}Z` : text);
+  if (match === null || Number.isNaN(time) || time < 0) {
+    throw invalid(`Must be a time as 2026-01-02T03:04:05 - 'status.session.${name}'`);
+  }
+  return new Date(time).toISOString();
+}

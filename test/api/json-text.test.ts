@@ -1,0 +1,35 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { checkJsonText } from '../../src/api/json-text.js';
+
+describe('checkJsonText', () => {
+  test('takes every JSON that has no member twice', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 6 }), fc.nat(4), (value, indent) => {
+        expect(() => checkJsonText(JSON.stringify(value, null, indent))).not.toThrow();
+      }),
+    );
+  });
+
+  test.each([
+    ['{"a": 1, "a": 2}', "twice - 'a'"],
+    ['{"a": {"b": [{"c": 1, "d": 1, "c" : 2}]}}', "twice - 'c'"],
+    ['{"a": 1, "\\u0061": 2}', "twice - 'a'"],
+    ['{"__proto__": 1, "__proto__": 1}', "twice - '__proto__'"],
+    ['{"a\\"": ":", "a\\"": "}"}', 'twice'],
+    [`${'['.repeat(101)}${']'.repeat(101)}`, 'deeper than 100'],
+    [`${'{"a":'.repeat(5000)}1${'}'.repeat(5000)}`, 'deeper than 100'],
+    ['{"a": 1,}', 'not valid JSON'],
+    ['', 'not valid JSON'],
+  ])('refuses %s', (text, fact) => {
+    expect(() => checkJsonText(text)).toThrow(fact);
+  });
+
+  test.each([
+    '{"a": {"a": {"a": "a"}}, "b": [{"a": 1}, {"a": 2}]}',
+    '["a", "a", {"b": "a", "a": "b"}]',
+    '{"a": "\\\\", "b": "\\"a\\": 1"}',
+  ])('takes %s', (text) => {
+    expect(() => checkJsonText(text)).not.toThrow();
+  });
+});
