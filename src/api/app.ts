@@ -12,6 +12,7 @@ import { addResultRoutes } from './routes/results.js';
 import { createJobRoutes } from './routes/jobs.js';
 import { addReleaseRoute } from './routes/release.js';
 import { addServiceRoutes } from './routes/service.js';
+import { addStreamRoutes } from './routes/streams.js';
 import { addSessionRoutes } from './routes/sessions.js';
 import { addSessionRoutesV2 } from './routes/sessions-v2.js';
 import { refuseInvalid } from './validation.js';
@@ -42,6 +43,7 @@ function createApi(deps: ApiDependencies): OpenAPIHono<ApiEnv> {
   addSessionRoutes(api, deps);
   addSessionRoutesV2(api, deps);
   addResultRoutes(api, deps);
+  addStreamRoutes(api, deps);
   addReleaseRoute(api, deps);
   api.openAPIRegistry.registerComponent('securitySchemes', 'token', {
     type: 'http',

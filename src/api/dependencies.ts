@@ -1,5 +1,6 @@
 import type { Env } from 'hono';
 import type { GitClient, Orchestrator } from '../clients/interfaces.js';
+import type { EventStreams } from './event-stream.js';
 import type { Store } from '../store/store.js';
 
 /** What the API needs of a logger; pino fits. Messages are constant text, the facts are fields. */
@@ -41,6 +42,8 @@ export interface ApiDependencies {
   readonly publicUrl?: string;
   /** Where people look at Temporal. */
   readonly uiUrl?: string;
+  /** To end streams of events when the service stops; default: nobody ends them. */
+  readonly streams?: EventStreams;
   /** Whether the public address also serves what jobs call; default true. */
   readonly serveJobs?: boolean;
 }

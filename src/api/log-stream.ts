@@ -1,105 +1,114 @@
-import type { PhaseRecord, Store } from '../store/store.js';
-import { isAbout, openWatch, type Watch } from './watch.js';
+import type { PhaseRecord } from '../store/store.js';
+import type { Follower, SessionFeed } from './session-feed.js';
+
+export interface LogPlace {
+  readonly phase: string;
+  readonly offset: number;
+}
 
 export interface LogRequest {
   readonly jobId: string;
   /** Absent: every phase, one after the other. */
   readonly phase?: string;
-  readonly offset: number;
+  /** Where to begin; absent: at the beginning. */
+  readonly from?: LogPlace;
   readonly follow: boolean;
 }
 
-/** A log as a body: read only as fast as it is taken, and no longer than somebody takes it. */
-export function openLogStream(
-  store: Store,
+export interface LogPiece extends LogPlace {
+  readonly bytes: Uint8Array;
+}
+
+/** Exactly the stored bytes; when following, on to the end of the phase or the session. */
+export async function* readLog(
+  feed: SessionFeed,
+  request: LogRequest,
+  signal: AbortSignal,
+): AsyncGenerator<LogPiece, void, undefined> {
+  const follower = feed.follow(request.jobId);
+  const reader = { follower, signal, follow: request.follow };
+  const { phase, from } = request;
+  try {
+    if (phase === undefined) yield* readPhases(reader, from);
+    else yield* readPhase(reader, from?.phase === phase ? from : { phase, offset: 0 });
+  } finally {
+    follower.close();
+  }
+}
+
+/** As a body: read only as fast as it is taken, and no longer than somebody takes it. */
+export function toLogBody(
+  feed: SessionFeed,
   request: LogRequest,
   client: AbortSignal,
 ): ReadableStream<Uint8Array> {
   const closing = new AbortController();
-  const signal = AbortSignal.any([client, closing.signal]);
-  const chunks = readLog(store, request, signal);
+  const pieces = readLog(feed, request, AbortSignal.any([client, closing.signal]));
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const { done, value } = await chunks.next();
+        const { done, value } = await pieces.next();
         if (done === true) controller.close();
-        else controller.enqueue(value);
+        else controller.enqueue(value.bytes);
       },
       async cancel() {
         closing.abort();
-        await chunks.return(undefined);
+        await pieces.return(undefined);
       },
     },
     { highWaterMark: 0 },
   );
 }
 
-/** Exactly the stored bytes; when following, on to the end of the phase or the session. */
-async function* readLog(
-  store: Store,
-  { jobId, phase, offset, follow }: LogRequest,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const watch = openWatch(store, isAbout(jobId));
-  const reader = { store, jobId, follow, watch, signal };
-  try {
-    if (phase === undefined) yield* readPhases(reader);
-    else yield* readPhase(reader, phase, offset);
-  } finally {
-    watch.close();
-  }
-}
-
 interface Reader {
-  readonly store: Store;
-  readonly jobId: string;
+  readonly follower: Follower;
   readonly follow: boolean;
-  readonly watch: Watch;
   readonly signal: AbortSignal;
 }
 
-async function* readPhases(reader: Reader): AsyncGenerator<Uint8Array, void, undefined> {
-  const { store, jobId, follow, watch, signal } = reader;
-  const done = new Set<string>();
+async function* readPhases(
+  reader: Reader,
+  from: LogPlace | undefined,
+): AsyncGenerator<LogPiece, void, undefined> {
+  const { follower, follow, signal } = reader;
+  let position = -1;
   for (;;) {
-    const isOver = await isComplete(store, jobId);
-    const phases = await store.phases.list(jobId);
-    const fresh = phases.filter((phase) => !done.has(phase.name));
-    for (const { name } of fresh) {
-      done.add(name);
-      yield* readPhase(reader, name, 0);
+    const { session, phases } = await follower.look();
+    if (position < 0 && from !== undefined) position = positionOf(phases, from.phase) - 1;
+    const next = phases.find((phase) => phase.position > position);
+    if (next !== undefined) {
+      position = next.position;
+      yield* readPhase(reader, from?.phase === next.name ? from : { phase: next.name, offset: 0 });
     }
-    if (isOver || !follow || signal.aborted) return;
-    // What was read may have waited for changes that meant this loop, so it looks again.
-    if (fresh.length === 0) await watch.next(signal);
+    if (signal.aborted) return;
+    if (next !== undefined) continue;
+    if (!follow || session === undefined || session.state === 'complete') return;
+    await follower.next(signal);
   }
+}
+
+function positionOf(phases: readonly PhaseRecord[], name: string): number {
+  return phases.find((phase) => phase.name === name)?.position ?? 0;
 }
 
 async function* readPhase(
-  { store, jobId, follow, watch, signal }: Reader,
-  name: string,
-  offset: number,
-): AsyncGenerator<Uint8Array, void, undefined> {
+  { follower, follow, signal }: Reader,
+  { phase: name, offset }: LogPlace,
+): AsyncGenerator<LogPiece, void, undefined> {
   let position = offset;
   for (;;) {
-    // Looked at before the read: what is stored until then is in the read.
-    const isOver =
-      isSealed(await store.phases.find(jobId, name)) || (await isComplete(store, jobId));
-    for await (const chunk of store.logs.read(jobId, name, position)) {
-      if (signal.aborted) return;
-      position += chunk.length;
-      yield chunk;
+    const { session, phases } = await follower.look();
+    const phase = phases.find((each) => each.name === name);
+    if (phase === undefined) return;
+    if (position < phase.logBytes) {
+      for await (const bytes of follower.readLog(name, position, phase.logBytes)) {
+        if (signal.aborted) return;
+        yield { phase: name, offset: position, bytes };
+        position += bytes.length;
+      }
     }
-    if (isOver || !follow || signal.aborted) return;
-    await watch.next(signal);
+    if (!follow || signal.aborted || phase.sealedAt !== undefined) return;
+    if (session === undefined || session.state === 'complete') return;
+    await follower.next(signal);
   }
-}
-
-function isSealed(phase: PhaseRecord | undefined): boolean {
-  return phase === undefined || phase.sealedAt !== undefined;
-}
-
-async function isComplete(store: Store, jobId: string): Promise<boolean> {
-  const session = await store.sessions.get(jobId);
-  return session === undefined || session.state === 'complete';
 }

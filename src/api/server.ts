@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { serve } from '@hono/node-server';
 import { createOrchestrator } from '../clients/temporal.js';
 import {
@@ -22,6 +23,9 @@ import type { Store } from '../store/store.js';
 import { createApp, createJobApp } from './app.js';
 import { parseTokens, type Auth } from './auth.js';
 import { createDispatcher } from './dispatch.js';
+import { createEventStreams, type EventStreams } from './event-stream.js';
+
+const STREAM_END_MS = 1_000;
 
 export interface ApiService extends Service {
   readonly url: string;
@@ -51,6 +55,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
           taskQueue: toTaskQueue(await store.deploymentId()),
         });
   const { jobListen, jobUrl, publicUrl } = config.api;
+  const streams = createEventStreams();
   const shared = {
     store,
     git: createGitSource(config.sources),
@@ -65,6 +70,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
     newSuffix: () => randomBytes(4).toString('hex'),
     isExternal: config.runner.kind === 'none',
     serveJobs: jobListen === undefined,
+    streams,
     ...(uiUrl === undefined ? {} : { uiUrl }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
   };
@@ -78,11 +84,17 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
     url: api.url,
     jobUrl: jobUrl ?? jobs?.url ?? api.url,
     async close() {
+      await endStreams(streams);
       await Promise.all([api.close(), jobs?.close()]);
       await dispatcher?.close();
       await orchestrator?.close();
     },
   };
+}
+
+/** Whoever reads them is told that they ended; not whoever does not read. */
+async function endStreams(streams: EventStreams): Promise<void> {
+  await Promise.race([streams.close(), delay(STREAM_END_MS, undefined, { ref: false })]);
 }
 
 /** Sessions of another runner are neither run nor stopped meanwhile. */

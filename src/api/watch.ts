@@ -1,24 +1,32 @@
 import type { Change, Store } from '../store/store.js';
 
 /** Remembers that something changed until it is asked for, so that nothing is missed between a look and a wait. */
-export interface Watch {
-  /** Resolves at the next change, at once if one has come since the last call; also when the signal aborts or the time is over. */
+export interface Latch {
+  /** Resolves at the next change, at once if one has come since the last call; also when the signal aborts. */
   next(signal: AbortSignal, timeoutMs?: number): Promise<void>;
   /** As if something had changed. */
   wake(): void;
+}
+
+export interface Watch extends Latch {
   close(): void;
 }
 
 export function openWatch(store: Store, concerns: (change: Change) => boolean): Watch {
+  const latch = createLatch();
+  const close = store.subscribe((change) => {
+    if (change.kind === 'any' || concerns(change)) latch.wake();
+  });
+  return { ...latch, close };
+}
+
+export function isAbout(jobId: string): (change: Change) => boolean {
+  return (change) => change.kind === 'session' && change.jobId === jobId;
+}
+
+export function createLatch(): Latch {
   let pending = false;
   let release: (() => void) | undefined;
-  const wake = () => {
-    pending = true;
-    release?.();
-  };
-  const close = store.subscribe((change) => {
-    if (change.kind === 'any' || concerns(change)) wake();
-  });
   return {
     async next(signal, timeoutMs) {
       if (!pending && !signal.aborted) {
@@ -29,13 +37,11 @@ export function openWatch(store: Store, concerns: (change: Change) => boolean): 
       release = undefined;
       pending = false;
     },
-    wake,
-    close,
+    wake() {
+      pending = true;
+      release?.();
+    },
   };
-}
-
-export function isAbout(jobId: string): (change: Change) => boolean {
-  return (change) => change.kind === 'session' && change.jobId === jobId;
 }
 
 async function untilReleased(

@@ -11,6 +11,11 @@ export function toJobId(sessionName: string, suffix: string): string {
   return `cfs-${cut}-${suffix}`;
 }
 
+/** The part of a job id that was drawn. */
+export function toJobSuffix(jobId: string): string {
+  return jobId.slice(-SUFFIX);
+}
+
 /** The task queue of everything but local jobs. */
 export function toTaskQueue(deploymentId: string): string {
   return `keelson-${deploymentId}`;

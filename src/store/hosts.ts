@@ -5,7 +5,14 @@ import type { HostSummary } from '../core/outcome.js';
 import type { Connection, Database } from './database.js';
 import { requireOpen } from './phases.js';
 import { dropNulls, type HostResultRow, type Schema, toFlag } from './schema.js';
-import type { HostResults, HostStore, Page, PageRequest } from './store.js';
+import type {
+  HostChanges,
+  HostCursor,
+  HostResults,
+  HostStore,
+  Page,
+  PageRequest,
+} from './store.js';
 
 /** 13 values each; a statement takes 32,766. */
 const ROWS_PER_INSERT = 1_000;
@@ -16,6 +23,7 @@ export function createHostStore(database: Database): HostStore {
   return {
     save: (jobId, phase, results) => saveResults(database, jobId, phase, results),
     list: (jobId, page) => listResults(database, jobId, page),
+    changes: (jobId, phase, after, limit) => listChanges(database, jobId, phase, after, limit),
     summarize: (jobId, phase) => database.read((db) => summarize(db, jobId, phase)),
   };
 }
@@ -101,6 +109,38 @@ function listResults(
       .limit(limit + 1)
       .execute();
     return { items: rows.slice(0, limit).map(toHostResult), hasMore: rows.length > limit };
+  });
+}
+
+function listChanges(
+  { read }: Database,
+  jobId: string,
+  phase: string,
+  { sequence, host }: HostCursor,
+  limit: number,
+): Promise<HostChanges> {
+  return read(async (db) => {
+    const rows = await db
+      .selectFrom('host_results')
+      .selectAll()
+      .where('job_id', '=', jobId)
+      .where('position', '=', selectPosition(db, jobId, phase))
+      .where((eb) =>
+        host === undefined
+          ? eb('sequence', '>', sequence)
+          : eb(eb.refTuple('sequence', 'host'), '>', eb.tuple(sequence, host)),
+      )
+      .orderBy('sequence')
+      .orderBy('host')
+      .limit(limit + 1)
+      .execute();
+    const shown = rows.slice(0, limit);
+    const last = shown.at(-1);
+    return {
+      items: shown.map(toHostResult),
+      hasMore: rows.length > limit,
+      ...(last === undefined ? {} : { end: { sequence: last.sequence, host: last.host } }),
+    };
   });
 }
 

@@ -15,6 +15,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '003-retention': { up: (db) => createRetention(db as Kysely<unknown>) },
     '004-sweep': { up: (db) => addSweep(db as Kysely<unknown>, dialect) },
     '005-admission': { up: (db) => addAdmission(db as Kysely<unknown>, dialect) },
+    '006-host-changes': { up: (db) => indexHostChanges(db as Kysely<unknown>) },
   };
 }
 
@@ -219,6 +220,15 @@ function addJobId(table: CreateTableBuilder<string>, text: RawBuilder<unknown>) 
   return table.addColumn('job_id', text, (column) =>
     column.notNull().references('sessions.job_id').onDelete('cascade'),
   );
+}
+
+/** For those who follow the results of a phase: what came since they looked. */
+async function indexHostChanges(db: Kysely<unknown>): Promise<void> {
+  await db.schema
+    .createIndex('host_results_sequence')
+    .on('host_results')
+    .columns(['job_id', 'position', 'sequence', 'host'])
+    .execute();
 }
 
 async function addPatched(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {

@@ -289,11 +289,25 @@ export interface HostResults {
   readonly hosts: readonly Omit<HostResult, 'phase'>[];
 }
 
+/** How far the results of a phase were read: all of smaller sequences, and of this one up to the host. */
+export interface HostCursor {
+  readonly sequence: number;
+  /** Absent: all of this sequence. */
+  readonly host?: string;
+}
+
+export interface HostChanges extends Page<HostResult> {
+  /** Of the last item; absent where there is none. */
+  readonly end?: Required<HostCursor>;
+}
+
 export interface HostStore {
   /** A row (job, phase, host) gives way only to a higher sequence. Sealed: fault `gone`. */
   save(jobId: string, phase: string, results: HostResults): Promise<void>;
   /** By (phase position, host); `afterId` is `<phase>/<host>` of the last one. */
   list(jobId: string, page: PageRequest & { readonly phase?: string }): Promise<Page<HostResult>>;
+  /** By (sequence, host), after that place. */
+  changes(jobId: string, phase: string, after: HostCursor, limit: number): Promise<HostChanges>;
   summarize(jobId: string, phase: string): Promise<HostSummary>;
 }
 

@@ -69,7 +69,7 @@ export const CancelRequest = z
   .openapi('SessionCancel', { example: { reason: 'wrong configuration' } });
 
 export const sessionParams = z.object({
-  session_name: z.string().openapi({ example: 'compute-0' }),
+  session_name: text().openapi({ example: 'compute-0' }),
 });
 
 export const ReleaseRequest = z.strictObject({}).openapi('SessionRelease', { example: {} });

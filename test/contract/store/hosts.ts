@@ -21,6 +21,7 @@ function aHost(host: string, result: Partial<Reported> = {}): Reported {
 }
 
 export function hostContract(stores: () => Stores): void {
+  changeContract(stores);
   describe('hosts.save', () => {
     test('lets a row give way only to a higher sequence', async () => {
       const { store } = stores();
@@ -163,6 +164,38 @@ export function hostContract(stores: () => Stores): void {
       await store.hosts.save(jobId, PHASE, { sequence: 1, final: true, hosts });
 
       expect((await store.hosts.summarize(jobId, PHASE)).hosts).toBe(20_000);
+    });
+  });
+}
+
+function changeContract(stores: () => Stores): void {
+  describe('hosts.changes', () => {
+    test('goes on behind a sequence, or behind a host of one, and sees what changed again', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      const save = (sequence: number, ...names: string[]) =>
+        store.hosts.save(jobId, PHASE, {
+          sequence,
+          final: false,
+          hosts: names.map((name) => aHost(name, { ok: sequence })),
+        });
+      const read = async (sequence: number, host?: string) => {
+        const after = { sequence, ...(host === undefined ? {} : { host }) };
+        const { items, end, hasMore } = await store.hosts.changes(jobId, PHASE, after, 2);
+        return [items.map((item) => item.host).join(' '), end, hasMore];
+      };
+      expect(await read(-1)).toEqual(['', undefined, false]);
+      await save(1, 'n3', 'n1', 'n2');
+      await save(Number.MAX_SAFE_INTEGER - 1, 'n4');
+
+      expect(await read(-1)).toEqual(['n1 n2', { sequence: 1, host: 'n2' }, true]);
+      const last = { sequence: Number.MAX_SAFE_INTEGER - 1, host: 'n4' };
+      expect(await read(1, 'n2')).toEqual(['n3 n4', last, false]);
+      expect(await read(1)).toEqual(['n4', last, false]);
+      await save(Number.MAX_SAFE_INTEGER, 'n1');
+      expect(await read(last.sequence)).toMatchObject(['n1', { host: 'n1' }, false]);
+      const other = await store.hosts.changes(jobId, 'other', { sequence: -1 }, 2);
+      expect(other).toEqual({ items: [], hasMore: false });
     });
   });
 }

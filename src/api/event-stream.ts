@@ -1,0 +1,120 @@
+/** Silence that proxies bear. */
+const HEARTBEAT_MS = 15_000;
+const RETRY_MS = 1_000;
+const HEARTBEAT = ':\n\n';
+
+/** One of https://html.spec.whatwg.org/multipage/server-sent-events.html; data is JSON, so it has no line breaks. */
+export interface ServerSentEvent {
+  readonly event: string;
+  readonly id: string;
+  readonly data: unknown;
+}
+
+/** Streams of events that are open, so that a service that stops can end them: their clients come again. */
+export interface EventStreams {
+  readonly closing: AbortSignal;
+  /** Returns what to call when it has ended. */
+  open(): () => void;
+  /** Ends them; resolves when they have ended. */
+  close(): Promise<void>;
+}
+
+export function createEventStreams(): EventStreams {
+  const closing = new AbortController();
+  const left = new Set<Promise<unknown>>();
+  return {
+    closing: closing.signal,
+    open() {
+      const { promise, resolve } = Promise.withResolvers<undefined>();
+      left.add(promise);
+      return () => {
+        left.delete(promise);
+        resolve(undefined);
+      };
+    },
+    async close() {
+      closing.abort();
+      await Promise.all(left);
+    },
+  };
+}
+
+interface EventBodyOptions {
+  readonly streams: EventStreams;
+  readonly client: AbortSignal;
+  readonly heartbeatMs?: number;
+}
+
+/**
+ * As a body: read only as fast as it is taken. It ends with an `end` event when there is nothing more to come, and without
+ * one when the service stops.
+ */
+export function toEventBody(
+  read: (signal: AbortSignal) => AsyncGenerator<ServerSentEvent, void, undefined>,
+  endId: string,
+  { streams, client, heartbeatMs = HEARTBEAT_MS }: EventBodyOptions,
+): ReadableStream<Uint8Array> {
+  const cancelled = new AbortController();
+  const signal = AbortSignal.any([client, streams.closing, cancelled.signal]);
+  const frames = renderEvents(read(signal), endId, signal);
+  const leave = streams.open();
+  client.addEventListener('abort', leave);
+  const encoder = new TextEncoder();
+  let next: Promise<IteratorResult<string, void>> | undefined;
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          next ??= frames.next();
+          const frame = await orHeartbeat(next, heartbeatMs);
+          if (frame !== HEARTBEAT) next = undefined;
+          if (frame === undefined) {
+            controller.close();
+            leave();
+          } else {
+            controller.enqueue(encoder.encode(frame));
+          }
+        } catch (error) {
+          leave();
+          throw error;
+        }
+      },
+      async cancel() {
+        cancelled.abort();
+        leave();
+        await frames.return(undefined);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+async function* renderEvents(
+  events: AsyncGenerator<ServerSentEvent, void, undefined>,
+  endId: string,
+  signal: AbortSignal,
+): AsyncGenerator<string, void, undefined> {
+  yield `retry: ${RETRY_MS}\n\n`;
+  for await (const event of events) yield renderEvent(event);
+  if (!signal.aborted) yield renderEvent({ event: 'end', id: endId, data: {} });
+}
+
+function renderEvent({ event, id, data }: ServerSentEvent): string {
+  return `event: ${event}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+/** Undefined: there is nothing more. */
+async function orHeartbeat(
+  next: Promise<IteratorResult<string, void>>,
+  heartbeatMs: number,
+): Promise<string | undefined> {
+  const { promise: silence, resolve } = Promise.withResolvers<typeof HEARTBEAT>();
+  const timer = setTimeout(() => resolve(HEARTBEAT), heartbeatMs);
+  try {
+    const first = await Promise.race([next, silence]);
+    if (first === HEARTBEAT) return HEARTBEAT;
+    return first.done === true ? undefined : first.value;
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,63 @@
+import { isUtf8 } from 'node:buffer';
+import { invalid } from '../core/errors.js';
+import type { ServerSentEvent } from './event-stream.js';
+import type { LogPiece, LogPlace } from './log-stream.js';
+
+const EVENT_BYTES = 64 * 1024;
+
+/**
+ * Pieces of a log as events. Text where it is text, else base64, so that every byte arrives; a character that is cut is
+ * kept until the rest of it comes. The id tells where to go on.
+ */
+export async function* toLogEvents(
+  pieces: AsyncIterable<LogPiece>,
+  tag: string,
+  signal: AbortSignal,
+): AsyncGenerator<ServerSentEvent, void, undefined> {
+  let kept: LogPiece | undefined;
+  for await (const piece of pieces) {
+    if (kept !== undefined && kept.phase !== piece.phase) yield toEvent(kept, tag);
+    let rest: LogPiece = kept?.phase === piece.phase ? join(kept, piece) : piece;
+    for (;;) {
+      const head = rest.bytes.subarray(0, EVENT_BYTES);
+      const size = head.length - countCut(head);
+      if (size === 0) break;
+      yield toEvent({ ...rest, bytes: head.subarray(0, size) }, tag);
+      rest = { ...rest, offset: rest.offset + size, bytes: rest.bytes.subarray(size) };
+    }
+    kept = rest.bytes.length > 0 ? rest : undefined;
+  }
+  // What is cut off because the stream is, comes when the client comes again.
+  if (kept !== undefined && !signal.aborted) yield toEvent(kept, tag);
+}
+
+/** `<tag>/<phase>/<offset>`; undefined: it is not of this session, as its name was used before. */
+export function parseLogId(id: string, tag: string): LogPlace | 'end' | undefined {
+  const [, ofTag, phase, offset] = /^([0-9a-f]{8})\/(?:end|([^/]+)\/(\d{1,15}))$/.exec(id) ?? [];
+  if (ofTag === undefined) throw invalid(`"${id}" is no id of this stream - 'Last-Event-ID'`);
+  if (ofTag !== tag) return undefined;
+  return phase === undefined ? 'end' : { phase, offset: Number(offset) };
+}
+
+function join(first: LogPiece, second: LogPiece): LogPiece {
+  return { ...first, bytes: Buffer.concat([first.bytes, second.bytes]) };
+}
+
+function toEvent({ phase, offset, bytes }: LogPiece, tag: string): ServerSentEvent {
+  const content = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const data = isUtf8(content)
+    ? { phase, offset, text: content.toString('utf8') }
+    : { phase, offset, base64: content.toString('base64') };
+  return { event: 'log', id: `${tag}/${phase}/${offset + bytes.length}`, data };
+}
+
+/** How many bytes at the end are the beginning of a character. */
+function countCut(bytes: Uint8Array): number {
+  for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
+    const byte = bytes[bytes.length - back] ?? 0;
+    if ((byte & 0xc0) === 0x80) continue;
+    const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : byte >= 0xc0 ? 2 : 1;
+    return length > back ? back : 0;
+  }
+  return 0;
+}

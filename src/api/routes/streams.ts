@@ -1,0 +1,149 @@
+import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import type { Context, TypedResponse } from 'hono';
+import { invalid } from '../../core/errors.js';
+import { toJobSuffix } from '../../core/names.js';
+import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import { createEventStreams, toEventBody } from '../event-stream.js';
+import { parseLogId, toLogEvents } from '../log-events.js';
+import { readLogLinks } from '../log-links.js';
+import { readLog, toLogBody, type LogPlace, type LogRequest } from '../log-stream.js';
+import { readSessionEvents } from '../session-events.js';
+import { createSessionFeed, type SessionFeed } from '../session-feed.js';
+import { findPhase, findSession } from '../session-lookup.js';
+import { readProblems } from '../wire/problem.js';
+import { booleanParameter, integerParameter, textParameter } from '../wire/query.js';
+import { sessionParams } from '../wire/session.js';
+
+const EVENT_STREAM = 'text/event-stream';
+
+const headers = z.object({
+  'last-event-id': z.string().max(16_384).optional().openapi({
+    description: 'The id of the last event that the client has; the stream goes on after it.',
+  }),
+});
+
+const nothingMore = { description: 'The stream had ended; there is nothing more to come.' };
+
+const logs = createRoute({
+  method: 'get',
+  path: '/v3/sessions/{session_name}/logs',
+  summary: 'Log of a phase, or of all phases one after the other',
+  request: {
+    params: sessionParams,
+    headers,
+    query: z.object({
+      phase: textParameter('Absent: all phases.'),
+      offset: integerParameter(0, 'Bytes to leave out; only with a phase.'),
+      follow: booleanParameter(
+        'Go on live until the phase, or the session, has ended; default: only for a stream of events.',
+      ),
+    }),
+  },
+  responses: {
+    ...readProblems,
+    200: {
+      description:
+        'The stored bytes. With a phase, X-Log-Bytes is how many are stored now. Asked for as a stream of events: `log` events with phase, offset, and text or base64, then `end`.',
+      content: {
+        'text/plain': { schema: z.string() },
+        [EVENT_STREAM]: { schema: z.string() },
+      },
+    },
+    204: nothingMore,
+  },
+});
+
+const events = createRoute({
+  method: 'get',
+  path: '/v3/sessions/{session_name}/events',
+  summary: 'What becomes of a session, live, until it is complete',
+  request: { params: sessionParams, headers },
+  responses: {
+    ...readProblems,
+    200: {
+      description:
+        '`phase`, `hosts` and `session` events: first the present state, then what changes; then `end`. Their data are those of …/phases, …/hosts and the session.',
+      content: { [EVENT_STREAM]: { schema: z.string() } },
+    },
+    204: nothingMore,
+  },
+});
+
+/** The schema can only say text; a stream is text too. */
+type TextResponse = Response & TypedResponse<string, 200, 'text'>;
+type ReadContext = Pick<Context<ApiEnv>, 'header' | 'body' | 'req'>;
+
+export function addStreamRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
+  const { store, now, streams = createEventStreams() } = deps;
+  const feed = createSessionFeed(store);
+  api.openapi(logs, async (c) => {
+    const { phase, offset, follow } = c.req.valid('query');
+    if (phase === undefined && offset !== undefined && offset > 0) {
+      throw invalid("An offset needs a phase to count in - 'offset'");
+    }
+    const { jobId } = await findSession(store, c.req.valid('param').session_name);
+    const about = phase === undefined ? undefined : await findPhase(store, jobId, phase);
+    const request = {
+      jobId,
+      ...(phase === undefined ? {} : { phase, from: { phase, offset: offset ?? 0 } }),
+    };
+    if (!isForEvents(c)) {
+      if (about !== undefined) c.header('X-Log-Bytes', String(about.logBytes));
+      const open = () => toLogBody(feed, { ...request, follow: follow ?? false }, c.req.raw.signal);
+      return answerStream(c, 'text/plain; charset=utf-8', open);
+    }
+    const tag = toJobSuffix(jobId);
+    const place = toPlace(c.req.valid('header')['last-event-id'], tag, phase);
+    if (place === 'end') return c.body(null, 204);
+    const resumed = { ...request, follow: follow ?? true, ...(place && { from: place }) };
+    const read = (signal: AbortSignal) => readLogEvents(feed, resumed, tag, signal);
+    const options = { streams, client: c.req.raw.signal };
+    return answerStream(c, EVENT_STREAM, () => toEventBody(read, `${tag}/end`, options));
+  });
+  api.openapi(events, async (c) => {
+    const { jobId, name } = await findSession(store, c.req.valid('param').session_name);
+    const tag = toJobSuffix(jobId);
+    const lastId = c.req.valid('header')['last-event-id'];
+    if (lastId === `${tag}/end`) return c.body(null, 204);
+    const logs = (await readLogLinks(deps, c.req.url))(name);
+    const request = { jobId, tag, logs, now, ...(lastId === undefined ? {} : { lastId }) };
+    const read = (signal: AbortSignal) => readSessionEvents(feed, request, signal);
+    const options = { streams, client: c.req.raw.signal };
+    return answerStream(c, EVENT_STREAM, () => toEventBody(read, `${tag}/end`, options));
+  });
+}
+
+function readLogEvents(feed: SessionFeed, request: LogRequest, tag: string, signal: AbortSignal) {
+  return toLogEvents(readLog(feed, request, signal), tag, signal);
+}
+
+function toPlace(
+  lastId: string | undefined,
+  tag: string,
+  phase: string | undefined,
+): LogPlace | 'end' | undefined {
+  if (lastId === undefined || lastId === '') return undefined;
+  const place = parseLogId(lastId, tag);
+  if (place === undefined || place === 'end' || phase === undefined) return place;
+  if (place.phase === phase) return place;
+  throw invalid(`The id is of phase ${place.phase}, not ${phase} - 'Last-Event-ID'`);
+}
+
+function isForEvents({ req }: ReadContext): boolean {
+  return (req.header('accept') ?? '')
+    .split(',')
+    .some((type) => type.split(';', 1)[0]?.trim().toLowerCase() === EVENT_STREAM);
+}
+
+function answerStream(
+  c: ReadContext,
+  type: string,
+  open: () => ReadableStream<Uint8Array>,
+): TextResponse {
+  c.header('Content-Type', type);
+  c.header('X-Accel-Buffering', 'no');
+  c.header('Cache-Control', 'no-store');
+  c.header('Vary', 'Accept');
+  const answered: Response = c.req.method === 'HEAD' ? c.body(null, 200) : c.body(open(), 200);
+  return answered as TextResponse;
+}

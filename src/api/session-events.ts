@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto';
+import type { Hold, PhaseRecord } from '../store/store.js';
+import type { ServerSentEvent } from './event-stream.js';
+import type { Follower, SessionFeed } from './session-feed.js';
+import { toHostWire, toPhaseWire } from './wire/result.js';
+import { toSessionWire } from './wire/session.js';
+
+const DIGEST = 6;
+
+/** What a follower has been told, in few characters: a digest of each thing, and the sequence of the hosts of each phase. */
+interface Told {
+  session: string;
+  readonly phases: { digest: string; sequence: number }[];
+}
+
+interface EventRequest {
+  readonly jobId: string;
+  readonly tag: string;
+  /** The id of the last event that the client has. */
+  readonly lastId?: string;
+  /** The link to its log. */
+  readonly logs: string | null;
+  readonly now: () => string;
+}
+
+/**
+ * The present state, then what changes, until the session is complete. It follows from the stored records, so whoever comes
+ * again with an id, in whatever process, is told of all that differs from what the id says. What lay between may be left
+ * out, and hosts may be told twice.
+ */
+export async function* readSessionEvents(
+  feed: SessionFeed,
+  request: EventRequest,
+  signal: AbortSignal,
+): AsyncGenerator<ServerSentEvent, void, undefined> {
+  const { jobId, tag, logs, now } = request;
+  const told = parseEventId(request.lastId, tag);
+  const follower = feed.follow(jobId);
+  const settled = new Set<string>();
+  const event = (name: string, data: unknown): ServerSentEvent => ({
+    event: name,
+    id: toEventId(told, tag),
+    data,
+  });
+  try {
+    for (;;) {
+      const { session, phases } = await follower.look();
+      for (const phase of phases) {
+        if (tellPhase(told, phase)) yield event('phase', toPhaseWire(phase));
+      }
+      for (const phase of phases.filter(mayHaveNews).filter(({ name }) => !settled.has(name))) {
+        for await (const hosts of readHosts(follower, phase, told)) yield event('hosts', { hosts });
+        if (phase.sealedAt !== undefined) settled.add(phase.name);
+        if (signal.aborted) return;
+      }
+      if (session === undefined || signal.aborted) return;
+      // Last, so that nothing comes after its end.
+      const hold = findHold(phases, now());
+      const wire = toSessionWire(session, { logs, ...(hold === undefined ? {} : { hold }) });
+      if (tellSession(told, wire)) yield event('session', wire);
+      if (session.state === 'complete') return;
+      await follower.next(signal);
+    }
+  } finally {
+    follower.close();
+  }
+}
+
+function mayHaveNews({ kind, startedAt, sealedAt }: PhaseRecord): boolean {
+  return kind === 'ansible' && (startedAt !== undefined || sealedAt !== undefined);
+}
+
+/** The cursor moves on when a sequence is told whole. */
+async function* readHosts(follower: Follower, { name, position }: PhaseRecord, told: Told) {
+  const state = (told.phases[position] ??= { digest: '', sequence: -1 });
+  let after: Parameters<Follower['readHosts']>[1] = { sequence: state.sequence };
+  for (;;) {
+    const { items, hasMore, end } = await follower.readHosts(name, after);
+    if (end === undefined) return;
+    state.sequence = hasMore ? end.sequence - 1 : end.sequence;
+    yield items.map(toHostWire);
+    if (!hasMore) return;
+    after = end;
+  }
+}
+
+/** Whether it is new. The growth of its log is no news here. */
+function tellPhase(told: Told, phase: PhaseRecord): boolean {
+  const digest = toDigest({ ...toPhaseWire(phase), log_bytes: 0 });
+  const known = told.phases[phase.position];
+  if (known?.digest === digest) return false;
+  told.phases[phase.position] = { digest, sequence: known?.sequence ?? -1 };
+  return true;
+}
+
+function tellSession(told: Told, wire: ReturnType<typeof toSessionWire>): boolean {
+  const digest = toDigest(wire);
+  if (told.session === digest) return false;
+  told.session = digest;
+  return true;
+}
+
+function findHold(phases: readonly PhaseRecord[], now: string): Hold | undefined {
+  return phases.find(
+    ({ hold, sealedAt }) =>
+      sealedAt === undefined &&
+      hold !== undefined &&
+      hold.releasedAt === undefined &&
+      hold.until > now,
+  )?.hold;
+}
+
+function toDigest(data: unknown): string {
+  return createHash('sha256').update(JSON.stringify(data)).digest('base64url').slice(0, DIGEST);
+}
+
+/** `<tag>/<session>` and for each phase `.<digest>~<sequence>`. */
+function toEventId({ session, phases }: Told, tag: string): string {
+  const parts = Array.from(phases, (phase) => `${phase.digest}~${phase.sequence}`);
+  return `${tag}/${[session, ...parts].join('.')}`;
+}
+
+/** Of another session, or of none: nothing has been told. */
+function parseEventId(id: string | undefined, tag: string): Told {
+  const nothing: Told = { session: '', phases: [] };
+  if (id === undefined || !id.startsWith(`${tag}/`)) return nothing;
+  const [session = '', ...parts] = id.slice(tag.length + 1).split('.');
+  const phases = parts.map((part) => {
+    const [digest = '', sequence = ''] = part.split('~');
+    return { digest, sequence: /^\d{1,16}$/.test(sequence) ? Number(sequence) : -1 };
+  });
+  return { session, phases };
+}
