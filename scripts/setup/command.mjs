@@ -58,7 +58,7 @@ export async function withProgress(title, act, describe = () => '') {
 }
 
 /** The end of the output; addresses of package servers are nobody's business but the site's. @param {string} output */
-function toExcerpt(output) {
+export function toExcerpt(output) {
   const hidden = output.replace(/(https?:\/\/)[^\s/'")]+/g, '$1...');
   const lines = hidden.trimEnd().split('\n').slice(-20);
   return lines.map((line) => line.slice(0, 300)).join('\n');

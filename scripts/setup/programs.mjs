@@ -1,6 +1,6 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { findProgram } from '../lib/cache.mjs';
-import { SetupError, runCommand } from './command.mjs';
+import { SetupError, runCommand, toExcerpt } from './command.mjs';
 
 const POLICY = '/usr/sbin/policy-rc.d';
 
@@ -40,9 +40,14 @@ export async function installDebian(missing, packages, env) {
     throw new SetupError(`${lacks} Type this, then run this again:\n  sudo ${command}`);
   await withoutServices(async () => {
     const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
-    await runCommand('System packages: apt-get update', [apt, 'update'], options);
+    const update = [apt, 'update'];
+    const told = await runCommand('System packages: apt-get update', update, options);
     const argv = [apt, 'install', '--yes', '--no-install-recommends', ...packages];
-    await runCommand(`System packages: ${packages.map(toTitle).join(', ')}`, argv, options);
+    try {
+      await runCommand(`System packages: ${packages.map(toTitle).join(', ')}`, argv, options);
+    } catch (error) {
+      throw error instanceof SetupError ? new SetupError(error.message + toWarnings(told)) : error;
+    }
   });
 }
 
@@ -59,6 +64,12 @@ async function withoutServices(act) {
   } finally {
     if (own) remove();
   }
+}
+
+/** What `update` could not read: it ends well all the same, and then `install` knows of no such package. @param {string} told */
+function toWarnings(told) {
+  const lines = told.split('\n').filter((line) => /^(?:W|E|Err):/.test(line));
+  return lines.length === 0 ? '' : `\napt-get update had said:\n${toExcerpt(lines.join('\n'))}`;
 }
 
 /** @param {string} name */

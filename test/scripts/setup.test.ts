@@ -143,6 +143,51 @@ describe('set-up of programs', () => {
     expect(run.code).toBe(1);
     expect(run.output).toContain('Not found: git, ssh, ssh-keygen.');
   });
+
+  // Not apt-get: a stand-in that notes what it is asked for, and whether a package might start a service.
+  const aptGet = (install: string) => `#!/bin/sh
+if [ -e /usr/sbin/policy-rc.d ]; then services=denied; fi
+echo "$* $services" >> "$HOME/apt"
+case "$1" in
+  update) echo 'W: Failed to fetch http://mirror.example.org/debian  Could not connect' ;;
+  install) ${install} ;;
+esac
+`;
+  const asked = () =>
+    readFileSync(join(machine.cache, '..', 'apt'), 'utf8')
+      .trimEnd()
+      .split('\n');
+  const isRoot = process.getuid?.() === 0;
+
+  test('has root install it, once, with no service started', async () => {
+    const bin = join(machine.cache, '..', 'bin');
+    const brings = ['git', 'ssh', 'ssh-keygen'].map(
+      (name) => `/bin/ln -s /bin/true ${bin}/${name}`,
+    );
+    machine.addProgram('apt-get', aptGet(brings.join('; ')));
+    const hadPolicy = existsSync('/usr/sbin/policy-rc.d');
+    const run = await machine.run('programs');
+    if (!isRoot) {
+      expect(run.output).toContain('sudo apt-get install --yes --no-install-recommends git');
+      return;
+    }
+    expect(run).toMatchObject({ code: 0 });
+    expect(asked()).toEqual([
+      'update denied',
+      'install --yes --no-install-recommends git openssh-client denied',
+    ]);
+    expect(existsSync('/usr/sbin/policy-rc.d')).toBe(hadPolicy);
+    expect(await machine.run('programs')).toMatchObject({ code: 0, output: '' });
+  });
+
+  test('tells what could not be read where apt-get knows of no such package', async () => {
+    machine.addProgram('apt-get', aptGet('echo "E: Unable to locate package git"; exit 100'));
+    const run = await machine.run('programs');
+    expect(run.code).toBe(1);
+    if (!isRoot) return;
+    expect(run.output).toContain('E: Unable to locate package git');
+    expect(run.output).toContain('apt-get update had said:\nW: Failed to fetch http://...');
+  });
 });
 
 function cached(): string {
