@@ -1,3 +1,6 @@
+// Far from UTC, and off the full hour: whoever takes a local time for UTC fails.
+process.env.TZ = 'Pacific/Chatham';
+
 export default {
   testEnvironment: 'node',
   testTimeout: 30_000,

@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { createAuthentication } from './auth.js';
 import type { ApiDependencies, ApiEnv } from './dependencies.js';
 import { addMethodRefusals } from './methods.js';
+import { refuseForeignPages } from './origin.js';
 import { answerProblem, createProblemHandler } from './problem.js';
 import { createRequestLog } from './request-log.js';
 import { addConfigurationRoutes } from './routes/configurations.js';
@@ -27,6 +28,7 @@ export function createApp(deps: ApiDependencies): Hono<ApiEnv> {
   app.use('*', createRequestLog(deps.logger));
   if (deps.serveJobs ?? true) app.route('/', createJobRoutes(deps));
   app.use('*', createAuthentication(deps.auth));
+  if (deps.auth.kind === 'open') app.use('*', refuseForeignPages(deps.auth.anyName));
   const api = createApi(deps);
   app.route('/', api);
   app.route('/apis/cfs', api);

@@ -31,7 +31,8 @@ export interface ApiDependencies {
   readonly masterKey: Uint8Array;
   readonly maxBodyBytes: number;
   readonly auth:
-    | { readonly kind: 'open' }
+    /** `anyName`: people chose to let everybody in, by whatever name. */
+    | { readonly kind: 'open'; readonly anyName?: boolean }
     | { readonly kind: 'tokens'; readonly tokens: readonly AccessToken[] };
   readonly now: () => string;
   /** 8 hexadecimal digits, for a job id. */

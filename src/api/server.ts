@@ -112,7 +112,7 @@ function readAuth({ auth }: ApiConfig, logger: Logger): Auth {
       'AUTH=none: everybody who reaches this address may run playbooks on the managed hosts',
     );
   }
-  return { kind: 'open' };
+  return { kind: 'open', anyName: auth.kind === 'none' };
 }
 
 interface Listener {
