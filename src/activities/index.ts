@@ -7,6 +7,8 @@ import { createRecordActivities } from './record.js';
 import { createResolveActivities } from './resolve.js';
 
 export type * from './interface.js';
+export { createRetentionActivities } from './retention.js';
+export type { RetentionActivities, RetentionResult } from './retention.js';
 
 export function createActivities(dependencies: ActivityDependencies): Activities {
   return {

@@ -39,6 +39,8 @@ export interface Orchestrator {
   describeSession(jobId: string): Promise<WorkflowState>;
   /** Makes the Schedule that starts sweeps, or gives it this interval. */
   scheduleSweep(schedule: SweepSchedule): Promise<void>;
+  /** Makes the Schedule that removes what is old. */
+  scheduleRetention(deploymentId: string): Promise<void>;
   /** Of the configured namespace; another server, or an emptied one, has another. */
   namespaceId(): Promise<string>;
   /** Whether Temporal answers now. */

@@ -15,6 +15,7 @@ import {
 } from '../workflows/messages.js';
 import type { SessionWorkflow } from '../workflows/index.js';
 import type { Orchestrator, SessionStart } from './interfaces.js';
+import { ensureRetentionSchedule } from './retention-schedule.js';
 import { ensureSweepSchedule } from './temporal-schedule.js';
 import { describeWorkflow } from './temporal-state.js';
 import { registerSearchAttributes } from './temporal-setup.js';
@@ -75,6 +76,13 @@ export function createOrchestrator({
         await call(() => ensureSweepSchedule(client, schedule));
       } catch (error) {
         throw toFault(error, 'make the Schedule of the sweep');
+      }
+    },
+    async scheduleRetention(deploymentId) {
+      try {
+        await call(() => ensureRetentionSchedule(client.schedule, deploymentId));
+      } catch (error) {
+        throw toFault(error, 'make the Schedule of the retention');
       }
     },
     async namespaceId() {

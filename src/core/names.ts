@@ -31,7 +31,12 @@ export function toControlQueue(machine: string): string {
   return `host-${machine}-control`;
 }
 
-/** The Schedule of the sweep, its workflows, and their task queue. */
+/** The Schedule of the sweep, its workflows, and their task queue, which retention has too. */
 export function toSweepQueue(deploymentId: string): string {
   return `keelson-sweep-${deploymentId}`;
+}
+
+/** The Schedule of the retention and its workflows. */
+export function toRetentionSchedule(deploymentId: string): string {
+  return `keelson-retention-${deploymentId}`;
 }

@@ -39,6 +39,8 @@ export interface ExtensionOptions {
   readonly maxRunningSessions: number;
   /** Most sessions whose leftovers one sweep removes. */
   readonly sweepLimit: number;
+  /** Compressed, of all sessions; 0 = none. */
+  readonly logStoreMaxBytes: number;
 }
 
 export const DEFAULT_CFS_OPTIONS: CfsOptions = {
@@ -73,6 +75,7 @@ export const DEFAULT_EXTENSION_OPTIONS: ExtensionOptions = {
   machineLostAfter: 3600,
   maxRunningSessions: 0,
   sweepLimit: 100,
+  logStoreMaxBytes: 0,
 };
 
 export const DEFAULT_OPTIONS: Options = { ...DEFAULT_CFS_OPTIONS, ...DEFAULT_EXTENSION_OPTIONS };

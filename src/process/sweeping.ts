@@ -1,4 +1,5 @@
 import { Worker, type WorkerOptions } from '@temporalio/worker';
+import { createRetentionActivities } from '../activities/retention.js';
 import { createSweepActivities } from '../activities/sweep-activities.js';
 import type { Orchestrator } from '../clients/interfaces.js';
 import { toSweepQueue } from '../core/names.js';
@@ -17,8 +18,8 @@ export interface SweepingOptions {
 const ENSURE_MS = 30_000;
 
 /**
- * A worker for the sweep's own queue, and its Schedule: made at start and looked after from then on, because a Temporal that
- * was emptied has lost it with everything else.
+ * A worker for the queue that sweep and retention have of their own, and their Schedules: made at start and looked after from
+ * then on, because a Temporal that was emptied has lost them with everything else.
  */
 export async function startSweeping({
   store,
@@ -27,12 +28,15 @@ export async function startSweeping({
   intervalSeconds,
   worker: options,
 }: SweepingOptions) {
-  const id = toSweepQueue(await store.deploymentId());
+  const deploymentId = await store.deploymentId();
+  const id = toSweepQueue(deploymentId);
+  const now = () => new Date().toISOString();
   const ensure = async () => {
     try {
       await orchestrator.scheduleSweep({ id, intervalSeconds });
+      await orchestrator.scheduleRetention(deploymentId);
     } catch (error) {
-      logger.warn({ err: error }, 'the sweep could not be scheduled, tried again');
+      logger.warn({ err: error }, 'sweep and retention could not be scheduled, tried again');
     }
   };
   await ensure();
@@ -41,12 +45,10 @@ export async function startSweeping({
     ...options,
     taskQueue: id,
     maxConcurrentActivityTaskExecutions: 2,
-    activities: createSweepActivities({
-      store,
-      orchestrator,
-      logger,
-      now: () => new Date().toISOString(),
-    }),
+    activities: {
+      ...createSweepActivities({ store, orchestrator, logger, now }),
+      ...createRetentionActivities({ store, logger, now }),
+    },
   });
   return { worker, close: () => clearInterval(timer) };
 }

@@ -1,2 +1,3 @@
+export { RetentionWorkflow } from './retention.js';
 export { SessionWorkflow } from './session.js';
 export { SweepWorkflow } from './sweep.js';

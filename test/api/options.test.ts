@@ -40,6 +40,7 @@ describe('/v3/options', () => {
       machine_lost_after: 3600,
       max_running_sessions: 0,
       sweep_limit: 100,
+      log_store_max_bytes: 0,
     });
   });
 
@@ -71,6 +72,7 @@ describe('/v3/options', () => {
     ['phase_time_limit', 1_209_601],
     ['cancel_grace_seconds', 0],
     ['report_wait', 1e300],
+    ['log_store_max_bytes', -1],
   ])('refuses %s of %s and changes nothing', async (name, value) => {
     const before = await service.ask('GET', '/v3/options');
     const refused = await service.ask('PATCH', '/v3/options', { batch_size: 7, [name]: value });

@@ -50,6 +50,9 @@ const extensions = {
   sweep_limit: atLeast(1).openapi({
     description: 'Most sessions whose leftovers one sweep removes.',
   }),
+  log_store_max_bytes: atLeast(0).openapi({
+    description: 'What all logs may take, compressed; beyond it the oldest are removed. 0 = none.',
+  }),
 };
 
 export const OptionsWire = z
@@ -102,6 +105,7 @@ const WIRE_NAMES = {
   machineLostAfter: 'machine_lost_after',
   maxRunningSessions: 'max_running_sessions',
   sweepLimit: 'sweep_limit',
+  logStoreMaxBytes: 'log_store_max_bytes',
 } as const satisfies Record<keyof Options, keyof z.output<typeof OptionsWire>>;
 
 const names = Object.entries(WIRE_NAMES) as [keyof Options, keyof z.output<typeof OptionsWire>][];
