@@ -1,0 +1,190 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { startSilentServer } from '../end-to-end/silent-server.js';
+import { startApiProcess, type ApiAnswer, type ApiProcess } from '../support/api-process.js';
+import { waitFor } from '../support/wait.js';
+
+const EACH = 12;
+
+/** What two API processes that share a database owe to many who ask at once. `database` is their environment. */
+export function apiRaces(
+  openDatabase: (directory: string) => Promise<Readonly<Record<string, string>>>,
+): void {
+  let directory: string;
+  let apis: readonly [ApiProcess, ApiProcess];
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'keelson-races-'));
+    const environment = {
+      KEELSON_DATA: directory,
+      GIT_ALLOW_PROTOCOL: 'http',
+      ...(await openDatabase(directory)),
+    };
+    const start = () => startApiProcess(environment);
+    apis = await Promise.all([start(), start()]);
+    const answer = await apis[0].ask('PUT', '/v3/configurations/c', aConfiguration());
+    expect(answer.status).toBe(200);
+  }, 60_000);
+  afterAll(async () => {
+    await Promise.all(apis.map((api) => api.close()));
+    await rm(directory, { recursive: true, force: true });
+  });
+
+  /** So many requests, half of them to each process, all at once. */
+  const askAll = (count: number, ask: (api: ApiProcess, index: number) => Promise<ApiAnswer>) =>
+    Promise.all(
+      Array.from({ length: count }, (_, index) => ask(apis[index % 2 === 0 ? 0 : 1], index)),
+    );
+  const create = (api: ApiProcess, name: string) =>
+    api.ask('POST', '/v3/sessions', { name, configuration_name: 'c' });
+
+  test('of many creates of one name exactly one is answered with 201', async () => {
+    for (let round = 0; round < 3; round += 1) {
+      const answers = await askAll(EACH, (api) => create(api, `one-${round}`));
+
+      expect(countStatuses(answers)).toEqual({ 201: 1, 409: EACH - 1 });
+    }
+  });
+
+  test('of many deletes of one name exactly one is answered with 204', async () => {
+    for (let round = 0; round < 3; round += 1) {
+      await create(apis[0], `gone-${round}`);
+
+      const answers = await askAll(EACH, (api) => api.ask('DELETE', `/v3/sessions/gone-${round}`));
+
+      expect(countStatuses(answers)).toEqual({ 204: 1, 404: EACH - 1 });
+    }
+  });
+
+  test('of creates and deletes of one name at once as many records remain as were created and not deleted', async () => {
+    const answers = await askAll(3 * EACH, (api, index) =>
+      index % 3 === 0 ? api.ask('DELETE', '/v3/sessions/swap') : create(api, 'swap'),
+    );
+    const {
+      201: created = 0,
+      204: deleted = 0,
+      404: missing = 0,
+      409: refused = 0,
+    } = countStatuses(answers);
+
+    expect(created + deleted + missing + refused).toBe(3 * EACH);
+    const { status } = await apis[1].ask('GET', '/v3/sessions/swap');
+    expect(created - deleted).toBe(status === 200 ? 1 : 0);
+  });
+
+  test('parallel bulk deletes report each id once, and lists meanwhile are whole', async () => {
+    const names = Array.from(
+      { length: 150 },
+      (_, index) => `bulk-${String(index).padStart(3, '0')}`,
+    );
+    await Promise.all(names.map((name, index) => create(apis[index % 2 === 0 ? 0 : 1], name)));
+    let isOver = false;
+    const lists: ApiAnswer[] = [];
+    const listing = apis.map(async (api) => {
+      do lists.push(await api.ask('GET', '/v3/sessions?name_contains=bulk-&limit=1000'));
+      while (!isOver);
+    });
+
+    const answers = await askAll(6, (api) =>
+      api.ask('DELETE', '/v3/sessions?status=pending&name_contains=bulk-'),
+    );
+    isOver = true;
+    await Promise.all(listing);
+
+    expect(countStatuses(answers)).toEqual({ 200: 6 });
+    const reported = answers.flatMap(({ body }) => (body as { session_ids: string[] }).session_ids);
+    expect(reported.sort()).toEqual(names);
+    expect(countStatuses(lists)).toEqual({ 200: lists.length });
+    for (const { body } of lists) {
+      const { sessions } = body as { sessions: { name: string; status: unknown }[] };
+      const listed = sessions.map(({ name }) => name);
+      expect(listed).toEqual([...new Set(listed)].sort());
+      // All are deleted in one transaction: a list has all of them or none.
+      expect([0, names.length]).toContain(listed.length);
+    }
+  });
+
+  test('concurrent changes of different options lose nothing', async () => {
+    const options = [
+      'default_page_size',
+      'debug_wait_time',
+      'batch_size',
+      'batch_window',
+      'batcher_check_interval',
+      'hardware_sync_interval',
+    ];
+    for (let value = 1; value <= 4; value += 1) {
+      const answers = await askAll(EACH, (api, index) => {
+        const [name = '', other = ''] = [options[index % 6], options[(index + 1) % 6]];
+        // In both orders of the two.
+        return api.ask('PATCH', '/v3/options', { [name]: value, [other]: value });
+      });
+
+      expect(countStatuses(answers)).toEqual({ 200: EACH });
+      const { body } = await apis[1].ask('GET', '/v3/options');
+      expect(body).toMatchObject(Object.fromEntries(options.map((name) => [name, value])));
+    }
+  });
+
+  test('concurrent configurations are all stored, and one name has one of its writers’ whole', async () => {
+    const answers = await askAll(2 * EACH, (api, index) =>
+      api.ask('PUT', `/v3/configurations/${index < EACH ? `own-${index}` : 'shared'}`, {
+        description: `of ${index}`,
+        layers: [aLayer(`a-${index}`), aLayer(`b-${index}`)],
+      }),
+    );
+
+    expect(countStatuses(answers)).toEqual({ 200: 2 * EACH });
+    const { body } = await apis[0].ask('GET', '/v3/configurations?limit=1000');
+    const { configurations } = body as { configurations: { name: string }[] };
+    const stored = configurations.map(({ name }) => name);
+    expect(stored).toEqual(
+      expect.arrayContaining(Array.from({ length: EACH }, (_, index) => `own-${index}`)),
+    );
+    const shared = configurations.find(({ name }) => name === 'shared');
+    const writer = /of (\d+)/.exec(JSON.stringify(shared))?.[1] ?? '';
+    expect(shared).toMatchObject({ layers: [{ name: `a-${writer}` }, { name: `b-${writer}` }] });
+  });
+
+  test('a git server that does not answer keeps nobody else waiting', async () => {
+    const git = await startSilentServer();
+    const layer = { clone_url: `${git.url}/r.git`, branch: 'main', playbook: 'site.yml' };
+    let isAnswered = false;
+    const hanging = apis.map((api, index) =>
+      api.ask('PUT', `/v3/configurations/hanging-${index}`, { layers: [layer] }).finally(() => {
+        isAnswered = true;
+      }),
+    );
+    await waitFor(() => git.connections() >= 2, { what: 'both to ask the git server' });
+
+    const answers = await askAll(EACH, async (api, index) => {
+      const stored = await api.ask('PUT', `/v3/configurations/quick-${index}`, aConfiguration());
+      return stored.status === 200 ? create(api, `meanwhile-${index}`) : stored;
+    });
+
+    expect(countStatuses(answers)).toEqual({ 201: EACH });
+    expect(isAnswered).toBe(false);
+    await git.close();
+    for (const { status } of await Promise.all(hanging)) expect(status).toBeGreaterThanOrEqual(400);
+  }, 60_000);
+}
+
+function aConfiguration() {
+  return { layers: [aLayer('a')] };
+}
+
+function aLayer(name: string) {
+  return {
+    name,
+    clone_url: 'http://git.example.org/r.git',
+    commit: '0123456789abcdef0123456789abcdef01234567',
+    playbook: `${name}.yml`,
+  };
+}
+
+function countStatuses(answers: readonly ApiAnswer[]): Record<number, number> {
+  const counts: Record<number, number> = {};
+  for (const { status } of answers) counts[status] = (counts[status] ?? 0) + 1;
+  return counts;
+}

@@ -1,0 +1,67 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { waitFor } from './wait.js';
+
+const SERVER = fileURLToPath(new URL('../../dist/api/server.js', import.meta.url));
+
+/** An API as a process of its own, on a free loopback port, that hands nothing to Temporal. */
+export interface ApiProcess {
+  readonly url: string;
+  output(): string;
+  isRunning(): boolean;
+  ask(method: string, path: string, body?: unknown): Promise<ApiAnswer>;
+  close(): Promise<void>;
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: unknown;
+}
+
+export async function startApiProcess(
+  environment: Readonly<Record<string, string>>,
+): Promise<ApiProcess> {
+  const child = spawn(process.execPath, [SERVER], {
+    env: { ...process.env, RUNNER: 'none', API_LISTEN: '127.0.0.1:0', ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const isRunning = () => child.exitCode === null && child.signalCode === null;
+  const url = await waitFor(
+    () => {
+      if (!isRunning()) return 'ended';
+      return /"url":"([^"]+)","msg":"api started"/.exec(output)?.[1];
+    },
+    { timeoutMs: 40_000, what: 'an API to start' },
+  );
+  if (url === 'ended') throw new Error(`The API ended: ${output}`);
+  return {
+    url,
+    output: () => output,
+    isRunning,
+    async ask(method, path, body) {
+      const response = await fetch(`${url}${path}`, {
+        method,
+        ...(body === undefined
+          ? {}
+          : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      });
+      const text = await response.text();
+      const { status, headers } = response;
+      return { status, headers, body: text === '' ? undefined : (JSON.parse(text) as unknown) };
+    },
+    async close() {
+      if (!isRunning()) return;
+      const gone = once(child, 'exit');
+      child.kill('SIGTERM');
+      await gone;
+    },
+  };
+}
