@@ -8,30 +8,36 @@ export interface PostgresOptions {
   readonly password?: string;
   /** Connections of this process, besides the one that listens. */
   readonly poolSize?: number;
+  readonly timeouts?: Partial<typeof TIMEOUTS_MS>;
 }
 
-/** To connect, and to get one of the pool's: a request rather hears 503 than waits longer. */
-const CONNECT_TIMEOUT_MS = 5_000;
-/** On the server; what waits for a lock ends first and says so. */
-const LOCK_TIMEOUT_MS = 8_000;
-const STATEMENT_TIMEOUT_MS = 10_000;
-/** In this process, for a server that says nothing at all. */
-const ANSWER_TIMEOUT_MS = 12_000;
-/** A process that stands still inside a transaction loses its locks. */
-const IDLE_IN_TRANSACTION_MS = 30_000;
+/** A request rather hears 503 than waits longer. */
+const TIMEOUTS_MS = {
+  /** To connect, and to get one of the pool's. */
+  connect: 5_000,
+  /** On the server; what waits for a lock ends first and says so. */
+  lock: 8_000,
+  statement: 10_000,
+  /** In this process, for a server that says nothing at all. */
+  answer: 12_000,
+  /** A process that stands still inside a transaction loses its locks. */
+  idleInTransaction: 30_000,
+};
 const POOL_SIZE = 10;
 
 export function createPool(options: PostgresOptions, onError: (error: Error) => void): Pool {
+  const timeouts = { ...TIMEOUTS_MS, ...options.timeouts };
   const pool = new Pool({
     ...toClientConfig(options),
     max: options.poolSize ?? POOL_SIZE,
-    lock_timeout: LOCK_TIMEOUT_MS,
-    statement_timeout: STATEMENT_TIMEOUT_MS,
-    query_timeout: ANSWER_TIMEOUT_MS,
-    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    lock_timeout: timeouts.lock,
+    statement_timeout: timeouts.statement,
+    query_timeout: timeouts.answer,
+    idle_in_transaction_session_timeout: timeouts.idleInTransaction,
   });
   // An idle connection that breaks is replaced by the next use; unheard, the event would end the process.
-  pool.on('error', onError);
+  // It carries the client, and that one the password, which belongs in no log.
+  pool.on('error', (error) => onError(Object.assign(error, { client: undefined })));
   return pool;
 }
 
@@ -42,11 +48,11 @@ export function createMigrationPool(options: PostgresOptions): Pool {
   return pool;
 }
 
-export function toClientConfig({ url, password }: PostgresOptions): ClientConfig {
+export function toClientConfig({ url, password, timeouts }: PostgresOptions): ClientConfig {
   return {
     connectionString: password === undefined ? url : withPassword(url, password),
     application_name: 'keelson',
-    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: timeouts?.connect ?? TIMEOUTS_MS.connect,
     keepAlive: true,
     types: { getTypeParser },
   };

@@ -1,0 +1,236 @@
+import { inspect } from 'node:util';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { Client } from 'pg';
+import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres.js';
+import type { Change, Store } from '../../src/store/store.js';
+import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
+import { addPlannedSession, aNewSession, count } from '../support/store-builders.js';
+import { waitFor } from '../support/wait.js';
+
+const WAIT = { timeoutMs: 30_000 };
+
+describeWithPostgres('a PostgreSQL that fails', () => {
+  let server: PostgresServer;
+  let url: string;
+  let stores: Store[];
+  beforeAll(async () => {
+    server = await startPostgres();
+    url = await server.createDatabase();
+  }, 60_000);
+  beforeEach(() => {
+    stores = [];
+  });
+  afterEach(async () => {
+    await Promise.all(stores.map((store) => store.close()));
+    await server.query('delete from sessions', url);
+  }, 60_000);
+  afterAll(() => server.close());
+
+  const open = async (options: Omit<PostgresStoreOptions, 'url'> = {}) => {
+    const store = await openPostgresStore({ url, ...options });
+    stores.push(store);
+    return store;
+  };
+  const insertSoon = (store: Store, name: string) =>
+    waitFor(() => store.sessions.insert(aNewSession(name)), WAIT);
+
+  test.each([
+    ['is stopped', () => server.stop()],
+    ['is killed', () => server.kill()],
+  ])(
+    'that %s is unavailable until it is back, and has lost nothing',
+    async (_, end) => {
+      const [store, other] = [await open(), await open()];
+      const changes = record(store);
+      const before = await store.sessions.insert(aNewSession('before'));
+
+      await end();
+      const calls = await count([
+        store.ping(),
+        store.sessions.list({}, { limit: 1 }),
+        store.sessions.insert(aNewSession('refused')),
+      ]);
+      await server.start();
+
+      expect(calls).toEqual({ unavailable: 3 });
+      await insertSoon(store, 'after');
+      expect(await store.sessions.find('before')).toEqual(before);
+      expect(await store.sessions.find('refused')).toBeUndefined();
+      await waitFor(() => changes.some(({ kind }) => kind === 'any'), WAIT);
+      changes.length = 0;
+      const { jobId } = await insertSoon(other, 'told');
+      await waitFor(() => isTold(changes, jobId), WAIT);
+    },
+    90_000,
+  );
+
+  test('that ends in the middle of many writes keeps each one that was answered', async () => {
+    const store = await open();
+    const answered: string[] = [];
+    const writes = Array.from({ length: 8 }, async (_, writer) => {
+      for (let index = 0; ; index += 1) {
+        const name = `w${writer}-${index}`;
+        await store.sessions.insert(aNewSession(name));
+        answered.push(name);
+      }
+    });
+    await waitFor(() => answered.length > 50, WAIT);
+
+    await server.kill();
+    const ends = await count(writes);
+    await server.start();
+
+    expect(ends).toEqual({ unavailable: 8 });
+    const page = await waitFor(() => store.sessions.list({}, { limit: 100_000 }), WAIT);
+    expect(page.items.map(({ name }) => name)).toEqual(expect.arrayContaining(answered));
+  }, 90_000);
+
+  test('that is read-only for a while is read, and written to as soon as it can be', async () => {
+    const store = await open();
+    const session = await store.sessions.insert(aNewSession('before'));
+
+    await server.setReadOnly(true);
+    const write = await count([store.sessions.insert(aNewSession('refused'))]);
+    const read = await store.sessions.find('before');
+    await server.setReadOnly(false);
+
+    expect(write).toEqual({ unavailable: 1 });
+    expect(read).toEqual(session);
+    await insertSoon(store, 'after');
+  }, 60_000);
+
+  test('that is silent is unavailable within the time-outs', async () => {
+    const store = await open({ timeouts: { connect: 500, answer: 1_000 } });
+    await store.ping();
+    const thaw = server.freeze();
+
+    const calls = await count([
+      store.ping(),
+      store.sessions.insert(aNewSession('a')),
+      store.sessions.list({}, { limit: 1 }),
+    ]);
+    thaw();
+
+    expect(calls).toEqual({ unavailable: 3 });
+    await insertSoon(store, 'after');
+  }, 60_000);
+
+  test('whose pool is exhausted refuses after a while', async () => {
+    const store = await open({ poolSize: 1, timeouts: { connect: 300 } });
+    const release = await lockSessions(url);
+    const waiting = store.sessions.insert(aNewSession('waits'));
+
+    const calls = await count([store.ping(), store.sessions.find('x')]);
+    await release();
+
+    expect(calls).toEqual({ unavailable: 2 });
+    await waiting;
+    await store.ping();
+  });
+
+  test('where a lock is held for too long refuses the write', async () => {
+    const store = await open({ timeouts: { lock: 300 } });
+    const release = await lockSessions(url);
+
+    const calls = await count([store.sessions.insert(aNewSession('a'))]);
+    await release();
+
+    expect(calls).toEqual({ unavailable: 1 });
+    await store.sessions.insert(aNewSession('a'));
+  });
+
+  test('that takes no more connections is unavailable', async () => {
+    const store = await open();
+    await server.query('alter role keelson connection limit 0');
+    await endConnections(server);
+
+    await waitFor(async () => (await count([store.ping()]))['unavailable'] === 1);
+    const [refusal] = await Promise.allSettled([store.ping()]);
+    await server.query('alter role keelson connection limit -1');
+
+    expect(refusal).toMatchObject({ reason: { fault: 'unavailable' } });
+    await waitFor(() => store.ping().then(() => true), WAIT);
+  }, 60_000);
+
+  test('that breaks connections in use and idle ones tells what was missed meanwhile', async () => {
+    const [store, other] = [await open(), await open()];
+    await store.ping();
+    const changes = record(store);
+
+    await endConnections(server);
+    await insertSoon(other, 'missed');
+    await waitFor(() => changes.some(({ kind }) => kind === 'any'), WAIT);
+
+    expect(await waitFor(() => store.sessions.find('missed'), WAIT)).toMatchObject({
+      name: 'missed',
+    });
+  }, 60_000);
+
+  test('shows its password in no error', async () => {
+    const secret = new URL(url).password;
+    const wrong = new URL(url);
+    wrong.password = `${secret}-wrong`;
+    await server.query(`alter role keelson password '${secret}'`);
+    const losses: unknown[] = [];
+    const store = await open({ onLoss: (error) => losses.push(error) });
+    // Its connection is idle when it breaks.
+    await store.ping();
+    await server.stop();
+    const failures = await Promise.allSettled([
+      store.ping(),
+      openPostgresStore({ url }),
+      openPostgresStore({ url: wrong.href }),
+    ]);
+    await waitFor(() => losses.length > 0);
+    await server.start();
+    failures.push(...(await Promise.allSettled([openPostgresStore({ url: `${url}-missing` })])));
+
+    expect(failures.map(({ status }) => status)).toEqual(failures.map(() => 'rejected'));
+    expect(inspect([failures, losses], { depth: 10, showHidden: true })).not.toContain(secret);
+  }, 60_000);
+});
+
+describeWithPostgres('changes between processes', () => {
+  test('carry kind and session, and only those', async () => {
+    const server = await startPostgres();
+    const url = await server.createDatabase();
+    const [store, other] = [await openPostgresStore({ url }), await openPostgresStore({ url })];
+    const jobId = await addPlannedSession(other);
+    const changes = record(store);
+
+    await other.logs.append(jobId, 'ansible-0', 0, Buffer.from('x'));
+    await waitFor(() => changes.length > 0);
+    const { jobId: second } = await other.sessions.insert(aNewSession('b'));
+    await waitFor(() => isTold(changes, second));
+
+    expect(changes.filter(({ kind }) => kind === 'any')).toEqual([]);
+    expect(changes).toContainEqual({ kind: 'wish' });
+    expect(isTold(changes, jobId)).toBe(true);
+    await Promise.all([store.close(), other.close()]);
+    await server.close();
+  }, 60_000);
+});
+
+function record(store: Store): Change[] {
+  const changes: Change[] = [];
+  store.subscribe((change) => changes.push(change));
+  return changes;
+}
+
+function isTold(changes: readonly Change[], jobId: string): boolean {
+  return changes.some((change) => change.kind === 'session' && change.jobId === jobId);
+}
+
+/** Returns how to give the lock back. */
+async function lockSessions(url: string): Promise<() => Promise<void>> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query('begin; lock table sessions in exclusive mode');
+  return () => client.end();
+}
+
+async function endConnections(server: PostgresServer): Promise<void> {
+  await server.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity where usename = 'keelson'`,
+  );
+}
