@@ -24,30 +24,43 @@ export function createPhaseActivities(dependencies: ActivityDependencies): Phase
   return { gitClone: observe, gitCloneHosts: observe, inventory: observe, ansible: observe };
 }
 
-/** Waits for the phase, makes its log whole, and seals it with its result. A repeat finds what the first one left. */
+/**
+ * Waits for the phase, makes its log whole, and seals it with its result. A repeat finds what the first one left. Phases
+ * before it that are open are a restored record's: their ends are known to the job alone, and are made up for first.
+ */
 async function observePhase(
   dependencies: ActivityDependencies,
   { jobId, phase }: PhaseInput,
   beat: Heartbeat,
 ): Promise<PhaseReturn> {
-  const { signal } = beat;
-  const { store, runner, now, logger } = dependencies;
-  const before = await findOrPlan(dependencies, jobId, phase, beat);
-  if (before.sealedAt === undefined) {
-    await store.sessions.recordPhase(jobId, phase);
-    await store.phases.start(jobId, phase);
-    const result = await runner.awaitPhase(jobId, phase, signal);
-    await completeLog(dependencies, jobId, phase, result, signal);
-    await completeHosts(dependencies, jobId, phase);
-    await store.phases.seal(jobId, phase, result, now());
-    const { name: session } = await getSession(store, jobId);
-    logger.info({ session, jobId, phase, result }, 'phase ended');
-  }
+  const { store } = dependencies;
+  const { position } = await findOrPlan(dependencies, jobId, phase, beat);
+  const due = (await store.phases.list(jobId)).filter(
+    (record) => record.position <= position && record.sealedAt === undefined,
+  );
+  for (const { name } of due) await settlePhase(dependencies, jobId, name, beat.signal);
   const { result } = await findPhase(dependencies, jobId, phase);
   if (result === undefined)
     throw new ServiceError('unavailable', `Phase ${phase} of ${jobId} has no result yet.`);
   const { hosts, failedHosts, unreachableHosts } = await store.hosts.summarize(jobId, phase);
   return { result, hosts: { hosts, failedHosts, unreachableHosts } };
+}
+
+async function settlePhase(
+  dependencies: ActivityDependencies,
+  jobId: string,
+  phase: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, runner, now, logger } = dependencies;
+  await store.sessions.recordPhase(jobId, phase);
+  await store.phases.start(jobId, phase);
+  const result = await runner.awaitPhase(jobId, phase, signal);
+  await completeLog(dependencies, jobId, phase, result, signal);
+  await completeHosts(dependencies, jobId, phase);
+  await store.phases.seal(jobId, phase, result, now());
+  const { name: session } = await getSession(store, jobId);
+  logger.info({ session, jobId, phase, result }, 'phase ended');
 }
 
 /** The job has delivered, or has given up doing so, before its phase ends: what lacks is what the platform still has. */

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import type { PhaseResult } from '../../src/core/job.js';
 import { aRunnerWith, openActivitySite, type ActivitySite } from '../support/activity-site.js';
 import { exited } from '../support/session-worker.js';
-import { addPlannedSession, readAll } from '../support/store-builders.js';
+import { addPlannedSession, aNewSession, readAll } from '../support/store-builders.js';
 
 let site: ActivitySite;
 afterEach(() => site.close());
@@ -101,6 +101,23 @@ describe('a phase', () => {
       result: exited(0),
       hosts: { hosts: 0, failedHosts: 0, unreachableHosts: 0 },
     });
+  });
+
+  test('makes up for those before it that a restored record lacks', async () => {
+    site = await openActivitySite({ runner: aRunnerWith(exited(0), 'one\n') });
+    const { jobId } = await site.store.sessions.insert(aNewSession('restored'));
+    await site.store.phases.savePlan(jobId, [
+      { name: 'git-clone-0', kind: 'git-clone', title: 'git-clone-0' },
+      { name: 'ansible-0', kind: 'ansible', title: 'ansible-0: site.yml' },
+      { name: 'ansible-1', kind: 'ansible', title: 'ansible-1: more.yml' },
+    ]);
+    await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
+    const phases = await site.store.phases.list(jobId);
+    expect(phases.map(({ name, state, logBytes }) => [name, state, logBytes])).toEqual([
+      ['git-clone-0', 'ended', 4],
+      ['ansible-0', 'ended', 4],
+      ['ansible-1', 'pending', 0],
+    ]);
   });
 
   test('that the job does not have is a fault that names it', async () => {
