@@ -13,7 +13,8 @@ export interface Config {
   readonly sources: SourceConfig;
   readonly masterKeyFile: string;
   readonly sweepSeconds: number;
-  readonly logLevel: string;
+  /** Absent: the option `logging_level` decides. */
+  readonly logLevel?: string;
 }
 
 export type DatabaseConfig =
@@ -130,7 +131,7 @@ export const VARIABLES = {
     'YAML with `groups`, `partitions`, `components` in HSM’s terms, instead of an HSM',
   SWEEP_INTERVAL:
     'seconds between two looks at what no workflow puts right: sessions without one, leftovers; default 60',
-  LOG_LEVEL: 'debug, info, warn or error; default info',
+  LOG_LEVEL: 'debug, info, warn or error; default: the option `logging_level`, as it changes',
 } as const;
 
 type Variable = keyof typeof VARIABLES;
@@ -158,7 +159,7 @@ export function parseConfig(environment: Environment): Config {
     sources: parseSources(get),
     masterKeyFile: get('MASTER_KEY_FILE') ?? join(dataDirectory, 'master.key'),
     sweepSeconds: parseInteger('SWEEP_INTERVAL', get('SWEEP_INTERVAL') ?? '60', 1),
-    logLevel: parseLogLevel(get('LOG_LEVEL') ?? 'info'),
+    ...optional('logLevel', parseLogLevel(get('LOG_LEVEL'))),
   };
 }
 
@@ -297,8 +298,8 @@ function parseFile(name: Variable, get: Get): string | undefined {
   return path;
 }
 
-function parseLogLevel(text: string): string {
-  if (!['debug', 'info', 'warn', 'error'].includes(text)) {
+function parseLogLevel(text: string | undefined): string | undefined {
+  if (text !== undefined && !['debug', 'info', 'warn', 'error'].includes(text)) {
     throw new Error(`LOG_LEVEL: "${text}" is not debug, info, warn or error.`);
   }
   return text;

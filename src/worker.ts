@@ -10,6 +10,7 @@ import { parseConfig, toUrl, type Config } from './config.js';
 import { toControlQueue, toMachineQueue, toTaskQueue } from './core/names.js';
 import { readMachineId, readMasterKey } from './process/keys.js';
 import { createLogger, type Logger } from './process/logger.js';
+import { followLoggingLevel } from './process/logging-level.js';
 import { findInterpreter } from './process/python.js';
 import { startRetention } from './process/retention.js';
 import { isProgram, runService, type Service } from './process/run.js';
@@ -97,10 +98,12 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
   workers.push(sweeping.worker);
   const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
   ended.catch(() => undefined);
+  const unfollow = config.logLevel === undefined ? followLoggingLevel(store, logger) : undefined;
   logger.info({ machine, temporal: temporalAddress }, 'worker started');
   return {
     ended,
     async close() {
+      unfollow?.();
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await ended;
       sweeping.close();

@@ -23,7 +23,6 @@ describe('parseConfig', () => {
       database: { kind: 'sqlite', path: 'data/keelson.db' },
       masterKeyFile: 'data/master.key',
       sweepSeconds: 60,
-      logLevel: 'info',
       api: {
         listen: { host: '127.0.0.1', port: 8080 },
         auth: { kind: 'loopback' },

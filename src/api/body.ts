@@ -25,8 +25,8 @@ export function takeJson(
         message: `The content type is "${type}"; this operation takes application/json.`,
       });
     }
-    // In the spelling that the router knows.
-    if (type !== '' && type !== JSON_SPELLING) c.req.raw.headers.set('content-type', JSON_SPELLING);
+    // In the spelling that the router knows; without any it refuses the text of an empty body.
+    if (type !== JSON_SPELLING) c.req.raw.headers.set('content-type', JSON_SPELLING);
     const text = bytes.length === 0 ? '{}' : decode(bytes);
     checkJsonText(text);
     // Hono keeps promises there, though its types say text.

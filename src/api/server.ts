@@ -16,6 +16,7 @@ import {
 import { toTaskQueue } from '../core/names.js';
 import { readMasterKey } from '../process/keys.js';
 import { createLogger, type Logger } from '../process/logger.js';
+import { followLoggingLevel } from '../process/logging-level.js';
 import { isProgram, runService, type Service } from '../process/run.js';
 import { createGitSource } from '../process/sources.js';
 import { openStore } from '../store/open.js';
@@ -79,11 +80,13 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
   if (orchestrator === undefined) await warnOfWishes(store, logger);
   const dispatcher = orchestrator && createDispatcher({ store, orchestrator, logger, now });
   dispatcher?.start();
+  const unfollow = config.logLevel === undefined ? followLoggingLevel(store, logger) : undefined;
   logger.info({ url: api.url }, 'api started');
   return {
     url: api.url,
     jobUrl: jobUrl ?? jobs?.url ?? api.url,
     async close() {
+      unfollow?.();
       await endStreams(streams);
       await Promise.all([api.close(), jobs?.close()]);
       await dispatcher?.close();

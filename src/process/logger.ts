@@ -3,7 +3,7 @@ import { pino, type Logger } from 'pino';
 export type { Logger };
 
 /** Structured on a pipe, readable on a terminal; every line carries the process's part. */
-export function createLogger(part: string, level: string): Logger {
+export function createLogger(part: string, level = 'info'): Logger {
   return pino({
     level,
     base: { part },

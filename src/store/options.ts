@@ -6,7 +6,7 @@ export function createOptionStore({ read, write }: Database): OptionStore {
   return {
     get: () => read(readOptions),
     patch: (changes) =>
-      write(async (db) => {
+      write(async (db, emit) => {
         // In one order, so that two of these wait for each other and never in a circle.
         for (const [name, change] of Object.entries(changes).sort(byName)) {
           const value = JSON.stringify(change);
@@ -16,6 +16,7 @@ export function createOptionStore({ read, write }: Database): OptionStore {
             .onConflict((conflict) => conflict.column('name').doUpdateSet({ value }))
             .execute();
         }
+        emit({ kind: 'any' });
         return readOptions(db);
       }),
   };

@@ -14,6 +14,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'keelson-outside-'));
   const config = parseConfig({
     RUNNER: 'none',
+    LOG_LEVEL: 'error',
     KEELSON_DATA: directory,
     API_LISTEN: '127.0.0.1:0',
     TEMPORAL_CLI: '/nowhere/temporal',
