@@ -20,6 +20,10 @@ import { refuseInvalid } from './validation.js';
 
 export { createJobApp } from './job-app.js';
 
+const SESSION_PATHS = ['', '/apis/cfs'].flatMap((prefix) =>
+  ['/v2/sessions', '/v3/sessions'].map((path) => `${prefix}${path}`),
+);
+
 /** The public service: the API at the root and below CFS's external prefix, and what jobs call unless that has its own address. */
 export function createApp(deps: ApiDependencies): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
@@ -29,6 +33,10 @@ export function createApp(deps: ApiDependencies): Hono<ApiEnv> {
   if (deps.serveJobs ?? true) app.route('/', createJobRoutes(deps));
   app.use('*', createAuthentication(deps.auth));
   if (deps.auth.kind === 'open') app.use('*', refuseForeignPages(deps.auth.anyName));
+  app.on('POST', SESSION_PATHS, async (_c, next) => {
+    await deps.requireRoom?.();
+    await next();
+  });
   const api = createApi(deps);
   app.route('/', api);
   app.route('/apis/cfs', api);

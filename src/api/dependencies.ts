@@ -47,6 +47,8 @@ export interface ApiDependencies {
   readonly streams?: EventStreams;
   /** Whether the public address also serves what jobs call; default true. */
   readonly serveJobs?: boolean;
+  /** Throws where there is no room for another session. */
+  readonly requireRoom?: () => Promise<void>;
 }
 
 /** Who asks: the name of the token, or `api` where there are no tokens. */

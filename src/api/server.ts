@@ -23,6 +23,7 @@ import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
 import { createApp, createJobApp } from './app.js';
 import { parseTokens, type Auth } from './auth.js';
+import { createDiskGuard } from './disk-guard.js';
 import { createDispatcher } from './dispatch.js';
 import { createEventStreams, type EventStreams } from './event-stream.js';
 
@@ -71,6 +72,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
     newSuffix: () => randomBytes(4).toString('hex'),
     isExternal: config.runner.kind === 'none',
     serveJobs: jobListen === undefined,
+    requireRoom: createDiskGuard({ directory: config.dataDirectory, logger }),
     streams,
     ...(uiUrl === undefined ? {} : { uiUrl }),
     ...(publicUrl === undefined ? {} : { publicUrl }),

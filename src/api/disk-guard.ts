@@ -1,0 +1,59 @@
+import { statfs } from 'node:fs/promises';
+import { ServiceError } from '../core/errors.js';
+import type { Logger } from './dependencies.js';
+
+const FULL_PERCENT = 95;
+/** Requests that come meanwhile are judged by one reading. */
+const READING_MS = 1000;
+
+export interface DiskSpace {
+  readonly usedBytes: number;
+  /** For us; what the system keeps for root is not. */
+  readonly availableBytes: number;
+}
+
+export interface DiskGuardOptions {
+  /** On the disk that is watched. */
+  readonly directory: string;
+  readonly logger: Logger;
+  readonly read?: (directory: string) => Promise<DiskSpace>;
+}
+
+/**
+ * Throws fault `unavailable` while the disk is nearly full: new sessions would fill it, and those that run need the rest to
+ * come to their end. A disk that cannot be read refuses nothing.
+ */
+export function createDiskGuard({
+  directory,
+  logger,
+  read = readDiskSpace,
+}: DiskGuardOptions): () => Promise<void> {
+  let reading: Promise<number> | undefined;
+  let readAt = -Infinity;
+  const readPercent = async () => {
+    try {
+      const { usedBytes, availableBytes } = await read(directory);
+      return (100 * usedBytes) / Math.max(1, usedBytes + availableBytes);
+    } catch (error) {
+      logger.warn({ err: error, directory }, 'the disk could not be read');
+      return 0;
+    }
+  };
+  return async () => {
+    if (reading === undefined || performance.now() - readAt > READING_MS) {
+      readAt = performance.now();
+      reading = readPercent();
+    }
+    const percent = await reading;
+    if (percent < FULL_PERCENT) return;
+    throw new ServiceError(
+      'unavailable',
+      `The disk of the data directory ${directory} is ${Math.floor(percent)} % full; new sessions are taken below ${FULL_PERCENT} %.`,
+    );
+  };
+}
+
+async function readDiskSpace(directory: string): Promise<DiskSpace> {
+  const { bsize, blocks, bfree, bavail } = await statfs(directory);
+  return { usedBytes: (blocks - bfree) * bsize, availableBytes: bavail * bsize };
+}
