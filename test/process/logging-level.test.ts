@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { expect, test } from '@jest/globals';
+import { test } from '@jest/globals';
 import { pino } from 'pino';
 import { followLoggingLevel } from '../../src/process/logging-level.js';
 import { openSqliteStore } from '../../src/store/sqlite.js';
