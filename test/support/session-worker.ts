@@ -1,9 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { heartbeat } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
-import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { createFaultTranslation } from '../../src/activities/failure.js';
 import type { Activities, CancelInput, OutcomeInput } from '../../src/activities/index.js';
@@ -14,8 +12,6 @@ import type { SessionWorkflow } from '../../src/workflows/index.js';
 import type { TestTemporal } from './temporal.js';
 
 export const BUNDLE = fileURLToPath(new URL('../../dist/workflow-bundle.js', import.meta.url));
-const PROJECT = fileURLToPath(new URL('../../', import.meta.url));
-const HISTORIES = fileURLToPath(new URL('../histories/', import.meta.url));
 
 export const exited = (exitCode: number): PhaseResult => ({
   kind: 'exited',
@@ -143,15 +139,3 @@ export async function runSession(
 }
 
 export type SessionHandle = WorkflowHandle<typeof SessionWorkflow>;
-
-/** With UPDATE_HISTORIES=1 keeps the history under test/histories, for every later version to replay. */
-export async function saveHistory(handle: SessionHandle, name: string): Promise<void> {
-  if (process.env['UPDATE_HISTORIES'] !== '1') return;
-  mkdirSync(HISTORIES, { recursive: true });
-  // Where and by which process it was made is nobody's business.
-  const json = historyToJSON(await handle.fetchHistory())
-    .replaceAll(PROJECT, './')
-    .replaceAll(/("identity": ?)"[^"]*"/g, '$1"worker"')
-    .replaceAll(/"\d+@[\w.-]+-([0-9a-f]{32})"/g, '"worker-$1"');
-  writeFileSync(`${HISTORIES}${name}.json`, json);
-}

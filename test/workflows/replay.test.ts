@@ -1,18 +1,16 @@
-import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
-import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { DefaultLogger, Runtime, Worker } from '@temporalio/worker';
+import { CURRENT, listHistories, readHistory } from '../support/histories.js';
 import { BUNDLE } from '../support/session-worker.js';
-
-const HISTORIES = new URL('../histories/', import.meta.url);
 
 Runtime.install({ logger: new DefaultLogger('ERROR') });
 
-describe('SessionWorkflow', () => {
-  const files = readdirSync(HISTORIES).filter((name) => name.endsWith('.json'));
+describe('the workflows', () => {
+  const histories = listHistories();
 
-  test('has a stored history of every ending', () => {
-    expect(files.map((name) => name.replace('.json', '')).sort()).toEqual([
+  test('have a stored history of every ending', () => {
+    const current = histories.filter((name) => name.startsWith(`${CURRENT}/`));
+    expect(current.map((name) => name.replace(`${CURRENT}/`, ''))).toEqual([
       'attached',
       'cancelled-in-queue',
       'claimed-to-stop',
@@ -25,18 +23,18 @@ describe('SessionWorkflow', () => {
       'native-before-launch',
       'queued',
       'refused-claim',
+      'retention/removed',
       'signal-after-launch',
       'signal-before-launch',
       'success',
     ]);
   });
 
-  test.each(files)('replays %s without a difference', async (name) => {
-    const json: unknown = JSON.parse(readFileSync(new URL(name, HISTORIES), 'utf8'));
-    const workflowId = `cfs-replay-${name.replace('.json', '')}`;
+  test.each(histories)('replay %s without a difference', async (name) => {
+    const workflowId = `cfs-replay-${name.replaceAll('/', '-')}`;
     await Worker.runReplayHistory(
       { workflowBundle: { codePath: BUNDLE } },
-      historyFromJSON(json),
+      readHistory(name),
       workflowId,
     );
   });

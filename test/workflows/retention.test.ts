@@ -1,18 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { createRetentionActivities } from '../../src/activities/retention.js';
 import { ensureRetentionSchedule } from '../../src/clients/retention-schedule.js';
 import { toRetentionSchedule, toSweepQueue } from '../../src/core/names.js';
 import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
-import { BUNDLE, saveHistory } from '../support/session-worker.js';
+import { saveHistory } from '../support/histories.js';
+import { BUNDLE } from '../support/session-worker.js';
 import { addPlannedSession, at, readAll } from '../support/store-builders.js';
 import { openTemporal, type TestTemporal } from '../support/temporal.js';
 import { waitFor } from '../support/wait.js';
 
-const HISTORY = new URL('../histories/retention/removed.json', import.meta.url);
 const PHASE = 'ansible-0';
 const silent = { info: () => undefined };
 
@@ -111,14 +109,5 @@ describe('RetentionWorkflow', () => {
     });
     await connection.close();
     await handle.delete();
-  });
-
-  test('replays its stored history without a difference', async () => {
-    expect(existsSync(HISTORY)).toBe(true);
-    await Worker.runReplayHistory(
-      { workflowBundle: { codePath: BUNDLE } },
-      historyFromJSON(JSON.parse(readFileSync(HISTORY, 'utf8'))),
-      'keelson-retention-replay',
-    );
   });
 });

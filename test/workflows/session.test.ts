@@ -7,13 +7,13 @@ import {
   jobLostSignal,
   statusQuery,
 } from '../../src/workflows/messages.js';
+import { saveHistory } from '../support/histories.js';
 import {
   aSession,
   beating,
   exited,
   noHosts,
   runSession,
-  saveHistory,
   type SessionScript,
 } from '../support/session-worker.js';
 import { openTemporal, type TestTemporal } from '../support/temporal.js';
