@@ -4,6 +4,7 @@ import { ServiceError } from '../core/errors.js';
 import type { ChangeFeed } from './changes.js';
 import type { StoreDialect } from './dialect.js';
 import { createGroupCommit } from './group-commit.js';
+import { provideMigrations } from './later-migrations.js';
 import { createMigrations } from './migrations.js';
 import type { Schema } from './schema.js';
 import type { Change } from './store.js';
@@ -65,10 +66,8 @@ async function migrate(writer: Connection, dialect: StoreDialect): Promise<void>
 async function migrateBy(connection: Connection, dialect: StoreDialect): Promise<void> {
   await connection.transaction().execute(async (db) => {
     await dialect.beforeMigration?.(db);
-    const migrator = new Migrator({
-      db,
-      provider: { getMigrations: () => Promise.resolve(createMigrations(dialect)) },
-    });
+    const provider = provideMigrations(db, createMigrations(dialect));
+    const migrator = new Migrator({ db, provider });
     const { error } = await migrator.migrateToLatest();
     if (error !== undefined) throw error as Error;
   });

@@ -7,7 +7,10 @@ import { addSweep } from './migration-sweep.js';
 import { createRetention } from './migration-retention.js';
 import { AT_ONCE } from './wish.js';
 
-/** Never change one that has been released: add another. */
+/**
+ * Never change one that has been released: add another. Each only adds, and what it adds has a default: the version before
+ * works on while this one migrates, and again when it is rolled back to.
+ */
 export function createMigrations(dialect: StoreDialect): Record<string, Migration> {
   return {
     '001-sessions': { up: (db) => createInitial(db as Kysely<unknown>, dialect) },
