@@ -35,7 +35,15 @@ export interface Cluster {
   log(name: string, phase: string): Promise<string>;
   phases(name: string): Promise<readonly PhaseBody[]>;
   temporalClient(): Promise<Client>;
+  /** An API and a worker more, with these variables of their own; not started yet. */
+  another(name: string, environment: Readonly<Record<string, string>>): Promise<Replica>;
   close(): Promise<void>;
+}
+
+export interface Replica {
+  readonly url: string;
+  readonly api: ManagedProcess;
+  readonly worker: ManagedProcess;
 }
 
 export interface Answer {
@@ -104,8 +112,28 @@ export async function startCluster({
     ...environment,
   };
   const url = `http://127.0.0.1:${apiPort}`;
-  const program = (name: string, file: string, isReady: () => Promise<boolean>) =>
-    manage(name, process.execPath, [join(DIST, file)], env, directory, isReady);
+  const replicas: Replica[] = [];
+  const createReplica = (suffix: string, at: string, environment: NodeJS.ProcessEnv): Replica => {
+    const program = (name: string, file: string, isReady: () => Promise<boolean>) =>
+      manage(
+        `${name}${suffix}`,
+        process.execPath,
+        [join(DIST, file)],
+        environment,
+        directory,
+        isReady,
+      );
+    const started = program('worker', 'worker.js', () =>
+      Promise.resolve(started.output().includes('worker started')),
+    );
+    const replica = {
+      url: at,
+      api: program('api', 'api/server.js', async () => (await fetch(`${at}/healthz/live`)).ok),
+      worker: started,
+    };
+    replicas.push(replica);
+    return replica;
+  };
   const temporal = manage(
     'temporal',
     parseConfig(process.env).temporal.cli,
@@ -114,10 +142,7 @@ export async function startCluster({
     directory,
     () => canConnect(temporalAddress),
   );
-  const api = program('api', 'api/server.js', async () => (await fetch(`${url}/healthz/live`)).ok);
-  const worker = program('worker', 'worker.js', () =>
-    Promise.resolve(worker.output().includes('worker started')),
-  );
+  const { api, worker } = createReplica('', url, env);
   let connection: Connection | undefined;
   const ask: Cluster['ask'] = async (method, path, body) => {
     const response = await fetch(`${url}${path}`, {
@@ -174,9 +199,18 @@ export async function startCluster({
       connection ??= await Connection.connect({ address: temporalAddress });
       return new Client({ connection });
     },
+    async another(name, own) {
+      const port = await findFreePort();
+      return createReplica(`-${name}`, `http://127.0.0.1:${port}`, {
+        ...env,
+        API_LISTEN: `127.0.0.1:${port}`,
+        ...own,
+      });
+    },
     async close() {
       await connection?.close();
-      for (const part of [worker, api, temporal]) await part.kill('SIGTERM');
+      const parts = replicas.flatMap((replica) => [replica.worker, replica.api]);
+      for (const part of [...parts, temporal]) await part.kill('SIGTERM');
       for (const host of hosts) await host.remove();
       inventory.remove();
       rmSync(directory, { recursive: true, force: true });

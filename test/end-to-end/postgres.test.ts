@@ -1,0 +1,160 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { findProcesses } from '../../scripts/lib/processes.mjs';
+import { startCluster, type Cluster, type Replica } from '../support/cluster.js';
+import { createLightSite, type LightSite } from '../support/light-site.js';
+import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
+import { waitFor } from '../support/wait.js';
+
+const PHASES = ['git-clone-0', 'inventory', 'ansible-0'];
+/** Enough that nobody takes them all but by a rare chance; then there are more. */
+const AT_ONCE = 4;
+
+describeWithPostgres('two APIs, two workers on machines of their own, one PostgreSQL', () => {
+  let server: PostgresServer;
+  let database: string;
+  let cluster: Cluster;
+  let replicas: readonly Replica[];
+  let site: LightSite;
+  let names: readonly string[] = [];
+
+  beforeAll(async () => {
+    server = await startPostgres();
+    database = await server.createDatabase();
+    const environment = {
+      DATABASE_URL: database,
+      MASTER_KEY_FILE: join(server.directory, 'master.key'),
+      SWEEP_INTERVAL: '1',
+    };
+    cluster = await startCluster({ hosts: ['node1'], environment });
+    const second = await cluster.another('2', { KEELSON_DATA: join(cluster.directory, 'data-2') });
+    await Promise.all([second.api.start(), second.worker.start()]);
+    replicas = [cluster, second];
+    site = await createLightSite(cluster);
+  }, 120_000);
+  afterAll(async () => {
+    site.close();
+    await cluster.close();
+    await server.close();
+  }, 60_000);
+
+  const listJobs = (machine: number) =>
+    readdirSync(join(cluster.directory, machine === 0 ? 'data' : 'data-2', 'jobs'));
+  const findMachine = (name: string) =>
+    [0, 1].findIndex((machine) => listJobs(machine).some((job) => job.startsWith(`cfs-${name}-`)));
+
+  /** Through the two APIs in turn, until each machine has some that wait in their playbooks. */
+  async function holdOnBoth(): Promise<void> {
+    while (names.length === 0 || new Set(names.map(findMachine)).size < 2) {
+      const more = Array.from({ length: AT_ONCE }, (_, index) => `s${names.length + index}`);
+      await site.hold(
+        more,
+        replicas.map(({ url }) => url),
+      );
+      names = [...names, ...more];
+    }
+  }
+
+  const readLog = async (replica: Replica | undefined, name: string, phase: string) => {
+    const response = await fetch(`${replica?.url}/v3/sessions/${name}/logs?phase=${phase}`);
+    return sha256(new Uint8Array(await response.arrayBuffer()));
+  };
+  const readJobLog = (name: string, phase: string) => {
+    const machine = findMachine(name);
+    const job = listJobs(machine).find((each) => each.startsWith(`cfs-${name}-`)) ?? '';
+    const data = machine === 0 ? 'data' : 'data-2';
+    return sha256(readFileSync(join(cluster.directory, data, 'jobs', job, 'logs', `${phase}.log`)));
+  };
+
+  async function expectWhole(name: string): Promise<void> {
+    const { status } = await cluster.waitUntilComplete(name, 120_000);
+    const { succeeded, reason, message } = status.session;
+    expect({ name, succeeded, why: [reason, message], runs: site.runs(name) }).toEqual({
+      name,
+      succeeded: 'true',
+      why: [null, null],
+      runs: 1,
+    });
+    for (const phase of PHASES) {
+      const job = readJobLog(name, phase);
+      const stored = await Promise.all(replicas.map((each) => readLog(each, name, phase)));
+      expect([name, phase, ...stored]).toEqual([name, phase, job, job]);
+    }
+  }
+
+  test('a log is followed on either API, whichever one took the session and hears its job', async () => {
+    await holdOnBoth();
+    const ended = [0, 1].map(
+      (machine) => names.find((name) => findMachine(name) === machine) ?? '',
+    );
+    const followers = ended.flatMap((name) => replicas.map((each) => follow(each.url, name)));
+    await Promise.all(followers.map(({ untilShown }) => untilShown('PLAY [localhost]')));
+
+    site.release(ended);
+    const bodies = await Promise.all(followers.map(({ body }) => body));
+
+    const expected = ended.flatMap((name) => {
+      const log = readJobLog(name, 'ansible-0');
+      return [log, log];
+    });
+    expect(bodies.map(sha256)).toEqual(expected);
+    for (const name of ended) await expectWhole(name);
+    names = names.filter((name) => !ended.includes(name));
+  }, 180_000);
+
+  test('a worker that is killed and a PostgreSQL that starts again cost time only', async () => {
+    const [first, ...others] = names;
+    await cluster.worker.kill();
+    const restarted = cluster.worker.start();
+    site.release([first ?? '']);
+    await restarted;
+    await server.stop();
+    site.release(others);
+    await server.start();
+
+    for (const name of names) await expectWhole(name);
+  }, 240_000);
+
+  test('new sessions run as before, and nothing is left behind', async () => {
+    await site.hold(['after'], [replicas[1]?.url ?? '']);
+    site.release(['after']);
+    await expectWhole('after');
+
+    const rows = await server.query(
+      `select job_id from staged_files union select job_id from resources
+        union select job_id from sessions where state <> 'complete'`,
+      database,
+    );
+    expect(rows).toEqual([]);
+    const marks = [0, 1].flatMap(listJobs).map((job) => `KEELSON_JOB=${job}`);
+    expect(marks.length).toBeGreaterThan(AT_ONCE);
+    expect(findProcesses({ marks })).toEqual([]);
+    const outputs = replicas.flatMap(({ api, worker }) => [api.output(), worker.output()]);
+    expect(outputs.flatMap((output) => output.match(/^.*"level":50.*$/gm) ?? [])).toEqual([]);
+  }, 120_000);
+});
+
+/** Reads as it comes. */
+function follow(url: string, name: string) {
+  const parts: Uint8Array[] = [];
+  const read = async () => {
+    const response = await fetch(`${url}/v3/sessions/${name}/logs?phase=ansible-0&follow=true`);
+    for await (const part of response.body ?? []) parts.push(part as Uint8Array);
+    return Buffer.concat(parts);
+  };
+  const body = read();
+  return {
+    body,
+    untilShown: (text: string) =>
+      waitFor(() => Buffer.concat(parts).includes(text), {
+        timeoutMs: 60_000,
+        what: `"${text}" in the log of ${name} at ${url}`,
+      }),
+  };
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
