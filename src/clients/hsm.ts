@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { ServiceError } from '../core/errors.js';
 import {
   parseComponents,
@@ -10,6 +9,7 @@ import {
 } from './hardware-state.js';
 import { fetchJson } from './http.js';
 import type { HardwareClient } from './interfaces.js';
+import { readSetting, readToken } from './settings.js';
 
 export interface HsmOptions {
   /** `http://cray-smd/hsm/v2` */
@@ -30,8 +30,8 @@ export function createHsmClient(options: HsmOptions): HardwareClient {
     source: options.url,
     async fetchHardwareState(signal) {
       const [token, ca] = await Promise.all([
-        readToken(options.tokenFile),
-        readSetting('HSM_CA_FILE', options.caFile),
+        readToken({ variable: 'HSM_TOKEN_FILE', path: options.tokenFile, reason: 'INVENTORY' }),
+        readSetting({ variable: 'HSM_CA_FILE', path: options.caFile, reason: 'INVENTORY' }),
       ]);
       const rest = new AbortController();
       const fetch = (path: string) =>
@@ -74,25 +74,4 @@ function parseAnswers(url: string, groups: unknown, partitions: unknown, compone
     partitions: parsePartitions(partitions, complain),
     components: parseComponents(nodes, ['Components'], complain),
   };
-}
-
-async function readToken(path: string | undefined): Promise<string | undefined> {
-  const token = (await readSetting('HSM_TOKEN_FILE', path))?.trim();
-  if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return token;
-  throw new ServiceError('rejected', `HSM_TOKEN_FILE: ${path} does not hold a token.`, {
-    reason: 'INVENTORY',
-  });
-}
-
-async function readSetting(variable: string, path: string | undefined) {
-  if (path === undefined) return undefined;
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new ServiceError('rejected', `${variable}: ${path} cannot be read (${code}).`, {
-      reason: 'INVENTORY',
-      cause: error,
-    });
-  }
 }

@@ -15,19 +15,44 @@ export interface JsonRequest {
   /** Of the whole call, body included. */
   readonly timeoutSeconds: number;
   readonly maxBytes: number;
+  /** Default GET. */
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  /** Sent as JSON. */
+  readonly body?: unknown;
+  /** Further statuses, beside 2xx, that are an answer and no fault. */
+  readonly alsoAccepted?: readonly number[];
+}
+
+export interface JsonAnswer {
+  readonly status: number;
+  /** Undefined where there is no body. */
+  readonly body: unknown;
+}
+
+/** GETs a JSON document; only 200 is an answer. */
+export async function fetchJson(request: JsonRequest, signal: AbortSignal): Promise<unknown> {
+  const { status, body } = await exchangeJson(request, signal);
+  if (status !== 200) throw fault(request, 'rejected', `answered with status ${status}`);
+  if (body === undefined)
+    throw fault(request, 'rejected', 'answered with something that is not JSON');
+  return body;
 }
 
 /**
- * GETs a JSON document. No answer, a time-out or a 5xx is fault `unavailable`, worth repeating; every other answer but 200,
- * and a body that is too long or not JSON, is `rejected`. The signal's own reason is thrown as it is.
+ * Sends a request once. No answer, a time-out or a 5xx is fault `unavailable`: it may have acted all the same. Every other
+ * answer but 2xx and what is accepted beside it, and a body that is too long or not JSON, is `rejected`. The signal's own
+ * reason is thrown as it is.
  */
-export async function fetchJson(request: JsonRequest, signal: AbortSignal): Promise<unknown> {
+export async function exchangeJson(request: JsonRequest, signal: AbortSignal): Promise<JsonAnswer> {
   signal.throwIfAborted();
   const deadline = AbortSignal.timeout(request.timeoutSeconds * 1000);
   try {
     const response = await send(request, AbortSignal.any([signal, deadline]));
-    requireOk(request, response);
-    return parseJson(request, await readBody(request, response));
+    const status = response.statusCode ?? 0;
+    const body = await readBody(request, response);
+    const isAccepted = (status >= 200 && status < 300) || request.alsoAccepted?.includes(status);
+    if (isAccepted !== true) throw refuse(request, status, body);
+    return { status, body: body.length === 0 ? undefined : parseJson(request, body) };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof ServiceError) throw error;
@@ -38,30 +63,45 @@ export async function fetchJson(request: JsonRequest, signal: AbortSignal): Prom
 }
 
 function send(request: JsonRequest, signal: AbortSignal): Promise<IncomingMessage> {
-  const { url, token, ca } = request;
+  const { url, token, ca, method = 'GET' } = request;
+  const content = request.body === undefined ? undefined : JSON.stringify(request.body);
   const start = url.startsWith('https:') ? requestHttps : requestHttp;
   const headers = {
-    accept: 'application/json',
+    accept: 'application/json, application/problem+json',
+    ...(content === undefined
+      ? {}
+      : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) }),
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
   };
   return new Promise((resolve, reject) => {
-    start(url, { headers, signal, agent: false, ...(ca === undefined ? {} : { ca }) })
+    start(url, { method, headers, signal, agent: false, ...(ca === undefined ? {} : { ca }) })
       .on('response', resolve)
       .on('error', reject)
-      .end();
+      .end(content);
   });
 }
 
-function requireOk(request: JsonRequest, response: IncomingMessage): void {
-  const status = response.statusCode ?? 0;
-  if (status === 200) return;
-  response.destroy();
+function refuse(request: JsonRequest, status: number, body: Buffer): ServiceError {
   const isWorthRepeating = status >= 500 || status === 408 || status === 429;
-  throw fault(
+  return fault(
     request,
     isWorthRepeating ? 'unavailable' : 'rejected',
-    `answered with status ${status}`,
+    `answered with status ${status}${readDetail(body)}`,
   );
+}
+
+const MAX_DETAIL = 200;
+
+/** What a problem document says, whatever media type it comes in; nothing of any other body. */
+function readDetail(body: Buffer): string {
+  try {
+    const problem = JSON.parse(body.toString('utf8')) as Record<string, unknown> | null;
+    const said = [problem?.['detail'], problem?.['message'], problem?.['title']];
+    const text = said.find((each): each is string => typeof each === 'string' && each !== '');
+    return text === undefined ? '' : ` (${text.slice(0, MAX_DETAIL)})`;
+  } catch {
+    return '';
+  }
 }
 
 async function readBody(request: JsonRequest, response: IncomingMessage): Promise<Buffer> {

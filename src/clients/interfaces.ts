@@ -1,3 +1,4 @@
+import type { Image, ImageJob } from '../core/image.js';
 import type { HardwareState } from '../core/inventory.js';
 import type { SessionStart } from '../core/session-start.js';
 import type { WorkflowState } from '../core/sweep.js';
@@ -21,6 +22,39 @@ export interface HardwareClient {
   fetchHardwareState(signal: AbortSignal): Promise<HardwareState>;
   /** For messages: `http://cray-smd/hsm/v2`. */
   readonly source: string;
+}
+
+/** The image management service. What it cannot do is a fault with reason IMAGE_PREPARE; a 404 of a removal is done. */
+export interface ImageClient {
+  /** For messages: `http://cray-ims`. */
+  readonly source: string;
+  findImage(id: string, signal: AbortSignal): Promise<Image | undefined>;
+  /** The id of the key record of this name and text, made where there is none. */
+  ensureKey(
+    key: { readonly name: string; readonly publicKey: string },
+    signal: AbortSignal,
+  ): Promise<string>;
+  /** Ids of all key records of this name. */
+  findKeys(name: string, signal: AbortSignal): Promise<readonly string[]>;
+  removeKey(id: string, signal: AbortSignal): Promise<void>;
+  /** The oldest job of this container, image and result, made where there is none. */
+  ensureJob(job: NewImageJob, signal: AbortSignal): Promise<ImageJob>;
+  /** All jobs of this container, oldest first. */
+  findJobs(container: string, signal: AbortSignal): Promise<readonly ImageJob[]>;
+  getJob(
+    job: { readonly id: string; readonly container: string },
+    signal: AbortSignal,
+  ): Promise<ImageJob | undefined>;
+  removeJob(id: string, signal: AbortSignal): Promise<void>;
+}
+
+export interface NewImageJob {
+  readonly imageId: string;
+  readonly resultName: string;
+  readonly keyId: string;
+  /** Names whose job it is; unique for a session. */
+  readonly container: string;
+  readonly requireDkms: boolean;
 }
 
 /** What the API asks of Temporal. Deadlines on every call; no answer: fault `unavailable`. */

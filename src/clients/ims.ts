@@ -1,0 +1,184 @@
+import { z } from 'zod';
+import { ServiceError } from '../core/errors.js';
+import type { Image, ImageJob } from '../core/image.js';
+import { exchangeJson, type JsonAnswer, type JsonRequest } from './http.js';
+import type { ImageClient, NewImageJob } from './interfaces.js';
+import { readSetting, readToken } from './settings.js';
+
+export interface ImsOptions {
+  /** With its prefix, if it has one: `http://cray-ims`, `https://api.example.org/apis/ims/v3`. */
+  readonly url: string;
+  readonly tokenFile?: string;
+  readonly caFile?: string;
+  /** Of each call. */
+  readonly timeoutSeconds: number;
+}
+
+const SERVICE = 'The image management service';
+/** A list of every job ever made, at about 2 KiB each. */
+const MAX_BYTES = 64 * 1024 * 1024;
+/** Seen from pods; a service without Kubernetes has it too. */
+const NETWORK = 'cluster.local';
+
+const statuses = [
+  ...['creating', 'fetching_image', 'fetching_recipe', 'waiting_for_repos'],
+  ...['building_image', 'packaging_artifacts', 'waiting_on_user', 'error', 'success'],
+] as const satisfies readonly string[];
+
+const imageAnswer = z.object({ id: z.string(), name: z.string() });
+const keyAnswer = z.object({ id: z.string(), name: z.string(), public_key: z.string() });
+const address = z.object({ host: z.string(), port: z.int() });
+const jobAnswer = z.object({
+  id: z.string(),
+  created: z.string(),
+  status: z.enum(statuses as unknown as readonly [ImageJob['status'], ...ImageJob['status'][]]),
+  artifact_id: z.string(),
+  resultant_image_id: z.string().nullish(),
+  image_root_archive_name: z.string(),
+  ssh_containers: z
+    .array(
+      z.object({
+        name: z.string().nullish(),
+        connection_info: z.record(z.string(), address).nullish(),
+      }),
+    )
+    .nullish(),
+});
+
+type JobAnswer = z.output<typeof jobAnswer>;
+
+/**
+ * IMS over its unprefixed, v2 or v3 paths, which are alike for all that is used here. It makes a second record for every
+ * repeated POST, so what is made is looked for first; a POST is sent once in a call, and the next call looks again.
+ */
+export function createImsClient(options: ImsOptions): ImageClient {
+  const call = (path: string, signal: AbortSignal, more: Partial<JsonRequest> = {}) =>
+    callIms(options, path, signal, more);
+  const listJobs = async (container: string, signal: AbortSignal) => {
+    const { body } = await call('jobs', signal);
+    return parse(options, 'jobs', z.array(jobAnswer), body)
+      .filter((job) => findContainer(job, container) !== undefined)
+      .sort(byAge);
+  };
+  const listKeys = async (name: string, signal: AbortSignal) => {
+    const { body } = await call('public-keys', signal);
+    return parse(options, 'public-keys', z.array(keyAnswer), body).filter(
+      (key) => key.name === name,
+    );
+  };
+  const remove = async (path: string, signal: AbortSignal) => {
+    await call(path, signal, { method: 'DELETE', alsoAccepted: [404] });
+  };
+  return {
+    source: options.url,
+
+    async findImage(id, signal): Promise<Image | undefined> {
+      const path = `images/${encodeURIComponent(id.toLowerCase())}`;
+      const { status, body } = await call(path, signal, { alsoAccepted: [404] });
+      return status === 404 ? undefined : parse(options, path, imageAnswer, body);
+    },
+
+    async ensureKey({ name, publicKey }, signal) {
+      const isSame = (key: { public_key: string }) => key.public_key.trim() === publicKey.trim();
+      const found = (await listKeys(name, signal)).find(isSame);
+      if (found !== undefined) return found.id;
+      const body = { name, public_key: publicKey };
+      const answer = await call('public-keys', signal, { method: 'POST', body });
+      return parse(options, 'public-keys', keyAnswer, answer.body).id;
+    },
+
+    findKeys: async (name, signal) => (await listKeys(name, signal)).map(({ id }) => id),
+
+    removeKey: (id, signal) => remove(`public-keys/${encodeURIComponent(id)}`, signal),
+
+    async ensureJob(job, signal) {
+      const found = (await listJobs(job.container, signal)).find(
+        (each) =>
+          each.artifact_id === job.imageId && each.image_root_archive_name === job.resultName,
+      );
+      if (found !== undefined) return toImageJob(found, job.container);
+      const { body } = await call('jobs', signal, { method: 'POST', body: toJobBody(job) });
+      return toImageJob(parse(options, 'jobs', jobAnswer, body), job.container);
+    },
+
+    findJobs: async (container, signal) =>
+      (await listJobs(container, signal)).map((job) => toImageJob(job, container)),
+
+    async getJob({ id, container }, signal) {
+      const path = `jobs/${encodeURIComponent(id)}`;
+      const { status, body } = await call(path, signal, { alsoAccepted: [404] });
+      if (status === 404) return undefined;
+      return toImageJob(parse(options, path, jobAnswer, body), container);
+    },
+
+    removeJob: (id, signal) => remove(`jobs/${encodeURIComponent(id)}`, signal),
+  };
+}
+
+async function callIms(
+  { url, tokenFile, caFile, timeoutSeconds }: ImsOptions,
+  path: string,
+  signal: AbortSignal,
+  more: Partial<JsonRequest>,
+): Promise<JsonAnswer> {
+  const reason = 'IMAGE_PREPARE';
+  const [token, ca] = await Promise.all([
+    readToken({ variable: 'IMS_TOKEN_FILE', path: tokenFile, reason }),
+    readSetting({ variable: 'IMS_CA_FILE', path: caFile, reason }),
+  ]);
+  const request: JsonRequest = {
+    ...{ url: `${url}/${path}`, service: SERVICE, reason, timeoutSeconds, maxBytes: MAX_BYTES },
+    ...(token === undefined ? {} : { token }),
+    ...(ca === undefined ? {} : { ca }),
+    ...more,
+  };
+  return exchangeJson(request, signal);
+}
+
+/** `require_dkms` is sent only where it is wanted: absent means what IMS is set to. */
+function toJobBody({ imageId, resultName, keyId, container, requireDkms }: NewImageJob) {
+  return {
+    job_type: 'customize',
+    image_root_archive_name: resultName,
+    artifact_id: imageId,
+    public_key_id: keyId,
+    ssh_containers: [{ name: container, jail: true }],
+    ...(requireDkms ? { require_dkms: true } : {}),
+  };
+}
+
+function toImageJob(job: JobAnswer, container: string): ImageJob {
+  const reached = findContainer(job, container)?.connection_info?.[NETWORK];
+  return {
+    id: job.id,
+    imageId: job.artifact_id,
+    status: job.status,
+    ...(reached === undefined ? {} : { address: reached }),
+    ...(typeof job.resultant_image_id === 'string' ? { resultId: job.resultant_image_id } : {}),
+  };
+}
+
+function findContainer({ ssh_containers: containers }: JobAnswer, name: string) {
+  return containers?.find((container) => container.name === name);
+}
+
+/** The oldest first. IMS writes local time, with an offset or without; without one it is UTC. */
+function byAge(left: JobAnswer, right: JobAnswer): number {
+  return toTime(left.created) - toTime(right.created);
+}
+
+function toTime(text: string): number {
+  return Date.parse(/(?:Z|[+-]\d\d:?\d\d)$/i.test(text) ? text : `${text}Z`);
+}
+
+function parse<T>({ url }: ImsOptions, path: string, schema: z.ZodType<T>, body: unknown): T {
+  const parsed = schema.safeParse(body);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const where = [path, ...(issue?.path ?? [])].join('.');
+  throw new ServiceError(
+    'rejected',
+    `${SERVICE} at ${url} gave an unusable answer: ${where}: ${issue?.message ?? 'not as described'}.`,
+    { reason: 'IMAGE_PREPARE' },
+  );
+}

@@ -1,0 +1,152 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createImsClient } from '../../src/clients/ims.js';
+import type { ImageClient } from '../../src/clients/interfaces.js';
+import { startIms, type ImsStandIn } from '../support/ims-stand-in.js';
+
+const IMAGE = '7c0a1f9e-0f6d-4a5c-9a51-1c2d3e4f5a6b';
+const never = new AbortController().signal;
+const aJob = {
+  imageId: IMAGE,
+  resultName: 'compute_cfs_a',
+  keyId: 'key',
+  container: 'cfs-a-0123abcd.deadbeef',
+  requireDkms: false,
+};
+
+describe.each(['', '/v2', '/v3', '/apis/ims/v3'])('IMS at prefix "%s"', (prefix) => {
+  let ims: ImsStandIn;
+  let client: ImageClient;
+  beforeEach(async () => {
+    ims = await startIms(prefix);
+    client = createImsClient({ url: ims.url, timeoutSeconds: 30 });
+  });
+  afterEach(() => ims.close());
+
+  test('finds an image, whatever else its record holds, and none where there is none', async () => {
+    ims.images.set(IMAGE, { id: IMAGE, name: 'compute', link: null, metadata: {}, arch: 'x86_64' });
+    expect(await client.findImage(IMAGE, never)).toEqual({ id: IMAGE, name: 'compute' });
+    expect(await client.findImage(IMAGE.toUpperCase(), never)).toMatchObject({ id: IMAGE });
+    expect(await client.findImage('00000000-0000-4000-8000-000000000000', never)).toBeUndefined();
+  });
+
+  test('makes a key once, also where the answer was lost', async () => {
+    const key = { name: 'cfs_a_cfs-a-0123abcd_deadbeef', publicKey: 'ecdsa-sha2-nistp256 AAAA a' };
+    ims.disturb('POST public-keys', 'lost');
+    await expect(client.ensureKey(key, never)).rejects.toMatchObject({ fault: 'unavailable' });
+    const id = await client.ensureKey(key, never);
+    expect(await client.ensureKey(key, never)).toBe(id);
+    expect([...ims.keys.keys()]).toEqual([id]);
+    expect(await client.findKeys(key.name, never)).toEqual([id]);
+    await client.removeKey(id, never);
+    await client.removeKey(id, never);
+    expect(ims.keys.size).toBe(0);
+  });
+
+  test('makes a job once, with where it will be reached', async () => {
+    ims.disturb('POST jobs', 'lost', 'problem');
+    await expect(client.ensureJob(aJob, never)).rejects.toMatchObject({ fault: 'unavailable' });
+    const job = await client.ensureJob(aJob, never);
+    expect(job).toEqual({
+      id: job.id,
+      imageId: IMAGE,
+      status: 'creating',
+      address: { host: `cray-ims-${job.id}-service.ims.svc.cluster.local`, port: 22 },
+    });
+    expect([...ims.jobs.values()]).toMatchObject([
+      {
+        job_type: 'customize',
+        artifact_id: IMAGE,
+        image_root_archive_name: 'compute_cfs_a',
+        public_key_id: 'key',
+        ssh_containers: [{ name: aJob.container, jail: true }],
+      },
+    ]);
+    expect([...ims.jobs.values()][0]).not.toHaveProperty('require_dkms');
+  });
+
+  test('tells jobs of one session apart by image and result, and takes the oldest of equals', async () => {
+    const first = await client.ensureJob({ ...aJob, requireDkms: true }, never);
+    const other = await client.ensureJob({ ...aJob, resultName: 'other' }, never);
+    const foreign = await client.ensureJob(
+      { ...aJob, container: 'cfs-b-0123abcd.deadbeef' },
+      never,
+    );
+    const twice = { ...ims.jobs.get(first.id), id: 'twice', created: '2026-01-01T00:00:00+02:00' };
+    ims.jobs.set('twice', twice);
+    expect((await client.ensureJob(aJob, never)).id).toBe('twice');
+    const found = await client.findJobs(aJob.container, never);
+    expect(found.map(({ id }) => id)).toEqual(['twice', first.id, other.id]);
+    expect(ims.jobs.get(first.id)).toMatchObject({ require_dkms: true });
+    for (const { id } of [...found, foreign]) await client.removeJob(id, never);
+    await client.removeJob(first.id, never);
+    expect(ims.jobs.size).toBe(0);
+  });
+
+  test('follows a job to its result, and to nothing where it is gone', async () => {
+    const { id } = await client.ensureJob(aJob, never);
+    const record = ims.jobs.get(id);
+    ims.jobs.set(id, { ...record, status: 'packaging_artifacts', resultant_image_id: 'result' });
+    const job = await client.getJob({ id, container: aJob.container }, never);
+    expect(job).toMatchObject({ status: 'packaging_artifacts', resultId: 'result' });
+    ims.jobs.delete(id);
+    expect(await client.getJob({ id, container: aJob.container }, never)).toBeUndefined();
+  });
+});
+
+describe('IMS', () => {
+  let ims: ImsStandIn;
+  let directory: string;
+  beforeEach(async () => {
+    ims = await startIms();
+    directory = mkdtempSync(join(tmpdir(), 'keelson-ims-'));
+  });
+  afterEach(async () => {
+    await ims.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  test.each([
+    ['problem', 'Internal Server Error'],
+    ['message', 'Internal Server Error'],
+  ] as const)('that fails with a %s is away, and is quoted', async (how, said) => {
+    const client = createImsClient({ url: ims.url, timeoutSeconds: 30 });
+    ims.disturb('GET images', how);
+    await expect(client.findImage(IMAGE, never)).rejects.toMatchObject({
+      fault: 'unavailable',
+      reason: 'IMAGE_PREPARE',
+      message: expect.stringContaining(`answered with status 500 (${said})`),
+    });
+  });
+
+  test('that answers something else is refused, and the member named', async () => {
+    const client = createImsClient({ url: ims.url, timeoutSeconds: 30 });
+    ims.images.set(IMAGE, { id: IMAGE, name: 7 });
+    await expect(client.findImage(IMAGE, never)).rejects.toMatchObject({
+      fault: 'rejected',
+      message: expect.stringContaining(`images/${IMAGE}.name`),
+    });
+  });
+
+  test('gets the token as its file has it now, which no message shows', async () => {
+    const tokenFile = join(directory, 'token');
+    writeFileSync(tokenFile, 'first-token\n');
+    const client = createImsClient({ url: ims.url, tokenFile, timeoutSeconds: 30 });
+    await client.findImage(IMAGE, never);
+    writeFileSync(tokenFile, 'second-token\n');
+    ims.disturb('GET images', 'problem');
+    const error = await client.findImage(IMAGE, never).catch((caught: unknown) => caught);
+    expect(String(error)).not.toContain('second-token');
+    expect(ims.requests.map(({ authorization }) => authorization)).toEqual([
+      'Bearer first-token',
+      'Bearer second-token',
+    ]);
+  });
+
+  test('that says nothing is away after the time of a call', async () => {
+    const client = createImsClient({ url: 'http://127.0.0.1:9', timeoutSeconds: 1 });
+    await expect(client.findImage(IMAGE, never)).rejects.toMatchObject({ fault: 'unavailable' });
+  });
+});

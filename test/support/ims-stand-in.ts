@@ -1,0 +1,142 @@
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface ImsRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly authorization: string | undefined;
+}
+
+type Records = Map<string, Record<string, unknown>>;
+
+/** The paths of IMS that a configuration service calls, with its records, over loopback; no job does anything by itself. */
+export interface ImsStandIn {
+  readonly url: string;
+  readonly images: Records;
+  readonly keys: Records;
+  readonly jobs: Records;
+  readonly requests: ImsRequest[];
+  /** What the next requests of this kind get; `lost`: acted on, and the connection is cut instead of an answer. */
+  disturb(request: string, ...how: readonly ('lost' | 'problem' | 'message')[]): void;
+  close(): Promise<void>;
+}
+
+export async function startIms(prefix = ''): Promise<ImsStandIn> {
+  const images: Records = new Map();
+  const keys: Records = new Map();
+  const jobs: Records = new Map();
+  const kinds: Record<string, Records> = { images, 'public-keys': keys, jobs };
+  const requests: ImsRequest[] = [];
+  const disturbances = new Map<string, ('lost' | 'problem' | 'message')[]>();
+  const server = createServer((request, response) => {
+    void answer(request, response);
+  });
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
+    const { method = 'GET', url = '' } = request;
+    const parts: Buffer[] = [];
+    for await (const part of request as AsyncIterable<Buffer>) parts.push(part);
+    const path = url.slice(prefix.length);
+    requests.push({ method, path, authorization: request.headers.authorization });
+    const [, kind = '', id] = path.split('/');
+    const how = disturbances.get(`${method} ${kind}`)?.shift();
+    if (how === 'problem') {
+      send(response, 500, 'application/problem+json', {
+        status: 500,
+        title: 'Internal Server Error',
+        errors: ['the Kubernetes API refused'],
+      });
+      return;
+    }
+    if (how === 'message') {
+      send(response, 500, 'application/json', { message: 'Internal Server Error' });
+      return;
+    }
+    const records = kinds[kind];
+    if (!url.startsWith(prefix) || records === undefined) {
+      refuse(response, 404, 'no such URL');
+      return;
+    }
+    const done = act(records, method, kind, id, Buffer.concat(parts).toString());
+    if (how === 'lost') request.socket.destroy();
+    else if (done === undefined) refuse(response, 404, `${kind} ${id ?? ''} is not known`);
+    else send(response, done.status, 'application/json', done.body);
+  };
+  const act = (
+    records: Records,
+    method: string,
+    kind: string,
+    id: string | undefined,
+    text: string,
+  ): { status: number; body?: unknown } | undefined => {
+    if (method === 'POST') {
+      const given = JSON.parse(text) as Record<string, unknown>;
+      const record = kind === 'jobs' ? toJob(given) : { ...given, ...toStamp() };
+      records.set(String(record['id']), record);
+      return { status: 201, body: record };
+    }
+    if (id === undefined) return { status: 200, body: [...records.values()] };
+    if (!records.has(id)) return undefined;
+    if (method === 'DELETE') {
+      records.delete(id);
+      return { status: 204 };
+    }
+    return { status: 200, body: records.get(id) };
+  };
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${prefix}`,
+    images,
+    keys,
+    jobs,
+    requests,
+    disturb(request, ...how) {
+      disturbances.set(request, [...how]);
+    },
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+let made = 0;
+
+/** Local time without an offset, as the current server writes it. */
+function toStamp() {
+  made += 1;
+  const at = new Date(Date.UTC(2026, 0, 1, 0, 0, made)).toISOString().replace('Z', '123');
+  return { id: randomUUID(), created: at };
+}
+
+function toJob(given: Record<string, unknown>): Record<string, unknown> {
+  const { id, created } = toStamp();
+  const [container] = given['ssh_containers'] as Record<string, unknown>[];
+  return {
+    ...given,
+    ...{ id, created, status: 'creating', resultant_image_id: null, arch: 'x86_64' },
+    ssh_containers: [
+      {
+        ...container,
+        status: 'pending',
+        connection_info: {
+          'cluster.local': { host: `cray-ims-${id}-service.ims.svc.cluster.local`, port: 22 },
+          customer_access: { host: `${id}.ims.cmn.shasta.local`, port: 22 },
+        },
+      },
+    ],
+  };
+}
+
+function send(response: ServerResponse, status: number, type: string, body?: unknown): void {
+  response.writeHead(status, { 'content-type': type });
+  response.end(body === undefined ? '' : JSON.stringify(body));
+}
+
+function refuse(response: ServerResponse, status: number, detail: string): void {
+  send(response, status, 'application/problem+json', { status, title: 'Not Found', detail });
+}
