@@ -13,6 +13,7 @@ import {
   type ProcessIdentity,
 } from '../runner/process-identity.js';
 import { searchAttributes } from '../workflows/messages.js';
+import { isUnreadable, openDevServerFile } from './dev-server-file.js';
 import type { Logger } from './logger.js';
 
 const READY_MS = 30_000;
@@ -26,8 +27,9 @@ export interface DevServer {
 }
 
 /**
- * A Temporal dev server as a child process: all it knows is in one file of the data directory. One that a killed service left
- * behind is ended first; one that dies is started again, as sessions and their jobs go on meanwhile.
+ * A Temporal dev server as a child process: all it knows is in one file of the data directory, which is replaced where it
+ * cannot read it. One that a killed service left behind is ended first; one that dies is started again, as sessions and their
+ * jobs go on meanwhile.
  */
 export async function startDevServer(
   { cli, namespace, port, uiPort }: TemporalConfig,
@@ -38,21 +40,19 @@ export async function startDevServer(
   const identityFile = join(dataDirectory, 'temporal-server.json');
   await endFormerServer(identityFile, logger);
   const chosen = {
-    port: port === 0 ? await findFreePort() : port,
-    ui: uiPort === 0 ? await findFreePort() : uiPort,
+    port: await findPort(port, 'TEMPORAL_PORT'),
+    ui: await findPort(uiPort, 'TEMPORAL_UI_PORT'),
   };
-  const args = toArguments(namespace, chosen, join(dataDirectory, 'temporal.db'));
+  const file = await openDevServerFile(cli, dataDirectory, logger);
+  const args = toArguments(namespace, chosen, file.path);
   const address = `127.0.0.1:${chosen.port}`;
-  let server = await launch(cli, args, identityFile);
-  try {
-    await Promise.race([
-      waitUntilReady(address, namespace),
-      server.exit.then(() => failStart(server.stderr())),
-    ]);
-  } catch (error) {
-    await stop(server);
-    throw error;
-  }
+  const begin = () => launchUntilReady(cli, args, identityFile, { address, namespace });
+  let server = await begin().catch((error: unknown) => {
+    const { message } = error as Error;
+    if (!isUnreadable(message)) throw error;
+    file.setAside(message);
+    return begin();
+  });
   logger.info({ address, pid: server.child.pid }, 'temporal dev server started');
   const closing = new AbortController();
   const isClosing = () => closing.signal.aborted;
@@ -82,6 +82,25 @@ interface Launched {
   readonly child: ChildProcess;
   readonly exit: Promise<unknown>;
   readonly stderr: () => string;
+}
+
+async function launchUntilReady(
+  cli: string,
+  args: readonly string[],
+  identityFile: string,
+  { address, namespace }: { readonly address: string; readonly namespace: string },
+): Promise<Launched> {
+  const server = await launch(cli, args, identityFile);
+  try {
+    await Promise.race([
+      waitUntilReady(address, namespace),
+      server.exit.then(() => failStart(server.stderr())),
+    ]);
+    return server;
+  } catch (error) {
+    await stop(server);
+    throw error;
+  }
 }
 
 async function launch(
@@ -189,9 +208,12 @@ function keepTail(child: ChildProcess): () => string {
   return () => tail.trim();
 }
 
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
+/** A free one for 0. Whoever has taken the one that is wanted would answer in the server's place. */
+async function findPort(wanted: number, variable: string): Promise<number> {
+  const server = createServer().listen(wanted, '127.0.0.1');
+  await once(server, 'listening').catch((cause: unknown) => {
+    throw new Error(`${variable}: port ${wanted} is taken, or may not be used.`, { cause });
+  });
   const { port } = server.address() as AddressInfo;
   server.close();
   await once(server, 'close');

@@ -4,7 +4,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { stringify } from 'yaml';
 import { findProcesses } from '../../scripts/lib/processes.mjs';
 import { createRepository, type Repository } from '../support/git-repository.js';
@@ -38,8 +38,8 @@ beforeAll(async () => {
   });
   url = `http://127.0.0.1:${await findFreePort()}`;
 }, 60_000);
+afterEach(() => stop('SIGTERM'));
 afterAll(async () => {
-  await stop('SIGTERM');
   await host.remove();
   for (const repository of [layer, inventory]) repository.remove();
   rmSync(directory, { recursive: true, force: true });
@@ -47,15 +47,8 @@ afterAll(async () => {
 
 test('a service that is stopped in the middle of a session ends it when it is started again', async () => {
   await start();
-  await ask('PUT', '/v3/configurations/one', {
-    layers: [{ clone_url: layer.url, commit: layer.commit, playbook: 'site.yml' }],
-    additional_inventory: { clone_url: inventory.url, commit: inventory.commit },
-  });
-  await ask('POST', '/v3/sessions', {
-    name: 'kept',
-    configuration_name: 'one',
-    target: { definition: 'repo' },
-  });
+  await configure();
+  await post('kept');
   await waitFor(() => readRuns() === 'kept\n', { timeoutMs: 30_000, what: 'the playbook to run' });
   const { job } = await find();
   await stop('SIGTERM');
@@ -73,6 +66,35 @@ test('a service that is stopped in the middle of a session ends it when it is st
     readFileSync(join(data(), 'jobs', job, 'logs', 'ansible-0.log'), 'utf8'),
   );
 }, 120_000);
+
+test('a session whose Temporal has lost its file goes on under a new one', async () => {
+  await start();
+  rmSync(join(directory, 'go'), { force: true });
+  await configure();
+  await post('moved');
+  await waitFor(() => readRuns().includes('moved'), { timeoutMs: 30_000, what: 'the playbook' });
+  const { job } = await find('moved');
+  await stop('SIGTERM');
+  writeFileSync(join(data(), 'temporal.db'), 'not what it was');
+
+  await start();
+  writeFileSync(join(directory, 'go'), '');
+  await waitFor(async () => (await find('moved')).status === 'complete', { timeoutMs: 90_000 });
+  expect(await find('moved')).toMatchObject({ succeeded: 'true', reason: null, job });
+  expect(readRuns().match(/moved/g)).toHaveLength(1);
+}, 180_000);
+
+const configure = () =>
+  ask('PUT', '/v3/configurations/one', {
+    layers: [{ clone_url: layer.url, commit: layer.commit, playbook: 'site.yml' }],
+    additional_inventory: { clone_url: inventory.url, commit: inventory.commit },
+  });
+const post = (name: string) =>
+  ask('POST', '/v3/sessions', {
+    name,
+    configuration_name: 'one',
+    target: { definition: 'repo' },
+  });
 
 const data = () => join(directory, 'data');
 const readRuns = () => {
@@ -119,8 +141,8 @@ async function stop(signal: NodeJS.Signals): Promise<void> {
   expect(await gone).toEqual([0, null]);
 }
 
-async function find() {
-  const session = (await ask('GET', '/v3/sessions/kept')) as {
+async function find(name = 'kept') {
+  const session = (await ask('GET', `/v3/sessions/${name}`)) as {
     status: { session: Record<'job' | 'status' | 'phase' | 'succeeded', string> };
   };
   return session.status.session;

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -70,5 +72,46 @@ describe('startDevServer', () => {
     expect(readPid()).not.toBe(orphan);
     expect(await isGone(orphan)).toBe(true);
     await server.close();
+  });
+
+  test('keeps its file, but for one that it cannot read, or that another version has made', async () => {
+    const lines: object[] = [];
+    const logger = pino(
+      { level: 'warn' },
+      { write: (line) => void lines.push(JSON.parse(line) as object) },
+    );
+    const readId = async () => {
+      const server = await startDevServer(configure(0), directory, logger);
+      const connection = await Connection.connect({ address: server.address });
+      const { namespaceInfo } = await connection.workflowService.describeNamespace({
+        namespace: 'default',
+      });
+      await connection.close();
+      await server.close();
+      return namespaceInfo?.id;
+    };
+    const garbage = randomBytes(20_000);
+    writeFileSync(join(directory, 'temporal.db'), garbage);
+    const first = await readId();
+    const file = join(directory, 'temporal.db.old');
+    expect(readFileSync(file)).toEqual(garbage);
+    expect(lines).toMatchObject([{ file, why: expect.stringContaining('not a database') }]);
+
+    expect(await readId()).toBe(first);
+    writeFileSync(join(directory, 'temporal-version'), 'Server 1.0.0\n');
+    expect(await readId()).not.toBe(first);
+    expect(lines.slice(1)).toMatchObject([
+      { file, why: expect.stringContaining('made by Server 1.0.0') },
+    ]);
+  }, 90_000);
+
+  test('fails where its port is taken, whoever answers there', async () => {
+    const taken = createServer().listen(0, '127.0.0.1');
+    await once(taken, 'listening');
+    const { port } = taken.address() as AddressInfo;
+    await expect(startDevServer(configure(port), directory, silent)).rejects.toThrow(
+      `TEMPORAL_PORT: port ${port} is taken`,
+    );
+    taken.close();
   });
 });

@@ -1,0 +1,56 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { Logger } from './logger.js';
+
+/** What SQLite says of a file that is not its own, is damaged, or has other tables than the server expects. */
+const UNREADABLE = /not a database|malformed|no such (table|column)/;
+const VERSION_MS = 10_000;
+
+/** All that a Temporal dev server knows; the service itself loses nothing with it, as the sweep gives sessions new workflows. */
+export interface DevServerFile {
+  readonly path: string;
+  /** The next server begins with a new one; the last that was set aside is kept beside it. */
+  setAside(why: string): void;
+}
+
+/** One that another version of the server has made is set aside: it may start on it, and fail later. */
+export async function openDevServerFile(
+  cli: string,
+  directory: string,
+  logger: Logger,
+): Promise<DevServerFile> {
+  const path = join(directory, 'temporal.db');
+  const setAside = (why: string) => {
+    for (const suffix of ['', '-wal', '-shm', '-journal']) {
+      rmSync(`${path}.old${suffix}`, { force: true });
+      if (existsSync(path + suffix)) renameSync(path + suffix, `${path}.old${suffix}`);
+    }
+    logger.warn(
+      { file: `${path}.old`, why },
+      'the file of the temporal dev server is set aside; sessions that are not complete get new workflows',
+    );
+  };
+  const versionFile = join(directory, 'temporal-version');
+  const version = await readVersion(cli);
+  const former = existsSync(versionFile) ? readFileSync(versionFile, 'utf8').trim() : version;
+  if (former !== version && existsSync(path)) setAside(`made by ${former}, not by ${version}`);
+  writeFileSync(versionFile, `${version}\n`);
+  return { path, setAside };
+}
+
+/** Whether the server ended because of its file, and not because of its port or a full disk. */
+export function isUnreadable(output: string): boolean {
+  return UNREADABLE.test(output);
+}
+
+/** Of the server in the program: `temporal version 1.5.1 (Server 1.29.1, UI 2.42.1)`. */
+async function readVersion(cli: string): Promise<string> {
+  try {
+    const { stdout } = await promisify(execFile)(cli, ['--version'], { timeout: VERSION_MS });
+    return /Server [\w.-]+/.exec(stdout)?.[0] ?? stdout.trim();
+  } catch (cause) {
+    throw new Error(`TEMPORAL_CLI: ${cli} cannot be started. Run npm run setup.`, { cause });
+  }
+}
