@@ -18,6 +18,10 @@ const folders = {
   store: { deny: ['workflows', 'activities', 'runner', 'clients', 'api', 'cli'] },
   clients: { deny: ['activities', 'runner', 'store', 'api', 'cli'] },
   activities: { deny: ['api', 'cli'], typesOnly: ['workflows', 'runner', 'store', 'clients'] },
+  metrics: {
+    deny: ['workflows', 'runner', 'clients', 'api', 'cli'],
+    typesOnly: ['store', 'activities', 'process'],
+  },
   api: { deny: ['workflows', 'activities', 'runner', 'cli'], typesOnly: ['store', 'clients'] },
 };
 

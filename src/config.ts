@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
@@ -13,6 +14,7 @@ export interface Config {
   readonly sources: SourceConfig;
   readonly masterKeyFile: string;
   readonly sweepSeconds: number;
+  readonly metrics: MetricsConfig;
   /** Absent: the option `logging_level` decides. */
   readonly logLevel?: string;
 }
@@ -44,6 +46,16 @@ export interface ApiConfig {
     | { readonly kind: 'tokens'; readonly file: string }
     | { readonly kind: 'loopback' };
   readonly maxBodyBytes: number;
+}
+
+/** Where they are told, without a token. */
+export interface MetricsConfig {
+  /** Of the API; absent: on its own address, to whoever may read. */
+  readonly api?: Address;
+  /** Of a worker that is a process of its own; absent: nowhere. */
+  readonly worker?: Address;
+  /** What Temporal's SDK counts in the worker; absent: nowhere. */
+  readonly temporal?: Address;
 }
 
 export interface TemporalConfig {
@@ -131,6 +143,12 @@ export const VARIABLES = {
     'YAML with `groups`, `partitions`, `components` in HSM’s terms, instead of an HSM',
   SWEEP_INTERVAL:
     'seconds between two looks at what no workflow puts right: sessions without one, leftovers; default 60',
+  METRICS_LISTEN:
+    'host:port that tells the API’s metrics, without a token; default: `/metrics` of the API’s address',
+  WORKER_METRICS_LISTEN:
+    'host:port that tells the metrics of `npm run worker`; default: nowhere; in `npm start` the API tells them',
+  TEMPORAL_METRICS_LISTEN:
+    'address:port that tells what Temporal’s SDK counts in the worker; default: nowhere',
   LOG_LEVEL: 'debug, info, warn or error; default: the option `logging_level`, as it changes',
 } as const;
 
@@ -159,6 +177,7 @@ export function parseConfig(environment: Environment): Config {
     sources: parseSources(get),
     masterKeyFile: get('MASTER_KEY_FILE') ?? join(dataDirectory, 'master.key'),
     sweepSeconds: parseInteger('SWEEP_INTERVAL', get('SWEEP_INTERVAL') ?? '60', 1),
+    metrics: parseMetrics(get),
     ...optional('logLevel', parseLogLevel(get('LOG_LEVEL'))),
   };
 }
@@ -242,6 +261,23 @@ function parseRunner(get: Get, environment: Environment, dataDirectory: string):
 function parseKind(text: string): RunnerConfig['kind'] {
   if (text === 'local' || text === 'none') return text;
   throw new Error(`RUNNER: "${text}" is not local or none.`);
+}
+
+function parseMetrics(get: Get): MetricsConfig {
+  const read = (name: Variable) => {
+    const text = get(name);
+    return text === undefined ? undefined : parseAddress(name, text);
+  };
+  const temporal = read('TEMPORAL_METRICS_LISTEN');
+  if (temporal !== undefined && isIP(temporal.host) === 0)
+    throw new Error(
+      `TEMPORAL_METRICS_LISTEN: "${temporal.host}" is not an IP address, which Temporal's SDK needs.`,
+    );
+  return {
+    ...optional('api', read('METRICS_LISTEN')),
+    ...optional('worker', read('WORKER_METRICS_LISTEN')),
+    ...optional('temporal', temporal),
+  };
 }
 
 function parseSources(get: Get): SourceConfig {

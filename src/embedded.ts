@@ -3,8 +3,10 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startApi } from './api/server.js';
 import { parseConfig, type Config } from './config.js';
+import { observeStore } from './metrics/store-metrics.js';
 import { startDevServer } from './process/dev-server.js';
 import { createLogger, type Logger } from './process/logger.js';
+import { createProcessMetrics } from './process/metrics.js';
 import { isProgram, runService, type Service } from './process/run.js';
 import { installRuntime } from './process/runtime.js';
 import { openStore } from './store/open.js';
@@ -31,8 +33,9 @@ export async function startEmbedded(config: Config, logger: Logger): Promise<Ser
   try {
     const temporal =
       config.runner.kind === 'none' ? undefined : await findTemporal(config, logger, open);
-    const store = await open(openStore(config.database, logger));
-    const shared = { config, store, logger };
+    const registry = createProcessMetrics(config.dataDirectory);
+    const store = observeStore(await open(openStore(config.database, logger)), registry);
+    const shared = { config, store, logger, registry };
     const api = await open(startApi({ ...shared, ...temporal }));
     const worker =
       temporal === undefined
@@ -82,7 +85,7 @@ async function main(): Promise<void> {
   const config = parseConfig(process.env);
   const logger = createLogger('keelson', config.logLevel);
   await runService(() => {
-    installRuntime(logger);
+    installRuntime(logger, config.metrics.temporal);
     return startEmbedded(config, logger);
   }, logger);
 }

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { Registry } from 'prom-client';
 import { createActivities, pickControls, pickObservers } from './activities/index.js';
 import { createFaultTranslation } from './activities/failure.js';
 import { toJobToken } from './api/job-token.js';
@@ -8,9 +9,12 @@ import { createOrchestrator } from './clients/temporal.js';
 import { registerSearchAttributes } from './clients/temporal-setup.js';
 import { parseConfig, toUrl, type Config } from './config.js';
 import { toControlQueue, toMachineQueue, toTaskQueue } from './core/names.js';
+import { observeStore } from './metrics/store-metrics.js';
+import { createWorkerMetrics } from './metrics/worker-metrics.js';
 import { readMachineId, readMasterKey } from './process/keys.js';
 import { createLogger, type Logger } from './process/logger.js';
 import { followLoggingLevel } from './process/logging-level.js';
+import { createProcessMetrics, serveMetrics } from './process/metrics.js';
 import { findInterpreter } from './process/python.js';
 import { startRetention } from './process/retention.js';
 import { isProgram, runService, type Service } from './process/run.js';
@@ -25,6 +29,7 @@ export interface WorkerDependencies {
   readonly config: Config;
   readonly store: Store;
   readonly logger: Logger;
+  readonly registry: Registry;
   readonly temporalAddress: string;
   /** Where jobs reach the API. */
   readonly jobUrl: string;
@@ -67,7 +72,12 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
     retentionSeconds: config.runner.jobRetentionSeconds,
     machine,
   });
-  const shared = toWorkerOptions(connection, namespace, config.runner.maxWatchedJobs);
+  const { maxWatchedJobs } = config.runner;
+  const metrics = createWorkerMetrics(dependencies.registry, maxWatchedJobs);
+  const shared = {
+    ...toWorkerOptions(connection, namespace, maxWatchedJobs),
+    interceptors: { activity: [createFaultTranslation(), metrics.interceptor] },
+  };
   const workers = await Promise.all([
     Worker.create({
       ...shared,
@@ -93,6 +103,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
     orchestrator,
     logger,
     intervalSeconds: config.sweepSeconds,
+    observer: metrics.sweep,
     worker: { ...shared, ...locateWorkflows() },
   });
   workers.push(sweeping.worker);
@@ -138,7 +149,6 @@ function toWorkerOptions(connection: NativeConnection, namespace: string, maxWat
     activityTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 2, maximum: 10 },
     shutdownGraceTime: SHUTDOWN_GRACE,
     shutdownForceTime: SHUTDOWN_FORCE,
-    interceptors: { activity: [createFaultTranslation()] },
   } as const satisfies Partial<WorkerOptions>;
 }
 
@@ -158,13 +168,18 @@ async function main(): Promise<void> {
     const { address } = config.temporal;
     if (address === undefined)
       throw new Error('TEMPORAL_ADDRESS: a worker of its own needs a Temporal service.');
-    installRuntime(logger);
-    const store = await openStore(config.database, logger);
+    installRuntime(logger, config.metrics.temporal);
+    const registry = createProcessMetrics(config.dataDirectory);
+    const store = observeStore(await openStore(config.database, logger), registry);
     const jobUrl = config.api.jobUrl ?? toUrl(config.api.jobListen ?? config.api.listen);
-    const worker = await startWorker({ config, store, logger, temporalAddress: address, jobUrl });
+    const shared = { config, store, logger, registry };
+    const worker = await startWorker({ ...shared, temporalAddress: address, jobUrl });
+    const { worker: metricsAddress } = config.metrics;
+    const metrics = metricsAddress && (await serveMetrics(registry, metricsAddress, logger));
     return {
       ...worker,
       async close() {
+        await metrics?.close();
         await worker.close();
         await store.close();
       },

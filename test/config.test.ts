@@ -23,6 +23,7 @@ describe('parseConfig', () => {
       database: { kind: 'sqlite', path: 'data/keelson.db' },
       masterKeyFile: 'data/master.key',
       sweepSeconds: 60,
+      metrics: {},
       api: {
         listen: { host: '127.0.0.1', port: 8080 },
         auth: { kind: 'loopback' },
@@ -129,6 +130,20 @@ describe('parseConfig', () => {
     expect(config.api.jobUrl).toBe('http://api:8080');
   });
 
+  test('takes an address for each of the metrics', () => {
+    const config = parseConfig({
+      METRICS_LISTEN: '0.0.0.0:9100',
+      WORKER_METRICS_LISTEN: 'localhost:9101',
+      TEMPORAL_METRICS_LISTEN: '[::1]:9102',
+    });
+
+    expect(config.metrics).toEqual({
+      api: { host: '0.0.0.0', port: 9100 },
+      worker: { host: 'localhost', port: 9101 },
+      temporal: { host: '::1', port: 9102 },
+    });
+  });
+
   test('finds temporal on the path before the cache', () => {
     writeFileSync(join(directory, 'temporal'), '');
 
@@ -184,6 +199,9 @@ describe('parseConfig', () => {
     ['HSM_TOKEN_FILE', '/nowhere'],
     ['HSM_CA_FILE', '/nowhere'],
     ['INVENTORY_FILE', '/nowhere'],
+    ['METRICS_LISTEN', '9100'],
+    ['WORKER_METRICS_LISTEN', 'x:'],
+    ['TEMPORAL_METRICS_LISTEN', 'localhost:9464'],
     ['LOG_LEVEL', 'verbose'],
   ])('refuses %s=%s and names it', (name, value) => {
     expect(() => parseConfig({ [name]: value })).toThrow(new RegExp(`^${name}: `));

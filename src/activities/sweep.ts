@@ -23,8 +23,14 @@ export interface SweepDependencies {
   readonly now: () => string;
   /** Most leftovers that one sweep removes. */
   readonly limit: number;
+  readonly observer?: SweepObserver;
   /** A machine that no worker has told of for so long is gone, and its jobs with it; 0 = never. */
   readonly machineLostSeconds: number;
+}
+
+export interface SweepObserver {
+  onAct(act: SweepActKind): void;
+  onEnd(report: SweepReport): void;
 }
 
 export interface SweepOptions {
@@ -56,6 +62,16 @@ export interface SweepReport {
  */
 export async function sweep(
   dependencies: SweepDependencies,
+  options: SweepOptions,
+  signal: AbortSignal,
+): Promise<SweepReport> {
+  const report = await performSweep(dependencies, options, signal);
+  dependencies.observer?.onEnd(report);
+  return report;
+}
+
+async function performSweep(
+  dependencies: SweepDependencies,
   { dryRun }: SweepOptions,
   signal: AbortSignal,
 ): Promise<SweepReport> {
@@ -67,6 +83,7 @@ export async function sweep(
   const entries: SweepEntry[] = [];
   const perform: Perform = async (entry, act) => {
     if (!dryRun) await act();
+    if (!dryRun) dependencies.observer?.onAct(entry.act);
     entries.push(entry);
     dependencies.logger.info({ ...entry, dryRun }, 'sweep');
   };

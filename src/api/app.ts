@@ -6,11 +6,13 @@ import { addMethodRefusals } from './methods.js';
 import { refuseForeignPages } from './origin.js';
 import { answerProblem, createProblemHandler } from './problem.js';
 import { createRequestLog } from './request-log.js';
+import { createRequestMetrics } from './request-metrics.js';
 import { addConfigurationRoutes } from './routes/configurations.js';
 import { addConfigurationRoutesV2 } from './routes/configurations-v2.js';
 import { addOptionRoutes } from './routes/options.js';
 import { addResultRoutes } from './routes/results.js';
 import { createJobRoutes } from './routes/jobs.js';
+import { addMetricsRoute } from './routes/metrics.js';
 import { addReleaseRoute } from './routes/release.js';
 import { addServiceRoutes } from './routes/service.js';
 import { addStreamRoutes } from './routes/streams.js';
@@ -30,6 +32,7 @@ export function createApp(deps: ApiDependencies): Hono<ApiEnv> {
   app.onError(createProblemHandler(deps.logger));
   app.notFound((c) => answerProblem(c, 404, `There is nothing at ${c.req.path}.`));
   app.use('*', createRequestLog(deps.logger));
+  if (deps.metrics !== undefined) app.use('*', createRequestMetrics(deps.metrics));
   if (deps.serveJobs ?? true) app.route('/', createJobRoutes(deps));
   app.use('*', createAuthentication(deps.auth));
   if (deps.auth.kind === 'open') app.use('*', refuseForeignPages(deps.auth.anyName));
@@ -55,6 +58,7 @@ function createApi(deps: ApiDependencies): OpenAPIHono<ApiEnv> {
   addResultRoutes(api, deps);
   addStreamRoutes(api, deps);
   addReleaseRoute(api, deps);
+  if (deps.registry !== undefined) addMetricsRoute(api, deps.registry);
   api.openAPIRegistry.registerComponent('securitySchemes', 'token', {
     type: 'http',
     scheme: 'bearer',

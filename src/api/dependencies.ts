@@ -1,5 +1,7 @@
 import type { Env } from 'hono';
+import type { Registry } from 'prom-client';
 import type { GitClient, Orchestrator } from '../clients/interfaces.js';
+import type { ApiMetrics } from '../metrics/api-metrics.js';
 import type { EventStreams } from './event-stream.js';
 import type { Store } from '../store/store.js';
 
@@ -47,6 +49,10 @@ export interface ApiDependencies {
   readonly streams?: EventStreams;
   /** Whether the public address also serves what jobs call; default true. */
   readonly serveJobs?: boolean;
+  /** Absent: nothing is counted. */
+  readonly metrics?: ApiMetrics;
+  /** What `/metrics` tells; absent: it is told elsewhere. */
+  readonly registry?: Pick<Registry, 'metrics' | 'contentType'>;
   /** Throws where there is no room for another session. */
   readonly requireRoom?: () => Promise<void>;
 }

@@ -1,22 +1,16 @@
-import { statfs } from 'node:fs/promises';
 import { ServiceError } from '../core/errors.js';
+import type { DiskSpace } from '../process/disk-space.js';
 import type { Logger } from './dependencies.js';
 
 const FULL_PERCENT = 95;
 /** Requests that come meanwhile are judged by one reading. */
 const READING_MS = 1000;
 
-export interface DiskSpace {
-  readonly usedBytes: number;
-  /** For us; what the system keeps for root is not. */
-  readonly availableBytes: number;
-}
-
 export interface DiskGuardOptions {
   /** On the disk that is watched. */
   readonly directory: string;
   readonly logger: Logger;
-  readonly read?: (directory: string) => Promise<DiskSpace>;
+  readonly read: (directory: string) => Promise<DiskSpace>;
 }
 
 /**
@@ -26,7 +20,7 @@ export interface DiskGuardOptions {
 export function createDiskGuard({
   directory,
   logger,
-  read = readDiskSpace,
+  read,
 }: DiskGuardOptions): () => Promise<void> {
   let reading: Promise<number> | undefined;
   let readAt = -Infinity;
@@ -51,9 +45,4 @@ export function createDiskGuard({
       `The disk of the data directory ${directory} is ${Math.floor(percent)} % full; new sessions are taken below ${FULL_PERCENT} %.`,
     );
   };
-}
-
-async function readDiskSpace(directory: string): Promise<DiskSpace> {
-  const { bsize, blocks, bfree, bavail } = await statfs(directory);
-  return { usedBytes: (blocks - bfree) * bsize, availableBytes: bavail * bsize };
 }

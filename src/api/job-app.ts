@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import { answerProblem, createProblemHandler } from './problem.js';
 import { createRequestLog } from './request-log.js';
+import { createRequestMetrics } from './request-metrics.js';
 import { createJobRoutes, type JobDependencies } from './routes/jobs.js';
 
 /** What jobs call, and nothing else, for an address of its own. */
@@ -9,6 +10,7 @@ export function createJobApp(deps: JobDependencies): Hono {
   app.onError(createProblemHandler(deps.logger));
   app.notFound((c) => answerProblem(c, 404, `There is nothing at ${c.req.path}.`));
   app.use('*', createRequestLog(deps.logger));
+  if (deps.metrics !== undefined) app.use('*', createRequestMetrics(deps.metrics));
   app.route('/', createJobRoutes(deps));
   return app;
 }

@@ -1,22 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { serve } from '@hono/node-server';
+import type { Registry } from 'prom-client';
 import { createOrchestrator } from '../clients/temporal.js';
-import {
-  parseConfig,
-  readVersion,
-  toUrl,
-  type Address,
-  type ApiConfig,
-  type Config,
-} from '../config.js';
+import { parseConfig, readVersion, type ApiConfig, type Config } from '../config.js';
 import { toTaskQueue } from '../core/names.js';
+import { addDispatchMetrics, createApiMetrics } from '../metrics/api-metrics.js';
+import { addSessionMetrics } from '../metrics/session-metrics.js';
+import { observeStore } from '../metrics/store-metrics.js';
+import { readDiskSpace } from '../process/disk-space.js';
 import { readMasterKey } from '../process/keys.js';
+import { listen } from '../process/listen.js';
 import { createLogger, type Logger } from '../process/logger.js';
 import { followLoggingLevel } from '../process/logging-level.js';
+import { createProcessMetrics, serveMetrics } from '../process/metrics.js';
 import { isProgram, runService, type Service } from '../process/run.js';
 import { createGitSource } from '../process/sources.js';
 import { openStore } from '../store/open.js';
@@ -26,6 +23,8 @@ import { parseTokens, type Auth } from './auth.js';
 import { createDiskGuard } from './disk-guard.js';
 import { createDispatcher } from './dispatch.js';
 import { createEventStreams, type EventStreams } from './event-stream.js';
+
+export { listen } from '../process/listen.js';
 
 const STREAM_END_MS = 1_000;
 
@@ -39,6 +38,7 @@ export interface ApiServiceDependencies {
   readonly config: Config;
   readonly store: Store;
   readonly logger: Logger;
+  readonly registry: Registry;
   /** Absent where nothing is started. */
   readonly temporalAddress?: string;
   readonly uiUrl?: string;
@@ -46,7 +46,7 @@ export interface ApiServiceDependencies {
 
 /** Listens, and hands what was accepted to Temporal. */
 export async function startApi(dependencies: ApiServiceDependencies): Promise<ApiService> {
-  const { config, store, logger, temporalAddress, uiUrl } = dependencies;
+  const { config, store, logger, registry, temporalAddress, uiUrl } = dependencies;
   const now = () => new Date().toISOString();
   const orchestrator =
     temporalAddress === undefined
@@ -57,6 +57,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
           taskQueue: toTaskQueue(await store.deploymentId()),
         });
   const { jobListen, jobUrl, publicUrl } = config.api;
+  const metricsAddress = config.metrics.api;
   const streams = createEventStreams();
   const shared = {
     store,
@@ -72,8 +73,14 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
     newSuffix: () => randomBytes(4).toString('hex'),
     isExternal: config.runner.kind === 'none',
     serveJobs: jobListen === undefined,
-    requireRoom: createDiskGuard({ directory: config.dataDirectory, logger }),
+    requireRoom: createDiskGuard({
+      directory: config.dataDirectory,
+      logger,
+      read: readDiskSpace,
+    }),
     streams,
+    metrics: createApiMetrics(registry),
+    ...(metricsAddress === undefined ? { registry } : {}),
     ...(uiUrl === undefined ? {} : { uiUrl }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
   };
@@ -82,6 +89,9 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
   if (orchestrator === undefined) await warnOfWishes(store, logger);
   const dispatcher = orchestrator && createDispatcher({ store, orchestrator, logger, now });
   dispatcher?.start();
+  addSessionMetrics(registry, store, logger);
+  if (dispatcher !== undefined) addDispatchMetrics(registry, () => dispatcher.health());
+  const metrics = metricsAddress && (await serveMetrics(registry, metricsAddress, logger));
   const unfollow = config.logLevel === undefined ? followLoggingLevel(store, logger) : undefined;
   logger.info({ url: api.url }, 'api started');
   return {
@@ -90,7 +100,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
     async close() {
       unfollow?.();
       await endStreams(streams);
-      await Promise.all([api.close(), jobs?.close()]);
+      await Promise.all([api.close(), jobs?.close(), metrics?.close()]);
       await dispatcher?.close();
       await orchestrator?.close();
     },
@@ -120,37 +130,6 @@ function readAuth({ auth }: ApiConfig, logger: Logger): Auth {
   return { kind: 'open', anyName: auth.kind === 'none' };
 }
 
-interface Listener {
-  readonly url: string;
-  close(): Promise<void>;
-}
-
-/** Also what tests listen with. */
-export async function listen(
-  app: { fetch: Parameters<typeof serve>[0]['fetch'] },
-  address: Address,
-): Promise<Listener> {
-  const server = serve({
-    fetch: app.fetch,
-    hostname: address.host,
-    port: address.port,
-    // Long lists of ids come in the request line.
-    serverOptions: { maxHeaderSize: 80 * 1024 },
-  });
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: toUrl({ ...address, port }),
-    async close() {
-      const closed = once(server, 'close');
-      server.close();
-      // Followers of logs stay as long as we let them.
-      if ('closeAllConnections' in server) server.closeAllConnections();
-      await closed;
-    },
-  };
-}
-
 async function main(): Promise<void> {
   const config = parseConfig(process.env);
   const logger = createLogger('api', config.logLevel);
@@ -158,9 +137,10 @@ async function main(): Promise<void> {
     const address = config.runner.kind === 'none' ? undefined : config.temporal.address;
     if (address === undefined && config.runner.kind !== 'none')
       throw new Error('TEMPORAL_ADDRESS: an API of its own needs a Temporal service.');
-    const store = await openStore(config.database, logger);
+    const registry = createProcessMetrics(config.dataDirectory);
+    const store = observeStore(await openStore(config.database, logger), registry);
     const temporal = address === undefined ? {} : { temporalAddress: address };
-    const api = await startApi({ config, store, logger, ...temporal });
+    const api = await startApi({ config, store, logger, registry, ...temporal });
     return {
       ...api,
       async close() {

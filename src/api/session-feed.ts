@@ -1,5 +1,6 @@
 import type { Session } from '../core/session.js';
 import type { HostChanges, HostCursor, PhaseRecord, Store } from '../store/store.js';
+import type { ApiMetrics } from '../metrics/api-metrics.js';
 import { createLatch, type Latch } from './watch.js';
 
 /** Larger pieces of a log are read by each follower for itself: whoever is so far behind has few who read along. */
@@ -39,7 +40,10 @@ interface Topic {
 }
 
 /** One subscription for all followers of a process, and one read of what many of them want at the same time. */
-export function createSessionFeed(store: Store): SessionFeed {
+export function createSessionFeed(
+  store: Store,
+  metrics?: Pick<ApiMetrics, 'openFollower'>,
+): SessionFeed {
   const topics = new Map<string, Topic>();
   let unsubscribe: (() => void) | undefined;
 
@@ -67,6 +71,7 @@ export function createSessionFeed(store: Store): SessionFeed {
       const latch = createLatch();
       topic.latches.add(latch);
       subscribe();
+      const uncount = metrics?.openFollower();
       return {
         look: () => look(store, topic),
         readLog: (phase, offset, end) => readLog(store, topic, phase, offset, end),
@@ -75,7 +80,10 @@ export function createSessionFeed(store: Store): SessionFeed {
             store.hosts.changes(jobId, phase, after, HOSTS_PER_READ),
           ),
         next: (signal) => latch.next(signal),
-        close: () => leave(topic, latch),
+        close() {
+          uncount?.();
+          leave(topic, latch);
+        },
       };
     },
   };

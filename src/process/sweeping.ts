@@ -1,5 +1,6 @@
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import { createRetentionActivities } from '../activities/retention.js';
+import type { SweepObserver } from '../activities/sweep.js';
 import { createSweepActivities } from '../activities/sweep-activities.js';
 import type { Orchestrator } from '../clients/interfaces.js';
 import { toSweepQueue } from '../core/names.js';
@@ -11,6 +12,7 @@ export interface SweepingOptions {
   readonly orchestrator: Orchestrator;
   readonly logger: Logger;
   readonly intervalSeconds: number;
+  readonly observer: SweepObserver;
   /** Of the worker that sweeps. */
   readonly worker: Partial<WorkerOptions>;
 }
@@ -26,6 +28,7 @@ export async function startSweeping({
   orchestrator,
   logger,
   intervalSeconds,
+  observer,
   worker: options,
 }: SweepingOptions) {
   const deploymentId = await store.deploymentId();
@@ -46,7 +49,7 @@ export async function startSweeping({
     taskQueue: id,
     maxConcurrentActivityTaskExecutions: 2,
     activities: {
-      ...createSweepActivities({ store, orchestrator, logger, now }),
+      ...createSweepActivities({ store, orchestrator, logger, now, observer }),
       ...createRetentionActivities({ store, logger, now }),
     },
   });

@@ -17,6 +17,11 @@ export function createAdmissionStore(database: Database): AdmissionStore {
         const rows = await query.orderBy('queued_at').orderBy('job_id').execute();
         return new Map(rows.map(({ job_id: jobId }, index) => [jobId, index + 1]));
       }),
+    countQueued: () =>
+      database.read(async (db) => {
+        const query = db.selectFrom('sessions').select((eb) => eb.fn.countAll().as('count'));
+        return Number((await query.where(isQueued).executeTakeFirstOrThrow()).count);
+      }),
   };
 }
 

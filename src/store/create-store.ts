@@ -40,6 +40,7 @@ export async function createStore(dialect: StoreDialect): Promise<Store> {
       database.read(async (db) => {
         await sql`select 1`.execute(db);
       }),
+    ...(dialect.pool === undefined ? {} : { pool: dialect.pool }),
     async close() {
       feed.close();
       await database.close();

@@ -1,7 +1,7 @@
 import type { ColumnDataType, Dialect, Expression, Kysely, RawBuilder, SqlBool } from 'kysely';
 import type { ServiceError } from '../core/errors.js';
 import type { Schema } from './schema.js';
-import type { Change } from './store.js';
+import type { Change, PoolUse } from './store.js';
 
 /** All in which the databases differ. */
 export interface StoreDialect {
@@ -30,6 +30,7 @@ export interface StoreDialect {
   readonly announce?: (changes: readonly Change[]) => void;
   /** Calls back soon after others have committed. Returns how to stop. */
   readonly watch: (onChange: (change: Change) => void) => () => void;
+  readonly pool?: () => PoolUse;
   /** After the last commit. */
   readonly close?: () => Promise<void>;
 }

@@ -44,6 +44,12 @@ export function createPostgresDialect({
     toFault,
     announce: (changes) => notices.announce(changes),
     watch: (onChange) => notices.watch(onChange),
+    pool: () => ({
+      used: pool.totalCount - pool.idleCount,
+      idle: pool.idleCount,
+      max: pool.options.max,
+      waiting: pool.waitingCount,
+    }),
     close: () => notices.close(),
   };
 }

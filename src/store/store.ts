@@ -33,7 +33,17 @@ export interface Store {
   /** Calls the listener after commits, in this process at once, for those of others soon. Returns how to stop. */
   subscribe(listener: (change: Change) => void): () => void;
   ping(): Promise<void>;
+  /** Absent where there is no pool of connections. */
+  readonly pool?: () => PoolUse;
   close(): Promise<void>;
+}
+
+/** Connections, and what waits for one, at this moment. */
+export interface PoolUse {
+  readonly used: number;
+  readonly idle: number;
+  readonly max: number;
+  readonly waiting: number;
 }
 
 export type Change =
@@ -331,6 +341,7 @@ export interface AdmissionStore {
   admit(at: string): Promise<void>;
   /** Job id → place in the queue, from 1. */
   places(): Promise<ReadonlyMap<string, number>>;
+  countQueued(): Promise<number>;
 }
 
 /** What the sweeper asks, of sessions that are deleted too. */

@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { createDiskGuard, type DiskSpace } from '../../src/api/disk-guard.js';
+import { createDiskGuard } from '../../src/api/disk-guard.js';
+import { readDiskSpace, type DiskSpace } from '../../src/process/disk-space.js';
 import { completeSession, openService, type TestService } from './service.js';
 
 const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
@@ -50,7 +51,11 @@ describe('POST of a session', () => {
     const body = { name: 'a', configuration_name: 'debug_noop' };
     expect((await service.ask('POST', '/v3/sessions', body)).status).toBe(201);
     await expect(
-      createDiskGuard({ directory: `${tmpdir()}/not-there`, logger: silent })(),
+      createDiskGuard({
+        directory: `${tmpdir()}/not-there`,
+        logger: silent,
+        read: readDiskSpace,
+      })(),
     ).resolves.toBeUndefined();
   });
 });

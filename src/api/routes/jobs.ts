@@ -22,7 +22,7 @@ const MAX_WAIT_SECONDS = 25;
 const MAX_DELIVERIES = 64;
 const PATH = '/jobs/:job/phases/:phase';
 
-export type JobDependencies = Pick<ApiDependencies, 'store' | 'logger' | 'masterKey'>;
+export type JobDependencies = Pick<ApiDependencies, 'store' | 'logger' | 'masterKey' | 'metrics'>;
 
 /** The protocol between a job and the API. Every request may come again, late, or out of order. */
 export function createJobRoutes({ store, masterKey }: JobDependencies): Hono {

@@ -75,7 +75,7 @@ type ReadContext = Pick<Context<ApiEnv>, 'header' | 'body' | 'req'>;
 
 export function addStreamRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
   const { store, now, streams = createEventStreams() } = deps;
-  const feed = createSessionFeed(store);
+  const feed = createSessionFeed(store, deps.metrics);
   api.openapi(logs, async (c) => {
     const { phase, offset, follow } = c.req.valid('query');
     if (phase === undefined && offset !== undefined && offset > 0) {

@@ -44,6 +44,7 @@ export function admissionContract(stores: () => Stores): void {
           [idOf('d'), 2],
         ]),
       );
+      expect(await other.admission.countQueued()).toBe(2);
       await end(other, 'b');
       expect(await admitted(store, names)).toEqual(['a', 'b', 'c']);
       const [wish, ...more] = await store.sessions.takeWishes({

@@ -1,0 +1,42 @@
+/** What a scrape waits for at most; whoever scrapes gives up after 10 s or so. */
+const WAIT_MS = 2_000;
+
+export interface Reading<T> {
+  /** The last one, taken again when it is too old. Undefined: there is none, or the last try has failed. */
+  latest(): Promise<T | undefined>;
+}
+
+/** So that any number of scrapes cost one reading in so many milliseconds, and none waits for a source that is away. */
+export function createReading<T>(
+  read: () => Promise<T>,
+  maxAgeMs: number,
+  onError: (error: unknown) => void,
+): Reading<T> {
+  let value: T | undefined;
+  let readAt = -Infinity;
+  let running: Promise<void> | undefined;
+  const renew = async () => {
+    try {
+      value = await read();
+      readAt = performance.now();
+    } catch (error) {
+      value = undefined;
+      onError(error);
+    }
+    running = undefined;
+  };
+  return {
+    async latest() {
+      if (performance.now() - readAt > maxAgeMs) running ??= renew();
+      if (running !== undefined) await orAfter(running, WAIT_MS);
+      return value;
+    },
+  };
+}
+
+async function orAfter(work: Promise<void>, milliseconds: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => resolve(undefined), milliseconds);
+  await Promise.race([work, promise]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,100 @@
+import { Gauge, type Registry } from 'prom-client';
+import type { SessionCount, Store } from '../store/store.js';
+import { createReading } from './reading.js';
+
+/** A count of what is at work takes milliseconds; one of all that ended, seconds where there are a million. */
+const OPEN_AGE_MS = 5_000;
+const ENDED_AGE_MS = 60_000;
+
+interface Logger {
+  warn(fields: object, message: string): void;
+}
+
+/** What the database says of all sessions; the same from every API process. While it is away, these are absent. */
+export function addSessionMetrics(registry: Registry, store: Store, logger: Logger): void {
+  const onError = (error: unknown) => logger.warn({ err: error }, 'metrics could not be read');
+  const open = createReading(() => readOpen(store), OPEN_AGE_MS, onError);
+  const ended = createReading(() => readEnded(store), ENDED_AGE_MS, onError);
+  const add = (name: string, help: string, read: () => Promise<number | undefined>) =>
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      async collect() {
+        const value = await read();
+        if (value === undefined) this.remove();
+        else this.set(value);
+      },
+    });
+  addSessionCounts(registry, async () => {
+    const [now, before] = await Promise.all([open.latest(), ended.latest()]);
+    return [...toCounts(now), ...(before?.counts ?? []).map(toCompleteCount)];
+  });
+  add(
+    'keelson_sessions_queued',
+    'Sessions that wait for one of max_running_sessions places.',
+    async () => (await open.latest())?.queued,
+  );
+  add(
+    'keelson_dispatch_wishes_waiting',
+    'Starts, cancels and admissions that Temporal has not acknowledged yet.',
+    async () => (await open.latest())?.wishes,
+  );
+  add(
+    'keelson_log_stored_bytes',
+    'What all logs take in the database, compressed.',
+    async () => (await ended.latest())?.logBytes,
+  );
+  add('keelson_database_up', 'Whether the database answers.', async () =>
+    (await open.latest()) === undefined ? 0 : 1,
+  );
+}
+
+type OpenCounts = Awaited<ReturnType<typeof readOpen>>;
+
+interface Count {
+  readonly state: string;
+  readonly succeeded: string;
+  readonly reason: string;
+  readonly count: number;
+}
+
+function addSessionCounts(registry: Registry, read: () => Promise<readonly Count[]>): void {
+  new Gauge({
+    name: 'keelson_sessions',
+    help: 'Sessions that are not deleted, by state, and how they ended.',
+    labelNames: ['state', 'succeeded', 'reason'],
+    registers: [registry],
+    async collect() {
+      const counts = await read();
+      this.reset();
+      for (const { count, ...labels } of counts) this.set(labels, count);
+    },
+  });
+}
+
+async function readOpen({ sessions, admission }: Store) {
+  const [counts, queued, wishes] = await Promise.all([
+    sessions.countOpen(),
+    admission.countQueued(),
+    sessions.countWishes(),
+  ]);
+  return { ...counts, queued, wishes };
+}
+
+async function readEnded({ sessions, retention }: Store) {
+  return { counts: await sessions.countComplete(), logBytes: await retention.logStoreBytes() };
+}
+
+function toCounts(open: OpenCounts | undefined): readonly Count[] {
+  if (open === undefined) return [];
+  const unknown = { succeeded: 'none', reason: '' };
+  return [
+    { state: 'pending', ...unknown, count: open.pending },
+    { state: 'running', ...unknown, count: open.running },
+  ];
+}
+
+function toCompleteCount({ succeeded, reason, count }: SessionCount): Count {
+  return { state: 'complete', succeeded, reason: reason ?? '', count };
+}

@@ -1,0 +1,87 @@
+import { ApplicationFailure } from '@temporalio/common';
+import type { ActivityInterceptorsFactory } from '@temporalio/worker';
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { SweepActKind, SweepObserver } from '../activities/sweep.js';
+import { isServiceError } from '../core/errors.js';
+
+export interface WorkerMetrics {
+  readonly interceptor: ActivityInterceptorsFactory;
+  readonly sweep: SweepObserver;
+}
+
+const ACTS = { restart: 0, record: 0, lose: 0, remove: 0 } as const satisfies Record<
+  SweepActKind,
+  0
+>;
+/** One of these waits for each phase of a local job. */
+const OBSERVERS = ['gitClone', 'gitCloneHosts', 'inventory', 'ansible'];
+
+export function createWorkerMetrics(registry: Registry, maxWatchedJobs: number): WorkerMetrics {
+  const acts = new Counter({
+    name: 'keelson_sweep_acts_total',
+    help: 'What sweeps have put right.',
+    labelNames: ['act'],
+    registers: [registry],
+  });
+  for (const act of Object.keys(ACTS)) acts.inc({ act }, 0);
+  const sweeps = new Counter({
+    name: 'keelson_sweeps_total',
+    help: 'Sweeps of this process, by whether they came to their end.',
+    labelNames: ['end'],
+    registers: [registry],
+  });
+  for (const end of ['done', 'halted']) sweeps.inc({ end }, 0);
+  new Gauge({
+    name: 'keelson_jobs_watched_max',
+    help: 'Jobs that this worker watches at once at most: MAX_WATCHED_JOBS.',
+    registers: [registry],
+  }).set(maxWatchedJobs);
+  return {
+    interceptor: createInterceptor(registry),
+    sweep: {
+      onAct: (act) => acts.inc({ act }),
+      onEnd: ({ halted }) => sweeps.inc({ end: halted === undefined ? 'done' : 'halted' }),
+    },
+  };
+}
+
+/** Next to the activities, before their faults become Temporal's failures. */
+function createInterceptor(registry: Registry): ActivityInterceptorsFactory {
+  const watched = new Gauge({
+    name: 'keelson_jobs_watched',
+    help: 'Jobs that this worker watches now.',
+    registers: [registry],
+  });
+  const failures = new Counter({
+    name: 'keelson_activity_failures_total',
+    help: 'Attempts of activities that failed, by fault; `defect` is none of ours.',
+    labelNames: ['activity', 'fault'],
+    registers: [registry],
+  });
+  return ({ info: { activityType: activity } }) => ({
+    inbound: {
+      async execute(input, next) {
+        const isObserver = OBSERVERS.includes(activity);
+        if (isObserver) watched.inc();
+        try {
+          return await next(input);
+        } catch (error) {
+          const fault = toFaultLabel(error);
+          if (fault !== undefined) failures.inc({ activity, fault });
+          throw error;
+        } finally {
+          if (isObserver) watched.dec();
+        }
+      },
+    },
+  });
+}
+
+/** A cancel, or a worker that shuts down, is no failure. */
+function toFaultLabel(error: unknown): string | undefined {
+  if (isServiceError(error)) return error.fault;
+  if (!(error instanceof Error)) return 'defect';
+  if (['CancelledFailure', 'AbortError'].includes(error.name)) return undefined;
+  // Thrown by an activity that says itself when to come again; its type is the fault.
+  return error instanceof ApplicationFailure ? (error.type ?? 'defect') : 'defect';
+}

@@ -1,0 +1,34 @@
+import { Hono } from 'hono';
+import type { Registry } from 'prom-client';
+import { readVersion, type Address } from '../config.js';
+import { addDiskMetrics } from '../metrics/disk-metrics.js';
+import { createRegistry } from '../metrics/registry.js';
+import { readDiskSpace } from './disk-space.js';
+import { listen, type Listener } from './listen.js';
+import type { Logger } from './logger.js';
+
+/** What every process tells of itself; API and worker add theirs. */
+export function createProcessMetrics(dataDirectory: string): Registry {
+  const registry = createRegistry(readVersion());
+  addDiskMetrics(registry, () => readDiskSpace(dataDirectory));
+  return registry;
+}
+
+/** At an address of its own, where nobody is asked for a token. */
+export async function serveMetrics(
+  registry: Registry,
+  address: Address,
+  logger: Logger,
+): Promise<Listener> {
+  const app = new Hono();
+  app.onError((error, c) => {
+    logger.error({ err: error }, 'metrics could not be told');
+    return c.text('The log of the service says why.\n', 500);
+  });
+  app.get('/metrics', async (c) =>
+    c.body(await registry.metrics(), 200, { 'content-type': registry.contentType }),
+  );
+  const listener = await listen(app, address);
+  logger.info({ url: `${listener.url}/metrics` }, 'metrics are served');
+  return listener;
+}
