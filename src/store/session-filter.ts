@@ -9,6 +9,7 @@ import type { Connection } from './database.js';
 import type { StoreDialect } from './dialect.js';
 import type { Schema } from './schema.js';
 import type { SessionFilter } from './store.js';
+import { toTagTexts } from './tags.js';
 
 type Sessions = ExpressionBuilder<Schema, 'sessions'>;
 type JobIds = SelectQueryBuilder<Schema, 'sessions' | 'session_tags', { job_id: string }>;
@@ -51,8 +52,8 @@ function hasTag(eb: Sessions, key: string, value: string) {
       .selectFrom('session_tags')
       .select('session_tags.key')
       .whereRef('session_tags.job_id', '=', 'sessions.job_id')
-      .where('session_tags.key', '=', key)
-      .where('session_tags.value', '=', value),
+      .where('session_tags.key', 'in', toTagTexts(key))
+      .where('session_tags.value', 'in', toTagTexts(value)),
   );
 }
 
@@ -73,8 +74,8 @@ function listCandidates(db: Connection, filter: SessionFilter): readonly JobIds[
     db
       .selectFrom('session_tags')
       .select('job_id')
-      .where('key', '=', key)
-      .where('value', '=', value),
+      .where('key', 'in', toTagTexts(key))
+      .where('value', 'in', toTagTexts(value)),
   );
   if (createdFrom === undefined && createdUntil === undefined) return tagged;
   const created = db

@@ -9,8 +9,11 @@ import { planFilter } from './session-filter.js';
 import { patchSession } from './session-patch.js';
 import { toOutcomeColumns, toSession } from './session-rows.js';
 import type { CancelWish, NewSession, SessionFilter, SessionStore } from './store.js';
+import { toTagText } from './tags.js';
 
 const DELETE_BATCH = 1_000;
+/** 3 values each; a statement takes 32,766. */
+const TAGS_PER_INSERT = 1_000;
 
 type RequestStore = Pick<
   SessionStore,
@@ -52,10 +55,13 @@ function insertSession({ write }: Database, session: NewSession): Promise<Sessio
     }
     const tags = Object.entries(request.tags).map(([key, value]) => ({
       job_id: jobId,
-      key,
-      value,
+      key: toTagText(key),
+      value: toTagText(value),
     }));
-    if (tags.length > 0) await db.insertInto('session_tags').values(tags).execute();
+    for (let first = 0; first < tags.length; first += TAGS_PER_INSERT) {
+      const some = tags.slice(first, first + TAGS_PER_INSERT);
+      await db.insertInto('session_tags').values(some).execute();
+    }
     emit({ kind: 'wish' });
     emit({ kind: 'session', jobId });
     return toSession(row);

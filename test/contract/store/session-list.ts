@@ -1,3 +1,4 @@
+import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import type { SessionFilter, Store } from '../../../src/store/store.js';
 import { aNewSession, at } from '../../support/store-builders.js';
@@ -49,6 +50,24 @@ export function sessionListContract(stores: () => Stores): void {
       expect(await names(store, filter)).toEqual(expected);
     });
 
+    test('finds by tags of any length, and takes no two of them for one', async () => {
+      const { store } = stores();
+      const [long, other] = [randomText(5_000), randomText(5_000)];
+      const digest = createHash('sha512').update(long).digest('hex');
+      const many = Object.fromEntries(Array.from({ length: 12_000 }, (_, index) => [index, 'x']));
+      await store.sessions.insert(aNewSession('key', { tags: { [long]: 'x' } }));
+      await store.sessions.insert(aNewSession('value', { tags: { owner: long } }));
+      await store.sessions.insert(aNewSession('digest', { tags: { owner: digest } }));
+      await store.sessions.insert(aNewSession('many', { tags: many }));
+
+      expect(await names(store, { tags: { [long]: 'x' } })).toEqual(['key']);
+      expect(await names(store, { tags: { owner: long } })).toEqual(['value']);
+      expect(await names(store, { tags: { owner: digest } })).toEqual(['digest']);
+      expect(await names(store, { tags: { owner: other } })).toEqual([]);
+      expect(await names(store, { tags: { '11999': 'x' } })).toEqual(['many']);
+      expect((await store.sessions.find('value'))?.request.tags).toEqual({ owner: long });
+    });
+
     test('pages without a gap, and says whether there is more', async () => {
       const { store } = stores();
       await addFour(store);
@@ -85,4 +104,9 @@ async function addFour({ sessions }: Store): Promise<void> {
   );
   await sessions.recordOutcome(done.jobId, { succeeded: 'true' }, at(50));
   await sessions.recordOutcome(failed.jobId, { succeeded: 'false', reason: 'TASK_FAILED' }, at(50));
+}
+
+/** What no index makes shorter. */
+function randomText(length: number): string {
+  return randomBytes(length).toString('base64').slice(0, length);
 }
