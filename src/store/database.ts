@@ -9,6 +9,8 @@ import { createMigrations } from './migrations.js';
 import type { Schema } from './schema.js';
 import type { Change } from './store.js';
 
+const DEADLOCK_ATTEMPTS = 5;
+
 export type Connection = Kysely<Schema>;
 
 /** What the queries of each noun are given. */
@@ -34,13 +36,18 @@ export async function openDatabase(dialect: StoreDialect, feed: ChangeFeed): Pro
   await act(() => migrate(writer, dialect));
   const group = dialect.hasOneWriter ? createGroupCommit(writer) : undefined;
   const transact = <T>(change: (db: Transaction<Schema>) => Promise<T>) =>
-    group?.run(change) ?? writer.transaction().execute(change);
+    group?.run(change) ?? repeatDeadlocked(dialect, () => writer.transaction().execute(change));
   return {
     dialect,
     read: async (query) => act(() => query(reader)),
     async write(change) {
       const changes: Change[] = [];
-      const result = await act(() => transact((db) => change(db, (entry) => changes.push(entry))));
+      const result = await act(() =>
+        transact((db) => {
+          changes.length = 0;
+          return change(db, (entry) => changes.push(entry));
+        }),
+      );
       feed.publish(changes);
       return result;
     },
@@ -71,6 +78,20 @@ async function migrateBy(connection: Connection, dialect: StoreDialect): Promise
     const { error } = await migrator.migrateToLatest();
     if (error !== undefined) throw error as Error;
   });
+}
+
+/** Who was undone so that another could go on comes again; whoever is undone so often is told that the database is busy. */
+async function repeatDeadlocked<T>(
+  { isDeadlock }: StoreDialect,
+  transact: () => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await transact();
+    } catch (error) {
+      if (attempt === DEADLOCK_ATTEMPTS || isDeadlock?.(error) !== true) throw error;
+    }
+  }
 }
 
 async function translate<T>(dialect: StoreDialect, act: () => Promise<T>): Promise<T> {

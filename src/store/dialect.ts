@@ -21,6 +21,8 @@ export interface StoreDialect {
   contains(text: Expression<string>, part: string): Expression<SqlBool>;
   /** A database that does not answer, and a key that refers to nothing, as faults; undefined: a defect of ours. */
   toFault(error: unknown): ServiceError | undefined;
+  /** The transaction was undone for the sake of another one, with which it would have waited for ever. */
+  readonly isDeadlock?: (error: unknown) => boolean;
   /** Within the migrating transaction, first: one process at a time, on a server that fits. */
   readonly beforeMigration?: (db: Kysely<Schema>) => Promise<void>;
   readonly createRevision: (db: Kysely<unknown>) => Promise<void>;

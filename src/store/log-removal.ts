@@ -25,12 +25,15 @@ export function removeOldestLog(
     const jobId = oldest.job_id;
     await leaveLines(db, jobId, reason);
     if ((await removeChunks(db, jobId, limit)) < limit) {
-      await db
+      const counted = await db
         .updateTable('sessions')
         .set({ stored_log_bytes: 0 })
         .where('job_id', '=', jobId)
-        .execute();
-      await addLogBytes(db, -oldest.stored_log_bytes);
+        // Two may have come to this end at the same time.
+        .where('stored_log_bytes', '=', oldest.stored_log_bytes)
+        .returning('job_id')
+        .executeTakeFirst();
+      if (counted !== undefined) await addLogBytes(db, -oldest.stored_log_bytes);
     }
     emit({ kind: 'session', jobId });
     return true;

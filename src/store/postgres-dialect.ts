@@ -2,7 +2,7 @@ import { type Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
 import type { Pool } from 'pg';
 import type { StoreDialect } from './dialect.js';
 import { toKyselyPool } from './postgres-connection.js';
-import { toFault } from './postgres-faults.js';
+import { isDeadlock, toFault } from './postgres-faults.js';
 import type { Notices } from './postgres-notices.js';
 import type { Schema } from './schema.js';
 
@@ -42,6 +42,7 @@ export function createPostgresDialect({
       await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(db);
     },
     toFault,
+    isDeadlock,
     announce: (changes) => notices.announce(changes),
     watch: (onChange) => notices.watch(onChange),
     pool: () => ({

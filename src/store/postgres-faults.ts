@@ -3,6 +3,7 @@ import { invalid, missing, ServiceError } from '../core/errors.js';
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const FOREIGN_KEY = '23503';
 const READ_ONLY = '25006';
+const DEADLOCK = '40P01';
 /** Text that PostgreSQL cannot hold: it has no NUL. */
 const NO_TEXT = ['22021', '22P05'];
 
@@ -43,6 +44,10 @@ export function toFault(error: unknown): ServiceError | undefined {
     });
   }
   return undefined;
+}
+
+export function isDeadlock(error: unknown): boolean {
+  return describe(error).code === DEADLOCK;
 }
 
 /** The connection is of no further use: broken, silent, or to a server that is no longer the one to write to. */

@@ -20,23 +20,32 @@ export function createRetentionStore(database: Database): RetentionStore {
   };
 }
 
-function expireSessions({ write }: Database, endedUntil: string, at: string): Promise<number> {
+function expireSessions(
+  { dialect, write }: Database,
+  endedUntil: string,
+  at: string,
+): Promise<number> {
   return write(async (db, emit) => {
-    const expired = db
+    const expired = await db
       .selectFrom('sessions')
       .select('job_id')
       .where(isLive)
       .where('completed_at', '<=', endedUntil)
       .orderBy('completed_at')
-      .limit(SESSIONS);
+      .limit(SESSIONS)
+      // What somebody else has at this moment is deleted already, or comes with the next step.
+      .$if(!dialect.hasOneWriter, (query) => query.forNoKeyUpdate().skipLocked())
+      .execute();
+    if (expired.length === 0) return 0;
+    const jobIds = expired.map(({ job_id: jobId }) => jobId);
     const rows = await db
       .updateTable('sessions')
       .set({ deleted_at: at, desired: 'delete' })
-      .where('job_id', 'in', expired)
+      .where('job_id', 'in', jobIds)
       .where(isLive)
       .returning('job_id')
       .execute();
-    if (rows.length > 0) emit({ kind: 'any' });
+    emit({ kind: 'any' });
     return rows.length;
   });
 }

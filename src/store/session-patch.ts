@@ -16,7 +16,7 @@ export function patchSession(
       .selectAll()
       .where('name', '=', name)
       .where('deleted_at', 'is', null)
-      .$if(!dialect.hasOneWriter, (query) => query.forUpdate())
+      .$if(!dialect.hasOneWriter, (query) => query.forNoKeyUpdate())
       .executeTakeFirst();
     if (row === undefined) throw missing('Session', name);
     const { patched, state, succeeded, createdAt, completedAt } = decide(toSession(row));

@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres.js';
 import type { Change, Store } from '../../src/store/store.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
-import { addPlannedSession, aNewSession, count } from '../support/store-builders.js';
+import { addPlannedSession, aNewSession, at, count } from '../support/store-builders.js';
 import { waitFor } from '../support/wait.js';
 
 const WAIT = { timeoutMs: 30_000 };
@@ -139,6 +139,23 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     await store.sessions.insert(aNewSession('a'));
   });
 
+  test('that undoes one of two which wait for each other lets it come again', async () => {
+    // Of ours, so that it is ours that finds out; only a superuser may set it.
+    await server.query(`alter role keelson set deadlock_timeout = '5s'`);
+    const store = await open();
+    for (const name of ['a', 'b', 'c']) await store.sessions.insert(aNewSession(name));
+    const client = await beginDeletion(url, 'c');
+    const deletion = store.sessions.deleteMany({}, { at: at(9) });
+    await waitFor(() => countWaiting(server), WAIT);
+
+    await client.query(`update sessions set deleted_at = 'x' where name = 'a'`);
+    await client.query('commit');
+    await client.end();
+
+    expect(await deletion).toEqual(['b']);
+    await server.query('alter role keelson reset deadlock_timeout');
+  }, 60_000);
+
   test('that takes no more connections is unavailable', async () => {
     const store = await open();
     await server.query('alter role keelson connection limit 0');
@@ -227,6 +244,25 @@ async function lockSessions(url: string): Promise<() => Promise<void>> {
   await client.connect();
   await client.query('begin; lock table sessions in exclusive mode');
   return () => client.end();
+}
+
+/** A transaction of somebody else, who has deleted this session, and is in no hurry. */
+async function beginDeletion(url: string, name: string): Promise<Client> {
+  const superuser = new URL(url);
+  superuser.username = 'postgres';
+  const client = new Client({ connectionString: superuser.href });
+  await client.connect();
+  await client.query(`set deadlock_timeout = '5min'`);
+  await client.query('begin');
+  await client.query(`update sessions set deleted_at = 'x' where name = $1`, [name]);
+  return client;
+}
+
+async function countWaiting(server: PostgresServer): Promise<number> {
+  const rows = await server.query(
+    `select pid from pg_stat_activity where usename = 'keelson' and wait_event_type = 'Lock'`,
+  );
+  return rows.length;
 }
 
 async function endConnections(server: PostgresServer): Promise<void> {
