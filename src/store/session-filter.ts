@@ -12,10 +12,12 @@ import type { SessionFilter } from './store.js';
 import { toTagTexts } from './tags.js';
 
 type Sessions = ExpressionBuilder<Schema, 'sessions'>;
+type Tag = readonly [key: string, value: string];
 type JobIds = SelectQueryBuilder<Schema, 'sessions' | 'session_tags', { job_id: string }>;
 
 /** Up to so many candidates are looked up and sorted; where every filter fits more, the walk in order of names soon fills a page. */
 const FEW = 5_000;
+const FEW_TAGS = 8;
 
 /**
  * The condition on a session that is not deleted. A walk by name would read everything to find the few that carry a tag or
@@ -41,9 +43,29 @@ export async function planFilter(
       ...(createdUntil === undefined ? [] : [eb(column('created_at'), '<=', createdUntil)]),
       ...(afterName === undefined ? [] : [eb(column('name'), '>', afterName)]),
       ...(nameContains === undefined ? [] : [dialect.contains(eb.ref('name'), nameContains)]),
-      ...Object.entries(tags).map(([key, value]) => hasTag(eb, key, value)),
+      ...haveTags(eb, Object.entries(tags)),
     ]);
   };
+}
+
+/** A condition for each is planned best; of very many no database makes a plan. */
+function haveTags(eb: Sessions, tags: readonly Tag[]): readonly Expression<SqlBool>[] {
+  return tags.length <= FEW_TAGS
+    ? tags.map(([key, value]) => hasTag(eb, key, value))
+    : [hasManyTags(eb, tags)];
+}
+
+/** A session has each key once, so it has them all if it has as many. */
+function hasManyTags(eb: Sessions, tags: readonly Tag[]): Expression<SqlBool> {
+  const pairs = tags.flatMap(([key, value]) =>
+    toTagTexts(key).flatMap((text) => toTagTexts(value).map((other) => sql`(${text}, ${other})`)),
+  );
+  const found = eb
+    .selectFrom('session_tags')
+    .select((inner) => inner.fn.countAll().as('count'))
+    .whereRef('session_tags.job_id', '=', 'sessions.job_id')
+    .where(sql<SqlBool>`(key, value) in (values ${sql.join(pairs)})`);
+  return eb(found, '=', tags.length);
 }
 
 function hasTag(eb: Sessions, key: string, value: string) {
@@ -70,7 +92,8 @@ async function findFew(db: Connection, filter: SessionFilter): Promise<JobIds | 
 
 function listCandidates(db: Connection, filter: SessionFilter): readonly JobIds[] {
   const { createdFrom, createdUntil, tags = {} } = filter;
-  const tagged = Object.entries(tags).map(([key, value]) =>
+  const some = Object.entries(tags).slice(0, FEW_TAGS);
+  const tagged = some.map(([key, value]) =>
     db
       .selectFrom('session_tags')
       .select('job_id')

@@ -3,7 +3,7 @@ import type { SessionPatch } from '../../core/session-patch.js';
 import type { Session, SessionRequest, Target } from '../../core/session.js';
 import type { Hold } from '../../store/store.js';
 import { SESSION, SESSION_CREATE, SESSION_PATCH, toV2, toV3 } from './v2-names.js';
-import { boundedText, MAX_NAME_V2, tags, text, toZoneless, word } from './values.js';
+import { anything, boundedText, MAX_NAME_V2, tags, text, toZoneless, word } from './values.js';
 
 const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
@@ -74,7 +74,7 @@ export const sessionParams = z.object({
 
 export const ReleaseRequest = z.strictObject({}).openapi('SessionRelease', { example: {} });
 
-const members = z.record(z.string(), z.unknown());
+const members = z.record(text(), anything());
 const patch = { artifacts: z.array(members).optional(), session: members.optional() };
 
 /** The content of `status` has no schema in CFS; what it may be is told by `patchSession`. */

@@ -3,11 +3,20 @@ import { z } from '@hono/zod-openapi';
 /** Of names that v2 does not limit: what every index of a database can hold. */
 export const MAX_NAME_V2 = 255;
 
+/** Tags are found by an index, whose entries hold so much in every database. */
+const MAX_TAG_BYTES = 2_000;
+export const MAX_TAGS = 1_000;
+
+const UNFIT = 'Holds a NUL or half a character';
+
 /** Text that every database and every program's argument can hold. */
 export function text() {
-  return z
-    .string()
-    .refine((value) => !/\0|\p{Surrogate}/u.test(value), 'Holds a NUL or half a character');
+  return z.string().refine(isFit, UNFIT);
+}
+
+/** Whatever JSON can say, in such text. */
+export function anything() {
+  return z.unknown().refine(isFitThroughout, UNFIT);
 }
 
 /** Text of so many characters; a character outside the basic plane counts as one. */
@@ -34,7 +43,15 @@ export function readOnly() {
 }
 
 export function tags() {
-  return z.record(text(), text()).openapi({ example: { bos_session: 'b-1' } });
+  return z
+    .record(text(), text())
+    .refine((given) => Object.keys(given).length <= MAX_TAGS, `At most ${MAX_TAGS} tags`)
+    .refine(
+      (given) =>
+        Object.entries(given).every((tag) => Buffer.byteLength(tag.join('')) <= MAX_TAG_BYTES),
+      `A tag has at most ${MAX_TAG_BYTES} bytes, its name and value together`,
+    )
+    .openapi({ example: { bos_session: 'b-1' } });
 }
 
 /** CFS writes times without fractions: `2026-01-02T03:04:05Z`. */
@@ -45,6 +62,16 @@ export function toSeconds(iso: string): string {
 /** Times of sessions have no zone either; they are UTC. */
 export function toZoneless(iso: string): string {
   return iso.slice(0, 19);
+}
+
+function isFit(value: string): boolean {
+  return !/\0|\p{Surrogate}/u.test(value);
+}
+
+function isFitThroughout(value: unknown): boolean {
+  if (typeof value === 'string') return isFit(value);
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([name, inner]) => isFit(name) && isFitThroughout(inner));
 }
 
 function isBetween(value: number, minimum: number, maximum: number): boolean {

@@ -5,3 +5,12 @@ import type { HttpService } from '../http-service.js';
 export interface ContractSite extends HttpService {
   readonly repository: Repository;
 }
+
+/** All that requests can change. */
+export async function readState({ store }: ContractSite): Promise<unknown> {
+  return {
+    sessions: (await store.sessions.list({}, { limit: 1_000 })).items,
+    configurations: (await store.configurations.list({ limit: 1_000 })).items,
+    options: await store.options.get(),
+  };
+}

@@ -68,6 +68,23 @@ export function sessionListContract(stores: () => Stores): void {
       expect((await store.sessions.find('value'))?.request.tags).toEqual({ owner: long });
     });
 
+    test('finds by very many tags', async () => {
+      const { store } = stores();
+      const long = randomText(5_000);
+      const many = Array.from({ length: 12_000 }, (_, index): [string, string] => [
+        `k${index}`,
+        'x',
+      ]);
+      const tags = Object.fromEntries([[long, long], ...many]);
+      await store.sessions.insert(aNewSession('all', { tags }));
+      await store.sessions.insert(aNewSession('one-other', { tags: { ...tags, k7: 'other' } }));
+
+      expect(await names(store, { tags })).toEqual(['all']);
+      expect(await names(store, { tags: { ...tags, one: 'more' } })).toEqual([]);
+      const deletion = { at: at(50), by: 'test' };
+      expect(await store.sessions.deleteMany({ tags }, deletion)).toEqual(['all']);
+    });
+
     test('pages without a gap, and says whether there is more', async () => {
       const { store } = stores();
       await addFour(store);

@@ -1,0 +1,229 @@
+import { describe, expect, test } from '@jest/globals';
+import { readState } from './site.js';
+import type { ContractSite } from './site.js';
+
+const BAD = 'Bad Request';
+const session = { name: 'a', configuration_name: 'debug_noop' };
+const layer = { clone_url: 'https://git.example.com/a.git', playbook: 'site.yml' };
+const group = { name: 'g', members: ['x1'] };
+
+/** Method, path, body, title, what the detail holds. */
+type Row = readonly [string, string, unknown, string, string];
+
+const sessionRows = (
+  [
+    [{ configuration_name: 'debug_noop' }, 'name'],
+    [{ name: 'a' }, 'configuration_name'],
+    [{ ...session, name: '' }, 'name'],
+    [{ ...session, name: 'a\n' }, 'name'],
+    [{ ...session, name: 'A' }, 'name'],
+    [{ ...session, name: '-a' }, 'name'],
+    [{ ...session, name: 'a..b' }, 'name'],
+    [{ ...session, name: 'a'.repeat(46) }, 'name'],
+    [{ ...session, name: 7 }, 'name'],
+    [{ ...session, name: null }, 'name'],
+    [{ ...session, configuration_name: '' }, 'configuration_name'],
+    [{ ...session, configuration_name: 'c'.repeat(61) }, 'configuration_name'],
+    [{ ...session, configuration_limit: null }, 'configuration_limit'],
+    [{ ...session, ansible_limit: 'a b' }, 'ansible_limit'],
+    [{ ...session, ansible_limit: 'a;b' }, 'ansible_limit'],
+    [{ ...session, ansible_limit: 'a\n' }, 'ansible_limit'],
+    [{ ...session, ansible_config: '../../etc/passwd' }, 'ansible_config'],
+    [{ ...session, ansible_config: '..' }, 'ansible_config'],
+    [{ ...session, ansible_verbosity: 5 }, 'ansible_verbosity'],
+    [{ ...session, ansible_verbosity: true }, 'ansible_verbosity'],
+    [{ ...session, ansible_verbosity: 1.5 }, 'ansible_verbosity'],
+    [{ ...session, ansible_passthrough: '--check' }, 'ansible_passthrough'],
+    [{ ...session, tags: { a: 1 } }, 'tags.a'],
+    [{ ...session, tags: [] }, 'tags'],
+    [{ ...session, tags: { a: 'x\0y' } }, 'tags.a'],
+    [{ ...session, tags: { a: '\ud800' } }, 'tags.a'],
+    [{ ...session, target: { image_map: null } }, 'target.image_map'],
+    [{ ...session, debug_on_failure: 'true' }, 'debug_on_failure'],
+    [{ ...session, status: {} }, 'status'],
+    [{ ...session, unknown: 1 }, 'unknown'],
+    [{ ...session, target: null }, 'target'],
+    [{ ...session, target: { definition: 'other' } }, 'target.definition'],
+    [{ ...session, target: { groups: [{ name: 'g' }] } }, 'target.groups.0.members'],
+    [{ ...session, target: { groups: [group] } }, 'target.groups'],
+    [{ ...session, target: { definition: 'repo', groups: [group] } }, 'target.groups'],
+    [{ ...session, target: { definition: 'spec' } }, 'target.groups'],
+    [{ ...session, target: { definition: 'spec', groups: [] } }, 'target.groups'],
+    [
+      { ...session, target: { definition: 'spec', groups: [{ name: 'g', members: [] }] } },
+      'target.groups.0.members',
+    ],
+    [
+      { ...session, target: { definition: 'spec', groups: [group, { name: 'h', members: [''] }] } },
+      'target.groups.1.members.0',
+    ],
+    [{ ...session, target: { definition: 'image', groups: [group] } }, 'target.definition'],
+    [{ ...session, target: { image_map: [{ source_id: 'a' }] } }, 'target.image_map.0.result_name'],
+    [[], 'expected object'],
+    ['{"name": ', 'JSON'],
+    ['', 'JSON'],
+  ] as const
+).map(([body, member]): Row => ['POST', '/v3/sessions', body, BAD, member]);
+
+const configurationRows = (
+  [
+    [{}, BAD, 'layers'],
+    [{ layers: null }, BAD, 'layers'],
+    [{ layers: [], name: 'c' }, BAD, 'read-only'],
+    [{ layers: [], last_updated: '2026-01-01T00:00:00Z' }, BAD, 'last_updated'],
+    [{ layers: [], additional_inventory: null }, BAD, 'additional_inventory'],
+    [{ layers: [{ clone_url: layer.clone_url }] }, BAD, 'layers.0.playbook'],
+    [{ layers: [{ ...layer, commit: '12' }] }, BAD, 'layers.0.commit'],
+    [{ layers: [{ ...layer, commit: `${'1'.repeat(40)}\n` }] }, BAD, 'layers.0.commit'],
+    [{ layers: [{ ...layer, commit: null }] }, BAD, 'layers.0.commit'],
+    [{ layers: [layer, { ...layer, playbook: 'a b' }] }, BAD, 'layers.1.playbook'],
+    [{ layers: [{ ...layer, clone_url: 'https://a/ b' }] }, BAD, 'layers.0.clone_url'],
+    [{ layers: [{ ...layer, name: '' }] }, BAD, 'layers.0.name'],
+    [{ layers: [{ ...layer, name: 'n'.repeat(46) }] }, BAD, 'layers.0.name'],
+    [{ layers: [{ ...layer, extra: 1 }] }, BAD, 'layers.0.extra'],
+    [
+      { layers: [{ ...layer, special_parameters: { x: true } }] },
+      BAD,
+      'layers.0.special_parameters.x',
+    ],
+    [{ layers: [{ ...layer, clone_url: '--upload-pack=x' }] }, BAD, 'layers.0.clone_url'],
+    [{ layers: [{ ...layer, clone_url: 'ext::sh' }] }, BAD, 'layers.0.clone_url'],
+    [{ layers: [{ ...layer, clone_url: 'http://a/b.git' }] }, BAD, 'layers.0.clone_url'],
+    [{ layers: [{ ...layer, clone_url: 'https://u:p@a/b.git' }] }, BAD, 'layers.0.clone_url'],
+    [{ layers: [{ ...layer, branch: '-x' }] }, BAD, 'layers.0.branch'],
+    [
+      { layers: [], additional_inventory: { clone_url: '-x' } },
+      BAD,
+      'additional_inventory.clone_url',
+    ],
+    [{ layers: [{ ...layer, source: 's' }] }, 'Error handling source', 'layers.0'],
+    [{ layers: [{ playbook: 'a' }] }, 'Error handling source', 'layers.0'],
+    [
+      { layers: [], additional_inventory: { name: 'x' } },
+      'Error handling source',
+      'additional_inventory',
+    ],
+    [
+      { layers: [{ ...layer, branch: 'a', commit: '1'.repeat(40) }] },
+      'Error handling branches',
+      'layers.0',
+    ],
+    [{ layers: [{ source: 's', playbook: 'a' }] }, 'Source does not exist', 'The source s does'],
+  ] as const
+).map(([body, title, member]): Row => ['PUT', '/v3/configurations/c', body, title, member]);
+
+const optionRows = (
+  [
+    [{ default_playbook: 'a.yml' }, 'default_playbook'],
+    [{ logging_level: 'info' }, 'logging_level'],
+    [{ default_page_size: 0 }, 'default_page_size'],
+    [{ default_page_size: null }, 'default_page_size'],
+    [{ session_ttl: '7x' }, 'session_ttl'],
+    [{ session_ttl: '7d\n' }, 'session_ttl'],
+    [{ additional_inventory_url: 'a b' }, 'additional_inventory_url'],
+    [{ additional_inventory_url: '-x' }, 'additional_inventory_url'],
+    [{ additional_inventory_url: 'https://u:p@a/b' }, 'additional_inventory_url'],
+    [{ batcher_disable: 'no' }, 'batcher_disable'],
+    [{ debug_wait_time: -1 }, 'debug_wait_time'],
+    [{ other: 1 }, 'other'],
+  ] as const
+).map(([body, member]): Row => ['PATCH', '/v3/options', body, BAD, member]);
+
+const queryRows = (
+  [
+    ['/v3/sessions?limit=0', BAD, 'limit'],
+    ['/v3/sessions?limit=', BAD, 'limit'],
+    ['/v3/sessions?limit=a', BAD, 'limit'],
+    ['/v3/sessions?status=done', BAD, 'status'],
+    ['/v3/sessions?succeeded=yes', BAD, 'succeeded'],
+    ['/v3/sessions?min_age=7', BAD, 'min_age'],
+    ['/v3/sessions?max_age=999999999w', BAD, 'max_age'],
+    ['/v3/sessions?tags=a', 'Error parsing the tags provided.', 'tags'],
+    ['/v3/sessions?tags=a=1=2', 'Error parsing the tags provided.', 'tags'],
+    ['/v3/sessions?tags=a=1,a=2', 'Error parsing the tags provided.', 'tags'],
+    ['/v3/configurations?in_use=', BAD, 'in_use'],
+    ['/v3/configurations?in_use=null', BAD, 'in_use'],
+    [`/v3/configurations/${'c'.repeat(61)}`, BAD, 'configuration_id'],
+  ] as const
+).map(([path, title, member]): Row => ['GET', path, undefined, title, member]);
+
+const otherRows: readonly Row[] = [
+  ['PUT', '/v3/configurations/c?drop_branches=1', { layers: [] }, BAD, 'drop_branches'],
+  ['DELETE', '/v3/sessions?tags=a', undefined, 'Error parsing the tags provided.', 'tags'],
+  ['POST', '/v3/sessions/a/cancel', { reason: 7 }, BAD, 'reason'],
+  ['POST', '/v3/sessions/a/cancel', { why: 'x' }, BAD, 'why'],
+  [
+    'POST',
+    '/v3/sessions',
+    { ...session, configuration_name: 'nowhere' },
+    'Invalid configuration',
+    'configuration_name',
+  ],
+  [
+    'POST',
+    '/v3/sessions',
+    { ...session, configuration_name: 'debug_other' },
+    'Invalid configuration',
+    'configuration_name',
+  ],
+];
+
+export function badRowsContract(site: () => ContractSite): void {
+  describe('each rule', () => {
+    test.each([...sessionRows, ...configurationRows, ...optionRows, ...queryRows, ...otherRows])(
+      '%s %s %j is 400 %s with a detail that names %s',
+      async (method, path, body, title, member) => {
+        const before = await readState(site());
+        const answer = await site().ask(method, path, body);
+        expect(answer).toMatchObject({
+          status: 400,
+          body: {
+            type: 'about:blank',
+            title,
+            status: 400,
+            detail: expect.stringContaining(member),
+          },
+        });
+        expect(await readState(site())).toEqual(before);
+      },
+    );
+
+    test('more tags, or longer ones, than a database can look up are refused', async () => {
+      const { ask } = site();
+      const many = Object.fromEntries(Array.from({ length: 1_001 }, (_, index) => [index, '']));
+      const filter = Object.keys(many).join('=,');
+      for (const [tags, detail] of [
+        [many, "At most 1000 tags - 'tags'"],
+        [
+          { a: 'é'.repeat(1_000) },
+          "A tag has at most 2000 bytes, its name and value together - 'tags'",
+        ],
+      ]) {
+        const refused = { status: 400, body: { detail } };
+        expect(await ask('POST', '/v3/sessions', { ...session, tags })).toMatchObject(refused);
+      }
+      expect(await ask('GET', `/v3/sessions?tags=${filter}=`)).toMatchObject({
+        status: 400,
+        body: { title: 'Error parsing the tags provided.' },
+      });
+    });
+
+    test.each([
+      ['branch', 'nowhere', 'layers.0.branch'],
+      ['clone_url', 'file:///nowhere/at/all.git', 'layers.0.branch'],
+    ])('a layer whose %s is %s cannot be resolved: 400', async (member, value, path) => {
+      const { repository, ask, store } = site();
+      const given = { clone_url: repository.url, branch: 'main', playbook: 'a.yml' };
+      const layers = [{ ...given, [member]: value }];
+      const answer = await ask('PUT', '/v3/configurations/c', { layers });
+      expect(answer).toMatchObject({
+        status: 400,
+        body: {
+          title: 'Error converting branch name to commit',
+          detail: expect.stringContaining(path),
+        },
+      });
+      expect(await store.configurations.find('c')).toBeUndefined();
+    });
+  });
+}
