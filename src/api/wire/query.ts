@@ -1,8 +1,11 @@
 import { z } from '@hono/zod-openapi';
 import { invalid } from '../../core/errors.js';
-import { MAX_TAGS, text } from './values.js';
+import { text } from './values.js';
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400, w: 604_800 };
+
+/** What a statement can take; a request line of 64 KiB holds fewer. */
+const MAX_TAGS = 16_000;
 
 /** Of a repeated parameter the last value counts. */
 function last<T extends z.ZodType>(schema: T) {
@@ -78,7 +81,7 @@ export function parseTags(value: string | undefined): Readonly<Record<string, st
   if (new Set(entries.map(([name]) => name)).size < entries.length) {
     throw refuseTags('a name is given twice');
   }
-  if (entries.length > MAX_TAGS) throw refuseTags(`no session has more than ${MAX_TAGS}`);
+  if (entries.length > MAX_TAGS) throw refuseTags(`there are more than ${MAX_TAGS}`);
   return Object.fromEntries(entries);
 }
 

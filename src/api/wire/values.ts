@@ -3,10 +3,6 @@ import { z } from '@hono/zod-openapi';
 /** Of names that v2 does not limit: what every index of a database can hold. */
 export const MAX_NAME_V2 = 255;
 
-/** Tags are found by an index, whose entries hold so much in every database. */
-const MAX_TAG_BYTES = 2_000;
-export const MAX_TAGS = 1_000;
-
 const UNFIT = 'Holds a NUL or half a character';
 
 /** Text that every database and every program's argument can hold. */
@@ -43,15 +39,7 @@ export function readOnly() {
 }
 
 export function tags() {
-  return z
-    .record(text(), text())
-    .refine((given) => Object.keys(given).length <= MAX_TAGS, `At most ${MAX_TAGS} tags`)
-    .refine(
-      (given) =>
-        Object.entries(given).every((tag) => Buffer.byteLength(tag.join('')) <= MAX_TAG_BYTES),
-      `A tag has at most ${MAX_TAG_BYTES} bytes, its name and value together`,
-    )
-    .openapi({ example: { bos_session: 'b-1' } });
+  return z.record(text(), text()).openapi({ example: { bos_session: 'b-1' } });
 }
 
 /** CFS writes times without fractions: `2026-01-02T03:04:05Z`. */

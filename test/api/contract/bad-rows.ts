@@ -188,26 +188,6 @@ export function badRowsContract(site: () => ContractSite): void {
       },
     );
 
-    test('more tags, or longer ones, than a database can look up are refused', async () => {
-      const { ask } = site();
-      const many = Object.fromEntries(Array.from({ length: 1_001 }, (_, index) => [index, '']));
-      const filter = Object.keys(many).join('=,');
-      for (const [tags, detail] of [
-        [many, "At most 1000 tags - 'tags'"],
-        [
-          { a: 'é'.repeat(1_000) },
-          "A tag has at most 2000 bytes, its name and value together - 'tags'",
-        ],
-      ]) {
-        const refused = { status: 400, body: { detail } };
-        expect(await ask('POST', '/v3/sessions', { ...session, tags })).toMatchObject(refused);
-      }
-      expect(await ask('GET', `/v3/sessions?tags=${filter}=`)).toMatchObject({
-        status: 400,
-        body: { title: 'Error parsing the tags provided.' },
-      });
-    });
-
     test.each([
       ['branch', 'nowhere', 'layers.0.branch'],
       ['clone_url', 'file:///nowhere/at/all.git', 'layers.0.branch'],
