@@ -33,8 +33,13 @@ function listSessions(
 ): Promise<Page<Session>> {
   return read(async (db) => {
     const matches = await planFilter(db, dialect, filter, afterId);
+    // Of names that do not fit, an index has enough; the rows behind it are read for those that do.
+    const names = db.selectFrom('sessions').select('name').where(matches).orderBy('name');
     const rows = await selectSessions(db)
-      .where(matches)
+      .$if(filter.nameContains === undefined, (query) => query.where(matches))
+      .$if(filter.nameContains !== undefined, (query) =>
+        query.where('deleted_at', 'is', null).where('name', 'in', names.limit(limit + 1)),
+      )
       .orderBy('name')
       .limit(limit + 1)
       .execute();
