@@ -1,0 +1,181 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { Kysely, type LogEvent } from 'kysely';
+import type { Pool } from 'pg';
+import { createAdmissionStore } from '../../src/store/admission.js';
+import type { Database } from '../../src/store/database.js';
+import { openPostgresStore } from '../../src/store/postgres.js';
+import { createPool } from '../../src/store/postgres-connection.js';
+import { createPostgresDialect } from '../../src/store/postgres-dialect.js';
+import { createRetentionStore } from '../../src/store/retention.js';
+import type { Schema } from '../../src/store/schema.js';
+import { createSessionStore } from '../../src/store/sessions.js';
+import type { SessionFilter } from '../../src/store/store.js';
+import { createSweepStore } from '../../src/store/sweep.js';
+import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
+import { at } from '../support/store-builders.js';
+
+/** More than are looked up one by one, so that a common filter leads a walk by name. */
+const SESSIONS = 15_000;
+const RARE = 14_990;
+const DEEP = 's12000';
+
+/** What is never to be read whole. `deployment`, `options` and `log_store` have a row or a few. */
+const WHOLE = /Seq Scan on (sessions|session_tags|phases|host_results|log_chunks)\b/;
+
+describeWithPostgres('plans of PostgreSQL', () => {
+  let server: PostgresServer;
+  let pool: Pool;
+  let database: Database;
+  let queries: { readonly sql: string; readonly parameters: readonly unknown[] }[] = [];
+
+  beforeAll(async () => {
+    server = await startPostgres();
+    const url = await server.createDatabase();
+    await (await openPostgresStore({ url })).close();
+    await fill(server, url);
+    pool = createPool({ url }, () => undefined);
+    database = open(pool, ({ query: { sql, parameters } }) => {
+      queries.push({ sql, parameters });
+    });
+  }, 120_000);
+  beforeEach(() => {
+    queries = [];
+  });
+  afterAll(async () => {
+    await database.close();
+    await server.close();
+  });
+
+  /** After the queries have run: what they would do with these very values. */
+  async function explainAll(): Promise<readonly string[]> {
+    const plans: string[] = [];
+    for (const { sql, parameters } of queries.filter((each) =>
+      /^(select|update|delete)/.test(each.sql),
+    )) {
+      const { rows } = await pool.query<{ 'QUERY PLAN': string }>(`explain ${sql}`, [
+        ...parameters,
+      ]);
+      plans.push(`${sql}\n${rows.map((row) => row['QUERY PLAN']).join('\n')}`);
+    }
+    return plans;
+  }
+
+  async function expectIndexes(): Promise<readonly string[]> {
+    const plans = await explainAll();
+    expect(plans.length).toBeGreaterThan(0);
+    expect(plans.filter((plan) => WHOLE.test(plan))).toEqual([]);
+    return plans;
+  }
+
+  describe('sessions.list', () => {
+    test.each([
+      ['nothing', {}, 'sessions_by_name'],
+      ['a part of the name', { nameContains: 'zzz' }, 'Index Only Scan using sessions_by_name'],
+      ['the state', { state: 'pending' }, 'sessions_by_state'],
+      ['a result that few have', { succeeded: 'false' }, 'sessions_by_succeeded'],
+      ['a common time', { createdFrom: at(10) }, 'sessions_by_name'],
+      ['a rare time', { createdFrom: at(RARE) }, 'sessions_by_creation'],
+      ['a time that nothing fits', { createdUntil: '2020' }, 'sessions_by_creation'],
+      ['a common tag', { tags: { all: '1' } }, 'sessions_by_name'],
+      ['a rare tag', { tags: { number: '7' } }, 'session_tags_by_value'],
+      ['a tag of nobody', { tags: { number: 'none' } }, 'session_tags_by_value'],
+      ['two tags', { tags: { all: '1', number: '7' } }, 'session_tags_by_value'],
+      [
+        'a rare tag and a state',
+        { tags: { number: '7' }, state: 'pending' },
+        'session_tags_by_value',
+      ],
+      [
+        'a rare time and a state',
+        { createdFrom: at(RARE), state: 'pending' },
+        'sessions_by_creation',
+      ],
+    ] satisfies [string, SessionFilter, string][])(
+      'by %s goes by an index, on the first page and on a deep one',
+      async (_, filter, index) => {
+        const sessions = createSessionStore(database);
+        await sessions.list(filter, { limit: 100 });
+        await sessions.list(filter, { limit: 100, afterId: DEEP });
+
+        const plans = await expectIndexes();
+        const lists = plans.filter((plan) => plan.startsWith('select * from "sessions"'));
+        expect(lists).toHaveLength(2);
+        for (const plan of lists) expect(plan).toContain(index);
+      },
+    );
+  });
+
+  test('a bulk deletion goes by an index', async () => {
+    await createSessionStore(database).deleteMany({ createdFrom: at(RARE) }, { at: at(0) });
+
+    await expectIndexes();
+  });
+
+  test('wishes, claims and places go by an index', async () => {
+    const sessions = createSessionStore(database);
+    const admission = createAdmissionStore(database);
+    await sessions.takeWishes({ now: at(0), leaseUntil: at(30), limit: 10 });
+    await sessions.nextWishAt();
+    await sessions.countWishes();
+    await sessions.claim('cfs-1', { at: at(1) });
+    await admission.admit(at(2));
+    await admission.places();
+    await sessions.recordOutcome('cfs-1', { succeeded: 'true' }, at(3));
+
+    await expectIndexes();
+  });
+
+  test('the sweep goes by an index', async () => {
+    const sweep = createSweepStore(database);
+    await sweep.listUnfinished({ limit: 100 });
+    await sweep.listUnfinished({ limit: 100, afterId: 'cfs-1' });
+    await sweep.listLeftovers(100);
+
+    await expectIndexes();
+  });
+
+  test('counts and retention go by an index', async () => {
+    const [sessions, retention] = [createSessionStore(database), createRetentionStore(database)];
+    await sessions.countComplete();
+    await retention.logStoreBytes();
+    await retention.expireSessions(at(8), at(9));
+    await retention.removeOldestLog('too large');
+    await retention.removeDeleted(at(9));
+
+    await expectIndexes();
+  });
+});
+
+function open(pool: Pool, log: (event: LogEvent) => void): Database {
+  const notices = {
+    announce: () => undefined,
+    watch: () => () => undefined,
+    close: () => Promise.resolve(),
+  };
+  const dialect = createPostgresDialect({ pool, migrationPool: pool, notices });
+  const kysely = new Kysely<Schema>({ dialect: dialect.writer, log });
+  return {
+    dialect,
+    read: (query) => query(kysely),
+    write: (change) => kysely.transaction().execute((db) => change(db, () => undefined)),
+    close: () => kysely.destroy(),
+  };
+}
+
+async function fill(server: PostgresServer, url: string): Promise<void> {
+  const statements = [
+    `insert into sessions (job_id, name, created_at, request, dispatched, state, succeeded, completed_at, stored_log_bytes)
+      select 'cfs-' || i, 's' || lpad(i::text, 5, '0'), moment, json_build_object('tags', '{}'::json, 'x', repeat('x', 400)), 'started',
+        case when i % 1000 = 1 then 'pending' else 'complete' end, case when i % 1000 = 1 then 'none' when i % 100 = 2 then 'false' else 'true' end,
+        case when i % 1000 <> 1 then moment end, case when i % 100 = 3 then 10 else 0 end
+      from (select i, to_char(timestamp '2026-01-01' + i * interval '1 second', 'YYYY-MM-DD"T"HH24:MI:SS".000Z"') as moment
+        from generate_series(0, ${SESSIONS - 1}) as i) as numbers`,
+    `insert into session_tags select job_id, 'all', '1' from sessions`,
+    `insert into session_tags select job_id, 'number', substr(job_id, 5) from sessions`,
+    `insert into phases (job_id, name, kind, title, position) select job_id, 'ansible-0', 'ansible', 'x', 0 from sessions`,
+    `insert into log_chunks (job_id, phase, end_offset, size, gzip) select job_id, 'ansible-0', 10, 10, '' from sessions`,
+    `insert into host_results select job_id, 0, 'x1', 'ansible-0', 1, 1, 0, 0, 0, 0, 0 from sessions`,
+  ];
+  for (const statement of statements) await server.query(statement, url);
+  await server.query('vacuum analyze', url);
+}
