@@ -2,6 +2,7 @@ import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import { invalid, missing, ServiceError } from '../../core/errors.js';
 import type { PhaseRecord, Store } from '../../store/store.js';
 import { isSameSecret, readBearer } from '../auth.js';
+import { limitConcurrency } from '../concurrency.js';
 import { readDelivery, readJsonDelivery } from '../delivery-body.js';
 import type { ApiDependencies } from '../dependencies.js';
 import { toJobToken } from '../job-token.js';
@@ -42,7 +43,7 @@ export function createJobRoutes({ store, masterKey }: JobDependencies): Hono {
 }
 
 function addDeliveryRoutes(routes: Hono, store: Store): void {
-  const bounded = limitDeliveries();
+  const bounded = limitConcurrency(MAX_DELIVERIES, 'deliveries');
   routes.put(PATH, bounded, async (c) => {
     const { jobId, name } = await openDelivery(store, c);
     const report = await readJsonDelivery(c, PhaseDelivery);
@@ -71,21 +72,6 @@ function authenticateJob(masterKey: Uint8Array): MiddlewareHandler {
       throw new ServiceError('unauthenticated', 'The token is not that of this job.');
     }
     await next();
-  };
-}
-
-function limitDeliveries(): MiddlewareHandler {
-  let running = 0;
-  return async (_c, next) => {
-    if (running >= MAX_DELIVERIES) {
-      throw new ServiceError('busy', `${MAX_DELIVERIES} deliveries are being taken already.`);
-    }
-    running += 1;
-    try {
-      await next();
-    } finally {
-      running -= 1;
-    }
   };
 }
 

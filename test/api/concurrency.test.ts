@@ -1,0 +1,36 @@
+import { expect, test } from '@jest/globals';
+import { waitFor } from '../support/wait.js';
+import { openService } from './service.js';
+
+const MOST = 200;
+
+test('more new sessions at once than can be taken are told to come again, and those that are taken are there', async () => {
+  let open: (() => void) | undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  let arrived = 0;
+  const service = await openService({
+    requireRoom: () => {
+      arrived += 1;
+      return opened;
+    },
+  });
+  const post = (name: string) =>
+    service.ask('POST', '/v3/sessions', { name, configuration_name: 'debug_noop' });
+  const taken = Array.from({ length: MOST }, (_, index) => post(`s${index}`));
+  await waitFor(() => arrived === MOST);
+
+  const refused = await post('one-more');
+  expect(refused).toMatchObject({
+    status: 429,
+    body: { detail: '200 new sessions are being taken already.' },
+  });
+  expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
+  expect((await service.ask('GET', '/v3/sessions')).status).toBe(200);
+
+  open?.();
+  for (const { status } of await Promise.all(taken)) expect(status).toBe(201);
+  expect((await post('one-more')).status).toBe(201);
+  const page = await service.store.sessions.list({}, { limit: 2 * MOST });
+  expect(page.items).toHaveLength(MOST + 1);
+  await service.close();
+}, 60_000);
