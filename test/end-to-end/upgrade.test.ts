@@ -1,0 +1,90 @@
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { startCluster, type Cluster, type Replica } from '../support/cluster.js';
+import { createLightSite, type LightSite } from '../support/light-site.js';
+import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
+import { waitFor } from '../support/wait.js';
+
+/** After so long a worker gives up waiting for its activities. */
+const SHUTDOWN_FORCE_MS = 20_000;
+const CANCELLED = [
+  'activityTaskCancelRequestedEventAttributes',
+  'activityTaskCanceledEventAttributes',
+];
+
+describeWithPostgres('two APIs, two workers, one PostgreSQL', () => {
+  let server: PostgresServer;
+  let cluster: Cluster;
+  let replicas: readonly Replica[];
+  let site: LightSite;
+  beforeAll(async () => {
+    server = await startPostgres();
+    const environment = {
+      DATABASE_URL: await server.createDatabase(),
+      MASTER_KEY_FILE: join(server.directory, 'master.key'),
+    };
+    cluster = await startCluster({ hosts: ['node1'], environment });
+    const second = await cluster.another('2', { KEELSON_DATA: join(cluster.directory, 'data-2') });
+    await Promise.all([second.api.start(), second.worker.start()]);
+    replicas = [cluster, second];
+    site = await createLightSite(cluster);
+  }, 120_000);
+  afterAll(async () => {
+    site.close();
+    await cluster.close();
+    await server.close();
+  }, 60_000);
+
+  /** As a client does that hears no answer: again, and by the other API. */
+  async function post(name: string): Promise<void> {
+    const body = JSON.stringify({ name, configuration_name: 'light' });
+    const headers = { 'content-type': 'application/json' };
+    let turn = 0;
+    await waitFor(
+      async () => {
+        const url = replicas[turn++ % replicas.length]?.url;
+        const { status } = await fetch(`${url}/v3/sessions`, { method: 'POST', headers, body });
+        return status === 201 || status === 409;
+      },
+      { timeoutMs: 60_000, what: `${name} to be accepted` },
+    );
+  }
+
+  async function expectRunOnce(names: readonly string[]): Promise<void> {
+    const client = await cluster.temporalClient();
+    for (const name of names) {
+      const { status } = await cluster.waitUntilComplete(name, 120_000);
+      const { succeeded, reason, job } = status.session;
+      expect({ name, succeeded, reason, runs: site.runs(name) }).toEqual({
+        name,
+        succeeded: 'true',
+        reason: null,
+        runs: 1,
+      });
+      const { events } = await client.workflow.getHandle(job ?? '').fetchHistory();
+      const kinds = (events ?? []).flatMap((event) => Object.keys(event));
+      expect(kinds.filter((kind) => CANCELLED.includes(kind))).toEqual([]);
+    }
+  }
+
+  test('replaced one by one lose nothing of what runs, and nothing of what comes meanwhile', async () => {
+    const held = ['held-0', 'held-1'];
+    const posted: string[] = [];
+    await site.hold(held);
+    for (const { api, worker } of replicas) {
+      for (const part of [api, worker]) {
+        const start = performance.now();
+        const gone = part.kill('SIGTERM');
+        const name = `new-${posted.length}`;
+        posted.push(name);
+        const accepted = post(name);
+        await gone;
+        expect(performance.now() - start).toBeLessThan(SHUTDOWN_FORCE_MS);
+        await part.start();
+        await accepted;
+      }
+    }
+    site.release(held);
+    await expectRunOnce([...held, ...posted]);
+  }, 400_000);
+});
