@@ -7,6 +7,7 @@ import { createSession, refuseMore } from '../sessions.js';
 import {
   answer,
   bodyProblems,
+  busyProblem,
   conflictProblem,
   missingProblem,
   readProblems,
@@ -43,6 +44,7 @@ const create = createRoute({
   responses: {
     ...bodyProblems,
     ...conflictProblem,
+    ...busyProblem,
     200: answer(SessionWireV2, 'The session; it will run, whatever fails meanwhile.'),
   },
 });

@@ -8,6 +8,7 @@ import { createSession } from '../sessions.js';
 import {
   answer,
   bodyProblems,
+  busyProblem,
   conflictProblem,
   missingProblem,
   readProblems,
@@ -49,6 +50,7 @@ const create = createRoute({
   responses: {
     ...bodyProblems,
     ...conflictProblem,
+    ...busyProblem,
     201: answer(SessionWire, 'The session; it will run, whatever fails meanwhile.'),
   },
 });

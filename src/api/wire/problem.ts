@@ -19,6 +19,7 @@ const descriptions = {
   409: 'The present state refuses.',
   413: 'The body is larger than the limit.',
   415: 'The body is not declared as JSON.',
+  429: 'More are being taken already; `Retry-After` tells when to come again.',
   503: 'The database does not answer.',
 } as const;
 
@@ -38,6 +39,7 @@ export const writeProblems = { ...problems, 400: problem(400), 403: problem(403)
 export const bodyProblems = { ...writeProblems, 413: problem(413), 415: problem(415) };
 export const missingProblem = { 404: problem(404) };
 export const conflictProblem = { 409: problem(409) };
+export const busyProblem = { 429: problem(429) };
 
 /** An answer in JSON. */
 export function answer<T extends z.ZodType>(schema: T, description: string) {
