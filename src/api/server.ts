@@ -14,6 +14,7 @@ import { listen } from '../process/listen.js';
 import { createLogger, type Logger } from '../process/logger.js';
 import { followLoggingLevel } from '../process/logging-level.js';
 import { createProcessMetrics, serveMetrics } from '../process/metrics.js';
+import { startRemoving } from '../process/removing.js';
 import { isProgram, runService, type Service } from '../process/run.js';
 import { createGitSource } from '../process/sources.js';
 import { openStore } from '../store/open.js';
@@ -87,6 +88,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
   const api = await listen(createApp(shared), config.api.listen);
   const jobs = jobListen === undefined ? undefined : await listen(createJobApp(shared), jobListen);
   if (orchestrator === undefined) await warnOfWishes(store, logger);
+  const removing = orchestrator === undefined ? startRemoving(store, logger) : undefined;
   const dispatcher = orchestrator && createDispatcher({ store, orchestrator, logger, now });
   dispatcher?.start();
   addSessionMetrics(registry, store, logger);
@@ -101,6 +103,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
       unfollow?.();
       await endStreams(streams);
       await Promise.all([api.close(), jobs?.close(), metrics?.close()]);
+      await removing?.close();
       await dispatcher?.close();
       await orchestrator?.close();
     },

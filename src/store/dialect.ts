@@ -33,6 +33,8 @@ export interface StoreDialect {
   /** Calls back soon after others have committed. Returns how to stop. */
   readonly watch: (onChange: (change: Change) => void) => () => void;
   readonly pool?: () => PoolUse;
+  /** Within a transaction: as `RetentionStore.shrink`, where the database does not look after its room by itself. */
+  readonly shrink?: () => number;
   /** After the last commit. */
   readonly close?: () => Promise<void>;
 }

@@ -17,6 +17,7 @@ export function createRetentionStore(database: Database): RetentionStore {
     removeDeleted: (until) => removeDeleted(database, until),
     logStoreBytes: () => readLogStoreBytes(database),
     removeOldestLog: (reason) => removeOldestLog(database, reason, CHUNKS),
+    shrink: () => database.write(() => Promise.resolve(database.dialect.shrink?.() ?? 0)),
   };
 }
 

@@ -18,6 +18,11 @@ const LOCK_RETRY_MS = 5;
 const BUSY_TIMEOUT_MS = 5_000;
 const POLL_MS = 250;
 const CACHED_STATEMENTS = 200;
+/** Of free pages, at 4 KiB. */
+const KEPT_PAGES = 1_000;
+const KEPT_SHARE = 0.1;
+/** Of one step, which nothing else can be done beside: some 25 ms. */
+const SHRINK_PAGES = 1_000;
 
 export interface SqliteConnections {
   readonly writer: DatabaseSync;
@@ -28,6 +33,8 @@ export interface SqliteConnections {
 export async function openConnections(path: string): Promise<SqliteConnections> {
   try {
     const writer = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    // Before the first table, or not at all: older files keep the room that they once took.
+    await waitForLock(() => writer.exec('PRAGMA auto_vacuum = INCREMENTAL'));
     await waitForLock(() => writer.exec('PRAGMA journal_mode = WAL'));
     writer.exec('PRAGMA synchronous = FULL');
     return { writer, reader: new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly: true }) };
@@ -52,6 +59,7 @@ export function createSqliteDialect({ writer, reader }: SqliteConnections): Stor
       return (await query.executeTakeFirstOrThrow()).revision;
     },
     toFault,
+    shrink: () => shrink(writer),
     watch: (onChange) => watchDataVersion(writer, () => onChange({ kind: 'any' })),
   };
 }
@@ -131,6 +139,16 @@ function toKyselyDatabase(database: DatabaseSync): SqliteDatabase {
     },
     close: () => database.close(),
   };
+}
+
+/** One step of it. What the next sessions will need again is kept. */
+function shrink(database: DatabaseSync): number {
+  const read = (name: string) => Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
+  const pages = read('page_count');
+  const spare = read('freelist_count') - Math.max(KEPT_PAGES, Math.floor(pages * KEPT_SHARE));
+  if (spare <= 0) return 0;
+  database.exec(`PRAGMA incremental_vacuum(${Math.min(spare, SHRINK_PAGES)})`);
+  return (pages - read('page_count')) * read('page_size');
 }
 
 /** `data_version` changes with the commits of other connections only. */

@@ -373,6 +373,8 @@ export interface RetentionStore {
   logStoreBytes(): Promise<number>;
   /** Removes some of the log of the complete session that ended first; a line with the reason stays. False: none has a log. */
   removeOldestLog(reason: string): Promise<boolean>;
+  /** Gives some of the room that removed rows have left back to the disk, where it is much. How many bytes; 0: it is not. */
+  shrink(): Promise<number>;
 }
 
 export type { Desired, Dispatched };

@@ -6,23 +6,14 @@ import { pino } from 'pino';
 import { parseConfig } from '../../src/config.js';
 import { startEmbedded } from '../../src/embedded.js';
 import type { Service } from '../../src/process/run.js';
+import { waitFor } from '../support/wait.js';
 
 let directory: string;
 let service: Service;
 let url: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'keelson-outside-'));
-  const config = parseConfig({
-    RUNNER: 'none',
-    LOG_LEVEL: 'error',
-    KEELSON_DATA: directory,
-    API_LISTEN: '127.0.0.1:0',
-    TEMPORAL_CLI: '/nowhere/temporal',
-  });
-  service = await startEmbedded(config, pino({ level: 'silent' }));
-  ({ api: url } = JSON.parse(await readFile(join(directory, 'service.json'), 'utf8')) as {
-    api: string;
-  });
+  await start();
 });
 afterAll(async () => {
   await service.close();
@@ -38,6 +29,20 @@ async function ask(method: string, path: string, body?: object): Promise<[number
   });
   const text = await answer.text();
   return [answer.status, text === '' ? undefined : JSON.parse(text)];
+}
+
+async function start(): Promise<void> {
+  const config = parseConfig({
+    RUNNER: 'none',
+    LOG_LEVEL: 'error',
+    KEELSON_DATA: directory,
+    API_LISTEN: '127.0.0.1:0',
+    TEMPORAL_CLI: '/nowhere/temporal',
+  });
+  service = await startEmbedded(config, pino({ level: 'silent' }));
+  ({ api: url } = JSON.parse(await readFile(join(directory, 'service.json'), 'utf8')) as {
+    api: string;
+  });
 }
 
 describe('the service with RUNNER=none', () => {
@@ -60,5 +65,20 @@ describe('the service with RUNNER=none', () => {
     ]);
     expect(await ask('DELETE', '/v3/sessions/b')).toEqual([204, undefined]);
     expect(await ask('GET', '/v3/sessions/b')).toMatchObject([404, {}]);
+  });
+
+  test('removes sessions that were over long ago, and no other', async () => {
+    for (const name of ['old', 'recent'])
+      await ask('POST', '/v3/sessions', { name, configuration_name: 'debug_noop' });
+    const complete = { status: 'complete', succeeded: 'true' };
+    const old = { ...complete, completion_time: '2020-01-01T00:00:00' };
+    await ask('PATCH', '/v3/sessions/old', { status: { session: old } });
+    await ask('PATCH', '/v3/sessions/recent', { status: { session: complete } });
+    await service.close();
+    await start();
+    await waitFor(async () => (await ask('GET', '/v3/sessions/old'))[0] === 404, {
+      timeoutMs: 60_000,
+    });
+    expect((await ask('GET', '/v3/sessions/recent'))[0]).toBe(200);
   });
 });

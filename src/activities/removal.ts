@@ -1,0 +1,67 @@
+import { setImmediate } from 'node:timers/promises';
+import { planRetention } from '../core/retention.js';
+import type { Store } from '../store/store.js';
+import type { Logger } from './dependencies.js';
+
+export interface RetentionResult {
+  /** Sessions that were deleted because of their age. */
+  readonly expired: number;
+  /** Rows of deleted sessions. */
+  readonly removedRows: number;
+  /** Bytes of logs that were over the limit. */
+  readonly removedLogBytes: number;
+  /** Bytes of the database that the disk has back. */
+  readonly freedBytes: number;
+}
+
+export interface RemovalDependencies {
+  readonly store: Store;
+  readonly now: () => string;
+  readonly logger: Logger;
+}
+
+/** The options are read at each run. It may be stopped anywhere and run again, and by several processes at once. */
+export async function removeOld(
+  { store, now, logger }: RemovalDependencies,
+  signal: AbortSignal,
+): Promise<RetentionResult> {
+  const plan = planRetention(await store.options.get(), now());
+  const { expiredUntil: until, deletedUntil, maxLogBytes } = plan;
+  const { retention } = store;
+  const repeat = (step: () => Promise<number>) => repeatStep(step, signal);
+  const result = {
+    expired: until === undefined ? 0 : await repeat(() => retention.expireSessions(until, now())),
+    removedRows: await repeat(() => retention.removeDeleted(deletedUntil)),
+    removedLogBytes:
+      maxLogBytes === undefined ? 0 : await limitLogs(retention, maxLogBytes, signal),
+    freedBytes: await repeat(() => retention.shrink()),
+  };
+  if (Object.values(result).some((count) => count > 0)) logger.info(result, 'old data removed');
+  return result;
+}
+
+async function limitLogs(
+  retention: Store['retention'],
+  maxBytes: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const before = await retention.logStoreBytes();
+  const reason = `the logs of all sessions were larger than log_store_max_bytes (${maxBytes})`;
+  await repeatStep(async () => {
+    if ((await retention.logStoreBytes()) <= maxBytes) return 0;
+    return (await retention.removeOldestLog(reason)) ? 1 : 0;
+  }, signal);
+  return Math.max(0, before - (await retention.logStoreBytes()));
+}
+
+/** Until a step does nothing; what it did in all. Others get their turn in between. */
+async function repeatStep(step: () => Promise<number>, signal: AbortSignal): Promise<number> {
+  let total = 0;
+  for (;;) {
+    signal.throwIfAborted();
+    const done = await step();
+    if (done === 0) return total;
+    total += done;
+    await setImmediate();
+  }
+}

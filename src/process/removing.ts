@@ -1,0 +1,30 @@
+import { removeOld } from '../activities/removal.js';
+import type { Store } from '../store/store.js';
+import type { Logger } from './logger.js';
+
+/** As often as the Schedule, where there is one. */
+const INTERVAL_MS = 300_000;
+
+/** Removes what is old where no worker does: at once, then by timer. */
+export function startRemoving(store: Store, logger: Logger): { close(): Promise<void> } {
+  const closing = new AbortController();
+  const now = () => new Date().toISOString();
+  const remove = async () => {
+    try {
+      await removeOld({ store, now, logger }, closing.signal);
+    } catch (error) {
+      if (!closing.signal.aborted) logger.warn({ err: error }, 'old data could not be removed');
+    }
+  };
+  let removing = remove();
+  const timer = setInterval(() => {
+    removing = removing.then(remove);
+  }, INTERVAL_MS);
+  return {
+    async close() {
+      clearInterval(timer);
+      closing.abort();
+      await removing;
+    },
+  };
+}
