@@ -53,9 +53,15 @@ export function patchSession(
     session.external ? !['status', 'succeeded', ...TIMES].includes(name) : !OURS.has(name),
   );
   for (const [name, value] of kept) checkText(name, value);
+  const progress = session.external
+    ? patchProgress(session, given, rules.now)
+    : toProgress(session);
   const patched = {
     artifacts: addArtifacts(session, patch.artifacts ?? []),
-    session: { ...session.patched?.session, ...Object.fromEntries(kept) },
+    session: {
+      ...keepEarlyEnd(session.patched?.session ?? {}, session.external ? given : {}, progress),
+      ...Object.fromEntries(kept),
+    },
   };
   if (JSON.stringify(patched).length > MAX_CHARACTERS) {
     throw new ServiceError(
@@ -63,10 +69,7 @@ export function patchSession(
       `What was patched into session ${session.name} would be more than ${MAX_CHARACTERS} characters.`,
     );
   }
-  return {
-    patched,
-    ...(session.external ? patchProgress(session, given, rules.now) : toProgress(session)),
-  };
+  return { patched, ...progress };
 }
 
 const TIMES = ['start_time', 'completion_time'];
@@ -82,20 +85,28 @@ function toProgress({ state, outcome, createdAt, completedAt }: Session): Progre
   };
 }
 
-/** A session that becomes complete without a time is complete now. */
+/** A session that becomes complete without a time is complete now; one that is not has none, whatever was told. */
 function patchProgress(session: Session, given: Members, now: string): Progress {
   const before = toProgress(session);
   const state = rise(STATES, before.state, given['status']);
+  const told = readTime(given, 'completion_time') ?? before.completedAt;
   const completedAt =
-    readTime(given, 'completion_time') ??
-    before.completedAt ??
-    (state === 'complete' ? now : undefined);
+    state === 'complete'
+      ? (told ?? readTime(session.patched?.session ?? {}, 'completion_time') ?? now)
+      : undefined;
   return {
     state,
     succeeded: rise(SUCCEEDED, before.succeeded, given['succeeded']),
     createdAt: readTime(given, 'start_time') ?? before.createdAt,
     ...(completedAt === undefined ? {} : { completedAt }),
   };
+}
+
+/** A time of completion that comes before the completion: shown, and the session's own when it is complete. */
+function keepEarlyEnd(patched: Members, given: Members, { state }: Progress): Members {
+  const { completion_time: before, ...others } = patched;
+  const time = readTime(given, 'completion_time')?.slice(0, 19) ?? before;
+  return state === 'complete' || time === undefined ? others : { ...others, completion_time: time };
 }
 
 /** A word that is not known ranks below all. */

@@ -155,6 +155,21 @@ export function sessionPatchContract(site: () => ContractSite): void {
       expect((await show(name)).status.session['completion_time']).toMatch(/^\d{4}-\d\d-\d\dT/);
     });
 
+    test('is not old, nor complete, by a time that comes before its end', async () => {
+      const name = await createOutside();
+      const { store } = site().deps;
+      await patch(name, { session: { completion_time: '2020-01-01T00:00:00' } });
+      await store.retention.expireSessions('2021-01-01T00:00:00.000Z', new Date().toISOString());
+      const early = { status: 'pending', completion_time: '2020-01-01T00:00:00' };
+      expect((await show(name)).status.session).toMatchObject(early);
+      expect((await store.sessions.find(name))?.completedAt).toBeUndefined();
+      await patch(name, { session: { status: 'complete' } });
+      expect((await show(name)).status.session['completion_time']).toBe(early.completion_time);
+      expect((await store.sessions.find(name))?.completedAt).toBe('2020-01-01T00:00:00.000Z');
+      await patch(name, { session: { completion_time: '2020-01-02T00:00:00' } });
+      expect((await show(name)).status.session['completion_time']).toBe('2020-01-02T00:00:00');
+    });
+
     test('adds artifacts that no other agrees with, of many at the same time each once', async () => {
       const name = await createOutside();
       const results = Array.from({ length: 12 }, (_, index) => ({
