@@ -8,6 +8,7 @@ const SERVER = fileURLToPath(new URL('../../dist/api/server.js', import.meta.url
 /** An API as a process of its own, on a free loopback port, that hands nothing to Temporal. */
 export interface ApiProcess {
   readonly url: string;
+  readonly pid: number;
   output(): string;
   isRunning(): boolean;
   ask(method: string, path: string, body?: unknown): Promise<ApiAnswer>;
@@ -20,10 +21,13 @@ export interface ApiAnswer {
   readonly body: unknown;
 }
 
+/** `prefix`: a command that becomes the command that follows it. */
 export async function startApiProcess(
   environment: Readonly<Record<string, string>>,
+  prefix: readonly string[] = [],
 ): Promise<ApiProcess> {
-  const child = spawn(process.execPath, [SERVER], {
+  const [command, ...words] = [...prefix, process.execPath, SERVER];
+  const child = spawn(command, words, {
     env: { ...process.env, RUNNER: 'none', API_LISTEN: '127.0.0.1:0', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -44,6 +48,7 @@ export async function startApiProcess(
   if (url === 'ended') throw new Error(`The API ended: ${output}`);
   return {
     url,
+    pid: child.pid ?? 0,
     output: () => output,
     isRunning,
     async ask(method, path, body) {

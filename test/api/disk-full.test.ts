@@ -1,0 +1,138 @@
+import { spawnSync } from 'node:child_process';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { toJobToken } from '../../src/api/job-token.js';
+import { openSqliteStore } from '../../src/store/sqlite.js';
+import { startApiProcess, type ApiProcess } from '../support/api-process.js';
+import { readValue } from '../support/exposition.js';
+import { aNewSession } from '../support/store-builders.js';
+import { waitFor } from '../support/wait.js';
+
+/** A file system of the process's own, which goes with it; root needs no user namespace. */
+const UNSHARE = ['unshare', '--mount', ...(process.getuid?.() === 0 ? [] : ['--map-root-user'])];
+const SIZE_MEBIBYTES = 128;
+const MASTER_KEY = '0123456789abcdef'.repeat(4);
+const PHASE = 'ansible-0';
+
+const canMount = () => {
+  const [command, ...words] = [...UNSHARE, 'mount', '-t', 'tmpfs', 'tmpfs', tmpdir()];
+  return spawnSync(command, words).status === 0;
+};
+const describeWithMount =
+  process.env['REQUIRE_SERVERS'] === '1' || canMount() ? describe : describe.skip;
+
+describeWithMount('on a disk that is nearly full', () => {
+  let directory: string;
+  let api: ApiProcess;
+  /** The process's data directory, as it is seen from here. */
+  let data: string;
+  let jobId: string;
+  beforeAll(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'keelson-disk-'));
+    const keyFile = join(directory, 'key');
+    writeFileSync(keyFile, `${MASTER_KEY}\n`);
+    jobId = await addRunningSession(join(directory, 'keelson.db'));
+    const mountPoint = mkdtempSync(join(directory, 'data-'));
+    const mount = `mount -t tmpfs -o size=${SIZE_MEBIBYTES}m tmpfs "${mountPoint}" &&
+      cp "${join(directory, 'keelson.db')}" "${mountPoint}" && exec "$@"`;
+    api = await startApiProcess({ KEELSON_DATA: mountPoint, MASTER_KEY_FILE: keyFile }, [
+      ...UNSHARE,
+      ...['sh', '-c', mount, 'sh'],
+    ]);
+    data = `/proc/${api.pid}/root${mountPoint}`;
+  }, 60_000);
+  afterAll(async () => {
+    await api.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  const create = (name: string) =>
+    api.ask('POST', '/v3/sessions', { name, configuration_name: 'debug_noop' });
+
+  const deliver = async (
+    jobId: string,
+    method: string,
+    path: string,
+    type: string,
+    body: string,
+  ) => {
+    const answer = await fetch(`${api.url}/jobs/${jobId}/phases/${PHASE}/${path}`, {
+      method,
+      body,
+      headers: {
+        authorization: `Bearer ${toJobToken(Buffer.from(MASTER_KEY, 'hex'), jobId)}`,
+        'content-type': type,
+        'upload-offset': '0',
+      },
+    });
+    return answer.status;
+  };
+
+  test('no session is accepted, and one that runs comes to its end', async () => {
+    expect((await create('before')).status).toBe(201);
+    fill(data);
+    let tries = 0;
+    const refused = await waitFor(async () => {
+      tries += 1;
+      const answer = await create(`try-${tries}`);
+      return answer.status === 503 ? answer : undefined;
+    });
+    expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
+    expect(refused.body).toMatchObject({ detail: expect.stringMatching(/is 9[5-9] % full/) });
+    expect((await api.ask('GET', `/v3/sessions/try-${tries}`)).status).toBe(404);
+    const metrics = await (await fetch(`${api.url}/metrics`)).text();
+    expect(readValue(metrics, 'keelson_disk_used_ratio')).toBeGreaterThanOrEqual(0.95);
+
+    const log = 'a line\n'.repeat(10_000);
+    const hosts = [{ host: 'x1', ok: 1, ...toNone('changed', 'failed', 'skipped', 'unreachable') }];
+    const report = JSON.stringify({
+      sequence: 1,
+      final: true,
+      hosts: hosts.map((host) => ({ ...host, incomplete: false })),
+    });
+    expect(await deliver(jobId, 'PATCH', 'log', 'application/partial-upload', log)).toBe(204);
+    expect(await deliver(jobId, 'PUT', 'hosts', 'application/json', report)).toBe(204);
+    const status = { session: { status: 'complete', succeeded: 'true' } };
+    expect(await api.ask('PATCH', '/v3/sessions/runs', { status })).toMatchObject({ status: 200 });
+    expect(await (await fetch(`${api.url}/v3/sessions/runs/logs?phase=${PHASE}`)).text()).toBe(log);
+    expect((await api.ask('GET', '/v3/sessions/runs/hosts')).body).toMatchObject({
+      hosts: [{ host: 'x1' }],
+    });
+    expect((await api.ask('GET', '/v3/sessions/runs')).body).toMatchObject({ status });
+
+    rmSync(join(data, 'filler'));
+    await waitFor(async () => (await create('again')).status === 201);
+  }, 60_000);
+});
+
+/** One that an operator outside runs. */
+async function addRunningSession(path: string): Promise<string> {
+  const store = await openSqliteStore({ path });
+  const { jobId } = await store.sessions.insert({ ...aNewSession('runs'), external: true });
+  await store.phases.savePlan(jobId, [{ name: PHASE, kind: 'ansible', title: PHASE }]);
+  await store.close();
+  return jobId;
+}
+
+function toNone(...names: readonly string[]): Record<string, number> {
+  return Object.fromEntries(names.map((name) => [name, 0]));
+}
+
+/** To 96 % of it. */
+function fill(directory: string): void {
+  const { bsize, blocks, bfree } = statfsSync(directory);
+  const block = Buffer.alloc(bsize);
+  const file = openSync(join(directory, 'filler'), 'w');
+  for (let left = bfree - Math.floor(blocks * 0.04); left > 0; left -= 1) writeSync(file, block);
+  closeSync(file);
+}
