@@ -1,0 +1,4 @@
+import { clientContract } from './contract/clients.js';
+import { runContracts } from './contract/run.js';
+
+runContracts('clients', [clientContract]);

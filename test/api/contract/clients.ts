@@ -1,0 +1,251 @@
+import { describe, expect, test } from '@jest/globals';
+import { completeSession, type Answer } from '../service.js';
+import type { ContractSite } from './site.js';
+
+type Query = Readonly<Record<string, unknown>>;
+
+interface Sent {
+  readonly params?: Query;
+  readonly json?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The calls of programs that were written for CFS, in the headers and spellings of their libraries. */
+export function clientContract(site: () => ContractSite): void {
+  /** Python's requests: the cray CLI, SAT, cfs-config-util, CFS's own operator and batcher. */
+  const python = (method: string, path: string, { params, json, headers }: Sent = {}) => {
+    const body = json === undefined ? undefined : toPythonJson(json);
+    const length = method === 'GET' ? {} : { 'Content-Length': String(body?.length ?? 0) };
+    const query = params === undefined ? '' : toPythonQuery(params);
+    return site().ask(method, `/apis/cfs${path}${query === '' ? '' : `?${query}`}`, body, {
+      'User-Agent': 'python-requests/2.32.3',
+      'Accept-Encoding': 'gzip, deflate',
+      Accept: '*/*',
+      Connection: 'keep-alive',
+      Authorization: 'Bearer eyJhbGciOi.of.the-gateway',
+      ...length,
+      ...(body === undefined ? {} : { 'Content-Type': 'application/json' }),
+      ...headers,
+    });
+  };
+  /** Rust's reqwest: csm-rs and manta. */
+  const rust = (method: string, path: string, json?: unknown) => {
+    const body = json === undefined ? undefined : JSON.stringify(json);
+    return site().ask(method, `/apis/cfs${path}`, body, {
+      accept: '*/*',
+      authorization: 'Bearer eyJhbGciOi.of.the-gateway',
+      ...(body === undefined
+        ? {}
+        : {
+            'content-type': 'application/json',
+            'content-length': String(Buffer.byteLength(body)),
+          }),
+    });
+  };
+  const listed = ({ body }: Answer, member = 'sessions') =>
+    ((Array.isArray(body) ? body : (body as Record<string, unknown>)[member]) as object[]).map(
+      (record) => (record as { name: string }).name,
+    );
+
+  describe.each([
+    ['v2', 'configurationName', 'cloneUrl', 'batchSize', 'batcherDisable', 200],
+    ['v3', 'configuration_name', 'clone_url', 'batch_size', 'batcher_disable', 201],
+  ] as const)('cray cfs %s', (version, configuration, url, size, disable, created) => {
+    const path = (rest: string) => `/${version}/${rest}`;
+    // The tenant of the command line, when none is set.
+    const headers = { 'Cray-Tenant-Name': '' };
+    const name = `cray-${version}`;
+
+    test('reads and changes options', async () => {
+      const before = await python('GET', path('options'), { headers });
+      expect(before.status).toBe(200);
+      const json = { [size]: 30, [disable]: true };
+      const answer = await python('PATCH', path('options'), { json, headers });
+      expect(answer).toMatchObject({ status: 200, body: json });
+      const back = before.body as Record<string, unknown>;
+      const restored = { [size]: back[size], [disable]: back[disable] };
+      await python('PATCH', path('options'), { json: restored, headers });
+    });
+
+    test('creates a configuration from a file, moves its branches, lists, shows and deletes it', async () => {
+      const { repository } = site();
+      const layer = {
+        name: 'täglich',
+        [url]: repository.url,
+        playbook: 'site.yml',
+        branch: 'main',
+      };
+      const put = { json: { layers: [layer] }, headers };
+      const one = path(`configurations/${name}`);
+      expect((await python('PUT', one, put)).status).toBe(200);
+      const pinned = { layers: [{ ...layer, commit: repository.commit }] };
+      expect(await python('PATCH', one, { headers })).toMatchObject({ status: 200, body: pinned });
+      const list = await python('GET', path('configurations'), {
+        params: { in_use: false, limit: null, after_id: null },
+        headers,
+      });
+      expect(listed(list, 'configurations')).toContain(name);
+      expect(await python('GET', one, { headers })).toMatchObject({ status: 200, body: pinned });
+      expect(await python('DELETE', one, { headers })).toMatchObject({ status: 204, body: '' });
+      expect(await python('GET', one, { headers })).toMatchObject({
+        status: 404,
+        body: { title: 'Configuration not found', detail: expect.stringContaining(name) },
+      });
+    });
+
+    test('creates, lists, shows and deletes sessions', async () => {
+      await python('PUT', '/v3/configurations/cray', { json: { layers: [] }, headers });
+      const target = { definition: 'dynamic', groups: [], image_map: [] };
+      const json = { name, [configuration]: 'cray', target, tags: { client: name } };
+      const answer = await python('POST', path('sessions'), { json, headers });
+      expect(answer).toMatchObject({ status: created, body: { name, target } });
+      expect(await python('POST', path('sessions'), { json, headers })).toMatchObject({
+        status: 409,
+        body: { title: 'Conflicting session name' },
+      });
+      const params = { status: 'pending', succeeded: 'none', tags: `client=${name}`, age: null };
+      expect(listed(await python('GET', path('sessions'), { params, headers }))).toEqual([name]);
+      const one = path(`sessions/${name}`);
+      expect(await python('GET', one, { headers })).toMatchObject({ status: 200, body: { name } });
+      await completeSession(site().store, name);
+      const many = { params: { status: 'complete', tags: `client=${name}` }, headers };
+      expect(await python('DELETE', path('sessions'), many)).toMatchObject(
+        version === 'v2'
+          ? { status: 204, body: '' }
+          : { status: 200, body: { session_ids: [name] } },
+      );
+      expect((await python('DELETE', one, { headers })).status).toBe(404);
+    });
+
+    test('ignores a tenant, but for configurations of v3', async () => {
+      const blue = { headers: { 'Cray-Tenant-Name': 'blue' } };
+      expect((await python('GET', path('sessions'), blue)).status).toBe(200);
+      expect((await python('GET', path('options'), blue)).status).toBe(200);
+      const { status } = await python('GET', path('configurations'), blue);
+      expect(status).toBe(version === 'v2' ? 200 : 400);
+    });
+  });
+
+  test('SAT keeps a copy of a configuration before it replaces it, and reads JSON from every change', async () => {
+    const { repository } = site();
+    const one = '/v2/configurations/sat';
+    expect((await python('GET', one)).status).toBe(404);
+    const layer = { name: 'cos', cloneUrl: repository.url, playbook: 'site.yml', branch: 'main' };
+    expect(await python('PUT', one, { json: { layers: [layer] } })).toMatchObject({
+      status: 200,
+      body: { name: 'sat', layers: [{ commit: repository.commit }] },
+    });
+    const { layers } = (await python('GET', one)).body as { layers: Record<string, unknown>[] };
+    const copied = layers.map((stored) =>
+      Object.fromEntries(Object.entries(stored).filter(([member]) => member !== 'branch')),
+    );
+    const copy = await python('PUT', '/v2/configurations/sat.bak', { json: { layers: copied } });
+    expect(copy).toMatchObject({ status: 200, body: { layers: copied } });
+    const groups = [{ name: 'Compute', members: ['5c1a4a0e-4a6b-4c8e-9d5e-2f6f1f3f8f0a'] }];
+    const image = {
+      name: 'sat-i',
+      configurationName: 'sat',
+      target: { definition: 'image', groups },
+    };
+    // Not yet, and told so.
+    expect(await python('POST', '/v2/sessions', { json: image })).toMatchObject({
+      status: 400,
+      body: { title: 'Bad Request', detail: expect.stringContaining('target.definition') },
+    });
+    const json = { name: 'sat-1', configurationName: 'sat', ansibleLimit: 'x1' };
+    const { body } = await python('POST', '/v2/sessions', { json });
+    const { startTime } = (body as { status: { session: { startTime: string } } }).status.session;
+    expect(startTime).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/);
+  });
+
+  test('csm-rs creates what is not there, and its misspelt filter does no harm', async () => {
+    const { repository } = site();
+    const one = '/v3/configurations/manta';
+    expect((await rust('GET', `${one}?limit=100000`)).status).toBe(404);
+    const layer = { name: 'm', clone_url: repository.url, playbook: 'site.yml' };
+    const layers = [{ ...layer, commit: repository.commit }];
+    expect(await rust('PUT', one, { layers })).toMatchObject({ status: 200, body: { layers } });
+    const all = await rust('GET', '/v3/configurations?limit=100000');
+    expect(listed(all, 'configurations')).toContain('manta');
+    const session = { name: 'manta-2', configurationName: 'manta', ansibleLimit: 'x1', target: {} };
+    expect((await rust('POST', '/v2/sessions', session)).status).toBe(200);
+    const query = 'succeced=true&min_age=0m&status=pending';
+    expect(listed(await rust('GET', `/v2/sessions?${query}`))).toContain('manta-2');
+    const shown = await rust('GET', '/v3/sessions/manta-2?succeced=false');
+    expect(shown.body).toMatchObject({
+      debug_on_failure: false,
+      tags: {},
+      status: { artifacts: [] },
+    });
+    expect(await rust('DELETE', '/v2/sessions/manta-2')).toMatchObject({ status: 204, body: '' });
+    expect(await rust('DELETE', one)).toMatchObject({ status: 204, body: '' });
+  });
+
+  test('the batcher finds its sessions again page by page, and those of one boot', async () => {
+    await python('PUT', '/v3/configurations/batch', { json: { layers: [] } });
+    const names = ['0', '1', '2'].map(
+      (digit) => `batcher-${digit}f0e8c4e-3b9d-4a44-9a3a-0c7c9a2f6b1d`,
+    );
+    for (const name of names) {
+      const json = {
+        ...{ name, configuration_name: 'batch', configuration_limit: '0,1' },
+        ...{ ansible_limit: 'x1,x2', target: { definition: 'dynamic' } },
+        tags: { bos_session: 'b 1' },
+      };
+      expect((await python('POST', '/v3/sessions', { json })).status).toBe(201);
+    }
+    const found: string[] = [];
+    let params: Query | null = { limit: 1, name_contains: 'batcher-', tags: 'bos_session=b 1' };
+    while (params !== null) {
+      const page = await python('GET', '/v3/sessions', { params });
+      found.push(...listed(page));
+      params = (page.body as { next: Query | null }).next;
+    }
+    expect(found).toEqual(names);
+  });
+
+  test('an operator reads and completes options, reports, and removes what is old', async () => {
+    const options = await python('GET', '/v3/options');
+    for (const member of ['session_ttl', 'additional_inventory_source', 'debug_wait_time']) {
+      expect(options.body).toHaveProperty(member);
+    }
+    const json = { name: 'operated', configuration_name: 'debug_noop' };
+    await python('POST', '/v3/sessions', { json });
+    const report = { status: { session: { ims_job: 'i-1' } } };
+    expect(await python('PATCH', '/v3/sessions/operated', { json: report })).toMatchObject({
+      status: 200,
+      body: report,
+    });
+    const params = { status: 'complete', min_age: '7d' };
+    expect((await python('DELETE', '/v3/sessions', { params })).status).toBe(200);
+    const older = { status: 'complete', age: '7d' };
+    expect((await python('DELETE', '/v2/sessions', { params: older })).status).toBe(204);
+    expect((await python('GET', '/v3/sessions/operated')).status).toBe(200);
+  });
+}
+
+/** Without what is None, True and False with a capital. */
+export function toPythonQuery(parameters: Query): string {
+  const given = Object.entries(parameters).filter(([, value]) => value !== null);
+  return new URLSearchParams(
+    given.map(([name, value]): [string, string] => [
+      name,
+      typeof value === 'boolean' ? (value ? 'True' : 'False') : String(value),
+    ]),
+  ).toString();
+}
+
+/** Blanks behind signs, and nothing but ASCII. */
+function toPythonJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(toPythonJson).join(', ')}]`;
+  if (typeof value === 'object' && value !== null) {
+    const members = Object.entries(value).map(
+      ([name, inner]) => `${toPythonJson(name)}: ${toPythonJson(inner)}`,
+    );
+    return `{${members.join(', ')}}`;
+  }
+  return JSON.stringify(value).replaceAll(
+    /[\u0080-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
