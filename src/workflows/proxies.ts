@@ -1,7 +1,8 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
 
-const retry = { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '30s' } as const;
+/** What was away and is back is noticed within ten seconds, so that an end is seen within thirty. */
+const retry = { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' } as const;
 
 /** Reads and writes of the record. A database that is away for days costs the session time, not its result. */
 export const record = proxyActivities<Activities>({
@@ -35,10 +36,13 @@ export const act = proxyActivities<Activities>({
   retry,
 });
 
-/** One activity per phase, as long as the phase; the phase's own limit is enforced in the job. */
+/**
+ * One activity per phase, as long as the phase; the phase's own limit is enforced in the job. A killed worker's attempt is
+ * given up after the heartbeat time-out: that, too, is less than the thirty seconds within which an end is to be seen.
+ */
 export const observe = proxyActivities<Activities>({
   startToCloseTimeout: '3650d',
-  heartbeatTimeout: '30s',
+  heartbeatTimeout: '25s',
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry,
 });
@@ -49,5 +53,5 @@ export const compensate = proxyActivities<Activities>({
   scheduleToCloseTimeout: '30d',
   heartbeatTimeout: '10s',
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
-  retry: { ...retry, maximumAttempts: 130 },
+  retry: { ...retry, maximumInterval: '30s', maximumAttempts: 130 },
 });
