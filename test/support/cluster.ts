@@ -76,6 +76,9 @@ export interface ManagedProcess {
   start(): Promise<void>;
   /** Resolves when it is gone. */
   kill(signal?: NodeJS.Signals): Promise<void>;
+  /** It stops where it is, and knows nothing of it, until it is thawed. */
+  freeze(): void;
+  thaw(): void;
   output(): string;
 }
 
@@ -85,14 +88,18 @@ export interface ClusterOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** By which the API is asked. */
   readonly token?: string;
+  /** Called with the directory before anything runs; returns how to take that back when nothing runs any more. */
+  readonly prepare?: (directory: string) => () => void;
 }
 
 export async function startCluster({
   hosts: names = ['node1', 'node2'],
   environment = {},
   token,
+  prepare = () => () => undefined,
 }: ClusterOptions = {}): Promise<Cluster> {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-e2e-'));
+  const takeBack = prepare(directory);
   const keyFile = join(directory, 'user-key');
   const hosts: SshHost[] = [];
   for (const name of names) hosts.push(await startSshHost({ name, userKeyFile: keyFile }));
@@ -213,6 +220,7 @@ export async function startCluster({
       for (const part of [...parts, temporal]) await part.kill('SIGTERM');
       for (const host of hosts) await host.remove();
       inventory.remove();
+      takeBack();
       rmSync(directory, { recursive: true, force: true });
     },
   };
@@ -287,8 +295,12 @@ function manage(
         return;
       const gone = once(running, 'exit');
       running.kill(signal);
+      // What is frozen hears of nothing but a SIGKILL.
+      running.kill('SIGCONT');
       await gone;
     },
+    freeze: () => void child?.kill('SIGSTOP'),
+    thaw: () => void child?.kill('SIGCONT'),
     output: () => read().slice(from),
   };
 }

@@ -28,6 +28,8 @@ export interface HsmStandIn {
   readonly requests: readonly HsmRequest[];
   /** Requests that were broken off by the client. */
   aborted(): number;
+  /** Breaks every connection, as a restart of it does. */
+  disconnect(): void;
   close(): Promise<void>;
 }
 
@@ -67,6 +69,7 @@ export async function startHsmStandIn({ tls }: HsmStandInOptions = {}): Promise<
     misbehave,
     requests,
     aborted: () => aborted,
+    disconnect: () => server.closeAllConnections(),
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());

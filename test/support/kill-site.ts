@@ -32,12 +32,27 @@ export interface KillSite {
   release(name: string, phase: HeldPhase): void;
   /** When the session's job has come to its end, whoever watches it. */
   whenJobEnds(name: string): Promise<void>;
+  /** Undefined before the launch. */
+  jobDirectory(name: string): string | undefined;
   /** What each host says about the runs of the session's playbooks. */
   runs(name: string): readonly string[];
+  /** Where the repositories are; while it is stopped nobody answers at its address. */
+  readonly git: GitServer;
+  /** Posts a session whose inventory's commit the service itself has to ask the git server for. */
+  submitUnpinned(name: string): Promise<void>;
   close(): Promise<void>;
 }
 
-const CONFIGURATION = 'killed';
+export interface GitServer {
+  readonly url: string;
+  start(): Promise<void>;
+  /** Breaks what it is asked for, too. */
+  stop(): Promise<void>;
+}
+
+export const CONFIGURATION = 'killed';
+const UNPINNED = 'unpinned';
+const MOST_MS = 180_000;
 /** A held phase waits while its file is there, and says by another that it has begun to. */
 const holdFile = (gates: string, name: string, phase: string) => join(gates, `${name}.${phase}`);
 
@@ -65,29 +80,36 @@ export async function createKillSite(cluster: Cluster): Promise<KillSite> {
     },
     async whenHeld(name, phase) {
       const mark = `${holdFile(gates, name, phase)}.reached`;
-      await waitFor(() => existsSync(mark), { timeoutMs: 60_000, what: `${name} in ${phase}` });
+      await waitFor(() => existsSync(mark), { timeoutMs: MOST_MS, what: `${name} in ${phase}` });
     },
     release: (name, phase) => rmSync(holdFile(gates, name, phase)),
     async whenJobEnds(name) {
-      const jobs = join(cluster.directory, 'data', 'jobs');
-      const find = () => readdirSync(jobs).find((job) => job.startsWith(`cfs-${name}-`));
-      await waitFor(() => existsSync(join(jobs, find() ?? '', 'ended')), {
-        timeoutMs: 60_000,
+      await waitFor(() => existsSync(join(findJob(cluster, name) ?? '', 'ended')), {
+        timeoutMs: MOST_MS,
         what: `the job of ${name} to end`,
       });
     },
+    jobDirectory: (name) => findJob(cluster, name),
     runs: (name) =>
-      cluster.hosts.flatMap((host) =>
-        readFileSync(join(host.directory, `runs-${name}`), 'utf8')
-          .trimEnd()
-          .split('\n')
-          .map((line) => `${host.name} ${line}`),
-      ),
+      cluster.hosts.flatMap((host) => {
+        const file = join(host.directory, `runs-${name}`);
+        const text = existsSync(file) ? readFileSync(file, 'utf8').trimEnd() : '';
+        return text === '' ? [] : text.split('\n').map((line) => `${host.name} ${line}`);
+      }),
+    git: server,
+    submitUnpinned: (name) => cluster.submit(name, { configuration_name: UNPINNED }),
     async close() {
-      await server.close();
+      await server.stop();
       repository.remove();
     },
   };
+}
+
+function findJob(cluster: Cluster, name: string): string | undefined {
+  const jobs = join(cluster.directory, 'data', 'jobs');
+  const names = existsSync(jobs) ? readdirSync(jobs) : [];
+  const job = names.find((each) => new RegExp(`^cfs-${name}-[0-9a-f]{8}$`).test(each));
+  return job === undefined ? undefined : join(jobs, job);
 }
 
 interface Configuration {
@@ -112,10 +134,14 @@ async function configure(cluster: Cluster, gates: string, commit: string, url: s
     commit,
     playbook,
   });
+  const layers = [layer('site.yml'), layer('second.yml')];
   await put(cluster, CONFIGURATION, {
-    layers: [layer('site.yml'), layer('second.yml')],
+    layers,
     additional_inventory: { clone_url: inventory.url, commit: hosts },
   });
+  // Used only where a configuration has no inventory of its own.
+  await cluster.ask('PATCH', '/v3/options', { additional_inventory_url: `${url}/hosts.git` });
+  await put(cluster, UNPINNED, { layers });
 }
 
 /** The same, but for the address of what this phase clones, at which this session can be held. */
@@ -164,14 +190,17 @@ echo '{"_meta": {"hostvars": {}}}'
 }
 
 /** `/<session>/<phase>/<repository>/...` waits as the session is told to; `/<repository>/...` never does. */
-async function startHoldingServer(gates: string, repositories: Readonly<Record<string, string>>) {
+async function startHoldingServer(
+  gates: string,
+  repositories: Readonly<Record<string, string>>,
+): Promise<GitServer> {
   const serve = async (pathname: string) => {
     const [, name, phase = '', repository = '', file = ''] =
       /^\/(?:([^/]+)\/([^/]+)\/)?([^/]+\.git)\/(.*)$/.exec(pathname) ?? [];
     if (name !== undefined) {
       const hold = holdFile(gates, name, phase);
       writeFileSync(`${hold}.reached`, '');
-      await waitFor(() => !existsSync(hold), { timeoutMs: 120_000 });
+      await waitFor(() => !existsSync(hold), { timeoutMs: 2 * MOST_MS });
     }
     return readFile(join(repositories[repository] ?? '', file));
   };
@@ -181,11 +210,19 @@ async function startHoldingServer(gates: string, repositories: Readonly<Record<s
       () => response.writeHead(404).end(),
     );
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const listen = async (port: number) => {
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    return (server.address() as AddressInfo).port;
+  };
+  const port = await listen(0);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async close() {
+    url: `http://127.0.0.1:${port}`,
+    async start() {
+      await listen(port);
+    },
+    async stop() {
+      if (!server.listening) return;
       const closed = once(server, 'close');
       server.close();
       server.closeAllConnections();

@@ -18,11 +18,26 @@ const WRITES = {
   noteCancel: 'UPDATE OF desired ON sessions',
 } as const;
 
+/** Whether that write has been done. */
+const IS_WRITTEN: Readonly<Record<keyof typeof WRITES, string>> = {
+  claimSession: 'claimed_at IS NOT NULL',
+  resolveConfiguration: 'snapshot IS NOT NULL',
+  stageInventory: 'EXISTS (SELECT 1 FROM staged_files AS f WHERE f.job_id = sessions.job_id)',
+  launchJob: 'launched_at IS NOT NULL',
+  stopJob: 'stopped_at IS NOT NULL',
+  removeStagedFiles:
+    'NOT EXISTS (SELECT 1 FROM staged_files AS f WHERE f.job_id = sessions.job_id)',
+  recordOutcome: 'completed_at IS NOT NULL',
+  noteCancel: "desired <> 'run'",
+};
+
 export type Step = keyof typeof WRITES;
 /** Of every session; the others are those of a cancel. */
 export const STEPS = (Object.keys(WRITES) as readonly Step[]).filter(
   (step) => step !== 'noteCancel',
 );
+
+const MOST_MS = 180_000;
 
 /** Keeps each of these sessions from leaving its step: first the database refuses, then it does not answer. */
 export interface StepHold {
@@ -30,6 +45,8 @@ export interface StepHold {
   whenHeld(): Promise<void>;
   /** The database answers again. */
   release(): void;
+  /** After the release: every session's write is done. */
+  whenWritten(): Promise<void>;
   /** Every session is in its step, which the database refuses each time that it is tried. */
   whenRefused(): Promise<void>;
   /** The database refuses no more; instead of `whenHeld` and `release`. */
@@ -47,7 +64,7 @@ export function holdSteps(cluster: Cluster, sessions: Readonly<Record<string, St
   const areAll = (state: PendingState) => arePending(cluster, database, sessions, state);
   const whenRefused = async () => {
     await waitFor(() => areAll('refused'), {
-      timeoutMs: 90_000,
+      timeoutMs: MOST_MS,
       what: 'every step to be refused',
     });
   };
@@ -68,14 +85,30 @@ export function holdSteps(cluster: Cluster, sessions: Readonly<Record<string, St
           await startAll(cluster, database, sessions);
           return false;
         },
-        { timeoutMs: 60_000, intervalMs: 500, what: 'every step to wait' },
+        { timeoutMs: MOST_MS, intervalMs: 500, what: 'every step to wait' },
       );
     },
     release() {
       database.exec('COMMIT');
       database.close();
     },
+    whenWritten: () =>
+      waitFor(() => names.every((name) => isWritten(cluster, name, sessions[name])), {
+        timeoutMs: MOST_MS,
+        what: 'every write to be done',
+      }).then(() => undefined),
   };
+}
+
+function isWritten(cluster: Cluster, name: string, step: Step = 'claimSession'): boolean {
+  const file = join(cluster.directory, 'data', 'keelson.db');
+  const database = new DatabaseSync(file, { readOnly: true, timeout: 10_000 });
+  try {
+    const query = `SELECT 1 FROM sessions WHERE name = ? AND ${IS_WRITTEN[step]}`;
+    return database.prepare(query).get(name) !== undefined;
+  } finally {
+    database.close();
+  }
 }
 
 function renderTrigger(position: number, name: string, step: Step): string {
@@ -116,6 +149,32 @@ async function findPending(
   );
 }
 
+export interface Attempt {
+  /** 0: there is no activity. */
+  readonly attempt: number;
+  /** A worker has it, or had it when it was last heard of. */
+  readonly isStarted: boolean;
+}
+
+/** Of the activity that each session's workflow waits for. */
+export async function findAttempts(
+  cluster: Cluster,
+  names: readonly string[],
+): Promise<readonly Attempt[]> {
+  const client = await cluster.temporalClient();
+  return Promise.all(
+    names.map(async (name) => {
+      const { job } = (await cluster.find(name)).status.session;
+      const { raw } = await client.workflow.getHandle(job ?? '').describe();
+      const [activity] = raw.pendingActivities ?? [];
+      return {
+        attempt: activity?.attempt ?? 0,
+        isStarted: Number(activity?.state) === STARTED,
+      };
+    }),
+  );
+}
+
 /** Does not wait for the next try, which each step has at another time. */
 async function startAll(
   cluster: Cluster,
@@ -139,33 +198,49 @@ async function startAll(
 /** PENDING_ACTIVITY_STATE_STARTED: a worker has it. */
 const STARTED = 2;
 
-/** A Python that does not begin with the supervisor of this session before it may; wherever else it is used it is not noticed. */
-export function createSupervisorHold(session: string) {
+/** A Python that does not begin with the supervisor of a held session before it may; wherever else it is used it is not noticed. */
+export interface SupervisorHold {
+  readonly python: string;
+  /** To be called before the session is posted. */
+  hold(session: string): void;
+  /** So many supervisors of the session wait for their start. */
+  whenStarted(session: string, times: number): Promise<void>;
+  release(session: string): void;
+  close(): void;
+}
+
+export function createSupervisorHold(): SupervisorHold {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-python-'));
   const python = join(directory, 'python');
-  const hold = join(directory, 'hold');
-  const begun = join(directory, 'begun');
-  writeFileSync(hold, '');
   const real = parseConfig(process.env).runner.python;
   // Asked for its name (by -c), it gives its own; its wrappers would do without it.
   const script = `#!/bin/sh
 case "$*" in
   -c*) exec ${real} -c "import sys; sys.executable = '${python}'; $2" ;;
-  *" all "*) case "$KEELSON_JOB" in cfs-${session}-*)
-    echo $$ >> ${begun}
-    while [ -e ${hold} ]; do sleep 0.1; done ;;
-  esac ;;
+  *" all "*)
+    session=\${KEELSON_JOB#cfs-}
+    hold="${directory}/\${session%-*}"
+    if [ -e "$hold" ]; then
+      echo $$ >> "$hold.begun"
+      while [ -e "$hold" ]; do sleep 0.1; done
+    fi ;;
 esac
 exec ${real} "$@"
 `;
   writeFileSync(python, script, { mode: 0o755 });
-  const count = () => (existsSync(begun) ? readFileSync(begun, 'utf8').split('\n').length - 1 : 0);
+  const count = (session: string) => {
+    const begun = join(directory, `${session}.begun`);
+    return existsSync(begun) ? readFileSync(begun, 'utf8').split('\n').length - 1 : 0;
+  };
   return {
     python,
-    /** So many supervisors wait for their start. */
-    whenStarted: (times: number) =>
-      waitFor(() => count() === times, { timeoutMs: 60_000, what: `${times} supervisors` }),
-    release: () => rmSync(hold),
+    hold: (session) => writeFileSync(join(directory, session), ''),
+    whenStarted: (session, times) =>
+      waitFor(() => count(session) >= times, {
+        timeoutMs: MOST_MS,
+        what: `${times} supervisors of ${session}`,
+      }).then(() => undefined),
+    release: (session) => rmSync(join(directory, session)),
     close: () => rmSync(directory, { recursive: true, force: true }),
   };
 }

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { Client } from 'pg';
 import { findProcesses } from '../../scripts/lib/processes.mjs';
 import type { Cluster } from './cluster.js';
 import { PHASES, type KillSite } from './kill-site.js';
@@ -14,15 +15,7 @@ export async function readVerdict(cluster: Cluster, site: KillSite, name: string
   const directory = join(cluster.directory, 'data', 'jobs', jobId);
   const phases = await cluster.phases(name);
   const logs = await Promise.all(
-    PHASES.map(async (phase) => {
-      const stored = await fetch(`${cluster.url}/v3/sessions/${name}/logs?phase=${phase}`);
-      const path = join(directory, 'logs', `${phase}.log`);
-      // A phase that never began has none.
-      const file = existsSync(path) ? readFileSync(path) : new Uint8Array();
-      return sha256(new Uint8Array(await stored.arrayBuffer())) === sha256(file)
-        ? 'as in the job'
-        : `differs in ${phase}`;
-    }),
+    PHASES.map((phase) => compareLog(cluster, name, directory, phase)),
   );
   return {
     succeeded,
@@ -33,16 +26,19 @@ export async function readVerdict(cluster: Cluster, site: KillSite, name: string
     left: [
       ...findProcesses({ marks: [`KEELSON_JOB=${jobId}`] }).map((pid) => `process ${pid}`),
       ...['secrets', 'workspace/ssh/id_ecdsa'].filter((file) => existsSync(join(directory, file))),
-      ...readdirSync(join(cluster.directory, 'data', 'jobs')).filter((file) =>
-        file.startsWith('.'),
-      ),
-      ...countRows(join(cluster.directory, 'data'), jobId),
+      ...(existsSync(directory) && !existsSync(join(directory, 'ended'))
+        ? ['a directory without an end']
+        : []),
+      ...(await findRows(cluster, jobId)),
+      ...(await findWorkflow(cluster, jobId)),
     ],
   };
 }
 
+export type Verdict = Awaited<ReturnType<typeof readVerdict>>;
+
 /** The verdict on a session of which nothing shows that anything died. */
-export function untouched({ hosts }: Cluster) {
+export function untouched({ hosts }: Cluster): Verdict {
   return {
     succeeded: 'true',
     why: [null, null],
@@ -53,18 +49,48 @@ export function untouched({ hosts }: Cluster) {
   };
 }
 
+async function compareLog(cluster: Cluster, name: string, directory: string, phase: string) {
+  const stored = await fetch(`${cluster.url}/v3/sessions/${name}/logs?phase=${phase}`);
+  const path = join(directory, 'logs', `${phase}.log`);
+  const hasBegun = existsSync(path);
+  // Of a phase that never began there is what the worker noted for it, at most.
+  if (!hasBegun && phase === 'inventory') return 'as in the job';
+  const file = hasBegun ? readFileSync(path) : new Uint8Array();
+  const bytes = stored.ok ? new Uint8Array(await stored.arrayBuffer()) : new Uint8Array();
+  return sha256(bytes) === sha256(file) ? 'as in the job' : `differs in ${phase}`;
+}
+
 function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-function countRows(data: string, jobId: string): readonly string[] {
-  const database = new DatabaseSync(join(data, 'keelson.db'), { readOnly: true });
-  try {
-    return ['staged_files', 'resources'].filter(
-      (table) =>
-        database.prepare(`SELECT 1 FROM ${table} WHERE job_id = ?`).get(jobId) !== undefined,
-    );
-  } finally {
-    database.close();
-  }
+async function findRows({ directory, environment }: Cluster, jobId: string) {
+  const has = openDatabase(join(directory, 'data'), environment['DATABASE_URL']);
+  const found: string[] = [];
+  for (const table of ['staged_files', 'resources'])
+    if (await has(`SELECT 1 FROM ${table} WHERE job_id = '${jobId}'`)) found.push(table);
+  return found;
+}
+
+function openDatabase(data: string, url: string | undefined) {
+  return async (query: string): Promise<boolean> => {
+    if (url !== undefined) {
+      const client = new Client({ connectionString: url });
+      await client.connect();
+      const { rows } = await client.query(query).finally(() => client.end());
+      return rows.length > 0;
+    }
+    const database = new DatabaseSync(join(data, 'keelson.db'), { readOnly: true, timeout: 5000 });
+    try {
+      return database.prepare(query).get() !== undefined;
+    } finally {
+      database.close();
+    }
+  };
+}
+
+async function findWorkflow(cluster: Cluster, jobId: string): Promise<readonly string[]> {
+  const client = await cluster.temporalClient();
+  const { status } = await client.workflow.getHandle(jobId).describe();
+  return status.name === 'RUNNING' ? ['an open workflow'] : [];
 }

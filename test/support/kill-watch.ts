@@ -4,10 +4,12 @@ import { PHASES } from './kill-site.js';
 const INTERVAL_MS = 250;
 const STATES = ['pending', 'running', 'complete'];
 
-/** What a reader of one session sees; an API that is away shows nothing. */
+/** What a reader of one session sees; an API that is away, or does not know it yet, shows nothing. */
 export interface StateWatch {
   /** Of what was seen, the first thing that took something back. */
   regress(): string | undefined;
+  /** When it was seen to be complete. */
+  completeAt(): number | undefined;
   close(): Promise<void>;
 }
 
@@ -22,6 +24,7 @@ export function watchStates(cluster: Cluster, name: string): StateWatch {
   const closing = new AbortController();
   let last: Seen = { state: 0, phase: -1, succeeded: 'none' };
   let wrong: string | undefined;
+  let completeAt: number | undefined;
   const look = async () => {
     const { status } = await cluster.find(name);
     const { status: state, phase, succeeded } = status.session;
@@ -30,6 +33,7 @@ export function watchStates(cluster: Cluster, name: string): StateWatch {
       phase: PHASES.findIndex((each) => each === phase),
       succeeded: succeeded ?? '',
     };
+    if (state === 'complete') completeAt ??= Date.now();
     wrong ??= findRegress(last, seen);
     last = seen;
   };
@@ -41,6 +45,7 @@ export function watchStates(cluster: Cluster, name: string): StateWatch {
   })();
   return {
     regress: () => wrong,
+    completeAt: () => completeAt,
     async close() {
       closing.abort();
       await watching;

@@ -1,0 +1,38 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { CONFIGURATION } from '../support/kill-site.js';
+import { waitFor } from '../support/wait.js';
+import type { ChaosSession } from './arrangement.js';
+import type { Stand } from './stand.js';
+
+const MOST_MS = 180_000;
+
+/** As a client that takes no failure for an answer: it repeats the POST until the session is accepted, or known already. */
+export async function postStubbornly(
+  { cluster, site }: Stand,
+  { name, way }: ChaosSession,
+): Promise<void> {
+  if (way === 'unpinned') return site.submitUnpinned(name);
+  const body = { name, configuration_name: CONFIGURATION };
+  await waitFor(
+    async () => {
+      const { status } = await cluster.ask('POST', '/v3/sessions', body);
+      if (status >= 400 && status < 500 && status !== 409 && status !== 429)
+        throw new Error(`POST ${name}: ${status}`);
+      return status === 201 || status === 409;
+    },
+    { timeoutMs: MOST_MS, intervalMs: 200, what: `${name} to be accepted` },
+  );
+}
+
+/** Sends the request and breaks the connection before any answer. */
+export async function postUnheard({ cluster }: Stand, name: string): Promise<void> {
+  const sending = request(`${cluster.url}/v3/sessions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+  });
+  sending.on('error', () => undefined);
+  sending.end(JSON.stringify({ name, configuration_name: CONFIGURATION }));
+  await once(sending, 'finish');
+  sending.destroy();
+}

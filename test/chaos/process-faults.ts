@@ -1,0 +1,119 @@
+import { PHASES } from '../support/kill-site.js';
+import { findAttempts, STEPS } from '../support/kill-steps.js';
+import { waitFor } from '../support/wait.js';
+import { stayAway, type Fault } from './fault.js';
+import { DONE_STEPS, isPhase, type Moment } from './moments.js';
+import { openDatabase, type Stand } from './stand.js';
+
+const MOST_MS = 180_000;
+const BEFORE_ANY_REPORT: readonly Moment[] = ['POST', ...STEPS, 'start', ...PHASES];
+
+type Part = 'api' | 'worker' | 'temporal';
+
+/** Dies, and is back after `away` seconds by chance. */
+function die(
+  name: string,
+  signal: 'SIGKILL' | 'SIGTERM',
+  parts: readonly Part[],
+  away: readonly [number, number],
+): Fault {
+  const isSudden = signal === 'SIGKILL' && parts.some((part) => part !== 'api');
+  const [least, most] = away;
+  return {
+    name,
+    what: `${signal} of ${parts.join(', ')}; back after ${least} to ${most} s`,
+    stand: 'sqlite',
+    moments: isSudden ? [...BEFORE_ANY_REPORT, ...DONE_STEPS] : BEFORE_ANY_REPORT,
+    promised: 'untouched',
+    async strike({ stand: { cluster, starts }, sessions, random, letSomeGo }) {
+      await Promise.all(parts.map((part) => cluster[part].kill(signal)));
+      await letSomeGo();
+      await stayAway(1000 * random.between(least, most));
+      if (parts.includes('temporal')) await cluster.temporal.start();
+      const others = parts.filter((part) => part !== 'temporal');
+      await Promise.all(others.map((part) => cluster[part].start()));
+      if (!parts.includes('worker')) return undefined;
+      // Who launches again starts a second supervisor, beside the one that waits.
+      const begun = sessions.filter(({ moment }) => moment === 'start');
+      await Promise.all(begun.map((session) => starts.whenStarted(session.name, 2)));
+      return undefined;
+    },
+  };
+}
+
+/** The old attempt wakes while the new one works, and both see the end. */
+const freezeWorker: Fault = {
+  name: 'worker-frozen',
+  what: 'SIGSTOP of the worker until another has taken over, then SIGCONT',
+  stand: 'sqlite',
+  moments: [...STEPS, ...PHASES],
+  promised: 'untouched',
+  async strike({ stand, sessions, locksDatabase, letSomeGo, letGo }) {
+    const { cluster, secondWorker } = stand;
+    const inPhases = sessions.filter(({ moment }) => isPhase(moment)).map(({ name }) => name);
+    await freeze(stand, locksDatabase);
+    if (inPhases.length === 0) await letSomeGo();
+    await secondWorker.start();
+    await waitFor(
+      async () => {
+        const attempts = await findAttempts(cluster, inPhases);
+        return attempts.every(({ attempt, isStarted }) => attempt > 1 && isStarted);
+      },
+      { timeoutMs: MOST_MS, intervalMs: 500, what: 'the other worker to take over' },
+    );
+    cluster.worker.thaw();
+    await letGo();
+    return () => secondWorker.kill('SIGTERM');
+  },
+};
+
+/** Another worker brings the session to its end, undo included, before the one that was about to launch wakes. */
+function wakeLate(name: string, isCancelled: boolean): Fault {
+  return {
+    name,
+    what: `launchJob held up until the session ${isCancelled ? 'was cancelled and ' : ''}is over`,
+    stand: 'sqlite',
+    moments: ['launchJob'],
+    promised: isCancelled ? 'cancelled' : 'untouched',
+    async strike({ stand, sessions, letGo, whenOver, random }) {
+      const { cluster, site, secondWorker } = stand;
+      await freeze(stand, true);
+      await letGo();
+      if (isCancelled)
+        for (const session of sessions)
+          await cluster.ask('POST', `/v3/sessions/${session.name}/cancel`, { reason: 'chaos' });
+      await secondWorker.start();
+      await whenOver();
+      await secondWorker.kill('SIGTERM');
+      cluster.worker.thaw();
+      // It has done what it was about to when it has brought another session to its end.
+      const probe = `probe-${random.between(1, 2 ** 31)}`;
+      await site.submit(probe);
+      await cluster.waitUntilComplete(probe, MOST_MS);
+      return undefined;
+    },
+  };
+}
+
+/** Never in the middle of a write: until it was thawed, nobody else could write. */
+function freeze({ cluster }: Stand, isLocked: boolean): Promise<void> {
+  const database = isLocked ? undefined : openDatabase(cluster, MOST_MS);
+  database?.exec('BEGIN IMMEDIATE');
+  cluster.worker.freeze();
+  database?.exec('COMMIT');
+  database?.close();
+  return Promise.resolve();
+}
+
+export const processFaults: readonly Fault[] = [
+  die('worker-kill', 'SIGKILL', ['worker'], [0, 3]),
+  die('worker-term', 'SIGTERM', ['worker'], [0, 3]),
+  die('api-kill', 'SIGKILL', ['api'], [0, 5]),
+  die('api-term', 'SIGTERM', ['api'], [0, 5]),
+  die('temporal-kill', 'SIGKILL', ['temporal'], [1, 40]),
+  die('temporal-term', 'SIGTERM', ['temporal'], [1, 40]),
+  die('all-kill', 'SIGKILL', ['worker', 'api', 'temporal'], [0, 10]),
+  freezeWorker,
+  wakeLate('launch-late', false),
+  wakeLate('launch-late-cancel', true),
+];

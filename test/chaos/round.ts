@@ -1,0 +1,175 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { Cluster } from '../support/cluster.js';
+import { readVerdict, untouched, type Verdict } from '../support/kill-verdict.js';
+import { watchStates, type StateWatch } from '../support/kill-watch.js';
+import { waitFor } from '../support/wait.js';
+import { arrange, type ChaosSession } from './arrangement.js';
+import type { Fault, Promised } from './fault.js';
+import type { Moment } from './moments.js';
+import { createRandom } from './random.js';
+import type { Stand } from './stand.js';
+
+const MOST_MS = 300_000;
+/** Processes that end of themselves, and the workflow's own last task. */
+const SETTLE_MS = 20_000;
+
+/** What became of one session. */
+export interface Cell {
+  readonly fault: string;
+  readonly moment: Moment;
+  readonly promised: Promised;
+  /** What was not as it has to be. */
+  readonly wrong: readonly string[];
+  /** From the end of its job, or from when everything was back, until it was seen to be complete; of a lost job from its death. */
+  readonly seconds: number;
+}
+
+/** One fault, and a session at each of the moments. */
+export async function runRound(
+  stand: Stand,
+  fault: Fault,
+  moments: readonly Moment[],
+  { seed, limitSeconds }: { readonly seed: number; readonly limitSeconds: number },
+): Promise<readonly Cell[]> {
+  const random = createRandom(seed);
+  const sessions = moments.map((moment) => toSession(fault, moment, random.between(1, 2 ** 31)));
+  const watches = new Map(sessions.map(({ name }) => [name, watchStates(stand.cluster, name)]));
+  try {
+    const times = await strike(stand, fault, sessions, random);
+    return await Promise.all(
+      sessions.map((session) => judge(stand, fault, session, watches, times, limitSeconds)),
+    );
+  } finally {
+    for (const watch of watches.values()) await watch.close();
+  }
+}
+
+function toSession(fault: Fault, moment: Moment, id: number): ChaosSession {
+  const slug = moment.toLowerCase().replace(' ', '-');
+  return { name: `${slug}-${id.toString(36)}`, moment, way: fault.way?.(moment) ?? 'held' };
+}
+
+interface Times {
+  readonly struckAt: number;
+  readonly recoveredAt: number;
+}
+
+async function strike(
+  stand: Stand,
+  fault: Fault,
+  sessions: readonly ChaosSession[],
+  random: ReturnType<typeof createRandom>,
+): Promise<Times> {
+  const arrangement = await arrange(stand, sessions, random);
+  const whenOver = async () => {
+    await arrangement.whenPosted();
+    await Promise.all(sessions.map(({ name }) => stand.cluster.waitUntilComplete(name, MOST_MS)));
+  };
+  const struckAt = Date.now();
+  const after = await fault.strike({ ...arrangement, stand, sessions, random, whenOver });
+  if (fault.holdsOn !== true) await arrangement.letGo();
+  const recoveredAt = Date.now();
+  await whenOver();
+  await arrangement.letGo();
+  await after?.();
+  return { struckAt, recoveredAt };
+}
+
+async function judge(
+  { cluster, site }: Stand,
+  { name: fault, promised }: Fault,
+  { name, moment }: ChaosSession,
+  watches: ReadonlyMap<string, StateWatch>,
+  { struckAt, recoveredAt }: Times,
+  limitSeconds: number,
+): Promise<Cell> {
+  const directory = site.jobDirectory(name) ?? '';
+  const wrong = await findWrong(
+    promised,
+    () => readVerdict(cluster, site, name),
+    untouched(cluster),
+  );
+  const jobs = join(cluster.directory, 'data', 'jobs');
+  const halves = () => readdirSync(jobs).filter((each) => each.startsWith('.'));
+  await waitFor(() => halves().length === 0, { timeoutMs: SETTLE_MS }).catch(() =>
+    wrong.push(`half made or half removed: ${halves().join(', ')}`),
+  );
+  const watch = watches.get(name);
+  const completeAt = await waitFor(() => watch?.completeAt(), { what: 'a reader to see the end' });
+  const back = watch?.regress();
+  if (back !== undefined) wrong.push(`what was shown went back: ${back}`);
+  const ended = join(directory, 'ended');
+  const endedAt = existsSync(ended) ? statSync(ended).mtimeMs : 0;
+  const since = promised === 'lost' ? struckAt : Math.max(recoveredAt, endedAt);
+  const seconds = Math.max(0, (completeAt - since) / 1000);
+  if (seconds > limitSeconds) {
+    const tries = await describeTries(cluster, name);
+    wrong.push(`complete was seen after ${seconds.toFixed(1)} s; ${tries}`);
+  }
+  return { fault, moment, promised, wrong, seconds };
+}
+
+/** Which activities had to be tried again, when they began at last, and why. */
+async function describeTries(cluster: Cluster, name: string): Promise<string> {
+  const { job } = (await cluster.find(name)).status.session;
+  const client = await cluster.temporalClient();
+  const { events } = await client.workflow.getHandle(job ?? '').fetchHistory();
+  const tries = (events ?? []).flatMap(
+    ({ eventTime, activityTaskStartedEventAttributes: tried }) =>
+      (tried?.attempt ?? 0) > 1
+        ? [
+            `attempt ${tried?.attempt} at ${new Date(Number(eventTime?.seconds) * 1000).toISOString()} (${tried?.lastFailure?.message})`,
+          ]
+        : [],
+  );
+  return tries.join(', ');
+}
+
+async function findWrong(
+  promised: Promised,
+  read: () => Promise<Verdict>,
+  ideal: Verdict,
+): Promise<string[]> {
+  let differences: string[] = ['no verdict'];
+  const isRight = async () => {
+    const verdict = await read();
+    differences = compare(promised, verdict, ideal);
+    return differences.length === 0;
+  };
+  await waitFor(isRight, { timeoutMs: SETTLE_MS, intervalMs: 500 }).catch((error: unknown) => {
+    if (differences[0] === 'no verdict') differences.push(String((error as Error).cause));
+  });
+  return differences;
+}
+
+function compare(promised: Promised, verdict: Verdict, ideal: Verdict): string[] {
+  const expected: Partial<Record<keyof Verdict, unknown>> = { logs: ideal.logs, left: [] };
+  if (promised === 'untouched') Object.assign(expected, ideal);
+  else Object.assign(expected, ENDS[promised]);
+  const differences = Object.entries(expected).flatMap(([member, right]) => {
+    const is = verdict[member as keyof Verdict];
+    return isDeepStrictEqual(is, right)
+      ? []
+      : [`${member}: ${JSON.stringify(is)} instead of ${JSON.stringify(right)}`];
+  });
+  const [reason] = verdict.why;
+  const { runs } = verdict;
+  if (promised !== 'untouched' && reason !== REASONS[promised])
+    differences.push(`reason: ${reason} instead of ${REASONS[promised]}`);
+  if (new Set(runs).size !== runs.length) differences.push(`ran twice: ${runs.join(', ')}`);
+  return differences;
+}
+
+const ENDS = {
+  lost: { succeeded: 'unknown' },
+  unreachable: { succeeded: 'false' },
+  cancelled: { succeeded: 'false', runs: [] },
+} as const;
+
+const REASONS = {
+  lost: 'JOB_LOST',
+  unreachable: 'HOST_UNREACHABLE',
+  cancelled: 'CANCELLED',
+} as const;

@@ -1,0 +1,3 @@
+import { testStrikes } from './suite.js';
+
+testStrikes('sqlite', (fault) => !/^(worker|launch)-/.test(fault));
