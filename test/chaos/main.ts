@@ -97,6 +97,7 @@ function print(cell: Cell, seed: number, position: string): void {
   const { fault, moment, wrong, seconds } = cell;
   const end = wrong.length === 0 ? `ok, complete after ${seconds.toFixed(1)} s` : 'FAILED';
   console.log(`${position} ${fault} at ${moment} (seed ${seed}): ${end}`);
+  if (wrong.length > 0) console.log(`  What was done: ${findFault(fault).what}.`);
   for (const each of wrong) console.log(`  ${each}`);
   if (wrong.length > 0)
     console.log(

@@ -1,5 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, rmSync, symlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmdirSync,
+  rmSync,
+  symlinkSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import {
@@ -60,8 +70,27 @@ export async function openStand(kind: StandKind): Promise<Stand> {
 /** What this machine lacks for a stand of this kind; undefined: nothing. */
 export function findLack(kind: StandKind): string | undefined {
   if (kind === 'postgres' && initdb === undefined) return 'PostgreSQL is not installed';
-  if (kind === 'small' && process.getuid?.() !== 0) return 'only root may mount a file system';
+  if (kind === 'small' && !canMount()) return 'no file system can be mounted here';
   return undefined;
+}
+
+/** Only root may, and not in every container. */
+function canMount(): boolean {
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-mount-'));
+  try {
+    mount(directory);
+    execFileSync('umount', [directory]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    rmdirSync(directory);
+  }
+}
+
+function mount(directory: string): void {
+  const options = ['-t', 'tmpfs', '-o', `size=${SMALL_DISK},mode=0700`];
+  execFileSync('mount', [...options, 'keelson-chaos', directory], { stdio: 'pipe' });
 }
 
 const ON_SMALL_DISK: Pick<ClusterOptions, 'prepare'> = {
@@ -70,8 +99,7 @@ const ON_SMALL_DISK: Pick<ClusterOptions, 'prepare'> = {
     const jobs = join(directory, 'jobs-elsewhere');
     mkdirSync(data);
     mkdirSync(jobs);
-    const options = ['-t', 'tmpfs', '-o', `size=${SMALL_DISK},mode=0700`];
-    execFileSync('mount', [...options, 'keelson-chaos', data]);
+    mount(data);
     symlinkSync(jobs, join(data, 'jobs'));
     return () => execFileSync('umount', ['--lazy', data]);
   },
