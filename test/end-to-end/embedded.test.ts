@@ -51,6 +51,9 @@ test('a service that is stopped in the middle of a session ends it when it is st
   await post('kept');
   await waitFor(() => readRuns() === 'kept\n', { timeoutMs: 30_000, what: 'the playbook to run' });
   const { job } = await find();
+  const metrics = await ask('GET', '/metrics');
+  for (const name of ['keelson_dispatch_in_flight', 'keelson_jobs_watched', 'keelson_followers'])
+    expect(metrics).toMatch(new RegExp(`^${name} \\d+$`, 'm'));
   await stop('SIGTERM');
   expect(findProcesses({ marks: [`KEELSON_JOB=${job}`] })).not.toEqual([]);
   expect(findProcesses({ texts: [join(data(), 'temporal.db')] })).toEqual([]);

@@ -51,7 +51,10 @@ describeWithPostgres('the metrics of API and worker', () => {
     const site = await createLightSite(cluster);
     try {
       await site.hold(['one']);
-      expect(readValue(await scrape('worker'), 'keelson_jobs_watched')).toBe(1);
+      await waitFor(async () => readValue(await scrape('worker'), 'keelson_jobs_watched') === 1, {
+        timeoutMs: 60_000,
+        what: 'the phase to be watched',
+      });
       site.release(['one']);
       await cluster.waitUntilComplete('one');
     } finally {
@@ -60,6 +63,7 @@ describeWithPostgres('the metrics of API and worker', () => {
     const ended = { succeeded: 'true', reason: '' };
     await waitFor(
       async () => readValue(await scrape('worker'), 'keelson_sessions_ended_total', ended) === 1,
+      { timeoutMs: 60_000, what: 'the end to be counted' },
     );
     const worker = await scrape('worker');
     const phase = { kind: 'ansible', result: 'success' };
@@ -77,7 +81,8 @@ describeWithPostgres('the metrics of API and worker', () => {
     await waitFor(
       async () => (readValue(await scrape('worker'), 'keelson_sweeps_total') ?? 0) > 0,
       {
-        timeoutMs: 30_000,
+        timeoutMs: 60_000,
+        what: 'a sweep',
       },
     );
     const told = (await scrape('api')) + (await scrape('worker'));
