@@ -6,7 +6,7 @@ import { DONE_STEPS, isPhase, type Moment } from './moments.js';
 import { openDatabase, type Stand } from './stand.js';
 
 const MOST_MS = 180_000;
-const BEFORE_ANY_REPORT: readonly Moment[] = ['POST', ...STEPS, 'start', ...PHASES];
+const HELD: readonly Moment[] = ['POST', ...STEPS, 'start', ...PHASES];
 
 type Part = 'api' | 'worker' | 'temporal';
 
@@ -23,7 +23,7 @@ function die(
     name,
     what: `${signal} of ${parts.join(', ')}; back after ${least} to ${most} s`,
     stand: 'sqlite',
-    moments: isSudden ? [...BEFORE_ANY_REPORT, ...DONE_STEPS] : BEFORE_ANY_REPORT,
+    moments: isSudden ? [...HELD, ...DONE_STEPS] : HELD,
     promised: 'untouched',
     async strike({ stand: { cluster, starts }, sessions, random, letSomeGo }) {
       await Promise.all(parts.map((part) => cluster[part].kill(signal)));

@@ -9,14 +9,14 @@ const BEGIN = '<!-- written by npm run chaos:all -->\n';
 const END = '<!-- end -->';
 const HEAD = ['fault', ...MOMENTS.map((moment) => moment.replace(' done', ' ✓')), 'slowest', 'run'];
 
-/** Puts the rows of the faults that have struck into the document's table, with the date; the other rows stay. */
+/** Puts the rows of the faults that have struck at all their moments into the document's table, with the date; the other rows stay. */
 export function writeTable(cells: readonly Cell[], seed: string): void {
   const text = readFileSync(FILE, 'utf8');
   const [before = '', rest = ''] = text.split(BEGIN);
   const [table = '', after = ''] = rest.split(END);
-  const rows = FAULTS.map(({ name }) => {
+  const rows = FAULTS.map(({ name, moments }) => {
     const own = cells.filter(({ fault }) => fault === name);
-    return own.length === 0 ? findRow(table, name) : renderRow(name, own, seed);
+    return own.length < moments.length ? findRow(table, name) : renderRow(name, own, seed);
   });
   const lines = [
     renderLine(HEAD),
