@@ -27,8 +27,9 @@ const SESSION_PATHS = ['', '/apis/cfs'].flatMap((prefix) =>
   ['/v2/sessions', '/v3/sessions'].map((path) => `${prefix}${path}`),
 );
 
-/** At once, in this process: some tenths of a second of work. */
-const MAX_NEW_SESSIONS = 200;
+/** At once, in this process; more would not be taken faster. */
+const MAX_NEW_SESSIONS = 64;
+const PLACE_WAIT_MS = 500;
 
 /** The public service: the API at the root and below CFS's external prefix, and what jobs call unless that has its own address. */
 export function createApp(deps: ApiDependencies): Hono<ApiEnv> {
@@ -40,7 +41,7 @@ export function createApp(deps: ApiDependencies): Hono<ApiEnv> {
   if (deps.serveJobs ?? true) app.route('/', createJobRoutes(deps));
   app.use('*', createAuthentication(deps.auth));
   if (deps.auth.kind === 'open') app.use('*', refuseForeignPages(deps.auth.anyName));
-  app.on('POST', SESSION_PATHS, limitConcurrency(MAX_NEW_SESSIONS, 'new sessions'));
+  app.on('POST', SESSION_PATHS, limitConcurrency(MAX_NEW_SESSIONS, 'new sessions', PLACE_WAIT_MS));
   app.on('POST', SESSION_PATHS, async (_c, next) => {
     await deps.requireRoom?.();
     await next();
