@@ -3,13 +3,15 @@
  *
  *   npm run bench                  a session, over a shell loop that does the same
  *   npm run bench -- api           the API
+ *   npm run bench:load             more than can be borne
  *   --json                         the numbers, for a program
  *   --rounds <n>                   sessions: how often session and shell loop alternate (default 7)
- *   --database sqlite|postgres     api: only this one
- *   --scale <part>                 api: a part of the requests and records, for a look at the bench itself (default 1)
+ *   --database sqlite|postgres     api, load: only this one
+ *   --scale <part>                 api, load: a part of the requests and records, for a look at the bench itself (default 1)
  */
 import { parseArgs } from 'node:util';
 import { benchApi } from './api/bench-api.mjs';
+import { benchLoad } from './load/bench-load.mjs';
 import { benchSessions } from './sessions.mjs';
 
 const { values, positionals } = parseArgs({
@@ -22,17 +24,19 @@ const { values, positionals } = parseArgs({
   },
 });
 const [what = 'sessions', ...rest] = positionals;
-if (!['api', 'sessions'].includes(what) || rest.length > 0) {
-  throw new Error(`${positionals.join(' ')}: neither "api" nor "sessions".`);
+if (!['api', 'load', 'sessions'].includes(what) || rest.length > 0) {
+  throw new Error(`${positionals.join(' ')}: none of "api", "load" and "sessions".`);
 }
 const interrupt = new AbortController();
 for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
   process.on(name, () => interrupt.abort(new Error(`${name}.`)));
 }
-const { json } = values;
+const { json, database } = values;
+const scale = Number(values.scale);
 if (what === 'api') {
-  const scale = Number(values.scale);
-  await benchApi({ json, scale, database: values.database }, interrupt.signal);
+  await benchApi({ json, scale, database }, interrupt.signal);
+} else if (what === 'load') {
+  await benchLoad({ json, scale, database }, interrupt.signal);
 } else {
   await benchSessions({ json, rounds: Number(values.rounds) }, interrupt.signal);
 }
