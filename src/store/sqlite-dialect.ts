@@ -23,6 +23,8 @@ const KEPT_PAGES = 1_000;
 const KEPT_SHARE = 0.1;
 /** Of one step, which nothing else can be done beside: some 25 ms. */
 const SHRINK_PAGES = 1_000;
+/** 32 MB of log: a page that many transactions change is copied into the database once, not every few of them. */
+const CHECKPOINT_PAGES = 8_000;
 
 export interface SqliteConnections {
   readonly writer: DatabaseSync;
@@ -37,6 +39,7 @@ export async function openConnections(path: string): Promise<SqliteConnections> 
     await waitForLock(() => writer.exec('PRAGMA auto_vacuum = INCREMENTAL'));
     await waitForLock(() => writer.exec('PRAGMA journal_mode = WAL'));
     writer.exec('PRAGMA synchronous = FULL');
+    writer.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     return { writer, reader: new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly: true }) };
   } catch (error) {
     throw toFault(error) ?? error;
