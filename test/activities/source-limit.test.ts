@@ -84,7 +84,7 @@ describe('a source that cannot be read within its limit', () => {
       reason: 'INVENTORY',
       message:
         `The inventory could not be read within 2 s (inventory_sources_time_limit). The hardware state manager at ` +
-        `${hsm.url}/groups answered with status 503.`,
+        `${hsm.url}/groups answered with status 503 (Failed).`,
       phase: 'inventory',
     });
     expect(hsm.requests.length).toBeGreaterThan(3);
