@@ -57,6 +57,7 @@ export async function arrange(
   if (isDone) {
     cluster.temporal.freeze();
     hold?.release();
+    // Where it was not, the strike meets that session between two attempts, and the rest as meant.
     await hold?.whenWritten();
   }
   const waiting = new Set(phases);

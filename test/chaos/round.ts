@@ -42,6 +42,8 @@ export async function runRound(
       sessions.map((session) => judge(stand, fault, session, watches, times, limitSeconds)),
     );
   } finally {
+    // A round that failed half-way must not keep the next ones waiting.
+    stand.cluster.temporal.thaw();
     for (const watch of watches.values()) await watch.close();
   }
 }

@@ -37,6 +37,8 @@ export const STEPS = (Object.keys(WRITES) as readonly Step[]).filter(
   (step) => step !== 'noteCancel',
 );
 
+/** Longer than an attempt waits for the lock. */
+const WRITE_MS = 20_000;
 const MOST_MS = 180_000;
 
 /** Keeps each of these sessions from leaving its step: first the database refuses, then it does not answer. */
@@ -45,8 +47,11 @@ export interface StepHold {
   whenHeld(): Promise<void>;
   /** The database answers again. */
   release(): void;
-  /** After the release: every session's write is done. */
-  whenWritten(): Promise<void>;
+  /**
+   * After the release: every session's write is done. False where one was not, because its attempt had just given up and
+   * waits for Temporal to be repeated.
+   */
+  whenWritten(): Promise<boolean>;
   /** Every session is in its step, which the database refuses each time that it is tried. */
   whenRefused(): Promise<void>;
   /** The database refuses no more; instead of `whenHeld` and `release`. */
@@ -94,9 +99,12 @@ export function holdSteps(cluster: Cluster, sessions: Readonly<Record<string, St
     },
     whenWritten: () =>
       waitFor(() => names.every((name) => isWritten(cluster, name, sessions[name])), {
-        timeoutMs: MOST_MS,
+        timeoutMs: WRITE_MS,
         what: 'every write to be done',
-      }).then(() => undefined),
+      }).then(
+        () => true,
+        () => false,
+      ),
   };
 }
 
