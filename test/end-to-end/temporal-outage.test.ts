@@ -1,0 +1,69 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { startCluster, type Cluster } from '../support/cluster.js';
+import { createKillSite, type KillSite } from '../support/kill-site.js';
+import { readVerdict, untouched } from '../support/kill-verdict.js';
+import { watchStates, type StateWatch } from '../support/kill-watch.js';
+
+/** Longer than the heartbeat time-out of a phase. */
+const LONG_MS = 35_000;
+const SHORT_MS = 2_000;
+
+let cluster: Cluster;
+let site: KillSite;
+let watches: StateWatch[] = [];
+beforeAll(async () => {
+  cluster = await startCluster();
+  site = await createKillSite(cluster);
+}, 120_000);
+afterEach(async () => {
+  for (const watch of watches) await watch.close();
+  watches = [];
+});
+afterAll(async () => {
+  await site.close();
+  await cluster.close();
+}, 60_000);
+
+async function hold(...names: readonly string[]): Promise<void> {
+  await Promise.all(names.map((name) => site.submit(name, 'ansible-0')));
+  watches = names.map((name) => watchStates(cluster, name));
+  await Promise.all(names.map((name) => site.whenHeld(name, 'ansible-0')));
+}
+
+async function expectUntouched(...names: readonly string[]): Promise<void> {
+  await Promise.all(names.map((name) => cluster.waitUntilComplete(name, 180_000)));
+  for (const name of names)
+    expect({ name, ...(await readVerdict(cluster, site, name)) }).toEqual({
+      name,
+      ...untouched(cluster),
+    });
+  expect(watches.flatMap((watch) => watch.regress() ?? [])).toEqual([]);
+}
+
+/** How long it is away is what is tried; nothing waits for it to be enough. */
+const stayAway = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// By chance, and at every moment, the chaos suite does so too; these two are tried with every commit.
+describe('a Temporal that is killed during ansible-0, with its file', () => {
+  test('is not missed for two seconds', async () => {
+    await hold('short-away', 'short-after');
+    await cluster.temporal.kill();
+    site.release('short-away', 'ansible-0');
+    await stayAway(SHORT_MS);
+    await cluster.temporal.start();
+    site.release('short-after', 'ansible-0');
+    await expectUntouched('short-away', 'short-after');
+  }, 300_000);
+
+  test('costs time only, when it is away for longer than the heartbeat time-out', async () => {
+    await hold('long-away', 'long-after');
+    await cluster.temporal.kill();
+    const away = stayAway(LONG_MS);
+    site.release('long-away', 'ansible-0');
+    await site.submit('long-new');
+    await away;
+    await cluster.temporal.start();
+    site.release('long-after', 'ansible-0');
+    await expectUntouched('long-away', 'long-after', 'long-new');
+  }, 300_000);
+});
