@@ -25,8 +25,6 @@ import { createDiskGuard } from './disk-guard.js';
 import { createDispatcher } from './dispatch.js';
 import { createEventStreams, type EventStreams } from './event-stream.js';
 
-export { listen } from '../process/listen.js';
-
 const STREAM_END_MS = 1_000;
 
 export interface ApiService extends Service {

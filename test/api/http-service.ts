@@ -1,5 +1,5 @@
 import { request } from 'node:http';
-import { listen } from '../../src/api/server.js';
+import { listen } from '../../src/process/listen.js';
 import type { ApiDependencies } from '../../src/api/dependencies.js';
 import { openService, type Answer, type TestService } from './service.js';
 
