@@ -6,7 +6,8 @@ import type { Logger } from './logger.js';
 
 /** What SQLite says of a file that is not its own, is damaged, or has other tables than the server expects. */
 const UNREADABLE = /not a database|malformed|no such (table|column)/;
-const VERSION_MS = 10_000;
+/** The first read of a program of 150 MB takes a slow disk many seconds. */
+const VERSION_MS = 60_000;
 
 /** All that a Temporal dev server knows; the service itself loses nothing with it, as the sweep gives sessions new workflows. */
 export interface DevServerFile {
