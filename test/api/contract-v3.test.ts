@@ -1,0 +1,7 @@
+import { configurationContract } from './contract/configurations.js';
+import { listContract } from './contract/lists.js';
+import { runContracts } from './contract/run.js';
+import { sessionContract } from './contract/sessions.js';
+
+runContracts('the contract of v3', [sessionContract, configurationContract]);
+runContracts('lists of v3', [listContract]);
