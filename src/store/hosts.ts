@@ -3,6 +3,7 @@ import { invalid } from '../core/errors.js';
 import type { HostResult } from '../core/job.js';
 import type { HostSummary } from '../core/outcome.js';
 import type { Connection, Database } from './database.js';
+import { toStoredHost } from './host-name.js';
 import { requireOpen } from './phases.js';
 import { dropNulls, type HostResultRow, type Schema, toFlag } from './schema.js';
 import type {
@@ -45,13 +46,13 @@ function saveResults(
       .returning('position')
       .executeTakeFirst();
     if (open === undefined) return requireOpen(db, jobId, phase);
-    const byHost = new Map(results.hosts.map((result) => [result.host, result]));
-    const rows = [...byHost.values()].map((result) => ({
+    const byHost = new Map(results.hosts.map((result) => [toStoredHost(result.host), result]));
+    const rows = [...byHost].map(([host, result]) => ({
       job_id: jobId,
       phase,
       position: open.position,
       sequence: results.sequence,
-      host: result.host,
+      host,
       ...pickCounters(result),
       incomplete: toFlag(result.incomplete),
       task: result.task ?? null,

@@ -68,6 +68,29 @@ export function hostContract(stores: () => Stores): void {
       expect((await store.phases.find(jobId, PHASE))?.hostsFinal).toBe(true);
     });
 
+    test('keeps names apart that no index could hold, and the hosts beside them', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      // Nothing that a database could press together.
+      const long = Array.from({ length: 700 }, (_, index) =>
+        ((index + 1) * 2_654_435_761).toString(36),
+      ).join('é');
+      const [one, other] = [`${long}1`, `${long}2`];
+      const hosts = [one, other, 'n1'].map((host) => aHost(host));
+      await store.hosts.save(jobId, PHASE, { sequence: 1, final: true, hosts });
+      await store.hosts.save(jobId, PHASE, { sequence: 2, final: true, hosts });
+
+      const stored = (await list(store, jobId)).map(({ host }) => host);
+
+      expect(stored).toHaveLength(3);
+      expect(stored).toContain('n1');
+      const cut = stored.filter((host) => host !== 'n1');
+      expect(cut.map((host) => long.startsWith(host.slice(0, 800)))).toEqual([true, true]);
+      expect(cut.map((host) => Buffer.byteLength(host) <= 1024)).toEqual([true, true]);
+      const { items } = await store.hosts.list(jobId, { limit: 9, afterId: `${PHASE}/${cut[0]}` });
+      expect(items.length).toBeLessThan(3);
+    });
+
     test('is refused once sealed, and for what is not there', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
