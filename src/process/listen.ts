@@ -1,25 +1,34 @@
 import { once } from 'node:events';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { serve } from '@hono/node-server';
+import { getRequestListener } from '@hono/node-server';
 import { toUrl, type Address } from '../config.js';
+import { createArrivals } from './arrivals.js';
 
 export interface Listener {
   readonly url: string;
   close(): Promise<void>;
 }
 
+/**
+ * Connections that wait to be taken: one that the system turns away hears nothing, and tries again after 1, 3 and 7 s. The
+ * system may allow fewer.
+ */
+const BACKLOG = 4096;
+
 /** Also what tests listen with. */
 export async function listen(
-  app: { fetch: Parameters<typeof serve>[0]['fetch'] },
+  app: { fetch: Parameters<typeof getRequestListener>[0] },
   address: Address,
 ): Promise<Listener> {
-  const server = serve({
-    fetch: app.fetch,
-    hostname: address.host,
-    port: address.port,
-    // Long lists of ids come in the request line.
-    serverOptions: { maxHeaderSize: 80 * 1024 },
+  const answer = getRequestListener(app.fetch, { hostname: address.host });
+  const arrivals = createArrivals();
+  // Long lists of ids come in the request line.
+  const server = createServer({ maxHeaderSize: 80 * 1024 }, (incoming, outgoing) => {
+    arrivals.pass(() => void answer(incoming, outgoing));
   });
+  server.on('connection', () => arrivals.arrive());
+  server.listen({ host: address.host, port: address.port, backlog: BACKLOG });
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
   return {
@@ -28,7 +37,7 @@ export async function listen(
       const closed = once(server, 'close');
       server.close();
       // Followers of logs stay as long as we let them.
-      if ('closeAllConnections' in server) server.closeAllConnections();
+      server.closeAllConnections();
       await closed;
     },
   };
