@@ -16,12 +16,14 @@ def main() -> int:
     one = commands.add_parser("run", help="run one phase, once")
     one.add_argument("phase")
     one.add_argument("--workspace", type=Path)
+    one.add_argument("--result", type=Path, help="file that tells how the phase ended")
     for command in (everything, one):
         command.add_argument("--directory", type=Path, required=True)
     arguments = parser.parse_args()
     if arguments.command == "all":
         return run_job(JobDirectory(arguments.directory))
-    return run_phase(JobDirectory(arguments.directory, arguments.workspace), arguments.phase)
+    directory = JobDirectory(arguments.directory, arguments.workspace, arguments.result)
+    return run_phase(directory, arguments.phase)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,19 @@
 null, `stopped`, `timeout`, `memory`, or `lost` where the wrapper vanished without a result;
 `exit_code` is null unless the command ended by itself; `unstarted` is null or `skipped`. Times are
 ISO 8601 in UTC with milliseconds.
+
+In a pod, `job.json`, `secrets`, `files` and `keys` are mounts, and the state in which a phase ended
+is also written to the file whose content Kubernetes puts into the container's status.
 """
 
+import io
 import json
 import os
 import shutil
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import BinaryIO
 
 PRIVATE_KEYS = ("id_ecdsa", "id_image")
 
@@ -36,12 +41,14 @@ class PhaseState:
 
 
 class JobDirectory:
-    def __init__(self, root: Path, workspace: Path | None = None) -> None:
+    def __init__(
+        self, root: Path, workspace: Path | None = None, result: Path | None = None
+    ) -> None:
         self.root = root.resolve()
         self.workspace = (workspace or self.root / "workspace").resolve()
         self.secrets = self.root / "secrets"
         self.plan = self.root / "job.json"
-        self.inventory = self.root / "files" / "inventory.gz"
+        self._result = result
 
     def log(self, phase: str) -> Path:
         return self.root / "logs" / f"{phase}.log"
@@ -61,8 +68,33 @@ class JobDirectory:
         return (self.root / "stopped").exists()
 
     def private_keys(self) -> list[Path]:
-        keys = [self.workspace / "ssh" / name for name in PRIVATE_KEYS]
+        folders = (self.workspace / "ssh", self.root / "keys")
+        keys = [folder / name for folder in folders for name in PRIVATE_KEYS]
         return [self.secrets / "git-ssh-key", *keys]
+
+    def open_staged(self, name: str) -> BinaryIO | None:
+        """
+        A staged file, or None where there is none. What was too large for one Secret comes in
+        parts: `name.0000`, `name.0001` and so on.
+        """
+        path = self.root / "files" / name
+        if path.exists():
+            return path.open("rb")
+        parts = sorted(path.parent.glob(f"{name}.[0-9][0-9][0-9][0-9]"))
+        return io.BytesIO(b"".join(part.read_bytes() for part in parts)) if parts else None
+
+    def place_mounted(self) -> None:
+        """Puts what a pod mounts where playbooks expect it, with the modes that SSH asks for."""
+        configuration = self.open_staged("ansible.cfg")
+        if configuration is not None:
+            with configuration:
+                write_private(self.workspace / "ansible.cfg", configuration.read())
+        mounted = self.root / "keys"
+        keys = [path for path in mounted.glob("id_*") if path.is_file()]
+        if keys:
+            (self.workspace / "ssh").mkdir(mode=0o700, exist_ok=True)
+        for path in keys:
+            write_private(self.workspace / "ssh" / path.name, path.read_bytes())
 
     def make_folders(self) -> None:
         for path in (self.workspace, *(self.root / n for n in ("logs", "results", "phases"))):
@@ -77,7 +109,11 @@ class JobDirectory:
         return create_exclusively(mark, "")
 
     def write_state(self, phase: str, state: PhaseState) -> None:
-        write_atomically(self.root / "phases" / f"{phase}.json", json.dumps(asdict(state)))
+        text = json.dumps(asdict(state))
+        write_atomically(self.root / "phases" / f"{phase}.json", text)
+        if self._result is not None and state.state == "ended":
+            # In place: the kubelet made this file, and reads no other.
+            self._result.write_text(text, "utf-8")
 
     def read_state(self, phase: str) -> PhaseState | None:
         try:
@@ -96,6 +132,13 @@ class JobDirectory:
         shutil.rmtree(self.secrets, ignore_errors=True)
         for key in self.private_keys():
             key.unlink(missing_ok=True)
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Never readable by others, not even for a moment."""
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
 
 
 def create_exclusively(path: Path, text: str) -> bool:

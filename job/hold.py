@@ -1,8 +1,9 @@
 """Keeps a failed phase as it is, so that somebody can look at it.
 
 The phase's command has ended and its output is complete. The hold ends when it is released by the
-API, when the file `complete` in the workspace is made or touched (one that was there before does
-not count), when its time is over, or at once when the job is told to stop.
+API, when the file `complete` in the workspace (in a pod also `/tmp/complete`, as with CFS) is made
+or touched (one that was there before does not count), when its time is over, or at once when the
+job is told to stop.
 """
 
 import contextlib
@@ -34,7 +35,8 @@ class Hold:
         self._signals = signals
         self._deadline = time.monotonic() + seconds
         self.file = context.directory.workspace / "complete"
-        self._before = read_mark(self.file)
+        files = [self.file, *([Path("/tmp/complete")] if find_pod() else [])]
+        self._before = {file: read_mark(file) for file in files}
         self._released, self._releasing = os.pipe()
 
     def listen(self, api: Api) -> None:
@@ -49,7 +51,7 @@ class Hold:
             while True:
                 if self._signals.stop_requested:
                     return "stopped"
-                if read_mark(self.file) not in (None, self._before):
+                if self._is_complete():
                     return "complete"
                 left = self._deadline - time.monotonic()
                 if left <= 0:
@@ -58,6 +60,9 @@ class Hold:
                 if any(key.fd == self._released for key, _ in events):
                     return "released"
                 self._signals.clear()
+
+    def _is_complete(self) -> bool:
+        return any(read_mark(file) not in (None, mark) for file, mark in self._before.items())
 
     def _ask(self, api: Api) -> None:
         pause: float | None = MIN_BACK_OFF_SECONDS
@@ -90,7 +95,18 @@ def write_shell(context: Context) -> str:
     lines = [f"cd {folder} || exit", *exports, 'exec "${SHELL:-/bin/sh}" "$@"']
     script.write_text("\n".join(lines) + "\n", "utf-8")
     script.chmod(0o600)
-    return f"sh {shlex.quote(str(script))}"
+    shell = f"sh {shlex.quote(str(script))}"
+    pod = find_pod()
+    if pod is None:
+        return shell
+    namespace, name = pod
+    return f"kubectl exec -it -n {namespace} {name} -c {context.phase.name} -- {shell}"
+
+
+def find_pod() -> tuple[str, str] | None:
+    """Namespace and name of the pod that we are in."""
+    namespace, name = (os.environ.get(f"KEELSON_{word}") for word in ("NAMESPACE", "POD"))
+    return (namespace, name) if namespace and name else None
 
 
 def to_shell_environment(context: Context) -> dict[str, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import exits
 from .context import Context
+from .directory import JobDirectory
 from .exits import PhaseError
 from .settings import to_ansible_environment
 
@@ -25,35 +26,38 @@ DEFAULTS_TEXT = "all:\n  vars:\n    cray_cfs_image: false\n"
 
 
 def make_inventory(context: Context) -> int:
-    print_notes(context.directory.inventory.with_name("inventory-notes.gz"))
+    context.directory.place_mounted()
+    print_notes(context.directory)
     hosts = context.directory.workspace / HOSTS
     if context.phase.fields.get("definition") == "repo" and not hosts.is_dir():
         raise PhaseError(
             exits.INVENTORY, "The target is the additional inventory, and there is none."
         )
     hosts.mkdir(exist_ok=True)
-    write_generated(context.directory.inventory, hosts / GENERATED)
+    write_generated(context.directory, hosts / GENERATED)
     (hosts / DEFAULTS).write_text(DEFAULTS_TEXT, "utf-8")
     check_inventory(context)
     return 0
 
 
-def print_notes(source: Path) -> None:
+def print_notes(directory: JobDirectory) -> None:
     """
     What the worker wrote to this phase's log before the job began: the job's own log begins with
     the same bytes, so that the stored log goes on where they end.
     """
-    if not source.exists():
+    source = directory.open_staged("inventory-notes.gz")
+    if source is None:
         return
-    with gzip.open(source, "rb") as packed:
+    with source, gzip.open(source, "rb") as packed:
         shutil.copyfileobj(packed, sys.stdout.buffer)
     sys.stdout.flush()
 
 
-def write_generated(source: Path, target: Path) -> None:
-    if not source.exists():
+def write_generated(directory: JobDirectory, target: Path) -> None:
+    source = directory.open_staged("inventory.gz")
+    if source is None:
         return
-    with gzip.open(source, "rb") as packed, target.open("wb") as file:
+    with source, gzip.open(source, "rb") as packed, target.open("wb") as file:
         shutil.copyfileobj(packed, file, 1024 * 1024)
 
 

@@ -1,0 +1,85 @@
+import { once } from 'node:events';
+import { readFileSync, statSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { aCommand, createJob, type JobOptions, type TestJob } from './harness.js';
+
+let jobs: TestJob[] = [];
+afterEach(() => {
+  for (const job of jobs) job.remove();
+  jobs = [];
+});
+
+function open(options: JobOptions): TestJob {
+  const job = createJob(options);
+  jobs.push(job);
+  return job;
+}
+
+/** Runs one phase as a container does, with the file in which Kubernetes looks for its result. */
+async function runPhase(job: TestJob, phase: string) {
+  const child = job.startPhase(phase, 'pipe', '--result', job.path('result'));
+  const output = child.stdout === null ? '' : await text(child.stdout);
+  if (child.exitCode === null) await once(child, 'exit');
+  return { code: child.exitCode, output, result: readFileSync(job.path('result'), 'utf8') };
+}
+
+const inventory = { name: 'inventory', kind: 'inventory', definition: 'spec', timeout_seconds: 0 };
+const aKey = '-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0LWxpbmUtb2YtdGhlLWtleQ==\n-----END';
+
+describe('a phase in a pod', () => {
+  test('tells how it ended in the file that Kubernetes reads', async () => {
+    const job = open({ phases: [aCommand('one', 'echo here; exit 3')] });
+    const { code, output, result } = await runPhase(job, 'one');
+    expect(code).toBe(3);
+    expect(output).toBe('here\n');
+    expect(JSON.parse(result)).toEqual(job.phase('one'));
+    expect(JSON.parse(result)).toMatchObject({ state: 'ended', exit_code: 3, log_bytes: 5 });
+    expect(Buffer.byteLength(result)).toBeLessThan(4096);
+  });
+
+  test('tells that it was stopped', async () => {
+    const job = open({ phases: [aCommand('one', 'echo ready; sleep 1000')] });
+    const child = job.startPhase('one', 'ignore', '--result', job.path('result'));
+    await job.waitForLog('one', 'ready');
+    child.kill('SIGTERM');
+    await once(child, 'exit');
+    const result = JSON.parse(readFileSync(job.path('result'), 'utf8')) as object;
+    expect(result).toMatchObject({ state: 'ended', killed: 'stopped', exit_code: null });
+  });
+
+  test('finds mounted files where playbooks look, a large one put together from its parts', async () => {
+    const hosts = { all: { children: { lab: { hosts: { x1: {}, x2: {} } } } } };
+    const packed = gzipSync(JSON.stringify(hosts));
+    const job = open({
+      phases: [inventory],
+      files: {
+        'files/inventory.gz.0000': packed.subarray(0, 20),
+        'files/inventory.gz.0001': packed.subarray(20),
+        'files/inventory-notes.gz': gzipSync('noted before\n'),
+        'files/ansible.cfg': '[defaults]\nforks = 7\n',
+        'keys/id_ecdsa': aKey,
+        'keys/id_ecdsa.pub': 'public',
+      },
+    });
+    const { code, output } = await runPhase(job, 'inventory');
+    expect(output).toContain('noted before\n');
+    expect(output).toContain('Inventory: hosts 2, groups 1');
+    expect(code).toBe(0);
+    expect(readFileSync(job.path('workspace/ansible.cfg'), 'utf8')).toContain('forks = 7');
+    expect(readFileSync(job.path('workspace/ssh/id_ecdsa'), 'utf8')).toBe(aKey);
+    expect(statSync(job.path('workspace/ssh/id_ecdsa')).mode & 0o777).toBe(0o600);
+    expect(readFileSync(job.path('workspace/ssh/id_ecdsa.pub'), 'utf8')).toBe('public');
+  });
+
+  test('does not show a mounted key', async () => {
+    const job = open({
+      phases: [aCommand('one', 'cat ../keys/id_ecdsa')],
+      files: { 'keys/id_ecdsa': aKey },
+    });
+    const { output } = await runPhase(job, 'one');
+    expect(output).toContain('-----BEGIN');
+    expect(output).not.toContain('c2VjcmV0');
+  });
+});
