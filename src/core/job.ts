@@ -63,6 +63,8 @@ export interface Job {
   readonly phases: readonly Phase[];
   readonly graceSeconds: number;
   readonly reportWaitSeconds: number;
+  /** How long a pod may wait for its start; 0 = for ever. */
+  readonly podPendingSeconds: number;
 }
 
 /** How a phase ended. A failing playbook is a result; an error means that we could not find out. */

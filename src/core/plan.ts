@@ -63,6 +63,7 @@ export function planJob(session: Session, snapshot: Snapshot): Job {
     ],
     graceSeconds: limits.cancelGraceSeconds,
     reportWaitSeconds: limits.reportWaitSeconds,
+    podPendingSeconds: limits.podPendingSeconds,
   };
 }
 

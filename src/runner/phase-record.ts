@@ -11,7 +11,7 @@ export interface PhaseRecord {
   readonly log_bytes?: number | null;
 }
 
-const SKIPPED: PhaseResult = {
+export const SKIPPED: PhaseResult = {
   kind: 'unstarted',
   reason: 'skipped',
   message: 'An earlier phase did not succeed.',

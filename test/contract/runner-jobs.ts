@@ -8,6 +8,8 @@ export interface RunnerHarness {
   readonly runner: Runner;
   /** How many processes of the job there are, wherever they hide. */
   countProcesses(jobId: string): Promise<number>;
+  /** How much output the platform keeps of a phase; absent: all of it. */
+  readonly keptOutputBytes?: number;
   close(): Promise<void>;
 }
 
@@ -45,6 +47,7 @@ export function aLaunch(phases: readonly Phase[], job: Partial<Job> = {}): Launc
       phases,
       graceSeconds: 1,
       reportWaitSeconds: 1,
+      podPendingSeconds: 60,
       ...job,
     },
     files: {},
@@ -66,7 +69,8 @@ export async function readLog(
   offset = 0,
 ): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of runner.readLog(jobId, phase, offset, never)) chunks.push(chunk);
+  for await (const chunk of runner.readLog(jobId, phase, offset, never))
+    if (!('lostBytes' in chunk)) chunks.push(chunk);
   return Buffer.concat(chunks);
 }
 

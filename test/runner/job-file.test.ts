@@ -66,6 +66,7 @@ describe('renderJobFile', () => {
       ],
       grace_seconds: 1,
       report_wait_seconds: 1,
+      pod_pending_seconds: 60,
       api_url: 'http://api',
       git_protocols: 'https:ssh',
       ansible_playbook: '/opt/ansible-playbook',

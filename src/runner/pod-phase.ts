@@ -1,0 +1,178 @@
+import type {
+  V1ContainerState,
+  V1ContainerStateTerminated,
+  V1ContainerStatus,
+  V1Pod,
+} from '@kubernetes/client-node';
+import { isSuccess, type PhaseResult } from '../core/job.js';
+import { SKIPPED, toPhaseResult, type PhaseRecord } from './phase-record.js';
+import { STOPPED_ANNOTATION } from './pod-labels.js';
+
+type Killed = Extract<PhaseResult, { kind: 'killed' }>;
+export type Obstacle = Omit<Extract<PhaseResult, { kind: 'unstarted' }>, 'kind'>;
+
+/** What a pod says of one of its phases. */
+export type PodPhase =
+  | { readonly kind: 'ended'; readonly result: PhaseResult }
+  /** It runs, or one before it does. */
+  | { readonly kind: 'running' }
+  /** It is its turn, and it cannot start. `obstacle` is what is known of why. */
+  | { readonly kind: 'pending'; readonly since: string; readonly obstacle?: Obstacle };
+
+/** No waiting mends these. */
+const FINAL = ['ErrImageNeverPull', 'InvalidImageName'];
+const IMAGE = [...FINAL, 'ErrImagePull', 'ImagePullBackOff', 'RegistryUnavailable'];
+/** The container never ran. */
+const NOT_STARTED = ['StartError', 'ContainerCannotRun', 'CreateContainerError'];
+const UNKNOWN = 'ContainerStatusUnknown';
+const OUT_OF_MEMORY = 'OOMKilled';
+/** The reasons of a DisruptionTarget that say: its node wanted it gone. */
+const EVICTIONS = [
+  'PreemptionByScheduler',
+  'DeletionByTaintManager',
+  'EvictionByEvictionAPI',
+  'TerminationByKubelet',
+];
+
+/**
+ * How the phase ended, or where it stands. `phases` are all of the job, in their order; `isGone`: the pod was deleted, and
+ * this is the last that was seen of it.
+ */
+export function toPodPhase(
+  pod: V1Pod,
+  phases: readonly string[],
+  phase: string,
+  isGone = false,
+): PodPhase {
+  let since = toIso(pod.metadata?.creationTimestamp);
+  for (const name of phases) {
+    const { terminated, waiting, running } = findStatus(pod, name)?.state ?? {};
+    if (terminated !== undefined) {
+      const result = toResult(pod, terminated);
+      if (name === phase) return { kind: 'ended', result };
+      if (!isSuccess(result)) return { kind: 'ended', result: SKIPPED };
+      since = toIso(terminated.finishedAt);
+    } else if (isGone || isOver(pod)) {
+      return { kind: 'ended', result: name === phase ? toKill(pod) : SKIPPED };
+    } else if (name !== phase || running !== undefined) {
+      return { kind: 'running' };
+    } else {
+      return toPending(pod, since, waiting);
+    }
+  }
+  return { kind: 'running' };
+}
+
+/** Nothing of it runs any more, and nothing of it will. */
+export function isOver({ status }: V1Pod): boolean {
+  return status?.phase === 'Failed' || status?.phase === 'Succeeded';
+}
+
+/** When the last of its containers ended. */
+export function toEndedAt({ status }: V1Pod): string | undefined {
+  const times = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
+    .map(({ state }) => state?.terminated?.finishedAt)
+    .filter((time) => time !== undefined)
+    .map(toIso)
+    .sort();
+  return times.at(-1);
+}
+
+/** How long the phase's output was when its wrapper ended; undefined where it could not tell. */
+export function toLogBytes(pod: V1Pod, phase: string): number | undefined {
+  const terminated = findStatus(pod, phase)?.state?.terminated;
+  return (terminated && parseRecord(terminated))?.log_bytes ?? undefined;
+}
+
+export function hasStarted(pod: V1Pod, phase: string): boolean {
+  const state = findStatus(pod, phase)?.state;
+  return state?.running !== undefined || state?.terminated !== undefined;
+}
+
+/** A container beside the last phase would keep the pod from ending. */
+export function findSidecar({ spec }: V1Pod, phases: readonly string[]): string | undefined {
+  return spec?.containers.find(({ name }) => !phases.includes(name))?.name;
+}
+
+/** The client gives dates where it has listed, and their text where it has watched. */
+export function toIso(time: Date | string | undefined): string {
+  return time === undefined ? new Date(0).toISOString() : new Date(time).toISOString();
+}
+
+function findStatus({ status }: V1Pod, name: string): V1ContainerStatus | undefined {
+  const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+  return statuses.find((each) => each.name === name);
+}
+
+function toResult(pod: V1Pod, terminated: V1ContainerStateTerminated): PhaseResult {
+  const { reason = '', message = '' } = terminated;
+  if (NOT_STARTED.includes(reason))
+    return { kind: 'unstarted', reason: 'config', message: message === '' ? reason : message };
+  if (reason === UNKNOWN) return toKill(pod);
+  const startedAt = toIso(terminated.startedAt);
+  const endedAt = toIso(terminated.finishedAt);
+  const { exitCode } = terminated;
+  const told = parseRecord(terminated);
+  if (reason === OUT_OF_MEMORY && exitCode !== 0 && told?.killed == null)
+    return { kind: 'killed', reason: 'memory', startedAt, endedAt };
+  const result = told && toPhaseResult(told);
+  if (result === undefined)
+    return exitCode === SIGKILLED || exitCode === SIGTERMED
+      ? { ...toKill(pod), startedAt, endedAt }
+      : { kind: 'exited', exitCode, startedAt, endedAt };
+  if (result.kind !== 'killed' || result.reason !== 'stopped') return result;
+  const { reason: why } = toKill(pod);
+  return { ...result, reason: why === 'lost' ? 'stopped' : why };
+}
+
+const SIGKILLED = 128 + 9;
+const SIGTERMED = 128 + 15;
+
+/** Why something ended the pod. */
+function toKill({ metadata, spec, status }: V1Pod): Killed {
+  if (metadata?.annotations?.[STOPPED_ANNOTATION] !== undefined)
+    return { kind: 'killed', reason: 'stopped' };
+  const disruption = status?.conditions?.find(
+    ({ type, status: value }) => type === 'DisruptionTarget' && value === 'True',
+  );
+  if (status?.reason === 'Evicted' || EVICTIONS.includes(disruption?.reason ?? ''))
+    return { kind: 'killed', reason: 'evicted' };
+  if (status?.reason === 'DeadlineExceeded' && spec?.activeDeadlineSeconds !== undefined)
+    return { kind: 'killed', reason: 'timeout' };
+  return { kind: 'killed', reason: 'lost' };
+}
+
+/** What the wrapper wrote; whatever else may have written there fits no exit code. */
+function parseRecord({ message, exitCode }: V1ContainerStateTerminated): PhaseRecord | undefined {
+  if (message === undefined || !message.startsWith('{')) return undefined;
+  try {
+    const record = JSON.parse(message) as PhaseRecord;
+    if (record.state !== 'ended') return undefined;
+    return record.killed != null || record.exit_code === exitCode ? record : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function toPending(
+  { status }: V1Pod,
+  since: string,
+  waiting: V1ContainerState['waiting'],
+): PodPhase {
+  const reason = waiting?.reason ?? '';
+  const message = [reason, waiting?.message].filter(Boolean).join(': ');
+  if (FINAL.includes(reason))
+    return { kind: 'ended', result: { kind: 'unstarted', reason: 'image-pull', message } };
+  if (IMAGE.includes(reason))
+    return { kind: 'pending', since, obstacle: { reason: 'image-pull', message } };
+  const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled');
+  if (scheduled?.status === 'False')
+    return {
+      kind: 'pending',
+      since,
+      obstacle: { reason: 'unschedulable', message: scheduled.message ?? scheduled.reason ?? '' },
+    };
+  if (waiting?.message !== undefined && waiting.message !== '')
+    return { kind: 'pending', since, obstacle: { reason: 'config', message } };
+  return { kind: 'pending', since };
+}

@@ -1,0 +1,62 @@
+import type { V1OwnerReference, V1Secret } from '@kubernetes/client-node';
+import type { StagedFiles } from './runner.js';
+
+/** Kubernetes takes 1 MiB for all values of a Secret; the keys and the rest of the object want room too. */
+const MAX_SECRET_BYTES = 1_000_000;
+const PART_DIGITS = 4;
+
+/** Key → content. */
+export type SecretContent = Readonly<Record<string, Uint8Array>>;
+
+/**
+ * Staged files as the contents of as many Secrets as they need. A file that does not fit into one is cut: `inventory.gz`
+ * is then `inventory.gz.0000`, `inventory.gz.0001` and so on, which `job/` puts together again.
+ */
+export function packFiles(files: StagedFiles, limit = MAX_SECRET_BYTES): readonly SecretContent[] {
+  const secrets: Record<string, Uint8Array>[] = [];
+  let room = 0;
+  const put = (key: string, bytes: Uint8Array) => {
+    if (secrets.length === 0 || bytes.length > room) {
+      secrets.push({});
+      room = limit;
+    }
+    (secrets.at(-1) ?? {})[key] = bytes;
+    room -= bytes.length;
+  };
+  for (const [name, content] of Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (content.length <= limit) put(name, content);
+    else
+      for (let part = 0; part * limit < content.length; part += 1)
+        put(toPartName(name, part), content.subarray(part * limit, (part + 1) * limit));
+  }
+  return secrets;
+}
+
+export function renderSecret(
+  name: string,
+  labels: Readonly<Record<string, string>>,
+  owner: { readonly name: string; readonly uid: string },
+  content: SecretContent,
+): V1Secret {
+  const reference: V1OwnerReference = {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    ...owner,
+    controller: true,
+    blockOwnerDeletion: false,
+  };
+  return {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name, labels: { ...labels }, ownerReferences: [reference] },
+    type: 'Opaque',
+    immutable: true,
+    data: Object.fromEntries(
+      Object.entries(content).map(([key, bytes]) => [key, Buffer.from(bytes).toString('base64')]),
+    ),
+  };
+}
+
+function toPartName(name: string, part: number): string {
+  return `${name}.${String(part).padStart(PART_DIGITS, '0')}`;
+}

@@ -1,0 +1,112 @@
+import { parse } from 'yaml';
+import { z } from 'zod';
+
+/** What a site decides about the pods of jobs: the file that KUBERNETES_SETTINGS_FILE names, in the words of Kubernetes. */
+export type PodSettings = z.output<typeof settings>;
+export type ResourceSettings = PodSettings['resources']['ansible'];
+/** A key of an existing Secret or ConfigMap. */
+export interface KeyReference {
+  readonly kind: 'secret' | 'configMap';
+  readonly name: string;
+  readonly key: string;
+}
+
+const objectName = z
+  .string()
+  .max(253)
+  .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'is no name of an object');
+const objectKey = z.string().regex(/^[-._a-zA-Z0-9]+$/, 'is no key of a Secret or ConfigMap');
+const labelKey = z
+  .string()
+  .regex(
+    /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/,
+    'is no key of a label or annotation',
+  );
+const labelValue = z
+  .string()
+  .max(63)
+  .regex(/^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/, 'is no value of a label');
+const quantity = z
+  .union([z.string(), z.number()])
+  .transform(String)
+  .pipe(z.string().regex(/^\d+(\.\d+)?([numkMGTPE]|[KMGTPE]i|[eE][-+]?\d+)?$/, 'is no quantity'));
+const quantities = z.record(z.string().min(1), quantity);
+const resources = z
+  .strictObject({ requests: quantities.exactOptional(), limits: quantities.exactOptional() })
+  .readonly();
+const id = z.int().min(1).max(2_147_483_647);
+
+const toReference = (kind: KeyReference['kind']) => (given: { name: string; key: string }) => ({
+  ...given,
+  kind,
+});
+const secretKey = (key: string) =>
+  z
+    .strictObject({ name: objectName, key: objectKey.default(key) })
+    .transform(toReference('secret'));
+const configMapKey = (key: string) =>
+  z
+    .strictObject({ name: objectName, key: objectKey.default(key) })
+    .transform(toReference('configMap'));
+
+const toleration = z.strictObject({
+  key: z.string().exactOptional(),
+  operator: z.enum(['Exists', 'Equal']).exactOptional(),
+  value: z.string().exactOptional(),
+  effect: z.enum(['NoSchedule', 'PreferNoSchedule', 'NoExecute']).exactOptional(),
+  tolerationSeconds: z.int().exactOptional(),
+});
+
+const settings = z
+  .strictObject({
+    image: z.string().min(1).regex(/^\S+$/, 'holds a space'),
+    imagePullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
+    imagePullSecrets: z.array(objectName).default([]),
+    /** Of the image. */
+    ansiblePlaybook: z.string().min(1).default('ansible-playbook'),
+    serviceAccountName: objectName.optional(),
+    /** Absent: root, as CFS has it. */
+    runAsNonRoot: z.strictObject({ user: id, group: id }).optional(),
+    workspace: z
+      .strictObject({ sizeLimit: quantity.optional(), medium: z.enum(['', 'Memory']).default('') })
+      .default({ medium: '' }),
+    resources: z
+      .strictObject({
+        clone: resources.default({}),
+        inventory: resources.default({}),
+        ansible: resources.default({
+          requests: { cpu: '500m', memory: '4Gi' },
+          limits: { cpu: '8', memory: '6Gi' },
+        }),
+      })
+      .prefault({}),
+    nodeSelector: z.record(labelKey, labelValue).default({}),
+    tolerations: z.array(toleration).default([]),
+    priorityClassName: objectName.optional(),
+    labels: z.record(labelKey, labelValue).default({}),
+    annotations: z.record(labelKey, z.string()).default({}),
+    /** The last resort: what is longer than any session may last. */
+    activeDeadlineSeconds: z.int().min(1).optional(),
+    hostNetwork: z.boolean().default(false),
+    dnsPolicy: z.enum(['ClusterFirst', 'ClusterFirstWithHostNet', 'Default']).optional(),
+    mesh: z.enum(['off', 'native']).default('off'),
+    /** Keys for the managed hosts; the defaults are CFS's keys. */
+    sshPrivateKey: secretKey('private').optional(),
+    sshPublicKey: secretKey('public').optional(),
+    sshCertificate: secretKey('certificate').optional(),
+    /** In the format of git-credential-store. */
+    gitCredentials: secretKey('credentials').optional(),
+    gitSshKey: secretKey('private').optional(),
+    gitKnownHosts: configMapKey('known_hosts').optional(),
+    /** Of the git servers, and for playbooks at `/etc/cray/ca/certificate_authority.crt`. */
+    certificateAuthority: configMapKey('certificate_authority.crt').optional(),
+  })
+  .readonly();
+
+/** Throws a plain Error that names what is wrong: it is read at start, when there is nobody to answer to yet. */
+export function parsePodSettings(text: string): PodSettings {
+  const result = settings.safeParse(parse(text) ?? {});
+  if (result.success) return result.data;
+  const faults = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  throw new Error(faults.join('; '));
+}

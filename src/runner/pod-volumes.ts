@@ -1,0 +1,125 @@
+import type { V1Volume, V1VolumeMount, V1VolumeProjection } from '@kubernetes/client-node';
+import type { Phase } from '../core/job.js';
+import type { SecretContent } from './pod-secrets.js';
+import type { KeyReference, PodSettings } from './pod-settings.js';
+
+/** What `job/` calls its directory, and what lies in it by mounts of its own. */
+export const JOB_DIRECTORY = '/run/keelson';
+export const WORKSPACE = '/inventory';
+/** The same tree, where playbooks written for CFS look. */
+const ANSIBLE_DIRECTORY = '/etc/ansible';
+const CA_DIRECTORY = '/etc/cray/ca';
+const OWNER_ONLY = 0o400;
+const EVERYBODY = 0o444;
+
+/** Credentials are mounted where they are needed: those of git while cloning, keys for hosts afterwards. */
+export function renderVolumes(
+  settings: PodSettings,
+  secretsName: string,
+  fileSecrets: readonly string[],
+): V1Volume[] {
+  const { workspace, certificateAuthority, runAsNonRoot } = settings;
+  const token = projectSecret(secretsName, { token: 'token' });
+  const keys = toKeySources(settings);
+  return [
+    {
+      name: 'workspace',
+      emptyDir: {
+        ...(workspace.medium === '' ? {} : { medium: workspace.medium }),
+        ...(workspace.sizeLimit === undefined ? {} : { sizeLimit: workspace.sizeLimit }),
+      },
+    },
+    project('plan', [projectSecret(secretsName, { 'job.json': 'job.json' })]),
+    project('secrets', [token]),
+    project('clone-secrets', [token, ...toCloneSources(settings)]),
+    project(
+      'files',
+      fileSecrets.map((name) => ({ secret: { name } })),
+    ),
+    ...(keys.length === 0 ? [] : [project('keys', keys)]),
+    ...(certificateAuthority === undefined
+      ? []
+      : [
+          project('ca', [projectKey(certificateAuthority, 'certificate_authority.crt')], EVERYBODY),
+        ]),
+    ...(runAsNonRoot === undefined
+      ? []
+      : [
+          project(
+            'passwd',
+            [projectSecret(secretsName, { passwd: 'passwd', group: 'group' })],
+            EVERYBODY,
+          ),
+        ]),
+  ];
+}
+
+export function renderMounts(phase: Phase, settings: PodSettings): V1VolumeMount[] {
+  const isClone = phase.kind === 'git-clone' || phase.kind === 'git-clone-hosts';
+  const inJob = (name: string) => `${JOB_DIRECTORY}/${name}`;
+  return [
+    { name: 'workspace', subPath: 'workspace', mountPath: WORKSPACE },
+    { name: 'workspace', subPath: 'workspace', mountPath: ANSIBLE_DIRECTORY },
+    { name: 'workspace', subPath: 'job', mountPath: JOB_DIRECTORY },
+    readOnly('plan', inJob('job.json'), 'job.json'),
+    readOnly(isClone ? 'clone-secrets' : 'secrets', inJob('secrets')),
+    ...(phase.kind === 'inventory' ? [readOnly('files', inJob('files'))] : []),
+    ...(isClone || toKeySources(settings).length === 0 ? [] : [readOnly('keys', inJob('keys'))]),
+    ...(settings.certificateAuthority === undefined ? [] : [readOnly('ca', CA_DIRECTORY)]),
+    ...(settings.runAsNonRoot === undefined
+      ? []
+      : ['passwd', 'group'].map((file) => readOnly('passwd', `/etc/${file}`, file))),
+  ];
+}
+
+/** SSH and git want to know who they are. */
+export function renderPasswd({ user, group }: { user: number; group: number }): SecretContent {
+  const encode = (lines: readonly string[]) => new TextEncoder().encode(`${lines.join('\n')}\n`);
+  return {
+    passwd: encode([
+      'root:x:0:0:root:/root:/bin/sh',
+      `keelson:x:${user}:${group}:keelson:${WORKSPACE}/home:/bin/sh`,
+    ]),
+    group: encode(['root:x:0:', `keelson:x:${group}:`]),
+  };
+}
+
+function toCloneSources(settings: PodSettings): V1VolumeProjection[] {
+  return [
+    ...optional(settings.gitCredentials, 'git-credentials'),
+    ...optional(settings.gitSshKey, 'git-ssh-key'),
+    ...optional(settings.gitKnownHosts, 'git-known-hosts'),
+    ...optional(settings.certificateAuthority, 'git-ca.crt'),
+  ];
+}
+
+function toKeySources(settings: PodSettings): V1VolumeProjection[] {
+  return [
+    ...optional(settings.sshPrivateKey, 'id_ecdsa'),
+    ...optional(settings.sshPublicKey, 'id_ecdsa.pub'),
+    ...optional(settings.sshCertificate, 'id_ecdsa-cert.pub'),
+  ];
+}
+
+function optional(reference: KeyReference | undefined, path: string): V1VolumeProjection[] {
+  return reference === undefined ? [] : [projectKey(reference, path)];
+}
+
+function projectKey({ kind, name, key }: KeyReference, path: string): V1VolumeProjection {
+  return { [kind]: { name, items: [{ key, path }] } };
+}
+
+/** Key → path. */
+function projectSecret(name: string, items: Readonly<Record<string, string>>): V1VolumeProjection {
+  return {
+    secret: { name, items: Object.entries(items).map(([key, path]) => ({ key, path })) },
+  };
+}
+
+function project(name: string, sources: V1VolumeProjection[], defaultMode = OWNER_ONLY): V1Volume {
+  return { name, projected: { defaultMode, sources } };
+}
+
+function readOnly(name: string, mountPath: string, subPath?: string): V1VolumeMount {
+  return { name, mountPath, readOnly: true, ...(subPath === undefined ? {} : { subPath }) };
+}

@@ -1,0 +1,214 @@
+import type { V1Container, V1Job, V1PodSpec, V1PodTemplateSpec } from '@kubernetes/client-node';
+import type { Job, Phase } from '../core/job.js';
+import { renderJobFile } from './job-file.js';
+import {
+  PENDING_ANNOTATION,
+  SECRETS_ANNOTATION,
+  toOwnLabels,
+  toPodAnnotations,
+  toPodLabels,
+} from './pod-labels.js';
+import { packFiles, type SecretContent } from './pod-secrets.js';
+import type { PodSettings, ResourceSettings } from './pod-settings.js';
+import {
+  renderMounts,
+  renderVolumes,
+  renderPasswd,
+  JOB_DIRECTORY,
+  WORKSPACE,
+} from './pod-volumes.js';
+import type { Launch } from './runner.js';
+
+/** Where the image has the package `job`. */
+const JOB_SOURCE = '/opt/keelson';
+/** Read by the kubelet into the container's status: how the phase ended, to the millisecond and beyond an exit code. */
+const RESULT_FILE = '/dev/termination-log';
+/** What a wrapper needs beyond the grace time to deliver and to give up on what cannot be killed. */
+const GRACE_SLACK_SECONDS = 15;
+
+export interface PodSurroundings {
+  readonly settings: PodSettings;
+  readonly namespace: string;
+  readonly deploymentId: string;
+  readonly apiUrl?: string;
+  readonly gitProtocols: string;
+}
+
+/** What a job is to Kubernetes: the Job, suspended, and the Secrets that it will own, by name. */
+export interface JobObjects {
+  readonly job: V1Job;
+  readonly secrets: Readonly<Record<string, SecretContent>>;
+}
+
+/** `ansibleConfig` is the text of the session's ansible.cfg; `secretsName` what the names of its Secrets begin with. */
+export function renderJobObjects(
+  { job, files, token }: Launch,
+  ansibleConfig: Uint8Array,
+  secretsName: string,
+  surroundings: PodSurroundings,
+): JobObjects {
+  const { settings, deploymentId } = surroundings;
+  const staged = Object.entries(files).map(([name, content]) => [`${name}.gz`, content] as const);
+  const packed = packFiles({ ...Object.fromEntries(staged), 'ansible.cfg': ansibleConfig });
+  const fileSecrets = packed.map((_, index) => `${secretsName}-files-${index}`);
+  const plan = renderJobFile(job, {
+    ...(surroundings.apiUrl === undefined ? {} : { apiUrl: surroundings.apiUrl }),
+    gitProtocols: surroundings.gitProtocols,
+    ansiblePlaybook: settings.ansiblePlaybook,
+  });
+  return {
+    job: {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata: {
+        name: job.jobId,
+        labels: toOwnLabels(job.jobId, deploymentId),
+        annotations: {
+          ...toPodAnnotations(job),
+          [SECRETS_ANNOTATION]: secretsName,
+          [PENDING_ANNOTATION]: String(job.podPendingSeconds),
+        },
+      },
+      spec: {
+        suspend: true,
+        backoffLimit: 0,
+        completions: 1,
+        parallelism: 1,
+        template: renderTemplate(job, secretsName, fileSecrets, surroundings),
+      },
+    },
+    secrets: {
+      [secretsName]: {
+        'job.json': encode(plan),
+        token: encode(token),
+        ...(settings.runAsNonRoot === undefined ? {} : renderPasswd(settings.runAsNonRoot)),
+      },
+      ...Object.fromEntries(packed.map((content, index) => [fileSecrets[index] ?? '', content])),
+    },
+  };
+}
+
+function renderTemplate(
+  job: Job,
+  secretsName: string,
+  fileSecrets: readonly string[],
+  { settings, namespace, deploymentId }: PodSurroundings,
+): V1PodTemplateSpec {
+  const containers = job.phases.map((phase) => renderContainer(job, phase, namespace, settings));
+  return {
+    metadata: {
+      labels: {
+        ...(settings.mesh === 'off' ? { 'sidecar.istio.io/inject': 'false' } : {}),
+        ...settings.labels,
+        ...toPodLabels(job),
+        ...toOwnLabels(job.jobId, deploymentId),
+      },
+      annotations: {
+        'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
+        ...meshAnnotations[settings.mesh],
+        ...settings.annotations,
+        ...toPodAnnotations(job),
+      },
+    },
+    spec: {
+      ...renderPlacement(settings),
+      ...renderRights(settings),
+      restartPolicy: 'Never',
+      terminationGracePeriodSeconds: job.graceSeconds + GRACE_SLACK_SECONDS,
+      enableServiceLinks: false,
+      initContainers: containers.slice(0, -1),
+      containers: containers.slice(-1),
+      volumes: renderVolumes(settings, secretsName, fileSecrets),
+    },
+  };
+}
+
+/** What keeps classic sidecars out, which would start beside the last phase and never end; or asks for native ones. */
+export const meshAnnotations = {
+  off: { 'sidecar.istio.io/inject': 'false', 'linkerd.io/inject': 'disabled' },
+  native: {
+    'sidecar.istio.io/nativeSidecar': 'true',
+    'config.alpha.linkerd.io/proxy-enable-native-sidecar': 'true',
+  },
+} as const satisfies Record<PodSettings['mesh'], Record<string, string>>;
+
+function renderPlacement(settings: PodSettings): Partial<V1PodSpec> {
+  const { nodeSelector, tolerations, priorityClassName, imagePullSecrets } = settings;
+  const { activeDeadlineSeconds, hostNetwork } = settings;
+  const dnsPolicy = settings.dnsPolicy ?? (hostNetwork ? 'ClusterFirstWithHostNet' : undefined);
+  return {
+    ...(Object.keys(nodeSelector).length === 0 ? {} : { nodeSelector }),
+    ...(tolerations.length === 0 ? {} : { tolerations }),
+    ...(priorityClassName === undefined ? {} : { priorityClassName }),
+    ...(imagePullSecrets.length === 0
+      ? {}
+      : { imagePullSecrets: imagePullSecrets.map((name) => ({ name })) }),
+    ...(activeDeadlineSeconds === undefined ? {} : { activeDeadlineSeconds }),
+    ...(hostNetwork ? { hostNetwork } : {}),
+    ...(dnsPolicy === undefined ? {} : { dnsPolicy }),
+  };
+}
+
+function renderRights({ runAsNonRoot, serviceAccountName }: PodSettings): Partial<V1PodSpec> {
+  return {
+    ...(serviceAccountName === undefined ? {} : { serviceAccountName }),
+    automountServiceAccountToken: false,
+    securityContext: {
+      ...(runAsNonRoot === undefined
+        ? { runAsUser: 0 }
+        : {
+            runAsNonRoot: true,
+            runAsUser: runAsNonRoot.user,
+            runAsGroup: runAsNonRoot.group,
+            fsGroup: runAsNonRoot.group,
+          }),
+      seccompProfile: { type: 'RuntimeDefault' },
+    },
+  };
+}
+
+function renderContainer(
+  job: Job,
+  phase: Phase,
+  namespace: string,
+  settings: PodSettings,
+): V1Container {
+  const place = ['--directory', JOB_DIRECTORY, '--workspace', WORKSPACE, '--result', RESULT_FILE];
+  return {
+    name: phase.name,
+    image: settings.image,
+    imagePullPolicy: settings.imagePullPolicy,
+    command: ['python3', '-m', 'job', 'run', phase.name, ...place],
+    workingDir: JOB_SOURCE,
+    env: [
+      { name: 'LANG', value: 'C.UTF-8' },
+      { name: 'KEELSON_JOB', value: job.jobId },
+      { name: 'KEELSON_NAMESPACE', value: namespace },
+      { name: 'KEELSON_POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+    ],
+    resources: { ...toResources(phase, settings) },
+    volumeMounts: renderMounts(phase, settings),
+    terminationMessagePath: RESULT_FILE,
+    terminationMessagePolicy: 'File',
+    securityContext: {
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+    },
+  };
+}
+
+function toResources({ kind }: Phase, { resources }: PodSettings): ResourceSettings {
+  switch (kind) {
+    case 'git-clone':
+    case 'git-clone-hosts':
+      return resources.clone;
+    case 'inventory':
+      return resources.inventory;
+    case 'ansible':
+      return resources.ansible;
+  }
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}

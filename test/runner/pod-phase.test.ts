@@ -1,0 +1,221 @@
+import type { V1Pod } from '@kubernetes/client-node';
+import { describe, expect, test } from '@jest/globals';
+import {
+  findSidecar,
+  isOver,
+  toEndedAt,
+  toLogBytes,
+  toPodPhase,
+} from '../../src/runner/pod-phase.js';
+import { aPod, ended, PHASES, running, TIMES } from './pod-builders.js';
+
+const CREATED = '2026-01-01T00:00:00.000Z';
+const ONE_ENDED = '2026-01-01T00:00:20.000Z';
+const SECONDS = { startedAt: '2026-01-01T00:00:10.000Z', endedAt: ONE_ENDED };
+const PRECISE = { startedAt: TIMES.started_at, endedAt: TIMES.ended_at };
+const SKIPPED = { kind: 'unstarted', reason: 'skipped' };
+const stopped: Partial<V1Pod> = {
+  metadata: { annotations: { 'keelson/stopped': '2026-01-01T00:00:15.000Z' } },
+};
+const failed = (reason: string): Partial<V1Pod> => ({ status: { phase: 'Failed', reason } });
+const told = (killed: string) => ({ state: 'ended', killed, exit_code: null, ...TIMES });
+const waiting = (reason: string, message?: string) => ({
+  waiting: { reason, ...(message === undefined ? {} : { message }) },
+});
+const conditions = (type: string, status: string, reason: string, message: string) => ({
+  status: { conditions: [{ type, status, reason, message }] },
+});
+
+describe('toPodPhase', () => {
+  test('tells how each phase ended, and skips those after the first failure', () => {
+    const pod = aPod([ended(0), ended(3)], failed('Error'));
+    expect(PHASES.map((phase) => toPodPhase(pod, PHASES, phase))).toEqual([
+      { kind: 'ended', result: { kind: 'exited', exitCode: 0, ...PRECISE } },
+      { kind: 'ended', result: { kind: 'exited', exitCode: 3, ...PRECISE } },
+      { kind: 'ended', result: expect.objectContaining(SKIPPED) },
+    ]);
+  });
+
+  test('waits for a phase that runs, and for one whose turn has not come', () => {
+    const pod = aPod([ended(0), running]);
+    expect(toPodPhase(pod, PHASES, 'two')).toEqual({ kind: 'running' });
+    expect(toPodPhase(pod, PHASES, 'three')).toEqual({ kind: 'running' });
+  });
+
+  test.each<[string, V1Pod, object]>([
+    ['a limit in time', aPod([ended(124, told('timeout'))]), { reason: 'timeout', ...PRECISE }],
+    [
+      'a stop of ours',
+      aPod([ended(143, told('stopped'))], stopped),
+      { reason: 'stopped', ...PRECISE },
+    ],
+    ['a stop of another', aPod([ended(143, told('stopped'))]), { reason: 'stopped', ...PRECISE }],
+    [
+      'a kill after the grace time',
+      aPod([ended(137, '')], stopped),
+      { reason: 'stopped', ...SECONDS },
+    ],
+    ['a kill by nobody knows whom', aPod([ended(137, '')]), { reason: 'lost', ...SECONDS }],
+    ['the memory limit', aPod([ended(137, '', 'OOMKilled')]), { reason: 'memory', ...SECONDS }],
+    [
+      'the memory limit, of a child of the wrapper',
+      aPod([ended(137, undefined, 'OOMKilled')]),
+      { reason: 'memory', ...SECONDS },
+    ],
+    [
+      'eviction by the kubelet',
+      aPod([ended(143, told('stopped'))], failed('Evicted')),
+      { reason: 'evicted', ...PRECISE },
+    ],
+    [
+      'eviction by request',
+      aPod(
+        [ended(143, told('stopped'))],
+        conditions('DisruptionTarget', 'True', 'EvictionByEvictionAPI', ''),
+      ),
+      { reason: 'evicted', ...PRECISE },
+    ],
+    [
+      'eviction before it began',
+      aPod([], { status: { phase: 'Failed', reason: 'Evicted' } }),
+      { reason: 'evicted' },
+    ],
+    [
+      'the last resort',
+      aPod([ended(143, told('stopped'))], {
+        ...failed('DeadlineExceeded'),
+        spec: { containers: [], activeDeadlineSeconds: 60 },
+      }),
+      { reason: 'timeout', ...PRECISE },
+    ],
+    [
+      'a node that does not know any more',
+      aPod([ended(137, 'The container could not be located', 'ContainerStatusUnknown')]),
+      { reason: 'lost' },
+    ],
+  ])('knows %s', (_what, pod, result) => {
+    expect(toPodPhase(pod, PHASES, 'one')).toEqual({
+      kind: 'ended',
+      result: { kind: 'killed', ...result },
+    });
+  });
+
+  test('knows a phase that ended well although it came near its memory limit', () => {
+    const pod = aPod([ended(0, undefined, 'OOMKilled')]);
+    expect(toPodPhase(pod, PHASES, 'one')).toMatchObject({
+      result: { kind: 'exited', exitCode: 0 },
+    });
+  });
+
+  test('believes no message that does not fit the exit code', () => {
+    const pod = aPod([ended(2, { state: 'ended', exit_code: 0, ...TIMES })]);
+    expect(toPodPhase(pod, PHASES, 'one')).toEqual({
+      kind: 'ended',
+      result: { kind: 'exited', exitCode: 2, ...SECONDS },
+    });
+  });
+
+  test('of a pod that is gone is lost where it had not ended, and skipped afterwards', () => {
+    const pod = aPod([ended(0), running]);
+    expect(PHASES.map((phase) => toPodPhase(pod, PHASES, phase, true))).toEqual([
+      { kind: 'ended', result: { kind: 'exited', exitCode: 0, ...PRECISE } },
+      { kind: 'ended', result: { kind: 'killed', reason: 'lost' } },
+      { kind: 'ended', result: expect.objectContaining(SKIPPED) },
+    ]);
+  });
+
+  test.each([
+    [
+      'no node',
+      aPod([], conditions('PodScheduled', 'False', 'Unschedulable', '0/1 nodes: cpu')),
+      'one',
+      CREATED,
+      { reason: 'unschedulable', message: '0/1 nodes: cpu' },
+    ],
+    [
+      'an image that is not there',
+      aPod([waiting('ImagePullBackOff', 'Back-off pulling')]),
+      'one',
+      CREATED,
+      { reason: 'image-pull', message: 'ImagePullBackOff: Back-off pulling' },
+    ],
+    [
+      'a Secret that is not there',
+      aPod([ended(0), waiting('CreateContainerConfigError', 'secret "a" not found')]),
+      'two',
+      ONE_ENDED,
+      { reason: 'config', message: 'CreateContainerConfigError: secret "a" not found' },
+    ],
+    [
+      'nothing in particular',
+      aPod([ended(0), waiting('PodInitializing')]),
+      'two',
+      ONE_ENDED,
+      undefined,
+    ],
+  ])('waits where there is %s', (_what, pod, phase, since, obstacle) => {
+    expect(toPodPhase(pod, PHASES, phase)).toEqual({
+      kind: 'pending',
+      since,
+      ...(obstacle === undefined ? {} : { obstacle }),
+    });
+  });
+
+  test.each([
+    [
+      'an image that may not be pulled',
+      waiting('ErrImageNeverPull', 'not present'),
+      'image-pull',
+      'ErrImageNeverPull: not present',
+    ],
+    [
+      'an image without Python',
+      ended(128, 'exec: "python3": not found', 'StartError'),
+      'config',
+      'exec: "python3": not found',
+    ],
+  ])('does not wait for %s', (_what, state, reason, message) => {
+    expect(toPodPhase(aPod([state]), PHASES, 'one')).toEqual({
+      kind: 'ended',
+      result: { kind: 'unstarted', reason, message },
+    });
+  });
+});
+
+describe('isOver', () => {
+  test.each([
+    ['Pending', false],
+    ['Running', false],
+    ['Unknown', false],
+    ['Failed', true],
+    ['Succeeded', true],
+  ])('of a pod that is %s is %p', (phase, expected) => {
+    expect(isOver(aPod([], { status: { phase } }))).toBe(expected);
+  });
+});
+
+describe('toEndedAt', () => {
+  test('is the end of the last container that ended', () => {
+    expect(toEndedAt(aPod([ended(0), running]))).toBe(ONE_ENDED);
+    expect(toEndedAt(aPod([running]))).toBeUndefined();
+  });
+});
+
+describe('toLogBytes', () => {
+  test('is what the wrapper told', () => {
+    const pod = aPod([
+      ended(0, { state: 'ended', exit_code: 0, log_bytes: 17, ...TIMES }),
+      running,
+    ]);
+    expect(toLogBytes(pod, 'one')).toBe(17);
+    expect(toLogBytes(pod, 'two')).toBeUndefined();
+  });
+});
+
+describe('findSidecar', () => {
+  test('is the container beside the last phase', () => {
+    const pod = aPod([], { spec: { containers: [{ name: 'three' }, { name: 'istio-proxy' }] } });
+    expect(findSidecar(pod, PHASES)).toBe('istio-proxy');
+    expect(findSidecar(aPod([]), PHASES)).toBeUndefined();
+  });
+});
