@@ -3,10 +3,11 @@
  *
  *   npm run bench                  a session, over a shell loop that does the same
  *   npm run bench -- api           the API
- *   npm run bench:load             more than can be borne
+ *   npm run bench:load             what it bears, what that costs, and more than can be borne
  *   --json                         the numbers, for a program
  *   --rounds <n>                   sessions: how often session and shell loop alternate (default 7)
  *   --database sqlite|postgres     api, load: only this one
+ *   --part <name>                  load: only this one (see load/bench-load.mjs)
  *   --scale <part>                 api, load: a part of the requests and records, for a look at the bench itself (default 1)
  */
 import { parseArgs } from 'node:util';
@@ -20,6 +21,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '7' },
     database: { type: 'string' },
+    part: { type: 'string' },
     scale: { type: 'string', default: '1' },
   },
 });
@@ -31,12 +33,12 @@ const interrupt = new AbortController();
 for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
   process.on(name, () => interrupt.abort(new Error(`${name}.`)));
 }
-const { json, database } = values;
+const { json, database, part } = values;
 const scale = Number(values.scale);
 if (what === 'api') {
   await benchApi({ json, scale, database }, interrupt.signal);
 } else if (what === 'load') {
-  await benchLoad({ json, scale, database }, interrupt.signal);
+  await benchLoad({ json, scale, database, part }, interrupt.signal);
 } else {
   await benchSessions({ json, rounds: Number(values.rounds) }, interrupt.signal);
 }

@@ -21,7 +21,7 @@ import { isProgram, runService, type Service } from './process/run.js';
 import { installRuntime } from './process/runtime.js';
 import { createGitSource, createHardwareSource } from './process/sources.js';
 import { startSweeping } from './process/sweeping.js';
-import { createLocalRunner } from './runner/local.js';
+import { createLocalRunner, type LocalRunner } from './runner/local.js';
 import { openStore } from './store/open.js';
 import type { Store } from './store/store.js';
 
@@ -35,6 +35,8 @@ export interface WorkerDependencies {
   readonly jobUrl: string;
   /** Whether Temporal is a child of this service: then it is the right one, whatever its file has lost. */
   readonly ownsTemporal?: boolean;
+  /** Instead of processes on this machine. */
+  readonly runner?: LocalRunner;
 }
 
 const SHUTDOWN_GRACE = '2s';
@@ -47,7 +49,8 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
   const connection = await NativeConnection.connect({ address: temporalAddress });
   await registerSearchAttributes(connection, namespace);
   const machine = readMachineId(config.dataDirectory);
-  const runner = createRunner(dependencies, await findInterpreter(config.runner.python));
+  const runner =
+    dependencies.runner ?? createRunner(dependencies, await findInterpreter(config.runner.python));
   const masterKey = readMasterKey(config.masterKeyFile);
   const activities = createActivities({
     store,

@@ -10,8 +10,8 @@ import { createAgent, send } from './load.mjs';
 import { toJobName, toJobStatements } from './records.mjs';
 
 /** As a job delivers: pieces of this size, gzip at this level, one on its way at a time. */
-const CHUNK_BYTES = 256 * 1024;
-const GZIP_LEVEL = 3;
+export const CHUNK_BYTES = 256 * 1024;
+export const GZIP_LEVEL = 3;
 const JOBS = 20;
 const LINES_PER_SECOND = 20;
 
@@ -34,9 +34,11 @@ export async function measureDeliveries(site, database) {
   const beside = measureLag(site, open(toJob('beside')), ingested.signal);
   const each = Math.ceil(200 * site.scale);
   const begin = performance.now();
-  await Promise.all(many.map((jobId) => deliver(open(jobId), chunks, each, site.signal)));
+  const deliveries = many.map(open);
+  await Promise.all(deliveries.map((delivery) => deliver(delivery, chunks, each, site.signal)));
   const seconds = (performance.now() - begin) / 1000;
   ingested.abort();
+  for (const delivery of deliveries) delivery.close();
   const value = (JOBS * each * CHUNK_BYTES) / 1e6 / seconds;
   return [
     { what: `log of ${JOBS} jobs, before compression`, value, unit: 'MB/s', least: 100 },
@@ -45,18 +47,21 @@ export async function measureDeliveries(site, database) {
   ];
 }
 
-/** Lines as Ansible writes them, of which gzip leaves about a tenth. @param {number} seed */
-function toChunk(seed) {
+/** @param {number} seed */
+const toChunk = (seed) => gzipSync(toLogLines(seed), { level: GZIP_LEVEL });
+
+/** A piece of a log as Ansible writes it, of which gzip leaves about a tenth. @param {number} seed */
+export function toLogLines(seed) {
   let text = '';
   for (let line = 0; text.length < CHUNK_BYTES; line += 1) {
     const host = `x${1000 + ((line * 7 + seed) % 900)}c${line % 8}s${line % 3}b0n${line % 2}`;
     text += `${['ok', 'changed', 'skipping'][(line * line + seed) % 3]}: [${host}] => (item=package-${(line * 7919 * (seed + 1)) % 100_003})\n`;
   }
-  return gzipSync(text.slice(0, CHUNK_BYTES), { level: GZIP_LEVEL });
+  return text.slice(0, CHUNK_BYTES);
 }
 
 /** @param {import('./requests.mjs').Site} site @param {Buffer} key @param {string} jobId */
-function openDelivery({ url }, key, jobId) {
+export function openDelivery({ url }, key, jobId) {
   const token = createHmac('sha256', key).update(`job:${jobId}`).digest('base64url');
   const agent = createAgent(1);
   let offset = 0;
@@ -83,12 +88,11 @@ function openDelivery({ url }, key, jobId) {
 /**
  * @param {Delivery} delivery @param {readonly Uint8Array[]} chunks @param {number} count @param {AbortSignal} signal
  */
-async function deliver(delivery, chunks, count, signal) {
+export async function deliver(delivery, chunks, count, signal) {
   for (let sent = 0; sent < count; sent += 1) {
     signal.throwIfAborted();
     await delivery.append(chunks[sent % chunks.length] ?? new Uint8Array(), CHUNK_BYTES);
   }
-  delivery.close();
 }
 
 /**

@@ -22,13 +22,13 @@ export function isMet({ value, least = -Infinity, most = Infinity }) {
 /** @param {Figure} figure @returns {string[]} */
 export function toRow(figure) {
   const { what, value, unit, least, most, original = '' } = figure;
-  const digits = value < 100 && unit !== '/s' ? 2 : 0;
+  const digits = value < 100 ? 2 : 0;
   const verdict = isMet(figure) ? 'met' : 'MISSED';
   const target =
     least !== undefined
       ? `>= ${least} ${unit}: ${verdict}`
       : most !== undefined
-        ? `< ${most} ${unit}: ${verdict}`
+        ? `${most === 0 ? 'none' : `< ${most} ${unit}`}: ${verdict}`
         : '';
   return [what, `${value.toFixed(digits)} ${unit}`, target, original];
 }

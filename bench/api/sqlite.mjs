@@ -20,6 +20,18 @@ export async function openSqlite(directory) {
       database.exec('commit');
       database.exec('pragma wal_checkpoint(passive)');
     },
+    /** Of what is stored, free pages left out. */
+    async measureSize() {
+      const reader = new DatabaseSync(join(data, 'keelson.db'), {
+        readOnly: true,
+        timeout: 60_000,
+      });
+      const read = (/** @type {string} */ name) =>
+        Number(Object.values(reader.prepare(`pragma ${name}`).get() ?? {})[0]);
+      const size = (read('page_count') - read('freelist_count')) * read('page_size');
+      reader.close();
+      return size;
+    },
     async close() {
       database?.close();
     },

@@ -5,39 +5,91 @@ import { printTable, printTitle } from '../../scripts/demo/print.mjs';
 import { toRow } from '../api/figures.mjs';
 import { openPostgres } from '../api/postgres.mjs';
 import { openSqlite } from '../api/sqlite.mjs';
-import { measureFlood } from './flood.mjs';
+import { measureControl } from './control.mjs';
+import { measureFlood, measureOpenLoop } from './flood.mjs';
+import { measureForks } from './forks.mjs';
+import { measureHosts } from './hosts.mjs';
+import { measureLocal } from './local.mjs';
+import { measureLog } from './log.mjs';
+import { measureReader } from './reader.mjs';
+import { measureSizes } from './sizes.mjs';
+import { measureRealWaiting, measureWaiting } from './waiting.mjs';
+
+/**
+ * @typedef {Awaited<ReturnType<typeof openSqlite | typeof openPostgres>>} Database
+ * @typedef {{ database: Database, scale: number, signal: AbortSignal }} Site
+ * @typedef {(site: Site) => Promise<import('../api/figures.mjs').Figure[]>} Part
+ */
 
 const databases = { sqlite: openSqlite, postgres: openPostgres };
 
+/** Each on a database of its own. @type {Record<string, Part>} */
+const parts = {
+  flood: measureFlood,
+  open: measureOpenLoop,
+  control: measureControl,
+  local: measureLocal,
+  waiting: measureWaiting,
+  real: measureRealWaiting,
+  hosts: measureHosts,
+  log: measureLog,
+  reader: measureReader,
+  sizes: measureSizes,
+  forks: measureForks,
+};
+/** What these tell has nothing to do with the database. */
+const ONCE = new Set(['forks']);
+
 /**
- * What happens beyond what can be borne.
- * @param {{ json: boolean, scale: number, database: string | undefined }} options @param {AbortSignal} signal
+ * What it bears, what it costs, and what happens beyond.
+ * @param {{ json: boolean, scale: number, database: string | undefined, part: string | undefined }} options
+ * @param {AbortSignal} signal
  */
-export async function benchLoad({ json, scale, database }, signal) {
-  const chosen = Object.entries(databases).filter(([name]) => name === (database ?? name));
-  if (chosen.length === 0) throw new Error(`${database}: no such database.`);
-  const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-load-'));
+export async function benchLoad({ json, scale, database, part }, signal) {
+  const opens = choose(databases, database, 'database');
   const results = [];
+  for (const [name, measure] of choose(parts, part, 'part')) {
+    for (const [on, open] of ONCE.has(name) ? opens.slice(0, 1) : opens) {
+      const [load = 0] = loadavg();
+      const begin = Date.now();
+      console.error(`${name} on ${on}, load ${load.toFixed(1)} ...`);
+      const figures = await run(measure, open, scale, signal);
+      console.error(`${name} on ${on}: ${((Date.now() - begin) / 1000).toFixed(0)} s`);
+      results.push({ part: name, database: on, load, figures });
+    }
+  }
+  const cores = availableParallelism();
+  if (json) console.log(JSON.stringify({ cores, scale, results }, undefined, 2));
+  else for (const result of results) print(cores, result);
+}
+
+/**
+ * @template T @param {Record<string, T>} all @param {string | undefined} name @param {string} kind
+ * @returns {[string, T][]}
+ */
+function choose(all, name, kind) {
+  const chosen = Object.entries(all).filter(([each]) => each === (name ?? each));
+  if (chosen.length > 0) return chosen;
+  throw new Error(`${name}: no such ${kind}; there are ${Object.keys(all).join(', ')}.`);
+}
+
+/** @param {Part} measure @param {typeof openSqlite | typeof openPostgres} open @param {number} scale @param {AbortSignal} signal */
+async function run(measure, open, scale, signal) {
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-load-'));
   try {
-    for (const [name, open] of chosen) {
-      const opened = await open(directory, signal);
-      const [load] = loadavg();
-      try {
-        results.push({ name, load, figures: await measureFlood(opened, scale, signal) });
-      } finally {
-        await opened.close();
-      }
+    const database = await open(directory, signal);
+    try {
+      return await measure({ database, scale, signal });
+    } finally {
+      await database.close();
     }
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
-  const cores = availableParallelism();
-  if (json) console.log(JSON.stringify({ cores, scale, results }, undefined, 2));
-  else for (const { name, load = 0, figures } of results) print(name, cores, load, figures);
 }
 
-/** @param {string} name @param {number} cores @param {number} load @param {readonly import('../api/figures.mjs').Figure[]} figures */
-function print(name, cores, load, figures) {
-  printTitle(`${name}, ${cores} cores, load ${load.toFixed(1)} before`);
+/** @param {number} cores @param {{ part: string, database: string, load: number, figures: readonly import('../api/figures.mjs').Figure[] }} result */
+function print(cores, { part, database, load, figures }) {
+  printTitle(`${part} on ${database}, ${cores} cores, load ${load.toFixed(1)} before`);
   printTable(['', 'measured', 'target', ''], figures.map(toRow));
 }

@@ -1,61 +1,89 @@
-import { createAgent } from '../api/load.mjs';
-import { toP99 } from '../api/figures.mjs';
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { putConfiguration } from '../api/requests.mjs';
 import { startApi } from '../api/service.mjs';
-import { post } from './post.mjs';
 
+const generator = fileURLToPath(new URL('generator.mjs', import.meta.url));
 const CONNECTIONS = 1000;
 const MS = 10_000;
+/** Sessions a second that one worker carries through, as `--part control` finds; docs/performance.md. */
+const SUSTAINABLE = 10;
+const TIMES = 20;
+const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
 
 /**
  * Clients that all post sessions as fast as they can, each again as soon as it has its answer: many times what can be taken.
- * Whatever was accepted must be there afterwards, and was neither slow nor refused without a word about when to come again.
- * @param {{ data: string, environment: NodeJS.ProcessEnv }} database @param {number} scale @param {AbortSignal} signal
+ * @param {import('./bench-load.mjs').Site} site
+ */
+export const measureFlood = (site) =>
+  measure(site, `${CONNECTIONS} connections`, { connections: CONNECTIONS });
+
+/**
+ * So many a second as no worker could run, whether those before are answered or not.
+ * @param {import('./bench-load.mjs').Site} site
+ */
+export const measureOpenLoop = (site) =>
+  measure(site, `${TIMES * SUSTAINABLE}/s`, { rate: TIMES * SUSTAINABLE });
+
+/**
+ * Whatever was accepted must be there afterwards, and whoever was not is told to come again.
+ * @param {import('./bench-load.mjs').Site} site @param {string} how @param {object} load
  * @returns {Promise<import('../api/figures.mjs').Figure[]>}
  */
-export async function measureFlood(database, scale, signal) {
+async function measure({ database, scale, signal }, how, load) {
   const api = await startApi(database.data, database.environment, signal);
   try {
     await putConfiguration({ url: api.url, scale, signal });
-    const { times, accepted, refused } = await flood(api.url, MS * scale, signal);
+    // What Node has counted until now is the start of the process.
+    await readLag(api.url);
+    const answers = await generate(api.url, { ...load, prefix: 'load', ms: MS * scale }, signal);
+    const { p99, median, max, accepted, refused, wrong, generator: cost } = answers;
     const lost = await findLost(api.url, accepted);
+    const lags = await readLag(api.url);
+    const more = { median, max, generator: cost, api: lags };
     return [
-      toP99(`POST session, ${CONNECTIONS} connections`, times, { most: 1000 }),
-      { what: 'accepted', value: accepted.size, unit: '' },
+      { what: `POST session, ${how}, p99`, value: p99, unit: 'ms', most: 1000, more },
+      { what: 'accepted', value: accepted.length, unit: '' },
       { what: 'told to come again', value: refused, unit: '' },
-      { what: 'accepted and lost', value: lost, unit: '', most: 1 },
+      { what: 'accepted and lost', value: lost, unit: '', most: 0 },
+      {
+        ...{ what: 'without an answer, or a wrong one', value: sum(wrong) },
+        unit: '',
+        most: 0,
+        more: wrong,
+      },
+      { what: 'event loop of the API, p99 of its delay', value: lags.p99, unit: 'ms' },
+      { what: 'event loop of the generator, p99 of its delay', value: cost.delayP99Ms, unit: 'ms' },
     ];
   } finally {
     await api.close();
   }
 }
 
-/** @param {string} url @param {number} ms @param {AbortSignal} signal */
-async function flood(url, ms, signal) {
-  const agent = createAgent(CONNECTIONS);
-  const times = /** @type {number[]} */ ([]);
-  const accepted = /** @type {Set<string>} */ (new Set());
-  let refused = 0;
-  let count = 0;
-  const end = performance.now() + ms;
-  const client = async () => {
-    while (performance.now() < end) {
-      signal.throwIfAborted();
-      const name = `flood-${(count += 1)}`;
-      const start = performance.now();
-      const { status, again } = await post(agent, `${url}/v3/sessions`, name);
-      times.push(performance.now() - start);
-      if (status === 201) accepted.add(name);
-      else if ([429, 503].includes(status) && again) refused += 1;
-      else throw new Error(`${name} was answered with ${status}.`);
-    }
-  };
-  await Promise.all(Array.from({ length: CONNECTIONS }, client));
-  agent.destroy();
-  return { times, accepted, refused };
+/** @param {string} url @param {object} load @param {AbortSignal} signal */
+async function generate(url, load, signal) {
+  const { hostname, port } = new URL(url);
+  const argument = JSON.stringify({ host: hostname, port: Number(port), ...load });
+  const { stdout } = await promisify(execFile)(process.execPath, [generator, argument], {
+    signal,
+    maxBuffer: MAX_OUTPUT_BYTES,
+  });
+  return JSON.parse(stdout);
 }
 
-/** @param {string} url @param {Set<string>} accepted */
+/** @param {Record<string, number>} counts */
+const sum = (counts) => Object.values(counts).reduce((total, count) => total + count, 0);
+
+/** What Node tells of the API's event loop. @param {string} url */
+async function readLag(url) {
+  const text = await (await fetch(`${url}/metrics`)).text();
+  const read = (/** @type {string} */ name) =>
+    1000 * Number(new RegExp(`^nodejs_eventloop_lag_${name}_seconds (\\S+)`, 'm').exec(text)?.[1]);
+  return { mean: read('mean'), p99: read('p99'), max: read('max') };
+}
+
+/** @param {string} url @param {readonly string[]} accepted */
 async function findLost(url, accepted) {
   const left = new Set(accepted);
   for (let after = ''; ;) {

@@ -22,6 +22,8 @@ export function createClient(base, signal) {
     put: async (path, body) => (await call('PUT', path, body)).json(),
     /** @param {string} path @param {unknown} body */
     post: async (path, body) => (await call('POST', path, body)).json(),
+    /** @param {string} path @param {unknown} body */
+    patch: async (path, body) => (await call('PATCH', path, body)).json(),
     /**
      * Lines as they come; the last one may lack its end.
      * @param {string} path @param {(line: string) => void} onLine

@@ -1,0 +1,76 @@
+import { openStand, readSessions, submitAll, toNames, waitUntilComplete } from './stand.mjs';
+
+const SESSIONS = 600;
+const LIMIT_MS = 600_000;
+
+/**
+ * Sessions a second through API, database, Temporal's dev server and worker, all on this machine: the control side alone, for
+ * every phase of every job ends at once and nothing is run. One layer, so three phases.
+ * @param {import('./bench-load.mjs').Site} site @returns {Promise<import('../api/figures.mjs').Figure[]>}
+ */
+export async function measureControl(site) {
+  const stand = await openStand(site, { standIn: true });
+  try {
+    const layer = { clone_url: 'https://git.example.org/base.git', playbook: 'site.yml' };
+    const layers = [{ ...layer, commit: '1'.repeat(40) }];
+    await stand.client.put('/v3/configurations/bench', { layers });
+    await carry(stand, toNames('warm', 5), site.signal);
+    const before = await countRequests(stand);
+    const names = toNames('control', Math.ceil(SESSIONS * site.scale));
+    const seconds = await carry(stand, names, site.signal);
+    const requests = (await countRequests(stand)) - before;
+    const value = names.length / seconds;
+    const what = `sessions of 3 phases, ${names.length} at once, nothing run`;
+    return [
+      { what, value, unit: '/s', least: 10 },
+      {
+        what: "requests of the worker to Temporal, a session's share",
+        value: requests / names.length,
+        unit: '',
+      },
+    ];
+  } finally {
+    await stand.close();
+  }
+}
+
+/**
+ * Seconds from the first POST until all are over.
+ * @param {import('./stand.mjs').Stand} stand @param {readonly string[]} names @param {AbortSignal} signal
+ */
+async function carry(stand, names, signal) {
+  const begin = performance.now();
+  await submitAll(stand, names, { configuration_name: 'bench' });
+  await waitUntilComplete(stand, signal, LIMIT_MS);
+  const seconds = (performance.now() - begin) / 1000;
+  await requireSuccess(stand, names);
+  return seconds;
+}
+
+/** @param {import('./stand.mjs').Stand} stand @param {readonly string[]} names */
+export async function requireSuccess(stand, names) {
+  for (const { name, status } of await readSessions(stand, names)) {
+    const { succeeded, reason, message } = status.session;
+    if (succeeded !== 'true') throw new Error(`${name}: ${succeeded} ${reason} ${message}`);
+  }
+}
+
+/**
+ * All that the worker has asked of Temporal; a poll that waits counts when it is answered.
+ * @param {import('./stand.mjs').Stand} stand
+ */
+async function countRequests(stand) {
+  const counts = toCounts(await stand.readSdkMetrics());
+  return Object.values(counts).reduce((total, count) => total + count, 0);
+}
+
+/** By operation. @param {string} text @returns {Record<string, number>} */
+export function toCounts(text) {
+  const counts = /** @type {Record<string, number>} */ ({});
+  const line = /^temporal_(?:long_)?request_total\{(.*)\} (\S+)$/gm;
+  for (const [, labels = '', value] of text.matchAll(line)) {
+    const operation = /operation="([^"]+)"/.exec(labels)?.[1] ?? '';
+    counts[operation] = (counts[operation] ?? 0) + Number(value);
+  }
+  return counts;
+}

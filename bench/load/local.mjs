@@ -1,0 +1,43 @@
+import { createRepository } from '../../scripts/lib/git-repository.mjs';
+import { requireSuccess } from './control.mjs';
+import { openStand, submitAll, toNames, waitUntilComplete } from './stand.mjs';
+
+const SESSIONS = 60;
+/** More would only share the two cores with each other. */
+const AT_ONCE = 4;
+const LIMIT_MS = 600_000;
+
+const PLAYBOOK = `- hosts: all
+  connection: local
+  gather_facts: false
+  tasks:
+    - ansible.builtin.debug:
+        msg: bench
+`;
+
+/**
+ * Sessions a second with jobs that are real: git clones a repository, Ansible reads the inventory and runs a playbook of one
+ * task on two hosts, without a connection to any.
+ * @param {import('./bench-load.mjs').Site} site @returns {Promise<import('../api/figures.mjs').Figure[]>}
+ */
+export async function measureLocal(site) {
+  const stand = await openStand(site);
+  const repository = createRepository({ files: { 'site.yml': PLAYBOOK } });
+  try {
+    const { client } = stand;
+    const layer = { clone_url: repository.url, playbook: 'site.yml', commit: repository.commit };
+    await client.put('/v3/configurations/bench', { layers: [layer] });
+    await client.patch('/v3/options', { max_running_sessions: AT_ONCE });
+    const names = toNames('local', Math.max(AT_ONCE, Math.ceil(SESSIONS * site.scale)));
+    const begin = performance.now();
+    await submitAll(stand, names, { configuration_name: 'bench' });
+    await waitUntilComplete(stand, site.signal, LIMIT_MS);
+    const value = names.length / ((performance.now() - begin) / 1000);
+    await requireSuccess(stand, names);
+    const what = `sessions of 3 phases, ${AT_ONCE} of ${names.length} at a time, real jobs`;
+    return [{ what, value, unit: '/s', least: 2 }];
+  } finally {
+    await stand.close();
+    repository.remove();
+  }
+}
