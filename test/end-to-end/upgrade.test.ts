@@ -7,6 +7,8 @@ import { waitFor } from '../support/wait.js';
 
 /** After so long a worker gives up waiting for its activities. */
 const SHUTDOWN_FORCE_MS = 20_000;
+/** `PENDING_ACTIVITY_STATE_SCHEDULED`: no worker has it. */
+const SCHEDULED = 1;
 const CANCELLED = [
   'activityTaskCancelRequestedEventAttributes',
   'activityTaskCanceledEventAttributes',
@@ -67,6 +69,14 @@ describeWithPostgres('two APIs, two workers, one PostgreSQL', () => {
     }
   }
 
+  /** States of the activities that are under way. */
+  async function readPending(name: string): Promise<readonly unknown[]> {
+    const client = await cluster.temporalClient();
+    const { job } = (await cluster.find(name)).status.session;
+    const { raw } = await client.workflow.getHandle(job ?? '').describe();
+    return (raw.pendingActivities ?? []).map(({ state }) => state);
+  }
+
   test('replaced one by one lose nothing of what runs, and nothing of what comes meanwhile', async () => {
     const held = ['held-0', 'held-1'];
     const posted: string[] = [];
@@ -84,6 +94,10 @@ describeWithPostgres('two APIs, two workers, one PostgreSQL', () => {
         await accepted;
       }
     }
+    // At once another worker may take over what was watched: nobody has to miss the heartbeat of one that is gone.
+    await Promise.all(replicas.map(({ worker }) => worker.kill('SIGTERM')));
+    for (const name of held) expect(await readPending(name)).toEqual([SCHEDULED]);
+    await Promise.all(replicas.map(({ worker }) => worker.start()));
     site.release(held);
     await expectRunOnce([...held, ...posted]);
   }, 400_000);
