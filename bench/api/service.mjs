@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pause } from '../../scripts/demo/service.mjs';
 import { findFreePort } from '../../scripts/lib/ssh-host.mjs';
 
-const program = fileURLToPath(new URL('../../dist/api/server.js', import.meta.url));
+const program = fileURLToPath(new URL('../../scripts/api.sh', import.meta.url));
 const READY_MS = 30_000;
 
 /**
@@ -19,6 +19,7 @@ export async function startApi(directory, environment, signal) {
   const log = openSync(logFile, 'a');
   const env = {
     ...process.env,
+    PATH: `${dirname(process.execPath)}:${process.env['PATH'] ?? ''}`,
     KEELSON_DATA: directory,
     API_LISTEN: `127.0.0.1:${port}`,
     GIT_ALLOW_PROTOCOL: 'https',
@@ -27,7 +28,7 @@ export async function startApi(directory, environment, signal) {
     TEMPORAL_ADDRESS: '127.0.0.1:9',
     ...environment,
   };
-  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', log, log] });
+  const child = spawn(program, { env, stdio: ['ignore', log, log] });
   closeSync(log);
   const url = `http://127.0.0.1:${port}`;
   const isReady = () =>

@@ -18,7 +18,8 @@ export async function openSqlite(directory) {
       database.exec('begin immediate');
       for (const statement of statements) database.exec(statement);
       database.exec('commit');
-      database.exec('pragma wal_checkpoint(passive)');
+      // As a service that has run for a while: what was written before is in its place.
+      database.exec('pragma wal_checkpoint(truncate)');
     },
     /** Of what is stored, free pages left out. */
     async measureSize() {

@@ -145,6 +145,14 @@ describe('PATCH …/log', () => {
     expect([head.status, head.headers.get('upload-offset')]).toEqual([204, '12']);
   });
 
+  test('takes gzip that names a smaller size than it has', async () => {
+    const parts = [gzipSync('x'.repeat(100_000)), gzipSync('y'.repeat(5000)), gzipSync('z')];
+    const packed = upload(0, Buffer.concat(parts), 'gzip');
+    const answer = await deliver('PATCH', 'inventory/log', packed);
+    expect([answer.status, answer.headers.get('upload-offset')]).toEqual([204, '105001']);
+    expect(await readLog('inventory')).toMatch(/^x{100000}y{5000}z$/);
+  });
+
   test('of a sealed phase takes only what is stored already', async () => {
     expect((await deliver('PATCH', 'sealed/log', upload(0, 'stor'))).status).toBe(204);
     expect((await deliver('PATCH', 'sealed/log', upload(6, 'more'))).status).toBe(410);
