@@ -1,8 +1,11 @@
-import type { Env, Hono } from 'hono';
+import type { Context, Env, Hono } from 'hono';
 import { answerProblem } from './problem.js';
 
 /** Answers every other method of each path that has routes: 405, and OPTIONS, both with what is allowed. Call it last. */
-export function addMethodRefusals<E extends Env>(app: Hono<E>): void {
+export function addMethodRefusals<E extends Env>(
+  app: Hono<E>,
+  answer = (c: Context, detail: string): Response => answerProblem(c, 405, detail),
+): void {
   const paths = new Map<string, Set<string>>();
   for (const { path, method } of app.routes) {
     if (method === 'ALL') continue;
@@ -16,7 +19,7 @@ export function addMethodRefusals<E extends Env>(app: Hono<E>): void {
     app.all(path, (c) => {
       c.header('Allow', allow);
       if (c.req.method === 'OPTIONS') return c.body(null, 200);
-      return answerProblem(c, 405, `${c.req.method} is not allowed here; allowed are ${allow}.`);
+      return answer(c, `${c.req.method} is not allowed here; allowed are ${allow}.`);
     });
   }
 }

@@ -4,7 +4,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { isServiceError, type Fault, type ServiceError } from '../core/errors.js';
 import type { Logger } from './dependencies.js';
 
-const statuses: Record<Fault, ContentfulStatusCode> = {
+export const statuses: Record<Fault, ContentfulStatusCode> = {
   invalid: 400,
   unauthenticated: 401,
   forbidden: 403,
@@ -17,7 +17,7 @@ const statuses: Record<Fault, ContentfulStatusCode> = {
   unavailable: 503,
 };
 
-const titles: Readonly<Record<number, string>> = {
+export const titles: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',
