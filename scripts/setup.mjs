@@ -1,7 +1,7 @@
 /**
  * Finds or installs what Keelson needs beside Node and npm. Has no dependencies: it runs before there are any.
  *
- *   node scripts/setup.mjs [--for start|demo|test] [--only packages|programs|server|database|temporal|ansible|tools]
+ *   node scripts/setup.mjs [--for start|demo|test] [--only packages|programs|server|database|images|temporal|ansible|tools]
  */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -22,7 +22,7 @@ const env = process.env;
 const STEPS = {
   start: ['programs', 'packages', 'temporal', 'ansible'],
   demo: ['programs', 'server', 'packages', 'temporal', 'ansible'],
-  test: ['programs', 'server', 'database', 'packages', 'temporal', 'ansible', 'tools'],
+  test: ['programs', 'server', 'database', 'images', 'packages', 'temporal', 'ansible', 'tools'],
 };
 
 /** @type {Readonly<Record<string, () => Promise<void>>>} */
@@ -30,6 +30,7 @@ const ACTS = {
   programs: () => ensurePrograms(['git', 'ssh', 'ssh-keygen', 'tar'], env),
   server: () => ensurePrograms(['sshd'], env),
   database: () => ensurePrograms(['initdb'], env),
+  images: () => ensurePrograms(['mksquashfs', 'unsquashfs', 'debootstrap'], env),
   packages: () => ensurePackages(root),
   temporal: () => ensureTemporal(env),
   ansible: () => ensureAnsible(env),

@@ -12,6 +12,9 @@ const PACKAGES = {
   'ssh-keygen': 'openssh-client',
   sshd: 'openssh-server',
   initdb: 'postgresql',
+  mksquashfs: 'squashfs-tools',
+  unsquashfs: 'squashfs-tools',
+  debootstrap: 'debootstrap',
 };
 
 /** Where a package brings more than a few MB. @type {Readonly<Record<string, string>>} */
