@@ -22,13 +22,16 @@ const folders = {
     deny: ['workflows', 'runner', 'clients', 'api', 'cli'],
     typesOnly: ['store', 'activities', 'process'],
   },
+  'image-service': {
+    deny: ['workflows', 'activities', 'store', 'clients', 'cli', 'api/routes', 'api/wire'],
+  },
   api: { deny: ['workflows', 'activities', 'runner', 'cli'], typesOnly: ['store', 'clients'] },
 };
 
 const restrictions = Object.entries(folders).map(([folder, rule]) => ({
   files: [`src/${folder}/**/*.ts`],
   // The process entry points alone build clients and read the environment.
-  ignores: ['src/api/server.ts'],
+  ignores: ['src/api/server.ts', 'src/image-service/main.ts', 'src/image-service/service.ts'],
   rules: {
     '@typescript-eslint/no-restricted-imports': [
       'error',

@@ -15,6 +15,7 @@ export interface Config {
   readonly masterKeyFile: string;
   readonly sweepSeconds: number;
   readonly metrics: MetricsConfig;
+  readonly imageService: ImageServiceConfig;
   /** Absent: the option `logging_level` decides. */
   readonly logLevel?: string;
 }
@@ -97,6 +98,19 @@ export interface SourceConfig {
   readonly inventoryFile?: string;
 }
 
+/** Of the service that holds and customizes images, where there is no IMS. */
+export interface ImageServiceConfig {
+  readonly directory: string;
+  /** Absent: a default of its own, and a free port where `npm start` starts it. */
+  readonly listen?: Address;
+  readonly tokenFile?: string;
+  /** IP address at which the environments of jobs are reached. */
+  readonly sshAddress: string;
+  /** 0 = any. */
+  readonly maxJobAgeSeconds: number;
+  readonly enableDkms: boolean;
+}
+
 /** Every variable that is read, with what the README says of it. */
 export const VARIABLES = {
   KEELSON_DATA: 'data directory; default `./data`',
@@ -141,6 +155,16 @@ export const VARIABLES = {
   HSM_CA_FILE: 'its certificate authority',
   INVENTORY_FILE:
     'YAML with `groups`, `partitions`, `components` in HSM’s terms, instead of an HSM',
+  IMAGE_SERVICE_DIRECTORY:
+    'images, keys and jobs of the image service; default `image-service` in the data directory',
+  IMAGE_SERVICE_LISTEN:
+    'host:port of it; default `127.0.0.1:9000`, in `npm start` a free port; other than loopback needs IMAGE_SERVICE_TOKEN_FILE',
+  IMAGE_SERVICE_TOKEN_FILE: 'bearer token that its clients must send; default: none',
+  IMAGE_SSH_ADDRESS:
+    'IP address at which images that are customized are reached over SSH; default `127.0.0.1`',
+  IMAGE_JOB_MAX_AGE: 'seconds after which a customize job fails, 0 = never; default 604800',
+  JOB_ENABLE_DKMS:
+    '`true` (default) or `false`: whether such a job has `/proc`, `/sys` and `/dev` if its client does not say',
   SWEEP_INTERVAL:
     'seconds between two looks at what no workflow puts right: sessions without one, leftovers; default 60',
   METRICS_LISTEN:
@@ -178,6 +202,7 @@ export function parseConfig(environment: Environment): Config {
     masterKeyFile: get('MASTER_KEY_FILE') ?? join(dataDirectory, 'master.key'),
     sweepSeconds: parseInteger('SWEEP_INTERVAL', get('SWEEP_INTERVAL') ?? '60', 1),
     metrics: parseMetrics(get),
+    imageService: parseImageService(get, dataDirectory),
     ...optional('logLevel', parseLogLevel(get('LOG_LEVEL'))),
   };
 }
@@ -186,9 +211,16 @@ export function isLoopback({ host }: Address): boolean {
   return host === 'localhost' || host === '::1' || /^127\.\d+\.\d+\.\d+$/.test(host);
 }
 
-export function toUrl({ host, port }: Address): string {
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+export function toHostPort({ host, port }: Address): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
+
+export function toUrl(address: Address): string {
+  return `http://${toHostPort(address)}`;
+}
+
+/** As long as a timer of Node's can wait. */
+const MAX_TIMER_SECONDS = 2_147_483;
 
 type Get = (name: Variable) => string | undefined;
 
@@ -277,6 +309,38 @@ function parseMetrics(get: Get): MetricsConfig {
     ...optional('api', read('METRICS_LISTEN')),
     ...optional('worker', read('WORKER_METRICS_LISTEN')),
     ...optional('temporal', temporal),
+  };
+}
+
+function parseImageService(get: Get, dataDirectory: string): ImageServiceConfig {
+  const listen = get('IMAGE_SERVICE_LISTEN');
+  const address = listen === undefined ? undefined : parseAddress('IMAGE_SERVICE_LISTEN', listen);
+  const tokenFile = parseFile('IMAGE_SERVICE_TOKEN_FILE', get);
+  if (address !== undefined && !isLoopback(address) && tokenFile === undefined)
+    throw new Error(
+      `IMAGE_SERVICE_LISTEN: ${address.host} is not a loopback address. Set IMAGE_SERVICE_TOKEN_FILE: who may use the service may be root on this machine.`,
+    );
+  const sshAddress = get('IMAGE_SSH_ADDRESS') ?? '127.0.0.1';
+  // It is told to clients, so it must lead somewhere.
+  if (isIP(sshAddress) === 0 || ['0.0.0.0', '::'].includes(sshAddress))
+    throw new Error(`IMAGE_SSH_ADDRESS: "${sshAddress}" is not the IP address of an interface.`);
+  const dkms = get('JOB_ENABLE_DKMS') ?? 'true';
+  if (!/^(?:true|false)$/i.test(dkms))
+    throw new Error(`JOB_ENABLE_DKMS: "${dkms}" is not true or false.`);
+  const maxJobAgeSeconds = parseInteger(
+    'IMAGE_JOB_MAX_AGE',
+    get('IMAGE_JOB_MAX_AGE') ?? '604800',
+    0,
+  );
+  if (maxJobAgeSeconds > MAX_TIMER_SECONDS)
+    throw new Error(`IMAGE_JOB_MAX_AGE: ${maxJobAgeSeconds} is more than ${MAX_TIMER_SECONDS}.`);
+  return {
+    directory: get('IMAGE_SERVICE_DIRECTORY') ?? join(dataDirectory, 'image-service'),
+    ...optional('listen', address),
+    ...optional('tokenFile', tokenFile),
+    sshAddress,
+    maxJobAgeSeconds,
+    enableDkms: dkms.toLowerCase() === 'true',
   };
 }
 

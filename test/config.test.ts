@@ -43,6 +43,12 @@ describe('parseConfig', () => {
         ansiblePlaybook: '/cache/ansible/bin/ansible-playbook',
         maxWatchedJobs: 200,
       },
+      imageService: {
+        directory: 'data/image-service',
+        sshAddress: '127.0.0.1',
+        maxJobAgeSeconds: 604_800,
+        enableDkms: true,
+      },
       sources: { gitProtocols: 'https:ssh', hsmUrl: 'http://cray-smd/hsm/v2' },
     });
   });

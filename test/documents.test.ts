@@ -33,7 +33,7 @@ describe('the documents', () => {
   test('name only commands that package.json has', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const commands = documents.flatMap((name) =>
-      [...read(name).matchAll(/npm run ([\w:]+)/g)].map(([, command]) => command ?? ''),
+      [...read(name).matchAll(/npm run (\w[\w:-]*)/g)].map(([, command]) => command ?? ''),
     );
     expect(commands.filter((command) => !(command in scripts))).toEqual([]);
   });

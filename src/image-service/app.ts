@@ -1,0 +1,58 @@
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { Hono, type MiddlewareHandler } from 'hono';
+import { addMethodRefusals } from '../api/methods.js';
+import { refuseForeignPages } from '../api/origin.js';
+import { missing, ServiceError } from '../core/errors.js';
+import type { AppDependencies, RouteDependencies } from './dependencies.js';
+import { addImageRoutes } from './image-routes.js';
+import { addJobRoutes } from './job-routes.js';
+import { addKeyRoutes } from './key-routes.js';
+import { answerProblem, answerWrongMethod, createErrorHandler } from './problem.js';
+
+/** The part of IMS's API that customizes images: version 3, version 2, and version 2 without its prefix. */
+export function createImageApp(deps: AppDependencies): Hono {
+  const { version, logger, token } = deps;
+  const app = new Hono();
+  app.onError(createErrorHandler(logger));
+  app.notFound((c) => answerProblem(c, 404, `There is nothing at ${c.req.path}.`));
+  for (const path of ['/healthz/live', '/healthz/ready']) app.get(path, (c) => c.json({}));
+  app.get('/version', (c) => c.json({ version }));
+  if (token === undefined) app.use('*', refuseForeignPages());
+  else app.use('*', requireToken(token));
+  app.route('/', createRoutes(deps, { soft: false }));
+  app.route('/v2', createRoutes(deps, { soft: false }));
+  app.route('/v3', createRoutes(deps, { soft: true }));
+  addMethodRefusals(app, answerWrongMethod);
+  return app;
+}
+
+function createRoutes(deps: RouteDependencies, { soft }: { readonly soft: boolean }): Hono {
+  const routes = new Hono();
+  addImageRoutes(routes, deps, soft);
+  addKeyRoutes(routes, deps);
+  addJobRoutes(routes, deps);
+  routes.get('/recipes', (c) => c.json([]));
+  if (soft) addEmptyCollections(routes);
+  return routes;
+}
+
+/** What version 3 has besides, and this service has none of. */
+function addEmptyCollections(routes: Hono): void {
+  routes.get('/remote-build-nodes', (c) => c.json([]));
+  for (const kind of ['images', 'public-keys', 'recipes']) {
+    routes.get(`/deleted/${kind}`, (c) => c.json([]));
+    routes.get(`/deleted/${kind}/:id`, (c) => {
+      throw missing('Deleted record', c.req.param('id'));
+    });
+  }
+}
+
+function requireToken(token: string): MiddlewareHandler {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  const wanted = digest(`Bearer ${token}`);
+  return async (c, next) => {
+    if (!timingSafeEqual(digest(c.req.header('authorization') ?? ''), wanted))
+      throw new ServiceError('unauthenticated', 'The request carries no token, or another.');
+    await next();
+  };
+}

@@ -1,0 +1,146 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { readText } from '../runner/files.js';
+import { identify, isAlive, type ProcessIdentity } from '../runner/process-identity.js';
+import { endJobProcesses, findJobProcesses } from '../runner/process-tree.js';
+import { toMark } from './job-record.js';
+import { findKind } from './root-path.js';
+import { toLastWords, toToolEnvironment } from './run-tool.js';
+import { ENVIRONMENT_ROOT } from './sshd-config.js';
+import type { ImageTools } from './tools.js';
+import type { WorkPaths } from './work.js';
+
+const READY_MILLISECONDS = 60_000;
+const POLL_MILLISECONDS = 20;
+/** Who has left the flag gets the end of its command, if that comes soon. */
+const QUIET_MILLISECONDS = 1000;
+const SETTLE_MILLISECONDS = 150;
+
+/** What sshd needs none of, and a playbook would change this machine with. */
+const DENIED = ['sys_module', 'sys_time', 'sys_boot', 'sys_rawio'];
+
+/**
+ * Runs as the first process of the environment, with mounts of its own that nobody else sees: sshd is to find root's shell in
+ * the image, and to write no logins into this machine's records. Its arguments after the first five are what to mount.
+ */
+const SCRIPT = `set -eu
+sshd=$1 setpriv=$2 work=$3 root=$4 denied=$5
+shift 5
+mount --bind "$work/passwd" /etc/passwd
+mount --bind "$work/shadow" /etc/shadow
+for file in /run/utmp /var/log/wtmp /var/log/btmp /var/log/lastlog; do
+  [ ! -f "$file" ] || mount --bind /dev/null "$file"
+done
+mount --bind "$work/root" "$root"
+for name; do
+  case $name in
+    proc)
+      mount -t proc proc "$root/proc"
+      mount --bind "$root/proc/sys" "$root/proc/sys"
+      mount -o remount,bind,ro "$root/proc/sys" ;;
+    sys) mount -t sysfs -o ro sysfs "$root/sys" ;;
+    dev)
+      mount -t tmpfs -o mode=755 dev "$root/dev"
+      for node in null:1:3 zero:1:5 full:1:7 random:1:8 urandom:1:9 tty:5:0; do
+        device=\${node%%:*} numbers=\${node#*:}
+        mknod -m 666 "$root/dev/$device" c "\${numbers%:*}" "\${numbers#*:}"
+      done
+      mkdir "$root/dev/pts" "$root/dev/shm"
+      mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$root/dev/pts"
+      mount -t tmpfs -o mode=1777 shm "$root/dev/shm"
+      ln -s pts/ptmx "$root/dev/ptmx"
+      ln -s /proc/self/fd "$root/dev/fd"
+      for name in 0:stdin 1:stdout 2:stderr; do ln -s "/proc/self/fd/\${name%:*}" "$root/dev/\${name#*:}"; done ;;
+  esac
+done
+exec "$setpriv" --bounding-set "$denied" "$sshd" -D -e -f "$work/sshd-config"
+`;
+
+export interface EnvironmentOptions {
+  readonly jobId: string;
+  readonly work: WorkPaths;
+  /** Whether `/proc`, `/sys` and `/dev` are in it. */
+  readonly withMounts: boolean;
+}
+
+/** The port was taken by somebody else. */
+export class PortTaken extends Error {}
+
+/**
+ * Processes and mounts that end with their first process, which listens for SSH on return. They outlive the service: it finds
+ * them again by the identity, and by the mark in their environment.
+ */
+export async function openEnvironment(
+  tools: ImageTools,
+  options: EnvironmentOptions,
+  signal: AbortSignal,
+): Promise<ProcessIdentity> {
+  const { jobId, work } = options;
+  for (const folder of ['/run/sshd', ENVIRONMENT_ROOT]) await mkdir(folder, { recursive: true });
+  const output = openSync(work.ssh.log, 'w', 0o600);
+  const child = spawn(tools.unshare, await toArguments(tools, options), {
+    cwd: '/',
+    detached: true,
+    stdio: ['ignore', output, output],
+    env: toToolEnvironment(toMark(jobId)),
+  });
+  closeSync(output);
+  child.once('error', () => undefined);
+  child.unref();
+  const identity = child.pid === undefined ? undefined : await identify(child.pid);
+  if (identity !== undefined && (await isListening(identity, work.ssh.log, signal)))
+    return identity;
+  await closeEnvironment(jobId);
+  const said = toLastWords((await readText(work.ssh.log)) ?? '');
+  if (/address already in use|cannot bind/i.test(said)) throw new PortTaken(said);
+  throw new Error(`sshd did not start in the image: ${said}`);
+}
+
+/** Ends every process of the job; its mounts go with the last. May be repeated. */
+export async function closeEnvironment(jobId: string): Promise<void> {
+  await endJobProcesses(toMark(jobId), 0, new AbortController().signal);
+}
+
+/** Returns when no command runs in it any more, but for those that take too long. Connections may be open. */
+export async function awaitQuiet(jobId: string, signal: AbortSignal): Promise<void> {
+  const deadline = Date.now() + QUIET_MILLISECONDS;
+  while (Date.now() < deadline && (await hasCommands(jobId)))
+    await delay(POLL_MILLISECONDS, undefined, { signal });
+  await delay(SETTLE_MILLISECONDS, undefined, { signal });
+}
+
+async function hasCommands(jobId: string): Promise<boolean> {
+  const processes = await findJobProcesses(toMark(jobId));
+  const names = await Promise.all(processes.map(({ pid }) => readText(`/proc/${pid}/comm`)));
+  return names.some((name) => name !== undefined && !/^(?:sshd|unshare)/.test(name));
+}
+
+async function toArguments(
+  { setpriv, sshd }: ImageTools,
+  { work, withMounts }: EnvironmentOptions,
+): Promise<string[]> {
+  const isolation = ['--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child'];
+  const denied = DENIED.map((name) => `-${name}`).join(',');
+  const mounts: string[] = [];
+  for (const name of withMounts ? ['proc', 'sys', 'dev'] : [])
+    if ((await findKind(join(work.root, name))) === 'directory') mounts.push(name);
+  const words = [sshd, setpriv, work.directory, ENVIRONMENT_ROOT, denied, ...mounts];
+  return [...isolation, '/bin/sh', '-c', SCRIPT, 'environment', ...words];
+}
+
+/** Told by its log, as another server may greet on the port. A file that is written to by another process has no event. */
+async function isListening(
+  identity: ProcessIdentity,
+  logFile: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const deadline = Date.now() + READY_MILLISECONDS;
+  while (Date.now() < deadline && (await isAlive(identity))) {
+    if ((await readText(logFile))?.includes('Server listening on') === true) return true;
+    await delay(POLL_MILLISECONDS, undefined, { signal });
+  }
+  return false;
+}

@@ -1,0 +1,66 @@
+import { watch } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { findKind, resolveInRoot } from './root-path.js';
+
+/** How the user has ended its work. */
+export type Verdict = 'complete' | 'failed';
+
+const VERDICTS: readonly Verdict[] = ['failed', 'complete'];
+/** A watch ends with its directory, which a playbook may replace. */
+const LOOK_MILLISECONDS = 1000;
+
+/** What lies in the image's `/tmp`; `failed` goes before `complete`. */
+export async function readFlag(root: string): Promise<Verdict | undefined> {
+  const directory = await resolveInRoot(root, '/tmp');
+  for (const verdict of VERDICTS)
+    if ((await findKind(join(directory, verdict))) !== undefined) return verdict;
+  return undefined;
+}
+
+export async function removeFlags(root: string): Promise<void> {
+  const directory = await resolveInRoot(root, '/tmp');
+  for (const verdict of VERDICTS)
+    await rm(join(directory, verdict), { recursive: true, force: true });
+}
+
+/** Undefined when the environment has ended without one. */
+export async function waitForFlag(
+  root: string,
+  isAlive: () => Promise<boolean>,
+  signal: AbortSignal,
+): Promise<Verdict | undefined> {
+  const bell = createBell(await resolveInRoot(root, '/tmp'), signal);
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      // Asked first: the last thing that it did may have been to leave one.
+      const alive = await isAlive();
+      const verdict = await readFlag(root);
+      if (verdict !== undefined || !alive) return verdict;
+      await bell.rung();
+    }
+  } finally {
+    bell.close();
+  }
+}
+
+/** Rings when a flag comes or goes, every second, and at the end. */
+function createBell(directory: string, signal: AbortSignal) {
+  let ring: () => void = () => undefined;
+  const wake = () => ring();
+  const timer = setInterval(wake, LOOK_MILLISECONDS);
+  const watcher = watch(directory, (_event, name) => {
+    if ((VERDICTS as readonly (string | null)[]).includes(name)) wake();
+  });
+  watcher.on('error', () => watcher.close());
+  signal.addEventListener('abort', wake);
+  return {
+    rung: () => new Promise<void>((resolve) => (ring = resolve)),
+    close() {
+      clearInterval(timer);
+      watcher.close();
+      signal.removeEventListener('abort', wake);
+    },
+  };
+}

@@ -1,0 +1,50 @@
+import type { ProcessIdentity } from '../runner/process-identity.js';
+import type { Arch } from './records.js';
+
+export type JobStatus =
+  'creating' | 'fetching_image' | 'waiting_on_user' | 'packaging_artifacts' | 'success' | 'error';
+
+export interface SshAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a customize job was asked for, and what has become of it. */
+export interface JobRecord {
+  readonly id: string;
+  readonly created: string;
+  readonly status: JobStatus;
+  readonly artifactId: string;
+  readonly publicKeyId: string;
+  /** As it was when the job was made: the key's record may go. */
+  readonly publicKey: string;
+  /** Of the new image. */
+  readonly archiveName: string;
+  readonly arch: Arch;
+  readonly container: { readonly name?: string };
+  readonly requireDkms: boolean;
+  readonly enableDebug: boolean;
+  readonly buildEnvSize: number;
+  readonly jobMemSize: number;
+  readonly kernelFileName: string;
+  readonly initrdFileName: string;
+  readonly kernelParametersFileName: string;
+  readonly address: SshAddress;
+  /** What the new image will be, so that nothing half-made is without an owner. */
+  readonly resultId: string;
+  /** Set once the image is there. */
+  readonly resultantImageId?: string;
+  /** While it waits for its user. */
+  readonly environment?: ProcessIdentity;
+  /** Why it ended in `error`. */
+  readonly message?: string;
+}
+
+export function isOver({ status }: JobRecord): boolean {
+  return status === 'success' || status === 'error';
+}
+
+/** By which the processes of a job are found, whoever started them. */
+export function toMark(id: string): string {
+  return `image-${id}`;
+}

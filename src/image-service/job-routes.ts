@@ -1,0 +1,79 @@
+import type { Context, Hono } from 'hono';
+import { missing } from '../core/errors.js';
+import { readBody } from './body.js';
+import type { RouteDependencies } from './dependencies.js';
+import type { JobRecord } from './job-record.js';
+import { createJobRecord } from './new-job.js';
+import { toTime } from './records.js';
+import { newJob, toJobBody } from './wire.js';
+
+const STATUSES = [
+  ...['creating', 'fetching_image', 'fetching_recipe', 'waiting_for_repos'],
+  ...['building_image', 'packaging_artifacts', 'waiting_on_user', 'error', 'success'],
+];
+const TYPES = ['create', 'customize'];
+const UNIT_SECONDS: Readonly<Record<string, number>> = { w: 604_800, d: 86_400, h: 3600, m: 60 };
+/** `3d`, `2w 12h`. */
+const AGE = /^\d+[wdhm](?: +\d+[wdhm])*$/;
+
+export function addJobRoutes(app: Hono, deps: RouteDependencies): void {
+  const { place, jobs } = deps;
+
+  app.get('/jobs', async (c) => c.json((await place.jobs.list()).map(toJobBody)));
+
+  app.post('/jobs', async (c) => {
+    const job = await createJobRecord(deps, await readBody(c, newJob));
+    await jobs.start(job);
+    return c.json(toJobBody(job), 201);
+  });
+
+  app.get('/jobs/:id', async (c) => {
+    const job = await place.jobs.find(c.req.param('id'));
+    if (job === undefined) throw missing('Job', c.req.param('id'));
+    return c.json(toJobBody(job));
+  });
+
+  app.delete('/jobs/:id', async (c) => {
+    const id = c.req.param('id');
+    if (!(await jobs.remove(id))) throw missing('Job', id);
+    return c.body(null, 204);
+  });
+
+  app.delete('/jobs', async (c) => {
+    const filter = readFilter(c);
+    if (typeof filter === 'string') return refuseQuery(c, filter);
+    const chosen = (await place.jobs.list()).filter(filter);
+    await Promise.all(chosen.map(({ id }) => jobs.remove(id)));
+    return c.body(null, 204);
+  });
+}
+
+/** Or what is wrong with the query. */
+function readFilter(c: Context): string | ((job: JobRecord) => boolean) {
+  const statuses = c.req.queries('status') ?? [];
+  const types = c.req.queries('job_type') ?? [];
+  const age = c.req.query('age');
+  const unknown =
+    statuses.find((status) => !STATUSES.includes(status)) ??
+    types.find((type) => !TYPES.includes(type));
+  if (unknown !== undefined) return `"${unknown}" is not known`;
+  if (age !== undefined && !AGE.test(age)) return `age: "${age}" is none, as 3d or 2w 12h are`;
+  const before = age === undefined ? Infinity : Date.now() - toMilliseconds(age);
+  return ({ status, created }) =>
+    (statuses.length === 0 || statuses.includes(status)) &&
+    (types.length === 0 || types.includes('customize')) &&
+    toTime(created) < before;
+}
+
+function toMilliseconds(age: string): number {
+  const seconds = age
+    .split(/ +/)
+    .map((part) => Number(part.slice(0, -1)) * (UNIT_SECONDS[part.slice(-1)] ?? 0));
+  return 1000 * seconds.reduce((sum, each) => sum + each, 0);
+}
+
+/** IMS says it in the title here. */
+function refuseQuery(c: Context, title: string): Response {
+  const body = JSON.stringify({ status: 400, title });
+  return c.body(body, 400, { 'content-type': 'application/problem+json' });
+}

@@ -1,0 +1,67 @@
+import { parseArgs } from 'node:util';
+import { runCommand } from '../commands/run.js';
+import { parseConfig, type ImageServiceConfig } from '../config.js';
+import { createLogger } from '../process/logger.js';
+import { runService, type Service } from '../process/run.js';
+import { importImage } from './import-image.js';
+import { preparePlace } from './place.js';
+import { openImageService } from './service.js';
+
+const HELP = `Serves images, public keys and customize jobs, or puts an image in.
+
+  image-service                                          serves until Ctrl-C
+  image-service import <squashfs> --name <name>          copies the file in and prints the id of the new image
+    --arch x86_64|aarch64     default x86_64
+    --kernel <file>  --initrd <file>`;
+
+const [command, ...words] = process.argv.slice(2);
+const { imageService: config, logLevel } = parseConfig(process.env);
+
+if (command === undefined) await serve(config, logLevel);
+else
+  await runCommand(() =>
+    command === 'import' ? importFile(config, words) : Promise.resolve(HELP),
+  );
+
+async function serve(config: ImageServiceConfig, logLevel?: string): Promise<void> {
+  const logger = createLogger('images', logLevel);
+  await runService(async (): Promise<Service> => {
+    const ended = waitForParent();
+    const service = await openImageService(config, logger);
+    process.send?.({ url: service.url });
+    return { close: () => service.close(), ...(ended === undefined ? {} : { ended }) };
+  }, logger);
+}
+
+/** Started by another process, it ends with it, however that ends. */
+function waitForParent(): Promise<void> | undefined {
+  if (process.send === undefined) return undefined;
+  return new Promise((resolve) => {
+    process.once('disconnect', resolve);
+    if (!process.connected) resolve();
+  });
+}
+
+async function importFile({ directory }: ImageServiceConfig, words: string[]): Promise<string> {
+  const { values, positionals } = parseArgs({
+    args: words,
+    allowPositionals: true,
+    options: {
+      name: { type: 'string' },
+      arch: { type: 'string', default: 'x86_64' },
+      kernel: { type: 'string' },
+      initrd: { type: 'string' },
+    },
+  });
+  const [rootfs, ...more] = positionals;
+  const { name, arch, kernel, initrd } = values;
+  if (rootfs === undefined || more.length > 0 || name === undefined || name === '')
+    throw new Error(HELP);
+  if (arch !== 'x86_64' && arch !== 'aarch64')
+    throw new Error(`--arch: "${arch}" is not x86_64 or aarch64.`);
+  const boot = {
+    ...(kernel === undefined ? {} : { kernel }),
+    ...(initrd === undefined ? {} : { initrd }),
+  };
+  return importImage(await preparePlace(directory), { name, arch, rootfs, ...boot });
+}

@@ -1,0 +1,42 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { removeLeftovers } from '../runner/leftovers.js';
+import { createBucket, type Bucket } from './bucket.js';
+import type { JobRecord } from './job-record.js';
+import {
+  createRecords,
+  prepareRecords,
+  type ImageRecord,
+  type KeyRecord,
+  type Records,
+} from './records.js';
+
+/** All that the service keeps, in one directory. */
+export interface Place {
+  readonly images: Records<ImageRecord>;
+  readonly keys: Records<KeyRecord>;
+  readonly jobs: Records<JobRecord>;
+  readonly bucket: Bucket;
+  /** A directory for each job that is not over. */
+  readonly work: string;
+}
+
+export function createPlace(directory: string): Place {
+  return {
+    images: createRecords(join(directory, 'images')),
+    keys: createRecords(join(directory, 'public-keys')),
+    jobs: createRecords(join(directory, 'jobs')),
+    bucket: createBucket(join(directory, 'boot-images')),
+    work: join(directory, 'work'),
+  };
+}
+
+/** Makes what is not there yet, and removes what was half made when a process died. */
+export async function preparePlace(directory: string): Promise<Place> {
+  const place = createPlace(directory);
+  for (const kind of ['images', 'public-keys', 'jobs']) await prepareRecords(join(directory, kind));
+  for (const folder of [place.bucket.directory, place.work])
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  await removeLeftovers(place.bucket.directory, new AbortController().signal);
+  return place;
+}

@@ -1,0 +1,55 @@
+import type { Context, ErrorHandler } from 'hono';
+import { HTTPException } from 'hono/http-exception';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { statuses, titles } from '../api/problem.js';
+import { invalid, isServiceError } from '../core/errors.js';
+import type { Logger } from '../process/logger.js';
+
+/** What IMS says of a body that does not fit: a list of messages for each field, nested as the fields are. */
+export type FieldErrors = { readonly [field: string]: readonly string[] | FieldErrors };
+
+export function unprocessable(detail: string, errors?: FieldErrors): HTTPException {
+  return new HTTPException(422, { message: detail, cause: errors });
+}
+
+/** IMS answers one and the same fact differently, by what was asked. */
+export function refusal(status: 400 | 422, detail: string): Error {
+  return status === 400 ? invalid(detail) : unprocessable(detail);
+}
+
+/** Two media types, as with IMS: most errors are problems, what the framework refuses is a message. */
+export function createErrorHandler(logger: Logger): ErrorHandler {
+  return (error, c) => {
+    if (isServiceError(error)) return answerProblem(c, statuses[error.fault], error.message);
+    if (error instanceof HTTPException) {
+      const { status, message, cause } = error;
+      if (status !== 422) return c.json({ message }, status);
+      return answerProblem(c, status, message, cause as FieldErrors | undefined);
+    }
+    if ((error as NodeJS.ErrnoException).code === 'ENOSPC')
+      return answerProblem(c, 503, 'The disk of the image service is full.');
+    const { method, path } = c.req;
+    logger.error({ err: error, method, path }, 'request failed by a defect');
+    return c.json({ message: toTitle(500) }, 500);
+  };
+}
+
+/** Without `type`, as IMS has it. */
+export function answerProblem(
+  c: Context,
+  status: ContentfulStatusCode,
+  detail: string,
+  errors?: FieldErrors,
+): Response {
+  const body = { status, title: toTitle(status), detail, ...(errors && { errors }) };
+  return c.body(JSON.stringify(body), status, { 'content-type': 'application/problem+json' });
+}
+
+export function answerWrongMethod(c: Context, detail: string): Response {
+  const title = toTitle(405);
+  return c.json({ message: detail, status: 405, title, detail }, 405);
+}
+
+function toTitle(status: number): string {
+  return status === 422 ? 'Unprocessable Entity' : (titles[status] ?? 'Error');
+}

@@ -1,0 +1,124 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isAbsent, readNames, readText } from '../runner/files.js';
+
+export type Arch = 'x86_64' | 'aarch64';
+
+/** An object in the bucket, by the name that IMS gives it. */
+export interface Link {
+  readonly type: 's3';
+  readonly path: string;
+  readonly etag: string;
+}
+
+export interface ImageRecord {
+  readonly id: string;
+  readonly created: string;
+  readonly name: string;
+  readonly arch: Arch;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Of its manifest; absent until there is one. */
+  readonly link?: Link;
+}
+
+export interface KeyRecord {
+  readonly id: string;
+  readonly created: string;
+  readonly name: string;
+  readonly publicKey: string;
+}
+
+/** One file for each record, replaced as a whole: a reader sees the old one or the new one, also another process. */
+export interface Records<T> {
+  /** In the order in which they were made. */
+  list(): Promise<readonly T[]>;
+  find(id: string): Promise<T | undefined>;
+  save(record: T): Promise<void>;
+  /** False where there was none. */
+  remove(id: string): Promise<boolean>;
+}
+
+const FILE = /^(?<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.json$/;
+const DRAFT = /\.json\.[0-9a-f-]+$/;
+/** Nobody writes a record for so long. */
+const DRAFT_MILLISECONDS = 60_000;
+
+export function createRecords<T extends { readonly id: string; readonly created: string }>(
+  directory: string,
+): Records<T> {
+  const toFile = (id: string) => join(directory, `${id}.json`);
+  const find = async (id: string) => {
+    // Not a name that leads elsewhere; ids are compared as they are written.
+    if (!FILE.test(`${id}.json`)) return undefined;
+    const text = await readText(toFile(id));
+    return text === undefined ? undefined : (JSON.parse(text) as T);
+  };
+  return {
+    find,
+
+    async list() {
+      const ids = (await readNames(directory)).flatMap(
+        (name) => FILE.exec(name)?.groups?.['id'] ?? [],
+      );
+      const found = await Promise.all(ids.map(find));
+      return found.filter((record) => record !== undefined).sort(byCreation);
+    },
+
+    async save(record) {
+      const draft = `${toFile(record.id)}.${randomUUID()}`;
+      try {
+        await writeFile(draft, `${JSON.stringify(record)}\n`, { mode: 0o600, flush: true });
+        await rename(draft, toFile(record.id));
+      } catch (error) {
+        await rm(draft, { force: true });
+        throw error;
+      }
+    },
+
+    async remove(id) {
+      if ((await find(id)) === undefined) return false;
+      try {
+        await rm(toFile(id));
+        return true;
+      } catch (error) {
+        if (isAbsent(error)) return false;
+        throw error;
+      }
+    },
+  };
+}
+
+/** Makes the directory, or removes from it what was half written when a process died. */
+export async function prepareRecords(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  for (const name of (await readNames(directory)).filter((each) => DRAFT.test(each))) {
+    const file = join(directory, name);
+    const age = Date.now() - (await stat(file)).mtimeMs;
+    if (age > DRAFT_MILLISECONDS) await rm(file, { force: true });
+  }
+}
+
+/**
+ * What `created` says: UTC, though IMS does not write so, to the microsecond. Never the same twice, as it is the order of
+ * lists.
+ */
+export function createClock(): () => string {
+  let last = 0;
+  return () => {
+    last = Math.max(Date.now() * 1000, last + 1);
+    const time = new Date(Math.floor(last / 1000)).toISOString().slice(0, -1);
+    return `${time}${String(last % 1000).padStart(3, '0')}`;
+  };
+}
+
+export function toTime(created: string): number {
+  return Date.parse(`${created}Z`);
+}
+
+function byCreation(
+  left: { readonly created: string },
+  right: { readonly created: string },
+): number {
+  return left.created < right.created ? -1 : Number(left.created > right.created);
+}

@@ -1,0 +1,169 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { removeTree } from '../runner/files.js';
+import { isAlive } from '../runner/process-identity.js';
+import { readDiskSpace } from '../process/disk-space.js';
+import type { Logger } from '../process/logger.js';
+import { awaitQuiet, closeEnvironment, PortTaken } from './environment.js';
+import { exposeRoot, fetchRoot, toWorkDirectory } from './exposure.js';
+import { readFlag, waitForFlag } from './flags.js';
+import type { JobRecord, SshAddress } from './job-record.js';
+import { packageRoot, removeResult } from './packaging.js';
+import type { Place } from './place.js';
+import { toTime } from './records.js';
+import type { ImageTools } from './tools.js';
+import type { Turns } from './turns.js';
+import { workPaths, type WorkPaths } from './work.js';
+
+const PORTS = 5;
+const SAVE_MILLISECONDS = 2000;
+const FULL_BYTES = 1024 * 1024;
+
+export interface JobDependencies {
+  readonly place: Place;
+  readonly tools: ImageTools;
+  /** For unpacking and packing, which take all processors and much memory each. */
+  readonly turns: Turns;
+  readonly maxAgeSeconds: number;
+  readonly choosePort: () => Promise<SshAddress>;
+  readonly clock: () => string;
+  readonly logger: Logger;
+}
+
+/**
+ * Brings a job to its end from wherever it stands, with nothing left but its record and perhaps a new image. Aborted, it
+ * leaves all as it is: the environment goes on, and another run goes on from there.
+ */
+export async function runJob(
+  deps: JobDependencies,
+  job: JobRecord,
+  signal: AbortSignal,
+): Promise<void> {
+  const { maxAgeSeconds, logger } = deps;
+  const left = toTime(job.created) + maxAgeSeconds * 1000 - Date.now();
+  const age = maxAgeSeconds === 0 ? undefined : AbortSignal.timeout(Math.max(0, left));
+  const run = createRun(deps, job);
+  try {
+    await proceed(run, age === undefined ? signal : AbortSignal.any([signal, age]));
+    logger.info({ job: job.id, image: job.resultId }, 'image job succeeded');
+  } catch (error) {
+    if (signal.aborted) return;
+    const message =
+      age?.aborted === true
+        ? `The job was not over ${maxAgeSeconds} s after it was made.`
+        : await toMessage(error, deps.place);
+    await fail(run, message, signal);
+    logger.warn({ job: job.id, why: message }, 'image job failed');
+  }
+}
+
+/** Everything that a job has made and nobody was told of; its record stays. */
+export async function removeTraces(place: Place, job: JobRecord): Promise<void> {
+  await removeWork(place, job.id);
+  if (job.resultantImageId === undefined) await removeResult(place, job);
+}
+
+export async function removeWork(place: Place, jobId: string): Promise<void> {
+  await closeEnvironment(jobId);
+  await removeTree(toWorkDirectory(place, jobId));
+}
+
+interface Run extends JobDependencies {
+  readonly work: WorkPaths;
+  readonly job: () => JobRecord;
+  readonly save: (change: Partial<JobRecord>) => Promise<void>;
+}
+
+/** Nobody else writes the record of a job that runs. */
+function createRun(deps: JobDependencies, given: JobRecord): Run {
+  let job = given;
+  return {
+    ...deps,
+    work: workPaths(toWorkDirectory(deps.place, given.id)),
+    job: () => job,
+    async save(change) {
+      const next = { ...job, ...change };
+      await deps.place.jobs.save(next);
+      job = next;
+      deps.logger.debug({ job: job.id, status: job.status }, 'image job goes on');
+    },
+  };
+}
+
+async function proceed(run: Run, signal: AbortSignal): Promise<void> {
+  const { status } = run.job();
+  if (status === 'creating' || status === 'fetching_image') await expose(run, signal);
+  if (run.job().status === 'waiting_on_user') await attend(run, signal);
+  await pack(run, signal);
+}
+
+/** From the beginning, whatever a former run has come to. */
+async function expose(run: Run, signal: AbortSignal): Promise<void> {
+  const { place, tools, work, turns } = run;
+  await closeEnvironment(run.job().id);
+  await turns.take(async () => {
+    await run.save({ status: 'fetching_image' });
+    await fetchRoot(tools, place, run.job(), work, signal);
+  }, signal);
+  for (let left = PORTS; ; left -= 1) {
+    try {
+      const environment = await exposeRoot(tools, run.job(), work, signal);
+      await run.save({ status: 'waiting_on_user', environment });
+      return;
+    } catch (error) {
+      if (!(error instanceof PortTaken) || left === 1) throw error;
+      await run.save({ address: await run.choosePort() });
+    }
+  }
+}
+
+/** Until its user says that it is done; then nobody is let in any more. */
+async function attend(run: Run, signal: AbortSignal): Promise<void> {
+  const { id, environment } = run.job();
+  const { root } = run.work;
+  const seen = await waitForFlag(
+    root,
+    async () => environment !== undefined && (await isAlive(environment)),
+    signal,
+  );
+  if (seen === undefined) throw new Error('The environment of the image has ended by itself.');
+  await awaitQuiet(id, signal);
+  await closeEnvironment(id);
+  // The last word counts: nothing can be said from now on.
+  if ((await readFlag(root)) !== 'complete') throw new Error('Its user has said that it failed.');
+  await run.save({ status: 'packaging_artifacts' });
+}
+
+async function pack(run: Run, signal: AbortSignal): Promise<void> {
+  const { place, tools, work, turns, clock } = run;
+  const job = run.job();
+  if (job.resultantImageId === undefined) {
+    await turns.take(async () => {
+      await closeEnvironment(job.id);
+      await packageRoot(tools, { place, created: clock() }, job, work, signal);
+    }, signal);
+    await run.save({ resultantImageId: job.resultId });
+  }
+  await removeTree(work.directory);
+  await run.save({ status: 'success' });
+}
+
+/** What was made goes before the record says that it is over; a full disk has room then. */
+async function fail(run: Run, message: string, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await removeTraces(run.place, run.job());
+      await run.save({ status: 'error', message });
+      return;
+    } catch (error) {
+      run.logger.error({ err: error, job: run.job().id }, 'a failed image job cannot be removed');
+      await delay(SAVE_MILLISECONDS, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+/** What a program says of a full disk is not always that it is full. */
+async function toMessage(error: unknown, { work }: Place): Promise<string> {
+  const message = error instanceof Error ? error.message : String(error);
+  const { availableBytes } = await readDiskSpace(work);
+  return availableBytes > FULL_BYTES ? message : `${message} (the disk of ${work} is full)`;
+}

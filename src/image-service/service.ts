@@ -1,0 +1,74 @@
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { readVersion, type Address, type ImageServiceConfig } from '../config.js';
+import { listen } from '../process/listen.js';
+import type { Logger } from '../process/logger.js';
+import type { Service } from '../process/run.js';
+import { createImageApp } from './app.js';
+import { lockDirectory } from './directory-lock.js';
+import { createJobs } from './jobs.js';
+import { preparePlace } from './place.js';
+import { findPort } from './ports.js';
+import { createClock } from './records.js';
+import { findImageTools } from './tools.js';
+import { createTurns } from './turns.js';
+
+export interface ImageService extends Service {
+  readonly url: string;
+}
+
+/** Each takes all processors, and up to a quarter of the memory. */
+const TURNS = 2;
+/** Where IMS itself listens. */
+const DEFAULT_ADDRESS: Address = { host: '127.0.0.1', port: 9000 };
+
+/** Serves images, keys and jobs until it is closed; what jobs have made goes on, and another service goes on with it. */
+export async function openImageService(
+  config: ImageServiceConfig,
+  logger: Logger,
+): Promise<ImageService> {
+  const tools = findImageTools();
+  if (typeof tools === 'string') throw new Error(tools);
+  const directory = resolve(config.directory);
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const lock = await lockDirectory(directory);
+  try {
+    const place = await preparePlace(directory);
+    const clock = createClock();
+    const choosePort = () => findPort(config.sshAddress, place.jobs);
+    const turns = createTurns(TURNS);
+    const { maxJobAgeSeconds: maxAgeSeconds, enableDkms } = config;
+    const shared = { place, clock, choosePort, logger };
+    const jobs = createJobs({ ...shared, tools, turns, maxAgeSeconds });
+    const token = readToken(config);
+    const app = createImageApp({
+      ...shared,
+      jobs,
+      enableDkms,
+      version: readVersion(),
+      ...(token === undefined ? {} : { token }),
+    });
+    const listener = await listen(app, config.listen ?? DEFAULT_ADDRESS);
+    await jobs.resume();
+    logger.info({ url: listener.url, directory }, 'image service started');
+    return {
+      url: listener.url,
+      async close() {
+        await listener.close();
+        await jobs.close();
+        await lock.close();
+      },
+    };
+  } catch (error) {
+    await lock.close();
+    throw error;
+  }
+}
+
+function readToken({ tokenFile }: ImageServiceConfig): string | undefined {
+  if (tokenFile === undefined) return undefined;
+  const token = readFileSync(tokenFile, 'utf8').trim();
+  if (token === '') throw new Error(`IMAGE_SERVICE_TOKEN_FILE: ${tokenFile} is empty.`);
+  return token;
+}

@@ -1,0 +1,50 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** Debian's package of each program, for messages. */
+const PACKAGES = {
+  unsquashfs: 'squashfs-tools',
+  mksquashfs: 'squashfs-tools',
+  sshd: 'openssh-server',
+  'ssh-keygen': 'openssh-client',
+  unshare: 'util-linux',
+  setpriv: 'util-linux',
+  mount: 'mount',
+} as const;
+
+/** The path of each program. sshd starts itself again, and insists on an absolute one. */
+export type ImageTools = Readonly<Record<keyof typeof PACKAGES, string>>;
+
+/** Or why there can be no images here, in a sentence. */
+export function findImageTools(
+  isRoot = process.getuid?.() === 0,
+  path = process.env['PATH'] ?? '',
+): ImageTools | string {
+  if (!isRoot)
+    return 'The image service must run as root: it unpacks images with their owners and devices, and confines sshd to them.';
+  const names = Object.keys(PACKAGES) as (keyof typeof PACKAGES)[];
+  const found = names.map((name) => [name, findProgram(name, path)] as const);
+  const missing = found.filter(([, file]) => file === undefined).map(([name]) => name);
+  if (missing.length > 0) {
+    const packages = [...new Set(missing.map((name) => PACKAGES[name]))];
+    return `Images need ${missing.join(', ')}, which is not here; on Debian: apt-get install ${packages.join(' ')}`;
+  }
+  return Object.fromEntries(found) as unknown as ImageTools;
+}
+
+/** Server programs are found too when the path leaves their folders out. */
+function findProgram(name: string, path: string): string | undefined {
+  const folders = path.split(delimiter).filter((folder) => folder.startsWith('/'));
+  return [...folders, '/usr/sbin', '/sbin', '/usr/bin', '/bin']
+    .map((folder) => join(folder, name))
+    .find(isExecutable);
+}
+
+function isExecutable(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

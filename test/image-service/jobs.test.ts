@@ -1,0 +1,168 @@
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  lstatSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { computeMd5 } from '../../src/image-service/bucket.js';
+import { waitFor } from '../support/wait.js';
+import { createImageSite, createTree, describeImages, type ImageSite } from './image-site.js';
+
+describeImages('a customize job', () => {
+  let site: ImageSite;
+  let tree: string;
+  let image: string;
+  beforeAll(async () => {
+    site = createImageSite();
+    tree = createTree(site.directory);
+    writeFileSync(join(tree, 'tmp', 'complete'), 'from before');
+    image = await site.add(tree);
+    await site.start();
+  }, 60_000);
+  afterAll(() => site.close());
+
+  const md5 = (id: string) => computeMd5(join(site.data, 'boot-images', id, 'rootfs'));
+  const expectNothing = async (jobId: string) => expect(await site.findTraces(jobId)).toEqual([]);
+
+  test('makes a new image of what its user has left, and leaves nothing else', async () => {
+    const before = await md5(image);
+    const posted = await site.post(image);
+    expect(posted).toMatchObject({ status: 'creating', resultant_image_id: null });
+    const job = await site.waitFor(posted, 'waiting_on_user');
+    expect(job.ssh_containers).toEqual(posted.ssh_containers);
+
+    // Also what runs in the background, and what replaces the name servers by rename.
+    const did = await site.ssh(
+      job,
+      'cat /etc/resolv.conf; echo made > /etc/made; echo x > /etc/r; mv /etc/r /etc/resolv.conf; ' +
+        'setsid sleep 600 < /dev/null > /dev/null 2>&1 & echo $IMS_JOB_ID; cat /proc/1/comm',
+    );
+    expect(did.code).toBe(0);
+    expect(did.output).toContain(job.id);
+    expect(did.output).toContain('sshd');
+    expect(did.output).toContain(readFileSync('/etc/resolv.conf', 'utf8'));
+    expect((await site.ssh(job, 'touch /tmp/complete')).code).toBe(0);
+
+    const ended = await site.waitFor(job, 'success');
+    await expectNothing(job.id);
+    const result = ended.resultant_image_id ?? '';
+    const { body } = await site.ask('GET', `/v3/images/${result}`);
+    expect(body).toMatchObject({
+      id: result,
+      name: 'compute_cfs_a',
+      arch: 'x86_64',
+      metadata: {},
+      link: { type: 's3', path: `s3://boot-images/${result}/manifest.json` },
+    });
+    const root = site.unpack(result);
+    expect(readFileSync(join(root, 'etc', 'made'), 'utf8')).toBe('made\n');
+    expect(readFileSync(join(root, 'etc', 'resolv.conf'), 'utf8')).toBe('nameserver 192.0.2.1\n');
+    expect(readdirSync(join(root, 'tmp'))).toEqual([]);
+    expect(readdirSync(join(root, 'dev'))).toEqual([]);
+    expect(await md5(image)).toBe(before);
+    const file = join(site.data, 'boot-images', result, 'manifest.json');
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
+      version: '1.0',
+      created: expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}$/),
+      artifacts: [
+        {
+          type: 'application/vnd.cray.image.rootfs.squashfs',
+          md5: await md5(result),
+          link: {
+            type: 's3',
+            etag: await md5(result),
+            path: `s3://boot-images/${result}/rootfs`,
+          },
+        },
+      ],
+    });
+  }, 60_000);
+
+  test.each([['touch /tmp/failed'], ['touch /tmp/complete /tmp/failed']])(
+    'makes nothing after `%s`',
+    async (command) => {
+      const images = (await site.ask('GET', '/images')).body;
+      const job = await site.waitFor(await site.post(image), 'waiting_on_user');
+      expect((await site.ssh(job, command)).code).toBe(0);
+      const ended = await site.waitFor(job, 'error');
+      expect(ended).toMatchObject({
+        resultant_image_id: null,
+        message: 'Its user has said that it failed.',
+      });
+      await expectNothing(job.id);
+      expect((await site.ask('GET', '/images')).body).toEqual(images);
+      expect((await site.ssh(job, 'true')).code).toBe(255);
+    },
+  );
+
+  test('of the same image as another is on its own', async () => {
+    const jobs = await Promise.all([site.post(image), site.post(image)]);
+    const [one, two] = await Promise.all(jobs.map((job) => site.waitFor(job, 'waiting_on_user')));
+    if (one === undefined || two === undefined) throw new Error('two were posted');
+    expect((await site.ssh(one, 'echo one > /etc/which; touch /tmp/complete')).code).toBe(0);
+    expect((await site.ssh(two, 'ls /etc/which')).code).not.toBe(0);
+    expect((await site.ssh(two, 'touch /tmp/failed')).code).toBe(0);
+    const ended = await site.waitFor(one, 'success');
+    await site.waitFor(two, 'error');
+    expect(existsSync(join(site.unpack(ended.resultant_image_id ?? ''), 'etc', 'which'))).toBe(
+      true,
+    );
+    await expectNothing(one.id);
+    await expectNothing(two.id);
+  }, 60_000);
+
+  test('has no /proc, /sys and /dev where modules are not built', async () => {
+    const job = await site.waitFor(
+      await site.post(image, { require_dkms: 'False' }),
+      'waiting_on_user',
+    );
+    const { output } = await site.ssh(job, 'ls /proc /sys /dev; echo $IMS_DKMS_ENABLED');
+    expect(output.trim().split('\n')).toEqual(['/dev:', '', '/proc:', '', '/sys:', 'False']);
+    expect((await site.ask('DELETE', `/jobs/${job.id}`)).status).toBe(204);
+    await expectNothing(job.id);
+  });
+
+  test('lets nobody in with another key, by password, or with a tunnel', async () => {
+    const job = await site.waitFor(await site.post(image), 'waiting_on_user');
+    const { host = '', port = 0 } = job.ssh_containers[0]?.connection_info['cluster.local'] ?? {};
+    const config = readFileSync(join(site.data, 'work', job.id, 'sshd-config'), 'utf8');
+    expect(config).toContain(`ListenAddress ${host}\nPort ${port}\n`);
+    expect(config).toContain('AuthenticationMethods publickey\n');
+    expect(config).toContain('DisableForwarding yes\n');
+    const stranger = createImageSite();
+    expect((await stranger.ssh(job, 'true')).output).toContain('Permission denied (publickey)');
+    await stranger.close();
+    await site.ask('DELETE', `/jobs/${job.id}`);
+  });
+
+  test('takes the boot files, with links as they are inside, and a /tmp that is a link', async () => {
+    const boot = join(tree, 'boot');
+    writeFileSync(join(boot, 'vmlinuz-6'), 'a kernel');
+    symlinkSync('/boot/vmlinuz-6', join(boot, 'vmlinuz'));
+    symlinkSync('../../../../../../../etc/hostname', join(boot, 'initrd'));
+    rmSync(join(tree, 'tmp'), { recursive: true });
+    mkdirSync(join(tree, 'var', 'tmp'), { recursive: true });
+    symlinkSync('/var/tmp', join(tree, 'tmp'));
+    rmSync(join(tree, 'etc', 'resolv.conf'));
+    symlinkSync('/run/nowhere/resolv.conf', join(tree, 'etc', 'resolv.conf'));
+    const job = await site.waitFor(
+      await site.post(await site.add(tree, 'links')),
+      'waiting_on_user',
+    );
+    expect((await site.ssh(job, 'cat /etc/resolv.conf && touch /tmp/complete')).code).toBe(0);
+    const { resultant_image_id: result } = await site.waitFor(job, 'success');
+    const folder = join(site.data, 'boot-images', result ?? '');
+    // The initial ramdisk would be a file of this machine.
+    expect(readdirSync(folder).sort()).toEqual(['kernel', 'manifest.json', 'rootfs']);
+    expect(readFileSync(join(folder, 'kernel'), 'utf8')).toBe('a kernel');
+    const root = site.unpack(result ?? '');
+    expect(lstatSync(join(root, 'etc', 'resolv.conf')).isSymbolicLink()).toBe(true);
+    await waitFor(async () => (await site.findTraces(job.id)).length === 0);
+  }, 60_000);
+});

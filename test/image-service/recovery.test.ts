@@ -1,0 +1,130 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { findJobProcesses } from '../../src/runner/process-tree.js';
+import { waitFor } from '../support/wait.js';
+import {
+  createImageSite,
+  createTree,
+  describeImages,
+  type ImageSite,
+  type JobBody,
+} from './image-site.js';
+
+describeImages('a job', () => {
+  let site: ImageSite;
+  let image: string;
+  beforeAll(async () => {
+    site = createImageSite();
+    image = await site.add(createTree(site.directory));
+    await site.start();
+  }, 60_000);
+  afterEach(async () => {
+    letGo();
+    await site.ask('DELETE', '/jobs');
+  });
+  afterAll(() => site.close());
+
+  const list = (folder: string) => readdirSync(join(site.data, folder)).sort();
+  const complete = async (job: JobBody) => {
+    expect((await site.ssh(job, 'echo made > /etc/made; touch /tmp/complete')).code).toBe(0);
+  };
+  const expectNothing = async (jobId: string) => {
+    expect(await site.findTraces(jobId)).toEqual([]);
+  };
+  const letGo = () => {
+    site.letGo('unsquashfs');
+    site.letGo('mksquashfs');
+  };
+  const isAtWork = ({ id }: JobBody) =>
+    waitFor(async () => (await findJobProcesses(`image-${id}`)).length > 0);
+
+  /** One at each status at which a job may stay; the two that unpack and pack keep the last from its turn. */
+  const bringToEach = async () => {
+    const [waiting, packed] = await Promise.all(
+      [1, 2].map(async () => site.waitFor(await site.post(image), 'waiting_on_user')),
+    );
+    if (waiting === undefined || packed === undefined) throw new Error('two were posted');
+    site.hold('mksquashfs');
+    await complete(packed);
+    const packing = await site.waitFor(packed, 'packaging_artifacts');
+    await isAtWork(packing);
+    site.hold('unsquashfs');
+    const fetching = await site.waitFor(await site.post(image), 'fetching_image');
+    await isAtWork(fetching);
+    const creating = await site.waitFor(await site.post(image), 'creating');
+    return { creating, fetching, waiting, packing };
+  };
+
+  test('that is deleted leaves nothing, whatever its status', async () => {
+    const before = [list('images'), list('boot-images')];
+    const jobs = Object.values(await bringToEach());
+    for (const { id } of jobs) {
+      expect((await site.ask('DELETE', `/v3/jobs/${id}`)).status).toBe(204);
+      await expectNothing(id);
+      expect((await site.ask('DELETE', `/v3/jobs/${id}`)).status).toBe(404);
+    }
+    expect([list('images'), list('boot-images')]).toEqual(before);
+  });
+
+  test('that is deleted after its success leaves its image', async () => {
+    const waiting = await site.waitFor(await site.post(image), 'waiting_on_user');
+    await complete(waiting);
+    const { resultant_image_id: result } = await site.waitFor(waiting, 'success');
+    expect((await site.ask('DELETE', `/jobs/${waiting.id}`)).status).toBe(204);
+    expect((await site.ask('GET', `/images/${result ?? ''}`)).status).toBe(200);
+    expect(list('boot-images')).toContain(result);
+  });
+
+  test('goes on where its service was killed, whatever its status', async () => {
+    const { packing, ...others } = await bringToEach();
+    await site.kill('SIGKILL');
+    letGo();
+    await site.start();
+    for (const job of Object.values(others)) {
+      const waiting = await site.waitFor(job, 'waiting_on_user');
+      expect(waiting.ssh_containers).toEqual(job.ssh_containers);
+      await complete(waiting);
+    }
+    for (const job of [...Object.values(others), packing]) {
+      const { resultant_image_id: result } = await site.waitFor(job, 'success');
+      await expectNothing(job.id);
+      const etc = join(site.unpack(result ?? ''), 'etc');
+      expect(readFileSync(join(etc, 'made'), 'utf8')).toBe('made\n');
+      expect(readFileSync(join(etc, 'resolv.conf'), 'utf8')).toBe('nameserver 192.0.2.1\n');
+    }
+    const images = (await site.ask('GET', '/images')).body as { id: string }[];
+    expect(list('boot-images')).toEqual(images.map(({ id }) => id).sort());
+  });
+
+  test('that its user ends while no service is there is packaged by the next', async () => {
+    const job = await site.waitFor(await site.post(image), 'waiting_on_user');
+    await site.kill('SIGTERM');
+    await complete(job);
+    await site.start();
+    await site.waitFor(job, 'success');
+    await expectNothing(job.id);
+  });
+
+  test('fails where its environment ends, also while no service is there', async () => {
+    for (const isServed of [true, false]) {
+      const job = await site.waitFor(await site.post(image), 'waiting_on_user');
+      if (!isServed) await site.kill('SIGKILL');
+      const [first] = await findJobProcesses(`image-${job.id}`);
+      process.kill(first?.pid ?? 0, 'SIGKILL');
+      if (!isServed) await site.start();
+      const { message } = await site.waitFor(job, 'error');
+      expect(message).toBe('The environment of the image has ended by itself.');
+      await expectNothing(job.id);
+    }
+  });
+
+  test('fails when it is too old, also for a service that was away', async () => {
+    const job = await site.waitFor(await site.post(image), 'waiting_on_user');
+    await site.kill('SIGTERM');
+    await site.start({ IMAGE_JOB_MAX_AGE: '1' });
+    const { message } = await site.waitFor(job, 'error');
+    expect(message).toBe('The job was not over 1 s after it was made.');
+    await expectNothing(job.id);
+  });
+});
