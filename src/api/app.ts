@@ -27,8 +27,11 @@ const SESSION_PATHS = ['', '/apis/cfs'].flatMap((prefix) =>
   ['/v2/sessions', '/v3/sessions'].map((path) => `${prefix}${path}`),
 );
 
-/** At once, in this process; more would not be taken faster. */
-const MAX_NEW_SESSIONS = 64;
+/**
+ * At once, in this process: enough to share a commit on SQLite, and two for each connection to PostgreSQL. More would not be
+ * taken faster, and those that are would be answered later.
+ */
+const MAX_NEW_SESSIONS = 20;
 const PLACE_WAIT_MS = 500;
 
 /** The public service: the API at the root and below CFS's external prefix, and what jobs call unless that has its own address. */

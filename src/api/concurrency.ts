@@ -6,6 +6,8 @@ import { ServiceError } from '../core/errors.js';
  * again. Refusing at once would cost more than waiting where clients come again at once.
  */
 export function limitConcurrency(max: number, what: string, waitMs = 0): MiddlewareHandler {
+  // One for all: whoever refuses thousands a second has no time to note from where.
+  const refusal = new ServiceError('busy', `${max} ${what} are being taken already.`);
   let running = 0;
   const waiting = new Set<() => void>();
   const waitForPlace = () =>
@@ -26,8 +28,7 @@ export function limitConcurrency(max: number, what: string, waitMs = 0): Middlew
   };
   return async (_c, next) => {
     if (running < max) running += 1;
-    else if (!(await waitForPlace()))
-      throw new ServiceError('busy', `${max} ${what} are being taken already.`);
+    else if (!(await waitForPlace())) throw refusal;
     try {
       await next();
     } finally {

@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { waitFor } from '../support/wait.js';
 import { openService } from './service.js';
 
-const MOST = 64;
+const MOST = 20;
 
 test('more new sessions at once than can be taken are told to come again, and those that are taken are there', async () => {
   let open: (() => void) | undefined;
@@ -22,7 +22,7 @@ test('more new sessions at once than can be taken are told to come again, and th
   const refused = await post('one-more');
   expect(refused).toMatchObject({
     status: 429,
-    body: { detail: '64 new sessions are being taken already.' },
+    body: { detail: '20 new sessions are being taken already.' },
   });
   expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
   expect((await service.ask('GET', '/v3/sessions')).status).toBe(200);

@@ -166,7 +166,7 @@ describe('createDispatcher', () => {
 
   test('has at most ten under way, and two of them share the work', async () => {
     const names = Array.from({ length: 40 }, (_, index) => `s${index}`);
-    await Promise.all(names.map(post));
+    for (const name of names) await post(name);
     const other = createDispatcher({ ...service.deps, orchestrator });
     dispatcher.start();
     other.start();
