@@ -29,6 +29,7 @@ export function createLogStore(database: Database): LogStore {
   return {
     append: (jobId, phase, offset, bytes, gzip) =>
       appendLog(database, { jobId, phase }, offset, bytes, gzip),
+    appendLine: (jobId, phase, line) => appendLine(database, { jobId, phase }, line),
     recordGap: (jobId, phase, message) => recordGap(database, { jobId, phase }, message),
     read: (jobId, phase, offset) => readLog(database, { jobId, phase }, offset),
     tail: (jobId, phase, limit) => readTail(database, { jobId, phase }, limit),
@@ -58,6 +59,16 @@ async function appendLog(
     if (await appendChunk(database, phase, end, chunk)) {
       return { kind: 'stored', end: end + fresh.length };
     }
+  }
+}
+
+async function appendLine(database: Database, phase: Phase, line: string): Promise<void> {
+  const bytes = Buffer.from(`${line}\n`);
+  const chunk = { bytes, gzip: await compress(bytes) };
+  for (;;) {
+    const { end } = await readEnd(database, phase);
+    if (await appendChunk(database, phase, end, chunk)) return;
+    await database.write((db) => requireOpen(db, phase.jobId, phase.phase));
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Transaction } from 'kysely';
 import { missing } from '../core/errors.js';
-import type { Desired, Outcome, Session, Snapshot } from '../core/session.js';
+import type { Artifact, Desired, Outcome, Session, Snapshot } from '../core/session.js';
 import { admitQueued, queueOrAdmit } from './admission.js';
 import type { Database } from './database.js';
 import { countSessionLog } from './log-store-size.js';
@@ -18,6 +18,9 @@ type ProgressStore = Pick<
   | 'recordLaunch'
   | 'recordAttach'
   | 'recordStop'
+  | 'recordTeardown'
+  | 'recordImsJob'
+  | 'addArtifact'
   | 'recordPhase'
   | 'recordOutcome'
 >;
@@ -32,6 +35,9 @@ export function createProgressStore(database: Database): ProgressStore {
     recordLaunch: (jobId, launch) => recordLaunch(database, jobId, launch),
     recordAttach: (jobId, attach) => recordAttach(database, jobId, attach),
     recordStop: (jobId, at) => recordStop(database, jobId, at),
+    recordTeardown: (jobId, at) => recordTeardown(database, jobId, at),
+    recordImsJob: (jobId, imsJob) => recordImsJob(database, jobId, imsJob),
+    addArtifact: (jobId, artifact) => addArtifact(database, jobId, artifact),
     recordPhase: (jobId, phase) => recordPhase(database, jobId, phase),
     recordOutcome: (jobId, outcome, at) => recordOutcome(database, jobId, outcome, at),
   };
@@ -44,7 +50,7 @@ function noteCancel({ write }: Database, jobId: string, wish: CancelWish): Promi
       .set((eb) => ({
         desired: eb
           .case()
-          .when('desired', '=', 'run')
+          .when(eb.and([eb('desired', '=', 'run'), eb('teardown_at', 'is', null)]))
           .then(eb.val<Desired>('cancel'))
           .else(eb.ref('desired'))
           .end(),
@@ -161,6 +167,50 @@ function recordStop({ write }: Database, jobId: string, at: string): Promise<voi
   return write(async (db) => {
     const query = db.updateTable('sessions').set({ stopped_at: at });
     await query.where('job_id', '=', jobId).where('stopped_at', 'is', null).execute();
+  });
+}
+
+function recordTeardown({ write }: Database, jobId: string, at: string): Promise<boolean> {
+  return write(async (db, emit) => {
+    await db
+      .updateTable('sessions')
+      .set({ teardown_at: at })
+      .where('job_id', '=', jobId)
+      .where('teardown_at', 'is', null)
+      .where('state', '<>', 'complete')
+      .where('desired', '=', 'run')
+      .execute();
+    emit({ kind: 'session', jobId });
+    return (await getSession(db, jobId)).teardownAt !== undefined;
+  });
+}
+
+function recordImsJob({ write }: Database, jobId: string, imsJob: string): Promise<void> {
+  return write(async (db, emit) => {
+    const query = db.updateTable('sessions').set({ ims_job: imsJob });
+    await query.where('job_id', '=', jobId).where('state', '<>', 'complete').execute();
+    emit({ kind: 'session', jobId });
+  });
+}
+
+function addArtifact(
+  { dialect, write }: Database,
+  jobId: string,
+  artifact: Artifact,
+): Promise<void> {
+  return write(async (db, emit) => {
+    const row = await db
+      .selectFrom('sessions')
+      .select('artifacts')
+      .where('job_id', '=', jobId)
+      .$if(!dialect.hasOneWriter, (query) => query.forNoKeyUpdate())
+      .executeTakeFirst();
+    if (row === undefined) throw missing('Session', jobId);
+    const artifacts = JSON.parse(row.artifacts) as readonly Artifact[];
+    if (artifacts.some(({ imageId }) => imageId === artifact.imageId)) return;
+    const text = JSON.stringify([...artifacts, artifact]);
+    await db.updateTable('sessions').set({ artifacts: text }).where('job_id', '=', jobId).execute();
+    emit({ kind: 'session', jobId });
   });
 }
 

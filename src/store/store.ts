@@ -1,10 +1,11 @@
 import type { Configuration } from '../core/configuration.js';
 import type { Reason } from '../core/errors.js';
-import type { HostResult, Phase, PhaseKind, PhaseResult } from '../core/job.js';
+import type { HostResult, Phase, PhaseResult, SessionPhaseKind } from '../core/job.js';
 import type { Options } from '../core/options.js';
 import type { HostSummary } from '../core/outcome.js';
 import type { PatchedRecord } from '../core/session-patch.js';
 import type {
+  Artifact,
   Desired,
   Dispatched,
   Outcome,
@@ -137,6 +138,12 @@ export interface SessionStore {
   ): Promise<Session>;
   /** Once; from then on nothing may be launched. */
   recordStop(jobId: string, at: string): Promise<void>;
+  /** The packaging of a success begins, once and only where desired is `run`: from then on a cancel is too late. False: cancelled. */
+  recordTeardown(jobId: string, at: string): Promise<boolean>;
+  /** Of an image session; of several the first. */
+  recordImsJob(jobId: string, imsJob: string): Promise<void>;
+  /** One for each image; a repeat changes nothing. */
+  addArtifact(jobId: string, artifact: Artifact): Promise<void>;
   /** The phase that runs now; no effect on a complete session. */
   recordPhase(jobId: string, phase: string): Promise<void>;
   /**
@@ -210,7 +217,7 @@ export type PhaseState = 'pending' | 'running' | 'ended';
 export interface PhaseRecord {
   readonly jobId: string;
   readonly name: string;
-  readonly kind: PhaseKind | 'teardown';
+  readonly kind: SessionPhaseKind;
   readonly title: string;
   readonly position: number;
   readonly state: PhaseState;
@@ -282,6 +289,8 @@ export interface LogStore {
     bytes: Uint8Array,
     gzip?: Uint8Array,
   ): Promise<AppendResult>;
+  /** A line at the end, wherever that is by then; several may write at once. Sealed: fault `gone`. */
+  appendLine(jobId: string, phase: string, line: string): Promise<void>;
   /**
    * The platform lost what belongs at the end of the log; readers see one line that says so in its place. Told again before
    * anything was appended, it is the same gap: the first line stays.

@@ -177,6 +177,28 @@ export function logContract(stores: () => Stores): void {
       expect(await count([store.logs.recordGap(jobId, PHASE, 'x')])).toEqual({ gone: 1 });
     });
   });
+
+  describe('logs.appendLine', () => {
+    test('puts lines of several writers one behind the other, each whole', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      const lines = Array.from({ length: 20 }, (_, index) => `line ${index} `.repeat(index + 1));
+      await Promise.all(lines.map((line) => store.logs.appendLine(jobId, 'ansible-0', line)));
+      const text = await readAll(store.logs.read(jobId, 'ansible-0', 0));
+      expect(text.endsWith('\n')).toBe(true);
+      expect(text.trimEnd().split('\n').sort()).toEqual(lines.map((line) => line).sort());
+    });
+
+    test('is refused when the phase is over', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      const result = { kind: 'killed', reason: 'stopped' } as const;
+      await store.phases.seal(jobId, 'ansible-0', result, at(1));
+      await expect(store.logs.appendLine(jobId, 'ansible-0', 'late')).rejects.toMatchObject({
+        fault: 'gone',
+      });
+    });
+  });
 }
 
 async function sha256(stream: AsyncIterable<Uint8Array>): Promise<string> {

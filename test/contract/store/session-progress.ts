@@ -201,6 +201,76 @@ export function sessionProgressContract(stores: () => Stores): void {
     });
   });
 
+  describe('sessions.recordTeardown', () => {
+    test('comes once, and from then on a cancel is too late, which a signal only puts on record', async () => {
+      const { store } = stores();
+      const jobId = await add();
+      await store.sessions.claim(jobId, { at: at(1) });
+      expect(await store.sessions.recordTeardown(jobId, at(2))).toBe(true);
+      expect(await store.sessions.recordTeardown(jobId, at(3))).toBe(true);
+      await expect(store.sessions.requestCancel('a', { at: at(4) })).rejects.toMatchObject({
+        fault: 'conflict',
+        message: expect.stringContaining('finishing its images'),
+      });
+      expect(await store.sessions.noteCancel(jobId, { at: at(4), by: 'ann' })).toMatchObject({
+        desired: 'run',
+        cancelBy: 'ann',
+        teardownAt: at(2),
+      });
+    });
+
+    test('does not come after a cancel', async () => {
+      const { store } = stores();
+      const jobId = await add();
+      await store.sessions.claim(jobId, { at: at(1) });
+      await store.sessions.requestCancel('a', { at: at(2) });
+      expect(await store.sessions.recordTeardown(jobId, at(3))).toBe(false);
+    });
+
+    test('and a cancel at the same time: one of them comes first, and the other is told', async () => {
+      const { store } = stores();
+      for (let round = 0; round < 10; round += 1) {
+        const jobId = await add(`race-${round}`);
+        await store.sessions.claim(jobId, { at: at(1) });
+        const [teardown, cancel] = await Promise.allSettled([
+          store.sessions.recordTeardown(jobId, at(2)),
+          store.sessions.requestCancel(`race-${round}`, { at: at(2) }),
+        ]);
+        const isTooLate = cancel.status === 'rejected';
+        expect(teardown).toEqual({ status: 'fulfilled', value: isTooLate });
+      }
+    });
+  });
+
+  describe('sessions.addArtifact', () => {
+    test('takes one for each image, also where many come at once', async () => {
+      const { store } = stores();
+      const jobId = await add();
+      const artifacts = Array.from({ length: 10 }, (_, index) => ({
+        ...{ imageId: `i${index}`, resultId: `r${index}`, type: 'ims_customized_image' as const },
+      }));
+      await Promise.all(
+        [...artifacts, ...artifacts].map((artifact) => store.sessions.addArtifact(jobId, artifact)),
+      );
+      const stored = (await store.sessions.get(jobId))?.artifacts ?? [];
+      expect(stored).toHaveLength(10);
+      expect(stored).toEqual(expect.arrayContaining(artifacts));
+    });
+
+    test('keeps the first of an image, and the IMS job that was told', async () => {
+      const { store } = stores();
+      const jobId = await add();
+      const artifact = { imageId: 'i', type: 'ims_customized_image' } as const;
+      await store.sessions.addArtifact(jobId, { ...artifact, resultId: 'r1' });
+      await store.sessions.addArtifact(jobId, { ...artifact, resultId: 'r2' });
+      await store.sessions.recordImsJob(jobId, 'j1');
+      expect(await store.sessions.get(jobId)).toMatchObject({
+        artifacts: [{ resultId: 'r1' }],
+        imsJob: 'j1',
+      });
+    });
+  });
+
   describe('sessions.recordPhase', () => {
     test('is the phase that runs, until the session is complete', async () => {
       const { store } = stores();
