@@ -18,15 +18,16 @@ const program = `
     label: \`group\${group}\`, members: ids.filter((_, index) => index % 200 === group) }));
   const components = ids.map((id, index) => ({
     id, role: index % 50 === 0 ? 'Application' : 'Compute', subRole: index % 50 === 0 ? 'UAN' : '' }));
-  const begin = performance.now();
+  const begin = process.cpuUsage();
   const { text, hosts } = renderDynamicInventory({ groups, partitions: [], components });
-  const seconds = (performance.now() - begin) / 1000;
+  const { user, system } = process.cpuUsage(begin);
+  const seconds = (user + system) / 1e6;
   console.log(JSON.stringify({ hosts, sizeBytes: text.length, seconds,
     peakBytes: process.resourceUsage().maxRSS * 1024 }));
 `;
 
 describe('renderDynamicInventory of 100,000 hosts in 200 groups, with roles', () => {
-  test('takes less than 2 s and 500 MB', async () => {
+  test('takes less than 2 s of processor time and 500 MB', async () => {
     const module = new URL('../../src/core/inventory.ts', import.meta.url).href;
     const argv = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', program];
 
