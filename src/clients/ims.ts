@@ -47,6 +47,9 @@ const jobAnswer = z.object({
 
 type JobAnswer = z.output<typeof jobAnswer>;
 
+/** What may make something is waited for: cut off, it would be made all the same, and nobody would know when. */
+const uninterrupted = new AbortController().signal;
+
 /**
  * IMS over its unprefixed, v2 or v3 paths, which are alike for all that is used here. It makes a second record for every
  * repeated POST, so what is made is looked for first; a POST is sent once in a call, and the next call looks again.
@@ -83,7 +86,7 @@ export function createImsClient(options: ImsOptions): ImageClient {
       const found = (await listKeys(name, signal)).find(isSame);
       if (found !== undefined) return found.id;
       const body = { name, public_key: publicKey };
-      const answer = await call('public-keys', signal, { method: 'POST', body });
+      const answer = await call('public-keys', uninterrupted, { method: 'POST', body });
       return parse(options, 'public-keys', keyAnswer, answer.body).id;
     },
 
@@ -97,7 +100,7 @@ export function createImsClient(options: ImsOptions): ImageClient {
           each.artifact_id === job.imageId && each.image_root_archive_name === job.resultName,
       );
       if (found !== undefined) return toImageJob(found, job.container);
-      const { body } = await call('jobs', signal, { method: 'POST', body: toJobBody(job) });
+      const { body } = await call('jobs', uninterrupted, { method: 'POST', body: toJobBody(job) });
       return toImageJob(parse(options, 'jobs', jobAnswer, body), job.container);
     },
 
@@ -112,6 +115,21 @@ export function createImsClient(options: ImsOptions): ImageClient {
     },
 
     removeJob: (id, signal) => remove(`jobs/${encodeURIComponent(id)}`, signal),
+
+    async removeImage(id, signal) {
+      await remove(`images/${encodeURIComponent(id)}`, signal);
+      // Under v3 it has only been moved there; the other paths know no such place.
+      if (/\/v3$/.test(options.url))
+        await remove(`deleted/images/${encodeURIComponent(id)}`, signal);
+    },
+
+    async listNames(signal) {
+      const [jobs, keys] = await Promise.all([call('jobs', signal), call('public-keys', signal)]);
+      return [
+        ...parse(options, 'jobs', z.array(jobAnswer), jobs.body).flatMap(toContainerNames),
+        ...parse(options, 'public-keys', z.array(keyAnswer), keys.body).map(({ name }) => name),
+      ];
+    },
   };
 }
 
@@ -156,6 +174,10 @@ function toImageJob(job: JobAnswer, container: string): ImageJob {
     ...(reached === undefined ? {} : { address: reached }),
     ...(typeof job.resultant_image_id === 'string' ? { resultId: job.resultant_image_id } : {}),
   };
+}
+
+function toContainerNames({ ssh_containers: containers }: JobAnswer): readonly string[] {
+  return (containers ?? []).flatMap(({ name }) => (typeof name === 'string' ? [name] : []));
 }
 
 function findContainer({ ssh_containers: containers }: JobAnswer, name: string) {

@@ -1,4 +1,4 @@
-import type { Image, ImageJob } from '../core/image.js';
+import type { Image, ImageAddress, ImageJob } from '../core/image.js';
 import type { HardwareState } from '../core/inventory.js';
 import type { SessionStart } from '../core/session-start.js';
 import type { WorkflowState } from '../core/sweep.js';
@@ -46,6 +46,21 @@ export interface ImageClient {
     signal: AbortSignal,
   ): Promise<ImageJob | undefined>;
   removeJob(id: string, signal: AbortSignal): Promise<void>;
+  /** For good, with what it is made of. */
+  removeImage(id: string, signal: AbortSignal): Promise<void>;
+  /** Names of all containers and keys that are there, whoever made them. */
+  listNames(signal: AbortSignal): Promise<readonly string[]>;
+}
+
+/** The root file systems that IMS opens, over SSH. */
+export interface ImageShell {
+  /** Runs a command as root. Not reached, refused, cut off or failed there: fault `unavailable`, reason IMAGE_PREPARE. */
+  run(
+    address: ImageAddress,
+    privateKey: string,
+    command: string,
+    signal: AbortSignal,
+  ): Promise<void>;
 }
 
 export interface NewImageJob {

@@ -15,15 +15,52 @@ export type ImageJobStatus =
   | 'error'
   | 'success';
 
+export interface ImageAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** One image that is being customized. */
 export interface ImageJob {
   readonly id: string;
   readonly imageId: string;
   readonly status: ImageJobStatus;
   /** Where its root is reached over SSH, from the first answer on: long before anything listens there. */
-  readonly address?: { readonly host: string; readonly port: number };
+  readonly address?: ImageAddress;
   /** Set while it is packaged, before `success`. */
   readonly resultId?: string;
+}
+
+/** ECDSA P-256, one line each but for the PEM. Opens the images of one session and nothing else. */
+export interface ImageKey {
+  readonly privateKey: string;
+  /** As in `authorized_keys`. */
+  readonly publicKey: string;
+}
+
+/** A UUID in any of its spellings: with dashes or without, in braces, as a URN, in any letter case. */
+export function isImageId(text: string): boolean {
+  return /^[0-9a-f]{32}$/.test(toDigits(text));
+}
+
+/** As the image management service writes it, which compares ids as text. What is no UUID stays as it is. */
+export function toImageId(text: string): string {
+  if (!isImageId(text)) return text;
+  const [, ...parts] = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/.exec(toDigits(text)) ?? [];
+  return parts.join('-');
+}
+
+function toDigits(text: string): string {
+  return text
+    .toLowerCase()
+    .replace(/^urn:uuid:/, '')
+    .replace(/^\{(.*)\}$/, '$1')
+    .replaceAll('-', '');
+}
+
+/** The images of a target's groups, each once, in the order in which they come. */
+export function listImageIds(groups: readonly { readonly members: readonly string[] }[]) {
+  return [...new Set(groups.flatMap(({ members }) => members.map(toImageId)))];
 }
 
 /** What a customized image is called: the session's `image_map` decides, else the source's name and the session's. */
@@ -32,7 +69,7 @@ export function toResultName(
   sessionName: string,
   imageMap: readonly { readonly sourceId: string; readonly resultName: string }[] = [],
 ): string {
-  const mapped = imageMap.find(({ sourceId }) => sourceId === image.id);
+  const mapped = imageMap.find(({ sourceId }) => toImageId(sourceId) === image.id);
   return mapped?.resultName ?? `${image.name}_cfs_${sessionName}`;
 }
 
@@ -44,4 +81,14 @@ export function toKeyName(sessionName: string, jobId: string, deploymentId: stri
 /** Of the container of each image's job, by which it is found again. */
 export function toContainerName(jobId: string, deploymentId: string): string {
   return `${jobId}.${deploymentId}`;
+}
+
+/** The job id of a container or key name of this deployment; undefined: it is not ours. */
+export function findOwner(name: string, deploymentId: string): string | undefined {
+  const container = `.${deploymentId}`;
+  if (name.endsWith(container)) return name.slice(0, -container.length);
+  const key = `_${deploymentId}`;
+  if (!name.startsWith('cfs_') || !name.endsWith(key)) return undefined;
+  // Neither a session's name nor a job id that was made of it has an underscore in its drawn part.
+  return name.slice(0, -key.length).split('_').at(-1);
 }

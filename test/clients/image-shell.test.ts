@@ -1,0 +1,88 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createImageShell } from '../../src/clients/image-shell.js';
+import { toImageKey } from '../../src/process/image-key.js';
+import { startSshHost, type SshHost } from '../support/ssh-host.js';
+
+const never = new AbortController().signal;
+const key = toImageKey(Buffer.alloc(32, 3), 'cfs-a-0123abcd');
+const shell = createImageShell();
+let directory: string;
+let host: SshHost;
+
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'keelson-image-shell-'));
+  const file = join(directory, 'key');
+  writeFileSync(file, key.privateKey, { mode: 0o600 });
+  writeFileSync(`${file}.pub`, `${key.publicKey}\n`);
+  host = await startSshHost({ name: 'image-shell', userKeyFile: file });
+});
+afterAll(async () => {
+  await host.remove();
+  rmSync(directory, { recursive: true });
+});
+
+const run = (command: string, port: number = host.port, privateKey = key.privateKey) =>
+  shell.run({ host: '127.0.0.1', port }, privateKey, command, never);
+
+describe('a shell in an image', () => {
+  test('runs a command with the key of the session, and no file has it', async () => {
+    const file = join(directory, 'said');
+    await run(`echo done > ${file}`);
+    expect(readFileSync(file, 'utf8')).toBe('done\n');
+  });
+
+  test('says how a command ended that failed', async () => {
+    await expect(run('exit 3')).rejects.toMatchObject({
+      fault: 'unavailable',
+      reason: 'IMAGE_PREPARE',
+      message: `"exit 3" over SSH at 127.0.0.1:${host.port}: it ended with exit code 3.`,
+    });
+  });
+
+  test('is worth another try where nobody listens, or the key is refused', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, 'close');
+    await expect(run('true', port)).rejects.toMatchObject({ fault: 'unavailable' });
+    const other = toImageKey(Buffer.alloc(32, 4), 'cfs-a-0123abcd').privateKey;
+    await expect(run('true', host.port, other)).rejects.toMatchObject({
+      fault: 'unavailable',
+      message: expect.stringContaining('authentication methods failed'),
+    });
+  });
+
+  test('ends with the signal, and with a connection that is cut', async () => {
+    const stop = new AbortController();
+    const waiting = shell.run(
+      { host: '127.0.0.1', port: host.port },
+      key.privateKey,
+      'sleep 600',
+      stop.signal,
+    );
+    setTimeout(() => stop.abort(new Error('stopped')), 500);
+    await expect(waiting).rejects.toThrow('stopped');
+    await expect(run('kill -9 $PPID')).rejects.toMatchObject({ fault: 'unavailable' });
+  });
+
+  test('has a key that OpenSSH takes too', () => {
+    const options = ['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'];
+    const argv = [
+      '-p',
+      String(host.port),
+      '-i',
+      join(directory, 'key'),
+      ...options,
+      `${host.user}@127.0.0.1`,
+    ];
+    execFileSync('ssh', [...argv, 'true'], { stdio: 'ignore' });
+  });
+});
