@@ -96,6 +96,10 @@ export interface SourceConfig {
   readonly hsmCaFile?: string;
   /** YAML in HSM's terms, instead of an HSM. */
   readonly inventoryFile?: string;
+  /** Of the image management service, with its prefix; absent: no image sessions. */
+  readonly imsUrl?: string;
+  readonly imsTokenFile?: string;
+  readonly imsCaFile?: string;
 }
 
 /** Of the service that holds and customizes images, where there is no IMS. */
@@ -155,6 +159,10 @@ export const VARIABLES = {
   HSM_CA_FILE: 'its certificate authority',
   INVENTORY_FILE:
     'YAML with `groups`, `partitions`, `components` in HSM’s terms, instead of an HSM',
+  IMS_URL:
+    'the image management service, with its prefix if it has one: `http://cray-ims`; absent: no image sessions',
+  IMS_TOKEN_FILE: 'bearer token for it',
+  IMS_CA_FILE: 'its certificate authority',
   IMAGE_SERVICE_DIRECTORY:
     'images, keys and jobs of the image service; default `image-service` in the data directory',
   IMAGE_SERVICE_LISTEN:
@@ -355,6 +363,9 @@ function parseSources(get: Get): SourceConfig {
     ...optional('hsmTokenFile', parseFile('HSM_TOKEN_FILE', get)),
     ...optional('hsmCaFile', parseFile('HSM_CA_FILE', get)),
     ...optional('inventoryFile', parseFile('INVENTORY_FILE', get)),
+    ...optional('imsUrl', parseUrl('IMS_URL', get('IMS_URL'))),
+    ...optional('imsTokenFile', parseFile('IMS_TOKEN_FILE', get)),
+    ...optional('imsCaFile', parseFile('IMS_CA_FILE', get)),
   };
 }
 

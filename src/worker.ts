@@ -19,7 +19,7 @@ import { findInterpreter } from './process/python.js';
 import { startRetention } from './process/retention.js';
 import { isProgram, runService, type Service } from './process/run.js';
 import { installRuntime } from './process/runtime.js';
-import { createGitSource, createHardwareSource } from './process/sources.js';
+import { createGitSource, createHardwareSource, createImageSource } from './process/sources.js';
 import { startSweeping } from './process/sweeping.js';
 import { createLocalRunner, type LocalRunner } from './runner/local.js';
 import { openStore } from './store/open.js';
@@ -52,11 +52,13 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
   const runner =
     dependencies.runner ?? createRunner(dependencies, await findInterpreter(config.runner.python));
   const masterKey = readMasterKey(config.masterKeyFile);
+  const images = createImageSource(config.sources, masterKey, await store.deploymentId());
   const activities = createActivities({
     store,
     runner,
     git: createGitSource(config.sources),
     hardware: createHardwareSource(config.sources),
+    ...(images === undefined ? {} : { images }),
     toToken: (jobId) => toJobToken(masterKey, jobId),
     now: () => new Date().toISOString(),
     logger,
@@ -107,6 +109,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
     logger,
     intervalSeconds: config.sweepSeconds,
     observer: metrics.sweep,
+    ...(images === undefined ? {} : { images }),
     worker: { ...shared, ...locateWorkflows() },
   });
   workers.push(sweeping.worker);

@@ -1,5 +1,6 @@
-import type { GitClient, HardwareClient } from '../clients/interfaces.js';
+import type { GitClient, HardwareClient, ImageClient, ImageShell } from '../clients/interfaces.js';
 import { ServiceError } from '../core/errors.js';
+import type { ImageKey } from '../core/image.js';
 import { toTimeLimits, type TimeLimits } from '../core/options.js';
 import type { Session } from '../core/session.js';
 import type { Runner } from '../runner/runner.js';
@@ -10,11 +11,20 @@ export interface Logger {
   info(fields: object, message: string): void;
 }
 
+export interface ImageDependencies {
+  readonly client: ImageClient;
+  readonly shell: ImageShell;
+  readonly toKey: (jobId: string) => ImageKey;
+  readonly deploymentId: string;
+}
+
 export interface ActivityDependencies {
   readonly store: Store;
   readonly runner: Runner;
   readonly git: GitClient;
   readonly hardware: HardwareClient;
+  /** Absent: there is no image management service. */
+  readonly images?: ImageDependencies;
   /** By which a job speaks to the API. */
   readonly toToken: (jobId: string) => string;
   readonly now: () => string;

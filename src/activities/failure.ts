@@ -18,12 +18,15 @@ export const isRetryable: Record<Fault, boolean> = {
 /** How many failures in a row end an activity that has no limit in time; of steps some ten minutes of them. */
 const MAX_FAILURES: Readonly<Record<string, number>> = {
   resolveConfiguration: 25,
+  stageImages: 25,
+  awaitImage: 25,
   stageInventory: 25,
   launchJob: 25,
   gitClone: 10,
   gitCloneHosts: 10,
   inventory: 10,
   ansible: 10,
+  teardown: 10,
 };
 
 /**

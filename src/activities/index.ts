@@ -1,10 +1,13 @@
 import type { ActivityDependencies } from './dependencies.js';
+import { createDiscardActivities } from './discard.js';
+import { createImageActivities } from './images.js';
 import { createInventoryActivities } from './inventory.js';
 import type { Activities } from './interface.js';
 import { createJobActivities } from './job.js';
 import { createPhaseActivities } from './phase.js';
 import { createRecordActivities } from './record.js';
 import { createResolveActivities } from './resolve.js';
+import { createTeardownActivities } from './teardown.js';
 
 export type * from './interface.js';
 export { createRetentionActivities } from './retention.js';
@@ -14,9 +17,12 @@ export function createActivities(dependencies: ActivityDependencies): Activities
   return {
     ...createRecordActivities(dependencies),
     ...createResolveActivities(dependencies),
+    ...createImageActivities(dependencies),
     ...createInventoryActivities(dependencies),
     ...createJobActivities(dependencies),
     ...createPhaseActivities(dependencies),
+    ...createTeardownActivities(dependencies),
+    ...createDiscardActivities(dependencies),
   };
 }
 

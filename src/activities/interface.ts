@@ -12,6 +12,8 @@ export type ClaimResult =
       readonly configurationName: string;
       /** Every place is taken: wait to be admitted. */
       readonly queue?: QueuePlace;
+      /** What it makes in IMS is to be undone, whatever an earlier run left there. Absent: nothing. */
+      readonly customizesImages?: true;
       /** Task queue of the machine that has the job; absent where any worker can reach it. */
       readonly machineQueue?: string;
       /** The same machine's queue for launch and stop, which must not wait behind observers. */
@@ -35,6 +37,10 @@ export interface JobInput {
   readonly jobId: string;
 }
 
+export interface ImageInput extends JobInput {
+  readonly imageId: string;
+}
+
 export interface PhaseInput extends JobInput {
   readonly phase: string;
 }
@@ -50,14 +56,25 @@ export interface Activities {
   readonly resolveConfiguration: (
     input: JobInput,
   ) => Promise<{ readonly phases: readonly PhaseOutline[] }>;
+  /** Has IMS open each image: the key, one IMS job per image. Not staged: the session is not wanted any more. */
+  readonly stageImages: (
+    input: JobInput,
+  ) => Promise<{ readonly staged: boolean; readonly imageIds: readonly string[] }>;
+  /** Until the image answers over SSH. */
+  readonly awaitImage: (input: ImageInput) => Promise<void>;
   readonly stageInventory: (input: JobInput) => Promise<void>;
   readonly launchJob: (input: JobInput) => Promise<{ readonly launched: boolean }>;
   readonly gitClone: (input: PhaseInput) => Promise<PhaseReturn>;
   readonly gitCloneHosts: (input: PhaseInput) => Promise<PhaseReturn>;
   readonly inventory: (input: PhaseInput) => Promise<PhaseReturn>;
   readonly ansible: (input: PhaseInput) => Promise<PhaseReturn>;
+  /** Has IMS package each image, and records what became of it. */
+  readonly teardown: (input: PhaseInput) => Promise<PhaseReturn>;
   readonly noteCancel: (input: CancelInput) => Promise<void>;
   readonly stopJob: (input: JobInput) => Promise<void>;
+  /** Undo: the IMS jobs of the session, and images that nobody asked for. */
+  readonly discardImages: (input: JobInput) => Promise<void>;
+  readonly removeImageKey: (input: JobInput) => Promise<void>;
   readonly removeStagedFiles: (input: JobInput) => Promise<void>;
   readonly recordOutcome: (input: OutcomeInput) => Promise<Outcome>;
 }

@@ -1,5 +1,7 @@
 import { gzipSync } from 'node:zlib';
 import { ServiceError } from '../core/errors.js';
+import { renderImageInventory } from '../core/image-inventory.js';
+import { toContainerName, type ImageAddress } from '../core/image.js';
 import {
   renderDynamicInventory,
   renderSpecInventory,
@@ -8,6 +10,7 @@ import {
 import type { Session } from '../core/session.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat, type Heartbeat } from './heartbeat.js';
+import { readImageJobs, requireImages } from './images.js';
 import type { Activities } from './interface.js';
 import { openPhaseLog, type PhaseLog } from './phase-log.js';
 import { readWithin, type SourceLimit } from './source-limit.js';
@@ -35,11 +38,12 @@ export function createInventoryActivities(
 }
 
 async function renderInventory(
-  { hardware }: ActivityDependencies,
+  dependencies: ActivityDependencies,
   session: Session,
   log: PhaseLog,
   beat: Heartbeat,
 ): Promise<RenderedInventory | undefined> {
+  const { hardware } = dependencies;
   const { target } = session.request;
   switch (target.definition) {
     case 'repo':
@@ -47,9 +51,10 @@ async function renderInventory(
     case 'spec':
       return renderSpecInventory(target.groups ?? []);
     case 'image':
-      throw new ServiceError('invalid', 'Image sessions are not supported yet.', {
-        reason: 'IMAGE_PREPARE',
-      });
+      return renderImageInventory(
+        target.groups ?? [],
+        await readImageAddresses(dependencies, session, beat),
+      );
     case 'dynamic':
       return renderDynamicInventory(
         await log.whileWaiting(`Reading the inventory from ${hardware.source}`, () =>
@@ -61,6 +66,30 @@ async function renderInventory(
   }
 }
 
+/** Every one has answered a moment ago. */
+async function readImageAddresses(
+  dependencies: ActivityDependencies,
+  session: Session,
+  beat: Heartbeat,
+): Promise<ReadonlyMap<string, ImageAddress>> {
+  const { client, deploymentId } = requireImages(dependencies);
+  const { jobId } = session;
+  const container = toContainerName(jobId, deploymentId);
+  const jobs = await readImageJobs(dependencies.store, jobId);
+  const addresses = new Map<string, ImageAddress>();
+  await readWithin(toLimit(session, client.source), beat, async (signal) => {
+    for (const [imageId, id] of jobs) {
+      const job = await client.getJob({ id, container }, signal);
+      if (job?.address === undefined)
+        throw new ServiceError('rejected', `Image ${imageId}: IMS job ${id} is gone.`, {
+          reason: 'IMAGE_PREPARE',
+        });
+      addresses.set(imageId, job.address);
+    }
+  });
+  return addresses;
+}
+
 function toLimit({ jobId, snapshot }: Session, source: string): SourceLimit {
   if (snapshot === undefined)
     throw new ServiceError('conflict', `Job ${jobId} has no snapshot to make an inventory for.`);
@@ -69,6 +98,6 @@ function toLimit({ jobId, snapshot }: Session, source: string): SourceLimit {
     option: 'inventory_sources_time_limit',
     what: 'The inventory',
     reason: 'INVENTORY',
-    waitingFor: () => source,
+    toSilence: (seconds) => `${source} had not answered for ${seconds} s.`,
   };
 }

@@ -7,6 +7,7 @@ import type { Store } from '../store/store.js';
 import { attachRecord } from './attach.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
+import { requireImages } from './images.js';
 import type { Activities } from './interface.js';
 
 export function createJobActivities(
@@ -50,10 +51,11 @@ async function launchJob(
 }
 
 async function prepareJob(
-  { store, runner, toToken }: ActivityDependencies,
+  dependencies: ActivityDependencies,
   session: Session,
   signal: AbortSignal,
 ): Promise<string> {
+  const { store, runner, toToken } = dependencies;
   const { jobId, snapshot, request } = session;
   if (snapshot === undefined)
     throw new ServiceError('conflict', `Job ${jobId} has no snapshot to launch.`);
@@ -63,6 +65,9 @@ async function prepareJob(
       files: await collectFiles(store, jobId),
       ...(request.ansibleConfig === '' ? {} : { ansibleConfig: request.ansibleConfig }),
       token: toToken(jobId),
+      ...(request.target.definition === 'image'
+        ? { imageKey: requireImages(dependencies).toKey(jobId) }
+        : {}),
     },
     signal,
   );

@@ -1,7 +1,7 @@
 import { findErrorLine, type PhaseEnd } from '../core/outcome.js';
 import { isSuccess, type PhaseResult } from '../core/job.js';
 import { planJob, toPhaseSubject } from '../core/plan.js';
-import type { Session } from '../core/session.js';
+import type { Session, Snapshot } from '../core/session.js';
 import type { PhaseRecord, Store } from '../store/store.js';
 
 const TAIL_BYTES = 16 * 1024;
@@ -11,7 +11,7 @@ const lost: PhaseResult = { kind: 'killed', reason: 'lost' };
 /** What the verdict needs of each phase, up to the first that did not end well. */
 export async function toPhaseEnds(store: Store, session: Session): Promise<readonly PhaseEnd[]> {
   const { snapshot } = session;
-  const phases = snapshot === undefined ? [] : planJob(session, snapshot).phases;
+  const phases = snapshot === undefined ? [] : listPhasesToEnd(session, snapshot);
   const records = new Map(
     (await store.phases.list(session.jobId)).map((phase) => [phase.name, phase]),
   );
@@ -25,7 +25,7 @@ export async function toPhaseEnds(store: Store, session: Session): Promise<reado
     ends.push({
       name: phase.name,
       kind: phase.kind,
-      subject: toPhaseSubject(phase),
+      subject: phase.subject,
       result,
       hosts:
         phase.kind === 'ansible' ? await store.hosts.summarize(session.jobId, phase.name) : noHosts,
@@ -35,6 +35,19 @@ export async function toPhaseEnds(store: Store, session: Session): Promise<reado
     if (!isSuccess(result)) break;
   }
   return ends;
+}
+
+function listPhasesToEnd(session: Session, snapshot: Snapshot) {
+  const phases: Pick<PhaseEnd, 'name' | 'kind' | 'subject' | 'timeoutSeconds'>[] = planJob(
+    session,
+    snapshot,
+  ).phases.map((phase) => ({ ...phase, subject: toPhaseSubject(phase) }));
+  if (session.request.target.definition !== 'image') return phases;
+  const timeoutSeconds = snapshot.limits.imagePackageSeconds;
+  return [
+    ...phases,
+    { name: 'teardown', kind: 'teardown', subject: 'image', timeoutSeconds } as const,
+  ];
 }
 
 async function readErrorLine(

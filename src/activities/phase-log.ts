@@ -3,8 +3,8 @@ import type { Store } from '../store/store.js';
 import { getSession } from './dependencies.js';
 
 /**
- * What the worker does for a phase, told in that phase's log before the job begins it. The job gets these bytes and prints
- * them first, so that its own log and the stored one stay the same.
+ * What the worker does for a phase, told in that phase's log. That of a phase of the job is the worker's until the launch: the
+ * job gets these bytes and prints them first, so that its own log and the stored one stay the same.
  */
 export interface PhaseLog {
   write(line: string): Promise<void>;
@@ -22,7 +22,8 @@ export function openPhaseLog(
 ): PhaseLog {
   const write = async (line: string) => {
     signal.throwIfAborted();
-    await appendLine(store, jobId, phase, line);
+    if (phase !== 'teardown') await refuseLaunched(store, jobId);
+    await store.logs.appendLine(jobId, phase, line);
   };
   return {
     write,
@@ -51,11 +52,8 @@ export function openPhaseLog(
   };
 }
 
-async function appendLine(store: Store, jobId: string, phase: string, line: string): Promise<void> {
+/** A late attempt of a step that another has done: the log is the job's now. */
+async function refuseLaunched(store: Store, jobId: string): Promise<void> {
   const { launchedAt } = await getSession(store, jobId);
-  // A late attempt of a step that another has done: the log is the job's now.
   if (launchedAt !== undefined) throw new ServiceError('conflict', `Job ${jobId} was launched.`);
-  const bytes = new TextEncoder().encode(`${line}\n`);
-  const end = (await store.phases.find(jobId, phase))?.logBytes ?? 0;
-  await store.logs.append(jobId, phase, end, bytes);
 }

@@ -35,6 +35,9 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
           launched: session.launchedAt !== undefined,
           sessionName: session.name,
           configurationName: session.request.configurationName,
+          ...(session.request.target.definition === 'image'
+            ? { customizesImages: true as const }
+            : {}),
           ...(session.machine === undefined ? {} : toQueues(session.machine)),
         };
       }),

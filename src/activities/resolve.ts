@@ -1,4 +1,4 @@
-import { toPhaseTitle, planJob, selectLayers } from '../core/plan.js';
+import { listPhases, selectLayers } from '../core/plan.js';
 import type {
   Configuration,
   PinnedLayer,
@@ -36,14 +36,9 @@ export async function resolveConfiguration(
   const snapshot =
     session.snapshot ??
     (await store.sessions.saveSnapshot(jobId, await buildSnapshot(dependencies, session, beat)));
-  const { phases } = planJob(session, snapshot);
-  const outline = phases.map((phase) => ({
-    name: phase.name,
-    kind: phase.kind,
-    title: toPhaseTitle(phase),
-  }));
-  await store.phases.savePlan(jobId, outline);
-  return { phases: outline };
+  const phases = listPhases(session, snapshot);
+  await store.phases.savePlan(jobId, phases);
+  return { phases };
 }
 
 async function buildSnapshot(
@@ -61,7 +56,8 @@ async function buildSnapshot(
     option: 'clone_time_limit',
     what: 'A repository',
     reason: 'GIT_CLONE',
-    waitingFor: () => `Repository ${[...asked].join(', ')}`,
+    toSilence: (seconds) =>
+      `Repository ${[...asked].join(', ')} had not answered for ${seconds} s.`,
   };
   const content = await readWithin(limit, beat, (signal) => {
     const pin: Pin = (reference, what) => pinRepository(reference, what, { git, signal, asked });
@@ -77,7 +73,7 @@ async function buildSnapshot(
   };
 }
 
-type Content = Pick<Snapshot, 'layers' | 'debugPlaybook' | 'additionalInventory'>;
+type Content = Pick<Snapshot, 'layers' | 'debugPlaybook' | 'additionalInventory' | 'requireDkms'>;
 
 async function pinDebugPlaybook(name: string, options: Options, pin: Pin): Promise<Content> {
   if (!name.startsWith(DEBUG_PREFIX)) throw gone(name);
@@ -102,13 +98,17 @@ async function pinConfiguration(
           ...(layer.name === undefined ? {} : { name: layer.name }),
           repository,
           playbook: layer.playbook ?? '',
-          requireDkms: layer.imsRequireDkms ?? false,
         };
       }),
     ),
     pinAdditionalInventory(configuration, options, pin),
   ]);
-  return { layers, ...toAdditionalInventory(additionalInventory) };
+  const requireDkms = configuration.layers.some(({ imsRequireDkms }) => imsRequireDkms === true);
+  return {
+    layers,
+    ...(requireDkms ? { requireDkms } : {}),
+    ...toAdditionalInventory(additionalInventory),
+  };
 }
 
 function toAdditionalInventory(additionalInventory: PinnedRepository | undefined) {

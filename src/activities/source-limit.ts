@@ -11,9 +11,11 @@ export interface SourceLimit {
   readonly option: string;
   /** What it is for, as the subject of a message: "The inventory". */
   readonly what: string;
+  /** What happened to it; default "could not be read". */
+  readonly failed?: string;
   readonly reason: Reason;
-  /** What has not answered yet, when the limit ends the wait. */
-  readonly waitingFor: () => string;
+  /** What the limit has ended the wait for, as a sentence. */
+  readonly toSilence: (seconds: number) => string;
 }
 
 const FIRST_DELAY_MS = 200;
@@ -42,7 +44,8 @@ export async function readWithin<T>(
     return await read(AbortSignal.any([signal, deadline.signal]));
   } catch (error) {
     signal.throwIfAborted();
-    if (deadline.signal.aborted) throw toEnd(limit, toSilence(limit, began));
+    if (deadline.signal.aborted)
+      throw toEnd(limit, limit.toSilence(Math.round((performance.now() - began) / 1000)));
     if (!isServiceError(error) || !isRetryable[error.fault]) throw error;
     if (left() < MIN_LEFT_MS) throw toEnd(limit, error.message);
     const delayMs = toDelayMs(left());
@@ -82,12 +85,10 @@ function openDeadline(leftMs: number) {
   };
 }
 
-function toSilence({ waitingFor }: SourceLimit, began: number): string {
-  const seconds = Math.round((performance.now() - began) / 1000);
-  return `${waitingFor()} had not answered for ${seconds} s.`;
-}
-
-function toEnd({ what, seconds, option, reason }: SourceLimit, last: string): Error {
-  const message = `${what} could not be read within ${seconds} s (${option}). ${last}`;
+function toEnd(
+  { what, failed = 'could not be read', seconds, option, reason }: SourceLimit,
+  last: string,
+): Error {
+  const message = `${what} ${failed} within ${seconds} s (${option}). ${last}`;
   return new ServiceError('rejected', message, { reason });
 }

@@ -1,9 +1,12 @@
 import type { Orchestrator } from '../clients/interfaces.js';
 import { isServiceError } from '../core/errors.js';
+import { findOwner } from '../core/image.js';
 import { toSessionStart } from '../core/session-start.js';
 import type { Session } from '../core/session.js';
 import { decideSweep } from '../core/sweep.js';
 import type { Store } from '../store/store.js';
+import type { ImageDependencies } from './dependencies.js';
+import { discardImages, discardOrphans, removeImageKey } from './discard.js';
 
 const PAGE = 100;
 const AT_ONCE = 10;
@@ -24,6 +27,8 @@ export interface SweepDependencies {
   /** Most leftovers that one sweep removes. */
   readonly limit: number;
   readonly observer?: SweepObserver;
+  /** Absent: there is no image management service to look into. */
+  readonly images?: ImageDependencies;
   /** A machine that no worker has told of for so long is gone, and its jobs with it; 0 = never. */
   readonly machineLostSeconds: number;
 }
@@ -91,6 +96,7 @@ async function performSweep(
   if (!dryRun) await dependencies.store.admission.admit(dependencies.now());
   const examined = await sweepSessions(dependencies, perform, signal);
   const halted = await removeLeftovers(dependencies, perform, signal);
+  await removeImageOrphans(dependencies, perform, signal);
   return { examined, entries, ...(halted === undefined ? {} : { halted }) };
 }
 
@@ -191,19 +197,71 @@ async function findLostMachines({
 
 /** What a session that is over left behind; its own undo failed, or its record was completed by somebody else. */
 async function removeLeftovers(
-  { store, limit }: SweepDependencies,
+  dependencies: SweepDependencies,
   perform: Perform,
   signal: AbortSignal,
 ): Promise<string | undefined> {
+  const { store, limit, logger } = dependencies;
   const leftovers = await store.sweep.listLeftovers(limit + 1);
   for (const { jobId, name } of leftovers.slice(0, limit)) {
     signal.throwIfAborted();
-    await perform(
-      { act: 'remove', session: name, jobId, why: 'staged files of a session that is over' },
-      () => store.stagedFiles.remove(jobId),
-    );
+    const entry = { session: name, jobId, why: 'what a session that is over left' };
+    await perform({ act: 'remove', ...entry }, async () => {
+      await store.stagedFiles.remove(jobId);
+      await undoImages(dependencies, jobId, signal);
+    }).catch((error: unknown) => {
+      if (!isServiceError(error)) throw error;
+      logger.warn({ err: error, session: name, jobId }, 'leftovers could not be removed');
+    });
   }
   return leftovers.length > limit
     ? `More than ${limit} sessions that are over left something behind; the rest waits for the next sweep.`
     : undefined;
+}
+
+/** One that is packaging is not waited for here: the next sweep finds it again. */
+async function undoImages(
+  dependencies: SweepDependencies,
+  jobId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const session = await dependencies.store.sessions.get(jobId);
+  if (session === undefined) return;
+  await discardImages(dependencies, session, signal, 0);
+  await removeImageKey(dependencies, session, signal);
+}
+
+/**
+ * IMS jobs and keys that carry this deployment's id, of sessions that are over or that no record knows: what IMS made after it
+ * was given up, or before a database was restored that is older.
+ */
+async function removeImageOrphans(
+  { store, images, orchestrator, logger }: SweepDependencies,
+  perform: Perform,
+  signal: AbortSignal,
+): Promise<void> {
+  if (images === undefined) return;
+  const { client, deploymentId } = images;
+  try {
+    const names = (await client.listNames(signal)).map((name) => ({
+      name,
+      jobId: findOwner(name, deploymentId),
+    }));
+    const owners = new Set(names.flatMap(({ jobId }) => (jobId === undefined ? [] : [jobId])));
+    for (const jobId of owners) {
+      const { kind } = await orchestrator.describeSession(jobId);
+      const session = await store.sessions.get(jobId);
+      if (kind === 'running' || (session !== undefined && session.state !== 'complete')) continue;
+      const entry = { session: session?.name ?? jobId, jobId, why: 'left in the image service' };
+      await perform({ act: 'remove', ...entry }, async () => {
+        await discardOrphans(images, jobId, signal);
+        for (const { name } of names.filter((each) => each.jobId === jobId))
+          for (const key of await client.findKeys(name, signal))
+            await client.removeKey(key, signal);
+      });
+    }
+  } catch (error) {
+    if (!isServiceError(error)) throw error;
+    logger.warn({ err: error }, 'the image service could not be swept');
+  }
 }

@@ -41,6 +41,8 @@ export interface ApiDependencies {
   readonly newSuffix: () => string;
   /** Whether an operator outside runs what is created from now on; default false. */
   readonly isExternal?: boolean;
+  /** Whether there is an image management service; default false. */
+  readonly customizesImages?: boolean;
   /** Where people reach this API, without a slash at its end. */
   readonly publicUrl?: string;
   /** Where people look at Temporal. */

@@ -71,6 +71,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
     now,
     newSuffix: () => randomBytes(4).toString('hex'),
     isExternal: config.runner.kind === 'none',
+    customizesImages: config.sources.imsUrl !== undefined,
     serveJobs: jobListen === undefined,
     requireRoom: createDiskGuard({
       directory: config.dataDirectory,

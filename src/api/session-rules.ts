@@ -1,5 +1,13 @@
-import { invalid } from '../core/errors.js';
-import type { Target } from '../core/session.js';
+import { invalid, type ServiceError } from '../core/errors.js';
+import { isImageId, listImageIds } from '../core/image.js';
+import type { Target, TargetGroup } from '../core/session.js';
+
+/** Of a refusal that would be endless. */
+const MAX_NAMED = 10;
+/** IMS opens each of them in a pod of its own. */
+const MAX_IMAGES = 100;
+/** Bytes. */
+const MAX_RESULT_NAME = 250;
 
 /** Playbooks that come with the service; a session names one as `debug_<name>`. */
 const DEBUG_PLAYBOOKS = ['noop', 'facts', 'fail'];
@@ -23,7 +31,46 @@ export function checkTarget({ definition, groups = [] }: Target): void {
     const blank = members.indexOf('');
     if (blank >= 0) throw invalid(`Members must not be blank - '${member}.${blank}'`);
   });
-  if (definition === 'image') {
-    throw invalid(`Image targets are not supported by this version - 'target.definition'`);
-  }
+  if (definition === 'image') checkImageIds(groups);
+}
+
+function checkImageIds(groups: readonly TargetGroup[]): void {
+  const wrong = groups.flatMap(({ name, members }) =>
+    members.filter((member) => !isImageId(member)).map((member) => `(${name}, ${member})`),
+  );
+  if (wrong.length === 0) return;
+  const some = wrong.slice(0, MAX_NAMED).join(', ');
+  const more = wrong.length > MAX_NAMED ? ` and ${wrong.length - MAX_NAMED} more` : '';
+  throw invalid(
+    `Members of an image target must be UUIDs of images: ${some}${more} - 'target.groups'`,
+  );
+}
+
+/** Before anything starts: what the image management service could not do. */
+export function checkImages({ groups = [], imageMap = [] }: Target): void {
+  const images = listImageIds(groups).length;
+  if (images > MAX_IMAGES)
+    throw invalid(
+      `One session customizes at most ${MAX_IMAGES} images, these are ${images} - 'target.groups'`,
+    );
+  imageMap.forEach(({ resultName }, index) => {
+    const member = `target.image_map.${index}.result_name`;
+    const fault = findNameFault(resultName);
+    if (fault !== undefined) throw invalid(`The name of an image ${fault} - '${member}'`);
+  });
+}
+
+/** It becomes the name of a file, with `.sqsh` behind it. */
+function findNameFault(name: string): string | undefined {
+  if (name === '') return 'must not be empty';
+  if (name.includes('/')) return 'must not have a slash';
+  if (/\p{Cc}/u.test(name)) return 'must not have control characters';
+  if (Buffer.byteLength(name) > MAX_RESULT_NAME) return `has at most ${MAX_RESULT_NAME} bytes`;
+  return undefined;
+}
+
+export function noImageService(): ServiceError {
+  return invalid(
+    `Image targets need an image management service, and none is set up: IMS_URL - 'target.definition'`,
+  );
 }

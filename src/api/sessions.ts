@@ -4,7 +4,7 @@ import type { Session } from '../core/session.js';
 import type { Store } from '../store/store.js';
 import type { ApiDependencies } from './dependencies.js';
 import { checkPassthrough } from './passthrough.js';
-import { checkTarget, isDebugConfiguration } from './session-rules.js';
+import { checkImages, checkTarget, isDebugConfiguration, noImageService } from './session-rules.js';
 import { fromSessionCreate, type SessionBody } from './wire/session.js';
 
 export interface CreateRules {
@@ -14,7 +14,7 @@ export interface CreateRules {
 
 /** The checks come in CFS's order; the insert decides about the name once more, for those who ask at the same time. */
 export async function createSession(
-  { store, now, newSuffix, isExternal = false }: ApiDependencies,
+  { store, now, newSuffix, isExternal = false, customizesImages = false }: ApiDependencies,
   body: SessionBody,
   rules: CreateRules,
 ): Promise<Session> {
@@ -27,6 +27,11 @@ export async function createSession(
   const { defaultAnsibleConfig } = await store.options.get();
   const request = fromSessionCreate(body, defaultAnsibleConfig);
   checkTarget(request.target);
+  // Of those of an operator outside nothing is made here.
+  if (request.target.definition === 'image' && !isExternal) {
+    if (!customizesImages) throw noImageService();
+    checkImages(request.target);
+  }
   checkPassthrough(request.ansiblePassthrough ?? '');
   return store.sessions.insert({
     jobId: toJobId(request.name, newSuffix()),

@@ -5,6 +5,8 @@ import { sweep, type SweepReport } from '../activities/sweep.js';
 import { createOrchestrator } from '../clients/temporal.js';
 import { parseConfig, type Config } from '../config.js';
 import { toTaskQueue } from '../core/names.js';
+import { readMasterKey } from '../process/keys.js';
+import { createImageSource } from '../process/sources.js';
 import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
 import { quiet, runCommand } from './run.js';
@@ -54,6 +56,8 @@ async function sweepNow(
   });
   try {
     if (rebind && !dryRun) await store.sweep.rebindTemporal(await orchestrator.namespaceId());
+    const key = readMasterKey(config.masterKeyFile);
+    const images = createImageSource(config.sources, key, await store.deploymentId());
     const { sweepLimit, machineLostAfter } = await store.options.get();
     return await sweep(
       {
@@ -63,6 +67,7 @@ async function sweepNow(
         now: () => new Date().toISOString(),
         limit: sweepLimit,
         machineLostSeconds: machineLostAfter,
+        ...(images === undefined ? {} : { images }),
       },
       { dryRun },
       AbortSignal.timeout(600_000),

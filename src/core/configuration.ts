@@ -37,5 +37,4 @@ export interface PinnedLayer {
   readonly name?: string;
   readonly repository: PinnedRepository;
   readonly playbook: string;
-  readonly requireDkms: boolean;
 }

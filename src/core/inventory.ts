@@ -56,17 +56,23 @@ export function renderDynamicInventory(state: HardwareState): RenderedInventory 
 
 /** Groups as the request gives them, at the top level; equal names are merged. */
 export function renderSpecInventory(groups: readonly TargetGroup[]): RenderedInventory {
+  const { document, members } = toSpecDocument(groups);
+  return toRendered(toReadable(document), members, []);
+}
+
+/** Groups at the top level, equal names merged; and the members of each. */
+export function toSpecDocument(groups: readonly TargetGroup[]) {
   const merged = new Map<string, string[]>();
   for (const { name, members } of groups)
     merged.set(name, [...(merged.get(name) ?? []), ...members]);
-  const document = Object.fromEntries(
+  const document: Record<string, { hosts: Record<string, object> }> = Object.fromEntries(
     [...merged].sort(byName).map(([name, members]) => [name, { hosts: toHosts(members) }]),
   );
-  return toRendered(toReadable(document), [...merged.values()], []);
+  return { document, members: [...merged.values()] };
 }
 
 /** An empty document is no YAML inventory to Ansible, and `plugin` at the top level marks a plugin's configuration. */
-function toReadable(document: Readonly<Record<string, object>>): object {
+export function toReadable(document: Readonly<Record<string, object>>): object {
   const { all, ...children } = document;
   if (Object.keys(document).length > 0 && !('plugin' in children)) return document;
   return { all: { ...all, children } };
@@ -94,7 +100,7 @@ function toHosts(members: readonly string[]): Record<string, object> {
   return Object.fromEntries([...members].sort().map((member) => [member, {}]));
 }
 
-function toRendered(
+export function toRendered(
   document: object,
   members: readonly (readonly string[])[],
   warnings: readonly string[],

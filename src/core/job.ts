@@ -4,6 +4,8 @@ import type { TargetDefinition } from './session.js';
 /** One command of a job, with its own log and exit code. Exactly what `job/` reads, in snake_case, from `job.json`. */
 export type Phase = ClonePhase | CloneHostsPhase | InventoryPhase | AnsiblePhase;
 export type PhaseKind = Phase['kind'];
+/** `teardown` is the worker's own, after the job: an image session's only. */
+export type SessionPhaseKind = PhaseKind | 'teardown';
 
 interface PhaseBase {
   /** `git-clone-0`, `git-clone-hosts`, `inventory`, `ansible-0`; unique in the job, safe as a file name. */

@@ -1,11 +1,17 @@
-import { EXIT, isSuccess, type HostResult, type PhaseKind, type PhaseResult } from './job.js';
+import {
+  EXIT,
+  isSuccess,
+  type HostResult,
+  type PhaseResult,
+  type SessionPhaseKind,
+} from './job.js';
 import type { Outcome } from './session.js';
 import type { Reason } from './errors.js';
 
 /** How one phase of a session ended, with what is known beside its exit code. */
 export interface PhaseEnd {
   readonly name: string;
-  readonly kind: PhaseKind | 'teardown';
+  readonly kind: SessionPhaseKind;
   /** For messages: the repository or playbook. */
   readonly subject: string;
   readonly result: PhaseResult;

@@ -1,10 +1,18 @@
 import type { PinnedLayer } from './configuration.js';
 import { ServiceError } from './errors.js';
+import { listImageIds } from './image.js';
 import type { AnsiblePhase, Job, Phase } from './job.js';
+import type { PhaseOutline } from './progress.js';
 import type { Session, Snapshot } from './session.js';
 
 /** Characters; Temporal takes 400 bytes, and a character has at most three. */
 const MAX_TITLE = 130;
+
+const TEARDOWN: PhaseOutline = {
+  name: 'teardown',
+  kind: 'teardown',
+  title: 'teardown: image',
+};
 
 /**
  * The layers that a limit names: a comma list of exact names or zero-based indexes, in the configuration's order. A name
@@ -65,6 +73,17 @@ export function planJob(session: Session, snapshot: Snapshot): Job {
     reportWaitSeconds: limits.reportWaitSeconds,
     podPendingSeconds: limits.podPendingSeconds,
   };
+}
+
+/** Every phase of the session in order: the job's, and of an image session the worker's own after it. */
+export function listPhases(session: Session, snapshot: Snapshot): readonly PhaseOutline[] {
+  const { phases } = planJob(session, snapshot);
+  const outline = phases.map((phase) => ({
+    name: phase.name,
+    kind: phase.kind,
+    title: toPhaseTitle(phase),
+  }));
+  return session.request.target.definition === 'image' ? [...outline, TEARDOWN] : outline;
 }
 
 /** What the Web UI and the table of phases show for a phase: `ansible-1: site.yml`. */
@@ -165,5 +184,5 @@ function planPlaybooks(session: Session, snapshot: Snapshot): readonly AnsiblePh
 function toAnsibleLimit({ request }: Session): string {
   const limit = request.ansibleLimit ?? '';
   if (limit !== '' || request.target.definition !== 'image') return limit;
-  return [...new Set((request.target.groups ?? []).flatMap(({ members }) => members))].join(',');
+  return listImageIds(request.target.groups ?? []).join(',');
 }

@@ -1,9 +1,9 @@
-import { isSuccess, type PhaseKind, type PhaseResult } from './job.js';
+import { isSuccess, type PhaseResult, type SessionPhaseKind } from './job.js';
 
 /** What the workflow shows of a session while it runs. */
 export interface PhaseOutline {
   readonly name: string;
-  readonly kind: PhaseKind;
+  readonly kind: SessionPhaseKind;
   /** `ansible-1: site.yml` */
   readonly title: string;
 }

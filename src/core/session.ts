@@ -103,6 +103,8 @@ export interface Snapshot {
   /** Those that `configurationLimit` selects, in the configuration's order. */
   readonly layers: readonly PinnedLayer[];
   readonly additionalInventory?: PinnedRepository;
+  /** What IMS is asked for: by any layer of the whole configuration. Absent: by none. */
+  readonly requireDkms?: boolean;
   /** A built-in debug playbook instead of layers, by name: `noop`, `facts`, `fail`. */
   readonly debugPlaybook?: string;
   readonly options: Pick<Options, 'debugWaitTime' | 'defaultPlaybook'>;

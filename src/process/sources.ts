@@ -1,11 +1,17 @@
 import { createGitClient } from '../clients/git.js';
 import { createHsmClient } from '../clients/hsm.js';
+import { createImageShell } from '../clients/image-shell.js';
+import { createImsClient } from '../clients/ims.js';
 import type { GitClient, HardwareClient } from '../clients/interfaces.js';
 import { createInventoryFile } from '../clients/inventory-file.js';
+import type { ImageDependencies } from '../activities/dependencies.js';
 import type { SourceConfig } from '../config.js';
+import { toImageKey } from './image-key.js';
 
 /** The service itself ends a request after as long. */
 const HSM_TIMEOUT_SECONDS = 60;
+/** It does one thing at a time, and copies large objects in between. */
+const IMS_TIMEOUT_SECONDS = 60;
 
 export function createHardwareSource(sources: SourceConfig): HardwareClient {
   const { inventoryFile, hsmUrl, hsmTokenFile, hsmCaFile } = sources;
@@ -16,6 +22,26 @@ export function createHardwareSource(sources: SourceConfig): HardwareClient {
     ...(hsmTokenFile === undefined ? {} : { tokenFile: hsmTokenFile }),
     ...(hsmCaFile === undefined ? {} : { caFile: hsmCaFile }),
   });
+}
+
+/** Undefined where no image management service is named. */
+export function createImageSource(
+  { imsUrl, imsTokenFile, imsCaFile }: SourceConfig,
+  masterKey: Uint8Array,
+  deploymentId: string,
+): ImageDependencies | undefined {
+  if (imsUrl === undefined) return undefined;
+  return {
+    client: createImsClient({
+      url: imsUrl,
+      timeoutSeconds: IMS_TIMEOUT_SECONDS,
+      ...(imsTokenFile === undefined ? {} : { tokenFile: imsTokenFile }),
+      ...(imsCaFile === undefined ? {} : { caFile: imsCaFile }),
+    }),
+    shell: createImageShell(),
+    toKey: (jobId) => toImageKey(masterKey, jobId),
+    deploymentId,
+  };
 }
 
 export function createGitSource(sources: SourceConfig): GitClient {

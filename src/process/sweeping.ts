@@ -1,4 +1,5 @@
 import { Worker, type WorkerOptions } from '@temporalio/worker';
+import type { ImageDependencies } from '../activities/dependencies.js';
 import { createRetentionActivities } from '../activities/retention.js';
 import type { SweepObserver } from '../activities/sweep.js';
 import { createSweepActivities } from '../activities/sweep-activities.js';
@@ -13,6 +14,8 @@ export interface SweepingOptions {
   readonly logger: Logger;
   readonly intervalSeconds: number;
   readonly observer: SweepObserver;
+  /** Absent: there is no image management service. */
+  readonly images?: ImageDependencies;
   /** Of the worker that sweeps. */
   readonly worker: Partial<WorkerOptions>;
 }
@@ -29,6 +32,7 @@ export async function startSweeping({
   logger,
   intervalSeconds,
   observer,
+  images,
   worker: options,
 }: SweepingOptions) {
   const deploymentId = await store.deploymentId();
@@ -49,7 +53,10 @@ export async function startSweeping({
     taskQueue: id,
     maxConcurrentActivityTaskExecutions: 2,
     activities: {
-      ...createSweepActivities({ store, orchestrator, logger, now, observer }),
+      ...createSweepActivities({
+        ...{ store, orchestrator, logger, now, observer },
+        ...(images === undefined ? {} : { images }),
+      }),
       ...createRetentionActivities({ store, logger, now }),
     },
   });

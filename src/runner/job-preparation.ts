@@ -45,7 +45,7 @@ export async function buildJobDirectory(
     await writePrivate(draft.incarnation, incarnation);
     await writePrivate(draft.job, renderJobFile(launch.job, options));
     await writeStagedFiles(draft, launch);
-    await writeSecrets(draft, options.secrets, launch.token);
+    await writeSecrets(draft, options.secrets, launch);
     await writeAnsibleConfig(draft, options, launch.ansibleConfig ?? DEFAULT_ANSIBLE_CONFIG);
     await rename(draft.directory, target.directory);
     return incarnation;
@@ -64,7 +64,7 @@ async function writeStagedFiles({ files }: JobPaths, launch: Launch): Promise<vo
 async function writeSecrets(
   { secrets, workspace }: JobPaths,
   sources: SecretFiles,
-  token: string,
+  { token, imageKey }: Launch,
 ): Promise<void> {
   const ssh = join(workspace, 'ssh');
   await makeDirectory(ssh);
@@ -72,6 +72,10 @@ async function writeSecrets(
   await copySecret(sources.sshPrivateKeyFile, join(ssh, 'id_ecdsa'));
   await copySecret(sources.sshPublicKeyFile, join(ssh, 'id_ecdsa.pub'));
   await copySecret(sources.sshCertificateFile, join(ssh, 'id_ecdsa-cert.pub'));
+  if (imageKey !== undefined) {
+    await writePrivate(join(ssh, 'id_image'), imageKey.privateKey);
+    await writePrivate(join(ssh, 'id_image.pub'), `${imageKey.publicKey}\n`);
+  }
   await copySecret(sources.gitCredentialsFile, join(secrets, 'git-credentials'));
   await copySecret(sources.gitCaFile, join(secrets, 'git-ca.crt'));
   await copySecret(sources.gitSshKeyFile, join(secrets, 'git-ssh-key'));

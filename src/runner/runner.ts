@@ -1,3 +1,4 @@
+import type { ImageKey } from '../core/image.js';
 import type { Job, PhaseResult } from '../core/job.js';
 
 /** What would run: the Kubernetes Job's uid, or a random name written into the job's directory. */
@@ -22,6 +23,8 @@ export interface Launch {
   readonly ansibleConfig?: string;
   /** The bearer token by which the job delivers to the API. */
   readonly token: string;
+  /** Opens the images of an image session: `ssh/id_image` in the workspace. */
+  readonly imageKey?: ImageKey;
 }
 
 /** Executes jobs. Every method may be repeated, and may be called by another process than the one that launched. */

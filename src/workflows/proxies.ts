@@ -27,6 +27,14 @@ export const prepare = proxyActivities<Activities>({
   retry,
 });
 
+/** The waits for IMS: as long as its options say, and then some. A cancel reaches them like the steps above. */
+export const wait = proxyActivities<Activities>({
+  startToCloseTimeout: '3650d',
+  heartbeatTimeout: '6s',
+  cancellationType: 'WAIT_CANCELLATION_COMPLETED',
+  retry,
+});
+
 /** Acts on the job: repeated until done, because nobody else would. Without beats, a worker's death would cost five minutes. */
 export const act = proxyActivities<Activities>({
   startToCloseTimeout: '5m',

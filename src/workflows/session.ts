@@ -8,7 +8,7 @@ import {
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import { isSuccess, type PhaseKind } from '../core/job.js';
+import { isSuccess, type SessionPhaseKind } from '../core/job.js';
 import { endPhase, renderProgress, startPhase, type Progress } from '../core/progress.js';
 import type { Outcome } from '../core/session.js';
 import { toStepFailure, type StepFailure } from '../core/step-failure.js';
@@ -22,7 +22,7 @@ import {
   type SessionInput,
   type SessionResult,
 } from './messages.js';
-import { act, compensate, observe, prepare, record } from './proxies.js';
+import { act, compensate, observe, prepare, record, wait } from './proxies.js';
 
 /** Undoes one thing; registered before the thing is done. */
 interface Undo {
@@ -46,7 +46,11 @@ const activityOf = {
   'git-clone-hosts': 'gitCloneHosts',
   inventory: 'inventory',
   ansible: 'ansible',
-} as const satisfies Record<PhaseKind, keyof typeof observe>;
+  teardown: 'teardown',
+} as const satisfies Record<SessionPhaseKind, keyof typeof observe>;
+
+/** Images that are waited for at once. */
+const MAX_IMAGES = 10;
 
 /** One session from its claim to its outcome. The job runs by itself; this watches it, and survives with it. */
 export async function SessionWorkflow({ jobId }: SessionInput): Promise<SessionResult> {
@@ -90,11 +94,16 @@ export async function SessionWorkflow({ jobId }: SessionInput): Promise<SessionR
 async function runSession(run: Run): Promise<void> {
   const { jobId, claim, cancellation, undo } = run;
   undo.unshift({ what: 'staged files', run: () => compensate.removeStagedFiles({ jobId }) });
+  if (claim.customizesImages === true) {
+    undo.unshift({ what: 'IMS key', run: () => compensate.removeImageKey({ jobId }) });
+    undo.unshift({ what: 'IMS jobs', run: () => compensate.discardImages({ jobId }) });
+  }
   if (claim.kind === 'stop' && !claim.launched) return;
   if (claim.kind === 'go') {
     if (claim.queue !== undefined) await waitForPlace(run, claim.queue);
     const plan = await cancellation.scope.run(() => prepare.resolveConfiguration({ jobId }));
     run.show(() => plan.phases);
+    if (claim.customizesImages === true && !(await openImages(run))) return;
     await cancellation.scope.run(() => prepare.stageInventory({ jobId }));
   }
   await CancellationScope.nonCancellable(async () => {
@@ -112,6 +121,32 @@ async function runSession(run: Run): Promise<void> {
       if (!(await launch).launched) return;
     }
     await observeJob(run);
+  });
+}
+
+/** False: the session is not wanted any more. */
+async function openImages({ jobId, cancellation }: Run): Promise<boolean> {
+  const { staged, imageIds } = await cancellation.scope.run(() => wait.stageImages({ jobId }));
+  if (!staged) return false;
+  for (let first = 0; first < imageIds.length; first += MAX_IMAGES) {
+    const some = imageIds.slice(first, first + MAX_IMAGES);
+    await cancellation.scope.run(() => awaitImages(jobId, some));
+  }
+  return true;
+}
+
+/** The first that fails ends the others, and they have ended before anything is undone. */
+async function awaitImages(jobId: string, imageIds: readonly string[]): Promise<void> {
+  const scope = new CancellationScope();
+  await scope.run(async () => {
+    const waits = imageIds.map((imageId) =>
+      wait.awaitImage.executeWithOptions({ summary: imageId }, [{ jobId, imageId }]),
+    );
+    await Promise.all(waits).catch(async (error: unknown) => {
+      scope.cancel();
+      await Promise.allSettled(waits);
+      throw error;
+    });
   });
 }
 
@@ -142,7 +177,8 @@ async function observePhases(run: Run): Promise<void> {
     showState(run.claim, 'running', name);
     run.show((progress) => startPhase(progress, name, Date.now()));
     const end = await observe[activityOf[kind]].executeWithOptions(
-      { ...onQueue(run.claim.machineQueue), summary: title },
+      // What is not the job's any worker can do.
+      { ...onQueue(kind === 'teardown' ? undefined : run.claim.machineQueue), summary: title },
       [{ jobId: run.jobId, phase: name }],
     );
     run.show((progress) => endPhase(progress, name, end, Date.now()));

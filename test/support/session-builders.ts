@@ -46,7 +46,6 @@ export function aLayer(layer: Partial<PinnedLayer> = {}): PinnedLayer {
     index,
     repository: aRepository(`layer${index}`),
     playbook: 'site.yml',
-    requireDkms: false,
     ...layer,
   };
 }

@@ -57,17 +57,22 @@ export class SessionScript {
         { name: 'ansible-0', kind: 'ansible' as const, title: 'ansible-0: site.yml' },
       ],
     })),
+    stageImages: this.log('stageImages', () => ({ staged: true, imageIds: ['i', 'j'] })),
+    awaitImage: this.log('awaitImage', () => undefined),
     stageInventory: this.log('stageInventory', () => undefined),
     launchJob: this.log('launchJob', () => ({ launched: true })),
     gitClone: this.log('gitClone', () => success),
     gitCloneHosts: this.log('gitCloneHosts', () => success),
     inventory: this.log('inventory', () => success),
     ansible: this.log('ansible', () => success),
+    teardown: this.log('teardown', () => success),
     noteCancel: this.log('noteCancel', (input: CancelInput) => {
       this.cancels.push(input);
       this.outcome = { succeeded: 'false', reason: 'CANCELLED', message: 'Cancelled' };
     }),
     stopJob: this.log('stopJob', () => this.stopped?.()),
+    discardImages: this.log('discardImages', () => undefined),
+    removeImageKey: this.log('removeImageKey', () => undefined),
     removeStagedFiles: this.log('removeStagedFiles', () => undefined),
     recordOutcome: this.log('recordOutcome', (input: OutcomeInput) => {
       this.outcomes.push(input);

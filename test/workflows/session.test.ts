@@ -193,6 +193,89 @@ describe('SessionWorkflow', () => {
     await saveHistory(handle, 'lost-job');
   });
 
+  describe('of images', () => {
+    const claim = (script: SessionScript, more: object = {}) => ({
+      claimSession: script.log('claimSession', () => ({
+        ...{ kind: 'go' as const, launched: false, sessionName: 'a', configurationName: 'c' },
+        ...{ customizesImages: true as const, ...more },
+      })),
+      resolveConfiguration: script.log('resolveConfiguration', () => ({
+        phases: [
+          { name: 'inventory', kind: 'inventory' as const, title: 'inventory: image' },
+          { name: 'ansible-0', kind: 'ansible' as const, title: 'ansible-0: site.yml' },
+          { name: 'teardown', kind: 'teardown' as const, title: 'teardown: image' },
+        ],
+      })),
+    });
+    const UNDO_IMAGES = ['discardImages', 'removeImageKey', 'removeStagedFiles', 'recordOutcome'];
+
+    test('opens them, waits for each, has them packaged, and undoes in reverse order', async () => {
+      const session = aSession(claim);
+      const { result, handle } = await runSession(temporal, session);
+      expect(result).toEqual({ outcome: 'succeeded' });
+      expect(session.calls).toEqual([
+        ...['claimSession', 'resolveConfiguration', 'stageImages', 'awaitImage', 'awaitImage'],
+        ...['stageInventory', 'launchJob', 'inventory', 'ansible', 'teardown'],
+        ...['stopJob', ...UNDO_IMAGES],
+      ]);
+      await saveHistory(handle, 'images');
+    });
+
+    test('end without packaging where a layer fails', async () => {
+      const session = aSession((script) => ({
+        ...claim(script),
+        ansible: script.log('ansible', () => {
+          script.outcome = { succeeded: 'false', reason: 'TASK_FAILED', message: 'no' };
+          return { result: exited(2), hosts: noHosts };
+        }),
+      }));
+      const { error, handle } = await runSession(temporal, session);
+      expect(error).toMatchObject({ cause: { type: 'TASK_FAILED' } });
+      expect(session.calls).not.toContain('teardown');
+      expect(session.calls.slice(-5)).toEqual(['stopJob', ...UNDO_IMAGES]);
+      await saveHistory(handle, 'images-failed');
+    });
+
+    test('end the other waits before anything is undone where one image cannot be had', async () => {
+      const session = aSession((script) => ({
+        ...claim(script),
+        awaitImage: async ({ imageId }) => {
+          script.calls.push('awaitImage');
+          if (imageId === 'i')
+            throw new ServiceError('rejected', 'no image', { reason: 'IMAGE_PREPARE' });
+          await beating(Context.current().cancelled).finally(() => script.calls.push('ended'));
+        },
+      }));
+      const { handle } = await runSession(temporal, session);
+      expect(session.outcomes).toMatchObject([{ failure: { reason: 'IMAGE_PREPARE' } }]);
+      expect(session.calls.slice(-5)).toEqual(['ended', ...UNDO_IMAGES]);
+      await saveHistory(handle, 'images-not-there');
+    });
+
+    test('end while an image is waited for, where they are cancelled', async () => {
+      const session = aSession((script) => ({
+        ...claim(script),
+        awaitImage: async () => {
+          script.calls.push('awaitImage');
+          await beating(Context.current().cancelled).finally(() => script.calls.push('ended'));
+        },
+      }));
+      const { result, handle } = await runSession(temporal, session, async (running) => {
+        await until(session, 'awaitImage');
+        await running.signal(cancelSignal, {});
+      });
+      expect(result).toMatchObject({ outcome: 'cancelled' });
+      expect(session.calls.slice(-5)).toEqual(['ended', ...UNDO_IMAGES]);
+      await saveHistory(handle, 'images-cancelled');
+    });
+
+    test('undo what an earlier run left, where they are not wanted any more', async () => {
+      const session = aSession((script) => claim(script, { kind: 'stop' }));
+      await runSession(temporal, session);
+      expect(session.calls).toEqual(['claimSession', ...UNDO_IMAGES]);
+    });
+  });
+
   test('waits for its place without a slot, and goes on when it is told', async () => {
     const session = aSession((script) => ({
       claimSession: script.log('claimSession', () => ({

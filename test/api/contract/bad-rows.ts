@@ -6,6 +6,17 @@ const BAD = 'Bad Request';
 const session = { name: 'a', configuration_name: 'debug_noop' };
 const layer = { clone_url: 'https://git.example.com/a.git', playbook: 'site.yml' };
 const group = { name: 'g', members: ['x1'] };
+const image = '5c1a4a0e-4a6b-4c8e-9d5e-2f6f1f3f8f0a';
+const images = { name: 'i', members: [image] };
+const tooMany = {
+  name: 'i',
+  members: Array.from({ length: 101 }, (_, index) => index.toString(16).padStart(32, '0')),
+};
+const named = (name: string) => ({
+  definition: 'image',
+  groups: [images],
+  image_map: [{ source_id: image, result_name: name }],
+});
 
 /** Method, path, body, title, what the detail holds. */
 type Row = readonly [string, string, unknown, string, string];
@@ -57,7 +68,13 @@ const sessionRows = (
       { ...session, target: { definition: 'spec', groups: [group, { name: 'h', members: [''] }] } },
       'target.groups.1.members.0',
     ],
-    [{ ...session, target: { definition: 'image', groups: [group] } }, 'target.definition'],
+    [{ ...session, target: { definition: 'image' } }, 'target.groups'],
+    [{ ...session, target: { definition: 'image', groups: [group, images] } }, '(g, x1)'],
+    [{ ...session, target: { definition: 'image', groups: [tooMany] } }, 'at most 100 images'],
+    [{ ...session, target: named('') }, 'target.image_map.0.result_name'],
+    [{ ...session, target: named('a/b') }, 'target.image_map.0.result_name'],
+    [{ ...session, target: named('a\n') }, 'target.image_map.0.result_name'],
+    [{ ...session, target: named('é'.repeat(126)) }, 'has at most 250 bytes'],
     [{ ...session, target: { image_map: [{ source_id: 'a' }] } }, 'target.image_map.0.result_name'],
     [[], 'expected object'],
     ['{"name": ', 'JSON'],

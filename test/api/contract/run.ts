@@ -17,7 +17,8 @@ export function runContracts(
       beforeAll(async () => {
         repository = createRepository({ files: { 'site.yml': '[]\n' } });
         database = await open();
-        site = { ...(await openHttpService({ store: database.store })), repository };
+        const service = await openHttpService({ store: database.store, customizesImages: true });
+        site = { ...service, repository };
       }, 60_000);
       afterAll(async () => {
         repository.remove();

@@ -1,0 +1,162 @@
+import { isServiceError, ServiceError } from '../core/errors.js';
+import { toContainerName, type ImageJob } from '../core/image.js';
+import type { Session } from '../core/session.js';
+import type { Store } from '../store/store.js';
+import type { ActivityDependencies, ImageDependencies } from './dependencies.js';
+import { getSession } from './dependencies.js';
+import { withHeartbeat } from './heartbeat.js';
+import { IMAGE_RESOURCES, removeKeys, requireImages, waitForImage } from './images.js';
+import type { Activities } from './interface.js';
+import { openPhaseLog, type PhaseLog } from './phase-log.js';
+
+/** Less than the start-to-close of an undo; the next attempt goes on waiting. */
+const PACKAGING_MS = 240_000;
+const TELLING_MS = 15_000;
+/** IMS looks for what it is told every five seconds: what waits for longer was not told. */
+const DECIDING_MS = 30_000;
+
+export function createDiscardActivities(
+  dependencies: ActivityDependencies,
+): Pick<Activities, 'discardImages' | 'removeImageKey'> {
+  const { store, now } = dependencies;
+  return {
+    discardImages: ({ jobId }) =>
+      withHeartbeat(async (signal) => {
+        const session = await getSession(store, jobId);
+        const startedAt = now();
+        if (!(await discardImages(dependencies, session, signal))) return;
+        // After a failure; a teardown that has a result keeps it.
+        const result = { kind: 'exited', exitCode: 0, startedAt, endedAt: now() } as const;
+        await store.phases.seal(jobId, 'teardown', result, now());
+      }),
+    removeImageKey: ({ jobId }) =>
+      withHeartbeat(async (signal) => {
+        await removeImageKey(dependencies, await getSession(store, jobId), signal);
+      }),
+  };
+}
+
+type Means = Pick<ActivityDependencies, 'store' | 'images'>;
+
+/** What is left in IMS of a session that is over, or about to be. Not there counts as done. False: there was nothing. */
+export async function discardImages(
+  dependencies: Means,
+  session: Session,
+  signal: AbortSignal,
+  patienceMs = PACKAGING_MS,
+): Promise<boolean> {
+  const { store } = dependencies;
+  const { jobId } = session;
+  const kinds: readonly string[] = [IMAGE_RESOURCES.container, IMAGE_RESOURCES.job];
+  const noted = (await store.resources.list(jobId)).filter(({ kind }) => kinds.includes(kind));
+  if (noted.length === 0) return false;
+  const images = requireImages(dependencies);
+  const log = openOpenLog(store, jobId, signal);
+  const kept = new Set((await getSession(store, jobId)).artifacts.map(({ resultId }) => resultId));
+  const container = toContainerName(jobId, images.deploymentId);
+  for (const job of await images.client.findJobs(container, signal))
+    await discardJob({ ...images, session, log, signal, patienceMs }, job, kept);
+  for (const { kind, key } of noted) await store.resources.remove(jobId, kind, key);
+  return true;
+}
+
+/** For the sweep: what carries this job's name, whether or not a record knows of it. An image that is whole is left. */
+export async function discardOrphans(
+  { client, deploymentId }: Pick<ImageDependencies, 'client' | 'deploymentId'>,
+  jobId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const { id, status } of await client.findJobs(toContainerName(jobId, deploymentId), signal))
+    if (status !== 'packaging_artifacts') await client.removeJob(id, signal);
+}
+
+export async function removeImageKey(
+  dependencies: Means,
+  session: Session,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store } = dependencies;
+  const { jobId } = session;
+  const keys = (await store.resources.list(jobId)).filter(
+    ({ kind }) => kind === IMAGE_RESOURCES.key,
+  );
+  if (keys.length === 0) return;
+  await removeKeys({ ...requireImages(dependencies), signal }, session);
+  for (const { kind, key } of keys) await store.resources.remove(jobId, kind, key);
+}
+
+interface Discard extends ImageDependencies {
+  readonly session: Session;
+  readonly log: Pick<PhaseLog, 'write'>;
+  readonly signal: AbortSignal;
+  /** How long one that is packaging is waited for. */
+  readonly patienceMs: number;
+}
+
+/** IMS cleans up only what it ended itself: one that is packaging must come to its end before it may be removed. */
+async function discardJob(work: Discard, job: ImageJob, kept: ReadonlySet<string>): Promise<void> {
+  const { client, log, signal } = work;
+  const mayPackage = work.session.teardownAt !== undefined || job.status === 'packaging_artifacts';
+  const ended = mayPackage && job.resultId === undefined ? await awaitEnd(work, job) : job;
+  if (ended?.status === 'waiting_on_user') await tellFailed(work, ended);
+  const result = ended?.resultId;
+  if (result !== undefined && !kept.has(result)) {
+    await client.removeImage(result, signal);
+    await log.write(`Image ${job.imageId}: ${result}, which came too late, is removed.`);
+  }
+  await client.removeJob(job.id, signal);
+  if (result === undefined)
+    await log.write(`Image ${job.imageId}: IMS job ${job.id} is removed, nothing was made.`);
+}
+
+/** Where packaging may have been asked for: told to fail, and waited for until IMS has decided. */
+async function awaitEnd(work: Discard, job: ImageJob): Promise<ImageJob | undefined> {
+  const { client, log, deploymentId, session, signal, patienceMs } = work;
+  const container = toContainerName(session.jobId, deploymentId);
+  if (job.status === 'waiting_on_user') await tellFailed(work, job);
+  const began = Date.now();
+  const hasPassed = (ms: number) => Date.now() - began >= ms;
+  return waitForImage<ImageJob | undefined>(
+    async () => {
+      const now = await client.getJob({ id: job.id, container }, signal);
+      // The image is whole when it is named, a moment before the job is done.
+      if (now?.resultId !== undefined) return { value: now };
+      if (now === undefined || now.status === 'error' || now.status === 'success')
+        return { value: now };
+      if (now.status !== 'packaging_artifacts' && hasPassed(Math.min(DECIDING_MS, patienceMs)))
+        return { value: now };
+      if (hasPassed(patienceMs))
+        throw new ServiceError('unavailable', `IMS job ${job.id} is still ${now.status}.`);
+      return {
+        waiting: `Image ${job.imageId}: IMS job ${job.id} is ${now.status}; waiting for its end.`,
+      };
+    },
+    { log: { ...log, whileWaiting: (_, act) => act() }, signal },
+  );
+}
+
+/** Where it is reached, so that IMS ends it in its own way; removed it is anyhow. */
+async function tellFailed({ shell, log, session, toKey, signal }: Discard, job: ImageJob) {
+  const { address, imageId } = job;
+  if (address === undefined) return;
+  const soon = AbortSignal.any([signal, AbortSignal.timeout(TELLING_MS)]);
+  try {
+    await shell.run(address, toKey(session.jobId).privateKey, 'touch /tmp/failed', soon);
+    await log.write(`Image ${imageId}: told to discard.`);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!soon.aborted && !isServiceError(error)) throw error;
+    await log.write(`Image ${imageId}: could not be told to discard.`);
+  }
+}
+
+/** The log of teardown as long as it is open: what comes after its end is told nowhere else. */
+function openOpenLog(store: Store, jobId: string, signal: AbortSignal): Pick<PhaseLog, 'write'> {
+  const log = openPhaseLog(store, jobId, 'teardown', signal);
+  return {
+    write: (line) =>
+      log.write(line).catch((error: unknown) => {
+        if (!isServiceError(error) || !['gone', 'missing'].includes(error.fault)) throw error;
+      }),
+  };
+}

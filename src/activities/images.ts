@@ -1,0 +1,278 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { isServiceError, ServiceError } from '../core/errors.js';
+import {
+  listImageIds,
+  toContainerName,
+  toImageId,
+  toKeyName,
+  toResultName,
+  type Image,
+  type ImageJob,
+} from '../core/image.js';
+import type { Session } from '../core/session.js';
+import type { Store } from '../store/store.js';
+import { isRetryable } from './failure.js';
+import { getSession, type ActivityDependencies, type ImageDependencies } from './dependencies.js';
+import { withHeartbeat } from './heartbeat.js';
+import type { Activities } from './interface.js';
+import { openPhaseLog, type PhaseLog } from './phase-log.js';
+import { readWithin, type SourceLimit } from './source-limit.js';
+
+/** Kinds of `resources`: the key's name; the container's name; `<image id>/<IMS job id>` of each. */
+export const IMAGE_RESOURCES = {
+  key: 'ims-key',
+  container: 'ims-container',
+  job: 'ims-job',
+} as const;
+
+/** IMS works on one request at a time. */
+const AT_ONCE = 4;
+const TELL_MS = 30_000;
+const FIRST_PAUSE_MS = 200;
+const MAX_PAUSE_MS = 5000;
+
+export function createImageActivities(
+  dependencies: ActivityDependencies,
+): Pick<Activities, 'stageImages' | 'awaitImage'> {
+  const { store } = dependencies;
+  return {
+    stageImages: ({ jobId }) =>
+      withHeartbeat(async (_, beat) => {
+        const session = await getSession(store, jobId);
+        const imageIds = listImageIds(session.request.target.groups ?? []);
+        // From here on something of it exists outside the database.
+        if (!(await store.sessions.markRunning(jobId))) return { staged: false, imageIds };
+        const log = openPhaseLog(store, jobId, 'inventory', beat.signal);
+        await noteUnused(session, imageIds, log);
+        const images = requireImages(dependencies);
+        await readWithin(
+          toPrepareLimit(session, 'The images', () => images.client.source),
+          beat,
+          (signal) => stageImages({ ...images, store, log, session, signal }, imageIds),
+        );
+        return { staged: true, imageIds };
+      }),
+
+    awaitImage: ({ jobId, imageId }) =>
+      withHeartbeat(async (_, beat) => {
+        const images = requireImages(dependencies);
+        const session = await getSession(store, jobId);
+        const log = openPhaseLog(store, jobId, 'inventory', beat.signal);
+        const known = { status: 'no answer yet' };
+        const limit = toPrepareLimit(session, `Image ${imageId}`, () => known.status);
+        await readWithin(limit, beat, (signal) =>
+          awaitImage({ ...images, store, log, session, signal }, imageId, known),
+        );
+      }),
+  };
+}
+
+export function requireImages({ images }: Pick<ActivityDependencies, 'images'>): ImageDependencies {
+  if (images !== undefined) return images;
+  throw new ServiceError(
+    'rejected',
+    'There is no image management service for this worker: set IMS_URL.',
+    { reason: 'IMAGE_PREPARE' },
+  );
+}
+
+/** The job of each image that was staged, by image id: this one was opened to Ansible, and no other of that image. */
+export async function readImageJobs(
+  store: Store,
+  jobId: string,
+): Promise<ReadonlyMap<string, string>> {
+  const resources = await store.resources.list(jobId);
+  const jobs = resources.filter(({ kind }) => kind === IMAGE_RESOURCES.job);
+  return new Map(
+    jobs.map(({ key }) => {
+      const [imageId = '', imsJob = ''] = key.split('/');
+      return [imageId, imsJob];
+    }),
+  );
+}
+
+/**
+ * Asks until there is an answer, often at first: IMS has no event for it. The log tells each change of what is waited for,
+ * and every 30 s that it is still so. A service that is away is waited for as well.
+ */
+export async function waitForImage<T>(
+  ask: () => Promise<{ readonly value: T } | { readonly waiting: string }>,
+  { log, signal, tell }: WaitOptions,
+): Promise<T> {
+  let told = { text: '', at: 0 };
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 1.5, MAX_PAUSE_MS)) {
+    const answer = await ask().catch((error: unknown) => {
+      signal.throwIfAborted();
+      if (!isServiceError(error) || !isRetryable[error.fault] || error.reason === undefined)
+        throw error;
+      return { waiting: error.message };
+    });
+    if ('value' in answer) return answer.value;
+    const { waiting } = answer;
+    tell?.(waiting);
+    if (waiting !== told.text || Date.now() - told.at >= TELL_MS) {
+      told = { text: waiting, at: Date.now() };
+      await log?.write(waiting);
+    }
+    await pause(pauseMs, undefined, { signal });
+  }
+}
+
+export interface WaitOptions {
+  readonly log?: PhaseLog;
+  readonly signal: AbortSignal;
+  readonly tell?: (text: string) => void;
+}
+
+export interface ImageWork extends ImageDependencies {
+  readonly store: Store;
+  readonly log: PhaseLog;
+  readonly session: Session;
+  readonly signal: AbortSignal;
+}
+
+async function noteUnused(
+  { request: { target } }: Session,
+  imageIds: readonly string[],
+  log: PhaseLog,
+): Promise<void> {
+  for (const { sourceId } of target.imageMap ?? [])
+    if (!imageIds.includes(toImageId(sourceId)))
+      await log.write(
+        `WARNING: image_map names ${sourceId}, which is in no group; it is not used.`,
+      );
+}
+
+/** What is made is noted before; a repeat finds it. The key's record is not needed any more once the jobs are there. */
+async function stageImages(work: ImageWork, imageIds: readonly string[]): Promise<void> {
+  const { client, store, session, log, deploymentId, signal } = work;
+  const { jobId, name } = session;
+  const staged = await readImageJobs(store, jobId);
+  const missing = imageIds.filter((id) => !staged.has(id));
+  if (missing.length > 0) {
+    const images = await atMost(AT_ONCE, missing, (id) => findImage(work, id));
+    const keyName = toKeyName(name, jobId, deploymentId);
+    await store.resources.note(jobId, IMAGE_RESOURCES.key, keyName);
+    const { publicKey } = work.toKey(jobId);
+    const keyId = await client.ensureKey({ name: keyName, publicKey }, signal);
+    const container = toContainerName(jobId, deploymentId);
+    await store.resources.note(jobId, IMAGE_RESOURCES.container, container);
+    const jobs = await atMost(AT_ONCE, images, async (image) => {
+      const { job, resultName } = await openImage(work, image, keyId);
+      await store.resources.note(jobId, IMAGE_RESOURCES.job, `${image.id}/${job.id}`);
+      await log.write(`Image ${image.id} (${image.name}): IMS job ${job.id} makes ${resultName}.`);
+      return job;
+    });
+    const first = jobs.find(({ imageId }) => imageId === imageIds[0]) ?? jobs[0];
+    if (first !== undefined) await store.sessions.recordImsJob(jobId, first.id);
+  }
+  await removeKeys(work, session);
+}
+
+/** The record of the key; jobs that have it keep it. */
+export async function removeKeys(
+  { client, deploymentId, signal }: ImageDependencies & { readonly signal: AbortSignal },
+  { name, jobId }: Pick<Session, 'name' | 'jobId'>,
+): Promise<void> {
+  const keys = await client.findKeys(toKeyName(name, jobId, deploymentId), signal);
+  for (const id of keys) await client.removeKey(id, signal);
+}
+
+async function findImage({ client, signal }: ImageWork, id: string): Promise<Image> {
+  const image = await client.findImage(id, signal);
+  if (image !== undefined) return image;
+  throw new ServiceError('missing', `Image ${id} is not known to ${client.source}.`, {
+    reason: 'IMAGE_NOT_FOUND',
+  });
+}
+
+async function openImage(
+  { client, session, deploymentId, signal }: ImageWork,
+  image: Image,
+  keyId: string,
+): Promise<{ readonly job: ImageJob; readonly resultName: string }> {
+  const { jobId, name, request, snapshot } = session;
+  const resultName = toResultName(image, name, request.target.imageMap);
+  const job = await client.ensureJob(
+    {
+      imageId: image.id,
+      resultName,
+      keyId,
+      container: toContainerName(jobId, deploymentId),
+      requireDkms: snapshot?.requireDkms ?? false,
+    },
+    signal,
+  );
+  return { job, resultName };
+}
+
+async function awaitImage(
+  work: ImageWork,
+  imageId: string,
+  known: { status: string },
+): Promise<void> {
+  const { client, shell, session, store, log, signal, deploymentId } = work;
+  const { jobId } = session;
+  const id = (await readImageJobs(store, jobId)).get(imageId) ?? '';
+  const container = toContainerName(jobId, deploymentId);
+  const { privateKey } = work.toKey(jobId);
+  const began = Date.now();
+  const seconds = () => `${((Date.now() - began) / 1000).toFixed(0)} s`;
+  await waitForImage(
+    async () => {
+      const job = await client.getJob({ id, container }, signal);
+      refuseEnded(imageId, id, job);
+      const about = `Image ${imageId}: IMS job ${id}`;
+      if (job?.status !== 'waiting_on_user') return { waiting: `${about} is ${job?.status}.` };
+      if (job.address === undefined) return { waiting: `${about} has no address yet.` };
+      await shell.run(job.address, privateKey, 'true', signal);
+      return { value: undefined };
+    },
+    { log, signal, tell: (text) => (known.status = text) },
+  );
+  await log.write(`Image ${imageId} answers over SSH after ${seconds()}.`);
+}
+
+function refuseEnded(imageId: string, id: string, job: ImageJob | undefined): void {
+  const what =
+    job === undefined
+      ? 'is gone'
+      : job.status === 'error' || job.status === 'success'
+        ? `ended with status ${job.status} before its image could be used; see the log of IMS`
+        : undefined;
+  if (what === undefined) return;
+  throw new ServiceError('rejected', `Image ${imageId}: IMS job ${id} ${what}.`, {
+    reason: 'IMAGE_PREPARE',
+  });
+}
+
+function toPrepareLimit(session: Session, what: string, last: () => string): SourceLimit {
+  const { jobId, snapshot } = session;
+  if (snapshot === undefined)
+    throw new ServiceError('conflict', `Job ${jobId} has no snapshot to prepare images for.`);
+  return {
+    seconds: snapshot.limits.imagePrepareSeconds,
+    option: 'image_prepare_time_limit',
+    what,
+    failed: 'could not be made ready',
+    reason: 'IMAGE_PREPARE',
+    toSilence: () => `Last: ${last()}`,
+  };
+}
+
+/** Results in the order of the items; the first error decides, once all that began have ended. */
+export async function atMost<T, R>(
+  limit: number,
+  items: readonly T[],
+  act: (item: T) => Promise<R>,
+): Promise<readonly R[]> {
+  const results: R[] = [];
+  for (let first = 0; first < items.length; first += limit) {
+    const some = await Promise.allSettled(items.slice(first, first + limit).map(act));
+    for (const each of some) {
+      if (each.status === 'rejected') throw each.reason;
+      results.push(each.value);
+    }
+  }
+  return results;
+}

@@ -1,0 +1,177 @@
+import { ServiceError } from '../core/errors.js';
+import { toContainerName, type ImageJob } from '../core/image.js';
+import type { PhaseResult } from '../core/job.js';
+import type { PhaseReturn } from '../core/progress.js';
+import type { Session } from '../core/session.js';
+import { isServiceError } from '../core/errors.js';
+import { activityInfo } from '@temporalio/activity';
+import { getSession, type ActivityDependencies } from './dependencies.js';
+import { discardImages } from './discard.js';
+import { withHeartbeat, type Heartbeat } from './heartbeat.js';
+import { readImageJobs, requireImages, waitForImage, type ImageWork } from './images.js';
+import type { Activities, PhaseInput } from './interface.js';
+import { openPhaseLog } from './phase-log.js';
+import { readWithin } from './source-limit.js';
+
+/** Seen by IMS within five seconds, and gone from its list of states after as many: said once more only if not by then. */
+const SAID_AGAIN_MS = 30_000;
+const NOBODY_KNOWS_MS = 15_000;
+
+type Packaged =
+  | { readonly imageId: string; readonly resultId: string }
+  | { readonly imageId: string; readonly failure: string };
+
+export function createTeardownActivities(
+  dependencies: ActivityDependencies,
+): Pick<Activities, 'teardown'> {
+  return {
+    teardown: (input) => withHeartbeat((_, beat) => teardown(dependencies, input, beat)),
+  };
+}
+
+/** A phase like the others, but the worker's own. A repeat goes on with what an earlier attempt began. */
+async function teardown(
+  dependencies: ActivityDependencies,
+  { jobId, phase }: PhaseInput,
+  beat: Heartbeat,
+): Promise<PhaseReturn> {
+  const { store, now, logger } = dependencies;
+  const record = await store.phases.find(jobId, phase);
+  if (record?.result !== undefined) return toReturn(record.result);
+  const session = await getSession(store, jobId);
+  await store.sessions.recordPhase(jobId, phase);
+  await store.phases.start(jobId, phase);
+  const startedAt = record?.startedAt ?? now();
+  await store.phases.report(jobId, phase, { state: 'running', startedAt });
+  const seal = async (result: PhaseResult) => {
+    await store.phases.seal(jobId, phase, result, now());
+    logger.info({ session: session.name, jobId, phase, result }, 'phase ended');
+    return toReturn(result);
+  };
+  if (!(await store.sessions.recordTeardown(jobId, now()))) {
+    // A cancel came first: as if it had come a moment earlier.
+    await discardImages(dependencies, session, beat.signal);
+    return seal({ kind: 'killed', reason: 'stopped', startedAt, endedAt: now() });
+  }
+  const failed = await packageAll(dependencies, session, beat);
+  return seal({ kind: 'exited', exitCode: failed ? 1 : 0, startedAt, endedAt: now() });
+}
+
+/** True: at least one could not be packaged; the last line of the log names them and those that were. */
+async function packageAll(
+  dependencies: ActivityDependencies,
+  session: Session,
+  beat: Heartbeat,
+): Promise<boolean> {
+  const { store } = dependencies;
+  const { jobId } = session;
+  const images = requireImages(dependencies);
+  const log = openPhaseLog(store, jobId, 'teardown', beat.signal);
+  const jobs = [...(await readImageJobs(store, jobId))];
+  const last = new Map<string, string>();
+  try {
+    const packaged = await readWithin(
+      toPackageLimit(session, () => [...last.values()].join(' ')),
+      beat,
+      (signal) =>
+        Promise.all(
+          jobs.map(([imageId, imsJob]) =>
+            packageImage({ ...images, store, log, session, signal }, imageId, imsJob, (text) =>
+              last.set(imageId, text),
+            ),
+          ),
+        ),
+    );
+    const message = describeFailures(packaged);
+    if (message !== undefined) await log.write(`ERROR ${message}`);
+    return message !== undefined;
+  } catch (error) {
+    if (!isServiceError(error) || error.fault !== 'rejected') throw error;
+    const { artifacts } = await getSession(store, jobId);
+    const done = artifacts.map(({ imageId, resultId }) => ({ imageId, resultId }));
+    await log.write(`ERROR ${error.message}${describeDone(done)}`);
+    return true;
+  }
+}
+
+async function packageImage(
+  work: ImageWork,
+  imageId: string,
+  imsJob: string,
+  tell: (text: string) => void,
+): Promise<Packaged> {
+  const { client, session, store, log, signal, deploymentId } = work;
+  const container = toContainerName(session.jobId, deploymentId);
+  const telling = openTelling(work, imageId);
+  return waitForImage<Packaged>(
+    async () => {
+      const job = await client.getJob({ id: imsJob, container }, signal);
+      const about = `Image ${imageId}: IMS job ${imsJob}`;
+      if (job?.resultId !== undefined) {
+        const { resultId } = job;
+        // An image that is there is told of, even where IMS could not finish its job.
+        await store.sessions.addArtifact(session.jobId, {
+          ...{ imageId, resultId, type: 'ims_customized_image' },
+        });
+        if (job.status === 'error')
+          return {
+            value: { imageId, failure: `IMS job ${imsJob} failed after it had made ${resultId}` },
+          };
+        await log.write(`Image ${imageId} was packaged as ${resultId}.`);
+        return { value: { imageId, resultId } };
+      }
+      if (job === undefined) return { value: { imageId, failure: `IMS job ${imsJob} is gone` } };
+      if (job.status === 'error' || job.status === 'success') {
+        const failure = `IMS job ${imsJob} ended with status ${job.status} and no image; see the log of IMS`;
+        return { value: { imageId, failure } };
+      }
+      await telling(job);
+      return { waiting: `${about} is ${job.status}.` };
+    },
+    { log, signal, tell },
+  );
+}
+
+/** Says `complete` once; IMS takes a moment to see it, and one that is said twice may end up in the image. */
+function openTelling({ shell, session, log, signal, toKey }: ImageWork, imageId: string) {
+  const isFirst = activityInfo().attempt === 1;
+  let notBefore = isFirst ? 0 : Date.now() + NOBODY_KNOWS_MS;
+  return async ({ status, address }: ImageJob) => {
+    if (status !== 'waiting_on_user' || address === undefined || Date.now() < notBefore) return;
+    await shell.run(address, toKey(session.jobId).privateKey, 'touch /tmp/complete', signal);
+    notBefore = Date.now() + SAID_AGAIN_MS;
+    await log.write(`Image ${imageId}: told to package.`);
+  };
+}
+
+function describeFailures(packaged: readonly Packaged[]): string | undefined {
+  const failures = packaged.flatMap((each) =>
+    'failure' in each ? [`image ${each.imageId}: ${each.failure}`] : [],
+  );
+  if (failures.length === 0) return undefined;
+  const done = packaged.flatMap((each) => ('resultId' in each ? [each] : []));
+  return `${failures.join('; ')}.${describeDone(done)}`;
+}
+
+function describeDone(done: readonly { readonly imageId: string; readonly resultId: string }[]) {
+  if (done.length === 0) return '';
+  const names = done.map(({ imageId, resultId }) => `${imageId} as ${resultId}`);
+  return ` Packaged were: ${names.join(', ')}.`;
+}
+
+function toPackageLimit({ jobId, snapshot }: Session, last: () => string) {
+  if (snapshot === undefined)
+    throw new ServiceError('conflict', `Job ${jobId} has no snapshot to package images for.`);
+  return {
+    seconds: snapshot.limits.imagePackageSeconds,
+    option: 'image_package_time_limit',
+    what: 'The images',
+    failed: 'could not be packaged',
+    reason: 'IMAGE_PACKAGE',
+    toSilence: () => `Last: ${last()}`,
+  } as const;
+}
+
+function toReturn(result: PhaseResult): PhaseReturn {
+  return { result, hosts: { hosts: 0, failedHosts: 0, unreachableHosts: 0 } };
+}

@@ -1,0 +1,360 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { ImageShell } from '../../src/clients/interfaces.js';
+import { createImsClient } from '../../src/clients/ims.js';
+import { ServiceError } from '../../src/core/errors.js';
+import { toImageKey } from '../../src/process/image-key.js';
+import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
+import { startIms, type ImsStandIn } from '../support/ims-stand-in.js';
+import { aSnapshot } from '../support/session-builders.js';
+import { aNewSession, at, readAll } from '../support/store-builders.js';
+import { waitFor } from '../support/wait.js';
+
+const ONE = '11111111-1111-4111-8111-111111111111';
+const TWO = '22222222-2222-4222-8222-222222222222';
+const JOB = 'cfs-a-0123abcd';
+const CONTAINER = `${JOB}.d0`;
+
+let ims: ImsStandIn;
+let site: ActivitySite;
+/** What was run in images, and what IMS does about it. */
+let commands: string[];
+let onCommand: (command: string, host: string) => void;
+
+const shell: ImageShell = {
+  run: ({ host }, _key, command) => {
+    onCommand(command, host);
+    commands.push(command);
+    return Promise.resolve();
+  },
+};
+
+beforeEach(async () => {
+  ims = await startIms();
+  commands = [];
+  onCommand = () => undefined;
+  for (const [id, name] of [
+    [ONE, 'compute'],
+    [TWO, 'login'],
+  ] as const)
+    ims.images.set(id, { id, name, link: null });
+  site = await openActivitySite({
+    images: {
+      client: createImsClient({ url: ims.url, timeoutSeconds: 10 }),
+      shell,
+      toKey: (jobId) => toImageKey(Buffer.alloc(32, 1), jobId),
+      deploymentId: 'd0',
+    },
+  });
+});
+afterEach(async () => {
+  await site.close();
+  await ims.close();
+});
+
+async function insert(members: readonly string[], more: object = {}): Promise<void> {
+  const target = { definition: 'image', groups: [{ name: 'compute', members }], ...more } as const;
+  await site.store.sessions.insert(aNewSession('a', { target }));
+  await site.store.sessions.claim(JOB, { at: at(1) });
+  await site.store.sessions.saveSnapshot(JOB, aSnapshot());
+  await site.store.phases.savePlan(JOB, [
+    { name: 'inventory', kind: 'inventory', title: 'inventory: image' },
+    { name: 'teardown', kind: 'teardown', title: 'teardown: image' },
+  ]);
+}
+
+const { stringify } = JSON;
+const stage = () => site.run(site.activities.stageImages, { jobId: JOB });
+const teardown = () => site.run(site.activities.teardown, { jobId: JOB, phase: 'teardown' });
+const discard = () => site.run(site.activities.discardImages, { jobId: JOB });
+const logOf = (phase: string) => readAll(site.store.logs.read(JOB, phase, 0));
+const jobs = () => [...ims.jobs.values()];
+const jobOf = (imageId: string) => jobs().find((job) => job['artifact_id'] === imageId) ?? {};
+const set = (imageId: string, changes: object) => Object.assign(jobOf(imageId), changes);
+const session = async () => {
+  const found = await site.store.sessions.get(JOB);
+  if (found === undefined) throw new Error(`no session ${JOB}`);
+  return found;
+};
+
+/** As IMS does it: told to package, it does, and says what it made before it says that it is done. */
+function packageWhenTold(results: Readonly<Record<string, string>>): void {
+  onCommand = (command, host) => {
+    const [imageId] = Object.keys(results).filter((id) => stringify(jobOf(id)).includes(host));
+    if (imageId === undefined) return;
+    if (command === 'touch /tmp/complete')
+      set(imageId, { status: 'packaging_artifacts', resultant_image_id: results[imageId] });
+    if (command === 'touch /tmp/failed') set(imageId, { status: 'error' });
+  };
+}
+
+describe('stageImages', () => {
+  test('makes one job for each image, and leaves no key behind', async () => {
+    await insert([ONE, TWO, ONE.toUpperCase()]);
+    expect(await stage()).toEqual({ staged: true, imageIds: [ONE, TWO] });
+    expect(jobs()).toMatchObject([
+      { artifact_id: ONE, image_root_archive_name: 'compute_cfs_a' },
+      { artifact_id: TWO, image_root_archive_name: 'login_cfs_a' },
+    ]);
+    expect(jobs()[0]).toMatchObject({
+      job_type: 'customize',
+      ssh_containers: [{ name: CONTAINER, jail: true }],
+    });
+    expect(jobs()[0]).not.toHaveProperty('require_dkms');
+    expect(ims.keys.size).toBe(0);
+    expect(await session()).toMatchObject({ state: 'running', imsJob: jobOf(ONE)['id'] });
+    expect(await logOf('inventory')).toContain(`Image ${ONE} (compute): IMS job`);
+  });
+
+  test('makes nothing twice when it is repeated', async () => {
+    await insert([ONE]);
+    await stage();
+    await stage();
+    expect(ims.jobs.size).toBe(1);
+    expect(ims.requests.filter(({ method }) => method === 'POST')).toHaveLength(2);
+  });
+
+  test.each(['POST public-keys', 'POST jobs', 'GET jobs', 'DELETE public-keys'])(
+    'goes on where the answer to %s was lost after it took effect',
+    async (request) => {
+      await insert([ONE, TWO]);
+      ims.disturb(request, 'lost');
+      await expect(stage()).rejects.toMatchObject({ type: 'unavailable' });
+      await stage();
+      expect(ims.jobs.size).toBe(2);
+      expect(ims.keys.size).toBe(0);
+    },
+  );
+
+  test('asks for DKMS where any layer of the configuration wants it', async () => {
+    const target = { definition: 'image', groups: [{ name: 'g', members: [ONE] }] } as const;
+    await site.store.sessions.insert(aNewSession('a', { target }));
+    await site.store.sessions.saveSnapshot(JOB, aSnapshot({ requireDkms: true }));
+    await site.store.phases.savePlan(JOB, [
+      { name: 'inventory', kind: 'inventory', title: 'inventory: image' },
+    ]);
+    await stage();
+    expect(jobOf(ONE)).toMatchObject({ require_dkms: true });
+  });
+
+  test('makes nothing for an image that is not there, and says which', async () => {
+    const gone = '33333333-3333-4333-8333-333333333333';
+    await insert([ONE, gone]);
+    await expect(stage()).rejects.toMatchObject({
+      reason: 'IMAGE_NOT_FOUND',
+      message: `Image ${gone} is not known to ${ims.url}.`,
+    });
+    expect([ims.jobs.size, ims.keys.size]).toEqual([0, 0]);
+  });
+
+  test('takes names from image_map, in any spelling of the id, and tells of entries that no group has', async () => {
+    const imageMap = [
+      { sourceId: `{${ONE.toUpperCase()}}`, resultName: 'mine' },
+      { sourceId: TWO, resultName: 'unused' },
+    ];
+    await insert([ONE], { imageMap });
+    await stage();
+    expect(jobs()).toMatchObject([{ image_root_archive_name: 'mine' }]);
+    expect(await logOf('inventory')).toContain(
+      `WARNING: image_map names ${TWO}, which is in no group`,
+    );
+  });
+
+  test('makes nothing for a session that was cancelled', async () => {
+    await insert([ONE]);
+    await site.store.sessions.requestCancel('a', { at: at(2) });
+    expect(await stage()).toMatchObject({ staged: false });
+    expect(ims.requests).toEqual([]);
+  });
+});
+
+describe('awaitImage', () => {
+  const awaitImage = () => site.run(site.activities.awaitImage, { jobId: JOB, imageId: ONE });
+
+  test('waits until the image can be entered, and tells what it waits for', async () => {
+    await insert([ONE]);
+    await stage();
+    let refusals = 2;
+    onCommand = () => {
+      refusals -= 1;
+      if (refusals >= 0)
+        throw new ServiceError('unavailable', 'refused.', { reason: 'IMAGE_PREPARE' });
+    };
+    const done = awaitImage();
+    await waitFor(async () => (await logOf('inventory')).includes('is creating.'), {
+      what: 'a line that tells the status',
+    });
+    set(ONE, { status: 'waiting_on_user' });
+    await done;
+    expect(commands).toEqual(['true']);
+    expect(await logOf('inventory')).toMatch(/refused\.\n.*answers over SSH after \d+ s\.\n$/);
+  });
+
+  test.each(['error', 'success'])('gives up where IMS has ended with %s', async (status) => {
+    await insert([ONE]);
+    await stage();
+    set(ONE, { status });
+    await expect(awaitImage()).rejects.toMatchObject({
+      reason: 'IMAGE_PREPARE',
+      message: expect.stringContaining(`ended with status ${status}`),
+    });
+  });
+
+  test('gives up after its limit, with the last that IMS said', async () => {
+    await site.store.options.patch({ imagePrepareTimeLimit: 2 });
+    const target = { definition: 'image', groups: [{ name: 'g', members: [ONE] }] } as const;
+    await site.store.sessions.insert(aNewSession('a', { target }));
+    const limits = { ...aSnapshot().limits, imagePrepareSeconds: 2 };
+    await site.store.sessions.saveSnapshot(JOB, aSnapshot({ limits }));
+    await site.store.phases.savePlan(JOB, [
+      { name: 'inventory', kind: 'inventory', title: 'inventory: image' },
+    ]);
+    await stage();
+    set(ONE, { status: 'fetching_image' });
+    await expect(awaitImage()).rejects.toMatchObject({
+      reason: 'IMAGE_PREPARE',
+      message: expect.stringMatching(/within 2 s \(image_prepare_time_limit\)\. .*fetching_image/),
+    });
+  });
+});
+
+test('stageInventory makes each image a host that Ansible enters as root with the session’s key', async () => {
+  await insert([ONE]);
+  await stage();
+  await site.run(site.activities.stageInventory, { jobId: JOB });
+  const { inventory } = await site.store.stagedFiles.read(JOB);
+  const { gunzipSync } = await import('node:zlib');
+  const { host, port } = { host: expect.stringContaining('cray-ims-') as unknown, port: 22 };
+  expect(JSON.parse(gunzipSync(inventory ?? '').toString())).toEqual({
+    cfs_image: {
+      hosts: {
+        [ONE]: {
+          ansible_host: host,
+          ansible_port: port,
+          ansible_python_interpreter: '/usr/bin/env python3',
+          ansible_ssh_private_key_file: '{{ ansible_config_file | dirname }}/ssh/id_image',
+          cray_cfs_image: true,
+        },
+      },
+    },
+    compute: { hosts: { [ONE]: {} } },
+  });
+});
+
+describe('teardown', () => {
+  const ready = async (members: readonly string[]) => {
+    await insert(members);
+    await stage();
+    for (const id of members) set(id, { status: 'waiting_on_user' });
+  };
+
+  test('has each image packaged, records what was made once, and leaves no job', async () => {
+    await ready([ONE, TWO]);
+    packageWhenTold({ [ONE]: 'r1', [TWO]: 'r2' });
+    expect(await teardown()).toMatchObject({ result: { kind: 'exited', exitCode: 0 } });
+    expect(await teardown()).toMatchObject({ result: { kind: 'exited', exitCode: 0 } });
+    expect(commands).toEqual(['touch /tmp/complete', 'touch /tmp/complete']);
+    const { artifacts, teardownAt } = await session();
+    expect(teardownAt).toBeDefined();
+    expect([...artifacts].sort((left, right) => left.imageId.localeCompare(right.imageId))).toEqual(
+      [
+        { imageId: ONE, resultId: 'r1', type: 'ims_customized_image' },
+        { imageId: TWO, resultId: 'r2', type: 'ims_customized_image' },
+      ],
+    );
+    await discard();
+    expect(ims.jobs.size).toBe(0);
+    expect(ims.requests.filter(({ path }) => path.startsWith('/images/r'))).toEqual([]);
+    expect(await site.store.resources.list(JOB)).toMatchObject([{ kind: 'ims-key' }]);
+  });
+
+  test('is too late for a cancel, which is recorded and ignored', async () => {
+    await ready([ONE]);
+    onCommand = () => set(ONE, { status: 'packaging_artifacts' });
+    const done = teardown();
+    await waitFor(() => commands.includes('touch /tmp/complete'), { what: 'the image is told' });
+    await expect(site.store.sessions.requestCancel('a', { at: at(3) })).rejects.toMatchObject({
+      fault: 'conflict',
+    });
+    await site.store.sessions.noteCancel(JOB, { at: at(3), by: 'Temporal', reason: 'late' });
+    set(ONE, { resultant_image_id: 'r1' });
+    expect(await done).toMatchObject({ result: { kind: 'exited', exitCode: 0 } });
+    expect(await session()).toMatchObject({ desired: 'run', cancelReason: 'late' });
+  });
+
+  test('discards where a cancel came first', async () => {
+    await ready([ONE]);
+    await site.store.sessions.requestCancel('a', { at: at(2) });
+    packageWhenTold({ [ONE]: 'r1' });
+    expect(await teardown()).toMatchObject({ result: { kind: 'killed', reason: 'stopped' } });
+    expect(commands).toEqual(['touch /tmp/failed']);
+    expect(ims.jobs.size).toBe(0);
+    expect((await session()).artifacts).toEqual([]);
+  });
+
+  test('names what failed and what was packaged, and keeps that', async () => {
+    await ready([ONE, TWO]);
+    packageWhenTold({ [ONE]: 'r1' });
+    const package_ = onCommand;
+    onCommand = (command, host) => {
+      if (stringify(jobOf(TWO)).includes(host)) set(TWO, { status: 'error' });
+      else package_(command, host);
+    };
+    expect(await teardown()).toMatchObject({ result: { kind: 'exited', exitCode: 1 } });
+    expect(await logOf('teardown')).toMatch(
+      new RegExp(
+        `ERROR image ${TWO}: IMS job .* ended with status error.*Packaged were: ${ONE} as r1\\.`,
+      ),
+    );
+    await discard();
+    expect((await session()).artifacts).toMatchObject([{ imageId: ONE, resultId: 'r1' }]);
+    expect(ims.jobs.size).toBe(0);
+  });
+});
+
+describe('discardImages', () => {
+  test('tells an open image to fail, removes its job, and says so in the log of teardown', async () => {
+    await insert([ONE]);
+    await stage();
+    set(ONE, { status: 'waiting_on_user' });
+    await discard();
+    expect(commands).toEqual(['touch /tmp/failed']);
+    expect(ims.jobs.size).toBe(0);
+    expect(await logOf('teardown')).toContain('is removed, nothing was made.');
+    expect(await site.store.phases.find(JOB, 'teardown')).toMatchObject({
+      result: { exitCode: 0 },
+    });
+  });
+
+  test('finds what was made although its answer never came', async () => {
+    await insert([ONE]);
+    ims.disturb('POST jobs', 'lost');
+    await expect(stage()).rejects.toMatchObject({ type: 'unavailable' });
+    expect(ims.jobs.size).toBe(1);
+    await discard();
+    await site.run(site.activities.removeImageKey, { jobId: JOB });
+    expect([ims.jobs.size, ims.keys.size]).toEqual([0, 0]);
+    expect(await site.store.resources.list(JOB)).toEqual([]);
+  });
+
+  test('waits for the end of one that is being packaged, and removes what it made', async () => {
+    await insert([ONE]);
+    await stage();
+    set(ONE, { status: 'packaging_artifacts' });
+    ims.images.set('r9', { id: 'r9', name: 'late' });
+    const done = discard();
+    await waitFor(async () => (await logOf('teardown')).includes('waiting for its end'), {
+      what: 'a line that tells the wait',
+    });
+    expect(ims.jobs.size).toBe(1);
+    set(ONE, { status: 'success', resultant_image_id: 'r9' });
+    await done;
+    expect([ims.jobs.size, ims.images.has('r9'), ims.images.has(ONE)]).toEqual([0, false, true]);
+  });
+
+  test('does nothing for a session that made nothing', async () => {
+    await insert([ONE]);
+    await discard();
+    expect(ims.requests).toEqual([]);
+    expect(await site.store.phases.find(JOB, 'teardown')).not.toHaveProperty('result');
+  });
+});
