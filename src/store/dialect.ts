@@ -19,6 +19,8 @@ export interface StoreDialect {
   /** Whether transactions come one after the other anyway: those which wait may share a commit, and no row needs a lock. */
   readonly hasOneWriter: boolean;
   contains(text: Expression<string>, part: string): Expression<SqlBool>;
+  /** Where it is known that they are few, whatever the database believes. */
+  isOneOfFew(id: Expression<string>, ids: Expression<unknown>): Expression<SqlBool>;
   /** A database that does not answer, and a key that refers to nothing, as faults; undefined: a defect of ours. */
   toFault(error: unknown): ServiceError | undefined;
   /** The transaction was undone for the sake of another one, with which it would have waited for ever. */

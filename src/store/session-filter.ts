@@ -36,7 +36,7 @@ export async function planFilter(
     const { state, succeeded, nameContains, createdFrom, createdUntil, tags = {} } = filter;
     return eb.and([
       eb('deleted_at', 'is', null),
-      ...(few === undefined ? [] : [eb('job_id', 'in', few)]),
+      ...(few === undefined ? [] : [dialect.isOneOfFew(eb.ref('job_id'), few)]),
       ...(state === undefined ? [] : [eb(column('state'), '=', state)]),
       ...(succeeded === undefined ? [] : [eb(column('succeeded'), '=', succeeded)]),
       ...(createdFrom === undefined ? [] : [eb(column('created_at'), '>=', createdFrom)]),

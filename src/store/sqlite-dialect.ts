@@ -53,6 +53,7 @@ export function createSqliteDialect({ writer, reader }: SqliteConnections): Stor
     types: { text: sql`text`, bytes: 'blob' },
     hasOneWriter: true,
     contains: (text, part) => sql`instr(${text}, ${part}) > 0`,
+    isOneOfFew: (id, ids) => sql`${id} in ${ids}`,
     createRevision: () => Promise.resolve(),
     nextRevision: async (db) => {
       const query = db
