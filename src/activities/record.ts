@@ -7,6 +7,9 @@ import { toCancelled, toMessage, toOutcome } from '../core/outcome.js';
 import { decideClaim, type Outcome, type Session } from '../core/session.js';
 import type { Store } from '../store/store.js';
 
+/** What the worker does for the phase before the job runs it, told in its log. */
+const ofInventory: readonly Reason[] = ['INVENTORY', 'IMAGE_NOT_FOUND', 'IMAGE_PREPARE'];
+
 type RecordActivities = Pick<
   Activities,
   'claimSession' | 'noteCancel' | 'removeStagedFiles' | 'recordOutcome'
@@ -93,7 +96,9 @@ async function decideOutcome(
   { failure }: OutcomeInput,
 ): Promise<Outcome> {
   if (failure !== undefined) {
-    const phase = failure.reason === 'INVENTORY' ? 'inventory' : session.phase;
+    const { reason } = failure;
+    const phase =
+      reason !== undefined && ofInventory.includes(reason) ? 'inventory' : session.phase;
     return {
       // Before the launch nothing ran; afterwards nobody knows.
       succeeded:

@@ -54,6 +54,8 @@ export interface ImageSite {
   /** The program waits before it begins, until it is let go. */
   hold(program: 'unsquashfs' | 'mksquashfs'): void;
   letGo(program: 'unsquashfs' | 'mksquashfs'): void;
+  /** One that is held ends with an error, and is let go from then on. */
+  fail(program: 'unsquashfs' | 'mksquashfs'): void;
   close(): Promise<void>;
 }
 
@@ -192,6 +194,7 @@ export function createImageSite(): ImageSite {
     },
     hold: (program) => writeFileSync(join(directory, `hold-${program}`), ''),
     letGo: (program) => rmSync(join(directory, `hold-${program}`), { force: true }),
+    fail: (program) => writeFileSync(join(directory, `hold-${program}`), 'fail'),
     async close() {
       if (isRunning()) await site.ask('DELETE', '/jobs');
       await site.kill('SIGTERM');
@@ -236,7 +239,7 @@ function createGates(directory: string): string {
   for (const name of ['unsquashfs', 'mksquashfs']) {
     const real = execFileSync('which', [name], { encoding: 'utf8' }).trim();
     const gate = join(directory, `hold-${name}`);
-    const text = `#!/bin/sh\nwhile [ -e '${gate}' ]; do ${sleep} 0.05; done\nexec ${real} "$@"\n`;
+    const text = `#!/bin/sh\nwhile [ -e '${gate}' ]; do [ -s '${gate}' ] && rm '${gate}' && exit 1; ${sleep} 0.05; done\nexec ${real} "$@"\n`;
     writeFileSync(join(bin, name), text, { mode: 0o755 });
   }
   return bin;

@@ -1,0 +1,212 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { findProcesses } from '../../scripts/lib/processes.mjs';
+import { describeImages } from '../image-service/image-site.js';
+import { waitFor } from '../support/wait.js';
+import { openImageSessions, whenStatus, writesLine, type ImageSessions } from './image-sessions.js';
+import { renderPlay } from './site.js';
+
+/** All that a session asks of the image service. */
+const CALLS = [
+  ...['GET images/…', 'GET public-keys', 'POST public-keys', 'DELETE public-keys/…'],
+  ...['GET jobs', 'POST jobs', 'GET jobs/…', 'DELETE jobs/…'],
+];
+const MOMENTS = ['before', 'after'] as const;
+
+const toLines = (id: string) => `first ${id}\nsecond ${id}\n`;
+
+describeImages('image sessions', () => {
+  let sessions: ImageSessions;
+  let image: string;
+  let known: readonly string[] = [];
+  beforeAll(async () => {
+    sessions = await openImageSessions();
+    image = await sessions.images.add(sessions.tree);
+  }, 120_000);
+  afterAll(() => sessions.close(), 60_000);
+  afterEach(async () => {
+    sessions.images.letGo('unsquashfs');
+    sessions.images.letGo('mksquashfs');
+    known = await sessions.made();
+  });
+  const newlyMade = async () => (await sessions.made()).filter((id) => !known.includes(id));
+  const endless = () => [
+    sessions.site.layer({ 'site.yml': renderPlay('compute', 'raw: sleep 600') }),
+  ];
+  /** Ends in success, with the one image that its artifact names, in which every playbook ran once. */
+  const expectOneResult = async (name: string) => {
+    expect(await sessions.whenOver(name)).toMatchObject({ succeeded: 'true', reason: null });
+    const artifacts = await sessions.artifacts(name);
+    expect(artifacts).toMatchObject([{ image_id: image, type: 'ims_customized_image' }]);
+    const result = artifacts[0]?.result_id ?? '';
+    expect(await newlyMade()).toEqual([result]);
+    expect(sessions.read(result, 'root/lines')).toBe(toLines(image));
+  };
+  const expectNoResult = async (name: string, reason: string) => {
+    const ended = await sessions.whenOver(name);
+    expect(ended).toMatchObject({ succeeded: 'false', reason });
+    expect([await sessions.artifacts(name), await newlyMade()]).toEqual([[], []]);
+    return ended;
+  };
+
+  test('customize two images at once, and leave their sources as they were', async () => {
+    const other = await sessions.images.add(sessions.tree, 'login');
+    await sessions.submit('two', [image, other]);
+    expect(await sessions.whenOver('two')).toMatchObject({ succeeded: 'true', reason: null });
+    const artifacts = await sessions.artifacts('two');
+    expect(artifacts.map(({ image_id }) => image_id).sort()).toEqual([image, other].sort());
+    expect([...(await newlyMade())].sort()).toEqual(
+      artifacts.map(({ result_id }) => result_id).sort(),
+    );
+    for (const { image_id, result_id } of artifacts) {
+      expect(sessions.read(result_id, 'root/lines')).toBe(toLines(image_id));
+      expect(sessions.read(image_id, 'root/lines')).toBeUndefined();
+      const { body } = await sessions.images.ask('GET', `/images/${result_id}`);
+      expect(body).toMatchObject({ name: `${image_id === image ? 'compute' : 'login'}_cfs_two` });
+    }
+    const phases = await sessions.site.phases('two');
+    expect(phases.map(({ name, exit_code }) => [name, exit_code])).toContainEqual(['teardown', 0]);
+    expect(await sessions.site.log('two', 'inventory')).toContain('answers over SSH after');
+    expect(await sessions.site.log('two', 'teardown')).toContain('was packaged as');
+  });
+
+  test('make nothing where a layer fails, and say which task it was', async () => {
+    const bad = sessions.site.layer({
+      'site.yml': renderPlay('compute', 'name: fails\nraw: exit 3'),
+    });
+    await sessions.submit(
+      'bad',
+      [image],
+      [sessions.site.layer({ 'site.yml': writesLine('a') }), bad],
+    );
+    expect(await expectNoResult('bad', 'TASK_FAILED')).toMatchObject({
+      host: image,
+      task: 'fails',
+    });
+    expect(await sessions.site.log('bad', 'teardown')).toContain('told to discard');
+  });
+
+  test('say that an image is not known, and make nothing', async () => {
+    await sessions.submit('unknown', ['5c1a4a0e-4a6b-4c8e-9d5e-2f6f1f3f8f0a']);
+    const { message, phase } = await expectNoResult('unknown', 'IMAGE_NOT_FOUND');
+    expect([message, phase]).toEqual([expect.stringContaining('5c1a4a0e-'), 'inventory']);
+  });
+
+  test('say which image could not be packaged', async () => {
+    sessions.images.hold('mksquashfs');
+    await sessions.submit('unpacked', [image]);
+    await whenStatus(sessions, 'packaging_artifacts');
+    sessions.images.fail('mksquashfs');
+    const { message, phase } = await expectNoResult('unpacked', 'IMAGE_PACKAGE');
+    expect([message, phase]).toEqual([expect.stringContaining(image), 'teardown']);
+  });
+
+  test('end with a cancel while the image is fetched', async () => {
+    sessions.images.hold('unsquashfs');
+    await sessions.submit('c-fetch', [image]);
+    await whenStatus(sessions, 'fetching_image');
+    await sessions.site.ask('POST', '/v3/sessions/c-fetch/cancel', { reason: 'no' });
+    await expectNoResult('c-fetch', 'CANCELLED');
+  });
+
+  test('end with a cancel while a playbook runs in the image', async () => {
+    await sessions.submit('c-run', [image], endless());
+    await sessions.site.whenPhase('c-run', 'ansible-0');
+    await sessions.site.ask('DELETE', '/v3/sessions/c-run');
+    await waitFor(async () => (await sessions.jobs()).length === 0, {
+      timeoutMs: 60_000,
+      what: 'no job',
+    });
+    expect(await newlyMade()).toEqual([]);
+  });
+
+  test('are not cancelled any more once they are packaged', async () => {
+    sessions.images.hold('mksquashfs');
+    await sessions.submit('c-late', [image]);
+    await whenStatus(sessions, 'packaging_artifacts');
+    const { status } = await sessions.site.ask('POST', '/v3/sessions/c-late/cancel');
+    expect(status).toBe(409);
+    const client = await sessions.site.temporalClient();
+    const { job } = (await sessions.site.find('c-late')).status.session;
+    await client.workflow.getHandle(job ?? '').signal('cancel', { reason: 'by signal' });
+    sessions.images.letGo('mksquashfs');
+    await expectOneResult('c-late');
+  });
+
+  test.each(['fetching_image', 'packaging_artifacts'])(
+    'outlive a worker that is killed while an image is %s',
+    async (status) => {
+      const name = status.startsWith('f') ? 'k-fetch' : 'k-pack';
+      const program = status.startsWith('f') ? 'unsquashfs' : 'mksquashfs';
+      sessions.images.hold(program);
+      await sessions.submit(name, [image]);
+      await whenStatus(sessions, status);
+      await sessions.restartWorker();
+      sessions.images.letGo(program);
+      await expectOneResult(name);
+    },
+  );
+
+  /** Two layers, the first of which ends when it is let go. */
+  const held = (gate: string) => [
+    sessions.site.layer({
+      'site.yml': renderPlay(
+        'compute',
+        'raw: echo "first {{ inventory_hostname }}" >> /root/lines',
+        `wait_for:\n  path: ${gate}\n  timeout: 600\ndelegate_to: localhost\nconnection: local`,
+      ),
+    }),
+    sessions.site.layer({ 'site.yml': writesLine('second') }),
+  ];
+
+  test('are finished by the next worker where none was there at their teardown', async () => {
+    const gate = join(sessions.images.directory, 'absent');
+    await sessions.submit('absent', [image], held(gate));
+    await sessions.site.whenPhase('absent', 'ansible-0');
+    const { job } = (await sessions.site.find('absent')).status.session;
+    await sessions.site.worker.kill();
+    writeFileSync(gate, '');
+    await waitFor(() => findProcesses({ marks: [`KEELSON_JOB=${job ?? ''}`] }).length === 0, {
+      timeoutMs: 60_000,
+      what: 'the job to be over',
+    });
+    await sessions.site.worker.start();
+    await expectOneResult('absent');
+  });
+
+  test('wait for an image service that is away at their teardown, and say so', async () => {
+    const gate = join(sessions.images.directory, 'away');
+    await sessions.submit('away', [image], held(gate));
+    await sessions.site.whenPhase('away', 'ansible-0');
+    sessions.proxy.refuse();
+    writeFileSync(gate, '');
+    await waitFor(
+      async () => (await sessions.site.log('away', 'teardown')).includes(sessions.proxy.url),
+      { timeoutMs: 60_000, what: 'a line that tells who does not answer' },
+    );
+    sessions.proxy.answer();
+    await expectOneResult('away');
+  });
+
+  test('make one image where the answer to every call is lost after it took effect', async () => {
+    const lost = CALLS.map((call) => sessions.proxy.strike(call, 'after', () => Promise.resolve()));
+    await sessions.submit('lost', [image]);
+    await Promise.all(lost);
+    await expectOneResult('lost');
+  });
+
+  /** Every call at both moments takes minutes: `npm run images:all`. */
+  const kills =
+    process.env['IMAGE_KILLS'] === 'all'
+      ? CALLS.flatMap((call) => MOMENTS.map((moment) => [moment, call] as const))
+      : ([['after', 'POST jobs']] as const);
+  test.each(kills)('make one image where the worker is killed %s %s', async (moment, call) => {
+    const struck = sessions.proxy.strike(call, moment, () => sessions.site.worker.kill());
+    const name = `kill-${moment}-${call.toLowerCase().replaceAll(/[^a-z]/g, '')}`;
+    await sessions.submit(name, [image]);
+    await struck;
+    await sessions.site.worker.start();
+    await expectOneResult(name);
+  });
+});

@@ -1,0 +1,98 @@
+import { once } from 'node:events';
+import { createServer, request as send, type IncomingMessage, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** `GET jobs`, `GET jobs/…`, `POST public-keys`, … */
+export type ImsCall = string;
+
+/** Before the service has the request; after it has acted, and before anybody knows. */
+export type Moment = 'before' | 'after';
+
+export interface ImsProxy {
+  readonly url: string;
+  readonly calls: readonly ImsCall[];
+  /** Calls `act` once, at the next such call. The request then goes nowhere (before), or its answer does (after). */
+  strike(call: ImsCall, moment: Moment, act: () => Promise<void>): Promise<void>;
+  /** Until `answer` is called nobody is there. */
+  refuse(): void;
+  answer(): void;
+  close(): Promise<void>;
+}
+
+interface Strike {
+  readonly act: () => Promise<void>;
+  readonly done: () => void;
+}
+
+/** Between a client and an image management service, to break what is between them. */
+export async function startImsProxy(target: string): Promise<ImsProxy> {
+  const strikes = new Map<string, Strike>();
+  const calls: ImsCall[] = [];
+  let isAway = false;
+  const pass = async (incoming: IncomingMessage, body: Buffer) => {
+    const { method, headers } = incoming;
+    const sent = send(`${target}${incoming.url ?? ''}`, { method: method ?? 'GET', headers });
+    sent.end(body);
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+    return {
+      status: answer.statusCode ?? 500,
+      type: answer.headers['content-type'],
+      body: await readAll(answer),
+    };
+  };
+  const server = createServer((incoming, outgoing) => {
+    const answer = async () => {
+      const body = await readAll(incoming);
+      const call = toCall(incoming);
+      calls.push(call);
+      const take = async (moment: Moment) => {
+        const strike = strikes.get(`${moment} ${call}`);
+        if (strike === undefined) return false;
+        strikes.delete(`${moment} ${call}`);
+        await strike.act();
+        incoming.socket.destroy();
+        strike.done();
+        return true;
+      };
+      if (await take('before')) return;
+      const answered = await pass(incoming, body);
+      if (await take('after')) return;
+      const { status, type } = answered;
+      outgoing.writeHead(status, type === undefined ? {} : { 'content-type': type });
+      outgoing.end(answered.body);
+    };
+    if (isAway) incoming.socket.destroy();
+    else answer().catch(() => incoming.socket.destroy());
+  });
+  await listen(server);
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    calls,
+    strike: (call, moment, act) =>
+      new Promise((done) => strikes.set(`${moment} ${call}`, { act, done })),
+    refuse: () => void (isAway = true),
+    answer: () => void (isAway = false),
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+function toCall({ method, url }: IncomingMessage): ImsCall {
+  const [, kind = '', id] = (url ?? '').split('/');
+  return `${method ?? ''} ${kind}${id === undefined ? '' : '/…'}`;
+}
+
+async function readAll(stream: IncomingMessage): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of stream as AsyncIterable<Buffer>) parts.push(part);
+  return Buffer.concat(parts);
+}
+
+async function listen(server: Server): Promise<void> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+}
