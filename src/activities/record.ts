@@ -1,3 +1,4 @@
+import type { Reason } from '../core/errors.js';
 import { toPhaseEnds } from './phase-ends.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';

@@ -110,8 +110,8 @@ export async function openImageSessions(): Promise<ImageSessions> {
 }
 
 /** Until a job of the image service has this status. */
-export async function whenStatus({ jobs }: ImageSessions, status: string): Promise<void> {
-  await waitFor(async () => (await jobs()).some((job) => job.status === status), {
+export async function whenStatus(sessions: ImageSessions, status: string): Promise<void> {
+  await waitFor(async () => (await sessions.jobs()).some((job) => job.status === status), {
     timeoutMs: 60_000,
     what: `an image to be ${status}`,
   });

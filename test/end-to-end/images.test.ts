@@ -134,19 +134,27 @@ describeImages('image sessions', () => {
     await expectOneResult('c-late');
   });
 
-  test.each(['fetching_image', 'packaging_artifacts'])(
-    'outlive a worker that is killed while an image is %s',
-    async (status) => {
-      const name = status.startsWith('f') ? 'k-fetch' : 'k-pack';
-      const program = status.startsWith('f') ? 'unsquashfs' : 'mksquashfs';
-      sessions.images.hold(program);
-      await sessions.submit(name, [image]);
-      await whenStatus(sessions, status);
-      await sessions.restartWorker();
-      sessions.images.letGo(program);
-      await expectOneResult(name);
-    },
-  );
+  test('outlive a worker that is killed while one is fetched and another packaged', async () => {
+    sessions.images.hold('mksquashfs');
+    await sessions.submit('k-pack', [image]);
+    await whenStatus(sessions, 'packaging_artifacts');
+    sessions.images.hold('unsquashfs');
+    await sessions.submit('k-fetch', [image]);
+    await whenStatus(sessions, 'fetching_image');
+    await sessions.restartWorker();
+    sessions.images.letGo('unsquashfs');
+    sessions.images.letGo('mksquashfs');
+    const names = ['k-pack', 'k-fetch'];
+    const ends = await Promise.all(names.map((name) => sessions.site.waitUntilComplete(name)));
+    expect(ends.map(({ status }) => status.session.succeeded)).toEqual(['true', 'true']);
+    await sessions.whenOver('k-pack');
+    const artifacts = (await Promise.all(names.map((name) => sessions.artifacts(name)))).flat();
+    expect([...(await newlyMade())].sort()).toEqual(
+      artifacts.map(({ result_id }) => result_id).sort(),
+    );
+    for (const { result_id } of artifacts)
+      expect(sessions.read(result_id, 'root/lines')).toBe(toLines(image));
+  });
 
   /** Two layers, the first of which ends when it is let go. */
   const held = (gate: string) => [
