@@ -63,7 +63,10 @@ async function settlePhase(
   logger.info({ session, jobId, phase, result }, 'phase ended');
 }
 
-/** The job has delivered, or has given up doing so, before its phase ends: what lacks is what the platform still has. */
+/**
+ * The job has delivered, or has given up doing so, before its phase ends: what lacks is what the platform still has. Where
+ * nothing lacks it is not asked.
+ */
 async function completeLog(
   dependencies: ActivityDependencies,
   jobId: string,
@@ -73,29 +76,48 @@ async function completeLog(
 ): Promise<void> {
   const { store } = dependencies;
   if (result.kind === 'unstarted') return;
-  const isGone = await copyLog(dependencies, jobId, phase, signal).then(
-    () => false,
-    (error: unknown) => {
-      if (isServiceError(error) && error.fault === 'missing') return true;
-      throw error;
-    },
-  );
-  const gap = describeGap(await findPhase(dependencies, jobId, phase), isGone);
+  if (isDelivered(await findPhase(dependencies, jobId, phase))) return;
+  const copied = await copyLog(dependencies, jobId, phase, signal).catch((error: unknown) => {
+    if (isServiceError(error) && error.fault === 'missing') return 'gone';
+    throw error;
+  });
+  if (copied === 'gap') return;
+  const gap = describeGap(await findPhase(dependencies, jobId, phase), copied === 'gone');
   if (gap !== undefined) await store.logs.recordGap(jobId, phase, gap);
 }
 
+/** A phase of Ansible whose results were not taken has one line more than it reported: they are in it. */
+function isDelivered({ kind, hostsFinal, logBytes, reportedLogBytes }: PhaseRecord): boolean {
+  if (reportedLogBytes === undefined || logBytes < reportedLogBytes) return false;
+  return hostsFinal || kind !== 'ansible';
+}
+
+/** `gap`: what came before the rest was lost, and is recorded as such. */
 async function copyLog(
   { store, runner }: ActivityDependencies,
   jobId: string,
   phase: string,
   signal: AbortSignal,
-): Promise<void> {
-  let offset = (await store.phases.find(jobId, phase))?.logBytes ?? 0;
-  for await (const bytes of runner.readLog(jobId, phase, offset, signal)) {
-    const appended = await store.logs.append(jobId, phase, offset, bytes);
-    if (appended.kind !== 'stored') return;
-    offset += bytes.length;
+): Promise<'whole' | 'gap'> {
+  const readEnd = async () => (await store.phases.find(jobId, phase))?.logBytes ?? 0;
+  let offset = await readEnd();
+  let copied: 'whole' | 'gap' = 'whole';
+  for await (const piece of runner.readLog(jobId, phase, offset, signal)) {
+    if ('lostBytes' in piece) {
+      await store.logs.recordGap(
+        jobId,
+        phase,
+        `[${piece.lostBytes} bytes of this log were lost: the node had begun a new file before they were delivered]`,
+      );
+      copied = 'gap';
+      offset = await readEnd();
+      continue;
+    }
+    const appended = await store.logs.append(jobId, phase, offset, piece);
+    if (appended.kind !== 'stored') break;
+    offset += piece.length;
   }
+  return copied;
 }
 
 /** A job that went before it reported how long this log is took nobody knows how much with it. */
@@ -104,9 +126,9 @@ function describeGap(
   isGone: boolean,
 ): string | undefined {
   if (reportedLogBytes === undefined)
-    return isGone ? "[this log may lack its end: the job's directory is gone]" : undefined;
+    return isGone ? '[this log may lack its end: the job is gone]' : undefined;
   const lost = reportedLogBytes - logBytes;
-  return lost > 0 ? `[${lost} bytes of this log were lost with the job's directory]` : undefined;
+  return lost > 0 ? `[${lost} bytes of this log were lost with the job]` : undefined;
 }
 
 /** Where the API did not hear the last results, the job signed them into its log. */

@@ -15,6 +15,11 @@ export interface JobSummary {
   readonly endedAt?: string;
 }
 
+/** Output that the platform had and has not any more; what follows is later output. */
+export interface LogGap {
+  readonly lostBytes: number;
+}
+
 /** What a job carries beside its plan. Values of secrets never enter `Job`. */
 export interface Launch {
   readonly job: Job;
@@ -43,7 +48,7 @@ export interface Runner {
     phase: string,
     offset: number,
     signal: AbortSignal,
-  ): AsyncIterable<Uint8Array>;
+  ): AsyncIterable<Uint8Array | LogGap>;
   /** SIGTERM to what runs, SIGKILL after the job's grace time; resolves when nothing runs. Status and output stay readable. */
   stop(jobId: string, signal: AbortSignal): Promise<void>;
   /** Leaves nothing behind. */

@@ -80,7 +80,39 @@ describe('a phase', () => {
     const watch = () => site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
     await expect(watch()).rejects.toThrow('died');
     await watch();
-    expect(await read(jobId)).toBe("[1000 bytes of this log were lost with the job's directory]\n");
+    expect(await read(jobId)).toBe('[1000 bytes of this log were lost with the job]\n');
+  });
+
+  test('says where in the log the platform lost some of it, and has what came after', async () => {
+    site = await openActivitySite({
+      runner: {
+        ...aRunnerWith(exited(0), ''),
+        readLog: () => ReadableStream.from([{ lostBytes: 996 }, Buffer.from('end\n')]),
+      },
+    });
+    const jobId = await addPlannedSession(site.store);
+    await site.store.logs.append(jobId, 'ansible-0', 0, Buffer.from('begin\n'));
+    await site.store.phases.report(jobId, 'ansible-0', {
+      state: 'ended',
+      startedAt: '2026-01-01T00:00:00.000Z',
+      logBytes: 1006,
+    });
+    await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
+    expect(await read(jobId)).toMatch(/^begin\n\[996 bytes of this log were lost: .*\]\nend\n$/);
+  });
+
+  test('does not ask the platform for a log that was delivered whole', async () => {
+    site = await openActivitySite({ runner: aRunnerWith(exited(0), 'one\nnot to be read') });
+    const jobId = await addPlannedSession(site.store);
+    await site.store.logs.append(jobId, 'ansible-0', 0, Buffer.from('one\n'));
+    await site.store.phases.report(jobId, 'ansible-0', {
+      state: 'ended',
+      startedAt: '2026-01-01T00:00:00.000Z',
+      logBytes: 4,
+    });
+    await site.store.hosts.save(jobId, 'ansible-0', { sequence: 1, final: true, hosts: [] });
+    await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
+    expect(await read(jobId)).toBe('one\n');
   });
 
   test('of a job that vanished before it told how long its log is has a log that says so', async () => {
@@ -89,9 +121,7 @@ describe('a phase', () => {
     await site.store.logs.append(jobId, 'ansible-0', 0, Buffer.from('one\ntw'));
     const { result } = await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
     expect(result).toEqual({ kind: 'killed', reason: 'lost' });
-    expect(await read(jobId)).toBe(
-      "one\ntw\n[this log may lack its end: the job's directory is gone]\n",
-    );
+    expect(await read(jobId)).toBe('one\ntw\n[this log may lack its end: the job is gone]\n');
   });
 
   test('answers the same when it is watched again', async () => {

@@ -17,7 +17,7 @@ export function runnerContract(name: string, create: CreateRunner): void {
     afterAll(() => harness.close());
 
     describePhases(() => runner);
-    describeOutput(() => runner);
+    describeOutput(() => harness);
     describeProcesses(() => harness);
     describeStop(() => harness);
     describeLaunch(() => runner);
