@@ -89,6 +89,13 @@ export function hasStarted(pod: V1Pod, phase: string): boolean {
   return state?.running !== undefined || state?.terminated !== undefined;
 }
 
+/** Whether any of its containers runs or ran. */
+export function hasBegun({ status }: V1Pod): boolean {
+  return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].some(
+    ({ state }) => state?.running !== undefined || state?.terminated !== undefined,
+  );
+}
+
 /** A container beside the last phase would keep the pod from ending. */
 export function findSidecar({ spec }: V1Pod, phases: readonly string[]): string | undefined {
   return spec?.containers.find(({ name }) => !phases.includes(name))?.name;

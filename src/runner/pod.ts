@@ -198,15 +198,8 @@ function renderContainer(
 }
 
 function toResources({ kind }: Phase, { resources }: PodSettings): ResourceSettings {
-  switch (kind) {
-    case 'git-clone':
-    case 'git-clone-hosts':
-      return resources.clone;
-    case 'inventory':
-      return resources.inventory;
-    case 'ansible':
-      return resources.ansible;
-  }
+  if (kind === 'git-clone' || kind === 'git-clone-hosts') return resources.clone;
+  return kind === 'inventory' ? resources.inventory : resources.ansible;
 }
 
 function encode(text: string): Uint8Array {

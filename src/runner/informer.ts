@@ -1,0 +1,116 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  ListWatch,
+  Watch,
+  type KubeConfig,
+  type KubernetesListObject,
+  type KubernetesObject,
+} from '@kubernetes/client-node';
+
+const MIN_BACK_OFF_MS = 250;
+const MAX_BACK_OFF_MS = 10_000;
+
+export interface InformerOptions<T extends KubernetesObject> {
+  readonly config: KubeConfig;
+  readonly path: string;
+  readonly selector: string;
+  readonly list: (signal: AbortSignal) => Promise<KubernetesListObject<T>>;
+  readonly onChange: (object: T) => void;
+  readonly onDelete: (object: T) => void;
+  readonly onBreak: (error: unknown) => void;
+}
+
+export interface Informer {
+  /** Resolves when everything that is there has been told. */
+  readonly synced: Promise<void>;
+  /** When it last was known to hear everything. */
+  heardAt(): number;
+  close(): void;
+}
+
+/**
+ * The client's informer, which gives up on the first connection that breaks: begun again with back-off, for as long as it
+ * takes. It goes on from what it has seen; where the server has forgotten that, it lists again and tells the difference.
+ */
+export function openInformer<T extends KubernetesObject>(options: InformerOptions<T>): Informer {
+  const { config, path, selector, list, onChange, onDelete, onBreak } = options;
+  const closing = new AbortController();
+  const synced = Promise.withResolvers<undefined>();
+  let heardAt = 0;
+  let backOffMs = MIN_BACK_OFF_MS;
+  let isRestarting = false;
+  const hear = () => {
+    heardAt = Date.now();
+    backOffMs = MIN_BACK_OFF_MS;
+  };
+  const informer = new ListWatch<T>(
+    path,
+    createWatch(config, hear),
+    async () => {
+      const listed = await list(closing.signal);
+      // It tells what was listed in the same turn in which it gets it.
+      setImmediate(() => synced.resolve(undefined));
+      return listed;
+    },
+    false,
+    selector,
+  );
+  const start = () => informer.start().catch(restart);
+  function restart(error: unknown): void {
+    if (isRestarting || closing.signal.aborted) return;
+    isRestarting = true;
+    guard(() => onBreak(error));
+    delay(backOffMs * (0.5 + Math.random() / 2), undefined, { signal: closing.signal }).then(
+      () => {
+        isRestarting = false;
+        backOffMs = Math.min(backOffMs * 2, MAX_BACK_OFF_MS);
+        void start();
+      },
+      () => undefined,
+    );
+  }
+  const tell = (act: (object: T) => void) => (object: T) => guard(() => act(object));
+  // What throws in here would end the process: nobody awaits it.
+  function guard(act: () => void): void {
+    try {
+      act();
+    } catch (error) {
+      queueMicrotask(() => onBreak(error));
+    }
+  }
+  informer.on('add', tell(onChange));
+  informer.on('update', tell(onChange));
+  informer.on('delete', tell(onDelete));
+  informer.on('error', restart);
+  void start();
+  return {
+    synced: synced.promise.then(() => undefined),
+    heardAt: () => heardAt,
+    close() {
+      closing.abort();
+      informer.stop().catch(() => undefined);
+    },
+  };
+}
+
+/** As it is, but that a failure to authenticate is told like any other, and that a connection which stands is known. */
+function createWatch(config: KubeConfig, onOpen: () => void): Watch {
+  const watch = new Watch(config);
+  const open = watch.watch.bind(watch);
+  watch.watch = async (path, query, onEvent, onDone) => {
+    const state = { isDone: false };
+    const done = (error: unknown) => {
+      state.isDone = true;
+      onDone(error);
+    };
+    try {
+      const controller = await open(path, query, onEvent, done);
+      if (!state.isDone) onOpen();
+      return controller;
+    } catch (error) {
+      done(error);
+      return new AbortController();
+    }
+  };
+  return watch;
+}

@@ -1,0 +1,216 @@
+import { request as requestHttp, type IncomingMessage } from 'node:http';
+import { request as requestHttps, type RequestOptions } from 'node:https';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+import {
+  BatchV1Api,
+  CoreV1Api,
+  Observable,
+  PatchStrategy,
+  setHeaderOptions,
+  type ConfigurationOptions,
+  type KubeConfig,
+  type ObservableMiddleware,
+  type V1Job,
+  type V1JobList,
+  type V1Pod,
+  type V1PodList,
+  type V1Secret,
+} from '@kubernetes/client-node';
+import { toKubernetesFault, toRefusal } from './kubernetes-faults.js';
+import { DEPLOYMENT_LABEL, JOB_LABEL } from './pod-labels.js';
+
+/** One request; a watch has its own. */
+const REQUEST_MS = 30_000;
+const PAGE = 250;
+const MAX_EVENTS = 50;
+
+/** Which object, exactly: another of its name, or a later version, is refused with fault `conflict`. */
+export interface Precondition {
+  readonly uid: string;
+  readonly resourceVersion?: string;
+}
+
+export type KubernetesApi = ReturnType<typeof createKubernetesApi>;
+
+/** The requests that a job needs, each with a limit in time and with faults of ours. */
+export function createKubernetesApi(config: KubeConfig, namespace: string, deploymentId: string) {
+  const batch = config.makeApiClient(BatchV1Api);
+  const core = config.makeApiClient(CoreV1Api);
+  const ours = `${DEPLOYMENT_LABEL}=${deploymentId}`;
+  const ofJob = (jobId: string) => `${ours},${JOB_LABEL}=${jobId}`;
+
+  return {
+    namespace,
+    selector: ours,
+
+    findJob: (name: string, signal: AbortSignal) =>
+      findOr(`read job ${name}`, signal, (options) =>
+        batch.readNamespacedJob({ namespace, name }, options),
+      ),
+
+    createJob: (body: V1Job, signal: AbortSignal) =>
+      ask(`create job ${body.metadata?.name}`, signal, (options) =>
+        batch.createNamespacedJob({ namespace, body }, options),
+      ),
+
+    /** A merge patch; undefined where there is no such job. */
+    patchJob: (name: string, body: object, signal: AbortSignal) =>
+      findOr(`patch job ${name}`, signal, (options) =>
+        batch.patchNamespacedJob({ namespace, name, body }, asMergePatch(options)),
+      ),
+
+    /** The pods of a job go with it; gone already is no fault. */
+    deleteJob: (name: string, preconditions: Precondition, signal: AbortSignal) =>
+      findOr(`delete job ${name}`, signal, (options) =>
+        batch.deleteNamespacedJob(
+          { namespace, name, body: { preconditions, propagationPolicy: 'Background' } },
+          options,
+        ),
+      ),
+
+    /** One page, or with the watch's options: everything. */
+    listJobs: (signal: AbortSignal, page: { limit?: number; _continue?: string } = {}) =>
+      ask('list jobs', signal, (options): Promise<V1JobList> =>
+        batch.listNamespacedJob({ namespace, labelSelector: ours, ...page }, options),
+      ),
+
+    listPods: (signal: AbortSignal) =>
+      ask('list pods', signal, (options): Promise<V1PodList> =>
+        core.listNamespacedPod({ namespace, labelSelector: ours }, options),
+      ),
+
+    async listPodsOf(jobId: string, signal: AbortSignal): Promise<readonly V1Pod[]> {
+      const { items } = await ask('list pods', signal, (options) =>
+        core.listNamespacedPod({ namespace, labelSelector: ofJob(jobId) }, options),
+      );
+      return items;
+    },
+
+    patchPod: (name: string, body: object, signal: AbortSignal) =>
+      findOr(`patch pod ${name}`, signal, (options) =>
+        core.patchNamespacedPod({ namespace, name, body }, asMergePatch(options)),
+      ),
+
+    deletePod: (name: string, preconditions: Precondition, signal: AbortSignal) =>
+      findOr(`delete pod ${name}`, signal, (options) =>
+        core.deleteNamespacedPod({ namespace, name, body: { preconditions } }, options),
+      ),
+
+    createSecret: (body: V1Secret, signal: AbortSignal) =>
+      ask(`create secret ${body.metadata?.name}`, signal, (options) =>
+        core.createNamespacedSecret({ namespace, body }, options),
+      ),
+
+    deleteSecretsOf: (jobId: string, signal: AbortSignal) =>
+      ask('delete secrets', signal, (options) =>
+        core.deleteCollectionNamespacedSecret({ namespace, labelSelector: ofJob(jobId) }, options),
+      ),
+
+    findConfigMap: (name: string, signal: AbortSignal) =>
+      findOr(`read config map ${name}`, signal, (options) =>
+        core.readNamespacedConfigMap({ namespace, name }, options),
+      ),
+
+    /** What Kubernetes has to say of this very object, the last first. */
+    async listEvents(uid: string, signal: AbortSignal): Promise<readonly string[]> {
+      const { items } = await ask('list events', signal, (options) =>
+        core.listNamespacedEvent(
+          { namespace, fieldSelector: `involvedObject.uid=${uid},type=Warning`, limit: MAX_EVENTS },
+          options,
+        ),
+      );
+      const at = (each: (typeof items)[number]) =>
+        Number(each.lastTimestamp ?? each.eventTime ?? each.metadata.creationTimestamp ?? 0);
+      return [...items].sort((a, b) => at(b) - at(a)).flatMap(({ message }) => message ?? []);
+    },
+
+    /** The bytes of a container's output; undefined where the pod is not there, or the container did not start. */
+    async openLog(
+      pod: string,
+      container: string,
+      signal: AbortSignal,
+    ): Promise<IncomingMessage | undefined> {
+      const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log?container=${container}`;
+      try {
+        return await openStream(config, path, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        const refusal = toRefusal(error);
+        if (refusal?.code === 404 || refusal?.code === 400) return undefined;
+        throw toKubernetesFault(`read the log of pod ${pod}`, error);
+      }
+    },
+  };
+
+  async function ask<T>(
+    act: string,
+    signal: AbortSignal,
+    send: (options: ConfigurationOptions) => Promise<T>,
+  ): Promise<T> {
+    signal.throwIfAborted();
+    try {
+      return await send(until(AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)])));
+    } catch (error) {
+      signal.throwIfAborted();
+      throw toKubernetesFault(act, error);
+    }
+  }
+
+  async function findOr<T>(
+    act: string,
+    signal: AbortSignal,
+    send: (options: ConfigurationOptions) => Promise<T>,
+  ): Promise<T | undefined> {
+    return ask(act, signal, (options) =>
+      send(options).catch((error: unknown) => {
+        if (toRefusal(error)?.code === 404) return undefined;
+        throw error;
+      }),
+    );
+  }
+}
+
+export async function* listAllJobs(api: KubernetesApi, signal: AbortSignal): AsyncGenerator<V1Job> {
+  let next: string | undefined;
+  do {
+    const page = await api.listJobs(signal, {
+      limit: PAGE,
+      ...(next === undefined ? {} : { _continue: next }),
+    });
+    yield* page.items;
+    next = page.metadata?._continue;
+  } while (next !== undefined && next !== '');
+}
+
+function until(signal: AbortSignal): ConfigurationOptions {
+  const middleware: ObservableMiddleware = {
+    pre(context) {
+      context.setSignal(signal);
+      return new Observable(Promise.resolve(context));
+    },
+    post: (response) => new Observable(Promise.resolve(response)),
+  };
+  return { middleware: [middleware], middlewareMergeStrategy: 'append' };
+}
+
+function asMergePatch(options: ConfigurationOptions): ConfigurationOptions {
+  return setHeaderOptions('Content-Type', PatchStrategy.MergePatch, options);
+}
+
+/** The client's own reader neither keeps bytes as they are nor tells of a connection that broke. */
+async function openStream(
+  config: KubeConfig,
+  path: string,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const url = new URL(`${config.getCurrentCluster()?.server ?? ''}${path}`);
+  const options: RequestOptions = { method: 'GET', headers: {}, signal };
+  await config.applyToHTTPSOptions(options);
+  const start = url.protocol === 'https:' ? requestHttps : requestHttp;
+  const request = start(url, options).end();
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  if (response.statusCode === 200) return response;
+  const body = await text(response);
+  throw Object.assign(new Error('refused'), { code: response.statusCode ?? 0, body });
+}

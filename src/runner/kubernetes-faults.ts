@@ -1,0 +1,70 @@
+import { ServiceError } from '../core/errors.js';
+
+/** What Kubernetes answered to a request that it did not grant. */
+export interface Refusal {
+  readonly code: number;
+  /** Of the Status object; its own words name the verb and the resource that are lacking. */
+  readonly message: string;
+}
+
+/** The client's error, told by its shape; undefined where there was no answer at all. */
+export function toRefusal(error: unknown): Refusal | undefined {
+  if (typeof error !== 'object' || error === null) return undefined;
+  const { code, body } = error as { code?: unknown; body?: unknown };
+  if (typeof code !== 'number') return undefined;
+  return { code, message: readMessage(body) ?? `status ${code}` };
+}
+
+/** `act` completes "Kubernetes would not …" and "… could not be asked to …". */
+export function toKubernetesFault(act: string, error: unknown): ServiceError {
+  const refusal = toRefusal(error);
+  if (refusal === undefined)
+    return new ServiceError(
+      'unavailable',
+      `Kubernetes could not be asked to ${act}: ${describe(error)}.`,
+      {
+        cause: error,
+      },
+    );
+  const { code, message } = refusal;
+  const text = `Kubernetes would not ${act}: ${message}`;
+  if (code === 404) return new ServiceError('missing', text);
+  if (code === 409) return new ServiceError('conflict', text);
+  if (code === 403) return toForbidden(text, message);
+  if (code === 413) return new ServiceError('too_large', text, { reason: 'INTERNAL' });
+  if (code === 401 || code === 408 || code === 429 || code >= 500)
+    return new ServiceError('unavailable', text);
+  return new ServiceError('rejected', text, { reason: 'INTERNAL' });
+}
+
+/** Quota may be free again in a moment; a right or an admission rule is somebody's to change. */
+function toForbidden(text: string, message: string): ServiceError {
+  if (/exceeded quota/.test(message))
+    return new ServiceError('unavailable', text, { reason: 'UNSCHEDULABLE' });
+  const hint = /cannot \w+ resource/.test(message) ? " The worker's Role has to allow it." : '';
+  return new ServiceError('forbidden', `${text}${hint}`, { reason: 'INTERNAL' });
+}
+
+function readMessage(body: unknown): string | undefined {
+  const status = typeof body === 'string' ? parseStatus(body) : body;
+  if (typeof status !== 'object' || status === null || !('message' in status)) return undefined;
+  return typeof status.message === 'string' ? status.message : undefined;
+}
+
+function parseStatus(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `fetch failed` says nothing; its cause does. */
+function describe(error: unknown): string {
+  const { message, cause } = error as {
+    message?: unknown;
+    cause?: { message?: unknown; code?: unknown };
+  };
+  const why = cause?.message || cause?.code;
+  return String(why ?? message ?? error);
+}

@@ -1,0 +1,61 @@
+import type { V1Job } from '@kubernetes/client-node';
+import { isOver, toEndedAt, toIso } from './pod-phase.js';
+import { DEPLOYMENT_LABEL, PENDING_ANNOTATION, STOPPED_ANNOTATION } from './pod-labels.js';
+import type { JobView } from './kubernetes-watch.js';
+import type { JobSummary } from './runner.js';
+
+/** The phases of the job, in their order. */
+export function toPhaseNames({ spec }: V1Job): readonly string[] {
+  const { initContainers = [], containers = [] } = spec?.template.spec ?? {};
+  return [...initContainers, ...containers].map(({ name }) => name);
+}
+
+export function isOurs({ metadata }: V1Job, deploymentId: string): boolean {
+  return metadata?.labels?.[DEPLOYMENT_LABEL] === deploymentId;
+}
+
+export function isSuspended({ spec }: V1Job): boolean {
+  return spec?.suspend === true;
+}
+
+/** Told to stop before it had a pod; it never gets one. */
+export function isStopped({ metadata }: V1Job): boolean {
+  return metadata?.annotations?.[STOPPED_ANNOTATION] !== undefined;
+}
+
+/** As the Job's controller says, which is seconds after the pod does. */
+export function isFinished(job: V1Job): boolean {
+  return findEnd(job) !== undefined;
+}
+
+/** 0 = for ever. */
+export function toPendingSeconds({ metadata }: V1Job): number {
+  return Number(metadata?.annotations?.[PENDING_ANNOTATION] ?? 0);
+}
+
+/** When it was let run; before that it waits for nothing. */
+export function toReleasedAt({ status, metadata }: V1Job): string {
+  return toIso(status?.startTime ?? metadata?.creationTimestamp);
+}
+
+export function toSummary(job: V1Job, { pod, podIsGone }: Omit<JobView, 'job'>): JobSummary {
+  const about = { jobId: job.metadata?.name ?? '', incarnation: job.metadata?.uid ?? '' };
+  const end = findEnd(job);
+  const podEnd = pod && (podIsGone || isOver(pod)) ? (toEndedAt(pod) ?? '') : undefined;
+  if (end !== undefined || podEnd !== undefined) {
+    const endedAt = podEnd || end;
+    return { ...about, state: 'ended', ...(endedAt ? { endedAt } : {}) };
+  }
+  if (!isSuspended(job)) return { ...about, state: 'running' };
+  const stoppedAt = job.metadata?.annotations?.[STOPPED_ANNOTATION];
+  return stoppedAt === undefined
+    ? { ...about, state: 'prepared' }
+    : { ...about, state: 'ended', endedAt: stoppedAt };
+}
+
+function findEnd({ status }: V1Job): string | undefined {
+  const condition = status?.conditions?.find(
+    ({ type, status: value }) => (type === 'Complete' || type === 'Failed') && value === 'True',
+  );
+  return condition && toIso(condition.lastTransitionTime);
+}

@@ -1,0 +1,136 @@
+import { randomBytes } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { V1Job } from '@kubernetes/client-node';
+import { isServiceError, missing, ServiceError } from '../core/errors.js';
+import type { KubernetesApi } from './kubernetes-api.js';
+import { isOurs, isStopped, isSuspended } from './kubernetes-job.js';
+import { SECRETS_ANNOTATION, toOwnLabels } from './pod-labels.js';
+import { renderSecret } from './pod-secrets.js';
+import { renderJobObjects, type PodSurroundings } from './pod.js';
+import type { Incarnation, Launch } from './runner.js';
+
+export interface LaunchOptions extends PodSurroundings {
+  readonly api: KubernetesApi;
+  /** Contains the package `job`, whose `ansible.cfg` is the default one. */
+  readonly jobSource: string;
+}
+
+const DEFAULT_ANSIBLE_CONFIG = 'cfs-default-ansible-cfg';
+const ANSIBLE_CONFIG_KEY = 'ansible.cfg';
+
+/**
+ * The Job first, suspended, then its Secrets, which it owns: whoever dies in between leaves nothing that is nobody's. A
+ * repeat makes what lacks. The names of the Secrets are the Job's own, so they never meet those of an earlier one.
+ */
+export async function prepareJob(
+  options: LaunchOptions,
+  launch: Launch,
+  signal: AbortSignal,
+): Promise<Incarnation> {
+  const { api, deploymentId } = options;
+  const { jobId } = launch.job;
+  const ansibleConfig = await readAnsibleConfig(options, launch.ansibleConfig, signal);
+  const render = (name: string) => renderJobObjects(launch, ansibleConfig, name, options);
+  const drawn = `${jobId}-${randomBytes(3).toString('hex')}`;
+  const job = await createOrFind(options, render(drawn).job, signal);
+  const uid = job.metadata?.uid ?? '';
+  if (!isSuspended(job) || isStopped(job)) return uid;
+  const { secrets } = render(job.metadata?.annotations?.[SECRETS_ANNOTATION] ?? drawn);
+  for (const [name, content] of Object.entries(secrets)) {
+    const labels = toOwnLabels(jobId, deploymentId);
+    const secret = renderSecret(name, labels, { name: jobId, uid }, content);
+    await api.createSecret(secret, signal).catch(ignoreConflict);
+  }
+  return uid;
+}
+
+/** Resumes exactly this Job; one that was stopped stays as it is. */
+export async function releaseJob(
+  { api, deploymentId }: Pick<LaunchOptions, 'api' | 'deploymentId'>,
+  jobId: string,
+  incarnation: Incarnation,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    const job = await api.findJob(jobId, signal);
+    if (job?.metadata?.uid !== incarnation || !isOurs(job, deploymentId))
+      throw missing('Job', jobId);
+    if (!isSuspended(job) || isStopped(job)) return;
+    const { uid, resourceVersion } = job.metadata;
+    const patch = { metadata: { uid, resourceVersion }, spec: { suspend: false } };
+    if (await isDone(api.patchJob(jobId, patch, signal))) return;
+  }
+}
+
+export async function discardJob(
+  { api, deploymentId }: Pick<LaunchOptions, 'api' | 'deploymentId'>,
+  jobId: string,
+  incarnation: Incarnation,
+  signal: AbortSignal,
+): Promise<boolean> {
+  for (;;) {
+    const job = await api.findJob(jobId, signal);
+    if (job?.metadata?.uid !== incarnation || !isOurs(job, deploymentId)) return false;
+    if (!isSuspended(job) || job.status?.startTime !== undefined) return false;
+    const { uid, resourceVersion } = job.metadata;
+    const precondition = { uid, ...(resourceVersion === undefined ? {} : { resourceVersion }) };
+    if (await isDone(api.deleteJob(jobId, precondition, signal))) return true;
+  }
+}
+
+/** False where the object has changed since it was read. */
+export async function isDone(act: Promise<unknown>): Promise<boolean> {
+  try {
+    await act;
+    return true;
+  } catch (error) {
+    ignoreConflict(error);
+    return false;
+  }
+}
+
+function ignoreConflict(error: unknown): void {
+  if (!isServiceError(error) || error.fault !== 'conflict') throw error;
+}
+
+async function createOrFind(
+  { api, deploymentId, namespace }: LaunchOptions,
+  job: V1Job,
+  signal: AbortSignal,
+): Promise<V1Job> {
+  const name = job.metadata?.name ?? '';
+  for (;;) {
+    try {
+      return await api.createJob(job, signal);
+    } catch (error) {
+      ignoreConflict(error);
+    }
+    const present = await api.findJob(name, signal);
+    if (present === undefined) continue;
+    if (isOurs(present, deploymentId)) return present;
+    throw new ServiceError(
+      'conflict',
+      `Namespace ${namespace} has a job ${name} that is not this deployment's.`,
+      { reason: 'INTERNAL' },
+    );
+  }
+}
+
+async function readAnsibleConfig(
+  { api, namespace, jobSource }: LaunchOptions,
+  name: string | undefined,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const wanted = name ?? DEFAULT_ANSIBLE_CONFIG;
+  const map = await api.findConfigMap(wanted, signal);
+  const text = map?.data?.[ANSIBLE_CONFIG_KEY];
+  if (text !== undefined) return new TextEncoder().encode(text);
+  if (map === undefined && wanted === DEFAULT_ANSIBLE_CONFIG)
+    return readFile(join(jobSource, 'job', 'ansible.cfg'));
+  const fact =
+    map === undefined
+      ? `namespace ${namespace} has no config map "${wanted}"`
+      : `config map "${wanted}" of namespace ${namespace} has no key ${ANSIBLE_CONFIG_KEY}`;
+  throw new ServiceError('invalid', `ansible_config: ${fact}.`, { reason: 'PLAYBOOK_ERROR' });
+}

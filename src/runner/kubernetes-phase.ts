@@ -1,0 +1,147 @@
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import { missing } from '../core/errors.js';
+import type { PhaseResult } from '../core/job.js';
+import type { KubernetesApi } from './kubernetes-api.js';
+import {
+  isFinished,
+  isOurs,
+  isStopped,
+  isSuspended,
+  toPendingSeconds,
+  toPhaseNames,
+  toReleasedAt,
+} from './kubernetes-job.js';
+import type { JobView, KubernetesWatch, Look } from './kubernetes-watch.js';
+import { toStoppedResult } from './phase-record.js';
+import { meshAnnotations } from './pod.js';
+import { findSidecar, hasBegun, toPodPhase, type Obstacle, type PodPhase } from './pod-phase.js';
+
+export interface PhaseOptions {
+  readonly api: KubernetesApi;
+  readonly watch: KubernetesWatch;
+  readonly deploymentId: string;
+}
+
+type PhaseLook = Look<PhaseResult>;
+
+const LOST: PhaseResult = { kind: 'killed', reason: 'lost' };
+/** Past the time at which Kubernetes itself wanted a pod to be gone, its node does not answer any more. */
+const OVERDUE_MS = 300_000;
+/** Timers hold no more. */
+const MAX_WAIT_MS = 3_600_000;
+
+export async function awaitPhase(
+  options: PhaseOptions,
+  jobId: string,
+  phase: string,
+  signal: AbortSignal,
+): Promise<PhaseResult> {
+  const { watch, api, deploymentId } = options;
+  return watch.until<PhaseResult>(jobId, signal, async (view) => {
+    const job = view.job ?? (await api.findJob(jobId, signal));
+    if (job === undefined || !isOurs(job, deploymentId)) return found(LOST);
+    if (!toPhaseNames(job).includes(phase)) throw missing('Phase', `${phase} of ${jobId}`);
+    // It was made a moment ago; the watch is about to tell.
+    if (view.job === undefined) return { kind: 'wait', milliseconds: 1000 };
+    return lookAtPhase(options, { ...view, job }, phase, signal);
+  });
+}
+
+async function lookAtPhase(
+  options: PhaseOptions,
+  { job, pod, podIsGone }: JobView & { readonly job: V1Job },
+  phase: string,
+  signal: AbortSignal,
+): Promise<PhaseLook> {
+  const phases = toPhaseNames(job);
+  if (isStopped(job) && (pod === undefined || (podIsGone && !hasBegun(pod))))
+    return found(toStoppedResult(phases, phase));
+  if (pod !== undefined) return lookAtPod(options, job, { pod, podIsGone }, phase, signal);
+  if (isFinished(job)) {
+    // The watch of pods may be behind that of jobs.
+    const late = await findPod(options, job, signal);
+    if (late === undefined) return found(LOST);
+    return lookAtPod(options, job, { pod: late, podIsGone: false }, phase, signal);
+  }
+  if (isSuspended(job)) return { kind: 'wait' };
+  const pending: PodPhase = { kind: 'pending', since: toReleasedAt(job) };
+  return waitForStart(options, job, job.metadata?.uid, pending, signal);
+}
+
+async function lookAtPod(
+  options: PhaseOptions,
+  job: V1Job,
+  { pod, podIsGone }: { readonly pod: V1Pod; readonly podIsGone: boolean },
+  phase: string,
+  signal: AbortSignal,
+): Promise<PhaseLook> {
+  const phases = toPhaseNames(job);
+  const sidecar = findSidecar(pod, phases);
+  if (sidecar !== undefined) return found(toSidecarResult(sidecar));
+  const state = toPodPhase(pod, phases, phase, podIsGone);
+  switch (state.kind) {
+    case 'ended':
+      return found(state.result);
+    case 'running':
+      return waitForEnd(pod);
+    case 'pending':
+      return waitForStart(options, job, pod.metadata?.uid, state, signal);
+  }
+}
+
+/** A node that is away never tells how what ran on it ended. */
+function waitForEnd({ metadata }: V1Pod): PhaseLook {
+  const deletion = metadata?.deletionTimestamp;
+  if (deletion === undefined) return { kind: 'wait' };
+  const left = new Date(deletion).getTime() + OVERDUE_MS - Date.now();
+  return left <= 0 ? found(LOST) : wait(left);
+}
+
+async function waitForStart(
+  { api }: PhaseOptions,
+  job: V1Job,
+  uid: string | undefined,
+  { since, obstacle }: Extract<PodPhase, { kind: 'pending' }>,
+  signal: AbortSignal,
+): Promise<PhaseLook> {
+  const limit = toPendingSeconds(job);
+  if (limit === 0) return { kind: 'wait' };
+  const left = Date.parse(since) + limit * 1000 - Date.now();
+  if (left > 0) return wait(left);
+  const known = obstacle ?? toObstacle(await api.listEvents(uid ?? '', signal), limit);
+  return found({ kind: 'unstarted', ...known });
+}
+
+function toObstacle([last]: readonly string[], limit: number): Obstacle {
+  if (last === undefined)
+    return { reason: 'unschedulable', message: `not within its limit of ${limit} s` };
+  return { reason: /exceeded quota/.test(last) ? 'unschedulable' : 'config', message: last };
+}
+
+function toSidecarResult(name: string): PhaseResult {
+  const annotations = Object.entries(meshAnnotations.off).map(([key, value]) => `${key}: ${value}`);
+  return {
+    kind: 'unstarted',
+    reason: 'unschedulable',
+    message: `container ${name} was put into its pod, which would never end with it; have what does that heed ${annotations.join(' or ')}, or use native sidecars`,
+  };
+}
+
+async function findPod(
+  { api }: PhaseOptions,
+  { metadata }: V1Job,
+  signal: AbortSignal,
+): Promise<V1Pod | undefined> {
+  const pods = await api.listPodsOf(metadata?.name ?? '', signal);
+  return pods.find((pod) =>
+    pod.metadata?.ownerReferences?.some(({ uid }) => uid === metadata?.uid),
+  );
+}
+
+function found(value: PhaseResult): PhaseLook {
+  return { kind: 'found', value };
+}
+
+function wait(milliseconds: number): PhaseLook {
+  return { kind: 'wait', milliseconds: Math.min(milliseconds, MAX_WAIT_MS) };
+}

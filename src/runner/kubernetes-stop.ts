@@ -1,0 +1,118 @@
+import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import type { KubernetesApi } from './kubernetes-api.js';
+import { isFinished, isOurs, isStopped, isSuspended } from './kubernetes-job.js';
+import { isDone } from './kubernetes-launch.js';
+import type { KubernetesWatch } from './kubernetes-watch.js';
+import { STOPPED_ANNOTATION } from './pod-labels.js';
+import { hasBegun, isOver } from './pod-phase.js';
+
+export interface StopOptions {
+  readonly api: KubernetesApi;
+  readonly watch: KubernetesWatch;
+  readonly deploymentId: string;
+  /** How long a Job stays after its session; Kubernetes removes it then. */
+  readonly jobTtlSeconds: number;
+}
+
+/**
+ * Ends what runs and keeps what can be read. A pod gets a deadline that has passed: that way it has its grace time, and
+ * its log and statuses stay. A Job that has no pod never gets one. Secrets go; the time that the Job is kept begins.
+ */
+export async function stopJob(
+  options: StopOptions,
+  jobId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { api, deploymentId, jobTtlSeconds } = options;
+  for (;;) {
+    const job = await api.findJob(jobId, signal);
+    if (job === undefined || !isOurs(job, deploymentId)) return;
+    if (await endJob(options, job, signal)) break;
+  }
+  const keeping = { spec: { ttlSecondsAfterFinished: jobTtlSeconds } };
+  await api.patchJob(jobId, keeping, signal);
+  await api.deleteSecretsOf(jobId, signal);
+}
+
+/** False where something has changed meanwhile: look again. */
+async function endJob(options: StopOptions, job: V1Job, signal: AbortSignal): Promise<boolean> {
+  const { api } = options;
+  const { name = '', uid = '' } = job.metadata ?? {};
+  const pods = (await api.listPodsOf(name, signal)).filter((pod) => isOf(pod, uid));
+  const pod = pods.find((each) => !isOver(each)) ?? pods[0];
+  if (pod === undefined) return isFinished(job) || keepFromStarting(options, job, signal);
+  if (isOver(pod)) return true;
+  if (!hasBegun(pod)) return dropPod(options, job, pod, signal);
+  await api.patchPod(
+    pod.metadata?.name ?? '',
+    { metadata: { annotations: toMark() }, spec: { activeDeadlineSeconds: 1 } },
+    signal,
+  );
+  await waitForEnd(options, name, uid, signal);
+  return true;
+}
+
+async function keepFromStarting(
+  { api }: StopOptions,
+  job: V1Job,
+  signal: AbortSignal,
+): Promise<boolean> {
+  // Nothing came between: it was so when we looked for pods.
+  if (isSuspended(job) && isStopped(job)) return true;
+  const { name = '', uid, resourceVersion } = job.metadata ?? {};
+  const patch = {
+    metadata: { uid, resourceVersion, annotations: toMark() },
+    spec: { suspend: true },
+  };
+  await isDone(api.patchJob(name, patch, signal));
+  return false;
+}
+
+/** It has never run, so nothing of it is worth keeping; on no node a deadline would mean nothing to it. */
+async function dropPod(
+  options: StopOptions,
+  job: V1Job,
+  pod: V1Pod,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { api } = options;
+  const { name = '', uid = '' } = job.metadata ?? {};
+  await api.patchJob(name, { metadata: { uid, annotations: toMark() } }, signal);
+  const { name: podName = '', uid: podUid = '', resourceVersion } = pod.metadata ?? {};
+  const precondition = {
+    uid: podUid,
+    ...(resourceVersion === undefined ? {} : { resourceVersion }),
+  };
+  if (!(await isDone(api.deletePod(podName, precondition, signal)))) return false;
+  await waitForEnd(options, name, uid, signal);
+  return true;
+}
+
+async function waitForEnd(
+  { watch, api }: StopOptions,
+  jobId: string,
+  uid: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await watch.until(jobId, signal, async ({ job, pod, podIsGone }) => {
+    if (pod === undefined ? job !== undefined && isFinished(job) : podIsGone || hasEnded(pod))
+      return { kind: 'found', value: undefined };
+    // Not heard of it yet, or not any more.
+    const isThere = job !== undefined || (await api.findJob(jobId, signal))?.metadata?.uid === uid;
+    return isThere ? { kind: 'wait' } : { kind: 'found', value: undefined };
+  });
+}
+
+function hasEnded(pod: V1Pod): boolean {
+  const { initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
+  const statuses = [...initContainerStatuses, ...containerStatuses];
+  return isOver(pod) && statuses.every(({ state }) => state?.running === undefined);
+}
+
+function isOf({ metadata }: V1Pod, uid: string): boolean {
+  return metadata?.ownerReferences?.some((owner) => owner.uid === uid) === true;
+}
+
+function toMark(): Record<string, string> {
+  return { [STOPPED_ANNOTATION]: new Date().toISOString() };
+}

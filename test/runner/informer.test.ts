@@ -1,0 +1,123 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { CoreV1Api, type V1Pod } from '@kubernetes/client-node';
+import { openInformer, type Informer } from '../../src/runner/informer.js';
+import { waitFor } from '../support/wait.js';
+import { startWatchServer, type WatchServer } from './watch-server.js';
+
+let server: WatchServer;
+let informer: Informer;
+let told: string[];
+let breaks: unknown[];
+
+beforeEach(async () => {
+  server = await startWatchServer();
+  told = [];
+  breaks = [];
+});
+afterEach(async () => {
+  informer.close();
+  await server.close();
+});
+
+const aPod = (name: string, resourceVersion: string) => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: { name, namespace: 'n', resourceVersion },
+});
+
+function open(onChange = (pod: V1Pod) => void told.push(`+${pod.metadata?.name}`)): void {
+  const core = server.config.makeApiClient(CoreV1Api);
+  informer = openInformer<V1Pod>({
+    config: server.config,
+    path: server.path,
+    selector: 'a=b',
+    list: () => core.listNamespacedPod({ namespace: 'n' }),
+    onChange,
+    onDelete: (pod) => told.push(`-${pod.metadata?.name}`),
+    onBreak: (error) => breaks.push(error),
+  });
+}
+
+const whenWatched = (count: number) =>
+  waitFor(() => server.watches() >= count, { what: `watch ${count}` });
+const whenTold = (text: string) => waitFor(() => told.includes(text), { what: text });
+
+describe('openInformer', () => {
+  test('tells what is there, and then what changes', async () => {
+    server.items = [aPod('a', '1'), aPod('b', '2')];
+    open();
+    await informer.synced;
+    expect(told).toEqual(['+a', '+b']);
+    await whenWatched(1);
+    server.send('DELETED', aPod('a', '1001'));
+    server.send('ADDED', aPod('c', '1002'));
+    await whenTold('+c');
+    expect(told).toEqual(['+a', '+b', '-a', '+c']);
+    expect(informer.heardAt()).toBeGreaterThan(Date.now() - 60_000);
+  });
+
+  test('goes on where it was after a connection that broke', async () => {
+    open();
+    await whenWatched(1);
+    server.send('ADDED', aPod('a', '1001'));
+    await whenTold('+a');
+    server.breakOff();
+    await whenWatched(2);
+    expect(server.watchedFrom()).toBe('1001');
+    expect(server.lists()).toBe(1);
+    server.send('ADDED', aPod('b', '1002'));
+    await whenTold('+b');
+    expect(breaks).toHaveLength(1);
+  });
+
+  test('begins again for as long as it is refused', async () => {
+    server.refuse(503);
+    open();
+    await whenWatched(3);
+    server.refuse(undefined);
+    const refused = server.watches();
+    await whenWatched(refused + 1);
+    server.send('ADDED', aPod('a', '1001'));
+    await whenTold('+a');
+  });
+
+  test.each([
+    ['by a status', () => server.refuse(410)],
+    ['by an event', () => server.send('ERROR', { kind: 'Status', code: 410 })],
+  ])(
+    'lists again, and tells the difference, where its place is forgotten: %s',
+    async (_, forget) => {
+      server.items = [aPod('a', '1'), aPod('b', '2')];
+      open();
+      await whenWatched(1);
+      server.items = [aPod('b', '2'), aPod('c', '3')];
+      forget();
+      server.end();
+      await waitFor(() => server.lists() >= 2, { what: 'a second list' });
+      server.refuse(undefined);
+      await whenTold('+c');
+      expect(told).toEqual(['+a', '+b', '-a', '+c']);
+    },
+  );
+
+  test('survives who listens', async () => {
+    open((pod) => {
+      told.push(`+${pod.metadata?.name}`);
+      throw new Error('careless');
+    });
+    await whenWatched(1);
+    server.send('ADDED', aPod('a', '1001'));
+    server.send('ADDED', aPod('b', '1002'));
+    await whenTold('+b');
+    await waitFor(() => breaks.length === 2, { what: 'both errors' });
+  });
+
+  test('is closed for good', async () => {
+    open();
+    await whenWatched(1);
+    informer.close();
+    server.breakOff();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(server.watches()).toBe(1);
+  });
+});

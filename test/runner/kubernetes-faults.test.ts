@@ -1,0 +1,36 @@
+import { describe, expect, test } from '@jest/globals';
+import { ApiException } from '@kubernetes/client-node';
+import { toKubernetesFault } from '../../src/runner/kubernetes-faults.js';
+
+const refused = (code: number, message: string) =>
+  new ApiException(code, '', JSON.stringify({ kind: 'Status', message }), {});
+const RIGHT =
+  'jobs.batch is forbidden: User "a" cannot create resource "jobs" in API group "batch" in the namespace "n"';
+
+describe('toKubernetesFault', () => {
+  test.each([
+    [refused(404, 'gone'), 'missing', undefined],
+    [refused(409, 'there'), 'conflict', undefined],
+    [refused(403, RIGHT), 'forbidden', 'INTERNAL'],
+    [refused(403, 'pods "a" is forbidden: exceeded quota: q'), 'unavailable', 'UNSCHEDULABLE'],
+    [refused(403, 'admission webhook "w" denied the request'), 'forbidden', 'INTERNAL'],
+    [refused(401, 'Unauthorized'), 'unavailable', undefined],
+    [refused(422, 'Job "a" is invalid'), 'rejected', 'INTERNAL'],
+    [refused(413, 'too large'), 'too_large', 'INTERNAL'],
+    [refused(429, 'too many'), 'unavailable', undefined],
+    [refused(500, 'broken'), 'unavailable', undefined],
+    [new TypeError('fetch failed', { cause: { code: 'ECONNREFUSED' } }), 'unavailable', undefined],
+  ])('of %s is %s', (error, fault, reason) => {
+    expect(toKubernetesFault('create job a', error)).toMatchObject({ fault, reason });
+  });
+
+  test('names what was asked, and what is lacking', () => {
+    expect(toKubernetesFault('create job a', refused(403, RIGHT)).message).toBe(
+      `Kubernetes would not create job a: ${RIGHT} The worker's Role has to allow it.`,
+    );
+    const silent = new TypeError('fetch failed', { cause: { code: 'ECONNREFUSED' } });
+    expect(toKubernetesFault('list pods', silent).message).toBe(
+      'Kubernetes could not be asked to list pods: ECONNREFUSED.',
+    );
+  });
+});

@@ -1,0 +1,248 @@
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { BatchV1Api } from '@kubernetes/client-node';
+import { createKubernetesApi } from '../../src/runner/kubernetes-api.js';
+import { renderJobObjects } from '../../src/runner/pod.js';
+import {
+  aCommand,
+  aLaunch,
+  aScript,
+  awaitAll,
+  launch,
+  never,
+  readLog,
+  waitForOutput,
+  EXITED_0,
+  SKIPPED,
+  STOPPED,
+} from '../contract/runner-jobs.js';
+import { waitFor } from '../support/wait.js';
+import {
+  createKubernetesHarness,
+  describeCluster,
+  toSettings,
+  type KubernetesHarness,
+} from './kubernetes-harness.js';
+
+describeCluster('the Kubernetes runner', () => {
+  let harness: KubernetesHarness;
+  const others: KubernetesHarness[] = [];
+  beforeAll(async () => {
+    harness = await createKubernetesHarness();
+  });
+  afterEach(() => {
+    for (const other of others.splice(0)) other.runner.close();
+  });
+  afterAll(() => harness.close());
+
+  /** Another runner for the same namespace, as another worker has it. */
+  const another = async (settings: string, image?: string) => {
+    const other = await createKubernetesHarness({
+      settings,
+      namespace: harness.namespace,
+      ...(image === undefined ? {} : { image }),
+    });
+    others.push(other);
+    return other.runner;
+  };
+  const findPod = async (jobId: string) => {
+    const { items } = await harness.core.listNamespacedPod({
+      namespace: harness.namespace,
+      labelSelector: `keelson/job=${jobId}`,
+    });
+    return items[0];
+  };
+  const countSecrets = async (jobId: string) => {
+    const { items } = await harness.core.listNamespacedSecret({
+      namespace: harness.namespace,
+      labelSelector: `keelson/job=${jobId}`,
+    });
+    return items.length;
+  };
+
+  test('completes a launch that somebody died in, between any two of its requests', async () => {
+    const given = aLaunch([aScript('one', 'cat /run/keelson/secrets/token | wc -c')]);
+    const { runner, config, namespace } = harness;
+    const api = createKubernetesApi(config, namespace, 'test');
+    const settings = toSettings();
+    const surroundings = { settings, namespace, deploymentId: 'test', gitProtocols: 'http' };
+    const name = `${given.job.jobId}-dead00`;
+    const { job } = renderJobObjects(given, new Uint8Array(), name, surroundings);
+    const { metadata } = await api.createJob(job, never);
+    expect(await countSecrets(given.job.jobId)).toBe(0);
+    expect(await launch(runner, given)).toBe(metadata?.uid);
+    expect(await awaitAll(runner, given)).toEqual([EXITED_0]);
+    expect((await readLog(runner, given.job.jobId, 'one')).toString()).toBe('17\n');
+  });
+
+  test('takes no Job of its name that is not its own', async () => {
+    const given = aLaunch([aScript('one', 'true')]);
+    const { jobId } = given.job;
+    await harness.config.makeApiClient(BatchV1Api).createNamespacedJob({
+      namespace: harness.namespace,
+      body: {
+        metadata: { name: jobId },
+        spec: {
+          suspend: true,
+          template: {
+            spec: { restartPolicy: 'Never', containers: [{ name: 'one', image: 'none' }] },
+          },
+        },
+      },
+    });
+    await expect(harness.runner.prepare(given, never)).rejects.toMatchObject({
+      fault: 'conflict',
+      message: expect.stringContaining(jobId),
+    });
+    expect(await harness.runner.find(jobId, never)).toBeUndefined();
+    await harness.runner.stop(jobId, never);
+    await harness.runner.remove(jobId, never);
+  });
+
+  test('keeps the Job after a stop, with its time, and takes the Secrets away', async () => {
+    const given = aLaunch([aScript('one', 'echo ready; sleep 1000')]);
+    const { jobId } = given.job;
+    await launch(harness.runner, given);
+    await waitForOutput(harness.runner, jobId, 'one', 'ready');
+    expect(await countSecrets(jobId)).toBe(2);
+    await harness.runner.stop(jobId, never);
+    expect(await countSecrets(jobId)).toBe(0);
+    const batch = harness.config.makeApiClient(BatchV1Api);
+    const job = await batch.readNamespacedJob({ namespace: harness.namespace, name: jobId });
+    expect(job.spec?.ttlSecondsAfterFinished).toBe(3600);
+    expect(await awaitAll(harness.runner, given)).toEqual([STOPPED]);
+  });
+
+  test('tells another worker the same, from what Kubernetes keeps', async () => {
+    const given = aLaunch([aScript('one', 'echo here'), aScript('two', 'exit 4')]);
+    await launch(harness.runner, given);
+    const results = await awaitAll(harness.runner, given);
+    const other = await another('');
+    expect(await awaitAll(other, given)).toEqual(results);
+    expect((await readLog(other, given.job.jobId, 'one')).toString()).toBe('here\n');
+  });
+
+  test('knows memory that ran out', async () => {
+    const runner = await another('resources: { ansible: { limits: { memory: 48Mi } } }');
+    const hungry = 'import time; x = bytearray(200 << 20); time.sleep(5)';
+    const given = aLaunch([aCommand('one', ['python3', '-c', hungry]), aScript('two', 'true')]);
+    await launch(runner, given);
+    expect(await awaitAll(runner, given)).toEqual([
+      expect.objectContaining({ kind: 'killed', reason: 'memory' }),
+      SKIPPED,
+    ]);
+  });
+
+  test('knows a pod that fits no node, says what the scheduler says, and leaves no pod', async () => {
+    const runner = await another('resources: { ansible: { requests: { cpu: 1000 } } }');
+    const given = aLaunch([aScript('one', 'true'), aScript('two', 'true')], {
+      podPendingSeconds: 2,
+    });
+    await launch(runner, given);
+    const { jobId } = given.job;
+    expect(await runner.awaitPhase(jobId, 'one', never)).toEqual({
+      kind: 'unstarted',
+      reason: 'unschedulable',
+      message: expect.stringContaining('Insufficient cpu'),
+    });
+    await runner.stop(jobId, never);
+    expect(await findPod(jobId)).toBeUndefined();
+    expect(await awaitAll(runner, given)).toEqual([STOPPED, SKIPPED]);
+    expect(await runner.find(jobId, never)).toMatchObject({ state: 'ended' });
+  });
+
+  test('knows an image that is not there', async () => {
+    const runner = await another('', 'localhost/absent:1');
+    const given = aLaunch([aScript('one', 'true')]);
+    await launch(runner, given);
+    expect(await runner.awaitPhase(given.job.jobId, 'one', never)).toEqual({
+      kind: 'unstarted',
+      reason: 'image-pull',
+      message: expect.stringContaining('localhost/absent:1'),
+    });
+    await runner.stop(given.job.jobId, never);
+  });
+
+  test('names a Secret that is not there', async () => {
+    const runner = await another('sshPrivateKey: { name: absent-key }');
+    const given = aLaunch([aScript('one', 'true')], { podPendingSeconds: 3 });
+    await launch(runner, given);
+    expect(await runner.awaitPhase(given.job.jobId, 'one', never)).toEqual({
+      kind: 'unstarted',
+      reason: 'config',
+      message: expect.stringContaining('absent-key'),
+    });
+    await runner.stop(given.job.jobId, never);
+  });
+
+  test('says when a quota lets no pod be', async () => {
+    const { core, namespace } = harness;
+    await core.createNamespacedResourceQuota({
+      namespace,
+      body: { metadata: { name: 'none' }, spec: { hard: { pods: '0' } } },
+    });
+    try {
+      await waitFor(
+        async () =>
+          (await core.readNamespacedResourceQuota({ namespace, name: 'none' })).status?.hard,
+        { what: 'the quota', timeoutMs: 30_000 },
+      );
+      const given = aLaunch([aScript('one', 'true')], { podPendingSeconds: 3 });
+      await launch(harness.runner, given);
+      expect(await harness.runner.awaitPhase(given.job.jobId, 'one', never)).toEqual({
+        kind: 'unstarted',
+        reason: 'unschedulable',
+        message: expect.stringContaining('exceeded quota'),
+      });
+      await harness.runner.stop(given.job.jobId, never);
+      expect(await awaitAll(harness.runner, given)).toEqual([STOPPED]);
+    } finally {
+      await core.deleteNamespacedResourceQuota({ namespace, name: 'none' });
+    }
+  });
+
+  test('knows a pod that somebody deleted', async () => {
+    const given = aLaunch([aScript('one', 'echo ready; sleep 1000'), aScript('two', 'true')]);
+    const { jobId } = given.job;
+    const { runner, core, namespace } = harness;
+    await launch(runner, given);
+    await waitForOutput(runner, jobId, 'one', 'ready');
+    const pod = await findPod(jobId);
+    await core.deleteNamespacedPod({ namespace, name: pod?.metadata?.name ?? '' });
+    expect(await runner.awaitPhase(jobId, 'one', never)).toMatchObject({
+      kind: 'killed',
+      reason: expect.stringMatching(/^(stopped|lost)$/),
+    });
+  });
+
+  test('knows a Job that somebody deleted, with its pod killed at once', async () => {
+    const given = aLaunch([aScript('one', 'echo ready; sleep 1000')]);
+    const { jobId } = given.job;
+    const { runner, core, namespace, config } = harness;
+    await launch(runner, given);
+    await waitForOutput(runner, jobId, 'one', 'ready');
+    const pod = await findPod(jobId);
+    const waiting = runner.awaitPhase(jobId, 'one', never);
+    await config.makeApiClient(BatchV1Api).deleteNamespacedJob({
+      namespace,
+      name: jobId,
+      propagationPolicy: 'Orphan',
+    });
+    await core.deleteNamespacedPod({
+      namespace,
+      name: pod?.metadata?.name ?? '',
+      gracePeriodSeconds: 0,
+    });
+    expect(await waiting).toMatchObject({ kind: 'killed', reason: 'lost' });
+  });
+
+  test('runs phases as a user that is not root, who has a name and a home', async () => {
+    const runner = await another('runAsNonRoot: { user: 1234, group: 1235 }');
+    const script = 'id -un; id -g; touch "$HOME/mine" /etc/ansible/also && ls /inventory/also';
+    const given = aLaunch([aScript('one', script), aScript('two', 'rm /inventory/also')]);
+    await launch(runner, given);
+    const results = await awaitAll(runner, given);
+    const output = (await readLog(runner, given.job.jobId, 'one')).toString();
+    expect(output).toBe('keelson\n1235\n/inventory/also\n');
+    expect(results).toEqual([EXITED_0, EXITED_0]);
+  });
+});

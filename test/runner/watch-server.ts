@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { KubeConfig } from '@kubernetes/client-node';
+
+/** The list and the watch of one kind, as Kubernetes' API has them. */
+export interface WatchServer {
+  readonly config: KubeConfig;
+  readonly path: string;
+  /** What the next list answers. */
+  items: readonly object[];
+  /** How often it was listed and watched. */
+  readonly lists: () => number;
+  readonly watches: () => number;
+  /** The version that the last watch went on from. */
+  readonly watchedFrom: () => string | null;
+  /** Tells every watch. */
+  send(type: string, object: object): void;
+  /** Ends the connections: in order, or by breaking them. */
+  end(): void;
+  breakOff(): void;
+  /** What the next watches are answered instead, until it is cleared. */
+  refuse(status: number | undefined): void;
+  close(): Promise<void>;
+}
+
+export async function startWatchServer(): Promise<WatchServer> {
+  const open = new Set<ServerResponse>();
+  const counts = { lists: 0, watches: 0 };
+  let refused: number | undefined;
+  let watchedFrom: string | null = null;
+  const http = createServer((request, response) => {
+    const { searchParams } = new URL(request.url ?? '/', 'http://localhost');
+    if (searchParams.get('watch') !== 'true') {
+      counts.lists += 1;
+      response.setHeader('content-type', 'application/json');
+      const metadata = { resourceVersion: String(counts.lists * 1000) };
+      response.end(
+        JSON.stringify({ kind: 'List', apiVersion: 'v1', metadata, items: server.items }),
+      );
+      return;
+    }
+    counts.watches += 1;
+    watchedFrom = searchParams.get('resourceVersion');
+    if (refused !== undefined) {
+      response.writeHead(refused).end('{}');
+      return;
+    }
+    response.writeHead(200, { 'content-type': 'application/json' });
+    response.flushHeaders();
+    open.add(response);
+    response.on('close', () => open.delete(response));
+  });
+  http.listen(0, '127.0.0.1');
+  await once(http, 'listening');
+  const config = new KubeConfig();
+  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  config.loadFromClusterAndUser({ name: 'c', server: url, skipTLSVerify: true }, { name: 'u' });
+  const server: WatchServer = {
+    config,
+    path: '/api/v1/namespaces/n/pods',
+    items: [],
+    lists: () => counts.lists,
+    watches: () => counts.watches,
+    watchedFrom: () => watchedFrom,
+    send(type, object) {
+      for (const response of open) response.write(`${JSON.stringify({ type, object })}\n`);
+    },
+    end() {
+      for (const response of open) response.end();
+    },
+    breakOff() {
+      for (const response of open) response.destroy();
+    },
+    refuse(status) {
+      refused = status;
+    },
+    async close() {
+      const closed = once(http, 'close');
+      http.close();
+      http.closeAllConnections();
+      await closed;
+    },
+  };
+  return server;
+}
