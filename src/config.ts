@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { parsePodSettings, type PodSettings } from './runner/pod-settings.js';
 
 /** Everything that the environment decides, parsed once: complete, or the process does not start. */
 export interface Config {
@@ -71,7 +72,9 @@ export interface TemporalConfig {
 
 export interface RunnerConfig {
   /** `none`: sessions are recorded for an operator outside, and nothing is started. */
-  readonly kind: 'local' | 'none';
+  readonly kind: 'local' | 'kubernetes' | 'none';
+  /** Present where the kind says so. */
+  readonly kubernetes?: KubernetesConfig;
   readonly jobsDirectory: string;
   readonly jobRetentionSeconds: number;
   readonly python: string;
@@ -81,6 +84,15 @@ export interface RunnerConfig {
   readonly sshPublicKeyFile?: string;
   readonly sshCertificateFile?: string;
   readonly maxWatchedJobs: number;
+}
+
+export interface KubernetesConfig {
+  readonly settings: PodSettings;
+  /** Absent: that of the context, which in a pod is its own. */
+  readonly namespace?: string;
+  /** Absent: as `kubectl` finds it, in a pod by its service account. */
+  readonly kubeconfigFile?: string;
+  readonly jobTtlSeconds: number;
 }
 
 export interface SourceConfig {
@@ -139,7 +151,13 @@ export const VARIABLES = {
   TEMPORAL_PORT: 'of the dev server; default 7233, 0 = any free one',
   TEMPORAL_UI_PORT: 'of its Web UI; default 8233, 0 = any free one',
   RUNNER:
-    '`local` (default): jobs are processes of the worker’s machine; `none`: sessions stay pending for an operator of yours, which reports by PATCH',
+    '`local` (default): jobs are processes of the worker’s machine; `kubernetes`: each is a Job of Kubernetes; `none`: sessions stay pending for an operator of yours, which reports by PATCH',
+  KUBERNETES_SETTINGS_FILE:
+    'what pods of jobs are like, in YAML: the image and more, see [docs/kubernetes.md](docs/kubernetes.md); needed with `RUNNER=kubernetes`',
+  KUBERNETES_NAMESPACE: 'where jobs run; default: that of the context, in a pod its own',
+  KUBERNETES_JOB_TTL: 'seconds a Job of Kubernetes is kept after its session; default 3600',
+  KUBECONFIG:
+    'as `kubectl` has it, but one file; default: `~/.kube/config`, in a pod its service account',
   JOB_RETENTION: 'seconds a job directory is kept after its end; default 3600',
   MAX_WATCHED_JOBS:
     'jobs that one worker watches at once, default 200; the others run too, and are watched when it is their turn',
@@ -284,7 +302,7 @@ function parseAuth(get: Get): ApiConfig['auth'] {
 
 function parseRunner(get: Get, environment: Environment, dataDirectory: string): RunnerConfig {
   return {
-    kind: parseKind(get('RUNNER') ?? 'local'),
+    ...parseKind(get('RUNNER') ?? 'local', get),
     jobsDirectory: join(dataDirectory, 'jobs'),
     jobRetentionSeconds: parseInteger('JOB_RETENTION', get('JOB_RETENTION') ?? '3600', 0),
     python: get('PYTHON') ?? findPython(environment),
@@ -298,9 +316,31 @@ function parseRunner(get: Get, environment: Environment, dataDirectory: string):
   };
 }
 
-function parseKind(text: string): RunnerConfig['kind'] {
-  if (text === 'local' || text === 'none') return text;
-  throw new Error(`RUNNER: "${text}" is not local or none.`);
+function parseKind(kind: string, get: Get): Pick<RunnerConfig, 'kind' | 'kubernetes'> {
+  if (kind === 'local' || kind === 'none') return { kind };
+  if (kind === 'kubernetes') return { kind, kubernetes: parseKubernetes(get) };
+  throw new Error(`RUNNER: "${kind}" is not local, kubernetes or none.`);
+}
+
+function parseKubernetes(get: Get): KubernetesConfig {
+  const file = parseFile('KUBERNETES_SETTINGS_FILE', get);
+  if (file === undefined)
+    throw new Error('KUBERNETES_SETTINGS_FILE: RUNNER=kubernetes needs it, for the image of jobs.');
+  return {
+    settings: parseSettings(file),
+    ...optional('namespace', get('KUBERNETES_NAMESPACE')),
+    ...optional('kubeconfigFile', parseFile('KUBECONFIG', get)),
+    jobTtlSeconds: parseInteger('KUBERNETES_JOB_TTL', get('KUBERNETES_JOB_TTL') ?? '3600', 0),
+  };
+}
+
+function parseSettings(file: string): PodSettings {
+  try {
+    return parsePodSettings(readFileSync(file, 'utf8'));
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new Error(`KUBERNETES_SETTINGS_FILE: ${file}: ${message}`, { cause });
+  }
 }
 
 function parseMetrics(get: Get): MetricsConfig {

@@ -8,20 +8,20 @@ import { toJobToken } from './api/job-token.js';
 import { createOrchestrator } from './clients/temporal.js';
 import { registerSearchAttributes } from './clients/temporal-setup.js';
 import { parseConfig, toUrl, type Config } from './config.js';
-import { toControlQueue, toMachineQueue, toTaskQueue } from './core/names.js';
+import { toTaskQueue } from './core/names.js';
 import { observeStore } from './metrics/store-metrics.js';
 import { createWorkerMetrics } from './metrics/worker-metrics.js';
-import { readMachineId, readMasterKey } from './process/keys.js';
+import { readMasterKey } from './process/keys.js';
 import { createLogger, type Logger } from './process/logger.js';
 import { followLoggingLevel } from './process/logging-level.js';
 import { createProcessMetrics, serveMetrics } from './process/metrics.js';
-import { findInterpreter } from './process/python.js';
+import { openPlatform } from './process/platform.js';
 import { startRetention } from './process/retention.js';
 import { isProgram, runService, type Service } from './process/run.js';
 import { installRuntime } from './process/runtime.js';
 import { createGitSource, createHardwareSource, createImageSource } from './process/sources.js';
 import { startSweeping } from './process/sweeping.js';
-import { createLocalRunner, type LocalRunner } from './runner/local.js';
+import type { LocalRunner } from './runner/local.js';
 import { openStore } from './store/open.js';
 import type { Store } from './store/store.js';
 
@@ -48,11 +48,12 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
   const { namespace } = config.temporal;
   const connection = await NativeConnection.connect({ address: temporalAddress });
   await registerSearchAttributes(connection, namespace);
-  const machine = readMachineId(config.dataDirectory);
-  const runner =
-    dependencies.runner ?? createRunner(dependencies, await findInterpreter(config.runner.python));
+  const deploymentId = await store.deploymentId();
+  const platform = await openPlatform({ ...dependencies, deploymentId });
+  const { runner } = platform;
+  const machine = platform.machine === undefined ? {} : { machine: platform.machine };
   const masterKey = readMasterKey(config.masterKeyFile);
-  const images = createImageSource(config.sources, masterKey, await store.deploymentId());
+  const images = createImageSource(config.sources, masterKey, deploymentId);
   const activities = createActivities({
     store,
     runner,
@@ -62,20 +63,21 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
     toToken: (jobId) => toJobToken(masterKey, jobId),
     now: () => new Date().toISOString(),
     logger,
-    machine,
+    ...machine,
+    phaseQueue: platform.phaseQueue,
   });
   const orchestrator = createOrchestrator({
     address: temporalAddress,
     namespace,
-    taskQueue: toTaskQueue(await store.deploymentId()),
+    taskQueue: toTaskQueue(deploymentId),
   });
   // Before any worker polls: a workflow that starts meanwhile must find what runs here on its record.
   const retention = await startRetention({
     runner,
     store,
     logger,
-    retentionSeconds: config.runner.jobRetentionSeconds,
-    machine,
+    retentionSeconds: platform.jobRetentionSeconds,
+    ...machine,
   });
   const { maxWatchedJobs } = config.runner;
   const metrics = createWorkerMetrics(dependencies.registry, maxWatchedJobs);
@@ -87,19 +89,23 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
     Worker.create({
       ...shared,
       ...locateWorkflows(),
-      taskQueue: toTaskQueue(await store.deploymentId()),
+      taskQueue: toTaskQueue(deploymentId),
       activities,
     }),
     Worker.create({
       ...shared,
-      taskQueue: toMachineQueue(machine),
+      taskQueue: platform.phaseQueue,
       activities: pickObservers(activities),
     }),
-    Worker.create({
-      ...shared,
-      taskQueue: toControlQueue(machine),
-      activities: pickControls(activities),
-    }),
+    ...(platform.controlQueue === undefined
+      ? []
+      : [
+          Worker.create({
+            ...shared,
+            taskQueue: platform.controlQueue,
+            activities: pickControls(activities),
+          }),
+        ]),
   ]);
   if (dependencies.ownsTemporal === true)
     await store.sweep.rebindTemporal(await orchestrator.namespaceId());
@@ -116,7 +122,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
   const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
   ended.catch(() => undefined);
   const unfollow = config.logLevel === undefined ? followLoggingLevel(store, logger) : undefined;
-  logger.info({ machine, temporal: temporalAddress }, 'worker started');
+  logger.info({ ...machine, temporal: temporalAddress }, 'worker started');
   return {
     ended,
     async close() {
@@ -130,18 +136,6 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
       await connection.close();
     },
   };
-}
-
-function createRunner({ config, jobUrl }: WorkerDependencies, python: string) {
-  const { runner, sources } = config;
-  return createLocalRunner({
-    ...runner,
-    python,
-    jobSource: fileURLToPath(new URL('..', import.meta.url)),
-    apiUrl: jobUrl,
-    gitProtocols: sources.gitProtocols,
-    secrets: { ...runner, ...sources },
-  });
 }
 
 /** One observer per running session holds a slot for as long as its phase; the rest is short. */

@@ -56,7 +56,24 @@ describe('parseConfig', () => {
   test('knows the runners', () => {
     expect(parseConfig({ RUNNER: 'none' }).runner.kind).toBe('none');
     expect(() => parseConfig({ RUNNER: 'docker' })).toThrow(
-      'RUNNER: "docker" is not local or none.',
+      'RUNNER: "docker" is not local, kubernetes or none.',
+    );
+  });
+
+  test('knows how jobs run on Kubernetes, and what is wrong with it', () => {
+    const settings = join(directory, 'settings.yaml');
+    writeFileSync(settings, 'image: registry/jobs:1\n');
+    const environment = { RUNNER: 'kubernetes', KUBERNETES_SETTINGS_FILE: settings };
+    const { kubernetes } = parseConfig({ ...environment, KUBERNETES_NAMESPACE: 'n' }).runner;
+    expect(kubernetes).toMatchObject({
+      settings: { image: 'registry/jobs:1' },
+      namespace: 'n',
+      jobTtlSeconds: 3600,
+    });
+    expect(() => parseConfig({ RUNNER: 'kubernetes' })).toThrow('KUBERNETES_SETTINGS_FILE: ');
+    writeFileSync(settings, 'image: a\nmesh: maybe\n');
+    expect(() => parseConfig(environment)).toThrow(
+      new RegExp(`^KUBERNETES_SETTINGS_FILE: ${settings}: mesh: `),
     );
   });
 

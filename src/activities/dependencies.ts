@@ -31,6 +31,8 @@ export interface ActivityDependencies {
   readonly logger: Logger;
   /** This machine's UUID, where jobs live on the machine that launched them. */
   readonly machine?: string;
+  /** Where phases are watched of jobs that any worker can reach. */
+  readonly phaseQueue?: string;
 }
 
 /** A workflow's record is written before the workflow starts; without one there is nothing to be done. */

@@ -14,9 +14,9 @@ export type ClaimResult =
       readonly queue?: QueuePlace;
       /** What it makes in IMS is to be undone, whatever an earlier run left there. Absent: nothing. */
       readonly customizesImages?: true;
-      /** Task queue of the machine that has the job; absent where any worker can reach it. */
+      /** Task queue of those who can watch the job: of the machine that has it, or of every worker that can reach it. */
       readonly machineQueue?: string;
-      /** The same machine's queue for launch and stop, which must not wait behind observers. */
+      /** The machine's queue for launch and stop, which must not wait behind observers; absent where any worker can do both. */
       readonly controlQueue?: string;
     };
 

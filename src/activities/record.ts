@@ -17,7 +17,7 @@ type RecordActivities = Pick<
 >;
 
 export function createRecordActivities(dependencies: ActivityDependencies): RecordActivities {
-  const { store, now, machine, logger } = dependencies;
+  const { store, now, machine, phaseQueue, logger } = dependencies;
   return {
     claimSession: ({ jobId }) =>
       withHeartbeat(async () => {
@@ -42,7 +42,7 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
           ...(session.request.target.definition === 'image'
             ? { customizesImages: true as const }
             : {}),
-          ...(session.machine === undefined ? {} : toQueues(session.machine)),
+          ...toQueues(session.machine, phaseQueue),
         };
       }),
 
@@ -87,7 +87,8 @@ async function findPlace(
   return { place: place ?? 1, limit: options.maxRunningSessions };
 }
 
-function toQueues(machine: string) {
+function toQueues(machine: string | undefined, phaseQueue: string | undefined) {
+  if (machine === undefined) return phaseQueue === undefined ? {} : { machineQueue: phaseQueue };
   return { machineQueue: toMachineQueue(machine), controlQueue: toControlQueue(machine) };
 }
 

@@ -16,9 +16,14 @@ export function toJobSuffix(jobId: string): string {
   return jobId.slice(-SUFFIX);
 }
 
-/** The task queue of everything but local jobs. */
+/** The task queue of everything that any worker can do, but for watching jobs. */
 export function toTaskQueue(deploymentId: string): string {
   return `keelson-${deploymentId}`;
+}
+
+/** Where jobs are watched that any worker can reach. */
+export function toPhaseQueue(deploymentId: string): string {
+  return `keelson-${deploymentId}-phases`;
 }
 
 /** Where local jobs are watched: on the machine that has them, and nowhere else. */

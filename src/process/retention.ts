@@ -1,15 +1,17 @@
 import { decideJobFate } from '../core/job-fate.js';
 import type { LocalRunner } from '../runner/local.js';
-import type { JobSummary } from '../runner/runner.js';
+import type { JobSummary, Runner } from '../runner/runner.js';
 import type { Store } from '../store/store.js';
 import type { Logger } from './logger.js';
 
 export interface RetentionOptions {
-  readonly runner: Pick<LocalRunner, 'list' | 'remove' | 'stop' | 'removeLeftovers'>;
+  readonly runner: Pick<Runner, 'list' | 'remove' | 'stop'> &
+    Partial<Pick<LocalRunner, 'removeLeftovers'>>;
   readonly store: Store;
   readonly logger: Logger;
   readonly retentionSeconds: number;
-  readonly machine: string;
+  /** Absent where jobs are no machine's, and every worker looks after all of them. */
+  readonly machine?: string;
 }
 
 const MAX_INTERVAL_MS = 30_000;
@@ -17,7 +19,7 @@ const MAX_INTERVAL_MS = 30_000;
 const ABANDON_MS = 120_000;
 
 /**
- * Looks after this machine's jobs: takes over those that a restored record lacks, stops those whose session is over, removes
+ * Looks after this machine's jobs, or after those that any worker can reach: takes over those that a restored record lacks, stops those whose session is over, removes
  * them when that is so for the retention time, and what half-done removals and preparations left. Once before it resolves,
  * then by timer; each time the machine is noted as alive.
  */
@@ -56,10 +58,11 @@ async function sweepOnce(
       if (!signal.aborted) logger.warn({ err: error, ...about }, message);
     }
   };
-  await attempt(
-    () => store.sweep.seeMachine(machine, new Date().toISOString()),
-    'this machine could not be noted as alive',
-  );
+  if (machine !== undefined)
+    await attempt(
+      () => store.sweep.seeMachine(machine, new Date().toISOString()),
+      'this machine could not be noted as alive',
+    );
   await attempt(async () => {
     for await (const job of runner.list(signal)) {
       await attempt(
@@ -70,7 +73,7 @@ async function sweepOnce(
     }
   }, 'jobs could not be listed');
   await attempt(
-    () => runner.removeLeftovers(signal),
+    async () => runner.removeLeftovers?.(signal),
     'leftovers in the job directory could not be removed',
   );
 }
@@ -98,6 +101,10 @@ async function keepJob(
   if (fate === 'stop') await runner.stop(jobId, signal);
   if (fate === 'adopt') {
     const at = new Date().toISOString();
-    await store.sessions.recordAttach(jobId, { at, incarnation, machine });
+    await store.sessions.recordAttach(jobId, {
+      at,
+      incarnation,
+      ...(machine === undefined ? {} : { machine }),
+    });
   }
 }

@@ -1,0 +1,160 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { describeCluster } from '../runner/kubernetes-harness.js';
+import { waitFor } from '../support/wait.js';
+import { openKubernetesSite, type KubernetesSite } from './kubernetes-site.js';
+import { renderPlaybook, writes } from './site.js';
+
+const PHASES = [
+  'git-clone-0',
+  'git-clone-1',
+  'git-clone-hosts',
+  'inventory',
+  'ansible-0',
+  'ansible-1',
+];
+const MINUTES = 60_000;
+const whoami = "{{ lookup('env', 'SESSION_NAME') }}";
+/** Goes on until a test lets it, on the first host alone. */
+const gated = renderPlaybook(
+  writes('begun', whoami),
+  `shell: while [ ! -e "$KEELSON_WORLD/go-${whoami}" ]; do sleep 0.2; done`,
+  writes('ended', whoami),
+);
+
+describeCluster('a session on Kubernetes', () => {
+  let site: KubernetesSite;
+  beforeAll(async () => {
+    site = await openKubernetesSite();
+  }, 2 * MINUTES);
+  afterAll(() => site.close());
+
+  const letGo = (name: string) => {
+    for (const { directory } of site.hosts) writeFileSync(join(directory, `go-${name}`), '');
+  };
+  const timesIn = (file: string, name: string) =>
+    Object.values(site.made(file)).map(
+      (text) => text?.split('\n').filter((line) => line === name).length,
+    );
+
+  test(
+    'succeeds on hosts over SSH, phase by phase, with the same log here and there',
+    async () => {
+      const first = await site.httpLayer({ 'site.yml': renderPlaybook(writes('made', 'first')) });
+      const second = await site.httpLayer({ 'site.yml': renderPlaybook(writes('made', 'second')) });
+      await site.begin('two', [first, second], 'git-clone-0');
+      expect(await site.whenComplete('two')).toMatchObject({ succeeded: 'true', reason: null });
+      expect(Object.values(site.made('made'))).toEqual(['first\nsecond\n', 'first\nsecond\n']);
+      const phases = await site.phases('two');
+      expect(phases.map(({ name, exit_code }) => [name, exit_code])).toEqual(
+        PHASES.map((name) => [name, 0]),
+      );
+      for (const phase of PHASES)
+        expect(await site.log('two', phase)).toBe(await site.podLog('two', phase));
+      expect(await site.countSecrets()).toBe(0);
+    },
+    4 * MINUTES,
+  );
+
+  test(
+    'says which task failed on which host, and runs no later layer',
+    async () => {
+      const failing = await site.httpLayer({
+        'site.yml': renderPlaybook('name: Break it\nshell: echo broken >&2; exit 7'),
+      });
+      const never = await site.httpLayer({ 'site.yml': renderPlaybook(writes('never', 'ran')) });
+      await site.begin('failing', [failing, never], 'git-clone-0');
+      expect(await site.whenComplete('failing')).toMatchObject({
+        succeeded: 'false',
+        reason: 'TASK_FAILED',
+        phase: 'ansible-0',
+        task: 'Break it',
+      });
+      expect(Object.values(site.made('never'))).toEqual([undefined, undefined]);
+    },
+    4 * MINUTES,
+  );
+
+  test(
+    'is cancelled while a playbook runs, and keeps its log',
+    async () => {
+      const layer = await site.httpLayer({ 'site.yml': gated });
+      await site.begin('cancelled', [layer], 'ansible-0');
+      await waitFor(async () => (await site.log('cancelled', 'ansible-0')).includes('TASK'), {
+        timeoutMs: MINUTES,
+        what: 'a task to begin',
+      });
+      const { status } = await site.ask('POST', '/v3/sessions/cancelled/cancel', {});
+      expect(status).toBe(202);
+      expect(await site.whenComplete('cancelled')).toMatchObject({
+        succeeded: 'false',
+        reason: 'CANCELLED',
+        phase: 'ansible-0',
+      });
+      const log = await site.log('cancelled', 'ansible-0');
+      expect(log).toContain('The phase was ended: stopped.');
+      expect(log).toBe(await site.podLog('cancelled', 'ansible-0'));
+      expect(await site.countSecrets()).toBe(0);
+    },
+    4 * MINUTES,
+  );
+
+  test(
+    'survives a worker that is killed in its playbook, and runs it once',
+    async () => {
+      const layer = await site.httpLayer({ 'site.yml': gated });
+      await site.begin('killed', [layer], 'ansible-0');
+      await waitFor(() => timesIn('begun', 'killed').every((times) => times === 1), {
+        timeoutMs: MINUTES,
+        what: 'both hosts to have begun',
+      });
+      await site.worker.kill();
+      letGo('killed');
+      await site.worker.start();
+      expect(await site.whenComplete('killed')).toMatchObject({ succeeded: 'true' });
+      expect(timesIn('begun', 'killed')).toEqual([1, 1]);
+      expect(timesIn('ended', 'killed')).toEqual([1, 1]);
+    },
+    4 * MINUTES,
+  );
+
+  test(
+    'runs to its end while the API is away, and loses nothing of its log',
+    async () => {
+      const layer = await site.httpLayer({ 'site.yml': renderPlaybook(writes('away', whoami)) });
+      await site.ask('PATCH', '/v3/options', { report_wait: 1 });
+      await site.begin('away', [layer], 'git-clone-0');
+      await site.api.kill();
+      await waitFor(async () => (await site.findPod('away'))?.status?.phase === 'Succeeded', {
+        timeoutMs: 3 * MINUTES,
+        what: 'the pod to succeed',
+      });
+      await site.api.start();
+      expect(await site.whenComplete('away')).toMatchObject({ succeeded: 'true', reason: null });
+      const log = await site.log('away', 'ansible-0');
+      expect(log).toBe(await site.podLog('away', 'ansible-0'));
+      expect(log).toMatch(/keelson-report:/);
+      const { body } = await site.ask('GET', '/v3/sessions/away/hosts');
+      expect((body as { hosts: object[] }).hosts).toHaveLength(2);
+    },
+    5 * MINUTES,
+  );
+
+  test(
+    'is lost with its pod, and says so',
+    async () => {
+      const layer = await site.httpLayer({ 'site.yml': gated });
+      await site.begin('deleted', [layer], 'ansible-0');
+      const pod = await site.findPod('deleted');
+      const name = pod?.metadata?.name ?? '';
+      await site.core.deleteNamespacedPod({ namespace: site.namespace, name });
+      expect(await site.whenComplete('deleted')).toMatchObject({
+        succeeded: 'unknown',
+        reason: 'JOB_LOST',
+        phase: 'ansible-0',
+      });
+    },
+    4 * MINUTES,
+  );
+});
