@@ -17,10 +17,15 @@ export function renderVolumes(
   settings: PodSettings,
   secretsName: string,
   fileSecrets: readonly string[],
+  hasImageKey: boolean,
 ): V1Volume[] {
   const { workspace, certificateAuthority, runAsNonRoot } = settings;
   const token = projectSecret(secretsName, { token: 'token' });
-  const keys = toKeySources(settings);
+  const imageKey = projectSecret(secretsName, {
+    id_image: 'id_image',
+    'id_image.pub': 'id_image.pub',
+  });
+  const keys = [...toKeySources(settings), ...(hasImageKey ? [imageKey] : [])];
   return [
     {
       name: 'workspace',
@@ -54,7 +59,12 @@ export function renderVolumes(
   ];
 }
 
-export function renderMounts(phase: Phase, settings: PodSettings): V1VolumeMount[] {
+export function renderMounts(
+  phase: Phase,
+  settings: PodSettings,
+  hasImageKey: boolean,
+): V1VolumeMount[] {
+  const hasKeys = hasImageKey || toKeySources(settings).length > 0;
   const isClone = phase.kind === 'git-clone' || phase.kind === 'git-clone-hosts';
   const inJob = (name: string) => `${JOB_DIRECTORY}/${name}`;
   return [
@@ -64,7 +74,7 @@ export function renderMounts(phase: Phase, settings: PodSettings): V1VolumeMount
     readOnly('plan', inJob('job.json'), 'job.json'),
     readOnly(isClone ? 'clone-secrets' : 'secrets', inJob('secrets')),
     ...(phase.kind === 'inventory' ? [readOnly('files', inJob('files'))] : []),
-    ...(isClone || toKeySources(settings).length === 0 ? [] : [readOnly('keys', inJob('keys'))]),
+    ...(isClone || !hasKeys ? [] : [readOnly('keys', inJob('keys'))]),
     ...(settings.certificateAuthority === undefined ? [] : [readOnly('ca', CA_DIRECTORY)]),
     ...(settings.runAsNonRoot === undefined
       ? []

@@ -1,4 +1,5 @@
 import type { V1Container, V1Job, V1PodSpec, V1PodTemplateSpec } from '@kubernetes/client-node';
+import type { ImageKey } from '../core/image.js';
 import type { Job, Phase } from '../core/job.js';
 import { renderJobFile } from './job-file.js';
 import {
@@ -42,11 +43,12 @@ export interface JobObjects {
 
 /** `ansibleConfig` is the text of the session's ansible.cfg; `secretsName` what the names of its Secrets begin with. */
 export function renderJobObjects(
-  { job, files, token }: Launch,
+  launch: Launch,
   ansibleConfig: Uint8Array,
   secretsName: string,
   surroundings: PodSurroundings,
 ): JobObjects {
+  const { job, files, token, imageKey } = launch;
   const { settings, deploymentId } = surroundings;
   const staged = Object.entries(files).map(([name, content]) => [`${name}.gz`, content] as const);
   const packed = packFiles({ ...Object.fromEntries(staged), 'ansible.cfg': ansibleConfig });
@@ -74,13 +76,14 @@ export function renderJobObjects(
         backoffLimit: 0,
         completions: 1,
         parallelism: 1,
-        template: renderTemplate(job, secretsName, fileSecrets, surroundings),
+        template: renderTemplate(launch, secretsName, fileSecrets, surroundings),
       },
     },
     secrets: {
       [secretsName]: {
         'job.json': encode(plan),
         token: encode(token),
+        ...(imageKey === undefined ? {} : renderImageKey(imageKey)),
         ...(settings.runAsNonRoot === undefined ? {} : renderPasswd(settings.runAsNonRoot)),
       },
       ...Object.fromEntries(packed.map((content, index) => [fileSecrets[index] ?? '', content])),
@@ -89,12 +92,16 @@ export function renderJobObjects(
 }
 
 function renderTemplate(
-  job: Job,
+  { job, imageKey }: Launch,
   secretsName: string,
   fileSecrets: readonly string[],
   { settings, namespace, deploymentId }: PodSurroundings,
 ): V1PodTemplateSpec {
-  const containers = job.phases.map((phase) => renderContainer(job, phase, namespace, settings));
+  const hasImageKey = imageKey !== undefined;
+  const containers = job.phases.map((phase) => ({
+    ...renderContainer(job, phase, namespace, settings),
+    volumeMounts: renderMounts(phase, settings, hasImageKey),
+  }));
   return {
     metadata: {
       labels: {
@@ -118,7 +125,7 @@ function renderTemplate(
       enableServiceLinks: false,
       initContainers: containers.slice(0, -1),
       containers: containers.slice(-1),
-      volumes: renderVolumes(settings, secretsName, fileSecrets),
+      volumes: renderVolumes(settings, secretsName, fileSecrets, hasImageKey),
     },
   };
 }
@@ -187,7 +194,6 @@ function renderContainer(
       { name: 'KEELSON_POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
     ],
     resources: { ...toResources(phase, settings) },
-    volumeMounts: renderMounts(phase, settings),
     terminationMessagePath: RESULT_FILE,
     terminationMessagePolicy: 'File',
     securityContext: {
@@ -200,6 +206,10 @@ function renderContainer(
 function toResources({ kind }: Phase, { resources }: PodSettings): ResourceSettings {
   if (kind === 'git-clone' || kind === 'git-clone-hosts') return resources.clone;
   return kind === 'inventory' ? resources.inventory : resources.ansible;
+}
+
+function renderImageKey({ privateKey, publicKey }: ImageKey): SecretContent {
+  return { id_image: encode(privateKey), 'id_image.pub': encode(`${publicKey}\n`) };
 }
 
 function encode(text: string): Uint8Array {

@@ -89,6 +89,30 @@ describe('renderJobObjects', () => {
     ]);
   });
 
+  test('has the key of an image session among the keys, and no value of it in the Job', () => {
+    const imageKey = { privateKey: 'private-half', publicKey: 'public-half' };
+    const { job, secrets } = render(aSettings(), { ...aLaunch(), imageKey });
+    const { initContainers = [], containers = [], volumes = [] } = job.spec?.template.spec ?? {};
+    const having = [...initContainers, ...containers]
+      .filter(({ volumeMounts }) => volumeMounts?.some((mount) => mount.name === 'keys'))
+      .map(({ name }) => name);
+    expect(having).toEqual(['inventory', 'ansible-0']);
+    expect(volumes.find(({ name }) => name === 'keys')?.projected?.sources).toEqual([
+      {
+        secret: {
+          name: 'cfs-a-01234567-abcdef',
+          items: [
+            { key: 'id_image', path: 'id_image' },
+            { key: 'id_image.pub', path: 'id_image.pub' },
+          ],
+        },
+      },
+    ]);
+    const content = secrets['cfs-a-01234567-abcdef'];
+    expect(new TextDecoder().decode(content?.['id_image'])).toBe('private-half');
+    expect(JSON.stringify(job)).not.toContain('private-half');
+  });
+
   test('puts plan, token and files into Secrets', () => {
     const { secrets } = render();
     const text = (name: string, key: string) => new TextDecoder().decode(secrets[name]?.[key]);
