@@ -1,4 +1,10 @@
-import type { V1Container, V1Job, V1PodSpec, V1PodTemplateSpec } from '@kubernetes/client-node';
+import type {
+  V1Container,
+  V1Job,
+  V1PodSpec,
+  V1PodTemplateSpec,
+  V1VolumeMount,
+} from '@kubernetes/client-node';
 import type { ImageKey } from '../core/image.js';
 import type { Job, Phase } from '../core/job.js';
 import { renderJobFile } from './job-file.js';
@@ -98,10 +104,12 @@ function renderTemplate(
   { settings, namespace, deploymentId }: PodSurroundings,
 ): V1PodTemplateSpec {
   const hasImageKey = imageKey !== undefined;
-  const containers = job.phases.map((phase) => ({
-    ...renderContainer(job, phase, namespace, settings),
-    volumeMounts: renderMounts(phase, settings, hasImageKey),
-  }));
+  const containers = job.phases.map((phase) =>
+    renderContainer(job, phase, renderMounts(phase, settings, hasImageKey), {
+      settings,
+      namespace,
+    }),
+  );
   return {
     metadata: {
       labels: {
@@ -177,8 +185,8 @@ function renderRights({ runAsNonRoot, serviceAccountName }: PodSettings): Partia
 function renderContainer(
   job: Job,
   phase: Phase,
-  namespace: string,
-  settings: PodSettings,
+  volumeMounts: V1VolumeMount[],
+  { settings, namespace }: Pick<PodSurroundings, 'settings' | 'namespace'>,
 ): V1Container {
   const place = ['--directory', JOB_DIRECTORY, '--workspace', WORKSPACE, '--result', RESULT_FILE];
   return {
@@ -194,6 +202,7 @@ function renderContainer(
       { name: 'KEELSON_POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
     ],
     resources: { ...toResources(phase, settings) },
+    volumeMounts,
     terminationMessagePath: RESULT_FILE,
     terminationMessagePolicy: 'File',
     securityContext: {
