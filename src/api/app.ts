@@ -1,7 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { Hono } from 'hono';
 import { createAuthentication } from './auth.js';
-import { limitConcurrency } from './concurrency.js';
 import type { ApiDependencies, ApiEnv } from './dependencies.js';
 import { addMethodRefusals } from './methods.js';
 import { refuseForeignPages } from './origin.js';
@@ -27,13 +26,6 @@ const SESSION_PATHS = ['', '/apis/cfs'].flatMap((prefix) =>
   ['/v2/sessions', '/v3/sessions'].map((path) => `${prefix}${path}`),
 );
 
-/**
- * At once, in this process: enough to share a commit on SQLite, and two for each connection to PostgreSQL. More would not be
- * taken faster, and those that are would be answered later.
- */
-const MAX_NEW_SESSIONS = 20;
-const PLACE_WAIT_MS = 500;
-
 /** The public service: the API at the root and below CFS's external prefix, and what jobs call unless that has its own address. */
 export function createApp(deps: ApiDependencies): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
@@ -44,7 +36,6 @@ export function createApp(deps: ApiDependencies): Hono<ApiEnv> {
   if (deps.serveJobs ?? true) app.route('/', createJobRoutes(deps));
   app.use('*', createAuthentication(deps.auth));
   if (deps.auth.kind === 'open') app.use('*', refuseForeignPages(deps.auth.anyName));
-  app.on('POST', SESSION_PATHS, limitConcurrency(MAX_NEW_SESSIONS, 'new sessions', PLACE_WAIT_MS));
   app.on('POST', SESSION_PATHS, async (_c, next) => {
     await deps.requireRoom?.();
     await next();

@@ -24,8 +24,11 @@ import { parseTokens, type Auth } from './auth.js';
 import { createDiskGuard } from './disk-guard.js';
 import { createDispatcher } from './dispatch.js';
 import { createEventStreams, type EventStreams } from './event-stream.js';
+import { createGate } from './gate.js';
 
 const STREAM_END_MS = 1_000;
+/** Where new sessions are counted that the gate turned away, of whatever version. */
+const SESSIONS = '/v3/sessions';
 
 export interface ApiService extends Service {
   readonly url: string;
@@ -84,7 +87,10 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
     ...(uiUrl === undefined ? {} : { uiUrl }),
     ...(publicUrl === undefined ? {} : { publicUrl }),
   };
-  const api = await listen(createApp(shared), config.api.listen);
+  const gate = createGate((seconds) =>
+    shared.metrics.observeRequest({ method: 'POST', route: SESSIONS, status: '4xx', seconds }),
+  );
+  const api = await listen(createApp(shared), config.api.listen, gate);
   const jobs = jobListen === undefined ? undefined : await listen(createJobApp(shared), jobListen);
   if (orchestrator === undefined) await warnOfWishes(store, logger);
   const removing = orchestrator === undefined ? startRemoving(store, logger) : undefined;

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { toUrl, type Address } from '../config.js';
@@ -20,12 +20,15 @@ const BACKLOG = 4096;
 export async function listen(
   app: { fetch: Parameters<typeof getRequestListener>[0] },
   address: Address,
+  /** What is asked before the app is. */
+  gate?: (incoming: IncomingMessage, outgoing: ServerResponse, act: () => void) => void,
 ): Promise<Listener> {
   const answer = getRequestListener(app.fetch, { hostname: address.host });
   const arrivals = createArrivals();
   // Long lists of ids come in the request line.
   const server = createServer({ maxHeaderSize: 80 * 1024 }, (incoming, outgoing) => {
-    arrivals.pass(() => void answer(incoming, outgoing));
+    const act = () => void answer(incoming, outgoing);
+    arrivals.pass(gate === undefined ? act : () => gate(incoming, outgoing, act));
   });
   server.on('connection', () => arrivals.arrive());
   server.listen({ host: address.host, port: address.port, backlog: BACKLOG });

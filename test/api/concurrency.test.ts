@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { waitFor } from '../support/wait.js';
-import { openService } from './service.js';
+import { openHttpService } from './http-service.js';
 
 const MOST = 20;
 
@@ -8,29 +8,39 @@ test('more new sessions at once than can be taken are told to come again, and th
   let open: (() => void) | undefined;
   const opened = new Promise<void>((resolve) => (open = resolve));
   let arrived = 0;
-  const service = await openService({
+  const service = await openHttpService({
     requireRoom: () => {
       arrived += 1;
       return opened;
     },
   });
-  const post = (name: string) =>
-    service.ask('POST', '/v3/sessions', { name, configuration_name: 'debug_noop' });
+  const post = (name: string, path = '/v3/sessions') =>
+    service.ask('POST', path, { name, configuration_name: 'debug_noop' });
   const taken = Array.from({ length: MOST }, (_, index) => post(`s${index}`));
   await waitFor(() => arrived === MOST);
 
-  const refused = await post('one-more');
-  expect(refused).toMatchObject({
-    status: 429,
-    body: { detail: '20 new sessions are being taken already.' },
-  });
-  expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
+  for (const path of ['/v3/sessions', '/apis/cfs/v2/sessions?x=1']) {
+    const refused = await post('one-more', path);
+    expect(refused).toMatchObject({
+      status: 429,
+      body: {
+        type: 'about:blank',
+        title: 'Too Many Requests',
+        status: 429,
+        detail: '20 new sessions are being taken already.',
+      },
+    });
+    expect(refused.headers.get('content-type')).toBe('application/problem+json');
+    expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
+  }
   expect((await service.ask('GET', '/v3/sessions')).status).toBe(200);
+  expect((await service.ask('POST', '/v3/sessions/nobody/cancel')).status).toBe(404);
 
+  const waiting = post('waiting');
   open?.();
-  for (const { status } of await Promise.all(taken)) expect(status).toBe(201);
+  for (const { status } of await Promise.all([...taken, waiting])) expect(status).toBe(201);
   expect((await post('one-more')).status).toBe(201);
   const page = await service.store.sessions.list({}, { limit: 2 * MOST });
-  expect(page.items).toHaveLength(MOST + 1);
+  expect(page.items).toHaveLength(MOST + 2);
   await service.close();
 }, 60_000);

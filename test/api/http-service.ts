@@ -1,6 +1,7 @@
 import { request } from 'node:http';
 import { listen } from '../../src/process/listen.js';
 import type { ApiDependencies } from '../../src/api/dependencies.js';
+import { createGate } from '../../src/api/gate.js';
 import { openService, type Answer, type TestService } from './service.js';
 
 export interface HttpService extends Omit<TestService, 'ask'> {
@@ -19,7 +20,7 @@ export async function openHttpService(
   changes: Partial<ApiDependencies> = {},
 ): Promise<HttpService> {
   const service = await openService(changes);
-  const listener = await listen(service.app, { host: '127.0.0.1', port: 0 });
+  const listener = await listen(service.app, { host: '127.0.0.1', port: 0 }, createGate());
   return {
     ...service,
     url: listener.url,

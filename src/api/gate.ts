@@ -1,0 +1,78 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+
+/**
+ * At once, in one process: enough to share a commit on SQLite, and two for each connection to PostgreSQL. More would not be
+ * taken faster, and those that are would be answered later.
+ */
+const MAX_NEW_SESSIONS = 20;
+const WAIT_MS = 500;
+const GUARDED = /^(?:\/apis\/cfs)?\/v[23]\/sessions(?:\?|$)/;
+
+const BODY = JSON.stringify({
+  type: 'about:blank',
+  title: 'Too Many Requests',
+  status: 429,
+  detail: `${MAX_NEW_SESSIONS} new sessions are being taken already.`,
+});
+const HEADERS = {
+  'Content-Type': 'application/problem+json',
+  'Content-Length': Buffer.byteLength(BODY),
+  'Retry-After': '1',
+};
+
+/** Acts when there is a place; `outgoing` is to be answered by it, and frees the place. */
+export type Gate = (incoming: IncomingMessage, outgoing: ServerResponse, act: () => void) => void;
+
+interface Waiting {
+  readonly outgoing: ServerResponse;
+  readonly act: () => void;
+  readonly since: number;
+}
+
+/**
+ * So many new sessions are taken at once; the next wait for a place, first come first served, but not for long: then they are
+ * told to come again. Before anything else is done for them, as it is they who come by the thousand; and not at once, as
+ * clients that come again at once would cost more.
+ */
+export function createGate(onRefusal: (seconds: number) => void = () => undefined): Gate {
+  const waiting = new Set<Waiting>();
+  let running = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const leave = () => {
+    running -= 1;
+    const [next] = waiting;
+    if (next === undefined) return;
+    waiting.delete(next);
+    enter(next);
+  };
+  const enter = ({ outgoing, act }: Waiting) => {
+    running += 1;
+    outgoing.once('close', leave);
+    act();
+  };
+  const refuseLate = () => {
+    const now = performance.now();
+    for (const late of waiting) {
+      if (now - late.since < WAIT_MS) break;
+      waiting.delete(late);
+      late.outgoing.writeHead(429, HEADERS).end(BODY);
+      onRefusal((now - late.since) / 1000);
+    }
+    const [next] = waiting;
+    timer = next && setTimeout(refuseLate, Math.max(1, next.since + WAIT_MS - now));
+  };
+  return (incoming, outgoing, act) => {
+    if (incoming.method !== 'POST' || !GUARDED.test(incoming.url ?? '')) {
+      act();
+      return;
+    }
+    const one = { outgoing, act, since: performance.now() };
+    if (running < MAX_NEW_SESSIONS) {
+      enter(one);
+      return;
+    }
+    waiting.add(one);
+    outgoing.once('close', () => waiting.delete(one));
+    timer ??= setTimeout(refuseLate, WAIT_MS);
+  };
+}
