@@ -108,7 +108,7 @@ export interface SourceConfig {
   readonly hsmCaFile?: string;
   /** YAML in HSM's terms, instead of an HSM. */
   readonly inventoryFile?: string;
-  /** Of the image management service, with its prefix; absent: no image sessions. */
+  /** Of the image management service, with its prefix. Absent: no image sessions; `npm start` puts the address of its own image service here. */
   readonly imsUrl?: string;
   readonly imsTokenFile?: string;
   readonly imsCaFile?: string;
@@ -178,7 +178,7 @@ export const VARIABLES = {
   INVENTORY_FILE:
     'YAML with `groups`, `partitions`, `components` in HSM’s terms, instead of an HSM',
   IMS_URL:
-    'the image management service, with its prefix if it has one: `http://cray-ims`; absent: no image sessions',
+    'the image management service, with its prefix if it has one: `http://cray-ims`; absent: `npm start` as root has an image service of its own, elsewhere there are no image sessions',
   IMS_TOKEN_FILE: 'bearer token for it',
   IMS_CA_FILE: 'its certificate authority',
   IMAGE_SERVICE_DIRECTORY:

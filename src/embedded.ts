@@ -3,8 +3,10 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startApi } from './api/server.js';
 import { parseConfig, type Config } from './config.js';
+import { findImageTools } from './image-service/tools.js';
 import { observeStore } from './metrics/store-metrics.js';
 import { startDevServer } from './process/dev-server.js';
+import { startImageService } from './process/image-service.js';
 import { createLogger, type Logger } from './process/logger.js';
 import { createProcessMetrics } from './process/metrics.js';
 import { isProgram, runService, type Service } from './process/run.js';
@@ -13,10 +15,10 @@ import { openStore } from './store/open.js';
 import { startWorker } from './worker.js';
 
 /**
- * API, worker and, unless TEMPORAL_ADDRESS names one, a Temporal dev server: the same code as apart, in one process. With
- * RUNNER=none the API alone.
+ * API, worker and, unless TEMPORAL_ADDRESS and IMS_URL name others, a Temporal dev server and an image service: the same code
+ * as apart, API and worker in one process. With RUNNER=none the API alone.
  */
-export async function startEmbedded(config: Config, logger: Logger): Promise<Service> {
+export async function startEmbedded(given: Config, logger: Logger): Promise<Service> {
   const opened: Service[] = [];
   const open = async <T extends Service>(service: Promise<T>): Promise<T> => {
     opened.unshift(await service);
@@ -31,6 +33,7 @@ export async function startEmbedded(config: Config, logger: Logger): Promise<Ser
     }
   };
   try {
+    const config = await addImageService(given, logger, open);
     const temporal =
       config.runner.kind === 'none' ? undefined : await findTemporal(config, logger, open);
     const registry = createProcessMetrics(config.dataDirectory);
@@ -53,6 +56,7 @@ export async function startEmbedded(config: Config, logger: Logger): Promise<Ser
       api: api.url,
       temporal: temporal?.temporalAddress ?? null,
       temporalUi: temporal?.uiUrl ?? null,
+      images: config.sources.imsUrl ?? null,
       pid: process.pid,
     };
     writeFileSync(file, `${JSON.stringify(service)}\n`);
@@ -79,6 +83,25 @@ async function findTemporal(
   if (address !== undefined) return { temporalAddress: address };
   const server = await open(startDevServer(config.temporal, config.dataDirectory, logger));
   return { temporalAddress: server.address, uiUrl: server.uiUrl };
+}
+
+/** The configuration with where images are: as it was, or with a service of our own where this machine can have one. */
+async function addImageService(
+  config: Config,
+  logger: Logger,
+  open: <T extends Service>(service: Promise<T>) => Promise<T>,
+): Promise<Config> {
+  const { sources, imageService, runner } = config;
+  if (sources.imsUrl !== undefined || runner.kind === 'none') return config;
+  const tools = findImageTools();
+  if (typeof tools === 'string') {
+    logger.info({ why: tools }, 'there are no image sessions');
+    return config;
+  }
+  const { url } = await open(startImageService(imageService, logger));
+  const { tokenFile } = imageService;
+  const token = tokenFile === undefined ? {} : { imsTokenFile: tokenFile };
+  return { ...config, sources: { ...sources, imsUrl: url, ...token } };
 }
 
 async function main(): Promise<void> {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { sweep, type SweepReport } from '../activities/sweep.js';
 import { createOrchestrator } from '../clients/temporal.js';
-import { parseConfig, type Config } from '../config.js';
+import { parseConfig, type Config, type SourceConfig } from '../config.js';
 import { toTaskQueue } from '../core/names.js';
 import { readMasterKey } from '../process/keys.js';
 import { createImageSource } from '../process/sources.js';
@@ -57,7 +57,7 @@ async function sweepNow(
   try {
     if (rebind && !dryRun) await store.sweep.rebindTemporal(await orchestrator.namespaceId());
     const key = readMasterKey(config.masterKeyFile);
-    const images = createImageSource(config.sources, key, await store.deploymentId());
+    const images = createImageSource(findSources(config), key, await store.deploymentId());
     const { sweepLimit, machineLostAfter } = await store.options.get();
     return await sweep(
       {
@@ -77,16 +77,34 @@ async function sweepNow(
   }
 }
 
-/** The embedded service writes where its Temporal is. */
 function findTemporal({ temporal, dataDirectory }: Config): string {
   if (temporal.address !== undefined) return temporal.address;
-  const file = join(dataDirectory, 'service.json');
-  if (existsSync(file)) {
-    return (JSON.parse(readFileSync(file, 'utf8')) as { temporal: string }).temporal;
-  }
+  const service = readService(dataDirectory);
+  if (service !== undefined) return service.temporal;
   throw new Error(
     `TEMPORAL_ADDRESS is not set, and no service runs in ${dataDirectory} that would say where its Temporal is.`,
   );
+}
+
+/** With the image service that the embedded service has, where there is no IMS. */
+function findSources({ sources, imageService, dataDirectory }: Config): SourceConfig {
+  const url = sources.imsUrl ?? readService(dataDirectory)?.images ?? undefined;
+  if (url === undefined || sources.imsUrl !== undefined) return sources;
+  const { tokenFile } = imageService;
+  return {
+    ...sources,
+    imsUrl: url,
+    ...(tokenFile === undefined ? {} : { imsTokenFile: tokenFile }),
+  };
+}
+
+/** The embedded service writes where its parts are. */
+function readService(
+  dataDirectory: string,
+): { readonly temporal: string; readonly images: string | null } | undefined {
+  const file = join(dataDirectory, 'service.json');
+  if (!existsSync(file)) return undefined;
+  return JSON.parse(readFileSync(file, 'utf8')) as { temporal: string; images: string | null };
 }
 
 function render({ examined, entries, halted }: SweepReport, dryRun = false): string {

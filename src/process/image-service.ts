@@ -74,7 +74,7 @@ async function launch(
     // Ctrl-C reaches the whole foreground group; who waits for a result must be served until the worker has drained.
     detached: true,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-    env: { ...process.env, ...toEnvironment(config), IMAGE_SERVICE_LISTEN: toHostPort(address) },
+    env: { ...toEnvironment(config), IMAGE_SERVICE_LISTEN: toHostPort(address) },
   });
   const ended = once(child, 'exit');
   ended.catch(() => undefined);
@@ -84,9 +84,12 @@ async function launch(
   return { child, url, ended };
 }
 
-/** What `parseConfig` has read, as it was meant: the configuration may not be that of this process's environment. */
-function toEnvironment(config: ImageServiceConfig): Readonly<Record<string, string>> {
+/** What `parseConfig` has read for it, and nothing that is a secret of the others. */
+function toEnvironment(config: ImageServiceConfig): NodeJS.ProcessEnv {
+  const { PATH, LOG_LEVEL } = process.env;
   return {
+    PATH,
+    LOG_LEVEL,
     IMAGE_SERVICE_DIRECTORY: config.directory,
     IMAGE_SERVICE_TOKEN_FILE: config.tokenFile ?? '',
     IMAGE_SSH_ADDRESS: config.sshAddress,

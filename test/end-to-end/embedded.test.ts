@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { stringify } from 'yaml';
+import { findImageTools } from '../../src/image-service/tools.js';
 import { findProcesses } from '../../scripts/lib/processes.mjs';
 import { createRepository, type Repository } from '../support/git-repository.js';
 import { findFreePort, startSshHost, type SshHost } from '../support/ssh-host.js';
@@ -52,6 +53,7 @@ test('a service that is stopped in the middle of a session ends it when it is st
   await waitFor(() => readRuns() === 'kept\n', { timeoutMs: 30_000, what: 'the playbook to run' });
   const { job } = await find();
   const metrics = await ask('GET', '/metrics');
+  if (typeof findImageTools() !== 'string') expect(await listImages()).toEqual([]);
   for (const name of ['keelson_dispatch_in_flight', 'keelson_jobs_watched', 'keelson_followers'])
     expect(metrics).toMatch(new RegExp(`^${name} \\d+$`, 'm'));
   await stop('SIGTERM');
@@ -100,6 +102,12 @@ const post = (name: string) =>
   });
 
 const data = () => join(directory, 'data');
+const listImages = async () => {
+  const { images } = JSON.parse(readFileSync(join(data(), 'service.json'), 'utf8')) as {
+    images: string;
+  };
+  return (await fetch(`${images}/v3/images`)).json();
+};
 const readRuns = () => {
   try {
     return readFileSync(join(host.directory, 'runs'), 'utf8');
