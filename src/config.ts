@@ -108,7 +108,7 @@ export interface SourceConfig {
   readonly hsmCaFile?: string;
   /** YAML in HSM's terms, instead of an HSM. */
   readonly inventoryFile?: string;
-  /** Of the image management service, with its prefix. Absent: no image sessions; `npm start` puts the address of its own image service here. */
+  /** With its prefix. Absent: no image sessions; `npm start` puts that of its own image service here. */
   readonly imsUrl?: string;
   readonly imsTokenFile?: string;
   readonly imsCaFile?: string;
