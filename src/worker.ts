@@ -9,6 +9,7 @@ import { createOrchestrator } from './clients/temporal.js';
 import { registerSearchAttributes } from './clients/temporal-setup.js';
 import { parseConfig, toUrl, type Config } from './config.js';
 import { toTaskQueue } from './core/names.js';
+import { observeWatchAge } from './metrics/kubernetes-metrics.js';
 import { observeStore } from './metrics/store-metrics.js';
 import { createWorkerMetrics } from './metrics/worker-metrics.js';
 import { readMasterKey } from './process/keys.js';
@@ -79,6 +80,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
     retentionSeconds: platform.jobRetentionSeconds,
     ...machine,
   });
+  if (platform.watchAge !== undefined) observeWatchAge(dependencies.registry, platform.watchAge);
   const { maxWatchedJobs } = config.runner;
   const metrics = createWorkerMetrics(dependencies.registry, maxWatchedJobs);
   const shared = {

@@ -19,6 +19,8 @@ export interface JobPlatform {
   /** Present where only this machine can launch and stop its jobs. */
   readonly controlQueue?: string;
   readonly jobRetentionSeconds: number;
+  /** Milliseconds since the watch was last known to hear everything; absent where files and processes are watched. */
+  readonly watchAge?: () => number;
 }
 
 export interface PlatformOptions {
@@ -71,18 +73,20 @@ function openKubernetes(
   const kubeconfig = new KubeConfig();
   if (kubeconfigFile === undefined) kubeconfig.loadFromDefault();
   else kubeconfig.loadFromFile(kubeconfigFile);
+  const runner = createKubernetesRunner({
+    config: kubeconfig,
+    namespace: namespace ?? findNamespace(kubeconfig),
+    deploymentId,
+    settings,
+    apiUrl: jobUrl,
+    gitProtocols: config.sources.gitProtocols,
+    jobSource: JOB_SOURCE,
+    jobTtlSeconds,
+    logger,
+  });
   return {
-    runner: createKubernetesRunner({
-      config: kubeconfig,
-      namespace: namespace ?? findNamespace(kubeconfig),
-      deploymentId,
-      settings,
-      apiUrl: jobUrl,
-      gitProtocols: config.sources.gitProtocols,
-      jobSource: JOB_SOURCE,
-      jobTtlSeconds,
-      logger,
-    }),
+    runner,
+    watchAge: () => runner.watchAge(),
     phaseQueue: toPhaseQueue(deploymentId),
     jobRetentionSeconds: jobTtlSeconds,
   };

@@ -121,6 +121,24 @@ describeCluster('the Kubernetes runner', () => {
     expect((await readLog(other, given.job.jobId, 'one')).toString()).toBe('here\n');
   });
 
+  test('tells how much the kubelet has forgotten of a long log, and has the rest', async () => {
+    const given = aLaunch([aScript('one', 'seq 1 3000000')]);
+    const { jobId } = given.job;
+    await launch(harness.runner, given);
+    expect(await awaitAll(harness.runner, given)).toEqual([EXITED_0]);
+    const whole = Buffer.from(Array.from({ length: 3_000_000 }, (_, i) => `${i + 1}\n`).join(''));
+    let lost = 0;
+    const rest: Uint8Array[] = [];
+    for await (const piece of harness.runner.readLog(jobId, 'one', 1000, never))
+      if ('lostBytes' in piece) lost += piece.lostBytes;
+      else rest.push(piece);
+    const end = Buffer.concat(rest);
+    expect(lost).toBeGreaterThan(0);
+    expect(end.length).toBeGreaterThan(0);
+    expect(1000 + lost + end.length).toBe(whole.length);
+    expect(whole.subarray(-end.length).equals(end)).toBe(true);
+  });
+
   test('knows memory that ran out', async () => {
     const runner = await another('resources: { ansible: { limits: { memory: 48Mi } } }');
     const hungry = 'import time; x = bytearray(200 << 20); time.sleep(5)';
