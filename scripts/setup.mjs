@@ -1,7 +1,7 @@
 /**
  * Finds or installs what Keelson needs beside Node and npm. Has no dependencies: it runs before there are any.
  *
- *   node scripts/setup.mjs [--for start|demo|test] [--only packages|programs|server|database|images|temporal|ansible|tools]
+ *   node scripts/setup.mjs [--for start|demo|image|test] [--only packages|programs|server|database|images|temporal|ansible|tools]
  */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -22,6 +22,7 @@ const env = process.env;
 const STEPS = {
   start: ['programs', 'packages', 'temporal', 'ansible'],
   demo: ['programs', 'server', 'packages', 'temporal', 'ansible'],
+  image: ['programs', 'server', 'images', 'packages', 'temporal', 'ansible'],
   test: ['programs', 'server', 'database', 'images', 'packages', 'temporal', 'ansible', 'tools'],
 };
 
@@ -42,7 +43,7 @@ async function main() {
     options: { for: { type: 'string', default: 'demo' }, only: { type: 'string' } },
   });
   const steps = values.only === undefined ? STEPS[values.for] : [values.only];
-  if (steps === undefined) throw new SetupError('--for is start, demo or test.');
+  if (steps === undefined) throw new SetupError('--for is start, demo, image or test.');
   if (process.platform !== 'linux') throw new SetupError('Keelson runs on Linux.');
   mkdirSync(cacheDirectory(env), { recursive: true });
   for (const step of steps) {

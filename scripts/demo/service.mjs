@@ -9,7 +9,7 @@ const READY_MS = 60_000;
 
 /**
  * The embedded service on free loopback ports.
- * @param {string} directory @param {Awaited<ReturnType<typeof import('./site.mjs').createSite>>} site
+ * @param {string} directory @param {{ inventoryFile?: string, keyFile?: string }} site
  * @param {AbortSignal} signal
  */
 export async function startService(directory, site, signal) {
@@ -31,13 +31,13 @@ export async function startService(directory, site, signal) {
       throw new Error(`The service did not start:\n${tail}`);
     }
   }
-  const { api, temporal, temporalUi } = JSON.parse(readFileSync(file, 'utf8'));
-  return { api, temporal, temporalUi, logFile, pid: child.pid };
+  const { api, temporal, temporalUi, images } = JSON.parse(readFileSync(file, 'utf8'));
+  return { api, temporal, temporalUi, images, data, logFile, pid: child.pid };
 }
 
 /**
  * @param {string} directory @param {string} data
- * @param {Awaited<ReturnType<typeof import('./site.mjs').createSite>>} site
+ * @param {{ inventoryFile?: string, keyFile?: string }} site
  */
 function toEnvironment(directory, data, site) {
   const { temporal, ansiblePlaybook, python } = findTools(process.env);
@@ -48,8 +48,10 @@ function toEnvironment(directory, data, site) {
     API_LISTEN: '127.0.0.1:0',
     TEMPORAL_PORT: '0',
     TEMPORAL_UI_PORT: '0',
-    INVENTORY_FILE: site.inventoryFile,
-    SSH_PRIVATE_KEY_FILE: site.keyFile,
+    INVENTORY_FILE: site.inventoryFile ?? '',
+    SSH_PRIVATE_KEY_FILE: site.keyFile ?? '',
+    // Its own image service, whatever the shell has.
+    IMS_URL: '',
     GIT_ALLOW_PROTOCOL: 'file:https:ssh',
     ...(temporal === undefined ? {} : { TEMPORAL_CLI: temporal }),
     ...(ansiblePlaybook === undefined ? {} : { ANSIBLE_PLAYBOOK: ansiblePlaybook }),

@@ -31,10 +31,7 @@ export async function createSite(directory, { outlives }) {
     hosts.map(({ name, variables }) => [`host_vars/${name}.yml`, renderVariables(variables)]),
   );
   const repository = (/** @type {string} */ name, files = {}) =>
-    createRepository({
-      directory: join(directory, 'git', name),
-      files: { ...readTree(join(examples, name)), ...files },
-    });
+    createExample(directory, name, files);
   return {
     keyFile,
     inventoryFile,
@@ -43,6 +40,17 @@ export async function createSite(directory, { outlives }) {
     services: repository('services'),
     inventory: repository('hosts', hostVariables),
   };
+}
+
+/**
+ * A folder of examples/ as a git repository.
+ * @param {string} directory @param {string} name @param {Record<string, string>} [files] beside those of the folder
+ */
+export function createExample(directory, name, files = {}) {
+  return createRepository({
+    directory: join(directory, 'git', name),
+    files: { ...readTree(join(examples, name)), ...files },
+  });
 }
 
 /** The key is left out: the service has it. @param {Readonly<Record<string, string | number>>} variables */

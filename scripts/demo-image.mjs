@@ -1,0 +1,156 @@
+/**
+ * A boot image, customized by a real session on this machine: `npm run demo:image`. Only root can unpack and pack images.
+ *
+ * Exit codes: 0 as it should be, 1 the session or what it made is not, 2 something else went wrong.
+ */
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, mkdtempSync, readFileSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
+import { createClient } from './demo/client.mjs';
+import { dim, green, printTitle, red } from './demo/print.mjs';
+import { removeDemo } from './demo/removal.mjs';
+import { printOutcome } from './demo/report.mjs';
+import { pause, startService } from './demo/service.mjs';
+import { createExample } from './demo/site.mjs';
+import { ensureImageRoot } from './lib/image-root.mjs';
+
+const NAME = 'demo';
+const PROGRAM = fileURLToPath(new URL('../dist/image-service/main.js', import.meta.url));
+
+/** @param {string} directory @param {string} root @param {AbortSignal} signal */
+async function runDemo(directory, root, signal) {
+  const start = Date.now();
+  const seconds = () => `${((Date.now() - start) / 1000).toFixed(1)} s`;
+  const service = await startService(directory, {}, signal);
+  if (service.images === null)
+    throw new Error(`The service has no image service; its log says why: ${service.logFile}`);
+  console.log(`Service       ${service.api}, image service ${service.images}, after ${seconds()}`);
+  const source = importImage(join(service.data, 'image-service'), root);
+  console.log(`Image         ${source.id} (compute, ${toSize(source.file)}) is registered`);
+  const before = await digest(source.file);
+  const client = createClient(service.api, signal);
+  await client.put(`/v3/configurations/${NAME}`, toConfiguration(directory));
+  await client.post('/v3/sessions', {
+    name: NAME,
+    configuration_name: NAME,
+    target: { definition: 'image', groups: [{ name: 'Compute', members: [source.id] }] },
+  });
+  console.log(`Session       ${NAME} is posted: layers base and services; its log, live:\n`);
+  await client.followLines(`/v3/sessions/${NAME}/logs?follow=true`, (line) => {
+    console.log(`  ${dim('|')} ${line}`);
+  });
+  const session = await waitForEnd(client, signal);
+  await printOutcome(client, session, directory);
+  const [artifact] = session.status.artifacts;
+  if (artifact === undefined) return conclude(false, `nothing was made, after ${seconds()}.`);
+  const file = join(source.directory, 'boot-images', artifact.result_id, 'rootfs');
+  const problems = [
+    ...showFiles(directory, source.id, file),
+    ...((await digest(source.file)) === before ? [] : ['the source image has changed']),
+  ];
+  console.log(`  the source image is as it was (SHA-256 ${before.slice(0, 16)}…)`);
+  for (const problem of problems) console.log(`  ${red(problem)}`);
+  const what = `image ${artifact.result_id} (compute_cfs_${NAME}, ${toSize(file)})`;
+  return conclude(problems.length === 0, `${what} was made of ${source.id} in ${seconds()}.`);
+}
+
+/** @param {boolean} isRight @param {string} what */
+function conclude(isRight, what) {
+  console.log(`\n${isRight ? green('Success') : red('Failure')}: ${what}`);
+  return isRight ? 0 : 1;
+}
+
+/** As `npm run image-service -- import` does. @param {string} directory @param {string} root */
+function importImage(directory, root) {
+  const argv = [PROGRAM, 'import', root, '--name', 'compute'];
+  const env = { ...process.env, IMAGE_SERVICE_DIRECTORY: directory };
+  const id = execFileSync(process.execPath, argv, { env, encoding: 'utf8' }).trim();
+  return { id, directory, file: join(directory, 'boot-images', id, 'rootfs') };
+}
+
+/** @param {string} directory */
+function toConfiguration(directory) {
+  const layer = (/** @type {string} */ name) => ({
+    ...{
+      name,
+      clone_url: createExample(directory, name).url,
+      branch: 'main',
+      playbook: 'site.yml',
+    },
+  });
+  const hosts = createExample(directory, 'hosts');
+  return {
+    layers: [layer('base'), layer('services')],
+    additional_inventory: { name: 'hosts', clone_url: hosts.url, branch: 'main' },
+  };
+}
+
+/** @param {ReturnType<typeof createClient>} client @param {AbortSignal} signal */
+async function waitForEnd(client, signal) {
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await pause(signal)) {
+    const session = await client.get(`/v3/sessions/${NAME}`);
+    if (session.status.session.status === 'complete') return session;
+  }
+  throw new Error('The log has ended, but the session does not.');
+}
+
+/**
+ * Unpacks what was made, and says what is not as expected.
+ * @param {string} directory @param {string} imageId @param {string} rootfs
+ */
+function showFiles(directory, imageId, rootfs) {
+  const target = join(directory, 'result');
+  execFileSync('unsquashfs', ['-no-progress', '-quiet', '-dest', target, rootfs]);
+  printTitle('In the new image');
+  const expected = {
+    'opt/keelson-example/etc/motd': `This is ${imageId} of the example site.`,
+    'opt/keelson-example/etc/node-service.conf': `name = ${imageId}\nport = 8443\n`,
+  };
+  return Object.entries(expected).flatMap(([path, text]) => {
+    const file = join(target, path);
+    const content = existsSync(file) ? readFileSync(file, 'utf8') : '';
+    console.log(`  /${path}: ${content.split('\n')[0]}`);
+    return content.includes(text) ? [] : [`/${path} is not as expected`];
+  });
+}
+
+/** @param {string} file */
+async function digest(file) {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(file), hash);
+  return hash.digest('hex');
+}
+
+/** @param {string} file */
+function toSize(file) {
+  return `${(statSync(file).size / 1e6).toFixed(0)} MB`;
+}
+
+async function main() {
+  if (process.getuid?.() !== 0) {
+    console.error('Only root can unpack and pack images: sudo npm run demo:image');
+    return 2;
+  }
+  // Made once, and not part of what the demo measures.
+  const root = await ensureImageRoot(process.env);
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-demo-'));
+  const interrupt = new AbortController();
+  const signals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);
+  for (const name of signals) process.on(name, () => interrupt.abort(new Error(`${name}.`)));
+  try {
+    const code = await runDemo(directory, root, interrupt.signal);
+    await removeDemo(directory);
+    return code;
+  } catch (error) {
+    const reason = interrupt.signal.reason ?? error;
+    console.error(red(`\n${reason.message}${interrupt.signal.aborted ? ' Cleaning up.' : ''}`));
+    await removeDemo(directory);
+    return interrupt.signal.aborted ? 130 : 2;
+  }
+}
+
+process.exitCode = await main();
