@@ -3,4 +3,4 @@
 # before it looks, and clear it with threads that wait for each other where cores are busy; malloc would keep what each
 # thread has freed for that thread, and large pieces for the next large ones.
 export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072
-exec node --max-semi-space-size=8 --no-parallel-scavenge "$(dirname "$0")/../dist/api/server.js"
+exec node --max-semi-space-size=16 --no-parallel-scavenge "$(dirname "$0")/../dist/api/server.js"

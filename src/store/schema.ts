@@ -134,9 +134,10 @@ interface LogChunkTable {
 
 /** Absent is null in a row, and no member at all outside. */
 export function dropNulls<T extends object>(row: T): Present<T> {
-  return Object.fromEntries(
-    Object.entries(row).filter(([, value]) => value !== null),
-  ) as Present<T>;
+  const present: Partial<T> = {};
+  // A loop: it is done for every session of a page, and lists of pairs cost a tenth of the page.
+  for (const key in row) if (row[key] !== null) present[key] = row[key];
+  return present as Present<T>;
 }
 
 type NullableKey<T> = { [K in keyof T]: null extends T[K] ? K : never }[keyof T];

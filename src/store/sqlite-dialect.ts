@@ -25,6 +25,8 @@ const KEPT_SHARE = 0.1;
 const SHRINK_PAGES = 1_000;
 /** 32 MB of log: a page that many transactions change is copied into the database once, not every few of them. */
 const CHECKPOINT_PAGES = 8_000;
+/** Of the connection that writes, kept between transactions: a change of many sessions comes back to the same pages of their indexes. */
+const CACHE_KIB = 8_000;
 
 export interface SqliteConnections {
   readonly writer: DatabaseSync;
@@ -40,6 +42,7 @@ export async function openConnections(path: string): Promise<SqliteConnections> 
     await waitForLock(() => writer.exec('PRAGMA journal_mode = WAL'));
     writer.exec('PRAGMA synchronous = FULL');
     writer.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    writer.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
     return { writer, reader: new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly: true }) };
   } catch (error) {
     throw toFault(error) ?? error;
