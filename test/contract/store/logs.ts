@@ -186,7 +186,7 @@ export function logContract(stores: () => Stores): void {
       await Promise.all(lines.map((line) => store.logs.appendLine(jobId, 'ansible-0', line)));
       const text = await readAll(store.logs.read(jobId, 'ansible-0', 0));
       expect(text.endsWith('\n')).toBe(true);
-      expect(text.trimEnd().split('\n').sort()).toEqual(lines.map((line) => line).sort());
+      expect(text.slice(0, -1).split('\n').sort()).toEqual(lines.sort());
     });
 
     test('is refused when the phase is over', async () => {
