@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { CoreV1Api, KubeConfig, type V1Pod } from '@kubernetes/client-node';
+import { CoreV1Api, Exec, KubeConfig, type V1Pod } from '@kubernetes/client-node';
 import { stringify } from 'yaml';
 import { startGitServer, type GitServer } from '../job/git-server.js';
 import { createNamespace, IMAGE } from '../runner/kubernetes-harness.js';
@@ -20,12 +20,14 @@ export interface KubernetesSite extends Site {
   /** A layer of a repository that pods reach. */
   httpLayer(files: Readonly<Record<string, string>>): Promise<Layer>;
   /** Configures these layers under the session's name, posts the session and waits until it runs this phase. */
-  begin(name: string, layers: readonly object[], phase: string): Promise<void>;
+  begin(name: string, layers: readonly object[], phase: string, request?: object): Promise<void>;
   whenComplete(name: string): Promise<SessionBody['status']['session']>;
   findPod(session: string): Promise<V1Pod | undefined>;
   /** As `kubectl logs` has it. */
   podLog(session: string, container: string): Promise<string>;
   countSecrets(): Promise<number>;
+  /** As `kubectl exec` does it. */
+  execute(session: string, container: string, command: string[]): Promise<void>;
 }
 
 export async function openKubernetesSite(): Promise<KubernetesSite> {
@@ -75,13 +77,13 @@ export async function openKubernetesSite(): Promise<KubernetesSite> {
       const url = await serve(repository);
       return { clone_url: url, commit: repository.commit, playbook: 'site.yml' };
     },
-    async begin(name, layers, phase) {
+    async begin(name, layers, phase, request = {}) {
       const { status, body } = await site.ask('PUT', `/v3/configurations/${name}`, {
         layers,
         additional_inventory: { clone_url: inventory, commit: hosts.commit },
       });
       if (status !== 200) throw new Error(JSON.stringify(body));
-      await site.submit(name, { configuration_name: name });
+      await site.submit(name, { configuration_name: name, ...request });
       await waitFor(
         async () =>
           (await site.phases(name)).some((each) => each.name === phase && each.state !== 'pending'),
@@ -96,6 +98,17 @@ export async function openKubernetesSite(): Promise<KubernetesSite> {
     async podLog(session, container) {
       const name = (await list(session))[0]?.metadata?.name ?? '';
       return core.readNamespacedPodLog({ namespace, name, container });
+    },
+    async execute(session, container, command) {
+      const name = (await list(session))[0]?.metadata?.name ?? '';
+      const ended = Promise.withResolvers<undefined>();
+      const { stdout, stderr } = process;
+      await new Exec(config).exec(
+        ...([namespace, name, container, command, stdout, stderr, null, false] as const),
+        ({ status, message }) =>
+          status === 'Success' ? ended.resolve(undefined) : ended.reject(new Error(message)),
+      );
+      await ended.promise;
     },
     async countSecrets() {
       const labelSelector = 'app.kubernetes.io/name=keelson-job';

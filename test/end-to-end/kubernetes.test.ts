@@ -101,6 +101,30 @@ describeCluster('a session on Kubernetes', () => {
   );
 
   test(
+    'is held where a playbook fails, tells how to look, and ends by the file that CFS has',
+    async () => {
+      const layer = await site.httpLayer({ 'site.yml': renderPlaybook('fail: {}') });
+      await site.begin('held', [layer], 'git-clone-0', { debug_on_failure: true });
+      const log = () => site.log('held', 'ansible-0');
+      await waitFor(async () => (await log()).includes('Held for debugging'), {
+        timeoutMs: MINUTES,
+        what: 'the hold',
+      });
+      const pod = await site.findPod('held');
+      expect(await log()).toContain(
+        `kubectl exec -it -n ${site.namespace} ${pod?.metadata?.name} -c ansible-0 -- sh /inventory/shell-ansible-0`,
+      );
+      await site.execute('held', 'ansible-0', [
+        ...['sh', '/inventory/shell-ansible-0', '-c'],
+        'ansible-playbook --version > /dev/null && touch /tmp/complete',
+      ]);
+      expect(await site.whenComplete('held')).toMatchObject({ reason: 'TASK_FAILED' });
+      expect(await log()).toContain('The hold has ended: the file was made.');
+    },
+    4 * MINUTES,
+  );
+
+  test(
     'survives a worker that is killed in its playbook, and runs it once',
     async () => {
       const layer = await site.httpLayer({ 'site.yml': gated });
