@@ -63,9 +63,16 @@ export function toPodPhase(
   return { kind: 'running' };
 }
 
-/** Nothing of it runs any more, and nothing of it will. */
+/** No phase of it runs any more, and none will. The containers say so a moment before the pod does. */
 export function isOver({ status }: V1Pod): boolean {
-  return status?.phase === 'Failed' || status?.phase === 'Succeeded';
+  if (status?.phase === 'Failed' || status?.phase === 'Succeeded') return true;
+  const codes = (statuses: readonly V1ContainerStatus[] = []) =>
+    statuses.map(({ state }) => state?.terminated?.exitCode);
+  const last = codes(status?.containerStatuses);
+  return (
+    codes(status?.initContainerStatuses).some((code) => code !== undefined && code !== 0) ||
+    (last.length > 0 && !last.includes(undefined))
+  );
 }
 
 /** When the last of its containers ended. */

@@ -194,6 +194,17 @@ describe('isOver', () => {
   });
 });
 
+describe('isOver, of a pod that does not say so yet,', () => {
+  test.each([
+    ['the first phase has ended well', [ended(0), running], false],
+    ['the first phase has failed', [ended(3)], true],
+    ['the last phase has ended', [ended(0), ended(0), ended(0)], true],
+    ['the last phase runs', [ended(0), ended(0), running], false],
+  ])('where %s', (_what, states, expected) => {
+    expect(isOver(aPod(states))).toBe(expected);
+  });
+});
+
 describe('toEndedAt', () => {
   test('is the end of the last container that ended', () => {
     expect(toEndedAt(aPod([ended(0), running]))).toBe(ONE_ENDED);
