@@ -7,11 +7,12 @@ const POLL_MS = 10;
  * @param {ReturnType<typeof import('../scripts/demo/client.mjs').createClient>} client
  * @param {string} name @param {string} configuration @param {AbortSignal} signal
  * @param {(job: string) => void} [during] called again and again while it runs
+ * @param {object} [request] more of it
  */
-export async function runSession(client, name, configuration, signal, during) {
+export async function runSession(client, name, configuration, signal, during, request = {}) {
   const posted = Date.now();
   const start = performance.now();
-  await client.post('/v3/sessions', { name, configuration_name: configuration });
+  await client.post('/v3/sessions', { name, configuration_name: configuration, ...request });
   // As people do it: a reader that asks again and again would compete with Ansible for the processor.
   const following = client.followLines(`/v3/sessions/${name}/logs?follow=true`, () => undefined);
   if (during === undefined) await following;

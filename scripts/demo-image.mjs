@@ -9,8 +9,8 @@ import { createReadStream, existsSync, mkdtempSync, readFileSync, statSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { fileURLToPath } from 'node:url';
 import { createClient } from './demo/client.mjs';
+import { importImage } from './demo/image.mjs';
 import { dim, green, printTitle, red } from './demo/print.mjs';
 import { removeDemo } from './demo/removal.mjs';
 import { printOutcome } from './demo/report.mjs';
@@ -19,7 +19,6 @@ import { createExample } from './demo/site.mjs';
 import { ensureImageRoot } from './lib/image-root.mjs';
 
 const NAME = 'demo';
-const PROGRAM = fileURLToPath(new URL('../dist/image-service/main.js', import.meta.url));
 
 /** @param {string} directory @param {string} root @param {AbortSignal} signal */
 async function runDemo(directory, root, signal) {
@@ -29,7 +28,7 @@ async function runDemo(directory, root, signal) {
   if (service.images === null)
     throw new Error(`The service has no image service; its log says why: ${service.logFile}`);
   console.log(`Service       ${service.api}, image service ${service.images}, after ${seconds()}`);
-  const source = importImage(join(service.data, 'image-service'), root);
+  const source = importImage(join(service.data, 'image-service'), root, 'compute');
   console.log(`Image         ${source.id} (compute, ${toSize(source.file)}) is registered`);
   const before = await digest(source.file);
   const client = createClient(service.api, signal);
@@ -62,14 +61,6 @@ async function runDemo(directory, root, signal) {
 function conclude(isRight, what) {
   console.log(`\n${isRight ? green('Success') : red('Failure')}: ${what}`);
   return isRight ? 0 : 1;
-}
-
-/** As `npm run image-service -- import` does. @param {string} directory @param {string} root */
-function importImage(directory, root) {
-  const argv = [PROGRAM, 'import', root, '--name', 'compute'];
-  const env = { ...process.env, IMAGE_SERVICE_DIRECTORY: directory };
-  const id = execFileSync(process.execPath, argv, { env, encoding: 'utf8' }).trim();
-  return { id, directory, file: join(directory, 'boot-images', id, 'rootfs') };
 }
 
 /** @param {string} directory */
