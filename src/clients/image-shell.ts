@@ -59,7 +59,8 @@ async function execute(client: ssh2.Client, command: string, signal: AbortSignal
     code = given ?? undefined;
   });
   await once(channel, 'close', { signal });
-  if (code !== 0) throw new Error(`it ended with ${code === undefined ? 'no exit code' : `exit code ${code}`}`);
+  if (code !== 0)
+    throw new Error(`it ended with ${code === undefined ? 'no exit code' : `exit code ${code}`}`);
 }
 
 function toFault({ host, port }: ImageAddress, command: string, cause: unknown): ServiceError {
