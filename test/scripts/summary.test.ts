@@ -38,6 +38,14 @@ describe('.ci/summary.mjs', () => {
     expect(summarize(suites)).toEqual({ line, status: 1 });
   });
 
+  test('tells of what needs a cluster, and fails for it only where one is required', () => {
+    const cluster = { ...aSuite(['passed', 'pending']), name: '/test/runner/kubernetes.test.ts' };
+    const suites = [aSuite(['passed']), cluster];
+    expect(summarize(suites)).toEqual({ line: '4 passed, 0 failed', status: 0 });
+    const required = summarize(suites, '0', '0', { REQUIRE_CLUSTER: '1' });
+    expect(required).toEqual({ line: '4 passed, 1 failed', status: 1 });
+  });
+
   test('fails for checks that failed after all tests passed, and for a demo', () => {
     const suites = [aSuite(['passed']), aSuite(['passed'])];
     expect(summarize(suites, '1')).toEqual({ line: '4 passed, 1 failed', status: 1 });
@@ -55,6 +63,7 @@ function summarize(
   testResults: readonly ReturnType<typeof aSuite>[] | undefined,
   exitCode = '0',
   demosFailed = '0',
+  environment: Readonly<Record<string, string>> = {},
 ) {
   const file = join(directory, 'report.json');
   rmSync(file, { force: true });
@@ -68,6 +77,7 @@ function summarize(
   const { stdout, status } = spawnSync(process.execPath, argv, {
     cwd: directory,
     encoding: 'utf8',
+    env: { ...process.env, REQUIRE_CLUSTER: '', ...environment },
   });
   return { line: stdout.trimEnd().split('\n').at(-1), status };
 }
