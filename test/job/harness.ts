@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { WITHOUT_KILL } from '../support/foreign-process.js';
+import { findPython } from '../support/ssh-host.js';
 import { waitFor } from '../support/wait.js';
 
 export const PROJECT = resolve(import.meta.dirname, '../..');
@@ -49,6 +50,9 @@ export interface TestJob {
   remove(): void;
 }
 
+/** Not a shim in front of it: that one has children of its own, which are no wrappers. */
+const PYTHON = findPython();
+
 let count = 0;
 
 export function createJob({ phases, plan = {}, files = {} }: JobOptions): TestJob {
@@ -66,13 +70,13 @@ export function createJob({ phases, plan = {}, files = {} }: JobOptions): TestJo
     writeFileSync(path(name), content, { mode: 0o600 });
   }
   const start = (output: 'ignore' | 'pipe', ...argv: string[]) =>
-    spawn('python3', ['-m', 'job', ...argv, '--directory', directory], {
+    spawn(PYTHON, ['-m', 'job', ...argv, '--directory', directory], {
       cwd: PROJECT,
       stdio: ['ignore', output, 'inherit'],
       env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', KEELSON_JOB: id },
     });
   const startWithoutKill = (...argv: string[]) =>
-    spawn('setpriv', [...WITHOUT_KILL, 'python3', '-m', 'job', ...argv, '--directory', directory], {
+    spawn('setpriv', [...WITHOUT_KILL, PYTHON, '-m', 'job', ...argv, '--directory', directory], {
       cwd: PROJECT,
       stdio: 'ignore',
       env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', KEELSON_JOB: id },
