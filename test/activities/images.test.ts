@@ -18,7 +18,7 @@ let ims: ImsStandIn;
 let site: ActivitySite;
 /** What was run in images, and what IMS does about it. */
 let commands: string[];
-let onCommand: (command: string, host: string) => void;
+let onCommand: (command: string, host: string) => unknown;
 
 const shell: ImageShell = {
   run: ({ host }, _key, command) => {
@@ -308,6 +308,36 @@ describe('teardown', () => {
     await discard();
     expect((await session()).artifacts).toMatchObject([{ imageId: ONE, resultId: 'r1' }]);
     expect(ims.jobs.size).toBe(0);
+  });
+});
+
+describe('packaging that takes longer than its limit', () => {
+  test('fails the session, and what comes of it after all is removed', async () => {
+    const target = { definition: 'image', groups: [{ name: 'g', members: [ONE] }] } as const;
+    await site.store.sessions.insert(aNewSession('a', { target }));
+    const limits = { ...aSnapshot().limits, imagePackageSeconds: 2 };
+    await site.store.sessions.saveSnapshot(JOB, aSnapshot({ limits }));
+    await site.store.phases.savePlan(JOB, [
+      { name: 'inventory', kind: 'inventory', title: 'inventory: image' },
+      { name: 'teardown', kind: 'teardown', title: 'teardown: image' },
+    ]);
+    await stage();
+    set(ONE, { status: 'waiting_on_user' });
+    onCommand = (command) =>
+      command === 'touch /tmp/complete' && set(ONE, { status: 'packaging_artifacts' });
+    expect(await teardown()).toMatchObject({ result: { kind: 'exited', exitCode: 1 } });
+    expect(await logOf('teardown')).toMatch(
+      /ERROR The images could not be packaged within 2 s \(image_package_time_limit\)\. .*packaging_artifacts/,
+    );
+    ims.images.set('r9', { id: 'r9', name: 'late' });
+    const done = discard();
+    const asked = ims.requests.length;
+    await waitFor(() => ims.requests.length > asked + 2, { what: 'the job to be asked after' });
+    expect(ims.jobs.size).toBe(1);
+    set(ONE, { status: 'packaging_artifacts', resultant_image_id: 'r9' });
+    await done;
+    expect([ims.jobs.size, ims.images.has('r9')]).toEqual([0, false]);
+    expect((await session()).artifacts).toEqual([]);
   });
 });
 

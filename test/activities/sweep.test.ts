@@ -2,13 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { sweep, type SweepOptions } from '../../src/activities/sweep.js';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { sweep, type SweepDependencies, type SweepOptions } from '../../src/activities/sweep.js';
 import type { Orchestrator } from '../../src/clients/interfaces.js';
+import { createImsClient } from '../../src/clients/ims.js';
 import { createOrchestrator } from '../../src/clients/temporal.js';
+import { ServiceError } from '../../src/core/errors.js';
+import { toContainerName, toKeyName } from '../../src/core/image.js';
 import { toSessionStart } from '../../src/core/session-start.js';
 import { openSqliteStore } from '../../src/store/sqlite.js';
 import type { Store } from '../../src/store/store.js';
+import { startIms, type ImsStandIn } from '../support/ims-stand-in.js';
 import { BUNDLE } from '../support/session-worker.js';
 import { aNewSession } from '../support/store-builders.js';
 import { openTemporal, type TestTemporal } from '../support/temporal.js';
@@ -45,16 +49,19 @@ async function addStarted(name: string): Promise<string> {
   return jobId;
 }
 
-const run = (options: Partial<SweepOptions & { machineLostSeconds: number; limit: number }> = {}) =>
+type Given = SweepOptions & Pick<SweepDependencies, 'machineLostSeconds' | 'limit' | 'images'>;
+
+const run = (options: Partial<Given> = {}) =>
   sweep(
     {
       store,
       orchestrator,
       logger: {
         info: (fields) => void lines.push(fields),
-        warn: (fields) => void lines.push(fields),
+        warn: (fields, text) => void lines.push({ ...fields, text }),
       },
       now: () => new Date().toISOString(),
+      ...(options.images === undefined ? {} : { images: options.images }),
       limit: options.limit ?? 10,
       machineLostSeconds: options.machineLostSeconds ?? 0,
     },
@@ -74,6 +81,72 @@ async function endAll(...jobIds: readonly string[]): Promise<void> {
       .catch(() => undefined);
   }
 }
+
+describe('the image service', () => {
+  let ims: ImsStandIn;
+  beforeEach(async () => {
+    ims = await startIms();
+  });
+  afterEach(() => ims.close());
+  const images = () => ({
+    client: createImsClient({ url: ims.url, timeoutSeconds: 10 }),
+    shell: { run: () => Promise.reject(new ServiceError('unavailable', 'nobody is there.')) },
+    toKey: () => ({ privateKey: '', publicKey: 'ssh x' }),
+    deploymentId: 'd0',
+  });
+  const make = async (owner: string, deployment = 'd0', session = 'x') => {
+    const never = new AbortController().signal;
+    const { client } = images();
+    const key = { name: toKeyName(session, owner, deployment), publicKey: `ssh ${owner}` };
+    const keyId = await client.ensureKey(key, never);
+    const container = toContainerName(owner, deployment);
+    const wanted = { imageId: 'i', resultName: 'r', keyId, container, requireDkms: false };
+    return client.ensureJob(wanted, never);
+  };
+
+  test('keeps nothing of sessions that are over or unknown, and all of others', async () => {
+    const running = await addStarted('images');
+    const kept = [await make(running), await make('cfs-x-00000000', 'other')].map(({ id }) => id);
+    await make('cfs-gone-00000000');
+    const packaging = await make('cfs-packs-00000000');
+    Object.assign(ims.jobs.get(packaging.id) ?? {}, { status: 'packaging_artifacts' });
+
+    const { entries } = await run({ images: images() });
+    expect(entries.map(({ act, jobId }) => [act, jobId])).toEqual([
+      ['remove', 'cfs-gone-00000000'],
+      ['remove', 'cfs-packs-00000000'],
+    ]);
+    expect([...ims.jobs.keys()].sort()).toEqual([...kept, packaging.id].sort());
+    Object.assign(ims.jobs.get(packaging.id) ?? {}, { status: 'success' });
+    await run({ images: images() });
+    expect([...ims.jobs.keys()].sort()).toEqual([...kept].sort());
+    expect(ims.keys.size).toBe(2);
+    await endAll(running);
+  });
+
+  test('is tidied up after a session whose own undo failed', async () => {
+    const jobId = await addStarted('undone');
+    await store.resources.note(jobId, 'ims-container', toContainerName(jobId, 'd0'));
+    await store.resources.note(jobId, 'ims-key', toKeyName('undone', jobId, 'd0'));
+    await make(jobId, 'd0', 'undone');
+    await endAll(jobId);
+    const { entries } = await run({ images: images() });
+    expect(entries).toMatchObject([{ act: 'remove', jobId }]);
+    expect([ims.jobs.size, await store.resources.list(jobId)]).toEqual([0, []]);
+  });
+
+  test('that is away keeps no session from being swept', async () => {
+    const jobId = await addStarted('away');
+    await temporal.client.workflow.getHandle(jobId).terminate();
+    const away = createImsClient({ url: 'http://127.0.0.1:1', timeoutSeconds: 1 });
+    const { entries } = await run({ images: { ...images(), client: away } });
+    expect(entries).toMatchObject([{ act: 'restart', jobId }]);
+    expect(lines).toContainEqual(
+      expect.objectContaining({ text: 'the image service could not be swept' }),
+    );
+    await endAll(jobId);
+  });
+});
 
 describe('sweep', () => {
   test('gives a session that was terminated a workflow again, and leaves one that runs alone', async () => {

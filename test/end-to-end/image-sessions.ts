@@ -47,7 +47,7 @@ export async function openImageSessions(): Promise<ImageSessions> {
   const tree = createTree(images.directory);
   const site = await openSite({
     hosts: [],
-    environment: { IMS_URL: proxy.url, SSH_PRIVATE_KEY_FILE: '' },
+    environment: { IMS_URL: proxy.url, SSH_PRIVATE_KEY_FILE: '', SWEEP_INTERVAL: '1' },
   });
   const before = new Set<string>();
   const list = async (what: string) =>

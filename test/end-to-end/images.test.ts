@@ -71,6 +71,17 @@ describeImages('image sessions', () => {
     expect(await sessions.site.log('two', 'teardown')).toContain('was packaged as');
   });
 
+  test('are finished by another workflow where the first was terminated', async () => {
+    sessions.images.hold('mksquashfs');
+    await sessions.submit('ended', [image]);
+    await whenStatus(sessions, 'packaging_artifacts');
+    const client = await sessions.site.temporalClient();
+    const { job } = (await sessions.site.find('ended')).status.session;
+    await client.workflow.getHandle(job ?? '').terminate('by hand');
+    sessions.images.letGo('mksquashfs');
+    await expectOneResult('ended');
+  });
+
   test('make nothing where a layer fails, and say which task it was', async () => {
     const bad = sessions.site.layer({
       'site.yml': renderPlay('compute', 'name: fails\nraw: exit 3'),
