@@ -164,8 +164,6 @@ function toArguments(
       '--log-format',
       'json',
     ],
-    // Of what a power failure takes away the records know: an older state of a workflow is gone through again.
-    ...['--sqlite-pragma', 'synchronous=NORMAL'],
     ...['--dynamic-config-value', 'frontend.namespaceRPS=5000'],
     ...Object.values(searchAttributes).flatMap(({ name }) => [
       '--search-attribute',
