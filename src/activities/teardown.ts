@@ -1,10 +1,8 @@
-import { ServiceError } from '../core/errors.js';
+import { isServiceError, ServiceError } from '../core/errors.js';
 import { toContainerName, type ImageJob } from '../core/image.js';
 import type { PhaseResult } from '../core/job.js';
 import type { PhaseReturn } from '../core/progress.js';
 import type { Session } from '../core/session.js';
-import { isServiceError } from '../core/errors.js';
-import { activityInfo } from '@temporalio/activity';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { discardImages } from './discard.js';
 import { withHeartbeat, type Heartbeat } from './heartbeat.js';
@@ -29,15 +27,34 @@ export function createTeardownActivities(
   };
 }
 
-/** A phase like the others, but the worker's own. A repeat goes on with what an earlier attempt began. */
+/**
+ * A phase like the others, but the worker's own. A repeat goes on with what an earlier attempt began, and where that one lives
+ * still and comes to the end first, its end is taken.
+ */
 async function teardown(
+  dependencies: ActivityDependencies,
+  input: PhaseInput,
+  beat: Heartbeat,
+): Promise<PhaseReturn> {
+  const findEnd = async () =>
+    (await dependencies.store.phases.find(input.jobId, input.phase))?.result;
+  const before = await findEnd();
+  if (before !== undefined) return toReturn(before);
+  const result = await performTeardown(dependencies, input, beat).catch(async (error: unknown) => {
+    const other = isServiceError(error) && error.fault === 'gone' ? await findEnd() : undefined;
+    if (other === undefined) throw error;
+    return other;
+  });
+  return toReturn((await findEnd()) ?? result);
+}
+
+async function performTeardown(
   dependencies: ActivityDependencies,
   { jobId, phase }: PhaseInput,
   beat: Heartbeat,
-): Promise<PhaseReturn> {
+): Promise<PhaseResult> {
   const { store, now, logger } = dependencies;
   const record = await store.phases.find(jobId, phase);
-  if (record?.result !== undefined) return toReturn(record.result);
   const session = await getSession(store, jobId);
   await store.sessions.recordPhase(jobId, phase);
   await store.phases.start(jobId, phase);
@@ -46,7 +63,7 @@ async function teardown(
   const seal = async (result: PhaseResult) => {
     await store.phases.seal(jobId, phase, result, now());
     logger.info({ session: session.name, jobId, phase, result }, 'phase ended');
-    return toReturn(result);
+    return result;
   };
   if (!(await store.sessions.recordTeardown(jobId, now()))) {
     // A cancel came first: as if it had come a moment earlier.
@@ -132,10 +149,12 @@ async function packageImage(
   );
 }
 
-/** Says `complete` once; IMS takes a moment to see it, and one that is said twice may end up in the image. */
+/**
+ * Says `complete` once; IMS takes a moment to see it, and one that is said twice may end up in the image. `session` is as it
+ * was found: with a teardown that somebody else has begun, who may have said it.
+ */
 function openTelling({ shell, session, log, signal, toKey }: ImageWork, imageId: string) {
-  const isFirst = activityInfo().attempt === 1;
-  let notBefore = isFirst ? 0 : Date.now() + NOBODY_KNOWS_MS;
+  let notBefore = session.teardownAt === undefined ? 0 : Date.now() + NOBODY_KNOWS_MS;
   return async ({ status, address }: ImageJob) => {
     if (status !== 'waiting_on_user' || address === undefined || Date.now() < notBefore) return;
     await shell.run(address, toKey(session.jobId).privateKey, 'touch /tmp/complete', signal);

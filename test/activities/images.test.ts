@@ -267,6 +267,18 @@ describe('teardown', () => {
     expect(await site.store.resources.list(JOB)).toMatchObject([{ kind: 'ims-key' }]);
   });
 
+  test('takes the end of another attempt that lives still and was quicker', async () => {
+    await ready([ONE]);
+    onCommand = () => set(ONE, { status: 'packaging_artifacts' });
+    const slow = teardown();
+    await waitFor(() => commands.includes('touch /tmp/complete'), { what: 'the image is told' });
+    const times = { startedAt: at(3), endedAt: at(4) };
+    const end = { kind: 'exited', exitCode: 0, ...times } as const;
+    await site.store.phases.seal(JOB, 'teardown', end, at(4));
+    set(ONE, { resultant_image_id: 'r1' });
+    expect(await slow).toMatchObject({ result: end });
+  });
+
   test('is too late for a cancel, which is recorded and ignored', async () => {
     await ready([ONE]);
     onCommand = () => set(ONE, { status: 'packaging_artifacts' });
