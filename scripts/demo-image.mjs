@@ -9,12 +9,12 @@ import { createReadStream, existsSync, mkdtempSync, readFileSync, statSync } fro
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { createClient } from './demo/client.mjs';
+import { createClient, waitForEnd } from './demo/client.mjs';
 import { importImage } from './demo/image.mjs';
 import { dim, green, printTitle, red } from './demo/print.mjs';
 import { removeDemo } from './demo/removal.mjs';
 import { printOutcome } from './demo/report.mjs';
-import { pause, startService } from './demo/service.mjs';
+import { startService } from './demo/service.mjs';
 import { createExample } from './demo/site.mjs';
 import { ensureImageRoot } from './lib/image-root.mjs';
 
@@ -42,7 +42,7 @@ async function runDemo(directory, root, signal) {
   await client.followLines(`/v3/sessions/${NAME}/logs?follow=true`, (line) => {
     console.log(`  ${dim('|')} ${line}`);
   });
-  const session = await waitForEnd(client, signal);
+  const session = await waitForEnd(client, NAME, signal);
   await printOutcome(client, session, directory);
   const [artifact] = session.status.artifacts;
   if (artifact === undefined) return conclude(false, `nothing was made, after ${seconds()}.`);
@@ -78,15 +78,6 @@ function toConfiguration(directory) {
     layers: [layer('base'), layer('services')],
     additional_inventory: { name: 'hosts', clone_url: hosts.url, branch: 'main' },
   };
-}
-
-/** @param {ReturnType<typeof createClient>} client @param {AbortSignal} signal */
-async function waitForEnd(client, signal) {
-  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await pause(signal)) {
-    const session = await client.get(`/v3/sessions/${NAME}`);
-    if (session.status.session.status === 'complete') return session;
-  }
-  throw new Error('The log has ended, but the session does not.');
 }
 
 /**

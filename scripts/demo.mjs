@@ -11,10 +11,10 @@ import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { createClient } from './demo/client.mjs';
+import { createClient, waitForEnd } from './demo/client.mjs';
 import { dim, green, printTitle, red } from './demo/print.mjs';
 import { printHints, printOutcome } from './demo/report.mjs';
-import { pause, startService } from './demo/service.mjs';
+import { startService } from './demo/service.mjs';
 import { HOSTS, createSite, findMissing } from './demo/site.mjs';
 import { removeDemo } from './demo/removal.mjs';
 
@@ -44,7 +44,7 @@ async function runDemo(directory, signal) {
   await client.followLines(`/v3/sessions/${NAME}/logs?follow=true`, (line) => {
     console.log(`  ${dim('|')} ${line}`);
   });
-  const session = await waitForEnd(client, signal);
+  const session = await waitForEnd(client, NAME, signal);
   await printOutcome(client, session, directory);
   const succeeded = session.status.session.succeeded === 'true';
   const code = options.fail ? judgeFailure(session) : judgeSuccess(succeeded, site);
@@ -63,15 +63,6 @@ function toConfiguration({ base, services, inventory }) {
     ],
     additional_inventory: { name: 'hosts', clone_url: inventory.url, branch: 'main' },
   };
-}
-
-/** @param {ReturnType<typeof createClient>} client @param {AbortSignal} signal */
-async function waitForEnd(client, signal) {
-  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await pause(signal)) {
-    const session = await client.get(`/v3/sessions/${NAME}`);
-    if (session.status.session.status === 'complete') return session;
-  }
-  throw new Error('The log has ended, but the session does not.');
 }
 
 /** @param {boolean} succeeded @param {Awaited<ReturnType<typeof createSite>>} site */

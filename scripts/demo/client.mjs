@@ -1,3 +1,5 @@
+import { pause } from './service.mjs';
+
 /**
  * The few calls of the REST API that the demo makes.
  * @param {string} base @param {AbortSignal} signal
@@ -39,4 +41,16 @@ export function createClient(base, signal) {
       if (rest !== '') onLine(rest);
     },
   };
+}
+
+/**
+ * The session as it is when its record is complete, a moment after its log has ended.
+ * @param {ReturnType<typeof createClient>} client @param {string} name @param {AbortSignal} signal
+ */
+export async function waitForEnd(client, name, signal) {
+  for (const deadline = Date.now() + 60_000; Date.now() < deadline; await pause(signal)) {
+    const session = await client.get(`/v3/sessions/${name}`);
+    if (session.status.session.status === 'complete') return session;
+  }
+  throw new Error('The log has ended, but the session does not.');
 }
