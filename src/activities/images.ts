@@ -47,10 +47,12 @@ export function createImageActivities(
         const log = openPhaseLog(store, jobId, 'inventory', beat.signal);
         await noteUnused(session, imageIds, log);
         const images = requireImages(dependencies);
-        await readWithin(
-          toPrepareLimit(session, 'The images', () => images.client.source),
-          beat,
-          (signal) => stageImages({ ...images, store, log, session, signal }, imageIds),
+        const { source } = images.client;
+        const limit = toPrepareLimit(session, 'The images', () => `${source} did not answer.`);
+        await log.whileWaiting(`Having ${source} open the images`, () =>
+          readWithin(limit, beat, (signal) =>
+            stageImages({ ...images, store, log, session, signal }, imageIds),
+          ),
         );
         return { staged: true, imageIds };
       }),
@@ -159,15 +161,14 @@ async function stageImages(work: ImageWork, imageIds: readonly string[]): Promis
     const keyId = await client.ensureKey({ name: keyName, publicKey }, signal);
     const container = toContainerName(jobId, deploymentId);
     await store.resources.note(jobId, IMAGE_RESOURCES.container, container);
-    const jobs = await atMost(AT_ONCE, images, async (image) => {
+    await atMost(AT_ONCE, images, async (image) => {
       const { job, resultName } = await openImage(work, image, keyId);
       await store.resources.note(jobId, IMAGE_RESOURCES.job, `${image.id}/${job.id}`);
       await log.write(`Image ${image.id} (${image.name}): IMS job ${job.id} makes ${resultName}.`);
-      return job;
     });
-    const first = jobs.find(({ imageId }) => imageId === imageIds[0]) ?? jobs[0];
-    if (first !== undefined) await store.sessions.recordImsJob(jobId, first.id);
   }
+  const first = (await readImageJobs(store, jobId)).get(imageIds[0] ?? '');
+  if (first !== undefined) await store.sessions.recordImsJob(jobId, first);
   await removeKeys(work, session);
 }
 

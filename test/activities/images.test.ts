@@ -144,6 +144,15 @@ describe('stageImages', () => {
       message: `Image ${gone} is not known to ${ims.url}.`,
     });
     expect([ims.jobs.size, ims.keys.size]).toEqual([0, 0]);
+    expect(await logOf('inventory')).toContain(`: Image ${gone} is not known to ${ims.url}.`);
+  });
+
+  test('tells the IMS job of the first image, also where that one was made by an earlier attempt', async () => {
+    await insert([ONE, TWO]);
+    ims.disturb('POST jobs', 'pass', 'lost');
+    await expect(stage()).rejects.toMatchObject({ type: 'unavailable' });
+    await stage();
+    expect(await session()).toMatchObject({ imsJob: jobOf(ONE)['id'] });
   });
 
   test('takes names from image_map, in any spelling of the id, and tells of entries that no group has', async () => {

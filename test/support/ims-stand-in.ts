@@ -11,6 +11,9 @@ export interface ImsRequest {
 
 type Records = Map<string, Record<string, unknown>>;
 
+/** `lost`: acted on, and the connection is cut instead of an answer. `pass`: none. */
+type Disturbance = 'lost' | 'problem' | 'message' | 'pass';
+
 /** The paths of IMS that a configuration service calls, with its records, over loopback; no job does anything by itself. */
 export interface ImsStandIn {
   readonly url: string;
@@ -18,8 +21,8 @@ export interface ImsStandIn {
   readonly keys: Records;
   readonly jobs: Records;
   readonly requests: ImsRequest[];
-  /** What the next requests of this kind get; `lost`: acted on, and the connection is cut instead of an answer. */
-  disturb(request: string, ...how: readonly ('lost' | 'problem' | 'message')[]): void;
+  /** What the next requests of this kind get. */
+  disturb(request: string, ...how: readonly Disturbance[]): void;
   close(): Promise<void>;
 }
 
@@ -29,7 +32,7 @@ export async function startIms(prefix = ''): Promise<ImsStandIn> {
   const jobs: Records = new Map();
   const kinds: Record<string, Records> = { images, 'public-keys': keys, jobs };
   const requests: ImsRequest[] = [];
-  const disturbances = new Map<string, ('lost' | 'problem' | 'message')[]>();
+  const disturbances = new Map<string, Disturbance[]>();
   const server = createServer((request, response) => {
     void answer(request, response);
   });
