@@ -222,7 +222,10 @@ describeImages('image sessions', () => {
       : ([['after', 'POST jobs']] as const);
   test.each(kills)('make one image where the worker is killed %s %s', async (moment, call) => {
     const struck = sessions.proxy.strike(call, moment, () => sessions.site.worker.kill());
-    const name = `kill-${moment}-${call.toLowerCase().replaceAll(/[^a-z]/g, '')}`;
+    const name = `kill-${moment}-${call
+      .toLowerCase()
+      .replace('/…', '-one')
+      .replaceAll(/[^a-z-]/g, '')}`;
     await sessions.submit(name, [image]);
     await struck;
     await sessions.site.worker.start();
