@@ -138,6 +138,20 @@ async function endFormerServer(identityFile: string, logger: Logger): Promise<vo
   }
 }
 
+/**
+ * As the server comes, each of its commits waits for the disk three times, and every activity is asked for by itself. What
+ * it loses with the power of the machine, the last moments, the sessions' records still have: a workflow that stands before
+ * what it did does it again, and finds it done.
+ */
+export function toServerSettings(): string[] {
+  return [
+    ...['journal_mode=WAL', 'synchronous=NORMAL'].flatMap((value) => ['--sqlite-pragma', value]),
+    ...['frontend.namespaceRPS=5000', 'system.enableActivityEagerExecution=true'].flatMap(
+      (value) => ['--dynamic-config-value', value],
+    ),
+  ];
+}
+
 function toArguments(
   namespace: string,
   { port, ui }: { port: number; ui: number },
@@ -164,7 +178,7 @@ function toArguments(
       '--log-format',
       'json',
     ],
-    ...['--dynamic-config-value', 'frontend.namespaceRPS=5000'],
+    ...toServerSettings(),
     ...Object.values(searchAttributes).flatMap(({ name }) => [
       '--search-attribute',
       `${name}=Keyword`,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Client, Connection } from '@temporalio/client';
 import { stringify } from 'yaml';
+import { toServerSettings } from '../../src/process/dev-server.js';
 import { parseConfig } from '../../src/config.js';
 import { createRepository, type Repository } from './git-repository.js';
 import { findFreePort, startSshHost, type SshHost } from './ssh-host.js';
@@ -248,6 +249,7 @@ function toTemporalArguments(port: number, file: string): string[] {
   return [
     ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', String(port)],
     ...['--db-filename', file, '--log-level', 'error', '--log-format', 'json'],
+    ...toServerSettings(),
   ];
 }
 
