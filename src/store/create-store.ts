@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { createAdmissionStore } from './admission.js';
 import { createChangeFeed } from './changes.js';
+import { createComponentStore } from './components.js';
 import { createConfigurationStore } from './configurations.js';
 import { openDatabase } from './database.js';
 import type { StoreDialect } from './dialect.js';
@@ -21,6 +22,7 @@ export async function createStore(dialect: StoreDialect): Promise<Store> {
   return {
     sessions: createSessionStore(database),
     configurations: createConfigurationStore(database),
+    components: createComponentStore(database),
     options: createOptionStore(database),
     phases: createPhaseStore(database),
     logs: createLogStore(database),

@@ -21,6 +21,10 @@ export interface StoreDialect {
   contains(text: Expression<string>, part: string): Expression<SqlBool>;
   /** Where it is known that they are few, whatever the database believes. */
   isOneOfFew(id: Expression<string>, ids: Expression<unknown>): Expression<SqlBool>;
+  /** The texts of a JSON list, as a sub-select: a list of any length is one parameter. */
+  textsOf(json: string): RawBuilder<string>;
+  /** The objects of a JSON list as rows to select from, called `given`. */
+  rowsOf(json: string, columns: Readonly<Record<string, 'text' | 'bigint'>>): RawBuilder<unknown>;
   /** A database that does not answer, and a key that refers to nothing, as faults; undefined: a defect of ours. */
   toFault(error: unknown): ServiceError | undefined;
   /** The transaction was undone for the sake of another one, with which it would have waited for ever. */

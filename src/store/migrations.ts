@@ -3,6 +3,7 @@ import { type CreateTableBuilder, type Kysely, type RawBuilder, sql } from 'kyse
 import type { Migration } from 'kysely/migration';
 import type { StoreDialect } from './dialect.js';
 import { addAdmission } from './migration-admission.js';
+import { createComponents } from './migration-components.js';
 import { addSweep } from './migration-sweep.js';
 import { createRetention } from './migration-retention.js';
 import { AT_ONCE } from './wish.js';
@@ -19,6 +20,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '004-sweep': { up: (db) => addSweep(db as Kysely<unknown>, dialect) },
     '005-admission': { up: (db) => addAdmission(db as Kysely<unknown>, dialect) },
     '006-host-changes': { up: (db) => indexHostChanges(db as Kysely<unknown>) },
+    '008-components': { up: (db) => createComponents(db as Kysely<unknown>, dialect) },
   };
 }
 

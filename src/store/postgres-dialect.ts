@@ -30,6 +30,13 @@ export function createPostgresDialect({
     contains: (text, part) => sql`strpos(${text}, ${part}) > 0`,
     // As a sub-select it would be planned by statistics, which know nothing of the last minutes and of what is deleted.
     isOneOfFew: (id, ids) => sql`${id} = any(array${ids})`,
+    textsOf: (json) => sql`(select json_array_elements_text(${json}::json) collate "C")`,
+    rowsOf: (json, columns) => {
+      const types = Object.entries(columns).map(
+        ([name, type]) => sql`${sql.ref(name)} ${sql.raw(type)}`,
+      );
+      return sql`json_to_recordset(${json}::json) as given(${sql.join(types)})`;
+    },
     // A row that every writer of a configuration updates would let them commit one by one.
     createRevision: async (db) => {
       await sql`create sequence configuration_revision`.execute(db);

@@ -1,6 +1,7 @@
 import type { Generated, Selectable } from 'kysely';
 import type { PhaseRecord, PhaseState } from './store.js';
 import type { Desired, Dispatched, SessionState, Succeeded } from '../core/session.js';
+import type { LayerProgress } from '../core/component.js';
 import type { Reason } from '../core/errors.js';
 
 /** 0 or 1: SQLite has no truth values. Times are ISO text and documents JSON text in both databases. */
@@ -13,6 +14,7 @@ export interface Schema {
   readonly resources: { job_id: string; kind: string; key: string; position: number };
   readonly staged_files: { job_id: string; name: string; gzip: Uint8Array };
   readonly configurations: { name: string; version: number; document: string };
+  readonly components: ComponentTable;
   readonly options: { name: string; value: string };
   readonly phases: PhaseTable;
   readonly host_results: HostResultTable;
@@ -22,6 +24,7 @@ export interface Schema {
   readonly log_store: { id: number; bytes: number };
 }
 
+export type ComponentRow = Selectable<ComponentTable>;
 export type SessionRow = Selectable<SessionTable>;
 export type PhaseRow = Selectable<PhaseTable>;
 export type HostResultRow = Selectable<HostResultTable>;
@@ -79,6 +82,20 @@ interface SessionTable {
   patched: string | null;
   /** Compressed; counted when the session is complete, 0 where the log was removed. */
   stored_log_bytes: Generated<number>;
+}
+
+interface ComponentTable {
+  id: string;
+  desired_config: string | null;
+  enabled: Flag | null;
+  error_count: number | null;
+  retry_policy: number | null;
+  /** How far the layers were when they were last compared with what `progress_key` stands for. */
+  progress: LayerProgress | 'none';
+  progress_key: string;
+  /** A line for each tag, and a line feed before and after, so that one is found by its line. */
+  tags: string | null;
+  state: string;
 }
 
 interface PhaseTable {

@@ -57,6 +57,13 @@ export function createSqliteDialect({ writer, reader }: SqliteConnections): Stor
     hasOneWriter: true,
     contains: (text, part) => sql`instr(${text}, ${part}) > 0`,
     isOneOfFew: (id, ids) => sql`${id} in ${ids}`,
+    textsOf: (json) => sql`(select value from json_each(${json}))`,
+    rowsOf: (json, columns) => {
+      const values = Object.keys(columns).map(
+        (name) => sql`json_extract(value, ${sql.lit(`$.${name}`)}) as ${sql.ref(name)}`,
+      );
+      return sql`(select ${sql.join(values)} from json_each(${json})) as given`;
+    },
     createRevision: () => Promise.resolve(),
     nextRevision: async (db) => {
       const query = db

@@ -1,3 +1,10 @@
+import type {
+  Component,
+  ComponentPatch,
+  ComponentPut,
+  ConfigurationStatus,
+  DesiredLayerStatus,
+} from '../core/component.js';
 import type { Configuration } from '../core/configuration.js';
 import type { Reason } from '../core/errors.js';
 import type { HostResult, Phase, PhaseResult, SessionPhaseKind } from '../core/job.js';
@@ -20,6 +27,7 @@ import type {
 export interface Store {
   readonly sessions: SessionStore;
   readonly configurations: ConfigurationStore;
+  readonly components: ComponentStore;
   readonly options: OptionStore;
   readonly phases: PhaseStore;
   readonly logs: LogStore;
@@ -203,6 +211,59 @@ export interface ConfigurationStore {
   save(configuration: Configuration, ifVersion?: number): Promise<void>;
   /** Fault `missing` where there is none. */
   remove(name: string): Promise<void>;
+}
+
+/** All given filters hold. */
+export interface ComponentFilter {
+  readonly ids?: readonly string[];
+  readonly status?: ConfigurationStatus;
+  readonly enabled?: boolean;
+  readonly configName?: string;
+  readonly tags?: Readonly<Record<string, string>>;
+}
+
+/** A component, and what follows from it, its configuration, sources and options as they are now. */
+export interface ComponentView {
+  readonly component: Component;
+  readonly status: ConfigurationStatus;
+  /** Layers of the configuration it is to have; none where that is not stored. */
+  readonly desiredState: readonly DesiredLayerStatus[];
+}
+
+/** Every write is all or nothing; `at` is ISO. Results are made one by one, so that nobody holds what he does not need. */
+export interface ComponentStore {
+  find(id: string): Promise<ComponentView | undefined>;
+  list(filter: ComponentFilter, page: PageRequest): Promise<Page<ComponentView>>;
+  /** Creates or replaces, in this order; a repeated id is what came last. */
+  put<T>(
+    components: readonly ComponentPut[],
+    at: string,
+    toResult: (component: Component) => T,
+  ): Promise<readonly T[]>;
+  /** In this order; ids may repeat. One that is not stored: fault `missing`, and nothing is changed. */
+  patch<T>(
+    patches: readonly (ComponentPatch & Pick<Component, 'id'>)[],
+    at: string,
+    toResult: (component: Component) => T,
+  ): Promise<readonly T[]>;
+  /** All that match, by id, those that the patch leaves as they are too. */
+  patchMatching<T>(
+    filter: ComponentFilter,
+    patch: ComponentPatch,
+    at: string,
+    toResult: (component: Component) => T,
+  ): Promise<readonly T[]>;
+  /**
+   * What `decide` makes of each of those that are stored, in one transaction with what it was shown; undefined: it stays.
+   * The ids of those that changed.
+   */
+  change(
+    ids: readonly string[],
+    decide: (view: ComponentView) => ComponentPatch | undefined,
+    at: string,
+  ): Promise<readonly string[]>;
+  /** Fault `missing` where there is none. */
+  remove(id: string): Promise<void>;
 }
 
 export interface OptionStore {

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe } from '@jest/globals';
 import type { Store } from '../../src/store/store.js';
 import { admissionContract } from './store/admission.js';
 import { changeContract } from './store/changes.js';
+import { componentContract } from './store/components.js';
 import { configurationContract } from './store/configurations.js';
 import { documentContract } from './store/documents.js';
 import { hostContract } from './store/hosts.js';
@@ -50,6 +51,7 @@ export function storeContract(name: string, create: () => Promise<StoreFixture>)
       logContract,
       hostContract,
       configurationContract,
+      componentContract,
       documentContract,
       changeContract,
       sweepContract,

@@ -1,0 +1,44 @@
+import { sql, type Expression, type ExpressionBuilder, type SqlBool } from 'kysely';
+import type { ConfigurationStatus, LayerProgress } from '../core/component.js';
+import { toTagLine } from './component-rows.js';
+import type { StoreDialect } from './dialect.js';
+import { toFlag, type Schema } from './schema.js';
+import type { ComponentFilter } from './store.js';
+
+type Components = ExpressionBuilder<Schema, 'components'>;
+
+/** `status` as it was last compared: whoever must be exact looks again at what comes. */
+export function matchComponents(
+  eb: Components,
+  dialect: StoreDialect,
+  filter: ComponentFilter,
+  defaultRetryPolicy: number,
+): Expression<SqlBool> {
+  const { ids, status, enabled, configName, tags = {} } = filter;
+  return eb.and([
+    ...(ids === undefined ? [] : [eb('id', 'in', dialect.textsOf(JSON.stringify(ids)))]),
+    ...(status === undefined ? [] : [hasStatus(eb, status, defaultRetryPolicy)]),
+    ...(enabled === undefined ? [] : [eb('enabled', '=', toFlag(enabled))]),
+    ...(configName === undefined ? [] : [eb('desired_config', '=', configName)]),
+    ...Object.entries(tags).map(([key, value]) =>
+      dialect.contains(sql<string>`coalesce(tags, '')`, `\n${toTagLine(key, value)}\n`),
+    ),
+  ]);
+}
+
+const progressOf: Readonly<Record<ConfigurationStatus, LayerProgress | 'none'>> = {
+  unconfigured: 'unconfigured',
+  configured: 'configured',
+  pending: 'open',
+  failed: 'open',
+  config_deprecated: 'none',
+};
+
+/** Of what is open, `isGivenUp` tells the failed from the pending. */
+function hasStatus(eb: Components, status: ConfigurationStatus, defaultRetryPolicy: number) {
+  const progress = eb('progress', '=', progressOf[status]);
+  if (status !== 'pending' && status !== 'failed') return progress;
+  const retries = sql<number>`coalesce(retry_policy, ${sql.lit(defaultRetryPolicy)})`;
+  const isGivenUp = sql<SqlBool>`(${retries} <> -1 and coalesce(error_count, 0) >= ${retries})`;
+  return eb.and([progress, status === 'failed' ? isGivenUp : sql<SqlBool>`not ${isGivenUp}`]);
+}

@@ -1,0 +1,105 @@
+import { createHash } from 'node:crypto';
+import { toDesiredLayers, type DesiredLayer } from '../core/component.js';
+import type { Configuration } from '../core/configuration.js';
+import { DEFAULT_OPTIONS } from '../core/options.js';
+import type { Connection } from './database.js';
+import type { StoreDialect } from './dialect.js';
+
+const KEY_CHARACTERS = 22;
+const NO_CONFIGURATION = '-'.repeat(KEY_CHARACTERS);
+const MOST_REMEMBERED = 10_000;
+
+/** What a configuration asks of a component: another `key` with every other answer. */
+export interface DesiredLayers {
+  readonly layers: readonly DesiredLayer[];
+  readonly key: string;
+}
+
+/** By name of a configuration; undefined: none is stored, or none is wanted. */
+export type DesiredLayersOf = (name: string | undefined) => DesiredLayers | undefined;
+
+export interface DesiredReader {
+  /** Of the configurations so named, as they are now. */
+  read(
+    db: Connection,
+    names: Iterable<string | undefined>,
+  ): Promise<{ readonly desired: DesiredLayersOf; readonly retryPolicy: number }>;
+}
+
+interface Remembered extends DesiredLayers {
+  readonly version: number;
+  readonly playbook: string;
+}
+
+/** Remembers what it has worked out of each version of a configuration. */
+export function createDesiredReader(dialect: StoreDialect): DesiredReader {
+  const known = new Map<string, Remembered>();
+  return {
+    async read(db, names) {
+      const { playbook, retryPolicy } = await readDefaults(db);
+      const wanted = [...new Set(names)].filter((name) => name !== undefined).filter(Boolean);
+      if (known.size > MOST_REMEMBERED) known.clear();
+      const found = new Map<string, DesiredLayers>();
+      const unknown: string[] = [];
+      for (const { name, version } of await readVersions(db, dialect, wanted)) {
+        const old = known.get(name);
+        if (old?.version === version && old.playbook === playbook) found.set(name, old);
+        else unknown.push(name);
+      }
+      for (const { name, version, document } of await readDocuments(db, dialect, unknown)) {
+        const layers = toLayers(document, playbook);
+        known.set(name, { ...layers, version, playbook });
+        found.set(name, layers);
+      }
+      return { desired: (name) => found.get(name ?? ''), retryPolicy };
+    },
+  };
+}
+
+/** Stands for a configuration's name and what it asks; its end is the name. */
+export function toProgressKey(
+  name: string | undefined,
+  desired: DesiredLayers | undefined,
+): string {
+  if (name === undefined) return '';
+  return (desired?.key ?? NO_CONFIGURATION) + name;
+}
+
+/** Undefined: no configuration is wanted. */
+export function fromProgressKey(key: string): string | undefined {
+  return key === '' ? undefined : key.slice(KEY_CHARACTERS);
+}
+
+function toLayers(document: string, defaultPlaybook: string): DesiredLayers {
+  const configuration = JSON.parse(document) as Configuration;
+  const layers = toDesiredLayers(configuration, { defaultPlaybook, sourceUrls: new Map() });
+  const digest = createHash('sha256').update(JSON.stringify(layers)).digest('base64url');
+  return { layers, key: digest.slice(0, KEY_CHARACTERS) };
+}
+
+async function readDefaults(db: Connection) {
+  const rows = await db
+    .selectFrom('options')
+    .selectAll()
+    .where('name', 'in', ['defaultPlaybook', 'defaultBatcherRetryPolicy'])
+    .execute();
+  const options = {
+    ...DEFAULT_OPTIONS,
+    ...(Object.fromEntries(
+      rows.map(({ name, value }) => [name, JSON.parse(value) as unknown]),
+    ) as Partial<typeof DEFAULT_OPTIONS>),
+  };
+  return { playbook: options.defaultPlaybook, retryPolicy: options.defaultBatcherRetryPolicy };
+}
+
+async function readVersions(db: Connection, dialect: StoreDialect, names: readonly string[]) {
+  if (names.length === 0) return [];
+  const query = db.selectFrom('configurations').select(['name', 'version']);
+  return query.where('name', 'in', dialect.textsOf(JSON.stringify(names))).execute();
+}
+
+async function readDocuments(db: Connection, dialect: StoreDialect, names: readonly string[]) {
+  if (names.length === 0) return [];
+  const query = db.selectFrom('configurations').selectAll();
+  return query.where('name', 'in', dialect.textsOf(JSON.stringify(names))).execute();
+}

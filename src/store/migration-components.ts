@@ -1,0 +1,29 @@
+import type { Kysely } from 'kysely';
+import type { StoreDialect } from './dialect.js';
+
+/** The large columns come last: SQLite reads through them to what follows. */
+export async function createComponents(
+  db: Kysely<unknown>,
+  { types: { text } }: StoreDialect,
+): Promise<void> {
+  await db.schema
+    .createTable('components')
+    .addColumn('id', text, (column) => column.primaryKey().notNull())
+    .addColumn('desired_config', text)
+    .addColumn('enabled', 'integer')
+    .addColumn('error_count', 'bigint')
+    .addColumn('retry_policy', 'bigint')
+    .addColumn('progress', text, (column) => column.notNull())
+    .addColumn('progress_key', text, (column) => column.notNull())
+    .addColumn('tags', text)
+    .addColumn('state', text, (column) => column.notNull())
+    .execute();
+  const indexes = {
+    components_by_config: ['desired_config', 'id'],
+    components_by_progress: ['progress', 'id'],
+    components_by_key: ['progress_key', 'id'],
+  };
+  for (const [name, columns] of Object.entries(indexes)) {
+    await db.schema.createIndex(name).on('components').columns(columns).execute();
+  }
+}
