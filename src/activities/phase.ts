@@ -1,5 +1,6 @@
 import type { PhaseReturn } from '../core/progress.js';
 import type { PhaseResult } from '../core/job.js';
+import type { LogGap } from '../runner/runner.js';
 import type { PhaseRecord } from '../store/store.js';
 import { attachRecord } from './attach.js';
 import { isServiceError, ServiceError } from '../core/errors.js';
@@ -92,7 +93,10 @@ function isDelivered({ kind, hostsFinal, logBytes, reportedLogBytes }: PhaseReco
   return hostsFinal || kind !== 'ansible';
 }
 
-/** `gap`: what came before the rest was lost, and is recorded as such. */
+/**
+ * `gap`: what came before the rest was lost, and is recorded as such. After a gap the log is no measure of how far the
+ * output was copied, so whoever goes on for a worker that died counts from the gap.
+ */
 async function copyLog(
   { store, runner }: ActivityDependencies,
   jobId: string,
@@ -100,24 +104,28 @@ async function copyLog(
   signal: AbortSignal,
 ): Promise<'whole' | 'gap'> {
   const readEnd = async () => (await store.phases.find(jobId, phase))?.logBytes ?? 0;
+  const known = await store.logs.findGap(jobId, phase);
   let offset = await readEnd();
+  let skip = known?.bytesSince ?? 0;
   let copied: 'whole' | 'gap' = 'whole';
-  for await (const piece of runner.readLog(jobId, phase, offset, signal)) {
+  for await (const piece of runner.readLog(jobId, phase, known?.offset ?? offset, signal)) {
     if ('lostBytes' in piece) {
-      await store.logs.recordGap(
-        jobId,
-        phase,
-        `[${piece.lostBytes} bytes of this log were lost: the node had begun a new file before they were delivered]`,
-      );
+      if (known === undefined) await store.logs.recordGap(jobId, phase, tellLost(piece));
       copied = 'gap';
       offset = await readEnd();
       continue;
     }
-    const appended = await store.logs.append(jobId, phase, offset, piece);
+    const fresh = piece.subarray(skip);
+    skip -= piece.length - fresh.length;
+    const appended = await store.logs.append(jobId, phase, offset, fresh);
     if (appended.kind !== 'stored') break;
-    offset += piece.length;
+    offset += fresh.length;
   }
   return copied;
+}
+
+function tellLost({ lostBytes }: LogGap): string {
+  return `[${lostBytes} bytes of this log were lost: the node had begun a new file before they were delivered]`;
 }
 
 /** A job that went before it reported how long this log is took nobody knows how much with it. */

@@ -5,7 +5,7 @@ import { missing } from '../core/errors.js';
 import type { Database } from './database.js';
 import { requireOpen } from './phases.js';
 import type { Schema } from './schema.js';
-import type { AppendResult, LogStore } from './store.js';
+import type { AppendResult, LogStore, RecordedGap } from './store.js';
 
 const compress = promisify(gzipCallback);
 const decompress = promisify(gunzip);
@@ -31,6 +31,7 @@ export function createLogStore(database: Database): LogStore {
       appendLog(database, { jobId, phase }, offset, bytes, gzip),
     appendLine: (jobId, phase, line) => appendLine(database, { jobId, phase }, line),
     recordGap: (jobId, phase, message) => recordGap(database, { jobId, phase }, message),
+    findGap: (jobId, phase) => findGap(database, { jobId, phase }),
     read: (jobId, phase, offset) => readLog(database, { jobId, phase }, offset),
     tail: (jobId, phase, limit) => readTail(database, { jobId, phase }, limit),
   };
@@ -134,6 +135,30 @@ async function recordGap(database: Database, phase: Phase, message: string): Pro
     if (await appendChunk(database, phase, end, chunk, message)) return;
     await database.write((db: Transaction<Schema>) => requireOpen(db, phase.jobId, phase.phase));
   }
+}
+
+async function findGap(
+  { read }: Database,
+  { jobId, phase }: Phase,
+): Promise<RecordedGap | undefined> {
+  const row = await read((db) =>
+    db
+      .selectFrom('log_chunks')
+      .innerJoin('phases', (join) =>
+        join
+          .onRef('phases.job_id', '=', 'log_chunks.job_id')
+          .onRef('phases.name', '=', 'log_chunks.phase'),
+      )
+      .select(['end_offset', 'size', 'log_bytes'])
+      .where('log_chunks.job_id', '=', jobId)
+      .where('log_chunks.phase', '=', phase)
+      .where('gap', 'is not', null)
+      .orderBy('end_offset', 'desc')
+      .limit(1)
+      .executeTakeFirst(),
+  );
+  if (row === undefined) return undefined;
+  return { offset: row.end_offset - row.size, bytesSince: row.log_bytes - row.end_offset };
 }
 
 async function readLast({ read }: Database, { jobId, phase }: Phase): Promise<Chunk | undefined> {

@@ -357,10 +357,19 @@ export interface LogStore {
    * anything was appended, it is the same gap: the first line stays.
    */
   recordGap(jobId: string, phase: string, message: string): Promise<void>;
+  /** The last gap of the phase; undefined where there is none. */
+  findGap(jobId: string, phase: string): Promise<RecordedGap | undefined>;
   /** The stored bytes from `offset` on, chunk by chunk, as far as they go now. */
   read(jobId: string, phase: string, offset: number): AsyncIterable<Uint8Array>;
   /** The last bytes, at most `limit`. */
   tail(jobId: string, phase: string, limit: number): Promise<Uint8Array>;
+}
+
+export interface RecordedGap {
+  /** How much was stored before it. */
+  readonly offset: number;
+  /** How much was stored after the line that tells of it. */
+  readonly bytesSince: number;
 }
 
 export interface HostResults {

@@ -101,6 +101,36 @@ describe('a phase', () => {
     expect(await read(jobId)).toMatch(/^begin\n\[996 bytes of this log were lost: .*\]\nend\n$/);
   });
 
+  test('has what came after a gap once, where a worker died while it copied', async () => {
+    const end = ['e', 'n', 'd of it\n'].map((text) => Buffer.from(text));
+    let deaths = 2;
+    site = await openActivitySite({
+      runner: {
+        ...aRunnerWith(exited(0), ''),
+        async *readLog(_jobId, _phase, offset) {
+          await Promise.resolve();
+          yield { lostBytes: 1000 - offset };
+          for (const [index, piece] of end.entries()) {
+            if (index > 0 && index <= deaths) {
+              deaths -= 1;
+              throw new Error('died');
+            }
+            yield piece;
+          }
+        },
+      },
+    });
+    const jobId = await addPlannedSession(site.store);
+    await site.store.logs.append(jobId, 'ansible-0', 0, Buffer.from('begin\n'));
+    const watch = () => site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
+    await expect(watch()).rejects.toThrow('died');
+    await expect(watch()).rejects.toThrow('died');
+    await watch();
+    expect(await read(jobId)).toMatch(
+      /^begin\n\[994 bytes of this log were lost: .*\]\nend of it\n$/,
+    );
+  });
+
   test('does not ask the platform for a log that was delivered whole', async () => {
     site = await openActivitySite({ runner: aRunnerWith(exited(0), 'one\nnot to be read') });
     const jobId = await addPlannedSession(site.store);

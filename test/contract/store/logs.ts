@@ -169,6 +169,18 @@ export function logContract(stores: () => Stores): void {
       expect(await append(store, jobId, expected.length, 'more')).toMatchObject({ kind: 'stored' });
     });
 
+    test('is found again, with what was stored since', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      await append(store, jobId, 0, 'begin');
+      expect(await store.logs.findGap(jobId, PHASE)).toBeUndefined();
+
+      await store.logs.recordGap(jobId, PHASE, 'lost');
+      expect(await store.logs.findGap(jobId, PHASE)).toEqual({ offset: 5, bytesSince: 0 });
+      await append(store, jobId, 11, 'end');
+      expect(await store.logs.findGap(jobId, PHASE)).toEqual({ offset: 5, bytesSince: 3 });
+    });
+
     test('is refused once sealed', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
