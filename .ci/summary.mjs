@@ -1,24 +1,26 @@
-/** `summary.mjs <Jest's report> <exit code of npm test> <demos passed> <demos failed>`: prints the sum and judges it. */
+/**
+ * `summary.mjs <exit code of the tests> <demos passed> <demos failed> <report of Jest> [<that of the tests on a cluster>]`:
+ * prints the sum and judges it. A suite that is in both counts as it was on the cluster.
+ */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 
-const [, , file = '', exitCode, demosPassed, demosFailed] = process.argv;
+const [, , exitCode, demosPassed, demosFailed, ...files] = process.argv;
 const problems = [];
 /** Files whose tests need a Kubernetes cluster, all or some. */
 const NEEDS_CLUSTER = /\/kubernetes[^/]*\.test\.ts$/;
+const reports = files.map((file) =>
+  existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).testResults : undefined,
+);
+const [first, onCluster = []] = reports;
 let withoutCluster = 0;
 let passed = Number(demosPassed);
 let failed = Number(demosFailed);
 
-if (existsSync(file)) {
-  const report = JSON.parse(readFileSync(file, 'utf8'));
-  passed += report.numPassedTests;
-  failed += report.numFailedTests;
-  checkSuites(report);
-} else {
+if (first === undefined)
   problems.push('The tests did not come to run: format, lint or types have failed.');
-}
+else checkSuites(new Map([...first, ...onCluster].map((suite) => [suite.name, suite])));
 if (exitCode !== '0' && failed === 0 && problems.length === 0) {
-  problems.push(`npm test ended with ${exitCode}.`);
+  problems.push(`The tests ended with ${exitCode}.`);
 }
 if (withoutCluster > 0)
   console.log(
@@ -29,17 +31,19 @@ failed += problems.length;
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
-/** Every file with tests has run, and nothing in it was skipped but what needs a cluster where none is required. */
-function checkSuites(report) {
-  const files = readdirSync('test', { recursive: true, encoding: 'utf8' });
-  const expected = files.filter((name) => name.endsWith('.test.ts')).length;
-  const run = report.testResults.length;
-  if (run !== expected) problems.push(`${run} of ${expected} suites have run.`);
-  for (const { name, assertionResults, message } of report.testResults) {
+/** Every file with tests has run, and nothing in it was skipped but what needs a cluster where there is none. */
+function checkSuites(suites) {
+  const expected = readdirSync('test', { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.test.ts'),
+  ).length;
+  if (suites.size !== expected) problems.push(`${suites.size} of ${expected} suites have run.`);
+  for (const { name, assertionResults, message } of suites.values()) {
     if (assertionResults.length === 0) problems.push(`${name} has no results: ${message}`);
+    const count = (status) => assertionResults.filter((each) => each.status === status).length;
+    passed += count('passed');
+    failed += count('failed');
     const skipped = assertionResults.filter(({ status }) => !['passed', 'failed'].includes(status));
-    if (process.env.REQUIRE_CLUSTER !== '1' && NEEDS_CLUSTER.test(name))
-      withoutCluster += skipped.length;
+    if (onCluster.length === 0 && NEEDS_CLUSTER.test(name)) withoutCluster += skipped.length;
     else for (const { fullName } of skipped) problems.push(`Skipped: ${fullName}`);
   }
 }
