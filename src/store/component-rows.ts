@@ -20,6 +20,16 @@ const columns = {
   state: 'text',
 } as const satisfies Record<keyof ComponentRow, 'text' | 'bigint'>;
 
+export const COMPONENT_COLUMNS = [
+  'id',
+  'desired_config',
+  'enabled',
+  'error_count',
+  'retry_policy',
+  'tags',
+  'state',
+] as const;
+
 export function toComponent(row: Omit<ComponentRow, 'progress' | 'progress_key'>): Component {
   const { desired_config, error_count, retry_policy } = row;
   return {

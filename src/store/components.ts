@@ -1,9 +1,6 @@
 import {
-  desiredState,
   newComponent,
   patchComponent,
-  toStatus,
-  layerProgress,
   type Component,
   type ComponentPatch,
   type ComponentPut,
@@ -11,35 +8,24 @@ import {
 import { missing } from '../core/errors.js';
 import { matchComponents } from './component-filter.js';
 import { refreshProgress } from './component-progress.js';
-import { saveComponents, toComponent } from './component-rows.js';
-import type { Connection, Database } from './database.js';
-import { createDesiredReader, type DesiredReader } from './desired-layers.js';
+import { COMPONENT_COLUMNS, toComponent, toComponentRow } from './component-rows.js';
+import {
+  lockComponents,
+  lockViews,
+  ROWS_PER_READ,
+  saveChanged,
+  toViews,
+  type ComponentDatabase,
+} from './component-views.js';
+import type { Connection } from './database.js';
 import type { ComponentFilter, ComponentStore, ComponentView, PageRequest } from './store.js';
 
-/** Read at once; what they hold is some megabytes. */
-const ROWS_PER_READ = 1_000;
-
-const COLUMNS = [
-  'id',
-  'desired_config',
-  'enabled',
-  'error_count',
-  'retry_policy',
-  'tags',
-  'state',
-] as const;
-
-interface Components extends Database {
-  readonly reader: DesiredReader;
-}
-
-export function createComponentStore(database: Database): ComponentStore {
-  const reader = createDesiredReader(database.dialect);
-  const components = { ...database, reader };
+export function createComponentStore(components: ComponentDatabase): ComponentStore {
+  const { reader, ...database } = components;
   return {
     find: (id) =>
       database.read(async (db) => {
-        const query = db.selectFrom('components').select(COLUMNS).where('id', '=', id);
+        const query = db.selectFrom('components').select(COMPONENT_COLUMNS).where('id', '=', id);
         const row = await query.executeTakeFirst();
         if (row === undefined) return undefined;
         return (await toViews(db, reader, [toComponent(row)]))[0];
@@ -58,13 +44,14 @@ export function createComponentStore(database: Database): ComponentStore {
         const query = db.deleteFrom('components').where('id', '=', id).returning('id');
         if ((await query.executeTakeFirst()) === undefined) throw missing('Component', id);
       }),
+    addMissing: (ids) => addMissing(components, ids),
   };
 }
 
 /** Rows that match by what was last compared, and of them those that match now, until the page is full. */
 async function listComponents(
   db: Connection,
-  components: Components,
+  components: ComponentDatabase,
   filter: ComponentFilter,
   { limit, afterId }: PageRequest,
 ) {
@@ -83,13 +70,13 @@ async function listComponents(
 
 async function readMatching(
   db: Connection,
-  { dialect, reader }: Components,
+  { dialect, reader }: ComponentDatabase,
   filter: ComponentFilter,
   { limit, afterId }: { limit: number; afterId: string | undefined },
   isLocking = false,
 ): Promise<readonly Component[]> {
   const { retryPolicy } = await reader.read(db, []);
-  let query = db.selectFrom('components').select(COLUMNS);
+  let query = db.selectFrom('components').select(COMPONENT_COLUMNS);
   if (afterId !== undefined) query = query.where('id', '>', afterId);
   if (isLocking && !dialect.hasOneWriter) query = query.forUpdate();
   const rows = await query
@@ -100,25 +87,8 @@ async function readMatching(
   return rows.map(toComponent);
 }
 
-async function toViews(
-  db: Connection,
-  reader: DesiredReader,
-  found: readonly Component[],
-): Promise<readonly ComponentView[]> {
-  const names = found.map(({ desiredConfig }) => desiredConfig);
-  const { desired, retryPolicy } = await reader.read(db, names);
-  return found.map((component) => {
-    const layers = desired(component.desiredConfig)?.layers;
-    return {
-      component,
-      status: toStatus(component, layerProgress(component, layers), retryPolicy),
-      desiredState: desiredState(component, layers ?? [], retryPolicy),
-    };
-  });
-}
-
 function putComponents<T>(
-  components: Components,
+  components: ComponentDatabase,
   puts: readonly ComponentPut[],
   at: string,
   toResult: (component: Component) => T,
@@ -130,19 +100,19 @@ function putComponents<T>(
       last.set(component.id, component);
       return toResult(component);
     });
-    await save(db, components, last.values());
+    await saveChanged(db, components, last.values());
     return results;
   });
 }
 
 function patchComponents<T>(
-  components: Components,
+  components: ComponentDatabase,
   patches: readonly (ComponentPatch & Pick<Component, 'id'>)[],
   at: string,
   toResult: (component: Component) => T,
 ): Promise<readonly T[]> {
   return components.write(async (db) => {
-    const stored = await lock(
+    const stored = await lockComponents(
       db,
       components,
       patches.map(({ id }) => id),
@@ -154,13 +124,13 @@ function patchComponents<T>(
       stored.set(id, component);
       return toResult(component);
     });
-    await save(db, components, stored.values());
+    await saveChanged(db, components, stored.values());
     return results;
   });
 }
 
 async function patchMatching<T>(
-  components: Components,
+  components: ComponentDatabase,
   filter: ComponentFilter,
   patch: ComponentPatch,
   at: string,
@@ -177,7 +147,7 @@ async function patchMatching<T>(
       const patched = views
         .filter(({ status }) => (filter.status ?? status) === status)
         .map(({ component }) => patchComponent(component, patch, at));
-      await save(db, components, patched);
+      await saveChanged(db, components, patched);
       results.push(...patched.map(toResult));
       afterId = found.at(-1)?.id;
       if (found.length < ROWS_PER_READ) return results;
@@ -186,45 +156,56 @@ async function patchMatching<T>(
 }
 
 function changeComponents(
-  components: Components,
+  components: ComponentDatabase,
   ids: readonly string[],
   decide: (view: ComponentView) => ComponentPatch | undefined,
   at: string,
 ): Promise<readonly string[]> {
   return components.write(async (db) => {
-    const stored = await lock(db, components, ids);
-    const views = await toViews(db, components.reader, [...stored.values()]);
+    const views = await lockViews(db, components, ids);
     const changed = views.flatMap((view) => {
       const patch = decide(view);
       return patch === undefined ? [] : [patchComponent(view.component, patch, at)];
     });
-    await save(db, components, changed);
+    await saveChanged(db, components, changed);
     return changed.map(({ id }) => id);
   });
 }
 
-/** Those that are stored, by id. In order of ids, so that two of these wait for each other and never in a circle. */
-async function lock(
-  db: Connection,
-  { dialect }: Components,
-  ids: readonly string[],
-): Promise<Map<string, Component>> {
-  const sorted = [...new Set(ids)].sort();
-  const stored = new Map<string, Component>();
-  for (let first = 0; first < sorted.length; first += ROWS_PER_READ) {
-    const some = JSON.stringify(sorted.slice(first, first + ROWS_PER_READ));
-    let query = db.selectFrom('components').select(COLUMNS);
-    if (!dialect.hasOneWriter) query = query.forUpdate();
-    const rows = await query.where('id', 'in', dialect.textsOf(some)).orderBy('id').execute();
-    for (const row of rows) stored.set(row.id, toComponent(row));
+async function addMissing(components: ComponentDatabase, ids: readonly string[]): Promise<number> {
+  const wanted = [...new Set(ids)].sort();
+  let added = 0;
+  for (let first = 0; first < wanted.length; first += ROWS_PER_READ) {
+    const some = wanted.slice(first, first + ROWS_PER_READ);
+    const known = await components.read((db) => listKnown(db, components, some));
+    const unknown = some.filter((id) => !known.has(id));
+    if (unknown.length > 0) added += await components.write((db) => insertNew(db, unknown));
   }
-  return stored;
+  return added;
 }
 
-async function save(db: Connection, components: Components, changed: Iterable<Component>) {
-  const list = [...changed];
-  if (list.length === 0) return;
-  const names = list.map(({ desiredConfig }) => desiredConfig);
-  const { desired } = await components.reader.read(db, names);
-  await saveComponents(db, components.dialect, list, desired);
+async function listKnown(
+  db: Connection,
+  { dialect }: ComponentDatabase,
+  ids: readonly string[],
+): Promise<ReadonlySet<string>> {
+  const query = db.selectFrom('components').select('id');
+  const rows = await query.where('id', 'in', dialect.textsOf(JSON.stringify(ids))).execute();
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** Whoever boots a node enables it, and says what it is to be. */
+async function insertNew(db: Connection, ids: readonly string[]): Promise<number> {
+  const rows = ids.map((id) =>
+    toComponentRow(
+      { id, state: [], desiredConfig: '', errorCount: 0, enabled: false, tags: {} },
+      () => undefined,
+    ),
+  );
+  const query = db.insertInto('components').values(rows);
+  const added = await query
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('id')
+    .execute();
+  return added.length;
 }

@@ -4,6 +4,7 @@ import { createChangeFeed } from './changes.js';
 import { createComponentStore } from './components.js';
 import { createConfigurationStore } from './configurations.js';
 import { openDatabase } from './database.js';
+import { createDesiredReader } from './desired-layers.js';
 import type { StoreDialect } from './dialect.js';
 import { createHostStore } from './hosts.js';
 import { createLogStore } from './logs.js';
@@ -19,10 +20,11 @@ import { createSweepStore } from './sweep.js';
 export async function createStore(dialect: StoreDialect): Promise<Store> {
   const feed = createChangeFeed(dialect);
   const database = await openDatabase(dialect, feed);
+  const components = { ...database, reader: createDesiredReader(dialect) };
   return {
     sessions: createSessionStore(database),
     configurations: createConfigurationStore(database),
-    components: createComponentStore(database),
+    components: createComponentStore(components),
     options: createOptionStore(database),
     phases: createPhaseStore(database),
     logs: createLogStore(database),

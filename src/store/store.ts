@@ -264,6 +264,8 @@ export interface ComponentStore {
   ): Promise<readonly string[]>;
   /** Fault `missing` where there is none. */
   remove(id: string): Promise<void>;
+  /** Makes those that are not there, disabled and without state; how many. */
+  addMissing(ids: readonly string[]): Promise<number>;
 }
 
 export interface OptionStore {

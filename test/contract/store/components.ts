@@ -229,4 +229,24 @@ export function componentContract(stores: () => Stores): void {
       expect(await count(removals)).toEqual({ undefined: 1, missing: 2 });
     });
   });
+
+  describe('components.addMissing', () => {
+    test('makes those that are not there, each once, and changes no other', async () => {
+      const { store, other } = stores();
+      await put(store, { id: 'x1', enabled: true, tags: { rack: '1' } });
+      const all = Array.from({ length: 2_500 }, (_, index) => `n${index}`);
+      const added = await Promise.all(
+        [store, other].map((one) => one.components.addMissing(['x1', ...all, 'n7'])),
+      );
+      expect(added.reduce((total, some) => total + some, 0)).toBe(2_500);
+      expect((await store.components.find('x1'))?.component.tags).toEqual({ rack: '1' });
+      expect(await store.components.find('n7')).toEqual({
+        component: {
+          ...{ id: 'n7', state: [], desiredConfig: '', errorCount: 0, enabled: false, tags: {} },
+        },
+        status: 'unconfigured',
+        desiredState: [],
+      });
+    });
+  });
 }
