@@ -76,9 +76,9 @@ async function lookAtPod(
   signal: AbortSignal,
 ): Promise<PhaseLook> {
   const phases = toPhaseNames(job);
-  const sidecar = findSidecar(pod, phases);
-  if (sidecar !== undefined) return found(toSidecarResult(sidecar));
   const state = toPodPhase(pod, phases, phase, podIsGone);
+  const sidecar = findSidecar(pod, phases);
+  if (sidecar !== undefined && state.kind !== 'ended') return found(toSidecarResult(sidecar));
   switch (state.kind) {
     case 'ended':
       return found(state.result);

@@ -15,10 +15,12 @@ import {
   SKIPPED,
   STOPPED,
 } from '../contract/runner-jobs.js';
+import { openPodWebhook } from '../support/pod-webhook.js';
 import { waitFor } from '../support/wait.js';
 import {
   createKubernetesHarness,
   describeCluster,
+  IMAGE,
   toSettings,
   type KubernetesHarness,
 } from './kubernetes-harness.js';
@@ -214,6 +216,44 @@ describeCluster('the Kubernetes runner', () => {
       expect(await awaitAll(harness.runner, given)).toEqual([STOPPED]);
     } finally {
       await core.deleteNamespacedResourceQuota({ namespace, name: 'none' });
+    }
+  });
+
+  test('lets no pod run that a webhook gave a sidecar, and names the annotation against it', async () => {
+    const { config, namespace, hostAddress } = harness;
+    const removeWebhook = await openPodWebhook({
+      config,
+      namespace,
+      address: hostAddress,
+      label: ['mesh', 'classic'],
+      patch: [{ op: 'add', path: '/spec/containers/-', value: { name: 'proxy', image: IMAGE } }],
+    });
+    try {
+      const runner = await another('labels: { mesh: classic }');
+      const given = aLaunch([aScript('one', 'sleep 1000'), aScript('two', 'true')]);
+      const { jobId } = given.job;
+      await waitFor(
+        async () => {
+          await launch(runner, given);
+          const pod = await waitFor(() => findPod(jobId), { what: 'the pod' });
+          if (pod.spec?.containers.length === 2) return true;
+          // The API server hears of a webhook a moment after it was made.
+          await runner.remove(jobId, never);
+          return false;
+        },
+        { what: 'a pod with a sidecar', timeoutMs: 60_000 },
+      );
+      expect(await runner.awaitPhase(jobId, 'one', never)).toEqual({
+        kind: 'unstarted',
+        reason: 'unschedulable',
+        message: expect.stringMatching(/^container proxy .*sidecar\.istio\.io\/inject: false/),
+      });
+      await runner.stop(jobId, never);
+      const statuses = (await findPod(jobId))?.status?.containerStatuses ?? [];
+      expect(statuses.filter(({ state }) => state?.waiting === undefined)).toEqual([]);
+      expect(await runner.find(jobId, never)).toMatchObject({ state: 'ended' });
+    } finally {
+      await removeWebhook();
     }
   });
 

@@ -1,0 +1,90 @@
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
+import { AdmissionregistrationV1Api, type KubeConfig } from '@kubernetes/client-node';
+
+export interface PodWebhookOptions {
+  readonly config: KubeConfig;
+  readonly namespace: string;
+  /** Of this machine, where the API server reaches it. */
+  readonly address: string;
+  /** A label and its value: pods that have it are changed. */
+  readonly label: readonly [string, string];
+  /** JSON Patch. */
+  readonly patch: readonly object[];
+}
+
+/** As service meshes do it: what is asked when a pod is made, and changes it. Returns how to take it away. */
+export async function openPodWebhook(options: PodWebhookOptions): Promise<() => Promise<void>> {
+  const { config, namespace, address, label, patch } = options;
+  const certificate = createCertificate(address);
+  const server = createServer(certificate, (request, response) => {
+    void json(request).then((review) => {
+      const { apiVersion, kind, request: asked } = review as AdmissionReview;
+      const encoded = Buffer.from(JSON.stringify(patch)).toString('base64');
+      const answer = { uid: asked.uid, allowed: true, patchType: 'JSONPatch', patch: encoded };
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ apiVersion, kind, response: answer }));
+    });
+  });
+  server.listen(0, address);
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const name = `${namespace}.keelson.test`;
+  const admission = config.makeApiClient(AdmissionregistrationV1Api);
+  await admission.createMutatingWebhookConfiguration({
+    body: {
+      metadata: { name },
+      webhooks: [
+        {
+          name,
+          admissionReviewVersions: ['v1'],
+          sideEffects: 'None',
+          failurePolicy: 'Fail',
+          clientConfig: {
+            url: `https://${address}:${port}/`,
+            caBundle: Buffer.from(certificate.cert).toString('base64'),
+          },
+          namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': namespace } },
+          objectSelector: { matchLabels: { [label[0]]: label[1] } },
+          rules: [
+            { apiGroups: [''], apiVersions: ['v1'], resources: ['pods'], operations: ['CREATE'] },
+          ],
+        },
+      ],
+    },
+  });
+  return async () => {
+    await admission.deleteMutatingWebhookConfiguration({ name });
+    const closed = once(server, 'close');
+    server.close();
+    server.closeAllConnections();
+    await closed;
+  };
+}
+
+interface AdmissionReview {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly request: { readonly uid: string };
+}
+
+function createCertificate(address: string): { readonly key: string; readonly cert: string } {
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-webhook-'));
+  const [key, cert] = [join(directory, 'key'), join(directory, 'cert')];
+  try {
+    execFileSync('openssl', [
+      ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
+      ...['-subj', '/CN=webhook', '-addext', `subjectAltName=IP:${address}`, '-days', '1'],
+      ...['-keyout', key, '-out', cert],
+    ]);
+    return { key: readFileSync(key, 'utf8'), cert: readFileSync(cert, 'utf8') };
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
