@@ -196,7 +196,7 @@ export const VARIABLES = {
   METRICS_LISTEN:
     'host:port that tells the API’s metrics, without a token; default: `/metrics` of the API’s address',
   WORKER_METRICS_LISTEN:
-    'host:port that tells the metrics of `npm run worker`; default: nowhere; in `npm start` the API tells them',
+    'host:port that tells the metrics of `npm run worker`, and whether it is ready; default: nowhere; in `npm start` the API tells them',
   TEMPORAL_METRICS_LISTEN:
     'address:port that tells what Temporal’s SDK counts in the worker; default: nowhere',
   LOG_LEVEL: 'debug, info, warn or error; default: the option `logging_level`, as it changes',

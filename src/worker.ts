@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import type { Hono } from 'hono';
 import type { Registry } from 'prom-client';
 import { createActivities, pickControls, pickObservers } from './activities/index.js';
 import { createFaultTranslation } from './activities/failure.js';
@@ -22,6 +23,7 @@ import { isProgram, runService, type Service } from './process/run.js';
 import { installRuntime } from './process/runtime.js';
 import { createGitSource, createHardwareSource, createImageSource } from './process/sources.js';
 import { startSweeping } from './process/sweeping.js';
+import { addWorkerHealth } from './process/worker-health.js';
 import type { LocalRunner } from './runner/local.js';
 import { openStore } from './store/open.js';
 import type { Store } from './store/store.js';
@@ -40,11 +42,16 @@ export interface WorkerDependencies {
   readonly runner?: LocalRunner;
 }
 
+export interface WorkerService extends Service {
+  /** Milliseconds since the watch of Kubernetes was last known to hear everything. */
+  readonly watchAge?: () => number;
+}
+
 const SHUTDOWN_GRACE = '2s';
 const SHUTDOWN_FORCE = '20s';
 
 /** Workflows and all activities on the shared queue; on this machine's own queues what touches its jobs. */
-export async function startWorker(dependencies: WorkerDependencies): Promise<Service> {
+export async function startWorker(dependencies: WorkerDependencies): Promise<WorkerService> {
   const { config, store, logger, temporalAddress } = dependencies;
   const { namespace } = config.temporal;
   const connection = await NativeConnection.connect({ address: temporalAddress });
@@ -127,6 +134,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Ser
   logger.info({ ...machine, temporal: temporalAddress }, 'worker started');
   return {
     ended,
+    ...(platform.watchAge === undefined ? {} : { watchAge: platform.watchAge }),
     async close() {
       unfollow?.();
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
@@ -177,7 +185,9 @@ async function main(): Promise<void> {
     const shared = { config, store, logger, registry };
     const worker = await startWorker({ ...shared, temporalAddress: address, jobUrl });
     const { worker: metricsAddress } = config.metrics;
-    const metrics = metricsAddress && (await serveMetrics(registry, metricsAddress, logger));
+    const addHealth = (app: Hono) => addWorkerHealth(app, worker.watchAge);
+    const metrics =
+      metricsAddress && (await serveMetrics(registry, metricsAddress, logger, addHealth));
     return {
       ...worker,
       async close() {

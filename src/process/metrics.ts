@@ -14,13 +14,15 @@ export function createProcessMetrics(dataDirectory: string): Registry {
   return registry;
 }
 
-/** At an address of its own, where nobody is asked for a token. */
+/** At an address of its own, where nobody is asked for a token; `addRoutes` adds what else is told there. */
 export async function serveMetrics(
   registry: Registry,
   address: Address,
   logger: Logger,
+  addRoutes: (app: Hono) => void = () => undefined,
 ): Promise<Listener> {
   const app = new Hono();
+  addRoutes(app);
   app.onError((error, c) => {
     logger.error({ err: error }, 'metrics could not be told');
     return c.text('The log of the service says why.\n', 500);

@@ -6,6 +6,7 @@ import {
   type KubernetesListObject,
   type KubernetesObject,
 } from '@kubernetes/client-node';
+import { toWatchFault } from './kubernetes-faults.js';
 
 const MIN_BACK_OFF_MS = 250;
 const MAX_BACK_OFF_MS = 10_000;
@@ -23,7 +24,7 @@ export interface InformerOptions<T extends KubernetesObject> {
 export interface Informer {
   /** Resolves when everything that is there has been told. */
   readonly synced: Promise<void>;
-  /** When it last was known to hear everything. */
+  /** When it last was known to hear everything; -Infinity: never. */
   heardAt(): number;
   close(): void;
 }
@@ -36,7 +37,7 @@ export function openInformer<T extends KubernetesObject>(options: InformerOption
   const { config, path, selector, list, onChange, onDelete, onBreak } = options;
   const closing = new AbortController();
   const synced = Promise.withResolvers<undefined>();
-  let heardAt = 0;
+  let heardAt = -Infinity;
   let backOffMs = MIN_BACK_OFF_MS;
   let isRestarting = false;
   const hear = () => {
@@ -101,7 +102,7 @@ function createWatch(config: KubeConfig, onOpen: () => void): Watch {
     const state = { isDone: false };
     const done = (error: unknown) => {
       state.isDone = true;
-      onDone(error);
+      onDone(toWatchFault(path.split('/').at(-1) ?? path, error));
     };
     try {
       const controller = await open(path, query, onEvent, done);

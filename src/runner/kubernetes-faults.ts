@@ -37,6 +37,14 @@ export function toKubernetesFault(act: string, error: unknown): ServiceError {
   return new ServiceError('rejected', text, { reason: 'INTERNAL' });
 }
 
+/** The client tells of a watch that was refused no more than the status; that of a right which lacks names it here. */
+export function toWatchFault(resource: string, error: unknown): unknown {
+  const { statusCode } = (error ?? {}) as { statusCode?: unknown };
+  if (statusCode !== 403) return error;
+  const message = `cannot watch resource "${resource}".`;
+  return toForbidden(`Kubernetes would not watch ${resource}: ${message}`, message);
+}
+
 /** Quota may be free again in a moment; a right or an admission rule is somebody's to change. */
 function toForbidden(text: string, message: string): ServiceError {
   if (/exceeded quota/.test(message))

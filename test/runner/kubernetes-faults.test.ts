@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { ApiException } from '@kubernetes/client-node';
-import { toKubernetesFault } from '../../src/runner/kubernetes-faults.js';
+import { toKubernetesFault, toWatchFault } from '../../src/runner/kubernetes-faults.js';
 
 const refused = (code: number, message: string) =>
   new ApiException(code, '', JSON.stringify({ kind: 'Status', message }), {});
@@ -32,5 +32,17 @@ describe('toKubernetesFault', () => {
     expect(toKubernetesFault('list pods', silent).message).toBe(
       'Kubernetes could not be asked to list pods: ECONNREFUSED.',
     );
+  });
+});
+
+describe('toWatchFault', () => {
+  test('names the right that lacks, and leaves everything else as it is', () => {
+    const refusal = Object.assign(new Error('Forbidden'), { statusCode: 403 });
+    expect(toWatchFault('jobs', refusal)).toMatchObject({
+      fault: 'forbidden',
+      message: `Kubernetes would not watch jobs: cannot watch resource "jobs". The worker's Role has to allow it.`,
+    });
+    for (const error of [null, new Error('reset'), Object.assign(new Error(), { statusCode: 410 })])
+      expect(toWatchFault('jobs', error)).toBe(error);
   });
 });

@@ -54,7 +54,11 @@ describeCluster('a worker with a Role', () => {
   });
 
   /** A runner with all rights but this one. */
-  async function without(resource: string, verb: string): Promise<KubernetesRunner> {
+  async function without(
+    resource: string,
+    verb: string,
+    onBreak: (error: unknown) => void = () => undefined,
+  ): Promise<KubernetesRunner> {
     const { core, namespace, config } = harness;
     const name = `without-${verb}-${resource.replace('/', '-')}`;
     const rules = Object.entries(RIGHTS)
@@ -84,7 +88,11 @@ describeCluster('a worker with a Role', () => {
     if (cluster === null) throw new Error('no cluster');
     const own = new KubeConfig();
     own.loadFromClusterAndUser(cluster, { name, token: status?.token ?? '' });
-    const { runner } = await createKubernetesHarness({ namespace, config: own });
+    const { runner } = await createKubernetesHarness({
+      namespace,
+      config: own,
+      logger: { warn: (fields) => onBreak((fields as { err?: unknown }).err) },
+    });
     opened.push(runner);
     return runner;
   }
@@ -120,6 +128,16 @@ describeCluster('a worker with a Role', () => {
         ),
       { what: `the lack of ${verb} ${resource} to be told` },
     );
+  });
+
+  test.each(['jobs', 'pods'])('that lacks %s: watch logs so, again and again', async (resource) => {
+    const told: string[] = [];
+    const runner = await without(resource, 'watch', (error) => told.push(String(error)));
+    await waitFor(
+      () => told.filter((text) => text.includes(`cannot watch resource "${resource}"`)).length >= 2,
+      { what: 'the lack to be told twice', timeoutMs: 30_000 },
+    );
+    runner.close();
   });
 
   test('has all that it needs', async () => {
