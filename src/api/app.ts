@@ -7,6 +7,8 @@ import { refuseForeignPages } from './origin.js';
 import { answerProblem, createProblemHandler } from './problem.js';
 import { createRequestLog } from './request-log.js';
 import { createRequestMetrics } from './request-metrics.js';
+import { addComponentRoutes } from './routes/components.js';
+import { addComponentRoutesV2 } from './routes/components-v2.js';
 import { addConfigurationRoutes } from './routes/configurations.js';
 import { addConfigurationRoutesV2 } from './routes/configurations-v2.js';
 import { addOptionRoutes } from './routes/options.js';
@@ -53,6 +55,8 @@ function createApi(deps: ApiDependencies): OpenAPIHono<ApiEnv> {
   addOptionRoutes(api, deps);
   addConfigurationRoutes(api, deps);
   addConfigurationRoutesV2(api, deps);
+  addComponentRoutes(api, deps);
+  addComponentRoutesV2(api, deps);
   addSessionRoutes(api, deps);
   addSessionRoutesV2(api, deps);
   addResultRoutes(api, deps);

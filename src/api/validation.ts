@@ -17,12 +17,20 @@ export function parse<T extends z.ZodType>(schema: T, value: unknown): z.output<
 
 /** The first fault, in CFS's form: text, then the path behind a dash. */
 function describe({ issues }: z.ZodError): string {
-  const issue = issues[0];
+  const issue = issues[0] && findCause(issues[0]);
   if (issue === undefined) return 'The input is not valid.';
   const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
   const path = [...issue.path, ...unknown].map(String).join('.');
   const text = unknown.length > 0 ? 'The member is not known' : toText(issue.message);
   return path === '' ? text : `${text} - '${path}'`;
+}
+
+/** Of what may be one thing or another, the fault of that which came closest. */
+function findCause(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  if (issue.code !== 'invalid_union') return issue;
+  const causes = issue.errors.flatMap(([first]) => (first === undefined ? [] : [findCause(first)]));
+  const closest = causes.sort((left, right) => right.path.length - left.path.length)[0];
+  return closest === undefined ? issue : { ...closest, path: [...issue.path, ...closest.path] };
 }
 
 function toText(message: string): string {

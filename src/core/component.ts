@@ -34,12 +34,12 @@ export interface Component {
 
 export interface ComponentPut extends Omit<Component, 'state'> {
   readonly state?: readonly LayerReport[];
+  /** After everything else, one after the other. */
+  readonly stateAppend?: readonly LayerReport[];
 }
 
 /** What is absent stays. */
 export interface ComponentPatch extends Omit<ComponentPut, 'id'> {
-  /** After everything else, one after the other. */
-  readonly stateAppend?: readonly LayerReport[];
   /** On top of what the error count then is. */
   readonly addErrors?: number;
 }
@@ -164,8 +164,9 @@ function isDone(report: StateLayer | undefined): boolean {
 
 /** What a PUT stores: nothing of what was there before. */
 export function newComponent(put: ComponentPut, at: string): Component {
-  const { state = [], ...rest } = put;
-  return { ...rest, ...startCount(put), state: state.map((layer) => stamp(layer, at)) };
+  const { state = [], stateAppend = [], ...rest } = put;
+  const layers = state.map((layer) => stamp(layer, at));
+  return { ...rest, ...startCount(put), state: appendReports(layers, stateAppend, at) };
 }
 
 export function patchComponent(component: Component, patch: ComponentPatch, at: string): Component {
@@ -175,9 +176,10 @@ export function patchComponent(component: Component, patch: ComponentPatch, at: 
     ...rest,
     ...startCount(patch),
     tags: dropEmpty({ ...component.tags, ...tags }),
-    state: stateAppend.reduce(
-      (layers, report) => appendReport(layers, stamp(report, at)),
+    state: appendReports(
       state === undefined ? component.state : replaceState(component.state, state, at),
+      stateAppend,
+      at,
     ),
   };
   return addErrors === 0
@@ -214,11 +216,21 @@ function isSame(left: LayerReport, right: LayerReport): boolean {
   );
 }
 
-function appendReport(state: readonly StateLayer[], report: StateLayer): readonly StateLayer[] {
-  const others = state.filter(
-    ({ cloneUrl, playbook }) => cloneUrl !== report.cloneUrl || playbook !== report.playbook,
+/** Each in the place of those of the same repository and playbook, and last. */
+function appendReports(
+  state: readonly StateLayer[],
+  reports: readonly LayerReport[],
+  at: string,
+): readonly StateLayer[] {
+  return reports.reduce(
+    (layers, report) => [
+      ...layers.filter(
+        ({ cloneUrl, playbook }) => cloneUrl !== report.cloneUrl || playbook !== report.playbook,
+      ),
+      stamp(report, at),
+    ],
+    state,
   );
-  return [...others, report];
 }
 
 function stamp(layer: LayerReport, at: string): StateLayer {

@@ -1,3 +1,4 @@
+import { componentContract } from './contract/components.js';
 import { configurationContract } from './contract/configurations.js';
 import { listContract } from './contract/lists.js';
 import { runContracts } from './contract/run.js';
@@ -5,3 +6,4 @@ import { sessionContract } from './contract/sessions.js';
 
 runContracts('the contract of v3', [sessionContract, configurationContract]);
 runContracts('lists of v3', [listContract]);
+runContracts('components', [componentContract]);

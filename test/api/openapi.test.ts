@@ -66,6 +66,7 @@ async function prepare(service: TestService): Promise<void> {
   const layers = [{ clone_url: repository.url, branch: 'main', playbook: 'site.yml' }];
   for (const name of [THERE, 'compute'])
     await service.ask('PUT', `/v3/configurations/${name}`, { layers });
+  await service.ask('PUT', `/v3/components/${THERE}`, { desired_config: 'compute' });
   const body = { name: THERE, configuration_name: 'compute', debug_on_failure: true };
   await service.ask('POST', '/v3/sessions', body);
   const { jobId } = (await store.sessions.find(THERE)) ?? { jobId: '' };

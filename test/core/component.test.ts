@@ -111,6 +111,8 @@ describe('newComponent', () => {
       id: 'x1',
       state: [{ ...report('applied'), lastUpdated: AT }],
     });
+    const appended = { id: 'x1', state: [report('failed')], stateAppend: [report('applied')] };
+    expect(newComponent(appended, NOW).state).toEqual([{ ...report('applied'), lastUpdated: AT }]);
     expect(newComponent({ id: 'x1', desiredConfig: 'a' }, NOW)).toMatchObject({ errorCount: 0 });
     expect(newComponent({ id: 'x1', state: [], errorCount: 2 }, NOW)).toMatchObject({
       errorCount: 2,

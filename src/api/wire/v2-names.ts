@@ -77,6 +77,27 @@ export const CONFIGURATION: Names = {
   additional_inventory: ['additional_inventory', reference],
 };
 
+const layerOfComponent: Names = { clone_url: 'cloneUrl', playbook: 'playbook', commit: 'commit' };
+const stateLayer: Names = {
+  ...layerOfComponent,
+  session_name: 'sessionName',
+  last_updated: 'lastUpdated',
+};
+
+/** The status of a layer is the end of its commit in v2. */
+export const COMPONENT: Names = {
+  id: 'id',
+  state: ['state', stateLayer],
+  state_append: ['stateAppend', stateLayer],
+  desired_config: 'desiredConfig',
+  desired_state: ['desiredState', layerOfComponent],
+  error_count: 'errorCount',
+  retry_policy: 'retryPolicy',
+  enabled: 'enabled',
+  configuration_status: 'configurationStatus',
+  tags: 'tags',
+};
+
 export const OPTIONS = {
   hardware_sync_interval: 'hardwareSyncInterval',
   batcher_check_interval: 'batcherCheckInterval',

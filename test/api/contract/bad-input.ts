@@ -14,6 +14,11 @@ const tags = { owner: 'ann' };
 const artifact = { image_id: 'i', result_id: 'r', type: 't', more: { deep: ['x'] } };
 const session = { status: 'running', succeeded: 'none', ims_job: 'i', note: { deep: ['x'] } };
 
+const layer = { clone_url: url, playbook: 'a.yml', commit, session_name: 's', status: 'applied' };
+const layerV2 = { cloneUrl: url, playbook: 'a.yml', commit, sessionName: 's' };
+const component = { state: [layer], desired_config: 'there', tags };
+const componentV2 = { state: [layerV2], desiredConfig: 'there', tags };
+
 /** Every member that holds text, by what takes it. */
 const bodies: Readonly<Record<string, object>> = {
   'POST /v3/sessions': {
@@ -34,6 +39,14 @@ const bodies: Readonly<Record<string, object>> = {
     layers: [{ name: 'n', cloneUrl: url, playbook: 'a.yml', commit }],
     additional_inventory: { name: 'n', cloneUrl: url, commit },
   },
+  'PUT /v3/components': [{ id: 'x1', ...component }],
+  'PUT /v2/components': [{ id: 'x1', ...componentV2 }],
+  'PATCH /v3/components': [{ id: 'there', ...component, state_append: layer }],
+  'PATCH /v2/components': [{ id: 'there', ...componentV2, stateAppend: layerV2 }],
+  'PUT /v3/components/{component_id}': component,
+  'PUT /v2/components/{component_id}': componentV2,
+  'PATCH /v3/components/{component_id}': { ...component, state_append: layer },
+  'PATCH /v2/components/{component_id}': { ...componentV2, stateAppend: layerV2 },
   'PATCH /v3/options': {
     ...{ default_ansible_config: 'c', logging_level: 'INFO', session_ttl: '7d' },
     ...{ additional_inventory_url: url, additional_inventory_source: 's' },
@@ -48,7 +61,7 @@ const bodies: Readonly<Record<string, object>> = {
   'POST /v3/sessions/{session_name}/release': {},
 };
 
-const there = { session_name: 'there', configuration_id: 'there' };
+const there = { session_name: 'there', configuration_id: 'there', component_id: 'there' };
 const DELETED = { at: '2026-01-02T03:04:05.000Z', by: 'test' };
 const URL_LENGTH = 60_000;
 const CONTROLS = '\u0001\t\r\n\u001b\u007f\u0085\u2028\u202e\ufeff';
@@ -64,6 +77,7 @@ export function badInputContract(site: () => ContractSite): void {
     operations = listOperations((await ask('GET', '/openapi.json')).body as ApiDocument);
     await ask('PUT', '/v3/configurations/there', { layers: [] });
     await ask('POST', '/v3/sessions', { name: 'there', configuration_name: 'there' });
+    await ask('PUT', '/v3/components/there', { desired_config: 'there' });
     await completeSession(store, 'there');
   });
 
@@ -95,7 +109,7 @@ export function badInputContract(site: () => ContractSite): void {
     test('in any part of a path is refused, or names what is not there', async () => {
       for (const { method, path } of operations.filter((operation) => /\{/.test(operation.path))) {
         const fill = (text: string) =>
-          fillPath(path, { session_name: text, configuration_id: text });
+          fillPath(path, { session_name: text, configuration_id: text, component_id: text });
         const body = bodies[`${method} ${path}`];
         await refuse(400, method, fill('%00'), body);
         await refuse(400, method, fill(`there%00`), body);

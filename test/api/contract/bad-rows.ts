@@ -146,6 +146,65 @@ const optionRows = (
   ] as const
 ).map(([body, member]): Row => ['PATCH', '/v3/options', body, BAD, member]);
 
+const known = { ...layer, commit: 'a1', session_name: 's', status: 'applied' };
+const componentRows = (
+  [
+    [{ state: null }, 'state'],
+    [{ state: [{ ...known, status: 'incomplete' }] }, 'state.0.status'],
+    [{ state: [known, { ...known, last_updated: 'x' }] }, 'state.1.last_updated'],
+    [{ state: [layer] }, 'state.0.commit'],
+    [{ state_append: layer }, 'state_append.commit'],
+    [{ state_append: { ...layer, commit: 'a_b_failed' } }, 'state_append.commit'],
+    [{ state_append: { ...layer, commit: 'a1_done' } }, 'state_append.commit'],
+    [{ state_append: { ...known, clone_url: null } }, 'state_append.clone_url'],
+    [{ desired_config: 'c'.repeat(61) }, 'desired_config'],
+    [{ desired_config: null }, 'desired_config'],
+    [{ desired_state: [] }, 'desired_state'],
+    [{ error_count: '1' }, 'error_count'],
+    [{ error_count: 1.5 }, 'error_count'],
+    [{ retry_policy: 2 ** 53 }, 'retry_policy'],
+    [{ enabled: 'true' }, 'enabled'],
+    [{ configuration_status: 'pending' }, 'configuration_status'],
+    [{ tags: { a: 1 } }, 'tags.a'],
+    [{ logs: 'x' }, 'logs'],
+    [{ id: '' }, 'id'],
+    [{ unknown: 1 }, 'unknown'],
+    [[], 'expected object'],
+  ] as const
+).flatMap(([body, member]): readonly Row[] => [
+  ['PUT', '/v3/components/x1', body, BAD, member],
+  ['PATCH', '/v3/components/x1', body, BAD, member],
+  ...(Array.isArray(body)
+    ? []
+    : ([
+        [
+          'PATCH',
+          '/v3/components',
+          [{ id: 'x1' }, Object.assign({ id: 'x2' }, body)],
+          BAD,
+          `1.${member}`,
+        ],
+        ['PATCH', '/v3/components', { patch: body, filters: {} }, BAD, `patch.${member}`],
+      ] as const)),
+]);
+
+const otherComponentRows: readonly Row[] = [
+  ['PATCH', '/v3/components', { patch: {} }, BAD, 'filters'],
+  ['PATCH', '/v3/components', { patch: {}, filters: { status: 'x' } }, BAD, 'filters.status'],
+  ['PATCH', '/v3/components', { patch: {}, filters: { enabled: 'true' } }, BAD, 'filters.enabled'],
+  [
+    ...(['PATCH', '/v3/components', { patch: {}, filters: { tags: 'a' } }] as const),
+    ...(['Error parsing the tags provided.', 'tags'] as const),
+  ],
+  ['PATCH', '/v3/components', [{ enabled: true }], 'Error parsing the data provided.', '0.id'],
+  ['PUT', '/v3/components', [{}], 'Error parsing the data provided.', '0.id'],
+  ['PUT', '/v2/components', [{}], 'Error parsing the data provided.', '0.id'],
+  ['PUT', '/v2/components/x1', { state: [{ commit: 'a1_incomplete' }] }, BAD, 'state.0'],
+  ['PUT', '/v2/components/x1', { desired_config: 'a' }, BAD, 'desired_config'],
+  ['PATCH', '/v2/components/x1', { stateAppend: { status: 'failed' } }, BAD, 'stateAppend'],
+  ['PUT', `/v3/components/${'x'.repeat(256)}`, {}, BAD, 'component_id'],
+];
+
 const queryRows = (
   [
     ['/v3/sessions?limit=0', BAD, 'limit'],
@@ -158,6 +217,13 @@ const queryRows = (
     ['/v3/sessions?tags=a', 'Error parsing the tags provided.', 'tags'],
     ['/v3/sessions?tags=a=1=2', 'Error parsing the tags provided.', 'tags'],
     ['/v3/sessions?tags=a=1,a=2', 'Error parsing the tags provided.', 'tags'],
+    ['/v3/components?status=pending,failed', BAD, 'status'],
+    ['/v3/components?status=config_deprecated', BAD, 'status'],
+    ['/v2/components?status=', BAD, 'status'],
+    ['/v3/components?enabled=', BAD, 'enabled'],
+    ['/v3/components?state_details=1', BAD, 'state_details'],
+    ['/v3/components?limit=0', BAD, 'limit'],
+    ['/v3/components?tags=a', 'Error parsing the tags provided.', 'tags'],
     ['/v3/configurations?in_use=', BAD, 'in_use'],
     ['/v3/configurations?in_use=null', BAD, 'in_use'],
     [`/v3/configurations/${'c'.repeat(61)}`, BAD, 'configuration_id'],
@@ -187,7 +253,10 @@ const otherRows: readonly Row[] = [
 
 export function badRowsContract(site: () => ContractSite): void {
   describe('each rule', () => {
-    test.each([...sessionRows, ...configurationRows, ...optionRows, ...queryRows, ...otherRows])(
+    test.each([
+      ...[...sessionRows, ...configurationRows, ...optionRows, ...componentRows],
+      ...[...otherComponentRows, ...queryRows, ...otherRows],
+    ])(
       '%s %s %j is 400 %s with a detail that names %s',
       async (method, path, body, title, member) => {
         const before = await readState(site());

@@ -1,0 +1,127 @@
+import { z } from '@hono/zod-openapi';
+import type { ComponentFilter } from '../../store/store.js';
+import { ComponentBody, ComponentList, ComponentWire } from './component.js';
+import { ComponentBodyV2, ComponentListV2 } from './component-v2.js';
+import {
+  booleanParameter,
+  choiceParameter,
+  pageParameters,
+  parseTags,
+  textParameter,
+} from './query.js';
+import { text } from './values.js';
+
+const STATUSES = ['unconfigured', 'failed', 'pending', 'configured'] as const;
+
+const common = {
+  ids: textParameter('Ids, separated by commas.'),
+  enabled: booleanParameter('Whether it is configured automatically.'),
+  tags: textParameter('`name=value`, separated by commas; all must match.'),
+};
+const configDetails = booleanParameter('Answer the layers it is to have too.');
+
+export const ComponentDetails = z.object({
+  state_details: booleanParameter('Answer the layers it has too.'),
+  config_details: configDetails,
+});
+export const ComponentDetailsV2 = z.object({ configDetails });
+
+export const ComponentQuery = z.object({
+  ...common,
+  status: choiceParameter([...STATUSES, ''], 'Empty: any.'),
+  config_name: textParameter('The configuration it is to have.'),
+  ...ComponentDetails.shape,
+  ...pageParameters,
+});
+export const ComponentQueryV2 = z.object({
+  ...common,
+  status: choiceParameter(STATUSES, 'Absent: any.'),
+  configName: textParameter('The configuration it is to have.'),
+  configDetails,
+});
+
+/** Filters of a body; what it does not know is ignored. */
+const filters = {
+  ids: text().optional(),
+  status: z.enum([...STATUSES, '']).optional(),
+  enabled: z.boolean().optional(),
+  tags: text().optional(),
+};
+const example = { patch: { enabled: true }, filters: { ids: 'x1000c0s0b0n0' } };
+
+export const ComponentPatches = z
+  .union([
+    ComponentList,
+    z.strictObject({
+      patch: ComponentBody,
+      filters: z.object({ ...filters, config_name: text().optional() }),
+    }),
+  ])
+  .openapi('V3ComponentPatches', { example });
+export const ComponentPatchesV2 = z
+  .union([
+    ComponentListV2,
+    z.strictObject({
+      patch: ComponentBodyV2,
+      filters: z.object({ ...filters, configName: text().optional() }),
+    }),
+  ])
+  .openapi('V2ComponentPatches', { example });
+
+const ComponentNext = z.object({
+  ids: z.string(),
+  status: z.string(),
+  enabled: z.boolean().nullable(),
+  config_name: z.string(),
+  state_details: z.boolean(),
+  config_details: z.boolean(),
+  tags: z.string(),
+  limit: z.int(),
+  after_id: z.string(),
+});
+
+export const ComponentPage = z
+  .object({ components: z.array(ComponentWire), next: ComponentNext.nullable() })
+  .openapi('V3ComponentPage');
+
+interface Filters {
+  readonly ids?: string | undefined;
+  readonly status?: (typeof STATUSES)[number] | '' | undefined;
+  readonly enabled?: boolean | undefined;
+  readonly config_name?: string | undefined;
+  readonly configName?: string | undefined;
+  readonly tags?: string | undefined;
+}
+
+/** Of both versions. Empty: no filter. */
+export function fromComponentFilters(given: Filters): ComponentFilter {
+  const { ids = '', status = '', enabled } = given;
+  const configName = given.config_name ?? given.configName ?? '';
+  const tags = parseTags(given.tags);
+  return {
+    ...(ids === '' ? {} : { ids: ids.split(',') }),
+    ...(status === '' ? {} : { status }),
+    ...(enabled === undefined ? {} : { enabled }),
+    ...(configName === '' ? {} : { configName }),
+    ...(tags === undefined ? {} : { tags }),
+  };
+}
+
+/** Every parameter of the operation with its effective value, so that it can be sent again as it is. */
+export function toComponentNext(
+  query: z.output<typeof ComponentQuery>,
+  limit: number,
+  lastId: string,
+): z.output<typeof ComponentNext> {
+  return {
+    ids: query.ids ?? '',
+    status: query.status ?? '',
+    enabled: query.enabled ?? null,
+    config_name: query.config_name ?? '',
+    state_details: query.state_details ?? false,
+    config_details: query.config_details ?? false,
+    tags: query.tags ?? '',
+    limit,
+    after_id: lastId,
+  };
+}
