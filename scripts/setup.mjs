@@ -1,7 +1,7 @@
 /**
  * Finds or installs what Keelson needs beside Node and npm. Has no dependencies: it runs before there are any.
  *
- *   node scripts/setup.mjs [--for start|demo|image|test] [--only packages|programs|server|database|images|temporal|ansible|tools]
+ *   node scripts/setup.mjs [--for start|demo|image|test] [--only packages|programs|server|database|images|temporal|ansible|tools|helm]
  */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,6 +11,7 @@ import { cacheDirectory } from './lib/cache.mjs';
 import { withLock } from './lib/files.mjs';
 import { SetupError, endChildrenOnSignals } from './setup/command.mjs';
 import { ensureAnsible, ensurePythonTools } from './setup/environments.mjs';
+import { ensureHelm } from './setup/helm.mjs';
 import { ensurePackages } from './setup/packages.mjs';
 import { ensurePrograms } from './setup/programs.mjs';
 import { ensureTemporal } from './setup/temporal.mjs';
@@ -36,6 +37,7 @@ const ACTS = {
   temporal: () => ensureTemporal(env),
   ansible: () => ensureAnsible(env),
   tools: () => ensurePythonTools(env),
+  helm: () => ensureHelm(env),
 };
 
 async function main() {

@@ -7,6 +7,7 @@ const POSTGRES = '/usr/lib/postgresql';
 /** @typedef {Readonly<Record<string, string | undefined>>} Environment */
 
 export const TEMPORAL_VERSION = '1.5.1';
+export const HELM_VERSION = '4.3.1';
 
 /** @param {Environment} env */
 export function cacheDirectory(env) {
@@ -17,6 +18,11 @@ export function cacheDirectory(env) {
 /** @param {Environment} env */
 export function cachedTemporal(env) {
   return join(cacheDirectory(env), `temporal-${TEMPORAL_VERSION}`, 'temporal');
+}
+
+/** @param {Environment} env */
+export function cachedHelm(env) {
+  return join(cacheDirectory(env), `helm-${HELM_VERSION}`, 'helm');
 }
 
 /**

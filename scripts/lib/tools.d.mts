@@ -3,6 +3,7 @@ export interface Tools {
   readonly temporal: string | undefined;
   readonly ansiblePlaybook: string | undefined;
   readonly python: string | undefined;
+  readonly helm: string | undefined;
   readonly initdb: string | undefined;
   readonly ruff: string | undefined;
   readonly mypy: string | undefined;

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { cacheDirectory, cachedTemporal, findProgram, isProgram } from './cache.mjs';
+import { cacheDirectory, cachedHelm, cachedTemporal, findProgram, isProgram } from './cache.mjs';
 
 /**
  * What the set-up found or installed, by the same order of preference. A tool that is not there is undefined.
@@ -20,6 +20,7 @@ export function findTools(env) {
       ? findProgram(env.ANSIBLE_PLAYBOOK, env)
       : inCache('ansible/bin/ansible-playbook'),
     python: env.PYTHON || inCache('ansible/bin/python3') || findProgram('python3', env),
+    helm: findProgram('helm', env) ?? (isProgram(cachedHelm(env)) ? cachedHelm(env) : undefined),
     initdb: findProgram('initdb', env),
     ruff: inCache('python-tools/bin/ruff'),
     mypy: inCache('python-tools/bin/mypy'),
