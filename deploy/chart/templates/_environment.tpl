@@ -1,0 +1,94 @@
+{{- /* Files that API or worker read, by their variables. Secrets reach a process as files, never as values. */}}
+{{- define "keelson.files" -}}
+{{- $v := .root.Values }}
+{{- $secrets := dict
+  "MASTER_KEY_FILE" (dict "name" (include "keelson.masterKey" .root) "key" $v.masterKeySecret.key)
+  "DATABASE_PASSWORD_FILE" $v.database.passwordSecret
+  "GIT_CREDENTIALS_FILE" $v.git.credentialsSecret
+  "GIT_SSH_KEY_FILE" $v.git.sshKeySecret
+}}
+{{- $maps := dict
+  "DATABASE_CA_FILE" $v.database.certificateAuthority
+  "GIT_CA_FILE" $v.git.certificateAuthority
+  "GIT_KNOWN_HOSTS_FILE" $v.git.knownHosts
+}}
+{{- if eq $v.runner "kubernetes" }}
+{{- $_ := set $maps "KUBERNETES_SETTINGS_FILE" (dict "name" (printf "%s-jobs" (include "keelson.name" .root)) "key" "settings.yaml") }}
+{{- end }}
+{{- if eq .component "api" }}
+{{- $_ := set $secrets "AUTH_TOKENS_FILE" $v.api.tokensSecret }}
+{{- else }}
+{{- $_ := set $secrets "HSM_TOKEN_FILE" $v.hsm.tokenSecret }}
+{{- $_ := set $secrets "IMS_TOKEN_FILE" $v.ims.tokenSecret }}
+{{- $_ := set $maps "HSM_CA_FILE" $v.hsm.certificateAuthority }}
+{{- $_ := set $maps "IMS_CA_FILE" $v.ims.certificateAuthority }}
+{{- $_ := set $maps "INVENTORY_FILE" $v.inventory }}
+{{- end }}
+{{- range $kind, $references := dict "secret" $secrets "configMap" $maps }}
+{{- range $variable, $reference := $references }}
+{{- if $reference.name }}
+- { variable: {{ $variable }}, kind: {{ $kind }}, name: {{ $reference.name | quote }}, key: {{ $reference.key | quote }}, path: {{ $variable | lower | replace "_" "-" }} }
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- define "keelson.environment" -}}
+{{- $v := .root.Values }}
+{{- $environment := dict
+  "KEELSON_DATA" "/data"
+  "RUNNER" $v.runner
+  "DATABASE_URL" $v.database.url
+  "DATABASE_POOL_SIZE" $v.database.poolSize
+  "TEMPORAL_ADDRESS" $v.temporal.address
+  "TEMPORAL_NAMESPACE" $v.temporal.namespace
+  "GIT_ALLOW_PROTOCOL" $v.git.allowProtocol
+  "IMS_URL" $v.ims.url
+  "LOG_LEVEL" $v.logLevel
+}}
+{{- range include "keelson.files" . | fromYamlArray }}
+{{- if ne .variable "DATABASE_CA_FILE" }}
+{{- $_ := set $environment .variable (printf "/etc/keelson/%s" .path) }}
+{{- end }}
+{{- end }}
+{{- $own := ternary "keelson.apiEnvironment" "keelson.workerEnvironment" (eq .component "api") }}
+{{- $environment = mergeOverwrite $environment (include $own .root | fromYaml) (deepCopy (get $v .component).environment) }}
+{{- range $name, $value := $environment }}
+{{- if ne (toString $value) "" }}
+- { name: {{ $name }}, value: {{ include "keelson.text" $value | quote }} }
+{{- end }}
+{{- end }}
+{{- with $v.database.urlSecret }}
+{{- if .name }}
+- name: DATABASE_URL
+  valueFrom: { secretKeyRef: { name: {{ .name | quote }}, key: {{ .key | quote }} } }
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* Helm has whole numbers as floating ones: 16777216 would be 1.6777216e+07. */}}
+{{- define "keelson.text" }}{{ if kindIs "float64" . }}{{ int64 . }}{{ else }}{{ . }}{{ end }}{{ end }}
+
+{{- define "keelson.apiEnvironment" -}}
+{{- with .Values.api -}}
+API_LISTEN: 0.0.0.0:{{ .ports.http }}
+JOB_LISTEN: 0.0.0.0:{{ .ports.jobs }}
+METRICS_LISTEN: {{ if .ports.metrics }}0.0.0.0:{{ .ports.metrics }}{{ else }}''{{ end }}
+AUTH: {{ ternary "none" "''" (eq .auth "none") }}
+PUBLIC_URL: {{ .publicUrl | quote }}
+MAX_BODY_BYTES: {{ int64 .maxBodyBytes }}
+{{- end }}
+{{- end }}
+
+{{- define "keelson.workerEnvironment" -}}
+{{- with .Values.worker -}}
+WORKER_METRICS_LISTEN: 0.0.0.0:{{ .ports.metrics }}
+TEMPORAL_METRICS_LISTEN: {{ if .ports.temporal }}0.0.0.0:{{ .ports.temporal }}{{ else }}''{{ end }}
+MAX_WATCHED_JOBS: {{ .maxWatchedJobs }}
+SWEEP_INTERVAL: {{ .sweepInterval }}
+{{- end }}
+HSM_URL: {{ .Values.hsm.url | quote }}
+JOB_API_URL: {{ include "keelson.jobUrl" . | quote }}
+KUBERNETES_NAMESPACE: {{ include "keelson.jobNamespace" . | quote }}
+KUBERNETES_JOB_TTL: {{ .Values.jobs.ttlSeconds }}
+{{- end }}

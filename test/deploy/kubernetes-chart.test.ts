@@ -1,0 +1,307 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { V1Container, V1PodSpec } from '@kubernetes/client-node';
+import { parse } from 'yaml';
+import { VARIABLES, parseConfig } from '../../src/config.js';
+import { parsePodSettings, type PodSettings } from '../../src/runner/pod-settings.js';
+import { CHART, FULL, NEEDED, describeHelm, pick, render, runHelm, withValues } from './chart.js';
+import type { Resource } from './chart.js';
+
+/** What no value sets, and why. */
+const NOT_OF_THE_CHART: Partial<Record<keyof typeof VARIABLES, string>> = {
+  KEELSON_CACHE: 'tools are in the image',
+  TEMPORAL_CLI: 'no dev server',
+  TEMPORAL_PORT: 'no dev server',
+  TEMPORAL_UI_PORT: 'no dev server',
+  KUBECONFIG: 'a pod has its service account',
+  JOB_RETENTION: 'local runner',
+  PYTHON: 'local runner',
+  ANSIBLE_PLAYBOOK: 'local runner',
+  ANSIBLE_CONFIG_DIRECTORY: 'local runner',
+  SSH_PRIVATE_KEY_FILE: 'local runner',
+  SSH_PUBLIC_KEY_FILE: 'local runner',
+  SSH_CERTIFICATE_FILE: 'local runner',
+  IMAGE_SERVICE_DIRECTORY: 'image service',
+  IMAGE_SERVICE_LISTEN: 'image service',
+  IMAGE_SERVICE_TOKEN_FILE: 'image service',
+  IMAGE_SSH_ADDRESS: 'image service',
+  IMAGE_JOB_MAX_AGE: 'image service',
+  JOB_ENABLE_DKMS: 'image service',
+};
+
+const SETTINGS: Record<keyof PodSettings, true> = {
+  image: true,
+  imagePullPolicy: true,
+  imagePullSecrets: true,
+  ansiblePlaybook: true,
+  serviceAccountName: true,
+  runAsNonRoot: true,
+  workspace: true,
+  resources: true,
+  nodeSelector: true,
+  tolerations: true,
+  priorityClassName: true,
+  labels: true,
+  annotations: true,
+  activeDeadlineSeconds: true,
+  hostNetwork: true,
+  dnsPolicy: true,
+  mesh: true,
+  sshPrivateKey: true,
+  sshPublicKey: true,
+  sshCertificate: true,
+  gitCredentials: true,
+  gitSshKey: true,
+  gitKnownHosts: true,
+  certificateAuthority: true,
+};
+
+const toPod = (deployment: Resource) =>
+  (deployment['spec'] as { template: { spec: V1PodSpec } }).template.spec;
+const toContainer = (deployment: Resource) => toPod(deployment).containers[0] as V1Container;
+const toEnvironment = (deployment: Resource) =>
+  Object.fromEntries((toContainer(deployment).env ?? []).map(({ name, value }) => [name, value]));
+const readChart = (name: string) => parse(readFileSync(join(CHART, name), 'utf8')) as unknown;
+
+describeHelm('the chart', () => {
+  let needed: readonly Resource[];
+  let full: readonly Resource[];
+  beforeAll(async () => {
+    [needed, full] = await Promise.all([render(NEEDED), render(FULL)]);
+  });
+
+  test.each([
+    ['needed', NEEDED],
+    ['full', FULL],
+  ])('has no fault that Helm finds: %s values', async (_, values) => {
+    const told = await withValues(values, (file) =>
+      runHelm('lint', '--strict', CHART, '--values', file),
+    );
+    expect(told).toContain('0 chart(s) failed');
+  });
+
+  test.each<[string, object, string]>([
+    ['a key that is none', { replicas: 2 }, `additional properties 'replicas' not allowed`],
+    ['a number below', { api: { replicas: -1 } }, `at '/api/replicas': minimum: got -1, want 0`],
+    ['a text for a number', { worker: { maxWatchedJobs: 'many' } }, `at '/worker/maxWatchedJobs'`],
+    ['an address without a port', { temporal: { address: 'temporal' } }, `at '/temporal/address'`],
+    ['a setting of pods that is none', { jobs: { settings: { imge: 'a' } } }, `'imge' not allowed`],
+    ['no database', { database: { url: '' } }, 'database: give url, or urlSecret.name'],
+    ['two databases', { database: { urlSecret: { name: 'a' } } }, 'url and urlSecret exclude'],
+    [
+      'a password in a value',
+      { database: { url: 'postgresql://a:b@c/d' } },
+      'belongs into a Secret',
+    ],
+    ['no Temporal', { temporal: { address: '' } }, 'temporal.address: host:port'],
+    ['no tokens', { api: { tokensSecret: { name: '' } } }, 'name the Secret with the tokens'],
+    ['tokens and none', { api: { auth: 'none' } }, 'tokensSecret and auth=none exclude each other'],
+    [
+      'a port twice',
+      { api: { ports: { jobs: 8080 } } },
+      'http, jobs and metrics are to be different',
+    ],
+    ['a port of the Service twice', { api: { service: { jobPort: 80 } } }, 'port and jobPort are'],
+    [
+      'a port of the worker twice',
+      { worker: { ports: { temporal: 9091 } } },
+      'metrics and temporal',
+    ],
+  ])('refuses %s', async (_, values, sentence) => {
+    const rendered = withValues(NEEDED, (base) =>
+      withValues(values, (file) =>
+        runHelm('template', 'keelson', CHART, '--values', base, '--values', file),
+      ),
+    );
+    await expect(rendered).rejects.toThrow(sentence);
+  });
+
+  test('has each value in its schema, and the other way round', () => {
+    const schema = readChart('values.schema.json') as Schema;
+    expect(listValues(readChart('values.yaml') as object, schema)).toEqual(listSchema(schema));
+  });
+
+  test('knows the settings of pods that the worker knows', () => {
+    const { properties } = readChart('values.schema.json') as Schema;
+    const settings = properties?.['jobs']?.properties?.['settings'];
+    expect(Object.keys(settings?.properties ?? {}).sort()).toEqual(Object.keys(SETTINGS).sort());
+  });
+
+  test('sets every variable, but for those of what it does not run', async () => {
+    const open = await render({ ...FULL, api: { auth: 'none' } });
+    const names = [...full, ...open]
+      .filter(({ kind }) => kind === 'Deployment')
+      .flatMap((deployment) => Object.keys(toEnvironment(deployment)))
+      .filter((name) => name !== 'HTTPS_PROXY');
+    const all = [...new Set([...names, ...Object.keys(NOT_OF_THE_CHART)])].sort();
+    expect(all).toEqual(Object.keys(VARIABLES).sort());
+  });
+
+  describe.each(['api', 'worker'])('its %s', (component) => {
+    const deployment = (resources = full) => pick(resources, 'Deployment', `keelson-${component}`);
+    let directory: string;
+    beforeAll(() => {
+      directory = mkdtempSync(join(tmpdir(), 'keelson-chart-'));
+    });
+    afterAll(() => rmSync(directory, { recursive: true }));
+
+    /** As the kubelet would make them, of objects that hold nothing but the settings of pods. */
+    function writeFiles(resources: readonly Resource[]): string {
+      const root = mkdtempSync(join(directory, 'files-'));
+      mkdirSync(root, { recursive: true });
+      const files = toPod(deployment(resources)).volumes?.find(({ name }) => name === 'files');
+      for (const source of files?.projected?.sources ?? []) {
+        const { name = '', items = [] } = source.secret ?? source.configMap ?? {};
+        const known = resources.find(
+          (each) => each.kind === 'ConfigMap' && each.metadata.name === name,
+        );
+        const data = known?.['data'] as Record<string, string> | undefined;
+        for (const { key, path } of items) writeFileSync(join(root, path), data?.[key] ?? '');
+      }
+      return root;
+    }
+
+    test.each(['needed', 'full'])('starts with %s values', (which) => {
+      const resources = which === 'full' ? full : needed;
+      const root = writeFiles(resources);
+      const environment = Object.fromEntries(
+        Object.entries(toEnvironment(deployment(resources))).map(([name, value]) => [
+          name,
+          value?.replace('/etc/keelson', root),
+        ]),
+      );
+      const config = parseConfig(environment);
+      expect(config.runner.kubernetes).toMatchObject({
+        settings: parsePodSettings(
+          which === 'full' ? JSON.stringify(FULL.jobs.settings) : 'image: keelson-job:0.1.0',
+        ),
+      });
+      expect(config.database.kind).toBe('postgres');
+      expect(config.masterKeyFile).toBe(join(root, 'master-key-file'));
+    });
+
+    test('may do nothing but its work', () => {
+      const pod = toPod(deployment());
+      expect(pod).toMatchObject({
+        automountServiceAccountToken: component === 'worker',
+        securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+      });
+      expect(toContainer(deployment()).securityContext).toEqual({
+        allowPrivilegeEscalation: false,
+        readOnlyRootFilesystem: true,
+        capabilities: { drop: ['ALL'] },
+      });
+    });
+
+    test('is asked whether it lives and is ready at a port that it has', () => {
+      const { ports = [], livenessProbe, readinessProbe, startupProbe } = toContainer(deployment());
+      for (const probe of [livenessProbe, readinessProbe, startupProbe]) {
+        expect(probe?.httpGet?.path).toMatch(/^\/healthz\/(?:live|ready)$/);
+        expect(ports.map(({ name }) => name)).toContain(probe?.httpGet?.port);
+      }
+    });
+
+    test('has a URL with a password by reference alone', async () => {
+      const urlSecret = { name: 'database', key: 'url' };
+      const resources = await render({ ...NEEDED, database: { urlSecret } });
+      expect(
+        toContainer(deployment(resources)).env?.filter(({ name }) => name === 'DATABASE_URL'),
+      ).toEqual([{ name: 'DATABASE_URL', valueFrom: { secretKeyRef: urlSecret } }]);
+    });
+  });
+
+  test('gives the worker the rights that the document lists, where jobs run', () => {
+    const role = pick(full, 'Role', 'keelson-worker');
+    expect(role.metadata.namespace).toBe('jobs');
+    const rules = role['rules'] as { resources: [string]; verbs: string[] }[];
+    const document = readFileSync(join(CHART, '../../docs/kubernetes.md'), 'utf8');
+    const rows = [...document.matchAll(/^\| `([a-z/]+)`(?: \(`batch`\))? \| ([a-z, ]+) \|$/gm)];
+    expect(rules.map(({ resources, verbs }) => [...resources, verbs.join(', ')])).toEqual(
+      rows.map(([, resource, verbs]) => [resource, verbs]),
+    );
+    expect(pick(full, 'RoleBinding', 'keelson-worker')).toMatchObject({
+      metadata: { namespace: 'jobs' },
+      subjects: [{ kind: 'ServiceAccount', name: 'keelson-worker', namespace: 'cfs' }],
+    });
+  });
+
+  test('has the Service where clients of CFS look for it, and jobs reach their port of it', () => {
+    const service = pick(full, 'Service', 'cray-cfs-api');
+    expect(service['spec']).toMatchObject({
+      ports: [
+        { port: 80, targetPort: 'http' },
+        { port: 8081, targetPort: 'jobs' },
+      ],
+    });
+    const worker = toEnvironment(pick(full, 'Deployment', 'keelson-worker'));
+    expect(worker['JOB_API_URL']).toBe('http://cray-cfs-api.cfs.svc:8081');
+  });
+
+  test('selects the pods of API and worker, each by what no other pod has', () => {
+    for (const component of ['api', 'worker']) {
+      const { spec } = pick(full, 'Deployment', `keelson-${component}`) as Resource & {
+        spec: { selector: object; template: { metadata: { labels: object } } };
+      };
+      const { matchLabels } = spec.selector as { matchLabels: Record<string, string> };
+      expect(matchLabels['app.kubernetes.io/component']).toBe(component);
+      expect(spec.template.metadata.labels).toMatchObject(matchLabels);
+      expect(pick(full, 'NetworkPolicy', `keelson-${component}`)['spec']).toMatchObject({
+        podSelector: { matchLabels },
+        policyTypes: ['Ingress', 'Egress'],
+      });
+      expect(pick(full, 'PodDisruptionBudget', `keelson-${component}`)['spec']).toMatchObject({
+        maxUnavailable: 1,
+        selector: { matchLabels },
+      });
+    }
+  });
+
+  test('makes a master key of 32 bytes that outlives it, and none beside one of yours', () => {
+    const { data, metadata } = pick(needed, 'Secret', 'keelson-master-key') as Resource & {
+      data: Record<string, string>;
+      metadata: { annotations: object };
+    };
+    expect(Buffer.from(data['master.key'] ?? '', 'base64').toString()).toMatch(/^[0-9a-f]{64}$/);
+    expect(metadata.annotations).toEqual({ 'helm.sh/resource-policy': 'keep' });
+    expect(full.filter(({ kind }) => kind === 'Secret')).toEqual([]);
+  });
+
+  test('has no worker, and no rights, where an operator outside runs the sessions', async () => {
+    const resources = await render({ ...NEEDED, temporal: {}, runner: 'none' });
+    const kinds = resources.map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort();
+    expect(kinds).toEqual([
+      ...['Deployment keelson-api', 'NetworkPolicy keelson-api', 'PodDisruptionBudget keelson-api'],
+      ...['Secret keelson-master-key', 'Service keelson-api', 'ServiceAccount keelson-api'],
+    ]);
+    const environment = toEnvironment(pick(resources, 'Deployment', 'keelson-api'));
+    expect(environment).not.toHaveProperty('KUBERNETES_SETTINGS_FILE');
+  });
+});
+
+interface Schema {
+  readonly properties?: Readonly<Record<string, Schema>>;
+}
+
+function listSchema({ properties = {} }: Schema, path = ''): string[] {
+  return Object.entries(properties)
+    .filter(([name]) => name !== 'global')
+    .flatMap(([name, schema]) =>
+      schema.properties === undefined || name === 'settings'
+        ? [`${path}/${name}`]
+        : listSchema(schema, `${path}/${name}`),
+    )
+    .sort();
+}
+
+/** As deep as the schema names them. */
+function listValues(values: object, schema: Schema, path = ''): string[] {
+  return Object.entries(values)
+    .flatMap(([name, value]) => {
+      const own = schema.properties?.[name];
+      const isOpen = own?.properties === undefined || name === 'settings';
+      return isOpen ? [`${path}/${name}`] : listValues(value as object, own, `${path}/${name}`);
+    })
+    .sort();
+}
