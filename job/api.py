@@ -3,7 +3,7 @@
 import gzip
 import http.client
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -29,6 +29,19 @@ class Unavailable(Exception):
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A part of a log, compressed."""
+
+    offset: int
+    size: int
+    packed: bytes
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.size
+
+
+@dataclass(frozen=True)
 class Answer:
     status: int
     headers: http.client.HTTPMessage
@@ -49,24 +62,27 @@ class Api:
 
     def put(self, suffix: str, body: Mapping[str, Any], timeout_seconds: float) -> None:
         headers = {"Content-Type": "application/json"}
-        answer = self._send("PUT", suffix, json.dumps(body).encode(), headers, timeout_seconds)
+        packed = pack(json.dumps(body).encode())
+        answer = self._send("PUT", suffix, packed, headers, timeout_seconds)
         if answer.status // 100 != 2:
             raise to_unavailable(answer)
 
-    def append_log(self, offset: int, data: bytes, timeout_seconds: float) -> int:
-        """Answers the offset at which to go on."""
-        headers = {"Content-Type": "application/partial-upload", "Upload-Offset": str(offset)}
-        answer = self._send("PATCH", "/log", data, headers, timeout_seconds)
+    def append_log(
+        self, piece: Piece, timeout_seconds: float, meanwhile: Callable[[], None]
+    ) -> int:
+        """Answers the offset at which to go on; does `meanwhile` while the piece is on its way."""
+        headers = {"Content-Type": "application/partial-upload", "Upload-Offset": str(piece.offset)}
+        answer = self._send("PATCH", "/log", piece.packed, headers, timeout_seconds, meanwhile)
         expected = answer.headers.get("Upload-Offset", "")
         if answer.status // 100 == 2:
-            return int(expected) if expected.isdigit() else offset + len(data)
-        if answer.status == 409 and expected.isdigit() and int(expected) != offset:
+            return int(expected) if expected.isdigit() else piece.end
+        if answer.status == 409 and expected.isdigit() and int(expected) != piece.offset:
             return int(expected)
         raise to_unavailable(answer)
 
     def await_release(self, wait_seconds: int, timeout_seconds: float) -> bool:
         """Whether the hold is released; answered at once when it is, else after the wait."""
-        answer = self._send("GET", f"/hold?wait={wait_seconds}", b"", {}, timeout_seconds)
+        answer = self._send("GET", f"/hold?wait={wait_seconds}", None, {}, timeout_seconds)
         if answer.status != 200:
             raise to_unavailable(answer)
         try:
@@ -83,18 +99,18 @@ class Api:
         self,
         method: str,
         suffix: str,
-        body: bytes,
+        packed: bytes | None,
         headers: Mapping[str, str],
         timeout_seconds: float,
+        meanwhile: Callable[[], None] = lambda: None,
     ) -> Answer:
         sent: dict[str, str] = {**headers, "Authorization": f"Bearer {self._token}"}
-        packed = None
-        if body:
-            packed = gzip.compress(body, 3)
+        if packed is not None:
             sent["Content-Encoding"] = "gzip"
         try:
             connection = self._open(timeout_seconds)
             connection.request(method, self._path + suffix, packed, sent)
+            meanwhile()
             response = connection.getresponse()
             answer = Answer(response.status, response.headers, response.read())
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -110,6 +126,10 @@ class Api:
         elif self._connection.sock is not None:
             self._connection.sock.settimeout(timeout_seconds)
         return self._connection
+
+
+def pack(data: bytes) -> bytes:
+    return gzip.compress(data, 3)
 
 
 def to_unavailable(answer: Answer) -> Unavailable:

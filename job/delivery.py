@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .api import Api, Refused, Unavailable
+from .api import Api, Piece, Refused, Unavailable, pack
 from .report import Host
 
 CHUNK_BYTES = 256 * 1024
@@ -44,6 +44,7 @@ class Delivery:
         self._deadline = float("inf")
         self._written = 0
         self._offset = 0
+        self._prepared: Piece | None = None
         self._grown_at = 0.0
         self._is_announced = False
         self._sequence = 0
@@ -139,11 +140,23 @@ class Delivery:
         self._is_announced = True
 
     def _append_log(self, timeout_seconds: float) -> None:
-        with self._log.open("rb") as log:
-            log.seek(self._offset)
-            data = log.read(min(CHUNK_BYTES, self._written - self._offset))
-        offset = self._api.append_log(self._offset, data, timeout_seconds)
+        piece = self._prepared
+        if piece is None or piece.offset != self._offset:
+            piece = self._read_piece(self._offset)
+        self._prepared = None
+        offset = self._api.append_log(piece, timeout_seconds, lambda: self._prepare(piece.end))
         self._offset = min(offset, self._written)
+
+    def _prepare(self, offset: int) -> None:
+        """Compressed while the one before is on its way, so that neither waits for the other."""
+        if self._written - offset >= CHUNK_BYTES:
+            self._prepared = self._read_piece(offset)
+
+    def _read_piece(self, offset: int) -> Piece:
+        with self._log.open("rb") as log:
+            log.seek(offset)
+            data = log.read(min(CHUNK_BYTES, self._written - offset))
+        return Piece(offset, len(data), pack(data))
 
     def _put_hosts(self, timeout_seconds: float) -> None:
         self._sequence += 1

@@ -109,6 +109,20 @@ describe('delivery', () => {
     expect(api.log.toString()).toBe('here\nthere\n');
   });
 
+  it('keeps its place in a long log where pieces are refused, and where the API has lost some', async () => {
+    let pieces = 0;
+    api.interrupt = (method) => {
+      if (method !== 'PATCH') return undefined;
+      pieces += 1;
+      if (pieces % 5 === 3) api.forget(api.log.length - 1000);
+      return pieces % 5 === 0 ? { status: 503 } : undefined;
+    };
+    const job = aJob('head -c 3000000 /dev/urandom');
+    await exitOf(job.startPhase('only'));
+    expect(api.log.equals(readFileSync(job.path('logs/only.log')))).toBe(true);
+    expect(pieces).toBeGreaterThan(12);
+  });
+
   it('repeats what was answered with 503, and waits as long as it was asked to', async () => {
     let refusals = 2;
     api.interrupt = (method) =>
