@@ -62,11 +62,12 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
   const machine = platform.machine === undefined ? {} : { machine: platform.machine };
   const masterKey = readMasterKey(config.masterKeyFile);
   const images = createImageSource(config.sources, masterKey, deploymentId);
+  const hardware = createHardwareSource(config.sources);
   const activities = createActivities({
     store,
     runner,
     git: createGitSource(config.sources),
-    hardware: createHardwareSource(config.sources),
+    hardware,
     ...(images === undefined ? {} : { images }),
     toToken: (jobId) => toJobToken(masterKey, jobId),
     now: () => new Date().toISOString(),
@@ -124,6 +125,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
     logger,
     intervalSeconds: config.sweepSeconds,
     observer: metrics.sweep,
+    hardware,
     ...(images === undefined ? {} : { images }),
     worker: { ...shared, ...locateWorkflows() },
   });

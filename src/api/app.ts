@@ -9,6 +9,7 @@ import { createRequestLog } from './request-log.js';
 import { createRequestMetrics } from './request-metrics.js';
 import { addComponentRoutes } from './routes/components.js';
 import { addComponentRoutesV2 } from './routes/components-v2.js';
+import { addBatchRoutes } from './routes/batches.js';
 import { addConfigurationRoutes } from './routes/configurations.js';
 import { addConfigurationRoutesV2 } from './routes/configurations-v2.js';
 import { addOptionRoutes } from './routes/options.js';
@@ -62,6 +63,7 @@ function createApi(deps: ApiDependencies): OpenAPIHono<ApiEnv> {
   addResultRoutes(api, deps);
   addStreamRoutes(api, deps);
   addReleaseRoute(api, deps);
+  addBatchRoutes(api, deps);
   if (deps.registry !== undefined) addMetricsRoute(api, deps.registry);
   api.openAPIRegistry.registerComponent('securitySchemes', 'token', {
     type: 'http',

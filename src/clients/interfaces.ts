@@ -90,6 +90,8 @@ export interface Orchestrator {
   scheduleSweep(schedule: SweepSchedule): Promise<void>;
   /** Makes the Schedule that removes what is old. */
   scheduleRetention(deploymentId: string): Promise<void>;
+  /** Starts what repeats by itself, unless it runs. */
+  startCycle(cycle: CycleStart): Promise<void>;
   /** Of the configured namespace; another server, or an emptied one, has another. */
   namespaceId(): Promise<string>;
   /** Whether Temporal answers now. */
@@ -101,6 +103,13 @@ export interface SweepSchedule {
   /** The Schedule's id, its workflows' id, and their task queue. */
   readonly id: string;
   readonly intervalSeconds: number;
+}
+
+export interface CycleStart {
+  readonly type: 'BatcherWorkflow' | 'HardwareSyncWorkflow';
+  readonly id: string;
+  readonly taskQueue: string;
+  readonly summary: string;
 }
 
 export type { SessionStart };

@@ -85,6 +85,18 @@ export function createOrchestrator({
         throw toFault(error, 'make the Schedule of the retention');
       }
     },
+    async startCycle({ type, id, taskQueue, summary }) {
+      try {
+        await call(() =>
+          client.workflow.start(type, {
+            ...{ workflowId: id, taskQueue, args: [], staticSummary: summary },
+            workflowIdConflictPolicy: 'USE_EXISTING',
+          }),
+        );
+      } catch (error) {
+        throw toFault(error, `start ${type}`);
+      }
+    },
     async namespaceId() {
       try {
         const { namespaceInfo } = await call(() =>

@@ -45,3 +45,25 @@ export function toSweepQueue(deploymentId: string): string {
 export function toRetentionSchedule(deploymentId: string): string {
   return `keelson-retention-${deploymentId}`;
 }
+
+/** The workflow of the batcher. */
+export function toBatcherWorkflow(deploymentId: string): string {
+  return `keelson-batcher-${deploymentId}`;
+}
+
+/** The workflow that looks for new nodes. */
+export function toHardwareSyncWorkflow(deploymentId: string): string {
+  return `keelson-hwsync-${deploymentId}`;
+}
+
+/**
+ * The session of a batch, 44 characters as CFS's. The deployment id stands where a UUID begins, so that ours are told from
+ * those of a batcher outside. `id` is the UUID of the batch.
+ */
+export function toBatchSession(deploymentId: string, id: string): string {
+  return `${toBatchPrefix(deploymentId)}${id.slice(deploymentId.length)}`;
+}
+
+export function toBatchPrefix(deploymentId: string): string {
+  return `batcher-${deploymentId}`;
+}

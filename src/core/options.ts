@@ -1,4 +1,4 @@
-/** Every option is stored and shown; those of parts that do not exist yet have no effect. */
+/** Every option is stored and shown. */
 export interface Options extends CfsOptions, ExtensionOptions {}
 
 /** The published API's, which v2 has too. */
@@ -41,7 +41,14 @@ export interface ExtensionOptions {
   readonly sweepLimit: number;
   /** Compressed, of all sessions; 0 = none. */
   readonly logStoreMaxBytes: number;
+  /** Who configures nodes that wait for it. */
+  readonly batcher: Provider;
+  /** Who makes components of the nodes that the hardware state manager knows. */
+  readonly hwsync: Provider;
 }
+
+/** `external`: another program, beside this service. */
+export type Provider = 'internal' | 'external' | 'off';
 
 export const DEFAULT_CFS_OPTIONS: CfsOptions = {
   defaultPlaybook: 'site.yml',
@@ -76,6 +83,8 @@ export const DEFAULT_EXTENSION_OPTIONS: ExtensionOptions = {
   maxRunningSessions: 0,
   sweepLimit: 100,
   logStoreMaxBytes: 0,
+  batcher: 'off',
+  hwsync: 'off',
 };
 
 export const DEFAULT_OPTIONS: Options = { ...DEFAULT_CFS_OPTIONS, ...DEFAULT_EXTENSION_OPTIONS };

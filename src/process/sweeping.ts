@@ -1,10 +1,11 @@
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { ImageDependencies } from '../activities/dependencies.js';
+import { createCycleActivities } from '../activities/cycles.js';
 import { createRetentionActivities } from '../activities/retention.js';
 import type { SweepObserver } from '../activities/sweep.js';
 import { createSweepActivities } from '../activities/sweep-activities.js';
-import type { Orchestrator } from '../clients/interfaces.js';
-import { toSweepQueue } from '../core/names.js';
+import type { HardwareClient, Orchestrator } from '../clients/interfaces.js';
+import { toBatcherWorkflow, toHardwareSyncWorkflow, toSweepQueue } from '../core/names.js';
 import type { Store } from '../store/store.js';
 import type { Logger } from './logger.js';
 
@@ -14,6 +15,7 @@ export interface SweepingOptions {
   readonly logger: Logger;
   readonly intervalSeconds: number;
   readonly observer: SweepObserver;
+  readonly hardware: HardwareClient;
   /** Absent: there is no image management service. */
   readonly images?: ImageDependencies;
   /** Of the worker that sweeps. */
@@ -23,8 +25,9 @@ export interface SweepingOptions {
 const ENSURE_MS = 30_000;
 
 /**
- * A worker for the queue that sweep and retention have of their own, and their Schedules: made at start and looked after from
- * then on, because a Temporal that was emptied has lost them with everything else.
+ * A worker for the queue that sweep, retention and cycles have of their own, and their Schedules and workflows: made at start
+ * and looked after from then on, because a Temporal that was emptied has lost them with everything else, and because options
+ * begin a cycle.
  */
 export async function startSweeping({
   store,
@@ -32,6 +35,7 @@ export async function startSweeping({
   logger,
   intervalSeconds,
   observer,
+  hardware,
   images,
   worker: options,
 }: SweepingOptions) {
@@ -42,8 +46,9 @@ export async function startSweeping({
     try {
       await orchestrator.scheduleSweep({ id, intervalSeconds });
       await orchestrator.scheduleRetention(deploymentId);
+      await startCycles(store, orchestrator, deploymentId);
     } catch (error) {
-      logger.warn({ err: error }, 'sweep and retention could not be scheduled, tried again');
+      logger.warn({ err: error }, 'sweep, retention or cycles could not be started, tried again');
     }
   };
   await ensure();
@@ -51,14 +56,35 @@ export async function startSweeping({
   const worker = await Worker.create({
     ...options,
     taskQueue: id,
-    maxConcurrentActivityTaskExecutions: 2,
+    maxConcurrentActivityTaskExecutions: 4,
     activities: {
       ...createSweepActivities({
         ...{ store, orchestrator, logger, now, observer },
         ...(images === undefined ? {} : { images }),
       }),
       ...createRetentionActivities({ store, logger, now }),
+      ...createCycleActivities({ store, hardware, logger, now }),
     },
   });
   return { worker, close: () => clearInterval(timer) };
+}
+
+/** Each ends by itself where its option says so. */
+async function startCycles(
+  store: Store,
+  orchestrator: Orchestrator,
+  deploymentId: string,
+): Promise<void> {
+  const { batcher, hwsync } = await store.options.get();
+  const taskQueue = toSweepQueue(deploymentId);
+  if (batcher === 'internal')
+    await orchestrator.startCycle({
+      ...{ type: 'BatcherWorkflow', id: toBatcherWorkflow(deploymentId), taskQueue },
+      summary: 'configure nodes that wait for it',
+    });
+  if (hwsync === 'internal')
+    await orchestrator.startCycle({
+      ...{ type: 'HardwareSyncWorkflow', id: toHardwareSyncWorkflow(deploymentId), taskQueue },
+      summary: 'make components of new nodes',
+    });
 }

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
 import { createAdmissionStore } from './admission.js';
+import { createBatchStore } from './batches.js';
 import { createChangeFeed } from './changes.js';
 import { createComponentStore } from './components.js';
 import { createConfigurationStore } from './configurations.js';
@@ -25,6 +26,7 @@ export async function createStore(dialect: StoreDialect): Promise<Store> {
     sessions: createSessionStore(database),
     configurations: createConfigurationStore(database),
     components: createComponentStore(components),
+    batches: createBatchStore(components),
     options: createOptionStore(database),
     phases: createPhaseStore(database),
     logs: createLogStore(database),

@@ -4,6 +4,7 @@ import type { Migration } from 'kysely/migration';
 import type { StoreDialect } from './dialect.js';
 import { addAdmission } from './migration-admission.js';
 import { createComponents } from './migration-components.js';
+import { createBatches } from './migration-batches.js';
 import { addSweep } from './migration-sweep.js';
 import { createRetention } from './migration-retention.js';
 import { AT_ONCE } from './wish.js';
@@ -21,6 +22,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '005-admission': { up: (db) => addAdmission(db as Kysely<unknown>, dialect) },
     '006-host-changes': { up: (db) => indexHostChanges(db as Kysely<unknown>) },
     '008-components': { up: (db) => createComponents(db as Kysely<unknown>, dialect) },
+    '010-batches': { up: (db) => createBatches(db as Kysely<unknown>, dialect) },
   };
 }
 

@@ -1,4 +1,5 @@
 import type { Generated, Selectable } from 'kysely';
+import type { BatchTables } from './batch-rows.js';
 import type { PhaseRecord, PhaseState } from './store.js';
 import type { Desired, Dispatched, SessionState, Succeeded } from '../core/session.js';
 import type { LayerProgress } from '../core/component.js';
@@ -7,7 +8,7 @@ import type { Reason } from '../core/errors.js';
 /** 0 or 1: SQLite has no truth values. Times are ISO text and documents JSON text in both databases. */
 export type Flag = 0 | 1;
 
-export interface Schema {
+export interface Schema extends BatchTables {
   readonly deployment: DeploymentTable;
   readonly sessions: SessionTable;
   readonly session_tags: { job_id: string; key: string; value: string };

@@ -8,7 +8,7 @@ import { toFlag, type Schema } from './schema.js';
 import { planFilter } from './session-filter.js';
 import { patchSession } from './session-patch.js';
 import { toOutcomeColumns, toSession } from './session-rows.js';
-import type { CancelWish, NewSession, SessionFilter, SessionStore } from './store.js';
+import type { CancelWish, Change, NewSession, SessionFilter, SessionStore } from './store.js';
 import { toTagText } from './tags.js';
 
 const DELETE_BATCH = 1_000;
@@ -32,40 +32,47 @@ export function createRequestStore(database: Database): RequestStore {
 }
 
 function insertSession({ write }: Database, session: NewSession): Promise<Session> {
+  return write((db, emit) => addSession(db, emit, session));
+}
+
+/** As `SessionStore.insert`, as part of a transaction. */
+export async function addSession(
+  db: Transaction<Schema>,
+  emit: (change: Change) => void,
+  session: NewSession,
+): Promise<Session> {
   const { jobId, request, createdAt, external = false } = session;
-  return write(async (db, emit) => {
-    const row = await db
-      .insertInto('sessions')
-      .values({
-        job_id: jobId,
-        name: request.name,
-        created_at: createdAt,
-        request: JSON.stringify(request),
-        external: toFlag(external),
-        // As if Temporal knew of everything already.
-        ...(external ? { dispatched: 'cancelled' } : {}),
-      })
-      .onConflict((conflict) => conflict.doNothing())
-      .returningAll()
-      .executeTakeFirst();
-    if (row === undefined) {
-      throw new ServiceError('conflict', `A session with the name ${request.name} already exists`, {
-        title: 'Conflicting session name',
-      });
-    }
-    const tags = Object.entries(request.tags).map(([key, value]) => ({
+  const row = await db
+    .insertInto('sessions')
+    .values({
       job_id: jobId,
-      key: toTagText(key),
-      value: toTagText(value),
-    }));
-    for (let first = 0; first < tags.length; first += TAGS_PER_INSERT) {
-      const some = tags.slice(first, first + TAGS_PER_INSERT);
-      await db.insertInto('session_tags').values(some).execute();
-    }
-    emit({ kind: 'wish' });
-    emit({ kind: 'session', jobId });
-    return toSession(row);
-  });
+      name: request.name,
+      created_at: createdAt,
+      request: JSON.stringify(request),
+      external: toFlag(external),
+      // As if Temporal knew of everything already.
+      ...(external ? { dispatched: 'cancelled' } : {}),
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .returningAll()
+    .executeTakeFirst();
+  if (row === undefined) {
+    throw new ServiceError('conflict', `A session with the name ${request.name} already exists`, {
+      title: 'Conflicting session name',
+    });
+  }
+  const tags = Object.entries(request.tags).map(([key, value]) => ({
+    job_id: jobId,
+    key: toTagText(key),
+    value: toTagText(value),
+  }));
+  for (let first = 0; first < tags.length; first += TAGS_PER_INSERT) {
+    const some = tags.slice(first, first + TAGS_PER_INSERT);
+    await db.insertInto('session_tags').values(some).execute();
+  }
+  emit({ kind: 'wish' });
+  emit({ kind: 'session', jobId });
+  return toSession(row);
 }
 
 function requestCancel({ write }: Database, name: string, wish: CancelWish): Promise<Session> {

@@ -5,6 +5,7 @@ import type {
   ConfigurationStatus,
   DesiredLayerStatus,
 } from '../core/component.js';
+import type { BatchStore } from './batch-store.js';
 import type { Configuration } from '../core/configuration.js';
 import type { Reason } from '../core/errors.js';
 import type { HostResult, Phase, PhaseResult, SessionPhaseKind } from '../core/job.js';
@@ -28,6 +29,7 @@ export interface Store {
   readonly sessions: SessionStore;
   readonly configurations: ConfigurationStore;
   readonly components: ComponentStore;
+  readonly batches: BatchStore;
   readonly options: OptionStore;
   readonly phases: PhaseStore;
   readonly logs: LogStore;

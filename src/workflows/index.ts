@@ -1,3 +1,4 @@
+export { BatcherWorkflow, HardwareSyncWorkflow } from './cycles.js';
 export { RetentionWorkflow } from './retention.js';
 export { SessionWorkflow } from './session.js';
 export { SweepWorkflow } from './sweep.js';

@@ -41,6 +41,8 @@ describe('/v3/options', () => {
       max_running_sessions: 0,
       sweep_limit: 100,
       log_store_max_bytes: 0,
+      batcher: 'off',
+      hwsync: 'off',
     });
   });
 
@@ -73,6 +75,8 @@ describe('/v3/options', () => {
     ['cancel_grace_seconds', 0],
     ['report_wait', 1e300],
     ['log_store_max_bytes', -1],
+    ['batcher', 'on'],
+    ['hwsync', true],
   ])('refuses %s of %s and changes nothing', async (name, value) => {
     const before = await service.ask('GET', '/v3/options');
     const refused = await service.ask('PATCH', '/v3/options', { batch_size: 7, [name]: value });

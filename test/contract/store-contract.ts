@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe } from '@jest/globals';
 import type { Store } from '../../src/store/store.js';
 import { admissionContract } from './store/admission.js';
+import { batchContract } from './store/batches.js';
 import { changeContract } from './store/changes.js';
 import { componentContract } from './store/components.js';
 import { configurationContract } from './store/configurations.js';
@@ -52,6 +53,7 @@ export function storeContract(name: string, create: () => Promise<StoreFixture>)
       hostContract,
       configurationContract,
       componentContract,
+      batchContract,
       documentContract,
       changeContract,
       sweepContract,

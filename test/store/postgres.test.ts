@@ -18,7 +18,8 @@ describeWithPostgres('PostgreSQL', () => {
       // A new database for each test would take most of the time.
       async remove() {
         await server.query(
-          'delete from sessions; delete from configurations; delete from components; delete from options; update log_store set bytes = 0',
+          `delete from batch_members; delete from batches; delete from batch_causes; delete from batcher; delete from sessions;
+            delete from configurations; delete from components; delete from options; update log_store set bytes = 0`,
           url,
         );
       },

@@ -13,6 +13,9 @@ const age = () =>
     .string()
     .max(10)
     .regex(/^(?:[0-9]+[mMhHdDwW]){0,1}$/, 'Must be a number and one of m, h, d, w');
+/** `external`: another program, beside this service. */
+const provider = (meaning: string) =>
+  z.enum(['internal', 'external', 'off']).openapi({ description: meaning });
 
 const writable = {
   default_ansible_config: boundedText(0, 60),
@@ -53,6 +56,8 @@ const extensions = {
   log_store_max_bytes: atLeast(0).openapi({
     description: 'What all logs may take, compressed; beyond it the oldest are removed. 0 = none.',
   }),
+  batcher: provider('Who configures nodes that wait for it.'),
+  hwsync: provider('Who makes components of the nodes that the hardware state manager knows.'),
 };
 
 export const OptionsWire = z
@@ -106,6 +111,8 @@ const WIRE_NAMES = {
   maxRunningSessions: 'max_running_sessions',
   sweepLimit: 'sweep_limit',
   logStoreMaxBytes: 'log_store_max_bytes',
+  batcher: 'batcher',
+  hwsync: 'hwsync',
 } as const satisfies Record<keyof Options, keyof z.output<typeof OptionsWire>>;
 
 const names = Object.entries(WIRE_NAMES) as [keyof Options, keyof z.output<typeof OptionsWire>][];

@@ -1,0 +1,159 @@
+import { isBackedOff, PLATFORM, toConfigurationCause } from '../core/backoff-cause.js';
+import { decideEnd, type Batch, type BatcherStatus } from '../core/batch.js';
+import { isServiceError } from '../core/errors.js';
+import { toBatchPrefix } from '../core/names.js';
+import type { Options } from '../core/options.js';
+import type { SentBatch } from '../store/batch-store.js';
+import type { CycleDependencies } from './cycles.js';
+
+/** Batches and components that are read at a time. */
+const PAGE = 1_000;
+/** For as long another batcher counts as at work after its last session. */
+const OUTSIDE_MS = 900_000;
+/** Finished batches are shown for so long. */
+const KEPT_MS = 86_400_000;
+
+type BatchDependencies = Pick<CycleDependencies, 'store' | 'logger' | 'now'>;
+
+/** One cycle: what has ended, what is new, what is due. Each batch is a transaction, so a cycle may stop anywhere. */
+export async function runBatches(
+  deps: BatchDependencies,
+  options: Options,
+  signal: AbortSignal,
+): Promise<BatcherStatus> {
+  const { store, now } = deps;
+  const began = Date.now();
+  const finished = await finishBatches(deps, options, signal);
+  const halted = await findObstacle(deps, options);
+  const collected = halted === undefined ? await collect(deps, options, signal) : 0;
+  const sent = halted === undefined ? await sendBatches(deps, options, signal) : 0;
+  await store.batches.removeFinished(toIso(Date.parse(now()) - KEPT_MS));
+  const status = {
+    ...{ cycleAt: now(), seconds: (Date.now() - began) / 1000, collected, sent, finished },
+    ...(halted === undefined ? {} : { halted }),
+  };
+  await store.batches.noteCycle(status);
+  return status;
+}
+
+async function finishBatches(
+  deps: BatchDependencies,
+  options: Options,
+  signal: AbortSignal,
+): Promise<number> {
+  let count = 0;
+  for (let afterId: string | undefined; ;) {
+    const page = await deps.store.batches.listSent(PAGE, afterId);
+    for (const sent of page.items) {
+      signal.throwIfAborted();
+      if (await finishBatch(deps, options, sent)) count += 1;
+    }
+    if (!page.hasMore) return count;
+    afterId = page.items.at(-1)?.batch.id;
+  }
+}
+
+async function finishBatch(
+  { store, logger, now }: BatchDependencies,
+  { batcherPendingTimeout, batcherMaxBackoff }: Options,
+  { batch, session }: SentBatch,
+): Promise<boolean> {
+  const { id, sentAt = batch.openedAt, sessionName = '' } = batch;
+  const moment = { now: now(), pendingSeconds: batcherPendingTimeout };
+  const end = decideEnd(sentAt, session, moment);
+  if (end.kind === 'wait') return false;
+  if (end.kind === 'overdue') {
+    const reason = `Still pending ${batcherPendingTimeout} s after it was sent (option batcher_pending_timeout).`;
+    logger.info({ batch: id, session: sessionName }, 'a batch is pending for too long, deleted');
+    await deleteOnce(store, sessionName, { at: moment.now, by: 'batcher', reason });
+    return false;
+  }
+  const limits = { now: moment.now, maxSeconds: batcherMaxBackoff };
+  const isOurs = await store.batches.finish(id, end, limits);
+  if (isOurs) logger.info({ batch: id, session: sessionName, ...end }, 'a batch has ended');
+  return isOurs;
+}
+
+/** Somebody else may have deleted it just now. */
+async function deleteOnce(
+  store: BatchDependencies['store'],
+  name: string,
+  wish: Parameters<BatchDependencies['store']['sessions']['requestDelete']>[1],
+): Promise<void> {
+  try {
+    await store.sessions.requestDelete(name, wish);
+  } catch (error) {
+    if (!isServiceError(error) || error.fault !== 'missing') throw error;
+  }
+}
+
+/** Why nothing may be sent now. */
+async function findObstacle(
+  { store, now }: BatchDependencies,
+  { batcherDisable }: Options,
+): Promise<string | undefined> {
+  if (batcherDisable) return 'The option batcher_disable is set.';
+  const ours = toBatchPrefix(await store.deploymentId());
+  const since = toIso(Date.parse(now()) - OUTSIDE_MS);
+  const other = await store.batches.findOutside(ours, since);
+  if (other === undefined) return undefined;
+  return `Another batcher is at work: session ${other} is not of this one. Stop it, or set the option batcher to external.`;
+}
+
+async function collect(
+  { store, now }: BatchDependencies,
+  { batchSize }: Options,
+  signal: AbortSignal,
+): Promise<number> {
+  let collected = 0;
+  for (let afterId: string | undefined; ;) {
+    signal.throwIfAborted();
+    const page = { limit: PAGE, ...(afterId === undefined ? {} : { afterId }) };
+    const result = await store.batches.collect({ at: now(), batchSize, page });
+    collected += result.collected;
+    if (result.lastId === undefined) return collected;
+    afterId = result.lastId;
+  }
+}
+
+async function sendBatches(
+  { store, logger, now }: BatchDependencies,
+  { batchSize, batchWindow }: Options,
+  signal: AbortSignal,
+): Promise<number> {
+  const at = now();
+  const openedUntil = toIso(Date.parse(at) - batchWindow * 1000);
+  const causes = await store.batches.causes();
+  const held = new Set(causes.filter((cause) => isBackedOff(cause, at)).map(({ cause }) => cause));
+  if (held.has(PLATFORM)) return 0;
+  const due = await store.batches.listDue({ batchSize, openedUntil });
+  let sent = 0;
+  for (const batch of due) {
+    signal.throwIfAborted();
+    if (held.has(toConfigurationCause(batch.configurationName))) continue;
+    const session = await store.batches.send(batch.id, now());
+    if (session === undefined) continue;
+    sent += 1;
+    logger.info({ batch: batch.id, session, ...describe(batch) }, 'a batch was sent');
+  }
+  return sent;
+}
+
+function describe({ configurationName, layers, size }: Batch) {
+  return { configuration: configurationName, layers, components: size };
+}
+
+export function renderCycle({ seconds, collected, sent, finished, halted }: BatcherStatus): string {
+  const rows = [
+    `| components collected | ${collected} |`,
+    `| batches sent | ${sent} |`,
+    `| batches finished | ${finished} |`,
+    `| seconds | ${seconds.toFixed(1)} |`,
+  ];
+  const table = ['| last cycle | |', '| --- | --- |', ...rows].join('\n');
+  return halted === undefined ? table : `**Nothing is sent.** ${halted}\n\n${table}`;
+}
+
+function toIso(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

@@ -1,0 +1,54 @@
+import type { HardwareClient } from '../clients/interfaces.js';
+import type { Store } from '../store/store.js';
+import { renderCycle, runBatches } from './batcher.js';
+
+import type { Logger } from './dependencies.js';
+import { withHeartbeat } from './heartbeat.js';
+
+/** What the Web UI shows, and when the next one is due; absent: never, it is not wanted any more. */
+export interface CycleReport {
+  readonly details: string;
+  readonly nextSeconds?: number;
+}
+
+export interface CycleActivities {
+  readonly runBatcherCycle: () => Promise<CycleReport>;
+  readonly syncHardware: () => Promise<CycleReport>;
+}
+
+export interface CycleDependencies {
+  readonly store: Store;
+  readonly hardware: HardwareClient;
+  readonly logger: Logger;
+  readonly now: () => string;
+}
+
+/** What repeats for as long as an option says so. Options are read anew each time. */
+export function createCycleActivities(deps: CycleDependencies): CycleActivities {
+  return {
+    runBatcherCycle: () => withHeartbeat((signal) => runBatcherCycle(deps, signal)),
+    syncHardware: () => withHeartbeat((signal) => syncHardware(deps, signal)),
+  };
+}
+
+async function runBatcherCycle(deps: CycleDependencies, signal: AbortSignal): Promise<CycleReport> {
+  const options = await deps.store.options.get();
+  if (options.batcher !== 'internal')
+    return { details: `The option batcher is ${options.batcher}.` };
+  const status = await runBatches(deps, options, signal);
+  return { details: renderCycle(status), nextSeconds: options.batcherCheckInterval };
+}
+
+/** A node that has no component gets one, without state; it is configured when somebody enables it. */
+async function syncHardware(
+  { store, hardware, logger }: CycleDependencies,
+  signal: AbortSignal,
+): Promise<CycleReport> {
+  const { hwsync, hardwareSyncInterval } = await store.options.get();
+  if (hwsync !== 'internal') return { details: `The option hwsync is ${hwsync}.` };
+  const { components } = await hardware.fetchHardwareState(signal);
+  const added = await store.components.addMissing(components.map(({ id }) => id));
+  if (added > 0) logger.info({ added }, 'components were made of new nodes');
+  const details = `${hardware.source}: ${components.length} nodes, ${added} of them new.`;
+  return { details, nextSeconds: hardwareSyncInterval };
+}

@@ -1,0 +1,51 @@
+import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
+import { isBackedOff } from '../../core/backoff-cause.js';
+import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import { BatchPage, BatchQuery, toBatcherWire, toBatchWire } from '../wire/batch.js';
+import { answer, readProblems } from '../wire/problem.js';
+
+const list = createRoute({
+  method: 'get',
+  path: '/v3/batches',
+  summary: 'What the batcher does: its batches by id, and why it holds anything back',
+  request: { query: BatchQuery },
+  responses: { ...readProblems, 200: answer(BatchPage, 'A page of batches.') },
+});
+
+export function addBatchRoutes(
+  api: OpenAPIHono<ApiEnv>,
+  { store, now }: Pick<ApiDependencies, 'store' | 'now'>,
+): void {
+  api.openapi(list, async (c) => {
+    const { state, limit: wanted, after_id: afterId = '' } = c.req.valid('query');
+    const options = await store.options.get();
+    const limit = wanted ?? options.defaultPageSize;
+    const [page, status, causes] = await Promise.all([
+      store.batches.list({
+        limit,
+        ...(state === undefined ? {} : { state }),
+        ...(afterId === '' ? {} : { afterId }),
+      }),
+      store.batches.status(),
+      store.batches.causes(),
+    ]);
+    const members = await store.batches.members(page.items.map(({ id }) => id));
+    const last = page.items.at(-1);
+    const at = now();
+    return c.json(
+      {
+        batcher: toBatcherWire(
+          options,
+          status,
+          causes.filter((cause) => isBackedOff(cause, at)),
+        ),
+        batches: page.items.map((batch) => toBatchWire(batch, members.get(batch.id) ?? [])),
+        next:
+          page.hasMore && last !== undefined
+            ? { state: state ?? null, limit, after_id: last.id }
+            : null,
+      },
+      200,
+    );
+  });
+}

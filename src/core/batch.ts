@@ -1,0 +1,122 @@
+import type { Reason } from './errors.js';
+import { toBatchResult, type BatchResult } from './backoff-cause.js';
+import type { Session } from './session.js';
+import type { Component, ConfigurationStatus, DesiredLayerStatus } from './component.js';
+
+/** `open`: takes components until it is sent; `sent`: has a session; `finished`: its components are free again. */
+export type BatchState = 'open' | 'sent' | 'finished';
+
+/** Components that lack the same layers of the same configuration, and stand the same way. */
+export interface BatchKey {
+  readonly configurationName: string;
+  /** Indexes of the layers that are pending, `0,2`: the session's configuration limit. */
+  readonly layers: string;
+  /** Of the last state layer, empty where there is none: keeps fresh nodes apart from those that have failed. */
+  readonly latestStatus: string;
+}
+
+export interface Batch extends BatchKey {
+  readonly id: string;
+  readonly state: BatchState;
+  /** Components that are in it, or were when it was sent. */
+  readonly size: number;
+  readonly openedAt: string;
+  readonly sentAt?: string;
+  readonly jobId?: string;
+  readonly sessionName?: string;
+  readonly finishedAt?: string;
+  readonly result?: BatchResult['kind'];
+  readonly reason?: Reason;
+}
+
+export interface BatcherStatus {
+  /** When the last cycle ended. */
+  readonly cycleAt: string;
+  readonly seconds: number;
+  /** Of that cycle. */
+  readonly collected: number;
+  readonly sent: number;
+  readonly finished: number;
+  /** Why nothing is sent; absent: nothing stands against it. */
+  readonly halted?: string;
+}
+
+interface Candidate {
+  readonly component: Component;
+  readonly status: ConfigurationStatus;
+  readonly desiredState: readonly DesiredLayerStatus[];
+}
+
+/** Undefined: it is not one to be configured now. */
+export function toBatchKey({ component, status, desiredState }: Candidate): BatchKey | undefined {
+  const { enabled = false, desiredConfig, state } = component;
+  if (!enabled || status !== 'pending' || desiredConfig === undefined) return undefined;
+  const layers = desiredState.flatMap((layer, index) =>
+    layer.status === 'pending' ? [index] : [],
+  );
+  return {
+    configurationName: desiredConfig,
+    layers: layers.join(','),
+    latestStatus: state.at(-1)?.status ?? '',
+  };
+}
+
+/** Whether it would come into this batch now. */
+export function isOfBatch(candidate: Candidate, batch: BatchKey): boolean {
+  const key = toBatchKey(candidate);
+  return (
+    key?.configurationName === batch.configurationName &&
+    key.layers === batch.layers &&
+    key.latestStatus === batch.latestStatus
+  );
+}
+
+type SessionView = Pick<
+  Session,
+  'state' | 'outcome' | 'deletedAt' | 'dispatched' | 'desired' | 'queuedAt' | 'admittedAt'
+>;
+
+export type BatchEnd =
+  | { readonly kind: 'wait' }
+  /** Its session has stood still for too long: it is deleted, and the batch ends with it. */
+  | { readonly kind: 'overdue' }
+  | { readonly kind: 'ended'; readonly result: BatchResult; readonly reason?: Reason };
+
+/**
+ * What has become of a batch that was sent. A session that is deleted while it runs still has its nodes, until it is
+ * complete; one that waits for a place or for Temporal does not stand still.
+ */
+export function decideEnd(
+  sentAt: string,
+  session: SessionView | undefined,
+  { now, pendingSeconds }: { readonly now: string; readonly pendingSeconds: number },
+): BatchEnd {
+  if (session === undefined) return { kind: 'ended', result: { kind: 'released' } };
+  const { state, outcome, deletedAt, desired } = session;
+  if (state === 'complete') {
+    const result = toBatchResult(deletedAt === undefined ? outcome : undefined);
+    const reason = outcome?.reason;
+    return { kind: 'ended', result, ...(reason === undefined ? {} : { reason }) };
+  }
+  if (state !== 'pending' || desired !== 'run' || isWaiting(session)) return { kind: 'wait' };
+  const since = Date.parse(later(sentAt, session.admittedAt));
+  return Date.parse(now) - since > pendingSeconds * 1000 ? { kind: 'overdue' } : { kind: 'wait' };
+}
+
+function isWaiting({ dispatched, queuedAt, admittedAt }: SessionView): boolean {
+  return dispatched === 'none' || (queuedAt !== undefined && admittedAt === undefined);
+}
+
+function later(left: string, right: string | undefined): string {
+  return right !== undefined && right > left ? right : left;
+}
+
+/** Tags that all have, with one value: so a session carries what BOS looks for. */
+export function toCommonTags(
+  all: readonly Readonly<Record<string, string>>[],
+): Readonly<Record<string, string>> {
+  const [first = {}, ...rest] = all;
+  return Object.fromEntries(
+    Object.entries(first).filter(([key, value]) => rest.every((tags) => tags[key] === value)),
+  );
+}

@@ -1,0 +1,231 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { runBatches } from '../../src/activities/batcher.js';
+import type { LayerResult } from '../../src/core/component.js';
+import { DEFAULT_OPTIONS, type Options } from '../../src/core/options.js';
+import type { Outcome, Session } from '../../src/core/session.js';
+import { openSqliteStore } from '../../src/store/sqlite.js';
+import type { BatchStore } from '../../src/store/batch-store.js';
+import type { Store } from '../../src/store/store.js';
+import { createRandom, type Random } from '../chaos/random.js';
+import { aNewSession } from '../support/store-builders.js';
+
+const NODES = 10_000;
+const CYCLE_MS = 10_000;
+const silent = { info: () => undefined };
+const layers = ['site.yml', 'network.yml'].map((playbook) => ({
+  ...{ cloneUrl: 'https://git/a.git', playbook, commit: 'a'.repeat(40) },
+}));
+
+let directory: string;
+let store: Store;
+let clock: number;
+const now = () => new Date(clock).toISOString();
+const never = new AbortController().signal;
+const options: Options = { ...DEFAULT_OPTIONS, batcher: 'internal', batcherMaxBackoff: 30 };
+
+beforeEach(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'keelson-batcher-'));
+  store = await openSqliteStore({ path: join(directory, 'keelson.db') });
+  clock = Date.parse('2026-03-01T12:00:00.000Z');
+  await store.configurations.save({ name: 'compute', lastUpdated: now(), layers });
+});
+
+afterEach(async () => {
+  await store.close();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+async function addNodes(count: number): Promise<readonly string[]> {
+  const ids = Array.from({ length: count }, (_, index) => `x${String(index).padStart(5, '0')}`);
+  await store.components.put(
+    ids.map((id) => ({ id, enabled: true, desiredConfig: 'compute', retryPolicy: -1 })),
+    now(),
+    () => undefined,
+  );
+  return ids;
+}
+
+async function listOpen(): Promise<readonly Session[]> {
+  const lists = await Promise.all(
+    (['pending', 'running'] as const).map((state) =>
+      store.sessions.list({ state }, { limit: 5_000 }),
+    ),
+  );
+  return lists.flatMap(({ items }) => items);
+}
+
+async function complete({ jobId }: Session, outcome: Outcome): Promise<void> {
+  await store.sessions.recordDispatched(jobId, 'started');
+  await store.sessions.claim(jobId, { at: now() });
+  await store.sessions.markRunning(jobId);
+  await store.sessions.recordOutcome(jobId, outcome, now());
+}
+
+const isOneOf = (random: Random, percent: number) => random.between(1, 100) <= percent;
+
+/** Dies in every so manieth call, before what it asks for or after it was done. */
+function mortal(base: BatchStore, percent: number, random: Random) {
+  return new Proxy(base, {
+    get(target, name, receiver) {
+      const method = Reflect.get(target, name, receiver) as (...args: unknown[]) => unknown;
+      return async (...args: unknown[]) => {
+        if (isOneOf(random, percent)) throw new Error('killed before');
+        const result = await method.apply(target, args);
+        if (isOneOf(random, percent)) throw new Error('killed after');
+        return result;
+      };
+    },
+  });
+}
+
+/** Whoever runs sessions: hosts that fail, sessions that fail, sessions that people delete. Knows who runs where. */
+function openOperator(random: Random) {
+  const running = new Map<string, Session>();
+  const hostsOf = ({ request }: Session) => (request.ansibleLimit ?? '').split(',');
+  const report = async (session: Session): Promise<Outcome> => {
+    let failed = 0;
+    const patches = hostsOf(session).map((id) => {
+      const status: LayerResult = isOneOf(random, 5) ? 'failed' : 'applied';
+      if (status === 'failed') failed += 1;
+      const told = status === 'failed' ? layers.slice(0, 1) : layers;
+      const stateAppend = told.map((layer) => ({ ...layer, sessionName: session.name, status }));
+      return { id, stateAppend, addErrors: status === 'failed' ? 1 : 0 };
+    });
+    await store.components.patch(patches, now(), () => undefined);
+    return failed === 0
+      ? { succeeded: 'true' }
+      : { succeeded: 'false', reason: 'TASK_FAILED', message: 'a task failed' };
+  };
+  const end = async (session: Session): Promise<void> => {
+    const fate = random.between(1, 100);
+    if (fate <= 2) await store.sessions.requestDelete(session.name, { at: now() });
+    const reason = fate <= 5 ? 'INVENTORY' : 'GIT_CLONE';
+    const outcome: Outcome =
+      fate <= 10 ? { succeeded: 'false', reason, message: 'no' } : await report(session);
+    await complete(session, outcome);
+  };
+  return {
+    /** No host of a new session may be in one that has not ended. */
+    async turn(): Promise<void> {
+      for (const session of await listOpen()) {
+        if (running.has(session.jobId)) continue;
+        const busy = new Set([...running.values()].flatMap(hostsOf));
+        expect(hostsOf(session).filter((host) => busy.has(host))).toEqual([]);
+        running.set(session.jobId, session);
+      }
+      for (const [jobId, session] of running) {
+        if (isOneOf(random, 40)) continue;
+        running.delete(jobId);
+        await end(session);
+      }
+    },
+  };
+}
+
+describe('runBatches', () => {
+  test('configures every node of a fleet, none of them twice at once, whatever dies meanwhile', async () => {
+    const random = createRandom(20_261_128);
+    await addNodes(NODES);
+    const operator = openOperator(random);
+    const dying = { ...store, batches: mortal(store.batches, 2, random) };
+    const left = async () => {
+      const filter = { enabled: true, status: 'pending' } as const;
+      return (await store.components.list(filter, { limit: 1 })).items.length;
+    };
+    let killed = 0;
+    for (let cycle = 0; (await left()) > 0 || (await listOpen()).length > 0; cycle += 1) {
+      if (cycle === 2_000) throw new Error('The fleet is not configured after 2,000 cycles.');
+      // A second worker goes on where the first one stands still: both at once.
+      const both = [dying, cycle % 10 === 0 ? store : dying];
+      const ends = await Promise.allSettled(
+        both.map((one) => runBatches({ store: one, logger: silent, now }, options, never)),
+      );
+      killed += ends.filter(({ status }) => status === 'rejected').length;
+      await operator.turn();
+      clock += CYCLE_MS;
+    }
+    await runBatches({ store, logger: silent, now }, options, never);
+    expect(killed).toBeGreaterThan(0);
+    const page = await store.components.list({ status: 'configured' }, { limit: NODES });
+    expect(page.items).toHaveLength(NODES);
+    expect((await store.batches.list({ limit: 10, state: 'sent' })).items).toEqual([]);
+    expect((await store.batches.list({ limit: 10, state: 'open' })).items).toEqual([]);
+  });
+
+  const run = (changes: Partial<Options> = {}) =>
+    runBatches({ store, logger: silent, now }, { ...options, ...changes }, never);
+
+  test('waits for a window that is not over, and sends what is full', async () => {
+    await addNodes(30);
+    expect(await run()).toMatchObject({ collected: 30, sent: 1 });
+    clock += 59_000;
+    expect(await run()).toMatchObject({ collected: 0, sent: 0 });
+    clock += 1_000;
+    expect(await run()).toMatchObject({ collected: 0, sent: 1 });
+  });
+
+  test('sends nothing while it is disabled, but sees ends', async () => {
+    await addNodes(25);
+    await run();
+    const [session] = await listOpen();
+    if (session !== undefined) await complete(session, { succeeded: 'true' });
+    await addNodes(50);
+    const status = await run({ batcherDisable: true });
+    expect(status).toMatchObject({ collected: 0, sent: 0, finished: 1 });
+    expect(status.halted).toContain('batcher_disable');
+  });
+
+  test('stops beside another batcher, says so, and goes on when that is gone', async () => {
+    await addNodes(25);
+    const name = 'batcher-00000000-0000-4000-8000-000000000000';
+    const other = await store.sessions.insert(aNewSession(name, { createdAt: now() }));
+    const status = await run();
+    expect(status).toMatchObject({ collected: 0, sent: 0 });
+    expect(status.halted).toContain(`session ${name}`);
+    await complete(other, { succeeded: 'true' });
+    expect(await run()).toMatchObject({ sent: 0 });
+    clock += 901_000;
+    expect(await run()).toMatchObject({ collected: 25, sent: 1 });
+  });
+
+  test('deletes a session that stands still for too long, and sends its nodes anew', async () => {
+    await addNodes(25);
+    await run();
+    const [session] = await listOpen();
+    await store.sessions.recordDispatched(session?.jobId ?? '', 'started');
+    clock += 301_000;
+    expect(await run()).toMatchObject({ finished: 0, collected: 0 });
+    expect(await store.sessions.find(session?.name ?? '')).toBeUndefined();
+    expect(await run()).toMatchObject({ finished: 1, collected: 25, sent: 1 });
+  });
+
+  test('holds back a configuration that always fails, and no other', async () => {
+    const failing = {
+      ...options,
+      batcherMaxBackoff: 3600,
+      batchSize: 1,
+      defaultBatcherRetryPolicy: 3,
+    };
+    await store.configurations.save({ name: 'broken', lastUpdated: now(), layers });
+    const nodes = (count: number, desiredConfig: string) =>
+      store.components.put(
+        Array.from({ length: count }, (_, index) => ({
+          ...{ id: `${desiredConfig}${index}`, enabled: true, desiredConfig },
+        })),
+        now(),
+        () => undefined,
+      );
+    await nodes(20, 'broken');
+    await run(failing);
+    for (const session of await listOpen())
+      await complete(session, { succeeded: 'false', reason: 'GIT_CLONE', message: 'no' });
+    expect(await run(failing)).toMatchObject({ finished: 20, collected: 20, sent: 0 });
+    await nodes(1, 'compute');
+    expect(await run(failing)).toMatchObject({ collected: 1, sent: 1 });
+    clock += 61_000;
+    expect(await run(failing)).toMatchObject({ sent: 20 });
+  });
+});

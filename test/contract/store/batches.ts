@@ -1,0 +1,356 @@
+import { describe, expect, test } from '@jest/globals';
+import {
+  PLATFORM,
+  toConfigurationCause,
+  type BatchResult,
+} from '../../../src/core/backoff-cause.js';
+import type { ComponentPut, LayerReport } from '../../../src/core/component.js';
+import { toBatchPrefix } from '../../../src/core/names.js';
+import type { Store } from '../../../src/store/store.js';
+import { at, aNewSession } from '../../support/store-builders.js';
+import type { Stores } from '../store-contract.js';
+
+const NOW = '2026-01-02T03:04:05.000Z';
+const LATER = '2026-01-02T04:00:00.000Z';
+const commit = 'a'.repeat(40);
+const layers = ['site.yml', 'network.yml', 'users.yml'].map((playbook) => ({
+  ...{ cloneUrl: 'https://git/a.git', playbook, commit },
+}));
+const limits = { now: LATER, maxSeconds: 3600 };
+const success: BatchResult = { kind: 'success' };
+const failure: BatchResult = { kind: 'failure', cause: 'configuration' };
+
+async function saveConfiguration(store: Store, name = 'compute'): Promise<void> {
+  await store.configurations.save({ name, lastUpdated: at(0), layers });
+}
+
+/** Of the first layers that are given. */
+function report(status: LayerReport['status'], count = 1, sessionName = 's'): LayerReport[] {
+  return layers.slice(0, count).map((layer) => ({ ...layer, sessionName, status }));
+}
+
+function waiting(id: string, more: Partial<ComponentPut> = {}): ComponentPut {
+  return { id, enabled: true, desiredConfig: 'compute', ...more };
+}
+
+async function put(store: Store, ...components: readonly ComponentPut[]): Promise<void> {
+  await store.components.put(components, NOW, () => undefined);
+}
+
+/** Page by page, as the batcher does; how many found a place. */
+async function collect(store: Store, batchSize = 25, limit = 1000): Promise<number> {
+  let collected = 0;
+  for (let afterId: string | undefined; ;) {
+    const page = { limit, ...(afterId === undefined ? {} : { afterId }) };
+    const result = await store.batches.collect({ at: NOW, batchSize, page });
+    collected += result.collected;
+    if (result.lastId === undefined) return collected;
+    afterId = result.lastId;
+  }
+}
+
+async function listBatches(store: Store) {
+  return (await store.batches.list({ limit: 1000 })).items;
+}
+
+async function readMembers(store: Store): Promise<readonly string[]> {
+  const batches = await listBatches(store);
+  const members = await store.batches.members(batches.map(({ id }) => id));
+  return batches.map(({ id }) => (members.get(id) ?? []).join(' ')).sort();
+}
+
+/** One batch of these, sent; its id and the name of its session. */
+async function sendOne(store: Store, ...components: readonly ComponentPut[]) {
+  await saveConfiguration(store);
+  await put(store, ...components);
+  await collect(store);
+  const [batch] = await listBatches(store);
+  const id = batch?.id ?? '';
+  return { id, name: (await store.batches.send(id, NOW)) ?? '' };
+}
+
+async function stateOf(store: Store, id: string) {
+  const view = await store.components.find(id);
+  return {
+    errors: view?.component.errorCount ?? 0,
+    layers: view?.desiredState.map(({ status }) => status).join(' '),
+    reports: view?.component.state.map(({ status }) => status).join(' '),
+  };
+}
+
+export function batchContract(stores: () => Stores): void {
+  describe('batches.collect', () => {
+    test('takes what is enabled, pending and in no batch, kind by kind', async () => {
+      const { store } = stores();
+      await saveConfiguration(store);
+      await saveConfiguration(store, 'login');
+      await put(
+        store,
+        waiting('fresh1'),
+        waiting('fresh2'),
+        waiting('other', { desiredConfig: 'login' }),
+        waiting('half', { state: report('applied', 2) }),
+        waiting('failed', { state: report('failed'), errorCount: 1 }),
+        waiting('off', { enabled: false }),
+        waiting('done', { state: report('applied', 3) }),
+        waiting('given-up', { state: report('failed'), errorCount: 3 }),
+        waiting('dangling', { desiredConfig: 'nothing' }),
+      );
+      expect(await collect(store)).toBe(5);
+      expect(await collect(store)).toBe(0);
+      expect(await readMembers(store)).toEqual(['failed', 'fresh1 fresh2', 'half', 'other']);
+      expect((await listBatches(store)).map(({ layers: text }) => text).sort()).toEqual([
+        ...['0,1,2', '0,1,2', '0,1,2', '2'],
+      ]);
+    });
+
+    test('fills a batch that is open before it opens another, and none beyond its size', async () => {
+      const { store } = stores();
+      await saveConfiguration(store);
+      await put(store, ...count(5, 'a'));
+      await collect(store, 4);
+      await put(store, ...count(6, 'b'));
+      await collect(store, 4);
+      expect((await listBatches(store)).map(({ size }) => size).sort()).toEqual([3, 4, 4]);
+    });
+
+    test('gives no component two places, however many collect at once, in pages of any size', async () => {
+      const { store, other } = stores();
+      await saveConfiguration(store);
+      await put(store, ...count(300, 'n'));
+      const collected = await Promise.all([
+        ...[store, other].map((one) => collect(one, 7, 100)),
+        ...[other, store].map((one) => collect(one, 7, 33)),
+      ]);
+      expect(collected.reduce((total, some) => total + some, 0)).toBe(300);
+      const batches = await listBatches(store);
+      const members = await store.batches.members(batches.map(({ id }) => id));
+      expect(batches.every(({ id, size }) => size <= 7 && members.get(id)?.length === size)).toBe(
+        true,
+      );
+      expect(new Set([...members.values()].flat()).size).toBe(300);
+    });
+  });
+
+  describe('batches.listDue', () => {
+    test('has those that are full or old', async () => {
+      const { store } = stores();
+      await saveConfiguration(store);
+      await put(store, ...count(5, 'a'));
+      await collect(store, 3);
+      const due = (openedUntil: string) => store.batches.listDue({ batchSize: 3, openedUntil });
+      expect((await due('2026-01-02T03:04:04.999Z')).map(({ size }) => size)).toEqual([3]);
+      expect((await due(NOW)).map(({ size }) => size).sort()).toEqual([2, 3]);
+    });
+  });
+
+  describe('batches.send', () => {
+    test('makes the session of what still waits, with the tags that all have', async () => {
+      const { store } = stores();
+      await saveConfiguration(store);
+      await put(
+        store,
+        waiting('a', { tags: { bos_session: 'b', rack: '1' }, state: report('applied') }),
+        waiting('b', { tags: { bos_session: 'b', rack: '2' }, state: report('applied') }),
+        ...['deleted', 'disabled', 'configured', 'fresh'].map((id) =>
+          waiting(id, { state: report('applied') }),
+        ),
+      );
+      await collect(store);
+      await store.components.remove('deleted');
+      await put(
+        store,
+        waiting('disabled', { enabled: false, state: report('applied') }),
+        waiting('configured', { state: report('applied', 3) }),
+        waiting('fresh'),
+      );
+      const [batch] = await listBatches(store);
+      const name = await store.batches.send(batch?.id ?? '', NOW);
+      const session = await store.sessions.find(name ?? '');
+      expect(name).toMatch(/^batcher-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+      expect(session).toMatchObject({ state: 'pending', desired: 'run', dispatched: 'none' });
+      expect(session?.request).toMatchObject({
+        ...{ configurationName: 'compute', configurationLimit: '1,2', ansibleLimit: 'a,b' },
+        ...{ tags: { bos_session: 'b' }, target: { definition: 'dynamic' } },
+      });
+      expect((await listBatches(store))[0]).toMatchObject({
+        ...{ state: 'sent', size: 2, sentAt: NOW, jobId: session?.jobId, sessionName: name },
+      });
+      expect(await collect(store)).toBe(1);
+    });
+
+    test('sends once, however many try', async () => {
+      const { store, other } = stores();
+      await saveConfiguration(store);
+      await put(store, ...count(3, 'a'));
+      await collect(store);
+      const [batch] = await listBatches(store);
+      const names = await Promise.all(
+        [store, other, store, other].map((one) => one.batches.send(batch?.id ?? '', NOW)),
+      );
+      expect(names.filter((name) => name !== undefined)).toHaveLength(1);
+      expect((await store.sessions.list({}, { limit: 10 })).items).toHaveLength(1);
+    });
+
+    test('leaves nothing of a batch that nobody needs any more', async () => {
+      const { store } = stores();
+      await saveConfiguration(store);
+      await put(store, waiting('a'));
+      await collect(store);
+      const [batch] = await listBatches(store);
+      await store.components.remove('a');
+      expect(await store.batches.send(batch?.id ?? '', NOW)).toBeUndefined();
+      expect(await listBatches(store)).toEqual([]);
+      expect((await store.sessions.list({}, { limit: 10 })).items).toEqual([]);
+    });
+  });
+
+  describe('batches.finish', () => {
+    test('skips what is pending after a success, and frees all', async () => {
+      const { store } = stores();
+      const { id } = await sendOne(
+        store,
+        waiting('a', { state: report('applied') }),
+        waiting('b', { state: report('applied') }),
+      );
+      expect(await store.batches.finish(id, { result: success }, limits)).toBe(true);
+      expect(await stateOf(store, 'a')).toEqual({
+        ...{ errors: 0, reports: 'applied skipped skipped' },
+        layers: 'configured configured configured',
+      });
+      expect(await readMembers(store)).toEqual(['']);
+      expect(await store.batches.finish(id, { result: success }, limits)).toBe(false);
+    });
+
+    test('counts a failure that no host has told, at the first layer that is pending', async () => {
+      const { store } = stores();
+      const { id } = await sendOne(store, waiting('a', { state: report('applied') }));
+      await store.batches.finish(id, { result: failure, reason: 'GIT_CLONE' }, limits);
+      expect(await stateOf(store, 'a')).toEqual({
+        ...{ errors: 1, reports: 'applied failed' },
+        layers: 'configured pending pending',
+      });
+      expect(await collect(store)).toBe(1);
+    });
+
+    test('leaves a failure that Ansible has told to what it told', async () => {
+      const { store } = stores();
+      const { id, name } = await sendOne(store, waiting('a'), waiting('b'));
+      const [failed] = report('failed', 1, name);
+      const patch = { id: 'a', errorCount: 1, stateAppend: failed === undefined ? [] : [failed] };
+      await store.components.patch([patch], NOW, () => undefined);
+      await store.batches.finish(id, { result: failure }, limits);
+      expect(await stateOf(store, 'a')).toMatchObject({ errors: 1, reports: 'failed' });
+      expect(await stateOf(store, 'b')).toMatchObject({ errors: 0, reports: '' });
+    });
+
+    test.each<[string, BatchResult]>([
+      ['the platform was not able to', { kind: 'failure', cause: 'platform' }],
+      ['its session was deleted', { kind: 'released' }],
+    ])('changes no component where %s', async (_what, result) => {
+      const { store } = stores();
+      const { id } = await sendOne(store, waiting('a'));
+      await store.batches.finish(id, { result }, limits);
+      expect(await stateOf(store, 'a')).toMatchObject({ errors: 0, reports: '' });
+      expect(await collect(store)).toBe(1);
+    });
+
+    test('changes no component that wants something else by now', async () => {
+      const { store } = stores();
+      const { id } = await sendOne(store, waiting('a'), waiting('b'));
+      const moved = layers.map((layer) => ({ ...layer, commit: 'b'.repeat(40) }));
+      await store.configurations.save({ name: 'login', lastUpdated: at(1), layers: moved });
+      await put(store, waiting('a', { desiredConfig: 'login' }));
+      await store.batches.finish(id, { result: success }, limits);
+      expect(await stateOf(store, 'a')).toMatchObject({ reports: '' });
+      expect(await stateOf(store, 'b')).toMatchObject({ reports: 'skipped skipped skipped' });
+    });
+
+    test('changes no component whose configuration has moved on', async () => {
+      const { store } = stores();
+      const { id } = await sendOne(store, waiting('a'));
+      const moved = layers.map((layer) => ({ ...layer, commit: 'b'.repeat(40) }));
+      await store.configurations.save({ name: 'compute', lastUpdated: at(1), layers: moved });
+      await store.batches.finish(id, { result: success }, limits);
+      expect(await stateOf(store, 'a')).toMatchObject({ reports: '' });
+    });
+
+    test('notes failures by their cause, until a success', async () => {
+      const { store } = stores();
+      const first = await sendOne(store, waiting('a'));
+      await store.batches.finish(first.id, { result: failure }, limits);
+      expect(await store.batches.causes()).toEqual([
+        { cause: toConfigurationCause('compute'), results: [false], seconds: 0 },
+      ]);
+      const again = async (result: BatchResult) => {
+        await collect(store);
+        const open = (await listBatches(store)).find(({ state }) => state === 'open');
+        await store.batches.send(open?.id ?? '', NOW);
+        await store.batches.finish(open?.id ?? '', { result }, limits);
+      };
+      await again({ kind: 'failure', cause: 'platform' });
+      expect(await store.batches.causes()).toContainEqual({
+        ...{ cause: PLATFORM, results: [false], seconds: 60, until: '2026-01-02T04:01:00.000Z' },
+      });
+      await again(success);
+      expect(await store.batches.causes()).toEqual([]);
+    });
+  });
+
+  describe('batches.listSent', () => {
+    test('has each with its session, deleted or not there at all', async () => {
+      const { store } = stores();
+      const { id, name } = await sendOne(store, waiting('a'));
+      const read = async () => (await store.batches.listSent(10)).items[0];
+      expect(await read()).toMatchObject({ batch: { id }, session: { name, state: 'pending' } });
+      await store.sessions.requestDelete(name, { at: LATER });
+      expect(await read()).toMatchObject({ batch: { id }, session: { deletedAt: LATER } });
+      expect((await store.batches.listSent(10, id)).items).toEqual([]);
+    });
+  });
+
+  describe('batches.findOutside', () => {
+    test('tells the sessions of another batcher from ours and from all others', async () => {
+      const { store } = stores();
+      const ours = toBatchPrefix(await store.deploymentId());
+      const find = (since = at(0)) => store.batches.findOutside(ours, since);
+      await sendOne(store, waiting('a'));
+      await store.sessions.insert(aNewSession('batcherx'));
+      await store.sessions.insert(aNewSession('my-batcher-1'));
+      expect(await find()).toBeUndefined();
+      const outside = 'batcher-00000000-0000-4000-8000-000000000000';
+      await store.sessions.insert(aNewSession(outside));
+      expect(await find()).toBe(outside);
+      await store.sessions.requestCancel(outside, { at: LATER });
+      expect(await find('2036-01-01T00:00:00.000Z')).toBeUndefined();
+    });
+  });
+
+  describe('batches.removeFinished', () => {
+    test('removes what ended long ago', async () => {
+      const { store } = stores();
+      const { id } = await sendOne(store, waiting('a'));
+      await store.batches.removeFinished(LATER);
+      await store.batches.finish(id, { result: success }, limits);
+      await store.batches.removeFinished(NOW);
+      expect(await listBatches(store)).toHaveLength(1);
+      await store.batches.removeFinished(LATER);
+      expect(await listBatches(store)).toEqual([]);
+    });
+  });
+
+  describe('batches.noteCycle', () => {
+    test('keeps the last one', async () => {
+      const { store } = stores();
+      const cycle = { cycleAt: NOW, seconds: 0.5, collected: 1, sent: 2, finished: 3 };
+      expect(await store.batches.status()).toBeUndefined();
+      await store.batches.noteCycle(cycle);
+      await store.batches.noteCycle({ ...cycle, halted: 'why' });
+      expect(await store.batches.status()).toEqual({ ...cycle, halted: 'why' });
+    });
+  });
+}
+
+function count(amount: number, prefix: string): readonly ComponentPut[] {
+  return Array.from({ length: amount }, (_, index) => waiting(`${prefix}${index}`));
+}

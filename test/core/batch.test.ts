@@ -1,0 +1,71 @@
+import { describe, expect, test } from '@jest/globals';
+import { decideEnd, toCommonTags } from '../../src/core/batch.js';
+
+const SENT = '2026-03-01T12:00:00.000Z';
+const LATE = '2026-03-01T12:05:01.000Z';
+type SessionView = NonNullable<Parameters<typeof decideEnd>[1]>;
+const running = { state: 'running', desired: 'run', dispatched: 'started' } as const;
+const pending = { ...running, state: 'pending' } as const;
+
+describe('decideEnd', () => {
+  const decide = (session: Parameters<typeof decideEnd>[1], now = LATE) =>
+    decideEnd(SENT, session, { now, pendingSeconds: 300 });
+
+  test.each([
+    ['runs, however long', running],
+    ['waits for Temporal', { ...pending, dispatched: 'none' as const }],
+    ['waits for a place', { ...pending, queuedAt: SENT }],
+    ['has had its place only for a moment', { ...pending, queuedAt: SENT, admittedAt: LATE }],
+    ['was deleted, and still runs', { ...running, desired: 'delete' as const, deletedAt: SENT }],
+    ['was cancelled, and has not ended', { ...pending, desired: 'cancel' as const }],
+  ])('waits for a session that %s', (_what, session) => {
+    expect(decide(session)).toEqual({ kind: 'wait' });
+  });
+
+  test('waits until a pending session has stood still for the whole time', () => {
+    expect(decide(pending, '2026-03-01T12:05:00.000Z')).toEqual({ kind: 'wait' });
+    expect(decide(pending)).toEqual({ kind: 'overdue' });
+    expect(decide({ ...pending, queuedAt: SENT, admittedAt: SENT })).toEqual({ kind: 'overdue' });
+  });
+
+  test.each<[string, SessionView | undefined, object]>([
+    ['is gone', undefined, { result: { kind: 'released' } }],
+    [
+      'was deleted, and has ended',
+      {
+        ...{ state: 'complete', desired: 'delete', dispatched: 'cancelled', deletedAt: SENT },
+        outcome: { succeeded: 'true' },
+      },
+      { result: { kind: 'released' } },
+    ],
+    [
+      'has succeeded',
+      { ...running, state: 'complete', outcome: { succeeded: 'true' } },
+      { result: { kind: 'success' } },
+    ],
+    [
+      'has failed',
+      { ...running, state: 'complete', outcome: { succeeded: 'false', reason: 'TASK_FAILED' } },
+      { result: { kind: 'failure', cause: 'configuration' }, reason: 'TASK_FAILED' },
+    ],
+  ])('ends with a session that %s', (_what, session, end) => {
+    expect(decide(session)).toEqual({ kind: 'ended', ...end });
+  });
+});
+
+describe('toCommonTags', () => {
+  test.each([
+    [[], {}],
+    [[{ bos_session: 'a', rack: '1' }], { bos_session: 'a', rack: '1' }],
+    [
+      [
+        { bos_session: 'a', rack: '1' },
+        { bos_session: 'a', rack: '2' },
+      ],
+      { bos_session: 'a' },
+    ],
+    [[{ bos_session: 'a' }, {}], {}],
+  ])('of %j are %j', (all, common) => {
+    expect(toCommonTags(all as readonly Record<string, string>[])).toEqual(common);
+  });
+});

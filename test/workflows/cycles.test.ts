@@ -1,0 +1,107 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { createCycleActivities } from '../../src/activities/cycles.js';
+import { createHsmClient } from '../../src/clients/hsm.js';
+import type { Orchestrator } from '../../src/clients/interfaces.js';
+import { createOrchestrator } from '../../src/clients/temporal.js';
+import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
+import { startHsmStandIn, type HsmStandIn } from '../support/hsm-stand-in.js';
+import { BUNDLE } from '../support/session-worker.js';
+import { openTemporal, type TestTemporal } from '../support/temporal.js';
+import { waitFor } from '../support/wait.js';
+
+const silent = { info: () => undefined };
+const taskQueue = 'keelson-cycles';
+const now = () => new Date().toISOString();
+
+let temporal: TestTemporal;
+let site: ActivitySite;
+let hsm: HsmStandIn;
+let orchestrator: Orchestrator;
+beforeAll(async () => {
+  temporal = await openTemporal();
+  site = await openActivitySite();
+  hsm = await startHsmStandIn();
+  orchestrator = createOrchestrator({ address: temporal.address, namespace: 'default', taskQueue });
+});
+afterAll(async () => {
+  await orchestrator.close();
+  await hsm.close();
+  await site.close();
+  await temporal.close();
+});
+
+async function runWorker(act: () => Promise<void>): Promise<void> {
+  const connection = await NativeConnection.connect({ address: temporal.address });
+  const worker = await Worker.create({
+    connection,
+    taskQueue,
+    workflowBundle: { codePath: BUNDLE },
+    activities: createCycleActivities({
+      store: site.store,
+      hardware: createHsmClient({ url: hsm.url, timeoutSeconds: 10 }),
+      ...{ logger: silent, now },
+    }),
+  });
+  await worker.runUntil(act);
+  await connection.close();
+}
+
+/** As every worker does every half minute. */
+async function startTwice(type: 'BatcherWorkflow' | 'HardwareSyncWorkflow', id: string) {
+  const start = { type, id, taskQueue, summary: 'test' };
+  await orchestrator.startCycle(start);
+  const { runId } = await temporal.client.workflow.getHandle(id).describe();
+  await orchestrator.startCycle(start);
+  const handle = temporal.client.workflow.getHandle(id);
+  expect((await handle.describe()).runId).toBe(runId);
+  return handle;
+}
+
+describe('BatcherWorkflow', () => {
+  test('sends what waits, reads its options in each cycle, outlives its worker, and ends with its option', async () => {
+    const { store } = site;
+    const layer = { cloneUrl: 'https://git/a.git', playbook: 'site.yml', commit: 'a'.repeat(40) };
+    await store.configurations.save({ name: 'compute', lastUpdated: now(), layers: [layer] });
+    await store.options.patch({ batcher: 'internal', batcherCheckInterval: 1, batchWindow: 3600 });
+    const put = (id: string) =>
+      store.components.put([{ id, enabled: true, desiredConfig: 'compute' }], now(), () => id);
+    const sent = async () => (await store.batches.list({ limit: 10, state: 'sent' })).items;
+    await put('x1');
+    const handle = await startTwice('BatcherWorkflow', 'batcher-test');
+    await runWorker(async () => {
+      await waitFor(async () => (await store.batches.list({ limit: 1 })).items[0], {
+        what: 'a batch that waits for its window',
+      });
+      expect(await sent()).toEqual([]);
+      await store.options.patch({ batchWindow: 0 });
+      await waitFor(async () => (await sent())[0], { what: 'a batch that was sent' });
+    });
+    await put('x2');
+    await runWorker(async () => {
+      await waitFor(async () => (await sent())[1], { what: 'a batch of the next worker' });
+      await store.options.patch({ batcher: 'external' });
+      await handle.result();
+    });
+    expect((await store.sessions.list({}, { limit: 10 })).items).toHaveLength(2);
+  });
+});
+
+describe('HardwareSyncWorkflow', () => {
+  test('makes components of new nodes, whatever HSM does meanwhile', async () => {
+    const { store } = site;
+    await store.options.patch({ hwsync: 'internal', hardwareSyncInterval: 1 });
+    hsm.content.components = { Components: [{ ID: 'x9c0', Role: 'Compute' }] };
+    hsm.misbehave.components = { kind: 'status', status: 500, times: 2 };
+    const handle = await startTwice('HardwareSyncWorkflow', 'hwsync-test');
+    await runWorker(async () => {
+      const first = () => store.components.find('x9c0');
+      await waitFor(first, { what: 'the first node' });
+      hsm.content.components = { Components: [{ ID: 'x9c0' }, { ID: 'x9c1' }] };
+      await waitFor(() => store.components.find('x9c1'), { what: 'the second node' });
+      expect((await first())?.component.enabled).toBe(false);
+      await store.options.patch({ hwsync: 'off' });
+      await handle.result();
+    });
+  });
+});
