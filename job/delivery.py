@@ -34,12 +34,18 @@ HostReader = Callable[[bool], "list[Host] | None"]
 
 class Delivery:
     def __init__(
-        self, api: Api, log: Path, started: Mapping[str, Any], read_hosts: HostReader
+        self,
+        api: Api,
+        log: Path,
+        started: Mapping[str, Any],
+        read_hosts: HostReader,
+        records_state: Callable[[], bool],
     ) -> None:
         self._api = api
         self._log = log
         self._started = started
         self._read_hosts = read_hosts
+        self._records_state = records_state
         self._ended: Mapping[str, Any] | None = None
         self._deadline = float("inf")
         self._written = 0
@@ -134,6 +140,8 @@ class Delivery:
         starts = range(0, max(len(hosts), 1), BATCH_HOSTS)
         self._batches = [{"final": False, "hosts": hosts[at : at + BATCH_HOSTS]} for at in starts]
         self._batches[-1]["final"] = is_final
+        if is_final:
+            self._batches[-1]["records_state"] = self._records_state()
 
     def _announce(self, timeout_seconds: float) -> None:
         self._api.put("", self._started, timeout_seconds)

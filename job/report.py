@@ -6,8 +6,8 @@ wrapper:
 
     keelson-report:<base64>:<hmac>\\n
 
-`<base64>` is standard base64, with padding, of the gzip-compressed UTF-8 JSON
-`{"phase": <name>, "hosts": [{"host", "ok", "changed", "failed", "skipped", "unreachable",
+`<base64>` is standard base64, with padding, of the gzip-compressed UTF-8 JSON `{"phase": <name>,
+"records_state": <bool>, "hosts": [{"host", "ok", "changed", "failed", "skipped", "unreachable",
 "incomplete", "task"?, "message"?}]}`; `<hmac>` is the HMAC-SHA256, in lower-case hex, with the
 job's token (its ASCII text) as the key, over the ASCII text of `<base64>`. It counts only as the
 very last line of the log, only if the HMAC fits, and only if `phase` is the phase whose log it
@@ -39,6 +39,14 @@ def read_results(path: Path, redactor: Redactor) -> list[Host]:
     return [to_reported(host, redactor) for host in hosts]
 
 
+def is_over(path: Path) -> bool:
+    """Whether the playbook came to its end: only then its results say what a host has."""
+    try:
+        return bool(json.loads(path.read_text("utf-8")).get("is_over"))
+    except FileNotFoundError:
+        return False
+
+
 def to_reported(host: Host, redactor: Redactor) -> Host:
     texts = {
         key: cut(redactor.redact(host[key]))
@@ -52,8 +60,9 @@ def cut(text: str) -> str:
     return text.encode("utf-8", "replace")[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
 
 
-def render_report(phase: str, hosts: list[Host], token: str) -> str:
-    body = json.dumps({"phase": phase, "hosts": hosts}, separators=(",", ":")).encode()
+def render_report(phase: str, hosts: list[Host], records_state: bool, token: str) -> str:
+    report = {"phase": phase, "records_state": records_state, "hosts": hosts}
+    body = json.dumps(report, separators=(",", ":")).encode()
     packed = base64.b64encode(gzip.compress(body, mtime=0))
     signature = hmac.new(token.encode(), packed, hashlib.sha256).hexdigest()
     return f"{PREFIX}:{packed.decode()}:{signature}"

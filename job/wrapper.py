@@ -14,12 +14,14 @@ from .command import clean_up, run_command
 from .context import Context
 from .delivery import Delivery
 from .directory import JobDirectory, PhaseState, to_time, write_atomically
+from .exits import PhaseError
 from .hold import Hold, write_shell
 from .output import Output
 from .plan import read_job
 from .process import become_subreaper, end_descendants, read_name, start_child
 from .redaction import Redactor, read_secrets
-from .report import Host, read_results, render_report
+from .report import Host, is_over, read_results, render_report
+from .settings import AnsibleConfig, records_state
 from .signals import Signals
 from .watch import Ended, Watch
 
@@ -178,6 +180,7 @@ class Wrapper:
             self._directory.log(self._phase.name),
             {"state": "running", "started_at": self._started_at},
             self._read_hosts,
+            self._records_state,
         )
         self._output.on_growth = delivery.advance
         delivery.start()
@@ -198,7 +201,9 @@ class Wrapper:
                 )
         hosts = self._read_hosts(everything=True)
         if hosts is not None and not (delivery and delivery.has_final_hosts):
-            self._output.report(render_report(self._phase.name, hosts, self._token))
+            self._output.report(
+                render_report(self._phase.name, hosts, self._records_state(), self._token)
+            )
         self._redact_results(hosts or [])
         self._save(state.with_log(self._output.size))
 
@@ -223,6 +228,16 @@ class Wrapper:
             return None
         self._results_version = version
         return read_results(path, self._redactor)
+
+    def _records_state(self) -> bool:
+        if self._phase.kind != "ansible":
+            return False
+        try:
+            config = AnsibleConfig(self._directory.workspace / "ansible.cfg")
+        except PhaseError:
+            return False
+        results = self._directory.results(self._phase.name)
+        return records_state(self._context, config) and is_over(results)
 
     def _save(self, state: PhaseState) -> None:
         self._directory.write_state(self._phase.name, state)

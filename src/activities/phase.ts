@@ -153,6 +153,7 @@ async function completeHosts(
   await store.hosts.save(jobId, phase, {
     sequence: FINAL_SEQUENCE,
     final: true,
+    ...(report.recordsState ? { recordedAt: new Date().toISOString() } : {}),
     hosts: report.hosts,
   });
 }

@@ -5,6 +5,8 @@ import type { HostResult } from '../core/job.js';
 const MAX_JSON_BYTES = 64 * 1024 * 1024;
 
 export interface HostReport {
+  /** Whether they are to be the state of components too. */
+  readonly recordsState: boolean;
   readonly hosts: readonly Omit<HostResult, 'phase'>[];
 }
 
@@ -27,6 +29,10 @@ export function parseReportLine(
   if (!timingSafeEqual(expected, Buffer.from(signature, 'hex'))) return undefined;
   const json = gunzipSync(Buffer.from(payload, 'base64'), { maxOutputLength: MAX_JSON_BYTES });
   // Signed by our own job with its token, so the shape is ours.
-  const report = JSON.parse(json.toString('utf8')) as HostReport & { readonly phase: string };
-  return report.phase === phase ? { hosts: report.hosts } : undefined;
+  const report = JSON.parse(json.toString('utf8')) as HostReport & {
+    readonly phase: string;
+    readonly records_state?: boolean;
+  };
+  if (report.phase !== phase) return undefined;
+  return { hosts: report.hosts, recordsState: report.records_state ?? false };
 }

@@ -30,7 +30,7 @@ export async function createStore(dialect: StoreDialect): Promise<Store> {
     options: createOptionStore(database),
     phases: createPhaseStore(database),
     logs: createLogStore(database),
-    hosts: createHostStore(database),
+    hosts: createHostStore(components),
     stagedFiles: createStagedFileStore(database),
     resources: createResourceStore(database),
     sweep: createSweepStore(database),

@@ -2,7 +2,10 @@ import type { Transaction } from 'kysely';
 import { invalid } from '../core/errors.js';
 import type { HostResult } from '../core/job.js';
 import type { HostSummary } from '../core/outcome.js';
+import type { ComponentDatabase } from './component-views.js';
 import type { Connection, Database } from './database.js';
+import { HOST_COUNTERS, pickCounters, toHostResult } from './host-rows.js';
+import { recordState } from './host-state.js';
 import { toStoredHost } from './host-name.js';
 import { requireOpen } from './phases.js';
 import { dropNulls, type HostResultRow, type Schema, toFlag } from './schema.js';
@@ -18,9 +21,7 @@ import type {
 /** 13 values each; a statement takes 32,766. */
 const ROWS_PER_INSERT = 1_000;
 
-const counters = ['ok', 'changed', 'failed', 'skipped', 'unreachable'] as const;
-
-export function createHostStore(database: Database): HostStore {
+export function createHostStore(database: ComponentDatabase): HostStore {
   return {
     save: (jobId, phase, results) => saveResults(database, jobId, phase, results),
     list: (jobId, page) => listResults(database, jobId, page),
@@ -30,21 +31,14 @@ export function createHostStore(database: Database): HostStore {
 }
 
 function saveResults(
-  { write }: Database,
+  database: ComponentDatabase,
   jobId: string,
   phase: string,
   results: HostResults,
 ): Promise<void> {
-  return write(async (db, emit) => {
-    // Written before the rows, so that the seal either comes before all of this or after.
-    const open = await db
-      .updateTable('phases')
-      .set((eb) => ({ hosts_final: results.final ? toFlag(true) : eb.ref('hosts_final') }))
-      .where('job_id', '=', jobId)
-      .where('name', '=', phase)
-      .where('sealed_at', 'is', null)
-      .returning('position')
-      .executeTakeFirst();
+  return database.write(async (db, emit) => {
+    const ended = results.final ? await endResults(db, jobId, phase) : undefined;
+    const open = ended ?? (await openPhase(db, jobId, phase));
     if (open === undefined) return requireOpen(db, jobId, phase);
     const byHost = new Map(results.hosts.map((result) => [toStoredHost(result.host), result]));
     const rows = [...byHost].map(([host, result]) => ({
@@ -61,8 +55,36 @@ function saveResults(
     for (let first = 0; first < rows.length; first += ROWS_PER_INSERT) {
       await upsert(db, rows.slice(first, first + ROWS_PER_INSERT));
     }
+    if (ended !== undefined && results.recordedAt !== undefined) {
+      await recordState(db, database, { jobId, phase, ...open, at: results.recordedAt });
+    }
     emit({ kind: 'session', jobId });
   });
+}
+
+/** Written before the rows, so that the seal either comes before all of this or after. */
+function openPhase(db: Transaction<Schema>, jobId: string, phase: string) {
+  return db
+    .updateTable('phases')
+    .set((eb) => ({ hosts_final: eb.ref('hosts_final') }))
+    .where('job_id', '=', jobId)
+    .where('name', '=', phase)
+    .where('sealed_at', 'is', null)
+    .returning('position')
+    .executeTakeFirst();
+}
+
+/** The same, for the one whose results are the last; undefined: they were told already. */
+function endResults(db: Transaction<Schema>, jobId: string, phase: string) {
+  return db
+    .updateTable('phases')
+    .set({ hosts_final: toFlag(true) })
+    .where('job_id', '=', jobId)
+    .where('name', '=', phase)
+    .where('sealed_at', 'is', null)
+    .where('hosts_final', '=', toFlag(false))
+    .returning('position')
+    .executeTakeFirst();
 }
 
 async function upsert(db: Transaction<Schema>, rows: readonly HostResultRow[]): Promise<void> {
@@ -173,7 +195,7 @@ async function summarize(db: Connection, jobId: string, phase: string): Promise<
     .where('job_id', '=', jobId)
     .where('position', 'in', selectPosition(db, jobId, phase));
   const count = await ofPhase
-    .where((eb) => eb.or(counters.map((counter) => eb(counter, '>', 0))))
+    .where((eb) => eb.or(HOST_COUNTERS.map((counter) => eb(counter, '>', 0))))
     .select((eb) => [
       eb.fn.countAll().as('hosts'),
       eb.fn.countAll().filterWhere('failed', '>', 0).as('failed'),
@@ -198,25 +220,4 @@ async function summarize(db: Connection, jobId: string, phase: string): Promise<
       firstUnreachable: await findFirst('unreachable'),
     }),
   };
-}
-
-function toHostResult(row: HostResultRow): HostResult {
-  const { phase, host, task, message } = row;
-  return {
-    phase,
-    host,
-    ...pickCounters(row),
-    incomplete: row.incomplete === 1,
-    ...dropNulls({ task, message }),
-  };
-}
-
-function pickCounters({
-  ok,
-  changed,
-  failed,
-  skipped,
-  unreachable,
-}: Pick<HostResult, (typeof counters)[number]>) {
-  return { ok, changed, failed, skipped, unreachable };
 }

@@ -379,6 +379,8 @@ export interface RecordedGap {
 export interface HostResults {
   readonly sequence: number;
   readonly final: boolean;
+  /** With `final`: the results of the phase become the state of components, at that time. */
+  readonly recordedAt?: string;
   readonly hosts: readonly Omit<HostResult, 'phase'>[];
 }
 
@@ -395,7 +397,10 @@ export interface HostChanges extends Page<HostResult> {
 }
 
 export interface HostStore {
-  /** A row (job, phase, host) gives way only to a higher sequence. Sealed: fault `gone`. */
+  /**
+   * A row (job, phase, host) gives way only to a higher sequence. Sealed: fault `gone`. The first that is final makes all rows
+   * of the phase final, and in that transaction, and in no other, the state of components, where the plan says so.
+   */
   save(jobId: string, phase: string, results: HostResults): Promise<void>;
   /** By (phase position, host); `afterId` is `<phase>/<host>` of the last one. */
   list(jobId: string, page: PageRequest & { readonly phase?: string }): Promise<Page<HostResult>>;

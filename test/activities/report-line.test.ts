@@ -23,7 +23,12 @@ const report = { phase: 'ansible-0', hosts: [host] };
 
 describe('parseReportLine', () => {
   test('takes the last line where the token signed it', () => {
-    expect(parse(`output\n${sign(report, 'token')}\n`)).toEqual({ hosts: [host] });
+    expect(parse(`output\n${sign(report, 'token')}\n`)).toEqual({
+      hosts: [host],
+      recordsState: false,
+    });
+    const recording = sign({ ...report, records_state: true }, 'token');
+    expect(parse(`${recording}\n`)).toMatchObject({ recordsState: true });
   });
 
   test.each([

@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { findFreePort } from '../support/ssh-host.js';
 import { createPlaybookJob, HAS_ANSIBLE, readResults, type Inventory } from './ansible-plan.js';
@@ -14,6 +15,13 @@ async function run(
   jobs.push(job);
   await job.run();
   return job;
+}
+
+/** As the job says it in the last line of its log, where there is no API. */
+function recordsState(job: TestJob): unknown {
+  const [, packed = ''] = (job.log('ansible-0').split('\n').at(-2) ?? '').split(':');
+  const report: unknown = JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString());
+  return (report as { readonly records_state?: unknown }).records_state;
 }
 
 const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, incomplete: false };
@@ -49,6 +57,7 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
       message: 'no luck with x1',
     });
     expect(x2).toEqual({ ...NOTHING, host: 'x2', ok: 3, changed: 2, skipped: 2 });
+    expect(recordsState(job)).toBe(true);
   });
 
   it('name a host that cannot be reached', async () => {
@@ -122,6 +131,20 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     await job.run();
     expect(job.phase('ansible-0')).toMatchObject({ killed: 'timeout' });
     expect(readResults(job)).toMatchObject([{ host: 'x1', ok: 1 }]);
+    expect(recordsState(job)).toBe(false);
+  });
+
+  it('are no state of components where ansible.cfg does not list cfs_aggregator', async () => {
+    const job = createPlaybookJob({
+      files: {
+        'workspace/ansible.cfg': '[defaults]\ncallbacks_enabled = timer\n',
+        'workspace/layer0/site.yml': '- hosts: all\n  gather_facts: false\n  tasks: [debug: ]\n',
+      },
+    });
+    jobs.push(job);
+    await job.run();
+    expect(readResults(job)).toHaveLength(2);
+    expect(recordsState(job)).toBe(false);
   });
 
   it('are empty where no host matched', async () => {

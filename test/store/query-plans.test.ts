@@ -5,6 +5,7 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Kysely, type LogEvent } from 'kysely';
 import type { Database } from '../../src/store/database.js';
+import { createDesiredReader } from '../../src/store/desired-layers.js';
 import { createHostStore } from '../../src/store/hosts.js';
 import { createLogStore } from '../../src/store/logs.js';
 import { createPhaseStore } from '../../src/store/phases.js';
@@ -121,7 +122,7 @@ describe('every other query', () => {
     const [phases, logs, hosts] = [
       createPhaseStore(database),
       createLogStore(database),
-      createHostStore(database),
+      createHostStore({ ...database, reader: createDesiredReader(database.dialect) }),
     ];
     const resources = createResourceStore(database);
     const { jobId } = await sessions.insert(aNewSession('a'));

@@ -41,6 +41,7 @@ class CallbackModule(CallbackBase):
         self._hosts = {}
         self._failures = {}
         self._cut_short = set()
+        self._is_over = False
         self._due_at = time.monotonic() + MIN_SECONDS_BETWEEN_WRITES
 
     def v2_playbook_on_play_start(self, play):  # noqa: ARG002
@@ -81,6 +82,7 @@ class CallbackModule(CallbackBase):
                 "skipped": summary["skipped"],
                 "unreachable": summary["unreachable"],
             }
+        self._is_over = True
         self._write()
 
     def note_failed_hosts(self, names):
@@ -113,7 +115,7 @@ class CallbackModule(CallbackBase):
         hosts = [self._render(name) for name in sorted(self._hosts)]
         temporary = f"{self._path}.{os.getpid()}"
         with open(temporary, "w", encoding="utf-8") as file:
-            json.dump({"hosts": hosts}, file)
+            json.dump({"hosts": hosts, "is_over": self._is_over}, file)
         os.rename(temporary, self._path)
         ended = time.monotonic()
         self._due_at = ended + max((ended - begun) * PAUSE_PER_WRITING, MIN_SECONDS_BETWEEN_WRITES)

@@ -23,15 +23,18 @@ const MAX_WAIT_SECONDS = 25;
 const MAX_DELIVERIES = 64;
 const PATH = '/jobs/:job/phases/:phase';
 
-export type JobDependencies = Pick<ApiDependencies, 'store' | 'logger' | 'masterKey' | 'metrics'>;
+export type JobDependencies = Pick<
+  ApiDependencies,
+  'store' | 'logger' | 'masterKey' | 'metrics' | 'now'
+>;
 
 /** The protocol between a job and the API. Every request may come again, late, or out of order. */
-export function createJobRoutes({ store, masterKey }: JobDependencies): Hono {
+export function createJobRoutes({ store, masterKey, now }: JobDependencies): Hono {
   const routes = new Hono();
   const authenticated = authenticateJob(masterKey);
   routes.use(PATH, authenticated);
   routes.use(`${PATH}/*`, authenticated);
-  addDeliveryRoutes(routes, store);
+  addDeliveryRoutes(routes, store, now);
   routes.get(`${PATH}/hold`, (c) => awaitRelease(store, c));
   // Hono serves HEAD by the routes of GET.
   routes.get(`${PATH}/log`, async (c) => {
@@ -42,7 +45,7 @@ export function createJobRoutes({ store, masterKey }: JobDependencies): Hono {
   return routes;
 }
 
-function addDeliveryRoutes(routes: Hono, store: Store): void {
+function addDeliveryRoutes(routes: Hono, store: Store, now: () => string): void {
   const bounded = limitConcurrency(MAX_DELIVERIES, 'deliveries');
   routes.put(PATH, bounded, async (c) => {
     const { jobId, name } = await openDelivery(store, c);
@@ -54,7 +57,7 @@ function addDeliveryRoutes(routes: Hono, store: Store): void {
   routes.put(`${PATH}/hosts`, bounded, async (c) => {
     const { jobId, name } = await openDelivery(store, c);
     const results = await readJsonDelivery(c, HostDelivery);
-    await store.hosts.save(jobId, name, fromHostDelivery(results));
+    await store.hosts.save(jobId, name, fromHostDelivery(results, now()));
     return c.body(null, 204);
   });
   routes.put(`${PATH}/hold`, bounded, async (c) => {

@@ -32,6 +32,7 @@ const host = z.object({
 export const HostDelivery = z.object({
   sequence: count,
   final: z.boolean(),
+  records_state: z.boolean().optional(),
   hosts: z.array(host).max(1000),
 });
 
@@ -46,10 +47,12 @@ export function fromPhaseDelivery(body: z.output<typeof PhaseDelivery>): PhaseRe
   };
 }
 
-export function fromHostDelivery(body: z.output<typeof HostDelivery>): HostResults {
+/** `at`: of the state of components, where the results are to be that too. */
+export function fromHostDelivery(body: z.output<typeof HostDelivery>, at: string): HostResults {
   return {
     sequence: body.sequence,
     final: body.final,
+    ...(body.records_state === true ? { recordedAt: at } : {}),
     hosts: body.hosts.map(({ task, message, ...counts }) => ({
       ...counts,
       ...(typeof task === 'string' ? { task } : {}),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { HostResult } from '../../../src/core/job.js';
 import type { Store } from '../../../src/store/store.js';
+import { aRepository, aSnapshot } from '../../support/session-builders.js';
 import { addPlannedSession, aNewSession, at, count } from '../../support/store-builders.js';
 import type { Stores } from '../store-contract.js';
 
@@ -104,6 +105,71 @@ export function hostContract(stores: () => Stores): void {
 
       expect(await count(saves)).toEqual({ gone: 1, missing: 1 });
       expect(await list(store, jobId)).toEqual([]);
+    });
+  });
+
+  describe('hosts.save with recordedAt', () => {
+    const save = (store: Store, jobId: string, sequence: number, results: object) =>
+      store.hosts.save(jobId, PHASE, { sequence, final: true, hosts: [], ...results });
+    const begin = async (store: Store) => {
+      const jobId = await addPlannedSession(store);
+      await store.sessions.saveSnapshot(jobId, aSnapshot());
+      const ids = ['n1', 'n2', 'n3', 'n4'];
+      const put = ids.map((id) => ({ id, errorCount: 1, desiredConfig: 'c' }));
+      await store.components.put(put, at(0), ({ id }) => id);
+      return jobId;
+    };
+    const states = async (store: Store) =>
+      (await store.components.list({}, { limit: 9 })).items.map(
+        ({ component: { state, errorCount } }) => [state.map(({ status }) => status), errorCount],
+      );
+
+    test('makes all results of the phase state, once, when the last ones come', async () => {
+      const { store, other } = stores();
+      const jobId = await begin(store);
+      const early = [aHost('n1', { ok: 1 }), aHost('n2', { failed: 1 }), aHost('unknown')];
+      await save(store, jobId, 1, { final: false, recordedAt: at(5), hosts: early });
+      expect((await states(store))[0]).toEqual([[], 1]);
+
+      const hosts = [aHost('n3', { incomplete: true })];
+      const saves = [store, other, store, other].map((one, index) =>
+        save(one, jobId, 2 + index, { recordedAt: at(5 + index), hosts }),
+      );
+      await Promise.all(saves);
+      expect(await states(store)).toEqual([
+        [['applied'], 0],
+        [['failed'], 2],
+        [['incomplete'], 1],
+        [[], 1],
+      ]);
+      const { url: cloneUrl, commit } = aRepository('layer0');
+      expect((await store.components.find('n2'))?.component.state).toMatchObject([
+        { cloneUrl, commit, playbook: 'site.yml', sessionName: 'a' },
+      ]);
+    });
+
+    test('leaves components where it is not asked for', async () => {
+      const { store } = stores();
+      const jobId = await begin(store);
+      await save(store, jobId, 1, { hosts: [aHost('n1', { ok: 1 })] });
+      await save(store, jobId, 2, { recordedAt: at(5), hosts: [aHost('n1', { ok: 1 })] });
+      expect((await states(store))[0]).toEqual([[], 1]);
+    });
+
+    test('of 2,100 hosts at once', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      await store.sessions.saveSnapshot(jobId, aSnapshot());
+      const ids = Array.from({ length: 2_100 }, (_, index) => `n${index}`);
+      await store.components.put(
+        ids.map((id) => ({ id })),
+        at(0),
+        ({ id }) => id,
+      );
+      const hosts = ids.map((id) => aHost(id, { ok: 1 }));
+      await save(store, jobId, 1, { recordedAt: at(5), hosts });
+      const { items } = await store.components.list({}, { limit: 3_000 });
+      expect(items.filter(({ component }) => component.state.length === 1)).toHaveLength(2_100);
     });
   });
 
