@@ -40,15 +40,16 @@ export interface Artifact {
 export const writesLine = (line: string) =>
   renderPlay('compute', `raw: echo "${line} {{ inventory_hostname }}" >> /root/lines`);
 
-export async function openImageSessions(): Promise<ImageSessions> {
+/** `open` opens the site, with this in the environment of API and worker. */
+export async function openImageSessions(
+  open: (environment: Readonly<Record<string, string>>) => Promise<Site> = (environment) =>
+    openSite({ hosts: [], environment: { ...environment, SSH_PRIVATE_KEY_FILE: '' } }),
+): Promise<ImageSessions> {
   const images = createImageSite();
   await images.start();
   const proxy = await startImsProxy(images.url());
   const tree = createTree(images.directory);
-  const site = await openSite({
-    hosts: [],
-    environment: { IMS_URL: proxy.url, SSH_PRIVATE_KEY_FILE: '', SWEEP_INTERVAL: '1' },
-  });
+  const site = await open({ IMS_URL: proxy.url, SWEEP_INTERVAL: '1' });
   const before = new Set<string>();
   const list = async (what: string) =>
     (await images.ask('GET', `/${what}`)).body as readonly { readonly id: string }[];

@@ -15,6 +15,7 @@ const SESSION_MS = 180_000;
 
 /** A site whose jobs run on the cluster that KUBECONFIG names, in a namespace of their own and on this machine's network. */
 export interface KubernetesSite extends Site {
+  readonly config: KubeConfig;
   readonly core: CoreV1Api;
   readonly namespace: string;
   /** A layer of a repository that pods reach. */
@@ -30,7 +31,10 @@ export interface KubernetesSite extends Site {
   execute(session: string, container: string, command: string[]): Promise<void>;
 }
 
-export async function openKubernetesSite(): Promise<KubernetesSite> {
+/** `environment` is added to that of API and worker. */
+export async function openKubernetesSite(
+  environment: Readonly<Record<string, string>> = {},
+): Promise<KubernetesSite> {
   const config = new KubeConfig();
   config.loadFromDefault();
   const core = config.makeApiClient(CoreV1Api);
@@ -43,6 +47,7 @@ export async function openKubernetesSite(): Promise<KubernetesSite> {
       RUNNER: 'kubernetes',
       KUBERNETES_SETTINGS_FILE: settings,
       KUBERNETES_NAMESPACE: namespace,
+      ...environment,
     },
   });
   const servers: GitServer[] = [];
@@ -67,8 +72,18 @@ export async function openKubernetesSite(): Promise<KubernetesSite> {
     const labelSelector = `cfsession=${session}`;
     return (await core.listNamespacedPod({ namespace, labelSelector })).items;
   };
+  const configure = async (name: string, layers: readonly object[]) => {
+    const { status, body } = await site.ask('PUT', `/v3/configurations/${name}`, {
+      layers,
+      additional_inventory: { clone_url: inventory, commit: hosts.commit },
+    });
+    if (status !== 200) throw new Error(JSON.stringify(body));
+  };
   return {
     ...site,
+    inventory: hosts,
+    configure,
+    config,
     core,
     namespace,
     async httpLayer(files) {
@@ -78,11 +93,7 @@ export async function openKubernetesSite(): Promise<KubernetesSite> {
       return { clone_url: url, commit: repository.commit, playbook: 'site.yml' };
     },
     async begin(name, layers, phase, request = {}) {
-      const { status, body } = await site.ask('PUT', `/v3/configurations/${name}`, {
-        layers,
-        additional_inventory: { clone_url: inventory, commit: hosts.commit },
-      });
-      if (status !== 200) throw new Error(JSON.stringify(body));
+      await configure(name, layers);
       await site.submit(name, { configuration_name: name, ...request });
       await waitFor(
         async () =>
