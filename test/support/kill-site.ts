@@ -56,7 +56,15 @@ const MOST_MS = 180_000;
 /** A held phase waits while its file is there, and says by another that it has begun to. */
 const holdFile = (gates: string, name: string, phase: string) => join(gates, `${name}.${phase}`);
 
-export async function createKillSite(cluster: Cluster): Promise<KillSite> {
+export interface KillSiteOptions {
+  /** Jobs share this machine's loopback addresses, but none of its files. */
+  readonly isApart?: boolean;
+}
+
+export async function createKillSite(
+  cluster: Cluster,
+  { isApart = false }: KillSiteOptions = {},
+): Promise<KillSite> {
   const gates = join(cluster.directory, 'gates');
   mkdirSync(gates);
   const repository = createRepository({
@@ -68,7 +76,10 @@ export async function createKillSite(cluster: Cluster): Promise<KillSite> {
     'repository.git': repository.directory,
     'hosts.git': cluster.inventory.directory,
   });
-  await configure(cluster, gates, repository.commit, server.url);
+  await configure(cluster, repository.commit, server.url, {
+    script: isApart ? renderRemoteScript(server.url) : renderInventoryScript(gates),
+    inventoryUrl: isApart ? `${server.url}/hosts.git` : cluster.inventory.url,
+  });
   return {
     async submit(name, heldIn) {
       if (heldIn !== undefined) writeFileSync(holdFile(gates, name, heldIn), '');
@@ -122,11 +133,16 @@ async function put(cluster: Cluster, name: string, configuration: object): Promi
   if (status !== 200) throw new Error(`PUT ${name}: ${JSON.stringify(body)}`);
 }
 
-async function configure(cluster: Cluster, gates: string, commit: string, url: string) {
+async function configure(
+  cluster: Cluster,
+  commit: string,
+  url: string,
+  { script, inventoryUrl }: { readonly script: string; readonly inventoryUrl: string },
+) {
   const { inventory } = cluster;
-  const script = join(dirname(inventory.directory), 'tree', 'held');
-  writeFileSync(script, renderInventoryScript(gates));
-  chmodSync(script, 0o755);
+  const file = join(dirname(inventory.directory), 'tree', 'held');
+  writeFileSync(file, script);
+  chmodSync(file, 0o755);
   const hosts = inventory.addCommit({});
   execFileSync('git', ['-C', inventory.directory, 'update-server-info']);
   const layer = (playbook: string) => ({
@@ -137,7 +153,7 @@ async function configure(cluster: Cluster, gates: string, commit: string, url: s
   const layers = [layer('site.yml'), layer('second.yml')];
   await put(cluster, CONFIGURATION, {
     layers,
-    additional_inventory: { clone_url: inventory.url, commit: hosts },
+    additional_inventory: { clone_url: inventoryUrl, commit: hosts },
   });
   // Used only where a configuration has no inventory of its own.
   await cluster.ask('PATCH', '/v3/options', { additional_inventory_url: `${url}/hosts.git` });
@@ -186,6 +202,15 @@ hold="${gates}/\${session%-*}.inventory"
 touch "$hold.reached"
 while [ -e "$hold" ]; do sleep 0.1; done
 echo '{"_meta": {"hostvars": {}}}'
+`;
+}
+
+function renderRemoteScript(url: string): string {
+  return `#!/usr/bin/env python3
+import os, urllib.request
+session = os.environ["KEELSON_JOB"][len("cfs-"):].rsplit("-", 1)[0]
+urllib.request.urlopen(f"${url}/{session}/inventory/hosts.git/HEAD").read()
+print('{"_meta": {"hostvars": {}}}')
 `;
 }
 
