@@ -22,6 +22,10 @@ export interface Database {
   readonly write: <T>(
     change: (db: Transaction<Schema>, emit: (change: Change) => void) => Promise<T>,
   ) => Promise<T>;
+  /** As `write`, for a change of one statement, which is a transaction by itself where several may write. */
+  readonly writeAtOnce: <T>(
+    change: (db: Connection, emit: (change: Change) => void) => Promise<T>,
+  ) => Promise<T>;
   readonly close: () => Promise<void>;
 }
 
@@ -37,20 +41,26 @@ export async function openDatabase(dialect: StoreDialect, feed: ChangeFeed): Pro
   const group = dialect.hasOneWriter ? createGroupCommit(writer) : undefined;
   const transact = <T>(change: (db: Transaction<Schema>) => Promise<T>) =>
     group?.run(change) ?? repeatDeadlocked(dialect, () => writer.transaction().execute(change));
-  return {
-    dialect,
-    read: async (query) => act(() => query(reader)),
-    async write(change) {
+  const actAtOnce = <T>(change: (db: Connection) => Promise<T>) =>
+    group?.run(change) ?? repeatDeadlocked(dialect, () => change(writer));
+  const publishing =
+    <Db extends Connection>(run: <T>(change: (db: Db) => Promise<T>) => Promise<T>) =>
+    async <T>(change: (db: Db, emit: (change: Change) => void) => Promise<T>) => {
       const changes: Change[] = [];
       const result = await act(() =>
-        transact((db) => {
+        run((db) => {
           changes.length = 0;
           return change(db, (entry) => changes.push(entry));
         }),
       );
       feed.publish(changes);
       return result;
-    },
+    };
+  return {
+    dialect,
+    read: async (query) => act(() => query(reader)),
+    write: publishing(transact),
+    writeAtOnce: publishing(actAtOnce),
     async close() {
       isClosed = true;
       await group?.settle();

@@ -1,8 +1,8 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip as gzipCallback } from 'node:zlib';
-import type { Transaction } from 'kysely';
+import { type Insertable, type QueryCreator, sql, type Transaction } from 'kysely';
 import { missing } from '../core/errors.js';
-import type { Database } from './database.js';
+import type { Connection, Database } from './database.js';
 import { requireOpen } from './phases.js';
 import type { Schema } from './schema.js';
 import type { AppendResult, LogStore, RecordedGap } from './store.js';
@@ -37,7 +37,10 @@ export function createLogStore(database: Database): LogStore {
   };
 }
 
-/** Compressed outside the transaction; where somebody else has appended meanwhile, the end is read again. */
+/**
+ * Compressed outside the transaction; where somebody else has appended meanwhile, the end is read again. What comes compressed
+ * belongs to the end nearly always, so where that is, is asked only if it does not.
+ */
 async function appendLog(
   database: Database,
   phase: Phase,
@@ -45,6 +48,12 @@ async function appendLog(
   bytes: Uint8Array,
   gzip?: Uint8Array,
 ): Promise<AppendResult> {
+  const asItCame = gzip !== undefined && gzip.length <= bytes.length ? gzip : undefined;
+  if (asItCame !== undefined && bytes.length > 0) {
+    if (await appendChunk(database, phase, offset, { bytes, gzip: asItCame })) {
+      return { kind: 'stored', end: offset + bytes.length };
+    }
+  }
   for (;;) {
     const { end, isSealed } = await readEnd(database, phase);
     if (isSealed) {
@@ -55,8 +64,8 @@ async function appendLog(
     if (offset > end) return { kind: 'mismatch', expected: end };
     const fresh = bytes.subarray(end - offset);
     if (fresh.length === 0) return { kind: 'stored', end };
-    const isAsItCame = gzip !== undefined && offset === end && gzip.length <= bytes.length;
-    const chunk = { bytes: fresh, gzip: isAsItCame ? gzip : await compress(fresh) };
+    const gzipOf = offset === end ? asItCame : undefined;
+    const chunk = { bytes: fresh, gzip: gzipOf ?? (await compress(fresh)) };
     if (await appendChunk(database, phase, end, chunk)) {
       return { kind: 'stored', end: end + fresh.length };
     }
@@ -91,35 +100,69 @@ async function isStored(
 
 /** False: the end has moved, or the phase is sealed. */
 async function appendChunk(
-  { write }: Database,
+  { dialect, writeAtOnce }: Database,
   { jobId, phase }: Phase,
   from: number,
   { bytes, gzip }: { readonly bytes: Uint8Array; readonly gzip: Uint8Array },
   gap?: string,
 ): Promise<boolean> {
   const end = from + bytes.length;
-  return write(async (db, emit) => {
-    const moved = await db
-      .updateTable('phases')
-      .set((eb) => ({
-        log_bytes: end,
-        stored_log_bytes: eb('stored_log_bytes', '+', gzip.length),
-      }))
-      .where('job_id', '=', jobId)
-      .where('name', '=', phase)
-      .where('log_bytes', '=', from)
-      .where('sealed_at', 'is', null)
-      .returning('name')
-      .executeTakeFirst();
-    if (moved === undefined) return false;
-    const chunk = { job_id: jobId, phase, end_offset: end, size: bytes.length, gzip };
-    await db
-      .insertInto('log_chunks')
-      .values({ ...chunk, gap: gap ?? null })
-      .execute();
-    emit({ kind: 'session', jobId });
-    return true;
+  const key = { job_id: jobId, phase };
+  const chunk = { ...key, end_offset: end, size: bytes.length, gap: gap ?? null, gzip };
+  return writeAtOnce(async (db, emit) => {
+    const isAppended = dialect.hasOneWriter
+      ? await appendInTurn(db, from, chunk)
+      : await appendAtOnce(db, from, chunk);
+    if (isAppended) emit({ kind: 'session', jobId });
+    return isAppended;
   });
+}
+
+type ChunkRow = Insertable<Schema['log_chunks']>;
+
+async function appendInTurn(db: Connection, from: number, chunk: ChunkRow): Promise<boolean> {
+  const moved = await moveEnd(db, from, chunk).executeTakeFirst();
+  if (moved === undefined) return false;
+  await db.insertInto('log_chunks').values(chunk).execute();
+  return true;
+}
+
+/** One statement where each is a round trip. */
+async function appendAtOnce(db: Connection, from: number, chunk: ChunkRow): Promise<boolean> {
+  const { end_offset: end, size, gap, gzip } = chunk;
+  const appended = await db
+    .with('moved', (query) => moveEnd(query, from, chunk))
+    .insertInto('log_chunks')
+    .columns(['job_id', 'phase', 'end_offset', 'size', 'gap', 'gzip'])
+    .expression((query) =>
+      query
+        .selectFrom('moved')
+        .select([
+          'job_id',
+          'name',
+          sql<number>`${end}::bigint`.as('end_offset'),
+          sql<number>`${size}::int`.as('size'),
+          sql<string | null>`${gap}::text`.as('gap'),
+          sql<Uint8Array>`${gzip}::bytea`.as('gzip'),
+        ]),
+    )
+    .returning('end_offset')
+    .executeTakeFirst();
+  return appended !== undefined;
+}
+
+function moveEnd(db: QueryCreator<Schema>, from: number, { job_id, phase, ...chunk }: ChunkRow) {
+  return db
+    .updateTable('phases')
+    .set((eb) => ({
+      log_bytes: chunk.end_offset,
+      stored_log_bytes: eb('stored_log_bytes', '+', chunk.gzip.length),
+    }))
+    .where('job_id', '=', job_id)
+    .where('name', '=', phase)
+    .where('log_bytes', '=', from)
+    .where('sealed_at', 'is', null)
+    .returning(['job_id', 'name']);
 }
 
 async function recordGap(database: Database, phase: Phase, message: string): Promise<void> {

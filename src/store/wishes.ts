@@ -22,7 +22,7 @@ export function createWishStore(database: Database): WishStore {
     recordDispatched: (jobId, dispatched, admission) =>
       recordDispatched(database, jobId, dispatched, admission?.isTold ?? false),
     returnWish: (jobId, at) =>
-      database.write(async (db) => {
+      database.writeAtOnce(async (db) => {
         await db.updateTable('sessions').set({ wish_at: at }).where('job_id', '=', jobId).execute();
       }),
     nextWishAt: () =>
@@ -47,11 +47,11 @@ export function createWishStore(database: Database): WishStore {
 }
 
 function takeWishes(
-  { dialect, write }: Database,
+  { dialect, writeAtOnce }: Database,
   { now, leaseUntil, limit }: Parameters<SessionStore['takeWishes']>[0],
 ) {
-  return write(async (db) => {
-    const due = await db
+  return writeAtOnce(async (db) => {
+    const due = db
       .selectFrom('sessions')
       .select('job_id')
       .where(isWish)
@@ -59,14 +59,11 @@ function takeWishes(
       .orderBy('wish_at')
       .orderBy('created_at')
       .limit(limit)
-      .$if(!dialect.hasOneWriter, (query) => query.forNoKeyUpdate().skipLocked())
-      .execute();
-    if (due.length === 0) return [];
-    const jobIds = due.map(({ job_id: jobId }) => jobId);
+      .$if(!dialect.hasOneWriter, (query) => query.forNoKeyUpdate().skipLocked());
     const rows = await db
       .updateTable('sessions')
       .set({ wish_at: leaseUntil })
-      .where('job_id', 'in', jobIds)
+      .where((eb) => dialect.isOneOfFew(eb.ref('job_id'), due))
       .returningAll()
       .execute();
     return rows.sort((left, right) => (left.created_at < right.created_at ? -1 : 1)).map(toSession);
@@ -74,25 +71,31 @@ function takeWishes(
 }
 
 function recordDispatched(
-  { write }: Database,
+  { writeAtOnce }: Database,
   jobId: string,
   dispatched: Dispatched,
   isAdmissionTold: boolean,
 ): Promise<void> {
-  return write(async (db, emit) => {
+  return writeAtOnce(async (db, emit) => {
     await db
       .updateTable('sessions')
-      .set({ wish_at: AT_ONCE, ...(isAdmissionTold ? { admission_due: 0 } : {}) })
+      .set((eb) => ({
+        wish_at: AT_ONCE,
+        ...(isAdmissionTold ? { admission_due: 0 } : {}),
+        ...(dispatched === 'none'
+          ? {}
+          : {
+              dispatched: eb
+                .case()
+                .when('dispatched', 'in', before[dispatched])
+                .then(eb.val(dispatched))
+                .else(eb.ref('dispatched'))
+                .end(),
+            }),
+      }))
       .where('job_id', '=', jobId)
-      .execute();
-    if (dispatched === 'none') return;
-    await db
-      .updateTable('sessions')
-      .set({ dispatched })
-      .where('job_id', '=', jobId)
-      .where('dispatched', 'in', before[dispatched])
       .execute();
     // A cancel may have come while the start was under way.
-    emit({ kind: 'wish' });
+    if (dispatched !== 'none') emit({ kind: 'wish' });
   });
 }

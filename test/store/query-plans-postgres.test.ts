@@ -175,6 +175,7 @@ function open(pool: Pool, log: (event: LogEvent) => void): Database {
     dialect,
     read: (query) => query(kysely),
     write: (change) => kysely.transaction().execute((db) => change(db, () => undefined)),
+    writeAtOnce: (change) => change(kysely, () => undefined),
     close: () => kysely.destroy(),
   };
 }

@@ -43,6 +43,7 @@ beforeAll(async () => {
     dialect,
     read: (query) => query(kysely),
     write: (change) => kysely.transaction().execute((db) => change(db, () => undefined)),
+    writeAtOnce: (change) => change(kysely, () => undefined),
     close: () => kysely.destroy(),
   };
   fill();
