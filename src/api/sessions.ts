@@ -18,13 +18,22 @@ export async function createSession(
   body: SessionBody,
   rules: CreateRules,
 ): Promise<Session> {
-  if ((await store.sessions.find(body.name)) !== undefined) {
+  const [taken, isKnown, { defaultAnsibleConfig }] = await Promise.all([
+    store.sessions.find(body.name),
+    isKnownConfiguration(store, body.configuration_name, rules),
+    store.options.get(),
+  ]);
+  if (taken !== undefined) {
     throw new ServiceError('conflict', `A session with the name ${body.name} already exists`, {
       title: 'Conflicting session name',
     });
   }
-  await checkConfiguration(store, body.configuration_name, rules);
-  const { defaultAnsibleConfig } = await store.options.get();
+  if (!isKnown) {
+    throw invalid(
+      `No configurations exist named ${body.configuration_name} - 'configuration_name'`,
+      'Invalid configuration',
+    );
+  }
   const request = fromSessionCreate(body, defaultAnsibleConfig);
   checkTarget(request.target);
   // Of those of an operator outside nothing is made here.
@@ -41,18 +50,13 @@ export async function createSession(
   });
 }
 
-async function checkConfiguration(
+async function isKnownConfiguration(
   store: Store,
   name: string,
   { knowsDebugPlaybooks }: CreateRules,
-): Promise<void> {
-  if (knowsDebugPlaybooks && isDebugConfiguration(name)) return;
-  if ((await store.configurations.find(name)) === undefined) {
-    throw invalid(
-      `No configurations exist named ${name} - 'configuration_name'`,
-      'Invalid configuration',
-    );
-  }
+): Promise<boolean> {
+  if (knowsDebugPlaybooks && isDebugConfiguration(name)) return true;
+  return (await store.configurations.find(name)) !== undefined;
 }
 
 /** Lists of v2 have no pages: what does not fit into one is refused. */

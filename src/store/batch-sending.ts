@@ -4,7 +4,7 @@ import { toBatchSession, toJobId } from '../core/names.js';
 import { toBatch, type BatchRow } from './batch-rows.js';
 import { lockViews, type ComponentDatabase } from './component-views.js';
 import type { Schema } from './schema.js';
-import { addSession } from './session-requests.js';
+import { addSession } from './session-insert.js';
 import type { ComponentView } from './store.js';
 import { readOption } from './options.js';
 

@@ -1,19 +1,23 @@
+import { sql } from 'kysely';
 import { missing, ServiceError } from '../core/errors.js';
 import type { Configuration } from '../core/configuration.js';
+import { createBatch, createLookup } from './batch.js';
 import type { Database } from './database.js';
 import type { ConfigurationStore } from './store.js';
 
 export function createConfigurationStore(database: Database): ConfigurationStore {
   const { read, write } = database;
+  const findRow = createLookup(
+    database,
+    (db, names) => db.selectFrom('configurations').selectAll().where('name', 'in', names).execute(),
+    ({ name }) => name,
+  );
+  const save = createSave(database);
   return {
-    find: (name) =>
-      read(async (db) => {
-        const query = db.selectFrom('configurations').selectAll().where('name', '=', name);
-        const row = await query.executeTakeFirst();
-        return row === undefined
-          ? undefined
-          : { configuration: toConfiguration(row), version: row.version };
-      }),
+    find: async (name) => {
+      const row = await findRow(name);
+      return row && { configuration: toConfiguration(row), version: row.version };
+    },
     list: ({ limit, afterId }) =>
       read(async (db) => {
         const rows = await db
@@ -25,7 +29,10 @@ export function createConfigurationStore(database: Database): ConfigurationStore
           .execute();
         return { items: rows.slice(0, limit).map(toConfiguration), hasMore: rows.length > limit };
       }),
-    save: (configuration, ifVersion) => saveConfiguration(database, configuration, ifVersion),
+    save: async (configuration, ifVersion) => {
+      if (ifVersion === undefined) await save(configuration);
+      else await replaceConfiguration(database, configuration, ifVersion);
+    },
     remove: (name) =>
       write(async (db) => {
         const query = db.deleteFrom('configurations').where('name', '=', name).returning('name');
@@ -36,23 +43,58 @@ export function createConfigurationStore(database: Database): ConfigurationStore
   };
 }
 
-function saveConfiguration(
+/** Where a write is a round trip, those that come at the same time are one. */
+function createSave(database: Database): (configuration: Configuration) => Promise<unknown> {
+  return database.dialect.hasOneWriter
+    ? (configuration) => saveOne(database, configuration)
+    : createBatch((configurations: readonly Configuration[]) =>
+        saveTogether(database, configurations),
+      );
+}
+
+function saveOne({ dialect, write }: Database, configuration: Configuration): Promise<void> {
+  const { name } = configuration;
+  const document = JSON.stringify(configuration);
+  return write(async (db) => {
+    const version = await dialect.nextRevision(db);
+    await db
+      .insertInto('configurations')
+      .values({ name, version, document })
+      .onConflict((conflict) => conflict.column('name').doUpdateSet({ version, document }))
+      .execute();
+  });
+}
+
+/** Of one name the last that came stays, as if the others had been written before it. */
+function saveTogether(
+  { writeAtOnce }: Database,
+  configurations: readonly Configuration[],
+): Promise<readonly undefined[]> {
+  const last = new Map(configurations.map((configuration) => [configuration.name, configuration]));
+  // In one order, so that two of these wait for each other and never in a circle.
+  const names = [...last.keys()].sort();
+  const documents = names.map((name) => JSON.stringify(last.get(name)));
+  return writeAtOnce(async (db) => {
+    await sql`
+      insert into configurations (name, version, document)
+      select name, nextval('configuration_revision'), document
+      from unnest(${names}::text[], ${documents}::text[]) as given (name, document)
+      on conflict (name) do update set version = excluded.version, document = excluded.document`.execute(
+      db,
+    );
+    return configurations.map(() => undefined);
+  });
+}
+
+function replaceConfiguration(
   { dialect, write }: Database,
   configuration: Configuration,
-  ifVersion: number | undefined,
+  ifVersion: number,
 ): Promise<void> {
   const { name } = configuration;
   const document = JSON.stringify(configuration);
   return write(async (db) => {
     const version = await dialect.nextRevision(db);
-    if (ifVersion === undefined) {
-      await db
-        .insertInto('configurations')
-        .values({ name, version, document })
-        .onConflict((conflict) => conflict.column('name').doUpdateSet({ version, document }))
-        .execute();
-      return;
-    }
     const saved = await db
       .updateTable('configurations')
       .set({ version, document })

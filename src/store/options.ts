@@ -1,12 +1,13 @@
 import { DEFAULT_OPTIONS, type Options } from '../core/options.js';
+import { createSharedRead } from './batch.js';
 import type { Connection, Database } from './database.js';
 import type { OptionStore } from './store.js';
 
-export function createOptionStore({ read, write }: Database): OptionStore {
+export function createOptionStore(database: Database): OptionStore {
   return {
-    get: () => read(readOptions),
+    get: createSharedRead(database, readOptions),
     patch: (changes) =>
-      write(async (db, emit) => {
+      database.write(async (db, emit) => {
         // In one order, so that two of these wait for each other and never in a circle.
         for (const [name, change] of Object.entries(changes).sort(byName)) {
           const value = JSON.stringify(change);

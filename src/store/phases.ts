@@ -1,6 +1,7 @@
-import type { Transaction } from 'kysely';
+import type { ExpressionBuilder, Transaction } from 'kysely';
 import { missing, ServiceError } from '../core/errors.js';
 import type { PhaseResult } from '../core/job.js';
+import { createLookup } from './batch.js';
 import type { Database } from './database.js';
 import { dropNulls, type PhaseRow, type Schema } from './schema.js';
 import type { Hold, PhaseRecord, PhaseReport, PhaseStore } from './store.js';
@@ -8,8 +9,21 @@ import type { Hold, PhaseRecord, PhaseReport, PhaseStore } from './store.js';
 /** A statement takes 32,766 values. */
 const JOBS_PER_QUERY = 1_000;
 
+type Phases = ExpressionBuilder<Schema, 'phases'>;
+
 export function createPhaseStore(database: Database): PhaseStore {
   const { read } = database;
+  const findRow = createLookup(
+    database,
+    (db, keys) => {
+      const pairs = keys.map((key) => JSON.parse(key) as [string, string]);
+      const query = db.selectFrom('phases').selectAll();
+      const isOne = (eb: Phases, [jobId, name]: [string, string]) =>
+        eb.and([eb('job_id', '=', jobId), eb('name', '=', name)]);
+      return query.where((eb) => eb.or(pairs.map((pair) => isOne(eb, pair)))).execute();
+    },
+    (row) => toKey(row.job_id, row.name),
+  );
   return {
     savePlan: (jobId, phases) => savePlan(database, jobId, phases),
     list: (jobId) =>
@@ -17,12 +31,10 @@ export function createPhaseStore(database: Database): PhaseStore {
         const query = db.selectFrom('phases').selectAll().where('job_id', '=', jobId);
         return (await query.orderBy('position').execute()).map(toPhase);
       }),
-    find: (jobId, phase) =>
-      read(async (db) => {
-        const query = db.selectFrom('phases').selectAll().where('job_id', '=', jobId);
-        const row = await query.where('name', '=', phase).executeTakeFirst();
-        return row === undefined ? undefined : toPhase(row);
-      }),
+    find: async (jobId, phase) => {
+      const row = await findRow(toKey(jobId, phase));
+      return row && toPhase(row);
+    },
     start: (jobId, phase) => startPhase(database, jobId, phase),
     report: (jobId, phase, report) => saveReport(database, jobId, phase, report),
     seal: (jobId, phase, result, at) => sealPhase(database, jobId, phase, result, at),
@@ -30,6 +42,10 @@ export function createPhaseStore(database: Database): PhaseStore {
     endHold: (jobId, at) => endHold(database, jobId, at),
     holds: (jobIds, at) => findHolds(database, jobIds, at),
   };
+}
+
+function toKey(jobId: string, phase: string): string {
+  return JSON.stringify([jobId, phase]);
 }
 
 /** For the end of a session: nothing can be delivered for what has no result by now. */

@@ -4,16 +4,14 @@ import { missing, ServiceError } from '../core/errors.js';
 import { toCancelled, toWithdrawn } from '../core/outcome.js';
 import type { Session } from '../core/session.js';
 import type { Database } from './database.js';
-import { toFlag, type Schema } from './schema.js';
+import type { Schema } from './schema.js';
 import { planFilter } from './session-filter.js';
+import { createInsert } from './session-insert.js';
 import { patchSession } from './session-patch.js';
 import { toOutcomeColumns, toSession } from './session-rows.js';
-import type { CancelWish, Change, NewSession, SessionFilter, SessionStore } from './store.js';
-import { toTagText } from './tags.js';
+import type { CancelWish, SessionFilter, SessionStore } from './store.js';
 
 const DELETE_BATCH = 1_000;
-/** 3 values each; a statement takes 32,766. */
-const TAGS_PER_INSERT = 1_000;
 
 type RequestStore = Pick<
   SessionStore,
@@ -23,56 +21,12 @@ type RequestStore = Pick<
 /** What people ask for, written before anything acts on it. */
 export function createRequestStore(database: Database): RequestStore {
   return {
-    insert: (session) => insertSession(database, session),
+    insert: createInsert(database),
     requestCancel: (name, wish) => requestCancel(database, name, wish),
     requestDelete: (name, wish) => requestDelete(database, name, wish),
     patch: (name, decide) => patchSession(database, name, decide),
     deleteMany: (filter, wish) => deleteMany(database, filter, wish),
   };
-}
-
-function insertSession({ write }: Database, session: NewSession): Promise<Session> {
-  return write((db, emit) => addSession(db, emit, session));
-}
-
-/** As `SessionStore.insert`, as part of a transaction. */
-export async function addSession(
-  db: Transaction<Schema>,
-  emit: (change: Change) => void,
-  session: NewSession,
-): Promise<Session> {
-  const { jobId, request, createdAt, external = false } = session;
-  const row = await db
-    .insertInto('sessions')
-    .values({
-      job_id: jobId,
-      name: request.name,
-      created_at: createdAt,
-      request: JSON.stringify(request),
-      external: toFlag(external),
-      // As if Temporal knew of everything already.
-      ...(external ? { dispatched: 'cancelled' } : {}),
-    })
-    .onConflict((conflict) => conflict.doNothing())
-    .returningAll()
-    .executeTakeFirst();
-  if (row === undefined) {
-    throw new ServiceError('conflict', `A session with the name ${request.name} already exists`, {
-      title: 'Conflicting session name',
-    });
-  }
-  const tags = Object.entries(request.tags).map(([key, value]) => ({
-    job_id: jobId,
-    key: toTagText(key),
-    value: toTagText(value),
-  }));
-  for (let first = 0; first < tags.length; first += TAGS_PER_INSERT) {
-    const some = tags.slice(first, first + TAGS_PER_INSERT);
-    await db.insertInto('session_tags').values(some).execute();
-  }
-  emit({ kind: 'wish' });
-  emit({ kind: 'session', jobId });
-  return toSession(row);
 }
 
 function requestCancel({ write }: Database, name: string, wish: CancelWish): Promise<Session> {

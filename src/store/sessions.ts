@@ -1,5 +1,7 @@
 import type { Session } from '../core/session.js';
+import { createLookup } from './batch.js';
 import type { Connection, Database } from './database.js';
+import type { SessionRow } from './schema.js';
 import { createCountStore } from './session-counts.js';
 import { planFilter } from './session-filter.js';
 import { createProgressStore } from './session-progress.js';
@@ -9,19 +11,25 @@ import type { Page, PageRequest, SessionFilter, SessionStore } from './store.js'
 import { createWishStore } from './wishes.js';
 
 export function createSessionStore(database: Database): SessionStore {
-  const findRow = (select: (db: Connection) => ReturnType<typeof selectSessions>) =>
-    database.read(async (db) => {
-      const row = await select(db).executeTakeFirst();
-      return row === undefined ? undefined : toSession(row);
-    });
+  const findByName = createLookup(
+    database,
+    (db, names) =>
+      selectSessions(db).where('name', 'in', names).where('deleted_at', 'is', null).execute(),
+    ({ name }) => name,
+  );
+  const findByJobId = createLookup(
+    database,
+    (db, jobIds) => selectSessions(db).where('job_id', 'in', jobIds).execute(),
+    ({ job_id: jobId }) => jobId,
+  );
+  const orNone = (row: SessionRow | undefined) => (row === undefined ? row : toSession(row));
   return {
     ...createRequestStore(database),
     ...createProgressStore(database),
     ...createWishStore(database),
     ...createCountStore(database),
-    find: (name) =>
-      findRow((db) => selectSessions(db).where('name', '=', name).where('deleted_at', 'is', null)),
-    get: (jobId) => findRow((db) => selectSessions(db).where('job_id', '=', jobId)),
+    find: async (name) => orNone(await findByName(name)),
+    get: async (jobId) => orNone(await findByJobId(jobId)),
     list: (filter, page) => listSessions(database, filter, page),
   };
 }

@@ -119,6 +119,7 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     const store = await open({ poolSize: 1, timeouts: { connect: 300 } });
     const release = await lockSessions(url);
     const waiting = store.sessions.insert(aNewSession('waits'));
+    await waitFor(() => store.pool?.().used === 1, WAIT);
 
     const calls = await count([store.ping(), store.sessions.find('x')]);
     await release();

@@ -1,0 +1,125 @@
+import { sql } from 'kysely';
+import { ServiceError } from '../core/errors.js';
+import type { Session } from '../core/session.js';
+import { createBatch } from './batch.js';
+import type { Connection, Database } from './database.js';
+import { toFlag, type SessionRow } from './schema.js';
+import { toSession } from './session-rows.js';
+import type { Change, NewSession, SessionStore } from './store.js';
+import { toTagText } from './tags.js';
+
+/** 3 values each; a statement takes 32,766. */
+const TAGS_PER_INSERT = 1_000;
+
+interface TagRow {
+  readonly job_id: string;
+  readonly key: string;
+  readonly value: string;
+}
+
+export function createInsert(database: Database): SessionStore['insert'] {
+  const { dialect, write } = database;
+  if (dialect.hasOneWriter) return (session) => write((db, emit) => addSession(db, emit, session));
+  const insert = createBatch((sessions: readonly NewSession[]) =>
+    insertTogether(database, sessions),
+  );
+  return async (session) => toInserted(session, await insert(session));
+}
+
+/** As `SessionStore.insert`, as part of a transaction. */
+export async function addSession(
+  db: Connection,
+  emit: (change: Change) => void,
+  session: NewSession,
+): Promise<Session> {
+  const row = await db
+    .insertInto('sessions')
+    .values(toRow(session))
+    .onConflict((conflict) => conflict.doNothing())
+    .returningAll()
+    .executeTakeFirst();
+  const inserted = toInserted(session, row);
+  const tags = toTagRows(session);
+  for (let first = 0; first < tags.length; first += TAGS_PER_INSERT) {
+    const some = tags.slice(first, first + TAGS_PER_INSERT);
+    await db.insertInto('session_tags').values(some).execute();
+  }
+  toChanges(session).forEach(emit);
+  return inserted;
+}
+
+/** One statement with all tags, which is a transaction by itself. Of one name the first that came is taken. */
+async function insertTogether(
+  { writeAtOnce }: Database,
+  sessions: readonly NewSession[],
+): Promise<readonly (SessionRow | undefined)[]> {
+  return writeAtOnce(async (db, emit) => {
+    const rows = await insertRows(db, sessions);
+    const byName = new Map(rows.map((row) => [row.name, row]));
+    return sessions.map((session) => {
+      const row = byName.get(session.request.name);
+      // It is the answer of one, even if somebody asks twice under the same id.
+      if (row?.job_id !== session.jobId) return undefined;
+      byName.delete(row.name);
+      toChanges(session).forEach(emit);
+      return row;
+    });
+  });
+}
+
+function insertRows(db: Connection, sessions: readonly NewSession[]): Promise<SessionRow[]> {
+  // In one order, so that two of these wait for each other and never in a circle.
+  const rows = sessions.map(toRow).sort((left, right) => (left.name < right.name ? -1 : 1));
+  const tags = sessions.flatMap(toTagRows);
+  const texts = <Row>(from: readonly Row[], column: keyof Row) =>
+    sql`${from.map((row) => row[column])}::text[]`;
+  const given = sql`unnest(${texts(rows, 'job_id')}, ${texts(rows, 'name')}, ${texts(rows, 'created_at')},
+    ${texts(rows, 'request')}, ${texts(rows, 'dispatched')}, ${rows.map((row) => row.external)}::int[])`;
+  const givenTags = sql`unnest(${texts(tags, 'job_id')}, ${texts(tags, 'key')}, ${texts(tags, 'value')})`;
+  const query = sql<SessionRow>`
+    with inserted as (
+      insert into sessions (job_id, name, created_at, request, dispatched, external)
+      select * from ${given}
+      on conflict do nothing
+      returning *
+    ), tagged as (
+      insert into session_tags (job_id, key, value)
+      select job_id, key, value from ${givenTags} as tag (job_id, key, value)
+      where job_id in (select job_id from inserted)
+    )
+    select * from inserted`;
+  return query.execute(db).then((result) => result.rows);
+}
+
+function toInserted({ request }: NewSession, row: SessionRow | undefined): Session {
+  if (row !== undefined) return toSession(row);
+  throw new ServiceError('conflict', `A session with the name ${request.name} already exists`, {
+    title: 'Conflicting session name',
+  });
+}
+
+function toRow({ jobId, request, createdAt, external = false }: NewSession) {
+  return {
+    job_id: jobId,
+    name: request.name,
+    created_at: createdAt,
+    request: JSON.stringify(request),
+    external: toFlag(external),
+    // As if Temporal knew of everything already.
+    dispatched: external ? ('cancelled' as const) : ('none' as const),
+  };
+}
+
+function toTagRows({ jobId, request }: NewSession): readonly TagRow[] {
+  return Object.entries(request.tags).map(([key, value]) => ({
+    job_id: jobId,
+    key: toTagText(key),
+    value: toTagText(value),
+  }));
+}
+
+/** Of a session that others run Temporal is told nothing. */
+function toChanges({ jobId, external = false }: NewSession): readonly Change[] {
+  const change: Change = { kind: 'session', jobId };
+  return external ? [change] : [{ kind: 'wish' }, change];
+}

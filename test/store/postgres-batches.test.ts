@@ -1,0 +1,142 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { Client } from 'pg';
+import type { Configuration } from '../../src/core/configuration.js';
+import { openPostgresStore } from '../../src/store/postgres.js';
+import type { Store } from '../../src/store/store.js';
+import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
+import { aNewSession, at, count } from '../support/store-builders.js';
+import { waitFor } from '../support/wait.js';
+
+const WAIT = { timeoutMs: 30_000 };
+/** PostgreSQL has no such text. */
+const NO_TEXT = 'a\0b';
+
+describeWithPostgres('what comes to PostgreSQL at the same time', () => {
+  let server: PostgresServer;
+  let url: string;
+  let store: Store;
+  beforeAll(async () => {
+    server = await startPostgres();
+    url = await server.createDatabase();
+  }, 60_000);
+  beforeEach(async () => {
+    store = await openPostgresStore({ url });
+  });
+  afterEach(async () => {
+    await store.close();
+    await server.query('delete from sessions; delete from configurations', url);
+  }, 60_000);
+  afterAll(() => server.close());
+
+  const countCommitted = async (table: string, mark: string) => {
+    const [row] = await server.query(`select count(distinct ${mark}) as count from ${table}`, url);
+    return Number(row?.['count']);
+  };
+
+  test('is stored with its tags, in few transactions', async () => {
+    const names = Array.from({ length: 90 }, (_, index) => `s${index}`);
+
+    const sessions = await Promise.all(
+      names.map((name) => store.sessions.insert(aNewSession(name, { tags: { is: name } }))),
+    );
+
+    expect(sessions.map(({ name }) => name)).toEqual(names);
+    expect(await countCommitted('sessions', 'xmin::text')).toBeLessThanOrEqual(3);
+    const found = await store.sessions.list({ tags: { is: 's7' } }, { limit: 10 });
+    expect(found.items).toEqual([sessions[7]]);
+  });
+
+  test('takes each name once, and that for the first who came', async () => {
+    const inserts = Array.from({ length: 20 }, (_, index) =>
+      store.sessions.insert({ ...aNewSession('a'), jobId: `cfs-a-${index}` }),
+    );
+
+    expect(await count(inserts)).toEqual({ '[object Object]': 1, conflict: 19 });
+    expect((await store.sessions.find('a'))?.jobId).toBe('cfs-a-0');
+    const twice = [aNewSession('b'), aNewSession('b')].map((session) =>
+      store.sessions.insert(session),
+    );
+    expect(await count(twice)).toEqual({ '[object Object]': 1, conflict: 1 });
+  });
+
+  test('does not suffer when one of it cannot be stored', async () => {
+    const calls = await count([
+      store.sessions.insert(aNewSession('a')).then(({ name }) => name),
+      store.sessions.insert(aNewSession('b', { tags: { key: NO_TEXT } })),
+      store.sessions.insert(aNewSession('c', { tags: { key: 'd' } })).then(({ name }) => name),
+    ]);
+
+    expect(calls).toEqual({ a: 1, invalid: 1, c: 1 });
+    expect(await store.sessions.find('b')).toBeUndefined();
+    expect((await store.sessions.list({ tags: { key: 'd' } }, { limit: 9 })).items).toHaveLength(1);
+  });
+
+  test('is refused as a whole when its connection dies, and nothing of it is stored', async () => {
+    const blocker = new Client({ connectionString: url });
+    await blocker.connect();
+    await blocker.query('begin; lock table session_tags');
+    const names = Array.from({ length: 20 }, (_, index) => `s${index}`);
+    const calls = count(
+      names.map((name) => store.sessions.insert(aNewSession(name, { tags: { a: 'b' } }))),
+    );
+    await waitFor(() => endWaiting(server), WAIT);
+
+    expect(await calls).toEqual({ unavailable: 20 });
+    await blocker.query('rollback');
+    await blocker.end();
+    expect(await countCommitted('sessions', 'job_id')).toBe(0);
+    await waitFor(() => store.sessions.insert(aNewSession('s0')), WAIT);
+  }, 60_000);
+
+  test('is found, each by its own key, and whoever asks for what cannot be is told alone', async () => {
+    await Promise.all(['a', 'b'].map((name) => store.sessions.insert(aNewSession(name))));
+
+    const found = await Promise.allSettled(
+      ['b', 'a', 'c', NO_TEXT, 'b'].map((name) => store.sessions.find(name)),
+    );
+
+    expect(found).toMatchObject([
+      { value: { name: 'b' } },
+      { value: { name: 'a' } },
+      { value: undefined },
+      { reason: { fault: 'invalid' } },
+      { value: { name: 'b' } },
+    ]);
+  });
+
+  test('is read as it is, not as it was when others asked before', async () => {
+    const reads: Promise<unknown>[] = [];
+    for (let index = 0; index < 20; index += 1) {
+      reads.push(store.sessions.find('other'));
+      const { name } = await store.sessions.insert(aNewSession(`s${index}`));
+      expect(await store.sessions.find(name)).toBeDefined();
+      await store.options.patch({ defaultPageSize: index + 1 });
+      expect((await store.options.get()).defaultPageSize).toBe(index + 1);
+    }
+    await Promise.all(reads);
+  });
+
+  test('leaves of each configuration the last that was put, and a version of its own to each', async () => {
+    const puts = Array.from({ length: 60 }, (_, index) =>
+      store.configurations.save(aConfiguration(`c${index % 3}`, `${index}`)),
+    );
+    await Promise.all(puts);
+
+    const stored = await Promise.all(['c0', 'c1', 'c2'].map((n) => store.configurations.find(n)));
+    expect(stored.map((each) => each?.configuration.description)).toEqual(['57', '58', '59']);
+    expect(new Set(stored.map((each) => each?.version)).size).toBe(3);
+    expect(await countCommitted('configurations', 'xmin::text')).toBeLessThanOrEqual(2);
+  });
+});
+
+/** Ends connections that wait for a lock; whether there were any. */
+async function endWaiting(server: PostgresServer): Promise<boolean> {
+  const ended = await server.query(
+    `select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock'`,
+  );
+  return ended.length > 0;
+}
+
+function aConfiguration(name: string, description: string): Configuration {
+  return { name, description, lastUpdated: at(0), layers: [] };
+}
