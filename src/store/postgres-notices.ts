@@ -15,6 +15,8 @@ export interface Notices {
 const CHANNEL = 'keelson';
 /** Beyond, everybody looks again at everything. */
 const MOST_PENDING = 1_000;
+/** Each costs this process and the server about as much as a write. */
+const GATHER_MS = 10;
 const BACKOFF_MS = { first: 100, most: 5_000 };
 const ANSWER_TIMEOUT_MS = 5_000;
 const END_TIMEOUT_MS = 1_000;
@@ -69,7 +71,7 @@ interface Outbox {
   open(client: Client | undefined): Promise<void>;
 }
 
-/** While one notification is on its way, what comes meanwhile is gathered for the next; the same is told once. */
+/** While one notification is on its way, and a moment longer, what comes is gathered for the next; the same is told once. */
 function createOutbox(): Outbox {
   const pending = new Set<string>();
   let client: Client | undefined;
@@ -83,6 +85,7 @@ function createOutbox(): Outbox {
         CHANNEL,
         payloads,
       ]);
+      await delay(GATHER_MS);
     } catch {
       for (const payload of payloads) pending.add(payload);
     }
