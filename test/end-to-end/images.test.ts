@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { findProcesses } from '../../scripts/lib/processes.mjs';
 import { describeImages } from '../image-service/image-site.js';
@@ -13,6 +14,10 @@ const CALLS = [
   ...['GET jobs', 'POST jobs', 'GET jobs/…', 'DELETE jobs/…'],
 ];
 const MOMENTS = ['before', 'after'] as const;
+
+/** What takes minutes: `npm run images:all`. */
+const isWhole = process.env['IMAGE_KILLS'] === 'all';
+const OUTAGE_MS = 60_000;
 
 const toLines = (id: string) => `first ${id}\nsecond ${id}\n`;
 
@@ -208,6 +213,25 @@ describeImages('image sessions', () => {
     await expectOneResult('away');
   });
 
+  const outages = [
+    ['unsquashfs', 'fetching_image'],
+    ['mksquashfs', 'packaging_artifacts'],
+  ] as const;
+  for (const [tool, status] of isWhole ? outages : [])
+    test(`make one image where the image service is away for a minute while it is ${status}`, async () => {
+      const name = `away-${tool}`;
+      sessions.images.hold(tool);
+      await sessions.submit(name, [image]);
+      await whenStatus(sessions, status);
+      sessions.proxy.refuse();
+      // It goes on with its work meanwhile, of which nobody hears.
+      sessions.images.letGo(tool);
+      await pause(OUTAGE_MS);
+      expect((await sessions.site.find(name)).status.session.status).toBe('running');
+      sessions.proxy.answer();
+      await expectOneResult(name);
+    }, 240_000);
+
   test('make one image where the answer to every call is lost after it took effect', async () => {
     const lost = CALLS.map((call) => sessions.proxy.strike(call, 'after', () => Promise.resolve()));
     await sessions.submit('lost', [image]);
@@ -215,11 +239,9 @@ describeImages('image sessions', () => {
     await expectOneResult('lost');
   });
 
-  /** Every call at both moments takes minutes: `npm run images:all`. */
-  const kills =
-    process.env['IMAGE_KILLS'] === 'all'
-      ? CALLS.flatMap((call) => MOMENTS.map((moment) => [moment, call] as const))
-      : ([['after', 'POST jobs']] as const);
+  const kills = isWhole
+    ? CALLS.flatMap((call) => MOMENTS.map((moment) => [moment, call] as const))
+    : ([['after', 'POST jobs']] as const);
   test.each(kills)('make one image where the worker is killed %s %s', async (moment, call) => {
     const struck = sessions.proxy.strike(call, moment, () => sessions.site.worker.kill());
     const name = `kill-${moment}-${call
