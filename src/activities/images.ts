@@ -29,8 +29,8 @@ export const IMAGE_RESOURCES = {
 const AT_ONCE = 4;
 const TELL_MS = 30_000;
 const FIRST_PAUSE_MS = 100;
-/** Of what was waited for so far, nearly a tenth is waited in vain on average. */
-const PAUSE_GROWTH = 1.2;
+/** Of what was waited for so far, a twentieth is waited in vain on average. */
+const PAUSE_GROWTH = 1.1;
 const MAX_PAUSE_MS = 5000;
 
 export function createImageActivities(

@@ -104,18 +104,31 @@ export async function closeEnvironment(jobId: string): Promise<void> {
   await endJobProcesses(toMark(jobId), 0, new AbortController().signal);
 }
 
-/** Returns when no command runs in it any more, but for those that take too long. Connections may be open. */
+/**
+ * Returns when no command runs in it any more, but for those that take too long, and when everybody has hung up, but for those
+ * who leave their connection open.
+ */
 export async function awaitQuiet(jobId: string, signal: AbortSignal): Promise<void> {
-  const deadline = Date.now() + QUIET_MILLISECONDS;
-  while (Date.now() < deadline && (await hasCommands(jobId)))
-    await delay(POLL_MILLISECONDS, undefined, { signal });
-  await delay(SETTLE_MILLISECONDS, undefined, { signal });
+  const pauseWhile = async (isBusy: (names: readonly string[]) => boolean, limitMs: number) => {
+    const deadline = Date.now() + limitMs;
+    while (Date.now() < deadline && isBusy(await readNames(jobId)))
+      await delay(POLL_MILLISECONDS, undefined, { signal });
+  };
+  await pauseWhile(
+    (names) => names.some((name) => !/^(?:sshd|unshare)/.test(name)),
+    QUIET_MILLISECONDS,
+  );
+  // Besides the one that listens.
+  await pauseWhile(
+    (names) => names.filter((name) => name.startsWith('sshd')).length > 1,
+    SETTLE_MILLISECONDS,
+  );
 }
 
-async function hasCommands(jobId: string): Promise<boolean> {
+async function readNames(jobId: string): Promise<readonly string[]> {
   const processes = await findJobProcesses(toMark(jobId));
   const names = await Promise.all(processes.map(({ pid }) => readText(`/proc/${pid}/comm`)));
-  return names.some((name) => name !== undefined && !/^(?:sshd|unshare)/.test(name));
+  return names.filter((name) => name !== undefined);
 }
 
 async function toArguments(
