@@ -1,0 +1,55 @@
+/**
+ * Builds the image of API and worker from Debian packages, npm's and dist/, for a machine that has neither a registry nor a
+ * builder of images. Wants root, debootstrap and a Debian mirror. With a builder, use Containerfile. The local runner is
+ * not in it: it has no Ansible.
+ *
+ *   node scripts/control-image.mjs [--name localhost/keelson:test] [--output FILE]
+ */
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { renderPath, runImageCommand } from './lib/image-archive.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const node = `node_modules/node-linux-${process.arch}`;
+/** Temporal's SDK brings a library for each platform, Node what native packages are compiled with. */
+const LIBRARIES = 'node_modules/@temporalio/core-bridge/releases';
+const library = `${{ x64: 'x86_64', arm64: 'aarch64' }[process.arch] ?? process.arch}-unknown-linux-gnu`;
+
+await runImageCommand({
+  title: 'control-image',
+  name: 'localhost/keelson:test',
+  packages: ['ca-certificates', 'git', 'openssh-client'],
+  // ssh refuses a user without a name.
+  users: ['keelson:x:1000:1000:Keelson:/data:/bin/sh'],
+  renderLayer: (work) => {
+    const list = join(work, 'list');
+    writeFileSync(list, listFiles().join('\n'));
+    const others = readdirSync(join(root, LIBRARIES)).filter((name) => name !== library);
+    const without = [
+      ...['__pycache__', '.*_cache', `${node}/include`, `${node}/share`],
+      ...others.map((name) => `${LIBRARIES}/${name}`),
+    ];
+    return [
+      ...['-C', root, ...without.map((path) => `--exclude=${path}`)],
+      ...['--transform=s,^,app/,S', `--files-from=${list}`],
+    ];
+  },
+  config: {
+    Env: [renderPath(`/app/${node}/bin`), 'NODE_ENV=production', 'KEELSON_DATA=/data'],
+    WorkingDir: '/app',
+    User: '1000:1000',
+    Cmd: ['scripts/api.sh'],
+  },
+});
+
+/** What runs, without what builds and tests it. */
+function listFiles() {
+  if (!existsSync(join(root, node))) throw new Error(`There is no ${node}: npm ci brings it.`);
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const packages = Object.entries(lock.packages)
+    .filter(([path, { dev, extraneous }]) => path !== '' && !dev && !extraneous)
+    .map(([path]) => path)
+    .filter((path) => path.lastIndexOf('node_modules/') === 0 && existsSync(join(root, path)));
+  return ['package.json', 'dist', 'job', 'scripts/api.sh', ...packages];
+}
