@@ -9,7 +9,7 @@ const READY_MS = 60_000;
 
 /**
  * The embedded service on free loopback ports.
- * @param {string} directory @param {{ inventoryFile?: string, keyFile?: string }} site
+ * @param {string} directory @param {{ inventoryFile?: string, keyFile?: string, environment?: Record<string, string> }} site
  * @param {AbortSignal} signal
  */
 export async function startService(directory, site, signal) {
@@ -37,7 +37,7 @@ export async function startService(directory, site, signal) {
 
 /**
  * @param {string} directory @param {string} data
- * @param {{ inventoryFile?: string, keyFile?: string }} site
+ * @param {{ inventoryFile?: string, keyFile?: string, environment?: Record<string, string> }} site
  */
 function toEnvironment(directory, data, site) {
   const { temporal, ansiblePlaybook, python } = findTools(process.env);
@@ -53,6 +53,7 @@ function toEnvironment(directory, data, site) {
     // Its own image service, whatever the shell has.
     IMS_URL: '',
     GIT_ALLOW_PROTOCOL: 'file:https:ssh',
+    ...site.environment,
     ...(temporal === undefined ? {} : { TEMPORAL_CLI: temporal }),
     ...(ansiblePlaybook === undefined ? {} : { ANSIBLE_PLAYBOOK: ansiblePlaybook }),
     ...(python === undefined ? {} : { PYTHON: python }),
