@@ -16,7 +16,7 @@ export interface JsonRequest {
   readonly timeoutSeconds: number;
   readonly maxBytes: number;
   /** Default GET. */
-  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Sent as JSON. */
   readonly body?: unknown;
   /** Further statuses, beside 2xx, that are an answer and no fault. */

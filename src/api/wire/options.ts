@@ -36,6 +36,9 @@ const writable = {
   hardware_sync_interval: atLeast(1),
 };
 
+/** Those that every CFS has. */
+export const CFS_OPTION_NAMES: readonly string[] = ['default_playbook', ...Object.keys(writable)];
+
 /** Ours; a session keeps those that it started with. */
 const extensions = {
   clone_time_limit: seconds('Of each clone, in seconds; 0 = none.'),

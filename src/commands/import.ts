@@ -1,0 +1,79 @@
+import { parseArgs } from 'node:util';
+import { readExported } from '../migration/files.js';
+import { importKind, type KindReport } from '../migration/move.js';
+import { parseKinds, PLACE_HELP, PLACE_OPTIONS, toProgress, withPlace } from './places.js';
+import { runCommand } from './run.js';
+
+const HELP = `npm run import -- [options] DIRECTORY
+
+Takes over what npm run export has written, or what a CFS has answered to its v3 lists. Only what differs is written, so it
+may be repeated; what is there and not in the files stays.
+
+  --dry-run         only says what would change
+${PLACE_HELP}`;
+
+/** Lines of each kind of change; --json has all. */
+const MOST_SHOWN = 20;
+const MOST_CHARACTERS = 80;
+
+await runCommand(async () => {
+  const { values, positionals } = parseArgs({
+    options: { ...PLACE_OPTIONS, 'dry-run': { type: 'boolean' } },
+    allowPositionals: true,
+  });
+  const [directory, more] = positionals;
+  if (values.help === true) return HELP;
+  if (directory === undefined || more !== undefined)
+    throw new Error('Name one directory: npm run import -- DIRECTORY (--help tells more).');
+  const dryRun = values['dry-run'] === true;
+  const { signal } = new AbortController();
+  const files = parseKinds(values.only).flatMap((kind) => {
+    const records = readExported(directory, kind);
+    return records === undefined ? [] : [{ kind, records }];
+  });
+  if (files.length === 0)
+    throw new Error(
+      `${directory}: has none of options.json, configurations.json, components.json.`,
+    );
+  const reports = await withPlace(values, async (place) => {
+    const done: KindReport[] = [];
+    for (const { kind, records } of files) {
+      const onProgress = toProgress(`${kind} to ${place.name}`);
+      done.push(await importKind(place, kind, records, { dryRun, onProgress, signal }));
+    }
+    return done;
+  });
+  if (reports.some(({ refused }) => refused.length > 0)) process.exitCode = 1;
+  if (values.json === true) return JSON.stringify({ dryRun, kinds: reports });
+  return reports.map((report) => render(report, dryRun)).join('\n');
+});
+
+function render(report: KindReport, dryRun: boolean): string {
+  const { kind, read, added, changed, same, onlyThere, refused, notes } = report;
+  const would = dryRun ? ' (dry run: nothing was written)' : '';
+  const only = onlyThere === 0 ? '' : `, ${onlyThere} are there alone and stay`;
+  return [
+    `${kind}: ${read} read, ${added.length} new, ${changed.length} changed, ${same} equal, ${refused.length} refused${only}${would}`,
+    ...shorten(added.map((key) => `  + ${key}`)),
+    ...shorten(
+      changed.flatMap(({ key, changes }) =>
+        changes.map(
+          ({ member, before, after }) =>
+            `  ~ ${key}: ${member} ${toText(before)} → ${toText(after)}`,
+        ),
+      ),
+    ),
+    ...notes.map(({ key, why }) => `  ! ${key}: ${why}`),
+    ...refused.map(({ key, why }) => `  - ${key}: ${why}`),
+  ].join('\n');
+}
+
+function shorten(lines: readonly string[]): readonly string[] {
+  if (lines.length <= MOST_SHOWN) return lines;
+  return [...lines.slice(0, MOST_SHOWN), `  … and ${lines.length - MOST_SHOWN} more (--json)`];
+}
+
+function toText(value: unknown): string {
+  const text = value === undefined ? 'nothing' : JSON.stringify(value);
+  return text.length <= MOST_CHARACTERS ? text : `${text.slice(0, MOST_CHARACTERS)}…`;
+}

@@ -1,0 +1,81 @@
+import { readFileSync } from 'node:fs';
+import { CFS_OPTION_NAMES } from '../api/wire/options.js';
+import { parseConfig } from '../config.js';
+import { createApiPlace } from '../migration/api-place.js';
+import type { Place } from '../migration/place.js';
+import { KINDS, type Kind } from '../migration/records.js';
+import { createStorePlace } from '../migration/store-place.js';
+import { openStore } from '../store/open.js';
+import { quiet } from './run.js';
+
+/** What both commands take beside their own. */
+export const PLACE_OPTIONS = {
+  url: { type: 'string' },
+  'token-file': { type: 'string' },
+  'ca-file': { type: 'string' },
+  only: { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean' },
+} as const;
+
+export interface PlaceArguments {
+  readonly url?: string;
+  readonly 'token-file'?: string;
+  readonly 'ca-file'?: string;
+}
+
+export const PLACE_HELP = `  --url URL         a CFS by its API, as http://cray-cfs-api or https://…/apis/cfs; without it the
+                    database of this service (DATABASE_URL, or SQLite in KEELSON_DATA)
+  --token-file F    bearer token for that API
+  --ca-file F       PEM of the authority that its certificate is from
+  --only KINDS      ${KINDS.join(',')}, or some of them
+  --json            the report as JSON`;
+
+const PROGRESS_MS = 1_000;
+
+/** Runs `act` with the place that the arguments name, and closes it. */
+export async function withPlace<T>(
+  { url, 'token-file': tokenFile, 'ca-file': caFile }: PlaceArguments,
+  act: (place: Place) => Promise<T>,
+): Promise<T> {
+  if (url !== undefined) {
+    const [token, ca] = [readText(tokenFile), readText(caFile)];
+    return act(
+      createApiPlace({
+        url,
+        ...(token === undefined ? {} : { token: token.trim() }),
+        ...(ca === undefined ? {} : { ca }),
+      }),
+    );
+  }
+  const store = await openStore(parseConfig(process.env).database, quiet);
+  try {
+    const now = () => new Date().toISOString();
+    return await act(createStorePlace(store, { now, optionNames: CFS_OPTION_NAMES }));
+  } finally {
+    await store.close();
+  }
+}
+
+function readText(path: string | undefined): string | undefined {
+  return path === undefined ? undefined : readFileSync(path, 'utf8');
+}
+
+export function parseKinds(only: string | undefined): readonly Kind[] {
+  if (only === undefined) return KINDS;
+  const wanted = only.split(',');
+  const unknown = wanted.find((kind) => !KINDS.some((known) => known === kind));
+  if (unknown !== undefined)
+    throw new Error(`--only: "${unknown}" is none of ${KINDS.join(', ')}.`);
+  return KINDS.filter((kind) => wanted.includes(kind));
+}
+
+/** A line now and then, beside what the command prints at its end. */
+export function toProgress(what: string): (done: number) => void {
+  let next = Date.now() + PROGRESS_MS;
+  return (done) => {
+    if (Date.now() < next) return;
+    next = Date.now() + PROGRESS_MS;
+    process.stderr.write(`${what}: ${done} …\n`);
+  };
+}

@@ -1,0 +1,186 @@
+import { exchangeJson, type JsonRequest } from '../clients/http.js';
+import { isServiceError } from '../core/errors.js';
+import type { Place, Refusal, Written } from './place.js';
+import { isRecord, toKey, toOptionRecords, type Kind, type WireRecord } from './records.js';
+
+export interface ApiPlaceOptions {
+  /** Below which `/v3` is: `http://cray-cfs-api`, `https://api.example.com/apis/cfs`. */
+  readonly url: string;
+  readonly token?: string;
+  /** PEM. */
+  readonly ca?: string;
+}
+
+const PAGE = 1_000;
+const TIMEOUT_SECONDS = 300;
+const MAX_BYTES = 256 * 1024 * 1024;
+
+type Ask = (method: JsonRequest['method'], path: string, body?: unknown) => Promise<unknown>;
+
+/** A CFS, of whatever make, by its API. */
+export function createApiPlace({ url, token, ca }: ApiPlaceOptions): Place {
+  const base = url.replace(/\/+$/, '');
+  const toAsk =
+    (signal: AbortSignal): Ask =>
+    async (method = 'GET', path, body) => {
+      const request = {
+        ...{ url: `${base}${path}`, method, service: 'The API', reason: 'INTERNAL' as const },
+        ...{ timeoutSeconds: TIMEOUT_SECONDS, maxBytes: MAX_BYTES },
+        ...(token === undefined ? {} : { token }),
+        ...(ca === undefined ? {} : { ca }),
+        ...(body === undefined ? {} : { body }),
+      };
+      return (await exchangeJson(request, signal)).body;
+    };
+  return {
+    name: base,
+    read: (kind, signal) => readApi(toAsk(signal), kind),
+    async write(kind, records, signal) {
+      const ask = toAsk(signal);
+      if (kind === 'options') return putOptions(ask, records);
+      if (kind === 'configurations')
+        return writeEach(kind, records, (record) => putConfiguration(ask, record));
+      return putComponents(ask, records);
+    },
+  };
+}
+
+async function* readApi(ask: Ask, kind: Kind): AsyncIterable<readonly WireRecord[]> {
+  if (kind === 'options') {
+    yield requireRecords([await ask('GET', '/v3/options')]).flatMap(toOptionRecords);
+    return;
+  }
+  const details = kind === 'components' ? { state_details: 'true' } : {};
+  let query = new URLSearchParams({ ...details, limit: String(PAGE) });
+  for (;;) {
+    const page = await ask('GET', `/v3/${kind}?${query.toString()}`);
+    const { [kind]: records, next } = isRecord(page) ? page : {};
+    yield requireRecords(records);
+    if (!isRecord(next)) return;
+    const members = Object.entries(next).filter(([, value]) => value !== null);
+    query = new URLSearchParams(
+      members.map(([name, value]): [string, string] => [name, String(value)]),
+    );
+  }
+}
+
+function requireRecords(value: unknown): readonly WireRecord[] {
+  if (!Array.isArray(value) || !value.every(isRecord))
+    throw new Error('The API has answered with something that is no list of records.');
+  return value;
+}
+
+/** `writeOne` answers what was not taken to the letter. */
+async function writeEach(
+  kind: Kind,
+  records: readonly WireRecord[],
+  writeOne: (record: WireRecord) => Promise<string | undefined>,
+): Promise<Written> {
+  const refused: Refusal[] = [];
+  const notes: Refusal[] = [];
+  for (const record of records) {
+    const key = toKey(kind, record) ?? '';
+    try {
+      const note = await writeOne(record);
+      if (note !== undefined) notes.push({ key, why: note });
+    } catch (error) {
+      refused.push({ key, why: toRefusal(error) });
+    }
+  }
+  return { refused, notes };
+}
+
+/** One that this API does not know, as of another version, is left out. The default playbook is read-only in v3. */
+async function putOptions(ask: Ask, records: readonly WireRecord[]): Promise<Written> {
+  const known = await ask('GET', '/v3/options');
+  return writeEach('options', records, async ({ name, value }) => {
+    if (!isRecord(known) || !(String(name) in known)) return 'is not known here';
+    if (name === 'default_playbook') await ask('PATCH', '/v2/options', { defaultPlaybook: value });
+    else await ask('PATCH', '/v3/options', { [String(name)]: value });
+    return undefined;
+  });
+}
+
+/** A request may name a branch or a commit: the branch first, and where it has moved on, the commit that it stood at. */
+async function putConfiguration(ask: Ask, record: WireRecord): Promise<string | undefined> {
+  const { name, ...body } = record;
+  const path = `/v3/configurations/${encodeURIComponent(String(name))}`;
+  const answer = await ask('PUT', path, mapReferences(body, dropCommit));
+  const moved = listReferences(body).filter((reference, index) => {
+    const now = listReferences(isRecord(answer) ? answer : {})[index];
+    return (
+      'branch' in reference && 'commit' in reference && now?.['commit'] !== reference['commit']
+    );
+  });
+  if (moved.length === 0) return undefined;
+  const pinned = (reference: WireRecord) =>
+    moved.includes(reference) ? omit(reference, 'branch') : dropCommit(reference);
+  await ask('PUT', path, mapReferences(body, pinned));
+  const branches = moved.map(({ branch }) => String(branch)).join(', ');
+  return `has moved on: ${branches}; the commit was kept, and the branch left out`;
+}
+
+function dropCommit(reference: WireRecord): WireRecord {
+  return 'branch' in reference ? omit(reference, 'commit') : reference;
+}
+
+/** Layers, and the additional inventory behind them. */
+function listReferences({ layers, additional_inventory: inventory }: WireRecord) {
+  const all = [...(Array.isArray(layers) ? (layers as readonly unknown[]) : []), inventory];
+  return all.filter(isRecord);
+}
+
+function mapReferences(body: WireRecord, map: (reference: WireRecord) => WireRecord): WireRecord {
+  const { layers, additional_inventory: inventory } = body;
+  return {
+    ...body,
+    ...(Array.isArray(layers) ? { layers: layers.filter(isRecord).map(map) } : {}),
+    ...(isRecord(inventory) ? { additional_inventory: map(inventory) } : {}),
+  };
+}
+
+function omit(record: WireRecord, name: string): WireRecord {
+  return Object.fromEntries(Object.entries(record).filter(([member]) => member !== name));
+}
+
+/** All at once; where that is refused, one by one, which tells whose fault it is. */
+async function putComponents(ask: Ask, records: readonly WireRecord[]): Promise<Written> {
+  try {
+    await putSome(ask, records);
+    return { refused: [], notes: [] };
+  } catch (error) {
+    if (!isServiceError(error) || error.fault !== 'rejected') throw error;
+    return writeEach('components', records, (record) => putSome(ask, [record]));
+  }
+}
+
+async function putSome(ask: Ask, records: readonly WireRecord[]): Promise<undefined> {
+  await ask('PUT', '/v3/components', records.map(dropIncomplete));
+  const appended = records.flatMap((record) =>
+    listState(record)
+      .filter(isIncomplete)
+      .map((layer) => ({ id: record['id'], state_append: toAppended(layer) })),
+  );
+  if (appended.length > 0) await ask('PATCH', '/v3/components', appended);
+}
+
+/** That word is only taken at the end of a commit, and only in `state_append`. */
+function toAppended({ clone_url, playbook, commit, session_name }: WireRecord): WireRecord {
+  return { clone_url, playbook, commit: `${String(commit)}_incomplete`, session_name };
+}
+
+function dropIncomplete(record: WireRecord): WireRecord {
+  return { ...record, state: listState(record).filter((layer) => !isIncomplete(layer)) };
+}
+
+function listState({ state }: WireRecord): readonly WireRecord[] {
+  return Array.isArray(state) ? state.filter(isRecord) : [];
+}
+
+const isIncomplete = ({ status }: WireRecord) => status === 'incomplete';
+
+/** An API that does not answer refuses nothing. */
+function toRefusal(error: unknown): string {
+  if (isServiceError(error) && error.fault === 'rejected') return error.message;
+  throw error;
+}

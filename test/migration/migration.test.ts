@@ -1,0 +1,265 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createApiPlace } from '../../src/migration/api-place.js';
+import { exportKind, readExported } from '../../src/migration/files.js';
+import { importKind, type KindReport } from '../../src/migration/move.js';
+import type { Place } from '../../src/migration/place.js';
+import { KINDS, strip, type Kind, type WireRecord } from '../../src/migration/records.js';
+import { openHttpService, type HttpService } from '../api/http-service.js';
+import { createRepository, type Repository } from '../support/git-repository.js';
+
+const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
+const { signal } = new AbortController();
+const nothing = () => undefined;
+
+let directory: string;
+let repository: Repository;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'keelson-migration-'));
+  repository = createRepository({ files: { 'site.yml': '[]\n' } });
+});
+afterEach(() => {
+  repository.remove();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** As a CFS answers: with what it computes, and with what no request may say. */
+function cfs(): Readonly<Record<Kind, readonly WireRecord[]>> {
+  const clone_url = repository.url;
+  const commit = repository.commit;
+  const layer = { clone_url, playbook: 'site.yml', commit };
+  const report = { ...layer, session_name: 'batcher-1', last_updated: '2025-01-01T00:00:00Z' };
+  return {
+    options: [
+      {
+        ...{
+          default_playbook: 'play.yml',
+          batch_size: 7,
+          session_ttl: '30d',
+          logging_level: 'DEBUG',
+        },
+        ...{ additional_inventory_url: '', batcher_disable: true, unknown_to_us: 1 },
+      },
+    ],
+    configurations: [
+      {
+        ...{ name: 'compute', last_updated: '2025-01-01T00:00:00Z', description: 'nodes' },
+        layers: [
+          { ...layer, name: 'a layer with a long name that only v2 could have given to it' },
+          {
+            ...layer,
+            playbook: 'b.yml',
+            branch: repository.branch,
+            special_parameters: { ims_require_dkms: true },
+          },
+        ],
+        additional_inventory: {},
+      },
+      {
+        ...{
+          name: 'tenants',
+          last_updated: '2025-01-01T00:00:00Z',
+          tenant_name: 'blue',
+          layers: [],
+        },
+        additional_inventory: { clone_url, commit, branch: repository.branch },
+      },
+    ],
+    components: [
+      {
+        ...{ id: 'x1', desired_config: 'compute', enabled: true, error_count: 2, retry_policy: -1 },
+        state: [
+          { ...report, status: 'applied' },
+          { ...report, playbook: 'b.yml', status: 'incomplete' },
+        ],
+        tags: { bos_session: 'b' },
+        ...{ configuration_status: 'pending', logs: 'ara/hosts?name=x1', desired_state: [] },
+      },
+      { id: 'x2', state: [], enabled: false, tags: {}, configuration_status: 'config_deprecated' },
+    ],
+  };
+}
+
+function writeFiles(to: string): void {
+  mkdirSync(to, { recursive: true });
+  for (const kind of KINDS) {
+    const records = cfs()[kind];
+    const content = kind === 'options' ? records[0] : { [kind]: records, next: null };
+    writeFileSync(join(to, `${kind}.json`), JSON.stringify(content));
+  }
+}
+
+async function importAll(
+  place: Place,
+  from: string,
+  dryRun = false,
+): Promise<readonly KindReport[]> {
+  const reports: KindReport[] = [];
+  for (const kind of KINDS) {
+    const records = readExported(from, kind) ?? [];
+    reports.push(await importKind(place, kind, records, { dryRun, onProgress: nothing, signal }));
+  }
+  return reports;
+}
+
+const toCounts = (reports: readonly KindReport[]) =>
+  reports.map(({ kind, added, changed, same, refused }) => [
+    ...[kind, added.length, changed.length, same, refused.length],
+  ]);
+
+function run(command: 'import' | 'export', data: string, ...args: readonly string[]) {
+  return promisify(execFile)(process.execPath, [join(DIST, `commands/${command}.js`), ...args], {
+    env: { ...process.env, KEELSON_DATA: data },
+  });
+}
+
+describe('npm run import and export', () => {
+  test('take records over, by themselves again and again, and give them back as they came', async () => {
+    const [from, to, data] = ['from', 'to', 'data'].map((name) => join(directory, name)) as [
+      ...[string, string, string],
+    ];
+    writeFiles(from);
+    const dry = await run('import', data, '--dry-run', from);
+    expect(dry.stdout).toContain(
+      'components: 2 read, 2 new, 0 changed, 0 equal, 0 refused (dry run',
+    );
+    expect(dry.stdout).toContain('~ batch_size: value 25 → 7');
+    const first = JSON.parse((await run('import', data, '--json', from)).stdout) as {
+      kinds: readonly KindReport[];
+    };
+    expect(toCounts(first.kinds)).toEqual([
+      ...[
+        ['options', 0, 5, 1, 0],
+        ['configurations', 2, 0, 0, 0],
+        ['components', 2, 0, 0, 0],
+      ],
+    ]);
+    const again = await run('import', data, from);
+    expect(again.stdout).toBe(
+      [
+        'options: 7 read, 0 new, 0 changed, 6 equal, 0 refused',
+        '  ! unknown_to_us: is not known here',
+        'configurations: 2 read, 0 new, 0 changed, 2 equal, 0 refused',
+        'components: 2 read, 0 new, 0 changed, 2 equal, 0 refused\n',
+      ].join('\n'),
+    );
+    await run('export', data, to);
+    for (const kind of ['configurations', 'components'] as const) {
+      const back = (readExported(to, kind) ?? []).map((record) => strip(kind, record));
+      expect(back).toEqual(cfs()[kind].map((record) => strip(kind, record)));
+    }
+    const known = { ...cfs().options[0], unknown_to_us: undefined };
+    const options = JSON.parse(readFileSync(join(to, 'options.json'), 'utf8')) as object;
+    expect({ ...options, unknown_to_us: undefined }).toMatchObject(known);
+    expect(Object.keys(options)).not.toContain('max_running_sessions');
+  });
+
+  test('say what is wrong, and write the rest', async () => {
+    const [from, data] = [join(directory, 'from'), join(directory, 'data')];
+    writeFiles(from);
+    const components = [...cfs().components, { id: 'x3', enabled: 'yes' }, { enabled: true }];
+    writeFileSync(join(from, 'components.json'), JSON.stringify(components));
+    const failed = await run('import', data, from).catch((error: unknown) => error);
+    expect(failed).toMatchObject({ code: 1 });
+    const { stdout } = failed as { stdout: string };
+    expect(stdout).toContain('components: 4 read, 2 new, 0 changed, 0 equal, 2 refused');
+    expect(stdout).toMatch(/- x3: .*'enabled'/);
+    expect(stdout).toContain('- : It has no name.');
+  });
+
+  test.each([
+    [['--only', 'everything', '.'], '--only: "everything" is none of'],
+    [[], 'Name one directory'],
+    [['/nowhere/at/all'], 'has none of options.json'],
+  ])('refuse %j', async (args, text) => {
+    const failed = await run('import', directory, ...args).catch((error: unknown) => error);
+    expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining(text) });
+  });
+});
+
+describe('a CFS by its API', () => {
+  let other: HttpService;
+  beforeEach(async () => {
+    other = await openHttpService({ gitProtocols: 'file' });
+  });
+  afterEach(() => other.close());
+
+  test('takes what a database has given, and reads back as the same', async () => {
+    const from = join(directory, 'from');
+    writeFiles(from);
+    const api = createApiPlace({ url: other.url });
+    const dry = await importAll(api, from, true);
+    expect(toCounts(dry).slice(1)).toEqual([
+      ...[
+        ['configurations', 2, 0, 0, 0],
+        ['components', 2, 0, 0, 0],
+      ],
+    ]);
+    expect((await other.store.configurations.list({ limit: 10 })).items).toEqual([]);
+    const [, configurations] = await importAll(api, from);
+    // Names that only v2 can give are refused by v3, by a sentence.
+    expect(configurations?.refused).toEqual([
+      { key: 'compute', why: expect.stringContaining("'layers.0.name'") },
+    ]);
+    const layers = [{ clone_url: repository.url, playbook: 'site.yml', commit: repository.commit }];
+    writeFileSync(join(from, 'configurations.json'), JSON.stringify([{ name: 'compute', layers }]));
+    await importAll(api, from);
+    expect(toCounts(await importAll(api, from))).toEqual([
+      ...[
+        ['options', 0, 0, 6, 0],
+        ['configurations', 0, 0, 1, 0],
+        ['components', 0, 0, 2, 0],
+      ],
+    ]);
+    const to = join(directory, 'to');
+    await exportKind(api, 'components', to, { onProgress: nothing, signal });
+    expect(
+      (readExported(to, 'components') ?? []).map((record) => strip('components', record)),
+    ).toEqual(cfs().components.map((record) => strip('components', record)));
+  });
+
+  test('keeps the commit of a branch that has moved on, and says so', async () => {
+    const commit = repository.commit;
+    const moved = repository.addCommit({ files: { 'site.yml': '[1]\n' } });
+    expect(moved).not.toBe(commit);
+    const layers = [
+      { clone_url: repository.url, playbook: 'site.yml', commit, branch: repository.branch },
+    ];
+    const api = createApiPlace({ url: other.url });
+    const report = await importKind(api, 'configurations', [{ name: 'compute', layers }], {
+      ...{ dryRun: false, onProgress: nothing, signal },
+    });
+    expect(report.notes).toEqual([
+      { key: 'compute', why: expect.stringContaining(repository.branch) },
+    ]);
+    const stored = await other.store.configurations.find('compute');
+    expect(stored?.configuration.layers).toEqual([
+      { cloneUrl: repository.url, playbook: 'site.yml', commit },
+    ]);
+  });
+
+  test('is walked in pages', async () => {
+    const many = Array.from({ length: 2_500 }, (_, index) => ({ id: `x${index}`, state: [] }));
+    await other.store.components.put(many, new Date().toISOString(), nothing);
+    let count = 0;
+    for await (const page of createApiPlace({ url: `${other.url}/` }).read('components', signal))
+      count += page.length;
+    expect(count).toBe(2_500);
+  });
+
+  test('that does not answer ends the command, and refuses nothing', async () => {
+    const api = createApiPlace({ url: other.url });
+    await other.close();
+    const records = cfs().components;
+    const options = { dryRun: false, onProgress: nothing, signal };
+    await expect(importKind(api, 'components', records, options)).rejects.toMatchObject({
+      fault: 'unavailable',
+    });
+    other = await openHttpService();
+  });
+});
