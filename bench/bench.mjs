@@ -3,16 +3,18 @@
  *
  *   npm run bench                  a session, over a shell loop that does the same
  *   npm run bench -- api           the API
+ *   npm run bench -- components     components: lists, PATCHes, reports, a boot storm
  *   npm run bench -- images        a customized image, over a shell script that does the same; as root
  *   npm run bench:load             what it bears, what that costs, and more than can be borne
  *   --json                         the numbers, for a program
  *   --rounds <n>                   sessions, images: how often session and shell loop alternate (default 7)
- *   --database sqlite|postgres     api, load: only this one
+ *   --database sqlite|postgres     api, components, load: only this one
  *   --part <name>                  load: only this one (see load/bench-load.mjs)
- *   --scale <part>                 api, load: a part of the requests and records, for a look at the bench itself (default 1)
+ *   --scale <part>                 api, components, load: a part of the requests and records, for a look at the bench itself (default 1)
  */
 import { parseArgs } from 'node:util';
 import { benchApi } from './api/bench-api.mjs';
+import { benchComponents } from './components/bench-components.mjs';
 import { benchImages } from './images.mjs';
 import { benchLoad } from './load/bench-load.mjs';
 import { benchSessions } from './sessions.mjs';
@@ -28,8 +30,10 @@ const { values, positionals } = parseArgs({
   },
 });
 const [what = 'sessions', ...rest] = positionals;
-if (!['api', 'images', 'load', 'sessions'].includes(what) || rest.length > 0) {
-  throw new Error(`${positionals.join(' ')}: none of "api", "images", "load" and "sessions".`);
+if (!['api', 'components', 'images', 'load', 'sessions'].includes(what) || rest.length > 0) {
+  throw new Error(
+    `${positionals.join(' ')}: none of "api", "components", "images", "load" and "sessions".`,
+  );
 }
 const interrupt = new AbortController();
 for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
@@ -39,6 +43,8 @@ const { json, database, part } = values;
 const scale = Number(values.scale);
 if (what === 'api') {
   await benchApi({ json, scale, database }, interrupt.signal);
+} else if (what === 'components') {
+  await benchComponents({ json, scale, database }, interrupt.signal);
 } else if (what === 'images') {
   await benchImages({ json, rounds: Number(values.rounds) }, interrupt.signal);
 } else if (what === 'load') {

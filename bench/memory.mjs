@@ -12,6 +12,11 @@ export function readMemory(pid) {
   return { resident: field('Rss'), shared: field('Pss') };
 }
 
+/** The most that ever was resident, in bytes. @param {number} pid */
+export function readPeak(pid) {
+  return Number(/^VmHWM:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) * 1024;
+}
+
 /**
  * The processes of a job, at this moment: ours, and what they run.
  * @param {string} job

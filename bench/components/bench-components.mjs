@@ -1,0 +1,95 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { printTable, printTitle } from '../../scripts/demo/print.mjs';
+import { toRow } from '../api/figures.mjs';
+import { openPostgres } from '../api/postgres.mjs';
+import { startApi } from '../api/service.mjs';
+import { openSqlite } from '../api/sqlite.mjs';
+import { readMemory, readPeak } from '../memory.mjs';
+import {
+  fill,
+  measureAppends,
+  measureBulk,
+  measureLists,
+  measurePatches,
+  measureStorm,
+} from './requests.mjs';
+import { measureReports } from './reports.mjs';
+
+const databases = { sqlite: openSqlite, postgres: openPostgres };
+
+/**
+ * What components cost the API: no worker, nothing is run, the load comes from this process over loopback.
+ * @param {{ json: boolean, scale: number, database: string | undefined }} options @param {AbortSignal} signal
+ */
+export async function benchComponents({ json, scale, database }, signal) {
+  const chosen = Object.entries(databases).filter(([name]) => name === (database ?? name));
+  if (chosen.length === 0) throw new Error(`${database}: no such database.`);
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-components-'));
+  const result = { cores: availableParallelism(), load: loadavg()[0], scale, databases: {} };
+  try {
+    for (const [name, open] of chosen) {
+      const opened = await open(directory, signal);
+      try {
+        Object.assign(result.databases, { [name]: await measure(opened, scale, signal) });
+      } finally {
+        await opened.close();
+      }
+    }
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+  if (json) console.log(JSON.stringify(result, undefined, 2));
+  else print(result);
+}
+
+/**
+ * @param {Awaited<ReturnType<typeof openSqlite | typeof openPostgres>>} database @param {number} scale @param {AbortSignal} signal
+ * @returns {Promise<import('../api/figures.mjs').Figure[]>}
+ */
+async function measure(database, scale, signal) {
+  const api = await startApi(database.data, database.environment, signal);
+  const site = { url: api.url, scale, signal };
+  const [some, many] = [Math.ceil(10_000 * scale), Math.ceil(100_000 * scale)];
+  try {
+    const figures = [];
+    await fill(site, 0, some);
+    figures.push(...(await measurePatches(site, some)));
+    figures.push(...(await measureLists(site, some, { most: 25, part: 0.5 })));
+    figures.push(...(await measureAppends(site, some)));
+    figures.push(...(await measureReports(site, database, some)));
+    await fill(site, some, many);
+    figures.push(...(await measureLists(site, many, { most: 50, part: 0.99 })));
+    figures.push(...(await measureStorm(site, some)));
+    figures.push(toMemory(api.pid, many));
+    figures.push(...(await measureBulk(site, many)), toPeak(api.pid, many));
+    return figures;
+  } finally {
+    await api.close();
+  }
+}
+
+/** @param {number} pid @param {number} stored */
+function toMemory(pid, stored) {
+  const { resident } = readMemory(pid);
+  const what = `resident memory of the API, ${stored} stored`;
+  return { what, value: resident / 1e6, unit: 'MB', most: 300, original: '681 MB at 10,000' };
+}
+
+/** @param {number} pid @param {number} stored */
+function toPeak(pid, stored) {
+  const what = `most resident memory ever, after a PATCH of ${stored}`;
+  return { what, value: readPeak(pid) / 1e6, unit: 'MB', most: 500 };
+}
+
+/** @param {{ cores: number, load: number, databases: Record<string, import('../api/figures.mjs').Figure[]> }} result */
+function print({ cores, load, databases: measured }) {
+  console.log(
+    `\n${cores} cores, load ${load.toFixed(1)} before; no worker, the runner is off; load from loopback`,
+  );
+  for (const [name, figures] of Object.entries(measured)) {
+    printTitle(name);
+    printTable(['', 'measured', 'target', 'original CFS'], figures.map(toRow));
+  }
+}
