@@ -8,6 +8,16 @@ export type ComponentPatches =
   | readonly ComponentRequest[]
   | { readonly patch: ComponentRequest; readonly filters: ComponentFilter };
 
+/** As `patchComponents`; the ids alone. */
+export async function patchComponentIds(
+  store: Store,
+  patches: ComponentPatches,
+  at: string,
+): Promise<readonly string[]> {
+  if (!('filters' in patches)) return patchComponents(store, patches, at, ({ id }) => id);
+  return store.components.patchAll(patches.filters, fromComponentBody(patches.patch), at);
+}
+
 type ToResult<T> = (component: Component) => T;
 
 export async function findComponent(store: Store, id: string): Promise<ComponentView> {

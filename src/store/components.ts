@@ -17,6 +17,7 @@ import {
   toViews,
   type ComponentDatabase,
 } from './component-views.js';
+import { patchColumns } from './component-columns.js';
 import type { Connection } from './database.js';
 import type { ComponentFilter, ComponentStore, ComponentView, PageRequest } from './store.js';
 
@@ -38,6 +39,9 @@ export function createComponentStore(components: ComponentDatabase): ComponentSt
     patch: (patches, at, toResult) => patchComponents(components, patches, at, toResult),
     patchMatching: (filter, patch, at, toResult) =>
       patchMatching(components, filter, patch, at, toResult),
+    patchAll: async (filter, patch, at) =>
+      (await patchColumns(components, filter, patch)) ??
+      patchMatching(components, filter, patch, at, ({ id }) => id),
     change: (ids, decide, at) => changeComponents(components, ids, decide, at),
     remove: (id) =>
       database.write(async (db) => {

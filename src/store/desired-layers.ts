@@ -65,6 +65,11 @@ export function toProgressKey(
   return (desired?.key ?? NO_CONFIGURATION) + name;
 }
 
+/** Of progress that nobody has compared yet with what that configuration asks. */
+export function toUnknownKey(name: string): string {
+  return '?'.repeat(KEY_CHARACTERS) + name;
+}
+
 /** Undefined: no configuration is wanted. */
 export function fromProgressKey(key: string): string | undefined {
   return key === '' ? undefined : key.slice(KEY_CHARACTERS);

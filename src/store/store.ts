@@ -255,6 +255,8 @@ export interface ComponentStore {
     at: string,
     toResult: (component: Component) => T,
   ): Promise<readonly T[]>;
+  /** As `patchMatching`, for their ids alone: much cheaper where nothing but columns changes. */
+  patchAll(filter: ComponentFilter, patch: ComponentPatch, at: string): Promise<readonly string[]>;
   /**
    * What `decide` makes of each of those that are stored, in one transaction with what it was shown; undefined: it stays.
    * The ids of those that changed.

@@ -108,6 +108,66 @@ export function apiRaces(
     }
   });
 
+  test('components that are patched in bulk, reported of and deleted at once lose nothing', async () => {
+    const ids = Array.from({ length: 3 * EACH }, (_, index) => `x${index}`);
+    const layers = [aLayer('a')];
+    const report = (layer: number) => ({
+      state_append: { clone_url: 'https://git/a.git', playbook: `${layer}.yml`, commit: 'a1' },
+    });
+    await apis[0].ask('PUT', '/v3/configurations/raced', { layers });
+    await apis[0].ask('PUT', '/v3/components', [
+      ...ids.map((id) => ({ id, desired_config: 'raced', error_count: 0 })),
+    ]);
+    const kept = ids.filter((_, index) => index % 3 !== 0);
+    const answers = await askAll(6 * EACH, (api, index) => {
+      const round = Math.floor(index / 6);
+      switch (index % 6) {
+        case 0:
+          return api.ask('DELETE', `/v3/components/${ids[3 * (round % EACH)] ?? ''}`);
+        case 1:
+          return api.ask('PATCH', '/v3/components', {
+            patch: { tags: { [`t${round}`]: 'x' } },
+            filters: { config_name: 'raced' },
+          });
+        case 2:
+          return api.ask(
+            'PATCH',
+            '/v3/components',
+            // In another order each time.
+            (round % 2 === 0 ? kept : kept.toReversed()).map((id) => ({ id, ...report(round) })),
+          );
+        case 3:
+          return api.ask('PATCH', '/v3/components', [
+            ...ids.map((id) => ({ id, tags: { lost: 'x' } })),
+            { id: 'nowhere' },
+          ]);
+        case 4:
+          return api.ask('PATCH', `/v3/components/${kept[round] ?? ''}`, report(100 + round));
+        default:
+          return api.ask('GET', '/v3/components?status=pending&limit=1000&config_name=raced');
+      }
+    });
+
+    const { 200: done, 204: deleted, 404: refused, ...others } = countStatuses(answers);
+    expect([done, deleted, refused, others]).toEqual([4 * EACH, EACH, EACH, {}]);
+    const { body } = await apis[1].ask('GET', '/v3/components?state_details=true&limit=1000');
+    const { components } = body as {
+      components: { id: string; tags: object; state: { playbook: string }[] }[];
+    };
+    expect(components.map(({ id }) => id)).toEqual([...kept].sort());
+    for (const { id, tags, state } of components) {
+      expect(Object.keys(tags).sort()).toEqual(
+        Array.from({ length: EACH }, (_, round) => `t${round}`).sort(),
+      );
+      const own = kept.indexOf(id);
+      const playbooks = [
+        ...Array.from({ length: EACH }, (_, round) => `${round}.yml`),
+        ...(own < EACH ? [`${100 + own}.yml`] : []),
+      ];
+      expect(state.map(({ playbook }) => playbook).sort()).toEqual(playbooks.sort());
+    }
+  });
+
   test('concurrent changes of different options lose nothing', async () => {
     const options = [
       'default_page_size',

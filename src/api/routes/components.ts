@@ -3,7 +3,7 @@ import { takeJson } from '../body.js';
 import {
   findComponent,
   patchComponent,
-  patchComponents,
+  patchComponentIds,
   putComponent,
   putComponents,
 } from '../components.js';
@@ -150,7 +150,7 @@ function addListRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
     const body = c.req.valid('json');
     const patches =
       'filters' in body ? { patch: body.patch, filters: fromComponentFilters(body.filters) } : body;
-    const ids = await patchComponents(store, patches, now(), ({ id }) => id);
+    const ids = await patchComponentIds(store, patches, now());
     return c.json({ component_ids: [...ids] }, 200);
   });
 }

@@ -199,6 +199,53 @@ export function componentContract(stores: () => Stores): void {
     });
   });
 
+  describe('components.patchAll', () => {
+    const both = async (store: Store, filter: ComponentFilter, patch: object) => {
+      const put = [
+        { id: 'x1', desiredConfig: 'compute', tags: { a: '1' }, errorCount: 2 },
+        { id: 'x2', desiredConfig: 'compute', state: [applied], enabled: true },
+        { id: 'x3', retryPolicy: 1, tags: { a: '1', b: '' } },
+      ];
+      const stored = async () => (await store.components.list({}, { limit: 9 })).items;
+      await store.components.put(put, NOW, ({ id }) => id);
+      const ids = await store.components.patchAll(filter, patch, NOW);
+      const all = await stored();
+      await store.components.put(put, NOW, ({ id }) => id);
+      const matching = await store.components.patchMatching(filter, patch, NOW, ({ id }) => id);
+      return [
+        { ids, stored: all },
+        { ids: matching, stored: await stored() },
+      ] as const;
+    };
+
+    test.each<[ComponentFilter, object]>([
+      [{}, { enabled: false }],
+      [{ ids: ['x1', 'x2', 'x9'] }, { enabled: false }],
+      [{ configName: 'compute' }, {}],
+      [{ configName: 'compute' }, { desiredConfig: 'other' }],
+      [{ enabled: true }, { desiredConfig: '', errorCount: 7 }],
+      [{ tags: { a: '1' } }, { retryPolicy: -1, tags: { c: '1' } }],
+      [{ configName: 'compute' }, { state: [] }],
+      [{ status: 'configured' }, { enabled: false, errorCount: 1 }],
+    ])('%j %j does what patchMatching does', async (filter, patch) => {
+      const { store } = stores();
+      await saveConfiguration(store, 'compute');
+      await saveConfiguration(store, 'other', 'b'.repeat(40));
+      const [all, matching] = await both(store, filter, patch);
+      expect(all).toEqual(matching);
+      expect(all.ids.length).toBeGreaterThan(0);
+    });
+
+    test('is seen by status at once', async () => {
+      const { store } = stores();
+      await saveConfiguration(store, 'compute');
+      await saveConfiguration(store, 'other', 'b'.repeat(40));
+      await put(store, { id: 'x1', desiredConfig: 'compute', state: [applied] });
+      await store.components.patchAll({}, { desiredConfig: 'other' }, NOW);
+      expect(await listIds(store, { status: 'pending' })).toBe('x1');
+    });
+  });
+
   describe('components.change', () => {
     test('changes what is decided by what is stored then', async () => {
       const { store } = stores();
