@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import type { TLSConfig } from '@temporalio/client';
 import { parsePodSettings, type PodSettings } from './runner/pod-settings.js';
 
 /** Everything that the environment decides, parsed once: complete, or the process does not start. */
@@ -64,6 +65,8 @@ export interface TemporalConfig {
   /** Absent in embedded mode: a dev server is started. */
   readonly address?: string;
   readonly namespace: string;
+  /** Absent: the address is reached without TLS. */
+  readonly tls?: TLSConfig;
   readonly cli: string;
   /** Of the dev server; 0 = a free one. */
   readonly port: number;
@@ -147,6 +150,10 @@ export const VARIABLES = {
   MASTER_KEY_FILE: 'key that job tokens derive from; made at first start in the data directory',
   TEMPORAL_ADDRESS: 'host:port of a Temporal service; absent: `npm start` runs a dev server',
   TEMPORAL_NAMESPACE: 'default `default`',
+  TEMPORAL_TLS_CA_FILE:
+    'certificate authority of the Temporal service, which is reached with TLS then',
+  TEMPORAL_TLS_CERT_FILE: 'certificate to show to it, which is reached with TLS then',
+  TEMPORAL_TLS_KEY_FILE: 'its key',
   TEMPORAL_CLI: 'the `temporal` program; default: on the path, else in the cache',
   TEMPORAL_PORT: 'of the dev server; default 7233, 0 = any free one',
   TEMPORAL_UI_PORT: 'of its Web UI; default 8233, 0 = any free one',
@@ -216,6 +223,7 @@ export function parseConfig(environment: Environment): Config {
     temporal: {
       ...optional('address', get('TEMPORAL_ADDRESS')),
       namespace: get('TEMPORAL_NAMESPACE') ?? 'default',
+      ...optional('tls', parseTls(get)),
       cli:
         get('TEMPORAL_CLI') ??
         findOnPath('temporal', environment) ??
@@ -267,6 +275,23 @@ function parseDatabase(get: Get, dataDirectory: string): DatabaseConfig {
       ? {}
       : { password: readFileSync(passwordFile, 'utf8').replace(/\r?\n$/, '') }),
     poolSize,
+  };
+}
+
+function parseTls(get: Get): TLSConfig | undefined {
+  const ca = parseFile('TEMPORAL_TLS_CA_FILE', get);
+  const certificate = parseFile('TEMPORAL_TLS_CERT_FILE', get);
+  const key = parseFile('TEMPORAL_TLS_KEY_FILE', get);
+  if ((certificate === undefined) !== (key === undefined))
+    throw new Error('TEMPORAL_TLS_CERT_FILE and TEMPORAL_TLS_KEY_FILE go together.');
+  if (ca === undefined && certificate === undefined) return undefined;
+  if (get('TEMPORAL_ADDRESS') === undefined)
+    throw new Error('TEMPORAL_ADDRESS: the dev server knows no TLS; name the service that does.');
+  return {
+    ...(ca === undefined ? {} : { serverRootCACertificate: readFileSync(ca) }),
+    ...(certificate === undefined || key === undefined
+      ? {}
+      : { clientCertPair: { crt: readFileSync(certificate), key: readFileSync(key) } }),
   };
 }
 

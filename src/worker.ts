@@ -53,8 +53,11 @@ const SHUTDOWN_FORCE = '20s';
 /** Workflows and all activities on the shared queue; on this machine's own queues what touches its jobs. */
 export async function startWorker(dependencies: WorkerDependencies): Promise<WorkerService> {
   const { config, store, logger, temporalAddress } = dependencies;
-  const { namespace } = config.temporal;
-  const connection = await NativeConnection.connect({ address: temporalAddress });
+  const { namespace, tls } = config.temporal;
+  const connection = await NativeConnection.connect({
+    address: temporalAddress,
+    tls: tls ?? false,
+  });
   await registerSearchAttributes(connection, namespace);
   const deploymentId = await store.deploymentId();
   const platform = await openPlatform({ ...dependencies, deploymentId });
@@ -78,6 +81,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
   const orchestrator = createOrchestrator({
     address: temporalAddress,
     namespace,
+    tls,
     taskQueue: toTaskQueue(deploymentId),
   });
   // Before any worker polls: a workflow that starts meanwhile must find what runs here on its record.

@@ -56,6 +56,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
       : createOrchestrator({
           address: temporalAddress,
           namespace: config.temporal.namespace,
+          tls: config.temporal.tls,
           taskQueue: toTaskQueue(await store.deploymentId()),
         });
   const { jobListen, jobUrl, publicUrl } = config.api;

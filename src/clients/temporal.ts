@@ -4,6 +4,7 @@ import {
   isGrpcServiceError,
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
+  type TLSConfig,
   type WorkflowStartOptions,
 } from '@temporalio/client';
 import { ServiceError } from '../core/errors.js';
@@ -31,6 +32,7 @@ export interface OrchestratorOptions {
   readonly address: string;
   readonly namespace: string;
   readonly taskQueue: string;
+  readonly tls?: TLSConfig | undefined;
 }
 
 /** Connects lazily: the API starts, and records sessions, before Temporal answers. */
@@ -38,8 +40,9 @@ export function createOrchestrator({
   address,
   namespace,
   taskQueue,
+  tls,
 }: OrchestratorOptions): Orchestrator {
-  const connection = Connection.lazy({ address });
+  const connection = Connection.lazy({ address, tls: tls ?? false });
   const client = new Client({ connection, namespace });
   const call = <T>(act: () => Promise<T>) => withDeadline(client, act);
   let isRegistered = false;

@@ -52,6 +52,7 @@ async function sweepNow(
   const orchestrator = createOrchestrator({
     address: findTemporal(config),
     namespace: config.temporal.namespace,
+    tls: config.temporal.tls,
     taskQueue: toTaskQueue(await store.deploymentId()),
   });
   try {
