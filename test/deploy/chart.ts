@@ -41,7 +41,7 @@ export const FULL = {
     certificateAuthority: { name: 'database-ca' },
     poolSize: 20,
   },
-  temporal: { address: 'temporal:7233', namespace: 'keelson' },
+  temporal: { address: 'temporal:7233', namespace: 'keelson', tlsSecret: { name: 'temporal' } },
   masterKeySecret: { name: 'master' },
   logLevel: 'debug',
   git: {

@@ -96,6 +96,11 @@ describeHelm('the chart', () => {
       'belongs into a Secret',
     ],
     ['no Temporal', { temporal: { address: '' } }, 'temporal.address: host:port'],
+    [
+      'half a certificate',
+      { temporal: { tlsSecret: { name: 'a', privateKey: '' } } },
+      'certificateKey and privateKey go together',
+    ],
     ['no tokens', { api: { tokensSecret: { name: '' } } }, 'name the Secret with the tokens'],
     ['tokens and none', { api: { auth: 'none' } }, 'tokensSecret and auth=none exclude each other'],
     [

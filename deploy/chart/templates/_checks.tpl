@@ -13,6 +13,11 @@
 {{- if and (eq $v.runner "kubernetes") (not $v.temporal.address) }}
 {{- fail "temporal.address: host:port of a Temporal service is needed." }}
 {{- end }}
+{{- with $v.temporal.tlsSecret }}
+{{- if and .name (ne (empty .certificateKey) (empty .privateKey)) }}
+{{- fail "temporal.tlsSecret: certificateKey and privateKey go together." }}
+{{- end }}
+{{- end }}
 {{- if and (eq $v.api.auth "tokens") (not $v.api.tokensSecret.name) }}
 {{- fail "api.tokensSecret.name: name the Secret with the tokens of clients, or say api.auth=none if everybody who reaches the API may use it." }}
 {{- end }}

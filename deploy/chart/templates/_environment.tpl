@@ -7,6 +7,13 @@
   "GIT_CREDENTIALS_FILE" $v.git.credentialsSecret
   "GIT_SSH_KEY_FILE" $v.git.sshKeySecret
 }}
+{{- with $v.temporal.tlsSecret }}
+{{- range $variable, $key := dict "TEMPORAL_TLS_CA_FILE" .authorityKey "TEMPORAL_TLS_CERT_FILE" .certificateKey "TEMPORAL_TLS_KEY_FILE" .privateKey }}
+{{- if $key }}
+{{- $_ := set $secrets $variable (dict "name" $v.temporal.tlsSecret.name "key" $key) }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- $maps := dict
   "DATABASE_CA_FILE" $v.database.certificateAuthority
   "GIT_CA_FILE" $v.git.certificateAuthority

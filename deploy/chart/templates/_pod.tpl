@@ -64,6 +64,10 @@ spec:
       startupProbe: { httpGet: { path: /healthz/live, port: {{ .health }} }, periodSeconds: 2, failureThreshold: 150 }
       livenessProbe: { httpGet: { path: /healthz/live, port: {{ .health }} }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 }
       readinessProbe: { httpGet: { path: /healthz/ready, port: {{ .health }} }, periodSeconds: 5, timeoutSeconds: 5 }
+      {{- if eq .component "api" }}
+      # Until the Service has heard that it goes.
+      lifecycle: { preStop: { exec: { command: [sleep, '5'] } } }
+      {{- end }}
       resources: {{ toJson $own.resources }}
       securityContext:
         allowPrivilegeEscalation: false
