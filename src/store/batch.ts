@@ -18,7 +18,10 @@ type Act<Item, Result> = (items: readonly Item[]) => Promise<readonly Result[]>;
  * way goes together as the next one. Where a group fails, each of it is tried alone and so fails for itself alone; but a
  * database that does not answer has answered for all.
  */
-export function createBatch<Item, Result>(act: Act<Item, Result>): (item: Item) => Promise<Result> {
+export function createBatch<Item, Result>(
+  act: Act<Item, Result>,
+  most = MOST,
+): (item: Item) => Promise<Result> {
   const waiting: Waiting<Item, Result>[] = [];
   let isRunning = false;
   const drain = async () => {
@@ -26,7 +29,7 @@ export function createBatch<Item, Result>(act: Act<Item, Result>): (item: Item) 
     while (waiting.length > 0) {
       // By then whatever has arrived on other connections waits here too.
       await setImmediate();
-      await actTogether(act, waiting.splice(0, MOST));
+      await actTogether(act, waiting.splice(0, most));
     }
     isRunning = false;
   };

@@ -1,8 +1,9 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip as gzipCallback } from 'node:zlib';
-import { type Insertable, type QueryCreator, sql, type Transaction } from 'kysely';
+import type { Transaction } from 'kysely';
 import { missing } from '../core/errors.js';
-import type { Connection, Database } from './database.js';
+import type { Database } from './database.js';
+import { createAppend, type Append } from './log-append.js';
 import { requireOpen } from './phases.js';
 import type { Schema } from './schema.js';
 import type { AppendResult, LogStore, RecordedGap } from './store.js';
@@ -25,7 +26,10 @@ interface Chunk {
   readonly gap?: string;
 }
 
-export function createLogStore(database: Database): LogStore {
+type LogDatabase = Database & { readonly append: Append };
+
+export function createLogStore(given: Database): LogStore {
+  const database = { ...given, append: createAppend(given) };
   return {
     append: (jobId, phase, offset, bytes, gzip) =>
       appendLog(database, { jobId, phase }, offset, bytes, gzip),
@@ -42,7 +46,7 @@ export function createLogStore(database: Database): LogStore {
  * belongs to the end nearly always, so where that is, is asked only if it does not.
  */
 async function appendLog(
-  database: Database,
+  database: LogDatabase,
   phase: Phase,
   offset: number,
   bytes: Uint8Array,
@@ -72,7 +76,7 @@ async function appendLog(
   }
 }
 
-async function appendLine(database: Database, phase: Phase, line: string): Promise<void> {
+async function appendLine(database: LogDatabase, phase: Phase, line: string): Promise<void> {
   const bytes = Buffer.from(`${line}\n`);
   const chunk = { bytes, gzip: await compress(bytes) };
   for (;;) {
@@ -100,72 +104,17 @@ async function isStored(
 
 /** False: the end has moved, or the phase is sealed. */
 async function appendChunk(
-  { dialect, writeAtOnce }: Database,
+  { append }: LogDatabase,
   { jobId, phase }: Phase,
   from: number,
   { bytes, gzip }: { readonly bytes: Uint8Array; readonly gzip: Uint8Array },
   gap?: string,
 ): Promise<boolean> {
   const end = from + bytes.length;
-  const key = { job_id: jobId, phase };
-  const chunk = { ...key, end_offset: end, size: bytes.length, gap: gap ?? null, gzip };
-  return writeAtOnce(async (db, emit) => {
-    const isAppended = dialect.hasOneWriter
-      ? await appendInTurn(db, from, chunk)
-      : await appendAtOnce(db, from, chunk);
-    if (isAppended) emit({ kind: 'session', jobId });
-    return isAppended;
-  });
+  return append({ jobId, phase, from, end, gap: gap ?? null, gzip });
 }
 
-type ChunkRow = Insertable<Schema['log_chunks']>;
-
-async function appendInTurn(db: Connection, from: number, chunk: ChunkRow): Promise<boolean> {
-  const moved = await moveEnd(db, from, chunk).executeTakeFirst();
-  if (moved === undefined) return false;
-  await db.insertInto('log_chunks').values(chunk).execute();
-  return true;
-}
-
-/** One statement where each is a round trip. */
-async function appendAtOnce(db: Connection, from: number, chunk: ChunkRow): Promise<boolean> {
-  const { end_offset: end, size, gap, gzip } = chunk;
-  const appended = await db
-    .with('moved', (query) => moveEnd(query, from, chunk))
-    .insertInto('log_chunks')
-    .columns(['job_id', 'phase', 'end_offset', 'size', 'gap', 'gzip'])
-    .expression((query) =>
-      query
-        .selectFrom('moved')
-        .select([
-          'job_id',
-          'name',
-          sql<number>`${end}::bigint`.as('end_offset'),
-          sql<number>`${size}::int`.as('size'),
-          sql<string | null>`${gap}::text`.as('gap'),
-          sql<Uint8Array>`${gzip}::bytea`.as('gzip'),
-        ]),
-    )
-    .returning('end_offset')
-    .executeTakeFirst();
-  return appended !== undefined;
-}
-
-function moveEnd(db: QueryCreator<Schema>, from: number, { job_id, phase, ...chunk }: ChunkRow) {
-  return db
-    .updateTable('phases')
-    .set((eb) => ({
-      log_bytes: chunk.end_offset,
-      stored_log_bytes: eb('stored_log_bytes', '+', chunk.gzip.length),
-    }))
-    .where('job_id', '=', job_id)
-    .where('name', '=', phase)
-    .where('log_bytes', '=', from)
-    .where('sealed_at', 'is', null)
-    .returning(['job_id', 'name']);
-}
-
-async function recordGap(database: Database, phase: Phase, message: string): Promise<void> {
+async function recordGap(database: LogDatabase, phase: Phase, message: string): Promise<void> {
   for (;;) {
     const { end } = await readEnd(database, phase);
     const last = await readLast(database, phase);

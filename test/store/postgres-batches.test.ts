@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { gzipSync } from 'node:zlib';
 import { Client } from 'pg';
 import type { Configuration } from '../../src/core/configuration.js';
 import { openPostgresStore } from '../../src/store/postgres.js';
 import type { Store } from '../../src/store/store.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
-import { aNewSession, at, count } from '../support/store-builders.js';
+import { addPlannedSession, aNewSession, at, count, readAll } from '../support/store-builders.js';
 import { waitFor } from '../support/wait.js';
 
 const WAIT = { timeoutMs: 30_000 };
@@ -126,6 +127,33 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     expect(stored.map((each) => each?.configuration.description)).toEqual(['57', '58', '59']);
     expect(new Set(stored.map((each) => each?.version)).size).toBe(3);
     expect(await countCommitted('configurations', 'xmin::text')).toBeLessThanOrEqual(2);
+  });
+
+  test('appends to several logs, to each in its order, and refuses only what does not fit', async () => {
+    const jobIds = await Promise.all(
+      Array.from({ length: 30 }, (_, index) => addPlannedSession(store, `s${index}`)),
+    );
+    const append = (jobId = '', offset: number, text: string) =>
+      store.logs.append(jobId, 'ansible-0', offset, Buffer.from(text), gzipSync(text));
+    const some = 'x'.repeat(100);
+
+    const first = jobIds.map((jobId) => append(jobId, 0, some));
+    const again = append(jobIds[3], 0, some);
+    const ahead = append(jobIds[4], 500, some);
+    const nowhere = append('cfs-none-0123abcd', 0, some);
+    const lines = ['a', 'b', 'c'].map((line) =>
+      store.logs.appendLine(jobIds[5] ?? '', 'ansible-0', line),
+    );
+
+    expect(await count(first.map((call) => call.then(({ kind }) => kind)))).toEqual({ stored: 30 });
+    expect(await again).toEqual({ kind: 'stored', end: 100 });
+    expect((await ahead).kind).toBe('mismatch');
+    expect(await count([nowhere])).toEqual({ missing: 1 });
+    await Promise.all(lines);
+    const log = await readAll(store.logs.read(jobIds[5] ?? '', 'ansible-0', 0));
+    expect(log.slice(0, 100)).toBe(some);
+    expect(log.slice(100).split('\n').sort()).toEqual(['', 'a', 'b', 'c']);
+    expect(await countCommitted('log_chunks', 'xmin::text')).toBeLessThanOrEqual(10);
   });
 });
 
