@@ -5,17 +5,19 @@
  *   npm run bench -- api           the API
  *   npm run bench -- components     components: lists, PATCHes, reports, a boot storm
  *   npm run bench -- images        a customized image, over a shell script that does the same; as root
+ *   npm run bench -- kubernetes    on the cluster of KUBECONFIG, whose node is this machine
  *   npm run bench:load             what it bears, what that costs, and more than can be borne
  *   --json                         the numbers, for a program
  *   --rounds <n>                   sessions, images: how often session and shell loop alternate (default 7)
  *   --database sqlite|postgres     api, components, load: only this one
- *   --part <name>                  load: only this one (see load/bench-load.mjs)
- *   --scale <part>                 api, components, load: a part of the requests and records, for a look at the bench itself (default 1)
+ *   --part <name>                  load: only this one (see load/bench-load.mjs); kubernetes: sessions or watching
+ *   --scale <part>                 api, components, kubernetes, load: a part of the requests and records, for a look at the bench itself (default 1)
  */
 import { parseArgs } from 'node:util';
 import { benchApi } from './api/bench-api.mjs';
 import { benchComponents } from './components/bench-components.mjs';
 import { benchImages } from './images.mjs';
+import { benchKubernetes } from './kubernetes.mjs';
 import { benchLoad } from './load/bench-load.mjs';
 import { benchSessions } from './sessions.mjs';
 
@@ -30,10 +32,9 @@ const { values, positionals } = parseArgs({
   },
 });
 const [what = 'sessions', ...rest] = positionals;
-if (!['api', 'components', 'images', 'load', 'sessions'].includes(what) || rest.length > 0) {
-  throw new Error(
-    `${positionals.join(' ')}: none of "api", "components", "images", "load" and "sessions".`,
-  );
+const KINDS = ['api', 'components', 'images', 'kubernetes', 'load', 'sessions'];
+if (!KINDS.includes(what) || rest.length > 0) {
+  throw new Error(`${positionals.join(' ')}: none of ${KINDS.join(', ')}.`);
 }
 const interrupt = new AbortController();
 for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
@@ -47,6 +48,8 @@ if (what === 'api') {
   await benchComponents({ json, scale, database }, interrupt.signal);
 } else if (what === 'images') {
   await benchImages({ json, rounds: Number(values.rounds) }, interrupt.signal);
+} else if (what === 'kubernetes') {
+  await benchKubernetes({ json, scale, part }, interrupt.signal);
 } else if (what === 'load') {
   await benchLoad({ json, scale, database, part }, interrupt.signal);
 } else {

@@ -136,7 +136,7 @@ async function measureJobs(stand, names) {
 }
 
 /** @param {number} pid */
-function readCpuSeconds(pid) {
+export function readCpuSeconds(pid) {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
