@@ -124,7 +124,8 @@ describeCluster('the Kubernetes runner', () => {
   });
 
   test('tells how much the kubelet has forgotten of a long log, and has the rest', async () => {
-    const given = aLaunch([aScript('one', 'seq 1 3000000')]);
+    // It looks every ten seconds whether a file is full.
+    const given = aLaunch([aScript('one', 'seq 1 3000000; sleep 15')]);
     const { jobId } = given.job;
     await launch(harness.runner, given);
     expect(await awaitAll(harness.runner, given)).toEqual([EXITED_0]);
