@@ -1,6 +1,7 @@
 import { createRepository } from '../../scripts/lib/git-repository.mjs';
 import { requireSuccess } from './control.mjs';
 import { openStand, submitAll, toNames, waitUntilComplete } from './stand.mjs';
+import { readCpuSeconds } from './waiting.mjs';
 
 const SESSIONS = 60;
 /** More would only share the two cores with each other. */
@@ -29,13 +30,19 @@ export async function measureLocal(site) {
     await client.put('/v3/configurations/bench', { layers: [layer] });
     await client.patch('/v3/options', { max_running_sessions: AT_ONCE });
     const names = toNames('local', Math.max(AT_ONCE, Math.ceil(SESSIONS * site.scale)));
+    const readCpu = () => readCpuSeconds(stand.api.pid) + readCpuSeconds(stand.worker.pid);
+    const cpuBefore = readCpu();
     const begin = performance.now();
     await submitAll(stand, names, { configuration_name: 'bench' });
     await waitUntilComplete(stand, site.signal, LIMIT_MS);
     const value = names.length / ((performance.now() - begin) / 1000);
+    const cpu = (readCpu() - cpuBefore) / names.length;
     await requireSuccess(stand, names);
     const what = `sessions of 3 phases, ${AT_ONCE} of ${names.length} at a time, real jobs`;
-    return [{ what, value, unit: '/s', least: 2 }];
+    return [
+      { what, value, unit: '/s', least: 2 },
+      { what: 'processor time of API and worker for each', value: cpu, unit: 's' },
+    ];
   } finally {
     await stand.close();
     repository.remove();
