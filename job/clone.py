@@ -81,7 +81,7 @@ class Clone:
         self._url = url
         self._commit = commit
         self._target = target
-        self._arguments = to_git_arguments(context.directory)
+        self._arguments = to_git_arguments(context)
         self._environment = to_git_environment(context)
         limit = context.phase.timeout_seconds or math.inf
         self._deadline = time.monotonic() + max(limit - MARGIN_SECONDS, limit * 0.8)
@@ -166,7 +166,7 @@ class Clone:
         return PhaseError(exits.GIT_CLONE, f"{self._url}: {failure.reason}.")
 
 
-def to_git_arguments(directory: JobDirectory) -> list[str]:
+def to_git_arguments(context: Context) -> list[str]:
     settings = [
         "credential.helper=",
         "core.hooksPath=/dev/null",
@@ -175,7 +175,8 @@ def to_git_arguments(directory: JobDirectory) -> list[str]:
         "http.lowSpeedLimit=1",
         f"http.lowSpeedTime={STALLED_SECONDS}",
     ]
-    credentials = directory.secrets / "git-credentials"
+    own = context.directory.secrets / f"git-credentials-{context.phase.name}"
+    credentials = own if own.exists() else context.directory.secrets / "git-credentials"
     if credentials.exists():
         # Git tells a helper to erase what a server has refused; this one only reads.
         reading = f"git credential-store --file={shlex.quote(str(credentials))} get"
@@ -186,7 +187,8 @@ def to_git_arguments(directory: JobDirectory) -> list[str]:
 
 def to_git_environment(context: Context) -> dict[str, str]:
     secrets = context.directory.secrets
-    authority = secrets / "git-ca.crt"
+    own = secrets / f"git-ca-{context.phase.name}.crt"
+    authority = own if own.exists() else secrets / "git-ca.crt"
     return {
         **to_environment(context),
         # The messages that we read are the untranslated ones.

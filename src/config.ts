@@ -115,6 +115,21 @@ export interface SourceConfig {
   readonly imsUrl?: string;
   readonly imsTokenFile?: string;
   readonly imsCaFile?: string;
+  /** Where credentials of sources are that only a name is known of. */
+  readonly vault?: VaultConfig;
+  /** Holds what `ca_cert` of a source names. */
+  readonly sourceCaDirectory?: string;
+  /** Absent: there are no tenants. */
+  readonly tapmsUrl?: string;
+}
+
+export interface VaultConfig {
+  readonly url: string;
+  readonly caFile?: string;
+  /** Absent: Kubernetes logs in, by its service account. */
+  readonly tokenFile?: string;
+  /** Of that login; absent: the pod's namespace. */
+  readonly role?: string;
 }
 
 /** Of the service that holds and customizes images, where there is no IMS. */
@@ -147,7 +162,8 @@ export const VARIABLES = {
   JOB_LISTEN: 'host:port that serves jobs only; default: the API’s',
   JOB_API_URL: 'URL at which jobs reach it; default: from the address',
   MAX_BODY_BYTES: 'largest request body; default 16777216',
-  MASTER_KEY_FILE: 'key that job tokens derive from; made at first start in the data directory',
+  MASTER_KEY_FILE:
+    'key that job tokens derive from, and that encrypts credentials of sources; made at first start in the data directory',
   TEMPORAL_ADDRESS: 'host:port of a Temporal service; absent: `npm start` runs a dev server',
   TEMPORAL_NAMESPACE: 'default `default`',
   TEMPORAL_TLS_CA_FILE:
@@ -188,6 +204,14 @@ export const VARIABLES = {
     'the image management service, with its prefix if it has one: `http://cray-ims`; absent: `npm start` as root has an image service of its own, elsewhere there are no image sessions',
   IMS_TOKEN_FILE: 'bearer token for it',
   IMS_CA_FILE: 'its certificate authority',
+  VAULT_ADDR:
+    'Vault that has credentials of restored sources, in its KV store `secret`; absent: such sources cannot be read',
+  VAULT_TOKEN_FILE: 'token for it; default: login by the pod’s service account',
+  VAULT_ROLE: 'role of that login; default: the pod’s namespace',
+  VAULT_CA_FILE: 'its certificate authority',
+  SOURCE_CA_DIRECTORY:
+    'what `ca_cert` of sources names: `<configmap_name>` is a file there, or a directory as a mounted ConfigMap is',
+  TAPMS_URL: 'the tenant service, like `http://cray-tapms/v1alpha3`; absent: any tenant is refused',
   IMAGE_SERVICE_DIRECTORY:
     'images, keys and jobs of the image service; default `image-service` in the data directory',
   IMAGE_SERVICE_LISTEN:
@@ -431,6 +455,20 @@ function parseSources(get: Get): SourceConfig {
     ...optional('imsUrl', parseUrl('IMS_URL', get('IMS_URL'))),
     ...optional('imsTokenFile', parseFile('IMS_TOKEN_FILE', get)),
     ...optional('imsCaFile', parseFile('IMS_CA_FILE', get)),
+    ...optional('vault', parseVault(get)),
+    ...optional('sourceCaDirectory', parseFile('SOURCE_CA_DIRECTORY', get)),
+    ...optional('tapmsUrl', parseUrl('TAPMS_URL', get('TAPMS_URL'))),
+  };
+}
+
+function parseVault(get: Get): VaultConfig | undefined {
+  const url = parseUrl('VAULT_ADDR', get('VAULT_ADDR'));
+  if (url === undefined) return undefined;
+  return {
+    url,
+    ...optional('tokenFile', parseFile('VAULT_TOKEN_FILE', get)),
+    ...optional('role', get('VAULT_ROLE')),
+    ...optional('caFile', parseFile('VAULT_CA_FILE', get)),
   };
 }
 

@@ -21,7 +21,12 @@ import { openPlatform } from './process/platform.js';
 import { startRetention } from './process/retention.js';
 import { isProgram, runService, type Service } from './process/run.js';
 import { installRuntime } from './process/runtime.js';
-import { createGitSource, createHardwareSource, createImageSource } from './process/sources.js';
+import {
+  createGitSource,
+  createHardwareSource,
+  createImageSource,
+  createSourceOpener,
+} from './process/sources.js';
 import { startSweeping } from './process/sweeping.js';
 import { addWorkerHealth } from './process/worker-health.js';
 import type { LocalRunner } from './runner/local.js';
@@ -70,6 +75,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
     store,
     runner,
     git: createGitSource(config.sources),
+    openSource: createSourceOpener(config.sources, store.sources, masterKey),
     hardware,
     ...(images === undefined ? {} : { images }),
     toToken: (jobId) => toJobToken(masterKey, jobId),

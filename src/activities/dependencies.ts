@@ -1,4 +1,10 @@
-import type { GitClient, HardwareClient, ImageClient, ImageShell } from '../clients/interfaces.js';
+import type {
+  GitClient,
+  OpenSource,
+  HardwareClient,
+  ImageClient,
+  ImageShell,
+} from '../clients/interfaces.js';
 import { ServiceError } from '../core/errors.js';
 import type { ImageKey } from '../core/image.js';
 import { toTimeLimits, type TimeLimits } from '../core/options.js';
@@ -22,6 +28,7 @@ export interface ActivityDependencies {
   readonly store: Store;
   readonly runner: Runner;
   readonly git: GitClient;
+  readonly openSource: OpenSource;
   readonly hardware: HardwareClient;
   /** Absent: there is no image management service. */
   readonly images?: ImageDependencies;

@@ -5,6 +5,7 @@ import type { Session } from '../core/session.js';
 import type { StagedFiles } from '../runner/runner.js';
 import type { Store } from '../store/store.js';
 import { attachRecord } from './attach.js';
+import { collectCloneSecrets } from './clone-secrets.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
 import { requireImages } from './images.js';
@@ -55,13 +56,16 @@ async function prepareJob(
   session: Session,
   signal: AbortSignal,
 ): Promise<string> {
-  const { store, runner, toToken } = dependencies;
+  const { store, runner, toToken, openSource } = dependencies;
   const { jobId, snapshot, request } = session;
   if (snapshot === undefined)
     throw new ServiceError('conflict', `Job ${jobId} has no snapshot to launch.`);
+  const job = planJob(session, snapshot);
+  const cloneSecrets = await collectCloneSecrets(job, openSource, signal);
   return runner.prepare(
     {
-      job: planJob(session, snapshot),
+      job,
+      ...(Object.keys(cloneSecrets).length === 0 ? {} : { cloneSecrets }),
       files: await collectFiles(store, jobId),
       ...(request.ansibleConfig === '' ? {} : { ansibleConfig: request.ansibleConfig }),
       token: toToken(jobId),

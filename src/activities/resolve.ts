@@ -42,7 +42,7 @@ export async function resolveConfiguration(
 }
 
 async function buildSnapshot(
-  { store, git }: ActivityDependencies,
+  { store, git, openSource }: ActivityDependencies,
   session: Session,
   beat: Heartbeat,
 ): Promise<Snapshot> {
@@ -60,7 +60,8 @@ async function buildSnapshot(
       `Repository ${[...asked].join(', ')} had not answered for ${seconds} s.`,
   };
   const content = await readWithin(limit, beat, (signal) => {
-    const pin: Pin = (reference, what) => pinRepository(reference, what, { git, signal, asked });
+    const pin: Pin = (reference, what) =>
+      pinRepository(reference, what, { git, openSource, signal, asked });
     return configuration === undefined
       ? pinDebugPlaybook(configurationName, options, pin)
       : pinConfiguration(configuration, session, options, pin);
@@ -123,22 +124,24 @@ function pinAdditionalInventory(
   options: Options,
   pin: Pin,
 ): Promise<PinnedRepository> | undefined {
-  if (additionalInventory?.cloneUrl !== undefined) {
+  if (additionalInventory?.cloneUrl !== undefined || additionalInventory?.source !== undefined) {
     return pin(additionalInventory, `The additional inventory of ${name}`);
   }
   return pinDefaultInventory(options, pin);
 }
 
 function pinDefaultInventory(
-  { additionalInventoryUrl }: Options,
+  { additionalInventorySource: source, additionalInventoryUrl }: Options,
   pin: Pin,
 ): Promise<PinnedRepository> | undefined {
+  if (source !== '') return pin({ source }, 'Option additional_inventory_source');
   if (additionalInventoryUrl === '') return undefined;
   return pin({ cloneUrl: additionalInventoryUrl }, 'Option additional_inventory_url');
 }
 
 interface Question {
   readonly git: ActivityDependencies['git'];
+  readonly openSource: ActivityDependencies['openSource'];
   readonly signal: AbortSignal;
   /** Repositories that have not answered yet. */
   readonly asked: Set<string>;
@@ -146,19 +149,36 @@ interface Question {
 
 /** A stored commit is taken as it is; without one the branch, else the default branch, is looked up now. */
 async function pinRepository(
-  { cloneUrl, commit, branch }: RepositoryReference,
+  reference: RepositoryReference,
   what: string,
-  { git, signal, asked }: Question,
+  question: Question,
 ): Promise<PinnedRepository> {
+  const { cloneUrl, source = '', commit } = reference;
+  if (source !== '') return pinSource(source, reference, question);
   if (cloneUrl === undefined) {
-    const message = `${what} names a source, and sources are not supported yet.`;
+    const message = `${what} names neither a clone_url nor a source.`;
     throw new ServiceError('invalid', message, { reason: 'GIT_CLONE' });
   }
   if (commit !== undefined) return { url: cloneUrl, commit };
+  const { git, signal, asked } = question;
   asked.add(cloneUrl);
-  const found = await git.resolve(cloneUrl, branch ?? '', signal);
+  const found = await git.resolve(cloneUrl, reference.branch ?? '', signal);
   asked.delete(cloneUrl);
   return { url: cloneUrl, commit: found };
+}
+
+/** Credentials are looked at even where the commit is known: what cannot be read fails here, before anything is staged. */
+async function pinSource(
+  source: string,
+  { commit, branch = '' }: RepositoryReference,
+  { git, openSource, signal, asked }: Question,
+): Promise<PinnedRepository> {
+  const { url, access } = await openSource(source, signal);
+  if (commit !== undefined) return { url, source, commit };
+  asked.add(url);
+  const found = await git.resolve(url, branch, signal, access);
+  asked.delete(url);
+  return { url, source, commit: found };
 }
 
 function gone(name: string): ServiceError {

@@ -12,6 +12,7 @@ import { addComponentRoutesV2 } from './routes/components-v2.js';
 import { addBatchRoutes } from './routes/batches.js';
 import { addConfigurationRoutes } from './routes/configurations.js';
 import { addConfigurationRoutesV2 } from './routes/configurations-v2.js';
+import { addSourceRoutes } from './routes/sources.js';
 import { addOptionRoutes } from './routes/options.js';
 import { addResultRoutes } from './routes/results.js';
 import { createJobRoutes } from './routes/jobs.js';
@@ -56,6 +57,7 @@ function createApi(deps: ApiDependencies): OpenAPIHono<ApiEnv> {
   addOptionRoutes(api, deps);
   addConfigurationRoutes(api, deps);
   addConfigurationRoutesV2(api, deps);
+  addSourceRoutes(api, deps);
   addComponentRoutes(api, deps);
   addComponentRoutesV2(api, deps);
   addSessionRoutes(api, deps);

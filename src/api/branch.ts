@@ -1,9 +1,14 @@
-import type { GitClient } from '../clients/interfaces.js';
+import type { GitClient, OpenSource } from '../clients/interfaces.js';
 import type { Configuration, RepositoryReference } from '../core/configuration.js';
 import { invalid } from '../core/errors.js';
 
 const AT_ONCE = 6;
 const TIMEOUT_MS = 60_000;
+
+export interface BranchAccess {
+  readonly git: GitClient;
+  readonly openSource: OpenSource;
+}
 
 /**
  * Writes into every layer with a branch the commit at which it stands now. Each branch is asked for once, some at the same
@@ -11,11 +16,11 @@ const TIMEOUT_MS = 60_000;
  */
 export async function resolveBranches(
   configuration: Configuration,
-  git: GitClient,
+  access: BranchAccess,
   caller: AbortSignal,
 ): Promise<Configuration> {
   const signal = AbortSignal.any([caller, AbortSignal.timeout(TIMEOUT_MS)]);
-  const commits = await resolveAll(findBranches(configuration), git, signal);
+  const commits = await resolveAll(findBranches(configuration), access, signal);
   const pin = <T extends RepositoryReference>(reference: T): T => {
     const commit = commits.get(toKey(reference));
     return commit === undefined ? reference : { ...reference, commit };
@@ -65,33 +70,35 @@ function findBranches({
 
 async function resolveAll(
   uses: ReadonlyMap<string, BranchUse>,
-  git: GitClient,
+  access: BranchAccess,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, string>> {
   const commits = new Map<string, string>();
   const queue = uses.entries();
   const work = async () => {
-    for (const [key, use] of queue) commits.set(key, await resolve(use, git, signal));
+    for (const [key, use] of queue) commits.set(key, await resolve(use, access, signal));
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
   return commits;
 }
 
 async function resolve(
-  { member, reference }: BranchUse,
-  git: GitClient,
+  { member, reference: { cloneUrl = '', source = '', branch = '' } }: BranchUse,
+  { git, openSource }: BranchAccess,
   signal: AbortSignal,
 ): Promise<string> {
   try {
-    return await git.resolve(reference.cloneUrl ?? '', reference.branch ?? '', signal);
+    if (source === '') return await git.resolve(cloneUrl, branch, signal);
+    const { url, access } = await openSource(source, signal);
+    return await git.resolve(url, branch, signal, access);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
     throw invalid(`${text} - '${member}'`, 'Error converting branch name to commit');
   }
 }
 
-function toKey({ cloneUrl, branch }: RepositoryReference): string {
-  return JSON.stringify([cloneUrl, branch]);
+function toKey({ cloneUrl, source, branch }: RepositoryReference): string {
+  return JSON.stringify([cloneUrl, source, branch]);
 }
 
 function withoutBranch<T extends RepositoryReference>(reference: T): T {

@@ -6,12 +6,13 @@ export interface RepositoryRules {
   readonly gitProtocols: string;
   /** What the version of the API calls it when there is a branch and a commit. */
   readonly branchTitle: string;
+  readonly knownSources: ReadonlySet<string>;
 }
 
 /** What can be told without asking a git server, in the order in which CFS checks it. */
 export function checkRepositories(
   configuration: Configuration,
-  { gitProtocols, branchTitle }: RepositoryRules,
+  { gitProtocols, branchTitle, knownSources }: RepositoryRules,
 ): void {
   const uses = listReferences(configuration);
   for (const [member, reference] of uses) checkOrigin(member, reference);
@@ -21,7 +22,7 @@ export function checkRepositories(
     }
   }
   for (const [member, { source }] of uses) {
-    if (source !== undefined && source !== '') {
+    if (source !== undefined && source !== '' && !knownSources.has(source)) {
       throw invalid(
         `The source ${source} does not exist. - '${member}.source'`,
         'Source does not exist',
@@ -35,7 +36,7 @@ export function checkRepositories(
 export function checkConflicts(layers: readonly Layer[]): void {
   const seen = new Map<string, number>();
   layers.forEach((layer, index) => {
-    const key = JSON.stringify([layer.cloneUrl ?? layer.source, layer.playbook]);
+    const key = JSON.stringify([layer.cloneUrl ?? '', layer.source ?? '', layer.playbook]);
     const first = seen.get(key);
     if (first !== undefined) {
       throw invalid(
@@ -67,7 +68,8 @@ function checkOrigin(member: string, { cloneUrl = '', source = '' }: RepositoryR
 }
 
 function checkAddress(member: string, reference: RepositoryReference, gitProtocols: string): void {
-  const urlFault = findUrlFault(reference.cloneUrl ?? '', gitProtocols);
+  const { cloneUrl = '' } = reference;
+  const urlFault = cloneUrl === '' ? undefined : findUrlFault(cloneUrl, gitProtocols);
   if (urlFault !== undefined) throw invalid(`${urlFault} - '${member}.clone_url'`);
   const refFault = findRefFault(reference.branch ?? '');
   if (refFault !== undefined) throw invalid(`${refFault} - '${member}.branch'`);

@@ -1,10 +1,11 @@
-import type { Configuration } from '../core/configuration.js';
+import { listSources, type Configuration } from '../core/configuration.js';
 import { isServiceError, missing } from '../core/errors.js';
 import type { Store, StoredConfiguration } from '../store/store.js';
 import { dropBranches, resolveBranches } from './branch.js';
 import { checkConflicts, checkRepositories } from './configuration-rules.js';
 import type { ApiDependencies } from './dependencies.js';
 import { fromConfigurationPut, type ConfigurationBody } from './wire/configuration.js';
+import { requireOwner, toOwner } from './tenancy.js';
 import { toSeconds } from './wire/values.js';
 
 export interface ConfigurationPutRequest {
@@ -12,45 +13,109 @@ export interface ConfigurationPutRequest {
   readonly body: ConfigurationBody;
   readonly branchTitle: string;
   readonly isDroppingBranches?: boolean;
+  /** Who asks; absent: an administrator. */
+  readonly tenant?: string | undefined;
+  /** The words of the request know no owner. */
+  readonly isKeepingOwner?: boolean;
 }
 
 export async function putConfiguration(
-  { store, git, gitProtocols, now }: ApiDependencies,
+  deps: ApiDependencies,
   signal: AbortSignal,
-  { name, body, branchTitle, isDroppingBranches = false }: ConfigurationPutRequest,
+  request: ConfigurationPutRequest,
 ): Promise<Configuration> {
+  const { store, gitProtocols, now } = deps;
+  const { name, body, branchTitle, isDroppingBranches = false, tenant } = request;
   const asked = fromConfigurationPut(name, body, toSeconds(now()));
-  checkRepositories(asked, { gitProtocols, branchTitle });
-  const resolved = await resolveBranches(asked, git, signal);
+  const owner = toOwner(body.tenant_name, tenant);
+  await requireOwned(store, name, tenant);
+  const knownSources = await store.sources.findNames(listSources(asked));
+  checkRepositories(asked, { gitProtocols, branchTitle, knownSources });
+  const resolved = await resolveBranches(asked, deps, signal);
   checkConflicts(resolved.layers);
   const configuration = isDroppingBranches ? dropBranches(resolved) : resolved;
-  await store.configurations.save(configuration);
-  return configuration;
+  return saveFor(store, withOwner(configuration, owner), request);
+}
+
+async function requireOwned(
+  store: Store,
+  name: string,
+  tenant: string | undefined,
+): Promise<StoredConfiguration | undefined> {
+  const stored = await store.configurations.find(name);
+  if (stored !== undefined) requireOwner(stored.configuration, tenant);
+  return stored;
+}
+
+/** Whose it is may change while branches are looked up: it is looked at again, and held to what was seen. */
+async function saveFor(
+  store: Store,
+  configuration: Configuration,
+  { name, tenant, isKeepingOwner = false }: ConfigurationPutRequest,
+): Promise<Configuration> {
+  if (tenant === undefined && !isKeepingOwner) {
+    await store.configurations.save(configuration);
+    return configuration;
+  }
+  return repeatOnce(async () => {
+    const stored = await requireOwned(store, name, tenant);
+    const owner = isKeepingOwner ? stored?.configuration.tenantName : tenant;
+    const owned = withOwner(configuration, owner);
+    await store.configurations.save(owned, stored?.version ?? 0);
+    return owned;
+  });
+}
+
+function withOwner(configuration: Configuration, tenantName: string | undefined): Configuration {
+  if (tenantName !== undefined) return { ...configuration, tenantName };
+  const copy: { tenantName?: string } = { ...configuration };
+  delete copy.tenantName;
+  return copy as Configuration;
 }
 
 /** Somebody else's write meanwhile is read and refreshed instead, once. */
 export async function refreshConfiguration(
-  { store, git, now }: ApiDependencies,
+  deps: ApiDependencies,
   name: string,
   signal: AbortSignal,
+  tenant?: string,
 ): Promise<Configuration> {
-  const save = async () => {
-    const { configuration, version } = await findConfiguration(store, name);
-    const resolved = await resolveBranches(configuration, git, signal);
+  const { store, now } = deps;
+  return repeatOnce(async () => {
+    const { configuration, version } = await findConfiguration(store, name, tenant);
+    const resolved = await resolveBranches(configuration, deps, signal);
     const fresh = { ...resolved, lastUpdated: toSeconds(now()) };
     await store.configurations.save(fresh, version);
     return fresh;
-  };
+  });
+}
+
+export async function removeConfiguration(
+  { store }: ApiDependencies,
+  name: string,
+  tenant?: string,
+): Promise<void> {
+  await repeatOnce(async () => {
+    const { version } = await findConfiguration(store, name, tenant);
+    await store.configurations.remove(name, version);
+  });
+}
+
+async function repeatOnce<T>(act: () => Promise<T>): Promise<T> {
   try {
-    return await save();
+    return await act();
   } catch (error) {
     if (!isServiceError(error) || error.fault !== 'conflict') throw error;
-    return save();
+    return act();
   }
 }
 
-export async function findConfiguration(store: Store, name: string): Promise<StoredConfiguration> {
-  const stored = await store.configurations.find(name);
+export async function findConfiguration(
+  store: Store,
+  name: string,
+  tenant?: string,
+): Promise<StoredConfiguration> {
+  const stored = await requireOwned(store, name, tenant);
   if (stored === undefined) throw missing('Configuration', name, 'Configuration not found');
   return stored;
 }

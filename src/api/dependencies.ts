@@ -1,6 +1,6 @@
 import type { Env } from 'hono';
 import type { Registry } from 'prom-client';
-import type { GitClient, Orchestrator } from '../clients/interfaces.js';
+import type { GitClient, OpenSource, Orchestrator, TenantClient } from '../clients/interfaces.js';
 import type { ApiMetrics } from '../metrics/api-metrics.js';
 import type { EventStreams } from './event-stream.js';
 import type { Store } from '../store/store.js';
@@ -22,6 +22,9 @@ export interface AccessToken {
 export interface ApiDependencies {
   readonly store: Store;
   readonly git: GitClient;
+  readonly openSource: OpenSource;
+  /** Absent: there are no tenants. */
+  readonly tenants?: TenantClient;
   /** Absent where nothing is started. */
   readonly orchestrator?: Pick<Orchestrator, 'check'>;
   readonly logger: Logger;

@@ -16,7 +16,7 @@ import { followLoggingLevel } from '../process/logging-level.js';
 import { createProcessMetrics, serveMetrics } from '../process/metrics.js';
 import { startRemoving } from '../process/removing.js';
 import { isProgram, runService, type Service } from '../process/run.js';
-import { createGitSource } from '../process/sources.js';
+import { createGitSource, createSourceOpener, createTenantSource } from '../process/sources.js';
 import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
 import { createApp, createJobApp } from './app.js';
@@ -62,14 +62,18 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
   const { jobListen, jobUrl, publicUrl } = config.api;
   const metricsAddress = config.metrics.api;
   const streams = createEventStreams();
+  const masterKey = readMasterKey(config.masterKeyFile);
+  const tenants = createTenantSource(config.sources);
   const shared = {
     store,
     git: createGitSource(config.sources),
+    openSource: createSourceOpener(config.sources, store.sources, masterKey),
+    ...(tenants === undefined ? {} : { tenants }),
     ...(orchestrator === undefined ? {} : { orchestrator }),
     logger,
     version: readVersion(),
     gitProtocols: config.sources.gitProtocols,
-    masterKey: readMasterKey(config.masterKeyFile),
+    masterKey,
     maxBodyBytes: config.api.maxBodyBytes,
     auth: readAuth(config.api, logger),
     now,

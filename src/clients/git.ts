@@ -1,10 +1,11 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ServiceError, type Reason } from '../core/errors.js';
+import { toCredentialLine } from '../core/source.js';
 import { hideCredentials, isHashRefused, isHashUnknown, toCloneFault } from './git-complaint.js';
 import { runGit, type GitEnd } from './git-process.js';
-import type { GitClient } from './interfaces.js';
+import type { GitClient, RepositoryAccess } from './interfaces.js';
 
 export interface GitOptions {
   /** As GIT_ALLOW_PROTOCOL: `https:ssh`. */
@@ -24,24 +25,58 @@ const HASH = /^[0-9a-f]{40}$/;
 
 /** Asks git servers by `git ls-remote`; nothing is cloned, but for a bare hash, whose commit alone is fetched. */
 export function createGitClient(options: GitOptions): GitClient {
+  const git = createGit(options);
+  return {
+    async resolve(url, ref, signal, access) {
+      requireData('repository URL', url, 'GIT_CLONE');
+      requireData('reference', ref, 'GIT_REF');
+      if (access === undefined) return resolve(git, url, ref, signal);
+      return withAccess(url, access, (files) =>
+        resolve(createGit({ ...options, ...files }), url, ref, signal),
+      );
+    },
+  };
+}
+
+function createGit(options: GitOptions): Git {
   const environment = toEnvironment(options);
   const settings = toSettings(options);
   const { timeoutSeconds = 30 } = options;
-  const git: Git = (argv, signal) =>
+  return (argv, signal) =>
     runGit({ argv: [...settings, ...argv], environment, timeoutSeconds }, signal);
-  return {
-    async resolve(url, ref, signal) {
-      requireData('repository URL', url, 'GIT_CLONE');
-      requireData('reference', ref, 'GIT_REF');
-      const known = await readReferences(git, url, toCandidates(ref), signal);
-      const commit = toCandidates(ref)
-        .map((name) => known.get(name))
-        .find((hash) => hash !== undefined);
-      if (commit !== undefined) return commit;
-      if (HASH.test(ref)) return resolveHash(git, url, ref, signal);
-      throw unknownReference(url, ref);
-    },
+}
+
+async function resolve(git: Git, url: string, ref: string, signal: AbortSignal): Promise<string> {
+  const known = await readReferences(git, url, toCandidates(ref), signal);
+  const commit = toCandidates(ref)
+    .map((name) => known.get(name))
+    .find((hash) => hash !== undefined);
+  if (commit !== undefined) return commit;
+  if (HASH.test(ref)) return resolveHash(git, url, ref, signal);
+  throw unknownReference(url, ref);
+}
+
+/** In files that only we can read, for as long as git runs: neither arguments nor environment hold a secret. */
+async function withAccess<T>(
+  url: string,
+  { credentials, ca }: RepositoryAccess,
+  act: (files: Pick<GitOptions, 'credentialsFile' | 'caFile'>) => Promise<T>,
+): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), 'keelson-access-'));
+  const write = async (name: string, content: string) => {
+    await writeFile(join(directory, name), content, { mode: 0o600 });
+    return join(directory, name);
   };
+  try {
+    return await act({
+      ...(credentials === undefined
+        ? {}
+        : { credentialsFile: await write('credentials', toCredentialLine(url, credentials)) }),
+      ...(ca === undefined ? {} : { caFile: await write('ca.crt', ca) }),
+    });
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
 }
 
 /** Branch before tag; of an annotated tag, the commit that it is of. */

@@ -1,3 +1,4 @@
+import type { SourceCredentials } from '../core/source.js';
 import type { Image, ImageAddress, ImageJob } from '../core/image.js';
 import type { HardwareState } from '../core/inventory.js';
 import type { SessionStart } from '../core/session-start.js';
@@ -14,7 +15,32 @@ export interface GitClient {
    * The commit at which a branch, tag or full hash stands; empty = the default branch. Unknown: fault `invalid` with reason
    * GIT_REF; refused: `rejected`, unreachable: `unavailable`, both with reason GIT_CLONE.
    */
-  resolve(url: string, ref: string, signal: AbortSignal): Promise<string>;
+  resolve(
+    url: string,
+    ref: string,
+    signal: AbortSignal,
+    access?: RepositoryAccess,
+  ): Promise<string>;
+}
+
+/** Of one source, instead of what holds for every repository. */
+export interface RepositoryAccess {
+  readonly credentials?: SourceCredentials;
+  /** PEM. */
+  readonly ca?: string;
+}
+
+export interface OpenedSource {
+  readonly url: string;
+  readonly access: RepositoryAccess;
+}
+
+/** URL, credentials and certificate authority as they are now. No such source: `missing`; all faults with reason GIT_CLONE. */
+export type OpenSource = (name: string, signal: AbortSignal) => Promise<OpenedSource>;
+
+export interface TenantClient {
+  /** Whether there is such a tenant; an answer is remembered for a while. */
+  knows(tenant: string, signal: AbortSignal): Promise<boolean>;
 }
 
 /** The hardware state manager, or a file in its terms. A source that cannot be read is a fault with reason INVENTORY. */

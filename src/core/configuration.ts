@@ -2,7 +2,7 @@
 export interface RepositoryReference {
   readonly name?: string;
   readonly cloneUrl?: string;
-  /** Name of a source (a later part of the API); exclusive with `cloneUrl`. */
+  /** Name of a source; exclusive with `cloneUrl`. */
   readonly source?: string;
   readonly commit?: string;
   readonly branch?: string;
@@ -29,6 +29,8 @@ export interface PinnedRepository {
   readonly url: string;
   /** 40 hexadecimal digits. */
   readonly commit: string;
+  /** Name of the source whose credentials open it. */
+  readonly source?: string;
 }
 
 export interface PinnedLayer {
@@ -37,4 +39,16 @@ export interface PinnedLayer {
   readonly name?: string;
   readonly repository: PinnedRepository;
   readonly playbook: string;
+}
+
+/** Names of the sources that it uses, each once. */
+export function listSources({
+  layers,
+  additionalInventory,
+}: Pick<Configuration, 'layers' | 'additionalInventory'>): readonly string[] {
+  const names = [...layers, ...(additionalInventory === undefined ? [] : [additionalInventory])]
+    .map(({ source }) => source)
+    .filter((name) => name !== undefined)
+    .filter(Boolean);
+  return [...new Set(names)];
 }

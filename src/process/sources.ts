@@ -2,11 +2,15 @@ import { createGitClient } from '../clients/git.js';
 import { createHsmClient } from '../clients/hsm.js';
 import { createImageShell } from '../clients/image-shell.js';
 import { createImsClient } from '../clients/ims.js';
-import type { GitClient, HardwareClient } from '../clients/interfaces.js';
+import type { GitClient, HardwareClient, OpenSource, TenantClient } from '../clients/interfaces.js';
 import { createInventoryFile } from '../clients/inventory-file.js';
+import { createTenantClient } from '../clients/tapms.js';
+import { createVaultClient } from '../clients/vault.js';
 import type { ImageDependencies } from '../activities/dependencies.js';
 import type { SourceConfig } from '../config.js';
+import type { SourceStore } from '../store/source-store.js';
 import { toImageKey } from './image-key.js';
+import { createOpenSource } from './source-access.js';
 
 /** The service itself ends a request after as long. */
 const HSM_TIMEOUT_SECONDS = 60;
@@ -53,4 +57,22 @@ export function createGitSource(sources: SourceConfig): GitClient {
     ...(gitSshKeyFile === undefined ? {} : { sshKeyFile: gitSshKeyFile }),
     ...(gitKnownHostsFile === undefined ? {} : { knownHostsFile: gitKnownHostsFile }),
   });
+}
+
+export function createSourceOpener(
+  { vault, sourceCaDirectory }: SourceConfig,
+  store: Pick<SourceStore, 'find'>,
+  masterKey: Uint8Array,
+): OpenSource {
+  return createOpenSource({
+    store,
+    masterKey,
+    ...(vault === undefined ? {} : { vault: createVaultClient(vault) }),
+    ...(sourceCaDirectory === undefined ? {} : { caDirectory: sourceCaDirectory }),
+  });
+}
+
+/** Undefined where no tenant service is named. */
+export function createTenantSource({ tapmsUrl }: SourceConfig): TenantClient | undefined {
+  return tapmsUrl === undefined ? undefined : createTenantClient({ url: tapmsUrl });
 }

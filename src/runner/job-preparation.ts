@@ -64,7 +64,7 @@ async function writeStagedFiles({ files }: JobPaths, launch: Launch): Promise<vo
 async function writeSecrets(
   { secrets, workspace }: JobPaths,
   sources: SecretFiles,
-  { token, imageKey }: Launch,
+  { token, imageKey, cloneSecrets = {} }: Launch,
 ): Promise<void> {
   const ssh = join(workspace, 'ssh');
   await makeDirectory(ssh);
@@ -76,6 +76,8 @@ async function writeSecrets(
     await writePrivate(join(ssh, 'id_image'), imageKey.privateKey);
     await writePrivate(join(ssh, 'id_image.pub'), `${imageKey.publicKey}\n`);
   }
+  for (const [name, content] of Object.entries(cloneSecrets))
+    await writePrivate(join(secrets, checkFileName('Secret', name)), content);
   await copySecret(sources.gitCredentialsFile, join(secrets, 'git-credentials'));
   await copySecret(sources.gitCaFile, join(secrets, 'git-ca.crt'));
   await copySecret(sources.gitSshKeyFile, join(secrets, 'git-ssh-key'));

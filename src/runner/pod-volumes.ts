@@ -17,7 +17,7 @@ export function renderVolumes(
   settings: PodSettings,
   secretsName: string,
   fileSecrets: readonly string[],
-  hasImageKey: boolean,
+  { hasImageKey, cloneSecrets }: { hasImageKey: boolean; cloneSecrets: readonly string[] },
 ): V1Volume[] {
   const { workspace, certificateAuthority, runAsNonRoot } = settings;
   const token = projectSecret(secretsName, { token: 'token' });
@@ -36,7 +36,11 @@ export function renderVolumes(
     },
     project('plan', [projectSecret(secretsName, { 'job.json': 'job.json' })]),
     project('secrets', [token]),
-    project('clone-secrets', [token, ...toCloneSources(settings)]),
+    project('clone-secrets', [
+      token,
+      ...toCloneSources(settings),
+      ...toOwnCloneSecrets(secretsName, cloneSecrets),
+    ]),
     project(
       'files',
       fileSecrets.map((name) => ({ secret: { name } })),
@@ -101,6 +105,11 @@ function toCloneSources(settings: PodSettings): V1VolumeProjection[] {
     ...optional(settings.gitKnownHosts, 'git-known-hosts'),
     ...optional(settings.certificateAuthority, 'git-ca.crt'),
   ];
+}
+
+function toOwnCloneSecrets(name: string, keys: readonly string[]): V1VolumeProjection[] {
+  if (keys.length === 0) return [];
+  return [projectSecret(name, Object.fromEntries(keys.map((key) => [key, key])))];
 }
 
 function toKeySources(settings: PodSettings): V1VolumeProjection[] {

@@ -54,7 +54,7 @@ export function renderJobObjects(
   secretsName: string,
   surroundings: PodSurroundings,
 ): JobObjects {
-  const { job, files, token, imageKey } = launch;
+  const { job, files, token, imageKey, cloneSecrets = {} } = launch;
   const { settings, deploymentId } = surroundings;
   const staged = Object.entries(files).map(([name, content]) => [`${name}.gz`, content] as const);
   const packed = packFiles({ ...Object.fromEntries(staged), 'ansible.cfg': ansibleConfig });
@@ -89,6 +89,7 @@ export function renderJobObjects(
       [secretsName]: {
         'job.json': encode(plan),
         token: encode(token),
+        ...encodeAll(cloneSecrets),
         ...(imageKey === undefined ? {} : renderImageKey(imageKey)),
         ...(settings.runAsNonRoot === undefined ? {} : renderPasswd(settings.runAsNonRoot)),
       },
@@ -97,8 +98,12 @@ export function renderJobObjects(
   };
 }
 
+function encodeAll(texts: Readonly<Record<string, string>>): SecretContent {
+  return Object.fromEntries(Object.entries(texts).map(([key, text]) => [key, encode(text)]));
+}
+
 function renderTemplate(
-  { job, imageKey }: Launch,
+  { job, imageKey, cloneSecrets = {} }: Launch,
   secretsName: string,
   fileSecrets: readonly string[],
   { settings, namespace, deploymentId }: PodSurroundings,
@@ -133,7 +138,10 @@ function renderTemplate(
       enableServiceLinks: false,
       initContainers: containers.slice(0, -1),
       containers: containers.slice(-1),
-      volumes: renderVolumes(settings, secretsName, fileSecrets, hasImageKey),
+      volumes: renderVolumes(settings, secretsName, fileSecrets, {
+        hasImageKey,
+        cloneSecrets: Object.keys(cloneSecrets),
+      }),
     },
   };
 }

@@ -24,6 +24,8 @@ export interface LogGap {
 export interface Launch {
   readonly job: Job;
   readonly files: StagedFiles;
+  /** Of clones from sources: name → content, beside what every clone is given. */
+  readonly cloneSecrets?: Readonly<Record<string, string>>;
   /** Name of a file in the configured directory of Ansible configurations; absent = the default one. */
   readonly ansibleConfig?: string;
   /** The bearer token by which the job delivers to the API. */

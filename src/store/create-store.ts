@@ -14,6 +14,7 @@ import { createPhaseStore } from './phases.js';
 import { createResourceStore } from './resources.js';
 import { createRetentionStore } from './retention.js';
 import { createSessionStore } from './sessions.js';
+import { createSourceStore } from './sources.js';
 import { createStagedFileStore } from './staged-files.js';
 import type { Store } from './store.js';
 import { createSweepStore } from './sweep.js';
@@ -25,6 +26,7 @@ export async function createStore(dialect: StoreDialect): Promise<Store> {
   return {
     sessions: createSessionStore(database),
     configurations: createConfigurationStore(database),
+    sources: createSourceStore(database),
     components: createComponentStore(components),
     batches: createBatchStore(components),
     options: createOptionStore(database),

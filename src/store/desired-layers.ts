@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { toDesiredLayers, type DesiredLayer } from '../core/component.js';
+import { toDesiredLayers, type DesiredContext, type DesiredLayer } from '../core/component.js';
 import type { Configuration } from '../core/configuration.js';
+import type { Source } from '../core/source.js';
 import { DEFAULT_OPTIONS } from '../core/options.js';
 import type { Connection } from './database.js';
 import type { StoreDialect } from './dialect.js';
@@ -46,8 +47,10 @@ export function createDesiredReader(dialect: StoreDialect): DesiredReader {
         if (old?.version === version && old.playbook === playbook) found.set(name, old);
         else unknown.push(name);
       }
-      for (const { name, version, document } of await readDocuments(db, dialect, unknown)) {
-        const layers = toLayers(document, playbook);
+      const fresh = await readConfigurations(db, dialect, unknown);
+      const sourceUrls = await readSourceUrls(db, dialect, fresh);
+      for (const { name, version, configuration } of fresh) {
+        const layers = toLayers(configuration, { defaultPlaybook: playbook, sourceUrls });
         known.set(name, { ...layers, version, playbook });
         found.set(name, layers);
       }
@@ -75,9 +78,8 @@ export function fromProgressKey(key: string): string | undefined {
   return key === '' ? undefined : key.slice(KEY_CHARACTERS);
 }
 
-function toLayers(document: string, defaultPlaybook: string): DesiredLayers {
-  const configuration = JSON.parse(document) as Configuration;
-  const layers = toDesiredLayers(configuration, { defaultPlaybook, sourceUrls: new Map() });
+function toLayers(configuration: Configuration, context: DesiredContext): DesiredLayers {
+  const layers = toDesiredLayers(configuration, context);
   const digest = createHash('sha256').update(JSON.stringify(layers)).digest('base64url');
   return { layers, key: digest.slice(0, KEY_CHARACTERS) };
 }
@@ -103,8 +105,33 @@ async function readVersions(db: Connection, dialect: StoreDialect, names: readon
   return query.where('name', 'in', dialect.textsOf(JSON.stringify(names))).execute();
 }
 
-async function readDocuments(db: Connection, dialect: StoreDialect, names: readonly string[]) {
+async function readConfigurations(db: Connection, dialect: StoreDialect, names: readonly string[]) {
   if (names.length === 0) return [];
   const query = db.selectFrom('configurations').selectAll();
-  return query.where('name', 'in', dialect.textsOf(JSON.stringify(names))).execute();
+  const rows = await query.where('name', 'in', dialect.textsOf(JSON.stringify(names))).execute();
+  return rows.map(({ name, version, document }) => ({
+    name,
+    version,
+    configuration: JSON.parse(document) as Configuration,
+  }));
+}
+
+/** A source whose URL changes gives its configurations another version. */
+async function readSourceUrls(
+  db: Connection,
+  dialect: StoreDialect,
+  uses: readonly { readonly configuration: Configuration }[],
+): Promise<ReadonlyMap<string, string>> {
+  const names = uses
+    .flatMap(({ configuration }) => configuration.layers.map(({ source }) => source))
+    .filter((name) => name !== undefined);
+  if (names.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('sources')
+    .select(['name', 'document'])
+    .where('name', 'in', dialect.textsOf(JSON.stringify([...new Set(names)])))
+    .execute();
+  return new Map(
+    rows.map(({ name, document }) => [name, (JSON.parse(document) as Source).cloneUrl]),
+  );
 }

@@ -5,6 +5,7 @@ import type { StoreDialect } from './dialect.js';
 import { addAdmission } from './migration-admission.js';
 import { createComponents } from './migration-components.js';
 import { createBatches } from './migration-batches.js';
+import { createSources } from './migration-sources.js';
 import { addSweep } from './migration-sweep.js';
 import { createRetention } from './migration-retention.js';
 import { AT_ONCE } from './wish.js';
@@ -23,6 +24,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '006-host-changes': { up: (db) => indexHostChanges(db as Kysely<unknown>) },
     '008-components': { up: (db) => createComponents(db as Kysely<unknown>, dialect) },
     '010-batches': { up: (db) => createBatches(db as Kysely<unknown>, dialect) },
+    '011-sources': { up: (db) => createSources(db as Kysely<unknown>, dialect) },
   };
 }
 

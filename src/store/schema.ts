@@ -14,7 +14,14 @@ export interface Schema extends BatchTables {
   readonly session_tags: { job_id: string; key: string; value: string };
   readonly resources: { job_id: string; kind: string; key: string; position: number };
   readonly staged_files: { job_id: string; name: string; gzip: Uint8Array };
-  readonly configurations: { name: string; version: number; document: string };
+  readonly configurations: {
+    name: string;
+    version: number;
+    tenant: string | null;
+    document: string;
+  };
+  readonly sources: { name: string; version: number; document: string; credentials: string | null };
+  readonly configuration_sources: { source: string; configuration: string };
   readonly components: ComponentTable;
   readonly options: { name: string; value: string };
   readonly phases: PhaseTable;

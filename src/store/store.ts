@@ -6,6 +6,7 @@ import type {
   DesiredLayerStatus,
 } from '../core/component.js';
 import type { BatchStore } from './batch-store.js';
+import type { SourceStore, UseFilter } from './source-store.js';
 import type { Configuration } from '../core/configuration.js';
 import type { Reason } from '../core/errors.js';
 import type { HostResult, Phase, PhaseResult, SessionPhaseKind } from '../core/job.js';
@@ -28,6 +29,7 @@ import type {
 export interface Store {
   readonly sessions: SessionStore;
   readonly configurations: ConfigurationStore;
+  readonly sources: SourceStore;
   readonly components: ComponentStore;
   readonly batches: BatchStore;
   readonly options: OptionStore;
@@ -208,11 +210,15 @@ export interface StoredConfiguration {
 
 export interface ConfigurationStore {
   find(name: string): Promise<StoredConfiguration | undefined>;
-  list(page: PageRequest): Promise<Page<Configuration>>;
-  /** Creates or replaces. With `ifVersion` only where the stored version is that one, else fault `conflict`. */
+  /** In use: a component is to have it. */
+  list(page: PageRequest & UseFilter & { readonly tenant?: string }): Promise<Page<Configuration>>;
+  /**
+   * Creates or replaces. With `ifVersion` only where the stored version is that one, 0 = where none is stored, else fault
+   * `conflict`. A source that is not there: `invalid`.
+   */
   save(configuration: Configuration, ifVersion?: number): Promise<void>;
-  /** Fault `missing` where there is none. */
-  remove(name: string): Promise<void>;
+  /** Fault `missing` where there is none, `invalid` where a component is to have it; with `ifVersion` as `save`. */
+  remove(name: string, ifVersion?: number): Promise<void>;
 }
 
 /** All given filters hold. */

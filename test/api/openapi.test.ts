@@ -61,6 +61,14 @@ async function startService() {
 }
 
 /** A configuration that sessions name, and a session that runs and is held. */
+async function addSource(service: TestService): Promise<void> {
+  await service.ask('POST', '/v3/sources', {
+    name: THERE,
+    clone_url: 'https://git.example.com/a.git',
+    credentials: { username: 'u', password: 'p' },
+  });
+}
+
 async function prepare(service: TestService): Promise<void> {
   const { store } = service;
   const layers = [{ clone_url: repository.url, branch: 'main', playbook: 'site.yml' }];
@@ -144,6 +152,7 @@ describe('/openapi.json', () => {
       const running = await startService();
       try {
         await prepare(running.service);
+        if (called !== 'POST /v3/sources/{source_id}') await addSource(running.service);
         const body = readExample(each);
         const target = path.replaceAll(/\{\w+\}/g, THERE);
         const response = await fetch(`${running.url}${target}`, {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { createApp } from '../../src/api/app.js';
 import type { ApiDependencies } from '../../src/api/dependencies.js';
 import { createGitClient } from '../../src/clients/git.js';
+import { createOpenSource } from '../../src/process/source-access.js';
 import { openSqliteStore } from '../../src/store/sqlite.js';
 import type { Store } from '../../src/store/store.js';
 
@@ -42,6 +43,7 @@ export async function openService(changes: Partial<ApiDependencies> = {}): Promi
   const deps: ApiDependencies = {
     store,
     git: createGitClient({ protocols: 'file' }),
+    openSource: createOpenSource({ store: store.sources, masterKey: MASTER_KEY }),
     orchestrator: { check: () => Promise.resolve(true) },
     logger: collect(lines),
     version: '1.2.3',

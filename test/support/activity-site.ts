@@ -6,6 +6,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import { createActivities, type Activities } from '../../src/activities/index.js';
 import type { ActivityDependencies } from '../../src/activities/dependencies.js';
 import { createGitClient } from '../../src/clients/git.js';
+import { createOpenSource } from '../../src/process/source-access.js';
 import { createInventoryFile } from '../../src/clients/inventory-file.js';
 import type { PhaseResult } from '../../src/core/job.js';
 import { createLocalRunner, type LocalRunner } from '../../src/runner/local.js';
@@ -47,6 +48,7 @@ export async function openActivitySite(
     store,
     runner,
     git: createGitClient({ protocols: 'file' }),
+    openSource: createOpenSource({ store: store.sources, masterKey: Buffer.alloc(32, 1) }),
     hardware: createInventoryFile(join(directory, 'inventory.yaml')),
     toToken: (jobId) => `token-of-${jobId}`,
     now: () => new Date().toISOString(),

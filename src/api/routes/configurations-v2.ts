@@ -82,6 +82,7 @@ export function addConfigurationRoutesV2(api: OpenAPIHono<ApiEnv>, deps: ApiDepe
       name: c.req.valid('param').configuration_id,
       body: fromConfigurationPutV2(c.req.valid('json')),
       branchTitle: 'Error handling error branches',
+      isKeepingOwner: true,
     };
     const configuration = await inV2(CONFIGURATION, () =>
       putConfiguration(deps, c.req.raw.signal, request),
@@ -104,10 +105,12 @@ export function addConfigurationRoutesV2(api: OpenAPIHono<ApiEnv>, deps: ApiDepe
 
 function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): void {
   api.openapi(list, async (c) => {
-    // A configuration is in use by a component; there are none yet.
-    if (c.req.valid('query').in_use === true) return c.json([], 200);
+    const { in_use: inUse } = c.req.valid('query');
     const { defaultPageSize: limit } = await store.options.get();
-    const { items, hasMore } = await store.configurations.list({ limit });
+    const { items, hasMore } = await store.configurations.list({
+      limit,
+      ...(inUse === undefined ? {} : { inUse }),
+    });
     refuseMore(hasMore, limit);
     return c.json(items.map(toConfigurationWireV2), 200);
   });

@@ -1,8 +1,13 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
-import { invalid } from '../../core/errors.js';
 import { takeJson } from '../body.js';
-import { findConfiguration, putConfiguration, refreshConfiguration } from '../configurations.js';
+import {
+  findConfiguration,
+  putConfiguration,
+  refreshConfiguration,
+  removeConfiguration,
+} from '../configurations.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import { readTenant } from '../tenancy.js';
 import {
   ConfigurationPage,
   ConfigurationPut,
@@ -25,7 +30,7 @@ const PATH = '/v3/configurations/{configuration_id}';
 const params = z.object({ configuration_id: boundedText(1, 60) });
 const headers = z.object({
   'cray-tenant-name': z.string().max(127).optional().openapi({
-    description: 'Tenants are not known yet: any name is refused.',
+    description: 'Of whom only configurations are seen and changed; empty: an administrator.',
   }),
 });
 
@@ -84,14 +89,15 @@ export function addConfigurationRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDepend
   const { store, maxBodyBytes } = deps;
   addListRoute(api, deps);
   api.openapi(get, async (c) => {
-    refuseTenant(c.req.valid('header'));
-    const stored = await findConfiguration(store, c.req.valid('param').configuration_id);
+    const tenant = await readTenant(deps, c.req.valid('header'), c.req.raw.signal);
+    const stored = await findConfiguration(store, c.req.valid('param').configuration_id, tenant);
     return c.json(toConfigurationWire(stored.configuration), 200);
   });
   api.on('PUT', '/v3/configurations/:configuration_id', takeJson(maxBodyBytes));
   api.openapi(put, async (c) => {
-    refuseTenant(c.req.valid('header'));
+    const tenant = await readTenant(deps, c.req.valid('header'), c.req.raw.signal);
     const configuration = await putConfiguration(deps, c.req.raw.signal, {
+      tenant,
       name: c.req.valid('param').configuration_id,
       body: c.req.valid('json'),
       branchTitle: 'Error handling branches',
@@ -100,33 +106,30 @@ export function addConfigurationRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDepend
     return c.json(toConfigurationWire(configuration), 200);
   });
   api.openapi(refresh, async (c) => {
-    refuseTenant(c.req.valid('header'));
+    const tenant = await readTenant(deps, c.req.valid('header'), c.req.raw.signal);
     const name = c.req.valid('param').configuration_id;
-    return c.json(
-      toConfigurationWire(await refreshConfiguration(deps, name, c.req.raw.signal)),
-      200,
-    );
+    const configuration = await refreshConfiguration(deps, name, c.req.raw.signal, tenant);
+    return c.json(toConfigurationWire(configuration), 200);
   });
   api.openapi(remove, async (c) => {
-    refuseTenant(c.req.valid('header'));
-    const name = c.req.valid('param').configuration_id;
-    await findConfiguration(store, name);
-    await store.configurations.remove(name);
+    const tenant = await readTenant(deps, c.req.valid('header'), c.req.raw.signal);
+    await removeConfiguration(deps, c.req.valid('param').configuration_id, tenant);
     return c.body(null, 204);
   });
 }
 
-function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): void {
+function addListRoute(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
+  const { store } = deps;
   api.openapi(list, async (c) => {
-    refuseTenant(c.req.valid('header'));
+    const tenant = await readTenant(deps, c.req.valid('header'), c.req.raw.signal);
     const query = c.req.valid('query');
     const limit = query.limit ?? (await store.options.get()).defaultPageSize;
     const afterId = query.after_id ?? '';
-    // A configuration is in use by a component; there are none yet.
-    if (query.in_use === true) return c.json({ configurations: [], next: null }, 200);
     const page = await store.configurations.list({
       limit,
       ...(afterId === '' ? {} : { afterId }),
+      ...(query.in_use === undefined ? {} : { inUse: query.in_use }),
+      ...(tenant === undefined ? {} : { tenant }),
     });
     const last = page.items.at(-1);
     const next =
@@ -135,11 +138,4 @@ function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): voi
         : null;
     return c.json({ configurations: page.items.map(toConfigurationWire), next }, 200);
   });
-}
-
-/** Better refused than answered with what belongs to everybody. */
-function refuseTenant({ 'cray-tenant-name': tenant = '' }: z.output<typeof headers>): void {
-  if (tenant !== '') {
-    throw invalid(`The tenant ${tenant} does not exist - 'Cray-Tenant-Name'`, 'Invalid tenant');
-  }
 }

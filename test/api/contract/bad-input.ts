@@ -39,6 +39,18 @@ const bodies: Readonly<Record<string, object>> = {
     layers: [{ name: 'n', cloneUrl: url, playbook: 'a.yml', commit }],
     additional_inventory: { name: 'n', cloneUrl: url, commit },
   },
+  'POST /v3/sources': {
+    ...{ name: 'new', clone_url: url, description: 'd', ca_cert: { configmap_name: 'c' } },
+    credentials: { authentication_method: 'password', username: 'u', password: 'p' },
+  },
+  'POST /v3/sources/{source_id}': {
+    ...{ clone_url: url, description: 'd', ca_cert: { configmap_name: 'c' } },
+    credentials: { authentication_method: 'password', secret_name: 's' },
+  },
+  'PATCH /v3/sources/{source_id}': {
+    ...{ clone_url: url, description: 'd', ca_cert: { configmap_name: 'c' } },
+    credentials: { username: 'u', password: 'p' },
+  },
   'PUT /v3/components': [{ id: 'x1', ...component }],
   'PUT /v2/components': [{ id: 'x1', ...componentV2 }],
   'PATCH /v3/components': [{ id: 'there', ...component, state_append: layer }],
@@ -61,7 +73,13 @@ const bodies: Readonly<Record<string, object>> = {
   'POST /v3/sessions/{session_name}/release': {},
 };
 
-const there = { session_name: 'there', configuration_id: 'there', component_id: 'there' };
+const fillAll = (text: string) => ({
+  session_name: text,
+  configuration_id: text,
+  component_id: text,
+  source_id: text,
+});
+const there = fillAll('there');
 const DELETED = { at: '2026-01-02T03:04:05.000Z', by: 'test' };
 const URL_LENGTH = 60_000;
 const CONTROLS = '\u0001\t\r\n\u001b\u007f\u0085\u2028\u202e\ufeff';
@@ -78,6 +96,8 @@ export function badInputContract(site: () => ContractSite): void {
     await ask('PUT', '/v3/configurations/there', { layers: [] });
     await ask('POST', '/v3/sessions', { name: 'there', configuration_name: 'there' });
     await ask('PUT', '/v3/components/there', { desired_config: 'there' });
+    const credentials = { username: 'u', password: 'p' };
+    await ask('POST', '/v3/sources', { name: 'there', clone_url: url, credentials });
     await completeSession(store, 'there');
   });
 
@@ -108,8 +128,7 @@ export function badInputContract(site: () => ContractSite): void {
 
     test('in any part of a path is refused, or names what is not there', async () => {
       for (const { method, path } of operations.filter((operation) => /\{/.test(operation.path))) {
-        const fill = (text: string) =>
-          fillPath(path, { session_name: text, configuration_id: text, component_id: text });
+        const fill = (text: string) => fillPath(path, fillAll(text));
         const body = bodies[`${method} ${path}`];
         await refuse(400, method, fill('%00'), body);
         await refuse(400, method, fill(`there%00`), body);

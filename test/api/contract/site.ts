@@ -11,6 +11,7 @@ export async function readState({ store }: ContractSite): Promise<unknown> {
   return {
     sessions: (await store.sessions.list({}, { limit: 1_000 })).items,
     configurations: (await store.configurations.list({ limit: 1_000 })).items,
+    sources: (await store.sources.list({ limit: 1_000 })).items,
     components: (await store.components.list({}, { limit: 1_000 })).items,
     options: await store.options.get(),
   };

@@ -124,9 +124,13 @@ export function componentContract(stores: () => Stores): void {
       await other.options.patch({ defaultBatcherRetryPolicy: 1 });
       expect(await listIds(store, { status: 'failed' })).toBe('x2');
 
+      await expect(other.configurations.remove('later')).rejects.toMatchObject({
+        fault: 'invalid',
+        title: 'Configuration is in use.',
+      });
+      await store.components.remove('x3');
       await other.configurations.remove('later');
-      expect(await listIds(store, { status: 'configured' })).toBe('x3');
-      expect((await store.components.find('x3'))?.desiredState).toEqual([]);
+      expect(await store.configurations.find('later')).toBeUndefined();
     });
 
     test('by status, more than are compared at once', async () => {

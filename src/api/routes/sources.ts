@@ -1,0 +1,144 @@
+import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import { takeJson } from '../body.js';
+import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import { createSource, findSource, restoreSource, updateSource } from '../sources.js';
+import {
+  answer,
+  bodyProblems,
+  conflictProblem,
+  missingProblem,
+  readProblems,
+  takes,
+  writeProblems,
+} from '../wire/problem.js';
+import {
+  SourceCreate,
+  SourcePage,
+  SourceQuery,
+  SourceRestore,
+  SourceUpdate,
+  SourceWire,
+  toSourceWire,
+} from '../wire/source.js';
+import { text } from '../wire/values.js';
+
+const PATH = '/v3/sources/{source_id}';
+const params = z.object({
+  source_id: text().openapi({
+    description: 'Decoded once more than usual: a name with a slash is encoded twice.',
+  }),
+});
+
+const list = createRoute({
+  method: 'get',
+  path: '/v3/sources',
+  summary: 'Sources, by name',
+  request: { query: SourceQuery },
+  responses: { ...readProblems, 200: answer(SourcePage, 'A page of sources.') },
+});
+
+const create = createRoute({
+  method: 'post',
+  path: '/v3/sources',
+  summary: 'Create a source; its credentials are stored encrypted and never answered',
+  request: { body: takes(SourceCreate) },
+  responses: {
+    ...bodyProblems,
+    ...conflictProblem,
+    201: answer(SourceWire, 'The source as stored.'),
+  },
+});
+
+const get = createRoute({
+  method: 'get',
+  path: PATH,
+  summary: 'One source',
+  request: { params },
+  responses: { ...readProblems, 200: answer(SourceWire, 'The source.') },
+});
+
+const update = createRoute({
+  method: 'patch',
+  path: PATH,
+  summary: 'Change a source',
+  request: { params, body: takes(SourceUpdate) },
+  responses: {
+    ...bodyProblems,
+    ...missingProblem,
+    200: answer(SourceWire, 'The source as stored.'),
+  },
+});
+
+const restore = createRoute({
+  method: 'post',
+  path: PATH,
+  summary: 'Create a source whose credentials are in Vault already',
+  request: { params, body: takes(SourceRestore) },
+  responses: {
+    ...bodyProblems,
+    ...conflictProblem,
+    201: answer(SourceWire, 'The source as stored.'),
+  },
+});
+
+const remove = createRoute({
+  method: 'delete',
+  path: PATH,
+  summary: 'Delete a source that nothing uses',
+  request: { params },
+  responses: { ...writeProblems, ...missingProblem, 204: { description: 'It is gone.' } },
+});
+
+export function addSourceRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
+  const { store, maxBodyBytes } = deps;
+  addListRoute(api, deps);
+  api.on('POST', ['/v3/sources', '/v3/sources/:source_id'], takeJson(maxBodyBytes));
+  api.on('PATCH', '/v3/sources/:source_id', takeJson(maxBodyBytes));
+  api.openapi(create, async (c) =>
+    c.json(toSourceWire(await createSource(deps, c.req.valid('json'))), 201),
+  );
+  api.openapi(get, async (c) => {
+    const { source } = await findSource(store, toName(c.req.valid('param')));
+    return c.json(toSourceWire(source), 200);
+  });
+  api.openapi(update, async (c) => {
+    const name = toName(c.req.valid('param'));
+    return c.json(toSourceWire(await updateSource(deps, name, c.req.valid('json'))), 200);
+  });
+  api.openapi(restore, async (c) => {
+    const name = toName(c.req.valid('param'));
+    return c.json(toSourceWire(await restoreSource(deps, name, c.req.valid('json'))), 201);
+  });
+  api.openapi(remove, async (c) => {
+    await store.sources.remove(toName(c.req.valid('param')));
+    return c.body(null, 204);
+  });
+}
+
+function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): void {
+  api.openapi(list, async (c) => {
+    const { in_use: inUse, limit: asked, after_id: afterId = '' } = c.req.valid('query');
+    const limit = asked ?? (await store.options.get()).defaultPageSize;
+    const page = await store.sources.list({
+      limit,
+      ...(afterId === '' ? {} : { afterId }),
+      ...(inUse === undefined ? {} : { inUse }),
+    });
+    const last = page.items.at(-1);
+    const next =
+      page.hasMore && last !== undefined
+        ? { in_use: inUse ?? null, limit, after_id: last.name }
+        : null;
+    return c.json({ sources: page.items.map(toSourceWire), next }, 200);
+  });
+}
+
+/** The router has decoded it once. What does not decode, or not into what databases hold, stays as it is. */
+function toName({ source_id: encoded }: z.output<typeof params>): string {
+  try {
+    const name = decodeURIComponent(encoded);
+    return name.includes('\0') ? encoded : name;
+  } catch {
+    return encoded;
+  }
+}

@@ -1,0 +1,89 @@
+import { readFile } from 'node:fs/promises';
+import { ServiceError } from '../core/errors.js';
+import type { SourceCredentials } from '../core/source.js';
+import { exchangeJson, fetchJson, type JsonRequest } from './http.js';
+
+const TIMEOUT_SECONDS = 10;
+const MAX_BYTES = 64 * 1024;
+const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
+
+export interface VaultOptions {
+  readonly url: string;
+  readonly caFile?: string;
+  /** Absent: Kubernetes logs in, by its service account. */
+  readonly tokenFile?: string;
+  /** Of that login; absent: the pod's namespace. */
+  readonly role?: string;
+}
+
+export interface VaultClient {
+  /** Of a secret of the KV store (version 2) `secret`. */
+  readCredentials(secretName: string, signal: AbortSignal): Promise<SourceCredentials>;
+}
+
+/** Logs in for each secret: that is seldom, and then no token can have expired. */
+export function createVaultClient(config: VaultOptions): VaultClient {
+  return {
+    async readCredentials(secretName, signal) {
+      const shared = await toRequest(config);
+      const token = await readToken(config, shared, signal);
+      const path = `/v1/secret/data/${encodeURIComponent(secretName)}`;
+      const body = await fetchJson({ ...shared, url: `${config.url}${path}`, token }, signal);
+      const data = member(member(body, 'data'), 'data');
+      const [username, password] = [member(data, 'username'), member(data, 'password')];
+      if (typeof username === 'string' && typeof password === 'string')
+        return { username, password };
+      throw fault(`Secret ${secretName} of Vault has no username and password.`);
+    },
+  };
+}
+
+type Shared = Omit<JsonRequest, 'url'>;
+
+async function toRequest({ caFile }: VaultOptions): Promise<Shared> {
+  return {
+    service: 'Vault',
+    reason: 'GIT_CLONE',
+    timeoutSeconds: TIMEOUT_SECONDS,
+    maxBytes: MAX_BYTES,
+    ...(caFile === undefined ? {} : { ca: await readText(caFile) }),
+  };
+}
+
+async function readToken(
+  { url, tokenFile, role }: VaultOptions,
+  shared: Shared,
+  signal: AbortSignal,
+): Promise<string> {
+  if (tokenFile !== undefined) return readText(tokenFile);
+  const login = {
+    role: role ?? (await readText(`${SERVICE_ACCOUNT}/namespace`)),
+    jwt: await readText(`${SERVICE_ACCOUNT}/token`),
+  };
+  const request = { ...shared, url: `${url}/v1/auth/kubernetes/login`, body: login };
+  const { body } = await exchangeJson({ ...request, method: 'POST' }, signal);
+  const token = member(member(body, 'auth'), 'client_token');
+  if (typeof token !== 'string') throw fault(`Vault at ${url} answered a login without a token.`);
+  return token;
+}
+
+async function readText(file: string): Promise<string> {
+  try {
+    return (await readFile(file, 'utf8')).trim();
+  } catch (cause) {
+    throw new ServiceError('unavailable', `${file} cannot be read.`, {
+      reason: 'GIT_CLONE',
+      cause,
+    });
+  }
+}
+
+function member(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null
+    ? (value as Readonly<Record<string, unknown>>)[name]
+    : undefined;
+}
+
+function fault(message: string): ServiceError {
+  return new ServiceError('rejected', message, { reason: 'GIT_CLONE' });
+}
