@@ -36,7 +36,11 @@ const WITHOUT = ['var/cache/apt', 'var/lib/apt/lists', 'var/log', 'usr/share/doc
  * @property {{ Env: string[], WorkingDir: string, User?: string, Cmd?: string[] }} config
  */
 
-/** Builds what the command line asks for: [--name NAME] [--output FILE]; prints the file. @param {Image} image */
+/**
+ * Builds what the command line asks for: [--name NAME] [--output FILE]; prints the file. An
+ * empty name leaves it to whoever loads it.
+ * @param {Image} image
+ */
 export async function runImageCommand(image) {
   endChildrenOnSignals();
   const home = join(cacheDirectory(process.env), image.title);
@@ -78,7 +82,8 @@ async function buildArchive(image, home, output) {
     };
     writeFileSync(join(work, 'config.json'), JSON.stringify(config));
     const Layers = ['base.tar', 'layer.tar'];
-    const manifest = [{ Config: 'config.json', RepoTags: [image.name], Layers }];
+    const RepoTags = image.name === '' ? [] : [image.name];
+    const manifest = [{ Config: 'config.json', RepoTags, Layers }];
     writeFileSync(join(work, 'manifest.json'), JSON.stringify(manifest));
     const draft = join(work, 'image.tar');
     await runCommand('image: archive', [
