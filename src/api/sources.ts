@@ -36,13 +36,18 @@ export async function restoreSource(
   body: z.output<typeof SourceRestore>,
 ): Promise<Source> {
   checkUrl(body.clone_url, gitProtocols);
-  checkName(name);
-  const source = toSource(name, body, {
-    secretName: body.credentials.secret_name,
-    lastUpdated: toSeconds(now()),
-  });
+  const source = fromSourceRestore(name, body, toSeconds(now()));
   await store.sources.insert(source);
   return source;
+}
+
+export function fromSourceRestore(
+  name: string,
+  body: z.output<typeof SourceRestore>,
+  lastUpdated: string,
+): Source {
+  checkName(name);
+  return toSource(name, body, { secretName: body.credentials.secret_name, lastUpdated });
 }
 
 /** Somebody else's write meanwhile is read and changed instead, once. */

@@ -5,8 +5,8 @@ import { runCommand } from './run.js';
 
 const HELP = `npm run export -- [options] DIRECTORY
 
-Writes options, configurations and components as the v3 lists show them: options.json, configurations.json,
-components.json.
+Writes sources, options, configurations and components as the v3 lists show them: sources.json, options.json,
+configurations.json, components.json. No credentials are in them.
 
 ${PLACE_HELP}`;
 

@@ -33,7 +33,7 @@ await runCommand(async () => {
   });
   if (files.length === 0)
     throw new Error(
-      `${directory}: has none of options.json, configurations.json, components.json.`,
+      `${directory}: has none of sources.json, options.json, configurations.json, components.json.`,
     );
   const reports = await withPlace(values, async (place) => {
     const done: KindReport[] = [];

@@ -1,7 +1,7 @@
 import { exchangeJson, type JsonRequest } from '../clients/http.js';
 import { isServiceError } from '../core/errors.js';
 import type { Place, Refusal, Written } from './place.js';
-import { isRecord, toKey, toOptionRecords, type Kind, type WireRecord } from './records.js';
+import { isRecord, omit, toKey, toOptionRecords, type Kind, type WireRecord } from './records.js';
 
 export interface ApiPlaceOptions {
   /** Below which `/v3` is: `http://cray-cfs-api`, `https://api.example.com/apis/cfs`. */
@@ -38,6 +38,7 @@ export function createApiPlace({ url, token, ca }: ApiPlaceOptions): Place {
     async write(kind, records, signal) {
       const ask = toAsk(signal);
       if (kind === 'options') return putOptions(ask, records);
+      if (kind === 'sources') return writeEach(kind, records, (record) => putSource(ask, record));
       if (kind === 'configurations')
         return writeEach(kind, records, (record) => putConfiguration(ask, record));
       return putComponents(ask, records);
@@ -101,6 +102,24 @@ async function putOptions(ask: Ask, records: readonly WireRecord[]): Promise<Wri
   });
 }
 
+/** The credentials are in that system's Vault. Names are decoded twice there, as they often are URLs. */
+async function putSource(ask: Ask, { name, ...record }: WireRecord): Promise<undefined> {
+  const path = `/v3/sources/${encodeURIComponent(encodeURIComponent(String(name)))}`;
+  if (await isThere(ask, path))
+    await ask('PATCH', path, { ca_cert: null, ...omit(record, 'credentials') });
+  else await ask('POST', path, record);
+}
+
+async function isThere(ask: Ask, path: string): Promise<boolean> {
+  try {
+    await ask('GET', path);
+    return true;
+  } catch (error) {
+    if (isServiceError(error) && error.message.includes('status 404')) return false;
+    throw error;
+  }
+}
+
 /** A request may name a branch or a commit: the branch first, and where it has moved on, the commit that it stood at. */
 async function putConfiguration(ask: Ask, record: WireRecord): Promise<string | undefined> {
   const { name, ...body } = record;
@@ -137,10 +156,6 @@ function mapReferences(body: WireRecord, map: (reference: WireRecord) => WireRec
     ...(Array.isArray(layers) ? { layers: layers.filter(isRecord).map(map) } : {}),
     ...(isRecord(inventory) ? { additional_inventory: map(inventory) } : {}),
   };
-}
-
-function omit(record: WireRecord, name: string): WireRecord {
-  return Object.fromEntries(Object.entries(record).filter(([member]) => member !== name));
 }
 
 /** All at once; where that is refused, one by one, which tells whose fault it is. */

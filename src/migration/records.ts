@@ -1,5 +1,5 @@
 /** What moves, in an order in which each finds what it names. Sessions stay where they ran. */
-export const KINDS = ['options', 'configurations', 'components'] as const;
+export const KINDS = ['sources', 'options', 'configurations', 'components'] as const;
 export type Kind = (typeof KINDS)[number];
 
 /** As the v3 API shows it. */
@@ -21,6 +21,7 @@ export function fromOptionRecords(records: readonly WireRecord[]): WireRecord {
 
 /** What an API only tells, and refuses to be told. */
 const TOLD: Readonly<Record<Kind, readonly string[]>> = {
+  sources: ['last_updated'],
   options: [],
   configurations: ['last_updated'],
   components: ['configuration_status', 'desired_state', 'logs'],
@@ -52,7 +53,7 @@ function stripState(state: unknown): unknown {
   return state.map((layer: unknown) => (isRecord(layer) ? omit(layer, 'last_updated') : layer));
 }
 
-function omit(record: WireRecord, name: string): WireRecord {
+export function omit(record: WireRecord, name: string): WireRecord {
   return Object.fromEntries(Object.entries(record).filter(([member]) => member !== name));
 }
 

@@ -8,11 +8,15 @@ import {
   toConfigurationWire,
 } from '../api/wire/configuration.js';
 import { fromOptionsPatch, OptionsWire, toOptionsWire } from '../api/wire/options.js';
+import { SourceRestore, toSourceWire } from '../api/wire/source.js';
+import { fromSourceRestore } from '../api/sources.js';
+import type { Source } from '../core/source.js';
 import type { Store } from '../store/store.js';
 import type { Place, Refusal, Written } from './place.js';
 import {
   fromOptionRecords,
   isRecord,
+  omit,
   toKey,
   toOptionRecords,
   type Kind,
@@ -32,6 +36,13 @@ export function createStorePlace(
   { now, optionNames }: { readonly now: () => string; readonly optionNames: readonly string[] },
 ): Place {
   const writers = {
+    sources: async (records: readonly WireRecord[]) => {
+      const { parsed, refused } = parseAll('sources', records, (record, key) =>
+        fromSourceRestore(key, parse(SourceRestore, omit(record, 'name')), toLastUpdated(now())),
+      );
+      for (const { value } of parsed) await saveSource(store, value);
+      return { refused, notes: [] };
+    },
     options: async (records: readonly WireRecord[]) => {
       const isKnown = ({ name }: WireRecord) => optionNames.includes(String(name));
       const { parsed, refused } = parseAll('options', records.filter(isKnown), (record) =>
@@ -63,6 +74,15 @@ export function createStorePlace(
   };
 }
 
+/** Credentials that are stored here stay with the secret that they belong to; all others are in Vault. */
+async function saveSource(store: Store, source: Source): Promise<void> {
+  const stored = await store.sources.find(source.name);
+  if (stored === undefined) return store.sources.insert(source);
+  const { credentials, ...rest } = stored;
+  const keeps = credentials !== undefined && stored.source.secretName === source.secretName;
+  return store.sources.replace({ ...rest, source, ...(keeps ? { credentials } : {}) });
+}
+
 async function* readStore(store: Store, kind: Kind, optionNames: readonly string[]) {
   if (kind === 'options') {
     const all = Object.entries(toOptionsWire(await store.options.get()));
@@ -83,6 +103,10 @@ async function readPage(
   kind: Exclude<Kind, 'options'>,
   page: { readonly limit: number; readonly afterId?: string },
 ): Promise<{ readonly records: readonly WireRecord[]; readonly hasMore: boolean }> {
+  if (kind === 'sources') {
+    const { items, hasMore } = await store.sources.list(page);
+    return { records: items.map((item) => ({ ...toSourceWire(item) })), hasMore };
+  }
   if (kind === 'configurations') {
     const { items, hasMore } = await store.configurations.list(page);
     return { records: items.map((item) => ({ ...toConfigurationWire(item) })), hasMore };

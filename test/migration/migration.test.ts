@@ -35,6 +35,14 @@ function cfs(): Readonly<Record<Kind, readonly WireRecord[]>> {
   const layer = { clone_url, playbook: 'site.yml', commit };
   const report = { ...layer, session_name: 'batcher-1', last_updated: '2025-01-01T00:00:00Z' };
   return {
+    sources: [
+      {
+        ...{ name: clone_url, description: 'the site', clone_url },
+        last_updated: '2025-01-01T00:00:00Z',
+        credentials: { authentication_method: 'password', secret_name: 'cfs-source-credentials-1' },
+        ca_cert: { configmap_name: 'ca', configmap_namespace: 'services' },
+      },
+    ],
     options: [
       {
         ...{
@@ -134,6 +142,7 @@ describe('npm run import and export', () => {
     };
     expect(toCounts(first.kinds)).toEqual([
       ...[
+        ['sources', 1, 0, 0, 0],
         ['options', 0, 5, 1, 0],
         ['configurations', 2, 0, 0, 0],
         ['components', 2, 0, 0, 0],
@@ -142,6 +151,7 @@ describe('npm run import and export', () => {
     const again = await run('import', data, from);
     expect(again.stdout).toBe(
       [
+        'sources: 1 read, 0 new, 0 changed, 1 equal, 0 refused',
         'options: 7 read, 0 new, 0 changed, 6 equal, 0 refused',
         '  ! unknown_to_us: is not known here',
         'configurations: 2 read, 0 new, 0 changed, 2 equal, 0 refused',
@@ -149,7 +159,7 @@ describe('npm run import and export', () => {
       ].join('\n'),
     );
     await run('export', data, to);
-    for (const kind of ['configurations', 'components'] as const) {
+    for (const kind of ['sources', 'configurations', 'components'] as const) {
       const back = (readExported(to, kind) ?? []).map((record) => strip(kind, record));
       expect(back).toEqual(cfs()[kind].map((record) => strip(kind, record)));
     }
@@ -175,7 +185,7 @@ describe('npm run import and export', () => {
   test.each([
     [['--only', 'everything', '.'], '--only: "everything" is none of'],
     [[], 'Name one directory'],
-    [['/nowhere/at/all'], 'has none of options.json'],
+    [['/nowhere/at/all'], 'has none of sources.json'],
   ])('refuse %j', async (args, text) => {
     const failed = await run('import', directory, ...args).catch((error: unknown) => error);
     expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining(text) });
@@ -194,14 +204,14 @@ describe('a CFS by its API', () => {
     writeFiles(from);
     const api = createApiPlace({ url: other.url });
     const dry = await importAll(api, from, true);
-    expect(toCounts(dry).slice(1)).toEqual([
+    expect(toCounts(dry).slice(2)).toEqual([
       ...[
         ['configurations', 2, 0, 0, 0],
         ['components', 2, 0, 0, 0],
       ],
     ]);
     expect((await other.store.configurations.list({ limit: 10 })).items).toEqual([]);
-    const [, configurations] = await importAll(api, from);
+    const [, , configurations] = await importAll(api, from);
     // Names that only v2 can give are refused by v3, by a sentence.
     expect(configurations?.refused).toEqual([
       { key: 'compute', why: expect.stringContaining("'layers.0.name'") },
@@ -211,6 +221,7 @@ describe('a CFS by its API', () => {
     await importAll(api, from);
     expect(toCounts(await importAll(api, from))).toEqual([
       ...[
+        ['sources', 0, 0, 1, 0],
         ['options', 0, 0, 6, 0],
         ['configurations', 0, 0, 1, 0],
         ['components', 0, 0, 2, 0],
@@ -241,6 +252,25 @@ describe('a CFS by its API', () => {
     expect(stored?.configuration.layers).toEqual([
       { cloneUrl: repository.url, playbook: 'site.yml', commit },
     ]);
+  });
+
+  test('has its sources changed, but for their secret', async () => {
+    const api = createApiPlace({ url: other.url });
+    const options = { dryRun: false, onProgress: nothing, signal };
+    const [source = {}] = cfs().sources;
+    await importKind(api, 'sources', [source], options);
+    const changed = await importKind(
+      api,
+      'sources',
+      [{ ...source, ca_cert: null, description: 'x' }],
+      options,
+    );
+    expect(changed.changed[0]?.changes.map(({ member }) => member)).toEqual([
+      ...['ca_cert', 'description'],
+    ]);
+    expect((await other.store.sources.find(repository.url))?.source).toMatchObject({
+      ...{ description: 'x', secretName: 'cfs-source-credentials-1' },
+    });
   });
 
   test('is walked in pages', async () => {
