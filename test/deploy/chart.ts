@@ -57,6 +57,13 @@ export const FULL = {
     tokenSecret: { name: 'ims' },
     certificateAuthority: { name: 'ca' },
   },
+  vault: {
+    url: 'https://vault:8200',
+    role: 'keelson',
+    tokenSecret: { name: 'vault' },
+    certificateAuthority: { name: 'ca' },
+  },
+  tapms: { url: 'http://cray-tapms/v1alpha3' },
   jobs: {
     namespace: 'jobs',
     settings: {

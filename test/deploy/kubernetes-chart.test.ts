@@ -17,6 +17,7 @@ const NOT_OF_THE_CHART: Partial<Record<keyof typeof VARIABLES, string>> = {
   TEMPORAL_UI_PORT: 'no dev server',
   KUBECONFIG: 'a pod has its service account',
   JOB_RETENTION: 'local runner',
+  SOURCE_CA_DIRECTORY: 'ConfigMaps whose names only sources know',
   PYTHON: 'local runner',
   ANSIBLE_PLAYBOOK: 'local runner',
   ANSIBLE_CONFIG_DIRECTORY: 'local runner',

@@ -6,6 +6,7 @@
   "DATABASE_PASSWORD_FILE" $v.database.passwordSecret
   "GIT_CREDENTIALS_FILE" $v.git.credentialsSecret
   "GIT_SSH_KEY_FILE" $v.git.sshKeySecret
+  "VAULT_TOKEN_FILE" $v.vault.tokenSecret
 }}
 {{- with $v.temporal.tlsSecret }}
 {{- range $variable, $key := dict "TEMPORAL_TLS_CA_FILE" .authorityKey "TEMPORAL_TLS_CERT_FILE" .certificateKey "TEMPORAL_TLS_KEY_FILE" .privateKey }}
@@ -18,6 +19,7 @@
   "DATABASE_CA_FILE" $v.database.certificateAuthority
   "GIT_CA_FILE" $v.git.certificateAuthority
   "GIT_KNOWN_HOSTS_FILE" $v.git.knownHosts
+  "VAULT_CA_FILE" $v.vault.certificateAuthority
 }}
 {{- if eq $v.runner "kubernetes" }}
 {{- $_ := set $maps "KUBERNETES_SETTINGS_FILE" (dict "name" (printf "%s-jobs" (include "keelson.name" .root)) "key" "settings.yaml") }}
@@ -51,6 +53,9 @@
   "TEMPORAL_NAMESPACE" $v.temporal.namespace
   "GIT_ALLOW_PROTOCOL" $v.git.allowProtocol
   "IMS_URL" $v.ims.url
+  "TAPMS_URL" $v.tapms.url
+  "VAULT_ADDR" $v.vault.url
+  "VAULT_ROLE" $v.vault.role
   "LOG_LEVEL" $v.logLevel
 }}
 {{- range include "keelson.files" . | fromYamlArray }}
