@@ -93,8 +93,10 @@ class Redactor:
 def read_secrets(directory: JobDirectory) -> set[bytes]:
     """Values that must not be shown: the token, passwords of git, the lines of private keys."""
     secrets = {directory.read_token().encode()}
-    for line in read_lines(directory.secrets / "git-credentials"):
-        secrets |= to_password_forms(line)
+    # Of the job, and of each phase that clones from a source.
+    for path in directory.secrets.glob("git-credentials*"):
+        for line in read_lines(path):
+            secrets |= to_password_forms(line)
     for path in directory.private_keys():
         secrets |= {
             line

@@ -10,11 +10,12 @@ import { waitFor } from '../support/wait.js';
 import { openSite, renderPlaybook, writes, type Site } from './site.js';
 
 const PASSWORD = 'pa55 wörd/of+the%git&server';
+const SOURCE_PASSWORD = 'pa55 of+a/söurce%alone';
 const API_TOKEN = 'token-of-a-writer-0123456789';
 const HSM_TOKEN = 'token-of-the-hsm-0123456789';
 const UNLOGGED = 'variable-that-no-task-logs-0123456789';
-/** Where the variables lie: in the repository that they were cloned from. */
-const CLONED = /^jobs\/[^/]+\/workspace\/layer0\//;
+/** Where the variables lie: in what was cloned of the repository. */
+const CLONED = /^jobs\/[^/]+\/workspace\/layer[01]\//;
 /** Files of a running job, and of the data directory, that hold secrets because they are for that. */
 const KEPT = [
   CLONED,
@@ -26,6 +27,7 @@ const KEPT = [
 let directory: string;
 let repository: Repository;
 let server: GitHttpServer;
+let sourceServer: GitHttpServer;
 let hsm: HsmStandIn;
 let site: Site;
 let secrets: Readonly<Record<string, string>>;
@@ -47,6 +49,15 @@ beforeAll(async () => {
     root: dirname(repository.directory),
     credentials: `reader:${PASSWORD}`,
   });
+  const readTls = (name: string) =>
+    readFileSync(new URL(`../fixtures/tls/${name}`, import.meta.url), 'utf8');
+  const certificate = readTls('loopback.crt');
+  sourceServer = await startGitHttpServer({
+    root: dirname(repository.directory),
+    credentials: `owner:${SOURCE_PASSWORD}`,
+    tls: { key: readTls('loopback.key'), cert: certificate },
+  });
+  writeFileSync(join(directory, 'site-ca'), certificate);
   const { host } = new URL(server.url);
   const login = `reader:${encodeURIComponent(PASSWORD)}`;
   writeFileSync(credentialsFile, `http://${login}@${host}\n`, { mode: 0o600 });
@@ -55,6 +66,7 @@ beforeAll(async () => {
     environment: {
       GIT_CREDENTIALS_FILE: credentialsFile,
       GIT_SSH_KEY_FILE: gitKeyFile,
+      SOURCE_CA_DIRECTORY: directory,
       AUTH_TOKENS_FILE: tokensFile,
       INVENTORY_FILE: '',
       HSM_URL: hsm.url,
@@ -65,6 +77,11 @@ beforeAll(async () => {
     password: PASSWORD,
     'encoded password': encodeURIComponent(PASSWORD),
     'basic authentication': Buffer.from(`reader:${PASSWORD}`).toString('base64'),
+    'password of the source': SOURCE_PASSWORD,
+    'encoded password of the source': encodeURIComponent(SOURCE_PASSWORD),
+    'basic authentication of the source': Buffer.from(`owner:${SOURCE_PASSWORD}`).toString(
+      'base64',
+    ),
     'token of the API': API_TOKEN,
     'token of the HSM': HSM_TOKEN,
     'variable of a no_log task': UNLOGGED,
@@ -75,6 +92,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await site.close();
   await server.close();
+  await sourceServer.close();
   await hsm.close();
   repository.remove();
   rmSync(directory, { recursive: true, force: true });
@@ -82,7 +100,16 @@ afterAll(async () => {
 
 test('secrets are in their files while a job runs, and nowhere else', async () => {
   const layer = { clone_url: `${server.url}/repository.git`, commit: repository.commit };
-  await site.configure('secret', [{ ...layer, playbook: 'site.yml' }]);
+  const created = await site.ask('POST', '/v3/sources', {
+    ...{ name: 'site', clone_url: `${sourceServer.url}/repository.git` },
+    credentials: { username: 'owner', password: SOURCE_PASSWORD },
+    ca_cert: { configmap_name: 'site-ca' },
+  });
+  expect(created.status).toBe(201);
+  await site.configure('secret', [
+    { ...layer, playbook: 'site.yml' },
+    { source: 'site', branch: repository.branch, playbook: 'site.yml' },
+  ]);
   await site.submit('secret', {
     configuration_name: 'secret',
     ansible_passthrough: '--extra-vars @layer0/vars.yml',
@@ -97,6 +124,13 @@ test('secrets are in their files while a job runs, and nowhere else', async () =
   secrets = { ...secrets, token };
   expect(hsm.requests.map(({ authorization }) => authorization)).toContain(`Bearer ${HSM_TOKEN}`);
   expect(server.authorizations).toContain(`Basic ${secrets['basic authentication']}`);
+  const ofSource = `Basic ${secrets['basic authentication of the source']}`;
+  expect(sourceServer.authorizations).toContain(ofSource);
+  expect(server.authorizations).not.toContain(ofSource);
+  const { body } = await site.ask('GET', '/v3/sessions/secret/phases');
+  const { phases } = body as { phases: readonly { name: string; exit_code: number }[] };
+  const exits = phases.slice(0, 2).map(({ name, exit_code: code }) => `${name}: ${code}`);
+  expect(exits).toEqual(['git-clone-0: 0', 'git-clone-1: 0']);
 
   expect(findIn('arguments of', readArguments())).toEqual([]);
   expect(findIn('environment of', readEnvironments(job ?? ''))).toEqual([]);
@@ -187,10 +221,12 @@ function* readEnvironments(job: string): Iterable<Text> {
 async function readAnswers(): Promise<Iterable<Text>> {
   const paths = ['', '/phases', '/hosts', '/logs'].map((end) => `/v3/sessions/secret${end}`);
   return Promise.all(
-    [...paths, '/v3/configurations', '/v3/options'].map(async (path): Promise<Text> => {
-      const { body } = await site.ask('GET', path);
-      return [path, Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))];
-    }),
+    [...paths, '/v3/configurations', '/v3/options', '/v3/sources'].map(
+      async (path): Promise<Text> => {
+        const { body } = await site.ask('GET', path);
+        return [path, Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))];
+      },
+    ),
   );
 }
 
@@ -215,7 +251,9 @@ function readKey(file: string): string {
 
 /** Reads what it may not, as any playbook could, and prints it. */
 function renderLeakingPlaybook(): string {
-  const found = "{{ lookup('file', playbook_dir + '/../../secrets/git-credentials') }}";
+  const found = ['git-credentials', 'git-credentials-git-clone-1']
+    .map((name) => `{{ lookup('file', playbook_dir + '/../../secrets/${name}') }}`)
+    .join(' ');
   return renderPlaybook(
     writes('begun', 'x'),
     `wait_for:\n  path: "{{ playbook_dir }}/../../../../../go"\ndelegate_to: localhost\nconnection: local`,
