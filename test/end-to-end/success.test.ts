@@ -13,6 +13,8 @@ let site: Site;
 let ended: Ended;
 beforeAll(async () => {
   site = await openSite();
+  for (const node of ['node1', 'node2'])
+    await site.ask('PUT', `/v3/components/${node}`, { enabled: true, desired_config: 'two' });
   const first = renderPlaybook(writes('made', "first by {{ lookup('env', 'SESSION_NAME') }}"));
   const second = renderPlaybook(`name: Größe\n${writes('made', 'second after {{ before }}')}`);
   const variable = "{{ lookup('env', 'LAYER_PREVIOUS') }}";
@@ -58,6 +60,25 @@ test('each host has a result for each layer', async () => {
       { phase: 'ansible-0', host: 'node2', ok: 1, changed: 1, ...result },
       { phase: 'ansible-1', host: 'node1', ok: 1, changed: 1, ...result },
       { phase: 'ansible-1', host: 'node2', ok: 1, changed: 1, ...result },
+    ],
+  });
+});
+
+test('each host that is a component is configured, by what this session did', async () => {
+  const { body } = await site.ask('GET', '/v3/components?state_details=true&config_details=true');
+  const layer = { session_name: 'two', status: 'applied' };
+  const component = {
+    ...{ configuration_status: 'configured', error_count: 0 },
+    state: [
+      { ...layer, playbook: 'site.yml' },
+      { ...layer, playbook: 'über.yml' },
+    ],
+    desired_state: [{ status: 'configured' }, { status: 'configured' }],
+  };
+  expect(body).toMatchObject({
+    components: [
+      { id: 'node1', ...component },
+      { id: 'node2', ...component },
     ],
   });
 });
