@@ -4,7 +4,8 @@ import { isServiceError } from '../core/errors.js';
 import { toBatchPrefix } from '../core/names.js';
 import type { Options } from '../core/options.js';
 import type { SentBatch } from '../store/batch-store.js';
-import type { CycleDependencies } from './cycles.js';
+import type { Store } from '../store/store.js';
+import type { Logger } from './dependencies.js';
 
 /** Batches and components that are read at a time. */
 const PAGE = 1_000;
@@ -13,7 +14,11 @@ const OUTSIDE_MS = 900_000;
 /** Finished batches are shown for so long. */
 const KEPT_MS = 86_400_000;
 
-type BatchDependencies = Pick<CycleDependencies, 'store' | 'logger' | 'now'>;
+export interface BatchDependencies {
+  readonly store: Store;
+  readonly logger: Logger;
+  readonly now: () => string;
+}
 
 /** One cycle: what has ended, what is new, what is due. Each batch is a transaction, so a cycle may stop anywhere. */
 export async function runBatches(

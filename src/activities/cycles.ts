@@ -1,8 +1,6 @@
 import type { HardwareClient } from '../clients/interfaces.js';
-import type { Store } from '../store/store.js';
-import { renderCycle, runBatches } from './batcher.js';
+import { renderCycle, runBatches, type BatchDependencies } from './batcher.js';
 
-import type { Logger } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
 
 /** What the Web UI shows, and when the next one is due; absent: never, it is not wanted any more. */
@@ -16,11 +14,8 @@ export interface CycleActivities {
   readonly syncHardware: () => Promise<CycleReport>;
 }
 
-export interface CycleDependencies {
-  readonly store: Store;
+export interface CycleDependencies extends BatchDependencies {
   readonly hardware: HardwareClient;
-  readonly logger: Logger;
-  readonly now: () => string;
 }
 
 /** What repeats for as long as an option says so. Options are read anew each time. */

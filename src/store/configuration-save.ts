@@ -1,7 +1,7 @@
 import { sql, type Transaction } from 'kysely';
 import { invalid, ServiceError } from '../core/errors.js';
 import { listSources, type Configuration } from '../core/configuration.js';
-import { createBatch } from './batch.js';
+import { createGrouping } from './grouping.js';
 import type { Database } from './database.js';
 import type { StoreDialect } from './dialect.js';
 import type { Schema } from './schema.js';
@@ -17,7 +17,7 @@ export function createConfigurationSave(database: Database): ConfigurationStore[
       await saveUses(db, dialect, configuration);
     });
   if (dialect.hasOneWriter) return saveOne;
-  const batched = createBatch((configurations: readonly Configuration[]) =>
+  const batched = createGrouping((configurations: readonly Configuration[]) =>
     saveTogether(database, configurations),
   );
   return async (configuration, ifVersion) => {

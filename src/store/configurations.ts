@@ -1,7 +1,7 @@
 import { sql, type ExpressionBuilder, type Transaction } from 'kysely';
 import { invalid, missing } from '../core/errors.js';
 import type { Configuration } from '../core/configuration.js';
-import { createLookup } from './batch.js';
+import { createLookup } from './grouping.js';
 import { changedMeanwhile, createConfigurationSave } from './configuration-save.js';
 import type { Database } from './database.js';
 import type { Schema } from './schema.js';

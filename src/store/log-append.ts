@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { createBatch } from './batch.js';
+import { createGrouping } from './grouping.js';
 import type { Connection, Database } from './database.js';
 
 /** Each has about 1 MiB at most as it lies here. */
@@ -20,7 +20,7 @@ export type Append = (chunk: Chunk) => Promise<boolean>;
 export function createAppend(database: Database): Append {
   return database.dialect.hasOneWriter
     ? (chunk) => appendOne(database, chunk)
-    : createBatch((chunks: readonly Chunk[]) => appendTogether(database, chunks), MOST);
+    : createGrouping((chunks: readonly Chunk[]) => appendTogether(database, chunks), MOST);
 }
 
 function appendOne({ write }: Database, chunk: Chunk): Promise<boolean> {

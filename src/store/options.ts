@@ -1,5 +1,5 @@
 import { DEFAULT_OPTIONS, type Options } from '../core/options.js';
-import { createSharedRead } from './batch.js';
+import { createSharedRead } from './grouping.js';
 import type { Connection, Database } from './database.js';
 import type { OptionStore } from './store.js';
 

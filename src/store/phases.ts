@@ -1,7 +1,7 @@
 import type { ExpressionBuilder, Transaction } from 'kysely';
 import { missing, ServiceError } from '../core/errors.js';
 import type { PhaseResult } from '../core/job.js';
-import { createLookup } from './batch.js';
+import { createLookup } from './grouping.js';
 import type { Database } from './database.js';
 import { dropNulls, type PhaseRow, type Schema } from './schema.js';
 import type { Hold, PhaseRecord, PhaseReport, PhaseStore } from './store.js';

@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import { ServiceError } from '../core/errors.js';
 import type { Session } from '../core/session.js';
-import { createBatch } from './batch.js';
+import { createGrouping } from './grouping.js';
 import type { Connection, Database } from './database.js';
 import { toFlag, type SessionRow } from './schema.js';
 import { toSession } from './session-rows.js';
@@ -20,7 +20,7 @@ interface TagRow {
 export function createInsert(database: Database): SessionStore['insert'] {
   const { dialect, write } = database;
   if (dialect.hasOneWriter) return (session) => write((db, emit) => addSession(db, emit, session));
-  const insert = createBatch((sessions: readonly NewSession[]) =>
+  const insert = createGrouping((sessions: readonly NewSession[]) =>
     insertTogether(database, sessions),
   );
   return async (session) => toInserted(session, await insert(session));

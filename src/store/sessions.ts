@@ -1,5 +1,5 @@
 import type { Session } from '../core/session.js';
-import { createLookup } from './batch.js';
+import { createLookup } from './grouping.js';
 import type { Connection, Database } from './database.js';
 import type { SessionRow } from './schema.js';
 import { createCountStore } from './session-counts.js';

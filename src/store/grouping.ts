@@ -18,7 +18,7 @@ type Act<Item, Result> = (items: readonly Item[]) => Promise<readonly Result[]>;
  * way goes together as the next one. Where a group fails, each of it is tried alone and so fails for itself alone; but a
  * database that does not answer has answered for all.
  */
-export function createBatch<Item, Result>(
+export function createGrouping<Item, Result>(
   act: Act<Item, Result>,
   most = MOST,
 ): (item: Item) => Promise<Result> {
@@ -71,7 +71,7 @@ export function createLookup<Row>(
     const byKey = new Map(rows.map((row) => [toKey(row), row]));
     return keys.map((key) => byKey.get(key));
   };
-  return dialect.hasOneWriter ? async (key) => (await find([key]))[0] : createBatch(find);
+  return dialect.hasOneWriter ? async (key) => (await find([key]))[0] : createGrouping(find);
 }
 
 /** Reads what all want alike; on such a database those who ask at the same time are told the same. */
@@ -80,7 +80,7 @@ export function createSharedRead<Result>(
   query: (db: Connection) => Promise<Result>,
 ): () => Promise<Result> {
   if (dialect.hasOneWriter) return () => read(query);
-  const ask = createBatch(async (askers: readonly undefined[]) => {
+  const ask = createGrouping(async (askers: readonly undefined[]) => {
     const result = await read(query);
     return askers.map(() => result);
   });
