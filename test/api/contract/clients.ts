@@ -221,6 +221,90 @@ export function clientContract(site: () => ContractSite): void {
     expect((await python('DELETE', '/v2/sessions', { params: older })).status).toBe(204);
     expect((await python('GET', '/v3/sessions/operated')).status).toBe(200);
   });
+
+  test('a node is found, wanted by BOS, booted, batched, reported, and seen as configured', async () => {
+    const id = 'x9c0s1b0n0';
+    const one = `/v3/components/${id}`;
+    const commit = '1'.repeat(40);
+    const url = 'https://vcs.example.org/vcs/cray/csm.git';
+    const layer = { clone_url: url, playbook: 'ncn.yml' };
+    const layers = [{ ...layer, commit }];
+    await python('PUT', '/v3/configurations/booted', { json: { layers } });
+
+    // Hardware sync: what is not listed yet.
+    const known = await python('GET', '/v3/components', { params: { ids: id } });
+    expect(known.body).toMatchObject({ components: [], next: null });
+    const found = { json: [{ id, state: [], enabled: false, desired_config: '', tags: {} }] };
+    expect((await python('PUT', '/v3/components', found)).body).toEqual({ component_ids: [id] });
+
+    // BOS, before it boots the node and with the words of v2 as in older systems.
+    const wanted = { id, desiredConfig: 'booted', enabled: false, tags: { bos_session: 'b-1' } };
+    const patched = await python('PATCH', '/v2/components', { json: [wanted] });
+    expect(patched).toMatchObject({ status: 200, body: [{ id, desiredConfig: 'booted' }] });
+
+    // The node's own state reporter, when it is up.
+    const reported = await python('PATCH', one, { json: { enabled: true, state: [] } });
+    expect(reported).toMatchObject({ status: 200, body: { enabled: true, error_count: 0 } });
+
+    // The batcher of CFS: page by page, sending back what `next` holds.
+    let params: Query | null = {
+      ...{ enabled: true, status: 'pending', state_details: true, config_details: true },
+      ...{ tags: 'bos_session=b-1', limit: 1 },
+    };
+    const pending: object[] = [];
+    while (params !== null) {
+      const page = await python('GET', '/v3/components', { params });
+      const body = page.body as { components: object[]; next: Query | null };
+      pending.push(...body.components);
+      params = body.next;
+    }
+    expect(pending).toMatchObject([
+      { id, state: [], desired_state: [{ commit, status: 'pending' }] },
+    ]);
+
+    // The callback in a playbook that fails, and in the next one, which does not.
+    const tell = (outcome: string, errors: number) => ({
+      json: {
+        state_append: { ...layer, commit: `${commit}${outcome}`, session_name: 'batcher-1' },
+        error_count: errors,
+      },
+    });
+    const failed = await python('PATCH', one, tell('_failed', 1));
+    expect(failed).toMatchObject({ status: 200, body: { state: [{ commit, status: 'failed' }] } });
+    await python('PATCH', one, tell('', 0));
+
+    // BOS waits for it; SAT shows it.
+    const status = { params: { ids: id, status: 'configured' } };
+    expect((await python('GET', '/v3/components', status)).body).toMatchObject({
+      components: [{ id, configuration_status: 'configured', error_count: 0 }],
+    });
+    expect((await python('GET', `/v2/components/${id}`)).body).toMatchObject({
+      ...{ configurationStatus: 'configured', state: [{ cloneUrl: url, commit }] },
+    });
+    expect((await python('DELETE', '/v3/configurations/booted')).status).toBe(400);
+    expect((await python('DELETE', one)).status).toBe(204);
+    expect((await python('DELETE', '/v3/configurations/booted')).status).toBe(204);
+  });
+
+  test('cray cfs v3 sources: a name that is a URL is encoded twice', async () => {
+    const { repository } = site();
+    const credentials = { username: 'reader', password: 'not-this-one' };
+    const json = { clone_url: repository.url, credentials };
+    const created = await python('POST', '/v3/sources', { json });
+    expect(created).toMatchObject({ status: 201, body: { name: repository.url } });
+    const one = `/v3/sources/${encodeURIComponent(encodeURIComponent(repository.url))}`;
+    const shown = await python('GET', one);
+    expect(shown).toMatchObject({ status: 200, body: { clone_url: repository.url } });
+    expect(JSON.stringify(shown.body)).not.toContain('not-this-one');
+    const layers = [{ source: repository.url, branch: 'main', playbook: 'site.yml' }];
+    const put = await python('PUT', '/v3/configurations/sourced', { json: { layers } });
+    expect(put.body).toMatchObject({
+      layers: [{ source: repository.url, commit: expect.any(String) }],
+    });
+    expect((await python('DELETE', one)).status).toBe(400);
+    await python('DELETE', '/v3/configurations/sourced');
+    expect((await python('DELETE', one)).status).toBe(204);
+  });
 }
 
 /** Without what is None, True and False with a capital. */
