@@ -2,7 +2,7 @@
  * Builds the image of jobs from Debian packages, for a machine that has neither a registry nor a builder of images. Wants
  * root, debootstrap and a Debian mirror. With a builder, use job/Containerfile.
  *
- *   node scripts/job-image.mjs [--name localhost/keelson-job:test] [--output FILE]
+ *   node scripts/job-image.mjs [--name localhost/keelson-job:test] [--output FILE] [--collections]
  */
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,6 +22,8 @@ await runImageCommand({
     'python3',
     'python3-cffi-backend',
   ],
+  // Collections as CFS's image has them, and many more: those that fit Debian's ansible-core.
+  choices: { collections: ['ansible'] },
   renderLayer: () => [
     ...[
       '-C',

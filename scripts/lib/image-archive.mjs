@@ -31,22 +31,31 @@ const WITHOUT = ['var/cache/apt', 'var/lib/apt/lists', 'var/log', 'usr/share/doc
  * @property {string} title of its folder in the cache, and of the file
  * @property {string} name unless the command line says otherwise
  * @property {readonly string[]} packages of Debian; debootstrap knows no virtual ones
+ * @property {Readonly<Record<string, readonly string[]>>} [choices] more packages, each by a flag of this name
  * @property {readonly string[]} [users] lines of /etc/passwd
  * @property {(work: string) => string[]} renderLayer arguments for tar; `work` is an empty directory
  * @property {{ Env: string[], WorkingDir: string, User?: string, Cmd?: string[] }} config
  */
 
 /**
- * Builds what the command line asks for: [--name NAME] [--output FILE]; prints the file. An
+ * Builds what the command line asks for: [--name NAME] [--output FILE] and the image's choices; prints the file. An
  * empty name leaves it to whoever loads it.
  * @param {Image} image
  */
 export async function runImageCommand(image) {
   endChildrenOnSignals();
   const home = join(cacheDirectory(process.env), image.title);
+  const { choices = {} } = image;
+  const flags = Object.keys(choices).map((flag) => [flag, { type: 'boolean' }]);
   const { values } = parseArgs({
-    options: { name: { type: 'string', default: image.name }, output: { type: 'string' } },
+    options: {
+      name: { type: 'string', default: image.name },
+      output: { type: 'string' },
+      ...Object.fromEntries(flags),
+    },
   });
+  const chosen = Object.entries(choices).filter(([flag]) => values[flag] === true);
+  const packages = [...image.packages, ...chosen.flatMap(([, more]) => more)];
   try {
     if (process.getuid?.() !== 0) throw new SetupError('debootstrap wants root.');
     const output = resolve(values.output ?? join(home, `${image.title}.tar`));
@@ -54,7 +63,7 @@ export async function runImageCommand(image) {
     const onWait = () => console.log('- image: waiting for another build');
     await withLock(
       join(home, 'lock'),
-      () => buildArchive({ ...image, name: values.name }, home, output),
+      () => buildArchive({ ...image, packages, name: values.name }, home, output),
       onWait,
     );
     console.log(output);
