@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError, type Reason } from '../core/errors.js';
 import { toCredentialLine } from '../core/source.js';
 import { hideCredentials, isHashRefused, isHashUnknown, toCloneFault } from './git-complaint.js';
+import { removeAbandonedDirectories, withGitDirectory } from './git-directory.js';
 import { runGit, type GitEnd } from './git-process.js';
 import type { GitClient, RepositoryAccess } from './interfaces.js';
 
@@ -26,6 +26,8 @@ const HASH = /^[0-9a-f]{40}$/;
 /** Asks git servers by `git ls-remote`; nothing is cloned, but for a bare hash, whose commit alone is fetched. */
 export function createGitClient(options: GitOptions): GitClient {
   const git = createGit(options);
+  // Nobody waits for it, and the next start does what this one could not.
+  void removeAbandonedDirectories().catch(() => undefined);
   return {
     async resolve(url, ref, signal, access) {
       requireData('repository URL', url, 'GIT_CLONE');
@@ -62,21 +64,18 @@ async function withAccess<T>(
   { credentials, ca }: RepositoryAccess,
   act: (files: Pick<GitOptions, 'credentialsFile' | 'caFile'>) => Promise<T>,
 ): Promise<T> {
-  const directory = await mkdtemp(join(tmpdir(), 'keelson-access-'));
-  const write = async (name: string, content: string) => {
-    await writeFile(join(directory, name), content, { mode: 0o600 });
-    return join(directory, name);
-  };
-  try {
-    return await act({
+  return withGitDirectory(async (directory) => {
+    const write = async (name: string, content: string) => {
+      await writeFile(join(directory, name), content, { mode: 0o600 });
+      return join(directory, name);
+    };
+    return act({
       ...(credentials === undefined
         ? {}
         : { credentialsFile: await write('credentials', toCredentialLine(url, credentials)) }),
       ...(ca === undefined ? {} : { caFile: await write('ca.crt', ca) }),
     });
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Branch before tag; of an annotated tag, the commit that it is of. */
@@ -105,9 +104,8 @@ async function resolveHash(
   hash: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const directory = await mkdtemp(join(tmpdir(), 'keelson-resolve-'));
-  const run = (...argv: string[]) => git(['-C', directory, ...argv], signal);
-  try {
+  return withGitDirectory(async (directory) => {
+    const run = (...argv: string[]) => git(['-C', directory, ...argv], signal);
     requireSuccess(url, await run('init', '--quiet', '--bare'));
     const fetched = await run('fetch', '--quiet', '--depth=1', FILTER, '--', url, hash);
     if (fetched.kind === 'exited' && fetched.exitCode !== 0) {
@@ -119,9 +117,7 @@ async function resolveHash(
     const parsed = await run('rev-parse', '--verify', '--quiet', `${hash}^{commit}`);
     if (parsed.kind === 'exited' && parsed.exitCode === 0) return parsed.output.trim();
     throw unknownReference(url, hash);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Commits without their files; servers that do not know it ignore it. */

@@ -1,5 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -139,12 +148,9 @@ describe('resolve', () => {
     await resolve(repository.url, repository.commit);
     await resolve(repository.url, 'f'.repeat(40)).catch(() => undefined);
 
-    await waitFor(
-      () => !readdirSync(tmpdir()).some((name) => name.startsWith('keelson-resolve-')),
-      {
-        what: 'the temporary repositories to be removed',
-      },
-    );
+    await waitFor(() => !readdirSync(tmpdir()).some((name) => name.startsWith('keelson-remote-')), {
+      what: 'the temporary repositories to be removed',
+    });
   });
 });
 
@@ -325,3 +331,20 @@ function listProcessesOf(url: string): readonly string[] {
       }
     });
 }
+
+describe('createGitClient', () => {
+  test('removes what a killed process has left, and nothing that may be in use', async () => {
+    const make = (secondsAgo: number) => {
+      const path = mkdtempSync(join(tmpdir(), 'keelson-remote-'));
+      writeFileSync(join(path, 'credentials'), 'https://user:secret@host\n');
+      const then = Date.now() / 1000 - secondsAgo;
+      utimesSync(path, then, then);
+      return path;
+    };
+    const [abandoned, used] = [make(3600), make(60)];
+    createGitClient({ protocols: 'https' });
+    await waitFor(() => !existsSync(abandoned), { what: 'the abandoned directory to go' });
+    expect(existsSync(used)).toBe(true);
+    rmSync(used, { recursive: true });
+  });
+});

@@ -1,0 +1,31 @@
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const PREFIX = 'keelson-remote-';
+/** Longer than any git command may take. */
+const ABANDONED_MS = 600_000;
+
+/** A directory that only we can read, for as long as `act` runs. */
+export async function withGitDirectory<T>(act: (directory: string) => Promise<T>): Promise<T> {
+  const directory = await mkdtemp(join(tmpdir(), PREFIX));
+  try {
+    return await act(directory);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** What a process has left that was killed meanwhile: it may hold credentials. */
+export async function removeAbandonedDirectories(): Promise<void> {
+  const names = await readdir(tmpdir());
+  for (const name of names.filter((each) => each.startsWith(PREFIX))) {
+    const path = join(tmpdir(), name);
+    const { mtimeMs = Date.now(), uid } = await stat(path).catch(() => ({
+      mtimeMs: undefined,
+      uid: -1,
+    }));
+    const isAbandoned = uid === process.getuid?.() && Date.now() - mtimeMs > ABANDONED_MS;
+    if (isAbandoned) await rm(path, { recursive: true, force: true });
+  }
+}
