@@ -5,7 +5,11 @@ import { completeSession } from '../service.js';
 import { toPythonQuery } from './clients.js';
 import type { ContractSite } from './site.js';
 
-const there = { session_name: 'there', configuration_id: 'there' };
+const there = {
+  ...{ session_name: 'there', configuration_id: 'there' },
+  ...{ component_id: 'there', source_id: 'there' },
+};
+const credentials = { username: 'reader', password: 'not-this-one' };
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 /** Of each list: how records come into it, and what asks for its first page. */
@@ -15,6 +19,8 @@ const lists = [
     '/v3/sessions?limit=1&status=pending&succeeded=none&name_contains=page&tags=set%3Dpages&min_age=0m&max_age=1w',
   ],
   ['configurations', '/v3/configurations?limit=1&in_use=False'],
+  ['components', '/v3/components?limit=1&enabled=True&tags=set%3Dpages&state_details=True'],
+  ['sources', '/v3/sources?limit=1&in_use=False'],
   ['hosts', '/v3/sessions/there/hosts?limit=1&phase=ansible-0'],
 ] as const;
 
@@ -26,6 +32,9 @@ export function transportContract(site: () => ContractSite): void {
     operations = listOperations((await ask('GET', '/openapi.json')).body as ApiDocument);
     await ask('PUT', '/v3/configurations/there', { layers: [] });
     await ask('POST', '/v3/sessions', { name: 'there', configuration_name: 'there' });
+    await ask('PUT', '/v3/components/there', { state: [] });
+    const clone_url = 'https://git.example.com/site.git';
+    await ask('POST', '/v3/sources', { name: 'there', clone_url, credentials });
     const { jobId } = (await store.sessions.find('there')) ?? { jobId: '' };
     await store.phases.savePlan(jobId, [{ name: 'ansible-0', kind: 'ansible', title: 'a' }]);
     const counts = { ok: 1, changed: 0, failed: 0, skipped: 0, unreachable: 0, incomplete: false };
@@ -36,6 +45,8 @@ export function transportContract(site: () => ContractSite): void {
       const tags = { set: 'pages' };
       await ask('POST', '/v3/sessions', { name, configuration_name: 'there', tags });
       await ask('PUT', `/v3/configurations/${name}`, { layers: [] });
+      await ask('PUT', `/v3/components/${name}`, { enabled: true, tags });
+      await ask('POST', '/v3/sources', { name, clone_url, credentials });
     }
   });
 
@@ -102,6 +113,8 @@ export function transportContract(site: () => ContractSite): void {
         ...{ limit: '1', after_id: '', status: 'pending', succeeded: 'none', tags: 'a=b' },
         ...{ min_age: '1d', max_age: '1d', age: '1d', in_use: 'false', drop_branches: 'true' },
         ...{ name_contains: 'x', phase: 'ansible-0', offset: '0', follow: 'false' },
+        ...{ enabled: 'true', state_details: 'true', config_details: 'true' },
+        ...{ configDetails: 'true', state: 'open' },
       };
       for (const { method, path, queries } of operations) {
         if (method !== 'GET') continue;
@@ -120,10 +133,10 @@ export function transportContract(site: () => ContractSite): void {
       for (let path: string | undefined = first; path !== undefined;) {
         const { status, body } = await site().ask('GET', path);
         expect(status).toBe(200);
-        const page = body as Record<string, { name?: string; host?: string }[]>;
+        const page = body as Record<string, { name?: string; host?: string; id?: string }[]>;
         const records = page[member] ?? [];
         expect(records).toHaveLength(1);
-        seen.push(...records.map(({ name, host }) => name ?? host ?? ''));
+        seen.push(...records.map(({ name, host, id }) => name ?? host ?? id ?? ''));
         const { next } = body as { next: Readonly<Record<string, unknown>> | null };
         path = next === null ? undefined : `${first.split('?', 1)[0]}?${toPythonQuery(next)}`;
       }
