@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { printTable, printTitle } from '../../scripts/demo/print.mjs';
 import { readMemory } from '../memory.mjs';
 import { measureDeliveries } from './deliveries.mjs';
@@ -17,38 +14,22 @@ import {
   putConfiguration,
 } from './requests.mjs';
 import { startApi } from './service.mjs';
-import { openPostgres } from './postgres.mjs';
-import { openSqlite } from './sqlite.mjs';
-
-const databases = { sqlite: openSqlite, postgres: openPostgres };
+import { measureDatabases } from './databases.mjs';
 
 /**
  * The API's own figures: no worker, nothing is run, the load comes from this process over loopback.
  * @param {{ json: boolean, scale: number, database: string | undefined }} options @param {AbortSignal} signal
  */
 export async function benchApi({ json, scale, database }, signal) {
-  const chosen = Object.entries(databases).filter(([name]) => name === (database ?? name));
-  if (chosen.length === 0) throw new Error(`${database}: no such database.`);
-  const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-api-'));
-  const result = { cores: availableParallelism(), load: loadavg()[0], scale, databases: {} };
-  try {
-    for (const [name, open] of chosen) {
-      const opened = await open(directory, signal);
-      try {
-        Object.assign(result.databases, { [name]: await measure(opened, scale, signal) });
-      } finally {
-        await opened.close();
-      }
-    }
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  const result = await measureDatabases({ scale, database }, signal, (opened) =>
+    measure(opened, scale, signal),
+  );
   if (json) console.log(JSON.stringify(result, undefined, 2));
   else print(result);
 }
 
 /**
- * @param {Awaited<ReturnType<typeof openSqlite | typeof openPostgres>>} database @param {number} scale @param {AbortSignal} signal
+ * @param {import('./databases.mjs').BenchDatabase} database @param {number} scale @param {AbortSignal} signal
  * @returns {Promise<import('./figures.mjs').Figure[]>}
  */
 async function measure(database, scale, signal) {

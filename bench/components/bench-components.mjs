@@ -1,11 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { printTable, printTitle } from '../../scripts/demo/print.mjs';
 import { toRow } from '../api/figures.mjs';
-import { openPostgres } from '../api/postgres.mjs';
 import { startApi } from '../api/service.mjs';
-import { openSqlite } from '../api/sqlite.mjs';
+import { measureDatabases } from '../api/databases.mjs';
 import { readMemory, readPeak } from '../memory.mjs';
 import {
   fill,
@@ -17,35 +13,20 @@ import {
 } from './requests.mjs';
 import { measureReports } from './reports.mjs';
 
-const databases = { sqlite: openSqlite, postgres: openPostgres };
-
 /**
  * What components cost the API: no worker, nothing is run, the load comes from this process over loopback.
  * @param {{ json: boolean, scale: number, database: string | undefined }} options @param {AbortSignal} signal
  */
 export async function benchComponents({ json, scale, database }, signal) {
-  const chosen = Object.entries(databases).filter(([name]) => name === (database ?? name));
-  if (chosen.length === 0) throw new Error(`${database}: no such database.`);
-  const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-components-'));
-  const result = { cores: availableParallelism(), load: loadavg()[0], scale, databases: {} };
-  try {
-    for (const [name, open] of chosen) {
-      const opened = await open(directory, signal);
-      try {
-        Object.assign(result.databases, { [name]: await measure(opened, scale, signal) });
-      } finally {
-        await opened.close();
-      }
-    }
-  } finally {
-    rmSync(directory, { recursive: true, force: true });
-  }
+  const result = await measureDatabases({ scale, database }, signal, (opened) =>
+    measure(opened, scale, signal),
+  );
   if (json) console.log(JSON.stringify(result, undefined, 2));
   else print(result);
 }
 
 /**
- * @param {Awaited<ReturnType<typeof openSqlite | typeof openPostgres>>} database @param {number} scale @param {AbortSignal} signal
+ * @param {import('../api/databases.mjs').BenchDatabase} database @param {number} scale @param {AbortSignal} signal
  * @returns {Promise<import('../api/figures.mjs').Figure[]>}
  */
 async function measure(database, scale, signal) {
