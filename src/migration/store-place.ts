@@ -8,6 +8,7 @@ import {
   toConfigurationWire,
 } from '../api/wire/configuration.js';
 import { fromOptionsPatch, OptionsWire, toOptionsWire } from '../api/wire/options.js';
+import { toSeconds } from '../api/wire/values.js';
 import { SourceRestore, toSourceWire } from '../api/wire/source.js';
 import { fromSourceRestore } from '../api/sources.js';
 import type { Source } from '../core/source.js';
@@ -38,7 +39,7 @@ export function createStorePlace(
   const writers = {
     sources: async (records: readonly WireRecord[]) => {
       const { parsed, refused } = parseAll('sources', records, (record, key) =>
-        fromSourceRestore(key, parse(SourceRestore, omit(record, 'name')), toLastUpdated(now())),
+        fromSourceRestore(key, parse(SourceRestore, omit(record, 'name')), toSeconds(now())),
       );
       for (const { value } of parsed) await saveSource(store, value);
       return { refused, notes: [] };
@@ -55,7 +56,7 @@ export function createStorePlace(
     },
     configurations: async (records: readonly WireRecord[]) => {
       const { parsed, refused } = parseAll('configurations', records, (record, key) => {
-        return fromConfigurationPut(key, parse(Stored, record), toLastUpdated(now()));
+        return fromConfigurationPut(key, parse(Stored, record), toSeconds(now()));
       });
       for (const { value } of parsed) await store.configurations.save(value);
       return { refused, notes: [] };
@@ -158,8 +159,4 @@ function parseAll<T>(
     }
   }
   return { parsed, refused };
-}
-
-function toLastUpdated(at: string): string {
-  return `${at.slice(0, 19)}Z`;
 }
