@@ -47,18 +47,22 @@ async function connect(
 }
 
 async function execute(client: ssh2.Client, command: string, signal: AbortSignal): Promise<void> {
-  const channel = await new Promise<ssh2.ClientChannel>((resolve, reject) => {
-    client.exec(command, (error, opened) =>
-      error === undefined ? resolve(opened) : reject(error),
-    );
+  const code = await new Promise<number | undefined>((resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    client.once('close', () => reject(new Error('the connection was closed')));
+    client.exec(command, (error, channel) => {
+      if (error !== undefined) {
+        reject(error);
+        return;
+      }
+      // At once: what a server has sent in one go, to the very end, is told before anything that waits goes on.
+      let given: number | undefined;
+      channel.on('exit', (exitCode: number | null) => (given = exitCode ?? undefined));
+      channel.once('close', () => resolve(given));
+      channel.resume();
+      channel.stderr.resume();
+    });
   });
-  channel.resume();
-  channel.stderr.resume();
-  let code: number | undefined;
-  channel.on('exit', (given: number | null) => {
-    code = given ?? undefined;
-  });
-  await once(channel, 'close', { signal });
   if (code !== 0)
     throw new Error(`it ended with ${code === undefined ? 'no exit code' : `exit code ${code}`}`);
 }

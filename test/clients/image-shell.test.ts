@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,6 +58,30 @@ describe('a shell in an image', () => {
       fault: 'unavailable',
       message: expect.stringContaining('authentication methods failed'),
     });
+  });
+
+  test('hears of an end that arrives together with the beginning', async () => {
+    const server = createServer((client) => {
+      const sshd = connect(host.port, '127.0.0.1');
+      client.pipe(sshd);
+      // What sshd says is passed on once it has been silent for a while.
+      const said: Buffer[] = [];
+      const pass = () => client.write(Buffer.concat(said.splice(0)));
+      let timer: NodeJS.Timeout | undefined;
+      sshd.on('data', (bytes) => {
+        said.push(bytes);
+        clearTimeout(timer);
+        timer = setTimeout(pass, 100);
+      });
+      for (const [socket, other] of [
+        [client, sshd],
+        [sshd, client],
+      ] as const)
+        socket.on('error', () => undefined).on('close', () => other.destroy());
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    await run('true', (server.address() as AddressInfo).port);
+    server.close();
   });
 
   test('ends with the signal, and with a connection that is cut', async () => {
