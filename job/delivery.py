@@ -16,7 +16,10 @@ from typing import Any
 from .api import Api, Piece, Refused, Unavailable, pack
 from .report import Host
 
+# So much is sent at once; less waits a moment for more.
 CHUNK_BYTES = 256 * 1024
+# Of one request, where more is waiting: the API takes 1 MiB, and what gzip cannot compress grows.
+MAX_CHUNK_BYTES = 960 * 1024
 COLLECT_SECONDS = 0.2
 IDLE_SECONDS = 1.0
 BATCH_HOSTS = 1000
@@ -163,7 +166,7 @@ class Delivery:
     def _read_piece(self, offset: int) -> Piece:
         with self._log.open("rb") as log:
             log.seek(offset)
-            data = log.read(min(CHUNK_BYTES, self._written - offset))
+            data = log.read(min(MAX_CHUNK_BYTES, self._written - offset))
         return Piece(offset, len(data), pack(data))
 
     def _put_hosts(self, timeout_seconds: float) -> None:

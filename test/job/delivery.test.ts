@@ -117,7 +117,7 @@ describe('delivery', () => {
       if (pieces % 5 === 3) api.forget(api.log.length - 1000);
       return pieces % 5 === 0 ? { status: 503 } : undefined;
     };
-    const job = aJob('head -c 3000000 /dev/urandom');
+    const job = aJob('head -c 12000000 /dev/urandom');
     await exitOf(job.startPhase('only'));
     expect(api.log.equals(readFileSync(job.path('logs/only.log')))).toBe(true);
     expect(pieces).toBeGreaterThan(12);

@@ -9,6 +9,9 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 
+/** As they are sent; the API has this limit. */
+const MAX_SENT_BYTES = 1024 * 1024;
+
 export interface HostsReport {
   readonly sequence: number;
   readonly final: boolean;
@@ -59,7 +62,7 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
       response.end(JSON.stringify({ released: released.signal.aborted }));
       return;
     }
-    const { status, headers: answers } = reply(method, url, headers, body);
+    const { status, headers: answers } = reply(method, url, headers, body, raw.length);
     response.writeHead(status, answers).end();
   };
   const reply = (
@@ -67,10 +70,12 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     url: string,
     headers: IncomingHttpHeaders,
     body: Buffer,
+    sent: number,
   ): Reply => {
     const interruption = api.interrupt(method, url);
     if (interruption !== undefined) return interruption;
     if (headers.authorization !== `Bearer ${token}`) return { status: 401 };
+    if (sent > MAX_SENT_BYTES) return { status: 413 };
     if (method === 'PATCH') return append(Number(headers['upload-offset']), body);
     if (url.endsWith('/hold')) holds.push(JSON.parse(body.toString()) as Record<string, unknown>);
     else if (url.endsWith('/hosts')) hosts.push(JSON.parse(body.toString()) as HostsReport);
