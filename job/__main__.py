@@ -23,7 +23,7 @@ def main() -> int:
     if arguments.command == "all":
         return run_job(JobDirectory(arguments.directory))
     directory = JobDirectory(arguments.directory, arguments.workspace, arguments.result)
-    return run_phase(directory, arguments.phase)
+    return run_phase(directory, arguments.phase, has_reader=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """
-The output of a phase: redacted once, then the same bytes to our own output and to the phase's log.
+The output of a phase: redacted once, then the same bytes to the phase's log and, where somebody
+keeps it, to our own output.
 """
 
 import os
@@ -10,11 +11,11 @@ from .redaction import Redactor
 
 
 class Output:
-    def __init__(self, path: Path, redactor: Redactor) -> None:
+    def __init__(self, path: Path, redactor: Redactor, has_reader: bool) -> None:
         self._log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._redactor = redactor
         self._ends_line = True
-        self._has_reader = True
+        self._has_reader = has_reader
         self.size = os.fstat(self._log).st_size
         self.on_growth: Callable[[int], None] = lambda _size: None
 

@@ -92,7 +92,8 @@ class Supervisor:
         os.close(self._lock)
         # As Python has it from its start on.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        return run_phase(self._directory, phase.name)
+        # Our output is a file beside the log, and would hold all of it a second time.
+        return run_phase(self._directory, phase.name, has_reader=False)
 
     def _note_lost(self, phase: Phase, started_at: str) -> PhaseState:
         # Nobody is left to redact them.

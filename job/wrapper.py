@@ -37,7 +37,8 @@ HOLD_ENDS = {
 MAX_SHOWN = 5
 
 
-def run_phase(directory: JobDirectory, name: str) -> int:
+def run_phase(directory: JobDirectory, name: str, has_reader: bool) -> int:
+    """`has_reader`: the phase's output is also written to our own."""
     supervisor = os.getppid()
     signals = Signals()
     become_subreaper()
@@ -49,7 +50,7 @@ def run_phase(directory: JobDirectory, name: str) -> int:
         return exits.INTERNAL
     started_at = to_time(time.time())
     try:
-        return Wrapper(context, signals, supervisor, started_at).run()
+        return Wrapper(context, signals, supervisor, started_at, has_reader).run()
     except Exception:
         traceback.print_exc()
         return end_as_defect(context, started_at)
@@ -79,7 +80,12 @@ def save_defect(context: Context, started_at: str) -> None:
 
 class Wrapper:
     def __init__(
-        self, context: Context, signals: Signals, supervisor: int, started_at: str
+        self,
+        context: Context,
+        signals: Signals,
+        supervisor: int,
+        started_at: str,
+        has_reader: bool,
     ) -> None:
         self._context = context
         self._directory = context.directory
@@ -88,7 +94,8 @@ class Wrapper:
         self._supervisor = supervisor
         self._token = context.directory.read_token()
         self._redactor = Redactor(read_secrets(context.directory))
-        self._output = Output(context.directory.log(self._phase.name), self._redactor)
+        log = context.directory.log(self._phase.name)
+        self._output = Output(log, self._redactor, has_reader)
         self._started_at = started_at
         self._results_version = 0
 

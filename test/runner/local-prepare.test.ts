@@ -72,6 +72,16 @@ describe('local runner: prepare', () => {
     });
   });
 
+  test('keeps the output of a job in its logs alone', async () => {
+    const { runner, path } = await open();
+    const given = aLaunch([aScript('one', 'echo said')]);
+    const { jobId } = given.job;
+    await launch(runner, given);
+    await awaitAll(runner, given);
+    expect(await readFile(path(jobId, 'logs', 'one.log'), 'utf8')).toBe('said\n');
+    expect(await readFile(path(jobId, 'supervisor.log'), 'utf8')).toBe('');
+  });
+
   test('takes the secrets of a job away that was stopped or lost', async () => {
     await withSecrets(async (harness) => {
       const { runner, path } = harness;
