@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { readVersion, type Address, type ImageServiceConfig } from '../config.js';
+import { lockDirectory } from '../process/directory-lock.js';
 import { listen } from '../process/listen.js';
 import type { Logger } from '../process/logger.js';
 import type { Service } from '../process/run.js';
 import { createImageApp } from './app.js';
-import { lockDirectory } from './directory-lock.js';
 import { createJobs } from './jobs.js';
 import { preparePlace } from './place.js';
 import { findPort } from './ports.js';
@@ -32,7 +32,7 @@ export async function openImageService(
   if (typeof tools === 'string') throw new Error(tools);
   const directory = resolve(config.directory);
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  const lock = await lockDirectory(directory);
+  const lock = await lockDirectory(directory, 'image service');
   try {
     const place = await preparePlace(directory);
     const clock = createClock();
