@@ -1,18 +1,21 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startApi } from './api/server.js';
-import { parseConfig, type Config } from './config.js';
+import type { Config } from './config.js';
 import { findImageTools } from './image-service/tools.js';
 import { observeStore } from './metrics/store-metrics.js';
 import { startDevServer } from './process/dev-server.js';
+import { lockDirectory } from './process/directory-lock.js';
 import { startImageService } from './process/image-service.js';
 import { createLogger, type Logger } from './process/logger.js';
 import { createProcessMetrics } from './process/metrics.js';
-import { isProgram, runService, type Service } from './process/run.js';
+import { isProgram, readConfig, runService, type Service } from './process/run.js';
 import { installRuntime } from './process/runtime.js';
 import { openStore } from './store/open.js';
 import { startWorker } from './worker.js';
+
+const LOCK_PATIENCE_MS = 3_000;
 
 /**
  * API, worker and, unless TEMPORAL_ADDRESS and IMS_URL name others, a Temporal dev server and an image service: the same code
@@ -33,6 +36,9 @@ export async function startEmbedded(given: Config, logger: Logger): Promise<Serv
     }
   };
   try {
+    // A second one would end the first one's Temporal, as if a killed service had left it behind.
+    mkdirSync(given.dataDirectory, { recursive: true, mode: 0o700 });
+    await open(lockDirectory(given.dataDirectory, 'service', LOCK_PATIENCE_MS));
     const config = await addImageService(given, logger, open);
     const temporal =
       config.runner.kind === 'none' ? undefined : await findTemporal(config, logger, open);
@@ -105,7 +111,7 @@ async function addImageService(
 }
 
 async function main(): Promise<void> {
-  const config = parseConfig(process.env);
+  const config = readConfig();
   const logger = createLogger('keelson', config.logLevel);
   await runService(() => {
     installRuntime(logger, config.metrics.temporal);

@@ -8,7 +8,7 @@ import { createFaultTranslation } from './activities/failure.js';
 import { toJobToken } from './api/job-token.js';
 import { createOrchestrator } from './clients/temporal.js';
 import { registerSearchAttributes } from './clients/temporal-setup.js';
-import { parseConfig, toUrl, type Config } from './config.js';
+import { toUrl, type Config } from './config.js';
 import { toTaskQueue } from './core/names.js';
 import { observeWatchAge } from './metrics/kubernetes-metrics.js';
 import { observeStore } from './metrics/store-metrics.js';
@@ -19,7 +19,7 @@ import { followLoggingLevel } from './process/logging-level.js';
 import { createProcessMetrics, serveMetrics } from './process/metrics.js';
 import { openPlatform } from './process/platform.js';
 import { startRetention } from './process/retention.js';
-import { isProgram, runService, type Service } from './process/run.js';
+import { isProgram, readConfig, runService, type Service } from './process/run.js';
 import { installRuntime } from './process/runtime.js';
 import {
   createGitSource,
@@ -182,7 +182,7 @@ function locateWorkflows(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPat
 }
 
 async function main(): Promise<void> {
-  const config = parseConfig(process.env);
+  const config = readConfig();
   const logger = createLogger('worker', config.logLevel);
   await runService(async () => {
     if (config.runner.kind === 'none')

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
 import { createOrchestrator } from '../clients/temporal.js';
-import { parseConfig, readVersion, type ApiConfig, type Config } from '../config.js';
+import { readVersion, type ApiConfig, type Config } from '../config.js';
 import { toTaskQueue } from '../core/names.js';
 import { addDispatchMetrics, createApiMetrics } from '../metrics/api-metrics.js';
 import { addSessionMetrics } from '../metrics/session-metrics.js';
@@ -15,7 +15,7 @@ import { createLogger, type Logger } from '../process/logger.js';
 import { followLoggingLevel } from '../process/logging-level.js';
 import { createProcessMetrics, serveMetrics } from '../process/metrics.js';
 import { startRemoving } from '../process/removing.js';
-import { isProgram, runService, type Service } from '../process/run.js';
+import { isProgram, readConfig, runService, type Service } from '../process/run.js';
 import { createGitSource, createSourceOpener, createTenantSource } from '../process/sources.js';
 import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
@@ -144,7 +144,7 @@ function readAuth({ auth }: ApiConfig, logger: Logger): Auth {
 }
 
 async function main(): Promise<void> {
-  const config = parseConfig(process.env);
+  const config = readConfig();
   const logger = createLogger('api', config.logLevel);
   await runService(async () => {
     const address = config.runner.kind === 'none' ? undefined : config.temporal.address;

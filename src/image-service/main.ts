@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import { runCommand } from '../commands/run.js';
-import { parseConfig, type ImageServiceConfig } from '../config.js';
+import type { ImageServiceConfig } from '../config.js';
 import { createLogger } from '../process/logger.js';
-import { runService, type Service } from '../process/run.js';
+import { readConfig, runService, type Service } from '../process/run.js';
 import { importImage } from './import-image.js';
 import { preparePlace } from './place.js';
 import { openImageService } from './service.js';
@@ -15,7 +15,7 @@ const HELP = `Serves images, public keys and customize jobs, or puts an image in
     --kernel <file>  --initrd <file>`;
 
 const [command, ...words] = process.argv.slice(2);
-const { imageService: config, logLevel } = parseConfig(process.env);
+const { imageService: config, logLevel } = readConfig([]);
 
 if (command === undefined) await serve(config, logLevel);
 else

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { toUrl, type Address } from '../config.js';
+import { toHostPort, toUrl, type Address } from '../config.js';
 import { createArrivals } from './arrivals.js';
 
 export interface Listener {
@@ -15,6 +15,13 @@ export interface Listener {
  * system may allow fewer.
  */
 const BACKLOG = 4096;
+
+const FAULTS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'another program listens there',
+  EADDRNOTAVAIL: 'that is no address of this machine',
+  EACCES: 'only root may listen there',
+  ENOTFOUND: 'there is no such host',
+};
 
 /** Also what tests listen with. */
 export async function listen(
@@ -32,7 +39,10 @@ export async function listen(
   });
   server.on('connection', () => arrivals.arrive());
   server.listen({ host: address.host, port: address.port, backlog: BACKLOG });
-  await once(server, 'listening');
+  await once(server, 'listening').catch((cause: unknown) => {
+    const { code = '', message } = cause as NodeJS.ErrnoException;
+    throw new Error(`${toHostPort(address)}: ${FAULTS[code] ?? message}`, { cause });
+  });
   const { port } = server.address() as AddressInfo;
   return {
     url: toUrl({ ...address, port }),

@@ -1,5 +1,6 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { parseConfig, type Config } from '../config.js';
 import type { Logger } from './logger.js';
 
 /** Something that was started and has to be closed again. */
@@ -12,6 +13,20 @@ export interface Service {
 /** Whether this module is the program that was started, rather than imported. */
 export function isProgram(url: string): boolean {
   return process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(url);
+}
+
+/** What the environment says. Nothing has started yet: what is wrong with it is one line, and the end. */
+export function readConfig(words: readonly string[] = process.argv.slice(2)): Config {
+  try {
+    if (words.length > 0)
+      throw new Error(
+        'This takes no arguments: variables set it up, see "Configuration" in README.md.',
+      );
+    return parseConfig(process.env);
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  }
 }
 
 /** Runs until SIGINT, SIGTERM or its own end; closes; a second signal does not wait. */
