@@ -6,6 +6,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
  */
 const MAX_NEW_SESSIONS = 20;
 const WAIT_MS = 500;
+/** For the body to come. */
+const BODY_MS = 2_000;
 const GUARDED = /^(?:\/apis\/cfs)?\/v[23]\/sessions(?:\?|$)/;
 
 const BODY = JSON.stringify({
@@ -24,6 +26,7 @@ const HEADERS = {
 export type Gate = (incoming: IncomingMessage, outgoing: ServerResponse, act: () => void) => void;
 
 interface Waiting {
+  readonly incoming: IncomingMessage;
   readonly outgoing: ServerResponse;
   readonly act: () => void;
   readonly since: number;
@@ -32,7 +35,8 @@ interface Waiting {
 /**
  * So many new sessions are taken at once; the next wait for a place, first come first served, but not for long: then they are
  * told to come again. Before anything else is done for them, as it is they who come by the thousand; and not at once, as
- * clients that come again at once would cost more.
+ * clients that come again at once would cost more. Who has a place and does not send what was announced loses it, and is
+ * answered all the same: nobody has been asked for a token yet.
  */
 export function createGate(onRefusal: (seconds: number) => void = () => undefined): Gate {
   const waiting = new Set<Waiting>();
@@ -45,9 +49,17 @@ export function createGate(onRefusal: (seconds: number) => void = () => undefine
     waiting.delete(next);
     enter(next);
   };
-  const enter = ({ outgoing, act }: Waiting) => {
+  const enter = ({ incoming, outgoing, act }: Waiting) => {
     running += 1;
-    outgoing.once('close', leave);
+    const leaveOnce = () => {
+      clearTimeout(slow);
+      outgoing.off('close', leaveOnce);
+      leave();
+    };
+    const slow = setTimeout(() => {
+      if (!incoming.complete) leaveOnce();
+    }, BODY_MS);
+    outgoing.once('close', leaveOnce);
     act();
   };
   const refuseLate = () => {
@@ -66,7 +78,7 @@ export function createGate(onRefusal: (seconds: number) => void = () => undefine
       act();
       return;
     }
-    const one = { outgoing, act, since: performance.now() };
+    const one = { incoming, outgoing, act, since: performance.now() };
     if (running < MAX_NEW_SESSIONS) {
       enter(one);
       return;

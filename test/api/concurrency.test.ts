@@ -1,3 +1,4 @@
+import { connect } from 'node:net';
 import { expect, test } from '@jest/globals';
 import { waitFor } from '../support/wait.js';
 import { openHttpService } from './http-service.js';
@@ -44,3 +45,23 @@ test('more new sessions at once than can be taken are told to come again, and th
   expect(page.items).toHaveLength(MOST + 2);
   await service.close();
 }, 60_000);
+
+test('those who announce a session and do not send it keep nobody out for long', async () => {
+  const service = await openHttpService();
+  const { hostname, port } = new URL(service.url);
+  const head = `POST /v3/sessions HTTP/1.1\r\nHost: ${hostname}\r\nContent-Length: 100\r\n\r\n`;
+  let answers = '';
+  const silent = Array.from({ length: 2 * MOST }, () =>
+    connect(Number(port), hostname).on('data', (bytes) => (answers += bytes.toString())),
+  );
+  for (const socket of silent) socket.write(head);
+  await waitFor(() => answers.includes(' 429 '), { timeoutMs: 30_000, what: 'all places taken' });
+  const isTaken = async () => {
+    const body = { name: 'sent', configuration_name: 'debug_noop' };
+    const { status } = await service.ask('POST', '/v3/sessions', body);
+    return status === 201;
+  };
+  await waitFor(isTaken, { timeoutMs: 30_000, what: 'a place' });
+  for (const socket of silent) socket.destroy();
+  await service.close();
+}, 90_000);
