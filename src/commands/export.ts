@@ -18,7 +18,7 @@ await runCommand(async () => {
     throw new Error('Name one directory: npm run export -- DIRECTORY (--help tells more).');
   const kinds = parseKinds(values.only);
   const { signal } = new AbortController();
-  const counts = await withPlace(values, async (place) => {
+  const counts = await withPlace(values, { makes: false }, async (place) => {
     const written: Record<string, number> = {};
     for (const kind of kinds) {
       const onProgress = toProgress(`${place.name}: ${kind}`);

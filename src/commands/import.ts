@@ -9,7 +9,7 @@ const HELP = `npm run import -- [options] DIRECTORY
 Takes over what npm run export has written, or what a CFS has answered to its v3 lists. Only what differs is written, so it
 may be repeated; what is there and not in the files stays.
 
-  --dry-run         only says what would change
+  --dry-run         only says what would change and, of a database, what would be refused
 ${PLACE_HELP}`;
 
 /** Lines of each kind of change; --json has all. */
@@ -35,17 +35,17 @@ await runCommand(async () => {
     throw new Error(
       `${directory}: has none of sources.json, options.json, configurations.json, components.json.`,
     );
-  const reports = await withPlace(values, async (place) => {
+  const { name, reports } = await withPlace(values, { makes: !dryRun }, async (place) => {
     const done: KindReport[] = [];
     for (const { kind, records } of files) {
       const onProgress = toProgress(`${kind} to ${place.name}`);
       done.push(await importKind(place, kind, records, { dryRun, onProgress, signal }));
     }
-    return done;
+    return { name: place.name, reports: done };
   });
   if (reports.some(({ refused }) => refused.length > 0)) process.exitCode = 1;
   if (values.json === true) return JSON.stringify({ dryRun, kinds: reports });
-  return reports.map((report) => render(report, dryRun)).join('\n');
+  return [`${name}:`, ...reports.map((report) => render(report, dryRun))].join('\n');
 });
 
 function render(report: KindReport, dryRun: boolean): string {

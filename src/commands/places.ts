@@ -6,6 +6,7 @@ import type { Place } from '../migration/place.js';
 import { KINDS, type Kind } from '../migration/records.js';
 import { createStorePlace } from '../migration/store-place.js';
 import { openStore } from '../store/open.js';
+import { describeDatabase, openPresentStore } from './database.js';
 import { quiet } from './run.js';
 
 /** What both commands take beside their own. */
@@ -33,9 +34,10 @@ export const PLACE_HELP = `  --url URL         a CFS by its API, as http://cray-
 
 const PROGRESS_MS = 1_000;
 
-/** Runs `act` with the place that the arguments name, and closes it. */
+/** Runs `act` with the place that the arguments name, and closes it. `makes`: a database that is not there is made. */
 export async function withPlace<T>(
   { url, 'token-file': tokenFile, 'ca-file': caFile }: PlaceArguments,
+  { makes }: { readonly makes: boolean },
   act: (place: Place) => Promise<T>,
 ): Promise<T> {
   if (url !== undefined) {
@@ -48,10 +50,14 @@ export async function withPlace<T>(
       }),
     );
   }
-  const store = await openStore(parseConfig(process.env).database, quiet);
+  if (tokenFile !== undefined || caFile !== undefined)
+    throw new Error('--token-file and --ca-file are for an API, and --url names none.');
+  const { database } = parseConfig(process.env);
+  const store = makes ? await openStore(database, quiet) : await openPresentStore(database);
   try {
     const now = () => new Date().toISOString();
-    return await act(createStorePlace(store, { now, optionNames: CFS_OPTION_NAMES }));
+    const name = describeDatabase(database);
+    return await act(createStorePlace(store, { name, now, optionNames: CFS_OPTION_NAMES }));
   } finally {
     await store.close();
   }

@@ -1,9 +1,11 @@
 import { parseArgs } from 'node:util';
 import { parseConfig } from '../config.js';
-import { openStore } from '../store/open.js';
-import { quiet, runCommand } from './run.js';
+import { describeDatabase, openPresentStore } from './database.js';
+import { runCommand } from './run.js';
 
-const HELP = `To be run after the database was restored from a backup, before API and workers start again. Sessions that are not
+const HELP = `npm run restored -- [--json]
+
+To be run after the database was restored from a backup, before API and workers start again. Sessions that are not
 complete then attach to the job they have, and never launch one: they may have run after the backup was made.
 
   --json     the names as JSON`;
@@ -13,11 +15,13 @@ await runCommand(async () => {
     options: { json: { type: 'boolean' }, help: { type: 'boolean' } },
   });
   if (values.help === true) return HELP;
-  const store = await openStore(parseConfig(process.env).database, quiet);
+  const { database } = parseConfig(process.env);
+  const store = await openPresentStore(database);
   try {
     const sessions = await store.sweep.attachOnly();
     if (values.json === true) return JSON.stringify({ sessions });
     return [
+      `${describeDatabase(database)}:`,
       ...sessions,
       sessions.length === 0
         ? 'Every session is complete. Start the API and the workers of all machines.'

@@ -7,11 +7,13 @@ import { parseConfig, type Config, type SourceConfig } from '../config.js';
 import { toTaskQueue } from '../core/names.js';
 import { readMasterKey } from '../process/keys.js';
 import { createImageSource } from '../process/sources.js';
-import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
+import { openPresentStore } from './database.js';
 import { quiet, runCommand } from './run.js';
 
-const HELP = `Compares records with Temporal and puts right what no workflow can, once and at once.
+const HELP = `npm run sweep -- [options]
+
+Compares records with Temporal and puts right what no workflow can, once and at once.
 
   --dry-run  only says what it would do
   --rebind   this Temporal namespace is the right one from now on: after it was emptied, or renamed
@@ -35,7 +37,7 @@ await runCommand(async () => {
   });
   if (values.help === true) return HELP;
   const config = parseConfig(process.env);
-  const store = await openStore(config.database, quiet);
+  const store = await openPresentStore(config.database);
   try {
     const report = await sweepNow(config, store, values);
     return values.json === true ? JSON.stringify(report) : render(report, values['dry-run']);

@@ -43,6 +43,13 @@ export function createApiPlace({ url, token, ca }: ApiPlaceOptions): Place {
         return writeEach(kind, records, (record) => putConfiguration(ask, record));
       return putComponents(ask, records);
     },
+    async check(kind, records, signal) {
+      if (kind !== 'options') return { refused: [], notes: [] };
+      return {
+        refused: [],
+        notes: listUnknown(await toAsk(signal)('GET', '/v3/options'), records),
+      };
+    },
   };
 }
 
@@ -93,13 +100,22 @@ async function writeEach(
 
 /** One that this API does not know, as of another version, is left out. The default playbook is read-only in v3. */
 async function putOptions(ask: Ask, records: readonly WireRecord[]): Promise<Written> {
-  const known = await ask('GET', '/v3/options');
-  return writeEach('options', records, async ({ name, value }) => {
-    if (!isRecord(known) || !(String(name) in known)) return 'is not known here';
+  const notes = listUnknown(await ask('GET', '/v3/options'), records);
+  const unknown = new Set(notes.map(({ key }) => key));
+  const known = records.filter(({ name }) => !unknown.has(String(name)));
+  const { refused } = await writeEach('options', known, async ({ name, value }) => {
     if (name === 'default_playbook') await ask('PATCH', '/v2/options', { defaultPlaybook: value });
     else await ask('PATCH', '/v3/options', { [String(name)]: value });
     return undefined;
   });
+  return { refused, notes };
+}
+
+function listUnknown(options: unknown, records: readonly WireRecord[]): readonly Refusal[] {
+  return records
+    .map(({ name }) => String(name))
+    .filter((name) => !isRecord(options) || !Object.hasOwn(options, name))
+    .map((key) => ({ key, why: 'is not known here' }));
 }
 
 /** The credentials are in that system's Vault. Names are decoded twice there, as they often are URLs. */

@@ -55,14 +55,14 @@ export async function importKind(
       toWrite.push(wanted);
     }
   }
-  if (!dryRun) {
-    for (let first = 0; first < toWrite.length; first += AT_ONCE) {
-      const some = toWrite.slice(first, first + AT_ONCE);
-      const written = await place.write(kind, some, signal);
-      refused.push(...written.refused);
-      notes.push(...written.notes);
-      onProgress(first + some.length);
-    }
+  const act = (some: readonly WireRecord[]) =>
+    dryRun ? place.check(kind, some, signal) : place.write(kind, some, signal);
+  for (let first = 0; first < toWrite.length; first += AT_ONCE) {
+    const some = toWrite.slice(first, first + AT_ONCE);
+    const written = await act(some);
+    refused.push(...written.refused);
+    notes.push(...written.notes);
+    onProgress(first + some.length);
   }
   const failed = new Set(refused.map(({ key }) => key));
   // What a CFS of another version knows, and this one does not.

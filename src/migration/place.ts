@@ -8,6 +8,8 @@ export interface Place {
   read(kind: Kind, signal: AbortSignal): AsyncIterable<readonly WireRecord[]>;
   /** Creates or replaces; each record by itself, so that one that is refused keeps no other out. */
   write(kind: Kind, records: readonly WireRecord[], signal: AbortSignal): Promise<Written>;
+  /** What `write` would answer, as far as it can be told without writing. */
+  check(kind: Kind, records: readonly WireRecord[], signal: AbortSignal): Promise<Written>;
 }
 
 export interface Written {

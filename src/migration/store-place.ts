@@ -31,48 +31,88 @@ const Stored = ConfigurationWire.omit({ name: true, last_updated: true });
 
 type Parsed<T> = { readonly key: string; readonly value: T };
 
-/** The database of this service. Extension options are not told: no CFS knows them. */
-export function createStorePlace(
-  store: Store,
-  { now, optionNames }: { readonly now: () => string; readonly optionNames: readonly string[] },
-): Place {
-  const writers = {
-    sources: async (records: readonly WireRecord[]) => {
+/** What of the records can be taken, and what takes it. */
+interface Prepared extends Written {
+  readonly save: () => Promise<void>;
+}
+
+export interface StorePlaceOptions {
+  /** For messages. */
+  readonly name: string;
+  readonly now: () => string;
+  /** Extension options are not told: no CFS knows them. */
+  readonly optionNames: readonly string[];
+}
+
+/** The database of this service. */
+export function createStorePlace(store: Store, options: StorePlaceOptions): Place {
+  const prepare = createPreparation(store, options);
+  return {
+    name: options.name,
+    read: (kind) => readStore(store, kind, options.optionNames),
+    async write(kind, records) {
+      const { save, ...written } = prepare[kind](records);
+      await save();
+      return written;
+    },
+    check(kind, records) {
+      const { refused, notes } = prepare[kind](records);
+      return Promise.resolve({ refused, notes });
+    },
+  };
+}
+
+type Preparation = Record<Kind, (records: readonly WireRecord[]) => Prepared>;
+
+function createPreparation(store: Store, { now, optionNames }: StorePlaceOptions): Preparation {
+  return {
+    sources: (records) => {
       const { parsed, refused } = parseAll('sources', records, (record, key) =>
         fromSourceRestore(key, parse(SourceRestore, omit(record, 'name')), toSeconds(now())),
       );
-      for (const { value } of parsed) await saveSource(store, value);
-      return { refused, notes: [] };
+      return {
+        refused,
+        notes: [],
+        save: () => each(parsed, (source) => saveSource(store, source)),
+      };
     },
-    options: async (records: readonly WireRecord[]) => {
+    options: (records) => {
       const isKnown = ({ name }: WireRecord) => optionNames.includes(String(name));
       const { parsed, refused } = parseAll('options', records.filter(isKnown), (record) =>
         parse(OptionsWire.partial(), fromOptionRecords([record])),
       );
-      for (const { value } of parsed) await store.options.patch(fromOptionsPatch(value));
       const unknown = records.filter((record) => !isKnown(record));
       const notes = unknown.map(({ name }) => ({ key: String(name), why: 'is not known here' }));
-      return { refused, notes };
+      const patch = (value: Parameters<typeof fromOptionsPatch>[0]) =>
+        store.options.patch(fromOptionsPatch(value));
+      return { refused, notes, save: () => each(parsed, patch) };
     },
-    configurations: async (records: readonly WireRecord[]) => {
-      const { parsed, refused } = parseAll('configurations', records, (record, key) => {
-        return fromConfigurationPut(key, parse(Stored, record), toSeconds(now()));
-      });
-      for (const { value } of parsed) await store.configurations.save(value);
-      return { refused, notes: [] };
+    configurations: (records) => {
+      const { parsed, refused } = parseAll('configurations', records, (record, key) =>
+        fromConfigurationPut(key, parse(Stored, record), toSeconds(now())),
+      );
+      return {
+        refused,
+        notes: [],
+        save: () => each(parsed, (value) => store.configurations.save(value)),
+      };
     },
-    components: async (records: readonly WireRecord[]) => {
+    components: (records) => {
       const { parsed, refused } = parseAll('components', records, toComponentPut);
       const puts = parsed.map(({ value }) => value);
-      if (puts.length > 0) await store.components.put(puts, now(), () => undefined);
-      return { refused, notes: [] };
+      const save = async () => {
+        if (puts.length > 0) await store.components.put(puts, now(), () => undefined);
+      };
+      return { refused, notes: [], save };
     },
-  } satisfies Record<Kind, (records: readonly WireRecord[]) => Promise<Written>>;
-  return {
-    name: 'the database of this service',
-    read: (kind) => readStore(store, kind, optionNames),
-    write: (kind, records) => writers[kind](records),
   };
+}
+
+async function each<T>(
+  parsed: readonly Parsed<T>[],
+  save: (value: T) => Promise<unknown>,
+): Promise<void> {
+  for (const { value } of parsed) await save(value);
 }
 
 /** Credentials that are stored here stay with the secret that they belong to; all others are in Vault. */

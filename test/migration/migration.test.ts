@@ -10,6 +10,7 @@ import { exportKind, readExported } from '../../src/migration/files.js';
 import { importKind, type KindReport } from '../../src/migration/move.js';
 import type { Place } from '../../src/migration/place.js';
 import { KINDS, strip, type Kind, type WireRecord } from '../../src/migration/records.js';
+import { openSqliteStore } from '../../src/store/sqlite.js';
 import { openHttpService, type HttpService } from '../api/http-service.js';
 import { createRepository, type Repository } from '../support/git-repository.js';
 
@@ -132,6 +133,11 @@ describe('npm run import and export', () => {
       ...[string, string, string],
     ];
     writeFiles(from);
+    // Before its first start a service has no database; a look makes none.
+    await expect(run('import', data, '--dry-run', from)).rejects.toMatchObject({
+      stderr: expect.stringContaining(`There is no database ${join(data, 'keelson.db')}`),
+    });
+    await (await openSqliteStore({ path: join(data, 'keelson.db') })).close();
     const dry = await run('import', data, '--dry-run', from);
     expect(dry.stdout).toContain(
       'components: 2 read, 2 new, 0 changed, 0 equal, 0 refused (dry run',
@@ -151,6 +157,7 @@ describe('npm run import and export', () => {
     const again = await run('import', data, from);
     expect(again.stdout).toBe(
       [
+        `SQLite ${join(data, 'keelson.db')}:`,
         'sources: 1 read, 0 new, 0 changed, 1 equal, 0 refused',
         'options: 7 read, 0 new, 0 changed, 6 equal, 0 refused',
         '  ! unknown_to_us: is not known here',

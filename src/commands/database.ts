@@ -1,0 +1,22 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import type { DatabaseConfig } from '../config.js';
+import { openStore } from '../store/open.js';
+import type { Store } from '../store/store.js';
+import { quiet } from './run.js';
+
+/** Which one it is, for people: without the password. */
+export function describeDatabase(database: DatabaseConfig): string {
+  if (database.kind === 'sqlite') return `SQLite ${resolve(database.path)}`;
+  const { host, pathname } = new URL(database.url);
+  return `PostgreSQL ${host}${pathname}`;
+}
+
+/** The one that the service has. Where there is none, an empty one would be made, and everything found in order. */
+export async function openPresentStore(database: DatabaseConfig): Promise<Store> {
+  if (database.kind === 'sqlite' && !existsSync(database.path))
+    throw new Error(
+      `There is no database ${resolve(database.path)}. KEELSON_DATA names the service's data directory, or DATABASE_URL its PostgreSQL.`,
+    );
+  return openStore(database, quiet);
+}
