@@ -1,12 +1,3 @@
-/**
- * A real session from start to end on this machine: `npm run demo`.
- *
- *   --fail         the second layer fails on one host (exit 1)
- *   --keep         leaves everything up, and says how to look at it and how to stop it
- *   --stop <dir>   stops what --keep left
- *
- * Exit codes: 0 as it should be, 1 the session failed, 2 something else went wrong.
- */
 import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -18,15 +9,34 @@ import { startService } from './demo/service.mjs';
 import { HOSTS, createSite, findMissing } from './demo/site.mjs';
 import { removeDemo } from './demo/removal.mjs';
 
+const HELP = `npm run demo -- [options]
+
+A real session from start to end on this machine: two SSH hosts, three git repositories, two playbooks.
+
+  --fail         the second layer fails on one host (exit code 1)
+  --keep         leaves everything up, and says how to look at it and how to stop it
+  --stop <dir>   stops what --keep left
+
+Exit codes: 0 as it should be, 1 the session failed, 2 something else went wrong.`;
+
 const NAME = 'demo';
 const PREFIX = 'keelson-demo-';
-const { values: options } = parseArgs({
-  options: {
+const options = readOptions();
+
+function readOptions() {
+  const known = /** @type {const} */ ({
     fail: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
     stop: { type: 'string' },
-  },
-});
+    help: { type: 'boolean', default: false },
+  });
+  try {
+    return parseArgs({ options: known }).values;
+  } catch (error) {
+    console.error(`${/** @type {Error} */ (error).message}\n\n${HELP}`);
+    process.exit(2);
+  }
+}
 
 /** @param {string} directory @param {AbortSignal} signal */
 async function runDemo(directory, signal) {
@@ -82,6 +92,10 @@ function judgeFailure(session) {
 }
 
 async function main() {
+  if (options.help) {
+    console.log(HELP);
+    return 0;
+  }
   if (options.stop !== undefined) return stopDemo(options.stop);
   const directory = mkdtempSync(join(tmpdir(), PREFIX));
   const interrupt = new AbortController();
@@ -102,7 +116,8 @@ async function main() {
 /** @param {string} directory */
 async function stopDemo(directory) {
   if (!basename(directory).startsWith(PREFIX) || !existsSync(join(directory, 'data'))) {
-    throw new Error(`${directory} is not the directory of a demo.`);
+    console.error(`${directory} is not the directory of a demo.`);
+    return 2;
   }
   await removeDemo(directory);
   console.log('Everything of the demo is stopped and removed.');

@@ -1,8 +1,4 @@
-/**
- * Finds or installs what Keelson needs beside Node and npm. Has no dependencies: it runs before there are any.
- *
- *   node scripts/setup.mjs [--for start|demo|image|test] [--only packages|programs|server|database|images|temporal|ansible|tools|helm]
- */
+/** Finds or installs what Keelson needs beside Node and npm. Has no dependencies: it runs before there are any. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -40,10 +36,32 @@ const ACTS = {
   helm: () => ensureHelm(env),
 };
 
-async function main() {
-  const { values } = parseArgs({
-    options: { for: { type: 'string', default: 'demo' }, only: { type: 'string' } },
+const HELP = `npm run setup -- [options]
+
+Finds or installs what Keelson needs beside Node and npm; what is there already stays as it is.
+
+  --for ${Object.keys(STEPS).join('|')}    what it is needed for; default demo
+  --only ${Object.keys(ACTS).join('|')}`;
+
+function readOptions() {
+  const options = /** @type {const} */ ({
+    for: { type: 'string', default: 'demo' },
+    only: { type: 'string' },
+    help: { type: 'boolean', default: false },
   });
+  try {
+    return parseArgs({ options }).values;
+  } catch (error) {
+    throw new SetupError(`${/** @type {Error} */ (error).message}\n\n${HELP}`);
+  }
+}
+
+async function main() {
+  const values = readOptions();
+  if (values.help) {
+    console.log(HELP);
+    return;
+  }
   const steps = values.only === undefined ? STEPS[values.for] : [values.only];
   if (steps === undefined) throw new SetupError('--for is start, demo, image or test.');
   if (process.platform !== 'linux') throw new SetupError('Keelson runs on Linux.');
