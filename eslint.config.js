@@ -43,7 +43,7 @@ const restrictions = Object.entries(folders).map(([folder, rule]) => ({
         patterns: [
           {
             group: [...rule.deny.map((name) => `**/${name}/**`), '**/config.js'],
-            message: `src/${folder} may not import this (see CONTRIBUTING.md, import rules).`,
+            message: `src/${folder} may not import this (see ARCHITECTURE.md, Folders).`,
           },
           ...(rule.typesOnly ?? []).map((name) => ({
             group: [`**/${name}/**`],

@@ -21,7 +21,13 @@ const TargetCreate = z
   .openapi('SessionTargetCreate');
 
 const create = {
-  name: text().min(1).max(45).regex(NAME, 'Must be a name as Kubernetes has them'),
+  name: text()
+    .min(1)
+    .max(45)
+    .regex(
+      NAME,
+      'Must be lower case letters, digits, "-" and ".", with a letter or digit at both ends',
+    ),
   configuration_limit: text().default(''),
   ansible_config: text()
     .regex(/^(?!\.{1,2}$)[^/]*$/, 'Must be the name of a file, without a path')
