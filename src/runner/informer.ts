@@ -46,7 +46,7 @@ export function openInformer<T extends KubernetesObject>(options: InformerOption
   };
   const informer = new ListWatch<T>(
     path,
-    createWatch(config, hear),
+    createWatch(config, hear, closing.signal),
     async () => {
       const listed = await list(closing.signal);
       // It tells what was listed in the same turn in which it gets it.
@@ -94,8 +94,8 @@ export function openInformer<T extends KubernetesObject>(options: InformerOption
   };
 }
 
-/** As it is, but that a failure to authenticate is told like any other, and that a connection which stands is known. */
-function createWatch(config: KubeConfig, onOpen: () => void): Watch {
+/** As it is, but that a failure to authenticate is told like any other, and that a connection which stands or speaks is known. */
+function createWatch(config: KubeConfig, onHeard: () => void, closing: AbortSignal): Watch {
   const watch = new Watch(config);
   const open = watch.watch.bind(watch);
   watch.watch = async (path, query, onEvent, onDone) => {
@@ -105,8 +105,14 @@ function createWatch(config: KubeConfig, onOpen: () => void): Watch {
       onDone(toWatchFault(path.split('/').at(-1) ?? path, error));
     };
     try {
-      const controller = await open(path, query, onEvent, done);
-      if (!state.isDone) onOpen();
+      const hearing: typeof onEvent = (...event) => {
+        onHeard();
+        onEvent(...event);
+      };
+      const controller = await open(path, query, hearing, done);
+      if (!state.isDone) onHeard();
+      // The informer could not end it yet when it was closed.
+      if (closing.aborted) controller.abort();
       return controller;
     } catch (error) {
       done(error);

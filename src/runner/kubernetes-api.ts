@@ -125,19 +125,18 @@ export function createKubernetesApi(config: KubeConfig, namespace: string, deplo
       return [...items].sort((a, b) => at(b) - at(a)).flatMap(({ message }) => message ?? []);
     },
 
-    /** The bytes of a container's output; undefined where the pod is not there, or the container did not start. */
-    async openLog(
+    /** The bytes of a container's output; none where it did not start. The pod is not there: fault `missing`. */
+    async *readLog(
       pod: string,
       container: string,
       signal: AbortSignal,
-    ): Promise<IncomingMessage | undefined> {
+    ): AsyncGenerator<Uint8Array> {
       const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log?container=${container}`;
       try {
-        return await openStream(config, path, signal);
+        yield* (await openStream(config, path, signal)) as AsyncIterable<Uint8Array>;
       } catch (error) {
         signal.throwIfAborted();
-        const refusal = toRefusal(error);
-        if (refusal?.code === 404 || refusal?.code === 400) return undefined;
+        if (toRefusal(error)?.code === 400) return;
         throw toKubernetesFault(`read the log of pod ${pod}`, error);
       }
     },
@@ -209,6 +208,7 @@ async function openStream(
   await config.applyToHTTPSOptions(options);
   const start = url.protocol === 'https:' ? requestHttps : requestHttp;
   const request = start(url, options).end();
+  request.setTimeout(REQUEST_MS, () => request.destroy(new Error('it fell silent')));
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   if (response.statusCode === 200) return response;
   const body = await text(response);

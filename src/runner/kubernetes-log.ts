@@ -1,9 +1,9 @@
 import type { V1Pod } from '@kubernetes/client-node';
-import { missing } from '../core/errors.js';
+import { isServiceError, missing } from '../core/errors.js';
 import type { KubernetesApi } from './kubernetes-api.js';
 import { isFinished } from './kubernetes-job.js';
 import type { KubernetesWatch } from './kubernetes-watch.js';
-import { hasStarted, toLogBytes } from './pod-phase.js';
+import { hasStarted, isOverdue, toLogBytes } from './pod-phase.js';
 import type { LogGap } from './runner.js';
 
 export interface LogOptions {
@@ -24,11 +24,28 @@ export async function* readPodLog(
 ): AsyncGenerator<Uint8Array | LogGap> {
   const pod = await findPod({ api, watch }, jobId, signal);
   if (pod === undefined || !hasStarted(pod, phase)) return;
+  try {
+    yield* readKept(api, pod, phase, offset, signal);
+  } catch (error) {
+    // Its node does not answer, and is not waited for any more.
+    if (isServiceError(error) && error.fault === 'unavailable' && isOverdue(pod))
+      throw missing('Pod of job', jobId);
+    throw error;
+  }
+}
+
+async function* readKept(
+  api: KubernetesApi,
+  pod: V1Pod,
+  phase: string,
+  offset: number,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array | LogGap> {
   const name = pod.metadata?.name ?? '';
   const begin = await findBegin(api, pod, phase, signal);
   if (begin > offset) yield { lostBytes: begin - offset };
   let skip = Math.max(offset - begin, 0);
-  for await (const bytes of readAll(api, name, phase, signal)) {
+  for await (const bytes of api.readLog(name, phase, signal)) {
     if (bytes.length > skip) yield bytes.subarray(skip);
     skip = Math.max(skip - bytes.length, 0);
   }
@@ -44,7 +61,7 @@ async function findBegin(
   const total = toLogBytes(pod, phase);
   if (total === undefined) return 0;
   let served = 0;
-  for await (const { length } of readAll(api, pod.metadata?.name ?? '', phase, signal))
+  for await (const { length } of api.readLog(pod.metadata?.name ?? '', phase, signal))
     served += length;
   return Math.max(total - served, 0);
 }
@@ -63,19 +80,4 @@ async function findPod(
   const [only] = await api.listPodsOf(jobId, signal);
   if (only === undefined && isFinished(present)) throw missing('Pod of job', jobId);
   return only;
-}
-
-async function* readAll(
-  api: KubernetesApi,
-  pod: string,
-  container: string,
-  signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  const stream = await api.openLog(pod, container, signal);
-  if (stream === undefined) return;
-  try {
-    yield* stream as AsyncIterable<Uint8Array>;
-  } finally {
-    stream.destroy();
-  }
 }

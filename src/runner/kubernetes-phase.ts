@@ -14,7 +14,14 @@ import {
 import type { JobView, KubernetesWatch, Look } from './kubernetes-watch.js';
 import { toStoppedResult } from './phase-record.js';
 import { meshAnnotations } from './pod.js';
-import { findSidecar, hasBegun, toPodPhase, type Obstacle, type PodPhase } from './pod-phase.js';
+import {
+  findSidecar,
+  hasBegun,
+  toPatience,
+  toPodPhase,
+  type Obstacle,
+  type PodPhase,
+} from './pod-phase.js';
 
 export interface PhaseOptions {
   readonly api: KubernetesApi;
@@ -25,8 +32,8 @@ export interface PhaseOptions {
 type PhaseLook = Look<PhaseResult>;
 
 const LOST: PhaseResult = { kind: 'killed', reason: 'lost' };
-/** Past the time at which Kubernetes itself wanted a pod to be gone, its node does not answer any more. */
-const OVERDUE_MS = 300_000;
+/** The watch is about to tell. */
+const SOON: PhaseLook = { kind: 'wait', milliseconds: 1000 };
 /** Timers hold no more. */
 const MAX_WAIT_MS = 3_600_000;
 
@@ -41,8 +48,8 @@ export async function awaitPhase(
     const job = view.job ?? (await api.findJob(jobId, signal));
     if (job === undefined || !isOurs(job, deploymentId)) return found(LOST);
     if (!toPhaseNames(job).includes(phase)) throw missing('Phase', `${phase} of ${jobId}`);
-    // It was made a moment ago; the watch is about to tell.
-    if (view.job === undefined) return { kind: 'wait', milliseconds: 1000 };
+    // It was made a moment ago.
+    if (view.job === undefined) return SOON;
     return lookAtPhase(options, { ...view, job }, phase, signal);
   });
 }
@@ -65,7 +72,7 @@ async function lookAtPhase(
   }
   if (isSuspended(job)) return { kind: 'wait' };
   const pending: PodPhase = { kind: 'pending', since: toReleasedAt(job) };
-  return waitForStart(options, job, job.metadata?.uid, pending, signal);
+  return waitForStart(options, job, undefined, pending, signal);
 }
 
 async function lookAtPod(
@@ -83,24 +90,28 @@ async function lookAtPod(
     case 'ended':
       return found(state.result);
     case 'running':
-      return waitForEnd(pod);
+      return waitForEnd(options, job, pod, signal);
     case 'pending':
-      return waitForStart(options, job, pod.metadata?.uid, state, signal);
+      return waitForStart(options, job, pod, state, signal);
   }
 }
 
-/** A node that is away never tells how what ran on it ended. */
-function waitForEnd({ metadata }: V1Pod): PhaseLook {
-  const deletion = metadata?.deletionTimestamp;
-  if (deletion === undefined) return { kind: 'wait' };
-  const left = new Date(deletion).getTime() + OVERDUE_MS - Date.now();
-  return left <= 0 ? found(LOST) : wait(left);
+async function waitForEnd(
+  options: PhaseOptions,
+  job: V1Job,
+  pod: V1Pod,
+  signal: AbortSignal,
+): Promise<PhaseLook> {
+  const left = toPatience(pod);
+  if (left === undefined) return { kind: 'wait' };
+  if (left > 0) return wait(left);
+  return (await isCurrent(options, job, pod, signal)) ? found(LOST) : SOON;
 }
 
 async function waitForStart(
-  { api }: PhaseOptions,
+  options: PhaseOptions,
   job: V1Job,
-  uid: string | undefined,
+  pod: V1Pod | undefined,
   { since, obstacle }: Extract<PodPhase, { kind: 'pending' }>,
   signal: AbortSignal,
 ): Promise<PhaseLook> {
@@ -108,8 +119,21 @@ async function waitForStart(
   if (limit === 0) return { kind: 'wait' };
   const left = Date.parse(since) + limit * 1000 - Date.now();
   if (left > 0) return wait(left);
-  const known = obstacle ?? toObstacle(await api.listEvents(uid ?? '', signal), limit);
+  if (!(await isCurrent(options, job, pod, signal))) return SOON;
+  const { uid = '' } = (pod ?? job).metadata ?? {};
+  const known = obstacle ?? toObstacle(await options.api.listEvents(uid, signal), limit);
   return found({ kind: 'unstarted', ...known });
+}
+
+/** Where the clock alone decides, what the watch has told must not be old: it may have been broken meanwhile. */
+async function isCurrent(
+  options: PhaseOptions,
+  job: V1Job,
+  pod: V1Pod | undefined,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const now = await findPod(options, job, signal);
+  return now?.metadata?.resourceVersion === pod?.metadata?.resourceVersion;
 }
 
 function toObstacle([last]: readonly string[], limit: number): Obstacle {

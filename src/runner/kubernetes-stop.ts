@@ -4,7 +4,7 @@ import { isFinished, isOurs, isStopped, isSuspended } from './kubernetes-job.js'
 import { isDone } from './kubernetes-launch.js';
 import type { KubernetesWatch } from './kubernetes-watch.js';
 import { STOPPED_ANNOTATION } from './pod-labels.js';
-import { hasBegun, isOver } from './pod-phase.js';
+import { hasBegun, isOver, isOverdue, toPatience } from './pod-phase.js';
 
 export interface StopOptions {
   readonly api: KubernetesApi;
@@ -41,15 +41,14 @@ async function endJob(options: StopOptions, job: V1Job, signal: AbortSignal): Pr
   const pods = (await api.listPodsOf(name, signal)).filter((pod) => isOf(pod, uid));
   const pod = pods.find((each) => !isOver(each)) ?? pods[0];
   if (pod === undefined) return isFinished(job) || keepFromStarting(options, job, signal);
-  if (isOver(pod)) return true;
+  if (isOver(pod) || isOverdue(pod)) return true;
   if (!hasBegun(pod)) return dropPod(options, job, pod, signal);
   await api.patchPod(
     pod.metadata?.name ?? '',
     { metadata: { annotations: toMark() }, spec: { activeDeadlineSeconds: 1 } },
     signal,
   );
-  await waitForEnd(options, name, uid, signal);
-  return true;
+  return waitForEnd(options, name, uid, signal);
 }
 
 async function keepFromStarting(
@@ -84,22 +83,27 @@ async function dropPod(
     ...(resourceVersion === undefined ? {} : { resourceVersion }),
   };
   if (!(await isDone(api.deletePod(podName, precondition, signal)))) return false;
-  await waitForEnd(options, name, uid, signal);
-  return true;
+  return waitForEnd(options, name, uid, signal);
 }
 
-async function waitForEnd(
+/** False where its node is silent for so long that it counts as lost, as far as the watch has told. */
+function waitForEnd(
   { watch, api }: StopOptions,
   jobId: string,
   uid: string,
   signal: AbortSignal,
-): Promise<void> {
-  await watch.until(jobId, signal, async ({ job, pod, podIsGone }) => {
+): Promise<boolean> {
+  return watch.until<boolean>(jobId, signal, async ({ job, pod, podIsGone }) => {
     if (pod === undefined ? job !== undefined && isFinished(job) : podIsGone || hasEnded(pod))
-      return { kind: 'found', value: undefined };
+      return { kind: 'found', value: true };
+    const patience = pod && toPatience(pod);
+    if (patience !== undefined)
+      return patience > 0
+        ? { kind: 'wait', milliseconds: patience }
+        : { kind: 'found', value: false };
     // Not heard of it yet, or not any more.
     const isThere = job !== undefined || (await api.findJob(jobId, signal))?.metadata?.uid === uid;
-    return isThere ? { kind: 'wait' } : { kind: 'found', value: undefined };
+    return isThere ? { kind: 'wait' } : { kind: 'found', value: true };
   });
 }
 

@@ -132,8 +132,10 @@ export function openKubernetesWatch(
       }
     },
     forget(jobId, uid) {
+      // Heard of its deletion already: nothing more is told of it, so nothing would take it off the list again.
+      if (jobs.get(jobId)?.metadata?.uid !== uid) return;
       forgotten.add(uid);
-      if (jobs.get(jobId)?.metadata?.uid === uid) jobs.delete(jobId);
+      jobs.delete(jobId);
       changes.emit(jobId);
     },
     age: () => Date.now() - Math.min(jobInformer.heardAt(), podInformer.heardAt()),

@@ -26,6 +26,8 @@ const IMAGE = [...FINAL, 'ErrImagePull', 'ImagePullBackOff', 'RegistryUnavailabl
 const NOT_STARTED = ['StartError', 'ContainerCannotRun', 'CreateContainerError'];
 const UNKNOWN = 'ContainerStatusUnknown';
 const OUT_OF_MEMORY = 'OOMKilled';
+/** After the time at which Kubernetes itself wanted a pod to be gone. */
+const OVERDUE_MS = 300_000;
 /** The reasons of a DisruptionTarget that say: its node wanted it gone. */
 const EVICTIONS = [
   'PreemptionByScheduler',
@@ -63,16 +65,38 @@ export function toPodPhase(
   return { kind: 'running' };
 }
 
-/** No phase of it runs any more, and none will. The containers say so a moment before the pod does. */
-export function isOver({ status }: V1Pod): boolean {
+/**
+ * No phase of it runs any more, and none will. The containers say so a moment before the pod does; a native sidecar that
+ * ends is begun again, and says nothing.
+ */
+export function isOver({ spec, status }: V1Pod): boolean {
   if (status?.phase === 'Failed' || status?.phase === 'Succeeded') return true;
+  const sidecars = (spec?.initContainers ?? [])
+    .filter(({ restartPolicy }) => restartPolicy === 'Always')
+    .map(({ name }) => name);
   const codes = (statuses: readonly V1ContainerStatus[] = []) =>
-    statuses.map(({ state }) => state?.terminated?.exitCode);
+    statuses
+      .filter(({ name }) => !sidecars.includes(name))
+      .map(({ state }) => state?.terminated?.exitCode);
   const last = codes(status?.containerStatuses);
   return (
     codes(status?.initContainerStatuses).some((code) => code !== undefined && code !== 0) ||
     (last.length > 0 && !last.includes(undefined))
   );
+}
+
+/**
+ * Milliseconds until it counts as lost, for its node does not answer; undefined where nobody wants it to be gone. A node that
+ * is away never tells how what ran on it ended.
+ */
+export function toPatience({ metadata }: V1Pod): number | undefined {
+  const deletion = metadata?.deletionTimestamp;
+  if (deletion === undefined) return undefined;
+  return new Date(deletion).getTime() + OVERDUE_MS - Date.now();
+}
+
+export function isOverdue(pod: V1Pod): boolean {
+  return (toPatience(pod) ?? Infinity) <= 0;
 }
 
 /** When the last of its containers ended. */

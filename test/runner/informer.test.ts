@@ -56,6 +56,17 @@ describe('openInformer', () => {
     expect(informer.heardAt()).toBeGreaterThan(Date.now() - 60_000);
   });
 
+  test('hears for as long as a connection speaks, though it never has to begin another', async () => {
+    open();
+    await waitFor(() => informer.heardAt() > 0, { what: 'the watch to stand' });
+    const since = informer.heardAt();
+    await waitFor(() => Date.now() > since, { what: 'a millisecond to pass' });
+    server.send('ADDED', aPod('a', '1001'));
+    await whenTold('+a');
+    expect(informer.heardAt()).toBeGreaterThan(since);
+    expect(server.watches()).toBe(1);
+  });
+
   test('goes on where it was after a connection that broke', async () => {
     open();
     await whenWatched(1);

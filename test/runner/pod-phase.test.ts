@@ -203,6 +203,16 @@ describe('isOver, of a pod that does not say so yet,', () => {
   ])('where %s', (_what, states, expected) => {
     expect(isOver(aPod(states))).toBe(expected);
   });
+
+  test('where a native sidecar is begun again', () => {
+    const pod = aPod([ended(0), running]);
+    const sidecar = { name: 'proxy', image: 'i', imageID: 'i', ready: false, restartCount: 1 };
+    pod.spec?.initContainers?.unshift({ name: 'proxy', restartPolicy: 'Always' });
+    pod.status?.initContainerStatuses?.unshift({ ...sidecar, state: ended(1, '') });
+    expect(isOver(pod)).toBe(false);
+    expect(toPodPhase(pod, PHASES, 'two')).toEqual({ kind: 'running' });
+    expect(toPodPhase(pod, PHASES, 'three')).toEqual({ kind: 'running' });
+  });
 });
 
 describe('toEndedAt', () => {
