@@ -126,9 +126,11 @@ export interface SourceConfig {
 export interface VaultConfig {
   readonly url: string;
   readonly caFile?: string;
-  /** Absent: Kubernetes logs in, by its service account. */
+  /** Absent: a login by a token of Kubernetes. */
   readonly tokenFile?: string;
-  /** Of that login; absent: the pod's namespace. */
+  /** That token; absent: the pod's own. */
+  readonly jwtFile?: string;
+  /** Of that login; absent: the namespace, as it lies beside that token. */
   readonly role?: string;
 }
 
@@ -206,7 +208,8 @@ export const VARIABLES = {
   IMS_CA_FILE: 'its certificate authority',
   VAULT_ADDR:
     'Vault that has credentials of restored sources, in its KV store `secret`; absent: such sources cannot be read',
-  VAULT_TOKEN_FILE: 'token for it; default: login by the pod’s service account',
+  VAULT_TOKEN_FILE: 'token for it; default: login by a service account of Kubernetes',
+  VAULT_JWT_FILE: 'token of that service account; default: the pod’s own',
   VAULT_ROLE: 'role of that login; default: the pod’s namespace',
   VAULT_CA_FILE: 'its certificate authority',
   SOURCE_CA_DIRECTORY:
@@ -467,6 +470,7 @@ function parseVault(get: Get): VaultConfig | undefined {
   return {
     url,
     ...optional('tokenFile', parseFile('VAULT_TOKEN_FILE', get)),
+    ...optional('jwtFile', parseFile('VAULT_JWT_FILE', get)),
     ...optional('role', get('VAULT_ROLE')),
     ...optional('caFile', parseFile('VAULT_CA_FILE', get)),
   };

@@ -1,18 +1,21 @@
 import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { ServiceError } from '../core/errors.js';
 import type { SourceCredentials } from '../core/source.js';
 import { exchangeJson, fetchJson, type JsonRequest } from './http.js';
 
 const TIMEOUT_SECONDS = 10;
 const MAX_BYTES = 64 * 1024;
-const SERVICE_ACCOUNT = '/var/run/secrets/kubernetes.io/serviceaccount';
+const POD_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
 export interface VaultOptions {
   readonly url: string;
   readonly caFile?: string;
-  /** Absent: Kubernetes logs in, by its service account. */
+  /** Absent: a login by a token of Kubernetes. */
   readonly tokenFile?: string;
-  /** Of that login; absent: the pod's namespace. */
+  /** That token; absent: the pod's own. */
+  readonly jwtFile?: string;
+  /** Of that login; absent: the namespace, as it lies beside that token. */
   readonly role?: string;
 }
 
@@ -51,14 +54,14 @@ async function toRequest({ caFile }: VaultOptions): Promise<Shared> {
 }
 
 async function readToken(
-  { url, tokenFile, role }: VaultOptions,
+  { url, tokenFile, jwtFile = POD_TOKEN, role }: VaultOptions,
   shared: Shared,
   signal: AbortSignal,
 ): Promise<string> {
   if (tokenFile !== undefined) return readText(tokenFile);
   const login = {
-    role: role ?? (await readText(`${SERVICE_ACCOUNT}/namespace`)),
-    jwt: await readText(`${SERVICE_ACCOUNT}/token`),
+    role: role ?? (await readText(join(dirname(jwtFile), 'namespace'))),
+    jwt: await readText(jwtFile),
   };
   const request = { ...shared, url: `${url}/v1/auth/kubernetes/login`, body: login };
   const { body } = await exchangeJson({ ...request, method: 'POST' }, signal);

@@ -57,10 +57,14 @@ export const FULL = {
     tokenSecret: { name: 'ims' },
     certificateAuthority: { name: 'ca' },
   },
+  sourceAuthorities: [
+    { name: 'cray-configmap-ca-public-key' },
+    { name: 'forge', key: 'ca.crt', kind: 'secret' },
+  ],
   vault: {
     url: 'https://vault:8200',
     role: 'keelson',
-    tokenSecret: { name: 'vault' },
+    audience: 'vault',
     certificateAuthority: { name: 'ca' },
   },
   tapms: { url: 'http://cray-tapms/v1alpha3' },

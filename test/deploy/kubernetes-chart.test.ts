@@ -1,6 +1,6 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { V1Container, V1PodSpec } from '@kubernetes/client-node';
 import { parse } from 'yaml';
@@ -17,7 +17,6 @@ const NOT_OF_THE_CHART: Partial<Record<keyof typeof VARIABLES, string>> = {
   TEMPORAL_UI_PORT: 'no dev server',
   KUBECONFIG: 'a pod has its service account',
   JOB_RETENTION: 'local runner',
-  SOURCE_CA_DIRECTORY: 'ConfigMaps whose names only sources know',
   PYTHON: 'local runner',
   ANSIBLE_PLAYBOOK: 'local runner',
   ANSIBLE_CONFIG_DIRECTORY: 'local runner',
@@ -58,6 +57,8 @@ const SETTINGS: Record<keyof PodSettings, true> = {
   gitKnownHosts: true,
   certificateAuthority: true,
 };
+
+const VAULT_TOKEN = { vault: { ...FULL.vault, tokenSecret: { name: 'vault' } } };
 
 const toPod = (deployment: Resource) =>
   (deployment['spec'] as { template: { spec: V1PodSpec } }).template.spec;
@@ -102,6 +103,16 @@ describeHelm('the chart', () => {
       { temporal: { tlsSecret: { name: 'a', privateKey: '' } } },
       'certificateKey and privateKey go together',
     ],
+    [
+      'an authority twice',
+      { sourceAuthorities: [{ name: 'a' }, { name: 'a', kind: 'secret' }] },
+      'sourceAuthorities: a is there twice',
+    ],
+    [
+      'an authority of no kind',
+      { sourceAuthorities: [{ name: 'a', kind: 'file' }] },
+      `at '/sourceAuthorities/0/kind'`,
+    ],
     ['no tokens', { api: { tokensSecret: { name: '' } } }, 'name the Secret with the tokens'],
     ['tokens and none', { api: { auth: 'none' } }, 'tokensSecret and auth=none exclude each other'],
     [
@@ -136,7 +147,7 @@ describeHelm('the chart', () => {
   });
 
   test('sets every variable, but for those of what it does not run', async () => {
-    const open = await render({ ...FULL, api: { auth: 'none' } });
+    const open = await render({ ...FULL, ...VAULT_TOKEN, api: { auth: 'none' } });
     const names = [...full, ...open]
       .filter(({ kind }) => kind === 'Deployment')
       .flatMap((deployment) => Object.keys(toEnvironment(deployment)))
@@ -156,15 +167,19 @@ describeHelm('the chart', () => {
     /** As the kubelet would make them, of objects that hold nothing but the settings of pods. */
     function writeFiles(resources: readonly Resource[]): string {
       const root = mkdtempSync(join(directory, 'files-'));
-      mkdirSync(root, { recursive: true });
       const files = toPod(deployment(resources)).volumes?.find(({ name }) => name === 'files');
       for (const source of files?.projected?.sources ?? []) {
+        const login = source.serviceAccountToken;
+        if (login !== undefined) writeFileSync(join(root, login.path), 'token');
         const { name = '', items = [] } = source.secret ?? source.configMap ?? {};
         const known = resources.find(
           (each) => each.kind === 'ConfigMap' && each.metadata.name === name,
         );
         const data = known?.['data'] as Record<string, string> | undefined;
-        for (const { key, path } of items) writeFileSync(join(root, path), data?.[key] ?? '');
+        for (const { key, path } of items) {
+          mkdirSync(dirname(join(root, path)), { recursive: true });
+          writeFileSync(join(root, path), data?.[key] ?? '');
+        }
       }
       return root;
     }
@@ -186,6 +201,29 @@ describeHelm('the chart', () => {
       });
       expect(config.database.kind).toBe('postgres');
       expect(config.masterKeyFile).toBe(join(root, 'master-key-file'));
+      if (which === 'full') {
+        expect(readdirSync(config.sources.sourceCaDirectory ?? '').sort()).toEqual(
+          FULL.sourceAuthorities.map(({ name }) => name),
+        );
+        expect(config.sources.vault).toMatchObject({
+          jwtFile: join(root, 'vault-jwt-file'),
+          role: 'keelson',
+        });
+      }
+    });
+
+    test('logs in to Vault with a token for it alone, and mounts none where it has another', async () => {
+      const findLogins = (resources: readonly Resource[]) =>
+        toPod(deployment(resources))
+          .volumes?.flatMap(({ projected }) => projected?.sources ?? [])
+          .flatMap(({ serviceAccountToken }) => serviceAccountToken ?? []);
+      expect(findLogins(full)).toEqual([
+        { path: 'vault-jwt-file', expirationSeconds: 3600, audience: 'vault' },
+      ]);
+      expect(findLogins(await render({ ...FULL, ...VAULT_TOKEN }))).toEqual([]);
+      expect(findLogins(needed)).toEqual([]);
+      const plain = await render({ ...NEEDED, vault: { url: 'http://vault:8200' } });
+      expect(toEnvironment(deployment(plain))['VAULT_ROLE']).toBe('cfs');
     });
 
     test('may do nothing but its work', () => {

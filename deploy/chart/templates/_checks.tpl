@@ -24,6 +24,13 @@
 {{- if and (eq $v.api.auth "none") $v.api.tokensSecret.name }}
 {{- fail "api: tokensSecret and auth=none exclude each other." }}
 {{- end }}
+{{- $names := list }}
+{{- range $v.sourceAuthorities }}
+{{- if has .name $names }}
+{{- fail (printf "sourceAuthorities: %s is there twice." .name) }}
+{{- end }}
+{{- $names = append $names .name }}
+{{- end }}
 {{- if or (eq (int $v.api.ports.http) (int $v.api.ports.jobs)) (has (int $v.api.ports.metrics) (list (int $v.api.ports.http) (int $v.api.ports.jobs))) }}
 {{- fail "api.ports: http, jobs and metrics are to be different." }}
 {{- end }}

@@ -42,6 +42,22 @@
 {{- end }}
 {{- end }}
 
+{{- /* What the projected volume of these files is made of. */}}
+{{- define "keelson.sources" -}}
+{{- range include "keelson.files" . | fromYamlArray }}
+- {{ .kind }}: { name: {{ .name | quote }}, items: [{ key: {{ .key | quote }}, path: {{ .path }} }] }
+{{- end }}
+{{- range .root.Values.sourceAuthorities }}
+- {{ .kind | default "configMap" }}: { name: {{ .name | quote }}, items: [{ key: {{ .key | default "certificate_authority.crt" | quote }}, path: {{ printf "source-ca/%s" .name | quote }} }] }
+{{- end }}
+{{- if include "keelson.vaultLogin" .root }}
+- serviceAccountToken: { path: vault-jwt-file, expirationSeconds: 3600{{ with .root.Values.vault.audience }}, audience: {{ . | quote }}{{ end }} }
+{{- end }}
+{{- end }}
+
+{{- /* Not empty where API and worker log in to Vault themselves. */}}
+{{- define "keelson.vaultLogin" }}{{ with .Values.vault }}{{ if and .url (not .tokenSecret.name) }}login{{ end }}{{ end }}{{ end }}
+
 {{- define "keelson.environment" -}}
 {{- $v := .root.Values }}
 {{- $environment := dict
@@ -62,6 +78,13 @@
 {{- if ne .variable "DATABASE_CA_FILE" }}
 {{- $_ := set $environment .variable (printf "/etc/keelson/%s" .path) }}
 {{- end }}
+{{- end }}
+{{- if $v.sourceAuthorities }}
+{{- $_ := set $environment "SOURCE_CA_DIRECTORY" "/etc/keelson/source-ca" }}
+{{- end }}
+{{- if include "keelson.vaultLogin" .root }}
+{{- $_ := set $environment "VAULT_JWT_FILE" "/etc/keelson/vault-jwt-file" }}
+{{- $_ := set $environment "VAULT_ROLE" ($v.vault.role | default .root.Release.Namespace) }}
 {{- end }}
 {{- $own := ternary "keelson.apiEnvironment" "keelson.workerEnvironment" (eq .component "api") }}
 {{- $environment = mergeOverwrite $environment (include $own .root | fromYaml) (deepCopy (get $v .component).environment) }}

@@ -83,9 +83,7 @@ spec:
         # Readable by the group of the process, which owns none of them.
         defaultMode: 0440
         sources:
-          {{- range include "keelson.files" . | fromYamlArray }}
-          - {{ .kind }}: { name: {{ .name | quote }}, items: [{ key: {{ .key | quote }}, path: {{ .path }} }] }
-          {{- end }}
+          {{- include "keelson.sources" . | trim | nindent 10 }}
     - { name: data, emptyDir: {} }
     - { name: tmp, emptyDir: {} }
 {{- end }}

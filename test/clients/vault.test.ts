@@ -1,0 +1,125 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { json } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createVaultClient, type VaultOptions } from '../../src/clients/vault.js';
+
+const never = new AbortController().signal;
+const credentials = { username: 'crayvcs', password: 'planted-password' };
+
+describe('Vault', () => {
+  let vault: VaultStandIn;
+  let directory: string;
+  let jwtFile: string;
+  beforeEach(async () => {
+    vault = await startVault();
+    directory = mkdtempSync(join(tmpdir(), 'keelson-vault-'));
+    jwtFile = join(directory, 'token');
+    writeFileSync(jwtFile, 'planted-jwt\n');
+    writeFileSync(join(directory, 'namespace'), 'services');
+  });
+  afterEach(async () => {
+    await vault.close();
+    rmSync(directory, { recursive: true });
+  });
+
+  const read = (options: Partial<VaultOptions> = {}, name = 'kept') =>
+    createVaultClient({ url: vault.url, jwtFile, ...options }).readCredentials(name, never);
+
+  test('is logged in to with a token of Kubernetes, by the namespace that lies beside it', async () => {
+    expect(await read()).toEqual(credentials);
+    expect(vault.logins).toEqual([{ role: 'services', jwt: 'planted-jwt' }]);
+  });
+
+  test('is logged in to by the role that is named, each time with the token as it is then', async () => {
+    vault.roles = { keelson: ['planted-jwt', 'rotated-jwt'] };
+    const client = createVaultClient({ url: vault.url, jwtFile, role: 'keelson' });
+    expect(await client.readCredentials('kept', never)).toEqual(credentials);
+    writeFileSync(jwtFile, 'rotated-jwt');
+    expect(await client.readCredentials('kept', never)).toEqual(credentials);
+    expect(vault.logins.map(({ jwt }) => jwt)).toEqual(['planted-jwt', 'rotated-jwt']);
+  });
+
+  test('is not logged in to where there is a token of its own', async () => {
+    const tokenFile = join(directory, 'own');
+    writeFileSync(tokenFile, 's.given\n');
+    vault.tokens.add('s.given');
+    expect(await read({ tokenFile })).toEqual(credentials);
+    expect(vault.logins).toEqual([]);
+  });
+
+  test.each<[string, () => Promise<unknown>, string, string]>([
+    ['a role that it does not know', () => read({ role: 'none' }), 'rejected', 'status 400'],
+    ['a secret that is not there', () => read({}, 'none'), 'rejected', 'status 404'],
+    ['a secret of something else', () => read({}, 'other'), 'rejected', 'no username and password'],
+    ['a login that gives no token', () => read({ role: 'empty' }), 'rejected', 'without a token'],
+    ['a Vault that is sealed', () => read({ role: 'sealed' }), 'unavailable', 'status 503'],
+    ['a token that cannot be read', () => read({ jwtFile: '/no/token' }), 'unavailable', '/no/'],
+  ])('says so of %s, and names no secret', async (_, act, fault, words) => {
+    const error = await act().catch((each: unknown) => each as Error);
+    expect(error).toMatchObject({ fault, reason: 'GIT_CLONE' });
+    const { message } = error as Error;
+    expect(message).toContain(words);
+    expect(message).not.toMatch(/planted|s\.\d/);
+  });
+});
+
+interface VaultStandIn {
+  readonly url: string;
+  readonly logins: readonly Login[];
+  /** Those that are good. */
+  readonly tokens: Set<string>;
+  /** Role → tokens of Kubernetes that it takes. */
+  roles: Readonly<Record<string, readonly string[]>>;
+  close(): Promise<void>;
+}
+
+interface Login {
+  readonly role: string;
+  readonly jwt: string;
+}
+
+/** As far as it is asked: the login by Kubernetes, and the KV store `secret`, version 2. */
+async function startVault(): Promise<VaultStandIn> {
+  const logins: Login[] = [];
+  const secrets: Record<string, object> = { kept: credentials, other: { value: 'a' } };
+  const answer = async (request: IncomingMessage): Promise<[number, object]> => {
+    const { url = '', method } = request;
+    if (method === 'POST' && url === '/v1/auth/kubernetes/login') {
+      const login = (await json(request)) as Login;
+      logins.push(login);
+      if (login.role === 'sealed') return [503, { errors: ['Vault is sealed'] }];
+      if (login.role === 'empty') return [200, { auth: null }];
+      const isTaken = vault.roles[login.role]?.includes(login.jwt) === true;
+      if (!isTaken) return [400, { errors: [`invalid role name "${login.role}"`] }];
+      const client_token = `s.${logins.length}`;
+      vault.tokens.add(client_token);
+      return [200, { auth: { client_token, lease_duration: 60 } }];
+    }
+    const [, token = ''] = /^Bearer (.*)$/.exec(request.headers.authorization ?? '') ?? [];
+    if (!vault.tokens.has(token)) return [403, { errors: ['permission denied'] }];
+    const data = secrets[/^\/v1\/secret\/data\/(.*)$/.exec(url)?.[1] ?? ''];
+    return data === undefined ? [404, { errors: [] }] : [200, { data: { data, metadata: {} } }];
+  };
+  const server = createServer((request, response) => {
+    void answer(request).then(([status, body]) => {
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const vault: VaultStandIn = {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    ...{ logins, tokens: new Set<string>(), roles: { services: ['planted-jwt'] } },
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      await closed;
+    },
+  };
+  return vault;
+}
