@@ -1,70 +1,34 @@
-import { execFileSync } from 'node:child_process';
 import { request } from 'node:https';
 import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { CoreV1Api, type KubeConfig } from '@kubernetes/client-node';
-import type { Answer, SessionBody } from '../support/cluster.js';
-import { createRepository, type Repository } from '../support/git-repository.js';
-import { startPostgres, type PostgresServer } from '../support/postgres.js';
-import { findFreePort } from '../support/ssh-host.js';
-import { openTemporal, type TestTemporal } from '../support/temporal.js';
-import { waitFor } from '../support/wait.js';
-import { startGitServer, type GitServer } from '../job/git-server.js';
 import {
-  createNamespace,
-  describeCluster,
-  IMAGE,
-  loadConfig,
-} from '../runner/kubernetes-harness.js';
+  CoreV1Api,
+  KubernetesObjectApi,
+  type KubeConfig,
+  type V1Pod,
+} from '@kubernetes/client-node';
+import { createNamespace, describeCluster, loadConfig } from '../runner/kubernetes-harness.js';
+import { waitFor } from '../support/wait.js';
 import { CHART, FULL, NEEDED, render, runHelm, withValues, type Resource } from './chart.js';
+import { openInstalledSite, type InstalledSite } from './installed-site.js';
 
-/** As `npm run image:control` makes it; the cluster has been given it. */
-const [REPOSITORY, TAG] = (process.env['KEELSON_CONTROL_IMAGE'] ?? 'localhost/keelson:test').split(
-  /:(?=[^/:]*$)/,
-);
-const TOKEN = 'planted-token-of-the-chart';
-const FILES = {
-  'site.yml': `
-- hosts: all
-  connection: local
-  gather_facts: false
-  tasks:
-    - ansible.builtin.debug: { msg: hello }
-`,
-};
+const MINUTES = 60_000;
 
 describeCluster('the chart on a cluster', () => {
   let config: KubeConfig;
   let core: CoreV1Api;
   let namespace: string;
-  let postgres: PostgresServer;
-  let temporal: TestTemporal;
-  let repository: Repository;
-  let git: GitServer;
-  let url: string;
-
+  let site: InstalledSite;
   beforeAll(async () => {
     config = loadConfig();
     core = config.makeApiClient(CoreV1Api);
     namespace = await createNamespace(core);
-    postgres = await startPostgres();
-    temporal = await openTemporal();
-    repository = createRepository({ files: FILES });
-    execFileSync('git', ['update-server-info'], { cwd: repository.directory });
-    git = await startGitServer({ directory: repository.directory });
-    await createSecret('database', { url: await postgres.createDatabase() });
-    await createSecret('clients', { tokens: `${TOKEN} write test\n` });
-  });
+    site = await openInstalledSite(config, namespace);
+  }, MINUTES);
   afterAll(async () => {
-    await git.close();
-    repository.remove();
+    await site.close();
     await core.deleteNamespace({ name: namespace });
-    await temporal.close();
-    await postgres.close();
   });
-
-  const createSecret = (name: string, stringData: Record<string, string>) =>
-    core.createNamespacedSecret({ namespace, body: { metadata: { name }, stringData } });
 
   test.each<[string, object]>([
     ['needed', NEEDED],
@@ -84,92 +48,90 @@ describeCluster('the chart on a cluster', () => {
     });
   });
 
-  /** On the node's network, for the cluster of a test may have no Services, and its server may listen on loopback alone. */
-  async function renderSite() {
-    const server = new URL(config.getCurrentCluster()?.server ?? '');
-    const ports = await Promise.all([1, 2, 3, 4].map(() => findFreePort()));
-    const [http, jobs, metrics, worker] = ports as [number, number, number, number];
-    url = `http://127.0.0.1:${http}`;
-    const shared = { replicas: 1, hostNetwork: true, dnsPolicy: 'Default' };
-    const KUBERNETES_SERVICE_HOST = server.hostname;
-    const KUBERNETES_SERVICE_PORT = server.port || '443';
-    return {
-      image: { repository: REPOSITORY, tag: TAG, pullPolicy: 'Never' },
-      database: { urlSecret: { name: 'database' } },
-      temporal: { address: temporal.address },
-      git: { allowProtocol: 'http' },
-      jobs: {
-        apiUrl: `http://127.0.0.1:${jobs}`,
-        settings: {
-          image: IMAGE,
-          imagePullPolicy: 'Never',
-          hostNetwork: true,
-          dnsPolicy: 'Default',
-          resources: { ansible: {} },
-        },
-      },
-      api: { ...shared, tokensSecret: { name: 'clients' }, ports: { http, jobs, metrics } },
-      worker: {
-        ...shared,
-        ports: { metrics: worker },
-        environment: { KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT },
-      },
-    };
-  }
+  test(
+    'goes on with a session whose worker is deleted, and through an upgrade',
+    async () => {
+      await withValues(site.values, async (file) => {
+        const common = ['keelson', CHART, '--values', file, '--wait', '--timeout', '100s'];
+        await runRelease('install', ...common);
+        const key = await readKey();
+        await site.submit('one');
+        await site.whenKnocked(1);
+        const [worker] = await listPods('worker');
+        await core.deleteNamespacedPod({
+          ...{ namespace, name: worker?.metadata?.name ?? '', gracePeriodSeconds: 0 },
+        });
+        const before = await listPods();
+        const labels = ['api', 'worker'].flatMap((part) => ['--set', `${part}.podLabels.is=new`]);
+        await runRelease('upgrade', ...common, ...labels);
+        await whenGone(before);
+        expect(await readKey()).toBe(key);
+      });
+      site.gate.open();
+      await site.expectSuccess('one');
+      expect(site.gate.knocks()).toBe(1);
+    },
+    5 * MINUTES,
+  );
 
-  async function ask(method: string, path: string, body?: object): Promise<Answer> {
-    const response = await fetch(`${url}${path}`, {
-      method,
-      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const text = await response.text();
-    const isJson = response.headers.get('content-type')?.includes('json') === true;
-    return { status: response.status, body: isJson ? JSON.parse(text) : text };
-  }
+  test(
+    'leaves a session to its end when it is uninstalled, and has it when it is installed again',
+    async () => {
+      site.gate.shut();
+      await site.submit('two');
+      await site.whenKnocked(2);
+      const before = await listPods();
+      expect(await listObjects()).toContain('RoleBinding keelson-worker');
+      await runRelease('uninstall', 'keelson', '--wait', '--timeout', '60s');
+      await whenGone(before);
+      expect(await listObjects()).toEqual(['Secret keelson-master-key']);
+      site.gate.open();
+      const hasEnded = async () => (await site.findJobPod('two'))?.status?.phase === 'Succeeded';
+      await waitFor(hasEnded, { timeoutMs: MINUTES, what: 'the job to end by itself' });
+      await withValues(site.values, (file) =>
+        runRelease('install', 'keelson', CHART, '--values', file, '--wait', '--timeout', '100s'),
+      );
+      await site.expectSuccess('two');
+      expect(site.gate.knocks()).toBe(2);
+      await runRelease('uninstall', 'keelson', '--wait', '--timeout', '60s');
+    },
+    5 * MINUTES,
+  );
+
+  const runRelease = (...argv: readonly string[]) => runHelm(...argv, '--namespace', namespace);
 
   const readKey = async () => {
     const name = 'keelson-master-key';
     return (await core.readNamespacedSecret({ namespace, name })).data?.['master.key'];
   };
-  const runRelease = (...argv: readonly string[]) => runHelm(...argv, '--namespace', namespace);
 
-  test('comes up ready, runs a session, keeps its key when it is upgraded and when it goes', async () => {
-    const site = await renderSite();
-    await withValues(site, async (file) => {
-      const common = ['keelson', CHART, '--values', file, '--wait', '--timeout', '100s'];
-      await runRelease('install', ...common);
-      const key = await readKey();
-      await runRelease('upgrade', ...common, '--set', 'api.service.annotations.upgraded=x');
-      expect(await readKey()).toBe(key);
-    });
+  const listPods = async (component = 'api,worker') => {
+    const labelSelector = `app.kubernetes.io/instance=keelson,app.kubernetes.io/component in (${component})`;
+    return (await core.listNamespacedPod({ namespace, labelSelector })).items;
+  };
 
-    const { status } = await ask('PUT', '/v3/configurations/one', {
-      layers: [{ clone_url: git.url, commit: repository.commit, playbook: 'site.yml' }],
-    });
-    expect(status).toBe(200);
-    const target = { definition: 'spec', groups: [{ name: 'lab', members: ['localhost'] }] };
-    const session = { name: 'one', configuration_name: 'one', target };
-    expect((await ask('POST', '/v3/sessions', session)).status).toBe(201);
-    const ended = await waitFor(
-      async () => {
-        const { body } = await ask('GET', '/v3/sessions/one');
-        const told = (body as SessionBody).status.session;
-        return told.status === 'complete' ? told : undefined;
-      },
-      { timeoutMs: 90_000, intervalMs: 250, what: 'the session to be complete' },
-    );
-    expect(ended).toMatchObject({ succeeded: 'true', reason: null, message: null });
-    const { body } = await ask('GET', '/v3/sessions/one/logs?phase=ansible-0');
-    expect(body).toMatch(/localhost +: ok=1 /);
-
-    await runRelease('uninstall', 'keelson', '--wait', '--timeout', '60s');
-    expect(await readKey()).toMatch(/^[A-Za-z0-9+/=]{88}$/);
-    const labelSelector = 'app.kubernetes.io/instance=keelson';
+  const whenGone = (pods: readonly V1Pod[]) => {
+    const uids = pods.map(({ metadata }) => metadata?.uid);
     const isGone = async () =>
-      (await core.listNamespacedPod({ namespace, labelSelector })).items.length === 0;
-    await waitFor(isGone, { timeoutMs: 60_000, what: 'the pods to be gone' });
-  }, 300_000);
+      (await listPods()).every(({ metadata }) => !uids.includes(metadata?.uid));
+    return waitFor(isGone, { timeoutMs: MINUTES, what: 'the pods to be gone' });
+  };
+
+  /** What there is of what the chart makes. */
+  async function listObjects(): Promise<readonly string[]> {
+    const objects = KubernetesObjectApi.makeApiClient(config);
+    const found: string[] = [];
+    for (const { apiVersion, kind, metadata } of await render(site.values, namespace)) {
+      const { name } = metadata;
+      try {
+        await objects.read({ apiVersion, kind, metadata: { name, namespace } });
+        found.push(`${kind} ${name}`);
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== 404) throw error;
+      }
+    }
+    return found;
+  }
 });
 
 /** As when it is applied, with every check but no effect; the client would leave out fields that it does not know. */

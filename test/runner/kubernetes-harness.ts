@@ -92,7 +92,8 @@ export async function createNamespace(core: CoreV1Api): Promise<string> {
   return name;
 }
 
-async function findHostAddress(core: CoreV1Api): Promise<string> {
+/** The node's: where pods reach this machine. */
+export async function findHostAddress(core: CoreV1Api): Promise<string> {
   const { items } = await core.listNode();
   const addresses = items[0]?.status?.addresses ?? [];
   return addresses.find(({ type }) => type === 'InternalIP')?.address ?? '127.0.0.1';

@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+
+export interface Target {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Forwarder extends Target {
+  close(): Promise<void>;
+}
+
+/** A port of this address; what comes there is passed on, each connection to where `find` says then. */
+export async function openForwarder(
+  host: string,
+  find: () => Target | Promise<Target>,
+): Promise<Forwarder> {
+  const sockets = new Set<Socket>();
+  const keep = (socket: Socket) => {
+    sockets.add(socket);
+    return socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
+  };
+  const join = (client: Socket, target: Target) => {
+    const server = keep(connect(target));
+    client.pipe(server).pipe(client);
+    client.on('close', () => server.destroy());
+    server.on('close', () => client.destroy());
+  };
+  const server = createServer((client) => {
+    keep(client);
+    Promise.resolve(find()).then(
+      (target) => join(client, target),
+      () => client.destroy(),
+    );
+  });
+  server.listen(0, host);
+  await once(server, 'listening');
+  return {
+    host,
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+export interface Gate extends Target {
+  /** How often somebody has come. */
+  knocks(): number;
+  open(): void;
+  shut(): void;
+  close(): Promise<void>;
+}
+
+/** Who comes there is told `go` when it is open, and waits as long as it is not. */
+export async function openGate(host: string): Promise<Gate> {
+  const waiting = new Set<Socket>();
+  let [count, isOpen] = [0, false];
+  const server = createServer((socket) => {
+    count += 1;
+    waiting.add(socket);
+    socket.on('close', () => waiting.delete(socket)).on('error', () => undefined);
+    if (isOpen) socket.end('go\n');
+  });
+  server.listen(0, host);
+  await once(server, 'listening');
+  return {
+    host,
+    port: (server.address() as AddressInfo).port,
+    knocks: () => count,
+    open() {
+      isOpen = true;
+      for (const socket of waiting) socket.end('go\n');
+    },
+    shut: () => void (isOpen = false),
+    async close() {
+      const closed = once(server, 'close');
+      server.close();
+      for (const socket of waiting) socket.destroy();
+      await closed;
+    },
+  };
+}
