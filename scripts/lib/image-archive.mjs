@@ -22,6 +22,7 @@ import { SetupError, endChildrenOnSignals, runCommand } from '../setup/command.m
 import { cacheDirectory } from './cache.mjs';
 import { withLock } from './files.mjs';
 
+const EX_UNAVAILABLE = 69;
 const SUITE = 'bookworm';
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const WITHOUT = ['var/cache/apt', 'var/lib/apt/lists', 'var/log', 'usr/share/doc', 'usr/share/man'];
@@ -33,13 +34,14 @@ const WITHOUT = ['var/cache/apt', 'var/lib/apt/lists', 'var/log', 'usr/share/doc
  * @property {readonly string[]} packages of Debian; debootstrap knows no virtual ones
  * @property {Readonly<Record<string, readonly string[]>>} [choices] more packages, each by a flag of this name
  * @property {readonly string[]} [users] lines of /etc/passwd
- * @property {(work: string) => string[]} renderLayer arguments for tar; `work` is an empty directory
+ * @property {(work: string, chosen: readonly string[]) => string[] | Promise<string[]>} renderLayer arguments for tar;
+ *   `work` is an empty directory, `chosen` the flags that were given
  * @property {{ Env: string[], WorkingDir: string, User?: string, Cmd?: string[] }} config
  */
 
 /**
  * Builds what the command line asks for: [--name NAME] [--output FILE] and the image's choices; prints the file. An
- * empty name leaves it to whoever loads it.
+ * empty name leaves it to whoever loads it. Exit code 69: this machine lacks what an image is made of; 1: anything else.
  * @param {Image} image
  */
 export async function runImageCommand(image) {
@@ -54,27 +56,27 @@ export async function runImageCommand(image) {
       ...Object.fromEntries(flags),
     },
   });
-  const chosen = Object.entries(choices).filter(([flag]) => values[flag] === true);
-  const packages = [...image.packages, ...chosen.flatMap(([, more]) => more)];
+  const chosen = Object.keys(choices).filter((flag) => values[flag] === true);
+  const packages = [...image.packages, ...chosen.flatMap((flag) => choices[flag] ?? [])];
   try {
-    if (process.getuid?.() !== 0) throw new SetupError('debootstrap wants root.');
+    if (process.getuid?.() !== 0) throw new MeansError('debootstrap wants root.');
     const output = resolve(values.output ?? join(home, `${image.title}.tar`));
     mkdirSync(home, { recursive: true });
     const onWait = () => console.log('- image: waiting for another build');
     await withLock(
       join(home, 'lock'),
-      () => buildArchive({ ...image, packages, name: values.name }, home, output),
+      () => buildArchive({ ...image, packages, chosen, name: values.name }, home, output),
       onWait,
     );
     console.log(output);
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     console.error(error.message);
-    process.exitCode = 1;
+    process.exitCode = error instanceof MeansError ? EX_UNAVAILABLE : 1;
   }
 }
 
-/** In the layout of `docker save`. @param {Image} image @param {string} home @param {string} output */
+/** In the layout of `docker save`. @param {Image & { chosen: readonly string[] }} image @param {string} home @param {string} output */
 async function buildArchive(image, home, output) {
   const base = await ensureBase(image, home);
   const work = mkdtempSync(join(home, 'work-'));
@@ -82,7 +84,7 @@ async function buildArchive(image, home, output) {
     const layer = join(work, 'layer.tar');
     const files = join(work, 'files');
     mkdirSync(files);
-    await tar(layer, image.renderLayer(files));
+    await tar(layer, await image.renderLayer(files, image.chosen));
     const config = {
       architecture: { x64: 'amd64' }[process.arch] ?? process.arch,
       os: 'linux',
@@ -115,10 +117,12 @@ async function ensureBase({ packages, users = [] }, home) {
   rmSync(directory, { recursive: true, force: true });
   const system = join(directory, 'root');
   mkdirSync(directory, { recursive: true });
-  await runCommand(`image: ${SUITE} with ${packages.join(', ')} (about 400 MB)`, [
-    ...['debootstrap', '--variant=minbase', `--include=${packages.join(',')}`],
-    ...[SUITE, system, findMirror()],
-  ]);
+  await withMeans(() =>
+    runCommand(`image: ${SUITE} with ${packages.join(', ')} (about 400 MB)`, [
+      ...['debootstrap', '--variant=minbase', `--include=${packages.join(',')}`],
+      ...[SUITE, system, findMirror()],
+    ]),
+  );
   for (const path of WITHOUT) rmSync(join(system, path), { recursive: true, force: true });
   for (const user of users) appendFileSync(join(system, 'etc/passwd'), `${user}\n`);
   await tar(file, ['-C', system, '.']);
@@ -126,6 +130,17 @@ async function ensureBase({ packages, users = [] }, home) {
   writeFileSync(digest, await digestOf(file));
   return { file, digest: readFileSync(digest, 'utf8') };
 }
+
+/** What fails in here is no fault of ours. @template T @param {() => Promise<T>} act */
+export async function withMeans(act) {
+  try {
+    return await act();
+  } catch (error) {
+    throw error instanceof SetupError ? new MeansError(error.message) : error;
+  }
+}
+
+class MeansError extends SetupError {}
 
 /** @param {readonly string[]} folders before the system's */
 export function renderPath(...folders) {
