@@ -1,5 +1,6 @@
 import { DefaultLogger, type LogLevel, Runtime } from '@temporalio/worker';
 import type { Address } from '../config.js';
+import { isServiceError } from '../core/errors.js';
 import type { Logger } from './logger.js';
 
 const levels = {
@@ -18,9 +19,22 @@ export function installRuntime(logger: Logger, metricsAddress?: Address): void {
       ? {}
       : { telemetryOptions: { metrics: toExporter(metricsAddress) } }),
     logger: new DefaultLogger('WARN', ({ level, message, meta }) =>
-      logger[levels[level]](meta ?? {}, message),
+      logger[levels[level]](toFields(meta ?? {}), message),
     ),
   });
+}
+
+/**
+ * What Temporal says beside its words. Its `error` would lose text and stack, as loggers know an error by the name `err`. Of a
+ * fault that we know the sentence is enough. The token of a task is long, tells nothing, and completes the task.
+ */
+export function toFields(meta: Readonly<Record<string | symbol, unknown>>): object {
+  const { error, ...rest } = meta;
+  const fields = { ...rest, taskToken: undefined };
+  if (!(error instanceof Error)) return error === undefined ? fields : { ...fields, error };
+  return isServiceError(error.cause)
+    ? { ...fields, why: error.message }
+    : { ...fields, err: error };
 }
 
 /** With the names that Prometheus wants: units, and `_total` for what only rises. */

@@ -1,0 +1,26 @@
+import { describe, expect, test } from '@jest/globals';
+import { toFailure } from '../../src/activities/failure.js';
+import { ServiceError } from '../../src/core/errors.js';
+import { toFields } from '../../src/process/runtime.js';
+
+const about = { activityType: 'stageInventory', attempt: 2 };
+
+describe('toFields', () => {
+  test('keeps the sentence of a known fault, and nothing that completes the task', () => {
+    const error = toFailure(new ServiceError('unavailable', 'HSM could not be reached.'));
+    expect(toFields({ ...about, taskToken: 'CiQw', error })).toEqual({
+      ...about,
+      why: 'HSM could not be reached.',
+    });
+  });
+
+  test('keeps the stack of a defect', () => {
+    const error = new TypeError('x is undefined');
+    expect(toFields({ ...about, error })).toEqual({ ...about, err: error });
+  });
+
+  test('keeps what is no error', () => {
+    expect(toFields({ ...about, error: 'text' })).toEqual({ ...about, error: 'text' });
+    expect(toFields(about)).toEqual(about);
+  });
+});
