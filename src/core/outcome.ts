@@ -93,10 +93,16 @@ export function toMessage(text: string): string {
   return `${line.slice(0, MAX_MESSAGE - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
 
-/** The last line that begins with `ERROR`, as Ansible and our own programs write it. */
+/**
+ * The last line that begins with `ERROR`, as Ansible and our own programs write it; with those behind it, where it ends with a
+ * colon.
+ */
 export function findErrorLine(tail: string): string | undefined {
-  const line = tail.split('\n').findLast((text) => /^\s*(\[?ERROR|fatal:)/.test(text));
-  return line?.replace(/^\s*\[?ERROR[\]!:]*\s*/, '');
+  const lines = tail.split('\n');
+  const index = lines.findLastIndex((text) => /^\s*(\[?ERROR|fatal:)/.test(text));
+  const line = lines[index]?.replace(/^\s*\[?ERROR[\]!:]*\s*/, '');
+  if (line?.endsWith(':') !== true) return line;
+  return [line, ...lines.slice(index + 1)].join(' ').replace(/\s+/g, ' ').trim();
 }
 
 function toFailure(end: PhaseEnd, cancellation: Cancellation | undefined): Outcome {

@@ -307,6 +307,7 @@ describe('findErrorLine', () => {
     ['ERROR! first\nERROR! second', 'second'],
     ["fatal: repository 'x' not found\n", "fatal: repository 'x' not found"],
     ['  ERROR! indented', 'indented'],
+    ['ERROR! cannot be read:\n\n  no colon\n  in line 2\n', 'cannot be read: no colon in line 2'],
     ['all is well, no ERROR here', undefined],
     ['', undefined],
   ])('reads %j', (tail, expected) => {

@@ -31,7 +31,9 @@ describe('a layer that fails', () => {
       host: 'node2',
       task: 'Check the disk',
     });
-    expect(ended.message).toMatch(/task "Check the disk" failed on node2.*non-zero return code/);
+    expect(ended.message).toMatch(
+      /task "Check the disk" failed on node2.*non-zero return code 3: the disk is full/,
+    );
     expect(site.made('later')).toEqual({});
     const { body } = await site.ask('GET', '/v3/sessions/task/phases');
     expect((body as { phases: object[] }).phases.at(-1)).toMatchObject({

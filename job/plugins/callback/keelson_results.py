@@ -140,5 +140,15 @@ def _describe(fields):
     for key in ("msg", "stderr", "module_stderr", "stdout", "module_stdout", "reason"):
         if fields.get(key):
             value = fields[key]
-            return to_text(value if isinstance(value, str) else json.dumps(value, default=to_text))
+            text = to_text(value if isinstance(value, str) else json.dumps(value, default=to_text))
+            return _explain(text, fields) if key == "msg" else text
     return "no message"
+
+
+def _explain(text, fields):
+    """Of a command Ansible says no more than that it failed; what it said itself last tells why."""
+    if text != "non-zero return code":
+        return text
+    said = to_text(fields.get("stderr") or fields.get("stdout") or "").split("\n")
+    last = next((line.strip() for line in reversed(said) if line.strip()), "")
+    return f"{text} {fields.get('rc', '')}".rstrip() + (f": {last}" if last else "")
