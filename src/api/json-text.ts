@@ -7,11 +7,19 @@ const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
 export function checkJsonText(text: string): void {
   try {
     JSON.parse(text);
-  } catch {
-    throw invalid('The body is not valid JSON.');
+  } catch (error) {
+    throw invalid(`The body is not valid JSON${describePlace(error)}.`);
   }
   const fault = findFault(text);
   if (fault !== undefined) throw invalid(fault);
+}
+
+/** Where, as far as V8 says it; its other words may quote the body. */
+function describePlace(error: unknown): string {
+  const { message } = error as SyntaxError;
+  const [place] = /line \d+ column \d+/.exec(message) ?? [];
+  if (place !== undefined) return `: ${place}`;
+  return message.includes('end of JSON') ? ': it ends too early' : '';
 }
 
 /** One pass over text that is known to be JSON. */

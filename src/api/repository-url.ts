@@ -9,7 +9,7 @@ export function findUrlFault(url: string, allowed: string): string | undefined {
   if (authority.slice(at + 1).startsWith('-')) return 'A host must not begin with "-"';
   const schemes = allowed.split(':');
   if (!schemes.includes(scheme)) {
-    return `The scheme ${scheme} is not allowed; allowed are ${schemes.join(', ')}`;
+    return `The scheme ${scheme} is not allowed; allowed are ${schemes.join(', ')} (GIT_ALLOW_PROTOCOL)`;
   }
   return undefined;
 }

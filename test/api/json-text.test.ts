@@ -20,7 +20,9 @@ describe('checkJsonText', () => {
     [`${'['.repeat(101)}${']'.repeat(101)}`, 'deeper than 100'],
     [`${'{"a":'.repeat(5000)}1${'}'.repeat(5000)}`, 'deeper than 100'],
     ['{"a": 1,}', 'not valid JSON'],
-    ['', 'not valid JSON'],
+    ['{"a": 1\n "b": 2}', 'not valid JSON: line 2 column 2.'],
+    ['{"a": 1', 'not valid JSON: '],
+    ['', 'not valid JSON: it ends too early.'],
   ])('refuses %s', (text, fact) => {
     expect(() => checkJsonText(text)).toThrow(fact);
   });
