@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startApi } from './api/server.js';
@@ -12,6 +12,7 @@ import { createLogger, type Logger } from './process/logger.js';
 import { createProcessMetrics } from './process/metrics.js';
 import { isProgram, readConfig, runService, type Service } from './process/run.js';
 import { installRuntime } from './process/runtime.js';
+import { replaceFile } from './runner/files.js';
 import { openStore } from './store/open.js';
 import { startWorker } from './worker.js';
 
@@ -65,7 +66,7 @@ export async function startEmbedded(given: Config, logger: Logger): Promise<Serv
       images: config.sources.imsUrl ?? null,
       pid: process.pid,
     };
-    writeFileSync(file, `${JSON.stringify(service)}\n`);
+    await replaceFile(file, `${JSON.stringify(service)}\n`);
     opened.unshift({ close: () => rm(file, { force: true }) });
     logger.info(service, 'keelson is ready');
     return { close, ...(worker?.ended === undefined ? {} : { ended: worker.ended }) };
