@@ -27,7 +27,10 @@ export function openCancellation(note: (request: CancelRequest) => Promise<unkno
       (error: unknown) => noted.reject(error),
     );
   };
-  setHandler(cancelSignal, (received) => cancel(received ?? {}));
+  setHandler(cancelSignal, (received) => cancel(received ?? {}), {
+    description:
+      'Stops the session and keeps record and log: {"reason": "…", "by": "…"}, or nothing.',
+  });
   CancellationScope.current().cancelRequested.catch(() => {
     native = true;
     cancel({ reason: 'cancelled in Temporal' });

@@ -58,10 +58,17 @@ export async function SessionWorkflow({ jobId }: SessionInput): Promise<SessionR
   const loss = openJobLoss();
   const admission = openAdmission();
   let progress: Progress = [];
-  setHandler(statusQuery, () => {
-    const cancel = cancellation.request();
-    return { jobId, progress, ...(cancel === undefined ? {} : { cancel }) };
-  });
+  setHandler(
+    statusQuery,
+    () => {
+      const cancel = cancellation.request();
+      return { jobId, progress, ...(cancel === undefined ? {} : { cancel }) };
+    },
+    {
+      description:
+        'Its phases, and who has cancelled it. For debugging; the API answers from the database.',
+    },
+  );
   const claim = await CancellationScope.nonCancellable(() => record.claimSession({ jobId }));
   if (claim.kind === 'complete') return conclude(claim.outcome, cancellation);
 
