@@ -128,6 +128,11 @@ class JobDirectory:
         except FileNotFoundError:
             return ""
 
+    @property
+    def vault_token(self) -> Path:
+        """What playbooks of a tenant open the tenant's secrets with; most jobs have none."""
+        return self.secrets / "vault-token"
+
     def remove_secrets(self) -> None:
         shutil.rmtree(self.secrets, ignore_errors=True)
         for key in self.private_keys():

@@ -28,6 +28,8 @@ ANSWER_SECONDS = 10
 LOOK_SECONDS = 1.0
 # The shell belongs to whoever opens it: it does not end with the job, and reports nothing.
 NOT_SHARED = ("KEELSON_JOB", "KEELSON_RESULTS")
+# The shell reads it from where it is, so that it goes with the job's secrets.
+VAULT_TOKEN = "VAULT_TOKEN"
 
 
 class Hold:
@@ -90,7 +92,11 @@ def write_shell(context: Context) -> str:
     exports = [
         f"export {name}={shlex.quote(value)}"
         for name, value in to_shell_environment(context).items()
+        if name != VAULT_TOKEN
     ]
+    if context.directory.vault_token.exists():
+        path = shlex.quote(str(context.directory.vault_token))
+        exports.append(f"{VAULT_TOKEN}=$(cat {path}) && export {VAULT_TOKEN}")
     folder = shlex.quote(str(context.directory.workspace))
     lines = [f"cd {folder} || exit", *exports, 'exec "${SHELL:-/bin/sh}" "$@"']
     script.write_text("\n".join(lines) + "\n", "utf-8")

@@ -43,13 +43,15 @@ def make_inventory(context: Context) -> int:
 def print_notes(directory: JobDirectory) -> None:
     """
     What the worker wrote to this phase's log before the job began: the job's own log begins with
-    the same bytes, so that the stored log goes on where they end.
+    the same bytes, so that the stored log goes on where they end. What the launch has to say
+    comes after them.
     """
-    source = directory.open_staged("inventory-notes.gz")
-    if source is None:
-        return
-    with source, gzip.open(source, "rb") as packed:
-        shutil.copyfileobj(packed, sys.stdout.buffer)
+    for name in ("inventory-notes.gz", "launch-notes.gz"):
+        source = directory.open_staged(name)
+        if source is None:
+            continue
+        with source, gzip.open(source, "rb") as packed:
+            shutil.copyfileobj(packed, sys.stdout.buffer)
     sys.stdout.flush()
 
 

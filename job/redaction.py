@@ -91,8 +91,8 @@ class Redactor:
 
 
 def read_secrets(directory: JobDirectory) -> set[bytes]:
-    """Values that must not be shown: the token, passwords of git, the lines of private keys."""
-    secrets = {directory.read_token().encode()}
+    """Values that must not be shown: tokens, passwords of git, the lines of private keys."""
+    secrets = {directory.read_token().encode(), *read_lines(directory.vault_token)}
     # Of the job, and of each phase that clones from a source.
     for path in directory.secrets.glob("git-credentials*"):
         for line in read_lines(path):

@@ -73,6 +73,8 @@ def to_ansible_environment(context: Context) -> dict[str, str]:
     key = directory.workspace / "ssh" / "id_ecdsa"
     if config.read("private_key_file") is None and key.exists():
         environment["ANSIBLE_PRIVATE_KEY_FILE"] = str(key)
+    if directory.vault_token.exists():
+        environment["VAULT_TOKEN"] = directory.vault_token.read_text("utf-8").strip()
     return environment
 
 

@@ -207,7 +207,7 @@ export const VARIABLES = {
   IMS_TOKEN_FILE: 'bearer token for it',
   IMS_CA_FILE: 'its certificate authority',
   VAULT_ADDR:
-    'Vault that has credentials of restored sources, in its KV store `secret`; absent: such sources cannot be read',
+    'Vault that has credentials of restored sources, in its KV store `secret`, and keys of tenants; absent: such sources cannot be read, and playbooks of tenants have no `VAULT_TOKEN`',
   VAULT_TOKEN_FILE: 'token for it; default: login by a service account of Kubernetes',
   VAULT_JWT_FILE: 'token of that service account; default: the pod’s own',
   VAULT_ROLE: 'role of that login; default: the pod’s namespace',

@@ -26,6 +26,7 @@ import {
   createHardwareSource,
   createImageSource,
   createSourceOpener,
+  createTenantOpener,
 } from './process/sources.js';
 import { startSweeping } from './process/sweeping.js';
 import { addWorkerHealth } from './process/worker-health.js';
@@ -71,11 +72,13 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
   const masterKey = readMasterKey(config.masterKeyFile);
   const images = createImageSource(config.sources, masterKey, deploymentId);
   const hardware = createHardwareSource(config.sources);
+  const openTenant = createTenantOpener(config.sources, platform.issueToken);
   const activities = createActivities({
     store,
     runner,
     git: createGitSource(config.sources),
     openSource: createSourceOpener(config.sources, store.sources, masterKey),
+    ...(openTenant === undefined ? {} : { openTenant }),
     hardware,
     ...(images === undefined ? {} : { images }),
     toToken: (jobId) => toJobToken(masterKey, jobId),

@@ -1,6 +1,7 @@
 import type {
   GitClient,
   OpenSource,
+  OpenTenant,
   HardwareClient,
   ImageClient,
   ImageShell,
@@ -29,6 +30,8 @@ export interface ActivityDependencies {
   readonly runner: Runner;
   readonly git: GitClient;
   readonly openSource: OpenSource;
+  /** Absent: sessions of tenants' configurations get no token of Vault. */
+  readonly openTenant?: OpenTenant;
   readonly hardware: HardwareClient;
   /** Absent: there is no image management service. */
   readonly images?: ImageDependencies;

@@ -9,6 +9,7 @@ import { collectCloneSecrets } from './clone-secrets.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
 import { requireImages } from './images.js';
+import { readVaultToken } from './vault-token.js';
 import type { Activities } from './interface.js';
 
 export function createJobActivities(
@@ -62,11 +63,16 @@ async function prepareJob(
     throw new ServiceError('conflict', `Job ${jobId} has no snapshot to launch.`);
   const job = planJob(session, snapshot);
   const cloneSecrets = await collectCloneSecrets(job, openSource, signal);
+  const { vaultToken, note } = await readVaultToken(dependencies, session, signal);
   return runner.prepare(
     {
       job,
       ...(Object.keys(cloneSecrets).length === 0 ? {} : { cloneSecrets }),
-      files: await collectFiles(store, jobId),
+      ...(vaultToken === undefined ? {} : { vaultToken }),
+      files: {
+        ...(await collectFiles(store, jobId)),
+        ...(note === undefined ? {} : { 'launch-notes': gzipSync(`${note}\n`) }),
+      },
       ...(request.ansibleConfig === '' ? {} : { ansibleConfig: request.ansibleConfig }),
       token: toToken(jobId),
       ...(request.target.definition === 'image'

@@ -74,7 +74,10 @@ async function buildSnapshot(
   };
 }
 
-type Content = Pick<Snapshot, 'layers' | 'debugPlaybook' | 'additionalInventory' | 'requireDkms'>;
+type Content = Pick<
+  Snapshot,
+  'layers' | 'debugPlaybook' | 'additionalInventory' | 'requireDkms' | 'tenant'
+>;
 
 async function pinDebugPlaybook(name: string, options: Options, pin: Pin): Promise<Content> {
   if (!name.startsWith(DEBUG_PREFIX)) throw gone(name);
@@ -104,10 +107,12 @@ async function pinConfiguration(
     ),
     pinAdditionalInventory(configuration, options, pin),
   ]);
+  const { tenantName: tenant = '' } = configuration;
   const requireDkms = configuration.layers.some(({ imsRequireDkms }) => imsRequireDkms === true);
   return {
     layers,
     ...(requireDkms ? { requireDkms } : {}),
+    ...(tenant === '' ? {} : { tenant }),
     ...toAdditionalInventory(additionalInventory),
   };
 }

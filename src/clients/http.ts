@@ -62,6 +62,17 @@ export async function exchangeJson(request: JsonRequest, signal: AbortSignal): P
   }
 }
 
+/** What lies there in an answer that nobody has checked; undefined where the way ends. */
+export function readMember(value: unknown, ...path: readonly string[]): unknown {
+  return path.reduce(
+    (inner, name) =>
+      typeof inner === 'object' && inner !== null
+        ? (inner as Readonly<Record<string, unknown>>)[name]
+        : undefined,
+    value,
+  );
+}
+
 function send(request: JsonRequest, signal: AbortSignal): Promise<IncomingMessage> {
   const { url, token, ca, method = 'GET' } = request;
   const content = request.body === undefined ? undefined : JSON.stringify(request.body);

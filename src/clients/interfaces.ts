@@ -41,7 +41,20 @@ export type OpenSource = (name: string, signal: AbortSignal) => Promise<OpenedSo
 export interface TenantClient {
   /** Whether there is such a tenant; an answer is remembered for a while. */
   knows(tenant: string, signal: AbortSignal): Promise<boolean>;
+  /** As they are now; undefined: there is no such tenant, or it has none. */
+  findKeys(tenant: string, signal: AbortSignal): Promise<TenantKeys | undefined>;
 }
+
+/** Where a tenant's keys are in Vault, and who may use them. */
+export interface TenantKeys {
+  /** Of Kubernetes; its service account `default` may. */
+  readonly namespace: string;
+  /** Of the transit engine, and of the role that may use it. */
+  readonly transit: string;
+}
+
+/** A token of Vault with the rights of a tenant; undefined: the tenant has no keys there. */
+export type OpenTenant = (tenant: string, signal: AbortSignal) => Promise<string | undefined>;
 
 /** The hardware state manager, or a file in its terms. A source that cannot be read is a fault with reason INVENTORY. */
 export interface HardwareClient {

@@ -1,4 +1,4 @@
-import { exchangeJson } from './http.js';
+import { exchangeJson, readMember, type JsonAnswer } from './http.js';
 import type { TenantClient } from './interfaces.js';
 
 export interface TenantOptions {
@@ -12,29 +12,42 @@ const TIMEOUT_SECONDS = 10;
 const MAX_BYTES = 1024 * 1024;
 /** Names that were asked for may be anybody's inventions. */
 const MOST_REMEMBERED = 1_000;
+/** A name of Kubernetes or a UUID; `..` would be another path. */
+const TENANT = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/i;
 
 export function createTenantClient({ url, cacheSeconds = 60 }: TenantOptions): TenantClient {
   const known = new Map<string, { readonly isKnown: boolean; readonly until: number }>();
+  const ask = async (tenant: string, signal: AbortSignal): Promise<JsonAnswer | undefined> => {
+    if (!TENANT.test(tenant)) return undefined;
+    const answer = await exchangeJson(
+      {
+        url: `${url}/tenants/${encodeURIComponent(tenant)}`,
+        service: 'The tenant service',
+        reason: 'INTERNAL',
+        timeoutSeconds: TIMEOUT_SECONDS,
+        maxBytes: MAX_BYTES,
+        alsoAccepted: [404],
+      },
+      signal,
+    );
+    return answer.status === 404 ? undefined : answer;
+  };
   return {
     async knows(tenant, signal) {
       const remembered = known.get(tenant);
       if (remembered !== undefined && remembered.until > performance.now())
         return remembered.isKnown;
-      const { status } = await exchangeJson(
-        {
-          url: `${url}/tenants/${encodeURIComponent(tenant)}`,
-          service: 'The tenant service',
-          reason: 'INTERNAL',
-          timeoutSeconds: TIMEOUT_SECONDS,
-          maxBytes: MAX_BYTES,
-          alsoAccepted: [404],
-        },
-        signal,
-      );
+      const isKnown = (await ask(tenant, signal)) !== undefined;
       if (known.size >= MOST_REMEMBERED) known.clear();
-      const until = performance.now() + cacheSeconds * 1000;
-      known.set(tenant, { isKnown: status !== 404, until });
-      return status !== 404;
+      known.set(tenant, { isKnown, until: performance.now() + cacheSeconds * 1000 });
+      return isKnown;
+    },
+    async findKeys(tenant, signal) {
+      const body = (await ask(tenant, signal))?.body;
+      const transit = readMember(body, 'status', 'tenantkms', 'transitname');
+      if (typeof transit !== 'string' || transit === '') return undefined;
+      const namespace = readMember(body, 'spec', 'tenantname');
+      return { transit, namespace: typeof namespace === 'string' ? namespace : tenant };
     },
   };
 }

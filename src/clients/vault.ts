@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ServiceError } from '../core/errors.js';
 import type { SourceCredentials } from '../core/source.js';
-import { exchangeJson, fetchJson, type JsonRequest } from './http.js';
+import { exchangeJson, fetchJson, readMember, type JsonRequest } from './http.js';
 
 const TIMEOUT_SECONDS = 10;
 const MAX_BYTES = 64 * 1024;
@@ -22,6 +22,13 @@ export interface VaultOptions {
 export interface VaultClient {
   /** Of a secret of the KV store (version 2) `secret`. */
   readCredentials(secretName: string, signal: AbortSignal): Promise<SourceCredentials>;
+  /** A token with the rights of this role, for whoever shows a service account's token. */
+  logIn(login: KubernetesLogin, signal: AbortSignal): Promise<string>;
+}
+
+export interface KubernetesLogin {
+  readonly role: string;
+  readonly jwt: string;
 }
 
 /** Logs in for each secret: that is seldom, and then no token can have expired. */
@@ -32,12 +39,13 @@ export function createVaultClient(config: VaultOptions): VaultClient {
       const token = await readToken(config, shared, signal);
       const path = `/v1/secret/data/${encodeURIComponent(secretName)}`;
       const body = await fetchJson({ ...shared, url: `${config.url}${path}`, token }, signal);
-      const data = member(member(body, 'data'), 'data');
-      const [username, password] = [member(data, 'username'), member(data, 'password')];
+      const data = readMember(body, 'data', 'data');
+      const [username, password] = [readMember(data, 'username'), readMember(data, 'password')];
       if (typeof username === 'string' && typeof password === 'string')
         return { username, password };
       throw fault(`Secret ${secretName} of Vault has no username and password.`);
     },
+    logIn: async (login, signal) => logIn(config.url, await toRequest(config), login, signal),
   };
 }
 
@@ -63,9 +71,18 @@ async function readToken(
     role: role ?? (await readText(join(dirname(jwtFile), 'namespace'))),
     jwt: await readText(jwtFile),
   };
+  return logIn(url, shared, login, signal);
+}
+
+async function logIn(
+  url: string,
+  shared: Shared,
+  login: KubernetesLogin,
+  signal: AbortSignal,
+): Promise<string> {
   const request = { ...shared, url: `${url}/v1/auth/kubernetes/login`, body: login };
   const { body } = await exchangeJson({ ...request, method: 'POST' }, signal);
-  const token = member(member(body, 'auth'), 'client_token');
+  const token = readMember(body, 'auth', 'client_token');
   if (typeof token !== 'string') throw fault(`Vault at ${url} answered a login without a token.`);
   return token;
 }
@@ -79,12 +96,6 @@ async function readText(file: string): Promise<string> {
       cause,
     });
   }
-}
-
-function member(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null
-    ? (value as Readonly<Record<string, unknown>>)[name]
-    : undefined;
 }
 
 function fault(message: string): ServiceError {

@@ -105,6 +105,8 @@ export interface Snapshot {
   readonly additionalInventory?: PinnedRepository;
   /** What IMS is asked for: by any layer of the whole configuration. Absent: by none. */
   readonly requireDkms?: boolean;
+  /** Whose configuration it is; absent: nobody's. */
+  readonly tenant?: string;
   /** A built-in debug playbook instead of layers, by name: `noop`, `facts`, `fail`. */
   readonly debugPlaybook?: string;
   readonly options: Pick<Options, 'debugWaitTime' | 'defaultPlaybook'>;

@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { KubeConfig } from '@kubernetes/client-node';
 import type { Config, KubernetesConfig } from '../config.js';
 import { toControlQueue, toMachineQueue, toPhaseQueue } from '../core/names.js';
+import { createTokenIssuer, type IssueToken } from '../runner/account-token.js';
 import { createKubernetesRunner } from '../runner/kubernetes.js';
 import { createLocalRunner, type LocalRunner } from '../runner/local.js';
 import type { Runner } from '../runner/runner.js';
@@ -21,6 +22,8 @@ export interface JobPlatform {
   readonly jobRetentionSeconds: number;
   /** Milliseconds since the watch was last known to hear everything; absent where files and processes are watched. */
   readonly watchAge?: () => number;
+  /** Absent where there is no Kubernetes. */
+  readonly issueToken?: IssueToken;
 }
 
 export interface PlatformOptions {
@@ -87,6 +90,7 @@ function openKubernetes(
   return {
     runner,
     watchAge: () => runner.watchAge(),
+    issueToken: createTokenIssuer(kubeconfig),
     phaseQueue: toPhaseQueue(deploymentId),
     jobRetentionSeconds: jobTtlSeconds,
   };

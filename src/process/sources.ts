@@ -2,12 +2,19 @@ import { createGitClient } from '../clients/git.js';
 import { createHsmClient } from '../clients/hsm.js';
 import { createImageShell } from '../clients/image-shell.js';
 import { createImsClient } from '../clients/ims.js';
-import type { GitClient, HardwareClient, OpenSource, TenantClient } from '../clients/interfaces.js';
+import type {
+  GitClient,
+  HardwareClient,
+  OpenSource,
+  OpenTenant,
+  TenantClient,
+} from '../clients/interfaces.js';
 import { createInventoryFile } from '../clients/inventory-file.js';
 import { createTenantClient } from '../clients/tapms.js';
 import { createVaultClient } from '../clients/vault.js';
 import type { ImageDependencies } from '../activities/dependencies.js';
 import type { SourceConfig } from '../config.js';
+import type { IssueToken } from '../runner/account-token.js';
 import type { SourceStore } from '../store/source-store.js';
 import { toImageKey } from './image-key.js';
 import { createOpenSource } from './source-access.js';
@@ -75,4 +82,20 @@ export function createSourceOpener(
 /** Undefined where no tenant service is named. */
 export function createTenantSource({ tapmsUrl }: SourceConfig): TenantClient | undefined {
   return tapmsUrl === undefined ? undefined : createTenantClient({ url: tapmsUrl });
+}
+
+/** Undefined where tenants have no keys: they are in Vault, for accounts of the tenant's namespace in Kubernetes. */
+export function createTenantOpener(
+  { tapmsUrl, vault }: SourceConfig,
+  issueToken: IssueToken | undefined,
+): OpenTenant | undefined {
+  if (tapmsUrl === undefined || vault === undefined || issueToken === undefined) return undefined;
+  const tenants = createTenantClient({ url: tapmsUrl });
+  const client = createVaultClient(vault);
+  return async (tenant, signal) => {
+    const keys = await tenants.findKeys(tenant, signal);
+    if (keys === undefined) return undefined;
+    const jwt = await issueToken(keys.namespace, signal);
+    return client.logIn({ role: keys.transit, jwt }, signal);
+  };
 }

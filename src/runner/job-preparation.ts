@@ -64,11 +64,12 @@ async function writeStagedFiles({ files }: JobPaths, launch: Launch): Promise<vo
 async function writeSecrets(
   { secrets, workspace }: JobPaths,
   sources: SecretFiles,
-  { token, imageKey, cloneSecrets = {} }: Launch,
+  { token, vaultToken, imageKey, cloneSecrets = {} }: Launch,
 ): Promise<void> {
   const ssh = join(workspace, 'ssh');
   await makeDirectory(ssh);
   await writePrivate(join(secrets, 'token'), token);
+  if (vaultToken !== undefined) await writePrivate(join(secrets, 'vault-token'), vaultToken);
   await copySecret(sources.sshPrivateKeyFile, join(ssh, 'id_ecdsa'));
   await copySecret(sources.sshPublicKeyFile, join(ssh, 'id_ecdsa.pub'));
   await copySecret(sources.sshCertificateFile, join(ssh, 'id_ecdsa-cert.pub'));

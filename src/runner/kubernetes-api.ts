@@ -182,7 +182,7 @@ export async function* listAllJobs(api: KubernetesApi, signal: AbortSignal): Asy
   } while (next !== undefined && next !== '');
 }
 
-function until(signal: AbortSignal): ConfigurationOptions {
+export function until(signal: AbortSignal): ConfigurationOptions {
   const middleware: ObservableMiddleware = {
     pre(context) {
       context.setSignal(signal);

@@ -9,15 +9,23 @@ export const WORKSPACE = '/inventory';
 /** The same tree, where playbooks written for CFS look. */
 const ANSIBLE_DIRECTORY = '/etc/ansible';
 const CA_DIRECTORY = '/etc/cray/ca';
+export const VAULT_TOKEN = 'vault-token';
 const OWNER_ONLY = 0o400;
 const EVERYBODY = 0o444;
 
-/** Credentials are mounted where they are needed: those of git while cloning, keys for hosts afterwards. */
+/** Which of the job's own Secret has what some jobs have. */
+interface OwnSecrets {
+  readonly hasImageKey: boolean;
+  readonly hasVaultToken: boolean;
+  readonly cloneSecrets: readonly string[];
+}
+
+/** Credentials are mounted where they are needed: those of git while cloning, keys for hosts and of tenants afterwards. */
 export function renderVolumes(
   settings: PodSettings,
   secretsName: string,
   fileSecrets: readonly string[],
-  { hasImageKey, cloneSecrets }: { hasImageKey: boolean; cloneSecrets: readonly string[] },
+  { hasImageKey, hasVaultToken, cloneSecrets }: OwnSecrets,
 ): V1Volume[] {
   const { workspace, certificateAuthority, runAsNonRoot } = settings;
   const token = projectSecret(secretsName, { token: 'token' });
@@ -35,7 +43,10 @@ export function renderVolumes(
       },
     },
     project('plan', [projectSecret(secretsName, { 'job.json': 'job.json' })]),
-    project('secrets', [token]),
+    project('secrets', [
+      token,
+      ...(hasVaultToken ? [projectSecret(secretsName, { [VAULT_TOKEN]: VAULT_TOKEN })] : []),
+    ]),
     project('clone-secrets', [
       token,
       ...toCloneSources(settings),

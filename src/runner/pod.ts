@@ -22,6 +22,7 @@ import {
   renderVolumes,
   renderPasswd,
   JOB_DIRECTORY,
+  VAULT_TOKEN,
   WORKSPACE,
 } from './pod-volumes.js';
 import type { Launch } from './runner.js';
@@ -54,7 +55,7 @@ export function renderJobObjects(
   secretsName: string,
   surroundings: PodSurroundings,
 ): JobObjects {
-  const { job, files, token, imageKey, cloneSecrets = {} } = launch;
+  const { job, files, token, vaultToken, imageKey, cloneSecrets = {} } = launch;
   const { settings, deploymentId } = surroundings;
   const staged = Object.entries(files).map(([name, content]) => [`${name}.gz`, content] as const);
   const packed = packFiles({ ...Object.fromEntries(staged), 'ansible.cfg': ansibleConfig });
@@ -89,6 +90,7 @@ export function renderJobObjects(
       [secretsName]: {
         'job.json': encode(plan),
         token: encode(token),
+        ...(vaultToken === undefined ? {} : { [VAULT_TOKEN]: encode(vaultToken) }),
         ...encodeAll(cloneSecrets),
         ...(imageKey === undefined ? {} : renderImageKey(imageKey)),
         ...(settings.runAsNonRoot === undefined ? {} : renderPasswd(settings.runAsNonRoot)),
@@ -103,7 +105,7 @@ function encodeAll(texts: Readonly<Record<string, string>>): SecretContent {
 }
 
 function renderTemplate(
-  { job, imageKey, cloneSecrets = {} }: Launch,
+  { job, vaultToken, imageKey, cloneSecrets = {} }: Launch,
   secretsName: string,
   fileSecrets: readonly string[],
   { settings, namespace, deploymentId }: PodSurroundings,
@@ -140,6 +142,7 @@ function renderTemplate(
       containers: containers.slice(-1),
       volumes: renderVolumes(settings, secretsName, fileSecrets, {
         hasImageKey,
+        hasVaultToken: vaultToken !== undefined,
         cloneSecrets: Object.keys(cloneSecrets),
       }),
     },

@@ -30,6 +30,8 @@ export interface Launch {
   readonly ansibleConfig?: string;
   /** The bearer token by which the job delivers to the API. */
   readonly token: string;
+  /** By which playbooks of a tenant open the tenant's secrets. */
+  readonly vaultToken?: string;
   /** Opens the images of an image session: `ssh/id_image` in the workspace. */
   readonly imageKey?: ImageKey;
 }

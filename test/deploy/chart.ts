@@ -66,6 +66,7 @@ export const FULL = {
     role: 'keelson',
     audience: 'vault',
     certificateAuthority: { name: 'ca' },
+    tenants: ['vcluster-blue'],
   },
   tapms: { url: 'http://cray-tapms/v1alpha3' },
   jobs: {

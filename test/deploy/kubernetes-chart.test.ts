@@ -271,6 +271,21 @@ describeHelm('the chart', () => {
     });
   });
 
+  test('lets the worker ask for a token of the account that a tenant has', () => {
+    const role = pick(full, 'Role', 'keelson-worker-cfs');
+    expect(role).toMatchObject({
+      metadata: { namespace: 'vcluster-blue' },
+      rules: [
+        { resources: ['serviceaccounts/token'], resourceNames: ['default'], verbs: ['create'] },
+      ],
+    });
+    expect(pick(full, 'RoleBinding', 'keelson-worker-cfs')).toMatchObject({
+      metadata: { namespace: 'vcluster-blue' },
+      roleRef: { name: 'keelson-worker-cfs' },
+      subjects: [{ kind: 'ServiceAccount', name: 'keelson-worker', namespace: 'cfs' }],
+    });
+  });
+
   test('has the Service where clients of CFS look for it, and jobs reach their port of it', () => {
     const service = pick(full, 'Service', 'cray-cfs-api');
     expect(service['spec']).toMatchObject({

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { existsSync, readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
 import { createPlaybookJob, HAS_ANSIBLE, type PlaybookJobOptions } from './ansible-plan.js';
-import { type TestJob } from './harness.js';
+import { exitOf as exitOfChild, type TestJob } from './harness.js';
 
 const jobs: TestJob[] = [];
 afterEach(() => jobs.splice(0).forEach((job) => job.remove()));
@@ -57,6 +59,43 @@ function traceOf(job: TestJob): string[] {
       },
     });
     expect(exitOf(job)).toBe(0);
+  });
+});
+
+/** Writes what it has into a file and into its output, and fails. */
+const SECRETIVE = `- hosts: x1
+  gather_facts: false
+  tasks:
+    - ansible.builtin.shell: echo "$VAULT_TOKEN" | tee {{ playbook_dir }}/../seen; exit 1
+`;
+
+(HAS_ANSIBLE ? describe : describe.skip)('the Vault token of a tenant', () => {
+  it('is in the environment of playbooks and of a held shell, and in no log and no file that stays', async () => {
+    const job = createPlaybookJob({
+      phase: { debug_wait_seconds: 3600 },
+      files: {
+        'secrets/vault-token': 's.of-a-tenant\n',
+        'files/launch-notes.gz': gzipSync('noted at the launch\n'),
+        'workspace/layer0/site.yml': SECRETIVE,
+      },
+    });
+    jobs.push(job);
+    const child = job.start();
+    await job.waitForLog('ansible-0', 'A shell: ');
+    const [, command = ''] = /A shell: (.*)/.exec(logOf(job)) ?? [];
+    const said = execFileSync('sh', ['-c', `${command} -c 'echo $VAULT_TOKEN'`], {
+      env: { PATH: process.env['PATH'], SHELL: '/bin/sh' },
+      encoding: 'utf8',
+    });
+    writeFileSync(job.path('workspace/complete'), '');
+    await exitOfChild(child);
+    expect(readFileSync(job.path('workspace/seen'), 'utf8')).toBe('s.of-a-tenant\n');
+    expect(said).toBe('s.of-a-tenant\n');
+    expect(logOf(job)).toContain('***');
+    for (const file of ['logs/inventory.log', 'logs/ansible-0.log', 'workspace/shell-ansible-0'])
+      expect(readFileSync(job.path(file), 'utf8')).not.toContain('s.of-a-tenant');
+    expect(existsSync(job.path('secrets'))).toBe(false);
+    expect(job.log('inventory')).toMatch(/^noted at the launch\n/);
   });
 });
 

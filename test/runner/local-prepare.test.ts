@@ -37,6 +37,7 @@ describe('local runner: prepare', () => {
       const given = {
         ...aLaunch([aScript('one', 'true')]),
         files: { inventory: Buffer.from('gz') },
+        vaultToken: 's.of-a-tenant',
       };
       const { jobId } = given.job;
       const incarnation = await runner.prepare(given, never);
@@ -44,6 +45,7 @@ describe('local runner: prepare', () => {
       expect(await read('incarnation')).toBe(incarnation);
       expect(await read('files', 'inventory.gz')).toBe('gz');
       expect(await read('secrets', 'token')).toBe(given.token);
+      expect(await read('secrets', 'vault-token')).toBe('s.of-a-tenant');
       expect(await read('secrets', 'git-credentials')).toBe('content of credentials');
       expect(await read('secrets', 'git-ca.crt')).toBe('content of ca');
       expect(await read('secrets', 'git-ssh-key')).toBe('content of git-key');

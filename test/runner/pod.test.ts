@@ -113,6 +113,18 @@ describe('renderJobObjects', () => {
     expect(JSON.stringify(job)).not.toContain('private-half');
   });
 
+  test('mounts the Vault token of a tenant where Ansible runs, and nowhere else', () => {
+    const { job, secrets } = render(aSettings(), aLaunch({ vaultToken: 's.of-a-tenant' }));
+    const holders = job.spec?.template.spec?.volumes?.filter((volume) =>
+      JSON.stringify(volume).includes('vault-token'),
+    );
+    // Of `inventory` and `ansible-0`, as is told above.
+    expect(holders?.map(({ name }) => name)).toEqual(['secrets']);
+    const content = secrets['cfs-a-01234567-abcdef'];
+    expect(new TextDecoder().decode(content?.['vault-token'])).toBe('s.of-a-tenant');
+    expect(JSON.stringify(job)).not.toContain('s.of-a-tenant');
+  });
+
   test('puts plan, token and files into Secrets', () => {
     const { secrets } = render();
     const text = (name: string, key: string) => new TextDecoder().decode(secrets[name]?.[key]);
