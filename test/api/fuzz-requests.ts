@@ -204,7 +204,8 @@ function toObject(
   within: (schema: unknown) => fc.Arbitrary<unknown>,
 ): fc.Arbitrary<object> {
   const members = Object.entries(properties as Schema).map(([key, inner]) => {
-    if (key === 'clone_url') return [key, mood.rarely(text, fc.constantFrom(...urls))] as const;
+    if (/^clone_?url$/i.test(key))
+      return [key, mood.rarely(text, fc.constantFrom(...urls))] as const;
     if (key === 'commit') return [key, mood.rarely(text, fc.constant('1'.repeat(40)))] as const;
     const value = within(inner);
     const isRequired = (required as readonly string[]).includes(key);

@@ -119,9 +119,9 @@ export function apiRaces(
       ...ids.map((id) => ({ id, desired_config: 'raced', error_count: 0 })),
     ]);
     const kept = ids.filter((_, index) => index % 3 !== 0);
-    const answers = await askAll(6 * EACH, (api, index) => {
-      const round = Math.floor(index / 6);
-      switch (index % 6) {
+    const answers = await askAll(7 * EACH, (api, index) => {
+      const round = Math.floor(index / 7);
+      switch (index % 7) {
         case 0:
           return api.ask('DELETE', `/v3/components/${ids[3 * (round % EACH)] ?? ''}`);
         case 1:
@@ -143,19 +143,34 @@ export function apiRaces(
           ]);
         case 4:
           return api.ask('PATCH', `/v3/components/${kept[round] ?? ''}`, report(100 + round));
+        case 5:
+          // Of columns alone, which are changed without a look at the rest.
+          return api.ask('PATCH', '/v3/components', {
+            patch: { desired_config: 'raced', retry_policy: round, enabled: round % 2 === 0 },
+            filters: { config_name: 'raced' },
+          });
         default:
           return api.ask('GET', '/v3/components?status=pending&limit=1000&config_name=raced');
       }
     });
 
     const { 200: done, 204: deleted, 404: refused, ...others } = countStatuses(answers);
-    expect([done, deleted, refused, others]).toEqual([4 * EACH, EACH, EACH, {}]);
+    expect([done, deleted, refused, others]).toEqual([5 * EACH, EACH, EACH, {}]);
     const { body } = await apis[1].ask('GET', '/v3/components?state_details=true&limit=1000');
     const { components } = body as {
-      components: { id: string; tags: object; state: { playbook: string }[] }[];
+      components: RacedComponent[];
     };
     expect(components.map(({ id }) => id)).toEqual([...kept].sort());
-    for (const { id, tags, state } of components) {
+    expect(new Set(components.map(({ retry_policy: policy }) => policy)).size).toBe(1);
+    for (const status of ['pending', 'failed', 'configured', 'unconfigured']) {
+      const query = `/v3/components?status=${status}&limit=1000&config_name=raced`;
+      const found = (await apis[0].ask('GET', query)).body as { components: RacedComponent[] };
+      expect(found.components.map(({ id }) => id)).toEqual(
+        components.filter((each) => each.configuration_status === status).map(({ id }) => id),
+      );
+    }
+    for (const { id, tags, state, enabled, retry_policy: policy } of components) {
+      expect(enabled).toBe(policy % 2 === 0);
       expect(Object.keys(tags).sort()).toEqual(
         Array.from({ length: EACH }, (_, round) => `t${round}`).sort(),
       );
@@ -165,6 +180,47 @@ export function apiRaces(
         ...(own < EACH ? [`${100 + own}.yml`] : []),
       ];
       expect(state.map(({ playbook }) => playbook).sort()).toEqual(playbooks.sort());
+    }
+  });
+
+  test('a source that is deleted while a configuration is saved with it is in use, or was not there', async () => {
+    const names = Array.from({ length: 3 * EACH }, (_, index) => `raced-${index}`);
+    await askAll(names.length, (api, index) =>
+      api.ask('POST', '/v3/sources', {
+        name: names[index],
+        clone_url: 'http://git.example.org/r.git',
+        credentials: { username: 'u', password: 'p' },
+      }),
+    );
+    const { playbook, commit } = aLayer('a');
+    const answers = await askAll(2 * names.length, (api, index) => {
+      const name = names[Math.floor(index / 2)] ?? '';
+      // By both processes, and each first half of the time.
+      return (index + Math.floor(index / 4)) % 2 === 0
+        ? api.ask('DELETE', `/v3/sources/${name}`)
+        : api.ask('PUT', `/v3/configurations/${name}`, {
+            layers: [{ playbook, commit, source: name }],
+          });
+    });
+
+    const { body } = await apis[1].ask('GET', '/v3/sources?limit=1000&in_use=true');
+    const used = (body as { sources: { name: string }[] }).sources.map(({ name }) => name);
+    for (const [index, name] of names.entries()) {
+      const pair = answers.slice(2 * index, 2 * index + 2);
+      const outcome = pair.map(({ status }) => status).sort();
+      const [source, configuration] = await Promise.all([
+        apis[0].ask('GET', `/v3/sources/${name}`),
+        apis[0].ask('GET', `/v3/configurations/${name}`),
+      ]);
+      const isKept = source.status === 200;
+      expect([outcome, configuration.status]).toEqual(
+        isKept ? [[200, 400], 200] : [[204, 400], 404],
+      );
+      expect(used.includes(name)).toBe(isKept);
+      const titles = pair.flatMap(
+        ({ body: given }) => (given as { title?: string } | undefined)?.title ?? [],
+      );
+      expect(titles).toEqual([isKept ? 'Source is in use.' : 'Source does not exist']);
     }
   });
 
@@ -231,6 +287,15 @@ export function apiRaces(
     await git.close();
     for (const { status } of await Promise.all(hanging)) expect(status).toBeGreaterThanOrEqual(400);
   }, 60_000);
+}
+
+interface RacedComponent {
+  readonly id: string;
+  readonly tags: object;
+  readonly state: readonly { readonly playbook: string }[];
+  readonly enabled: boolean;
+  readonly retry_policy: number;
+  readonly configuration_status: string;
 }
 
 function aConfiguration() {
