@@ -49,6 +49,7 @@ export interface ApiConfig {
     | { readonly kind: 'tokens'; readonly file: string }
     | { readonly kind: 'loopback' };
   readonly maxBodyBytes: number;
+  readonly maxListBytes: number;
 }
 
 /** Where they are told, without a token. */
@@ -164,6 +165,8 @@ export const VARIABLES = {
   JOB_LISTEN: 'host:port that serves jobs only; default: the API’s',
   JOB_API_URL: 'URL at which jobs reach it; default: from the address',
   MAX_BODY_BYTES: 'largest request body; default 16777216',
+  MAX_LIST_BYTES:
+    'the same of a list of components, each of which may be as large as MAX_BODY_BYTES; default 268435456. Of lists beyond MAX_BODY_BYTES one is taken at a time',
   MASTER_KEY_FILE:
     'key that job tokens derive from, and that encrypts credentials of sources; made at first start in the data directory',
   TEMPORAL_ADDRESS: 'host:port of a Temporal service; absent: `npm start` runs a dev server',
@@ -338,6 +341,7 @@ function parseApi(get: Get): ApiConfig {
     ...optional('jobUrl', parseUrl('JOB_API_URL', get('JOB_API_URL'))),
     auth,
     maxBodyBytes: parseInteger('MAX_BODY_BYTES', get('MAX_BODY_BYTES') ?? '16777216', 1),
+    maxListBytes: parseInteger('MAX_LIST_BYTES', get('MAX_LIST_BYTES') ?? '268435456', 1),
   };
 }
 

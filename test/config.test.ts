@@ -28,6 +28,7 @@ describe('parseConfig', () => {
         listen: { host: '127.0.0.1', port: 8080 },
         auth: { kind: 'loopback' },
         maxBodyBytes: 16 * 1024 * 1024,
+        maxListBytes: 256 * 1024 * 1024,
       },
       temporal: {
         namespace: 'default',

@@ -1,4 +1,4 @@
-import type { MiddlewareHandler } from 'hono';
+import type { Context, MiddlewareHandler } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { invalid, ServiceError } from '../core/errors.js';
 import { checkJsonText } from './json-text.js';
@@ -8,26 +8,22 @@ const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json$/i;
 const JSON_SPELLING = 'application/json';
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
-/**
- * Reads the body within the limit and refuses what is not declared as JSON; the route's schema reads it from there.
- * `optional`: an empty body is as good as `{}`. `undeclared`: CFS names no body for it, and so no type that is wrong.
- */
-export function takeJson(
-  maxBytes: number,
-  { optional = false, undeclared = false } = {},
-): MiddlewareHandler {
+interface BodyRules {
+  /** An empty body is as good as `{}`. */
+  readonly optional?: boolean;
+  /** CFS names no body for it, and so no type that is wrong. */
+  readonly undeclared?: boolean;
+}
+
+/** Reads the body within the limit and refuses what is not declared as JSON; the route's schema reads it from there. */
+export function takeJson(maxBytes: number, rules: BodyRules = {}): MiddlewareHandler {
   return async (c, next) => {
     const bytes = await readBytes(c.req.raw, maxBytes);
-    const type = c.req.header('content-type') ?? '';
-    if (bytes.length === 0 && !optional) throw invalid('The request needs a JSON body.');
-    if (bytes.length > 0 && !JSON_TYPE.test(type.split(';', 1)[0]?.trim() ?? '')) {
-      throw new HTTPException(undeclared ? 400 : 415, {
-        message: `The content type is "${type}"; this operation takes application/json.`,
-      });
-    }
+    requireJson(c, bytes.length === 0, rules);
     // In the spelling that the router knows; without any it refuses the text of an empty body.
-    if (type !== JSON_SPELLING) c.req.raw.headers.set('content-type', JSON_SPELLING);
-    const text = bytes.length === 0 ? '{}' : decode(bytes);
+    if (c.req.header('content-type') !== JSON_SPELLING)
+      c.req.raw.headers.set('content-type', JSON_SPELLING);
+    const text = bytes.length === 0 ? '{}' : decodeJson(bytes);
     checkJsonText(text);
     // Hono keeps promises there, though its types say text.
     Object.assign(c.req.bodyCache, { text: Promise.resolve(text) });
@@ -35,7 +31,21 @@ export function takeJson(
   };
 }
 
-function decode(bytes: Uint8Array): string {
+export function requireJson(
+  c: Context,
+  isEmpty: boolean,
+  { optional = false, undeclared = false }: BodyRules = {},
+): void {
+  const type = c.req.header('content-type') ?? '';
+  if (isEmpty && !optional) throw invalid('The request needs a JSON body.');
+  if (!isEmpty && !JSON_TYPE.test(type.split(';', 1)[0]?.trim() ?? '')) {
+    throw new HTTPException(undeclared ? 400 : 415, {
+      message: `The content type is "${type}"; this operation takes application/json.`,
+    });
+  }
+}
+
+export function decodeJson(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch {
@@ -47,25 +57,46 @@ function decode(bytes: Uint8Array): string {
 export async function readBytes(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
   const announced = request.headers.get('content-length');
   if (Number(announced ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  if (announced === null) return collect(request.body, maxBytes);
+  if (announced === null) return collect(request.body ?? [], maxBytes);
   // No more than that comes, and this way costs a fraction of the other.
   const bytes = Buffer.from(await request.arrayBuffer());
   if (bytes.length > maxBytes) throw tooLarge(maxBytes);
   return bytes;
 }
 
-async function collect(
-  body: AsyncIterable<Uint8Array> | null,
+/** The body as it comes, within the same limit; in one piece where that much is known to come at most. */
+export async function* readPieces(
+  request: Request,
+  { maxBytes, atOnce }: { readonly maxBytes: number; readonly atOnce: number },
+): AsyncGenerator<Uint8Array> {
+  const announced = Number(request.headers.get('content-length') ?? Infinity);
+  if (announced <= atOnce) {
+    yield await readBytes(request, maxBytes);
+    return;
+  }
+  if (announced > maxBytes && announced !== Infinity) throw tooLarge(maxBytes);
+  yield* limit(request.body?.values({ preventCancel: true }) ?? [], maxBytes);
+}
+
+export async function collect(
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   maxBytes: number,
 ): Promise<Buffer<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of body ?? []) {
-    size += chunk.length;
-    if (size > maxBytes) throw tooLarge(maxBytes);
-    chunks.push(chunk);
-  }
+  for await (const piece of limit(pieces, maxBytes)) chunks.push(piece);
   return Buffer.concat(chunks);
+}
+
+async function* limit(
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array> {
+  let size = 0;
+  for await (const piece of pieces) {
+    size += piece.length;
+    if (size > maxBytes) throw tooLarge(maxBytes);
+    yield piece;
+  }
 }
 
 function tooLarge(maxBytes: number): ServiceError {

@@ -1,22 +1,14 @@
 import { invalid, missing } from '../core/errors.js';
-import type { Component } from '../core/component.js';
+import type { Component, ComponentPatch } from '../core/component.js';
 import type { ComponentFilter, ComponentView, Store } from '../store/store.js';
 import { fromComponentBody, type ComponentRequest } from './wire/component.js';
 
+export type IdentifiedPatch = ComponentPatch & Pick<Component, 'id'>;
+
 /** What a PATCH of many asks for, in both versions. */
 export type ComponentPatches =
-  | readonly ComponentRequest[]
-  | { readonly patch: ComponentRequest; readonly filters: ComponentFilter };
-
-/** As `patchComponents`; the ids alone. */
-export async function patchComponentIds(
-  store: Store,
-  patches: ComponentPatches,
-  at: string,
-): Promise<readonly string[]> {
-  if (!('filters' in patches)) return patchComponents(store, patches, at, ({ id }) => id);
-  return store.components.patchAll(patches.filters, fromComponentBody(patches.patch), at);
-}
+  | readonly IdentifiedPatch[]
+  | { readonly patch: ComponentPatch; readonly filters: ComponentFilter };
 
 type ToResult<T> = (component: Component) => T;
 
@@ -26,26 +18,24 @@ export async function findComponent(store: Store, id: string): Promise<Component
   return found;
 }
 
-export function putComponents<T>(
-  store: Store,
-  bodies: readonly ComponentRequest[],
-  at: string,
-  toResult: ToResult<T>,
-): Promise<readonly T[]> {
-  return store.components.put(bodies.map(withId), at, toResult);
-}
-
 export function patchComponents<T>(
   store: Store,
   patches: ComponentPatches,
   at: string,
   toResult: ToResult<T>,
 ): Promise<readonly T[]> {
-  if ('filters' in patches) {
-    const patch = fromComponentBody(patches.patch);
-    return store.components.patchMatching(patches.filters, patch, at, toResult);
-  }
-  return store.components.patch(patches.map(withId), at, toResult);
+  if (!('filters' in patches)) return store.components.patch(patches, at, toResult);
+  return store.components.patchMatching(patches.filters, patches.patch, at, toResult);
+}
+
+/** As `patchComponents`; the ids alone. */
+export function patchComponentIds(
+  store: Store,
+  patches: ComponentPatches,
+  at: string,
+): Promise<readonly string[]> {
+  if (!('filters' in patches)) return patchComponents(store, patches, at, ({ id }) => id);
+  return store.components.patchAll(patches.filters, patches.patch, at);
 }
 
 /** The id of the path counts, whatever the body says. */
@@ -55,7 +45,7 @@ export async function putComponent<T>(
   at: string,
   toResult: ToResult<T>,
 ): Promise<T> {
-  const [result] = await putComponents(store, [body], at, toResult);
+  const [result] = await store.components.put([toIdentified(body)], at, toResult);
   return result as T;
 }
 
@@ -65,11 +55,12 @@ export async function patchComponent<T>(
   at: string,
   toResult: ToResult<T>,
 ): Promise<T> {
-  const [result] = await patchComponents(store, [body], at, toResult);
+  const [result] = await store.components.patch([toIdentified(body)], at, toResult);
   return result as T;
 }
 
-function withId(body: ComponentRequest, index: number) {
+/** An element of a list, which has its id in itself. */
+export function toIdentified(body: ComponentRequest, index = 0): IdentifiedPatch {
   const { id } = body;
   if (id === undefined) {
     throw invalid(`The member is required - '${index}.id'`, 'Error parsing the data provided.');

@@ -35,6 +35,8 @@ export interface ApiDependencies {
   /** Tokens of jobs derive from it. */
   readonly masterKey: Uint8Array;
   readonly maxBodyBytes: number;
+  /** Of lists of components, each of which is within the limit above. */
+  readonly maxListBytes: number;
   readonly auth:
     /** `anyName`: people chose to let everybody in, by whatever name. */
     | { readonly kind: 'open'; readonly anyName?: boolean }

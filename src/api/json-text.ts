@@ -5,13 +5,23 @@ const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
 
 /** Refuses what is not JSON, and what JSON.parse would take without a word: a member that is given twice, and any depth. */
 export function checkJsonText(text: string): void {
-  try {
-    JSON.parse(text);
-  } catch (error) {
-    throw invalid(`The body is not valid JSON${describePlace(error)}.`);
-  }
+  parseJsonText(text);
+}
+
+/** The value of a text that passes; `what` it is, for messages. */
+export function parseJsonText(text: string, what = 'The body'): unknown {
+  const value = parse(text, what);
   const fault = findFault(text);
   if (fault !== undefined) throw invalid(fault);
+  return value;
+}
+
+function parse(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw invalid(`${what} is not valid JSON${describePlace(error)}.`);
+  }
 }
 
 /** Where, as far as V8 says it; its other words may quote the body. */

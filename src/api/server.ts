@@ -75,6 +75,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
     gitProtocols: config.sources.gitProtocols,
     masterKey,
     maxBodyBytes: config.api.maxBodyBytes,
+    maxListBytes: config.api.maxListBytes,
     auth: readAuth(config.api, logger),
     now,
     newSuffix: () => randomBytes(4).toString('hex'),

@@ -9,18 +9,23 @@ export function refuseInvalid(
 }
 
 /** Unknown in, checked value or fault `invalid` out; for bodies that no public route declares. */
-export function parse<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
+export function parse<T extends z.ZodType>(
+  schema: T,
+  value: unknown,
+  /** Where it lies in the body. */
+  place: readonly number[] = [],
+): z.output<T> {
   const result = schema.safeParse(value);
-  if (!result.success) throw invalid(describe(result.error));
+  if (!result.success) throw invalid(describe(result.error, place));
   return result.data;
 }
 
 /** The first fault, in CFS's form: text, then the path behind a dash. */
-function describe({ issues }: z.ZodError): string {
+function describe({ issues }: z.ZodError, place: readonly number[] = []): string {
   const issue = issues[0] && findCause(issues[0]);
   if (issue === undefined) return 'The input is not valid.';
   const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : [];
-  const path = [...issue.path, ...unknown].map(String).join('.');
+  const path = [...place, ...issue.path, ...unknown].map(String).join('.');
   const text = unknown.length > 0 ? 'The member is not known' : toText(issue.message);
   return path === '' ? text : `${text} - '${path}'`;
 }

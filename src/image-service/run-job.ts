@@ -11,7 +11,7 @@ import { packageRoot, removeResult } from './packaging.js';
 import type { Place } from './place.js';
 import { toTime } from './records.js';
 import type { ImageTools } from './tools.js';
-import type { Turns } from './turns.js';
+import type { Turns } from '../process/turns.js';
 import { workPaths, type WorkPaths } from './work.js';
 
 const PORTS = 5;

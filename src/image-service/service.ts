@@ -12,7 +12,7 @@ import { preparePlace } from './place.js';
 import { findPort } from './ports.js';
 import { createClock } from './records.js';
 import { findImageTools } from './tools.js';
-import { createTurns } from './turns.js';
+import { createTurns } from '../process/turns.js';
 
 export interface ImageService extends Service {
   readonly url: string;

@@ -148,6 +148,7 @@ async function startService(directory: string, database: FuzzDatabase): Promise<
       RUNNER: 'none',
       GIT_ALLOW_PROTOCOL: 'file',
       MAX_BODY_BYTES: '65536',
+      MAX_LIST_BYTES: '131072',
       LOG_LEVEL: 'warn',
     },
     stdio: ['ignore', log, log],

@@ -50,6 +50,7 @@ export async function openService(changes: Partial<ApiDependencies> = {}): Promi
     gitProtocols: 'https:ssh:file',
     masterKey: MASTER_KEY,
     maxBodyBytes: 64 * 1024,
+    maxListBytes: 64 * 1024,
     auth: { kind: 'open' },
     now: () => time ?? new Date().toISOString(),
     newSuffix: () => (suffix++).toString(16).padStart(8, '0'),

@@ -112,6 +112,7 @@ METRICS_LISTEN: {{ if .ports.metrics }}0.0.0.0:{{ .ports.metrics }}{{ else }}''{
 AUTH: {{ ternary "none" "''" (eq .auth "none") }}
 PUBLIC_URL: {{ .publicUrl | quote }}
 MAX_BODY_BYTES: {{ int64 .maxBodyBytes }}
+MAX_LIST_BYTES: {{ int64 .maxListBytes }}
 {{- end }}
 {{- end }}
 

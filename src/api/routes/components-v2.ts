@@ -1,14 +1,9 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import { takeJson } from '../body.js';
-import {
-  findComponent,
-  patchComponent,
-  patchComponents,
-  putComponent,
-  putComponents,
-} from '../components.js';
+import { findComponent, patchComponent, patchComponents, putComponent } from '../components.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { refuseMore } from '../sessions.js';
+import { addComponentLists } from './component-lists.js';
 import { ComponentId } from '../wire/component.js';
 import {
   ComponentBodyV2,
@@ -20,6 +15,7 @@ import {
 } from '../wire/component-v2.js';
 import {
   ComponentDetailsV2,
+  ComponentFilterPatchV2,
   ComponentPatchesV2,
   ComponentQueryV2,
   fromComponentFilters,
@@ -97,7 +93,14 @@ const remove = createRoute({
 /** What v3 does, in the words of v2. */
 export function addComponentRoutesV2(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
   const { store, now, maxBodyBytes } = deps;
-  addListRoutes(api, deps);
+  addListRoute(api, deps);
+  addComponentLists(api, deps, {
+    ...{ path: '/v2/components', routes: [putMany, patchMany] },
+    ...{ Item: ComponentBodyV2, FilterPatch: ComponentFilterPatchV2 },
+    fromBody: fromComponentBodyV2,
+    put: (puts) => store.components.put(puts, now(), toComponentWireV2),
+    patch: (patches) => patchComponents(store, patches, now(), toComponentWireV2),
+  });
   api.openapi(get, async (c) => {
     const view = await findComponent(store, c.req.valid('param').component_id);
     return c.json(toComponentViewWireV2(view, c.req.valid('query').configDetails ?? false), 200);
@@ -119,8 +122,7 @@ export function addComponentRoutesV2(api: OpenAPIHono<ApiEnv>, deps: ApiDependen
   });
 }
 
-function addListRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
-  const { store, now, maxBodyBytes } = deps;
+function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): void {
   api.openapi(list, async (c) => {
     const query = c.req.valid('query');
     const filter = fromComponentFilters(query);
@@ -132,18 +134,5 @@ function addListRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
       items.map((view) => toComponentViewWireV2(view, hasDesiredState)),
       200,
     );
-  });
-  api.on(['PUT', 'PATCH'], '/v2/components', takeJson(maxBodyBytes));
-  api.openapi(putMany, async (c) => {
-    const bodies = c.req.valid('json').map(fromComponentBodyV2);
-    return c.json([...(await putComponents(store, bodies, now(), toComponentWireV2))], 200);
-  });
-  api.openapi(patchMany, async (c) => {
-    const body = c.req.valid('json');
-    const patches =
-      'filters' in body
-        ? { patch: fromComponentBodyV2(body.patch), filters: fromComponentFilters(body.filters) }
-        : body.map(fromComponentBodyV2);
-    return c.json([...(await patchComponents(store, patches, now(), toComponentWireV2))], 200);
   });
 }

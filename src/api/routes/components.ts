@@ -1,13 +1,8 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import { takeJson } from '../body.js';
-import {
-  findComponent,
-  patchComponent,
-  patchComponentIds,
-  putComponent,
-  putComponents,
-} from '../components.js';
+import { findComponent, patchComponent, patchComponentIds, putComponent } from '../components.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import { addComponentLists } from './component-lists.js';
 import {
   ComponentBody,
   ComponentId,
@@ -20,6 +15,7 @@ import {
 } from '../wire/component.js';
 import {
   ComponentDetails,
+  ComponentFilterPatch,
   ComponentPage,
   ComponentPatches,
   ComponentQuery,
@@ -104,7 +100,16 @@ const remove = createRoute({
 
 export function addComponentRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
   const { store, now, maxBodyBytes } = deps;
-  addListRoutes(api, deps);
+  addListRoute(api, deps);
+  addComponentLists(api, deps, {
+    ...{ path: '/v3/components', routes: [putMany, patchMany] },
+    ...{ Item: ComponentBody, FilterPatch: ComponentFilterPatch },
+    fromBody: (body) => body,
+    put: async (puts) => ({
+      component_ids: await store.components.put(puts, now(), ({ id }) => id),
+    }),
+    patch: async (patches) => ({ component_ids: await patchComponentIds(store, patches, now()) }),
+  });
   api.openapi(get, async (c) => {
     const view = await findComponent(store, c.req.valid('param').component_id);
     return c.json(toComponentViewWire(view, toDetails(c.req.valid('query'))), 200);
@@ -124,8 +129,7 @@ export function addComponentRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependenci
   });
 }
 
-function addListRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
-  const { store, now, maxBodyBytes } = deps;
+function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): void {
   api.openapi(list, async (c) => {
     const query = c.req.valid('query');
     const filter = fromComponentFilters(query);
@@ -140,18 +144,6 @@ function addListRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
     const details = toDetails(query);
     const components = page.items.map((view) => toComponentViewWire(view, details));
     return c.json({ components, next }, 200);
-  });
-  api.on(['PUT', 'PATCH'], '/v3/components', takeJson(maxBodyBytes));
-  api.openapi(putMany, async (c) => {
-    const ids = await putComponents(store, c.req.valid('json'), now(), ({ id }) => id);
-    return c.json({ component_ids: [...ids] }, 200);
-  });
-  api.openapi(patchMany, async (c) => {
-    const body = c.req.valid('json');
-    const patches =
-      'filters' in body ? { patch: body.patch, filters: fromComponentFilters(body.filters) } : body;
-    const ids = await patchComponentIds(store, patches, now());
-    return c.json({ component_ids: [...ids] }, 200);
   });
 }
 

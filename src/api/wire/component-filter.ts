@@ -49,23 +49,19 @@ const filters = {
 };
 const example = { patch: { enabled: true }, filters: { ids: 'x1000c0s0b0n0' } };
 
+export const ComponentFilterPatch = z.strictObject({
+  patch: ComponentBody,
+  filters: z.object({ ...filters, config_name: text().optional() }),
+});
 export const ComponentPatches = z
-  .union([
-    ComponentList,
-    z.strictObject({
-      patch: ComponentBody,
-      filters: z.object({ ...filters, config_name: text().optional() }),
-    }),
-  ])
+  .union([ComponentList, ComponentFilterPatch])
   .openapi('V3ComponentPatches', { example });
+export const ComponentFilterPatchV2 = z.strictObject({
+  patch: ComponentBodyV2,
+  filters: z.object({ ...filters, configName: text().optional() }),
+});
 export const ComponentPatchesV2 = z
-  .union([
-    ComponentListV2,
-    z.strictObject({
-      patch: ComponentBodyV2,
-      filters: z.object({ ...filters, configName: text().optional() }),
-    }),
-  ])
+  .union([ComponentListV2, ComponentFilterPatchV2])
   .openapi('V2ComponentPatches', { example });
 
 const ComponentNext = z.object({
@@ -84,7 +80,7 @@ export const ComponentPage = z
   .object({ components: z.array(ComponentWire), next: ComponentNext.nullable() })
   .openapi('V3ComponentPage');
 
-interface Filters {
+export interface Filters {
   readonly ids?: string | undefined;
   readonly status?: (typeof STATUSES)[number] | '' | undefined;
   readonly enabled?: boolean | undefined;
