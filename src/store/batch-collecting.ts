@@ -83,9 +83,11 @@ async function place(
   { at, batchSize }: Collect,
 ): Promise<number> {
   let placed = 0;
-  for (let left = ids; left.length > 0;) {
-    const { id, size } = await openBatch(db, database, key, { at, batchSize });
-    const some = left.slice(0, batchSize - size);
+  let open = await findOpen(db, database, key, batchSize);
+  for (let left = ids; left.length > 0; open = undefined) {
+    const count = Math.min(left.length, batchSize - (open?.size ?? 0));
+    const id = open?.id ?? (await createBatch(db, key, at, count));
+    const some = left.slice(0, count);
     const members = some.map((componentId) => ({ component_id: componentId, batch_id: id }));
     const added = await db
       .insertInto('batch_members')
@@ -93,7 +95,8 @@ async function place(
       .onConflict((conflict) => conflict.doNothing())
       .returning('component_id')
       .execute();
-    await resize(db, id, size + added.length);
+    if (open !== undefined || added.length < count)
+      await resize(db, id, (open?.size ?? 0) + added.length);
     placed += added.length;
     left = left.slice(some.length);
   }
@@ -106,11 +109,12 @@ async function resize(db: Transaction<Schema>, id: string, size: number): Promis
   else await db.updateTable('batches').set({ size }).where('id', '=', id).execute();
 }
 
-async function openBatch(
+/** One that is open and has room. */
+async function findOpen(
   db: Transaction<Schema>,
   { dialect }: ComponentDatabase,
   { configurationName, layers, latestStatus }: BatchKey,
-  { at, batchSize }: { readonly at: string; readonly batchSize: number },
+  batchSize: number,
 ) {
   let query = db
     .selectFrom('batches')
@@ -123,15 +127,22 @@ async function openBatch(
     .orderBy('opened_at')
     .limit(1);
   if (!dialect.hasOneWriter) query = query.forUpdate();
-  const open = await query.executeTakeFirst();
-  if (open !== undefined) return open;
+  return query.executeTakeFirst();
+}
+
+async function createBatch(
+  db: Transaction<Schema>,
+  { configurationName, layers, latestStatus }: BatchKey,
+  at: string,
+  size: number,
+): Promise<string> {
   const id = randomUUID();
   await db
     .insertInto('batches')
     .values({
       ...{ id, configuration: configurationName, layers, latest: latestStatus },
-      ...{ state: 'open', size: 0, opened_at: at },
+      ...{ state: 'open', size, opened_at: at },
     })
     .execute();
-  return { id, size: 0 };
+  return id;
 }

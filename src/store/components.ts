@@ -10,7 +10,6 @@ import { matchComponents } from './component-filter.js';
 import { refreshProgress } from './component-progress.js';
 import { COMPONENT_COLUMNS, toComponent, toComponentRow } from './component-rows.js';
 import {
-  lockComponents,
   lockViews,
   ROWS_PER_READ,
   saveChanged,
@@ -18,6 +17,7 @@ import {
   type ComponentDatabase,
 } from './component-views.js';
 import { patchColumns } from './component-columns.js';
+import { byId, inParts, patchComponents } from './component-patches.js';
 import type { Connection } from './database.js';
 import type { ComponentFilter, ComponentStore, ComponentView, PageRequest } from './store.js';
 
@@ -97,39 +97,16 @@ function putComponents<T>(
   at: string,
   toResult: (component: Component) => T,
 ): Promise<readonly T[]> {
+  const last = new Map(puts.map((put) => [put.id, put]));
   return components.write(async (db) => {
-    const last = new Map<string, Component>();
-    const results = puts.map((put) => {
-      const component = newComponent(put, at);
-      last.set(component.id, component);
-      return toResult(component);
-    });
-    await saveChanged(db, components, last.values());
-    return results;
-  });
-}
-
-function patchComponents<T>(
-  components: ComponentDatabase,
-  patches: readonly (ComponentPatch & Pick<Component, 'id'>)[],
-  at: string,
-  toResult: (component: Component) => T,
-): Promise<readonly T[]> {
-  return components.write(async (db) => {
-    const stored = await lockComponents(
-      db,
-      components,
-      patches.map(({ id }) => id),
-    );
-    const results = patches.map(({ id, ...patch }) => {
-      const before = stored.get(id);
-      if (before === undefined) throw missing('Component', id);
-      const component = patchComponent(before, patch, at);
-      stored.set(id, component);
-      return toResult(component);
-    });
-    await saveChanged(db, components, stored.values());
-    return results;
+    for (const some of inParts([...last.values()].sort(byId))) {
+      await saveChanged(
+        db,
+        components,
+        some.map((put) => newComponent(put, at)),
+      );
+    }
+    return puts.map((put) => toResult(newComponent(put, at)));
   });
 }
 

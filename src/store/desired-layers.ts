@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { sql } from 'kysely';
 import { toDesiredLayers, type DesiredContext, type DesiredLayer } from '../core/component.js';
 import type { Configuration } from '../core/configuration.js';
 import type { Source } from '../core/source.js';
@@ -37,12 +38,12 @@ export function createDesiredReader(dialect: StoreDialect): DesiredReader {
   const known = new Map<string, Remembered>();
   return {
     async read(db, names) {
-      const { playbook, retryPolicy } = await readDefaults(db);
       const wanted = [...new Set(names)].filter((name) => name !== undefined).filter(Boolean);
+      const { playbook, retryPolicy, versions } = await readCurrent(db, dialect, wanted);
       if (known.size > MOST_REMEMBERED) known.clear();
       const found = new Map<string, DesiredLayers>();
       const unknown: string[] = [];
-      for (const { name, version } of await readVersions(db, dialect, wanted)) {
+      for (const [name, version] of versions) {
         const old = known.get(name);
         if (old?.version === version && old.playbook === playbook) found.set(name, old);
         else unknown.push(name);
@@ -84,25 +85,24 @@ function toLayers(configuration: Configuration, context: DesiredContext): Desire
   return { layers, key: digest.slice(0, KEY_CHARACTERS) };
 }
 
-async function readDefaults(db: Connection) {
-  const rows = await db
-    .selectFrom('options')
-    .selectAll()
-    .where('name', 'in', ['defaultPlaybook', 'defaultBatcherRetryPolicy'])
-    .execute();
-  const options = {
-    ...DEFAULT_OPTIONS,
-    ...(Object.fromEntries(
-      rows.map(({ name, value }) => [name, JSON.parse(value) as unknown]),
-    ) as Partial<typeof DEFAULT_OPTIONS>),
+/** Options, and versions of configurations, in one statement: every look at a component asks for both. */
+async function readCurrent(db: Connection, dialect: StoreDialect, names: readonly string[]) {
+  const ofOptions = sql`select 'option' as kind, name, value from options
+    where name in ('defaultPlaybook', 'defaultBatcherRetryPolicy')`;
+  const ofConfigurations = sql`select 'configuration', name, cast(version as text)
+    from configurations where name in ${dialect.textsOf(JSON.stringify(names))}`;
+  const query = names.length === 0 ? ofOptions : sql`${ofOptions} union all ${ofConfigurations}`;
+  const { rows } = await sql<{ kind: string; name: string; value: string }>`${query}`.execute(db);
+  const pick = (wanted: string) =>
+    rows.flatMap(({ kind, name, value }) =>
+      kind === wanted ? [[name, JSON.parse(value) as unknown] as const] : [],
+    );
+  const options = { ...DEFAULT_OPTIONS, ...(Object.fromEntries(pick('option')) as object) };
+  return {
+    playbook: options.defaultPlaybook,
+    retryPolicy: options.defaultBatcherRetryPolicy,
+    versions: pick('configuration') as readonly (readonly [string, number])[],
   };
-  return { playbook: options.defaultPlaybook, retryPolicy: options.defaultBatcherRetryPolicy };
-}
-
-async function readVersions(db: Connection, dialect: StoreDialect, names: readonly string[]) {
-  if (names.length === 0) return [];
-  const query = db.selectFrom('configurations').select(['name', 'version']);
-  return query.where('name', 'in', dialect.textsOf(JSON.stringify(names))).execute();
 }
 
 async function readConfigurations(db: Connection, dialect: StoreDialect, names: readonly string[]) {

@@ -18,6 +18,8 @@ export interface StoreDialect {
   };
   /** Whether transactions come one after the other anyway: those which wait may share a commit, and no row needs a lock. */
   readonly hasOneWriter: boolean;
+  /** Of a row another one with each change; absent where a transaction costs no round trips. */
+  readonly rowVersion?: RawBuilder<string>;
   contains(text: Expression<string>, part: string): Expression<SqlBool>;
   /** Where it is known that they are few, whatever the database believes. */
   isOneOfFew(id: Expression<string>, ids: Expression<unknown>): Expression<SqlBool>;
