@@ -3,10 +3,13 @@ import { toRow } from '../api/figures.mjs';
 import { startApi } from '../api/service.mjs';
 import { measureDatabases } from '../api/databases.mjs';
 import { readMemory, readPeak } from '../memory.mjs';
+import { measureBatcherStorm } from './batcher.mjs';
 import {
   fill,
   measureAppends,
   measureBulk,
+  measureBulkPut,
+  measureCreation,
   measureLists,
   measurePatches,
   measureStorm,
@@ -14,7 +17,8 @@ import {
 import { measureReports } from './reports.mjs';
 
 /**
- * What components cost the API: no worker, nothing is run, the load comes from this process over loopback.
+ * What components cost the API: no worker but for the last storm, nothing is run, the load comes from this process over
+ * loopback.
  * @param {{ json: boolean, scale: number, database: string | undefined }} options @param {AbortSignal} signal
  */
 export async function benchComponents({ json, scale, database }, signal) {
@@ -30,9 +34,19 @@ export async function benchComponents({ json, scale, database }, signal) {
  * @returns {Promise<import('../api/figures.mjs').Figure[]>}
  */
 async function measure(database, scale, signal) {
+  const [some, many] = [Math.ceil(10_000 * scale), Math.ceil(100_000 * scale)];
+  const figures = await measureAlone(database, scale, { some, many }, signal);
+  return [...figures, ...(await measureBatcherStorm(database, scale, some, signal))];
+}
+
+/**
+ * @param {import('../api/databases.mjs').BenchDatabase} database @param {number} scale
+ * @param {{ some: number, many: number }} sizes @param {AbortSignal} signal
+ * @returns {Promise<import('../api/figures.mjs').Figure[]>}
+ */
+async function measureAlone(database, scale, { some, many }, signal) {
   const api = await startApi(database.data, database.environment, signal);
   const site = { url: api.url, scale, signal };
-  const [some, many] = [Math.ceil(10_000 * scale), Math.ceil(100_000 * scale)];
   try {
     const figures = [];
     await fill(site, 0, some);
@@ -42,9 +56,11 @@ async function measure(database, scale, signal) {
     figures.push(...(await measureReports(site, database, some)));
     await fill(site, some, many);
     figures.push(...(await measureLists(site, many, { most: 50, part: 0.99 })));
-    figures.push(...(await measureStorm(site, some)));
+    figures.push(...(await measureCreation(site, many)));
+    figures.push(...(await measureStorm(site, some, 'the batcher off')));
     figures.push(toMemory(api.pid, many));
-    figures.push(...(await measureBulk(site, many)), toPeak(api.pid, many));
+    figures.push(...(await measureBulk(site, many)), ...(await measureBulkPut(site, many)));
+    figures.push(toPeak(api.pid));
     return figures;
   } finally {
     await api.close();
@@ -58,9 +74,9 @@ function toMemory(pid, stored) {
   return { what, value: resident / 1e6, unit: 'MB', most: 300, original: '681 MB at 10,000' };
 }
 
-/** @param {number} pid @param {number} stored */
-function toPeak(pid, stored) {
-  const what = `most resident memory ever, after a PATCH of ${stored}`;
+/** @param {number} pid */
+function toPeak(pid) {
+  const what = 'most resident memory ever, after both';
   return { what, value: readPeak(pid) / 1e6, unit: 'MB', most: 500 };
 }
 

@@ -125,8 +125,11 @@ export async function measureAppends({ url, scale, signal }, stored) {
   ];
 }
 
-/** Nodes that boot: each tells once that it has, from a connection of its own. @param {Site} site @param {number} count */
-export async function measureStorm({ url, scale, signal }, count) {
+/**
+ * Nodes that boot: each tells once that it has, from a connection of its own.
+ * @param {Site} site @param {number} count @param {string} beside
+ */
+export async function measureStorm({ url, scale, signal }, count, beside) {
   const body = { enabled: true, state: [], tags: { booted: 'yes' } };
   const agent = createAgent(1_000);
   const times = await timeAtRate(
@@ -139,9 +142,36 @@ export async function measureStorm({ url, scale, signal }, count) {
     String(await send(`${url}/v3/components?tags=booted=yes&limit=${count}`)),
   );
   return [
-    toP99(`boot storm: ${count} PATCHes at 167/s on up to 1,000 connections`, times, { most: 100 }),
-    { what: 'boot storm: lost', value: count - components.length, unit: '', most: 0 },
+    toP99(`boot storm, ${beside}: ${count} PATCHes at 167/s on up to 1,000 connections`, times, {
+      most: 100,
+    }),
+    { what: `boot storm, ${beside}: lost`, value: count - components.length, unit: '', most: 0 },
   ];
+}
+
+/** @param {Site} site @param {number} stored */
+export async function measureCreation({ url, scale, signal }, stored) {
+  const create = (/** @type {import('node:http').Agent} */ agent, /** @type {number} */ index) =>
+    send(`${url}/v3/sessions`, {
+      ...{ method: 'POST', agent },
+      body: { name: `beside-${index}`, configuration_name: 'compute' },
+    });
+  const times = await timeAtRate({ rate: 20, count: Math.ceil(400 * scale) }, create, signal);
+  return [toP99(`POST session at 20/s, ${stored} components stored`, times, { most: 10 })];
+}
+
+/** All there is of each, as an import has it. @param {Site} site @param {number} stored */
+export async function measureBulkPut({ url }, stored) {
+  const body = toIds(0, stored).map((id, index) => ({
+    ...{ id, enabled: true, desired_config: 'compute', tags: { bos_session: `b-${index % 100}` } },
+    state: toState(index),
+  }));
+  const raw = Buffer.from(JSON.stringify(body));
+  const start = performance.now();
+  await send(`${url}/v3/components`, { method: 'PUT', body, raw });
+  const value = (performance.now() - start) / 1000;
+  const size = (raw.length / 1e6).toFixed(0);
+  return [{ what: `PUT of ${stored} with all their state, ${size} MB`, value, unit: 's' }];
 }
 
 /** @param {Site} site @param {number} stored */

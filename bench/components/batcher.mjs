@@ -1,0 +1,48 @@
+import { pause } from '../../scripts/demo/service.mjs';
+import { send } from '../api/load.mjs';
+import { openStand } from '../load/stand.mjs';
+import { measureStorm } from './requests.mjs';
+
+const BEGIN_MS = 120_000;
+const END_MS = 900_000;
+
+/**
+ * The storm while the batcher sends those who boot to sessions, whose jobs are played: API, worker and Temporal on this machine.
+ * @param {import('../api/databases.mjs').BenchDatabase} database @param {number} scale @param {number} count
+ * @param {AbortSignal} signal @returns {Promise<import('../api/figures.mjs').Figure[]>}
+ */
+export async function measureBatcherStorm(database, scale, count, signal) {
+  const stand = await openStand({ database, scale, signal }, { standIn: true });
+  const { url } = stand;
+  try {
+    const off = { patch: { enabled: false, tags: { booted: '' } }, filters: {} };
+    await send(`${url}/v3/components`, { method: 'PATCH', body: off });
+    await send(`${url}/v3/options`, { method: 'PATCH', body: { batcher: 'internal' } });
+    const hasBegun = async () =>
+      (await read(`${url}/v3/batches?limit=1`)).batcher.last_cycle !== null;
+    await waitFor(hasBegun, BEGIN_MS, signal);
+    const figures = await measureStorm({ url, scale, signal }, count, 'the batcher on');
+    const begin = performance.now();
+    const isOver = async () => {
+      const path = `${url}/v3/components?tags=booted=yes&status=configured&limit=${count}`;
+      return (await read(path)).components.length === count;
+    };
+    await waitFor(isOver, END_MS, signal);
+    const value = (performance.now() - begin) / 1000;
+    return [...figures, { what: 'from its end until all are configured', value, unit: 's' }];
+  } finally {
+    await stand.close();
+  }
+}
+
+/** @param {string} url @returns {Promise<any>} */
+async function read(url) {
+  return JSON.parse(String(await send(url)));
+}
+
+/** @param {() => Promise<boolean>} isSo @param {number} limitMs @param {AbortSignal} signal */
+async function waitFor(isSo, limitMs, signal) {
+  for (const deadline = Date.now() + limitMs; !(await isSo()); await pause(signal, 1_000)) {
+    if (Date.now() > deadline) throw new Error(`Nothing came of it in ${limitMs / 1000} s.`);
+  }
+}
