@@ -36,6 +36,8 @@ interface Remembered extends DesiredLayers {
 /** Remembers what it has worked out of each version of a configuration. */
 export function createDesiredReader(dialect: StoreDialect): DesiredReader {
   const known = new Map<string, Remembered>();
+  // A version that a lost commit takes back comes again with other layers, where versions are counted in a row.
+  const mayRemember = (db: Connection) => !dialect.hasOneWriter || !db.isTransaction;
   return {
     async read(db, names) {
       const wanted = [...new Set(names)].filter((name) => name !== undefined).filter(Boolean);
@@ -52,7 +54,7 @@ export function createDesiredReader(dialect: StoreDialect): DesiredReader {
       const sourceUrls = await readSourceUrls(db, dialect, fresh);
       for (const { name, version, configuration } of fresh) {
         const layers = toLayers(configuration, { defaultPlaybook: playbook, sourceUrls });
-        known.set(name, { ...layers, version, playbook });
+        if (mayRemember(db)) known.set(name, { ...layers, version, playbook });
         found.set(name, layers);
       }
       return { desired: (name) => found.get(name ?? ''), retryPolicy };

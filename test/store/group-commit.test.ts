@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Driver } from 'kysely';
+import type { Configuration } from '../../src/core/configuration.js';
 import { DEFAULT_OPTIONS } from '../../src/core/options.js';
 import { createStore } from '../../src/store/create-store.js';
 import {
@@ -130,6 +131,27 @@ describe('changes that come at the same time', () => {
     await store.sessions.insert(aNewSession('a'));
   });
 
+  test('leave nothing in mind of a configuration that was not committed', async () => {
+    const desiredOf = async () =>
+      (await store.components.find('x1'))?.desiredState.map(({ commit }) => commit);
+    const put = (id: string) =>
+      store.components.put([{ id, desiredConfig: 'c' }], at(0), () => 'stored');
+    await put('x1');
+    onCommit = () => {
+      throw Object.assign(new Error('database or disk is full'), { errcode: FULL });
+    };
+
+    const lost = await count([
+      store.configurations.save(aConfiguration('c', '1'.repeat(40))),
+      put('x2'),
+    ]);
+    onCommit = undefined;
+    await store.configurations.save(aConfiguration('c', '2'.repeat(40)));
+
+    expect(lost).toEqual({ unavailable: 2 });
+    expect(await desiredOf()).toEqual(['2'.repeat(40)]);
+  });
+
   test('are refused while the disk is full, and taken again afterwards', async () => {
     const large = {
       ...aNewSession('a'),
@@ -155,3 +177,8 @@ describe('changes that come at the same time', () => {
     expect((await inserted).name).toBe('a');
   });
 });
+
+function aConfiguration(name: string, commit: string): Configuration {
+  const layer = { cloneUrl: 'https://git.example.com/a.git', playbook: 'a.yml', commit };
+  return { name, lastUpdated: at(0), layers: [layer] };
+}
