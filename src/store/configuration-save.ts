@@ -22,33 +22,44 @@ export function createConfigurationSave(database: Database): ConfigurationStore[
   );
   return async (configuration, ifVersion) => {
     const isPlain = ifVersion === undefined && listSources(configuration).length === 0;
-    await (isPlain ? batched(configuration) : saveOne(configuration, ifVersion));
+    if (isPlain && (await batched(configuration))) return;
+    await saveOne(configuration, ifVersion);
   };
 }
 
-/** Of one name the last that came stays, as if the others had been written before it. */
+/**
+ * Of one name the last that came stays, as if the others had been written before it. False of one whose row somebody holds:
+ * it is left out, so that nobody waits for another's.
+ */
 function saveTogether(
   { writeAtOnce }: Database,
   configurations: readonly Configuration[],
-): Promise<readonly undefined[]> {
+): Promise<readonly boolean[]> {
   const last = new Map(configurations.map((configuration) => [configuration.name, configuration]));
   // In one order, so that two of these wait for each other and never in a circle.
   const names = [...last.keys()].sort();
   const documents = names.map((name) => JSON.stringify(last.get(name)));
   const tenants = names.map((name) => last.get(name)?.tenantName ?? null);
   return writeAtOnce(async (db) => {
-    await sql`
-      with unused as (
-        delete from configuration_sources where configuration = any(${names}::text[]))
+    const { rows } = await sql<{ name: string }>`
+      with free as (
+        select name from configurations where name = any(${names}::text[]) for update skip locked),
+      held as (
+        select name from configurations
+        where name = any(${names}::text[]) and name not in (select name from free)),
+      unused as (
+        delete from configuration_sources
+        where configuration = any(${names}::text[]) and configuration not in (select name from held))
       insert into configurations (name, version, document, tenant)
       select name, nextval('configuration_revision'), document, tenant
       from unnest(${names}::text[], ${documents}::text[], ${tenants}::text[])
         as given (name, document, tenant)
+      where name not in (select name from held)
       on conflict (name) do update
-        set version = excluded.version, document = excluded.document, tenant = excluded.tenant`.execute(
-      db,
-    );
-    return configurations.map(() => undefined);
+        set version = excluded.version, document = excluded.document, tenant = excluded.tenant
+      returning name`.execute(db);
+    const saved = new Set(rows.map(({ name }) => name));
+    return configurations.map(({ name }) => saved.has(name));
   });
 }
 

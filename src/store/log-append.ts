@@ -18,9 +18,12 @@ export interface Chunk {
 export type Append = (chunk: Chunk) => Promise<boolean>;
 
 export function createAppend(database: Database): Append {
-  return database.dialect.hasOneWriter
-    ? (chunk) => appendOne(database, chunk)
-    : createGrouping((chunks: readonly Chunk[]) => appendTogether(database, chunks), MOST);
+  if (database.dialect.hasOneWriter) return (chunk) => appendOne(database, chunk);
+  const append = createGrouping(
+    (chunks: readonly Chunk[]) => appendTogether(database, chunks),
+    MOST,
+  );
+  return async (chunk) => (await append(chunk)) || appendOne(database, chunk);
 }
 
 function appendOne({ write }: Database, chunk: Chunk): Promise<boolean> {
@@ -48,7 +51,10 @@ function appendOne({ write }: Database, chunk: Chunk): Promise<boolean> {
   });
 }
 
-/** Of each phase one, the first that came; whatever else came for it finds that the end has moved. */
+/**
+ * Of each phase one, the first that came; whatever else came for it finds that the end has moved. Phases that somebody holds
+ * are left out, so that nobody waits for another's: that one is appended alone.
+ */
 function appendTogether(
   { writeAtOnce }: Database,
   chunks: readonly Chunk[],
@@ -76,11 +82,16 @@ async function insertChunks(db: Connection, chunks: readonly Chunk[]): Promise<r
   );
   const query = sql<{ job_id: string; phase: string }>`
     with given (job_id, phase, begins, ends, gap, gzip) as (values ${sql.join(rows)}),
+    free as (
+      select phases.job_id, name from phases join given on phases.job_id = given.job_id and name = phase
+      where log_bytes = begins and sealed_at is null
+      for no key update of phases skip locked
+    ),
     moved as (
       update phases set log_bytes = ends, stored_log_bytes = stored_log_bytes + length(gzip)
-      from given
-      where phases.job_id = given.job_id and name = phase and log_bytes = begins and sealed_at is null
-      returning phases.job_id, name
+      from given join free on free.job_id = given.job_id and free.name = phase
+      where phases.job_id = given.job_id and phases.name = phase and log_bytes = begins and sealed_at is null
+      returning phases.job_id, phases.name
     )
     insert into log_chunks (job_id, phase, end_offset, size, gap, gzip)
     select given.job_id, phase, ends, ends - begins, gap, gzip

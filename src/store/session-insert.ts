@@ -1,4 +1,4 @@
-import { sql } from 'kysely';
+import { sql, type RawBuilder } from 'kysely';
 import { ServiceError } from '../core/errors.js';
 import type { Session } from '../core/session.js';
 import { createGrouping } from './grouping.js';
@@ -23,7 +23,8 @@ export function createInsert(database: Database): SessionStore['insert'] {
   const insert = createGrouping((sessions: readonly NewSession[]) =>
     insertTogether(database, sessions),
   );
-  return async (session) => toInserted(session, await insert(session));
+  return async (session) =>
+    toInserted(session, (await insert(session)) ?? (await insertAlone(database, session)));
 }
 
 /** As `SessionStore.insert`, as part of a transaction. */
@@ -48,13 +49,28 @@ export async function addSession(
   return inserted;
 }
 
+/** Whose name is there: taken, or about to be free, and then it waits for that while nobody else waits for it. */
+async function insertAlone(
+  { writeAtOnce }: Database,
+  session: NewSession,
+): Promise<SessionRow | undefined> {
+  return writeAtOnce(async (db, emit) => {
+    const [row] = await insertRows(db, [session], sql`true`);
+    if (row !== undefined) toChanges(session).forEach(emit);
+    return row;
+  });
+}
+
+const isFree = sql`not exists (
+  select from sessions where sessions.name = given.name and deleted_at is null)`;
+
 /** One statement with all tags, which is a transaction by itself. Of one name the first that came is taken. */
 async function insertTogether(
   { writeAtOnce }: Database,
   sessions: readonly NewSession[],
 ): Promise<readonly (SessionRow | undefined)[]> {
   return writeAtOnce(async (db, emit) => {
-    const rows = await insertRows(db, sessions);
+    const rows = await insertRows(db, sessions, isFree);
     const byName = new Map(rows.map((row) => [row.name, row]));
     return sessions.map((session) => {
       const row = byName.get(session.request.name);
@@ -67,7 +83,11 @@ async function insertTogether(
   });
 }
 
-function insertRows(db: Connection, sessions: readonly NewSession[]): Promise<SessionRow[]> {
+function insertRows(
+  db: Connection,
+  sessions: readonly NewSession[],
+  isWanted: RawBuilder<unknown>,
+): Promise<SessionRow[]> {
   // In one order, so that two of these wait for each other and never in a circle.
   const rows = sessions.map(toRow).sort((left, right) => (left.name < right.name ? -1 : 1));
   const tags = sessions.flatMap(toTagRows);
@@ -79,7 +99,8 @@ function insertRows(db: Connection, sessions: readonly NewSession[]): Promise<Se
   const query = sql<SessionRow>`
     with inserted as (
       insert into sessions (job_id, name, created_at, request, dispatched, external)
-      select * from ${given}
+      select * from ${given} as given (job_id, name, created_at, request, dispatched, external)
+      where ${isWanted}
       on conflict do nothing
       returning *
     ), tagged as (

@@ -89,6 +89,73 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     await waitFor(() => store.sessions.insert(aNewSession('s0')), WAIT);
   }, 60_000);
 
+  test('does not wait for what somebody holds that concerns one of it', async () => {
+    await store.sessions.insert(aNewSession('held'));
+    await store.configurations.save(aConfiguration('held', '0'));
+    const jobIds = await Promise.all(['a', 'b'].map((name) => addPlannedSession(store, name)));
+    const release = await hold(
+      url,
+      `update sessions set phase = 'x' where name = 'held'`,
+      `update configurations set tenant = 'x' where name = 'held'`,
+      `update phases set state = 'running' where job_id = '${jobIds[0]}'`,
+    );
+    const append = (jobId = '') =>
+      store.logs.append(jobId, 'ansible-0', 0, Buffer.from('x'), gzipSync('x'));
+    const insert = (name: string) =>
+      store.sessions.insert({ ...aNewSession(name), jobId: `cfs-${name}-00000002` });
+    const held = [
+      insert('held').catch((error: unknown) => (error as { fault: string }).fault),
+      store.configurations.save(aConfiguration('held', '1')).then(() => 'saved'),
+      append(jobIds[0]).then(({ kind }) => kind),
+    ];
+    const others = [
+      insert('c').then(() => 'inserted'),
+      store.configurations.save(aConfiguration('c', '1')).then(() => 'saved'),
+      append(jobIds[1]).then(({ kind }) => kind),
+    ];
+    const firstOfHeld = Promise.race(held);
+
+    expect(await Promise.race([Promise.all(others), firstOfHeld])).toEqual([
+      'inserted',
+      'saved',
+      'stored',
+    ]);
+    await release();
+    expect(await Promise.all(held)).toEqual(['conflict', 'saved', 'stored']);
+    expect((await store.configurations.find('held'))?.configuration.description).toBe('1');
+  }, 60_000);
+
+  test('gives a place that is given back while somebody queues for it to that one', async () => {
+    const other = await openPostgresStore({ url });
+    const idOf = (name: string) => aNewSession(name).jobId;
+    await store.options.patch({ maxRunningSessions: 1 });
+    for (const name of ['a', 'b']) await store.sessions.insert(aNewSession(name));
+    await store.sessions.claim(idOf('a'), { at: at(0) });
+    // Whoever queues stands still there, having seen that there is no place.
+    await server.query(
+      `create function stand_still() returns trigger language plpgsql as
+        $$ begin perform pg_advisory_xact_lock(1); return new; end $$;
+      create trigger stand_still before update of queued_at on sessions
+        for each row execute function stand_still()`,
+      url,
+    );
+    const release = await hold(url, 'select pg_advisory_xact_lock(1)');
+    const claim = store.sessions.claim(idOf('b'), { at: at(1) });
+    await waitFor(async () => (await countWaiting(server)) === 1, WAIT);
+    let isOver = false;
+    const end = other.sessions
+      .recordOutcome(idOf('a'), { succeeded: 'true' }, at(2))
+      .finally(() => (isOver = true));
+    await waitFor(async () => isOver || (await countWaiting(server)) === 2, WAIT);
+    await release();
+    await Promise.all([claim, end]);
+    await server.query('drop trigger stand_still on sessions; drop function stand_still', url);
+
+    expect(await store.sessions.get(idOf('b'))).toMatchObject({ admittedAt: at(2) });
+    await store.options.patch({ maxRunningSessions: 0 });
+    await other.close();
+  }, 60_000);
+
   test('is found, each by its own key, and whoever asks for what cannot be is told alone', async () => {
     await Promise.all(['a', 'b'].map((name) => store.sessions.insert(aNewSession(name))));
 
@@ -157,12 +224,31 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
   });
 });
 
+async function countWaiting(server: PostgresServer): Promise<number> {
+  const rows = await server.query(
+    `select pid from pg_stat_activity where wait_event_type = 'Lock'`,
+  );
+  return rows.length;
+}
+
 /** Ends connections that wait for a lock; whether there were any. */
 async function endWaiting(server: PostgresServer): Promise<boolean> {
   const ended = await server.query(
     `select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock'`,
   );
   return ended.length > 0;
+}
+
+/** A process that stands still in the middle of a transaction; returns how it goes on. */
+async function hold(url: string, ...statements: readonly string[]): Promise<() => Promise<void>> {
+  const client = new Client({ connectionString: url });
+  await client.connect();
+  await client.query('begin');
+  for (const statement of statements) await client.query(statement);
+  return async () => {
+    await client.query('rollback');
+    await client.end();
+  };
 }
 
 function aConfiguration(name: string, description: string): Configuration {
