@@ -53,10 +53,11 @@ export async function admitQueued(
   at: string,
   emit: (change: Change) => void,
 ): Promise<void> {
+  const limit = await readOption(db, 'maxRunningSessions');
+  // Before the look: a claim that has found every place taken joins the queue with its commit.
+  if (limit > 0) await lockPlaces(database, db);
   const first = db.selectFrom('sessions').select('job_id').where(isQueued);
   if ((await first.limit(1).executeTakeFirst()) === undefined) return;
-  const limit = await readOption(db, 'maxRunningSessions');
-  if (limit > 0) await lockPlaces(database, db);
   const places = limit === 0 ? Number.MAX_SAFE_INTEGER : limit - (await countAdmitted(db));
   if (places <= 0) return;
   const admitted = await db
