@@ -140,6 +140,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
     observer: metrics.sweep,
     hardware,
     ...(images === undefined ? {} : { images }),
+    ...machine,
     worker: { ...shared, ...locateWorkflows() },
   });
   workers.push(sweeping.worker);

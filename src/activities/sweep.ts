@@ -31,6 +31,8 @@ export interface SweepDependencies {
   readonly images?: ImageDependencies;
   /** A machine that no worker has told of for so long is gone, and its jobs with it; 0 = never. */
   readonly machineLostSeconds: number;
+  /** Whose worker sweeps; absent where it is no machine's. */
+  readonly machine?: string;
 }
 
 export interface SweepObserver {
@@ -183,14 +185,17 @@ async function findLostMachines({
   store,
   now,
   machineLostSeconds,
+  machine,
 }: SweepDependencies): Promise<ReadonlyMap<string, string>> {
   if (machineLostSeconds === 0) return new Map();
+  // First: after a time in which the database was away nobody counts as silent.
+  if (machine !== undefined) await store.sweep.seeMachine(machine, now());
   const before = new Date(Date.parse(now()) - machineLostSeconds * 1000).toISOString();
   const machines = [...(await store.sweep.listMachines())].filter(([, seenAt]) => seenAt < before);
   return new Map(
-    machines.map(([machine, seenAt]) => [
-      machine,
-      `Machine ${machine}, which has the job, was last seen at ${seenAt}.`,
+    machines.map(([silent, seenAt]) => [
+      silent,
+      `Machine ${silent}, which has the job, has not been heard of since ${seenAt}.`,
     ]),
   );
 }

@@ -19,6 +19,9 @@ Compares records with Temporal and puts right what no workflow can, once and at 
   --rebind   this Temporal namespace is the right one from now on: after it was emptied, or renamed
   --json     the report as JSON`;
 
+/** Workers note themselves every thirty seconds. */
+const HEARD_MS = 120_000;
+
 interface SweepArguments {
   readonly 'dry-run'?: boolean;
   readonly rebind?: boolean;
@@ -69,7 +72,8 @@ async function sweepNow(
         logger: quiet,
         now: () => new Date().toISOString(),
         limit: sweepLimit,
-        machineLostSeconds: machineLostAfter,
+        // Before the first worker is back, all of them are silent.
+        machineLostSeconds: (await isAnyHeard(store)) ? machineLostAfter : 0,
         ...(images === undefined ? {} : { images }),
       },
       { dryRun },
@@ -78,6 +82,11 @@ async function sweepNow(
   } finally {
     await orchestrator.close();
   }
+}
+
+async function isAnyHeard(store: Store): Promise<boolean> {
+  const since = new Date(Date.now() - HEARD_MS).toISOString();
+  return [...(await store.sweep.listMachines()).values()].some((seenAt) => seenAt > since);
 }
 
 function findTemporal({ temporal, dataDirectory }: Config): string {

@@ -18,6 +18,7 @@ export interface SweepingOptions {
   readonly hardware: HardwareClient;
   /** Absent: there is no image management service. */
   readonly images?: ImageDependencies;
+  readonly machine?: string;
   /** Of the worker that sweeps. */
   readonly worker: Partial<WorkerOptions>;
 }
@@ -37,6 +38,7 @@ export async function startSweeping({
   observer,
   hardware,
   images,
+  machine,
   worker: options,
 }: SweepingOptions) {
   const deploymentId = await store.deploymentId();
@@ -61,6 +63,7 @@ export async function startSweeping({
       ...createSweepActivities({
         ...{ store, orchestrator, logger, now, observer },
         ...(images === undefined ? {} : { images }),
+        ...(machine === undefined ? {} : { machine }),
       }),
       ...createRetentionActivities({ store, logger, now }),
       ...createCycleActivities({ store, hardware, logger, now }),

@@ -451,9 +451,9 @@ export interface SweepStore {
   /** The id of the Temporal namespace that this deployment belongs to: the first that was told, until it is rebound. */
   bindTemporal(namespaceId: string): Promise<string>;
   rebindTemporal(namespaceId: string): Promise<void>;
-  /** A machine's worker lives. */
+  /** A machine's worker lives. Where it was silent for minutes, all count as seen: nobody could be heard meanwhile. */
   seeMachine(machine: string, at: string): Promise<void>;
-  /** Machine → when its worker was last seen. */
+  /** Machine → when its worker was last seen, or could have been at the earliest. */
   listMachines(): Promise<ReadonlyMap<string, string>>;
   /** After a restore: no session that is not complete may launch a job any more. The names of those that could. */
   attachOnly(): Promise<readonly string[]>;

@@ -5,6 +5,9 @@ import type { Schema } from './schema.js';
 import type { Page, PageRequest, SweepStore } from './store.js';
 import { isUnfinished } from './wish.js';
 
+/** Workers note themselves every thirty seconds. */
+const SILENCE_MS = 120_000;
+
 export function createSweepStore(database: Database): SweepStore {
   const { read, write } = database;
   return {
@@ -24,14 +27,7 @@ export function createSweepStore(database: Database): SweepStore {
       write(async (db) => {
         await db.updateTable('deployment').set({ temporal_namespace_id: namespaceId }).execute();
       }),
-    seeMachine: (machine, at) =>
-      write(async (db) => {
-        await db
-          .insertInto('machines')
-          .values({ machine, seen_at: at })
-          .onConflict((conflict) => conflict.column('machine').doUpdateSet({ seen_at: at }))
-          .execute();
-      }),
+    seeMachine: (machine, at) => seeMachine(database, machine, at),
     listMachines: () =>
       read(async (db) => {
         const rows = await db.selectFrom('machines').selectAll().execute();
@@ -51,6 +47,22 @@ export function createSweepStore(database: Database): SweepStore {
         return rows.map(({ name }) => name).sort();
       }),
   };
+}
+
+/** Whoever was silent itself cannot tell of others whether they were, or the database: it gives them their time anew. */
+function seeMachine({ write }: Database, machine: string, at: string): Promise<void> {
+  const silent = new Date(Date.parse(at) - SILENCE_MS).toISOString();
+  return write(async (db) => {
+    const query = db.selectFrom('machines').select('seen_at').where('machine', '=', machine);
+    const before = await query.executeTakeFirst();
+    if (before !== undefined && before.seen_at < silent)
+      await db.updateTable('machines').set({ seen_at: at }).where('seen_at', '<', at).execute();
+    await db
+      .insertInto('machines')
+      .values({ machine, seen_at: at })
+      .onConflict((conflict) => conflict.column('machine').doUpdateSet({ seen_at: at }))
+      .execute();
+  });
 }
 
 function listUnfinished(

@@ -49,7 +49,8 @@ async function addStarted(name: string): Promise<string> {
   return jobId;
 }
 
-type Given = SweepOptions & Pick<SweepDependencies, 'machineLostSeconds' | 'limit' | 'images'>;
+type Given = SweepOptions &
+  Pick<SweepDependencies, 'machineLostSeconds' | 'machine' | 'limit' | 'images'>;
 
 const run = (options: Partial<Given> = {}) =>
   sweep(
@@ -64,6 +65,7 @@ const run = (options: Partial<Given> = {}) =>
       ...(options.images === undefined ? {} : { images: options.images }),
       limit: options.limit ?? 10,
       machineLostSeconds: options.machineLostSeconds ?? 0,
+      ...(options.machine === undefined ? {} : { machine: options.machine }),
     },
     { dryRun: options.dryRun ?? false },
     new AbortController().signal,
@@ -199,8 +201,12 @@ describe('sweep', () => {
     const jobId = await addStarted('lost');
     await store.sessions.claim(jobId, { at: new Date().toISOString(), machine: 'm' });
     await store.sweep.seeMachine('m', '2026-01-01T00:00:00.000Z');
+    await store.sweep.seeMachine('own', '2026-01-01T00:00:00.000Z');
     expect((await run()).entries).toEqual([]);
-    expect((await run({ machineLostSeconds: 60 })).entries).toMatchObject([
+    // Its own machine was as silent: the database was away.
+    expect((await run({ machineLostSeconds: 60, machine: 'own' })).entries).toEqual([]);
+    await store.sweep.seeMachine('m', '2026-01-01T00:00:00.000Z');
+    expect((await run({ machineLostSeconds: 60, machine: 'own' })).entries).toMatchObject([
       { act: 'lose', jobId, why: expect.stringContaining('2026-01-01T00:00:00.000Z') },
     ]);
     const { events } = await temporal.client.workflow.getHandle(jobId).fetchHistory();

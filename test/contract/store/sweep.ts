@@ -69,6 +69,23 @@ export function sweepContract(stores: () => Stores): void {
         ]),
       );
     });
+
+    test('counts nobody as silent for a time in which nobody could be heard', async () => {
+      const { store, other } = stores();
+      const hour = 3600;
+      await store.sweep.seeMachine('m1', at(0));
+      await other.sweep.seeMachine('m2', at(1));
+      await store.sweep.seeMachine('m1', at(hour));
+      await other.sweep.seeMachine('m3', at(hour + 1));
+      await store.sweep.seeMachine('m1', at(hour + 30));
+      expect(await store.sweep.listMachines()).toEqual(
+        new Map([
+          ['m1', at(hour + 30)],
+          ['m2', at(hour)],
+          ['m3', at(hour + 1)],
+        ]),
+      );
+    });
   });
 
   describe('after a restore', () => {
