@@ -1,4 +1,4 @@
-import type { Reason } from '../core/errors.js';
+import { isServiceError, type Reason } from '../core/errors.js';
 import { toPhaseEnds } from './phase-ends.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
@@ -6,10 +6,12 @@ import type { Activities, OutcomeInput, QueuePlace } from './interface.js';
 import { toControlQueue, toMachineQueue } from '../core/names.js';
 import { toCancelled, toMessage, toOutcome } from '../core/outcome.js';
 import { decideClaim, type Outcome, type Session } from '../core/session.js';
-import type { Store } from '../store/store.js';
+import type { PhaseRecord, Store } from '../store/store.js';
 
 /** What the worker does for the phase before the job runs it, told in its log. */
 const ofInventory: readonly Reason[] = ['INVENTORY', 'IMAGE_NOT_FOUND', 'IMAGE_PREPARE'];
+
+const OPEN_LOG = '[this log may lack its end: the session ended before all of it was here]';
 
 type RecordActivities = Pick<
   Activities,
@@ -71,9 +73,25 @@ async function recordOutcome(
   if (session.outcome !== undefined) return session.outcome;
   const decided = await decideOutcome(dependencies, session, input);
   const outcome = nameLeftovers(decided, input.leftovers);
+  if (input.failure !== undefined) await tellOpenLogs(store, input.jobId);
   await store.sessions.recordOutcome(input.jobId, outcome, now());
   logger.info({ session: session.name, jobId: input.jobId, ...outcome }, 'session ended');
   return (await getSession(store, input.jobId)).outcome ?? outcome;
+}
+
+/** A phase that ran and that nobody could see end: who reads its log is told that more may have been written. */
+async function tellOpenLogs(store: Store, jobId: string): Promise<void> {
+  for (const phase of await store.phases.list(jobId)) {
+    if (phase.state !== 'running' || isWhole(phase)) continue;
+    await store.logs.recordGap(jobId, phase.name, OPEN_LOG).catch((error: unknown) => {
+      // Sealed meanwhile, by the worker that could see it after all.
+      if (!isServiceError(error) || error.fault !== 'gone') throw error;
+    });
+  }
+}
+
+function isWhole({ logBytes, reportedLogBytes }: PhaseRecord): boolean {
+  return reportedLogBytes !== undefined && logBytes >= reportedLogBytes;
 }
 
 async function findPlace(
@@ -122,7 +140,8 @@ async function decideOutcome(
     return {
       succeeded: 'unknown',
       reason: 'JOB_LOST',
-      message: 'The session may not launch a job, and none was found.',
+      message:
+        'The session may not launch a job, and none was found. Look at the hosts before running it again.',
     };
   }
   return toOutcome(await toPhaseEnds(store, session), cancellation);

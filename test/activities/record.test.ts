@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { aSnapshot } from '../support/session-builders.js';
 import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
-import { addPlannedSession, at } from '../support/store-builders.js';
+import { addPlannedSession, at, readAll } from '../support/store-builders.js';
 
 let site: ActivitySite;
 let jobId: string;
@@ -69,6 +69,23 @@ describe('recordOutcome', () => {
     await site.store.sessions.saveSnapshot(jobId, aSnapshot());
     await site.store.sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
     expect(await record()).toMatchObject({ succeeded: 'unknown', reason: 'JOB_LOST' });
+  });
+
+  test.each([
+    ['may lack its end', undefined, /^some\n\[this log may lack its end: .*\]\n$/],
+    ['is whole', 5, /^some\n$/],
+  ])('tells of a phase that nobody saw end that its log %s', async (_, logBytes, log) => {
+    const { sessions, phases, logs } = site.store;
+    await sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
+    await phases.start(jobId, 'ansible-0');
+    await logs.append(jobId, 'ansible-0', 0, Buffer.from('some\n'));
+    if (logBytes !== undefined)
+      await phases.report(jobId, 'ansible-0', { state: 'ended', startedAt: at(1), logBytes });
+    const failure = { reason: 'JOB_LOST', message: 'Machine m1 was last seen yesterday.' };
+
+    expect(await record({ failure })).toMatchObject({ succeeded: 'unknown', reason: 'JOB_LOST' });
+
+    expect(await readAll(logs.read(jobId, 'ansible-0', 0))).toMatch(log);
   });
 
   test('logs how the session ended, by its name and job id', async () => {
