@@ -7,6 +7,7 @@ GIT_CLONE = 70
 GIT_REF = 71
 INVENTORY = 72
 PLAYBOOK = 73
+DISK_FULL = 78
 INTERNAL = 79
 
 # Of the wrapper itself, as `timeout` and a shell would answer.

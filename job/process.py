@@ -83,9 +83,12 @@ def _become_child(
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            # Whatever happens: this is a copy of its parent, and must not go on as that.
+            os._exit(code)
 
 
 def reap_children() -> dict[int, int]:

@@ -4,6 +4,7 @@ It runs once in the life of a directory: `lock` is held while it lives, `supervi
 it was.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -12,9 +13,10 @@ import time
 from pathlib import Path
 from types import FrameType
 
+from . import exits
 from .command import clean_up
 from .context import Context
-from .directory import JobDirectory, PhaseState, create_exclusively, to_time, write_atomically
+from .directory import JobDirectory, PhaseState, create_exclusively, to_time
 from .plan import Job, Phase, read_job
 from .process import become_subreaper, end_descendants, start_child, to_exit_code
 from .signals import STOP_SIGNALS
@@ -62,7 +64,8 @@ class Supervisor:
             else:
                 is_over = not self._run_phase(phase).succeeded
         self._directory.remove_secrets()
-        write_atomically(self._directory.root / "ended", now())
+        # Empty, for which there is room on a full disk.
+        (self._directory.root / "ended").touch(0o600)
 
     def _run_phase(self, phase: Phase) -> PhaseState:
         started_at = now()
@@ -70,10 +73,11 @@ class Supervisor:
         self._wrapper = os.pidfd_open(pid)
         if self._stop_requested:
             self._stop_wrapper(signal.SIGTERM, None)
-        wait_for(pid)
+        code = wait_for(pid)
         signal.alarm(0)
-        os.close(self._wrapper)
-        self._wrapper = None
+        # First forgotten: a signal that comes in between would be sent to what is closed.
+        pidfd, self._wrapper = self._wrapper, None
+        os.close(pidfd)
         state = self._directory.read_state(phase.name)
         has_ended = state is not None and state.state == "ended"
         # Only a wrapper that was killed leaves anything, or one that had to give up.
@@ -82,7 +86,7 @@ class Supervisor:
         if state is not None and has_ended:
             return state
         clean_up(Context(self._directory, self._job, phase))
-        return self._note_lost(phase, started_at)
+        return self._note_end(phase, started_at, code)
 
     def _become_wrapper(self, phase: Phase) -> int:
         """
@@ -95,22 +99,31 @@ class Supervisor:
         # Our output is a file beside the log, and would hold all of it a second time.
         return run_phase(self._directory, phase.name, has_reader=False)
 
-    def _note_lost(self, phase: Phase, started_at: str) -> PhaseState:
+    def _note_end(self, phase: Phase, started_at: str, code: int) -> PhaseState:
+        """Of a wrapper that was killed, or that could not write its own end."""
         # Nobody is left to redact them.
         self._directory.remove_results(phase.name)
         log = self._directory.log(phase.name)
+        is_told = code in (exits.DISK_FULL, exits.INTERNAL)
         state = PhaseState(
             "ended",
             started_at,
             now(),
-            killed="stopped" if self._stop_requested else "lost",
+            exit_code=code if is_told else None,
+            killed=None if is_told else "stopped" if self._stop_requested else "lost",
             log_bytes=log.stat().st_size if log.exists() else 0,
         )
         self._save(phase, state)
         return state
 
     def _save(self, phase: Phase, state: PhaseState) -> None:
-        self._directory.write_state(phase.name, state)
+        """
+        The job is over with it, so secrets go first: on a full disk that makes the room. Where even
+        that is not enough, whoever waits for the phase finds it lost.
+        """
+        self._directory.remove_secrets()
+        with contextlib.suppress(OSError):
+            self._directory.write_state(phase.name, state)
 
     def _stop_wrapper(self, _number: int, _frame: FrameType | None) -> None:
         self._stop_requested = True

@@ -1,5 +1,7 @@
 """Runs one phase from its start to the last of its descendants, and tells how it ended."""
 
+import contextlib
+import errno
 import json
 import os
 import signal
@@ -45,34 +47,42 @@ def run_phase(directory: JobDirectory, name: str, has_reader: bool) -> int:
     directory.make_folders()
     job = read_job(directory.plan)
     context = Context(directory, job, job.phase(name))
-    if not directory.claim(name):
-        print(f"ERROR! Phase {name} was started once already.", file=sys.stderr)
-        return exits.INTERNAL
     started_at = to_time(time.time())
     try:
+        if not directory.claim(name):
+            print(f"ERROR! Phase {name} was started once already.", file=sys.stderr)
+            return exits.INTERNAL
         return Wrapper(context, signals, supervisor, started_at, has_reader).run()
-    except Exception:
-        traceback.print_exc()
-        return end_as_defect(context, started_at)
+    except Exception as error:
+        code = exits.DISK_FULL if is_full(error) else exits.INTERNAL
+        # What is full may hold this too; by the exit code our supervisor knows as much.
+        with contextlib.suppress(OSError):
+            traceback.print_exc()
+        with contextlib.suppress(OSError):
+            end_as_defect(context, started_at, code)
+        return code
 
 
-def end_as_defect(context: Context, started_at: str) -> int:
+def is_full(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def end_as_defect(context: Context, started_at: str, code: int) -> None:
     """For what should not happen, as a full disk: nothing is left running, the phase has ended."""
     try:
         end_descendants(context.job.grace_seconds)
         context.directory.remove_results(context.phase.name)
     finally:
-        save_defect(context, started_at)
-    return exits.INTERNAL
+        save_defect(context, started_at, code)
 
 
-def save_defect(context: Context, started_at: str) -> None:
+def save_defect(context: Context, started_at: str, code: int) -> None:
     log = context.directory.log(context.phase.name)
     state = PhaseState(
         "ended",
         started_at,
         to_time(time.time()),
-        exits.INTERNAL,
+        code,
         log_bytes=log.stat().st_size if log.exists() else 0,
     )
     context.directory.write_state(context.phase.name, state)

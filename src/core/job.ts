@@ -103,6 +103,8 @@ export const EXIT = {
   inventory: 72,
   /** Ansible could not be started as asked (missing playbook, bad passthrough). */
   playbook: 73,
+  /** What the phase says could not be kept. */
+  diskFull: 78,
   /** A defect in the job itself. */
   internal: 79,
 } as const;

@@ -128,6 +128,15 @@ const unstartedReasons = {
   config: 'INTERNAL',
 } as const;
 
+/** Where the limit of a phase is set. */
+const limitOptions: Record<SessionPhaseKind, string> = {
+  'git-clone': 'clone_time_limit',
+  'git-clone-hosts': 'clone_time_limit',
+  inventory: 'inventory_sources_time_limit',
+  ansible: 'phase_time_limit',
+  teardown: 'image_package_time_limit',
+};
+
 function toKillFailure(
   end: PhaseEnd,
   reason: Extract<PhaseResult, { kind: 'killed' }>['reason'],
@@ -148,12 +157,20 @@ function toKillFailure(
       return fail(
         end,
         'TIMEOUT',
-        `${end.name} (${end.subject}) was still running after its limit of ${end.timeoutSeconds} s and was stopped.`,
+        `${end.name} (${end.subject}) was still running after its limit of ${end.timeoutSeconds} s (${limitOptions[end.kind]}) and was stopped. The end of its log tells where it stood.`,
       );
     case 'memory':
-      return fail(end, 'OUT_OF_MEMORY', `${end.name} (${end.subject}) ran out of memory.`);
+      return fail(
+        end,
+        'OUT_OF_MEMORY',
+        `${end.name} (${end.subject}) ran out of memory. Run it with fewer forks, or give the job more.`,
+      );
     case 'evicted':
-      return fail(end, 'EVICTED', `${end.name} (${end.subject}) was evicted from its node.`);
+      return fail(
+        end,
+        'EVICTED',
+        `${end.name} (${end.subject}) was evicted from its node. Look at the hosts before running it again.`,
+      );
     case 'lost':
       return {
         ...fail(
@@ -169,6 +186,12 @@ function toKillFailure(
 function toExitFailure(end: PhaseEnd, exitCode: number): Outcome {
   const because =
     end.errorLine === undefined ? ` with exit code ${exitCode}; see its log` : `: ${end.errorLine}`;
+  if (exitCode === EXIT.diskFull)
+    return fail(
+      end,
+      'INTERNAL',
+      `${end.name} (${end.subject}) was ended: the disk of the job is full, so its log could not go on. Make room there before running it again.`,
+    );
   if (exitCode === EXIT.internal) return fail(end, 'INTERNAL', `${end.name} failed${because}`);
   switch (end.kind) {
     case 'git-clone':

@@ -98,6 +98,11 @@ async function waitForDeath(
 /** Does what a dead supervisor could not: ends its phases and takes the secrets away. Nothing runs any more. */
 async function closeJob(paths: JobPaths, plan: JobPlan): Promise<void> {
   if (await exists(paths.ended)) return;
+  // First what nobody may find; on a full disk it also makes room for the rest.
+  // Where the wrapper died too, nobody has redacted the results.
+  await removeTree(paths.results);
+  await removeTree(paths.secrets);
+  await removeTree(join(paths.workspace, 'ssh'));
   if ((await readSupervisor(paths)) !== undefined) {
     const records = await Promise.all(
       plan.phases.map(async (phase) => ({ phase, record: await readPhase(paths, phase) })),
@@ -106,9 +111,5 @@ async function closeJob(paths: JobPaths, plan: JobPlan): Promise<void> {
     for (const { phase, record } of closePhases(records, killed, new Date().toISOString()))
       await replaceFile(paths.phase(phase), JSON.stringify(record));
   }
-  // Where the wrapper died too, nobody has redacted them.
-  await removeTree(paths.results);
-  await removeTree(paths.secrets);
-  await removeTree(join(paths.workspace, 'ssh'));
   await mark(paths.ended);
 }

@@ -196,8 +196,8 @@ describe('toOutcome', () => {
 
   test.each<[PhaseResult, Outcome['succeeded'], Outcome['reason'], string]>([
     [{ kind: 'killed', reason: 'timeout' }, 'false', 'TIMEOUT', 'limit of 600 s'],
-    [{ kind: 'killed', reason: 'memory' }, 'false', 'OUT_OF_MEMORY', 'ran out of memory'],
-    [{ kind: 'killed', reason: 'evicted' }, 'false', 'EVICTED', 'was evicted'],
+    [{ kind: 'killed', reason: 'memory' }, 'false', 'OUT_OF_MEMORY', 'ran out of memory. Run it'],
+    [{ kind: 'killed', reason: 'evicted' }, 'false', 'EVICTED', 'from its node. Look at the hosts'],
     [{ kind: 'killed', reason: 'lost' }, 'unknown', 'JOB_LOST', 'vanished during ansible-0'],
     [
       { kind: 'killed', reason: 'stopped' },
@@ -229,6 +229,16 @@ describe('toOutcome', () => {
 
     expect(outcome).toMatchObject({ succeeded, reason, phase: 'ansible-0' });
     expect(outcome.message).toContain(message);
+  });
+
+  test.each<[PhaseEnd, string]>([
+    [aClone({ kind: 'killed', reason: 'timeout' }), 'clone_time_limit'],
+    [anInventory({ kind: 'killed', reason: 'timeout' }), 'inventory_sources_time_limit'],
+    [aPlaybook({ kind: 'killed', reason: 'timeout' }), 'phase_time_limit'],
+  ])('names the option that has the limit: %#', (end, option) => {
+    expect(toOutcome([end]).message).toContain(
+      `after its limit of 600 s (${option}) and was stopped.`,
+    );
   });
 
   describe('with a cancel', () => {
