@@ -11,12 +11,12 @@ const definition = z.enum(['image', 'spec', 'repo', 'dynamic']);
 const group = z.object({ name: text(), members: z.array(text()) });
 const imageMapEntry = z.object({ source_id: text(), result_name: text() });
 
-/** The one object that takes unknown members, and drops them. */
+/** The one object that takes unknown members, and drops them; null is what answers have where nothing was given. */
 const TargetCreate = z
   .object({
     definition: definition.default('dynamic'),
-    groups: z.array(group).optional(),
-    image_map: z.array(imageMapEntry).optional(),
+    groups: z.array(group).nullish(),
+    image_map: z.array(imageMapEntry).nullish(),
   })
   .openapi('SessionTargetCreate');
 
@@ -262,8 +262,8 @@ export function toSessionWireV2(session: Session): z.output<typeof SessionWireV2
 function fromTarget(target: z.output<typeof TargetCreate>): Target {
   return {
     definition: target.definition,
-    ...(target.groups === undefined ? {} : { groups: target.groups }),
-    ...(target.image_map === undefined
+    ...(target.groups == null ? {} : { groups: target.groups }),
+    ...(target.image_map == null
       ? {}
       : {
           imageMap: target.image_map.map(({ source_id, result_name }) => ({

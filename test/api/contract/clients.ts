@@ -168,6 +168,12 @@ export function clientContract(site: () => ContractSite): void {
     expect(listed(all, 'configurations')).toContain('manta');
     const session = { name: 'manta-2', configurationName: 'manta', ansibleLimit: 'x1', target: {} };
     expect((await rust('POST', '/v2/sessions', session)).status).toBe(200);
+    const nothing = { definition: 'dynamic', groups: null, image_map: null };
+    const third = { name: 'manta-3', configuration_name: 'manta', target: nothing };
+    expect(await rust('POST', '/v3/sessions', third)).toMatchObject({
+      status: 201,
+      body: { target: nothing },
+    });
     const query = 'succeced=true&min_age=0m&status=pending';
     expect(listed(await rust('GET', `/v2/sessions?${query}`))).toContain('manta-2');
     const shown = await rust('GET', '/v3/sessions/manta-2?succeced=false');
