@@ -63,6 +63,8 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
   const connection = await NativeConnection.connect({
     address: temporalAddress,
     tls: tls ?? false,
+  }).catch((cause: unknown) => {
+    throw new Error(`TEMPORAL_ADDRESS: no Temporal answers at ${temporalAddress}.`, { cause });
   });
   await registerSearchAttributes(connection, namespace);
   const deploymentId = await store.deploymentId();

@@ -22,8 +22,9 @@ import { describeWorkflow } from './temporal-state.js';
 import { registerSearchAttributes } from './temporal-setup.js';
 
 const DEADLINE_MS = 5000;
-/** gRPC's INVALID_ARGUMENT and PERMISSION_DENIED. */
+/** gRPC's INVALID_ARGUMENT and PERMISSION_DENIED: understood, and refused again, so that it delays one session alone. */
 const REFUSALS: readonly number[] = [3, 7];
+const DEADLINE_EXCEEDED = 4;
 /** Bytes; Temporal refuses a start beyond 400 and, by its database, 255. */
 const MAX_SUMMARY = 400;
 const MAX_KEYWORD = 255;
@@ -45,6 +46,8 @@ export function createOrchestrator({
   const connection = Connection.lazy({ address, tls: tls ?? false });
   const client = new Client({ connection, namespace });
   const call = <T>(act: () => Promise<T>) => withDeadline(client, act);
+  const fail = (error: unknown, what: string) =>
+    toFault(error, `Temporal at ${address} did not ${what}`);
   let isRegistered = false;
   const start = async (options: SessionStartOptions) => {
     try {
@@ -53,7 +56,7 @@ export function createOrchestrator({
       await call(() => client.workflow.start<typeof SessionWorkflow>('SessionWorkflow', options));
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError))
-        throw toFault(error, 'start the session');
+        throw fail(error, 'start the session');
     }
   };
   /** A workflow that is closed, or not there, has nothing to hear. */
@@ -61,7 +64,7 @@ export function createOrchestrator({
     try {
       await call(signal);
     } catch (error) {
-      if (!(error instanceof WorkflowNotFoundError)) throw toFault(error, what);
+      if (!(error instanceof WorkflowNotFoundError)) throw fail(error, what);
     }
   };
   return {
@@ -73,19 +76,22 @@ export function createOrchestrator({
       }),
     loseJob: (jobId, why) =>
       tell('end the session', () => client.workflow.getHandle(jobId).signal(jobLostSignal, why)),
-    describeSession: (jobId) => call(() => describeWorkflow(client, jobId)).catch(failDescription),
+    describeSession: (jobId) =>
+      call(() => describeWorkflow(client, jobId)).catch((error: unknown) => {
+        throw fail(error, 'describe the session');
+      }),
     async scheduleSweep(schedule) {
       try {
         await call(() => ensureSweepSchedule(client, schedule));
       } catch (error) {
-        throw toFault(error, 'make the Schedule of the sweep');
+        throw fail(error, 'make the Schedule of the sweep');
       }
     },
     async scheduleRetention(deploymentId) {
       try {
         await call(() => ensureRetentionSchedule(client.schedule, deploymentId));
       } catch (error) {
-        throw toFault(error, 'make the Schedule of the retention');
+        throw fail(error, 'make the Schedule of the retention');
       }
     },
     async startCycle({ type, id, taskQueue, summary }) {
@@ -97,7 +103,7 @@ export function createOrchestrator({
           }),
         );
       } catch (error) {
-        throw toFault(error, `start ${type}`);
+        throw fail(error, `start ${type}`);
       }
     },
     async namespaceId() {
@@ -107,7 +113,7 @@ export function createOrchestrator({
         );
         return namespaceInfo?.id ?? '';
       } catch (error) {
-        throw toFault(error, `describe its namespace ${namespace}`);
+        throw fail(error, `describe its namespace ${namespace}`);
       }
     },
     cancelSession: (jobId, request) =>
@@ -163,23 +169,20 @@ function withDeadline<T>(client: Client, act: () => Promise<T>): Promise<T> {
   return client.withDeadline(Date.now() + DEADLINE_MS, act);
 }
 
-function failDescription(error: unknown): never {
-  throw toFault(error, 'describe the session');
-}
-
 function toFault(error: unknown, what: string): ServiceError {
-  const fact = error instanceof Error ? error.message : String(error);
-  return new ServiceError(
-    isRefusal(error) ? 'rejected' : 'unavailable',
-    `Temporal did not ${what}: ${fact}`,
-    { cause: error },
-  );
+  const code = findCode(error);
+  const told = error instanceof Error ? error.message : String(error);
+  const fact = code === DEADLINE_EXCEEDED ? `no answer within ${DEADLINE_MS / 1000} s` : told;
+  const isRefusal = code !== undefined && REFUSALS.includes(code);
+  return new ServiceError(isRefusal ? 'rejected' : 'unavailable', `${what}: ${fact}`, {
+    cause: error,
+  });
 }
 
-/** What Temporal understood and will refuse again, so that it delays this session alone. */
-function isRefusal(error: unknown): boolean {
+/** gRPC's, of the first in the chain of causes that has one. */
+function findCode(error: unknown): number | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (isGrpcServiceError(cause)) return REFUSALS.includes(cause.code);
+    if (isGrpcServiceError(cause)) return cause.code;
   }
-  return false;
+  return undefined;
 }
