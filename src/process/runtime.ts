@@ -32,9 +32,12 @@ export function toFields(meta: Readonly<Record<string | symbol, unknown>>): obje
   const { error, ...rest } = meta;
   const fields = { ...rest, taskToken: undefined };
   if (!(error instanceof Error)) return error === undefined ? fields : { ...fields, error };
-  return isServiceError(error.cause)
-    ? { ...fields, why: error.message }
-    : { ...fields, err: error };
+  return isKnown(error) ? { ...fields, why: error.message } : { ...fields, err: error };
+}
+
+/** A fault of an activity, or the end of a workflow that says why its session failed. */
+function isKnown({ name, cause }: Error): boolean {
+  return isServiceError(cause) || (name === 'ApplicationFailure' && cause === undefined);
 }
 
 /** With the names that Prometheus wants: units, and `_total` for what only rises. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { ApplicationFailure } from '@temporalio/common';
 import { toFailure } from '../../src/activities/failure.js';
 import { ServiceError } from '../../src/core/errors.js';
 import { toFields } from '../../src/process/runtime.js';
@@ -12,6 +13,11 @@ describe('toFields', () => {
       ...about,
       why: 'HSM could not be reached.',
     });
+  });
+
+  test('keeps why a session has failed', () => {
+    const error = ApplicationFailure.nonRetryable('site.yml could not run', 'PLAYBOOK_ERROR');
+    expect(toFields({ error })).toEqual({ why: 'site.yml could not run' });
   });
 
   test('keeps the stack of a defect', () => {
