@@ -41,6 +41,8 @@ export async function withPlace<T>(
   act: (place: Place) => Promise<T>,
 ): Promise<T> {
   if (url !== undefined) {
+    if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
+      throw new Error(`--url: "${url}" is not an http or https URL.`);
     const [token, ca] = [readText(tokenFile), readText(caFile)];
     return act(
       createApiPlace({
