@@ -2,11 +2,13 @@
  * Builds the image of jobs from Debian packages, for a machine that has neither a registry nor a builder of images. Wants
  * root, debootstrap and a Debian mirror. With a builder, use job/Containerfile.
  *
- *   node scripts/job-image.mjs [--name localhost/keelson-job:test] [--output FILE] [--collections]
+ *   node scripts/job-image.mjs [--name localhost/keelson-job:test] [--output FILE] [--collections] [--sops]
  */
-import { dirname } from 'node:path';
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { renderPath, runImageCommand } from './lib/image-archive.mjs';
+import { renderPath, runImageCommand, withMeans } from './lib/image-archive.mjs';
+import { ensureSops } from './setup/sops.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -23,16 +25,20 @@ await runImageCommand({
     'python3-cffi-backend',
   ],
   // Collections as CFS's image has them, and many more: those that fit Debian's ansible-core.
-  choices: { collections: ['ansible'] },
-  renderLayer: () => [
-    ...[
-      '-C',
-      root,
-      '--exclude=__pycache__',
-      '--exclude=.*_cache',
-      '--transform=s,^,opt/keelson/,',
-      'job',
-    ],
+  choices: { collections: ['ansible'], sops: [] },
+  renderLayer: async (work, chosen) => [
+    ...['-C', root, '--exclude=__pycache__', '--exclude=.*_cache'],
+    ...['--transform=s,^job,opt/keelson/job,', 'job'],
+    ...(chosen.includes('sops') ? ['-C', await stageSops(work), 'usr'] : []),
   ],
   config: { Env: [renderPath()], WorkingDir: '/opt/keelson' },
 });
+
+/** As a tree of its own. Debian has none. @param {string} work */
+async function stageSops(work) {
+  const file = await withMeans(() => ensureSops(process.env));
+  const folder = join(work, 'usr/local/bin');
+  mkdirSync(folder, { recursive: true });
+  copyFileSync(file, join(folder, 'sops'));
+  return work;
+}
