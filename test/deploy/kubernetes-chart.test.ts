@@ -247,6 +247,15 @@ describeHelm('the chart', () => {
       }
     });
 
+    test('is replaced in its place where it has the network of its node', async () => {
+      const onNode = { hostNetwork: true };
+      const api = { ...NEEDED.api, ...onNode };
+      const resources = await render({ ...NEEDED, api, worker: onNode });
+      const strategy = { rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } };
+      expect(deployment(resources)['spec']).toMatchObject({ strategy });
+      expect(deployment()['spec']).not.toHaveProperty('strategy');
+    });
+
     test('has a URL with a password by reference alone', async () => {
       const urlSecret = { name: 'database', key: 'url' };
       const resources = await render({ ...NEEDED, database: { urlSecret } });

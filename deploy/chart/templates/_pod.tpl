@@ -88,6 +88,13 @@ spec:
     - { name: tmp, emptyDir: {} }
 {{- end }}
 
+{{- /* On a node's own network there is no room for a new pod beside the old one. */}}
+{{- define "keelson.strategy" }}
+{{- if (get .root.Values .component).hostNetwork }}
+  strategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } }
+{{- end }}
+{{- end }}
+
 {{- define "keelson.settings" -}}
 {{- $image := dict "image" (printf "keelson-job:%s" .Chart.AppVersion) }}
 {{- toYaml (mergeOverwrite $image (deepCopy .Values.jobs.settings)) }}
