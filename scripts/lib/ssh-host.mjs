@@ -118,7 +118,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 UseDNS no
 PrintMotd no
-LoginGraceTime 20
+LoginGraceTime 0
 MaxStartups 200
 MaxSessions 200
 LogLevel ERROR
@@ -136,6 +136,8 @@ function toVariables(port, files) {
     ansible_ssh_private_key_file: files.userKeyFile,
     ansible_python_interpreter: findPython(),
     ansible_remote_tmp: join(files.world, '.ansible', 'tmp'),
+    // A machine on which fifty sessions begin at once takes its time.
+    ansible_timeout: 120,
   };
 }
 
