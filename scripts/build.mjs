@@ -13,11 +13,12 @@ const stampFile = join(dist, '.stamp');
 /**
  * Compiles src/ and bundles the workflows; does nothing when dist/ was made from the same sources. The compiler writes
  * its output in spite of type errors: `onErrors` decides whether that is good enough.
- * @param {{ onErrors?: (errors: string) => void }} [options]
+ * @param {{ onErrors?: (errors: string) => void, onStart?: () => void }} [options]
  */
-export async function build({ onErrors = refuse } = {}) {
+export async function build({ onErrors = refuse, onStart = () => undefined } = {}) {
   const stamp = computeStamp();
   if (isCurrent(stamp)) return false;
+  onStart();
   await withLock(join(root, 'node_modules', '.keelson-build.lock'), async () => {
     if (isCurrent(stamp)) return;
     rmSync(stampFile, { force: true });
@@ -80,8 +81,9 @@ async function bundle() {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   try {
     const start = Date.now();
-    const built = await build();
-    if (built) console.log(`Built dist/ in ${((Date.now() - start) / 1000).toFixed(1)} s.`);
+    // Not among what the command itself prints, which may be JSON.
+    const built = await build({ onStart: () => console.error('Building dist/ …') });
+    if (built) console.error(`Built dist/ in ${((Date.now() - start) / 1000).toFixed(1)} s.`);
   } catch (error) {
     console.error(/** @type {Error} */ (error).message);
     process.exitCode = 1;

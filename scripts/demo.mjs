@@ -44,6 +44,7 @@ async function runDemo(directory, signal) {
   const seconds = () => `${((Date.now() - start) / 1000).toFixed(1)} s`;
   const site = await createSite(directory, { outlives: options.keep });
   for (const host of site.hosts) console.log(`SSH host      ${host.name} at ${host.address}`);
+  console.log('Service       starts …');
   const service = await startService(directory, site, signal);
   console.log(`Service       ${service.api}, ready after ${seconds()}`);
   const client = createClient(service.api, signal);
