@@ -11,6 +11,9 @@ const levels = {
   ERROR: 'error',
 } as const satisfies Record<LogLevel, string>;
 
+/** Of a machine's own queues, which have activities alone. */
+const EXPECTED = 'No workflows registered';
+
 /** Once per process, before anything of the worker: Temporal's own lines go through our logger, and signals are ours. */
 export function installRuntime(logger: Logger, metricsAddress?: Address): void {
   Runtime.install({
@@ -19,7 +22,7 @@ export function installRuntime(logger: Logger, metricsAddress?: Address): void {
       ? {}
       : { telemetryOptions: { metrics: toExporter(metricsAddress) } }),
     logger: new DefaultLogger('WARN', ({ level, message, meta }) =>
-      logger[levels[level]](toFields(meta ?? {}), message),
+      logger[message.startsWith(EXPECTED) ? 'debug' : levels[level]](toFields(meta ?? {}), message),
     ),
   });
 }
