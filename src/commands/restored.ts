@@ -25,7 +25,7 @@ await runCommand(async () => {
       ...sessions,
       sessions.length === 0
         ? 'Every session is complete. Start the API and the workers of all machines.'
-        : `${sessions.length} sessions are not complete: they may attach to a job, and launch none. Start the workers of all machines, then the API.`,
+        : `Sessions that are not complete: ${sessions.length}. They may attach to a job, and launch none. Start the workers of all machines, then the API.`,
     ].join('\n');
   } finally {
     await store.close();

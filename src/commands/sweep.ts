@@ -135,6 +135,6 @@ function render({ examined, entries, halted }: SweepReport, dryRun = false): str
   return [
     ...lines,
     ...(halted === undefined ? [] : [halted]),
-    `${examined} sessions are not complete. ${count}`,
+    `Sessions that are not complete: ${examined}. ${count}`,
   ].join('\n');
 }
