@@ -18,6 +18,8 @@ export interface StoreDialect {
   };
   /** Whether transactions come one after the other anyway: those which wait may share a commit, and no row needs a lock. */
   readonly hasOneWriter: boolean;
+  /** Whether an index takes texts of any length. */
+  readonly indexesLongTexts: boolean;
   /** Of a row another one with each change; absent where a transaction costs no round trips. */
   readonly rowVersion?: RawBuilder<string>;
   contains(text: Expression<string>, part: string): Expression<SqlBool>;

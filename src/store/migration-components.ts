@@ -27,3 +27,16 @@ export async function createComponents(
     await db.schema.createIndex(name).on('components').columns(columns).execute();
   }
 }
+
+/** In order of ids, so that tags are looked through without the state beside them. */
+export async function indexComponentTags(
+  db: Kysely<unknown>,
+  { indexesLongTexts }: StoreDialect,
+): Promise<void> {
+  if (!indexesLongTexts) return;
+  await db.schema
+    .createIndex('components_by_tags')
+    .on('components')
+    .columns(['id', 'tags'])
+    .execute();
+}

@@ -3,7 +3,7 @@ import { type CreateTableBuilder, type Kysely, type RawBuilder, sql } from 'kyse
 import type { Migration } from 'kysely/migration';
 import type { StoreDialect } from './dialect.js';
 import { addAdmission } from './migration-admission.js';
-import { createComponents } from './migration-components.js';
+import { createComponents, indexComponentTags } from './migration-components.js';
 import { createBatches } from './migration-batches.js';
 import { createSources } from './migration-sources.js';
 import { addSweep } from './migration-sweep.js';
@@ -25,6 +25,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '008-components': { up: (db) => createComponents(db as Kysely<unknown>, dialect) },
     '010-batches': { up: (db) => createBatches(db as Kysely<unknown>, dialect) },
     '011-sources': { up: (db) => createSources(db as Kysely<unknown>, dialect) },
+    '013-component-tags': { up: (db) => indexComponentTags(db as Kysely<unknown>, dialect) },
   };
 }
 

@@ -27,6 +27,7 @@ export function createPostgresDialect({
     migrator: new PostgresDialect({ pool: toKyselyPool(migrationPool) }),
     types: { text: sql`text collate "C"`, bytes: 'bytea' },
     hasOneWriter: false,
+    indexesLongTexts: false,
     rowVersion: sql`xmin::text`,
     contains: (text, part) => sql`strpos(${text}, ${part}) > 0`,
     // As a sub-select it would be planned by statistics, which know nothing of the last minutes and of what is deleted.

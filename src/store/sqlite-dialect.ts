@@ -55,6 +55,7 @@ export function createSqliteDialect({ writer, reader }: SqliteConnections): Stor
     reader: createDialect(reader),
     types: { text: sql`text`, bytes: 'blob' },
     hasOneWriter: true,
+    indexesLongTexts: true,
     contains: (text, part) => sql`instr(${text}, ${part}) > 0`,
     isOneOfFew: (id, ids) => sql`${id} in ${ids}`,
     textsOf: (json) => sql`(select value from json_each(${json}))`,

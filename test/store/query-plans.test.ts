@@ -5,6 +5,7 @@ import type { DatabaseSync, SQLInputValue } from 'node:sqlite';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { Kysely, type LogEvent } from 'kysely';
 import type { Database } from '../../src/store/database.js';
+import { createComponentStore } from '../../src/store/components.js';
 import { createDesiredReader } from '../../src/store/desired-layers.js';
 import { createHostStore } from '../../src/store/hosts.js';
 import { createLogStore } from '../../src/store/logs.js';
@@ -15,7 +16,7 @@ import type { Schema } from '../../src/store/schema.js';
 import { createSessionStore } from '../../src/store/sessions.js';
 import { openSqliteStore } from '../../src/store/sqlite.js';
 import { createSqliteDialect, openConnections } from '../../src/store/sqlite-dialect.js';
-import type { SessionFilter } from '../../src/store/store.js';
+import type { ComponentFilter, SessionFilter } from '../../src/store/store.js';
 import { aNewSession, at } from '../support/store-builders.js';
 
 /** More than are looked up one by one, so that a common filter leads a walk by name. */
@@ -114,6 +115,25 @@ describe('sessions.list', () => {
     await sessions.list({}, { limit: 1_000 });
 
     expect(queries).toHaveLength(1);
+  });
+});
+
+describe('components.list', () => {
+  test.each<[string, ComponentFilter, string]>([
+    ['nothing', {}, 'sqlite_autoindex_components_1'],
+    ['tags', { tags: { rack: '1' } }, 'COVERING INDEX components_by_tags'],
+    ['a status', { status: 'pending' }, 'components_by_progress'],
+    ['a configuration', { configName: 'compute' }, 'components_by_config'],
+  ])('by %s reads no state but of what it shows', async (_what, filter, index) => {
+    const components = createComponentStore({
+      ...database,
+      reader: createDesiredReader(database.dialect),
+    });
+    await components.list(filter, { limit: 1_000, afterId: 'a' });
+    const [plan] = explainAll().filter((lines) => lines.some((line) => /components/.test(line)));
+
+    expect(plan?.join('\n')).toContain(index);
+    expect(plan?.filter((line) => line === 'SCAN components')).toEqual([]);
   });
 });
 
