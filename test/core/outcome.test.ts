@@ -134,6 +134,7 @@ describe('toOutcome', () => {
     ],
     [anInventory(exited(1)), 'INVENTORY', 'Ansible cannot use the inventory with exit code 1'],
     [anInventory(exited(EXIT.internal)), 'INTERNAL', 'inventory failed with exit code 79'],
+    [aClone(exited(EXIT.diskFull)), 'INTERNAL', 'was ended: the disk of the job is full'],
     [
       aClone(exited(1), { name: 'teardown', kind: 'teardown', errorLine: 'IMS job failed' }),
       'IMAGE_PACKAGE',

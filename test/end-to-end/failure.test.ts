@@ -94,6 +94,19 @@ describe('a layer that fails', () => {
     expect(ended.message).toMatch(/limit/);
   });
 
+  test('a playbook that outlasts its limit is ended, and the option is named', async () => {
+    await site.ask('PATCH', '/v3/options', { phase_time_limit: 1 });
+    try {
+      const ended = await site.run('limit', [
+        site.layer({ 'site.yml': renderPlaybook('command: sleep 300') }),
+      ]);
+      expect(ended).toMatchObject({ succeeded: 'false', reason: 'TIMEOUT', phase: 'ansible-0' });
+      expect(ended.message).toContain('after its limit of 1 s (phase_time_limit)');
+    } finally {
+      await site.ask('PATCH', '/v3/options', { phase_time_limit: 0 });
+    }
+  });
+
   test('plays that match no host succeed, and say so', async () => {
     const ended = await site.run('no-hosts', [
       site.layer({ 'site.yml': renderPlay('nobody', writes('made', 'x')) }),
