@@ -120,11 +120,10 @@ async function decideOutcome(
     const phase =
       reason !== undefined && ofInventory.includes(reason) ? 'inventory' : session.phase;
     return {
-      // Before the launch nothing ran; afterwards nobody knows.
-      succeeded:
-        failure.reason === 'JOB_LOST' && session.launchedAt !== undefined ? 'unknown' : 'false',
-      reason: failure.reason ?? 'INTERNAL',
-      message: toMessage(failure.message),
+      ...(reason === 'JOB_LOST'
+        ? toLoss(session, failure.message)
+        : { succeeded: 'false', message: toMessage(failure.message) }),
+      reason: reason ?? 'INTERNAL',
       ...(phase === undefined ? {} : { phase }),
     };
   }
@@ -145,6 +144,16 @@ async function decideOutcome(
     };
   }
   return toOutcome(await toPhaseEnds(store, session), cancellation);
+}
+
+/** Before the launch nothing ran; afterwards nobody knows. */
+function toLoss({ launchedAt }: Session, message: string): Pick<Outcome, 'succeeded' | 'message'> {
+  return launchedAt === undefined
+    ? { succeeded: 'false', message: toMessage(`${message} Nothing had run: run it again.`) }
+    : {
+        succeeded: 'unknown',
+        message: toMessage(`${message} Look at the hosts before running it again.`),
+      };
 }
 
 function nameLeftovers(outcome: Outcome, leftovers: readonly string[]): Outcome {

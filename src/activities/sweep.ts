@@ -195,7 +195,7 @@ async function findLostMachines({
   return new Map(
     machines.map(([silent, seenAt]) => [
       silent,
-      `Machine ${silent}, which has the job, has not been heard of since ${seenAt}.`,
+      `Machine ${silent}, which has the session, has not been heard of since ${seenAt}.`,
     ]),
   );
 }

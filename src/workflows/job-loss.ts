@@ -17,7 +17,7 @@ export function openJobLoss(): JobLoss {
     reject(
       ApplicationFailure.create({
         type: 'gone',
-        message: `${why} Look at the hosts before running it again.`,
+        message: why,
         nonRetryable: true,
         details: [{ reason: 'JOB_LOST' }],
       }),

@@ -88,6 +88,15 @@ describe('recordOutcome', () => {
     expect(await readAll(logs.read(jobId, 'ansible-0', 0))).toMatch(log);
   });
 
+  test.each([
+    [true, 'unknown', 'm1 is gone. Look at the hosts before running it again.'],
+    [false, 'false', 'm1 is gone. Nothing had run: run it again.'],
+  ])('tells of a lost machine what to do next: launched %s', async (launched, succeeded, text) => {
+    if (launched) await site.store.sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
+    const failure = { reason: 'JOB_LOST', message: 'm1 is gone.' };
+    expect(await record({ failure })).toMatchObject({ succeeded, message: text });
+  });
+
   test('logs how the session ended, by its name and job id', async () => {
     await record({ failure: { reason: 'GIT_REF', message: 'no branch' } });
     expect(site.lines).toMatchObject([
