@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { findFreePort } from '../support/ssh-host.js';
+import { waitFor } from '../support/wait.js';
 import { createPlaybookJob, HAS_ANSIBLE, readResults, type Inventory } from './ansible-plan.js';
 import { type TestJob } from './harness.js';
 
@@ -118,18 +120,21 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
 
   it('are there also where the playbook was killed in the middle of a play', async () => {
     const job = createPlaybookJob({
-      phase: { timeout_seconds: 6 },
       groups: { compute: { x1: {} } },
       files: {
         'workspace/layer0/site.yml': `- hosts: all
   gather_facts: false
-  tasks: [{command: sleep 2.5}, {command: sleep 60}]
+  tasks: [{command: sleep 2.5}, {command: sleep 600}]
 `,
       },
     });
     jobs.push(job);
-    await job.run();
-    expect(job.phase('ansible-0')).toMatchObject({ killed: 'timeout' });
+    const supervisor = job.start();
+    const isCounted = () => readResults(job).some(({ ok }) => ok === 1);
+    await waitFor(isCounted, { timeoutMs: 90_000, what: 'the first task to be counted' });
+    supervisor.kill('SIGTERM');
+    await once(supervisor, 'exit');
+    expect(job.phase('ansible-0')).toMatchObject({ killed: 'stopped' });
     expect(readResults(job)).toMatchObject([{ host: 'x1', ok: 1 }]);
     expect(recordsState(job)).toBe(false);
   });
