@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { parseConfig } from '../config.js';
+import { lockDirectory } from '../process/directory-lock.js';
 import { describeDatabase, openPresentStore } from './database.js';
 import { runCommand } from './run.js';
 
@@ -15,7 +17,8 @@ await runCommand(async () => {
     options: { json: { type: 'boolean' }, help: { type: 'boolean' } },
   });
   if (values.help === true) return HELP;
-  const { database } = parseConfig(process.env);
+  const { database, dataDirectory } = parseConfig(process.env);
+  await refuseRunning(dataDirectory);
   const store = await openPresentStore(database);
   try {
     const sessions = await store.sweep.attachOnly();
@@ -31,3 +34,14 @@ await runCommand(async () => {
     await store.close();
   }
 });
+
+/** Sessions that it is about to launch would be lost. Those who run apart nobody can see from here. */
+async function refuseRunning(dataDirectory: string): Promise<void> {
+  if (!existsSync(dataDirectory)) return;
+  const lock = await lockDirectory(dataDirectory, 'service', 0).catch((cause: unknown) => {
+    throw new Error(`A service runs in ${dataDirectory}. Stop it, and every worker, first.`, {
+      cause,
+    });
+  });
+  await lock.close();
+}
