@@ -19,29 +19,20 @@ export function patchColumns(
   const isPlain = filter.status === undefined && Object.keys(patch).every((name) => name in plain);
   if (!isPlain) return Promise.resolve(undefined);
   return write(async (db) => {
-    const unclean = db
+    const matching = db
       .selectFrom('components')
-      .select('id')
-      .where((eb) => matchComponents(eb, dialect, filter, 0))
-      .where(hasEmptyTag(dialect))
-      .limit(1);
+      .where((eb) => matchComponents(eb, dialect, filter, 0));
+    const unclean = matching.select('id').where(hasEmptyTag(dialect)).limit(1);
     if ((await unclean.executeTakeFirst()) !== undefined) return undefined;
-    // In order of ids, so that two of these wait for each other and never in a circle.
-    const rows = await db
-      .with('matching', (given) => {
-        const query = given
-          .selectFrom('components')
-          .select('id')
-          .where((eb) => matchComponents(eb, dialect, filter, 0))
-          .orderBy('id');
-        return dialect.hasOneWriter ? query : query.forUpdate();
-      })
+    const ordered = matching.select('id').orderBy('id');
+    const rows = await (dialect.hasOneWriter ? ordered : ordered.forUpdate()).execute();
+    const ids = rows.map(({ id }) => id);
+    await db
       .updateTable('components')
       .set((eb) => ({ ...toColumns(patch), tags: eb.fn.coalesce('tags', eb.val('\n')) }))
-      .where('id', 'in', (eb) => eb.selectFrom('matching').select('matching.id'))
-      .returning('id')
+      .where('id', 'in', dialect.textsOf(JSON.stringify(ids)))
       .execute();
-    return rows.map(({ id }) => id).sort();
+    return ids;
   });
 }
 
