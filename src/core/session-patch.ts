@@ -1,16 +1,7 @@
 import { invalid, ServiceError } from './errors.js';
-import type { Session, SessionState, Succeeded } from './session.js';
+import type { Patched, Session, SessionPatch, SessionState, Succeeded } from './session.js';
 
 type Members = Readonly<Record<string, unknown>>;
-
-/** Below `status`, in the words of v3. */
-export interface SessionPatch {
-  readonly artifacts?: readonly Members[];
-  readonly session?: Members;
-}
-
-/** What patches have set of members that are not ours, in the words of v3; answers have it over our own. */
-export type Patched = SessionPatch;
 
 /** What becomes of the record. */
 export interface PatchedRecord {

@@ -1,6 +1,5 @@
 import type { Reason } from './errors.js';
 import type { PinnedLayer, PinnedRepository } from './configuration.js';
-import type { Patched } from './session-patch.js';
 import type { Options, TimeLimits } from './options.js';
 
 export type TargetDefinition = 'dynamic' | 'spec' | 'repo' | 'image';
@@ -59,6 +58,15 @@ export interface Artifact {
   readonly resultId: string;
   readonly type: 'ims_customized_image';
 }
+
+/** Below `status`, in the words of v3. */
+export interface SessionPatch {
+  readonly artifacts?: readonly Readonly<Record<string, unknown>>[];
+  readonly session?: Readonly<Record<string, unknown>>;
+}
+
+/** What patches have set of members that are not ours, in the words of v3; answers have it over our own. */
+export type Patched = SessionPatch;
 
 /** The record as read; every time is an ISO string with zone `Z`. */
 export interface Session {

@@ -2,7 +2,7 @@ import type { Generated, Selectable } from 'kysely';
 import type { BatchResult, CauseRecord } from '../core/backoff-cause.js';
 import type { Batch, BatchState } from '../core/batch.js';
 import type { Reason } from '../core/errors.js';
-import { dropNulls } from './schema.js';
+import { dropNulls } from './row-values.js';
 
 export interface BatchTables {
   readonly batches: BatchTable;

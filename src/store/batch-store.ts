@@ -2,7 +2,7 @@ import type { BatchResult, CauseRecord } from '../core/backoff-cause.js';
 import type { Batch, BatcherStatus, BatchState } from '../core/batch.js';
 import type { Reason } from '../core/errors.js';
 import type { Session } from '../core/session.js';
-import type { Page, PageRequest } from './store.js';
+import type { Page, PageRequest } from './page.js';
 
 /** What the batcher knows, so that any worker may go on from there. Every method is one transaction. */
 export interface BatchStore {

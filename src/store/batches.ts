@@ -7,7 +7,7 @@ import type { BatchStore, SentBatch } from './batch-store.js';
 import type { ComponentDatabase } from './component-views.js';
 import type { Connection } from './database.js';
 import { toSession } from './session-rows.js';
-import type { Page } from './store.js';
+import type { Page } from './page.js';
 
 export function createBatchStore(database: ComponentDatabase): BatchStore {
   const { read, write } = database;

@@ -4,7 +4,7 @@ import { matchComponents } from './component-filter.js';
 import type { ComponentDatabase } from './component-views.js';
 import { toUnknownKey } from './desired-layers.js';
 import type { StoreDialect } from './dialect.js';
-import { toFlag } from './schema.js';
+import { toFlag } from './row-values.js';
 import type { ComponentFilter } from './store.js';
 
 /**

@@ -2,7 +2,8 @@ import { sql, type Expression, type ExpressionBuilder, type SqlBool } from 'kyse
 import type { ConfigurationStatus, LayerProgress } from '../core/component.js';
 import { toTagLine } from './component-rows.js';
 import type { StoreDialect } from './dialect.js';
-import { toFlag, type Schema } from './schema.js';
+import { toFlag } from './row-values.js';
+import type { Schema } from './schema.js';
 import type { ComponentFilter } from './store.js';
 
 type Components = ExpressionBuilder<Schema, 'components'>;

@@ -3,7 +3,8 @@ import { layerProgress, type Component, type StateLayer } from '../core/componen
 import type { Connection } from './database.js';
 import { toProgressKey, type DesiredLayersOf } from './desired-layers.js';
 import type { StoreDialect } from './dialect.js';
-import { dropNulls, toFlag, type ComponentRow } from './schema.js';
+import { dropNulls, toFlag } from './row-values.js';
+import type { ComponentRow } from './schema.js';
 
 /** Some megabytes of a statement. */
 const ROWS_PER_INSERT = 1_000;

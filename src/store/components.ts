@@ -19,7 +19,8 @@ import {
 import { patchColumns } from './component-columns.js';
 import { byId, inParts, patchComponents } from './component-patches.js';
 import type { Connection } from './database.js';
-import type { ComponentFilter, ComponentStore, ComponentView, PageRequest } from './store.js';
+import type { PageRequest } from './page.js';
+import type { ComponentFilter, ComponentStore, ComponentView } from './store.js';
 
 export function createComponentStore(components: ComponentDatabase): ComponentStore {
   const { reader, ...database } = components;

@@ -1,5 +1,6 @@
 import type { HostResult } from '../core/job.js';
-import { dropNulls, type HostResultRow } from './schema.js';
+import { dropNulls } from './row-values.js';
+import type { HostResultRow } from './schema.js';
 
 export const HOST_COUNTERS = ['ok', 'changed', 'failed', 'skipped', 'unreachable'] as const;
 

@@ -8,15 +8,10 @@ import { HOST_COUNTERS, pickCounters, toHostResult } from './host-rows.js';
 import { recordState } from './host-state.js';
 import { toStoredHost } from './host-name.js';
 import { requireOpen } from './phases.js';
-import { dropNulls, type HostResultRow, type Schema, toFlag } from './schema.js';
-import type {
-  HostChanges,
-  HostCursor,
-  HostResults,
-  HostStore,
-  Page,
-  PageRequest,
-} from './store.js';
+import type { Page, PageRequest } from './page.js';
+import { dropNulls, toFlag } from './row-values.js';
+import type { HostResultRow, Schema } from './schema.js';
+import type { HostChanges, HostCursor, HostResults, HostStore } from './store.js';
 
 /** 13 values each; a statement takes 32,766. */
 const ROWS_PER_INSERT = 1_000;

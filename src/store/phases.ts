@@ -3,7 +3,8 @@ import { missing, ServiceError } from '../core/errors.js';
 import type { PhaseResult } from '../core/job.js';
 import { createLookup } from './grouping.js';
 import type { Database } from './database.js';
-import { dropNulls, type PhaseRow, type Schema } from './schema.js';
+import { dropNulls } from './row-values.js';
+import type { PhaseRow, Schema } from './schema.js';
 import type { Hold, PhaseRecord, PhaseReport, PhaseStore } from './store.js';
 
 /** A statement takes 32,766 values. */

@@ -1,13 +1,12 @@
 import type { Generated, Selectable } from 'kysely';
 import type { BatchTables } from './batch-rows.js';
+import type { Flag } from './row-values.js';
 import type { PhaseRecord, PhaseState } from './store.js';
 import type { Desired, Dispatched, SessionState, Succeeded } from '../core/session.js';
 import type { LayerProgress } from '../core/component.js';
 import type { Reason } from '../core/errors.js';
 
-/** 0 or 1: SQLite has no truth values. Times are ISO text and documents JSON text in both databases. */
-export type Flag = 0 | 1;
-
+/** Times are ISO text and documents JSON text in both databases. */
 export interface Schema extends BatchTables {
   readonly deployment: DeploymentTable;
   readonly sessions: SessionTable;
@@ -155,21 +154,4 @@ interface LogChunkTable {
   /** What the platform lost, in words; such a chunk holds our line instead of the job's output. */
   gap: string | null;
   gzip: Uint8Array;
-}
-
-/** Absent is null in a row, and no member at all outside. */
-export function dropNulls<T extends object>(row: T): Present<T> {
-  const present: Partial<T> = {};
-  // A loop: it is done for every session of a page, and lists of pairs cost a tenth of the page.
-  for (const key in row) if (row[key] !== null) present[key] = row[key];
-  return present as Present<T>;
-}
-
-type NullableKey<T> = { [K in keyof T]: null extends T[K] ? K : never }[keyof T];
-export type Present<T> = Omit<T, NullableKey<T>> & {
-  [K in NullableKey<T>]?: Exclude<T[K], null>;
-};
-
-export function toFlag(value: boolean): Flag {
-  return value ? 1 : 0;
 }

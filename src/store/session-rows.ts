@@ -1,7 +1,14 @@
 import type { Updateable } from 'kysely';
-import type { Outcome, Session, SessionRequest, Snapshot, Artifact } from '../core/session.js';
-import type { Patched } from '../core/session-patch.js';
-import { dropNulls, type Schema, type SessionRow } from './schema.js';
+import type {
+  Artifact,
+  Outcome,
+  Patched,
+  Session,
+  SessionRequest,
+  Snapshot,
+} from '../core/session.js';
+import { dropNulls } from './row-values.js';
+import type { Schema, SessionRow } from './schema.js';
 
 export function toSession(row: SessionRow): Session {
   return {

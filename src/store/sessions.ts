@@ -7,7 +7,8 @@ import { planFilter } from './session-filter.js';
 import { createProgressStore } from './session-progress.js';
 import { createRequestStore } from './session-requests.js';
 import { toSession } from './session-rows.js';
-import type { Page, PageRequest, SessionFilter, SessionStore } from './store.js';
+import type { Page, PageRequest } from './page.js';
+import type { SessionFilter, SessionStore } from './store.js';
 import { createWishStore } from './wishes.js';
 
 export function createSessionStore(database: Database): SessionStore {

@@ -1,5 +1,5 @@
 import type { Source } from '../core/source.js';
-import type { Page, PageRequest } from './store.js';
+import type { Page, PageRequest } from './page.js';
 
 export interface StoredSource {
   readonly source: Source;

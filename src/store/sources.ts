@@ -3,7 +3,8 @@ import { invalid, missing, ServiceError } from '../core/errors.js';
 import type { Source } from '../core/source.js';
 import type { Database } from './database.js';
 import { readOption } from './options.js';
-import { dropNulls, type Schema } from './schema.js';
+import { dropNulls } from './row-values.js';
+import type { Schema } from './schema.js';
 import type { SourceStore, StoredSource } from './source-store.js';
 
 export function createSourceStore(database: Database): SourceStore {

@@ -6,6 +6,7 @@ import type {
   DesiredLayerStatus,
 } from '../core/component.js';
 import type { BatchStore } from './batch-store.js';
+import type { Page, PageRequest } from './page.js';
 import type { SourceStore, UseFilter } from './source-store.js';
 import type { Configuration } from '../core/configuration.js';
 import type { Reason } from '../core/errors.js';
@@ -84,18 +85,6 @@ export interface SessionFilter {
   readonly createdUntil?: string;
   readonly createdFrom?: string;
   readonly tags?: Readonly<Record<string, string>>;
-}
-
-export interface Page<T> {
-  readonly items: readonly T[];
-  /** Whether a further matching record exists. */
-  readonly hasMore: boolean;
-}
-
-export interface PageRequest {
-  readonly limit: number;
-  /** Exclusive; need not exist. */
-  readonly afterId?: string;
 }
 
 /** Rules of each write: ARCHITECTURE.md, "The session record". Times are ISO strings. */

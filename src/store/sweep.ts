@@ -2,7 +2,8 @@ import type { Selectable } from 'kysely';
 import type { Database } from './database.js';
 import { toSession } from './session-rows.js';
 import type { Schema } from './schema.js';
-import type { Page, PageRequest, SweepStore } from './store.js';
+import type { Page, PageRequest } from './page.js';
+import type { SweepStore } from './store.js';
 import { isUnfinished } from './wish.js';
 
 /** Workers note themselves every thirty seconds. */

@@ -1,6 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import type { SessionPatch } from '../../core/session-patch.js';
-import type { Session, SessionRequest, Target } from '../../core/session.js';
+import type { Session, SessionPatch, SessionRequest, Target } from '../../core/session.js';
 import type { Hold } from '../../store/store.js';
 import { SESSION, SESSION_CREATE, SESSION_PATCH, toV2, toV3 } from './v2-names.js';
 import { anything, boundedText, MAX_NAME_V2, tags, text, toZoneless, word } from './values.js';
