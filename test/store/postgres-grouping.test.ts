@@ -9,6 +9,8 @@ import { addPlannedSession, aNewSession, at, count, readAll } from '../support/s
 import { waitFor } from '../support/wait.js';
 
 const WAIT = { timeoutMs: 30_000 };
+/** What is held here on purpose is given back by the test, however slow the machine is. */
+const PATIENT = { lock: 60_000, statement: 60_000, answer: 60_000 };
 /** PostgreSQL has no such text. */
 const NO_TEXT = 'a\0b';
 
@@ -21,7 +23,7 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     url = await server.createDatabase();
   }, 60_000);
   beforeEach(async () => {
-    store = await openPostgresStore({ url });
+    store = await openPostgresStore({ url, timeouts: PATIENT });
   });
   afterEach(async () => {
     await store.close();
@@ -126,7 +128,7 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
   }, 60_000);
 
   test('gives a place that is given back while somebody queues for it to that one', async () => {
-    const other = await openPostgresStore({ url });
+    const other = await openPostgresStore({ url, timeouts: PATIENT });
     const idOf = (name: string) => aNewSession(name).jobId;
     await store.options.patch({ maxRunningSessions: 1 });
     for (const name of ['a', 'b']) await store.sessions.insert(aNewSession(name));
