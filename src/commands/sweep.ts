@@ -17,7 +17,9 @@ Compares records with Temporal and puts right what no workflow can, once and at 
 
   --dry-run  only says what it would do
   --rebind   this Temporal namespace is the right one from now on: after it was emptied, or renamed
-  --json     the report as JSON`;
+  --json     the report as JSON
+
+Exit code 1 where it halted: it says why, and what to do.`;
 
 /** Workers note themselves every thirty seconds. */
 const HEARD_MS = 120_000;
@@ -43,6 +45,7 @@ await runCommand(async () => {
   const store = await openPresentStore(config.database);
   try {
     const report = await sweepNow(config, store, values);
+    if (report.halted !== undefined) process.exitCode = 1;
     return values.json === true ? JSON.stringify(report) : render(report, values['dry-run']);
   } finally {
     await store.close();
