@@ -45,7 +45,10 @@ export function createVaultClient(config: VaultOptions): VaultClient {
         return { username, password };
       throw fault(`Secret ${secretName} of Vault has no username and password.`);
     },
-    logIn: async (login, signal) => logIn(config.url, await toRequest(config), login, signal),
+    async logIn(login, signal) {
+      const shared = { ...(await toRequest(config)), reason: 'INTERNAL' as const };
+      return logIn(config.url, shared, login, signal);
+    },
   };
 }
 

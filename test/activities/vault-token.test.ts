@@ -137,6 +137,9 @@ test.each([
 
 test('who does not answer is asked again', async () => {
   const away = { [LOGIN]: { status: 503, body: {} } };
-  await expect(launch('away', 'blue', away)).rejects.toMatchObject({ fault: 'unavailable' });
+  await expect(launch('away', 'blue', away)).rejects.toMatchObject({
+    fault: 'unavailable',
+    reason: 'INTERNAL',
+  });
   expect(launches).toEqual([]);
 });
