@@ -1,4 +1,5 @@
 import { decideJobFate } from '../core/job-fate.js';
+import type { Session } from '../core/session.js';
 import type { LocalRunner } from '../runner/local.js';
 import type { JobSummary, Runner } from '../runner/runner.js';
 import type { Store } from '../store/store.js';
@@ -15,13 +16,15 @@ export interface RetentionOptions {
 }
 
 const MAX_INTERVAL_MS = 30_000;
+/** Jobs whose sessions are read together. */
+const BATCH = 100;
 /** A job's last act is to tell how it ended, which is when its session may be over already. */
 const ABANDON_MS = 120_000;
 
 /**
- * Looks after this machine's jobs, or after those that any worker can reach: takes over those that a restored record lacks, stops those whose session is over, removes
- * them when that is so for the retention time, and what half-done removals and preparations left. Once before it resolves,
- * then by timer; each time the machine is noted as alive.
+ * Looks after this machine's jobs, or after those that any worker can reach: takes over those that a restored record lacks,
+ * stops those whose session is over, removes them when that is so for the retention time, and what half-done removals and
+ * preparations left. Once before it resolves, then by timer; each time the machine is noted as alive.
  */
 export async function startRetention(options: RetentionOptions) {
   const abort = new AbortController();
@@ -64,28 +67,41 @@ async function sweepOnce(
       'this machine could not be noted as alive',
     );
   await attempt(async () => {
-    for await (const job of runner.list(signal)) {
-      await attempt(
-        () => keepJob(options, job, unrecorded, signal),
-        'a job could not be looked after',
-        { job: job.jobId },
-      );
+    for await (const jobs of toBatches(runner.list(signal))) {
+      const sessions = await Promise.all(jobs.map(({ jobId }) => store.sessions.get(jobId)));
+      for (const [index, job] of jobs.entries())
+        await attempt(
+          () => keepJob(options, job, sessions[index], unrecorded, signal),
+          'a job could not be looked after',
+          { job: job.jobId },
+        );
     }
-  }, 'jobs could not be listed');
+  }, 'jobs could not be looked through');
   await attempt(
     async () => runner.removeLeftovers?.(signal),
     'leftovers in the job directory could not be removed',
   );
 }
 
+async function* toBatches<T>(items: AsyncIterable<T>): AsyncGenerator<readonly T[]> {
+  let batch: T[] = [];
+  for await (const item of items) {
+    batch.push(item);
+    if (batch.length < BATCH) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length > 0) yield batch;
+}
+
 async function keepJob(
   { runner, store, logger, retentionSeconds, machine }: RetentionOptions,
   job: JobSummary,
+  session: Session | undefined,
   unrecorded: Set<string>,
   signal: AbortSignal,
 ): Promise<void> {
   const { jobId, incarnation, state } = job;
-  const session = await store.sessions.get(jobId);
   if (session === undefined && state === 'running' && !unrecorded.has(jobId)) {
     unrecorded.add(jobId);
     logger.warn({ jobId }, 'a job without a record runs here; it is left to its end');
