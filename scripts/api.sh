@@ -1,6 +1,6 @@
 #!/bin/sh
 # The API with the memory that it needs (docs/performance.md tells what this saves). V8 would let 64 MB of garbage gather
 # before it looks, clear it with threads that wait for each other where cores are busy, and let what has survived grow to
-# twice what is in use; malloc would keep what each thread has freed for that thread, and large pieces for the next ones.
+# several times what is in use; malloc would keep what each thread has freed for that thread, and large pieces for the next ones.
 export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=131072
-exec node --max-semi-space-size=16 --no-parallel-scavenge --heap-growing-percent=40 "$(dirname "$0")/../dist/api/server.js"
+exec node --max-semi-space-size=16 --no-parallel-scavenge --heap-growing-percent=100 "$(dirname "$0")/../dist/api/server.js"
