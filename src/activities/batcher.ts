@@ -5,6 +5,7 @@ import { toBatchPrefix } from '../core/names.js';
 import type { Options } from '../core/options.js';
 import type { SentBatch } from '../store/batch-store.js';
 import type { Store } from '../store/store.js';
+import { atMost } from './at-most.js';
 import type { Logger } from './dependencies.js';
 
 /** Batches and components that are read at a time. */
@@ -136,18 +137,14 @@ async function sendBatches(
   const due = await store.batches.listDue({ batchSize, openedUntil });
   const free = due.filter((batch) => !held.has(toConfigurationCause(batch.configurationName)));
   const send = async (batch: Batch) => {
+    signal.throwIfAborted();
     const session = await store.batches.send(batch.id, now());
     if (session === undefined) return false;
     logger.info({ batch: batch.id, session, ...describe(batch) }, 'a batch was sent');
     return true;
   };
-  let sent = 0;
-  for (let first = 0; first < free.length; first += SENT_AT_ONCE) {
-    signal.throwIfAborted();
-    const results = await Promise.all(free.slice(first, first + SENT_AT_ONCE).map(send));
-    sent += results.filter(Boolean).length;
-  }
-  return sent;
+  const sent = await atMost(SENT_AT_ONCE, free, send);
+  return sent.filter(Boolean).length;
 }
 
 function describe({ configurationName, layers, size }: Batch) {

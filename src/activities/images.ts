@@ -11,6 +11,7 @@ import {
 } from '../core/image.js';
 import type { Session } from '../core/session.js';
 import type { Store } from '../store/store.js';
+import { atMost } from './at-most.js';
 import { isRetryable } from './failure.js';
 import { getSession, type ActivityDependencies, type ImageDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
@@ -261,21 +262,4 @@ function toPrepareLimit(session: Session, what: string, last: () => string): Sou
     reason: 'IMAGE_PREPARE',
     toSilence: () => `Last: ${last()}`,
   };
-}
-
-/** Results in the order of the items; the first error decides, once all that began have ended. */
-export async function atMost<T, R>(
-  limit: number,
-  items: readonly T[],
-  act: (item: T) => Promise<R>,
-): Promise<readonly R[]> {
-  const results: R[] = [];
-  for (let first = 0; first < items.length; first += limit) {
-    const some = await Promise.allSettled(items.slice(first, first + limit).map(act));
-    for (const each of some) {
-      if (each.status === 'rejected') throw each.reason;
-      results.push(each.value);
-    }
-  }
-  return results;
 }
