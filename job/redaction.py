@@ -39,9 +39,13 @@ class Redactor:
         return self._show(self._kept, len(self._kept))
 
     def redact(self, text: str) -> str:
-        """Redacts a whole text that is no part of the stream."""
+        """
+        Redacts a whole text that is no part of the stream. Of output that was no UTF-8 Ansible
+        makes halves of characters.
+        """
         alone = Redactor(self._secrets)
-        return (alone.feed(text.encode()) + alone.flush()).decode("utf-8", "replace")
+        data = text.encode("utf-8", "surrogatepass")
+        return (alone.feed(data) + alone.flush()).decode("utf-8", "replace")
 
     def _show(self, data: bytes, end: int) -> bytes:
         shown = bytearray()

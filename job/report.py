@@ -49,15 +49,22 @@ def is_over(path: Path) -> bool:
 
 def to_reported(host: Host, redactor: Redactor) -> Host:
     texts = {
-        key: cut(redactor.redact(host[key]))
+        key: cut(to_plain(redactor.redact(host[key])))
         for key in ("task", "message")
         if host.get(key) is not None
     }
-    return {key: value for key, value in host.items() if key not in ("task", "message")} | texts
+    rest = {key: value for key, value in host.items() if key not in ("task", "message")}
+    return rest | {"host": to_plain(host["host"])} | texts
+
+
+def to_plain(text: str) -> str:
+    """Without what no database takes as text: NUL and halves of characters."""
+    whole = text.encode("utf-8", "replace").decode()
+    return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def cut(text: str) -> str:
-    return text.encode("utf-8", "replace")[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
+    return text.encode()[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
 
 
 def render_report(phase: str, hosts: list[Host], records_state: bool, token: str) -> str:
