@@ -7,7 +7,7 @@ import {
 } from '../core/backoff-cause.js';
 import { patchComponent, type ComponentPatch, type LayerReport } from '../core/component.js';
 import type { BatchStore } from './batch-store.js';
-import { toCause, type BatchRow } from './batch-rows.js';
+import { toCause, type BatchRow, type CauseRow } from './batch-rows.js';
 import { describeDesired } from './batch-sending.js';
 import { lockViews, saveChanged, type ComponentDatabase } from './component-views.js';
 import type { Schema } from './schema.js';
@@ -105,14 +105,21 @@ async function recordCauses(
     return;
   }
   const cause = result.cause === 'platform' ? PLATFORM : own;
-  const query = db.selectFrom('batch_causes').selectAll().where('cause', '=', cause);
-  const stored = await query.executeTakeFirst();
-  const before = stored === undefined ? { cause, results: [], seconds: 0 } : toCause(stored);
+  const before = toCause(await lockCause(db, cause));
   const { results, seconds, until } = noteResult(before, false, { now, maxSeconds });
-  const values = { results: JSON.stringify(results), seconds, until: until ?? null };
   await db
-    .insertInto('batch_causes')
-    .values({ cause, ...values })
-    .onConflict((conflict) => conflict.column('cause').doUpdateSet(values))
+    .updateTable('batch_causes')
+    .set({ results: JSON.stringify(results), seconds, until: until ?? null })
+    .where('cause', '=', cause)
     .execute();
+}
+
+/** Before the look, so that of two batches that end at the same time the second counts on from the first. */
+function lockCause(db: Transaction<Schema>, cause: string): Promise<CauseRow> {
+  return db
+    .insertInto('batch_causes')
+    .values({ cause, results: '[]', seconds: 0, until: null })
+    .onConflict((conflict) => conflict.column('cause').doUpdateSet({ cause }))
+    .returningAll()
+    .executeTakeFirstOrThrow();
 }

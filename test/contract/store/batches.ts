@@ -297,6 +297,24 @@ export function batchContract(stores: () => Stores): void {
     });
   });
 
+  describe('batches that end at the same time', () => {
+    test('each count for their cause', async () => {
+      const { store, other } = stores();
+      await saveConfiguration(store);
+      await put(store, ...count(8, 'n'));
+      await collect(store, 1);
+      const batches = await listBatches(store);
+      for (const { id } of batches) await store.batches.send(id, NOW);
+      await Promise.all(
+        batches.map(({ id }, index) =>
+          (index % 2 === 0 ? store : other).batches.finish(id, { result: failure }, limits),
+        ),
+      );
+      const [cause] = await store.batches.causes();
+      expect(cause?.results).toHaveLength(8);
+    });
+  });
+
   describe('batches.listSent', () => {
     test('has each with its session, deleted or not there at all', async () => {
       const { store } = stores();
