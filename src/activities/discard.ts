@@ -114,8 +114,8 @@ async function awaitEnd(work: Discard, job: ImageJob): Promise<ImageJob | undefi
   const { client, log, deploymentId, session, signal, patienceMs } = work;
   const container = toContainerName(session.jobId, deploymentId);
   if (job.status === 'waiting_on_user') await tellFailed(work, job);
-  const began = Date.now();
-  const hasPassed = (ms: number) => Date.now() - began >= ms;
+  const began = performance.now();
+  const hasPassed = (ms: number) => performance.now() - began >= ms;
   return waitForImage<ImageJob | undefined>(
     async () => {
       const now = await client.getJob({ id: job.id, container }, signal);

@@ -115,8 +115,8 @@ export async function waitForImage<T>(
     if ('value' in answer) return answer.value;
     const { waiting } = answer;
     tell?.(waiting);
-    if (waiting !== told.text || Date.now() - told.at >= TELL_MS) {
-      told = { text: waiting, at: Date.now() };
+    if (waiting !== told.text || performance.now() - told.at >= TELL_MS) {
+      told = { text: waiting, at: performance.now() };
       await log?.write(waiting);
     }
     await pause(pauseMs, undefined, { signal });

@@ -154,11 +154,12 @@ async function packageImage(
  * was found: with a teardown that somebody else has begun, who may have said it.
  */
 function openTelling({ shell, session, log, signal, toKey }: ImageWork, imageId: string) {
-  let notBefore = session.teardownAt === undefined ? 0 : Date.now() + NOBODY_KNOWS_MS;
+  let notBefore = session.teardownAt === undefined ? 0 : performance.now() + NOBODY_KNOWS_MS;
   return async ({ status, address }: ImageJob) => {
-    if (status !== 'waiting_on_user' || address === undefined || Date.now() < notBefore) return;
+    if (status !== 'waiting_on_user' || address === undefined || performance.now() < notBefore)
+      return;
     await shell.run(address, toKey(session.jobId).privateKey, 'touch /tmp/complete', signal);
-    notBefore = Date.now() + SAID_AGAIN_MS;
+    notBefore = performance.now() + SAID_AGAIN_MS;
     await log.write(`Image ${imageId}: told to package.`);
   };
 }

@@ -131,9 +131,9 @@ async function endFormerServer(identityFile: string, logger: Logger): Promise<vo
   if (!(await isAlive(identity))) return;
   logger.warn({ pid: identity.pid }, 'a temporal dev server is left from before; it is ended');
   await signalProcess(identity, 'SIGTERM');
-  const deadline = Date.now() + STOP_MS;
+  const deadline = performance.now() + STOP_MS;
   while (await isAlive(identity)) {
-    if (Date.now() > deadline) await signalProcess(identity, 'SIGKILL');
+    if (performance.now() > deadline) await signalProcess(identity, 'SIGKILL');
     await delay(100);
   }
 }
@@ -187,7 +187,7 @@ function toArguments(
 }
 
 async function waitUntilReady(address: string, namespace: string): Promise<void> {
-  const deadline = Date.now() + READY_MS;
+  const deadline = performance.now() + READY_MS;
   for (;;) {
     try {
       const connection = await Connection.connect({ address, connectTimeout: 1000 });
@@ -195,7 +195,7 @@ async function waitUntilReady(address: string, namespace: string): Promise<void>
       await connection.close();
       return;
     } catch (error) {
-      if (Date.now() > deadline)
+      if (performance.now() > deadline)
         throw new Error(`Temporal did not answer at ${address} within 30 s.`, { cause: error });
       await delay(100);
     }

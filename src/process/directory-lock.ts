@@ -21,7 +21,7 @@ export async function lockDirectory(
   const digest = createHash('sha256')
     .update(`${service} ${realpathSync(directory)}`)
     .digest('hex');
-  const deadline = Date.now() + patienceMilliseconds;
+  const deadline = performance.now() + patienceMilliseconds;
   for (;;) {
     const server = createServer((socket) => socket.destroy());
     server.listen(`\0keelson-${digest.slice(0, 32)}`);
@@ -35,7 +35,7 @@ export async function lockDirectory(
       };
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-      if (Date.now() > deadline)
+      if (performance.now() > deadline)
         throw new Error(`Another ${service} has the directory ${directory}.`, { cause: error });
       await delay(POLL_MILLISECONDS);
     }

@@ -41,7 +41,7 @@ export function openInformer<T extends KubernetesObject>(options: InformerOption
   let backOffMs = MIN_BACK_OFF_MS;
   let isRestarting = false;
   const hear = () => {
-    heardAt = Date.now();
+    heardAt = performance.now();
     backOffMs = MIN_BACK_OFF_MS;
   };
   const informer = new ListWatch<T>(

@@ -90,8 +90,8 @@ async function waitForDeath(
   seconds: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const deadline = Date.now() + seconds * 1000;
-  while (Date.now() < deadline && (await isAlive(supervisor)))
+  const deadline = performance.now() + seconds * 1000;
+  while (performance.now() < deadline && (await isAlive(supervisor)))
     await delay(POLL_MILLISECONDS, undefined, { signal });
 }
 

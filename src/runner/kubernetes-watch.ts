@@ -138,7 +138,7 @@ export function openKubernetesWatch(
       jobs.delete(jobId);
       changes.emit(jobId);
     },
-    age: () => Date.now() - Math.min(jobInformer.heardAt(), podInformer.heardAt()),
+    age: () => performance.now() - Math.min(jobInformer.heardAt(), podInformer.heardAt()),
     close() {
       closing.abort(new Error('The watch was closed.'));
       jobInformer.close();

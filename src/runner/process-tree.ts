@@ -18,15 +18,15 @@ export async function endJobProcesses(
   graceMilliseconds: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const deadline = Date.now() + graceMilliseconds;
+  const deadline = performance.now() + graceMilliseconds;
   const told = new Set<string>();
   for (;;) {
     const processes = await findJobProcesses(jobId);
     if (processes.length === 0) return;
-    if (Date.now() >= deadline) {
+    if (performance.now() >= deadline) {
       const signalled = await Promise.all(processes.map((one) => signalProcess(one, 'SIGKILL')));
       const patience = signalled.includes(true) ? UNKILLABLE_MILLISECONDS : FOREIGN_MILLISECONDS;
-      if (Date.now() >= deadline + patience) return;
+      if (performance.now() >= deadline + patience) return;
     } else
       for (const top of findTops(processes)) {
         const key = `${top.pid} ${top.startTime}`;

@@ -48,10 +48,10 @@ async function waitForMark(
   child.once('exit', (code, killed) => {
     if (code !== 0) failure = `it ended with ${killed ?? `exit code ${code}`}`;
   });
-  const deadline = Date.now() + START_SECONDS * 1000;
+  const deadline = performance.now() + START_SECONDS * 1000;
   while (!(await exists(paths.supervisor)) && !(await exists(paths.stopped))) {
     if (!(await exists(paths.directory))) throw missing('Job', jobId);
-    if (Date.now() > deadline) failure ??= `no sign of it in ${START_SECONDS} s`;
+    if (performance.now() > deadline) failure ??= `no sign of it in ${START_SECONDS} s`;
     if (failure !== undefined) throw await startFailure(jobId, paths, failure);
     await delay(POLL_MILLISECONDS, undefined, { signal });
   }

@@ -84,13 +84,13 @@ export function createSqliteDialect({ writer, reader }: SqliteConnections): Stor
  * keep a second store of this process from ever giving its lock back.
  */
 export async function waitForLock(act: () => void): Promise<void> {
-  const deadline = Date.now() + LOCK_WAIT_MS;
+  const deadline = performance.now() + LOCK_WAIT_MS;
   for (;;) {
     try {
       act();
       return;
     } catch (error) {
-      if (toResultCode(error) !== SQLITE.busy || Date.now() > deadline) throw error;
+      if (toResultCode(error) !== SQLITE.busy || performance.now() > deadline) throw error;
     }
     await delay(LOCK_RETRY_MS);
   }

@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { openSync, closeSync } from 'node:fs';
 import {
   chmod,
@@ -11,10 +13,10 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { readProcess } from '../../src/runner/process-identity.js';
 import { removeTree } from '../../src/runner/files.js';
-import { findJobProcesses } from '../../src/runner/process-tree.js';
+import { endJobProcesses, findJobProcesses } from '../../src/runner/process-tree.js';
 import {
   aCommand,
   aLaunch,
@@ -166,6 +168,19 @@ describe('findJobProcesses', () => {
     expect(found).not.toContain(process.pid);
     expect(await findJobProcesses('cfs-absent-00000000')).toEqual([]);
     expect(await readProcess(process.pid)).toMatchObject({ pid: process.pid });
+  });
+});
+
+describe('endJobProcesses', () => {
+  test('gives no more time where the clock is set back meanwhile', async () => {
+    const env = { ...process.env, KEELSON_JOB: 'cfs-clock-00000000' };
+    const script = 'trap "" TERM; echo ready; while :; do sleep 1; done';
+    const child = spawn('sh', ['-c', script], { env, stdio: ['ignore', 'pipe', 'ignore'] });
+    await once(child.stdout, 'data');
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(0);
+    const exited = once(child, 'exit');
+    await endJobProcesses('cfs-clock-00000000', 50, never).finally(() => clock.mockRestore());
+    expect(await exited).toEqual([null, 'SIGKILL']);
   });
 });
 

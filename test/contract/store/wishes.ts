@@ -33,6 +33,15 @@ export function wishContract(stores: () => Stores): void {
       expect(await take(store, 30)).toEqual(['a run']);
     });
 
+    test('waits for no lease of a clock that was hours ahead', async () => {
+      const { store } = stores();
+      await store.sessions.insert(aNewSession('a'));
+      await store.sessions.takeWishes({ now: at(7200), leaseUntil: at(7230), limit: 9 });
+
+      expect(await take(store, 29)).toEqual(['a run']);
+      expect(await take(store, 30)).toEqual([]);
+    });
+
     test('has a cancel once the start is acknowledged, and nothing after the cancel is', async () => {
       const { store } = stores();
       const { jobId } = await store.sessions.insert(aNewSession('a'));
