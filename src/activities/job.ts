@@ -85,10 +85,8 @@ async function prepareJob(
 
 /** What the worker wrote to the log of `inventory` goes along: the job prints it first, so that both logs stay equal. */
 async function collectFiles(store: Store, jobId: string): Promise<StagedFiles> {
-  const staged = await store.stagedFiles.read(jobId);
-  const notes: Uint8Array[] = [];
-  for await (const chunk of store.logs.read(jobId, 'inventory', 0)) notes.push(chunk);
-  return { ...staged, 'inventory-notes': gzipSync(Buffer.concat(notes)) };
+  await store.logs.handOver(jobId, 'inventory');
+  return store.stagedFiles.read(jobId);
 }
 
 /** The recorded incarnation and no other; gone is the observer's to find. */

@@ -23,7 +23,8 @@ export function openPhaseLog(
   const write = async (line: string) => {
     signal.throwIfAborted();
     if (phase !== 'teardown') await refuseLaunched(store, jobId);
-    await store.logs.appendLine(jobId, phase, line);
+    // Not taken: a late attempt too, while the launch is under way.
+    if (!(await store.logs.appendLine(jobId, phase, line))) await refuseLaunched(store, jobId);
   };
   return {
     write,

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { createGrouping } from './grouping.js';
 import type { Connection, Database } from './database.js';
+import type { Change } from './store.js';
 
 /** Each has about 1 MiB at most as it lies here. */
 const MOST = 20;
@@ -27,28 +28,34 @@ export function createAppend(database: Database): Append {
 }
 
 function appendOne({ write }: Database, chunk: Chunk): Promise<boolean> {
-  const { jobId, phase, from, end, gap, gzip } = chunk;
-  return write(async (db, emit) => {
-    const moved = await db
-      .updateTable('phases')
-      .set((eb) => ({
-        log_bytes: end,
-        stored_log_bytes: eb('stored_log_bytes', '+', gzip.length),
-      }))
-      .where('job_id', '=', jobId)
-      .where('name', '=', phase)
-      .where('log_bytes', '=', from)
-      .where('sealed_at', 'is', null)
-      .returning('name')
-      .executeTakeFirst();
-    if (moved === undefined) return false;
-    await db
-      .insertInto('log_chunks')
-      .values({ job_id: jobId, phase, end_offset: end, size: end - from, gap, gzip })
-      .execute();
-    emit({ kind: 'session', jobId });
-    return true;
-  });
+  return write((db, emit) => appendWithin(db, emit, chunk));
+}
+
+/** As `Append`, as part of a transaction. */
+export async function appendWithin(
+  db: Connection,
+  emit: (change: Change) => void,
+  { jobId, phase, from, end, gap, gzip }: Chunk,
+): Promise<boolean> {
+  const moved = await db
+    .updateTable('phases')
+    .set((eb) => ({
+      log_bytes: end,
+      stored_log_bytes: eb('stored_log_bytes', '+', gzip.length),
+    }))
+    .where('job_id', '=', jobId)
+    .where('name', '=', phase)
+    .where('log_bytes', '=', from)
+    .where('sealed_at', 'is', null)
+    .returning('name')
+    .executeTakeFirst();
+  if (moved === undefined) return false;
+  await db
+    .insertInto('log_chunks')
+    .values({ job_id: jobId, phase, end_offset: end, size: end - from, gap, gzip })
+    .execute();
+  emit({ kind: 'session', jobId });
+  return true;
 }
 
 /**

@@ -4,6 +4,7 @@ import type { Transaction } from 'kysely';
 import { missing } from '../core/errors.js';
 import type { Database } from './database.js';
 import { createAppend, type Append } from './log-append.js';
+import { appendNote, handOver } from './log-notes.js';
 import { requireOpen } from './phases.js';
 import type { Schema } from './schema.js';
 import type { AppendResult, LogStore, RecordedGap } from './store.js';
@@ -33,7 +34,8 @@ export function createLogStore(given: Database): LogStore {
   return {
     append: (jobId, phase, offset, bytes, gzip) =>
       appendLog(database, { jobId, phase }, offset, bytes, gzip),
-    appendLine: (jobId, phase, line) => appendLine(database, { jobId, phase }, line),
+    appendLine: (jobId, phase, line) => appendNote(database, jobId, phase, line),
+    handOver: (jobId, phase) => handOver(database, jobId, phase),
     recordGap: (jobId, phase, message) => recordGap(database, { jobId, phase }, message),
     findGap: (jobId, phase) => findGap(database, { jobId, phase }),
     read: (jobId, phase, offset) => readLog(database, { jobId, phase }, offset),
@@ -73,16 +75,6 @@ async function appendLog(
     if (await appendChunk(database, phase, end, chunk)) {
       return { kind: 'stored', end: end + fresh.length };
     }
-  }
-}
-
-async function appendLine(database: LogDatabase, phase: Phase, line: string): Promise<void> {
-  const bytes = Buffer.from(`${line}\n`);
-  const chunk = { bytes, gzip: await compress(bytes) };
-  for (;;) {
-    const { end } = await readEnd(database, phase);
-    if (await appendChunk(database, phase, end, chunk)) return;
-    await database.write((db) => requireOpen(db, phase.jobId, phase.phase));
   }
 }
 

@@ -351,8 +351,13 @@ export interface LogStore {
     bytes: Uint8Array,
     gzip?: Uint8Array,
   ): Promise<AppendResult>;
-  /** A line at the end, wherever that is by then; several may write at once. Sealed: fault `gone`. */
-  appendLine(jobId: string, phase: string, line: string): Promise<void>;
+  /**
+   * A line of the worker's at the end, wherever that is by then; several may write at once. False: the log was handed over.
+   * Sealed: fault `gone`.
+   */
+  appendLine(jobId: string, phase: string, line: string): Promise<boolean>;
+  /** Once: what the log holds becomes the staged file `<phase>-notes`, and what comes after that is the job's alone. */
+  handOver(jobId: string, phase: string): Promise<void>;
   /**
    * The platform lost what belongs at the end of the log; readers see one line that says so in its place. Told again before
    * anything was appended, it is the same gap: the first line stays.

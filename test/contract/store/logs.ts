@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import type { Store } from '../../../src/store/store.js';
 import { addPlannedSession, at, count, readAll } from '../../support/store-builders.js';
@@ -199,6 +199,24 @@ export function logContract(stores: () => Stores): void {
       const text = await readAll(store.logs.read(jobId, 'ansible-0', 0));
       expect(text.endsWith('\n')).toBe(true);
       expect(text.slice(0, -1).split('\n').sort()).toEqual(lines.sort());
+    });
+
+    test('comes before the hand-over to the job and goes along, or not at all', async () => {
+      const { store, other } = stores();
+      const jobId = await addPlannedSession(store);
+      const handOver = (one: Store) => one.logs.handOver(jobId, 'ansible-0');
+      const taken = await Promise.all([
+        ...[1, 2, 3].map((n) => store.logs.appendLine(jobId, 'ansible-0', `line ${n}`)),
+        handOver(other).then(() => handOver(store)),
+        ...[4, 5, 6].map((n) => other.logs.appendLine(jobId, 'ansible-0', `line ${n}`)),
+      ]);
+      await handOver(other);
+
+      expect(await store.logs.appendLine(jobId, 'ansible-0', 'late')).toBe(false);
+      const text = await readAll(store.logs.read(jobId, 'ansible-0', 0));
+      expect(text.split('\n')).toHaveLength(taken.filter((is) => is === true).length + 1);
+      const { 'ansible-0-notes': notes } = await other.stagedFiles.read(jobId);
+      expect(gunzipSync(notes ?? '').toString()).toBe(text);
     });
 
     test('is refused when the phase is over', async () => {
