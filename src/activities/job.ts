@@ -33,7 +33,7 @@ async function launchJob(
   jobId: string,
   signal: AbortSignal,
 ): Promise<{ launched: boolean }> {
-  const { store, runner, now } = dependencies;
+  const { store, runner, now, machine } = dependencies;
   const session = await attachRecord(dependencies, await getSession(store, jobId), signal);
   if (session.launchedAt !== undefined) return releaseRecorded(dependencies, session, signal);
   if (session.desired !== 'run' || session.stoppedAt !== undefined || session.attachOnly) {
@@ -43,6 +43,7 @@ async function launchJob(
   const { won, session: current } = await store.sessions.recordLaunch(jobId, {
     at: now(),
     incarnation,
+    ...(machine === undefined ? {} : { machine }),
   });
   if (!won && current.incarnation !== incarnation) {
     await runner.discard(jobId, incarnation, signal);

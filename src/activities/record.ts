@@ -48,8 +48,11 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
         };
       }),
 
-    noteCancel: ({ jobId, by = 'Temporal', reason }) =>
+    noteCancel: (input) =>
       withHeartbeat(async () => {
+        const { jobId } = input;
+        const by = readText(input.by) ?? 'Temporal';
+        const reason = readText(input.reason);
         const session = await store.sessions.noteCancel(jobId, {
           at: now(),
           by,
@@ -62,6 +65,11 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
 
     recordOutcome: (input) => withHeartbeat(() => recordOutcome(dependencies, input)),
   };
+}
+
+/** A signal that somebody sent by hand may hold anything; no cancel is to wait for ever on what no database takes. */
+function readText(told: unknown): string | undefined {
+  return typeof told === 'string' ? told.toWellFormed().replaceAll('\0', '\uFFFD') : undefined;
 }
 
 async function recordOutcome(
@@ -146,9 +154,12 @@ async function decideOutcome(
   return toOutcome(await toPhaseEnds(store, session), cancellation);
 }
 
-/** Before the launch nothing ran; afterwards nobody knows. */
-function toLoss({ launchedAt }: Session, message: string): Pick<Outcome, 'succeeded' | 'message'> {
-  return launchedAt === undefined
+/** Before the launch nothing ran; afterwards, and where the record may lack the launch, nobody knows. */
+function toLoss(
+  { launchedAt, attachOnly }: Session,
+  message: string,
+): Pick<Outcome, 'succeeded' | 'message'> {
+  return launchedAt === undefined && !attachOnly
     ? { succeeded: 'false', message: toMessage(`${message} Nothing had run: run it again.`) }
     : {
         succeeded: 'unknown',

@@ -3,7 +3,7 @@ import { isServiceError } from '../core/errors.js';
 import { findOwner } from '../core/image.js';
 import { toSessionStart } from '../core/session-start.js';
 import type { Session } from '../core/session.js';
-import { decideSweep } from '../core/sweep.js';
+import { decideSweep, isMovable } from '../core/sweep.js';
 import type { Store } from '../store/store.js';
 import type { ImageDependencies } from './dependencies.js';
 import { discardImages, discardOrphans, removeImageKey } from './discard.js';
@@ -20,7 +20,7 @@ export interface SweepDependencies {
   readonly store: Store;
   readonly orchestrator: Pick<
     Orchestrator,
-    'namespaceId' | 'describeSession' | 'restartSession' | 'loseJob'
+    'namespaceId' | 'describeSession' | 'restartSession' | 'terminateSession' | 'loseJob'
   >;
   readonly logger: SweepLogger;
   readonly now: () => string;
@@ -45,7 +45,7 @@ export interface SweepOptions {
   readonly dryRun: boolean;
 }
 
-export type SweepActKind = 'restart' | 'record' | 'lose' | 'remove';
+export type SweepActKind = 'restart' | 'record' | 'move' | 'lose' | 'remove';
 
 /** One thing done, or to be done. */
 export interface SweepEntry {
@@ -158,7 +158,9 @@ async function sweepSession(
         const why = lostMachines.get(session.machine ?? '');
         if (workflow.kind !== 'running' || session.state === 'complete' || why === undefined)
           return;
-        await perform({ act: 'lose', ...about, why }, () => orchestrator.loseJob(jobId, why));
+        if (isMovable(session))
+          await perform({ act: 'move', ...about, why }, () => move(dependencies, session, why));
+        else await perform({ act: 'lose', ...about, why }, () => orchestrator.loseJob(jobId, why));
         return;
       }
       case 'record':
@@ -180,17 +182,32 @@ async function sweepSession(
   }
 }
 
+/**
+ * Terminated first, as wherever this stops then the next sweep finds a session without a workflow. What the machine has
+ * launched meanwhile, because it lives after all, the new workflow attaches to.
+ */
+async function move(
+  { store, orchestrator }: SweepDependencies,
+  session: Session,
+  why: string,
+): Promise<void> {
+  const { jobId, machine } = session;
+  await orchestrator.terminateSession(jobId, `${why} It has launched nothing; another takes over.`);
+  await store.sessions.unclaim(jobId, machine ?? '');
+  await orchestrator.restartSession(toSessionStart(session));
+}
+
 /** Machine → why it counts as gone. */
 async function findLostMachines({
   store,
-  now,
   machineLostSeconds,
   machine,
 }: SweepDependencies): Promise<ReadonlyMap<string, string>> {
   if (machineLostSeconds === 0) return new Map();
+  const now = await store.sweep.clock();
   // First: after a time in which the database was away nobody counts as silent.
-  if (machine !== undefined) await store.sweep.seeMachine(machine, now());
-  const before = new Date(Date.parse(now()) - machineLostSeconds * 1000).toISOString();
+  if (machine !== undefined) await store.sweep.seeMachine(machine, now);
+  const before = new Date(Date.parse(now) - machineLostSeconds * 1000).toISOString();
   const machines = [...(await store.sweep.listMachines())].filter(([, seenAt]) => seenAt < before);
   return new Map(
     machines.map(([silent, seenAt]) => [

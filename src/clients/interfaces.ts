@@ -119,6 +119,8 @@ export interface Orchestrator {
   cancelSession(jobId: string, request: CancelRequest): Promise<void>;
   /** The same for a workflow that is closed or not there: a new run under the same id. One that runs is left alone. */
   restartSession(start: SessionStart): Promise<void>;
+  /** Ends its workflow without a word to it; one that is closed or not there counts as ended. */
+  terminateSession(jobId: string, why: string): Promise<void>;
   /** Tells a waiting workflow that it has a place; one that is closed or not there counts as told. */
   admitSession(jobId: string): Promise<void>;
   /** Tells a running workflow that its job will never answer; one that is closed or not there counts as told. */

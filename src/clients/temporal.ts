@@ -76,6 +76,10 @@ export function createOrchestrator({
       }),
     loseJob: (jobId, why) =>
       tell('end the session', () => client.workflow.getHandle(jobId).signal(jobLostSignal, why)),
+    terminateSession: (jobId, why) =>
+      tell('end the workflow', async () => {
+        await client.workflow.getHandle(jobId).terminate(why);
+      }),
     describeSession: (jobId) =>
       call(() => describeWorkflow(client, jobId)).catch((error: unknown) => {
         throw fail(error, 'describe the session');

@@ -88,7 +88,7 @@ async function sweepNow(
 }
 
 async function isAnyHeard(store: Store): Promise<boolean> {
-  const since = new Date(Date.now() - HEARD_MS).toISOString();
+  const since = new Date(Date.parse(await store.sweep.clock()) - HEARD_MS).toISOString();
   return [...(await store.sweep.listMachines()).values()].some((seenAt) => seenAt > since);
 }
 
@@ -127,10 +127,17 @@ function render({ examined, entries, halted }: SweepReport, dryRun = false): str
     ? {
         restart: 'would restart',
         record: 'would record',
+        move: 'would move',
         lose: 'would give up',
         remove: 'would tidy',
       }
-    : { restart: 'restarted', record: 'recorded', lose: 'gave up', remove: 'tidied' };
+    : {
+        restart: 'restarted',
+        record: 'recorded',
+        move: 'moved',
+        lose: 'gave up',
+        remove: 'tidied',
+      };
   const lines = entries.map(
     ({ act, session, jobId, why }) => `${words[act].padEnd(13)} ${session} (${jobId}): ${why}`,
   );

@@ -10,6 +10,7 @@ export type JobFate =
   | 'remove';
 
 export interface HeldJob {
+  readonly incarnation: string;
   readonly state: 'prepared' | 'running' | 'ended';
   /** Absent where it has not ended, or nobody saw it end. */
   readonly endedAt?: string;
@@ -25,7 +26,7 @@ export interface FateTimes {
 /** A job without a record runs to its end: it may be that of a session which a restored database does not know yet. */
 export function decideJobFate(
   job: HeldJob,
-  session: Pick<Session, 'state' | 'completedAt' | 'launchedAt'> | undefined,
+  session: Pick<Session, 'state' | 'completedAt' | 'launchedAt' | 'incarnation'> | undefined,
   { expiry, abandon }: FateTimes,
 ): JobFate {
   if (session === undefined) {
@@ -33,9 +34,12 @@ export function decideJobFate(
     return job.endedAt === undefined || job.endedAt <= expiry ? 'remove' : 'keep';
   }
   if (session.state !== 'complete') {
-    return job.state !== 'prepared' && session.launchedAt === undefined ? 'adopt' : 'keep';
+    if (session.launchedAt === undefined) return job.state === 'prepared' ? 'keep' : 'adopt';
+    // Another may run instead, so this one never will; it holds keys.
+    return job.state === 'prepared' && job.incarnation !== session.incarnation ? 'remove' : 'keep';
   }
   const completedAt = session.completedAt ?? '';
   if (completedAt <= expiry) return 'remove';
+  if (job.state === 'prepared') return completedAt <= abandon ? 'remove' : 'keep';
   return job.state === 'running' && completedAt <= abandon ? 'stop' : 'keep';
 }

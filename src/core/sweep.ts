@@ -16,6 +16,15 @@ export type SweepAct =
   /** Under the same id; the claim then finds out whether there is a job to attach to. */
   | { readonly kind: 'restart' };
 
+/** Its machine has launched nothing, and the record can see to it that it never will. */
+export function isMovable({
+  launchedAt,
+  stoppedAt,
+  attachOnly,
+}: Pick<Session, 'launchedAt' | 'stoppedAt' | 'attachOnly'>): boolean {
+  return launchedAt === undefined && stoppedAt === undefined && !attachOnly;
+}
+
 /**
  * `session` must have been read after `workflow` was asked for: what ended in between is complete by then. A wish that
  * Temporal never had is the dispatch loop's.

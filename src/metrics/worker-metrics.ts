@@ -9,7 +9,7 @@ export interface WorkerMetrics {
   readonly sweep: SweepObserver;
 }
 
-const ACTS = { restart: 0, record: 0, lose: 0, remove: 0 } as const satisfies Record<
+const ACTS = { restart: 0, record: 0, move: 0, lose: 0, remove: 0 } as const satisfies Record<
   SweepActKind,
   0
 >;

@@ -63,7 +63,7 @@ async function sweepOnce(
   };
   if (machine !== undefined)
     await attempt(
-      () => store.sweep.seeMachine(machine, new Date().toISOString()),
+      async () => store.sweep.seeMachine(machine, await store.sweep.clock()),
       'this machine could not be noted as alive',
     );
   await attempt(async () => {

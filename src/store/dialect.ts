@@ -22,6 +22,8 @@ export interface StoreDialect {
   readonly indexesLongTexts: boolean;
   /** Of a row another one with each change; absent where a transaction costs no round trips. */
   readonly rowVersion?: RawBuilder<string>;
+  /** The time by the database's own clock, ISO; absent where all processes share a machine, and so a clock. */
+  readonly clock?: RawBuilder<string>;
   contains(text: Expression<string>, part: string): Expression<SqlBool>;
   /** Where it is known that they are few, whatever the database believes. */
   isOneOfFew(id: Expression<string>, ids: Expression<unknown>): Expression<SqlBool>;

@@ -29,6 +29,7 @@ export function createPostgresDialect({
     hasOneWriter: false,
     indexesLongTexts: false,
     rowVersion: sql`xmin::text`,
+    clock: sql`to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`,
     contains: (text, part) => sql`strpos(${text}, ${part}) > 0`,
     // As a sub-select it would be planned by statistics, which know nothing of the last minutes and of what is deleted.
     isOneOfFew: (id, ids) => sql`${id} = any(array${ids})`,

@@ -17,6 +17,7 @@ type ProgressStore = Pick<
   | 'markRunning'
   | 'recordLaunch'
   | 'recordAttach'
+  | 'unclaim'
   | 'recordStop'
   | 'recordTeardown'
   | 'recordImsJob'
@@ -34,6 +35,7 @@ export function createProgressStore(database: Database): ProgressStore {
     markRunning: (jobId) => markRunning(database, jobId),
     recordLaunch: (jobId, launch) => recordLaunch(database, jobId, launch),
     recordAttach: (jobId, attach) => recordAttach(database, jobId, attach),
+    unclaim: (jobId, machine) => unclaim(database, jobId, machine),
     recordStop: (jobId, at) => recordStop(database, jobId, at),
     recordTeardown: (jobId, at) => recordTeardown(database, jobId, at),
     recordImsJob: (jobId, imsJob) => recordImsJob(database, jobId, imsJob),
@@ -119,7 +121,7 @@ function markRunning({ write }: Database, jobId: string): Promise<boolean> {
 function recordLaunch(
   { write }: Database,
   jobId: string,
-  { at, incarnation }: Parameters<SessionStore['recordLaunch']>[1],
+  { at, incarnation, machine }: Parameters<SessionStore['recordLaunch']>[1],
 ) {
   return write(async (db, emit) => {
     const won = await db
@@ -131,6 +133,7 @@ function recordLaunch(
       .where('stopped_at', 'is', null)
       .where('desired', '=', 'run')
       .where('attach_only', '=', 0)
+      .$if(machine !== undefined, (query) => query.where('machine', '=', machine ?? ''))
       .returning('job_id')
       .executeTakeFirst();
     emit({ kind: 'session', jobId });
@@ -160,6 +163,24 @@ function recordAttach(
       .execute();
     emit({ kind: 'session', jobId });
     return getSession(db, jobId);
+  });
+}
+
+function unclaim({ write }: Database, jobId: string, machine: string): Promise<boolean> {
+  return write(async (db, emit) => {
+    const row = await db
+      .updateTable('sessions')
+      .set({ machine: null })
+      .where('job_id', '=', jobId)
+      .where('machine', '=', machine)
+      .where('state', '<>', 'complete')
+      .where('launched_at', 'is', null)
+      .where('stopped_at', 'is', null)
+      .where('attach_only', '=', 0)
+      .returning('job_id')
+      .executeTakeFirst();
+    if (row !== undefined) emit({ kind: 'session', jobId });
+    return row !== undefined;
   });
 }
 

@@ -124,10 +124,13 @@ export interface SessionStore {
   saveSnapshot(jobId: string, snapshot: Snapshot): Promise<Snapshot>;
   /** pending → running where desired is `run` and it was not stopped; false: it is not so. True again on a repeat. */
   markRunning(jobId: string): Promise<boolean>;
-  /** The fence: this incarnation may run, no other ever. Lost (launched, stopped, not wanted, attach only): won = false. */
+  /**
+   * The fence: this incarnation may run, no other ever. Lost (launched, stopped, not wanted, attach only, another machine's by
+   * now): won = false.
+   */
   recordLaunch(
     jobId: string,
-    launch: { readonly at: string; readonly incarnation: string },
+    launch: { readonly at: string; readonly incarnation: string; readonly machine?: string },
   ): Promise<{ readonly won: boolean; readonly session: Session }>;
   /**
    * Of a record that is older than its job, as after a restore: this incarnation runs or ran. Changes nothing where one is
@@ -137,6 +140,11 @@ export interface SessionStore {
     jobId: string,
     attach: { readonly at: string; readonly incarnation: string; readonly machine?: string },
   ): Promise<Session>;
+  /**
+   * Takes a session that has launched nothing from its machine, which can launch nothing for it from then on; the next claim
+   * gives it another. False: it has launched or stopped, may not launch, or is not that machine's.
+   */
+  unclaim(jobId: string, machine: string): Promise<boolean>;
   /** Once; from then on nothing may be launched. */
   recordStop(jobId: string, at: string): Promise<void>;
   /** The packaging of a success begins, once and only where desired is `run`: from then on a cancel is too late. False: cancelled. */
@@ -445,7 +453,9 @@ export interface SweepStore {
   /** The id of the Temporal namespace that this deployment belongs to: the first that was told, until it is rebound. */
   bindTemporal(namespaceId: string): Promise<string>;
   rebindTemporal(namespaceId: string): Promise<void>;
-  /** A machine's worker lives. Where it was silent for minutes, all count as seen: nobody could be heard meanwhile. */
+  /** By the one clock that all machines share, ISO: one that is hours ahead must not take the others for silent. */
+  clock(): Promise<string>;
+  /** A machine's worker lives, at the time of `clock`. Where it was silent for minutes, all count as seen: nobody could be heard meanwhile. */
   seeMachine(machine: string, at: string): Promise<void>;
   /** Machine → when its worker was last seen, or could have been at the earliest. */
   listMachines(): Promise<ReadonlyMap<string, string>>;

@@ -1,4 +1,4 @@
-import type { Selectable } from 'kysely';
+import { sql, type Selectable } from 'kysely';
 import type { Database } from './database.js';
 import { toSession } from './session-rows.js';
 import type { Schema } from './schema.js';
@@ -28,6 +28,7 @@ export function createSweepStore(database: Database): SweepStore {
       write(async (db) => {
         await db.updateTable('deployment').set({ temporal_namespace_id: namespaceId }).execute();
       }),
+    clock: () => readClock(database),
     seeMachine: (machine, at) => seeMachine(database, machine, at),
     listMachines: () =>
       read(async (db) => {
@@ -48,6 +49,12 @@ export function createSweepStore(database: Database): SweepStore {
         return rows.map(({ name }) => name).sort();
       }),
   };
+}
+
+async function readClock({ dialect: { clock }, read }: Database): Promise<string> {
+  if (clock === undefined) return new Date().toISOString();
+  const { rows } = await read((db) => sql<{ now: string }>`select ${clock} as now`.execute(db));
+  return rows[0]?.now ?? '';
 }
 
 /** Whoever was silent itself cannot tell of others whether they were, or the database: it gives them their time anew. */

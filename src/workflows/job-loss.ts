@@ -1,4 +1,4 @@
-import { ApplicationFailure, setHandler } from '@temporalio/workflow';
+import { ApplicationFailure, patched, setHandler } from '@temporalio/workflow';
 import { jobLostSignal } from './messages.js';
 
 /** That the machine which has the job is gone for good, as the sweeper tells. */
@@ -6,6 +6,8 @@ export interface JobLoss {
   readonly isLost: () => boolean;
   /** Rejects with reason JOB_LOST when it is told; never resolves. */
   readonly lost: Promise<never>;
+  /** Resolves when it is told from now on: for the undo, which would wait for that machine. */
+  readonly whenTold: () => Promise<void>;
 }
 
 /** Call before the first `await`, so that no signal is missed. */
@@ -25,5 +27,10 @@ export function openJobLoss(): JobLoss {
   });
   // Whoever runs the session races it; a signal that comes after the end concerns nobody.
   promise.catch(() => undefined);
-  return { isLost: () => isLost, lost: promise };
+  const whenTold = () =>
+    promise.catch(() =>
+      // One that began before this was here has heard it and waited on. To go when none of those is left.
+      patched('loss-ends-undo') ? undefined : new Promise<never>(() => undefined),
+    );
+  return { isLost: () => isLost, lost: promise, whenTold };
 }

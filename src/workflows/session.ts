@@ -86,7 +86,6 @@ export async function SessionWorkflow({ jobId }: SessionInput): Promise<SessionR
   );
   return CancellationScope.nonCancellable(async () => {
     if (cancellation.request() !== undefined) await cancellation.noted;
-    // Nobody is left on the machine's queue who could stop the job; its worker does when it comes back.
     const leftovers = await undoAll(undo.filter(({ what }) => what !== 'job' || !loss.isLost()));
     const outcome = await record.recordOutcome({
       jobId,
@@ -99,7 +98,7 @@ export async function SessionWorkflow({ jobId }: SessionInput): Promise<SessionR
 }
 
 async function runSession(run: Run): Promise<void> {
-  const { jobId, claim, cancellation, undo } = run;
+  const { jobId, claim, cancellation, loss, undo } = run;
   undo.unshift({ what: 'staged files', run: () => compensate.removeStagedFiles({ jobId }) });
   if (claim.customizesImages === true) {
     undo.unshift({ what: 'IMS key', run: () => compensate.removeImageKey({ jobId }) });
@@ -116,7 +115,12 @@ async function runSession(run: Run): Promise<void> {
   await CancellationScope.nonCancellable(async () => {
     undo.unshift({
       what: 'job',
-      run: () => compensate.stopJob.executeWithOptions(onQueue(claim.controlQueue), [{ jobId }]),
+      // Where nobody is left on the machine's queue who could do it; its worker does when it comes back.
+      run: () =>
+        Promise.race([
+          compensate.stopJob.executeWithOptions(onQueue(claim.controlQueue), [{ jobId }]),
+          loss.whenTold(),
+        ]),
     });
     if (claim.kind !== 'go') {
       const plan = await prepare.resolveConfiguration({ jobId });

@@ -57,6 +57,17 @@ describe('recordOutcome', () => {
     });
   });
 
+  test.each<[string, unknown, string | undefined]>([
+    ['an object', { because: 'enough' }, undefined],
+    ['what no database takes', 'e\0n\uD800d', 'e\uFFFDn\uFFFDd'],
+  ])('takes a cancel by hand whose reason is %s', async (_, told, reason) => {
+    await site.store.sessions.claim(jobId, { at: at(1) });
+    const input = { jobId, by: 'ann', reason: told as string };
+    await site.run(site.activities.noteCancel, input);
+    const session = await site.store.sessions.get(jobId);
+    expect([session?.desired, session?.cancelReason]).toEqual(['cancel', reason]);
+  });
+
   test('names what was left behind', async () => {
     const outcome = await record({
       failure: { reason: 'GIT_REF', message: 'no branch' },
@@ -89,10 +100,13 @@ describe('recordOutcome', () => {
   });
 
   test.each([
-    [true, 'unknown', 'm1 is gone. Look at the hosts before running it again.'],
-    [false, 'false', 'm1 is gone. Nothing had run: run it again.'],
-  ])('tells of a lost machine what to do next: launched %s', async (launched, succeeded, text) => {
-    if (launched) await site.store.sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
+    ['launched', 'unknown', 'm1 is gone. Look at the hosts before running it again.'],
+    ['restored', 'unknown', 'm1 is gone. Look at the hosts before running it again.'],
+    ['waiting', 'false', 'm1 is gone. Nothing had run: run it again.'],
+  ])('tells of a lost machine what to do next: %s', async (what, succeeded, text) => {
+    const { sessions, sweep } = site.store;
+    if (what === 'launched') await sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
+    if (what === 'restored') await sweep.attachOnly();
     const failure = { reason: 'JOB_LOST', message: 'm1 is gone.' };
     expect(await record({ failure })).toMatchObject({ succeeded, message: text });
   });

@@ -200,6 +200,8 @@ describe('sweep', () => {
   test('tells a session whose machine is gone, where such a time is set', async () => {
     const jobId = await addStarted('lost');
     await store.sessions.claim(jobId, { at: new Date().toISOString(), machine: 'm' });
+    const launch = { at: new Date().toISOString(), incarnation: 'i', machine: 'm' };
+    await store.sessions.recordLaunch(jobId, launch);
     await store.sweep.seeMachine('m', '2026-01-01T00:00:00.000Z');
     await store.sweep.seeMachine('own', '2026-01-01T00:00:00.000Z');
     expect((await run()).entries).toEqual([]);
@@ -214,6 +216,23 @@ describe('sweep', () => {
       ({ workflowExecutionSignaledEventAttributes: signal }) => signal?.signalName ?? [],
     );
     expect(signals).toEqual(['jobLost']);
+    await endAll(jobId);
+  });
+
+  test('gives a session that its lost machine has not launched to another', async () => {
+    const jobId = await addStarted('moved');
+    const first = await temporal.client.workflow.getHandle(jobId).describe();
+    await store.sessions.claim(jobId, { at: new Date().toISOString(), machine: 'm' });
+    await store.sweep.seeMachine('m', '2026-01-01T00:00:00.000Z');
+    expect((await run({ machineLostSeconds: 60 })).entries).toMatchObject([
+      { act: 'move', jobId, why: expect.stringContaining('2026-01-01T00:00:00.000Z') },
+    ]);
+    const { status, runId } = await temporal.client.workflow.getHandle(jobId).describe();
+    expect([status.name, runId === first.runId]).toEqual(['RUNNING', false]);
+    const before = temporal.client.workflow.getHandle(jobId, first.runId);
+    expect((await before.describe()).status.name).toBe('TERMINATED');
+    expect((await store.sessions.get(jobId))?.machine).toBeUndefined();
+    expect((await run({ machineLostSeconds: 60 })).entries).toEqual([]);
     await endAll(jobId);
   });
 

@@ -23,6 +23,7 @@ describe('the workflows', () => {
       'images-not-there',
       'lost-job',
       'lost-machine',
+      'lost-machine-in-undo',
       'native-after-launch',
       'native-before-launch',
       'queued',

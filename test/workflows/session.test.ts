@@ -330,6 +330,20 @@ describe('SessionWorkflow', () => {
     await saveHistory(handle, 'lost-machine');
   });
 
+  test('ends as its phases did where nobody is left who could stop the job', async () => {
+    const session = aSession((script) => ({
+      stopJob: script.log('stopJob', () => beating(Context.current().cancelled)),
+    }));
+    const { result, handle } = await runSession(temporal, session, async (running) => {
+      await until(session, 'stopJob');
+      await running.signal(jobLostSignal, 'Machine m was last seen at noon.');
+    });
+    expect(result).toEqual({ outcome: 'succeeded' });
+    expect(session.outcomes[0]).toMatchObject({ leftovers: [] });
+    expect(session.calls.slice(-3)).toEqual(['stopJob', 'removeStagedFiles', 'recordOutcome']);
+    await saveHistory(handle, 'lost-machine-in-undo');
+  });
+
   test('fails with the reason of the step that failed, and stages nothing after it', async () => {
     const session = aSession((script) => ({
       resolveConfiguration: script.log('resolveConfiguration', () => {

@@ -171,6 +171,29 @@ export function sessionProgressContract(stores: () => Stores): void {
       }
     });
 
+    test('is lost by a machine that it was taken from, whoever has it by then', async () => {
+      const { store, other } = stores();
+      for (let round = 0; round < 10; round += 1) {
+        const jobId = await add(`a${round}`);
+        await store.sessions.claim(jobId, { at: at(1), machine: 'm' });
+        const late = { at: at(2), incarnation: 'late', machine: 'm' };
+
+        const [launch, isTaken] = await Promise.all([
+          store.sessions.recordLaunch(jobId, late),
+          other.sessions.unclaim(jobId, 'm'),
+        ]);
+
+        expect(isTaken).toBe(!launch.won);
+        expect((await store.sessions.recordLaunch(jobId, late)).won).toBe(false);
+        const { machine } = await store.sessions.claim(jobId, { at: at(3), machine: 'n' });
+        expect(machine).toBe(isTaken ? 'n' : 'm');
+        if (!isTaken) continue;
+        expect((await store.sessions.recordLaunch(jobId, late)).won).toBe(false);
+        const next = { at: at(4), incarnation: 'next', machine: 'n' };
+        expect((await store.sessions.recordLaunch(jobId, next)).won).toBe(true);
+      }
+    });
+
     test('and a stop: a stop that came first lets nothing run', async () => {
       const { store, other } = stores();
       for (let round = 0; round < 20; round += 1) {
@@ -185,6 +208,24 @@ export function sessionProgressContract(stores: () => Stores): void {
         expect(session?.stoppedAt).toBe(at(1));
         expect(session?.launchedAt !== undefined).toBe(launch.won);
         expect(launch.won && launch.session.stoppedAt !== undefined).toBe(false);
+      }
+    });
+  });
+
+  describe('sessions.unclaim', () => {
+    test('leaves what may have been launched, or never may be, to its machine', async () => {
+      const { store } = stores();
+      const ids = [await add('a'), await add('b'), await add('c'), await add('d')] as const;
+      const claim = { at: at(1), machine: 'm' };
+      for (const jobId of ids) await store.sessions.claim(jobId, claim);
+      expect(await store.sessions.unclaim(ids[0], 'n')).toBe(false);
+      await store.sessions.recordLaunch(ids[0], { ...claim, incarnation: 'i' });
+      await store.sessions.recordStop(ids[1], at(2));
+      await store.sessions.recordOutcome(ids[2], outcome, at(2));
+      await store.sweep.attachOnly();
+      for (const jobId of ids) {
+        expect(await store.sessions.unclaim(jobId, 'm')).toBe(false);
+        expect((await store.sessions.get(jobId))?.machine).toBe('m');
       }
     });
   });

@@ -88,6 +88,16 @@ export function sweepContract(stores: () => Stores): void {
     });
   });
 
+  describe('sweep.clock', () => {
+    test('tells the time as all times are written', async () => {
+      const { store } = stores();
+      const before = Date.now() - 60_000;
+      const clock = await store.sweep.clock();
+      expect(clock).toBe(new Date(clock).toISOString());
+      expect(Date.parse(clock)).toBeGreaterThan(before);
+    });
+  });
+
   describe('after a restore', () => {
     test('sweep.attachOnly takes the launch from what is not complete', async () => {
       const { store } = stores();
