@@ -22,7 +22,7 @@ process.on('exit', () => servers.forEach((child) => child.kill('SIGKILL')));
 
 /**
  * A real SSH server on a free loopback port, run by the user who calls, with a directory as its world: who logs in has
- * it as HOME and as KEELSON_WORLD.
+ * it as HOME and as KEELSON_WORLD, and temporary files beside it, where what is killed may leave them.
  * @param {import('./ssh-host.mjs').SshHostOptions} options
  */
 export async function startSshHost({ name, directory, userKeyFile, port, outlives = false }) {
@@ -64,11 +64,12 @@ function writeHost(base, givenKeyFile) {
   const world = join(base, 'world');
   const hostKeyFile = join(base, 'host-key');
   const userKeyFile = givenKeyFile ?? join(base, 'user-key');
-  mkdirSync(world, { recursive: true, mode: 0o700 });
+  const temporary = join(base, 'tmp');
+  for (const folder of [world, temporary]) mkdirSync(folder, { recursive: true, mode: 0o700 });
   for (const file of [hostKeyFile, userKeyFile]) if (!existsSync(file)) createKey(file);
   const authorizedKeysFile = join(base, 'authorized-keys');
   writeFileSync(authorizedKeysFile, readFileSync(`${userKeyFile}.pub`), { mode: 0o600 });
-  return { world, hostKeyFile, userKeyFile, authorizedKeysFile };
+  return { world, temporary, hostKeyFile, userKeyFile, authorizedKeysFile };
 }
 
 /** @param {string} file */
@@ -122,7 +123,7 @@ LoginGraceTime 0
 MaxStartups 200
 MaxSessions 200
 LogLevel ERROR
-SetEnv HOME=${files.world} KEELSON_WORLD=${files.world}
+SetEnv HOME=${files.world} KEELSON_WORLD=${files.world} TMPDIR=${files.temporary}
 Subsystem sftp internal-sftp -d ${files.world}
 `;
 }
