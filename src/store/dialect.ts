@@ -38,6 +38,8 @@ export interface StoreDialect {
   /** Within the migrating transaction, first: one process at a time, on a server that fits. */
   readonly beforeMigration?: (db: Kysely<Schema>) => Promise<void>;
   readonly createRevision: (db: Kysely<unknown>) => Promise<void>;
+  /** That keep what a tag has of its session equal to it. */
+  readonly createTagTriggers: (db: Kysely<unknown>) => Promise<void>;
   /** No number comes twice, but for one that was taken back with its transaction where there is one writer. */
   readonly nextRevision: (db: Kysely<Schema>) => Promise<number>;
   /** After own commits, where others do not learn of them by themselves. */

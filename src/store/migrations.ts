@@ -7,6 +7,7 @@ import { createComponents, indexComponentTags } from './migration-components.js'
 import { createBatches } from './migration-batches.js';
 import { createSources } from './migration-sources.js';
 import { addSweep } from './migration-sweep.js';
+import { addTagColumns } from './migration-tags.js';
 import { createRetention } from './migration-retention.js';
 import { AT_ONCE } from './wish.js';
 
@@ -26,6 +27,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '010-batches': { up: (db) => createBatches(db as Kysely<unknown>, dialect) },
     '011-sources': { up: (db) => createSources(db as Kysely<unknown>, dialect) },
     '013-component-tags': { up: (db) => indexComponentTags(db as Kysely<unknown>, dialect) },
+    '014-session-tags': { up: (db) => addTagColumns(db as Kysely<unknown>, dialect) },
   };
 }
 

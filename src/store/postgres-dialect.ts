@@ -5,6 +5,7 @@ import { toKyselyPool } from './postgres-connection.js';
 import { isDeadlock, toFault } from './postgres-faults.js';
 import type { Notices } from './postgres-notices.js';
 import type { Schema } from './schema.js';
+import { createPostgresTagTriggers } from './tag-triggers.js';
 
 /** Any number that nobody else takes; Kysely's own lock is given back before the commit. */
 const MIGRATION_LOCK = 5_147_211_904;
@@ -44,6 +45,7 @@ export function createPostgresDialect({
     createRevision: async (db) => {
       await sql`create sequence configuration_revision`.execute(db);
     },
+    createTagTriggers: createPostgresTagTriggers,
     nextRevision: async (db) => {
       const { rows } = await sql<{ revision: number }>`
         select nextval('configuration_revision') as revision`.execute(db);

@@ -10,7 +10,7 @@ import type { Reason } from '../core/errors.js';
 export interface Schema extends BatchTables {
   readonly deployment: DeploymentTable;
   readonly sessions: SessionTable;
-  readonly session_tags: { job_id: string; key: string; value: string };
+  readonly session_tags: SessionTagTable;
   readonly resources: { job_id: string; kind: string; key: string; position: number };
   readonly staged_files: { job_id: string; name: string; gzip: Uint8Array };
   readonly configurations: {
@@ -89,6 +89,17 @@ interface SessionTable {
   patched: string | null;
   /** Compressed; counted when the session is complete, 0 where the log was removed. */
   stored_log_bytes: Generated<number>;
+}
+
+/** What lists go and filter by is the session's; triggers keep it so. */
+interface SessionTagTable {
+  job_id: string;
+  key: string;
+  value: string;
+  name: string;
+  created_at: string;
+  state: SessionState;
+  succeeded: Succeeded;
 }
 
 interface ComponentTable {

@@ -9,15 +9,14 @@ import type { Connection } from './database.js';
 import type { StoreDialect } from './dialect.js';
 import type { Schema } from './schema.js';
 import type { SessionFilter } from './store.js';
-import { toTagTexts } from './tags.js';
+import { FEW_TAGS, haveTags, isTagText, type Tag } from './tag-filter.js';
 
 type Sessions = ExpressionBuilder<Schema, 'sessions'>;
-type Tag = readonly [key: string, value: string];
+type Column = 'name' | 'state' | 'succeeded' | 'created_at';
 type JobIds = SelectQueryBuilder<Schema, 'sessions' | 'session_tags', { job_id: string }>;
 
 /** Up to so many candidates are looked up and sorted; where every filter fits more, the walk in order of names soon fills a page. */
 const FEW = 5_000;
-const FEW_TAGS = 8;
 
 /**
  * The condition on a session that is not deleted. A walk by name would read everything to find the few that carry a tag or
@@ -29,10 +28,11 @@ export async function planFilter(
   filter: SessionFilter,
   afterName?: string,
 ): Promise<(eb: Sessions) => Expression<SqlBool>> {
-  const few = await findFew(db, filter);
+  const few = await findFew(db, listCandidates(db, filter));
+  const hidden = few === undefined ? await findHidden(db, filter) : undefined;
   return (eb) => {
-    const column = (name: 'name' | 'state' | 'succeeded' | 'created_at') =>
-      few === undefined ? eb.ref(name) : sql<string>`(${eb.ref(name)} || '')`;
+    const column = (name: Column) =>
+      few === undefined && name !== hidden ? eb.ref(name) : sql<string>`(${eb.ref(name)} || '')`;
     const { state, succeeded, nameContains, createdFrom, createdUntil, tags = {} } = filter;
     return eb.and([
       eb('deleted_at', 'is', null),
@@ -43,73 +43,82 @@ export async function planFilter(
       ...(createdUntil === undefined ? [] : [eb(column('created_at'), '<=', createdUntil)]),
       ...(afterName === undefined ? [] : [eb(column('name'), '>', afterName)]),
       ...(nameContains === undefined ? [] : [dialect.contains(eb.ref('name'), nameContains)]),
-      ...haveTags(eb, Object.entries(tags)),
+      ...haveTags(db, sql.ref('sessions.job_id'), Object.entries(tags)),
     ]);
   };
 }
 
-/** A condition for each is planned best; of very many no database makes a plan. */
-function haveTags(eb: Sessions, tags: readonly Tag[]): readonly Expression<SqlBool>[] {
-  return tags.length <= FEW_TAGS
-    ? tags.map(([key, value]) => hasTag(eb, key, value))
-    : [hasManyTags(eb, tags)];
+/**
+ * The tag along whose index a page is read: the first that few carry, or else the first. None where a time or a result leaves
+ * few.
+ */
+export async function findLeadingTag(
+  db: Connection,
+  filter: SessionFilter,
+): Promise<Tag | undefined> {
+  const tags = Object.entries(filter.tags ?? {}).slice(0, FEW_TAGS);
+  const first = tags[0];
+  const { succeeded } = filter;
+  const others = [
+    ...selectByTime(db, filter),
+    ...(succeeded === undefined ? [] : [selectBy(db, 'succeeded', succeeded)]),
+  ];
+  if (first === undefined || (await findFew(db, others)) !== undefined) return undefined;
+  if (tags.length === 1) return first;
+  for (const tag of tags) if (await isFew(db, selectByTag(db, tag))) return tag;
+  return first;
 }
 
-/** A session has each key once, so it has them all if it has as many. */
-function hasManyTags(eb: Sessions, tags: readonly Tag[]): Expression<SqlBool> {
-  const pairs = tags.flatMap(([key, value]) =>
-    toTagTexts(key).flatMap((text) => toTagTexts(value).map((other) => sql`(${text}, ${other})`)),
-  );
-  const found = eb
-    .selectFrom('session_tags')
-    .select((inner) => inner.fn.countAll().as('count'))
-    .whereRef('session_tags.job_id', '=', 'sessions.job_id')
-    .where(sql<SqlBool>`(key, value) in (values ${sql.join(pairs)})`);
-  return eb(found, '=', tags.length);
+/** Of state and result each has an index: which one would mislead. */
+async function findHidden(db: Connection, { state, succeeded }: SessionFilter) {
+  if (state === undefined || succeeded === undefined) return undefined;
+  if (await isFew(db, selectBy(db, 'succeeded', succeeded))) return 'state';
+  return (await isFew(db, selectBy(db, 'state', state))) ? 'succeeded' : undefined;
 }
 
-function hasTag(eb: Sessions, key: string, value: string) {
-  return eb.exists(
-    eb
-      .selectFrom('session_tags')
-      .select('session_tags.key')
-      .whereRef('session_tags.job_id', '=', 'sessions.job_id')
-      .where('session_tags.key', 'in', toTagTexts(key))
-      .where('session_tags.value', 'in', toTagTexts(value)),
-  );
-}
-
-async function findFew(db: Connection, filter: SessionFilter): Promise<JobIds | undefined> {
-  for (const candidates of listCandidates(db, filter)) {
-    const counted = db.selectFrom(candidates.limit(FEW).as('candidates'));
-    const { count } = await counted
-      .select((eb) => eb.fn.countAll().as('count'))
-      .executeTakeFirstOrThrow();
-    if (Number(count) < FEW) return candidates;
-  }
+async function findFew(db: Connection, candidates: readonly JobIds[]): Promise<JobIds | undefined> {
+  for (const some of candidates) if (await isFew(db, some)) return some;
   return undefined;
 }
 
+async function isFew(db: Connection, candidates: JobIds): Promise<boolean> {
+  const counted = db.selectFrom(candidates.limit(FEW).as('candidates'));
+  const { count } = await counted
+    .select((eb) => eb.fn.countAll().as('count'))
+    .executeTakeFirstOrThrow();
+  return Number(count) < FEW;
+}
+
 function listCandidates(db: Connection, filter: SessionFilter): readonly JobIds[] {
-  const { createdFrom, createdUntil, tags = {} } = filter;
-  const some = Object.entries(tags).slice(0, FEW_TAGS);
-  const tagged = some.map(([key, value]) =>
-    db
-      .selectFrom('session_tags')
-      .select('job_id')
-      .where('key', 'in', toTagTexts(key))
-      .where('value', 'in', toTagTexts(value)),
-  );
-  if (createdFrom === undefined && createdUntil === undefined) return tagged;
-  const created = db
-    .selectFrom('sessions')
+  const tags = Object.entries(filter.tags ?? {}).slice(0, FEW_TAGS);
+  return [...selectByTime(db, filter), ...tags.map((tag) => selectByTag(db, tag))];
+}
+
+function selectByTag(db: Connection, [key, value]: Tag): JobIds {
+  return db
+    .selectFrom('session_tags')
     .select('job_id')
-    .where('deleted_at', 'is', null)
-    .where((eb) =>
-      eb.and([
-        ...(createdFrom === undefined ? [] : [eb('created_at', '>=', createdFrom)]),
-        ...(createdUntil === undefined ? [] : [eb('created_at', '<=', createdUntil)]),
-      ]),
+    .where(isTagText('key', key, 'session_tags'))
+    .where(isTagText('value', value, 'session_tags'));
+}
+
+function selectByTime(
+  db: Connection,
+  { createdFrom, createdUntil }: SessionFilter,
+): readonly JobIds[] {
+  if (createdFrom === undefined && createdUntil === undefined) return [];
+  const created = selectLive(db)
+    .$if(createdFrom !== undefined, (query) => query.where('created_at', '>=', createdFrom ?? ''))
+    .$if(createdUntil !== undefined, (query) =>
+      query.where('created_at', '<=', createdUntil ?? ''),
     );
-  return [...tagged, created];
+  return [created];
+}
+
+function selectBy(db: Connection, column: 'state' | 'succeeded', value: string): JobIds {
+  return selectLive(db).where(sql<SqlBool>`${sql.ref(column)} = ${value}`);
+}
+
+function selectLive(db: Connection) {
+  return db.selectFrom('sessions').select('job_id').where('deleted_at', 'is', null);
 }

@@ -9,7 +9,7 @@ import { toSession } from './session-rows.js';
 import type { Change, NewSession, SessionStore } from './store.js';
 import { toTagText } from './tags.js';
 
-/** 3 values each; a statement takes 32,766. */
+/** 7 values each; a statement takes 32,766. */
 const TAGS_PER_INSERT = 1_000;
 
 interface TagRow {
@@ -40,14 +40,15 @@ export async function addSession(
     .onConflict((conflict) => conflict.doNothing())
     .returningAll()
     .executeTakeFirst();
-  const inserted = toInserted(session, row);
-  const tags = toTagRows(session);
+  if (row === undefined) throw toConflict(session);
+  const { name, created_at, state, succeeded } = row;
+  const tags = toTagRows(session).map((tag) => ({ ...tag, name, created_at, state, succeeded }));
   for (let first = 0; first < tags.length; first += TAGS_PER_INSERT) {
     const some = tags.slice(first, first + TAGS_PER_INSERT);
     await db.insertInto('session_tags').values(some).execute();
   }
   toChanges(session).forEach(emit);
-  return inserted;
+  return toSession(row);
 }
 
 /** Whose name is there: taken, or about to be free, and then it waits for that while nobody else waits for it. */
@@ -105,17 +106,21 @@ function insertRows(
       on conflict do nothing
       returning *
     ), tagged as (
-      insert into session_tags (job_id, key, value)
-      select job_id, key, value from ${givenTags} as tag (job_id, key, value)
-      where job_id in (select job_id from inserted)
+      insert into session_tags (job_id, key, value, name, created_at, state, succeeded)
+      select job_id, key, value, name, created_at, state, succeeded
+      from ${givenTags} as tag (job_id, key, value) join inserted using (job_id)
     )
     select * from inserted`;
   return query.execute(db).then((result) => result.rows);
 }
 
-function toInserted({ request }: NewSession, row: SessionRow | undefined): Session {
-  if (row !== undefined) return toSession(row);
-  throw new ServiceError('conflict', `A session with the name ${request.name} already exists`, {
+function toInserted(session: NewSession, row: SessionRow | undefined): Session {
+  if (row === undefined) throw toConflict(session);
+  return toSession(row);
+}
+
+function toConflict({ request }: NewSession): ServiceError {
+  return new ServiceError('conflict', `A session with the name ${request.name} already exists`, {
     title: 'Conflicting session name',
   });
 }

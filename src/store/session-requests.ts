@@ -73,6 +73,7 @@ function requestDelete({ write }: Database, name: string, wish: CancelWish): Pro
       .returning('job_id')
       .executeTakeFirst();
     if (row === undefined) throw missing('Session', name);
+    await removeTags(db, [row.job_id]);
     emit({ kind: 'wish' });
     emit({ kind: 'session', jobId: row.job_id });
   });
@@ -121,12 +122,18 @@ async function deleteBatch(
       .where('deleted_at', 'is', null)
       .returning('name')
       .execute();
+    await removeTags(db, jobIds);
     emit({ kind: 'any' });
     return {
       deleted: rows.map(({ name }) => name),
       lastName: found.length < DELETE_BATCH ? undefined : found.at(-1)?.name,
     };
   });
+}
+
+/** Only lists ask for them, and would come upon them until the record itself is removed. */
+async function removeTags(db: Transaction<Schema>, jobIds: readonly string[]): Promise<void> {
+  await db.deleteFrom('session_tags').where('job_id', 'in', jobIds).execute();
 }
 
 type Sessions = ExpressionBuilder<Schema, 'sessions'>;

@@ -11,6 +11,7 @@ import {
 } from 'kysely';
 import { missing, ServiceError } from '../core/errors.js';
 import type { StoreDialect } from './dialect.js';
+import { createSqliteTagTriggers } from './tag-triggers.js';
 
 const LOCK_WAIT_MS = 10_000;
 const LOCK_RETRY_MS = 5;
@@ -66,6 +67,7 @@ export function createSqliteDialect({ writer, reader }: SqliteConnections): Stor
       return sql`(select ${sql.join(values)} from json_each(${json})) as given`;
     },
     createRevision: () => Promise.resolve(),
+    createTagTriggers: createSqliteTagTriggers,
     nextRevision: async (db) => {
       const query = db
         .updateTable('deployment')

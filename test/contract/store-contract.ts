@@ -10,6 +10,7 @@ import { hostContract } from './store/hosts.js';
 import { logContract } from './store/logs.js';
 import { phaseContract } from './store/phases.js';
 import { retentionContract } from './store/retention.js';
+import { sessionFilterContract } from './store/session-filters.js';
 import { sessionListContract } from './store/session-list.js';
 import { sessionProgressContract } from './store/session-progress.js';
 import { sessionRequestContract } from './store/session-requests.js';
@@ -46,6 +47,7 @@ export function storeContract(name: string, create: () => Promise<StoreFixture>)
     const contracts = [
       sessionRequestContract,
       sessionListContract,
+      sessionFilterContract,
       sessionProgressContract,
       wishContract,
       phaseContract,

@@ -77,14 +77,14 @@ describeWithPostgres('plans of PostgreSQL', () => {
       ['a common time', { createdFrom: at(10) }, 'sessions_by_name'],
       ['a rare time', { createdFrom: at(RARE) }, 'sessions_by_creation'],
       ['a time that nothing fits', { createdUntil: '2020' }, 'sessions_by_creation'],
-      ['a common tag', { tags: { all: '1' } }, 'sessions_by_name'],
-      ['a rare tag', { tags: { number: '7' } }, 'session_tags_by_value'],
-      ['a tag of nobody', { tags: { number: 'none' } }, 'session_tags_by_value'],
-      ['two tags', { tags: { all: '1', number: '7' } }, 'session_tags_by_value'],
+      ['a common tag', { tags: { all: '1' } }, 'session_tags_by_name'],
+      ['a rare tag', { tags: { number: '7' } }, 'session_tags_by_name'],
+      ['a tag of nobody', { tags: { number: 'none' } }, 'session_tags_by_name'],
+      ['two tags', { tags: { all: '1', number: '7' } }, 'session_tags_by_name'],
       [
         'a rare tag and a state',
         { tags: { number: '7' }, state: 'pending' },
-        'session_tags_by_value',
+        'session_tags_by_state',
       ],
       [
         'a rare time and a state',
@@ -99,7 +99,7 @@ describeWithPostgres('plans of PostgreSQL', () => {
         await sessions.list(filter, { limit: 100, afterId: DEEP });
 
         const plans = await expectIndexes();
-        const lists = plans.filter((plan) => plan.startsWith('select * from "sessions"'));
+        const lists = plans.filter((plan) => /^select (\*|"sessions"\.\*) from/.test(plan));
         expect(lists).toHaveLength(2);
         for (const plan of lists) expect(plan).toContain(index);
       },
@@ -188,8 +188,8 @@ async function fill(server: PostgresServer, url: string): Promise<void> {
         case when i % 1000 <> 1 then moment end, case when i % 100 = 3 then 10 else 0 end
       from (select i, to_char(timestamp '2026-01-01' + i * interval '1 second', 'YYYY-MM-DD"T"HH24:MI:SS".000Z"') as moment
         from generate_series(0, ${SESSIONS - 1}) as i) as numbers`,
-    `insert into session_tags select job_id, 'all', '1' from sessions`,
-    `insert into session_tags select job_id, 'number', substr(job_id, 5) from sessions`,
+    `insert into session_tags (job_id, key, value) select job_id, 'all', '1' from sessions`,
+    `insert into session_tags (job_id, key, value) select job_id, 'number', substr(job_id, 5) from sessions`,
     `insert into phases (job_id, name, kind, title, position) select job_id, 'ansible-0', 'ansible', 'x', 0 from sessions`,
     `insert into log_chunks (job_id, phase, end_offset, size, gzip) select job_id, 'ansible-0', 10, 10, '' from sessions`,
     `insert into host_results select job_id, 0, 'x1', 'ansible-0', 1, 1, 0, 0, 0, 0, 0 from sessions`,

@@ -2,15 +2,22 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Kysely } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import type { StoreDialect } from '../../src/store/dialect.js';
 import { createMigrations } from '../../src/store/migrations.js';
 import { openPostgresStore } from '../../src/store/postgres.js';
+import { createPool } from '../../src/store/postgres-connection.js';
+import { createPostgresDialect } from '../../src/store/postgres-dialect.js';
 import { createSqliteDialect, openConnections } from '../../src/store/sqlite-dialect.js';
 import { openSqliteStore } from '../../src/store/sqlite.js';
 import { storeUpgradeContract } from '../contract/store-upgrade.js';
+import { tagUpgradeContract, type TagUpgradeFixture } from '../contract/tag-upgrade.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
+import { at } from '../support/store-builders.js';
 
 /** A process of its own: in this one it would wait for a transaction that waits for it. */
 async function executeApart(path: string, sql: string): Promise<void> {
@@ -22,16 +29,45 @@ async function executeApart(path: string, sql: string): Promise<void> {
   await promisify(execFile)(process.execPath, [...args, path, sql]);
 }
 
-storeUpgradeContract('SQLite', async () => {
+async function createSqliteFixture(): Promise<TagUpgradeFixture> {
   const directory = await mkdtemp(join(tmpdir(), 'keelson-upgrade-'));
   const path = join(directory, 'keelson.db');
   return {
     open: () => openSqliteStore({ path }),
     execute: (statements) =>
       executeApart(path, ['begin immediate', ...statements, 'commit'].join(';')),
+    migrateTo: async (migration) => {
+      const connections = await openConnections(path);
+      connections.reader.close();
+      await migrateTo(createSqliteDialect(connections), migration);
+    },
+    toInsert: (name) => [
+      `insert into sessions (job_id, name, created_at, request) values (${toValues(name)})`,
+      `insert into session_tags (job_id, key, value) values ('cfs-${name}', 'owner', 'ann')`,
+    ],
+    countRows: (query) => {
+      const database = new DatabaseSync(path, { readOnly: true });
+      const { length } = database.prepare(query).all();
+      database.close();
+      return Promise.resolve(length);
+    },
     remove: () => rm(directory, { recursive: true }),
   };
-});
+}
+
+const toValues = (name: string) =>
+  `'cfs-${name}', '${name}', '${at(1)}', '{"tags":{"owner":"ann"}}'`;
+
+async function migrateTo(dialect: StoreDialect, migration: string): Promise<void> {
+  const db = new Kysely<unknown>({ dialect: dialect.writer });
+  const getMigrations = () => Promise.resolve(createMigrations(dialect));
+  const { error } = await new Migrator({ db, provider: { getMigrations } }).migrateTo(migration);
+  await db.destroy();
+  expect(error).toBeUndefined();
+}
+
+storeUpgradeContract('SQLite', createSqliteFixture);
+tagUpgradeContract('SQLite', createSqliteFixture);
 
 describeWithPostgres('PostgreSQL', () => {
   let server: PostgresServer;
@@ -40,16 +76,35 @@ describeWithPostgres('PostgreSQL', () => {
   });
   afterAll(() => server.close());
 
-  storeUpgradeContract('PostgreSQL', async () => {
+  const create = async (): Promise<TagUpgradeFixture> => {
     const url = await server.createDatabase();
     return {
       open: () => openPostgresStore({ url }),
       execute: async (statements) => {
         await server.query(['begin', ...statements, 'commit'].join(';'), url);
       },
+      migrateTo: (migration) => {
+        const pool = createPool({ url }, () => undefined);
+        const watch = () => () => undefined;
+        const notices = { announce: () => undefined, watch, close: () => Promise.resolve() };
+        return migrateTo(createPostgresDialect({ pool, migrationPool: pool, notices }), migration);
+      },
+      // Both in one statement, so that one does not see what the other writes.
+      toInsert: (name) => [
+        `with inserted as (
+          insert into sessions (job_id, name, created_at, request) values (${toValues(name)}) returning *
+        ), tagged as (
+          insert into session_tags (job_id, key, value)
+          select job_id, key, value from (values ('cfs-${name}', 'owner', 'ann')) as tag (job_id, key, value)
+          where job_id in (select job_id from inserted)
+        ) select * from inserted`,
+      ],
+      countRows: async (query) => (await server.query(query, url)).length,
       remove: () => Promise.resolve(),
     };
-  });
+  };
+  storeUpgradeContract('PostgreSQL', create);
+  tagUpgradeContract('PostgreSQL', create);
 });
 
 describe('createMigrations', () => {

@@ -1,0 +1,75 @@
+import type { Connection, Database } from './database.js';
+import type { StoreDialect } from './dialect.js';
+import type { Page, PageRequest } from './page.js';
+import type { SessionRow } from './schema.js';
+import { findLeadingTag, planFilter } from './session-filter.js';
+import { toSession } from './session-rows.js';
+import type { SessionFilter } from './store.js';
+import type { Session } from '../core/session.js';
+import { haveTags, isTagText, type Tag } from './tag-filter.js';
+
+interface Parts {
+  readonly db: Connection;
+  readonly dialect: StoreDialect;
+  readonly filter: SessionFilter;
+  readonly page: PageRequest;
+}
+
+export function listSessions(
+  { dialect, read }: Database,
+  filter: SessionFilter,
+  { limit, ...from }: PageRequest,
+): Promise<Page<Session>> {
+  return read(async (db) => {
+    // One more tells whether there is more.
+    const parts = { db, dialect, filter, page: { limit: limit + 1, ...from } };
+    const tag = await findLeadingTag(db, filter);
+    const rows = await (tag === undefined ? selectByName(parts) : selectByTag(parts, tag));
+    return { items: rows.slice(0, limit).map(toSession), hasMore: rows.length > limit };
+  });
+}
+
+async function selectByName({ db, dialect, filter, page }: Parts): Promise<SessionRow[]> {
+  const matches = await planFilter(db, dialect, filter, page.afterId);
+  // Of names that do not fit, an index has enough; the rows behind it are read for those that do.
+  const names = db.selectFrom('sessions').select('name').where(matches).orderBy('name');
+  return db
+    .selectFrom('sessions')
+    .selectAll()
+    .$if(filter.nameContains === undefined, (query) => query.where(matches))
+    .$if(filter.nameContains !== undefined, (query) =>
+      query.where('deleted_at', 'is', null).where('name', 'in', names.limit(page.limit)),
+    )
+    .orderBy('name')
+    .limit(page.limit)
+    .execute();
+}
+
+/** In order of names among those that carry it. What the index has of them is compared there; rows are read of those that fit. */
+function selectByTag({ db, dialect, filter, page }: Parts, tag: Tag): Promise<SessionRow[]> {
+  const { state, succeeded, nameContains, createdFrom, createdUntil, tags = {} } = filter;
+  const others = Object.entries(tags).filter(([key]) => key !== tag[0]);
+  return db
+    .selectFrom('session_tags as lead')
+    .innerJoin('sessions', 'sessions.job_id', 'lead.job_id')
+    .selectAll('sessions')
+    .where((eb) =>
+      eb.and([
+        eb('sessions.deleted_at', 'is', null),
+        isTagText('key', tag[0], 'lead'),
+        isTagText('value', tag[1], 'lead'),
+        ...(state === undefined ? [] : [eb('lead.state', '=', state)]),
+        ...(succeeded === undefined ? [] : [eb('lead.succeeded', '=', succeeded)]),
+        ...(createdFrom === undefined ? [] : [eb('lead.created_at', '>=', createdFrom)]),
+        ...(createdUntil === undefined ? [] : [eb('lead.created_at', '<=', createdUntil)]),
+        ...(page.afterId === undefined ? [] : [eb('lead.name', '>', page.afterId)]),
+        ...(nameContains === undefined
+          ? []
+          : [dialect.contains(eb.ref('lead.name'), nameContains)]),
+        ...haveTags(db, eb.ref('lead.job_id'), others),
+      ]),
+    )
+    .orderBy('lead.name')
+    .limit(page.limit)
+    .execute();
+}
