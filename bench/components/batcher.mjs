@@ -1,6 +1,7 @@
 import { pause } from '../../scripts/demo/service.mjs';
 import { send } from '../api/load.mjs';
 import { openStand } from '../load/stand.mjs';
+import { timeStep } from '../steps.mjs';
 import { measureStorm } from './requests.mjs';
 
 const BEGIN_MS = 120_000;
@@ -15,24 +16,44 @@ export async function measureBatcherStorm(database, scale, count, signal) {
   const stand = await openStand({ database, scale, signal }, { standIn: true });
   const { url } = stand;
   try {
-    const off = { patch: { enabled: false, tags: { booted: '' } }, filters: {} };
-    await send(`${url}/v3/components`, { method: 'PATCH', body: off });
+    await timeStep('  all disabled', () => disableAll(url));
     await send(`${url}/v3/options`, { method: 'PATCH', body: { batcher: 'internal' } });
     const hasBegun = async () =>
       (await read(`${url}/v3/batches?limit=1`)).batcher.last_cycle !== null;
-    await waitFor(hasBegun, BEGIN_MS, signal);
-    const figures = await measureStorm({ url, scale, signal }, count, 'the batcher on');
+    await timeStep('  the first cycle', () => waitFor(hasBegun, BEGIN_MS, signal));
+    const storm = () => measureStorm({ url, scale, signal }, count, 'the batcher on');
+    const figures = await timeStep('  the storm', storm);
     const begin = performance.now();
-    const isOver = async () => {
-      const path = `${url}/v3/components?tags=booted=yes&status=configured&limit=${count}`;
-      return (await read(path)).components.length === count;
-    };
-    await waitFor(isOver, END_MS, signal);
+    const end = () => waitFor(async () => (await countLeft(url)) === 0, END_MS, signal);
+    await timeStep('  its end', end);
     const value = (performance.now() - begin) / 1000;
-    return [...figures, { what: 'from its end until all are configured', value, unit: 's' }];
+    const lost = count - (await countConfigured(url, count));
+    return [
+      ...figures,
+      { what: 'from its end until all are configured', value, unit: 's' },
+      { what: 'not configured then', value: lost, unit: '', most: 0 },
+    ];
   } finally {
     await stand.close();
   }
+}
+
+/** @param {string} url */
+async function disableAll(url) {
+  const off = { patch: { enabled: false, tags: { booted: '' } }, filters: {} };
+  await send(`${url}/v3/components`, { method: 'PATCH', body: off });
+}
+
+/** None, or one that stands for all: what looks is not to be what takes the time. @param {string} url */
+async function countLeft(url) {
+  const path = `${url}/v3/components?tags=booted=yes&status=pending&limit=1`;
+  return (await read(path)).components.length;
+}
+
+/** @param {string} url @param {number} count @returns {Promise<number>} */
+async function countConfigured(url, count) {
+  const path = `${url}/v3/components?tags=booted=yes&status=configured&limit=${count}`;
+  return (await read(path)).components.length;
 }
 
 /** @param {string} url @returns {Promise<any>} */

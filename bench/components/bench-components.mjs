@@ -1,6 +1,7 @@
 import { printTable, printTitle } from '../../scripts/demo/print.mjs';
 import { toRow } from '../api/figures.mjs';
 import { startApi } from '../api/service.mjs';
+import { timeStep } from '../steps.mjs';
 import { measureDatabases } from '../api/databases.mjs';
 import { readMemory, readPeak } from '../memory.mjs';
 import { measureBatcherStorm } from './batcher.mjs';
@@ -36,7 +37,8 @@ export async function benchComponents({ json, scale, database }, signal) {
 async function measure(database, scale, signal) {
   const [some, many] = [Math.ceil(10_000 * scale), Math.ceil(100_000 * scale)];
   const figures = await measureAlone(database, scale, { some, many }, signal);
-  return [...figures, ...(await measureBatcherStorm(database, scale, some, signal))];
+  const storm = () => measureBatcherStorm(database, scale, some, signal);
+  return [...figures, ...(await timeStep(`${database.name}: a storm, the batcher on`, storm))];
 }
 
 /**
@@ -48,18 +50,25 @@ async function measureAlone(database, scale, { some, many }, signal) {
   const api = await startApi(database.data, database.environment, signal);
   const site = { url: api.url, scale, signal };
   try {
+    /** @type {[string, () => Promise<import('../api/figures.mjs').Figure[] | void>][]} */
+    const steps = [
+      [`${some} stored`, () => fill(site, 0, some)],
+      ['PATCHes of many', () => measurePatches(site, some)],
+      ['lists', () => measureLists(site, some, { most: 25, part: 0.5 })],
+      ['state_append, one by one', () => measureAppends(site, some)],
+      ['reports of jobs', () => measureReports(site, database, some)],
+      [`${many} stored`, () => fill(site, some, many)],
+      ['lists', () => measureLists(site, many, { most: 50, part: 0.99 })],
+      ['sessions beside them', () => measureCreation(site, many)],
+      ['a storm, the batcher off', () => measureStorm(site, some, 'the batcher off')],
+      ['memory', async () => [toMemory(api.pid, many)]],
+      [`PATCH of ${many}`, () => measureBulk(site, many)],
+      [`PUT of ${many}`, () => measureBulkPut(site, many)],
+    ];
     const figures = [];
-    await fill(site, 0, some);
-    figures.push(...(await measurePatches(site, some)));
-    figures.push(...(await measureLists(site, some, { most: 25, part: 0.5 })));
-    figures.push(...(await measureAppends(site, some)));
-    figures.push(...(await measureReports(site, database, some)));
-    await fill(site, some, many);
-    figures.push(...(await measureLists(site, many, { most: 50, part: 0.99 })));
-    figures.push(...(await measureCreation(site, many)));
-    figures.push(...(await measureStorm(site, some, 'the batcher off')));
-    figures.push(toMemory(api.pid, many));
-    figures.push(...(await measureBulk(site, many)), ...(await measureBulkPut(site, many)));
+    for (const [name, act] of steps) {
+      figures.push(...((await timeStep(`${database.name}: ${name}`, act)) ?? []));
+    }
     figures.push(toPeak(api.pid));
     return figures;
   } finally {
