@@ -1,6 +1,7 @@
 import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import { type ClientConfig, Pool, types } from 'pg';
 import { isUnfit } from './postgres-faults.js';
+import { createNaming } from './postgres-naming.js';
 
 export interface PostgresOptions {
   readonly url: string;
@@ -60,6 +61,7 @@ export function toClientConfig({ url, password, timeouts }: PostgresOptions): Cl
 
 /** The pool as Kysely wants it. A connection that has failed as such is not used again, nor may its failing end the process. */
 export function toKyselyPool(pool: Pool): PostgresPool {
+  const toName = createNaming();
   return {
     options: {},
     async connect() {
@@ -73,7 +75,8 @@ export function toKyselyPool(pool: Pool): PostgresPool {
         // What follows a silence would wait as long again: the roll-back of what has failed.
         if (isBroken) throw new Error('Connection terminated');
         try {
-          return await client.query(sql, [...parameters]);
+          const name = toName(sql);
+          return await client.query({ text: sql, values: [...parameters], ...(name && { name }) });
         } catch (error) {
           isBroken ||= isUnfit(error);
           throw error;

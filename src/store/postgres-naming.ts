@@ -1,0 +1,29 @@
+/** So often a statement comes before it gets a name. */
+const OFTEN = 20;
+/** Each costs a connection some kilobytes of the server's memory. */
+const MOST_NAMES = 100;
+const MOST_COUNTED = 1_000;
+const MOST_CHARACTERS = 2_000;
+const STATEMENT = /^\s*(?:select|insert|update|delete|with)\b/;
+const UNFIT = /\*|\blimit\b/;
+
+/**
+ * Names for statements that come again and again: what the server has made of the text of one with a name it keeps, for each
+ * connection. Not for all columns of a table: it refuses those once a later version has added another. Nor for a page, which
+ * is better planned by what is asked for.
+ */
+export function createNaming(): (text: string) => string | undefined {
+  const counts = new Map<string, number>();
+  const names = new Map<string, string>();
+  return (text) => {
+    const known = names.get(text);
+    if (known !== undefined || names.size === MOST_NAMES) return known;
+    if (text.length > MOST_CHARACTERS) return undefined;
+    const count = (counts.get(text) ?? 0) + 1;
+    if (count === 1 && (!STATEMENT.test(text) || UNFIT.test(text))) return undefined;
+    if (counts.size === MOST_COUNTED) counts.clear();
+    counts.set(text, count);
+    if (count === OFTEN) names.set(text, `keelson_${names.size}`);
+    return names.get(text);
+  };
+}
