@@ -1,5 +1,11 @@
-import { patchComponent, type Component, type ComponentPatch } from '../core/component.js';
+import { patchComponent, type Component } from '../core/component.js';
 import { missing } from '../core/errors.js';
+import {
+  patchTogether,
+  recallDesired,
+  type Asked,
+  type IdentifiedPatch,
+} from './component-patch-group.js';
 import { toComponent, toComponentRow } from './component-rows.js';
 import {
   lockComponents,
@@ -8,90 +14,58 @@ import {
   type ComponentDatabase,
 } from './component-views.js';
 import type { Connection } from './database.js';
+import { createGrouping } from './grouping.js';
 import type { ComponentRow } from './schema.js';
-
-type IdentifiedPatch = ComponentPatch & Pick<Component, 'id'>;
+import type { ComponentStore } from './store.js';
 
 /** One by itself, as nodes and callbacks send them, costs as few statements as it can. */
-export async function patchComponents<T>(
-  components: ComponentDatabase,
-  patches: readonly IdentifiedPatch[],
-  at: string,
-  toResult: (component: Component) => T,
-): Promise<readonly T[]> {
-  const [only, ...more] = patches;
-  if (only === undefined || more.length > 0) return patchMany(components, patches, at, toResult);
-  return [toResult(await patchOne(components, only, at))];
-}
-
-async function patchOne(
-  components: ComponentDatabase,
-  patch: IdentifiedPatch,
-  at: string,
-): Promise<Component> {
-  const { dialect, read, write, writeAtOnce } = components;
-  if (dialect.rowVersion !== undefined) {
-    const plan = await read((db) => planPatch(db, components, patch, at));
-    if (await writeAtOnce((db) => savePlan(db, components, plan))) return plan.component;
-  }
-  return write(async (db) => {
-    // Whoever else would change it waits, so what is planned now comes to be.
-    if (!dialect.hasOneWriter) await lockComponents(db, components, [patch.id]);
-    const plan = await planPatch(db, components, patch, at);
-    await savePlan(db, components, plan);
-    return plan.component;
-  });
-}
-
-interface PatchPlan {
-  readonly component: Component;
-  readonly changes: Partial<ComponentRow>;
-  readonly rowVersion?: string;
-}
-
-async function planPatch(
-  db: Connection,
-  { dialect, reader }: ComponentDatabase,
-  { id, ...patch }: IdentifiedPatch,
-  at: string,
-): Promise<PatchPlan> {
-  const { rowVersion: version } = dialect;
-  const query = db.selectFrom('components').selectAll().where('id', '=', id);
-  const row = await (
-    version === undefined ? query : query.select(version.$castTo<string>().as('row_version'))
-  ).executeTakeFirst();
-  if (row === undefined) throw missing('Component', id);
-  const component = patchComponent(toComponent(row), patch, at);
-  const { desired } = await reader.read(db, [component.desiredConfig]);
-  const after = Object.entries(toComponentRow(component, desired)) as [
-    keyof ComponentRow,
-    unknown,
-  ][];
-  return {
-    component,
-    // Those alone: each that is named costs an index.
-    changes: Object.fromEntries(after.filter(([name, value]) => row[name] !== value)),
-    ...('row_version' in row ? { rowVersion: row.row_version as string } : {}),
+export function createPatch(components: ComponentDatabase): ComponentStore['patch'] {
+  const patchOne = createPatchOne(components);
+  return async (patches, at, toResult) => {
+    const [only, ...more] = patches;
+    if (only === undefined || more.length > 0) return patchMany(components, patches, at, toResult);
+    return [toResult(await patchOne({ patch: only, at }))];
   };
 }
 
-/** False: somebody else has changed the row since, or removed it, and nothing is done. */
-async function savePlan(
+function createPatchOne(components: ComponentDatabase): (asked: Asked) => Promise<Component> {
+  if (components.dialect.rowVersion === undefined) {
+    return (asked) => components.write((db) => patchAlone(db, components, asked));
+  }
+  const patch = createGrouping((asked: readonly Asked[]) => patchTogether(components, asked));
+  return async (asked) =>
+    (await patch(asked)) ??
+    components.write(async (db) => {
+      // Whoever else would change it waits, so what is planned now comes to be.
+      await lockComponents(db, components, [asked.patch.id]);
+      return patchAlone(db, components, asked);
+    });
+}
+
+async function patchAlone(
   db: Connection,
-  { dialect }: ComponentDatabase,
-  { component, changes, rowVersion }: PatchPlan,
-): Promise<boolean> {
-  if (Object.keys(changes).length === 0) return true;
-  const { rowVersion: version } = dialect;
-  const query = db.updateTable('components').set(changes).where('id', '=', component.id);
-  const saved = await (
-    version === undefined || rowVersion === undefined
-      ? query
-      : query.where(version, '=', rowVersion)
-  )
-    .returning('id')
-    .executeTakeFirst();
-  return saved !== undefined;
+  { reader }: ComponentDatabase,
+  { patch, at }: Asked,
+): Promise<Component> {
+  const { id, ...changes } = patch;
+  const query = db.selectFrom('components').selectAll().where('id', '=', id);
+  const row = await query.executeTakeFirst();
+  if (row === undefined) throw missing('Component', id);
+  const component = patchComponent(toComponent(row), changes, at);
+  const desired =
+    recallDesired(reader, row, component) ??
+    (await reader.read(db, [component.desiredConfig])).desired;
+  const set = listChanges(row, toComponentRow(component, desired));
+  if (Object.keys(set).length > 0) {
+    await db.updateTable('components').set(set).where('id', '=', id).execute();
+  }
+  return component;
+}
+
+/** Those alone: each that is named costs an index. */
+function listChanges(before: ComponentRow, after: ComponentRow): Partial<ComponentRow> {
+  const columns = Object.entries(after) as [keyof ComponentRow, unknown][];
+  return Object.fromEntries(columns.filter(([name, value]) => before[name] !== value));
 }
 
 function patchMany<T>(

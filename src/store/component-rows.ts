@@ -9,7 +9,7 @@ import type { ComponentRow } from './schema.js';
 /** Some megabytes of a statement. */
 const ROWS_PER_INSERT = 1_000;
 
-const columns = {
+export const COLUMN_TYPES = {
   id: 'text',
   desired_config: 'text',
   enabled: 'bigint',
@@ -70,8 +70,8 @@ export async function saveComponents(
   desired: DesiredLayersOf,
 ): Promise<void> {
   const sorted = [...components].sort((left, right) => (left.id < right.id ? -1 : 1));
-  const names = Object.keys(columns).map((name) => sql.ref(name));
-  const changes = Object.keys(columns)
+  const names = Object.keys(COLUMN_TYPES).map((name) => sql.ref(name));
+  const changes = Object.keys(COLUMN_TYPES)
     .filter((name) => name !== 'id')
     .map((name) => sql`${sql.ref(name)} = ${sql.ref(`excluded.${name}`)}`);
   for (let first = 0; first < sorted.length; first += ROWS_PER_INSERT) {
@@ -80,7 +80,7 @@ export async function saveComponents(
       .map((component) => toComponentRow(component, desired));
     // `where true`: SQLite would take `on conflict` for the condition of a join.
     await sql`insert into components (${sql.join(names)})
-      select ${sql.join(names)} from ${dialect.rowsOf(JSON.stringify(rows), columns)} where true
+      select ${sql.join(names)} from ${dialect.rowsOf(JSON.stringify(rows), COLUMN_TYPES)} where true
       on conflict (id) do update set ${sql.join(changes)}`.execute(db);
   }
 }

@@ -17,7 +17,7 @@ import {
   type ComponentDatabase,
 } from './component-views.js';
 import { patchColumns } from './component-columns.js';
-import { byId, inParts, patchComponents } from './component-patches.js';
+import { byId, createPatch, inParts } from './component-patches.js';
 import type { Connection } from './database.js';
 import type { PageRequest } from './page.js';
 import type { ComponentFilter, ComponentStore, ComponentView } from './store.js';
@@ -37,7 +37,7 @@ export function createComponentStore(components: ComponentDatabase): ComponentSt
       return database.read((db) => listComponents(db, components, filter, page));
     },
     put: (puts, at, toResult) => putComponents(components, puts, at, toResult),
-    patch: (patches, at, toResult) => patchComponents(components, patches, at, toResult),
+    patch: createPatch(components),
     patchMatching: (filter, patch, at, toResult) =>
       patchMatching(components, filter, patch, at, toResult),
     patchAll: async (filter, patch, at) =>

@@ -26,6 +26,11 @@ export interface DesiredReader {
     db: Connection,
     names: Iterable<string | undefined>,
   ): Promise<{ readonly desired: DesiredLayersOf; readonly retryPolicy: number }>;
+  /**
+   * What such a key of progress stands for, without a look at the database: another answer would have another key. Undefined:
+   * it is not known here.
+   */
+  recall(progressKey: string): DesiredLayersOf | undefined;
 }
 
 interface Remembered extends DesiredLayers {
@@ -36,6 +41,7 @@ interface Remembered extends DesiredLayers {
 /** Remembers what it has worked out of each version of a configuration. */
 export function createDesiredReader(dialect: StoreDialect): DesiredReader {
   const known = new Map<string, Remembered>();
+  const byKey = new Map<string, DesiredLayers>();
   // A version that a lost commit takes back comes again with other layers, where versions are counted in a row.
   const mayRemember = (db: Connection) => !dialect.hasOneWriter || !db.isTransaction;
   return {
@@ -55,9 +61,17 @@ export function createDesiredReader(dialect: StoreDialect): DesiredReader {
       for (const { name, version, configuration } of fresh) {
         const layers = toLayers(configuration, { defaultPlaybook: playbook, sourceUrls });
         if (mayRemember(db)) known.set(name, { ...layers, version, playbook });
+        if (byKey.size > MOST_REMEMBERED) byKey.clear();
+        byKey.set(layers.key, layers);
         found.set(name, layers);
       }
       return { desired: (name) => found.get(name ?? ''), retryPolicy };
+    },
+    recall(progressKey) {
+      const key = progressKey.slice(0, KEY_CHARACTERS);
+      if (key === '' || key === NO_CONFIGURATION) return () => undefined;
+      const layers = byKey.get(key);
+      return layers && (() => layers);
     },
   };
 }

@@ -127,6 +127,31 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     expect((await store.configurations.find('held'))?.configuration.description).toBe('1');
   }, 60_000);
 
+  test('patches components together, but for one that somebody holds, and one that cannot be', async () => {
+    const ids = Array.from({ length: 20 }, (_, index) => `x${index}`);
+    const now = at(0);
+    await store.components.put(
+      ids.map((id) => ({ id })),
+      now,
+      () => undefined,
+    );
+    const patch = (id: string, desiredConfig = 'compute') =>
+      store.components.patch([{ id, desiredConfig }], now, (component) => component.id);
+    const release = await hold(url, `update components set error_count = 5 where id = 'x7'`);
+    const [held, bad] = [patch('x7'), patch('x8', NO_TEXT)];
+    const others = ids.filter((id) => id !== 'x7' && id !== 'x8').map((id) => patch(id));
+
+    expect(await Promise.race([Promise.all(others), held])).toHaveLength(18);
+    expect(await count([bad])).toEqual({ invalid: 1 });
+    await release();
+    expect(await held).toEqual(['x7']);
+    const { items } = await store.components.list({ configName: 'compute' }, { limit: 30 });
+    expect(items).toHaveLength(19);
+    await Promise.all(ids.map((id) => patch(id, 'other')));
+    expect(await countCommitted('components', 'xmin::text')).toBeLessThanOrEqual(2);
+    await server.query('delete from components', url);
+  }, 60_000);
+
   test('gives a place that is given back while somebody queues for it to that one', async () => {
     const other = await openPostgresStore({ url, timeouts: PATIENT });
     const idOf = (name: string) => aNewSession(name).jobId;

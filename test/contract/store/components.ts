@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { ComponentPut, LayerReport } from '../../../src/core/component.js';
+import type { ComponentPatch, ComponentPut, LayerReport } from '../../../src/core/component.js';
 import type { ComponentFilter, Store } from '../../../src/store/store.js';
 import { at, count } from '../../support/store-builders.js';
 import type { Stores } from '../store-contract.js';
@@ -184,6 +184,64 @@ export function componentContract(stores: () => Stores): void {
       await Promise.all(patches);
       const page = await store.components.list({}, { limit: 2 });
       expect(page.items.map(({ component }) => component.errorCount)).toEqual([20, 20]);
+    });
+  });
+
+  describe('components.patch of one', () => {
+    test('loses nothing of what comes at once, and what cannot be done fails alone', async () => {
+      const { store, other } = stores();
+      await put(store, { id: 'x1' }, { id: 'x2' }, { id: 'x3', errorCount: 7 });
+      const ids = ['x1', 'x2', 'x3', 'x9'];
+      const patches = Array.from({ length: 40 }, (_, index) =>
+        (index % 8 < 4 ? store : other).components.patch(
+          [{ id: ids[index % 4] ?? '', addErrors: index % 4 === 2 ? 0 : 1 }],
+          NOW,
+          ({ id }) => id,
+        ),
+      );
+      expect(await count(patches)).toEqual({ x1: 10, x2: 10, x3: 10, missing: 10 });
+      const page = await store.components.list({}, { limit: 9 });
+      expect(page.items.map(({ component }) => component.errorCount)).toEqual([10, 10, 7]);
+    });
+
+    test('answers each with what it has made', async () => {
+      const { store } = stores();
+      await put(store, { id: 'x1', state: [applied] });
+      const patched = await Promise.all(
+        [1, 2, 3].map((errorCount) =>
+          store.components.patch([{ id: 'x1', errorCount }], NOW, (component) => component),
+        ),
+      );
+      const [first] = patched[0] ?? [];
+      expect(patched.flat().map(({ errorCount }) => errorCount)).toEqual([1, 2, 3]);
+      expect(first?.state).toMatchObject([applied]);
+      expect((await store.components.find('x1'))?.component).toMatchObject({
+        errorCount: 3,
+        state: [applied],
+      });
+    });
+
+    test('is seen by status as the configuration is now', async () => {
+      const { store, other } = stores();
+      await saveConfiguration(store, 'compute');
+      await put(store, { id: 'x1', desiredConfig: 'compute' }, { id: 'x2' });
+      const patch = (id: string, changes: ComponentPatch) =>
+        store.components.patch([{ id, ...changes }], NOW, () => undefined);
+      await patch('x1', { stateAppend: [applied] });
+      expect(await listIds(store, { status: 'configured' })).toBe('x1');
+
+      await saveConfiguration(other, 'compute', 'b'.repeat(40));
+      await patch('x1', { tags: { a: '1' } });
+      expect(await listIds(store, { status: 'pending' })).toBe('x1');
+      await patch('x1', { stateAppend: [{ ...applied, commit: 'b'.repeat(40) }] });
+      await patch('x2', { desiredConfig: 'compute' });
+      expect(await listIds(store, { status: 'configured' })).toBe('x1');
+      expect(await listIds(store, { status: 'pending' })).toBe('x2');
+
+      await patch('x1', { desiredConfig: 'gone' });
+      await patch('x2', { desiredConfig: '' });
+      expect(await listIds(store, { status: 'unconfigured' })).toBe('x2');
+      expect(await listIds(store, { status: 'configured' })).toBe('x1');
     });
   });
 
