@@ -1,5 +1,6 @@
 import type { PhaseReturn } from '../core/progress.js';
 import type { PhaseResult } from '../core/job.js';
+import type { Session } from '../core/session.js';
 import type { LogGap } from '../runner/runner.js';
 import type { PhaseRecord } from '../store/store.js';
 import { attachRecord } from './attach.js';
@@ -15,6 +16,8 @@ const REPORT_LINE_BYTES = 8 * 1024 * 1024;
 
 /** The signed line holds everything, so it gives way to nothing. */
 const FINAL_SEQUENCE = Number.MAX_SAFE_INTEGER;
+
+const noHosts = { hosts: 0, failedHosts: 0, unreachableHosts: 0 };
 
 type PhaseActivities = Pick<Activities, 'gitClone' | 'gitCloneHosts' | 'inventory' | 'ansible'>;
 
@@ -35,33 +38,38 @@ async function observePhase(
   beat: Heartbeat,
 ): Promise<PhaseReturn> {
   const { store } = dependencies;
-  const { position } = await findOrPlan(dependencies, jobId, phase, beat);
-  const due = (await store.phases.list(jobId)).filter(
-    (record) => record.position <= position && record.sealedAt === undefined,
+  const { session, phases, planned } = await findOrPlan(dependencies, jobId, phase, beat);
+  const due = phases.filter(
+    (record) => record.position <= planned.position && record.sealedAt === undefined,
   );
-  for (const { name } of due) await settlePhase(dependencies, jobId, name, beat.signal);
-  const { result } = await findPhase(dependencies, jobId, phase);
+  let result = planned.result;
+  for (const record of due) {
+    const own = await settlePhase(dependencies, session, record, beat.signal);
+    if (record.name === phase) result = own;
+  }
+  result ??= (await findPhase(dependencies, jobId, phase)).result;
   if (result === undefined)
     throw new ServiceError('unavailable', `Phase ${phase} of ${jobId} has no result yet.`);
+  if (planned.kind !== 'ansible') return { result, hosts: noHosts };
   const { hosts, failedHosts, unreachableHosts } = await store.hosts.summarize(jobId, phase);
   return { result, hosts: { hosts, failedHosts, unreachableHosts } };
 }
 
+/** Undefined: somebody else has sealed it. */
 async function settlePhase(
   dependencies: ActivityDependencies,
-  jobId: string,
-  phase: string,
+  { jobId, name: session }: Session,
+  { name: phase, kind }: PhaseRecord,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<PhaseResult | undefined> {
   const { store, runner, now, logger } = dependencies;
-  await store.sessions.recordPhase(jobId, phase);
   await store.phases.start(jobId, phase);
   const result = await runner.awaitPhase(jobId, phase, signal);
   await completeLog(dependencies, jobId, phase, result, signal);
-  await completeHosts(dependencies, jobId, phase);
-  await store.phases.seal(jobId, phase, result, now());
-  const { name: session } = await getSession(store, jobId);
+  if (kind === 'ansible') await completeHosts(dependencies, jobId, phase);
+  const isOurs = await store.phases.seal(jobId, phase, result, now());
   logger.info({ session, jobId, phase, result }, 'phase ended');
+  return isOurs ? result : undefined;
 }
 
 /**
@@ -146,7 +154,7 @@ async function completeHosts(
   phase: string,
 ): Promise<void> {
   const record = await store.phases.find(jobId, phase);
-  if (record === undefined || record.hostsFinal || record.kind !== 'ansible') return;
+  if (record === undefined || record.hostsFinal) return;
   const tail = await store.logs.tail(jobId, phase, REPORT_LINE_BYTES);
   const report = parseReportLine(tail, toToken(jobId), phase);
   if (report === undefined) return;
@@ -164,14 +172,17 @@ async function findOrPlan(
   jobId: string,
   phase: string,
   beat: Heartbeat,
-): Promise<PhaseRecord> {
+) {
   const { store } = dependencies;
-  await attachRecord(dependencies, await getSession(store, jobId), beat.signal);
-  const planned = await store.phases.find(jobId, phase);
-  if (planned !== undefined) return planned;
-  const isPlanned = (await store.phases.list(jobId)).length > 0;
-  if (!isPlanned) await resolveConfiguration(dependencies, jobId, beat);
-  return findPhase(dependencies, jobId, phase);
+  const session = await attachRecord(dependencies, await getSession(store, jobId), beat.signal);
+  let phases = await store.phases.list(jobId);
+  if (phases.length === 0) {
+    await resolveConfiguration(dependencies, jobId, beat);
+    phases = await store.phases.list(jobId);
+  }
+  const planned = phases.find(({ name }) => name === phase);
+  if (planned === undefined) throw noPhase(jobId, phase);
+  return { session, phases, planned };
 }
 
 async function findPhase(
@@ -180,7 +191,10 @@ async function findPhase(
   phase: string,
 ): Promise<PhaseRecord> {
   const record = await store.phases.find(jobId, phase);
-  if (record === undefined)
-    throw new ServiceError('missing', `Job ${jobId} has no phase ${phase}.`);
+  if (record === undefined) throw noPhase(jobId, phase);
   return record;
+}
+
+function noPhase(jobId: string, phase: string): ServiceError {
+  return new ServiceError('missing', `Job ${jobId} has no phase ${phase}.`);
 }

@@ -23,7 +23,6 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
   return {
     claimSession: ({ jobId }) =>
       withHeartbeat(async () => {
-        await getSession(store, jobId);
         const session = await store.sessions.claim(jobId, {
           at: now(),
           ...(machine === undefined ? {} : { machine }),
@@ -82,9 +81,9 @@ async function recordOutcome(
   const decided = await decideOutcome(dependencies, session, input);
   const outcome = nameLeftovers(decided, input.leftovers);
   if (input.failure !== undefined) await tellOpenLogs(store, input.jobId);
-  await store.sessions.recordOutcome(input.jobId, outcome, now());
+  const isOurs = await store.sessions.recordOutcome(input.jobId, outcome, now());
   logger.info({ session: session.name, jobId: input.jobId, ...outcome }, 'session ended');
-  return (await getSession(store, input.jobId)).outcome ?? outcome;
+  return isOurs ? outcome : ((await getSession(store, input.jobId)).outcome ?? outcome);
 }
 
 /** A phase that ran and that nobody could see end: who reads its log is told that more may have been written. */

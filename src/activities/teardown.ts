@@ -56,7 +56,6 @@ async function performTeardown(
   const { store, now, logger } = dependencies;
   const record = await store.phases.find(jobId, phase);
   const session = await getSession(store, jobId);
-  await store.sessions.recordPhase(jobId, phase);
   await store.phases.start(jobId, phase);
   const startedAt = record?.startedAt ?? now();
   await store.phases.report(jobId, phase, { state: 'running', startedAt });

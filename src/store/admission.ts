@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely';
+import { sql, type SqlBool, type Transaction } from 'kysely';
 import type { Database } from './database.js';
 import { readOption } from './options.js';
 import type { Schema } from './schema.js';
@@ -45,6 +45,14 @@ export async function queueOrAdmit(
     .where('admitted_at', 'is', null)
     .execute();
 }
+
+/** Whether not everybody has a place. */
+export const isLimited = sql<SqlBool>`exists (
+  select 1 from options where options.name = 'maxRunningSessions' and value <> '0')`;
+
+/** 1: somebody may be to be admitted. Where places are without limit, which is the rule, only who waits since there was one. */
+export const hasAdmission = sql<number>`case when ${isLimited}
+  or exists (select 1 from sessions as waiting where ${isQueued}) then 1 else 0 end`;
 
 /** As many of the queue, oldest first, as there are places; whoever dispatches tells their workflows. */
 export async function admitQueued(

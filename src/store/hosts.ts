@@ -198,6 +198,7 @@ async function summarize(db: Connection, jobId: string, phase: string): Promise<
     ])
     .executeTakeFirstOrThrow();
   const findFirst = async (counter: 'failed' | 'unreachable') => {
+    if (Number(count[counter]) === 0) return null;
     const row = await ofPhase
       .selectAll()
       .where(counter, '>', 0)

@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely';
+import { sql, type Expression, type ExpressionBuilder, type Transaction } from 'kysely';
 import type { Database } from './database.js';
 import { isLive, isOpen } from './session-states.js';
 import type { Schema } from './schema.js';
@@ -23,21 +23,13 @@ export async function readLogStoreBytes({ read }: Database): Promise<number> {
   });
 }
 
-/** In the transaction that completes a session: nothing is appended to its log from then on. */
-export async function countSessionLog(db: Transaction<Schema>, jobId: string): Promise<void> {
-  const { sum } = await db
+/** Of a session: nothing is appended to its log once all its phases are sealed. */
+export function countSessionLog(eb: ExpressionBuilder<Schema, 'sessions'>): Expression<number> {
+  const sum = eb
     .selectFrom('phases')
-    .select(({ fn }) => fn.sum<number | string | null>('stored_log_bytes').as('sum'))
-    .where('job_id', '=', jobId)
-    .executeTakeFirstOrThrow();
-  const bytes = Number(sum ?? 0);
-  if (bytes === 0) return;
-  await db
-    .updateTable('sessions')
-    .set({ stored_log_bytes: bytes })
-    .where('job_id', '=', jobId)
-    .execute();
-  await addLogBytes(db, bytes);
+    .select(({ fn }) => fn.sum<number>('phases.stored_log_bytes').as('sum'))
+    .whereRef('phases.job_id', '=', 'sessions.job_id');
+  return sql<number>`cast(coalesce(${sum}, 0) as bigint)`;
 }
 
 export async function addLogBytes(db: Transaction<Schema>, bytes: number): Promise<void> {

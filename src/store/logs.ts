@@ -1,12 +1,10 @@
 import { promisify } from 'node:util';
 import { gunzip, gzip as gzipCallback } from 'node:zlib';
-import type { Transaction } from 'kysely';
 import { missing } from '../core/errors.js';
 import type { Database } from './database.js';
 import { createAppend, type Append } from './log-append.js';
 import { appendNote, handOver } from './log-notes.js';
 import { requireOpen } from './phases.js';
-import type { Schema } from './schema.js';
 import type { AppendResult, LogStore, RecordedGap } from './store.js';
 
 const compress = promisify(gzipCallback);
@@ -117,7 +115,7 @@ async function recordGap(database: LogDatabase, phase: Phase, message: string): 
     if (last !== undefined && last.end !== end) continue;
     const chunk = { bytes: line, gzip: await compress(line) };
     if (await appendChunk(database, phase, end, chunk, message)) return;
-    await database.write((db: Transaction<Schema>) => requireOpen(db, phase.jobId, phase.phase));
+    await database.read((db) => requireOpen(db, phase.jobId, phase.phase));
   }
 }
 

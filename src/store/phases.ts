@@ -1,8 +1,8 @@
-import type { ExpressionBuilder, Transaction } from 'kysely';
+import type { ExpressionBuilder, QueryCreator, Transaction } from 'kysely';
 import { missing, ServiceError } from '../core/errors.js';
 import type { PhaseResult } from '../core/job.js';
 import { createLookup } from './grouping.js';
-import type { Database } from './database.js';
+import type { Connection, Database } from './database.js';
 import { dropNulls } from './row-values.js';
 import type { PhaseRow, Schema } from './schema.js';
 import type { Hold, PhaseRecord, PhaseReport, PhaseStore } from './store.js';
@@ -69,11 +69,7 @@ export async function sealOpenPhases(
 }
 
 /** To be called where a write for an open phase has changed nothing; returns if the phase is there. */
-export async function requireOpen(
-  db: Transaction<Schema>,
-  jobId: string,
-  phase: string,
-): Promise<void> {
+export async function requireOpen(db: Connection, jobId: string, phase: string): Promise<void> {
   const query = db.selectFrom('phases').select('sealed_at').where('job_id', '=', jobId);
   const row = await query.where('name', '=', phase).executeTakeFirst();
   if (row === undefined) throw missing('Phase', `${phase} of ${jobId}`);
@@ -86,11 +82,11 @@ export async function requireOpen(
 }
 
 function savePlan(
-  { write }: Database,
+  { writeAtOnce }: Database,
   jobId: string,
   phases: Parameters<PhaseStore['savePlan']>[1],
 ): Promise<void> {
-  return write(async (db, emit) => {
+  return writeAtOnce(async (db, emit) => {
     if (phases.length === 0) return;
     await db
       .insertInto('phases')
@@ -109,9 +105,20 @@ function savePlan(
   });
 }
 
-function startPhase({ write }: Database, jobId: string, phase: string): Promise<void> {
-  return write(async (db, emit) => {
-    await db
+function startPhase(
+  { dialect, writeAtOnce }: Database,
+  jobId: string,
+  phase: string,
+): Promise<void> {
+  return writeAtOnce(async (db, emit) => {
+    const showPhase = (query: QueryCreator<Schema>) =>
+      query
+        .updateTable('sessions')
+        .set({ phase })
+        .where('job_id', '=', jobId)
+        .where('state', '<>', 'complete');
+    if (dialect.hasOneWriter) await showPhase(db).execute();
+    await (dialect.hasOneWriter ? db : db.with('shown', showPhase))
       .updateTable('phases')
       .set({ state: 'running' })
       .where('job_id', '=', jobId)
@@ -123,12 +130,12 @@ function startPhase({ write }: Database, jobId: string, phase: string): Promise<
 }
 
 function saveReport(
-  { write }: Database,
+  { writeAtOnce }: Database,
   jobId: string,
   phase: string,
   { state, startedAt, logBytes }: PhaseReport,
 ): Promise<void> {
-  return write(async (db, emit) => {
+  return writeAtOnce(async (db, emit) => {
     const reported =
       state === 'ended' && logBytes !== undefined ? { reported_log_bytes: logBytes } : {};
     const row = await db
@@ -145,7 +152,7 @@ function saveReport(
 }
 
 function sealPhase(
-  { write }: Database,
+  { writeAtOnce }: Database,
   jobId: string,
   phase: string,
   result: PhaseResult,
@@ -153,7 +160,7 @@ function sealPhase(
 ): Promise<boolean> {
   const times =
     result.kind === 'unstarted' ? {} : { started: result.startedAt, ended: result.endedAt ?? at };
-  return write(async (db, emit) => {
+  return writeAtOnce(async (db, emit) => {
     const row = await db
       .updateTable('phases')
       .set((eb) => ({
@@ -174,12 +181,12 @@ function sealPhase(
 }
 
 function saveHold(
-  { write }: Database,
+  { writeAtOnce }: Database,
   jobId: string,
   phase: string,
   { since, until, command }: Omit<Hold, 'releasedAt'>,
 ): Promise<void> {
-  return write(async (db, emit) => {
+  return writeAtOnce(async (db, emit) => {
     const row = await db
       .updateTable('phases')
       .set((eb) => ({
@@ -204,8 +211,8 @@ function saveHold(
   });
 }
 
-function endHold({ write }: Database, jobId: string, at: string): Promise<boolean> {
-  return write(async (db, emit) => {
+function endHold({ writeAtOnce }: Database, jobId: string, at: string): Promise<boolean> {
+  return writeAtOnce(async (db, emit) => {
     const row = await db
       .updateTable('phases')
       .set((eb) => ({ hold_released_at: eb.fn.coalesce('hold_released_at', eb.val(at)) }))

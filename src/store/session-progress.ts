@@ -1,11 +1,9 @@
-import type { Transaction } from 'kysely';
 import { missing } from '../core/errors.js';
 import type { Artifact, Desired, Outcome, Session, Snapshot } from '../core/session.js';
-import { admitQueued, queueOrAdmit } from './admission.js';
-import type { Database } from './database.js';
-import { countSessionLog } from './log-store-size.js';
+import { admitQueued, hasAdmission, isLimited, queueOrAdmit } from './admission.js';
+import type { Connection, Database } from './database.js';
+import { addLogBytes, countSessionLog } from './log-store-size.js';
 import { sealOpenPhases } from './phases.js';
-import type { Schema } from './schema.js';
 import { toOutcomeColumns, toSession } from './session-rows.js';
 import type { CancelWish, SessionStore } from './store.js';
 
@@ -22,7 +20,6 @@ type ProgressStore = Pick<
   | 'recordTeardown'
   | 'recordImsJob'
   | 'addArtifact'
-  | 'recordPhase'
   | 'recordOutcome'
 >;
 
@@ -40,14 +37,13 @@ export function createProgressStore(database: Database): ProgressStore {
     recordTeardown: (jobId, at) => recordTeardown(database, jobId, at),
     recordImsJob: (jobId, imsJob) => recordImsJob(database, jobId, imsJob),
     addArtifact: (jobId, artifact) => addArtifact(database, jobId, artifact),
-    recordPhase: (jobId, phase) => recordPhase(database, jobId, phase),
     recordOutcome: (jobId, outcome, at) => recordOutcome(database, jobId, outcome, at),
   };
 }
 
-function noteCancel({ write }: Database, jobId: string, wish: CancelWish): Promise<Session> {
-  return write(async (db, emit) => {
-    await db
+function noteCancel({ writeAtOnce }: Database, jobId: string, wish: CancelWish): Promise<Session> {
+  return writeAtOnce(async (db, emit) => {
+    const row = await db
       .updateTable('sessions')
       .set((eb) => ({
         desired: eb
@@ -61,14 +57,50 @@ function noteCancel({ write }: Database, jobId: string, wish: CancelWish): Promi
       }))
       .where('job_id', '=', jobId)
       .where('state', '<>', 'complete')
-      .execute();
+      .returningAll()
+      .executeTakeFirst();
     emit({ kind: 'wish' });
     emit({ kind: 'session', jobId });
-    return getSession(db, jobId);
+    return row === undefined ? getSession(db, jobId) : toSession(row);
   });
 }
 
-function claimSession(
+async function claimSession(
+  database: Database,
+  jobId: string,
+  claim: Parameters<SessionStore['claim']>[1],
+): Promise<Session> {
+  return (
+    (await claimUnlimited(database, jobId, claim)) ?? (await claimInTurn(database, jobId, claim))
+  );
+}
+
+/** Where there are places for all, which is the rule, as one statement. Undefined: there are not, or it is complete. */
+function claimUnlimited(
+  { writeAtOnce }: Database,
+  jobId: string,
+  { at, machine }: Parameters<SessionStore['claim']>[1],
+): Promise<Session | undefined> {
+  return writeAtOnce(async (db, emit) => {
+    const row = await db
+      .updateTable('sessions')
+      .set((eb) => ({
+        claimed_at: eb.fn.coalesce('claimed_at', eb.val(at)),
+        machine: eb.fn.coalesce('machine', eb.val(machine ?? null)),
+        admitted_at: eb.fn.coalesce('admitted_at', eb.val(at)),
+      }))
+      .where('job_id', '=', jobId)
+      .where('state', '<>', 'complete')
+      .where((eb) => eb.not(isLimited))
+      .returningAll()
+      .executeTakeFirst();
+    if (row === undefined) return undefined;
+    emit({ kind: 'session', jobId });
+    return toSession(row);
+  });
+}
+
+function claimInTurn(
   database: Database,
   jobId: string,
   { at, machine }: Parameters<SessionStore['claim']>[1],
@@ -90,20 +122,26 @@ function claimSession(
   });
 }
 
-function saveSnapshot({ write }: Database, jobId: string, snapshot: Snapshot): Promise<Snapshot> {
-  return write(async (db) => {
-    await db
+function saveSnapshot(
+  { writeAtOnce }: Database,
+  jobId: string,
+  snapshot: Snapshot,
+): Promise<Snapshot> {
+  return writeAtOnce(async (db) => {
+    const saved = await db
       .updateTable('sessions')
       .set({ snapshot: JSON.stringify(snapshot) })
       .where('job_id', '=', jobId)
       .where('snapshot', 'is', null)
-      .execute();
+      .returning('job_id')
+      .executeTakeFirst();
+    if (saved !== undefined) return snapshot;
     return (await getSession(db, jobId)).snapshot ?? snapshot;
   });
 }
 
-function markRunning({ write }: Database, jobId: string): Promise<boolean> {
-  return write(async (db, emit) => {
+function markRunning({ writeAtOnce }: Database, jobId: string): Promise<boolean> {
+  return writeAtOnce(async (db, emit) => {
     const marked = await db
       .updateTable('sessions')
       .set({ state: 'running' })
@@ -119,11 +157,11 @@ function markRunning({ write }: Database, jobId: string): Promise<boolean> {
 }
 
 function recordLaunch(
-  { write }: Database,
+  { writeAtOnce }: Database,
   jobId: string,
   { at, incarnation, machine }: Parameters<SessionStore['recordLaunch']>[1],
 ) {
-  return write(async (db, emit) => {
+  return writeAtOnce(async (db, emit) => {
     const won = await db
       .updateTable('sessions')
       .set({ state: 'running', launched_at: at, incarnation })
@@ -134,20 +172,21 @@ function recordLaunch(
       .where('desired', '=', 'run')
       .where('attach_only', '=', 0)
       .$if(machine !== undefined, (query) => query.where('machine', '=', machine ?? ''))
-      .returning('job_id')
+      .returningAll()
       .executeTakeFirst();
     emit({ kind: 'session', jobId });
-    return { won: won !== undefined, session: await getSession(db, jobId) };
+    const session = won === undefined ? await getSession(db, jobId) : toSession(won);
+    return { won: won !== undefined, session };
   });
 }
 
 function recordAttach(
-  { write }: Database,
+  { writeAtOnce }: Database,
   jobId: string,
   { at, incarnation, machine }: Parameters<SessionStore['recordAttach']>[1],
 ): Promise<Session> {
-  return write(async (db, emit) => {
-    await db
+  return writeAtOnce(async (db, emit) => {
+    const row = await db
       .updateTable('sessions')
       .set((eb) => ({
         state: 'running',
@@ -160,14 +199,15 @@ function recordAttach(
       .where('job_id', '=', jobId)
       .where('state', '<>', 'complete')
       .where('launched_at', 'is', null)
-      .execute();
+      .returningAll()
+      .executeTakeFirst();
     emit({ kind: 'session', jobId });
-    return getSession(db, jobId);
+    return row === undefined ? getSession(db, jobId) : toSession(row);
   });
 }
 
-function unclaim({ write }: Database, jobId: string, machine: string): Promise<boolean> {
-  return write(async (db, emit) => {
+function unclaim({ writeAtOnce }: Database, jobId: string, machine: string): Promise<boolean> {
+  return writeAtOnce(async (db, emit) => {
     const row = await db
       .updateTable('sessions')
       .set({ machine: null })
@@ -184,15 +224,15 @@ function unclaim({ write }: Database, jobId: string, machine: string): Promise<b
   });
 }
 
-function recordStop({ write }: Database, jobId: string, at: string): Promise<void> {
-  return write(async (db) => {
+function recordStop({ writeAtOnce }: Database, jobId: string, at: string): Promise<void> {
+  return writeAtOnce(async (db) => {
     const query = db.updateTable('sessions').set({ stopped_at: at });
     await query.where('job_id', '=', jobId).where('stopped_at', 'is', null).execute();
   });
 }
 
-function recordTeardown({ write }: Database, jobId: string, at: string): Promise<boolean> {
-  return write(async (db, emit) => {
+function recordTeardown({ writeAtOnce }: Database, jobId: string, at: string): Promise<boolean> {
+  return writeAtOnce(async (db, emit) => {
     await db
       .updateTable('sessions')
       .set({ teardown_at: at })
@@ -206,8 +246,8 @@ function recordTeardown({ write }: Database, jobId: string, at: string): Promise
   });
 }
 
-function recordImsJob({ write }: Database, jobId: string, imsJob: string): Promise<void> {
-  return write(async (db, emit) => {
+function recordImsJob({ writeAtOnce }: Database, jobId: string, imsJob: string): Promise<void> {
+  return writeAtOnce(async (db, emit) => {
     const query = db.updateTable('sessions').set({ ims_job: imsJob });
     await query.where('job_id', '=', jobId).where('state', '<>', 'complete').execute();
     emit({ kind: 'session', jobId });
@@ -235,14 +275,6 @@ function addArtifact(
   });
 }
 
-function recordPhase({ write }: Database, jobId: string, phase: string): Promise<void> {
-  return write(async (db, emit) => {
-    const query = db.updateTable('sessions').set({ phase });
-    await query.where('job_id', '=', jobId).where('state', '<>', 'complete').execute();
-    emit({ kind: 'session', jobId });
-  });
-}
-
 function recordOutcome(
   database: Database,
   jobId: string,
@@ -250,23 +282,24 @@ function recordOutcome(
   at: string,
 ): Promise<boolean> {
   return database.write(async (db, emit) => {
+    // Before the record, so that nothing is appended any more when it counts the log.
+    await sealOpenPhases(db, jobId, at);
     const completed = await db
       .updateTable('sessions')
-      .set(toOutcomeColumns(outcome, at))
+      .set((eb) => ({ ...toOutcomeColumns(outcome, at), stored_log_bytes: countSessionLog(eb) }))
       .where('job_id', '=', jobId)
       .where('state', '<>', 'complete')
-      .returning('job_id')
+      .returning(['stored_log_bytes', hasAdmission.as('has_admission')])
       .executeTakeFirst();
     if (completed === undefined) return false;
-    await sealOpenPhases(db, jobId, at);
-    await countSessionLog(db, jobId);
-    await admitQueued(database, db, at, emit);
+    if (completed.stored_log_bytes > 0) await addLogBytes(db, completed.stored_log_bytes);
+    if (completed.has_admission === 1) await admitQueued(database, db, at, emit);
     emit({ kind: 'session', jobId });
     return true;
   });
 }
 
-async function getSession(db: Transaction<Schema>, jobId: string): Promise<Session> {
+async function getSession(db: Connection, jobId: string): Promise<Session> {
   const query = db.selectFrom('sessions').selectAll().where('job_id', '=', jobId);
   const row = await query.executeTakeFirst();
   if (row === undefined) throw missing('Session', jobId);

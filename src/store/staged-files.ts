@@ -1,10 +1,10 @@
 import type { Database } from './database.js';
 import type { StagedFileStore } from './store.js';
 
-export function createStagedFileStore({ read, write }: Database): StagedFileStore {
+export function createStagedFileStore({ read, writeAtOnce }: Database): StagedFileStore {
   return {
     save: (jobId, name, gzip) =>
-      write(async (db) => {
+      writeAtOnce(async (db) => {
         await db
           .insertInto('staged_files')
           .values({ job_id: jobId, name, gzip })
@@ -18,7 +18,7 @@ export function createStagedFileStore({ read, write }: Database): StagedFileStor
         return Object.fromEntries(rows.map(({ name, gzip }) => [name, gzip]));
       }),
     remove: (jobId) =>
-      write(async (db) => {
+      writeAtOnce(async (db) => {
         await db.deleteFrom('staged_files').where('job_id', '=', jobId).execute();
       }),
   };

@@ -153,8 +153,6 @@ export interface SessionStore {
   recordImsJob(jobId: string, imsJob: string): Promise<void>;
   /** One for each image; a repeat changes nothing. */
   addArtifact(jobId: string, artifact: Artifact): Promise<void>;
-  /** The phase that runs now; no effect on a complete session. */
-  recordPhase(jobId: string, phase: string): Promise<void>;
   /**
    * Once, with state = complete; every phase not sealed is sealed as skipped, and the place that is free goes to the first of
    * the queue. False: it was complete.
@@ -327,7 +325,7 @@ export interface PhaseStore {
   /** In the job's order. */
   list(jobId: string): Promise<readonly PhaseRecord[]>;
   find(jobId: string, phase: string): Promise<PhaseRecord | undefined>;
-  /** The workflow sees it run: pending → running. */
+  /** The workflow sees it run: pending → running; and it is the session's phase, unless that is complete. */
   start(jobId: string, phase: string): Promise<void>;
   /** The job's own word: writes started_at where null, and what is reported of the log; `running` after `ended` is ignored. Sealed: fault `gone`. */
   report(jobId: string, phase: string, report: PhaseReport): Promise<void>;

@@ -87,6 +87,18 @@ export function phaseContract(stores: () => Stores): void {
 
       expect((await store.phases.find(jobId, 'ansible-0'))?.state).toBe('ended');
     });
+
+    test("is the session's phase, until that is complete", async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      await store.phases.start(jobId, 'inventory');
+      await store.phases.start(jobId, 'ansible-0');
+      await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, at(5));
+
+      await store.phases.start(jobId, 'inventory');
+
+      expect((await store.sessions.get(jobId))?.phase).toBe('ansible-0');
+    });
   });
 
   describe('phases.seal', () => {

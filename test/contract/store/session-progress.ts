@@ -312,20 +312,6 @@ export function sessionProgressContract(stores: () => Stores): void {
     });
   });
 
-  describe('sessions.recordPhase', () => {
-    test('is the phase that runs, until the session is complete', async () => {
-      const { store } = stores();
-      const jobId = await add();
-      await store.sessions.recordPhase(jobId, 'inventory');
-      await store.sessions.recordPhase(jobId, 'ansible-0');
-      await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, at(5));
-
-      await store.sessions.recordPhase(jobId, 'inventory');
-
-      expect((await store.sessions.get(jobId))?.phase).toBe('ansible-0');
-    });
-  });
-
   describe('sessions.recordOutcome', () => {
     test('is written once, by one of many', async () => {
       const { store, other } = stores();
