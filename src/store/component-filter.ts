@@ -1,6 +1,7 @@
 import { sql, type Expression, type ExpressionBuilder, type SqlBool } from 'kysely';
 import type { ConfigurationStatus, LayerProgress } from '../core/component.js';
 import { toTagLine } from './component-rows.js';
+import { hasBeginnings } from './component-tag-index.js';
 import type { StoreDialect } from './dialect.js';
 import { toFlag } from './row-values.js';
 import type { Schema } from './schema.js';
@@ -25,17 +26,17 @@ export function matchComponents(
   ]);
 }
 
-/** Where an index has them, by the index alone: state, which is beside them in the table, is many times as large. */
+/** By an index, as state, which is beside them in the table, is many times as large: the one has them all, the other their beginnings. */
 function hasTags(
   eb: Components,
   dialect: StoreDialect,
   tags: NonNullable<ComponentFilter['tags']>,
 ): Expression<SqlBool> {
-  const lines = Object.entries(tags).map(([key, value]) => `\n${toTagLine(key, value)}\n`);
+  const lines = Object.entries(tags).map(([key, value]) => toTagLine(key, value));
   const match = eb.and(
-    lines.map((line) => dialect.contains(sql<string>`coalesce(tags, '')`, line)),
+    lines.map((line) => dialect.contains(sql<string>`coalesce(tags, '')`, `\n${line}\n`)),
   );
-  if (!dialect.indexesLongTexts) return match;
+  if (!dialect.indexesLongTexts) return eb.and([hasBeginnings(lines), match]);
   return eb('id', 'in', eb.selectFrom('components').select('id').where(match));
 }
 

@@ -1,4 +1,5 @@
-import type { Kysely } from 'kysely';
+import { sql, type Kysely } from 'kysely';
+import { tagBeginnings } from './component-tag-index.js';
 import type { StoreDialect } from './dialect.js';
 
 /** The large columns come last: SQLite reads through them to what follows. */
@@ -39,4 +40,15 @@ export async function indexComponentTags(
     .on('components')
     .columns(['id', 'tags'])
     .execute();
+}
+
+/** Where an index takes no text of any length, by the beginnings of tags. */
+export async function indexTagBeginnings(
+  db: Kysely<unknown>,
+  { indexesLongTexts }: StoreDialect,
+): Promise<void> {
+  if (indexesLongTexts) return;
+  // Each change at once: nobody is to wait for what others have left to be put in.
+  await sql`create index components_by_tag on components using gin ((${tagBeginnings}))
+    with (fastupdate = off)`.execute(db);
 }

@@ -3,7 +3,11 @@ import { type CreateTableBuilder, type Kysely, type RawBuilder, sql } from 'kyse
 import type { Migration } from 'kysely/migration';
 import type { StoreDialect } from './dialect.js';
 import { addAdmission } from './migration-admission.js';
-import { createComponents, indexComponentTags } from './migration-components.js';
+import {
+  createComponents,
+  indexComponentTags,
+  indexTagBeginnings,
+} from './migration-components.js';
 import { createBatches } from './migration-batches.js';
 import { createSources } from './migration-sources.js';
 import { addSweep } from './migration-sweep.js';
@@ -28,6 +32,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '011-sources': { up: (db) => createSources(db as Kysely<unknown>, dialect) },
     '013-component-tags': { up: (db) => indexComponentTags(db as Kysely<unknown>, dialect) },
     '014-session-tags': { up: (db) => addTagColumns(db as Kysely<unknown>, dialect) },
+    '015-tag-beginnings': { up: (db) => indexTagBeginnings(db as Kysely<unknown>, dialect) },
   };
 }
 

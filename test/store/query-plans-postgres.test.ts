@@ -2,14 +2,16 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { Kysely, type LogEvent } from 'kysely';
 import type { Pool } from 'pg';
 import { createAdmissionStore } from '../../src/store/admission.js';
+import { createComponentStore } from '../../src/store/components.js';
 import type { Database } from '../../src/store/database.js';
+import { createDesiredReader } from '../../src/store/desired-layers.js';
 import { openPostgresStore } from '../../src/store/postgres.js';
 import { createPool } from '../../src/store/postgres-connection.js';
 import { createPostgresDialect } from '../../src/store/postgres-dialect.js';
 import { createRetentionStore } from '../../src/store/retention.js';
 import type { Schema } from '../../src/store/schema.js';
 import { createSessionStore } from '../../src/store/sessions.js';
-import type { SessionFilter } from '../../src/store/store.js';
+import type { ComponentFilter, SessionFilter } from '../../src/store/store.js';
 import { createSweepStore } from '../../src/store/sweep.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
 import { at } from '../support/store-builders.js';
@@ -20,7 +22,7 @@ const RARE = 14_990;
 const DEEP = 's12000';
 
 /** What is never to be read whole. `deployment`, `options` and `log_store` have a row or a few. */
-const WHOLE = /Seq Scan on (sessions|session_tags|phases|host_results|log_chunks)\b/;
+const WHOLE = /Seq Scan on (sessions|session_tags|phases|host_results|log_chunks|components)\b/;
 
 describeWithPostgres('plans of PostgreSQL', () => {
   let server: PostgresServer;
@@ -104,6 +106,24 @@ describeWithPostgres('plans of PostgreSQL', () => {
         for (const plan of lists) expect(plan).toContain(index);
       },
     );
+  });
+
+  test.each<[string, ComponentFilter, string]>([
+    ['nothing', {}, 'components_pkey'],
+    ['a rare tag', { tags: { number: '7' } }, 'components_by_tag'],
+    ['a tag of all', { tags: { all: '1' } }, 'components_pkey'],
+    ['two tags', { tags: { all: '1', number: '7' } }, 'components_by_tag'],
+    ['a status', { status: 'pending' }, 'components_by_progress'],
+    ['a configuration', { configName: 'compute' }, 'components_by_config'],
+  ])('components by %s go by an index', async (_, filter, index) => {
+    const reader = createDesiredReader(database.dialect);
+    const components = createComponentStore({ ...database, reader });
+    await components.list(filter, { limit: 100, afterId: 'x00001' });
+
+    const plans = await expectIndexes();
+    const lists = plans.filter((plan) => plan.includes('"state" from "components"'));
+    expect(lists.length).toBeGreaterThan(0);
+    for (const plan of lists) expect(plan).toContain(index);
   });
 
   test('a bulk deletion goes by an index', async () => {
@@ -192,6 +212,10 @@ async function fill(server: PostgresServer, url: string): Promise<void> {
     `insert into session_tags (job_id, key, value) select job_id, 'number', substr(job_id, 5) from sessions`,
     `insert into phases (job_id, name, kind, title, position) select job_id, 'ansible-0', 'ansible', 'x', 0 from sessions`,
     `insert into log_chunks (job_id, phase, end_offset, size, gzip) select job_id, 'ansible-0', 10, 10, '' from sessions`,
+    `insert into components (id, desired_config, progress, progress_key, tags, state)
+      select 'x' || lpad(i::text, 5, '0'), case when i % 100 = 1 then 'compute' end,
+        case when i % 100 = 2 then 'open' else 'configured' end, repeat('-', 22) || 'compute',
+        E'\\n"all":"1"\\n"number":"' || i || E'"\\n', '[' || repeat(' ', 900) || ']' from generate_series(0, ${SESSIONS - 1}) as i`,
     `insert into host_results select job_id, 0, 'x1', 'ansible-0', 1, 1, 0, 0, 0, 0, 0 from sessions`,
   ];
   for (const statement of statements) await server.query(statement, url);

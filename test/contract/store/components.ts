@@ -6,6 +6,7 @@ import type { Stores } from '../store-contract.js';
 
 const NOW = '2026-01-02T03:04:05.678Z';
 const layer = { cloneUrl: 'https://git/a.git', playbook: 'site.yml', commit: 'a'.repeat(40) };
+const LONG = 'k'.repeat(5_000);
 const applied: LayerReport = { ...layer, sessionName: 's', status: 'applied' };
 
 async function saveConfiguration(store: Store, name: string, commit = layer.commit): Promise<void> {
@@ -81,9 +82,12 @@ export function componentContract(stores: () => Stores): void {
         { id: 'x4', desiredConfig: 'compute', errorCount: 3, retryPolicy: 4, tags: { a: ':' } },
         { id: 'x5', desiredConfig: 'gone' },
         { id: 'x6' },
+        // Too long for the entry of an index, and the same for long.
+        { id: 'x7', desiredConfig: '', tags: { [LONG]: '1', z: '😀'.repeat(100) } },
+        { id: 'x8', desiredConfig: '', tags: { [LONG]: '2', z: `${'😀'.repeat(99)}!` } },
       );
       const rows: readonly (readonly [ComponentFilter, string])[] = [
-        [{}, 'x1 x2 x3 x4 x5 x6'],
+        [{}, 'x1 x2 x3 x4 x5 x6 x7 x8'],
         [{ ids: ['x4', 'x1', 'x9', 'x1'] }, 'x1 x4'],
         [{ ids: [] }, ''],
         [{ enabled: true }, 'x1'],
@@ -92,10 +96,13 @@ export function componentContract(stores: () => Stores): void {
         [{ tags: { a: '1' } }, 'x1 x2'],
         [{ tags: { a: '1', b: '2' } }, 'x1'],
         [{ tags: { a: ':","' } }, ''],
+        [{ tags: { [LONG]: '1' } }, 'x7'],
+        [{ tags: { [LONG]: '2' } }, 'x8'],
+        [{ tags: { z: '😀'.repeat(100) } }, 'x7'],
         [{ status: 'pending' }, 'x1 x4'],
         [{ status: 'configured' }, 'x2'],
         [{ status: 'failed' }, 'x3'],
-        [{ status: 'unconfigured' }, 'x5'],
+        [{ status: 'unconfigured' }, 'x5 x7 x8'],
         [{ status: 'config_deprecated' }, 'x6'],
         [{ status: 'pending', enabled: true, ids: ['x1', 'x4'], tags: { a: '1' } }, 'x1'],
       ];
