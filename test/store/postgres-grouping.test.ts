@@ -235,14 +235,14 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     const again = append(jobIds[3], 0, some);
     const ahead = append(jobIds[4], 500, some);
     const nowhere = append('cfs-none-0123abcd', 0, some);
-    const lines = ['a', 'b', 'c'].map((line) =>
-      store.logs.appendLine(jobIds[5] ?? '', 'ansible-0', line),
-    );
 
     expect(await count(first.map((call) => call.then(({ kind }) => kind)))).toEqual({ stored: 30 });
     expect(await again).toEqual({ kind: 'stored', end: 100 });
     expect((await ahead).kind).toBe('mismatch');
     expect(await count([nowhere])).toEqual({ missing: 1 });
+    const lines = ['a', 'b', 'c'].map((line) =>
+      store.logs.appendLine(jobIds[5] ?? '', 'ansible-0', line),
+    );
     await Promise.all(lines);
     const log = await readAll(store.logs.read(jobIds[5] ?? '', 'ansible-0', 0));
     expect(log.slice(0, 100)).toBe(some);
