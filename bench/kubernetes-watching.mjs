@@ -27,11 +27,13 @@ export async function measureWatching({ namespace, image, scale, signal }) {
     const begin = performance.now();
     await ask({ launch: count });
     const seconds = (performance.now() - begin) / 1000;
+    console.error(`${count} pods run after ${seconds.toFixed(0)} s, are watched for a minute ...`);
     await pause(signal, 5000);
     const [cpu, at] = [readCpuSeconds(child.pid ?? 0), performance.now()];
     await pause(signal, WATCH_MS);
     const percent = ((readCpuSeconds(child.pid ?? 0) - cpu) / (performance.now() - at)) * 100_000;
     const { resident } = readMemory(child.pid ?? 0);
+    console.error('... and removed');
     await ask({ remove: true });
     return [
       { what: `until ${count} pods run, that sleep`, value: seconds, unit: 's' },
