@@ -129,7 +129,8 @@ class Api:
 
 
 def pack(data: bytes) -> bytes:
-    return gzip.compress(data, 3)
+    # Of a log the third level takes two thirds more time than this one, for 5 % fewer bytes.
+    return gzip.compress(data, 2)
 
 
 def to_unavailable(answer: Answer) -> Unavailable:
