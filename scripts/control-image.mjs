@@ -36,7 +36,12 @@ await runImageCommand({
     ];
   },
   config: {
-    Env: [renderPath(`/app/${node}/bin`), 'NODE_ENV=production', 'KEELSON_DATA=/data'],
+    Env: [
+      renderPath(`/app/${node}/bin`),
+      'NODE_ENV=production',
+      'KEELSON_DATA=/data',
+      'NODE_COMPILE_CACHE=/data/compiled',
+    ],
     WorkingDir: '/app',
     User: '1000:1000',
     Cmd: ['scripts/api.sh'],

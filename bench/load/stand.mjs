@@ -27,6 +27,7 @@ export async function openStand({ database, signal }, { environment = {}, standI
   const env = {
     ...process.env,
     KEELSON_DATA: data,
+    NODE_COMPILE_CACHE: join(data, 'compiled'),
     API_LISTEN: `127.0.0.1:${apiPort}`,
     TEMPORAL_ADDRESS: temporal.address,
     TEMPORAL_METRICS_LISTEN: `127.0.0.1:${metricsPort}`,
@@ -38,10 +39,14 @@ export async function openStand({ database, signal }, { environment = {}, standI
     ...database.environment,
     ...environment,
   };
-  const manage = (/** @type {string} */ file, /** @type {() => Promise<boolean>} */ isReady) =>
-    createProcess(join(root, file), env, join(data, `${file.replaceAll('/', '-')}.log`), isReady);
-  const api = manage('dist/api/server.js', () => answers(`${url}/healthz/live`));
-  const worker = manage(standIn ? 'bench/load/worker.mjs' : 'dist/worker.js', async () =>
+  const inRoot = (/** @type {string} */ file) => join(root, file);
+  const api = createProcess([inRoot('scripts/api.sh')], env, join(data, 'api.log'), () =>
+    answers(`${url}/healthz/live`),
+  );
+  const program = standIn
+    ? [process.execPath, inRoot('bench/load/worker.mjs')]
+    : [inRoot('scripts/run.sh'), 'worker.js'];
+  const worker = createProcess(program, env, join(data, 'worker.log'), async () =>
     worker.output().includes('worker started'),
   );
   const stand = {
@@ -77,9 +82,10 @@ async function startTemporal(data) {
 }
 
 /**
- * @param {string} program @param {NodeJS.ProcessEnv} env @param {string} logFile @param {() => Promise<boolean>} isReady
+ * @param {readonly string[]} command @param {NodeJS.ProcessEnv} env @param {string} logFile @param {() => Promise<boolean>} isReady
  */
-function createProcess(program, env, logFile, isReady) {
+function createProcess(command, env, logFile, isReady) {
+  const [program = '', ...words] = command;
   /** @type {import('node:child_process').ChildProcess | undefined} */
   let child;
   let from = 0;
@@ -93,12 +99,12 @@ function createProcess(program, env, logFile, isReady) {
     async start(signal) {
       const log = openSync(logFile, 'a');
       from = read().length;
-      const started = spawn(process.execPath, [program], { env, stdio: ['ignore', log, log] });
+      const started = spawn(program, words, { env, stdio: ['ignore', log, log] });
       closeSync(log);
       child = started;
       for (const deadline = Date.now() + READY_MS; !(await isReady()); await pause(signal)) {
         if (started.exitCode !== null || Date.now() > deadline)
-          throw new Error(`${program} did not start:\n${read().slice(-2000)}`);
+          throw new Error(`${command.join(' ')} did not start:\n${read().slice(-2000)}`);
       }
     },
     /** Resolves when it is gone, to how long that took. @param {NodeJS.Signals} name */

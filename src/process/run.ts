@@ -1,4 +1,5 @@
 import { realpathSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { parseConfig, type Config } from '../config.js';
 import type { Logger } from './logger.js';
@@ -38,6 +39,8 @@ export async function runService(start: () => Promise<Service>, logger: Logger):
   });
   try {
     const service = await start();
+    // For the next start, also where this one is killed.
+    flushCompileCache();
     const ended = (service.ended ?? stopped).then(() => undefined);
     const signal = await Promise.race([stopped, ended]).catch(async (error: unknown) => {
       await service.close();
