@@ -5,4 +5,4 @@
 here=$(dirname "$0")
 export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE-$here/../node_modules/.cache/compiled}"
 export MALLOC_ARENA_MAX=2 MALLOC_MMAP_THRESHOLD_=32768 MALLOC_TRIM_THRESHOLD_=131072
-exec node --max-semi-space-size=16 --no-parallel-scavenge --heap-growing-percent=100 "$here/../dist/api/server.js"
+exec node --max-semi-space-size=16 --no-parallel-scavenge --heap-growing-percent=60 "$here/../dist/api/server.js"
