@@ -8,6 +8,7 @@ import { createLocalRunner, type LocalRunner } from '../runner/local.js';
 import type { Runner } from '../runner/runner.js';
 import { readMachineId } from './keys.js';
 import type { Logger } from './logger.js';
+import { holdMachine } from './machine-world.js';
 import { findInterpreter } from './python.js';
 
 /** Where jobs run, and who may touch them. */
@@ -48,8 +49,16 @@ export async function openPlatform(options: PlatformOptions): Promise<JobPlatfor
 async function openMachine(options: PlatformOptions): Promise<JobPlatform> {
   const { dataDirectory, runner } = options.config;
   const machine = readMachineId(dataDirectory);
+  const hold = await holdMachine(dataDirectory);
+  const jobs = options.runner ?? (await createRunner(options));
   return {
-    runner: options.runner ?? (await createRunner(options)),
+    runner: {
+      ...jobs,
+      close() {
+        jobs.close();
+        hold.close();
+      },
+    },
     machine,
     phaseQueue: toMachineQueue(machine),
     controlQueue: toControlQueue(machine),

@@ -1,0 +1,45 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { holdMachine } from '../../src/process/machine-world.js';
+
+const HOLDER = `
+import { holdMachine } from '${process.cwd()}/dist/process/machine-world.js';
+await holdMachine(process.argv[1], 'theirs', 0);
+process.stdout.write('held');
+process.stdin.resume();
+`;
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'keelson-world-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+describe('holdMachine', () => {
+  test('is for those that see the same processes, and for others when none of them is left', async () => {
+    const holds = [await holdMachine(directory), await holdMachine(directory)];
+    for (const hold of holds) {
+      await expect(holdMachine(directory, 'elsewhere', 0)).rejects.toThrow(
+        /KEELSON_DATA: a worker in another container/,
+      );
+      hold.close();
+    }
+    const other = await holdMachine(directory, 'elsewhere', 0);
+    await expect(holdMachine(directory, undefined, 0)).rejects.toThrow(directory);
+    other.close();
+  });
+
+  test('waits for one that is about to end, and outlives nobody who is killed', async () => {
+    const arguments_ = ['--input-type=module', '--eval', HOLDER, directory];
+    const holder = spawn(process.execPath, arguments_, { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(holder.stdout, 'data');
+    await expect(holdMachine(directory, 'ours', 0)).rejects.toThrow(directory);
+    const held = holdMachine(directory, 'ours', 60_000);
+    holder.kill('SIGKILL');
+    (await held).close();
+  });
+});
