@@ -150,7 +150,7 @@ export interface ImageServiceConfig {
 
 /** Every variable that is read, with what the README says of it. */
 export const VARIABLES = {
-  KEELSON_DATA: 'data directory; default `./data`',
+  KEELSON_DATA: 'data directory of the workers of one machine or container; default `./data`',
   DATABASE_URL:
     '`postgresql://user@host/name?sslmode=verify-full` of a PostgreSQL 14 or newer; absent: SQLite in the data directory',
   DATABASE_PASSWORD_FILE: 'the password for it, instead of one in the URL',
