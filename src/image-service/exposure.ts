@@ -18,7 +18,7 @@ import type { WorkPaths } from './work.js';
 
 const WRITABLE_BY_OTHERS = 0o022;
 
-/** Unpacks the image of the job into its work directory, after a look at the checksum. */
+/** Unpacks the image of the job into its work directory; its checksum is looked at meanwhile, and has the first word. */
 export async function fetchRoot(
   tools: ImageTools,
   { images, bucket }: Place,
@@ -29,14 +29,18 @@ export async function fetchRoot(
   const image = await images.find(job.artifactId);
   if (image === undefined) throw new Error(`The image ${job.artifactId} is not there any more.`);
   const { file, md5 } = await locateRootfs(bucket, image);
-  const found = md5 === undefined ? undefined : await computeMd5(file, signal);
-  if (found !== md5)
-    throw new Error(
-      `The root of image ${image.id} is damaged: its MD5 is ${found ?? ''}, and ${md5 ?? ''} in the manifest.`,
-    );
   await removeTree(work.directory);
   await mkdir(work.directory, { recursive: true, mode: 0o700 });
-  await unpackRoot(tools, { file, root: work.root }, { mark: toMark(job.id), signal });
+  const [checked, unpacked] = await Promise.allSettled([
+    md5 === undefined ? undefined : computeMd5(file, signal),
+    unpackRoot(tools, { file, root: work.root }, { mark: toMark(job.id), signal }),
+  ]);
+  if (checked.status === 'rejected') throw checked.reason;
+  if (checked.value !== md5)
+    throw new Error(
+      `The root of image ${image.id} is damaged: its MD5 is ${checked.value ?? ''}, and ${md5 ?? ''} in the manifest.`,
+    );
+  if (unpacked.status === 'rejected') throw unpacked.reason;
 }
 
 /** Makes the unpacked root fit for its user, and lets it in. */

@@ -29,8 +29,7 @@ export async function publishImage(
   const entries = [];
   for (const { key, type } of artifacts) {
     const file = join(folder, key);
-    await flush(file);
-    const md5 = await computeMd5(file, signal);
+    const [md5] = await Promise.all([computeMd5(file, signal), flush(file)]);
     entries.push({ type, md5, link: { type: 's3', etag: md5, path: toObjectName(id, key) } });
   }
   const manifest = join(folder, 'manifest.json');
