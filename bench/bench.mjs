@@ -3,12 +3,13 @@
  *
  *   npm run bench                  a session, over a shell loop that does the same
  *   npm run bench -- api           the API
- *   npm run bench -- components     components: lists, PATCHes, reports, a boot storm
+ *   npm run bench -- components    components: lists, PATCHes, reports, a boot storm
  *   npm run bench -- images        a customized image, over a shell script that does the same; as root
  *   npm run bench -- kubernetes    on the cluster of KUBECONFIG, whose node is this machine
  *   npm run bench:load             what it bears, what that costs, and more than can be borne
  *   --json                         the numbers, for a program
  *   --rounds <n>                   sessions, images: how often session and shell loop alternate (default 7)
+ *   --more <megabytes>             images: an image that is so much larger, half of which cannot be compressed (default 0)
  *   --database sqlite|postgres     api, components, load: only this one
  *   --part <name>                  load: only this one (see load/bench-load.mjs); kubernetes: sessions or watching
  *   --scale <part>                 api, components, kubernetes, load: a part of the requests and records, for a look at the bench itself (default 1)
@@ -26,6 +27,7 @@ const { values, positionals } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '7' },
+    more: { type: 'string', default: '0' },
     database: { type: 'string' },
     part: { type: 'string' },
     scale: { type: 'string', default: '1' },
@@ -47,7 +49,10 @@ if (what === 'api') {
 } else if (what === 'components') {
   await benchComponents({ json, scale, database }, interrupt.signal);
 } else if (what === 'images') {
-  await benchImages({ json, rounds: Number(values.rounds) }, interrupt.signal);
+  await benchImages(
+    { json, rounds: Number(values.rounds), more: Number(values.more) },
+    interrupt.signal,
+  );
 } else if (what === 'kubernetes') {
   await benchKubernetes({ json, scale, part }, interrupt.signal);
 } else if (what === 'load') {
