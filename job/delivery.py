@@ -101,6 +101,14 @@ class Delivery:
                 is_hurried = _never
 
     def _run(self) -> None:
+        try:
+            self._deliver()
+        finally:
+            # Also by a defect: nobody is to wait for what will never be delivered.
+            self._api.close()
+            self._done.set()
+
+    def _deliver(self) -> None:
         back_off = MIN_BACK_OFF_SECONDS
         while not self.has_end and time.monotonic() < self._deadline:
             request = self._next_request()
@@ -116,8 +124,6 @@ class Delivery:
             except Unavailable as error:
                 self._pause(max(back_off * random.uniform(0.5, 1), error.retry_after_seconds))
                 back_off = min(back_off * BACK_OFF_GROWTH, MAX_BACK_OFF_SECONDS)
-        self._api.close()
-        self._done.set()
 
     def _next_request(self) -> Request | None:
         is_over = self._ended is not None

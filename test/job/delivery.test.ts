@@ -58,6 +58,14 @@ function readReport(log: string): { phase: string; hosts: { host: string }[] } |
 }
 
 describe('delivery', () => {
+  it('that ends by a defect is not waited for', async () => {
+    const job = aJob('echo nonsense > "$KEELSON_RESULTS"', { report_wait_seconds: 3600 });
+    const child = job.startPhase('only');
+    expect(await exitOf(child)).toBe(79);
+    expect(job.phase('only')).toMatchObject({ state: 'ended', exit_code: 79 });
+    expect(existsSync(job.path('results/only.json'))).toBe(false);
+  });
+
   it('tells start, log and end while and after the phase runs', async () => {
     const job = aJob(`${WAIT} echo there; exit 4`);
     const child = job.startPhase('only');
