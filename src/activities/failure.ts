@@ -15,6 +15,9 @@ export const isRetryable: Record<Fault, boolean> = {
   busy: true,
 };
 
+/** Activities whose failures are remembered at once. */
+const MOST_COUNTED = 10_000;
+
 /** How many failures in a row end an activity that has no limit in time; of steps some ten minutes of them. */
 const MAX_FAILURES: Readonly<Record<string, number>> = {
   resolveConfiguration: 25,
@@ -48,13 +51,20 @@ export function createFaultTranslation(): ActivityInterceptorsFactory {
         } catch (error) {
           const count = isCounted(error) ? (failures.get(key) ?? 0) + 1 : 0;
           if (count === 0 || count >= max) failures.delete(key);
-          else if (Number.isFinite(max)) failures.set(key, count);
+          else if (Number.isFinite(max)) note(failures, key, count);
           if (count >= max) throw toLast(error);
           throw isServiceError(error) ? toFailure(error) : error;
         }
       },
     },
   });
+}
+
+/** What another worker has brought to its end since is never heard of again here. */
+function note(failures: Map<string, number>, key: string, count: number): void {
+  failures.set(key, count);
+  const [oldest] = failures.keys();
+  if (failures.size > MOST_COUNTED && oldest !== undefined) failures.delete(oldest);
 }
 
 function isCounted(error: unknown): boolean {

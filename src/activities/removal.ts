@@ -16,7 +16,8 @@ export interface RetentionResult {
 
 export interface RemovalDependencies {
   readonly store: Store;
-  readonly now: () => string;
+  /** Nothing is removed by one machine's clock, which may be wrong. */
+  readonly now: () => string | Promise<string>;
   readonly logger: Logger;
 }
 
@@ -25,12 +26,15 @@ export async function removeOld(
   { store, now, logger }: RemovalDependencies,
   signal: AbortSignal,
 ): Promise<RetentionResult> {
-  const plan = planRetention(await store.options.get(), now());
+  const plan = planRetention(await store.options.get(), await now());
   const { expiredUntil: until, deletedUntil, maxLogBytes } = plan;
   const { retention } = store;
   const repeat = (step: () => Promise<number>) => repeatStep(step, signal);
   const result = {
-    expired: until === undefined ? 0 : await repeat(() => retention.expireSessions(until, now())),
+    expired:
+      until === undefined
+        ? 0
+        : await repeat(async () => retention.expireSessions(until, await now())),
     removedRows: await repeat(() => retention.removeDeleted(deletedUntil)),
     removedLogBytes:
       maxLogBytes === undefined ? 0 : await limitLogs(retention, maxLogBytes, signal),

@@ -8,7 +8,7 @@ const INTERVAL_MS = 300_000;
 /** Removes what is old where no worker does: at once, then by timer. */
 export function startRemoving(store: Store, logger: Logger): { close(): Promise<void> } {
   const closing = new AbortController();
-  const now = () => new Date().toISOString();
+  const now = () => store.sweep.clock();
   const remove = async () => {
     try {
       await removeOld({ store, now, logger }, closing.signal);

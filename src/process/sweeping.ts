@@ -65,7 +65,7 @@ export async function startSweeping({
         ...(images === undefined ? {} : { images }),
         ...(machine === undefined ? {} : { machine }),
       }),
-      ...createRetentionActivities({ store, logger, now }),
+      ...createRetentionActivities({ store, logger, now: () => store.sweep.clock() }),
       ...createCycleActivities({ store, hardware, logger, now }),
     },
   });
