@@ -36,6 +36,7 @@ export async function saveHistory(
   // Where and by which process it was made is nobody's business.
   const json = historyToJSON(await handle.fetchHistory())
     .replaceAll(PROJECT, './')
+    .replaceAll(/[^\s"(]*\/node_modules\//g, './node_modules/')
     .replaceAll(/("identity": ?)"[^"]*"/g, '$1"worker"')
     .replaceAll(/"\d+@[\w.-]+-([0-9a-f]{32})"/g, '"worker-$1"');
   writeFileSync(file, json);
