@@ -1,7 +1,15 @@
 import { exchangeJson, type JsonRequest } from '../clients/http.js';
 import { isServiceError } from '../core/errors.js';
 import type { Place, Refusal, Written } from './place.js';
-import { isRecord, omit, toKey, toOptionRecords, type Kind, type WireRecord } from './records.js';
+import {
+  isMoved,
+  isRecord,
+  omit,
+  toKey,
+  toOptionRecords,
+  type Kind,
+  type WireRecord,
+} from './records.js';
 
 export interface ApiPlaceOptions {
   /** Below which `/v3` is: `http://cray-cfs-api`, `https://api.example.com/apis/cfs`. */
@@ -55,7 +63,8 @@ export function createApiPlace({ url, token, ca }: ApiPlaceOptions): Place {
 
 async function* readApi(ask: Ask, kind: Kind): AsyncIterable<readonly WireRecord[]> {
   if (kind === 'options') {
-    yield requireRecords([await ask('GET', '/v3/options')]).flatMap(toOptionRecords);
+    const records = requireRecords([await ask('GET', '/v3/options')]).flatMap(toOptionRecords);
+    yield records.filter((record) => isMoved('options', record));
     return;
   }
   const details = kind === 'components' ? { state_details: 'true' } : {};

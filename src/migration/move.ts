@@ -1,5 +1,13 @@
 import type { Place, Refusal } from './place.js';
-import { compare, strip, toKey, type Change, type Kind, type WireRecord } from './records.js';
+import {
+  compare,
+  isMoved,
+  strip,
+  toKey,
+  type Change,
+  type Kind,
+  type WireRecord,
+} from './records.js';
 
 export interface KindReport {
   readonly kind: Kind;
@@ -37,7 +45,8 @@ export async function importKind(
   const notes: Refusal[] = [];
   const toWrite: WireRecord[] = [];
   let same = 0;
-  for (const record of records) {
+  const moved = records.filter((record) => isMoved(kind, record));
+  for (const record of moved) {
     const key = toKey(kind, record);
     if (key === undefined) {
       refused.push({ key: '', why: 'It has no name.' });
@@ -68,7 +77,7 @@ export async function importKind(
   // What a CFS of another version knows, and this one does not.
   const unknown = kind === 'options' ? new Set(notes.map(({ key }) => key)) : failed;
   return {
-    ...{ kind, read: records.length, same, refused, notes },
+    ...{ kind, read: moved.length, same, refused, notes },
     added: added.filter((key) => !failed.has(key) && !unknown.has(key)),
     changed: changed.filter(({ key }) => !failed.has(key)),
     onlyThere: kind === 'options' ? 0 : there.size,

@@ -1,3 +1,5 @@
+import { EXTENSION_OPTION_NAMES } from '../api/wire/options.js';
+
 /** What moves, in an order in which each finds what it names. Sessions stay where they ran. */
 export const KINDS = ['sources', 'options', 'configurations', 'components'] as const;
 export type Kind = (typeof KINDS)[number];
@@ -13,6 +15,11 @@ export interface OptionRecord extends WireRecord {
 
 export function toOptionRecords(options: WireRecord): readonly OptionRecord[] {
   return Object.entries(options).map(([name, value]) => ({ name, value }));
+}
+
+/** No CFS knows our own options, and where they count is their own place: they stay where they are. */
+export function isMoved(kind: Kind, { name }: WireRecord): boolean {
+  return kind !== 'options' || !EXTENSION_OPTION_NAMES.includes(String(name));
 }
 
 export function fromOptionRecords(records: readonly WireRecord[]): WireRecord {

@@ -63,6 +63,9 @@ const extensions = {
   hwsync: provider('Who makes components of the nodes that the hardware state manager knows.'),
 };
 
+/** Those that only this service has. */
+export const EXTENSION_OPTION_NAMES: readonly string[] = Object.keys(extensions);
+
 export const OptionsWire = z
   .object({ default_playbook: word(), ...writable, ...extensions })
   .openapi('V3Options', { example: { session_ttl: '7d', default_page_size: 1000 } });
