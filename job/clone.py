@@ -18,6 +18,7 @@ from . import exits
 from .context import Context, to_environment
 from .directory import JobDirectory
 from .exits import PhaseError
+from .waiting import Wait
 
 # What is left of the limit to say why it was not kept.
 MARGIN_SECONDS = 5.0
@@ -84,7 +85,11 @@ class Clone:
         self._arguments = to_git_arguments(context)
         self._environment = to_git_environment(context)
         limit = context.phase.timeout_seconds or math.inf
+        self._limit = limit
         self._deadline = time.monotonic() + max(limit - MARGIN_SECONDS, limit * 0.8)
+        self._wait = Wait(context)
+        # Whether the limit is why it was given up.
+        self._is_over = False
 
     def run(self) -> None:
         print(f"Cloning {self._url} at {self._commit}", flush=True)
@@ -124,12 +129,20 @@ class Clone:
         while True:
             failure = self._try_fetch(arguments)
             if failure is None or failure.is_final or failure.is_unknown_ref:
+                self._wait.end()
                 return failure
             if time.monotonic() + pause >= self._deadline:
+                self._is_over = True
                 return failure
             print(f"{failure.reason}; trying again in {pause:g} s", flush=True)
+            self._wait.tell(f"{self._url}: {failure.reason}. {self._to_patience()}")
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _to_patience(self) -> str:
+        if self._limit == math.inf:
+            return "It is tried until it answers (clone_time_limit)."
+        return f"It is tried for {self._limit:g} s (clone_time_limit)."
 
     def _try_fetch(self, arguments: tuple[str, ...]) -> Failure | None:
         options = ("--no-tags", "--no-recurse-submodules", "--no-write-commit-graph", "--quiet")
@@ -163,7 +176,8 @@ class Clone:
         return None if left == math.inf else max(left, 1)
 
     def _unreachable(self, failure: Failure) -> PhaseError:
-        return PhaseError(exits.GIT_CLONE, f"{self._url}: {failure.reason}.")
+        tried = f" Tried for {self._limit:g} s (clone_time_limit)." if self._is_over else ""
+        return PhaseError(exits.GIT_CLONE, f"{self._url}: {failure.reason}.{tried}")
 
 
 def to_git_arguments(context: Context) -> list[str]:

@@ -75,6 +75,12 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
   const images = createImageSource(config.sources, masterKey, deploymentId);
   const hardware = createHardwareSource(config.sources);
   const openTenant = createTenantOpener(config.sources, platform.issueToken);
+  const orchestrator = createOrchestrator({
+    address: temporalAddress,
+    namespace,
+    tls,
+    taskQueue: toTaskQueue(deploymentId),
+  });
   const activities = createActivities({
     store,
     runner,
@@ -86,14 +92,9 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
     toToken: (jobId) => toJobToken(masterKey, jobId),
     now: () => new Date().toISOString(),
     logger,
+    tellWaiting: orchestrator.tellWaiting,
     ...machine,
     phaseQueue: platform.phaseQueue,
-  });
-  const orchestrator = createOrchestrator({
-    address: temporalAddress,
-    namespace,
-    tls,
-    taskQueue: toTaskQueue(deploymentId),
   });
   // Before any worker polls: a workflow that starts meanwhile must find what runs here on its record.
   const retention = await startRetention({

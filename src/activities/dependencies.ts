@@ -39,6 +39,8 @@ export interface ActivityDependencies {
   readonly toToken: (jobId: string) => string;
   readonly now: () => string;
   readonly logger: Logger;
+  /** Tells the session's workflow, for the Web UI, what it waits for; an empty text: it goes on. Absent: it is not told. */
+  readonly tellWaiting?: (jobId: string, message: string) => Promise<void>;
   /** This machine's UUID, where jobs live on the machine that launched them. */
   readonly machine?: string;
   /** Where phases are watched of jobs that any worker can reach. */

@@ -18,6 +18,7 @@ import { withHeartbeat } from './heartbeat.js';
 import type { Activities } from './interface.js';
 import { openPhaseLog, type PhaseLog } from './phase-log.js';
 import { readWithin, type SourceLimit } from './source-limit.js';
+import { openWaits } from './waits.js';
 
 /** Kinds of `resources`: the key's name; the container's name; `<image id>/<IMS job id>` of each. */
 export const IMAGE_RESOURCES = {
@@ -51,7 +52,7 @@ export function createImageActivities(
         const { source } = images.client;
         const limit = toPrepareLimit(session, 'The images', () => `${source} did not answer.`);
         await log.whileWaiting(`Having ${source} open the images`, () =>
-          readWithin(limit, beat, (signal) =>
+          readWithin(limit, beat, openWaits(dependencies, session, 'inventory'), (signal) =>
             stageImages({ ...images, store, log, session, signal }, imageIds),
           ),
         );
@@ -65,8 +66,12 @@ export function createImageActivities(
         const log = openPhaseLog(store, jobId, 'inventory', beat.signal);
         const known = { status: 'no answer yet' };
         const limit = toPrepareLimit(session, `Image ${imageId}`, () => known.status);
-        await readWithin(limit, beat, (signal) =>
-          awaitImage({ ...images, store, log, session, signal }, imageId, known),
+        const waits = openWaits(dependencies, session, 'inventory');
+        await readWithin(limit, beat, waits, (signal) =>
+          awaitImage({ ...images, store, log, session, signal }, imageId, (text) => {
+            known.status = text;
+            void waits.tellIfLasting(text);
+          }),
         );
       }),
   };
@@ -213,7 +218,7 @@ async function openImage(
 async function awaitImage(
   work: ImageWork,
   imageId: string,
-  known: { status: string },
+  tell: (text: string) => void,
 ): Promise<void> {
   const { client, shell, session, store, log, signal, deploymentId } = work;
   const { jobId } = session;
@@ -232,7 +237,7 @@ async function awaitImage(
       await shell.run(job.address, privateKey, 'true', signal);
       return { value: undefined };
     },
-    { log, signal, tell: (text) => (known.status = text) },
+    { log, signal, tell },
   );
   await log.write(`Image ${imageId} answers over SSH after ${seconds()}.`);
 }

@@ -14,6 +14,7 @@ import { readImageJobs, requireImages } from './images.js';
 import type { Activities } from './interface.js';
 import { openPhaseLog, type PhaseLog } from './phase-log.js';
 import { readWithin, type SourceLimit } from './source-limit.js';
+import { openWaits } from './waits.js';
 
 /** Its name in `staged_files`, and in the job's directory. */
 const INVENTORY_FILE = 'inventory';
@@ -58,8 +59,11 @@ async function renderInventory(
     case 'dynamic':
       return renderDynamicInventory(
         await log.whileWaiting(`Reading the inventory from ${hardware.source}`, () =>
-          readWithin(toLimit(session, hardware.source), beat, (signal) =>
-            hardware.fetchHardwareState(signal),
+          readWithin(
+            toLimit(session, hardware.source),
+            beat,
+            openWaits(dependencies, session, 'inventory'),
+            (signal) => hardware.fetchHardwareState(signal),
           ),
         ),
       );
@@ -77,7 +81,8 @@ async function readImageAddresses(
   const container = toContainerName(jobId, deploymentId);
   const jobs = await readImageJobs(dependencies.store, jobId);
   const addresses = new Map<string, ImageAddress>();
-  await readWithin(toLimit(session, client.source), beat, async (signal) => {
+  const waits = openWaits(dependencies, session, 'inventory');
+  await readWithin(toLimit(session, client.source), beat, waits, async (signal) => {
     for (const [imageId, id] of jobs) {
       const job = await client.getJob({ id, container }, signal);
       if (job?.address === undefined)

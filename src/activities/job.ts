@@ -11,6 +11,7 @@ import { withHeartbeat } from './heartbeat.js';
 import { requireImages } from './images.js';
 import { readVaultToken } from './vault-token.js';
 import type { Activities } from './interface.js';
+import { openWaits, withWaits } from './waits.js';
 
 export function createJobActivities(
   dependencies: ActivityDependencies,
@@ -39,7 +40,9 @@ async function launchJob(
   if (session.desired !== 'run' || session.stoppedAt !== undefined || session.attachOnly) {
     return { launched: false };
   }
-  const incarnation = await prepareJob(dependencies, session, signal);
+  const incarnation = await withWaits(openWaits(dependencies, session), () =>
+    prepareJob(dependencies, session, signal),
+  );
   const { won, session: current } = await store.sessions.recordLaunch(jobId, {
     at: now(),
     incarnation,

@@ -10,6 +10,7 @@ import { withHeartbeat, type Heartbeat } from './heartbeat.js';
 import type { Activities, PhaseInput } from './interface.js';
 import { parseReportLine } from './report-line.js';
 import { resolveConfiguration } from './resolve.js';
+import { openWaits } from './waits.js';
 
 /** A signed report is one line; it holds the results of every host of one phase. */
 const REPORT_LINE_BYTES = 8 * 1024 * 1024;
@@ -58,17 +59,22 @@ async function observePhase(
 /** Undefined: somebody else has sealed it. */
 async function settlePhase(
   dependencies: ActivityDependencies,
-  { jobId, name: session }: Session,
+  session: Session,
   { name: phase, kind }: PhaseRecord,
   signal: AbortSignal,
 ): Promise<PhaseResult | undefined> {
   const { store, runner, now, logger } = dependencies;
+  const { jobId } = session;
   await store.phases.start(jobId, phase);
-  const result = await runner.awaitPhase(jobId, phase, signal);
+  const waits = openWaits(dependencies, session, phase);
+  const result = await runner.awaitPhase(jobId, phase, signal, (what) => {
+    void (what === undefined ? waits.end() : waits.tell(what));
+  });
+  await waits.end();
   await completeLog(dependencies, jobId, phase, result, signal);
   if (kind === 'ansible') await completeHosts(dependencies, jobId, phase);
   const isOurs = await store.phases.seal(jobId, phase, result, now());
-  logger.info({ session, jobId, phase, result }, 'phase ended');
+  logger.info({ session: session.name, jobId, phase, result }, 'phase ended');
   return isOurs ? result : undefined;
 }
 

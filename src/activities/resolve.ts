@@ -9,10 +9,12 @@ import { ServiceError } from '../core/errors.js';
 import { toTimeLimits, type Options } from '../core/options.js';
 import type { PhaseOutline } from '../core/progress.js';
 import type { Session, Snapshot } from '../core/session.js';
+import { describeWaits } from '../core/waiting.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat, type Heartbeat } from './heartbeat.js';
 import type { Activities } from './interface.js';
 import { readWithin, type SourceLimit } from './source-limit.js';
+import { openWaits } from './waits.js';
 
 const DEBUG_PREFIX = 'debug_';
 
@@ -31,21 +33,25 @@ export async function resolveConfiguration(
   jobId: string,
   beat: Heartbeat,
 ): Promise<{ readonly phases: readonly PhaseOutline[] }> {
-  const { store } = dependencies;
+  const { store, now } = dependencies;
   const session = await getSession(store, jobId);
   const snapshot =
     session.snapshot ??
     (await store.sessions.saveSnapshot(jobId, await buildSnapshot(dependencies, session, beat)));
   const phases = listPhases(session, snapshot);
   await store.phases.savePlan(jobId, phases);
+  if (session.snapshot === undefined && session.launchedAt === undefined)
+    for (const line of describeWaits(session, now()))
+      await store.logs.appendLine(jobId, 'inventory', line);
   return { phases };
 }
 
 async function buildSnapshot(
-  { store, git, openSource }: ActivityDependencies,
+  dependencies: ActivityDependencies,
   session: Session,
   beat: Heartbeat,
 ): Promise<Snapshot> {
+  const { store, git, openSource } = dependencies;
   const options = await store.options.get();
   const limits = toTimeLimits(options);
   const { configurationName } = session.request;
@@ -59,7 +65,7 @@ async function buildSnapshot(
     toSilence: (seconds) =>
       `Repository ${[...asked].join(', ')} had not answered for ${seconds} s.`,
   };
-  const content = await readWithin(limit, beat, (signal) => {
+  const content = await readWithin(limit, beat, openWaits(dependencies, session), (signal) => {
     const pin: Pin = (reference, what) =>
       pinRepository(reference, what, { git, openSource, signal, asked });
     return configuration === undefined

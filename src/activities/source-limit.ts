@@ -1,7 +1,9 @@
 import { activityInfo } from '@temporalio/activity';
 import { isServiceError, ServiceError, type Reason } from '../core/errors.js';
+import { WORTH_TELLING_MS } from '../core/waiting.js';
 import { isRetryable, toFailure } from './failure.js';
 import type { Heartbeat } from './heartbeat.js';
+import type { Waits } from './waits.js';
 
 /** How long a step may try to read what lies outside. */
 export interface SourceLimit {
@@ -31,6 +33,7 @@ const MIN_LEFT_MS = 1000;
 export async function readWithin<T>(
   limit: SourceLimit,
   { signal, carry }: Heartbeat,
+  waits: Waits,
   read: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const began = performance.now();
@@ -40,8 +43,11 @@ export async function readWithin<T>(
     limit.seconds === 0 ? Number.POSITIVE_INFINITY : limit.seconds * 1000 - used();
   carry(() => ({ usedMs: used() }));
   const deadline = openDeadline(left());
+  const silence = watchSilence(limit, waits);
   try {
-    return await read(AbortSignal.any([signal, deadline.signal]));
+    const result = await read(AbortSignal.any([signal, deadline.signal]));
+    await waits.end();
+    return result;
   } catch (error) {
     signal.throwIfAborted();
     if (deadline.signal.aborted)
@@ -50,11 +56,27 @@ export async function readWithin<T>(
     if (left() < MIN_LEFT_MS) throw toEnd(limit, error.message);
     const delayMs = toDelayMs(left());
     const usedMs = used() + delayMs;
+    await waits.tellIfLasting(`${error.message} ${toPatience(limit)}`);
     carry(() => ({ usedMs }));
     throw toFailure(error, { delayMs });
   } finally {
+    clearTimeout(silence);
     deadline.close();
   }
+}
+
+/** A source that hangs says nothing that could be told. */
+function watchSilence(limit: SourceLimit, waits: Waits): NodeJS.Timeout {
+  return setTimeout(() => {
+    if (!waits.isTold())
+      void waits.tell(`${limit.toSilence(WORTH_TELLING_MS / 1000)} ${toPatience(limit)}`);
+  }, WORTH_TELLING_MS);
+}
+
+function toPatience({ seconds, option }: SourceLimit): string {
+  return seconds === 0
+    ? `It is tried until it answers (${option}).`
+    : `It is tried for ${seconds} s (${option}).`;
 }
 
 /** Written by an earlier attempt of this function, or absent. */

@@ -10,6 +10,7 @@ import { readImageJobs, requireImages, waitForImage, type ImageWork } from './im
 import type { Activities, PhaseInput } from './interface.js';
 import { openPhaseLog } from './phase-log.js';
 import { readWithin } from './source-limit.js';
+import { openWaits } from './waits.js';
 
 /** Seen by IMS within five seconds, and gone from its list of states after as many: said once more only if not by then. */
 const SAID_AGAIN_MS = 30_000;
@@ -85,16 +86,19 @@ async function packageAll(
   const log = openPhaseLog(store, jobId, 'teardown', beat.signal);
   const jobs = [...(await readImageJobs(store, jobId))];
   const last = new Map<string, string>();
+  const waits = openWaits(dependencies, session, 'teardown');
   try {
     const packaged = await readWithin(
       toPackageLimit(session, () => [...last.values()].join(' ')),
       beat,
+      waits,
       (signal) =>
         Promise.all(
           jobs.map(([imageId, imsJob]) =>
-            packageImage({ ...images, store, log, session, signal }, imageId, imsJob, (text) =>
-              last.set(imageId, text),
-            ),
+            packageImage({ ...images, store, log, session, signal }, imageId, imsJob, (text) => {
+              last.set(imageId, text);
+              void waits.tellIfLasting([...last.values()].join(' '));
+            }),
           ),
         ),
     );

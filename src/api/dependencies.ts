@@ -27,6 +27,8 @@ export interface ApiDependencies {
   readonly tenants?: TenantClient;
   /** Absent where nothing is started. */
   readonly orchestrator?: Pick<Orchestrator, 'check'>;
+  /** Tells a session's workflow what its job waits for. Absent where nothing is started. */
+  readonly tellWaiting?: Orchestrator['tellWaiting'];
   readonly logger: Logger;
   /** `major.minor.patch` */
   readonly version: string;

@@ -69,7 +69,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
     git: createGitSource(config.sources),
     openSource: createSourceOpener(config.sources, store.sources, masterKey),
     ...(tenants === undefined ? {} : { tenants }),
-    ...(orchestrator === undefined ? {} : { orchestrator }),
+    ...(orchestrator === undefined ? {} : { orchestrator, tellWaiting: orchestrator.tellWaiting }),
     logger,
     version: readVersion(),
     gitProtocols: config.sources.gitProtocols,

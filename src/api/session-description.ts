@@ -1,3 +1,4 @@
+import { findWait } from '../core/waiting.js';
 import type { Session } from '../core/session.js';
 import type { ApiDependencies } from './dependencies.js';
 import { readLogLinks } from './log-links.js';
@@ -14,6 +15,7 @@ export async function describeSessions(
   requestUrl: string,
   sessions: readonly Session[],
 ): Promise<readonly ReturnType<typeof toSessionWire>[]> {
+  const now = deps.now();
   const [toLogs, holds, places] = await Promise.all([
     readLogLinks(deps, requestUrl),
     findHolds(deps, sessions),
@@ -22,10 +24,12 @@ export async function describeSessions(
   return sessions.map((session) => {
     const hold = holds?.get(session.jobId);
     const place = places?.get(session.jobId);
+    const wait = findWait(session, now);
     return toSessionWire(session, {
       logs: toLogs(session.name),
       ...(hold === undefined ? {} : { hold }),
       ...(place === undefined ? {} : { place }),
+      ...(wait === undefined ? {} : { wait }),
     });
   });
 }

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import type { Session } from '../core/session.js';
+import { findWait, untilWait } from '../core/waiting.js';
 import type { Hold, PhaseRecord } from '../store/store.js';
 import type { ServerSentEvent } from './event-stream.js';
 import type { Follower, SessionFeed } from './session-feed.js';
@@ -55,11 +57,11 @@ export async function* readSessionEvents(
       }
       if (session === undefined || signal.aborted) return;
       // Last, so that nothing comes after its end.
-      const hold = findHold(phases, now());
-      const wire = toSessionWire(session, { logs, ...(hold === undefined ? {} : { hold }) });
+      const at = now();
+      const wire = toSessionWire(session, { logs, ...findSurroundings(session, phases, at) });
       if (tellSession(told, wire)) yield event('session', wire);
       if (session.state === 'complete') return;
-      await follower.next(signal);
+      await follower.next(signal, untilWait(session, at));
     }
   } finally {
     follower.close();
@@ -98,6 +100,12 @@ function tellSession(told: Told, wire: ReturnType<typeof toSessionWire>): boolea
   if (told.session === digest) return false;
   told.session = digest;
   return true;
+}
+
+function findSurroundings(session: Session, phases: readonly PhaseRecord[], now: string) {
+  const hold = findHold(phases, now);
+  const wait = findWait(session, now);
+  return { ...(hold === undefined ? {} : { hold }), ...(wait === undefined ? {} : { wait }) };
 }
 
 function findHold(phases: readonly PhaseRecord[], now: string): Hold | undefined {

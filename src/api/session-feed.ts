@@ -22,8 +22,8 @@ export interface Follower {
   /** The stored bytes, at least up to `end`. */
   readLog(phase: string, offset: number, end: number): AsyncIterable<Uint8Array>;
   readHosts(phase: string, after: HostCursor): Promise<HostChanges>;
-  /** Resolves when there may be something new since the last look, or when the signal aborts. */
-  next(signal: AbortSignal): Promise<void>;
+  /** Resolves when there may be something new since the last look, after so long, or when the signal aborts. */
+  next(signal: AbortSignal, timeoutMs?: number): Promise<void>;
   close(): void;
 }
 
@@ -79,7 +79,7 @@ export function createSessionFeed(
           share(topic, `hosts ${phase} ${JSON.stringify(after)}`, () =>
             store.hosts.changes(jobId, phase, after, HOSTS_PER_READ),
           ),
-        next: (signal) => latch.next(signal),
+        next: (signal, timeoutMs) => latch.next(signal, timeoutMs),
         close() {
           uncount?.();
           leave(topic, latch);

@@ -123,6 +123,8 @@ export interface Orchestrator {
   terminateSession(jobId: string, why: string): Promise<void>;
   /** Tells a waiting workflow that it has a place; one that is closed or not there counts as told. */
   admitSession(jobId: string): Promise<void>;
+  /** Tells a running workflow what its step waits for; an empty text: it goes on. One that is closed or not there counts as told. */
+  readonly tellWaiting: (jobId: string, message: string) => Promise<void>;
   /** Tells a running workflow that its job will never answer; one that is closed or not there counts as told. */
   loseJob(jobId: string, why: string): Promise<void>;
   /** By id, strongly consistent. */

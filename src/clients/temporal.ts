@@ -13,6 +13,7 @@ import {
   cancelSignal,
   jobLostSignal,
   searchAttributes,
+  waitingSignal,
 } from '../workflows/messages.js';
 import type { SessionWorkflow } from '../workflows/index.js';
 import type { Orchestrator, SessionStart } from './interfaces.js';
@@ -126,6 +127,10 @@ export function createOrchestrator({
       ),
     admitSession: (jobId) =>
       tell('admit the session', () => client.workflow.getHandle(jobId).signal(admittedSignal)),
+    tellWaiting: (jobId, message) =>
+      tell('tell the session', () =>
+        client.workflow.getHandle(jobId).signal(waitingSignal, message),
+      ),
     async check() {
       try {
         await client.withDeadline(Date.now() + 1000, () =>

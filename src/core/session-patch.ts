@@ -23,7 +23,7 @@ const SUCCEEDED: readonly unknown[] = ['none', 'unknown', 'false', 'true'];
 /** What only we know of a session that we run. */
 const OURS = new Set([
   ...['status', 'succeeded', 'start_time', 'completion_time', 'reason', 'message'],
-  ...['phase', 'host', 'task', 'held_until', 'hold_command'],
+  ...['phase', 'host', 'task', 'waiting_since', 'queue_place', 'held_until', 'hold_command'],
 ]);
 const MAX_CHARACTERS = 256 * 1024;
 

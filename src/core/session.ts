@@ -68,6 +68,15 @@ export interface SessionPatch {
 /** What patches have set of members that are not ours, in the words of v3; answers have it over our own. */
 export type Patched = SessionPatch;
 
+/** That a session waits for something that is not its own work. */
+export interface Wait {
+  readonly since: string;
+  /** One line: for what, why, and until when. */
+  readonly message: string;
+  /** For whose work, where that is known. */
+  readonly phase?: string;
+}
+
 /** The record as read; every time is an ISO string with zone `Z`. */
 export interface Session {
   readonly jobId: string;
@@ -100,6 +109,8 @@ export interface Session {
   readonly completedAt?: string;
   /** The phase that runs or ran last. */
   readonly phase?: string;
+  /** What a step or a phase has told; the waits that follow from the record are not here. */
+  readonly waiting?: Wait;
   readonly imsJob?: string;
   readonly artifacts: readonly Artifact[];
   readonly patched?: Patched;

@@ -1,4 +1,5 @@
 import type { V1Job, V1Pod } from '@kubernetes/client-node';
+import { WORTH_TELLING_MS } from '../core/waiting.js';
 import { missing } from '../core/errors.js';
 import type { PhaseResult } from '../core/job.js';
 import type { KubernetesApi } from './kubernetes-api.js';
@@ -17,6 +18,7 @@ import { meshAnnotations } from './pod.js';
 import {
   findSidecar,
   hasBegun,
+  NEXT_STEPS,
   toPatience,
   toPodPhase,
   type Obstacle,
@@ -27,6 +29,8 @@ export interface PhaseOptions {
   readonly api: KubernetesApi;
   readonly watch: KubernetesWatch;
   readonly deploymentId: string;
+  /** What keeps the phase from starting; undefined: it runs. */
+  readonly tell?: (what: string | undefined) => void;
 }
 
 type PhaseLook = Look<PhaseResult>;
@@ -90,6 +94,7 @@ async function lookAtPod(
     case 'ended':
       return found(state.result);
     case 'running':
+      options.tell?.(undefined);
       return waitForEnd(options, job, pod, signal);
     case 'pending':
       return waitForStart(options, job, pod, state, signal);
@@ -116,13 +121,24 @@ async function waitForStart(
   signal: AbortSignal,
 ): Promise<PhaseLook> {
   const limit = toPendingSeconds(job);
-  if (limit === 0) return { kind: 'wait' };
-  const left = Date.parse(since) + limit * 1000 - Date.now();
-  if (left > 0) return wait(left);
+  const age = Date.now() - Date.parse(since);
+  const untilTold = obstacle === undefined ? 0 : WORTH_TELLING_MS - age;
+  if (obstacle !== undefined && untilTold <= 0)
+    options.tell?.(
+      `${obstacle.message} (pod_pending_time_limit: ${limit === 0 ? 'none' : `${limit} s`})`,
+    );
+  const left = limit === 0 ? Number.POSITIVE_INFINITY : limit * 1000 - age;
+  if (left > 0) return wait(untilTold > 0 ? Math.min(left, untilTold) : left);
   if (!(await isCurrent(options, job, pod, signal))) return SOON;
   const { uid = '' } = (pod ?? job).metadata ?? {};
-  const known = obstacle ?? toObstacle(await options.api.listEvents(uid, signal), limit);
-  return found({ kind: 'unstarted', ...known });
+  const known = obstacle ?? toObstacle(await options.api.listEvents(uid, signal));
+  return found({ kind: 'unstarted', reason: known.reason, message: advise(known, limit) });
+}
+
+/** What to do next, before Kubernetes' own words: those may be long, and are cut. */
+function advise({ reason, message }: Obstacle, limit: number): string {
+  const within = `it did not within ${limit} s (pod_pending_time_limit). ${NEXT_STEPS[reason]}`;
+  return message === '' ? within.replace(/: $/, '') : `${within}${message}`;
 }
 
 /** Where the clock alone decides, what the watch has told must not be old: it may have been broken meanwhile. */
@@ -136,9 +152,8 @@ async function isCurrent(
   return now?.metadata?.resourceVersion === pod?.metadata?.resourceVersion;
 }
 
-function toObstacle([last]: readonly string[], limit: number): Obstacle {
-  if (last === undefined)
-    return { reason: 'unschedulable', message: `not within its limit of ${limit} s` };
+function toObstacle([last]: readonly string[]): Obstacle {
+  if (last === undefined) return { reason: 'unschedulable', message: '' };
   return { reason: /exceeded quota/.test(last) ? 'unschedulable' : 'config', message: last };
 }
 
@@ -167,5 +182,6 @@ function found(value: PhaseResult): PhaseLook {
 }
 
 function wait(milliseconds: number): PhaseLook {
+  if (milliseconds === Number.POSITIVE_INFINITY) return { kind: 'wait' };
   return { kind: 'wait', milliseconds: Math.min(milliseconds, MAX_WAIT_MS) };
 }

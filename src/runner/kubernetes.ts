@@ -39,7 +39,8 @@ export function createKubernetesRunner(given: KubernetesRunnerOptions): Kubernet
       if (await discardJob(options, jobId, incarnation, signal)) watch.forget(jobId, incarnation);
     },
 
-    awaitPhase: (jobId, phase, signal) => awaitPhase(options, jobId, phase, signal),
+    awaitPhase: (jobId, phase, signal, tell) =>
+      awaitPhase({ ...options, ...(tell === undefined ? {} : { tell }) }, jobId, phase, signal),
 
     readLog: (jobId, phase, offset, signal) => readPodLog(options, jobId, phase, offset, signal),
 

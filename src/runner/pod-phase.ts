@@ -19,6 +19,15 @@ export type PodPhase =
   /** It is its turn, and it cannot start. `obstacle` is what is known of why. */
   | { readonly kind: 'pending'; readonly since: string; readonly obstacle?: Obstacle };
 
+/** What to do about it. */
+export const NEXT_STEPS = {
+  unschedulable:
+    'Make room on a node or in the quota, or ask for less (resources in KUBERNETES_SETTINGS_FILE), and run it again: ',
+  'image-pull': 'Check image and imagePullSecrets in KUBERNETES_SETTINGS_FILE: ',
+  config: '',
+  skipped: '',
+} as const;
+
 /** No waiting mends these. */
 const FINAL = ['ErrImageNeverPull', 'InvalidImageName'];
 const IMAGE = [...FINAL, 'ErrImagePull', 'ImagePullBackOff', 'RegistryUnavailable'];
@@ -199,8 +208,10 @@ function toPending(
 ): PodPhase {
   const reason = waiting?.reason ?? '';
   const message = [reason, waiting?.message].filter(Boolean).join(': ');
-  if (FINAL.includes(reason))
-    return { kind: 'ended', result: { kind: 'unstarted', reason: 'image-pull', message } };
+  if (FINAL.includes(reason)) {
+    const told = `${NEXT_STEPS['image-pull']}${message}`;
+    return { kind: 'ended', result: { kind: 'unstarted', reason: 'image-pull', message: told } };
+  }
   if (IMAGE.includes(reason))
     return { kind: 'pending', since, obstacle: { reason: 'image-pull', message } };
   const scheduled = status?.conditions?.find(({ type }) => type === 'PodScheduled');

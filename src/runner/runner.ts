@@ -44,8 +44,16 @@ export interface Runner {
   release(jobId: string, incarnation: Incarnation, signal: AbortSignal): Promise<void>;
   /** Removes a prepared incarnation that was never released; not there, or another one: no effect. */
   discard(jobId: string, incarnation: Incarnation, signal: AbortSignal): Promise<void>;
-  /** Waits until the phase has ended or can never start. A job that is not there: `killed: lost`. */
-  awaitPhase(jobId: string, phase: string, signal: AbortSignal): Promise<PhaseResult>;
+  /**
+   * Waits until the phase has ended or can never start. A job that is not there: `killed: lost`. `tell`: what keeps it from
+   * starting, whenever it is looked at; undefined: it runs.
+   */
+  awaitPhase(
+    jobId: string,
+    phase: string,
+    signal: AbortSignal,
+    tell?: (what: string | undefined) => void,
+  ): Promise<PhaseResult>;
   /** What the platform still holds of the phase's output from `offset` on. The job is not there: fault `missing`. */
   readLog(
     jobId: string,

@@ -33,6 +33,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '013-component-tags': { up: (db) => indexComponentTags(db as Kysely<unknown>, dialect) },
     '014-session-tags': { up: (db) => addTagColumns(db as Kysely<unknown>, dialect) },
     '015-tag-beginnings': { up: (db) => indexTagBeginnings(db as Kysely<unknown>, dialect) },
+    '017-waiting': { up: (db) => addWaiting(db as Kysely<unknown>, dialect) },
   };
 }
 
@@ -254,4 +255,8 @@ async function addPatched(db: Kysely<unknown>, { types }: StoreDialect): Promise
     .addColumn('external', 'integer', (column) => column.notNull().defaultTo(0))
     .execute();
   await db.schema.alterTable('sessions').addColumn('patched', types.text).execute();
+}
+
+async function addWaiting(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
+  await db.schema.alterTable('sessions').addColumn('waiting', types.text).execute();
 }

@@ -5,6 +5,7 @@ import { createLookup } from './grouping.js';
 import type { Connection, Database } from './database.js';
 import { dropNulls } from './row-values.js';
 import type { PhaseRow, Schema } from './schema.js';
+import { keepWaitOf } from './session-waits.js';
 import type { Hold, PhaseRecord, PhaseReport, PhaseStore } from './store.js';
 
 /** A statement takes 32,766 values. */
@@ -114,7 +115,7 @@ function startPhase(
     const showPhase = (query: QueryCreator<Schema>) =>
       query
         .updateTable('sessions')
-        .set({ phase })
+        .set((eb) => ({ phase, waiting: keepWaitOf(eb, phase) }))
         .where('job_id', '=', jobId)
         .where('state', '<>', 'complete');
     if (dialect.hasOneWriter) await showPhase(db).execute();

@@ -89,6 +89,8 @@ interface SessionTable {
   patched: string | null;
   /** Compressed; counted when the session is complete, 0 where the log was removed. */
   stored_log_bytes: Generated<number>;
+  /** A `Wait`, as JSON. */
+  waiting: string | null;
 }
 
 /** What lists go and filter by is the session's; triggers keep it so. */

@@ -130,7 +130,7 @@ function saveSnapshot(
   return writeAtOnce(async (db) => {
     const saved = await db
       .updateTable('sessions')
-      .set({ snapshot: JSON.stringify(snapshot) })
+      .set({ snapshot: JSON.stringify(snapshot), waiting: null })
       .where('job_id', '=', jobId)
       .where('snapshot', 'is', null)
       .returning('job_id')
@@ -164,7 +164,7 @@ function recordLaunch(
   return writeAtOnce(async (db, emit) => {
     const won = await db
       .updateTable('sessions')
-      .set({ state: 'running', launched_at: at, incarnation })
+      .set({ state: 'running', launched_at: at, incarnation, waiting: null })
       .where('job_id', '=', jobId)
       .where('state', '<>', 'complete')
       .where('launched_at', 'is', null)
@@ -192,6 +192,7 @@ function recordAttach(
         state: 'running',
         launched_at: at,
         incarnation,
+        waiting: null,
         claimed_at: eb.fn.coalesce('claimed_at', eb.val(at)),
         machine: eb.fn.coalesce('machine', eb.val(machine ?? null)),
         admitted_at: eb.fn.coalesce('admitted_at', eb.val(at)),

@@ -6,6 +6,7 @@ import type {
   Session,
   SessionRequest,
   Snapshot,
+  Wait,
 } from '../core/session.js';
 import { dropNulls } from './row-values.js';
 import type { Schema, SessionRow } from './schema.js';
@@ -39,6 +40,7 @@ export function toSession(row: SessionRow): Session {
       outcome: toOutcome(row),
       completedAt: row.completed_at,
       phase: row.phase,
+      waiting: row.waiting === null ? null : (JSON.parse(row.waiting) as Wait),
       imsJob: row.ims_job,
       patched: row.patched === null ? null : (JSON.parse(row.patched) as Patched),
     }),
@@ -49,6 +51,7 @@ export function toSession(row: SessionRow): Session {
 export function toOutcomeColumns(outcome: Outcome, at: string) {
   return {
     state: 'complete',
+    waiting: null,
     completed_at: at,
     succeeded: outcome.succeeded,
     reason: outcome.reason ?? null,

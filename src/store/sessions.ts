@@ -6,6 +6,7 @@ import { listSessions } from './session-list.js';
 import { createProgressStore } from './session-progress.js';
 import { createRequestStore } from './session-requests.js';
 import { toSession } from './session-rows.js';
+import { createWaitStore } from './session-waits.js';
 import type { SessionStore } from './store.js';
 import { createWishStore } from './wishes.js';
 
@@ -26,6 +27,7 @@ export function createSessionStore(database: Database): SessionStore {
     ...createRequestStore(database),
     ...createProgressStore(database),
     ...createWishStore(database),
+    ...createWaitStore(database),
     ...createCountStore(database),
     find: async (name) => orNone(await findByName(name)),
     get: async (jobId) => orNone(await findByJobId(jobId)),

@@ -24,6 +24,7 @@ import type {
   SessionState,
   Snapshot,
   Succeeded,
+  Wait,
 } from '../core/session.js';
 
 /** What people read and ask. Every method is one transaction; a database that does not answer is fault `unavailable`. */
@@ -153,6 +154,13 @@ export interface SessionStore {
   recordImsJob(jobId: string, imsJob: string): Promise<void>;
   /** One for each image; a repeat changes nothing. */
   addArtifact(jobId: string, artifact: Artifact): Promise<void>;
+  /**
+   * What it waits for; forgotten with each step and phase that comes after. No effect on a complete
+   * session, nor, of a job that was launched, for another phase than the one that runs.
+   */
+  recordWait(jobId: string, wait: Wait): Promise<void>;
+  /** Goes on; no effect where something else has been told since. */
+  recordWaitEnd(jobId: string, wait: Wait): Promise<void>;
   /**
    * Once, with state = complete; every phase not sealed is sealed as skipped, and the place that is free goes to the first of
    * the queue. False: it was complete.

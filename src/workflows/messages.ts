@@ -30,6 +30,9 @@ export const cancelSignal = defineSignal<[CancelRequest?]>('cancel');
 /** Of the dispatch loop: the session has a place and may go on. */
 export const admittedSignal = defineSignal('admitted');
 
+/** Of a step: what it waits for; an empty text: it goes on. */
+export const waitingSignal = defineSignal<[string]>('waiting');
+
 /** Of the sweeper: nobody can ever say how the job ended, and why that is so. */
 export const jobLostSignal = defineSignal<[string]>('jobLost');
 

@@ -4,17 +4,17 @@ import {
   CancellationScope,
   CancelledFailure,
   condition,
-  setCurrentDetails,
   setHandler,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import { isSuccess, type SessionPhaseKind } from '../core/job.js';
-import { endPhase, renderProgress, startPhase, type Progress } from '../core/progress.js';
+import { endPhase, startPhase, type Progress } from '../core/progress.js';
 import type { Outcome } from '../core/session.js';
 import { toStepFailure, type StepFailure } from '../core/step-failure.js';
 import type { ClaimResult, QueuePlace } from '../activities/index.js';
 import { openAdmission, type Admission } from './admission.js';
 import { openCancellation, type Cancellation } from './cancellation.js';
+import { openDetails, type Details } from './details.js';
 import { openJobLoss, type JobLoss } from './job-loss.js';
 import {
   searchAttributes,
@@ -36,6 +36,7 @@ interface Run {
   readonly cancellation: Cancellation;
   readonly loss: JobLoss;
   readonly admission: Admission;
+  readonly details: Details;
   readonly undo: Undo[];
   readonly show: (change: (progress: Progress) => Progress) => void;
   readonly progress: () => Progress;
@@ -57,6 +58,7 @@ export async function SessionWorkflow({ jobId }: SessionInput): Promise<SessionR
   const cancellation = openCancellation((request) => record.noteCancel({ jobId, ...request }));
   const loss = openJobLoss();
   const admission = openAdmission();
+  const details = openDetails();
   let progress: Progress = [];
   setHandler(
     statusQuery,
@@ -75,10 +77,10 @@ export async function SessionWorkflow({ jobId }: SessionInput): Promise<SessionR
   const undo: Undo[] = [];
   const show: Run['show'] = (change) => {
     progress = change(progress);
-    setCurrentDetails(renderProgress(progress));
+    details.show(progress);
   };
   const run: Run = {
-    ...{ jobId, claim, cancellation, loss, admission, undo, show },
+    ...{ jobId, claim, cancellation, loss, admission, details, undo, show },
     progress: () => progress,
   };
   const failure = await Promise.race([runSession(run).then(() => undefined), loss.lost]).catch(
@@ -162,12 +164,14 @@ async function awaitImages(jobId: string, imageIds: readonly string[]): Promise<
 }
 
 /** Holds no slot of a worker meanwhile, and ends with a cancel. */
-async function waitForPlace({ claim, cancellation, admission }: Run, queue: QueuePlace) {
+async function waitForPlace(run: Run, queue: QueuePlace): Promise<void> {
+  const { claim, cancellation, admission, details } = run;
   showState(claim, 'pending', 'queued');
-  setCurrentDetails(
-    `Waits for a place: number ${queue.place} in the queue when it came; ${queue.limit} sessions may run at once.`,
+  details.wait(
+    `Waits for a place since ${new Date().toISOString()}: number ${queue.place} in the queue when it came; ${queue.limit} sessions may run at once.`,
   );
   await cancellation.scope.run(() => condition(admission.isAdmitted));
+  details.wait('');
 }
 
 /** Waits phase by phase. A cancel stops the job, never this: the phase then ends by itself, its log whole. */

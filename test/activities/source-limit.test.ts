@@ -5,6 +5,7 @@ import { createFaultTranslation } from '../../src/activities/failure.js';
 import { createGitClient } from '../../src/clients/git.js';
 import { createHsmClient } from '../../src/clients/hsm.js';
 import type { ExtensionOptions } from '../../src/core/options.js';
+import { waitingSignal } from '../../src/workflows/messages.js';
 import { startSilentServer } from '../end-to-end/silent-server.js';
 import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
 import { startHsmStandIn, type HsmStandIn } from '../support/hsm-stand-in.js';
@@ -26,6 +27,7 @@ afterAll(async () => {
 
 let hsm: HsmStandIn;
 let site: ActivitySite;
+const waits: (readonly [jobId: string, message: string])[] = [];
 beforeEach(async () => {
   hsm = await startHsmStandIn();
 });
@@ -38,8 +40,20 @@ async function open(limits: Partial<ExtensionOptions>): Promise<void> {
   site = await openActivitySite({
     git: createGitClient({ protocols: 'http' }),
     hardware: createHsmClient({ url: hsm.url, timeoutSeconds: 60 }),
+    tellWaiting: async (jobId, message) => {
+      waits.push([jobId, message]);
+      await temporal.client.workflow.getHandle(jobId).signal(waitingSignal, message);
+    },
   });
   await site.store.options.patch(limits);
+}
+
+/** What the Web UI shows as details, where that is not the phases alone. */
+async function readDetails(handle: WorkflowHandle): Promise<string | undefined> {
+  const { currentDetails } = await handle.query<{ currentDetails?: string }>(
+    '__temporal_workflow_metadata',
+  );
+  return currentDetails?.startsWith('Waiting') === true ? currentDetails : undefined;
 }
 
 /** Starts the workflow of a session of one layer, at this URL, with the inventory of the HSM. */
@@ -73,6 +87,32 @@ async function runToEnd(handle: WorkflowHandle) {
 }
 
 const readLog = (jobId: string) => readAll(site.store.logs.read(jobId, 'inventory', 0));
+
+describe('a source that is away', () => {
+  test('is told on the record and in the Web UI, until it is back', async () => {
+    await open({});
+    hsm.misbehave.groups = { kind: 'status', status: 503 };
+    const handle = await start('waiting');
+    const { sessions } = site.store;
+    const worker = await openWorker(handle.workflowId);
+    const result = await worker.runUntil(async () => {
+      const wait = await waitFor(
+        async () => (await sessions.get(handle.workflowId))?.waiting ?? false,
+        { timeoutMs: 30_000, what: 'the record to say it' },
+      );
+      const details = await waitFor(() => readDetails(handle), { what: 'the Web UI to say it' });
+      delete hsm.misbehave.groups;
+      await handle.result().catch(() => undefined);
+      return { wait, details };
+    });
+    const message = `Waiting: The hardware state manager at ${hsm.url}/groups answered with status 503 (Failed). It is tried for 600 s (inventory_sources_time_limit).`;
+    expect(result.wait).toMatchObject({ phase: 'inventory', message });
+    expect(result.details).toContain(message);
+    expect((await sessions.get(handle.workflowId))?.waiting).toBeUndefined();
+    const told = waits.filter(([jobId]) => jobId === handle.workflowId);
+    expect(told.map(([, text]) => text)).toEqual([message, '']);
+  });
+});
 
 describe('a source that cannot be read within its limit', () => {
   test('fails the session when it refuses, with the limit and the last answer', async () => {

@@ -70,6 +70,7 @@ const row = {
   incomplete: false,
 };
 const results = { sequence: 1, final: false, hosts: [row] };
+const waiting = { since: '2026-01-01T00:00:00Z', message: 'git: no answer', over: false };
 const held = {
   since: '2026-01-01T00:00:00Z',
   until: '2026-01-01T01:00:00Z',
@@ -89,6 +90,7 @@ describe('job token', () => {
     ['PATCH', 'ansible-0/log'],
     ['PUT', 'ansible-0/hosts'],
     ['PUT', 'ansible-0/hold'],
+    ['PUT', 'ansible-0/wait'],
     ['GET', 'ansible-0/hold'],
   ])('%s %s is 401 without it, or with that of another job', async (method, path) => {
     const token = toJobToken(MASTER_KEY, 'cfs-other-00000000');
@@ -231,12 +233,30 @@ describe('…/hold', () => {
   });
 });
 
+describe('…/wait', () => {
+  test('is on the record of the session until it is over', async () => {
+    const job = await plan('waiting');
+    const read = async () => (await service.store.sessions.get(job))?.waiting;
+    await service.store.phases.start(job, 'inventory');
+    expect((await deliver('PUT', 'inventory/wait', { job, body: waiting })).status).toBe(204);
+    expect(await read()).toEqual({
+      since: '2026-01-01T00:00:00.000Z',
+      message: 'Waiting: git: no answer',
+      phase: 'inventory',
+    });
+    const body = { ...waiting, over: true };
+    expect((await deliver('PUT', 'inventory/wait', { job, body })).status).toBe(204);
+    expect(await read()).toBeUndefined();
+  });
+});
+
 describe('every delivery', () => {
   const deliveries = [
     ['PUT', '', { body: started }],
     ['PATCH', '/log', upload(0, 'new')],
     ['PUT', '/hosts', { body: results }],
     ['PUT', '/hold', { body: held }],
+    ['PUT', '/wait', { body: waiting }],
     ['GET', '/hold', {}],
   ] as const;
 

@@ -4,7 +4,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { createRepository } from '../support/git-repository.js';
 import { findFreePort } from '../support/ssh-host.js';
 import { startGitServer } from './git-server.js';
-import { createJob, exitOf, type TestJob } from './harness.js';
+import { waitFor } from '../support/wait.js';
+import { createJob, exitOf, TOKEN, type TestJob } from './harness.js';
+import { startPhaseApi } from './phase-api.js';
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
@@ -130,12 +132,34 @@ describe('git-clone', () => {
     },
   );
 
+  it('tells the API what it waits for, and that it goes on', async () => {
+    const api = await startPhaseApi(TOKEN);
+    closing.push(() => api.close());
+    const repository = aRepository();
+    const port = await findFreePort();
+    const url = `http://127.0.0.1:${port}/repository.git`;
+    const job = aClone({ url, commit: repository.commit, plan: { api_url: api.url } });
+    const child = job.startPhase('git-clone-0');
+    const wait = await waitFor(() => api.waits[0], { what: 'the wait' });
+    await serve(repository.directory, { port });
+    expect(await exitOf(child)).toBe(0);
+    expect(wait).toMatchObject({
+      message: expect.stringMatching(
+        /^http:\S+: Failed to connect .*\. It is tried for 20 s \(clone_time_limit\)\.$/,
+      ) as unknown,
+      over: false,
+    });
+    expect(api.waits).toEqual([wait, { ...wait, over: true }]);
+  });
+
   it('gives up on an unreachable server before the time limit, and says why', async () => {
     const url = `http://127.0.0.1:${await findFreePort()}/repository.git`;
     const job = aClone({ url, commit: ABSENT, timeoutSeconds: 3 });
     expect(await run(job)).toBe(70);
     expect(job.phase('git-clone-0')).toMatchObject({ killed: null });
-    expect(job.log('git-clone-0')).toMatch(/^ERROR! http:\S+: Failed to connect .*\.$/m);
+    expect(job.log('git-clone-0')).toMatch(
+      /^ERROR! http:\S+: Failed to connect .*\. Tried for 3 s \(clone_time_limit\)\.$/m,
+    );
   });
 
   it('takes a URL and a commit that look like options for data', async () => {

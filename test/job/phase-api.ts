@@ -23,13 +23,14 @@ export interface Reply {
   readonly headers?: Record<string, string>;
 }
 
-/** The API of one phase: keeps what is delivered, as `design.md` 5a says. */
+/** The API of one phase: keeps what is delivered. */
 export interface PhaseApi {
   readonly url: string;
   readonly log: Buffer;
   readonly states: readonly Record<string, unknown>[];
   readonly hosts: readonly HostsReport[];
   readonly holds: readonly Record<string, unknown>[];
+  readonly waits: readonly Record<string, unknown>[];
   readonly requests: readonly string[];
   /** Answers the wrapper's question whether the hold is released. */
   release(): void;
@@ -46,6 +47,7 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
   const states: Record<string, unknown>[] = [];
   const hosts: HostsReport[] = [];
   const holds: Record<string, unknown>[] = [];
+  const waits: Record<string, unknown>[] = [];
   const released = new AbortController();
   const requests: string[] = [];
   let log = Buffer.alloc(0);
@@ -77,7 +79,9 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     if (headers.authorization !== `Bearer ${token}`) return { status: 401 };
     if (sent > MAX_SENT_BYTES) return { status: 413 };
     if (method === 'PATCH') return append(Number(headers['upload-offset']), body);
-    if (url.endsWith('/hold')) holds.push(JSON.parse(body.toString()) as Record<string, unknown>);
+    if (url.endsWith('/wait')) waits.push(JSON.parse(body.toString()) as Record<string, unknown>);
+    else if (url.endsWith('/hold'))
+      holds.push(JSON.parse(body.toString()) as Record<string, unknown>);
     else if (url.endsWith('/hosts')) hosts.push(JSON.parse(body.toString()) as HostsReport);
     else states.push(JSON.parse(body.toString()) as Record<string, unknown>);
     return { status: 204 };
@@ -111,6 +115,7 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     states,
     hosts,
     holds,
+    waits,
     requests,
     release: () => released.abort(),
     interrupt: () => undefined,

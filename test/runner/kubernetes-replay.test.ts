@@ -55,6 +55,20 @@ describe('the Kubernetes runner', () => {
     expect(await waiting).toEqual(EXITED_0);
   });
 
+  test('tells what keeps a phase from starting, and in the end what to do', async () => {
+    const state = { waiting: { reason: 'ImagePullBackOff', message: 'no such image' } };
+    api.watched = api.listed = aPodOf('1', [state]);
+    const told: unknown[] = [];
+    const result = await runner.awaitPhase(JOB, 'one', never, (what) => told.push(what));
+    const words = 'ImagePullBackOff: no such image';
+    expect(new Set(told)).toEqual(new Set([`${words} (pod_pending_time_limit: 1 s)`]));
+    expect(result).toEqual({
+      kind: 'unstarted',
+      reason: 'image-pull',
+      message: `it did not within 1 s (pod_pending_time_limit). Check image and imagePullSecrets in KUBERNETES_SETTINGS_FILE: ${words}`,
+    });
+  });
+
   test('says of a log that is gone with its pod that it is, though the watch has not told', async () => {
     api.watched = api.listed = aPodOf('1', [ended(3, '')]);
     expect(await runner.awaitPhase(JOB, 'one', never)).toMatchObject({ exitCode: 3 });

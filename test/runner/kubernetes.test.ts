@@ -162,7 +162,9 @@ describeCluster('the Kubernetes runner', () => {
     expect(await runner.awaitPhase(jobId, 'one', never)).toEqual({
       kind: 'unstarted',
       reason: 'unschedulable',
-      message: expect.stringContaining('Insufficient cpu'),
+      message: expect.stringMatching(
+        /\(pod_pending_time_limit\)\. Make room on .*Insufficient cpu/,
+      ),
     });
     await runner.stop(jobId, never);
     expect(await findPod(jobId)).toBeUndefined();

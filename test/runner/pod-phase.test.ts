@@ -166,7 +166,7 @@ describe('toPodPhase', () => {
       'an image that may not be pulled',
       waiting('ErrImageNeverPull', 'not present'),
       'image-pull',
-      'ErrImageNeverPull: not present',
+      'Check image and imagePullSecrets in KUBERNETES_SETTINGS_FILE: ErrImageNeverPull: not present',
     ],
     [
       'an image without Python',

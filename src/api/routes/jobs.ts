@@ -14,8 +14,10 @@ import {
   fromHostDelivery,
   fromPhaseDelivery,
   HoldDelivery,
+  fromWaitDelivery,
   HostDelivery,
   PhaseDelivery,
+  WaitDelivery,
 } from '../wire/delivery.js';
 
 const MAX_WAIT_SECONDS = 25;
@@ -25,16 +27,17 @@ const PATH = '/jobs/:job/phases/:phase';
 
 export type JobDependencies = Pick<
   ApiDependencies,
-  'store' | 'logger' | 'masterKey' | 'metrics' | 'now'
+  'store' | 'logger' | 'masterKey' | 'metrics' | 'now' | 'tellWaiting'
 >;
 
 /** The protocol between a job and the API. Every request may come again, late, or out of order. */
-export function createJobRoutes({ store, masterKey, now }: JobDependencies): Hono {
+export function createJobRoutes(deps: JobDependencies): Hono {
+  const { store, masterKey } = deps;
   const routes = new Hono();
   const authenticated = authenticateJob(masterKey);
   routes.use(PATH, authenticated);
   routes.use(`${PATH}/*`, authenticated);
-  addDeliveryRoutes(routes, store, now);
+  addDeliveryRoutes(routes, deps);
   routes.get(`${PATH}/hold`, (c) => awaitRelease(store, c));
   // Hono serves HEAD by the routes of GET.
   routes.get(`${PATH}/log`, async (c) => {
@@ -45,7 +48,7 @@ export function createJobRoutes({ store, masterKey, now }: JobDependencies): Hon
   return routes;
 }
 
-function addDeliveryRoutes(routes: Hono, store: Store, now: () => string): void {
+function addDeliveryRoutes(routes: Hono, { store, now, tellWaiting }: JobDependencies): void {
   const bounded = limitConcurrency(MAX_DELIVERIES, 'deliveries');
   routes.put(PATH, bounded, async (c) => {
     const { jobId, name } = await openDelivery(store, c);
@@ -64,6 +67,16 @@ function addDeliveryRoutes(routes: Hono, store: Store, now: () => string): void 
     const { jobId, name } = await openDelivery(store, c);
     const hold = await readJsonDelivery(c, HoldDelivery);
     await store.phases.hold(jobId, name, fromHoldDelivery(hold));
+    return c.body(null, 204);
+  });
+  routes.put(`${PATH}/wait`, bounded, async (c) => {
+    const { jobId, name } = await openDelivery(store, c);
+    const told = await readJsonDelivery(c, WaitDelivery);
+    const wait = fromWaitDelivery(told, name);
+    if (told.over) await store.sessions.recordWaitEnd(jobId, wait);
+    else await store.sessions.recordWait(jobId, wait);
+    // For the Web UI alone: where Temporal is away, nobody looks at it.
+    await tellWaiting?.(jobId, told.over ? '' : wait.message).catch(() => undefined);
     return c.body(null, 204);
   });
 }

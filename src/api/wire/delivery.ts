@@ -1,4 +1,6 @@
 import { z } from '@hono/zod-openapi';
+import { toMessage } from '../../core/outcome.js';
+import type { Wait } from '../../core/session.js';
 import type { Hold, HostResults, PhaseReport } from '../../store/store.js';
 import { text } from './values.js';
 
@@ -38,6 +40,8 @@ export const HostDelivery = z.object({
 
 export const HoldDelivery = z.object({ since: moment, until: moment, command: text() });
 
+export const WaitDelivery = z.object({ since: moment, message: text(), over: z.boolean() });
+
 export function fromPhaseDelivery(body: z.output<typeof PhaseDelivery>): PhaseReport {
   return {
     state: body.state,
@@ -63,4 +67,11 @@ export function fromHostDelivery(body: z.output<typeof HostDelivery>, at: string
 
 export function fromHoldDelivery(body: z.output<typeof HoldDelivery>): Omit<Hold, 'releasedAt'> {
   return { since: body.since, until: body.until, command: body.command };
+}
+
+export function fromWaitDelivery(
+  { since, message }: z.output<typeof WaitDelivery>,
+  phase: string,
+): Wait {
+  return { since, message: toMessage(`Waiting: ${message}`), phase };
 }

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import type { Session, SessionPatch, SessionRequest, Target } from '../../core/session.js';
+import type { Session, SessionPatch, SessionRequest, Target, Wait } from '../../core/session.js';
 import type { Hold } from '../../store/store.js';
 import { SESSION, SESSION_CREATE, SESSION_PATCH, toV2, toV3 } from './v2-names.js';
 import { anything, boundedText, MAX_NAME_V2, tags, text, toZoneless, word } from './values.js';
@@ -109,6 +109,10 @@ const status = z.object({
   phase: z.string().nullable(),
   host: z.string().nullable(),
   task: z.string().nullable(),
+  waiting_since: z
+    .string()
+    .nullable()
+    .openapi({ description: 'The message says what it waits for; null: it waits for nothing.' }),
   queue_place: z.int().nullable().openapi({
     description: 'From 1: it waits until one of max_running_sessions has ended.',
   }),
@@ -204,11 +208,12 @@ export interface SessionSurroundings {
   readonly hold?: Hold;
   /** In the queue, from 1. */
   readonly place?: number;
+  readonly wait?: Wait;
 }
 
 export function toSessionWire(
   session: Session,
-  { logs = null, hold, place }: SessionSurroundings = {},
+  { logs = null, hold, place, wait }: SessionSurroundings = {},
 ): z.output<typeof SessionWire> {
   const { request } = session;
   return {
@@ -230,7 +235,7 @@ export function toSessionWire(
         })),
         ...(session.patched?.artifacts ?? []),
       ],
-      session: { ...toStatus(session, hold, place), ...session.patched?.session },
+      session: { ...toStatus(session, { hold, place, wait }), ...session.patched?.session },
     },
     tags: { ...request.tags },
     debug_on_failure: request.debugOnFailure,
@@ -285,11 +290,13 @@ function toTargetWire({ definition, groups, imageMap }: Target): z.output<typeof
   };
 }
 
-function toStatus(
-  session: Session,
-  hold: Hold | undefined,
-  place: number | undefined,
-): z.output<typeof status> {
+interface Now {
+  readonly hold: Hold | undefined;
+  readonly place: number | undefined;
+  readonly wait: Wait | undefined;
+}
+
+function toStatus(session: Session, { hold, place, wait }: Now): z.output<typeof status> {
   const { outcome, completedAt } = session;
   return {
     job: session.claimedAt === undefined ? null : session.jobId,
@@ -299,10 +306,12 @@ function toStatus(
     status: session.state,
     succeeded: outcome?.succeeded ?? 'none',
     reason: outcome?.reason ?? null,
-    message: outcome?.message ?? null,
+    message: outcome?.message ?? wait?.message ?? null,
+    // Not that of a wait before the job runs: the phase never goes back.
     phase: outcome?.phase ?? session.phase ?? null,
     host: outcome?.host ?? null,
     task: outcome?.task ?? null,
+    waiting_since: wait === undefined ? null : toZoneless(wait.since),
     queue_place: place ?? null,
     held_until: hold?.until ?? null,
     hold_command: hold?.command ?? null,

@@ -35,6 +35,7 @@ export function sessionContract(site: () => ContractSite): void {
             task: null,
             held_until: null,
             hold_command: null,
+            waiting_since: null,
             queue_place: null,
           },
         },

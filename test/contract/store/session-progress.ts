@@ -312,6 +312,44 @@ export function sessionProgressContract(stores: () => Stores): void {
     });
   });
 
+  describe('sessions.recordWait', () => {
+    const wait = { since: at(1), message: 'Waiting: HSM', phase: 'inventory' };
+    const read = async (jobId: string) =>
+      (await stores().store.sessions.get(jobId))?.waiting?.message;
+
+    test('is there until it ends, something else is told, or the session goes on', async () => {
+      const { sessions } = stores().store;
+      const jobId = await add();
+      await sessions.recordWait(jobId, wait);
+      expect((await sessions.get(jobId))?.waiting).toEqual(wait);
+      await sessions.recordWaitEnd(jobId, { ...wait, message: 'Waiting: git' });
+      expect(await read(jobId)).toBe('Waiting: HSM');
+      await sessions.recordWaitEnd(jobId, wait);
+      expect(await read(jobId)).toBeUndefined();
+
+      await sessions.recordWait(jobId, wait);
+      await sessions.recordLaunch(jobId, { at: at(2), incarnation: 'i' });
+      expect(await read(jobId)).toBeUndefined();
+    });
+
+    test('is refused where the step that tells it is over', async () => {
+      const { sessions, phases } = stores().store;
+      const jobId = await add();
+      await sessions.recordLaunch(jobId, { at: at(2), incarnation: 'i' });
+      await sessions.recordWait(jobId, wait);
+      expect(await read(jobId)).toBeUndefined();
+      await phases.start(jobId, 'inventory');
+      await sessions.recordWait(jobId, wait);
+      await phases.start(jobId, 'inventory');
+      expect(await read(jobId)).toBe('Waiting: HSM');
+      await phases.start(jobId, 'ansible-0');
+      expect(await read(jobId)).toBeUndefined();
+      await sessions.recordOutcome(jobId, outcome, at(3));
+      await sessions.recordWait(jobId, { ...wait, phase: 'ansible-0' });
+      expect(await read(jobId)).toBeUndefined();
+    });
+  });
+
   describe('sessions.recordOutcome', () => {
     test('is written once, by one of many', async () => {
       const { store, other } = stores();

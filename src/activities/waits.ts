@@ -1,0 +1,81 @@
+import { activityInfo } from '@temporalio/activity';
+import { isServiceError } from '../core/errors.js';
+import { toMessage } from '../core/outcome.js';
+import type { Session, Wait } from '../core/session.js';
+import { WORTH_TELLING_MS } from '../core/waiting.js';
+import type { ActivityDependencies } from './dependencies.js';
+import { isRetryable } from './failure.js';
+
+/**
+ * What a step waits for that does not answer: on the session's record and in the Web UI, once for each cause, whatever number
+ * of attempts it takes. Nothing here fails a step: what could not be told, the next attempt tells.
+ */
+export interface Waits {
+  tell(cause: string): Promise<void>;
+  /** Like `tell`, unless the step has only begun. */
+  tellIfLasting(cause: string): Promise<void>;
+  /** It goes on. */
+  end(): Promise<void>;
+  readonly isTold: () => boolean;
+}
+
+/** `phase`: whose work it is. */
+export function openWaits(
+  { store, tellWaiting }: Pick<ActivityDependencies, 'store' | 'tellWaiting'>,
+  { jobId, waiting }: Pick<Session, 'jobId' | 'waiting'>,
+  phase?: string,
+): Waits {
+  const begun = activityInfo().scheduledTimestampMs;
+  const since = waiting?.since ?? new Date(begun).toISOString();
+  let told = waiting;
+  let last = Promise.resolve();
+  const inTurn = (act: () => Promise<void>) => (last = last.then(() => attempt(act)));
+  const tell = (cause: string) =>
+    inTurn(async () => {
+      const message = toMessage(`Waiting: ${cause}`);
+      if (told !== undefined && isSameCause(told.message, message)) return;
+      const wait: Wait = { since, message, ...(phase === undefined ? {} : { phase }) };
+      await store.sessions.recordWait(jobId, wait);
+      told = wait;
+      await tellWaiting?.(jobId, message);
+    });
+  return {
+    tell,
+    tellIfLasting: (cause) =>
+      Date.now() - begun < WORTH_TELLING_MS ? Promise.resolve() : tell(cause),
+    end: () =>
+      inTurn(async () => {
+        if (told === undefined) return;
+        await store.sessions.recordWaitEnd(jobId, told);
+        told = undefined;
+        await tellWaiting?.(jobId, '');
+      }),
+    isTold: () => told !== undefined,
+  };
+}
+
+/** Tells of a dependency that is away while the work is repeated. */
+export async function withWaits<T>(waits: Waits, work: () => Promise<T>): Promise<T> {
+  try {
+    const result = await work();
+    await waits.end();
+    return result;
+  } catch (error) {
+    if (isServiceError(error) && isRetryable[error.fault]) await waits.tellIfLasting(error.message);
+    throw error;
+  }
+}
+
+/** Milliseconds and ports differ from one attempt to the next. */
+function isSameCause(one: string, other: string): boolean {
+  return one.replace(/\d+/g, '0') === other.replace(/\d+/g, '0');
+}
+
+/** The database or Temporal may be what is away. */
+async function attempt(act: () => Promise<void>): Promise<void> {
+  try {
+    await act();
+  } catch (error) {
+    if (!isServiceError(error)) throw error;
+  }
+}

@@ -1,0 +1,90 @@
+import type { Session, Wait } from './session.js';
+
+/** What lasts less is no wait: who asks right after the POST sees it begin. */
+export const WORTH_TELLING_MS = 5000;
+
+type Waiting = Pick<
+  Session,
+  | 'state'
+  | 'external'
+  | 'createdAt'
+  | 'dispatched'
+  | 'claimedAt'
+  | 'queuedAt'
+  | 'admittedAt'
+  | 'admissionDue'
+  | 'waiting'
+>;
+
+/**
+ * What a session waits for now. That nobody has begun it, and that it has no place, follow from its record, so that nobody has
+ * to write it ten thousand times.
+ */
+export function findWait(session: Waiting, now: string): Wait | undefined {
+  return untilWait(session, now) === undefined ? toWait(session) : undefined;
+}
+
+/** Milliseconds until it counts as a wait that it has not begun, which nothing will announce. */
+export function untilWait(session: Waiting, now: string): number | undefined {
+  const wait = toWait(session);
+  const patience = toPatience(session);
+  if (wait === undefined || patience === 0) return undefined;
+  const left = patience - toAge(wait.since, now);
+  return left > 0 ? left : undefined;
+}
+
+/** For the log, once it goes on: what it waited for before there was any log. */
+export function describeWaits(
+  session: Pick<Session, 'createdAt' | 'claimedAt' | 'queuedAt' | 'admittedAt' | 'waiting'>,
+  now: string,
+): readonly string[] {
+  const { createdAt, claimedAt = createdAt, queuedAt, admittedAt, waiting } = session;
+  const toSeconds = (from: string, to: string) => `${Math.round(toAge(from, to) / 1000)} s`;
+  return [
+    ...(toAge(createdAt, claimedAt) < WORTH_TELLING_MS
+      ? []
+      : [`Waited ${toSeconds(createdAt, claimedAt)} for Temporal, or for a worker.`]),
+    ...(queuedAt === undefined || admittedAt === undefined
+      ? []
+      : [`Waited ${toSeconds(queuedAt, admittedAt)} for a place (max_running_sessions).`]),
+    ...(waiting === undefined
+      ? []
+      : [`Waited ${toSeconds(waiting.since, now)}. ${waiting.message}`]),
+  ];
+}
+
+function toWait(session: Waiting): Wait | undefined {
+  if (session.state === 'complete' || session.external) return undefined;
+  const { createdAt, claimedAt, queuedAt, admittedAt, admissionDue, waiting } = session;
+  if (claimedAt === undefined)
+    return {
+      since: createdAt,
+      message:
+        session.dispatched === 'none'
+          ? 'Waiting: Temporal has not taken it yet; it starts when Temporal does. See temporal_status in /healthz.'
+          : 'Waiting: Temporal has it, and no worker has taken it yet; it starts when one does. See whether a worker runs.',
+    };
+  if (queuedAt !== undefined && admittedAt === undefined)
+    return {
+      since: queuedAt,
+      message:
+        'Waiting: as many sessions run as the option max_running_sessions allows; it starts when one of them has ended.',
+    };
+  if (admissionDue && admittedAt !== undefined)
+    return {
+      since: admittedAt,
+      message:
+        'Waiting: it may start, and Temporal has not been told yet. See temporal_status in /healthz.',
+    };
+  return waiting;
+}
+
+/** A place in the queue is a wait from the first moment on, and what was told has lasted already. */
+function toPatience({ claimedAt, admittedAt, admissionDue }: Waiting): number {
+  const isUsual = claimedAt === undefined || (admissionDue && admittedAt !== undefined);
+  return isUsual ? WORTH_TELLING_MS : 0;
+}
+
+function toAge(since: string, now: string): number {
+  return Date.parse(now) - Date.parse(since);
+}

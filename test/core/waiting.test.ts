@@ -1,0 +1,71 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Session } from '../../src/core/session.js';
+import { describeWaits, findWait, untilWait } from '../../src/core/waiting.js';
+import { at } from '../support/store-builders.js';
+
+const fresh = {
+  state: 'pending',
+  external: false,
+  createdAt: at(0),
+  dispatched: 'none',
+  admissionDue: false,
+} as const satisfies Partial<Session>;
+const claimed = { ...fresh, dispatched: 'started', claimedAt: at(1) } as const;
+const told = { since: at(3), message: 'Waiting: HSM', phase: 'inventory' };
+
+describe('findWait', () => {
+  test.each([
+    ['that Temporal does not have', fresh, at(0), 'Temporal has not taken it yet'],
+    [
+      'that no worker has',
+      { ...fresh, dispatched: 'started' as const },
+      at(0),
+      'no worker has taken it',
+    ],
+    ['that has no place', { ...claimed, queuedAt: at(2) }, at(2), 'max_running_sessions'],
+    [
+      'that Temporal was not told of',
+      { ...claimed, queuedAt: at(2), admittedAt: at(4), admissionDue: true },
+      at(4),
+      'Temporal has not been told',
+    ],
+    ['that told of it', { ...claimed, waiting: told }, at(3), 'HSM'],
+  ])('says what a session waits for %s', (_, session, since, what) => {
+    const wait = findWait(session, at(60));
+    expect(wait?.since).toBe(since);
+    expect(wait?.message).toMatch(new RegExp(`^Waiting: .*${what}`));
+  });
+
+  test.each([
+    ['has just come', fresh, at(4)],
+    ['goes on', claimed, at(60)],
+    ['was given a place', { ...claimed, queuedAt: at(2), admittedAt: at(4) }, at(60)],
+    ['is over', { ...fresh, state: 'complete' as const, waiting: told }, at(60)],
+    ['belongs to an operator outside', { ...fresh, external: true }, at(60)],
+  ])('says nothing of one that %s', (_, session, now) => {
+    expect(findWait(session, now)).toBeUndefined();
+  });
+});
+
+describe('untilWait', () => {
+  test('is the time until nobody having begun it counts, and nothing afterwards', () => {
+    expect(untilWait(fresh, at(4))).toBe(1000);
+    expect(untilWait(fresh, at(5))).toBeUndefined();
+    expect(untilWait(claimed, at(4))).toBeUndefined();
+  });
+});
+
+describe('describeWaits', () => {
+  test('tells each wait with how long it was', () => {
+    const session = {
+      ...{ createdAt: at(0), claimedAt: at(60), queuedAt: at(60), admittedAt: at(61) },
+      waiting: { since: at(61), message: 'Waiting: git' },
+    };
+    expect(describeWaits(session, at(71))).toEqual([
+      'Waited 60 s for Temporal, or for a worker.',
+      'Waited 1 s for a place (max_running_sessions).',
+      'Waited 10 s. Waiting: git',
+    ]);
+    expect(describeWaits({ createdAt: at(0), claimedAt: at(1) }, at(9))).toEqual([]);
+  });
+});
