@@ -1,0 +1,57 @@
+import { gunzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
+import { aSnapshot } from '../support/session-builders.js';
+import { aNewSession, at, readAll } from '../support/store-builders.js';
+
+const jobId = 'cfs-a-0123abcd';
+const { signal: never } = new AbortController();
+const sites: ActivitySite[] = [];
+
+async function open(machine: string): Promise<ActivitySite> {
+  const [first] = sites;
+  const site = await openActivitySite({
+    machine,
+    ...(first === undefined ? {} : { store: first.store }),
+  });
+  sites.push(site);
+  return site;
+}
+
+beforeEach(async () => {
+  const { store } = await open('m1');
+  const groups = [{ name: 'compute', members: ['x1'] }];
+  const target = { definition: 'spec', groups } as const;
+  await store.sessions.insert(aNewSession('a', { target }));
+  await store.sessions.saveSnapshot(jobId, aSnapshot());
+});
+afterEach(async () => {
+  for (const site of sites.splice(0).reverse()) await site.close();
+});
+
+describe('launchJob', () => {
+  test('launches nothing for a machine that the session was taken from, and all for the next', async () => {
+    const [frozen, next] = [sites[0] as ActivitySite, await open('m2')];
+    const { store } = frozen;
+    const act = (site: ActivitySite, name: 'resolveConfiguration' | 'stageInventory') =>
+      site.run<{ jobId: string }, unknown>(site.activities[name], { jobId });
+    await frozen.run(frozen.activities.claimSession, { jobId });
+    await act(frozen, 'resolveConfiguration');
+    await act(frozen, 'stageInventory');
+    // It had prepared the job and was about to record the launch.
+    await store.logs.handOver(jobId, 'inventory');
+    expect(await store.sessions.unclaim(jobId, 'm1')).toBe(true);
+
+    await next.run(next.activities.claimSession, { jobId });
+    await act(next, 'stageInventory');
+    expect(await frozen.run(frozen.activities.launchJob, { jobId })).toEqual({ launched: false });
+    expect(await frozen.runner.find(jobId, never)).toBeUndefined();
+
+    await store.sessions.recordLaunch(jobId, { at: at(1), incarnation: 'gone', machine: 'm2' });
+    expect(await frozen.run(frozen.activities.launchJob, { jobId })).toEqual({ launched: true });
+    expect(await frozen.runner.find(jobId, never)).toBeUndefined();
+    const { 'inventory-notes': notes } = await store.stagedFiles.read(jobId);
+    const log = await readAll(store.logs.read(jobId, 'inventory', 0));
+    expect(gunzipSync(notes ?? '').toString()).toBe(log);
+  });
+});
