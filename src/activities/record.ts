@@ -4,7 +4,7 @@ import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
 import type { Activities, OutcomeInput, QueuePlace } from './interface.js';
 import { toControlQueue, toMachineQueue } from '../core/names.js';
-import { toCancelled, toMessage, toOutcome } from '../core/outcome.js';
+import { toCancelled, toMessage, toOutcome, type Cancellation } from '../core/outcome.js';
 import { decideClaim, type Outcome, type Session } from '../core/session.js';
 import type { PhaseRecord, Store } from '../store/store.js';
 
@@ -122,8 +122,11 @@ async function decideOutcome(
   session: Session,
   { failure }: OutcomeInput,
 ): Promise<Outcome> {
+  const cancellation = findCancellation(session);
   if (failure !== undefined) {
     const { reason } = failure;
+    const known = reason === 'JOB_LOST' ? await findEnd(store, session, cancellation) : undefined;
+    if (known !== undefined) return known;
     const phase =
       reason !== undefined && ofInventory.includes(reason) ? 'inventory' : session.phase;
     return {
@@ -134,13 +137,6 @@ async function decideOutcome(
       ...(phase === undefined ? {} : { phase }),
     };
   }
-  const cancellation =
-    session.desired === 'run'
-      ? undefined
-      : {
-          ...(session.cancelBy === undefined ? {} : { by: session.cancelBy }),
-          ...(session.cancelReason === undefined ? {} : { reason: session.cancelReason }),
-        };
   if (session.launchedAt === undefined) {
     if (cancellation !== undefined) return toCancelled(cancellation);
     return {
@@ -151,6 +147,26 @@ async function decideOutcome(
     };
   }
   return toOutcome(await toPhaseEnds(store, session), cancellation);
+}
+
+function findCancellation({
+  desired,
+  cancelBy: by,
+  cancelReason: reason,
+}: Session): Cancellation | undefined {
+  if (desired === 'run') return undefined;
+  return { ...(by === undefined ? {} : { by }), ...(reason === undefined ? {} : { reason }) };
+}
+
+/** A machine that is lost may have told how the job ended all the same, and only Temporal did not hear of it. */
+async function findEnd(
+  store: Store,
+  session: Session,
+  cancellation: Cancellation | undefined,
+): Promise<Outcome | undefined> {
+  if (session.launchedAt === undefined || session.snapshot === undefined) return undefined;
+  const outcome = toOutcome(await toPhaseEnds(store, session), cancellation);
+  return outcome.reason === 'JOB_LOST' ? undefined : outcome;
 }
 
 /** Before the launch nothing ran; afterwards, and where the record may lack the launch, nobody knows. */

@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { aSnapshot } from '../support/session-builders.js';
+import { planJob } from '../../src/core/plan.js';
+import { aSession, aSnapshot } from '../support/session-builders.js';
+import { exited } from '../support/session-worker.js';
 import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
 import { addPlannedSession, at, readAll } from '../support/store-builders.js';
 
@@ -109,6 +111,24 @@ describe('recordOutcome', () => {
     if (what === 'restored') await sweep.attachOnly();
     const failure = { reason: 'JOB_LOST', message: 'm1 is gone.' };
     expect(await record({ failure })).toMatchObject({ succeeded, message: text });
+  });
+
+  test('takes the word of a job whose machine was lost when it had told it', async () => {
+    const { sessions, phases } = site.store;
+    const snapshot = await sessions.saveSnapshot(jobId, aSnapshot());
+    await sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
+    const names = planJob({ ...aSession(), jobId }, snapshot)
+      .phases.map(({ name }) => name)
+      .sort();
+    await phases.savePlan(
+      jobId,
+      names.map((name) => ({ name, kind: 'ansible', title: name })),
+    );
+    const failure = { reason: 'JOB_LOST', message: 'm1 is gone.' };
+    for (const name of names)
+      await phases.seal(jobId, name, exited(name === 'ansible-0' ? 2 : 0), at(2));
+    const outcome = await record({ failure });
+    expect(outcome).toMatchObject({ succeeded: 'false', reason: 'PLAYBOOK_ERROR' });
   });
 
   test('logs how the session ended, by its name and job id', async () => {
