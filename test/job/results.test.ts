@@ -65,11 +65,15 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
   it('hold no NUL and no half a character, whatever a task says', async () => {
     const job = await run(`- hosts: x1
   gather_facts: false
-  tasks: [{shell: "printf 'a\\\\000b\\\\377c' >&2; false"}]
+  tasks: [{shell: "printf 'first\\\\na\\\\000b\\\\377c' >&2; false"}]
 `);
     expect(job.phase('ansible-0')).toMatchObject({ exit_code: 2 });
     const [x1] = readResults(job);
-    expect(x1).toMatchObject({ host: 'x1', failed: 1, message: expect.stringMatching(/a.*b.*c$/) });
+    expect(x1).toMatchObject({
+      host: 'x1',
+      failed: 1,
+      message: expect.stringMatching(/: first a.*b.*c$/),
+    });
     expect(JSON.stringify(x1)).not.toMatch(/u0000|ud[89a-f]/);
   });
 

@@ -22,6 +22,8 @@ author: Keelson
 
 COUNTS = ("ok", "changed", "failed", "skipped", "unreachable")
 MAX_MESSAGE_CHARACTERS = 1024
+# Of what a command said; more is cut to its last line.
+MAX_LINES = 3
 # Before the end, so that a playbook that is killed has results too. Writing takes at most a part of
 # the time, however many hosts there are.
 MIN_SECONDS_BETWEEN_WRITES = 2.0
@@ -146,9 +148,13 @@ def _describe(fields):
 
 
 def _explain(text, fields):
-    """Of a command Ansible says no more than that it failed; what it said itself last tells why."""
+    """
+    Of a command Ansible says no more than that it failed. What it said itself tells why: all of it
+    where that is short, else its last line, where programs that say much say what ended them.
+    """
     if text != "non-zero return code":
         return text
     said = to_text(fields.get("stderr") or fields.get("stdout") or "").split("\n")
-    last = next((line.strip() for line in reversed(said) if line.strip()), "")
-    return f"{text} {fields.get('rc', '')}".rstrip() + (f": {last}" if last else "")
+    lines = [line.strip() for line in said if line.strip()]
+    told = " ".join(lines if len(lines) <= MAX_LINES else lines[-1:])
+    return f"{text} {fields.get('rc', '')}".rstrip() + (f": {told}" if told else "")
