@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import type { Connection, Database } from './database.js';
 import type { StoreDialect } from './dialect.js';
 import type { Page, PageRequest } from './page.js';
@@ -7,6 +8,45 @@ import { toSession } from './session-rows.js';
 import type { SessionFilter } from './store.js';
 import type { Session } from '../core/session.js';
 import { haveTags, isTagText, type Tag } from './tag-filter.js';
+
+/** What a list shows of a session. The snapshot, which may be many times as large, is for those who run it. */
+const LISTED = [
+  'sessions.job_id',
+  'sessions.name',
+  'sessions.created_at',
+  'sessions.desired',
+  'sessions.cancel_by',
+  'sessions.cancel_reason',
+  'sessions.deleted_at',
+  'sessions.dispatched',
+  'sessions.wish_at',
+  'sessions.attach_only',
+  'sessions.state',
+  'sessions.claimed_at',
+  'sessions.queued_at',
+  'sessions.admitted_at',
+  'sessions.admission_due',
+  'sessions.machine',
+  'sessions.launched_at',
+  'sessions.incarnation',
+  'sessions.stopped_at',
+  'sessions.teardown_at',
+  'sessions.succeeded',
+  'sessions.reason',
+  'sessions.message',
+  'sessions.outcome_phase',
+  'sessions.host',
+  'sessions.task',
+  'sessions.completed_at',
+  'sessions.phase',
+  'sessions.ims_job',
+  'sessions.artifacts',
+  'sessions.request',
+  'sessions.external',
+  'sessions.waiting',
+  'sessions.patched',
+  'sessions.stored_log_bytes',
+] as const;
 
 interface Parts {
   readonly db: Connection;
@@ -35,7 +75,8 @@ async function selectByName({ db, dialect, filter, page }: Parts): Promise<Sessi
   const names = db.selectFrom('sessions').select('name').where(matches).orderBy('name');
   return db
     .selectFrom('sessions')
-    .selectAll()
+    .select(LISTED)
+    .select(sql<null>`null`.as('snapshot'))
     .$if(filter.nameContains === undefined, (query) => query.where(matches))
     .$if(filter.nameContains !== undefined, (query) =>
       query.where('deleted_at', 'is', null).where('name', 'in', names.limit(page.limit)),
@@ -52,7 +93,8 @@ function selectByTag({ db, dialect, filter, page }: Parts, tag: Tag): Promise<Se
   return db
     .selectFrom('session_tags as lead')
     .innerJoin('sessions', 'sessions.job_id', 'lead.job_id')
-    .selectAll('sessions')
+    .select(LISTED)
+    .select(sql<null>`null`.as('snapshot'))
     .where((eb) =>
       eb.and([
         eb('sessions.deleted_at', 'is', null),

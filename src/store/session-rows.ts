@@ -23,7 +23,7 @@ export function toSession(row: SessionRow): Session {
     admissionDue: row.admission_due === 1,
     external: row.external === 1,
     state: row.state,
-    artifacts: JSON.parse(row.artifacts) as readonly Artifact[],
+    artifacts: toArtifacts(row.artifacts),
     ...dropNulls({
       cancelBy: row.cancel_by,
       cancelReason: row.cancel_reason,
@@ -45,6 +45,11 @@ export function toSession(row: SessionRow): Session {
       patched: row.patched === null ? null : (JSON.parse(row.patched) as Patched),
     }),
   };
+}
+
+/** Most have none, and a page has many of them. */
+function toArtifacts(text: string): readonly Artifact[] {
+  return text === '[]' ? [] : (JSON.parse(text) as readonly Artifact[]);
 }
 
 /** The columns of an outcome. `state` goes with them, always. */

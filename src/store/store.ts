@@ -96,6 +96,7 @@ export interface SessionStore {
   find(name: string): Promise<Session | undefined>;
   /** By job id, deleted ones too. */
   get(jobId: string): Promise<Session | undefined>;
+  /** Without what they were resolved to: `snapshot` is for `get`. */
   list(filter: SessionFilter, page: PageRequest): Promise<Page<Session>>;
   /**
    * Not complete, and not in teardown: desired rises to `cancel`; pending and unclaimed: complete at once, CANCELLED.

@@ -101,7 +101,7 @@ describeWithPostgres('plans of PostgreSQL', () => {
         await sessions.list(filter, { limit: 100, afterId: DEEP });
 
         const plans = await expectIndexes();
-        const lists = plans.filter((plan) => /^select (\*|"sessions"\.\*) from/.test(plan));
+        const lists = plans.filter((plan) => /^select "sessions"\."job_id", /.test(plan));
         expect(lists).toHaveLength(2);
         for (const plan of lists) expect(plan).toContain(index);
       },

@@ -234,7 +234,7 @@ function fill(): void {
 
 /** The plans of those queries that give sessions, not of those that only count candidates. */
 function explainLists(): readonly (readonly string[])[] {
-  return queries.filter(({ sql }) => /^select (\*|"sessions"\.\*) from/.test(sql)).map(explain);
+  return queries.filter(({ sql }) => /^select "sessions"\."job_id", /.test(sql)).map(explain);
 }
 
 function explainAll(): readonly (readonly string[])[] {

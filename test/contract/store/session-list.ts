@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import type { SessionFilter, Store } from '../../../src/store/store.js';
+import { aSnapshot } from '../../support/session-builders.js';
 import { aNewSession, at } from '../../support/store-builders.js';
 import type { Stores } from '../store-contract.js';
 
@@ -83,6 +84,28 @@ export function sessionListContract(stores: () => Stores): void {
       expect(await names(store, { tags: { ...tags, one: 'more' } })).toEqual([]);
       const deletion = { at: at(50), by: 'test' };
       expect(await store.sessions.deleteMany({ tags }, deletion)).toEqual(['all']);
+    });
+
+    test('shows all that `get` shows, but what a session was resolved to', async () => {
+      const { store } = stores();
+      await addFour(store);
+      const { jobId } = aNewSession('new');
+      await store.sessions.claim(jobId, { at: at(50), machine: 'm' });
+      await store.sessions.saveSnapshot(jobId, aSnapshot());
+      await store.sessions.addArtifact(jobId, {
+        imageId: 'i',
+        resultId: 'r',
+        type: 'ims_customized_image',
+      });
+      const all = [];
+      for (const name of ['done', 'failed', 'new', 'old']) {
+        all.push({ ...(await store.sessions.get(aNewSession(name).jobId)), snapshot: undefined });
+      }
+
+      expect((await store.sessions.list({}, { limit: 10 })).items).toEqual(all);
+      expect((await store.sessions.list({ tags: { owner: 'ann' } }, { limit: 1 })).items).toEqual([
+        all[0],
+      ]);
     });
 
     test('pages without a gap, and says whether there is more', async () => {
