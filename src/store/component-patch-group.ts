@@ -1,8 +1,9 @@
-import { sql } from 'kysely';
+import { CompiledQuery, sql, type RawBuilder } from 'kysely';
 import { patchComponent, type Component, type ComponentPatch } from '../core/component.js';
 import { COLUMN_TYPES, toComponent, toComponentRow } from './component-rows.js';
 import type { ComponentDatabase } from './component-views.js';
 import type { Connection } from './database.js';
+import type { StoreDialect } from './dialect.js';
 import { fromProgressKey, type DesiredLayersOf, type DesiredReader } from './desired-layers.js';
 import type { ComponentRow } from './schema.js';
 
@@ -33,7 +34,7 @@ export async function patchTogether(
   asked: readonly Asked[],
 ): Promise<readonly (Component | undefined)[]> {
   const ids = [...new Set(asked.map(({ patch }) => patch.id))].sort();
-  const rows = await components.read((db) => readRows(db, components, ids));
+  const rows = await components.read((db) => readRows(db, components.dialect, ids));
   const plans = new Map(
     rows.map((before): [string, Plan] => [before.id, { before, component: toComponent(before) }]),
   );
@@ -45,16 +46,11 @@ export async function patchTogether(
   return patched.map((component) => (saved.has(component?.id ?? '') ? component : undefined));
 }
 
-async function readRows(
-  db: Connection,
-  { dialect }: ComponentDatabase,
-  ids: readonly string[],
-): Promise<readonly StoredRow[]> {
-  const query = sql<StoredRow>`
-    select ${sql.join(names.map((name) => sql.ref(name)))}, ${dialect.rowVersion} as row_version
-    from components where id = any(${ids}::text[])`;
-  return (await query.execute(db)).rows;
-}
+const readRows = keepText<StoredRow, readonly string[]>(
+  ({ rowVersion }, ids) => sql`
+    select ${sql.join(names.map((name) => sql.ref(name)))}, ${rowVersion} as row_version
+    from components where id = any(${ids}::text[])`,
+);
 
 /** The ids of those that are now as planned. */
 async function savePlans(
@@ -73,8 +69,9 @@ async function savePlans(
   if (changed.length === 0) return new Set(same);
   // In one order, so that two of these wait for each other and never in a circle.
   changed.sort((left, right) => (left.id < right.id ? -1 : 1));
-  const written = await components.writeAtOnce((db) => updateRows(db, components, changed));
-  return new Set([...same, ...written]);
+  const json = JSON.stringify(changed);
+  const written = await components.writeAtOnce((db) => updateRows(db, components.dialect, json));
+  return new Set([...same, ...written.map(({ id }) => id)]);
 }
 
 const none: DesiredLayersOf = () => undefined;
@@ -111,27 +108,40 @@ export function recallDesired(
 }
 
 /** Those that somebody holds are left out, so that nobody waits for another's: that one is patched alone. */
-async function updateRows(
-  db: Connection,
-  { dialect }: ComponentDatabase,
-  rows: readonly { readonly id: string }[],
-): Promise<readonly string[]> {
+const updateRows = keepText<{ id: string }, string>((dialect, json) => {
   const changes = names
     .filter((name) => name !== 'id')
     .map((name) => sql`${sql.ref(name)} = ${toValue(name)}`);
-  const given = dialect.rowsOf(JSON.stringify(rows), { ...COLUMN_TYPES, row_version: 'text' });
+  const given = dialect.rowsOf(json, { ...COLUMN_TYPES, row_version: 'text' });
+  const columns = [...names, 'row_version'].map((name) => sql.ref(`given.${name}`));
   const isAsItWas = sql`components.id = given.id and ${dialect.rowVersion} = row_version`;
-  const query = sql<{ id: string }>`
+  return sql`
     with free as (
-      select given.* from ${given} join components on ${isAsItWas}
+      select ${sql.join(columns)} from ${given} join components on ${isAsItWas}
       for no key update of components skip locked
     )
     update components set ${sql.join(changes)} from free as given where ${isAsItWas}
     returning components.id`;
-  return (await query.execute(db)).rows.map(({ id }) => id);
-}
+});
 
 function toValue(name: string) {
   const given = sql.ref(`given.${name}`);
   return name === 'state' ? sql`coalesce(${given}, components.state)` : given;
+}
+
+type Run<Row, Value> = (
+  db: Connection,
+  dialect: StoreDialect,
+  value: Value,
+) => Promise<readonly Row[]>;
+
+/** The text of a query of one parameter is made once: making it takes as long as its answer. */
+function keepText<Row, Value extends string | readonly string[]>(
+  build: (dialect: StoreDialect, value: Value) => RawBuilder<Row>,
+): Run<Row, Value> {
+  let text: string | undefined;
+  return async (db, dialect, value) => {
+    text ??= build(dialect, value).compile(db).sql;
+    return (await db.executeQuery<Row>(CompiledQuery.raw(text, [value]))).rows;
+  };
 }
