@@ -5,12 +5,27 @@ import { runInNewContext } from 'node:vm';
 import autocannon from 'autocannon';
 import { pause } from '../../scripts/demo/service.mjs';
 
+/** @typedef {{ method?: string, body?: unknown, agent?: Agent, headers?: Record<string, string>, raw?: Uint8Array }} Options */
+
 /**
- * One request; resolves to the body once all of it is here.
- * @param {string} url
- * @param {{ method?: string, body?: unknown, agent?: Agent, headers?: Record<string, string>, raw?: Uint8Array }} [options]
+ * One request; resolves to the body once all of it is here. Sent again, but for a POST, where the service has just closed a
+ * connection that nobody had used for seconds.
+ * @param {string} url @param {Options} [options] @returns {Promise<Buffer>}
  */
-export async function send(url, { method = 'GET', body, agent, headers = {}, raw } = {}) {
+export async function send(url, options = {}) {
+  try {
+    return await sendOnce(url, options);
+  } catch (error) {
+    const isStale = error instanceof Error && error.cause === STALE;
+    if (!isStale || options.method === 'POST') throw error;
+    return send(url, options);
+  }
+}
+
+const STALE = 'stale';
+
+/** @param {string} url @param {Options} options */
+async function sendOnce(url, { method = 'GET', body, agent, headers = {}, raw }) {
   const payload = raw ?? (body === undefined ? undefined : Buffer.from(JSON.stringify(body)));
   const sent = request(url, {
     method,
@@ -22,7 +37,10 @@ export async function send(url, { method = 'GET', body, agent, headers = {}, raw
     },
   });
   sent.end(payload);
-  const [response] = await once(sent, 'response');
+  const [response] = await once(sent, 'response').catch((error) => {
+    const isStale = sent.reusedSocket && error.code === 'ECONNRESET';
+    throw isStale ? new Error('The connection was closed.', { cause: STALE }) : error;
+  });
   const parts = [];
   for await (const part of response) parts.push(part);
   const answer = Buffer.concat(parts);
