@@ -54,18 +54,20 @@ describe('createOrchestrator', () => {
     expect(status.name).toBe('TERMINATED');
   });
 
-  test('signals a cancel with who and why, and takes a workflow that is not there for told', async () => {
+  test('signals a cancel with who and why, and what is waited for, and takes a workflow that is not there for told', async () => {
     const start = aStart();
     await orchestrator.cancelSession(start.jobId, {});
     await orchestrator.startSession(start);
     await orchestrator.cancelSession(start.jobId, { by: 'ann', reason: 'enough' });
+    await orchestrator.tellWaiting(start.jobId, 'Waiting: HSM');
     const workflow = temporal.client.workflow.getHandle(start.jobId);
     const { events } = await workflow.fetchHistory();
     const signals = events?.flatMap(({ workflowExecutionSignaledEventAttributes: signal }) =>
       signal ? [String(signal.input?.payloads?.[0]?.data)] : [],
     );
-    expect(signals).toEqual(['{"by":"ann","reason":"enough"}']);
+    expect(signals).toEqual(['{"by":"ann","reason":"enough"}', '"Waiting: HSM"']);
     await workflow.terminate();
+    await orchestrator.tellWaiting(start.jobId, '');
     await orchestrator.cancelSession(start.jobId, {});
   });
 

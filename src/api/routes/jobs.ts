@@ -75,8 +75,8 @@ function addDeliveryRoutes(routes: Hono, { store, now, tellWaiting }: JobDepende
     const wait = fromWaitDelivery(told, name);
     if (told.over) await store.sessions.recordWaitEnd(jobId, wait);
     else await store.sessions.recordWait(jobId, wait);
-    // For the Web UI alone: where Temporal is away, nobody looks at it.
-    await tellWaiting?.(jobId, told.over ? '' : wait.message).catch(() => undefined);
+    // For the Web UI alone: where Temporal is away nobody looks at it, and no job waits for it.
+    void tellWaiting?.(jobId, told.over ? '' : wait.message).catch(() => undefined);
     return c.body(null, 204);
   });
 }
