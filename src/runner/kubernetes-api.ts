@@ -39,10 +39,14 @@ export function createKubernetesApi(config: KubeConfig, namespace: string, deplo
   const core = config.makeApiClient(CoreV1Api);
   const ours = `${DEPLOYMENT_LABEL}=${deploymentId}`;
   const ofJob = (jobId: string) => `${ours},${JOB_LABEL}=${jobId}`;
+  const clock = createServerClock();
 
   return {
     namespace,
     selector: ours,
+
+    /** Milliseconds since 1970 by the clock of Kubernetes, which its objects tell the time by; this machine's may be hours off. */
+    now: clock.now,
 
     findJob: (name: string, signal: AbortSignal) =>
       findOr(`read job ${name}`, signal, (options) =>
@@ -149,7 +153,8 @@ export function createKubernetesApi(config: KubeConfig, namespace: string, deplo
   ): Promise<T> {
     signal.throwIfAborted();
     try {
-      return await send(until(AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)])));
+      const limited = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]);
+      return await send(until(limited, clock.hear));
     } catch (error) {
       signal.throwIfAborted();
       throw toKubernetesFault(act, error);
@@ -182,13 +187,31 @@ export async function* listAllJobs(api: KubernetesApi, signal: AbortSignal): Asy
   } while (next !== undefined && next !== '');
 }
 
-export function until(signal: AbortSignal): ConfigurationOptions {
+/** As the last answer told it, and what has passed since. */
+function createServerClock() {
+  let told: { readonly at: number; readonly heardAt: number } | undefined;
+  return {
+    now: () => (told === undefined ? Date.now() : told.at + performance.now() - told.heardAt),
+    hear(date: string | undefined) {
+      const at = Date.parse(date ?? '');
+      if (!Number.isNaN(at)) told = { at, heardAt: performance.now() };
+    },
+  };
+}
+
+export function until(
+  signal: AbortSignal,
+  onDate: (date: string | undefined) => void = () => undefined,
+): ConfigurationOptions {
   const middleware: ObservableMiddleware = {
     pre(context) {
       context.setSignal(signal);
       return new Observable(Promise.resolve(context));
     },
-    post: (response) => new Observable(Promise.resolve(response)),
+    post(response) {
+      onDate(response.headers['date']);
+      return new Observable(Promise.resolve(response));
+    },
   };
   return { middleware: [middleware], middlewareMergeStrategy: 'append' };
 }

@@ -28,7 +28,7 @@ export async function* readPodLog(
     yield* readKept(api, pod, phase, offset, signal);
   } catch (error) {
     // Its node does not answer, and is not waited for any more.
-    if (isServiceError(error) && error.fault === 'unavailable' && isOverdue(pod))
+    if (isServiceError(error) && error.fault === 'unavailable' && isOverdue(pod, api.now()))
       throw missing('Pod of job', jobId);
     throw error;
   }

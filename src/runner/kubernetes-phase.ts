@@ -107,7 +107,7 @@ async function waitForEnd(
   pod: V1Pod,
   signal: AbortSignal,
 ): Promise<PhaseLook> {
-  const left = toPatience(pod);
+  const left = toPatience(pod, options.api.now());
   if (left === undefined) return { kind: 'wait' };
   if (left > 0) return wait(left);
   return (await isCurrent(options, job, pod, signal)) ? found(LOST) : SOON;
@@ -121,7 +121,7 @@ async function waitForStart(
   signal: AbortSignal,
 ): Promise<PhaseLook> {
   const limit = toPendingSeconds(job);
-  const age = Date.now() - Date.parse(since);
+  const age = options.api.now() - Date.parse(since);
   const untilTold = obstacle === undefined ? 0 : WORTH_TELLING_MS - age;
   if (obstacle !== undefined && untilTold <= 0)
     options.tell?.(

@@ -41,7 +41,7 @@ async function endJob(options: StopOptions, job: V1Job, signal: AbortSignal): Pr
   const pods = (await api.listPodsOf(name, signal)).filter((pod) => isOf(pod, uid));
   const pod = pods.find((each) => !isOver(each)) ?? pods[0];
   if (pod === undefined) return isFinished(job) || keepFromStarting(options, job, signal);
-  if (isOver(pod) || isOverdue(pod)) return true;
+  if (isOver(pod) || isOverdue(pod, api.now())) return true;
   if (!hasBegun(pod)) return dropPod(options, job, pod, signal);
   await api.patchPod(
     pod.metadata?.name ?? '',
@@ -96,7 +96,7 @@ function waitForEnd(
   return watch.until<boolean>(jobId, signal, async ({ job, pod, podIsGone }) => {
     if (pod === undefined ? job !== undefined && isFinished(job) : podIsGone || hasEnded(pod))
       return { kind: 'found', value: true };
-    const patience = pod && toPatience(pod);
+    const patience = pod && toPatience(pod, api.now());
     if (patience !== undefined)
       return patience > 0
         ? { kind: 'wait', milliseconds: patience }

@@ -98,14 +98,14 @@ export function isOver({ spec, status }: V1Pod): boolean {
  * Milliseconds until it counts as lost, for its node does not answer; undefined where nobody wants it to be gone. A node that
  * is away never tells how what ran on it ended.
  */
-export function toPatience({ metadata }: V1Pod): number | undefined {
+export function toPatience({ metadata }: V1Pod, now: number): number | undefined {
   const deletion = metadata?.deletionTimestamp;
   if (deletion === undefined) return undefined;
-  return new Date(deletion).getTime() + OVERDUE_MS - Date.now();
+  return new Date(deletion).getTime() + OVERDUE_MS - now;
 }
 
-export function isOverdue(pod: V1Pod): boolean {
-  return (toPatience(pod) ?? Infinity) <= 0;
+export function isOverdue(pod: V1Pod, now: number): boolean {
+  return (toPatience(pod, now) ?? Infinity) <= 0;
 }
 
 /** When the last of its containers ended. */
