@@ -192,7 +192,7 @@ function createServerClock() {
   let told: { readonly at: number; readonly heardAt: number } | undefined;
   return {
     now: () => (told === undefined ? Date.now() : told.at + performance.now() - told.heardAt),
-    hear(date: string | undefined) {
+    hear: (date: string | undefined) => {
       const at = Date.parse(date ?? '');
       if (!Number.isNaN(at)) told = { at, heardAt: performance.now() };
     },
