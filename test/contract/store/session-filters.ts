@@ -9,9 +9,8 @@ const LONG = 'long '.repeat(40);
 
 const filters = combine({
   state: [undefined, 'pending', 'running', 'complete'],
-  succeeded: [undefined, 'none', 'true', 'unknown'],
+  succeeded: [undefined, 'none', 'unknown'],
   tags: [
-    { all: '1' },
     { half: '1' },
     { half: '0', third: '2' },
     { half: '1', all: '1', [LONG]: LONG },
