@@ -115,6 +115,8 @@ async function deleteBatch(
       .execute();
     if (found.length === 0) return { deleted: [], lastName: undefined };
     const jobIds = found.map(({ job_id: jobId }) => jobId);
+    // First: no trigger need follow those that this completes.
+    await removeTags(db, jobIds);
     const rows = await db
       .updateTable('sessions')
       .set((eb) => toDeleteColumns(eb, wish))
@@ -122,7 +124,6 @@ async function deleteBatch(
       .where('deleted_at', 'is', null)
       .returning('name')
       .execute();
-    await removeTags(db, jobIds);
     emit({ kind: 'any' });
     return {
       deleted: rows.map(({ name }) => name),
