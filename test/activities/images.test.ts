@@ -119,7 +119,12 @@ describe('stageImages', () => {
       await insert([ONE, TWO]);
       ims.disturb(request, 'lost');
       await expect(stage()).rejects.toMatchObject({ type: 'unavailable' });
+      expect((await session()).waiting).toMatchObject({
+        message: expect.stringMatching(/^Waiting: .*ECONNRESET.*image_prepare_time_limit/),
+        phase: 'inventory',
+      });
       await stage();
+      expect((await session()).waiting).toBeUndefined();
       expect(ims.jobs.size).toBe(2);
       expect(ims.keys.size).toBe(0);
     },
@@ -192,8 +197,12 @@ describe('awaitImage', () => {
     await waitFor(async () => (await logOf('inventory')).includes('is creating.'), {
       what: 'a line that tells the status',
     });
+    await waitFor(async () => (await session()).waiting?.message.includes('is creating.'), {
+      what: 'the record to tell it',
+    });
     set(ONE, { status: 'waiting_on_user' });
     await done;
+    expect((await session()).waiting).toBeUndefined();
     expect(commands).toEqual(['true']);
     expect(await logOf('inventory')).toMatch(/refused\.\n.*answers over SSH after \d+ s\.\n$/);
   });

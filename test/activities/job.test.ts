@@ -1,6 +1,9 @@
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
+import type { ActivityDependencies } from '../../src/activities/dependencies.js';
+import { ServiceError } from '../../src/core/errors.js';
+import type { Runner } from '../../src/runner/runner.js';
+import { aRunnerWith, openActivitySite, type ActivitySite } from '../support/activity-site.js';
 import { aSnapshot } from '../support/session-builders.js';
 import { aNewSession, at, readAll } from '../support/store-builders.js';
 
@@ -8,10 +11,14 @@ const jobId = 'cfs-a-0123abcd';
 const { signal: never } = new AbortController();
 const sites: ActivitySite[] = [];
 
-async function open(machine: string): Promise<ActivitySite> {
+async function open(
+  machine: string,
+  replace: Partial<ActivityDependencies> = {},
+): Promise<ActivitySite> {
   const [first] = sites;
   const site = await openActivitySite({
     machine,
+    ...replace,
     ...(first === undefined ? {} : { store: first.store }),
   });
   sites.push(site);
@@ -53,5 +60,32 @@ describe('launchJob', () => {
     const { 'inventory-notes': notes } = await store.stagedFiles.read(jobId);
     const log = await readAll(store.logs.read(jobId, 'inventory', 0));
     expect(gunzipSync(notes ?? '').toString()).toBe(log);
+  });
+
+  test('tells on the record that the platform is away, until the job is launched', async () => {
+    let isAway = true;
+    const prepare = () =>
+      isAway
+        ? Promise.reject(new ServiceError('unavailable', 'Kubernetes at c could not be reached.'))
+        : Promise.resolve('i');
+    const runner: Runner = {
+      ...aRunnerWith({ kind: 'killed', reason: 'lost' }, ''),
+      prepare,
+      release: () => Promise.resolve(),
+    };
+    const { store } = sites[0] as ActivitySite;
+    const site = await open('m1', { runner });
+    const { activities } = site;
+    const run = <O>(activity: (input: { jobId: string }) => Promise<O>) =>
+      site.run(activity, { jobId });
+    const readWait = async () => (await store.sessions.get(jobId))?.waiting?.message;
+    await run(activities.claimSession);
+    await run(activities.resolveConfiguration);
+    await run(activities.stageInventory);
+    await expect(run(activities.launchJob)).rejects.toThrow();
+    expect(await readWait()).toBe('Waiting: Kubernetes at c could not be reached.');
+    isAway = false;
+    expect(await run(activities.launchJob)).toEqual({ launched: true });
+    expect(await readWait()).toBeUndefined();
   });
 });
