@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createGitClient } from '../../src/clients/git.js';
 import { DEFAULT_OPTIONS, DEFAULT_TIME_LIMITS } from '../../src/core/options.js';
 import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
 import { createRepository, type Repository } from '../support/git-repository.js';
-import { aNewSession } from '../support/store-builders.js';
+import { findFreePort } from '../support/ssh-host.js';
+import { aNewSession, readAll } from '../support/store-builders.js';
 
 let site: ActivitySite;
 let repository: Repository;
 beforeAll(async () => {
-  site = await openActivitySite();
+  site = await openActivitySite({ git: createGitClient({ protocols: 'file:http' }) });
   repository = createRepository({ files: { 'site.yml': '[]\n' } });
 });
 afterAll(async () => {
@@ -47,6 +49,26 @@ describe('resolveConfiguration', () => {
     const { phases } = await resolve(await insert('plain'));
     expect(phases.map(({ name }) => name)).toEqual(['git-clone-hosts', 'inventory']);
     await site.store.options.patch({ additionalInventoryUrl: '' });
+  });
+
+  test('tells that git is away, and in the log how long it was', async () => {
+    const cloneUrl = `http://127.0.0.1:${await findFreePort()}/away.git`;
+    const save = (url: string) =>
+      site.store.configurations.save({
+        ...{ name: 'away', lastUpdated },
+        layers: [{ cloneUrl: url, playbook: 'site.yml' }],
+      });
+    await save(cloneUrl);
+    const jobId = await insert('away');
+    const readWait = async () => (await site.store.sessions.get(jobId))?.waiting?.message;
+    await expect(resolve(jobId)).rejects.toMatchObject({ type: 'unavailable' });
+    const wait = await readWait();
+    expect(wait).toMatch(/^Waiting: .*away\.git.*It is tried for 600 s \(clone_time_limit\)\.$/);
+    await save(repository.url);
+    await resolve(jobId);
+    expect(await readWait()).toBeUndefined();
+    const log = await readAll(site.store.logs.read(jobId, 'inventory', 0));
+    expect(log).toMatch(/^Waited \d+ s\. Waiting: .*away\.git/m);
   });
 
   test('refuses a branch that is not there, with GIT_REF', async () => {
