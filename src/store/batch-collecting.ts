@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Transaction } from 'kysely';
+import { sql, type Transaction } from 'kysely';
 import { toBatchKey, type BatchKey } from '../core/batch.js';
 import type { BatchStore } from './batch-store.js';
 import { matchComponents } from './component-filter.js';
@@ -21,6 +21,7 @@ export async function collectComponents(
 ): ReturnType<BatchStore['collect']> {
   if (request.page.afterId === undefined) await refreshProgress(database, database.reader);
   return database.write(async (db) => {
+    await database.dialect.readInOrder?.(db);
     const found = await readWaiting(db, database, request.page);
     const lastId = found.at(-1)?.id;
     let collected = 0;
@@ -88,19 +89,28 @@ async function place(
     const count = Math.min(left.length, batchSize - (open?.size ?? 0));
     const id = open?.id ?? (await createBatch(db, key, at, count));
     const some = left.slice(0, count);
-    const members = some.map((componentId) => ({ component_id: componentId, batch_id: id }));
-    const added = await db
-      .insertInto('batch_members')
-      .values(members)
-      .onConflict((conflict) => conflict.doNothing())
-      .returning('component_id')
-      .execute();
+    const added = await addMembers(db, database, id, some);
     if (open !== undefined || added.length < count)
       await resize(db, id, (open?.size ?? 0) + added.length);
     placed += added.length;
     left = left.slice(some.length);
   }
   return placed;
+}
+
+/** Those that were in no batch. */
+async function addMembers(
+  db: Transaction<Schema>,
+  { dialect }: ComponentDatabase,
+  batchId: string,
+  ids: readonly string[],
+): Promise<readonly unknown[]> {
+  const given = dialect.rowsOf(JSON.stringify(ids.map((id) => ({ id }))), { id: 'text' });
+  // `where true`: SQLite would take `on conflict` for the condition of a join.
+  const query = sql`insert into batch_members (component_id, batch_id)
+    select id, ${batchId} from ${given} where true
+    on conflict do nothing returning component_id`;
+  return (await query.execute(db)).rows;
 }
 
 /** Empty where another collector was first everywhere. */

@@ -6,7 +6,7 @@ import { lockViews, type ComponentDatabase } from './component-views.js';
 import type { Schema } from './schema.js';
 import { addSession } from './session-insert.js';
 import type { ComponentView } from './store.js';
-import { readOption } from './options.js';
+import { selectOption, toOption } from './options.js';
 
 /** The session's name; undefined: it was sent already, or nothing is left of it. */
 export function sendBatch(
@@ -88,8 +88,10 @@ async function toSession(
   members: readonly ComponentView[],
   at: string,
 ) {
-  const deployment = db.selectFrom('deployment').select('deployment_id');
-  const { deployment_id: deploymentId } = await deployment.executeTakeFirstOrThrow();
+  const { deployment_id: deploymentId, config } = await db
+    .selectFrom('deployment')
+    .select(['deployment_id', selectOption(db, 'defaultAnsibleConfig').as('config')])
+    .executeTakeFirstOrThrow();
   const name = toBatchSession(deploymentId, id);
   return {
     jobId: toJobId(name, id.slice(0, 8)),
@@ -99,7 +101,7 @@ async function toSession(
       configurationName: configuration,
       configurationLimit: layers,
       ansibleLimit: members.map(({ component }) => component.id).join(','),
-      ansibleConfig: await readOption(db, 'defaultAnsibleConfig'),
+      ansibleConfig: toOption('defaultAnsibleConfig', config),
       ansibleVerbosity: 0,
       ansiblePassthrough: '',
       target: { definition: 'dynamic' as const },

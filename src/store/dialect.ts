@@ -27,6 +27,11 @@ export interface StoreDialect {
   contains(text: Expression<string>, part: string): Expression<SqlBool>;
   /** Where it is known that they are few, whatever the database believes. */
   isOneOfFew(id: Expression<string>, ids: Expression<unknown>): Expression<SqlBool>;
+  /**
+   * For the rest of a transaction: rows are read in the order of their index until there are enough, where statistics, which
+   * know nothing of the last minutes, would have all of them sorted for each page.
+   */
+  readonly readInOrder?: (db: Kysely<Schema>) => Promise<void>;
   /** The texts of a JSON list, as a sub-select: a list of any length is one parameter. */
   textsOf(json: string): RawBuilder<string>;
   /** The objects of a JSON list as rows to select from, called `given`. */

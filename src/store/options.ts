@@ -31,9 +31,19 @@ export async function readOption<Name extends keyof Options>(
   db: Connection,
   name: Name,
 ): Promise<Options[Name]> {
-  const query = db.selectFrom('options').select('value').where('name', '=', name);
-  const row = await query.executeTakeFirst();
-  return row === undefined ? DEFAULT_OPTIONS[name] : (JSON.parse(row.value) as Options[Name]);
+  return toOption(name, (await selectOption(db, name).executeTakeFirst())?.value);
+}
+
+/** As a query of its own, or as part of one. */
+export function selectOption(db: Connection, name: keyof Options) {
+  return db.selectFrom('options').select('value').where('options.name', '=', name);
+}
+
+export function toOption<Name extends keyof Options>(
+  name: Name,
+  value: string | null | undefined,
+): Options[Name] {
+  return typeof value === 'string' ? (JSON.parse(value) as Options[Name]) : DEFAULT_OPTIONS[name];
 }
 
 /** A name that this version does not know (stored by a later one) is left alone. */

@@ -34,6 +34,9 @@ export function createPostgresDialect({
     contains: (text, part) => sql`strpos(${text}, ${part}) > 0`,
     // As a sub-select it would be planned by statistics, which know nothing of the last minutes and of what is deleted.
     isOneOfFew: (id, ids) => sql`${id} = any(array${ids})`,
+    readInOrder: async (db) => {
+      await sql`set local enable_bitmapscan to off`.execute(db);
+    },
     textsOf: (json) => sql`(select json_array_elements_text(${json}::json) collate "C")`,
     rowsOf: (json, columns) => {
       const types = Object.entries(columns).map(
