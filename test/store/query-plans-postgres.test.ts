@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/g
 import { Kysely, type LogEvent } from 'kysely';
 import type { Pool } from 'pg';
 import { createAdmissionStore } from '../../src/store/admission.js';
+import { createBatchStore } from '../../src/store/batches.js';
 import { createComponentStore } from '../../src/store/components.js';
 import type { Database } from '../../src/store/database.js';
 import { createDesiredReader } from '../../src/store/desired-layers.js';
@@ -124,6 +125,26 @@ describeWithPostgres('plans of PostgreSQL', () => {
     const lists = plans.filter((plan) => plan.includes('"state" from "components"'));
     expect(lists.length).toBeGreaterThan(0);
     for (const plan of lists) expect(plan).toContain(index);
+  });
+
+  test('who waits for the batcher is read page by page, in order, not sorted for each', async () => {
+    const reader = createDesiredReader(database.dialect);
+    const page = { limit: 100, afterId: 'x00001' };
+    await createBatchStore({ ...database, reader }).collect({ at: at(0), batchSize: 25, page });
+    const client = await pool.connect();
+    const plans: string[] = [];
+    await client.query('begin');
+    for (const { sql, parameters } of queries) {
+      if (sql.startsWith('set local')) await client.query(sql);
+      if (!sql.includes('not exists')) continue;
+      const { rows } = await client.query(`explain ${sql}`, [...parameters]);
+      plans.push(JSON.stringify(rows));
+    }
+    await client.query('rollback');
+    client.release();
+
+    expect(plans).toEqual([expect.stringContaining('Index Scan using components_by_progress')]);
+    expect(plans[0]).not.toContain('Sort');
   });
 
   test('a bulk deletion goes by an index', async () => {
