@@ -1,3 +1,6 @@
+/** Retention counts from it, and would take away what is measured. */
+const justNow = () => `'${new Date().toISOString()}'`;
+
 /**
  * Statements that make sessions directly in the database, the same for SQLite and PostgreSQL: nine in ten complete, a
  * thousandth still pending, the rest running. One in ten carries `team=blue`, one in a thousand `rack=7`.
@@ -25,7 +28,7 @@ export function toFillStatements(from, to) {
      select ${jobId}, 'stored-' || ${number}, ${created}, 'started',
        case when n % 1000 = 5 then 'pending' when n % 10 = 5 then 'running' else 'complete' end,
        case when n % 10 = 5 then 'none' when n % 7 = 0 then 'false' else 'true' end,
-       ${created}, case when n % 10 = 5 then null else ${created} end,
+       ${created}, case when n % 10 = 5 then null else ${justNow()} end,
        replace('${request}', '@', 'stored-' || ${number})
      from numbers`,
     `${numbers} insert into session_tags (job_id, key, value) select ${jobId}, 'team', 'blue' from numbers where n % 10 = 3`,
@@ -37,7 +40,7 @@ export function toFillStatements(from, to) {
 export const toStoredName = (index) => `stored-${String(index).padStart(7, '0')}`;
 
 /** So that a deletion of what is complete takes all. */
-export const COMPLETE_ALL = `update sessions set state = 'complete', succeeded = 'true', completed_at = created_at where state <> 'complete'`;
+export const COMPLETE_ALL = `update sessions set state = 'complete', succeeded = 'true', completed_at = ${justNow()} where state <> 'complete'`;
 
 /** Sessions that run a phase `ansible-0`, for deliveries. @param {readonly string[]} jobIds @param {string} prefix */
 export function toJobStatements(jobIds) {
