@@ -7,8 +7,8 @@ import type { ActivityDependencies } from './dependencies.js';
 import { isRetryable } from './failure.js';
 
 /**
- * What a step waits for that does not answer: on the session's record and in the Web UI, once for each cause, whatever number
- * of attempts it takes. Nothing here fails a step: what could not be told, the next attempt tells.
+ * What a step waits for that does not answer: on the session's record once for each cause, in the Web UI the first, whatever
+ * number of attempts it takes. Nothing here fails a step: what could not be told, the next attempt tells.
  */
 export interface Waits {
   tell(cause: string): Promise<void>;
@@ -36,8 +36,10 @@ export function openWaits(
       if (told !== undefined && isSameCause(told.message, message)) return;
       const wait: Wait = { since, message, ...(phase === undefined ? {} : { phase }) };
       await store.sessions.recordWait(jobId, wait);
+      const isFirst = told === undefined;
       told = wait;
-      await tellWaiting?.(jobId, message);
+      // Only the first: each is an event of a history that may hold so many, and without a limit one waits for weeks.
+      if (isFirst) await tellWaiting?.(jobId, message);
     });
   return {
     tell,

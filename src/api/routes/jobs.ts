@@ -73,9 +73,11 @@ function addDeliveryRoutes(routes: Hono, { store, now, tellWaiting }: JobDepende
     const { jobId, name } = await openDelivery(store, c);
     const told = await readJsonDelivery(c, WaitDelivery);
     const wait = fromWaitDelivery(told, name);
+    const isFirst = (await store.sessions.get(jobId))?.waiting === undefined;
     if (told.over) await store.sessions.recordWaitEnd(jobId, wait);
     else await store.sessions.recordWait(jobId, wait);
-    // For the Web UI alone: where Temporal is away nobody looks at it, and no job waits for it.
+    // For the Web UI alone: where Temporal is away nobody looks at it, and no job waits for it. Its history holds so many.
+    if (!told.over && !isFirst) return c.body(null, 204);
     void tellWaiting?.(jobId, told.over ? '' : wait.message).catch(() => undefined);
     return c.body(null, 204);
   });
