@@ -1,0 +1,54 @@
+/**
+ * Builds the image of API and worker and that of jobs with a builder of OCI images. Machines without one have
+ * control-image.mjs and job-image.mjs.
+ *
+ *   node scripts/build-images.mjs [--builder podman] [--registry registry.example.org/site] [-- --build-arg SOPS=with ...]
+ */
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const BUILDERS = ['podman', 'docker', 'buildah', 'nerdctl'];
+const IMAGES = [
+  { name: 'keelson', file: 'Containerfile' },
+  { name: 'keelson-job', file: 'job/Containerfile' },
+];
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { builder: { type: 'string' }, registry: { type: 'string' } },
+});
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const builder = values.builder ?? BUILDERS.find(isOnPath);
+if (builder === undefined) {
+  console.error(
+    `There is none of ${BUILDERS.join(', ')} on the path. Name a builder (--builder), or do without: npm run image:control and npm run image:job make both images from Debian packages.`,
+  );
+  process.exit(1);
+}
+for (const { name, file } of IMAGES) {
+  const tag = [values.registry, `${name}:${version}`]
+    .filter((part) => part !== undefined)
+    .join('/');
+  console.error(`${builder} builds ${tag} of ${file} ...`);
+  const words = ['build', '--file', file, '--tag', tag, ...positionals, '.'];
+  const { status, error } = spawnSync(builder, words, { cwd: root, stdio: 'inherit' });
+  if (status === 0) continue;
+  console.error(`${tag} was not built: ${error?.message ?? `${builder} ended with ${status}`}.`);
+  process.exit(1);
+}
+
+/** @param {string} program */
+function isOnPath(program) {
+  return (process.env['PATH'] ?? '').split(delimiter).some((directory) => {
+    try {
+      accessSync(join(directory, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
