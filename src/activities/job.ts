@@ -34,15 +34,24 @@ async function launchJob(
   jobId: string,
   signal: AbortSignal,
 ): Promise<{ launched: boolean }> {
+  const recorded = await getSession(dependencies.store, jobId);
+  return withWaits(openWaits(dependencies, recorded), async () =>
+    launchOnce(dependencies, await attachRecord(dependencies, recorded, signal), signal),
+  );
+}
+
+async function launchOnce(
+  dependencies: ActivityDependencies,
+  session: Session,
+  signal: AbortSignal,
+): Promise<{ launched: boolean }> {
   const { store, runner, now, machine } = dependencies;
-  const session = await attachRecord(dependencies, await getSession(store, jobId), signal);
+  const { jobId } = session;
   if (session.launchedAt !== undefined) return releaseRecorded(dependencies, session, signal);
   if (session.desired !== 'run' || session.stoppedAt !== undefined || session.attachOnly) {
     return { launched: false };
   }
-  const incarnation = await withWaits(openWaits(dependencies, session), () =>
-    prepareJob(dependencies, session, signal),
-  );
+  const incarnation = await prepareJob(dependencies, session, signal);
   const { won, session: current } = await store.sessions.recordLaunch(jobId, {
     at: now(),
     incarnation,

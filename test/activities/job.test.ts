@@ -64,13 +64,14 @@ describe('launchJob', () => {
 
   test('tells on the record that the platform is away, until the job is launched', async () => {
     let isAway = true;
-    const prepare = () =>
+    const unlessAway = <T>(value: T) =>
       isAway
         ? Promise.reject(new ServiceError('unavailable', 'Kubernetes at c could not be reached.'))
-        : Promise.resolve('i');
+        : Promise.resolve(value);
     const runner: Runner = {
       ...aRunnerWith({ kind: 'killed', reason: 'lost' }, ''),
-      prepare,
+      find: () => unlessAway(undefined),
+      prepare: () => unlessAway('i'),
       release: () => Promise.resolve(),
     };
     const { store } = sites[0] as ActivitySite;
