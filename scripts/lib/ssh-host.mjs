@@ -1,4 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import {
   closeSync,
   existsSync,
@@ -15,6 +16,8 @@ import { join } from 'node:path';
 import { endProcesses, findProcesses } from './processes.mjs';
 
 const STARTS = 5;
+/** So many are tried. */
+const PORTS = 50;
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const servers = new Set();
@@ -155,12 +158,22 @@ export function findServer() {
   return found;
 }
 
+/**
+ * Below those that the kernel gives to connections: one of these would be taken by another program before it is listened at.
+ */
 export async function findFreePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(undefined)));
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+  for (let left = PORTS; ; left -= 1) {
+    const port = randomInt(15_000, 30_000);
+    const server = createServer();
+    const error = await new Promise((resolve) => {
+      server.once('error', resolve);
+      server.listen(port, '127.0.0.1', () => resolve(undefined));
+    });
+    if (error !== undefined && left > 0) continue;
+    if (error !== undefined) throw error;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 /**
