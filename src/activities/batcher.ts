@@ -1,17 +1,14 @@
 import { isBackedOff, PLATFORM, toConfigurationCause } from '../core/backoff-cause.js';
-import { decideEnd, type Batch, type BatcherStatus } from '../core/batch.js';
+import { decideEnd, toGroups, type Batch, type BatcherStatus } from '../core/batch.js';
 import { isServiceError } from '../core/errors.js';
 import { toBatchPrefix } from '../core/names.js';
 import type { Options } from '../core/options.js';
-import type { SentBatch } from '../store/batch-store.js';
+import type { Sending, SentBatch } from '../store/batch-store.js';
 import type { Store } from '../store/store.js';
-import { atMost } from './at-most.js';
 import type { Logger } from './dependencies.js';
 
-/** Batches and components that are read at a time. */
+/** Batches and components that are read, and components that are sent, at a time. */
 const PAGE = 1_000;
-/** Where the database has one writer they share a commit, elsewhere its round trips. */
-const SENT_AT_ONCE = 8;
 /** For as long another batcher counts as at work after its last session. */
 const OUTSIDE_MS = 900_000;
 /** Finished batches are shown for so long. */
@@ -23,7 +20,7 @@ export interface BatchDependencies {
   readonly now: () => string;
 }
 
-/** One cycle: what has ended, what is new, what is due. Each batch is a transaction, so a cycle may stop anywhere. */
+/** One cycle: what has ended, what is new, what is due. Each step is a transaction, so a cycle may stop anywhere. */
 export async function runBatches(
   deps: BatchDependencies,
   options: Options,
@@ -136,19 +133,29 @@ async function sendBatches(
   if (held.has(PLATFORM)) return 0;
   const due = await store.batches.listDue({ batchSize, openedUntil });
   const free = due.filter((batch) => !held.has(toConfigurationCause(batch.configurationName)));
-  const send = async (batch: Batch) => {
+  let count = 0;
+  for (const group of toGroups(free, PAGE)) {
     signal.throwIfAborted();
-    const session = await store.batches.send(batch.id, now());
-    if (session === undefined) return false;
-    logger.info({ batch: batch.id, session, ...describe(batch) }, 'a batch was sent');
-    return true;
-  };
-  const sent = await atMost(SENT_AT_ONCE, free, send);
-  return sent.filter(Boolean).length;
+    const ids = group.map(({ id }) => id);
+    const sending = await store.batches.send(ids, now());
+    noteSending(logger, group, sending);
+    count += sending.sent.size;
+  }
+  return count;
 }
 
-function describe({ configurationName, layers, size }: Batch) {
-  return { configuration: configurationName, layers, components: size };
+function noteSending(logger: Logger, group: readonly Batch[], { sent, refused }: Sending): void {
+  for (const { id, configurationName, layers, size } of group) {
+    const facts = { batch: id, configuration: configurationName, layers, components: size };
+    const session = sent.get(id);
+    if (session !== undefined) logger.info({ ...facts, session }, 'a batch was sent');
+    const name = refused.get(id);
+    if (name !== undefined) {
+      const message =
+        'a batch was not sent, as another session has its name; its components wait on';
+      logger.info({ ...facts, session: name }, message);
+    }
+  }
 }
 
 export function renderCycle({ seconds, collected, sent, finished, halted }: BatcherStatus): string {

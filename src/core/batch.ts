@@ -120,3 +120,21 @@ export function toCommonTags(
     Object.entries(first).filter(([key, value]) => rest.every((tags) => tags[key] === value)),
   );
 }
+
+/** Of at most so many components, in their order; a batch that has more goes alone. */
+export function toGroups<T extends Pick<Batch, 'size'>>(
+  batches: readonly T[],
+  mostComponents: number,
+): readonly (readonly T[])[] {
+  const groups: T[][] = [];
+  let room = 0;
+  for (const batch of batches) {
+    room -= batch.size;
+    if (room < 0 || groups.length === 0) {
+      groups.push([]);
+      room = mostComponents - batch.size;
+    }
+    groups.at(-1)?.push(batch);
+  }
+  return groups;
+}

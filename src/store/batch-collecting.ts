@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql, type Transaction } from 'kysely';
-import { toBatchKey, type BatchKey } from '../core/batch.js';
+import { toBatchKey, type Batch, type BatchKey } from '../core/batch.js';
+import { toBatch, type BatchRow, type BatchTables } from './batch-rows.js';
 import type { BatchStore } from './batch-store.js';
 import { matchComponents } from './component-filter.js';
 import { refreshProgress } from './component-progress.js';
@@ -10,9 +11,17 @@ import type { Schema } from './schema.js';
 
 type Collect = Parameters<BatchStore['collect']>[0];
 
-interface Group {
+/** Components of one key, by the key's text. */
+type Groups = ReadonlyMap<string, { readonly key: BatchKey; readonly ids: string[] }>;
+
+/** What comes into one batch. */
+interface Place {
+  readonly id: string;
   readonly key: BatchKey;
-  readonly ids: string[];
+  readonly isNew: boolean;
+  /** That are in it already. */
+  readonly before: number;
+  readonly ids: readonly string[];
 }
 
 export async function collectComponents(
@@ -24,10 +33,8 @@ export async function collectComponents(
     await database.dialect.readInOrder?.(db);
     const found = await readWaiting(db, database, request.page);
     const lastId = found.at(-1)?.id;
-    let collected = 0;
-    for (const group of groupByKey(await toViews(db, database.reader, found))) {
-      collected += await place(db, database, group, request);
-    }
+    const groups = groupByKey(await toViews(db, database.reader, found));
+    const collected = groups.size === 0 ? 0 : await place(db, database, groups, request);
     return {
       collected,
       ...(found.length < request.page.limit || lastId === undefined ? {} : { lastId }),
@@ -63,96 +70,124 @@ async function readWaiting(
   return rows.map(toComponent);
 }
 
-function groupByKey(views: Awaited<ReturnType<typeof toViews>>): Iterable<Group> {
-  const groups = new Map<string, Group>();
+function groupByKey(views: Awaited<ReturnType<typeof toViews>>): Groups {
+  const groups = new Map<string, { key: BatchKey; ids: string[] }>();
   for (const view of views) {
     const key = toBatchKey(view);
     if (key === undefined) continue;
-    const text = JSON.stringify(key);
+    const text = toText(key);
     const group = groups.get(text) ?? { key, ids: [] };
     group.ids.push(view.component.id);
     groups.set(text, group);
   }
-  return groups.values();
+  return groups;
 }
 
-/** Fills the open batch that has room, then new ones; how many found a place. */
+function toText({ configurationName, layers, latestStatus }: BatchKey): string {
+  return JSON.stringify([configurationName, layers, latestStatus]);
+}
+
+/** Fills the open batches that have room, then new ones; how many found a place. */
 async function place(
   db: Transaction<Schema>,
   database: ComponentDatabase,
-  { key, ids }: Group,
+  groups: Groups,
   { at, batchSize }: Collect,
 ): Promise<number> {
-  let placed = 0;
-  let open = await findOpen(db, database, key, batchSize);
-  for (let left = ids; left.length > 0; open = undefined) {
-    const count = Math.min(left.length, batchSize - (open?.size ?? 0));
-    const id = open?.id ?? (await createBatch(db, key, at, count));
-    const some = left.slice(0, count);
-    const added = await addMembers(db, database, id, some);
-    if (open !== undefined || added.length < count)
-      await resize(db, id, (open?.size ?? 0) + added.length);
-    placed += added.length;
-    left = left.slice(some.length);
-  }
-  return placed;
+  const open = await findOpen(db, database, groups, batchSize);
+  const places = [...groups].flatMap(([text, { key, ids }]) =>
+    toPlaces(key, ids, batchSize, open.get(text)),
+  );
+  await createBatches(db, places, at);
+  const added = await addMembers(db, database, places);
+  await resize(db, database, places, added);
+  return added.size;
 }
 
-/** Those that were in no batch. */
-async function addMembers(
-  db: Transaction<Schema>,
-  { dialect }: ComponentDatabase,
-  batchId: string,
+function toPlaces(
+  key: BatchKey,
   ids: readonly string[],
-): Promise<readonly unknown[]> {
-  const given = dialect.rowsOf(JSON.stringify(ids.map((id) => ({ id }))), { id: 'text' });
-  // `where true`: SQLite would take `on conflict` for the condition of a join.
-  const query = sql`insert into batch_members (component_id, batch_id)
-    select id, ${batchId} from ${given} where true
-    on conflict do nothing returning component_id`;
-  return (await query.execute(db)).rows;
+  batchSize: number,
+  open: Batch | undefined,
+): readonly Place[] {
+  const places: Place[] = [];
+  let next = open && { id: open.id, key, isNew: false, before: open.size };
+  for (let first = 0; first < ids.length; next = undefined) {
+    const batch = next ?? { id: randomUUID(), key, isNew: true, before: 0 };
+    const some = ids.slice(first, first + batchSize - batch.before);
+    places.push({ ...batch, ids: some });
+    first += some.length;
+  }
+  return places;
 }
 
-/** Empty where another collector was first everywhere. */
-async function resize(db: Transaction<Schema>, id: string, size: number): Promise<void> {
-  if (size === 0) await db.deleteFrom('batches').where('id', '=', id).execute();
-  else await db.updateTable('batches').set({ size }).where('id', '=', id).execute();
-}
-
-/** One that is open and has room. */
+/** By the text of their key, the oldest that has room. In one order, so that two of these never wait in a circle. */
 async function findOpen(
   db: Transaction<Schema>,
   { dialect }: ComponentDatabase,
-  { configurationName, layers, latestStatus }: BatchKey,
+  groups: Groups,
   batchSize: number,
-) {
-  let query = db
-    .selectFrom('batches')
-    .select(['id', 'size'])
-    .where('state', '=', 'open')
-    .where('configuration', '=', configurationName)
-    .where('layers', '=', layers)
-    .where('latest', '=', latestStatus)
-    .where('size', '<', batchSize)
-    .orderBy('opened_at')
-    .limit(1);
-  if (!dialect.hasOneWriter) query = query.forUpdate();
-  return query.executeTakeFirst();
+): Promise<ReadonlyMap<string, Batch>> {
+  const keys = JSON.stringify([...groups.values()].map(({ key }) => key));
+  const columns = { configurationName: 'text', layers: 'text', latestStatus: 'text' } as const;
+  const query = sql<BatchRow>`select batches.* from batches join ${dialect.rowsOf(keys, columns)}
+    on configuration = given."configurationName" and batches.layers = given.layers
+      and latest = given."latestStatus"
+    where state = 'open' and size < ${batchSize}
+    order by batches.id ${dialect.hasOneWriter ? sql`` : sql`for update of batches`}`;
+  const found = (await query.execute(db)).rows.map(toBatch);
+  const newestFirst = found.sort((left, right) => (left.openedAt < right.openedAt ? 1 : -1));
+  return new Map(newestFirst.map((batch) => [toText(batch), batch]));
 }
 
-async function createBatch(
+async function createBatches(
   db: Transaction<Schema>,
-  { configurationName, layers, latestStatus }: BatchKey,
+  places: readonly Place[],
   at: string,
-  size: number,
-): Promise<string> {
-  const id = randomUUID();
-  await db
-    .insertInto('batches')
-    .values({
+): Promise<void> {
+  const rows = places
+    .filter(({ isNew }) => isNew)
+    .map(({ id, key: { configurationName, layers, latestStatus }, ids }) => ({
       ...{ id, configuration: configurationName, layers, latest: latestStatus },
-      ...{ state: 'open', size, opened_at: at },
-    })
-    .execute();
-  return id;
+      ...{ state: 'open' as const, size: ids.length, opened_at: at },
+    }));
+  if (rows.length > 0) await db.insertInto('batches').values(rows).execute();
+}
+
+/** Those that were in no batch, with the batch that they are in now. */
+async function addMembers(
+  db: Transaction<Schema>,
+  { dialect }: ComponentDatabase,
+  places: readonly Place[],
+): Promise<ReadonlyMap<string, string>> {
+  const rows = places.flatMap(({ id, ids }) => ids.map((member) => ({ id: member, batch: id })));
+  const given = dialect.rowsOf(JSON.stringify(rows), { id: 'text', batch: 'text' });
+  // `where true`: SQLite would take `on conflict` for the condition of a join.
+  const query = sql<BatchTables['batch_members']>`insert into batch_members (component_id, batch_id)
+    select id, batch from ${given} where true order by id
+    on conflict do nothing returning component_id, batch_id`;
+  const added = (await query.execute(db)).rows;
+  return new Map(added.map((row) => [row.component_id, row.batch_id]));
+}
+
+/** Those that were open, and those where another collector was first; empty where it was so everywhere. */
+async function resize(
+  db: Transaction<Schema>,
+  { dialect }: ComponentDatabase,
+  places: readonly Place[],
+  added: ReadonlyMap<string, string>,
+): Promise<void> {
+  const sizes = places.flatMap(({ id, isNew, before, ids }) => {
+    const size = before + ids.filter((member) => added.get(member) === id).length;
+    return isNew && size === ids.length ? [] : { id, size };
+  });
+  if (sizes.length === 0) return;
+  const given = dialect.rowsOf(JSON.stringify(sizes), { id: 'text', size: 'bigint' });
+  await sql`update batches set size = given.size from ${given} where batches.id = given.id`.execute(
+    db,
+  );
+  const empty = sizes.filter(({ size }) => size === 0).map(({ id }) => id);
+  if (empty.length === 0) return;
+  const ids = dialect.textsOf(JSON.stringify(empty));
+  await db.deleteFrom('batches').where('id', 'in', ids).execute();
 }

@@ -1,44 +1,43 @@
-import type { Transaction } from 'kysely';
+import { sql, type Transaction } from 'kysely';
 import { isOfBatch, toCommonTags } from '../core/batch.js';
 import { toBatchSession, toJobId } from '../core/names.js';
+import { freeMembers, listMembers } from './batch-members.js';
 import { toBatch, type BatchRow } from './batch-rows.js';
+import type { Sending } from './batch-store.js';
 import { lockViews, type ComponentDatabase } from './component-views.js';
-import type { Schema } from './schema.js';
-import { addSession } from './session-insert.js';
-import type { ComponentView } from './store.js';
 import { selectOption, toOption } from './options.js';
+import type { Schema } from './schema.js';
+import { addSessions } from './session-insert.js';
+import type { ComponentView, NewSession } from './store.js';
 
-/** The session's name; undefined: it was sent already, or nothing is left of it. */
-export function sendBatch(
+interface Gathered {
+  readonly row: BatchRow;
+  readonly members: readonly string[];
+  /** Those that were not deleted, disabled, nor want something else by now. */
+  readonly kept: readonly ComponentView[];
+}
+
+interface Planned extends Gathered {
+  readonly session: NewSession;
+}
+
+export function sendBatches(
   database: ComponentDatabase,
-  id: string,
+  ids: readonly string[],
   at: string,
-): Promise<string | undefined> {
+): Promise<Sending> {
   return database.write(async (db, emit) => {
-    const row = await lockOpen(db, database, id);
-    if (row === undefined) return undefined;
-    const batch = toBatch(row);
-    const ids = await listMembers(db, id);
-    const views = await lockViews(db, database, ids);
-    const kept = views.filter((view) => isOfBatch(view, batch));
-    await dropMembers(db, database, id, ids, kept);
-    const [first] = kept;
-    if (first === undefined) {
-      await db.deleteFrom('batches').where('id', '=', id).execute();
-      return undefined;
-    }
-    const session = await toSession(db, row, kept, at);
-    await addSession(db, emit, session);
-    await db
-      .updateTable('batches')
-      .set({
-        ...{ state: 'sent', sent_at: at, size: kept.length, job_id: session.jobId },
-        session_name: session.request.name,
-        desired: describeDesired(first),
-      })
-      .where('id', '=', id)
-      .execute();
-    return session.request.name;
+    const gathered = await gather(db, database, ids);
+    const planned = await planSessions(db, gathered, at);
+    const sessions = planned.map(({ session }) => session);
+    const added = await addSessions(database, db, emit, sessions);
+    const sent = planned.filter((_, index) => added[index] !== undefined);
+    const refused = planned.filter((_, index) => added[index] === undefined);
+    await freeOthers(db, database, gathered, sent);
+    await removeEmpty(db, database, gathered);
+    await recordSent(db, database, sent, at);
+    await giveUp(db, database, refused, at);
+    return { sent: toNames(sent), refused: toNames(refused) };
   });
 }
 
@@ -49,64 +48,134 @@ export function describeDesired({ desiredState }: ComponentView): string {
   );
 }
 
+async function gather(
+  db: Transaction<Schema>,
+  database: ComponentDatabase,
+  ids: readonly string[],
+): Promise<readonly Gathered[]> {
+  const rows = await lockOpen(db, database, ids);
+  const openIds = rows.map(({ id }) => id);
+  const members = await listMembers(db, database.dialect, openIds);
+  const views = await lockViews(db, database, [...members.values()].flat());
+  const byId = new Map(views.map((view) => [view.component.id, view]));
+  return rows.map((row) => {
+    const batch = toBatch(row);
+    const own = members.get(row.id) ?? [];
+    const found = own.map((id) => byId.get(id)).filter((view) => view !== undefined);
+    return { row, members: own, kept: found.filter((view) => isOfBatch(view, batch)) };
+  });
+}
+
+/** In one order, so that two of these wait for each other and never in a circle. */
 async function lockOpen(
   db: Transaction<Schema>,
   { dialect }: ComponentDatabase,
-  id: string,
-): Promise<BatchRow | undefined> {
-  let query = db.selectFrom('batches').selectAll().where('id', '=', id).where('state', '=', 'open');
-  if (!dialect.hasOneWriter) query = query.forUpdate();
-  return query.executeTakeFirst();
-}
-
-async function listMembers(db: Transaction<Schema>, id: string): Promise<readonly string[]> {
-  const query = db.selectFrom('batch_members').select('component_id').where('batch_id', '=', id);
-  return (await query.orderBy('component_id').execute()).map((row) => row.component_id);
-}
-
-/** Deleted, disabled, or wanting something else by now: they are free for another batch. */
-async function dropMembers(
-  db: Transaction<Schema>,
-  { dialect }: ComponentDatabase,
-  id: string,
   ids: readonly string[],
-  kept: readonly ComponentView[],
-): Promise<void> {
-  const stay = new Set(kept.map(({ component }) => component.id));
-  const gone = ids.filter((member) => !stay.has(member));
-  if (gone.length === 0) return;
-  await db
-    .deleteFrom('batch_members')
-    .where('batch_id', '=', id)
-    .where('component_id', 'in', dialect.textsOf(JSON.stringify(gone)))
-    .execute();
+): Promise<readonly BatchRow[]> {
+  let query = db
+    .selectFrom('batches')
+    .selectAll()
+    .where('id', 'in', dialect.textsOf(JSON.stringify(ids)))
+    .where('state', '=', 'open')
+    .orderBy('id');
+  if (!dialect.hasOneWriter) query = query.forUpdate();
+  return query.execute();
 }
 
-async function toSession(
+async function planSessions(
   db: Transaction<Schema>,
-  { id, configuration, layers }: BatchRow,
-  members: readonly ComponentView[],
+  gathered: readonly Gathered[],
   at: string,
-) {
+): Promise<readonly Planned[]> {
   const { deployment_id: deploymentId, config } = await db
     .selectFrom('deployment')
     .select(['deployment_id', selectOption(db, 'defaultAnsibleConfig').as('config')])
     .executeTakeFirstOrThrow();
-  const name = toBatchSession(deploymentId, id);
+  const ansibleConfig = toOption('defaultAnsibleConfig', config);
+  return gathered
+    .filter(({ kept }) => kept.length > 0)
+    .map((batch) => {
+      const name = toBatchSession(deploymentId, batch.row.id);
+      const request = { ...toRequest(batch, name), ansibleConfig };
+      const session = { jobId: toJobId(name, batch.row.id.slice(0, 8)), createdAt: at, request };
+      return { ...batch, session };
+    });
+}
+
+function toRequest({ row: { configuration, layers }, kept }: Gathered, name: string) {
   return {
-    jobId: toJobId(name, id.slice(0, 8)),
-    createdAt: at,
-    request: {
-      name,
-      configurationName: configuration,
-      configurationLimit: layers,
-      ansibleLimit: members.map(({ component }) => component.id).join(','),
-      ansibleConfig: toOption('defaultAnsibleConfig', config),
-      ansibleVerbosity: 0,
-      ansiblePassthrough: '',
-      target: { definition: 'dynamic' as const },
-      tags: toCommonTags(members.map(({ component }) => component.tags ?? {})),
-      debugOnFailure: false,
-    },
+    name,
+    configurationName: configuration,
+    configurationLimit: layers,
+    ansibleLimit: kept.map(({ component }) => component.id).join(','),
+    ansibleVerbosity: 0,
+    ansiblePassthrough: '',
+    target: { definition: 'dynamic' as const },
+    tags: toCommonTags(kept.map(({ component }) => component.tags ?? {})),
+    debugOnFailure: false,
   };
+}
+
+async function freeOthers(
+  db: Transaction<Schema>,
+  { dialect }: ComponentDatabase,
+  gathered: readonly Gathered[],
+  sent: readonly Gathered[],
+): Promise<void> {
+  const stay = new Set(sent.flatMap(({ kept }) => kept.map(({ component }) => component.id)));
+  const all = gathered.flatMap(({ members }) => members);
+  await freeMembers(
+    db,
+    dialect,
+    all.filter((id) => !stay.has(id)),
+  );
+}
+
+async function removeEmpty(
+  db: Transaction<Schema>,
+  { dialect }: ComponentDatabase,
+  gathered: readonly Gathered[],
+): Promise<void> {
+  const empty = gathered.filter(({ kept }) => kept.length === 0).map(({ row }) => row.id);
+  if (empty.length === 0) return;
+  const ids = dialect.textsOf(JSON.stringify(empty));
+  await db.deleteFrom('batches').where('id', 'in', ids).execute();
+}
+
+async function recordSent(
+  db: Transaction<Schema>,
+  { dialect }: ComponentDatabase,
+  sent: readonly Planned[],
+  at: string,
+): Promise<void> {
+  if (sent.length === 0) return;
+  const rows = sent.map(({ row, kept, session }) => ({
+    ...{ id: row.id, size: kept.length, job_id: session.jobId, session_name: session.request.name },
+    desired: kept.slice(0, 1).map(describeDesired).join(),
+  }));
+  const texts = { id: 'text', job_id: 'text', session_name: 'text', desired: 'text' } as const;
+  await sql`update batches set state = 'sent', sent_at = ${at}, size = given.size,
+      job_id = given.job_id, session_name = given.session_name, desired = given.desired
+    from ${dialect.rowsOf(JSON.stringify(rows), { ...texts, size: 'bigint' })}
+    where batches.id = given.id`.execute(db);
+}
+
+/** Nobody's failure: its components come into another batch, whose session has another name. */
+async function giveUp(
+  db: Transaction<Schema>,
+  { dialect }: ComponentDatabase,
+  refused: readonly Planned[],
+  at: string,
+): Promise<void> {
+  if (refused.length === 0) return;
+  const ids = dialect.textsOf(JSON.stringify(refused.map(({ row }) => row.id)));
+  await db
+    .updateTable('batches')
+    .set({ state: 'finished', finished_at: at, result: 'released' })
+    .where('id', 'in', ids)
+    .execute();
+}
+
+function toNames(planned: readonly Planned[]): ReadonlyMap<string, string> {
+  return new Map(planned.map(({ row, session }) => [row.id, session.request.name]));
 }

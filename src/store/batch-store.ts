@@ -30,10 +30,10 @@ export interface BatchStore {
     readonly openedUntil: string;
   }): Promise<readonly Batch[]>;
   /**
-   * Makes the session of an open batch, in the transaction that says so: once, whoever tries. Components that do not belong
-   * to it any more are left out. The session's name; undefined: it was sent already, or nothing is left of it.
+   * Makes the sessions of open batches, in the transaction that says so: once, whoever tries. Components that do not belong
+   * to them any more are left out.
    */
-  send(id: string, at: string): Promise<string | undefined>;
+  send(ids: readonly string[], at: string): Promise<Sending>;
   listSent(limit: number, afterId?: string): Promise<Page<SentBatch>>;
   /**
    * Frees the components of a batch, and records on those whose desired layers are the same as when it was sent what Ansible
@@ -48,6 +48,13 @@ export interface BatchStore {
   /** A session of another batcher that has not ended, or was made since; `prefix` begins the names of ours. */
   findOutside(prefix: string, since: string): Promise<string | undefined>;
   removeFinished(until: string): Promise<void>;
+}
+
+/** Names of sessions by batch. One that is in neither was sent already, or nothing is left of it. */
+export interface Sending {
+  readonly sent: ReadonlyMap<string, string>;
+  /** Another session has that name: the batch is finished, and its components are free. */
+  readonly refused: ReadonlyMap<string, string>;
 }
 
 export interface SentBatch {

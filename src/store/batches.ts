@@ -1,7 +1,8 @@
 import type { Batch, BatcherStatus } from '../core/batch.js';
 import { collectComponents } from './batch-collecting.js';
 import { finishBatch } from './batch-finishing.js';
-import { sendBatch } from './batch-sending.js';
+import { listMembers } from './batch-members.js';
+import { sendBatches } from './batch-sending.js';
 import { toBatch, toCause } from './batch-rows.js';
 import type { BatchStore, SentBatch } from './batch-store.js';
 import type { ComponentDatabase } from './component-views.js';
@@ -13,7 +14,7 @@ export function createBatchStore(database: ComponentDatabase): BatchStore {
   const { read, write } = database;
   return {
     list: (request) => read((db) => listBatches(db, request)),
-    members: (batchIds) => read((db) => listMembers(db, batchIds)),
+    members: (batchIds) => read((db) => listMembers(db, database.dialect, batchIds)),
     status: () =>
       read(async (db) => {
         const row = await db.selectFrom('batcher').select('document').executeTakeFirst();
@@ -46,7 +47,7 @@ export function createBatchStore(database: ComponentDatabase): BatchStore {
           .execute();
         return rows.map(toBatch);
       }),
-    send: (id, at) => sendBatch(database, id, at),
+    send: (ids, at) => sendBatches(database, ids, at),
     listSent: (limit, afterId) => read((db) => listSent(db, limit, afterId)),
     finish: (id, end, limits) => finishBatch(database, id, end, limits),
     findOutside: (prefix, since) => read((db) => findOutside(db, prefix, since)),
@@ -74,27 +75,6 @@ async function listBatches(
     .limit(limit + 1)
     .execute();
   return { items: rows.slice(0, limit).map(toBatch), hasMore: rows.length > limit };
-}
-
-async function listMembers(
-  db: Connection,
-  batchIds: readonly string[],
-): Promise<ReadonlyMap<string, readonly string[]>> {
-  const members = new Map<string, string[]>();
-  if (batchIds.length === 0) return members;
-  const rows = await db
-    .selectFrom('batch_members')
-    .selectAll()
-    .where('batch_id', 'in', batchIds)
-    .orderBy('batch_id')
-    .orderBy('component_id')
-    .execute();
-  for (const { batch_id: batchId, component_id: componentId } of rows) {
-    const ids = members.get(batchId) ?? [];
-    ids.push(componentId);
-    members.set(batchId, ids);
-  }
-  return members;
 }
 
 async function listSent(

@@ -19,8 +19,9 @@ interface TagRow {
 }
 
 export function createInsert(database: Database): SessionStore['insert'] {
-  const { dialect, write } = database;
-  if (dialect.hasOneWriter) return (session) => write((db, emit) => addSession(db, emit, session));
+  const { dialect } = database;
+  if (dialect.hasOneWriter)
+    return async (session) => toInserted(session, await insertAlone(database, session));
   const insert = createGrouping((sessions: readonly NewSession[]) =>
     insertTogether(database, sessions),
   );
@@ -28,38 +29,51 @@ export function createInsert(database: Database): SessionStore['insert'] {
     toInserted(session, (await insert(session)) ?? (await insertAlone(database, session)));
 }
 
-/** As `SessionStore.insert`, as part of a transaction. */
-export async function addSession(
+/** As part of a transaction, in their order; undefined: the name is taken. */
+export async function addSessions(
+  { dialect }: Database,
   db: Connection,
   emit: (change: Change) => void,
-  session: NewSession,
-): Promise<Session> {
-  const row = await db
+  sessions: readonly NewSession[],
+): Promise<readonly (SessionRow | undefined)[]> {
+  if (sessions.length === 0) return [];
+  const rows = await (dialect.hasOneWriter
+    ? insertInSteps(db, sessions)
+    : insertRows(db, sessions, sql`true`));
+  return matchRows(rows, sessions, emit);
+}
+
+async function insertInSteps(
+  db: Connection,
+  sessions: readonly NewSession[],
+): Promise<readonly SessionRow[]> {
+  const rows = await db
     .insertInto('sessions')
-    .values(toRow(session))
+    .values(sessions.map(toRow))
     .onConflict((conflict) => conflict.doNothing())
     .returningAll()
-    .executeTakeFirst();
-  if (row === undefined) throw toConflict(session);
-  const { name, created_at, state, succeeded } = row;
-  const tags = toTagRows(session).map((tag) => ({ ...tag, name, created_at, state, succeeded }));
+    .execute();
+  const byJobId = new Map(rows.map((row) => [row.job_id, row]));
+  const tags = sessions.flatMap(toTagRows).flatMap((tag) => {
+    const row = byJobId.get(tag.job_id);
+    if (row === undefined) return [];
+    const { name, created_at, state, succeeded } = row;
+    return { ...tag, name, created_at, state, succeeded };
+  });
   for (let first = 0; first < tags.length; first += TAGS_PER_INSERT) {
     const some = tags.slice(first, first + TAGS_PER_INSERT);
     await db.insertInto('session_tags').values(some).execute();
   }
-  toChanges(session).forEach(emit);
-  return toSession(row);
+  return rows;
 }
 
 /** Whose name is there: taken, or about to be free, and then it waits for that while nobody else waits for it. */
 async function insertAlone(
-  { writeAtOnce }: Database,
+  database: Database,
   session: NewSession,
 ): Promise<SessionRow | undefined> {
-  return writeAtOnce(async (db, emit) => {
-    const [row] = await insertRows(db, [session], sql`true`);
-    if (row !== undefined) toChanges(session).forEach(emit);
-    return row;
+  return database.writeAtOnce(async (db, emit) => {
+    return (await addSessions(database, db, emit, [session]))[0];
   });
 }
 
@@ -73,15 +87,23 @@ async function insertTogether(
 ): Promise<readonly (SessionRow | undefined)[]> {
   return writeAtOnce(async (db, emit) => {
     const rows = await insertRows(db, sessions, isFree);
-    const byName = new Map(rows.map((row) => [row.name, row]));
-    return sessions.map((session) => {
-      const row = byName.get(session.request.name);
-      // It is the answer of one, even if somebody asks twice under the same id.
-      if (row?.job_id !== session.jobId) return undefined;
-      byName.delete(row.name);
-      toChanges(session).forEach(emit);
-      return row;
-    });
+    return matchRows(rows, sessions, emit);
+  });
+}
+
+function matchRows(
+  rows: readonly SessionRow[],
+  sessions: readonly NewSession[],
+  emit: (change: Change) => void,
+): readonly (SessionRow | undefined)[] {
+  const byName = new Map(rows.map((row) => [row.name, row]));
+  return sessions.map((session) => {
+    const row = byName.get(session.request.name);
+    // It is the answer of one, even if somebody asks twice under the same id.
+    if (row?.job_id !== session.jobId) return undefined;
+    byName.delete(row.name);
+    toChanges(session).forEach(emit);
+    return row;
   });
 }
 

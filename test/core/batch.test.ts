@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { decideEnd, toCommonTags } from '../../src/core/batch.js';
+import { decideEnd, toCommonTags, toGroups } from '../../src/core/batch.js';
 
 const SENT = '2026-03-01T12:00:00.000Z';
 const LATE = '2026-03-01T12:05:01.000Z';
@@ -67,5 +67,26 @@ describe('toCommonTags', () => {
     [[{ bos_session: 'a' }, {}], {}],
   ])('of %j are %j', (all, common) => {
     expect(toCommonTags(all as readonly Record<string, string>[])).toEqual(common);
+  });
+});
+
+describe('toGroups', () => {
+  test.each<[readonly number[], readonly (readonly number[])[]]>([
+    [[], []],
+    [[60], [[60]]],
+    [
+      [25, 25, 25, 35, 1],
+      [[25, 25], [25, 35], [1]],
+    ],
+    [
+      [1, 100, 1],
+      [[1], [100], [1]],
+    ],
+  ])('puts %j into %j', (sizes, groups) => {
+    const found = toGroups(
+      sizes.map((size) => ({ size })),
+      60,
+    );
+    expect(found.map((group) => group.map(({ size }) => size))).toEqual(groups);
   });
 });

@@ -24,7 +24,9 @@ const BatchWire = z
     result: z
       .enum(['success', 'failure', 'released'])
       .nullable()
-      .openapi({ description: 'released: its session was deleted or cancelled.' }),
+      .openapi({
+        description: 'released: its session was deleted or cancelled, or another one has its name.',
+      }),
     reason: z.string().nullable().openapi({ description: "The session's, where it failed." }),
   })
   .openapi('Batch', {

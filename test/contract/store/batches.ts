@@ -5,7 +5,7 @@ import {
   type BatchResult,
 } from '../../../src/core/backoff-cause.js';
 import type { ComponentPut, LayerReport } from '../../../src/core/component.js';
-import { toBatchPrefix } from '../../../src/core/names.js';
+import { toBatchPrefix, toBatchSession } from '../../../src/core/names.js';
 import type { Store } from '../../../src/store/store.js';
 import { at, aNewSession } from '../../support/store-builders.js';
 import type { Stores } from '../store-contract.js';
@@ -66,7 +66,12 @@ async function sendOne(store: Store, ...components: readonly ComponentPut[]) {
   await collect(store);
   const [batch] = await listBatches(store);
   const id = batch?.id ?? '';
-  return { id, name: (await store.batches.send(id, NOW)) ?? '' };
+  return { id, name: (await send(store, id)) ?? '' };
+}
+
+/** The session's name. */
+async function send(store: Store, id = ''): Promise<string | undefined> {
+  return (await store.batches.send([id], NOW)).sent.get(id);
 }
 
 async function stateOf(store: Store, id: string) {
@@ -165,7 +170,7 @@ export function batchContract(stores: () => Stores): void {
         waiting('fresh'),
       );
       const [batch] = await listBatches(store);
-      const name = await store.batches.send(batch?.id ?? '', NOW);
+      const name = await send(store, batch?.id);
       const session = await store.sessions.find(name ?? '');
       expect(name).toMatch(/^batcher-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
       expect(session).toMatchObject({ state: 'pending', desired: 'run', dispatched: 'none' });
@@ -186,10 +191,65 @@ export function batchContract(stores: () => Stores): void {
       await collect(store);
       const [batch] = await listBatches(store);
       const names = await Promise.all(
-        [store, other, store, other].map((one) => one.batches.send(batch?.id ?? '', NOW)),
+        [store, other, store, other].map((one) => send(one, batch?.id)),
       );
       expect(names.filter((name) => name !== undefined)).toHaveLength(1);
       expect((await store.sessions.list({}, { limit: 10 })).items).toHaveLength(1);
+    });
+
+    test('sends each of many once, whoever else sends some of them', async () => {
+      const { store, other } = stores();
+      await saveConfiguration(store);
+      await put(store, ...count(60, 'n'));
+      await collect(store, 3);
+      const ids = (await listBatches(store)).map(({ id }) => id);
+      const sendings = await Promise.all(
+        [ids, ids.slice(5), [...ids].reverse(), ids.slice(0, 15)].map((some, index) =>
+          (index % 2 === 0 ? store : other).batches.send(some, NOW),
+        ),
+      );
+      const names = sendings.flatMap(({ sent }) => [...sent.values()]);
+      expect(names).toHaveLength(20);
+      const { items } = await store.sessions.list({}, { limit: 100 });
+      expect(items.map(({ name }) => name)).toEqual([...names].sort());
+      const hosts = items.flatMap(({ request }) => (request.ansibleLimit ?? '').split(','));
+      expect(new Set(hosts).size).toBe(60);
+      expect(hosts).toHaveLength(60);
+    });
+
+    test('gives up one whose session has a name that is taken, or whose configuration is gone, and no other', async () => {
+      const { store } = stores();
+      await saveConfiguration(store);
+      await saveConfiguration(store, 'gone');
+      await saveConfiguration(store, 'login');
+      await put(
+        store,
+        waiting('a'),
+        waiting('b', { desiredConfig: 'gone' }),
+        waiting('c', { desiredConfig: 'login' }),
+      );
+      await collect(store);
+      const batches = await listBatches(store);
+      const ids = batches.map(({ id }) => id);
+      const idOf = (name: string) =>
+        batches.find(({ configurationName }) => configurationName === name)?.id ?? '';
+      const taken = toBatchSession(await store.deploymentId(), idOf('login'));
+      await store.sessions.insert(aNewSession(taken));
+      await put(store, waiting('b', { desiredConfig: 'nothing' }));
+      await store.configurations.remove('gone');
+
+      const { sent, refused } = await store.batches.send(ids, NOW);
+
+      expect([...sent.keys()]).toEqual([idOf('compute')]);
+      expect([...refused]).toEqual([[idOf('login'), taken]]);
+      const states = (await listBatches(store)).map(({ id, state, result }) => [id, state, result]);
+      expect(new Map(states.map(([id, ...rest]) => [id, rest]))).toEqual(
+        new Map([
+          [idOf('compute'), ['sent', undefined]],
+          [idOf('login'), ['finished', 'released']],
+        ]),
+      );
+      expect(await collect(store)).toBe(1);
     });
 
     test('leaves nothing of a batch that nobody needs any more', async () => {
@@ -199,7 +259,7 @@ export function batchContract(stores: () => Stores): void {
       await collect(store);
       const [batch] = await listBatches(store);
       await store.components.remove('a');
-      expect(await store.batches.send(batch?.id ?? '', NOW)).toBeUndefined();
+      expect(await send(store, batch?.id)).toBeUndefined();
       expect(await listBatches(store)).toEqual([]);
       expect((await store.sessions.list({}, { limit: 10 })).items).toEqual([]);
     });
@@ -285,7 +345,7 @@ export function batchContract(stores: () => Stores): void {
       const again = async (result: BatchResult) => {
         await collect(store);
         const open = (await listBatches(store)).find(({ state }) => state === 'open');
-        await store.batches.send(open?.id ?? '', NOW);
+        await send(store, open?.id);
         await store.batches.finish(open?.id ?? '', { result }, limits);
       };
       await again({ kind: 'failure', cause: 'platform' });
@@ -304,7 +364,10 @@ export function batchContract(stores: () => Stores): void {
       await put(store, ...count(8, 'n'));
       await collect(store, 1);
       const batches = await listBatches(store);
-      for (const { id } of batches) await store.batches.send(id, NOW);
+      await store.batches.send(
+        batches.map(({ id }) => id),
+        NOW,
+      );
       await Promise.all(
         batches.map(({ id }, index) =>
           (index % 2 === 0 ? store : other).batches.finish(id, { result: failure }, limits),
