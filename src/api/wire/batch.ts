@@ -21,12 +21,9 @@ const BatchWire = z
     opened_at: z.string(),
     sent_at: z.string().nullable(),
     finished_at: z.string().nullable(),
-    result: z
-      .enum(['success', 'failure', 'released'])
-      .nullable()
-      .openapi({
-        description: 'released: its session was deleted or cancelled, or another one has its name.',
-      }),
+    result: z.enum(['success', 'failure', 'released']).nullable().openapi({
+      description: 'released: its session was deleted or cancelled, or another one has its name.',
+    }),
     reason: z.string().nullable().openapi({ description: "The session's, where it failed." }),
   })
   .openapi('Batch', {
