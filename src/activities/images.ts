@@ -86,19 +86,20 @@ export function requireImages({ images }: Pick<ActivityDependencies, 'images'>):
   );
 }
 
-/** The job of each image that was staged, by image id: this one was opened to Ansible, and no other of that image. */
+/**
+ * The job of each image that was staged, by image id: this one was opened to Ansible, and no other of that image. The first that
+ * was noted, as a late attempt of the step may make and note another.
+ */
 export async function readImageJobs(
   store: Store,
   jobId: string,
 ): Promise<ReadonlyMap<string, string>> {
-  const resources = await store.resources.list(jobId);
-  const jobs = resources.filter(({ kind }) => kind === IMAGE_RESOURCES.job);
-  return new Map(
-    jobs.map(({ key }) => {
-      const [imageId = '', imsJob = ''] = key.split('/');
-      return [imageId, imsJob];
-    }),
-  );
+  const jobs = new Map<string, string>();
+  for (const { kind, key } of await store.resources.list(jobId)) {
+    const [imageId = '', imsJob = ''] = key.split('/');
+    if (kind === IMAGE_RESOURCES.job && !jobs.has(imageId)) jobs.set(imageId, imsJob);
+  }
+  return jobs;
 }
 
 /**

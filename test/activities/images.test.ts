@@ -297,6 +297,29 @@ describe('teardown', () => {
     expect(await slow).toMatchObject({ result: end });
   });
 
+  test('packages the image that was opened, not the one of an attempt that came late', async () => {
+    await ready([ONE]);
+    const first = jobOf(ONE);
+    const address = { 'cluster.local': { host: 'late', port: 22 } };
+    const containers = [{ name: CONTAINER, connection_info: address }];
+    ims.jobs.set('late', { ...first, id: 'late', ssh_containers: containers });
+    await site.store.resources.note(JOB, 'ims-job', `${ONE}/late`);
+    onCommand = (command, host) => {
+      const job = host === 'late' ? (ims.jobs.get('late') ?? {}) : first;
+      if (command === 'touch /tmp/failed') job['status'] = 'error';
+      else
+        Object.assign(job, {
+          status: 'success',
+          resultant_image_id: host === 'late' ? 'untouched' : 'r1',
+        });
+    };
+    expect(await teardown()).toMatchObject({ result: { exitCode: 0 } });
+    expect((await session()).artifacts).toMatchObject([{ imageId: ONE, resultId: 'r1' }]);
+    await discard();
+    expect(commands).toEqual(['touch /tmp/complete', 'touch /tmp/failed']);
+    expect(ims.jobs.size).toBe(0);
+  });
+
   test('is too late for a cancel, which is recorded and ignored', async () => {
     await ready([ONE]);
     onCommand = () => set(ONE, { status: 'packaging_artifacts' });
