@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ServiceError } from '../core/errors.js';
 import type { Image, ImageJob } from '../core/image.js';
-import { exchangeJson, type JsonAnswer, type JsonRequest } from './http.js';
+import { exchangeJson, readMember, type JsonAnswer, type JsonRequest } from './http.js';
 import type { ImageClient, NewImageJob } from './interfaces.js';
 import { readSetting, readToken } from './settings.js';
 
@@ -30,7 +30,7 @@ const keyAnswer = z.object({ id: z.string(), name: z.string(), public_key: z.str
 const address = z.object({ host: z.string(), port: z.int() });
 const jobAnswer = z.object({
   id: z.string(),
-  created: z.string(),
+  created: z.string().nullish(),
   status: z.enum(statuses as unknown as readonly [ImageJob['status'], ...ImageJob['status'][]]),
   artifact_id: z.string(),
   resultant_image_id: z.string().nullish(),
@@ -57,18 +57,20 @@ const uninterrupted = new AbortController().signal;
 export function createImsClient(options: ImsOptions): ImageClient {
   const call = (path: string, signal: AbortSignal, more: Partial<JsonRequest> = {}) =>
     callIms(options, path, signal, more);
-  const listJobs = async (container: string, signal: AbortSignal) => {
-    const { body } = await call('jobs', signal);
-    return parse(options, 'jobs', z.array(jobAnswer), body)
-      .filter((job) => findContainer(job, container) !== undefined)
+  /** Everybody's: what they hold is looked at where they are ours, so that an odd one keeps nobody from finding the others. */
+  const list = async (path: string, signal: AbortSignal) => {
+    const { body } = await call(path, signal);
+    return parse(options, path, z.array(z.unknown()), body);
+  };
+  const listJobs = async (container: string, signal: AbortSignal) =>
+    (await list('jobs', signal))
+      .filter((job) => readContainerNames(job).includes(container))
+      .map((job) => parse(options, 'jobs', jobAnswer, job))
       .sort(byAge);
-  };
-  const listKeys = async (name: string, signal: AbortSignal) => {
-    const { body } = await call('public-keys', signal);
-    return parse(options, 'public-keys', z.array(keyAnswer), body).filter(
-      (key) => key.name === name,
-    );
-  };
+  const listKeys = async (name: string, signal: AbortSignal) =>
+    (await list('public-keys', signal))
+      .filter((key) => readMember(key, 'name') === name)
+      .map((key) => parse(options, 'public-keys', keyAnswer, key));
   const remove = async (path: string, signal: AbortSignal) => {
     await call(path, signal, { method: 'DELETE', alsoAccepted: [404] });
   };
@@ -124,11 +126,8 @@ export function createImsClient(options: ImsOptions): ImageClient {
     },
 
     async listNames(signal) {
-      const [jobs, keys] = await Promise.all([call('jobs', signal), call('public-keys', signal)]);
-      return [
-        ...parse(options, 'jobs', z.array(jobAnswer), jobs.body).flatMap(toContainerNames),
-        ...parse(options, 'public-keys', z.array(keyAnswer), keys.body).map(({ name }) => name),
-      ];
+      const [jobs, keys] = await Promise.all([list('jobs', signal), list('public-keys', signal)]);
+      return [...jobs.flatMap(readContainerNames), ...keys.flatMap(readName)];
     },
   };
 }
@@ -176,8 +175,14 @@ function toImageJob(job: JobAnswer, container: string): ImageJob {
   };
 }
 
-function toContainerNames({ ssh_containers: containers }: JobAnswer): readonly string[] {
-  return (containers ?? []).flatMap(({ name }) => (typeof name === 'string' ? [name] : []));
+function readContainerNames(job: unknown): readonly string[] {
+  const containers = readMember(job, 'ssh_containers');
+  return Array.isArray(containers) ? containers.flatMap(readName) : [];
+}
+
+function readName(record: unknown): readonly string[] {
+  const name = readMember(record, 'name');
+  return typeof name === 'string' ? [name] : [];
 }
 
 function findContainer({ ssh_containers: containers }: JobAnswer, name: string) {
@@ -186,7 +191,7 @@ function findContainer({ ssh_containers: containers }: JobAnswer, name: string) 
 
 /** The oldest first. IMS writes local time, with an offset or without; without one it is UTC. */
 function byAge(left: JobAnswer, right: JobAnswer): number {
-  return toTime(left.created) - toTime(right.created);
+  return toTime(left.created ?? '') - toTime(right.created ?? '');
 }
 
 function toTime(text: string): number {

@@ -130,6 +130,25 @@ describe('IMS', () => {
     });
   });
 
+  test('that has odd records of others gives ours all the same', async () => {
+    const client = createImsClient({ url: ims.url, timeoutSeconds: 30 });
+    ims.jobs.set('odd', { id: 'odd', status: 'none of IMS', ssh_containers: [{ name: null }] });
+    ims.jobs.set('empty', {});
+    ims.keys.set('odd', { id: 7, name: null });
+    const { id } = await client.ensureJob(aJob, never);
+    Object.assign(ims.jobs.get(id) ?? {}, { created: null });
+    expect((await client.ensureJob(aJob, never)).id).toBe(id);
+    const key = { name: 'cfs_a', publicKey: 'ssh x' };
+    expect(await client.ensureKey(key, never)).toBe(await client.ensureKey(key, never));
+    expect(await client.listNames(never)).toEqual([aJob.container, key.name]);
+
+    Object.assign(ims.jobs.get(id) ?? {}, { status: 'none of IMS' });
+    await expect(client.findJobs(aJob.container, never)).rejects.toMatchObject({
+      fault: 'rejected',
+      message: expect.stringContaining('jobs.status'),
+    });
+  });
+
   test('gets the token as its file has it now, which no message shows', async () => {
     const tokenFile = join(directory, 'token');
     writeFileSync(tokenFile, 'first-token\n');
