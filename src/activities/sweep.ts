@@ -258,32 +258,47 @@ async function undoImages(
  * was given up, or before a database was restored that is older.
  */
 async function removeImageOrphans(
-  { store, images, orchestrator, logger }: SweepDependencies,
+  dependencies: SweepDependencies,
   perform: Perform,
   signal: AbortSignal,
 ): Promise<void> {
+  const { images, logger } = dependencies;
   if (images === undefined) return;
-  const { client, deploymentId } = images;
-  try {
-    const names = (await client.listNames(signal)).map((name) => ({
-      name,
-      jobId: findOwner(name, deploymentId),
-    }));
-    const owners = new Set(names.flatMap(({ jobId }) => (jobId === undefined ? [] : [jobId])));
-    for (const jobId of owners) {
-      const { kind } = await orchestrator.describeSession(jobId);
-      const session = await store.sessions.get(jobId);
-      if (kind === 'running' || (session !== undefined && session.state !== 'complete')) continue;
-      const entry = { session: session?.name ?? jobId, jobId, why: 'left in the image service' };
-      await perform({ act: 'remove', ...entry }, async () => {
-        await discardOrphans(images, jobId, signal);
-        for (const { name } of names.filter((each) => each.jobId === jobId))
-          for (const key of await client.findKeys(name, signal))
-            await client.removeKey(key, signal);
-      });
+  // One that cannot be removed keeps none of the others.
+  const attempt = (act: () => Promise<void>, about: object = {}) =>
+    act().catch((error: unknown) => {
+      if (!isServiceError(error)) throw error;
+      logger.warn({ err: error, ...about }, 'the image service could not be swept');
+    });
+  await attempt(async () => {
+    const owned = new Map<string, string[]>();
+    for (const name of await images.client.listNames(signal)) {
+      const jobId = findOwner(name, images.deploymentId);
+      if (jobId !== undefined) owned.set(jobId, [...(owned.get(jobId) ?? []), name]);
     }
-  } catch (error) {
-    if (!isServiceError(error)) throw error;
-    logger.warn({ err: error }, 'the image service could not be swept');
-  }
+    for (const [jobId, names] of owned)
+      await attempt(
+        () => removeOrphans({ ...dependencies, images }, jobId, names, perform, signal),
+        { jobId },
+      );
+  });
+}
+
+async function removeOrphans(
+  { store, orchestrator, images }: SweepDependencies & { readonly images: ImageDependencies },
+  jobId: string,
+  names: readonly string[],
+  perform: Perform,
+  signal: AbortSignal,
+): Promise<void> {
+  const { kind } = await orchestrator.describeSession(jobId);
+  const session = await store.sessions.get(jobId);
+  if (kind === 'running' || (session !== undefined && session.state !== 'complete')) return;
+  const entry = { session: session?.name ?? jobId, jobId, why: 'left in the image service' };
+  await perform({ act: 'remove', ...entry }, async () => {
+    await discardOrphans(images, jobId, signal);
+    for (const name of names)
+      for (const key of await images.client.findKeys(name, signal))
+        await images.client.removeKey(key, signal);
+  });
 }

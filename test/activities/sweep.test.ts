@@ -137,6 +137,23 @@ describe('the image service', () => {
     expect([ims.jobs.size, await store.resources.list(jobId)]).toEqual([0, []]);
   });
 
+  test('that refuses to remove one keeps none of the others', async () => {
+    await make('cfs-stuck-00000000');
+    await make('cfs-gone-00000000');
+    ims.disturb('DELETE jobs', 'problem');
+    const { entries } = await run({ images: images() });
+    expect(entries).toMatchObject([{ jobId: 'cfs-gone-00000000' }]);
+    expect([ims.jobs.size, ims.keys.size]).toEqual([1, 1]);
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        jobId: 'cfs-stuck-00000000',
+        text: 'the image service could not be swept',
+      }),
+    );
+    await run({ images: images() });
+    expect([ims.jobs.size, ims.keys.size]).toEqual([0, 0]);
+  });
+
   test('that is away keeps no session from being swept', async () => {
     const jobId = await addStarted('away');
     await temporal.client.workflow.getHandle(jobId).terminate();
