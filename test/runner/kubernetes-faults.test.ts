@@ -11,6 +11,14 @@ describe('toKubernetesFault', () => {
   test.each([
     [refused(404, 'gone'), 'missing', undefined],
     [refused(409, 'there'), 'conflict', undefined],
+    [
+      refused(
+        409,
+        'Operation cannot be fulfilled on resourcequotas "q": the object has been modified',
+      ),
+      'unavailable',
+      undefined,
+    ],
     [refused(403, RIGHT), 'forbidden', 'INTERNAL'],
     [refused(403, 'pods "a" is forbidden: exceeded quota: q'), 'unavailable', 'UNSCHEDULABLE'],
     [refused(403, 'admission webhook "w" denied the request'), 'forbidden', 'INTERNAL'],
