@@ -1,4 +1,4 @@
-import { DefaultLogger, type LogLevel, Runtime } from '@temporalio/worker';
+import { DefaultLogger, type LogEntry, type LogLevel, Runtime } from '@temporalio/worker';
 import type { Address } from '../config.js';
 import { isServiceError } from '../core/errors.js';
 import type { Logger } from './logger.js';
@@ -13,6 +13,8 @@ const levels = {
 
 /** Of a machine's own queues, which have activities alone. */
 const EXPECTED = 'No workflows registered';
+/** Of a session that failed for a reason of its own, who recorded that has told. */
+const ENDED = 'Workflow failed';
 
 /** Once per process, before anything of the worker: Temporal's own lines go through our logger, and signals are ours. */
 export function installRuntime(logger: Logger, metricsAddress?: Address): void {
@@ -21,10 +23,20 @@ export function installRuntime(logger: Logger, metricsAddress?: Address): void {
     ...(metricsAddress === undefined
       ? {}
       : { telemetryOptions: { metrics: toExporter(metricsAddress) } }),
-    logger: new DefaultLogger('WARN', ({ level, message, meta }) =>
-      logger[message.startsWith(EXPECTED) ? 'debug' : levels[level]](toFields(meta ?? {}), message),
+    logger: new DefaultLogger('WARN', (entry) =>
+      logger[toLevel(entry)](toFields(entry.meta ?? {}), entry.message),
     ),
   });
+}
+
+export function toLevel({
+  level,
+  message,
+  meta,
+}: Pick<LogEntry, 'level' | 'message' | 'meta'>): (typeof levels)[LogLevel] {
+  const error: unknown = meta?.['error'];
+  const isToldElsewhere = message === ENDED && error instanceof Error && isKnown(error);
+  return isToldElsewhere || message.startsWith(EXPECTED) ? 'debug' : levels[level];
 }
 
 /**
