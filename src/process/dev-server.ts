@@ -58,7 +58,10 @@ export async function startDevServer(
   const isClosing = () => closing.signal.aborted;
   const supervising = (async () => {
     for (;;) {
-      await server.exit;
+      // A machine that is short of memory or processes may start none at this moment.
+      await server.exit.catch((error: unknown) =>
+        logger.error({ err: error }, 'temporal dev server cannot be started'),
+      );
       if (isClosing()) return;
       logger.error({ output: server.stderr() }, 'temporal dev server ended; it is started again');
       await delay(RESTART_MS);

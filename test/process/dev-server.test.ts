@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,6 +52,22 @@ describe('startDevServer', () => {
     await waitFor(() => answers(server.address), { timeoutMs: 20_000, what: 'its answer' });
     await server.close();
     expect(await isGone(first)).toBe(true);
+  });
+
+  test('tries until it can be started again', async () => {
+    const lines: string[] = [];
+    const logger = pino({ level: 'error' }, { write: (line) => void lines.push(line) });
+    const cli = join(directory, 'temporal');
+    symlinkSync(configure(0).cli, cli);
+    const server = await startDevServer({ ...configure(0), cli }, directory, logger);
+    rmSync(cli);
+    process.kill(readPid(), 'SIGKILL');
+    await waitFor(() => lines.some((line) => line.includes('cannot be started')), {
+      what: 'a try that fails',
+    });
+    symlinkSync(configure(0).cli, cli);
+    await waitFor(() => answers(server.address), { timeoutMs: 20_000, what: 'its answer' });
+    await server.close();
   });
 
   test('ends one that a killed service left, and takes its place', async () => {
