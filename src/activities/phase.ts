@@ -1,5 +1,5 @@
 import type { PhaseReturn } from '../core/progress.js';
-import type { PhaseResult } from '../core/job.js';
+import { settleResult, type PhaseResult } from '../core/job.js';
 import type { Session } from '../core/session.js';
 import type { LogGap } from '../runner/runner.js';
 import type { PhaseRecord } from '../store/store.js';
@@ -45,7 +45,8 @@ async function observePhase(
   );
   let result = planned.result;
   for (const record of due) {
-    const own = await settlePhase(dependencies, session, record, beat.signal);
+    const isLast = !phases.some((other) => isOfJob(other) && other.position > record.position);
+    const own = await settlePhase(dependencies, session, { ...record, isLast }, beat.signal);
     if (record.name === phase) result = own;
   }
   result ??= (await findPhase(dependencies, jobId, phase)).result;
@@ -56,22 +57,28 @@ async function observePhase(
   return { result, hosts: { hosts, failedHosts, unreachableHosts } };
 }
 
-/** Undefined: somebody else has sealed it. */
+function isOfJob({ kind }: PhaseRecord): boolean {
+  return kind !== 'teardown';
+}
+
+/** Undefined: somebody else has sealed it. `isLast`: of the job. */
 async function settlePhase(
   dependencies: ActivityDependencies,
   session: Session,
-  { name: phase, kind }: PhaseRecord,
+  { name: phase, kind, isLast }: PhaseRecord & { readonly isLast: boolean },
   signal: AbortSignal,
 ): Promise<PhaseResult | undefined> {
   const { store, runner, now, logger } = dependencies;
   const { jobId } = session;
   await store.phases.start(jobId, phase);
   const waits = openWaits(dependencies, session, phase);
-  const result = await runner.awaitPhase(jobId, phase, signal, (what) => {
+  const seen = await runner.awaitPhase(jobId, phase, signal, (what) => {
     void (what === undefined ? waits.end() : waits.tell(what));
   });
   await waits.end();
-  await completeLog(dependencies, jobId, phase, result, signal);
+  const told = await findPhase(dependencies, jobId, phase);
+  const result = settleResult(seen, told.reportedResult, isLast);
+  if (result.kind !== 'unstarted') await completeLog(dependencies, told, signal);
   if (kind === 'ansible') await completeHosts(dependencies, jobId, phase);
   const isOurs = await store.phases.seal(jobId, phase, result, now());
   logger.info({ session: session.name, jobId, phase, result }, 'phase ended');
@@ -84,14 +91,12 @@ async function settlePhase(
  */
 async function completeLog(
   dependencies: ActivityDependencies,
-  jobId: string,
-  phase: string,
-  result: PhaseResult,
+  told: PhaseRecord,
   signal: AbortSignal,
 ): Promise<void> {
   const { store } = dependencies;
-  if (result.kind === 'unstarted') return;
-  if (isDelivered(await findPhase(dependencies, jobId, phase))) return;
+  const { jobId, name: phase } = told;
+  if (isDelivered(told)) return;
   const copied = await copyLog(dependencies, jobId, phase, signal).catch((error: unknown) => {
     if (isServiceError(error) && error.fault === 'missing') return 'gone';
     throw error;
@@ -155,7 +160,7 @@ function describeGap(
 
 /** Where the API did not hear the last results, the job signed them into its log. */
 async function completeHosts(
-  { store, toToken }: ActivityDependencies,
+  { store, toToken, now }: ActivityDependencies,
   jobId: string,
   phase: string,
 ): Promise<void> {
@@ -167,7 +172,7 @@ async function completeHosts(
   await store.hosts.save(jobId, phase, {
     sequence: FINAL_SEQUENCE,
     final: true,
-    ...(report.recordsState ? { recordedAt: new Date().toISOString() } : {}),
+    ...(report.recordsState ? { recordedAt: now() } : {}),
     hosts: report.hosts,
   });
 }

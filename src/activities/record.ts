@@ -118,14 +118,16 @@ function toQueues(machine: string | undefined, phaseQueue: string | undefined) {
 }
 
 async function decideOutcome(
-  { store }: ActivityDependencies,
+  dependencies: ActivityDependencies,
   session: Session,
   { failure }: OutcomeInput,
 ): Promise<Outcome> {
+  const { store } = dependencies;
   const cancellation = findCancellation(session);
   if (failure !== undefined) {
     const { reason } = failure;
-    const known = reason === 'JOB_LOST' ? await findEnd(store, session, cancellation) : undefined;
+    const known =
+      reason === 'JOB_LOST' ? await findEnd(dependencies, session, cancellation) : undefined;
     if (known !== undefined) return known;
     const phase =
       reason !== undefined && ofInventory.includes(reason) ? 'inventory' : session.phase;
@@ -160,11 +162,14 @@ function findCancellation({
 
 /** A machine that is lost may have told how the job ended all the same, and only Temporal did not hear of it. */
 async function findEnd(
-  store: Store,
+  { store, now }: ActivityDependencies,
   session: Session,
   cancellation: Cancellation | undefined,
 ): Promise<Outcome | undefined> {
   if (session.launchedAt === undefined || session.snapshot === undefined) return undefined;
+  for (const { name, result, reportedResult } of await store.phases.list(session.jobId))
+    if (result === undefined && reportedResult !== undefined)
+      await store.phases.seal(session.jobId, name, reportedResult, now());
   const outcome = toOutcome(await toPhaseEnds(store, session), cancellation);
   return outcome.reason === 'JOB_LOST' ? undefined : outcome;
 }

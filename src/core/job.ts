@@ -93,6 +93,21 @@ export function isSuccess(result: PhaseResult): boolean {
   return result.kind === 'exited' && result.exitCode === 0;
 }
 
+/**
+ * How a phase ended of which the platform `seen`, and the job `told` once nothing of the phase ran any more. The platform has
+ * the last word, unless it lost sight: then the job has it. But not for a success after which more was to run, as nobody knows
+ * whether that began.
+ */
+export function settleResult(
+  seen: PhaseResult,
+  told: PhaseResult | undefined,
+  isLast: boolean,
+): PhaseResult {
+  const isLost = seen.kind === 'killed' && (seen.reason === 'lost' || seen.reason === 'evicted');
+  if (!isLost || told === undefined) return seen;
+  return isLast || !isSuccess(told) ? told : seen;
+}
+
 /** Exit codes by which the programs of `job/` name their reason; Ansible's own (1 to 5, 250) mean what Ansible says. */
 export const EXIT = {
   /** Repository unreachable, or refused us. */

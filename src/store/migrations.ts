@@ -34,6 +34,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '014-session-tags': { up: (db) => addTagColumns(db as Kysely<unknown>, dialect) },
     '015-tag-beginnings': { up: (db) => indexTagBeginnings(db as Kysely<unknown>, dialect) },
     '017-waiting': { up: (db) => addWaiting(db as Kysely<unknown>, dialect) },
+    '020-reported-result': { up: (db) => addReportedResult(db as Kysely<unknown>, dialect) },
   };
 }
 
@@ -259,4 +260,8 @@ async function addPatched(db: Kysely<unknown>, { types }: StoreDialect): Promise
 
 async function addWaiting(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
   await db.schema.alterTable('sessions').addColumn('waiting', types.text).execute();
+}
+
+async function addReportedResult(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
+  await db.schema.alterTable('phases').addColumn('reported_result', types.text).execute();
 }

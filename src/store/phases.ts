@@ -134,11 +134,16 @@ function saveReport(
   { writeAtOnce }: Database,
   jobId: string,
   phase: string,
-  { state, startedAt, logBytes }: PhaseReport,
+  { state, startedAt, logBytes, result }: PhaseReport,
 ): Promise<void> {
   return writeAtOnce(async (db, emit) => {
     const reported =
-      state === 'ended' && logBytes !== undefined ? { reported_log_bytes: logBytes } : {};
+      state === 'running'
+        ? {}
+        : {
+            ...(logBytes === undefined ? {} : { reported_log_bytes: logBytes }),
+            ...(result === undefined ? {} : { reported_result: JSON.stringify(result) }),
+          };
     const row = await db
       .updateTable('phases')
       .set((eb) => ({ started_at: eb.fn.coalesce('started_at', eb.val(startedAt)), ...reported }))
@@ -260,14 +265,19 @@ function toPhase(row: PhaseRow): PhaseRecord {
     logBytes: row.log_bytes,
     hostsFinal: row.hosts_final === 1,
     ...dropNulls({
-      result: row.result === null ? null : (JSON.parse(row.result) as PhaseResult),
+      result: toResult(row.result),
       startedAt: row.started_at,
       endedAt: row.ended_at,
       reportedLogBytes: row.reported_log_bytes,
+      reportedResult: toResult(row.reported_result),
       sealedAt: row.sealed_at,
       hold: toHold(row),
     }),
   };
+}
+
+function toResult(text: string | null): PhaseResult | null {
+  return text === null ? null : (JSON.parse(text) as PhaseResult);
 }
 
 function toHold(row: PhaseRow): Hold | null {

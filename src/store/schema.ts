@@ -130,6 +130,7 @@ interface PhaseTable {
   ended_at: string | null;
   log_bytes: Generated<number>;
   reported_log_bytes: number | null;
+  reported_result: string | null;
   hosts_final: Generated<Flag>;
   sealed_at: string | null;
   hold_since: string | null;

@@ -305,6 +305,8 @@ export interface PhaseRecord {
   readonly logBytes: number;
   /** What the job says it wrote in all; known when it has reported its end. */
   readonly reportedLogBytes?: number;
+  /** How the job says it ended; `result` is what the platform says. */
+  readonly reportedResult?: PhaseResult;
   /** Whether host results with `final` have come. */
   readonly hostsFinal: boolean;
   readonly sealedAt?: string;
@@ -321,7 +323,8 @@ export interface Hold {
 export interface PhaseReport {
   readonly state: 'running' | 'ended';
   readonly startedAt: string;
-  readonly endedAt?: string;
+  /** Of one that has ended, where the job knows. */
+  readonly result?: PhaseResult;
   readonly logBytes?: number;
 }
 

@@ -154,6 +154,15 @@ describe('a phase', () => {
     expect(await read(jobId)).toBe('one\ntw\n[this log may lack its end: the job is gone]\n');
   });
 
+  test('of which the platform lost sight ends as its job had told', async () => {
+    site = await openActivitySite();
+    const jobId = await addPlannedSession(site.store);
+    const report = { state: 'ended', startedAt: '2026-01-01T00:00:00.000Z', logBytes: 0 } as const;
+    await site.store.phases.report(jobId, 'ansible-0', { ...report, result: exited(0) });
+    const { result } = await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
+    expect(result).toEqual(exited(0));
+  });
+
   test('answers the same when it is watched again', async () => {
     const jobId = await observe(exited(0), 'one\n');
     const again = await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });

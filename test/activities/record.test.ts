@@ -113,22 +113,42 @@ describe('recordOutcome', () => {
     expect(await record({ failure })).toMatchObject({ succeeded, message: text });
   });
 
-  test('takes the word of a job whose machine was lost when it had told it', async () => {
+  test.each(['sealed', 'told'])(
+    'takes the word of a job whose machine was lost: %s',
+    async (by) => {
+      const { sessions, phases } = site.store;
+      const snapshot = await sessions.saveSnapshot(jobId, aSnapshot());
+      await sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
+      const names = planJob({ ...aSession(), jobId }, snapshot)
+        .phases.map(({ name }) => name)
+        .sort();
+      await phases.savePlan(
+        jobId,
+        names.map((name) => ({ name, kind: 'ansible', title: name })),
+      );
+      const failure = { reason: 'JOB_LOST', message: 'm1 is gone.' };
+      for (const name of names) {
+        const result = exited(name === 'ansible-0' ? 2 : 0);
+        const report = { state: 'ended', startedAt: at(1), result } as const;
+        await (by === 'told'
+          ? phases.report(jobId, name, report)
+          : phases.seal(jobId, name, result, at(2)));
+      }
+      const outcome = await record({ failure });
+      expect(outcome).toMatchObject({ succeeded: 'false', reason: 'PLAYBOOK_ERROR' });
+      expect((await phases.list(jobId))[0]).toMatchObject({ state: 'ended', result: exited(2) });
+    },
+  );
+
+  test('knows of no success where the last phase of a lost machine has not told', async () => {
     const { sessions, phases } = site.store;
-    const snapshot = await sessions.saveSnapshot(jobId, aSnapshot());
+    await sessions.saveSnapshot(jobId, aSnapshot());
     await sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
-    const names = planJob({ ...aSession(), jobId }, snapshot)
-      .phases.map(({ name }) => name)
-      .sort();
-    await phases.savePlan(
-      jobId,
-      names.map((name) => ({ name, kind: 'ansible', title: name })),
-    );
+    await phases.report(jobId, 'ansible-0', {
+      ...{ state: 'ended', startedAt: at(1), result: exited(0) },
+    });
     const failure = { reason: 'JOB_LOST', message: 'm1 is gone.' };
-    for (const name of names)
-      await phases.seal(jobId, name, exited(name === 'ansible-0' ? 2 : 0), at(2));
-    const outcome = await record({ failure });
-    expect(outcome).toMatchObject({ succeeded: 'false', reason: 'PLAYBOOK_ERROR' });
+    expect(await record({ failure })).toMatchObject({ succeeded: 'unknown', reason: 'JOB_LOST' });
   });
 
   test('logs how the session ended, by its name and job id', async () => {

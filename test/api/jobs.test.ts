@@ -117,6 +117,12 @@ describe('PUT …', () => {
     expect(await service.store.phases.find(jobId, 'inventory')).toMatchObject({
       startedAt: '2025-12-31T23:00:00.000Z',
       reportedLogBytes: 12,
+      reportedResult: { kind: 'exited', exitCode: 0, endedAt: '2026-01-01T00:00:09.000Z' },
+    });
+    const killed = { ...ended, exit_code: undefined, killed: 'timeout' };
+    expect((await deliver('PUT', 'inventory', { body: killed })).status).toBe(204);
+    expect(await service.store.phases.find(jobId, 'inventory')).toMatchObject({
+      reportedResult: { kind: 'killed', reason: 'timeout' },
     });
   });
 

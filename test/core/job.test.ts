@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { EXIT, isSuccess, type PhaseResult } from '../../src/core/job.js';
+import { EXIT, isSuccess, settleResult, type PhaseResult } from '../../src/core/job.js';
 
 const times = { startedAt: '2026-01-01T00:00:00.000Z', endedAt: '2026-01-01T00:00:01.000Z' };
 
@@ -11,6 +11,26 @@ describe('isSuccess', () => {
     [{ kind: 'unstarted', reason: 'skipped', message: '' }, false],
   ])('judges %j', (result, expected) => {
     expect(isSuccess(result)).toBe(expected);
+  });
+});
+
+describe('settleResult', () => {
+  const good = { kind: 'exited', exitCode: 0, ...times } as const;
+  const bad = { kind: 'exited', exitCode: 2, ...times } as const;
+  const lost = { kind: 'killed', reason: 'lost' } as const;
+  const evicted = { kind: 'killed', reason: 'evicted' } as const;
+  const stopped = { kind: 'killed', reason: 'stopped' } as const;
+
+  test.each<[string, PhaseResult, PhaseResult | undefined, boolean, PhaseResult]>([
+    ['what the platform saw', bad, good, true, bad],
+    ['what the platform ended', stopped, good, true, stopped],
+    ['what nobody has told of', lost, undefined, true, lost],
+    ['a success after which nothing was to run', lost, good, true, good],
+    ['that on a node that is gone', evicted, good, true, good],
+    ['a success after which more was to run', lost, good, false, lost],
+    ['a failure', lost, bad, false, bad],
+  ])('keeps %s', (_, seen, told, isLast, expected) => {
+    expect(settleResult(seen, told, isLast)).toEqual(expected);
   });
 });
 

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { toMessage } from '../../core/outcome.js';
+import type { PhaseResult } from '../../core/job.js';
 import type { Wait } from '../../core/session.js';
 import type { Hold, HostResults, PhaseReport } from '../../store/store.js';
 import { text } from './values.js';
@@ -43,12 +44,25 @@ export const HoldDelivery = z.object({ since: moment, until: moment, command: te
 export const WaitDelivery = z.object({ since: moment, message: text(), over: z.boolean() });
 
 export function fromPhaseDelivery(body: z.output<typeof PhaseDelivery>): PhaseReport {
+  const result = toResult(body);
   return {
     state: body.state,
     startedAt: body.started_at,
-    ...(body.ended_at === undefined ? {} : { endedAt: body.ended_at }),
+    ...(result === undefined ? {} : { result }),
     ...(body.log_bytes === undefined ? {} : { logBytes: body.log_bytes }),
   };
+}
+
+/** Undefined where it runs, or its wrapper was lost and cannot tell. */
+function toResult({
+  started_at: startedAt,
+  ended_at: endedAt,
+  exit_code: exitCode,
+  killed,
+}: z.output<typeof PhaseDelivery>): PhaseResult | undefined {
+  if (endedAt === undefined) return undefined;
+  if (killed !== undefined) return { kind: 'killed', reason: killed, startedAt, endedAt };
+  return exitCode === undefined ? undefined : { kind: 'exited', exitCode, startedAt, endedAt };
 }
 
 /** `at`: of the state of components, where the results are to be that too. */

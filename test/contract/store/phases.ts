@@ -44,7 +44,7 @@ export function phaseContract(stores: () => Stores): void {
       await store.phases.report(jobId, 'ansible-0', {
         state: 'ended',
         startedAt: at(2),
-        endedAt: at(9),
+        result: exited,
         logBytes: 77,
       });
 
@@ -58,6 +58,7 @@ export function phaseContract(stores: () => Stores): void {
         state: 'pending',
         startedAt: at(1),
         reportedLogBytes: 77,
+        reportedResult: exited,
       });
     });
 
