@@ -21,6 +21,7 @@ import { openPlatform } from './process/platform.js';
 import { startRetention } from './process/retention.js';
 import { isProgram, readConfig, runService, type Service } from './process/run.js';
 import { installRuntime } from './process/runtime.js';
+import { followClock } from './process/shared-clock.js';
 import {
   createGitSource,
   createHardwareSource,
@@ -72,6 +73,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
   const { runner } = platform;
   const machine = platform.machine === undefined ? {} : { machine: platform.machine };
   const masterKey = readMasterKey(config.masterKeyFile);
+  const clock = await followClock(() => store.sweep.clock());
   const images = createImageSource(config.sources, masterKey, deploymentId);
   const hardware = createHardwareSource(config.sources);
   const openTenant = createTenantOpener(config.sources, platform.issueToken);
@@ -90,7 +92,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
     hardware,
     ...(images === undefined ? {} : { images }),
     toToken: (jobId) => toJobToken(masterKey, jobId),
-    now: () => new Date().toISOString(),
+    now: clock.now,
     logger,
     tellWaiting: orchestrator.tellWaiting,
     ...machine,
@@ -101,6 +103,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
     runner,
     store,
     logger,
+    now: clock.now,
     retentionSeconds: platform.jobRetentionSeconds,
     ...machine,
   });
@@ -139,6 +142,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
     store,
     orchestrator,
     logger,
+    now: clock.now,
     intervalSeconds: config.sweepSeconds,
     observer: metrics.sweep,
     hardware,
@@ -161,6 +165,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
       sweeping.close();
       await retention.close();
       await orchestrator.close();
+      clock.close();
       runner.close();
       await connection.close();
     },

@@ -16,6 +16,7 @@ import { followLoggingLevel } from '../process/logging-level.js';
 import { createProcessMetrics, serveMetrics } from '../process/metrics.js';
 import { startRemoving } from '../process/removing.js';
 import { isProgram, readConfig, runService, type Service } from '../process/run.js';
+import { followClock } from '../process/shared-clock.js';
 import { createGitSource, createSourceOpener, createTenantSource } from '../process/sources.js';
 import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
@@ -49,7 +50,8 @@ export interface ApiServiceDependencies {
 /** Listens, and hands what was accepted to Temporal. */
 export async function startApi(dependencies: ApiServiceDependencies): Promise<ApiService> {
   const { config, store, logger, registry, temporalAddress, uiUrl } = dependencies;
-  const now = () => new Date().toISOString();
+  const clock = await followClock(() => store.sweep.clock());
+  const { now } = clock;
   const orchestrator =
     temporalAddress === undefined
       ? undefined
@@ -117,6 +119,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
       await removing?.close();
       await dispatcher?.close();
       await orchestrator?.close();
+      clock.close();
     },
   };
 }

@@ -6,6 +6,7 @@ import { createOrchestrator } from '../clients/temporal.js';
 import { parseConfig, type Config, type SourceConfig } from '../config.js';
 import { toTaskQueue } from '../core/names.js';
 import { readMasterKey } from '../process/keys.js';
+import { followClock } from '../process/shared-clock.js';
 import { createImageSource } from '../process/sources.js';
 import type { Store } from '../store/store.js';
 import { openPresentStore } from './database.js';
@@ -57,6 +58,7 @@ async function sweepNow(
   store: Store,
   { 'dry-run': dryRun = false, rebind = false }: SweepArguments,
 ): Promise<SweepReport> {
+  const clock = await followClock(() => store.sweep.clock());
   const orchestrator = createOrchestrator({
     address: findTemporal(config),
     namespace: config.temporal.namespace,
@@ -73,7 +75,7 @@ async function sweepNow(
         store,
         orchestrator,
         logger: quiet,
-        now: () => new Date().toISOString(),
+        now: clock.now,
         limit: sweepLimit,
         // Before the first worker is back, all of them are silent.
         machineLostSeconds: (await isAnyHeard(store)) ? machineLostAfter : 0,
@@ -83,6 +85,7 @@ async function sweepNow(
       AbortSignal.timeout(600_000),
     );
   } finally {
+    clock.close();
     await orchestrator.close();
   }
 }

@@ -10,6 +10,8 @@ export interface RetentionOptions {
     Partial<Pick<LocalRunner, 'removeLeftovers'>>;
   readonly store: Store;
   readonly logger: Logger;
+  /** By the clock that all processes share. */
+  readonly now: () => string;
   readonly retentionSeconds: number;
   /** Absent where jobs are no machine's, and every worker looks after all of them. */
   readonly machine?: string;
@@ -95,7 +97,7 @@ async function* toBatches<T>(items: AsyncIterable<T>): AsyncGenerator<readonly T
 }
 
 async function keepJob(
-  { runner, store, logger, retentionSeconds, machine }: RetentionOptions,
+  { runner, store, logger, now, retentionSeconds, machine }: RetentionOptions,
   job: JobSummary,
   session: Session | undefined,
   unrecorded: Set<string>,
@@ -106,21 +108,20 @@ async function keepJob(
     unrecorded.add(jobId);
     logger.warn({ jobId }, 'a job without a record runs here; it is left to its end');
   }
-  const now = Date.now();
+  const at = now();
+  const before = (ms: number) => new Date(Date.parse(at) - ms).toISOString();
   const fate = decideJobFate(job, session, {
-    expiry: new Date(now - retentionSeconds * 1000).toISOString(),
-    abandon: new Date(now - ABANDON_MS).toISOString(),
+    expiry: before(retentionSeconds * 1000),
+    abandon: before(ABANDON_MS),
   });
   if (fate === 'keep') return;
   logger.info({ session: session?.name, jobId, state, act: fate }, 'job looked after');
   if (fate === 'remove') await runner.remove(jobId, signal);
   if (fate === 'stop') await runner.stop(jobId, signal);
-  if (fate === 'adopt') {
-    const at = new Date().toISOString();
+  if (fate === 'adopt')
     await store.sessions.recordAttach(jobId, {
       at,
       incarnation,
       ...(machine === undefined ? {} : { machine }),
     });
-  }
 }

@@ -13,6 +13,8 @@ export interface SweepingOptions {
   readonly store: Store;
   readonly orchestrator: Orchestrator;
   readonly logger: Logger;
+  /** By the clock that all processes share. */
+  readonly now: () => string;
   readonly intervalSeconds: number;
   readonly observer: SweepObserver;
   readonly hardware: HardwareClient;
@@ -34,6 +36,7 @@ export async function startSweeping({
   store,
   orchestrator,
   logger,
+  now,
   intervalSeconds,
   observer,
   hardware,
@@ -43,7 +46,6 @@ export async function startSweeping({
 }: SweepingOptions) {
   const deploymentId = await store.deploymentId();
   const id = toSweepQueue(deploymentId);
-  const now = () => new Date().toISOString();
   const ensure = async () => {
     try {
       await orchestrator.scheduleSweep({ id, intervalSeconds });

@@ -4,7 +4,7 @@ import { isFinished, isOurs, isStopped, isSuspended } from './kubernetes-job.js'
 import { isDone } from './kubernetes-launch.js';
 import type { KubernetesWatch } from './kubernetes-watch.js';
 import { STOPPED_ANNOTATION } from './pod-labels.js';
-import { hasBegun, isOver, isOverdue, toPatience } from './pod-phase.js';
+import { hasBegun, isOver, isOverdue, toIso, toPatience } from './pod-phase.js';
 
 export interface StopOptions {
   readonly api: KubernetesApi;
@@ -45,7 +45,7 @@ async function endJob(options: StopOptions, job: V1Job, signal: AbortSignal): Pr
   if (!hasBegun(pod)) return dropPod(options, job, pod, signal);
   await api.patchPod(
     pod.metadata?.name ?? '',
-    { metadata: { annotations: toMark() }, spec: { activeDeadlineSeconds: 1 } },
+    { metadata: { annotations: toMark(api) }, spec: { activeDeadlineSeconds: 1 } },
     signal,
   );
   return waitForEnd(options, name, uid, signal);
@@ -60,7 +60,7 @@ async function keepFromStarting(
   if (isSuspended(job) && isStopped(job)) return true;
   const { name = '', uid, resourceVersion } = job.metadata ?? {};
   const patch = {
-    metadata: { uid, resourceVersion, annotations: toMark() },
+    metadata: { uid, resourceVersion, annotations: toMark(api) },
     spec: { suspend: true },
   };
   await isDone(api.patchJob(name, patch, signal));
@@ -76,7 +76,7 @@ async function dropPod(
 ): Promise<boolean> {
   const { api } = options;
   const { name = '', uid = '' } = job.metadata ?? {};
-  await api.patchJob(name, { metadata: { uid, annotations: toMark() } }, signal);
+  await api.patchJob(name, { metadata: { uid, annotations: toMark(api) } }, signal);
   const { name: podName = '', uid: podUid = '', resourceVersion } = pod.metadata ?? {};
   const precondition = {
     uid: podUid,
@@ -117,6 +117,6 @@ function isOf({ metadata }: V1Pod, uid: string): boolean {
   return metadata?.ownerReferences?.some((owner) => owner.uid === uid) === true;
 }
 
-function toMark(): Record<string, string> {
-  return { [STOPPED_ANNOTATION]: new Date().toISOString() };
+function toMark(api: KubernetesApi): Record<string, string> {
+  return { [STOPPED_ANNOTATION]: toIso(new Date(api.now())) };
 }

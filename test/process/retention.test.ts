@@ -49,7 +49,8 @@ async function listJobs(): Promise<string[]> {
 
 function start() {
   const logger = pino({ level: 'silent' });
-  return startRetention({ runner, store, logger, retentionSeconds: 3600, machine: 'm' });
+  const now = () => new Date().toISOString();
+  return startRetention({ runner, store, logger, now, retentionSeconds: 3600, machine: 'm' });
 }
 
 describe('startRetention', () => {

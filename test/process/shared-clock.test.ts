@@ -1,0 +1,32 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { followClock, type SharedClock } from '../../src/process/shared-clock.js';
+import { waitFor } from '../support/wait.js';
+
+const HOUR_MS = 3_600_000;
+const at = (milliseconds: number) => new Date(Date.now() + milliseconds).toISOString();
+
+let clock: SharedClock;
+afterEach(() => clock.close());
+
+const aheadMs = () => Date.parse(clock.now()) - Date.now();
+
+describe('followClock', () => {
+  test('tells the time of a clock that is hours off, and goes on with it while that does not answer', async () => {
+    const answers = [() => at(2 * HOUR_MS), () => at(-3 * HOUR_MS)];
+    let asked = 0;
+    clock = await followClock(() => {
+      asked += 1;
+      const answer = answers.shift();
+      return answer === undefined ? Promise.reject(new Error('away')) : Promise.resolve(answer());
+    }, 5);
+    expect(aheadMs()).toBeGreaterThan(HOUR_MS);
+    await waitFor(() => asked > 3, { what: 'further questions' });
+    expect(aheadMs()).toBeLessThan(-2 * HOUR_MS);
+  });
+
+  test('does not jump for what well-kept clocks differ by', async () => {
+    clock = await followClock(() => Promise.resolve(at(400)));
+    expect(aheadMs()).toBeLessThanOrEqual(0);
+    expect(aheadMs()).toBeGreaterThan(-1000);
+  });
+});
