@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { sweep, type SweepReport } from '../activities/sweep.js';
+import { sweep, type SweepLogger, type SweepReport } from '../activities/sweep.js';
 import { createOrchestrator } from '../clients/temporal.js';
 import { parseConfig, type Config, type SourceConfig } from '../config.js';
 import { toTaskQueue } from '../core/names.js';
@@ -10,7 +10,7 @@ import { followClock } from '../process/shared-clock.js';
 import { createImageSource } from '../process/sources.js';
 import type { Store } from '../store/store.js';
 import { openPresentStore } from './database.js';
-import { quiet, runCommand } from './run.js';
+import { runCommand } from './run.js';
 
 const HELP = `npm run sweep -- [options]
 
@@ -18,12 +18,23 @@ Compares records with Temporal and puts right what no workflow can, once and at 
 
   --dry-run  only says what it would do
   --rebind   this Temporal namespace is the right one from now on: after it was emptied, or renamed
-  --json     the report as JSON
+  --json     the report as JSON, and nothing else with: npm run -s
 
-Exit code 1 where it halted: it says why, and what to do.`;
+Exit code 1 where it halted, and where something could not be looked at: it says why, and what to do.`;
 
 /** Workers note themselves every thirty seconds. */
 const HEARD_MS = 120_000;
+
+/** What could not be looked at keeps nothing else waiting. A halt is in the report. */
+const complaints: SweepLogger = {
+  info: () => undefined,
+  warn(fields, message) {
+    const { err, session = 'npm run sweep' } = fields as { err?: Error; session?: string };
+    if (err === undefined) return;
+    process.stderr.write(`${session}: ${message}: ${err.message}\n`);
+    process.exitCode = 1;
+  },
+};
 
 interface SweepArguments {
   readonly 'dry-run'?: boolean;
@@ -74,7 +85,7 @@ async function sweepNow(
       {
         store,
         orchestrator,
-        logger: quiet,
+        logger: complaints,
         now: clock.now,
         limit: sweepLimit,
         // Before the first worker is back, all of them are silent.

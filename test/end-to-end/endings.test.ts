@@ -60,11 +60,15 @@ const reset = (client: Client, workflowId: string) =>
   });
 
 /** Of the project: `npm run sweep` and the like, as the scripts start them. */
-async function runCommand(name: string, ...args: string[]): Promise<string> {
+async function runCommand(
+  name: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = cluster.environment,
+): Promise<string> {
   const { stdout } = await promisify(execFile)(
     process.execPath,
     [join(DIST, 'commands', `${name}.js`), ...args],
-    { env: cluster.environment },
+    { env },
   );
   return stdout;
 }
@@ -99,6 +103,15 @@ describe('ten sessions', () => {
     await expectResults(names);
   }, 120_000);
 
+  test('are not called in order by npm run sweep where it could not look everywhere', async () => {
+    const environment = { ...cluster.environment, IMS_URL: 'http://127.0.0.1:1' };
+    await expect(runCommand('sweep', ['--dry-run'], environment)).rejects.toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining('Nothing to do.'),
+      stderr: expect.stringMatching(/could not be swept: .*ECONNREFUSED/),
+    });
+  }, 60_000);
+
   test('end with ten results when Temporal has lost everything, once it is told to be the right one', async () => {
     const names = toNames('emptied');
     await site.hold(names);
@@ -111,11 +124,11 @@ describe('ten sessions', () => {
       timeoutMs: 90_000,
       what: 'the sweep to see another Temporal',
     });
-    await expect(runCommand('sweep', '--dry-run')).rejects.toMatchObject({
+    await expect(runCommand('sweep', ['--dry-run'])).rejects.toMatchObject({
       code: 1,
       stdout: expect.stringContaining('npm run sweep -- --rebind'),
     });
-    const report = await runCommand('sweep', '--rebind');
+    const report = await runCommand('sweep', ['--rebind']);
     // By the command, or by the worker's own sweep, which came between its word and its look.
     expect(`${report}${cluster.worker.output()}`).toMatch(/restarted|"act":"restart"/);
     site.release(names);
@@ -133,7 +146,7 @@ describe('ten sessions', () => {
     });
     cluster.environment['TEMPORAL_NAMESPACE'] = 'renamed';
     await Promise.all([cluster.api.start(), cluster.worker.start()]);
-    await runCommand('sweep', '--rebind');
+    await runCommand('sweep', ['--rebind']);
     site.release(names);
     await expectResults(names);
   }, 200_000);
@@ -157,7 +170,9 @@ describe('ten sessions', () => {
       if (name.startsWith('keelson.db')) rmSync(join(data, name));
     }
     copyFileSync(backup, file);
-    expect(await runCommand('restored', '--json')).toBe(`${JSON.stringify({ sessions: names })}\n`);
+    expect(await runCommand('restored', ['--json'])).toBe(
+      `${JSON.stringify({ sessions: names })}\n`,
+    );
     await cluster.worker.start();
     await cluster.api.start();
     site.release(names);
