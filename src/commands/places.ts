@@ -30,7 +30,7 @@ export const PLACE_HELP = `  --url URL         a CFS by its API, as http://cray-
   --token-file F    bearer token for that API
   --ca-file F       PEM of the authority that its certificate is from
   --only KINDS      ${KINDS.join(',')}, or some of them
-  --json            the report as JSON`;
+  --json            the report as JSON, and nothing else with: npm run -s`;
 
 const PROGRESS_MS = 1_000;
 

@@ -10,7 +10,7 @@ const HELP = `npm run restored -- [--json]
 To be run after the database was restored from a backup, before API and workers start again. Sessions that are not
 complete then attach to the job they have, and never launch one: they may have run after the backup was made.
 
-  --json     the names as JSON`;
+  --json     the names as JSON, and nothing else with: npm run -s`;
 
 await runCommand(async () => {
   const { values } = parseArgs({
