@@ -62,11 +62,18 @@ export function hideCredentials(text: string): string {
   return text.replace(/:\/\/[^/@\s]*@/g, '://');
 }
 
+/** What git says behind every cause. */
+const ADVICE =
+  /^(fatal: Could not read from remote|Please make sure you have the correct|and the repository exists)/;
+
 /** Git's own verdict stands on its last `fatal:` line; what follows is advice. */
 function toLastWord(complaint: string): string {
-  const lines = complaint.split('\n').filter((line) => line.trim() !== '');
+  const lines = complaint
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !ADVICE.test(line));
   const line = lines.findLast((text) => /^(fatal|error|ssh):/.test(text)) ?? lines.at(-1) ?? '';
-  return hideCredentials(line.trim().slice(0, 200)) || 'git gave no cause';
+  return hideCredentials(line.slice(0, 200)) || 'git gave no cause';
 }
 
 function fail(kind: 'unavailable' | 'rejected', url: string, fact: string): ServiceError {

@@ -99,7 +99,7 @@ class CallbackModule(CallbackBase):
         task = getattr(result, "task", None) or result._task
         self._failures[_host_name(result)] = {
             "task": to_text(task.get_name()),
-            "message": _describe(_fields(result))[:MAX_MESSAGE_CHARACTERS],
+            "message": _describe(_fields(result)).strip()[:MAX_MESSAGE_CHARACTERS],
         }
 
     def _render(self, name):
