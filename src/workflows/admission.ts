@@ -9,8 +9,11 @@ export interface Admission {
 /** Call before the first `await`, so that no signal is missed. */
 export function openAdmission(): Admission {
   let isAdmitted = false;
-  setHandler(admittedSignal, () => {
+  const admit = () => {
     isAdmitted = true;
+  };
+  setHandler(admittedSignal, admit, {
+    description: 'Of the API, not for people: the session has a place and may go on.',
   });
   return { isAdmitted: () => isAdmitted };
 }

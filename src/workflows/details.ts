@@ -17,7 +17,9 @@ export function openDetails(): Details {
     const parts = [what, shown.length === 0 ? '' : renderProgress(shown)];
     setCurrentDetails(parts.filter((part) => part !== '').join('\n\n'));
   };
-  setHandler(waitingSignal, wait);
+  setHandler(waitingSignal, wait, {
+    description: 'Of the worker, not for people: what a step waits for.',
+  });
   return {
     show(progress) {
       shown = progress;

@@ -14,7 +14,7 @@ export interface JobLoss {
 export function openJobLoss(): JobLoss {
   const { promise, reject } = Promise.withResolvers<never>();
   let isLost = false;
-  setHandler(jobLostSignal, (why) => {
+  const lose = (why: string) => {
     isLost = true;
     reject(
       ApplicationFailure.create({
@@ -24,6 +24,9 @@ export function openJobLoss(): JobLoss {
         details: [{ reason: 'JOB_LOST' }],
       }),
     );
+  };
+  setHandler(jobLostSignal, lose, {
+    description: 'Of the sweep, not for people: nobody can ever say how the job ended, and why.',
   });
   // Whoever runs the session races it; a signal that comes after the end concerns nobody.
   promise.catch(() => undefined);
