@@ -32,6 +32,8 @@ export function openPhaseLog(
       const began = Date.now();
       const seconds = () => ((Date.now() - began) / 1000).toFixed(1);
       let told = write(`${what} …`);
+      // It is awaited with the work; until then a database that is away must not end the process.
+      told.catch(() => undefined);
       const timer = setInterval(() => {
         told = told
           .then(() => write(`${what}: no answer for ${seconds()} s.`))
