@@ -22,15 +22,14 @@ import { startRetention } from './process/retention.js';
 import { isProgram, readConfig, runService, type Service } from './process/run.js';
 import { installRuntime } from './process/runtime.js';
 import { followClock } from './process/shared-clock.js';
-import {
-  createGitSource,
-  createHardwareSource,
-  createImageSource,
-  createSourceOpener,
-  createTenantOpener,
-} from './process/sources.js';
+import { createGitSource, createSourceOpener } from './process/sources.js';
 import { startSweeping } from './process/sweeping.js';
 import { addWorkerHealth } from './process/worker-health.js';
+import {
+  createHardwareSource,
+  createImageSource,
+  createTenantOpener,
+} from './process/worker-sources.js';
 import type { LocalRunner } from './runner/local.js';
 import { openStore } from './store/open.js';
 import type { Store } from './store/store.js';

@@ -7,7 +7,7 @@ import { parseConfig, type Config, type SourceConfig } from '../config.js';
 import { toTaskQueue } from '../core/names.js';
 import { readMasterKey } from '../process/keys.js';
 import { followClock } from '../process/shared-clock.js';
-import { createImageSource } from '../process/sources.js';
+import { createImageSource } from '../process/worker-sources.js';
 import type { Store } from '../store/store.js';
 import { openPresentStore } from './database.js';
 import { runCommand } from './run.js';

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { KubeConfig } from '@kubernetes/client-node';
-import { createTenantOpener } from '../../src/process/sources.js';
+import { createTenantOpener } from '../../src/process/worker-sources.js';
 import { createTokenIssuer } from '../../src/runner/account-token.js';
 import type { Launch } from '../../src/runner/runner.js';
 import { aRunnerWith, openActivitySite, type ActivitySite } from '../support/activity-site.js';

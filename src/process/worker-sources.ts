@@ -1,0 +1,63 @@
+import type { ImageDependencies } from '../activities/dependencies.js';
+import { createHsmClient } from '../clients/hsm.js';
+import { createImageShell } from '../clients/image-shell.js';
+import { createImsClient } from '../clients/ims.js';
+import type { HardwareClient, OpenTenant } from '../clients/interfaces.js';
+import { createInventoryFile } from '../clients/inventory-file.js';
+import { createTenantClient } from '../clients/tapms.js';
+import { createVaultClient } from '../clients/vault.js';
+import type { SourceConfig } from '../config.js';
+import type { IssueToken } from '../runner/account-token.js';
+import { toImageKey } from './image-key.js';
+
+/** The service itself ends a request after as long. */
+const HSM_TIMEOUT_SECONDS = 60;
+/** It does one thing at a time, and copies large objects in between. */
+const IMS_TIMEOUT_SECONDS = 60;
+
+export function createHardwareSource(sources: SourceConfig): HardwareClient {
+  const { inventoryFile, hsmUrl, hsmTokenFile, hsmCaFile } = sources;
+  if (inventoryFile !== undefined) return createInventoryFile(inventoryFile);
+  return createHsmClient({
+    url: hsmUrl,
+    timeoutSeconds: HSM_TIMEOUT_SECONDS,
+    ...(hsmTokenFile === undefined ? {} : { tokenFile: hsmTokenFile }),
+    ...(hsmCaFile === undefined ? {} : { caFile: hsmCaFile }),
+  });
+}
+
+/** Undefined where no image management service is named. */
+export function createImageSource(
+  { imsUrl, imsTokenFile, imsCaFile }: SourceConfig,
+  masterKey: Uint8Array,
+  deploymentId: string,
+): ImageDependencies | undefined {
+  if (imsUrl === undefined) return undefined;
+  return {
+    client: createImsClient({
+      url: imsUrl,
+      timeoutSeconds: IMS_TIMEOUT_SECONDS,
+      ...(imsTokenFile === undefined ? {} : { tokenFile: imsTokenFile }),
+      ...(imsCaFile === undefined ? {} : { caFile: imsCaFile }),
+    }),
+    shell: createImageShell(),
+    toKey: (jobId) => toImageKey(masterKey, jobId),
+    deploymentId,
+  };
+}
+
+/** Undefined where tenants have no keys: they are in Vault, for accounts of the tenant's namespace in Kubernetes. */
+export function createTenantOpener(
+  { tapmsUrl, vault }: SourceConfig,
+  issueToken: IssueToken | undefined,
+): OpenTenant | undefined {
+  if (tapmsUrl === undefined || vault === undefined || issueToken === undefined) return undefined;
+  const tenants = createTenantClient({ url: tapmsUrl });
+  const client = createVaultClient(vault);
+  return async (tenant, signal) => {
+    const keys = await tenants.findKeys(tenant, signal);
+    if (keys === undefined) return undefined;
+    const jwt = await issueToken(keys.namespace, signal);
+    return client.logIn({ role: keys.transit, jwt }, signal);
+  };
+}
