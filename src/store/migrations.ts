@@ -35,6 +35,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '015-tag-beginnings': { up: (db) => indexTagBeginnings(db as Kysely<unknown>, dialect) },
     '017-waiting': { up: (db) => addWaiting(db as Kysely<unknown>, dialect) },
     '020-reported-result': { up: (db) => addReportedResult(db as Kysely<unknown>, dialect) },
+    '022-name-parts': { up: async (db) => dialect.indexNameParts?.(db as Kysely<unknown>) },
   };
 }
 

@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import type { StoreDialect } from './dialect.js';
 import { toKyselyPool } from './postgres-connection.js';
 import { isDeadlock, toFault } from './postgres-faults.js';
+import { indexNameParts } from './postgres-name-parts.js';
 import type { Notices } from './postgres-notices.js';
 import type { Schema } from './schema.js';
 import { createPostgresTagTriggers } from './tag-triggers.js';
@@ -31,7 +32,8 @@ export function createPostgresDialect({
     indexesLongTexts: false,
     rowVersion: sql`xmin::text`,
     clock: sql`to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`,
-    contains: (text, part) => sql`strpos(${text}, ${part}) > 0`,
+    // Unlike strpos, it goes by trigrams where there are some.
+    contains: (text, part) => sql`${text} like ${`%${part.replace(/[\\%_]/g, '\\$&')}%`}`,
     // As a sub-select it would be planned by statistics, which know nothing of the last minutes and of what is deleted.
     isOneOfFew: (id, ids) => sql`${id} = any(array${ids})`,
     readInOrder: async (db) => {
@@ -49,6 +51,7 @@ export function createPostgresDialect({
       await sql`create sequence configuration_revision`.execute(db);
     },
     createTagTriggers: createPostgresTagTriggers,
+    indexNameParts,
     nextRevision: async (db) => {
       const { rows } = await sql<{ revision: number }>`
         select nextval('configuration_revision') as revision`.execute(db);

@@ -17,7 +17,7 @@ import { openSqliteStore } from '../../src/store/sqlite.js';
 import { storeUpgradeContract } from '../contract/store-upgrade.js';
 import { tagUpgradeContract, type TagUpgradeFixture } from '../contract/tag-upgrade.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
-import { at } from '../support/store-builders.js';
+import { aNewSession, at } from '../support/store-builders.js';
 
 /** A process of its own: in this one it would wait for a transaction that waits for it. */
 async function executeApart(path: string, sql: string): Promise<void> {
@@ -103,6 +103,22 @@ describeWithPostgres('PostgreSQL', () => {
       remove: () => Promise.resolve(),
     };
   };
+  test('opens, and lists by a part of the name, where the role may create no extension', async () => {
+    const url = await server.createDatabase();
+    await server.query(
+      `alter database ${new URL(url).pathname.slice(1)} owner to postgres; grant create on schema public to keelson`,
+      url,
+    );
+    const store = await openPostgresStore({ url });
+    await store.sessions.insert(aNewSession('compute-1'));
+    const { items } = await store.sessions.list({ nameContains: 'pute' }, { limit: 10 });
+    await store.close();
+
+    expect(items).toHaveLength(1);
+    expect(await server.query('select extname from pg_extension', url)).toEqual([
+      { extname: 'plpgsql' },
+    ]);
+  });
   storeUpgradeContract('PostgreSQL', create);
   tagUpgradeContract('PostgreSQL', create);
 });

@@ -1,0 +1,25 @@
+import { type Kysely, sql } from 'kysely';
+
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const REFUSALS = [
+  '0A000', // the extension is not installed on the server
+  '58P01', // the same, in the words of another version
+  '42501', // this role may not create it
+  '42704', // it is there, in a schema that is not looked through
+];
+
+/**
+ * The trigrams of names. Where the server refuses them, all names are read as before: that is slower and no reason not to
+ * start.
+ */
+export async function indexNameParts(db: Kysely<unknown>): Promise<void> {
+  await sql`savepoint name_parts`.execute(db);
+  try {
+    await sql`create extension if not exists pg_trgm`.execute(db);
+    await sql`create index sessions_by_name_parts on sessions using gin (name gin_trgm_ops)
+      with (gin_pending_list_limit = 512) where deleted_at is null`.execute(db);
+  } catch (error) {
+    if (!REFUSALS.includes((error as { readonly code?: string }).code ?? '')) throw error;
+    await sql`rollback to name_parts`.execute(db);
+  }
+}
