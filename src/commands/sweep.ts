@@ -69,13 +69,13 @@ async function sweepNow(
   store: Store,
   { 'dry-run': dryRun = false, rebind = false }: SweepArguments,
 ): Promise<SweepReport> {
-  const clock = await followClock(() => store.sweep.clock());
   const orchestrator = createOrchestrator({
     address: findTemporal(config),
     namespace: config.temporal.namespace,
     tls: config.temporal.tls,
     taskQueue: toTaskQueue(await store.deploymentId()),
   });
+  const clock = await followClock(() => store.sweep.clock());
   try {
     if (rebind && !dryRun) await store.sweep.rebindTemporal(await orchestrator.namespaceId());
     const key = readMasterKey(config.masterKeyFile);

@@ -110,6 +110,11 @@ describe('ten sessions', () => {
       stdout: expect.stringContaining('Nothing to do.'),
       stderr: expect.stringMatching(/could not be swept: .*ECONNREFUSED/),
     });
+    const nowhere = { ...cluster.environment, TEMPORAL_ADDRESS: '' };
+    await expect(runCommand('sweep', ['--dry-run'], nowhere)).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('TEMPORAL_ADDRESS is not set'),
+    });
   }, 60_000);
 
   test('end with ten results when Temporal has lost everything, once it is told to be the right one', async () => {
