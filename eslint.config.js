@@ -42,7 +42,7 @@ const restrictions = Object.entries(folders).map(([folder, rule]) => ({
       {
         patterns: [
           {
-            group: [...rule.deny.map((name) => `**/${name}/**`), '**/config.js'],
+            group: [...rule.deny.map((name) => `**/${name}/**`), '**/config.js', '**/config/**'],
             message: `src/${folder} may not import this (see ARCHITECTURE.md, Folders).`,
           },
           ...(rule.typesOnly ?? []).map((name) => ({

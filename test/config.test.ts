@@ -2,7 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { isLoopback, parseConfig, readVersion, toUrl, VARIABLES } from '../src/config.js';
+import { parseConfig } from '../src/config.js';
+import { isLoopback, toUrl } from '../src/config/address.js';
+import { VARIABLES } from '../src/config/variables.js';
+import { readVersion } from '../src/process/version.js';
 
 describe('parseConfig', () => {
   let directory: string;

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import type { DatabaseConfig } from '../config.js';
+import type { DatabaseConfig } from '../config/database.js';
 import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
 import { quiet } from './run.js';

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { runCommand } from '../commands/run.js';
-import type { ImageServiceConfig } from '../config.js';
+import type { ImageServiceConfig } from '../config/image-service.js';
 import { createLogger } from '../process/logger.js';
 import { readConfig, runService, type Service } from '../process/run.js';
 import { importImage } from './import-image.js';

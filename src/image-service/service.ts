@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { readVersion, type Address, type ImageServiceConfig } from '../config.js';
+import type { Address } from '../config/address.js';
+import type { ImageServiceConfig } from '../config/image-service.js';
+import { readVersion } from '../process/version.js';
 import { lockDirectory } from '../process/directory-lock.js';
 import { listen } from '../process/listen.js';
 import type { Logger } from '../process/logger.js';

@@ -5,7 +5,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
-import type { TemporalConfig } from '../config.js';
+import type { TemporalConfig } from '../config/temporal.js';
 import {
   identify,
   isAlive,

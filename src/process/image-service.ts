@@ -2,7 +2,8 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { toHostPort, type ImageServiceConfig } from '../config.js';
+import { toHostPort } from '../config/address.js';
+import type { ImageServiceConfig } from '../config/image-service.js';
 import type { Logger } from './logger.js';
 import type { Service } from './run.js';
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { toHostPort, toUrl, type Address } from '../config.js';
+import { toHostPort, toUrl, type Address } from '../config/address.js';
 import { createArrivals } from './arrivals.js';
 
 export interface Listener {

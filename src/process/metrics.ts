@@ -1,6 +1,7 @@
 import { Hono } from 'hono';
 import type { Registry } from 'prom-client';
-import { readVersion, type Address } from '../config.js';
+import type { Address } from '../config/address.js';
+import { readVersion } from './version.js';
 import { addDiskMetrics } from '../metrics/disk-metrics.js';
 import { createRegistry } from '../metrics/registry.js';
 import { readDiskSpace } from './disk-space.js';

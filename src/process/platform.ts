@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { KubeConfig } from '@kubernetes/client-node';
-import type { Config, KubernetesConfig } from '../config.js';
+import type { Config } from '../config.js';
+import type { KubernetesConfig } from '../config/runner.js';
 import { toControlQueue, toMachineQueue, toPhaseQueue } from '../core/names.js';
 import { createTokenIssuer, type IssueToken } from '../runner/account-token.js';
 import { createKubernetesRunner } from '../runner/kubernetes.js';

@@ -1,5 +1,5 @@
 import { DefaultLogger, type LogEntry, type LogLevel, Runtime } from '@temporalio/worker';
-import type { Address } from '../config.js';
+import type { Address } from '../config/address.js';
 import { isServiceError } from '../core/errors.js';
 import type { Logger } from './logger.js';
 

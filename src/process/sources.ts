@@ -2,7 +2,7 @@ import { createGitClient } from '../clients/git.js';
 import type { GitClient, OpenSource, TenantClient } from '../clients/interfaces.js';
 import { createTenantClient } from '../clients/tapms.js';
 import { createVaultClient } from '../clients/vault.js';
-import type { SourceConfig } from '../config.js';
+import type { SourceConfig } from '../config/sources.js';
 import type { SourceStore } from '../store/source-store.js';
 import { createOpenSource } from './source-access.js';
 

@@ -6,7 +6,7 @@ import type { HardwareClient, OpenTenant } from '../clients/interfaces.js';
 import { createInventoryFile } from '../clients/inventory-file.js';
 import { createTenantClient } from '../clients/tapms.js';
 import { createVaultClient } from '../clients/vault.js';
-import type { SourceConfig } from '../config.js';
+import type { SourceConfig } from '../config/sources.js';
 import type { IssueToken } from '../runner/account-token.js';
 import { toImageKey } from './image-key.js';
 

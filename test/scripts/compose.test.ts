@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { parse } from 'yaml';
-import { VARIABLES, parseConfig } from '../../src/config.js';
+import { parseConfig } from '../../src/config.js';
+import { VARIABLES } from '../../src/config/variables.js';
 
 const root = join(import.meta.dirname, '..', '..');
 

@@ -1,0 +1,48 @@
+import { isLoopback, type Address } from './address.js';
+import { optional, type EnvironmentReader } from './environment.js';
+
+export interface ApiConfig {
+  readonly listen: Address;
+  /** Serves only what jobs call. Absent: jobs call the API's own address. */
+  readonly jobListen?: Address;
+  /** Where people reach the API. Absent: links lead to the address that the request came to. */
+  readonly publicUrl?: string;
+  /** Where jobs reach the API. Absent: follows from the address that serves jobs. */
+  readonly jobUrl?: string;
+  /** `loopback`: no authentication, and therefore no other address than loopback. */
+  readonly auth:
+    | { readonly kind: 'none' }
+    | { readonly kind: 'tokens'; readonly file: string }
+    | { readonly kind: 'loopback' };
+  readonly maxBodyBytes: number;
+  readonly maxListBytes: number;
+}
+
+export function parseApi(read: EnvironmentReader): ApiConfig {
+  const listen = read.address('API_LISTEN') ?? { host: '127.0.0.1', port: 8080 };
+  const auth = parseAuth(read);
+  if (auth.kind === 'loopback' && !isLoopback(listen))
+    throw new Error(
+      `API_LISTEN: ${listen.host} is not a loopback address. Set AUTH_TOKENS_FILE, or AUTH=none if everybody who reaches it may use it.`,
+    );
+  return {
+    listen,
+    ...optional('jobListen', read.address('JOB_LISTEN')),
+    ...optional('publicUrl', read.url('PUBLIC_URL')),
+    ...optional('jobUrl', read.url('JOB_API_URL')),
+    auth,
+    maxBodyBytes: read.integer('MAX_BODY_BYTES', { fallback: 16_777_216, minimum: 1 }),
+    maxListBytes: read.integer('MAX_LIST_BYTES', { fallback: 268_435_456, minimum: 1 }),
+  };
+}
+
+function parseAuth(read: EnvironmentReader): ApiConfig['auth'] {
+  const file = read.file('AUTH_TOKENS_FILE');
+  const auth = read.text('AUTH');
+  if (auth !== undefined && auth !== 'none')
+    throw new Error(`AUTH: "${auth}" is not known; the one value is "none".`);
+  if (file !== undefined && auth !== undefined)
+    throw new Error('AUTH and AUTH_TOKENS_FILE exclude each other.');
+  if (file !== undefined) return { kind: 'tokens', file };
+  return auth === 'none' ? { kind: 'none' } : { kind: 'loopback' };
+}

@@ -1,0 +1,66 @@
+import { isIP } from 'node:net';
+import { join } from 'node:path';
+import { isLoopback, type Address } from './address.js';
+import { optional, type EnvironmentReader } from './environment.js';
+
+/** Settings of the service that holds and customizes images where there is no IMS. */
+export interface ImageServiceConfig {
+  readonly directory: string;
+  /** Absent: port 9000 of loopback; a free port where `npm start` starts it. */
+  readonly listen?: Address;
+  readonly tokenFile?: string;
+  /** IP address at which the environments of jobs are reached. */
+  readonly sshAddress: string;
+  /** 0 = any. */
+  readonly maxJobAgeSeconds: number;
+  readonly enableDkms: boolean;
+}
+
+/** The longest that a timer of Node's can wait. */
+const MAX_TIMER_SECONDS = 2_147_483;
+
+export function parseImageService(
+  read: EnvironmentReader,
+  dataDirectory: string,
+): ImageServiceConfig {
+  const tokenFile = read.file('IMAGE_SERVICE_TOKEN_FILE');
+  return {
+    directory: read.text('IMAGE_SERVICE_DIRECTORY') ?? join(dataDirectory, 'image-service'),
+    ...optional('listen', parseListen(read, tokenFile)),
+    ...optional('tokenFile', tokenFile),
+    sshAddress: parseSshAddress(read),
+    maxJobAgeSeconds: parseMaxJobAge(read),
+    enableDkms: parseEnableDkms(read),
+  };
+}
+
+function parseListen(read: EnvironmentReader, tokenFile: string | undefined): Address | undefined {
+  const address = read.address('IMAGE_SERVICE_LISTEN');
+  if (address !== undefined && !isLoopback(address) && tokenFile === undefined)
+    throw new Error(
+      `IMAGE_SERVICE_LISTEN: ${address.host} is not a loopback address. Set IMAGE_SERVICE_TOKEN_FILE: who may use the service may be root on this machine.`,
+    );
+  return address;
+}
+
+/** Clients are told this address, so it must be one of an interface, not one that stands for all. */
+function parseSshAddress(read: EnvironmentReader): string {
+  const address = read.text('IMAGE_SSH_ADDRESS') ?? '127.0.0.1';
+  if (isIP(address) === 0 || ['0.0.0.0', '::'].includes(address))
+    throw new Error(`IMAGE_SSH_ADDRESS: "${address}" is not the IP address of an interface.`);
+  return address;
+}
+
+function parseMaxJobAge(read: EnvironmentReader): number {
+  const seconds = read.integer('IMAGE_JOB_MAX_AGE', { fallback: 604_800, minimum: 0 });
+  if (seconds > MAX_TIMER_SECONDS)
+    throw new Error(`IMAGE_JOB_MAX_AGE: ${seconds} is more than ${MAX_TIMER_SECONDS}.`);
+  return seconds;
+}
+
+function parseEnableDkms(read: EnvironmentReader): boolean {
+  const text = read.text('JOB_ENABLE_DKMS') ?? 'true';
+  if (!/^(?:true|false)$/i.test(text))
+    throw new Error(`JOB_ENABLE_DKMS: "${text}" is not true or false.`);
+  return text.toLowerCase() === 'true';
+}

@@ -1,0 +1,26 @@
+import { isIP } from 'node:net';
+import type { Address } from './address.js';
+import { optional, type EnvironmentReader } from './environment.js';
+
+/** Addresses that tell metrics, to anybody who reaches them. */
+export interface MetricsConfig {
+  /** The API's metrics. Absent: on the API's own address, to whoever may read there. */
+  readonly api?: Address;
+  /** The metrics of a worker that is a process of its own. Absent: nowhere. */
+  readonly worker?: Address;
+  /** What Temporal's SDK counts in the worker. Absent: nowhere. */
+  readonly temporal?: Address;
+}
+
+export function parseMetrics(read: EnvironmentReader): MetricsConfig {
+  const temporal = read.address('TEMPORAL_METRICS_LISTEN');
+  if (temporal !== undefined && isIP(temporal.host) === 0)
+    throw new Error(
+      `TEMPORAL_METRICS_LISTEN: "${temporal.host}" is not an IP address, which Temporal's SDK needs.`,
+    );
+  return {
+    ...optional('api', read.address('METRICS_LISTEN')),
+    ...optional('worker', read.address('WORKER_METRICS_LISTEN')),
+    ...optional('temporal', temporal),
+  };
+}

@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parsePodSettings, type PodSettings } from '../runner/pod-settings.js';
+import { optional, type EnvironmentReader } from './environment.js';
+import type { Tools } from './tools.js';
+
+export interface RunnerConfig {
+  /** `none`: sessions are recorded for an operator outside, and nothing is started. */
+  readonly kind: 'local' | 'kubernetes' | 'none';
+  /** Present where the kind is `kubernetes`. */
+  readonly kubernetes?: KubernetesConfig;
+  readonly jobsDirectory: string;
+  /** How long the directory of a job is kept after its end. */
+  readonly jobRetentionSeconds: number;
+  readonly python: string;
+  readonly ansiblePlaybook: string;
+  readonly ansibleConfigDirectory?: string;
+  readonly sshPrivateKeyFile?: string;
+  readonly sshPublicKeyFile?: string;
+  readonly sshCertificateFile?: string;
+  readonly maxWatchedJobs: number;
+}
+
+export interface KubernetesConfig {
+  readonly settings: PodSettings;
+  /** Absent: the namespace of the context; in a pod, the pod's own. */
+  readonly namespace?: string;
+  /** Absent: the file that `kubectl` would take; in a pod, its service account. */
+  readonly kubeconfigFile?: string;
+  /** How long a Job of Kubernetes is kept after its session. */
+  readonly jobTtlSeconds: number;
+}
+
+export function parseRunner(
+  read: EnvironmentReader,
+  tools: Pick<Tools, 'python' | 'ansiblePlaybook'>,
+  dataDirectory: string,
+): RunnerConfig {
+  return {
+    ...parseKind(read),
+    jobsDirectory: join(dataDirectory, 'jobs'),
+    jobRetentionSeconds: read.integer('JOB_RETENTION', { fallback: 3600, minimum: 0 }),
+    python: tools.python,
+    ansiblePlaybook: tools.ansiblePlaybook,
+    ...optional('ansibleConfigDirectory', read.text('ANSIBLE_CONFIG_DIRECTORY')),
+    ...optional('sshPrivateKeyFile', read.file('SSH_PRIVATE_KEY_FILE')),
+    ...optional('sshPublicKeyFile', read.file('SSH_PUBLIC_KEY_FILE')),
+    ...optional('sshCertificateFile', read.file('SSH_CERTIFICATE_FILE')),
+    maxWatchedJobs: read.integer('MAX_WATCHED_JOBS', { fallback: 200, minimum: 1 }),
+  };
+}
+
+function parseKind(read: EnvironmentReader): Pick<RunnerConfig, 'kind' | 'kubernetes'> {
+  const kind = read.text('RUNNER') ?? 'local';
+  if (kind === 'local' || kind === 'none') return { kind };
+  if (kind === 'kubernetes') return { kind, kubernetes: parseKubernetes(read) };
+  throw new Error(`RUNNER: "${kind}" is not local, kubernetes or none.`);
+}
+
+function parseKubernetes(read: EnvironmentReader): KubernetesConfig {
+  const file = read.file('KUBERNETES_SETTINGS_FILE');
+  if (file === undefined)
+    throw new Error('KUBERNETES_SETTINGS_FILE: RUNNER=kubernetes needs it, for the image of jobs.');
+  return {
+    settings: readPodSettings(file),
+    ...optional('namespace', read.text('KUBERNETES_NAMESPACE')),
+    ...optional('kubeconfigFile', read.file('KUBECONFIG')),
+    jobTtlSeconds: read.integer('KUBERNETES_JOB_TTL', { fallback: 3600, minimum: 0 }),
+  };
+}
+
+function readPodSettings(file: string): PodSettings {
+  try {
+    return parsePodSettings(readFileSync(file, 'utf8'));
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new Error(`KUBERNETES_SETTINGS_FILE: ${file}: ${message}`, { cause });
+  }
+}

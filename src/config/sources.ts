@@ -1,0 +1,70 @@
+import { optional, type EnvironmentReader } from './environment.js';
+
+/** What sessions are made from: git repositories, the hardware state manager, images, credentials, tenants. */
+export interface SourceConfig {
+  /** Schemes that a repository may have, as git's GIT_ALLOW_PROTOCOL: `https:ssh`. */
+  readonly gitProtocols: string;
+  /** In the format of git-credential-store. */
+  readonly gitCredentialsFile?: string;
+  readonly gitCaFile?: string;
+  readonly gitSshKeyFile?: string;
+  readonly gitKnownHostsFile?: string;
+  readonly hsmUrl: string;
+  readonly hsmTokenFile?: string;
+  readonly hsmCaFile?: string;
+  /** YAML in the terms of the hardware state manager, read instead of it. */
+  readonly inventoryFile?: string;
+  /** With its prefix. Absent: no image sessions; `npm start` puts that of its own image service here. */
+  readonly imsUrl?: string;
+  readonly imsTokenFile?: string;
+  readonly imsCaFile?: string;
+  /** Has the credentials of those sources of which the database knows only the name of a secret. */
+  readonly vault?: VaultConfig;
+  /** Holds the certificate authorities that `ca_cert` of a source names. */
+  readonly sourceCaDirectory?: string;
+  /** The tenant service. Absent: there are no tenants. */
+  readonly tapmsUrl?: string;
+}
+
+export interface VaultConfig {
+  readonly url: string;
+  readonly caFile?: string;
+  /** Absent: the worker logs in with the token of a Kubernetes service account. */
+  readonly tokenFile?: string;
+  /** The token of that service account. Absent: the pod's own. */
+  readonly jwtFile?: string;
+  /** The role of that login. Absent: named like the namespace that stands beside the token. */
+  readonly role?: string;
+}
+
+export function parseSources(read: EnvironmentReader): SourceConfig {
+  return {
+    gitProtocols: read.text('GIT_ALLOW_PROTOCOL') ?? 'https:ssh',
+    ...optional('gitCredentialsFile', read.file('GIT_CREDENTIALS_FILE')),
+    ...optional('gitCaFile', read.file('GIT_CA_FILE')),
+    ...optional('gitSshKeyFile', read.file('GIT_SSH_KEY_FILE')),
+    ...optional('gitKnownHostsFile', read.file('GIT_KNOWN_HOSTS_FILE')),
+    hsmUrl: read.url('HSM_URL') ?? 'http://cray-smd/hsm/v2',
+    ...optional('hsmTokenFile', read.file('HSM_TOKEN_FILE')),
+    ...optional('hsmCaFile', read.file('HSM_CA_FILE')),
+    ...optional('inventoryFile', read.file('INVENTORY_FILE')),
+    ...optional('imsUrl', read.url('IMS_URL')),
+    ...optional('imsTokenFile', read.file('IMS_TOKEN_FILE')),
+    ...optional('imsCaFile', read.file('IMS_CA_FILE')),
+    ...optional('vault', parseVault(read)),
+    ...optional('sourceCaDirectory', read.file('SOURCE_CA_DIRECTORY')),
+    ...optional('tapmsUrl', read.url('TAPMS_URL')),
+  };
+}
+
+function parseVault(read: EnvironmentReader): VaultConfig | undefined {
+  const url = read.url('VAULT_ADDR');
+  if (url === undefined) return undefined;
+  return {
+    url,
+    ...optional('tokenFile', read.file('VAULT_TOKEN_FILE')),
+    ...optional('jwtFile', read.file('VAULT_JWT_FILE')),
+    ...optional('role', read.text('VAULT_ROLE')),
+    ...optional('caFile', read.file('VAULT_CA_FILE')),
+  };
+}

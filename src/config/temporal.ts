@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs';
+import type { TLSConfig } from '@temporalio/client';
+import { optional, type EnvironmentReader } from './environment.js';
+
+export interface TemporalConfig {
+  /** Absent in embedded mode, which starts a dev server of its own. */
+  readonly address?: string;
+  readonly namespace: string;
+  /** Absent where the address is reached without TLS. */
+  readonly tls?: TLSConfig;
+  /** The `temporal` program. */
+  readonly cli: string;
+  /** Port of the dev server; 0 takes a free one. */
+  readonly port: number;
+  /** Port of the dev server's Web UI; 0 takes a free one. */
+  readonly uiPort: number;
+}
+
+export function parseTemporal(read: EnvironmentReader, cli: string): TemporalConfig {
+  return {
+    ...optional('address', read.text('TEMPORAL_ADDRESS')),
+    namespace: read.text('TEMPORAL_NAMESPACE') ?? 'default',
+    ...optional('tls', parseTls(read)),
+    cli,
+    port: read.port('TEMPORAL_PORT', 7233),
+    uiPort: read.port('TEMPORAL_UI_PORT', 8233),
+  };
+}
+
+function parseTls(read: EnvironmentReader): TLSConfig | undefined {
+  const ca = read.file('TEMPORAL_TLS_CA_FILE');
+  const certificate = read.file('TEMPORAL_TLS_CERT_FILE');
+  const key = read.file('TEMPORAL_TLS_KEY_FILE');
+  if ((certificate === undefined) !== (key === undefined))
+    throw new Error('TEMPORAL_TLS_CERT_FILE and TEMPORAL_TLS_KEY_FILE go together.');
+  if (ca === undefined && certificate === undefined) return undefined;
+  if (read.text('TEMPORAL_ADDRESS') === undefined)
+    throw new Error('TEMPORAL_ADDRESS: the dev server knows no TLS; name the service that does.');
+  return {
+    ...(ca === undefined ? {} : { serverRootCACertificate: readFileSync(ca) }),
+    ...(certificate === undefined || key === undefined
+      ? {}
+      : { clientCertPair: { crt: readFileSync(certificate), key: readFileSync(key) } }),
+  };
+}
