@@ -1,4 +1,4 @@
-import { proxyActivities } from '@temporalio/workflow';
+import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
 
 /** What was away and is back is noticed within ten seconds, so that an end is seen within thirty. */
@@ -63,3 +63,11 @@ export const compensate = proxyActivities<Activities>({
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry: { ...retry, maximumInterval: '30s', maximumAttempts: 130 },
 });
+
+/** Options of an activity on a local job, which lives on one machine: it goes to a queue of that machine and nowhere else. */
+export function onQueue(taskQueue: string | undefined) {
+  return {
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    ...(taskQueue === undefined ? {} : { taskQueue }),
+  };
+}

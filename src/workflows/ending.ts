@@ -1,0 +1,36 @@
+import { ApplicationFailure, CancelledFailure } from '@temporalio/workflow';
+import type { Outcome } from '../core/session.js';
+import type { StepFailure } from '../core/step-failure.js';
+import type { Cancellation } from './cancellation.js';
+import type { SessionResult } from './messages.js';
+
+/** What the record is told of a failed step. A step that only a cancel ended is left out: the record knows of the cancel. */
+export function describeFailure(
+  failure: StepFailure | undefined,
+  cancellation: Cancellation,
+): { readonly failure?: StepFailure } {
+  if (failure === undefined) return {};
+  const isCancel = cancellation.request() !== undefined && failure.reason === undefined;
+  return isCancel ? {} : { failure };
+}
+
+/**
+ * How the workflow closes. A success and a cancel by our signal complete it; Temporal's own cancel ends it as Canceled; all
+ * else fails it, with the reason as the type of the failure.
+ */
+export function conclude(outcome: Outcome, cancellation: Cancellation): SessionResult {
+  const { reason, message } = outcome;
+  const told = {
+    ...(reason === undefined ? {} : { reason }),
+    ...(message === undefined ? {} : { message }),
+  };
+  if (outcome.succeeded === 'true') return { outcome: 'succeeded', ...told };
+  if (reason === 'CANCELLED') {
+    if (cancellation.isNative()) throw new CancelledFailure(message ?? 'cancelled');
+    return { outcome: 'cancelled', ...told };
+  }
+  throw ApplicationFailure.nonRetryable(
+    message ?? 'The session did not succeed.',
+    reason ?? 'INTERNAL',
+  );
+}
