@@ -1,5 +1,6 @@
 import { withHeartbeat } from './heartbeat.js';
-import { sweep, type SweepActKind, type SweepDependencies, type SweepReport } from './sweep.js';
+import { sweep } from './sweep.js';
+import type { SweepActKind, SweepDependencies, SweepReport } from './sweep-dependencies.js';
 
 /** What the Web UI shows of a sweep: numbers, however much was done. */
 export interface SweepSummary extends Readonly<Partial<Record<SweepActKind, number>>> {

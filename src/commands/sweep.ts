@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { sweep, type SweepLogger, type SweepReport } from '../activities/sweep.js';
+import { sweep } from '../activities/sweep.js';
+import type { SweepLogger, SweepReport } from '../activities/sweep-dependencies.js';
 import { createOrchestrator } from '../clients/temporal.js';
 import { parseConfig, type Config } from '../config.js';
 import type { SourceConfig } from '../config/sources.js';

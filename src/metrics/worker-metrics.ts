@@ -1,7 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { SweepActKind, SweepObserver } from '../activities/sweep.js';
+import type { SweepActKind, SweepObserver } from '../activities/sweep-dependencies.js';
 import { isServiceError } from '../core/errors.js';
 
 export interface WorkerMetrics {

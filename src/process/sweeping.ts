@@ -2,7 +2,7 @@ import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { ImageDependencies } from '../activities/dependencies.js';
 import { createCycleActivities } from '../activities/cycles.js';
 import { createRetentionActivities } from '../activities/retention.js';
-import type { SweepObserver } from '../activities/sweep.js';
+import type { SweepObserver } from '../activities/sweep-dependencies.js';
 import { createSweepActivities } from '../activities/sweep-activities.js';
 import type { HardwareClient, Orchestrator } from '../clients/interfaces.js';
 import { toBatcherWorkflow, toHardwareSyncWorkflow, toSweepQueue } from '../core/names.js';

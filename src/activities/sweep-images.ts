@@ -1,0 +1,69 @@
+import { isServiceError } from '../core/errors.js';
+import { findOwner } from '../core/image.js';
+import type { ImageDependencies } from './dependencies.js';
+import { discardOrphans } from './discard.js';
+import type { Perform, SweepDependencies } from './sweep-dependencies.js';
+
+type ImageSweepDependencies = SweepDependencies & { readonly images: ImageDependencies };
+
+/** What one job of ours has in the image service. */
+interface Owned {
+  readonly jobId: string;
+  readonly names: readonly string[];
+}
+
+/**
+ * Removes IMS jobs and keys that carry this deployment's id and belong to a session that is over, or that no record knows:
+ * what IMS made after it was given up, or before an older copy of the database was restored. What cannot be removed keeps
+ * nothing else from being removed.
+ */
+export async function removeImageOrphans(
+  dependencies: SweepDependencies,
+  perform: Perform,
+  signal: AbortSignal,
+): Promise<void> {
+  const { images, logger } = dependencies;
+  if (images === undefined) return;
+  const attempt = (act: () => Promise<void>, about: object = {}) =>
+    act().catch((error: unknown) => {
+      if (!isServiceError(error)) throw error;
+      logger.warn({ err: error, ...about }, 'the image service could not be swept');
+    });
+  await attempt(async () => {
+    for (const owned of await listOwned(images, signal))
+      await attempt(() => removeOrphans({ ...dependencies, images }, owned, perform, signal), {
+        jobId: owned.jobId,
+      });
+  });
+}
+
+/** The names in IMS that carry this deployment's id, by the job that they belong to. */
+async function listOwned(
+  { client, deploymentId }: ImageDependencies,
+  signal: AbortSignal,
+): Promise<readonly Owned[]> {
+  const owned = new Map<string, string[]>();
+  for (const name of await client.listNames(signal)) {
+    const jobId = findOwner(name, deploymentId);
+    if (jobId !== undefined) owned.set(jobId, [...(owned.get(jobId) ?? []), name]);
+  }
+  return [...owned].map(([jobId, names]) => ({ jobId, names }));
+}
+
+async function removeOrphans(
+  { store, orchestrator, images }: ImageSweepDependencies,
+  { jobId, names }: Owned,
+  perform: Perform,
+  signal: AbortSignal,
+): Promise<void> {
+  const { client } = images;
+  const { kind } = await orchestrator.describeSession(jobId);
+  const session = await store.sessions.get(jobId);
+  if (kind === 'running' || (session !== undefined && session.state !== 'complete')) return;
+  const entry = { session: session?.name ?? jobId, jobId, why: 'left in the image service' };
+  await perform({ act: 'remove', ...entry }, async () => {
+    await discardOrphans(images, jobId, signal);
+    for (const name of names)
+      for (const key of await client.findKeys(name, signal)) await client.removeKey(key, signal);
+  });
+}

@@ -1,0 +1,141 @@
+import { isServiceError } from '../core/errors.js';
+import { toSessionStart } from '../core/session-start.js';
+import type { Session } from '../core/session.js';
+import { decideSweep, isMovable, type WorkflowState } from '../core/sweep.js';
+import type { Perform, SweepDependencies, SweepEntry } from './sweep-dependencies.js';
+
+const PAGE = 100;
+const AT_ONCE = 10;
+
+/** Why each machine that is lost counts as lost. */
+type LostMachines = ReadonlyMap<string, string>;
+
+/** Sweeps every session that is not complete. Returns how many there were. */
+export async function sweepSessions(
+  dependencies: SweepDependencies,
+  perform: Perform,
+  signal: AbortSignal,
+): Promise<number> {
+  const { store } = dependencies;
+  const lost = await findLostMachines(dependencies);
+  let examined = 0;
+  let afterId: string | undefined;
+  for (;;) {
+    const page = await store.sweep.listUnfinished({
+      limit: PAGE,
+      ...(afterId === undefined ? {} : { afterId }),
+    });
+    for (let first = 0; first < page.items.length; first += AT_ONCE) {
+      signal.throwIfAborted();
+      const some = page.items.slice(first, first + AT_ONCE);
+      await Promise.all(some.map((session) => sweepSession(dependencies, session, lost, perform)));
+    }
+    examined += page.items.length;
+    afterId = page.items.at(-1)?.jobId;
+    if (!page.hasMore || afterId === undefined) return examined;
+  }
+}
+
+async function findLostMachines({
+  store,
+  machineLostSeconds,
+  machine,
+}: SweepDependencies): Promise<LostMachines> {
+  if (machineLostSeconds === 0) return new Map();
+  const now = await store.sweep.clock();
+  // First: after a time in which the database was away nobody counts as silent.
+  if (machine !== undefined) await store.sweep.seeMachine(machine, now);
+  const before = new Date(Date.parse(now) - machineLostSeconds * 1000).toISOString();
+  const machines = [...(await store.sweep.listMachines())].filter(([, seenAt]) => seenAt < before);
+  return new Map(
+    machines.map(([silent, seenAt]) => [
+      silent,
+      `Machine ${silent}, which has the session, has not been heard of since ${seenAt}.`,
+    ]),
+  );
+}
+
+async function sweepSession(
+  dependencies: SweepDependencies,
+  { jobId, name }: Session,
+  lostMachines: LostMachines,
+  perform: Perform,
+): Promise<void> {
+  const { store, orchestrator, logger } = dependencies;
+  try {
+    const workflow = await orchestrator.describeSession(jobId);
+    const session = await store.sessions.get(jobId);
+    if (session === undefined) return;
+    const planned =
+      planRepair(dependencies, workflow, session) ??
+      planForLostMachine(dependencies, workflow, session, lostMachines);
+    if (planned === undefined) return;
+    const { kind, why, act } = planned;
+    await perform({ act: kind, session: name, jobId, why }, act);
+  } catch (error) {
+    // One session must not keep the others waiting; the next sweep comes to it again.
+    if (!isServiceError(error)) throw error;
+    logger.warn({ err: error, session: name, jobId }, 'a session could not be swept');
+  }
+}
+
+interface PlannedAct {
+  readonly kind: SweepEntry['act'];
+  readonly why: string;
+  readonly act: () => Promise<unknown>;
+}
+
+/** Undefined: record and workflow agree. */
+function planRepair(
+  { store, orchestrator, now }: SweepDependencies,
+  workflow: WorkflowState,
+  session: Session,
+): PlannedAct | undefined {
+  const decision = decideSweep(workflow, session);
+  switch (decision.kind) {
+    case 'none':
+      return undefined;
+    case 'record':
+      return {
+        kind: 'record',
+        why: 'its workflow has ended, its record has not',
+        act: () => store.sessions.recordOutcome(session.jobId, decision.outcome, now()),
+      };
+    case 'restart':
+      return {
+        kind: 'restart',
+        why: 'it has no workflow any more',
+        act: () => orchestrator.restartSession(toSessionStart(session)),
+      };
+  }
+}
+
+/** Undefined: the session is not open, or its machine is not lost. */
+function planForLostMachine(
+  dependencies: SweepDependencies,
+  workflow: WorkflowState,
+  session: Session,
+  lostMachines: LostMachines,
+): PlannedAct | undefined {
+  const why = lostMachines.get(session.machine ?? '');
+  if (workflow.kind !== 'running' || session.state === 'complete' || why === undefined)
+    return undefined;
+  return isMovable(session)
+    ? { kind: 'move', why, act: () => move(dependencies, session, why) }
+    : { kind: 'lose', why, act: () => dependencies.orchestrator.loseJob(session.jobId, why) };
+}
+
+/**
+ * Has another machine take the session over. The workflow is terminated first: wherever this stops then, the next sweep finds
+ * a session without a workflow. If the machine lives after all and has launched the job meanwhile, the new workflow attaches.
+ */
+async function move(
+  { store, orchestrator }: SweepDependencies,
+  session: Session,
+  why: string,
+): Promise<void> {
+  const { jobId, machine } = session;
+  await orchestrator.terminateSession(jobId, `${why} It has launched nothing; another takes over.`);
+  await store.sessions.unclaim(jobId, machine ?? '');
+  await orchestrator.restartSession(toSessionStart(session));
+}
