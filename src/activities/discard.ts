@@ -5,7 +5,8 @@ import type { Store } from '../store/store.js';
 import type { ActivityDependencies, ImageDependencies } from './dependencies.js';
 import { getSession } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
-import { IMAGE_RESOURCES, removeKeys, requireImages, waitForImage } from './images.js';
+import { waitForImage } from './image-wait.js';
+import { IMAGE_RESOURCES, removeKeys, requireImages } from './image-work.js';
 import type { Activities } from './interface.js';
 import { openPhaseLog, type PhaseLog } from './phase-log.js';
 

@@ -1,5 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { isServiceError, ServiceError } from '../core/errors.js';
+import { ServiceError } from '../core/errors.js';
 import {
   listImageIds,
   toContainerName,
@@ -10,30 +9,24 @@ import {
   type ImageJob,
 } from '../core/image.js';
 import type { Session } from '../core/session.js';
-import type { Store } from '../store/store.js';
 import { atMost } from './at-most.js';
-import { isRetryable } from './failure.js';
-import { getSession, type ActivityDependencies, type ImageDependencies } from './dependencies.js';
+import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
+import { waitForImage } from './image-wait.js';
+import {
+  IMAGE_RESOURCES,
+  readImageJobs,
+  removeKeys,
+  requireImages,
+  type ImageWork,
+} from './image-work.js';
 import type { Activities } from './interface.js';
 import { openPhaseLog, type PhaseLog } from './phase-log.js';
 import { readWithin, type SourceLimit } from './source-limit.js';
 import { openWaits } from './waits.js';
 
-/** Kinds of `resources`: the key's name; the container's name; `<image id>/<IMS job id>` of each. */
-export const IMAGE_RESOURCES = {
-  key: 'ims-key',
-  container: 'ims-container',
-  job: 'ims-job',
-} as const;
-
-/** IMS works on one request at a time. */
+/** Requests to IMS at once. It works on one at a time, so more would only wait there. */
 const AT_ONCE = 4;
-const TELL_MS = 30_000;
-const FIRST_PAUSE_MS = 100;
-/** Of what was waited for so far, a twentieth is waited in vain on average. */
-const PAUSE_GROWTH = 1.1;
-const MAX_PAUSE_MS = 5000;
 
 export function createImageActivities(
   dependencies: ActivityDependencies,
@@ -44,7 +37,7 @@ export function createImageActivities(
       withHeartbeat(async (_, beat) => {
         const session = await getSession(store, jobId);
         const imageIds = listImageIds(session.request.target.groups ?? []);
-        // From here on something of it exists outside the database.
+        // Before the first call to IMS: from here on something of the session exists outside the database.
         if (!(await store.sessions.markRunning(jobId))) return { staged: false, imageIds };
         const log = openPhaseLog(store, jobId, 'inventory', beat.signal);
         await noteUnused(session, imageIds, log);
@@ -77,71 +70,7 @@ export function createImageActivities(
   };
 }
 
-export function requireImages({ images }: Pick<ActivityDependencies, 'images'>): ImageDependencies {
-  if (images !== undefined) return images;
-  throw new ServiceError(
-    'rejected',
-    'There is no image management service for this worker: set IMS_URL.',
-    { reason: 'IMAGE_PREPARE' },
-  );
-}
-
-/**
- * The job of each image that was staged, by image id: this one was opened to Ansible, and no other of that image. The first that
- * was noted, as a late attempt of the step may make and note another.
- */
-export async function readImageJobs(
-  store: Store,
-  jobId: string,
-): Promise<ReadonlyMap<string, string>> {
-  const jobs = new Map<string, string>();
-  for (const { kind, key } of await store.resources.list(jobId)) {
-    const [imageId = '', imsJob = ''] = key.split('/');
-    if (kind === IMAGE_RESOURCES.job && !jobs.has(imageId)) jobs.set(imageId, imsJob);
-  }
-  return jobs;
-}
-
-/**
- * Asks until there is an answer, often at first: IMS has no event for it. The log tells each change of what is waited for,
- * and every 30 s that it is still so. A service that is away is waited for as well.
- */
-export async function waitForImage<T>(
-  ask: () => Promise<{ readonly value: T } | { readonly waiting: string }>,
-  { log, signal, tell }: WaitOptions,
-): Promise<T> {
-  let told = { text: '', at: 0 };
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * PAUSE_GROWTH, MAX_PAUSE_MS)) {
-    const answer = await ask().catch((error: unknown) => {
-      signal.throwIfAborted();
-      if (!isServiceError(error) || !isRetryable[error.fault] || error.reason === undefined)
-        throw error;
-      return { waiting: error.message };
-    });
-    if ('value' in answer) return answer.value;
-    const { waiting } = answer;
-    tell?.(waiting);
-    if (waiting !== told.text || performance.now() - told.at >= TELL_MS) {
-      told = { text: waiting, at: performance.now() };
-      await log?.write(waiting);
-    }
-    await pause(pauseMs, undefined, { signal });
-  }
-}
-
-export interface WaitOptions {
-  readonly log?: PhaseLog;
-  readonly signal: AbortSignal;
-  readonly tell?: (text: string) => void;
-}
-
-export interface ImageWork extends ImageDependencies {
-  readonly store: Store;
-  readonly log: PhaseLog;
-  readonly session: Session;
-  readonly signal: AbortSignal;
-}
-
+/** Tells of images that `image_map` names and no group does. */
 async function noteUnused(
   { request: { target } }: Session,
   imageIds: readonly string[],
@@ -154,7 +83,10 @@ async function noteUnused(
       );
 }
 
-/** What is made is noted before; a repeat finds it. The key's record is not needed any more once the jobs are there. */
+/**
+ * Has IMS open each image. What is to be made is noted before it is made, so that a repeat finds it. Once the jobs are there the
+ * record of the key is needed no more.
+ */
 async function stageImages(work: ImageWork, imageIds: readonly string[]): Promise<void> {
   const { client, store, session, log, deploymentId, signal } = work;
   const { jobId, name } = session;
@@ -177,15 +109,6 @@ async function stageImages(work: ImageWork, imageIds: readonly string[]): Promis
   const first = (await readImageJobs(store, jobId)).get(imageIds[0] ?? '');
   if (first !== undefined) await store.sessions.recordImsJob(jobId, first);
   await removeKeys(work, session);
-}
-
-/** The record of the key; jobs that have it keep it. */
-export async function removeKeys(
-  { client, deploymentId, signal }: ImageDependencies & { readonly signal: AbortSignal },
-  { name, jobId }: Pick<Session, 'name' | 'jobId'>,
-): Promise<void> {
-  const keys = await client.findKeys(toKeyName(name, jobId, deploymentId), signal);
-  for (const id of keys) await client.removeKey(id, signal);
 }
 
 async function findImage({ client, signal }: ImageWork, id: string): Promise<Image> {

@@ -10,7 +10,7 @@ import {
 import type { Session } from '../core/session.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat, type Heartbeat } from './heartbeat.js';
-import { readImageJobs, requireImages } from './images.js';
+import { readImageJobs, requireImages } from './image-work.js';
 import type { Activities } from './interface.js';
 import { openPhaseLog, type PhaseLog } from './phase-log.js';
 import { readWithin, type SourceLimit } from './source-limit.js';

@@ -8,7 +8,7 @@ import { attachRecord } from './attach.js';
 import { collectCloneSecrets } from './clone-secrets.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
-import { requireImages } from './images.js';
+import { requireImages } from './image-work.js';
 import { readVaultToken } from './vault-token.js';
 import type { Activities } from './interface.js';
 import { openWaits, withWaits } from './waits.js';

@@ -1,0 +1,45 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { isServiceError } from '../core/errors.js';
+import { isRetryable } from './failure.js';
+import type { PhaseLog } from './phase-log.js';
+
+/** How often the log is told that nothing has changed. */
+const TELL_MS = 30_000;
+const FIRST_PAUSE_MS = 100;
+/** Pauses grow with the wait: on average an answer is noticed late by a twentieth of it. */
+const PAUSE_GROWTH = 1.1;
+const MAX_PAUSE_MS = 5000;
+
+export interface WaitOptions {
+  readonly log?: PhaseLog;
+  readonly signal: AbortSignal;
+  /** Called with what is waited for, at each answer. */
+  readonly tell?: (text: string) => void;
+}
+
+/**
+ * Asks until there is an answer, as IMS has no event for it: often at first, ever less later. The log tells each change of
+ * what is waited for, and every 30 s that it is still so. A service that is away is waited for as well.
+ */
+export async function waitForImage<T>(
+  ask: () => Promise<{ readonly value: T } | { readonly waiting: string }>,
+  { log, signal, tell }: WaitOptions,
+): Promise<T> {
+  let told = { text: '', at: 0 };
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * PAUSE_GROWTH, MAX_PAUSE_MS)) {
+    const answer = await ask().catch((error: unknown) => {
+      signal.throwIfAborted();
+      if (!isServiceError(error) || !isRetryable[error.fault] || error.reason === undefined)
+        throw error;
+      return { waiting: error.message };
+    });
+    if ('value' in answer) return answer.value;
+    const { waiting } = answer;
+    tell?.(waiting);
+    if (waiting !== told.text || performance.now() - told.at >= TELL_MS) {
+      told = { text: waiting, at: performance.now() };
+      await log?.write(waiting);
+    }
+    await pause(pauseMs, undefined, { signal });
+  }
+}
