@@ -5,7 +5,7 @@ import type { Store } from '../store/store.js';
 import type { ApiDependencies } from './dependencies.js';
 import { checkPassthrough } from './passthrough.js';
 import { checkImages, checkTarget, isDebugConfiguration, noImageService } from './session-rules.js';
-import { fromSessionCreate, type SessionBody } from './wire/session.js';
+import { fromSessionCreate, type SessionBody } from './wire/session-request.js';
 
 export interface CreateRules {
   /** Whether `debug_<playbook>` needs no stored configuration. */

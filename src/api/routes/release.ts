@@ -5,7 +5,8 @@ import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { describeSession } from '../session-description.js';
 import { findSession } from '../session-lookup.js';
 import { answer, bodyProblems, conflictProblem, missingProblem, takes } from '../wire/problem.js';
-import { ReleaseRequest, sessionParams, SessionWire } from '../wire/session.js';
+import { SessionWire } from '../wire/session.js';
+import { ReleaseRequest, sessionParams } from '../wire/session-request.js';
 
 const release = createRoute({
   method: 'post',

@@ -3,7 +3,7 @@ import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { findPhase, findSession } from '../session-lookup.js';
 import { answer, readProblems } from '../wire/problem.js';
 import { HostPage, HostQuery, PhaseList, toHostWire, toPhaseWire } from '../wire/result.js';
-import { sessionParams } from '../wire/session.js';
+import { sessionParams } from '../wire/session-request.js';
 
 const params = sessionParams;
 

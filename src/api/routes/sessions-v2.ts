@@ -14,14 +14,13 @@ import {
   takes,
   writeProblems,
 } from '../wire/problem.js';
+import { SessionWireV2, toSessionWireV2 } from '../wire/session.js';
 import {
   fromSessionCreateV2,
   SessionCreateV2,
   SessionPatchBody,
   fromSessionPatchV2,
-  SessionWireV2,
-  toSessionWireV2,
-} from '../wire/session.js';
+} from '../wire/session-request.js';
 import { fromSessionFilters, SessionFiltersV2 } from '../wire/session-filter.js';
 import { inV2, SESSION_CREATE, SESSION_PATCH } from '../wire/v2-names.js';
 import { text } from '../wire/values.js';

@@ -15,13 +15,13 @@ import {
   takes,
   writeProblems,
 } from '../wire/problem.js';
+import { SessionWire } from '../wire/session.js';
 import {
   CancelRequest,
   SessionCreate,
   SessionPatchBody,
   fromSessionPatch,
-  SessionWire,
-} from '../wire/session.js';
+} from '../wire/session-request.js';
 import {
   fromSessionFilters,
   SessionFilters,

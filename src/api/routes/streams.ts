@@ -12,7 +12,7 @@ import { createSessionFeed, type SessionFeed } from '../session-feed.js';
 import { findPhase, findSession } from '../session-lookup.js';
 import { readProblems } from '../wire/problem.js';
 import { booleanParameter, integerParameter, textParameter } from '../wire/query.js';
-import { sessionParams } from '../wire/session.js';
+import { sessionParams } from '../wire/session-request.js';
 
 const EVENT_STREAM = 'text/event-stream';
 

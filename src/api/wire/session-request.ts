@@ -1,0 +1,118 @@
+import { z } from '@hono/zod-openapi';
+import type { SessionPatch, SessionRequest } from '../../core/session.js';
+import { fromTarget, TargetCreate } from './session-target.js';
+import { SESSION_CREATE, SESSION_PATCH, toV3 } from './v2-names.js';
+import { anything, boundedText, MAX_NAME_V2, tags, text, word } from './values.js';
+
+const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+const create = {
+  name: text()
+    .min(1)
+    .max(45)
+    .regex(
+      NAME,
+      'Must be lower case letters, digits, "-" and ".", with a letter or digit at both ends',
+    ),
+  configuration_limit: text().default(''),
+  ansible_config: text()
+    .regex(/^(?!\.{1,2}$)[^/]*$/, 'Must be the name of a file, without a path')
+    .default(''),
+  ansible_verbosity: z.int().min(0).max(4).default(0),
+  target: TargetCreate.default({ definition: 'dynamic' }),
+  tags: tags().default({}),
+};
+
+export const SessionCreate = z
+  .strictObject({
+    ...create,
+    configuration_name: boundedText(1, 60),
+    ansible_limit: word().default(''),
+    ansible_passthrough: text().default(''),
+    debug_on_failure: z.boolean().default(false),
+  })
+  .openapi('V3SessionCreate', {
+    example: {
+      name: 'compute-1',
+      configuration_name: 'compute',
+      ansible_limit: 'x1000c0s0b0n0',
+      tags: { bos_session: 'b-1' },
+    },
+  });
+
+export const SessionCreateV2 = z
+  .strictObject({
+    name: create.name,
+    configurationName: boundedText(1, MAX_NAME_V2),
+    configurationLimit: create.configuration_limit,
+    ansibleLimit: word().optional(),
+    ansibleConfig: create.ansible_config,
+    ansibleVerbosity: create.ansible_verbosity,
+    ansiblePassthrough: text().optional(),
+    target: create.target,
+    tags: create.tags,
+  })
+  .openapi('V2SessionCreate', {
+    example: { name: 'compute-1', configurationName: 'compute', ansibleLimit: 'x1000c0s0b0n0' },
+  });
+
+type SessionCreateBody = z.output<typeof SessionCreate>;
+type LeftOutByV2 = 'ansible_limit' | 'ansible_passthrough' | 'debug_on_failure';
+
+/** What both versions ask for, by the names of v3. */
+export type SessionBody = Omit<SessionCreateBody, LeftOutByV2> &
+  Partial<Pick<SessionCreateBody, LeftOutByV2>>;
+
+export const CancelRequest = z
+  .strictObject({ reason: boundedText(0, 200).optional() })
+  .openapi('SessionCancel', { example: { reason: 'wrong configuration' } });
+
+export const sessionParams = z.object({
+  session_name: text().openapi({ example: 'compute-0' }),
+});
+
+export const ReleaseRequest = z.strictObject({}).openapi('SessionRelease', { example: {} });
+
+const anyObject = z.record(text(), anything());
+const patch = { artifacts: z.array(anyObject).optional(), session: anyObject.optional() };
+
+/** CFS has no schema for what is in `status`; `patchSession` in core decides what it may be. */
+export const SessionPatchBody = z
+  .strictObject({ status: z.object(patch).optional() })
+  .openapi('SessionPatch', {
+    example: { status: { session: { ims_job: '5c1a4a0e-4a6b-4c8e-9d5e-2f6f1f3f8f0a' } } },
+  });
+
+/** `defaultAnsibleConfig` stands in for one that is absent or empty. */
+export function fromSessionCreate(body: SessionBody, defaultAnsibleConfig: string): SessionRequest {
+  return {
+    name: body.name,
+    configurationName: body.configuration_name,
+    configurationLimit: body.configuration_limit,
+    ...(body.ansible_limit === undefined ? {} : { ansibleLimit: body.ansible_limit }),
+    ansibleConfig: body.ansible_config === '' ? defaultAnsibleConfig : body.ansible_config,
+    ansibleVerbosity: body.ansible_verbosity,
+    ...(body.ansible_passthrough === undefined
+      ? {}
+      : { ansiblePassthrough: body.ansible_passthrough }),
+    target: fromTarget(body.target),
+    tags: body.tags,
+    debugOnFailure: body.debug_on_failure ?? false,
+  };
+}
+
+export function fromSessionCreateV2(body: z.output<typeof SessionCreateV2>): SessionBody {
+  return toV3(SESSION_CREATE, body) as SessionBody;
+}
+
+export function fromSessionPatch(body: z.output<typeof SessionPatchBody>): SessionPatch {
+  const { artifacts: added, session } = body.status ?? {};
+  return {
+    ...(added === undefined ? {} : { artifacts: added }),
+    ...(session === undefined ? {} : { session }),
+  };
+}
+
+export function fromSessionPatchV2(body: z.output<typeof SessionPatchBody>): SessionPatch {
+  return fromSessionPatch(toV3(SESSION_PATCH, body) as z.output<typeof SessionPatchBody>);
+}

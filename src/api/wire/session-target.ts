@@ -1,0 +1,58 @@
+import { z } from '@hono/zod-openapi';
+import type { Target } from '../../core/session.js';
+import { text } from './values.js';
+
+const definition = z.enum(['image', 'spec', 'repo', 'dynamic']);
+const group = z.object({ name: text(), members: z.array(text()) });
+const imageMapEntry = z.object({ source_id: text(), result_name: text() });
+
+/**
+ * Alone among the objects of requests it takes unknown members, and drops them, as CFS does. It takes null as well: answers have
+ * null where nothing was given, and clients send them back.
+ */
+export const TargetCreate = z
+  .object({
+    definition: definition.default('dynamic'),
+    groups: z.array(group).nullish(),
+    image_map: z.array(imageMapEntry).nullish(),
+  })
+  .openapi('SessionTargetCreate');
+
+export const TargetWire = z
+  .object({
+    definition,
+    groups: z.array(group).nullable(),
+    image_map: z.array(imageMapEntry).nullable(),
+  })
+  .openapi('SessionTarget');
+
+export function fromTarget(target: z.output<typeof TargetCreate>): Target {
+  return {
+    definition: target.definition,
+    ...(target.groups == null ? {} : { groups: target.groups }),
+    ...(target.image_map == null
+      ? {}
+      : {
+          imageMap: target.image_map.map(({ source_id, result_name }) => ({
+            sourceId: source_id,
+            resultName: result_name,
+          })),
+        }),
+  };
+}
+
+export function toTargetWire({
+  definition,
+  groups,
+  imageMap,
+}: Target): z.output<typeof TargetWire> {
+  return {
+    definition,
+    groups: groups?.map(({ name, members }) => ({ name, members: [...members] })) ?? null,
+    image_map:
+      imageMap?.map(({ sourceId, resultName }) => ({
+        source_id: sourceId,
+        result_name: resultName,
+      })) ?? null,
+  };
+}
