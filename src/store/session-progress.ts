@@ -5,7 +5,7 @@ import type { Connection, Database } from './database.js';
 import { addLogBytes, countSessionLog } from './log-store-size.js';
 import { sealOpenPhases } from './phases.js';
 import { toOutcomeColumns, toSession } from './session-rows.js';
-import type { CancelWish, SessionStore } from './store.js';
+import type { CancelWish, NewClaim, NewLaunch, SessionStore } from './store.js';
 
 type ProgressStore = Pick<
   SessionStore,
@@ -65,11 +65,7 @@ function noteCancel({ writeAtOnce }: Database, jobId: string, wish: CancelWish):
   });
 }
 
-async function claimSession(
-  database: Database,
-  jobId: string,
-  claim: Parameters<SessionStore['claim']>[1],
-): Promise<Session> {
+async function claimSession(database: Database, jobId: string, claim: NewClaim): Promise<Session> {
   return (
     (await claimUnlimited(database, jobId, claim)) ?? (await claimInTurn(database, jobId, claim))
   );
@@ -79,7 +75,7 @@ async function claimSession(
 function claimUnlimited(
   { writeAtOnce }: Database,
   jobId: string,
-  { at, machine }: Parameters<SessionStore['claim']>[1],
+  { at, machine }: NewClaim,
 ): Promise<Session | undefined> {
   return writeAtOnce(async (db, emit) => {
     const row = await db
@@ -103,7 +99,7 @@ function claimUnlimited(
 function claimInTurn(
   database: Database,
   jobId: string,
-  { at, machine }: Parameters<SessionStore['claim']>[1],
+  { at, machine }: NewClaim,
 ): Promise<Session> {
   return database.write(async (db, emit) => {
     await db
@@ -159,7 +155,7 @@ function markRunning({ writeAtOnce }: Database, jobId: string): Promise<boolean>
 function recordLaunch(
   { writeAtOnce }: Database,
   jobId: string,
-  { at, incarnation, machine }: Parameters<SessionStore['recordLaunch']>[1],
+  { at, incarnation, machine }: NewLaunch,
 ) {
   return writeAtOnce(async (db, emit) => {
     const won = await db
@@ -183,7 +179,7 @@ function recordLaunch(
 function recordAttach(
   { writeAtOnce }: Database,
   jobId: string,
-  { at, incarnation, machine }: Parameters<SessionStore['recordAttach']>[1],
+  { at, incarnation, machine }: NewLaunch,
 ): Promise<Session> {
   return writeAtOnce(async (db, emit) => {
     const row = await db
