@@ -12,8 +12,9 @@ export interface CancelRequest {
 /** Reads of git servers. Messages never contain credentials. */
 export interface GitClient {
   /**
-   * The commit at which a branch, tag or full hash stands; empty = the default branch. Unknown: fault `invalid` with reason
-   * GIT_REF; refused: `rejected`, unreachable: `unavailable`, both with reason GIT_CLONE.
+   * The commit that a branch, a tag or a full hash names; an empty `ref` names the default branch. A `ref` that the server does
+   * not know is fault `invalid` with reason GIT_REF. A server that refuses us is `rejected`, one that cannot be reached is
+   * `unavailable`, both with reason GIT_CLONE.
    */
   resolve(
     url: string,
@@ -23,10 +24,10 @@ export interface GitClient {
   ): Promise<string>;
 }
 
-/** Of one source, instead of what holds for every repository. */
+/** How to reach the repository of one source, instead of how all others are reached. */
 export interface RepositoryAccess {
   readonly credentials?: SourceCredentials;
-  /** PEM. */
+  /** Certificate authority, as PEM. */
   readonly ca?: string;
 }
 
@@ -35,25 +36,25 @@ export interface OpenedSource {
   readonly access: RepositoryAccess;
 }
 
-/** URL, credentials and certificate authority as they are now. No such source: `missing`; all faults with reason GIT_CLONE. */
+/** Reads URL, credentials and certificate authority of a source. Where there is none: `missing`. Faults have reason GIT_CLONE. */
 export type OpenSource = (name: string, signal: AbortSignal) => Promise<OpenedSource>;
 
 export interface TenantClient {
   /** Whether there is such a tenant; an answer is remembered for a while. */
   knows(tenant: string, signal: AbortSignal): Promise<boolean>;
-  /** As they are now; undefined: there is no such tenant, or it has none. */
+  /** Undefined where there is no such tenant, or it has no keys. */
   findKeys(tenant: string, signal: AbortSignal): Promise<TenantKeys | undefined>;
 }
 
 /** Where a tenant's keys are in Vault, and who may use them. */
 export interface TenantKeys {
-  /** Of Kubernetes; its service account `default` may. */
+  /** Namespace of Kubernetes whose service account `default` may use them. */
   readonly namespace: string;
-  /** Of the transit engine, and of the role that may use it. */
+  /** Name of the transit engine of Vault, and of the role that may use it. */
   readonly transit: string;
 }
 
-/** A token of Vault with the rights of a tenant; undefined: the tenant has no keys there. */
+/** Gets a token of Vault with the rights of a tenant. Undefined where the tenant has no keys there. */
 export type OpenTenant = (tenant: string, signal: AbortSignal) => Promise<string | undefined>;
 
 /** The hardware state manager, or a file in its terms. A source that cannot be read is a fault with reason INVENTORY. */
@@ -63,12 +64,12 @@ export interface HardwareClient {
   readonly source: string;
 }
 
-/** The image management service. What it cannot do is a fault with reason IMAGE_PREPARE; a 404 of a removal is done. */
+/** The image management service. Faults have reason IMAGE_PREPARE. To remove what is not there is no fault. */
 export interface ImageClient {
   /** For messages: `http://cray-ims`. */
   readonly source: string;
   findImage(id: string, signal: AbortSignal): Promise<Image | undefined>;
-  /** The id of the key record of this name and text, made where there is none. */
+  /** The id of the key record with this name and text. It is made where there is none. */
   ensureKey(
     key: { readonly name: string; readonly publicKey: string },
     signal: AbortSignal,
@@ -76,7 +77,7 @@ export interface ImageClient {
   /** Ids of all key records of this name. */
   findKeys(name: string, signal: AbortSignal): Promise<readonly string[]>;
   removeKey(id: string, signal: AbortSignal): Promise<void>;
-  /** The oldest job of this container, image and result, made where there is none. */
+  /** The oldest job with this container, image and name of the result. It is made where there is none. */
   ensureJob(job: NewImageJob, signal: AbortSignal): Promise<ImageJob>;
   /** All jobs of this container, oldest first. */
   findJobs(container: string, signal: AbortSignal): Promise<readonly ImageJob[]>;
@@ -85,7 +86,7 @@ export interface ImageClient {
     signal: AbortSignal,
   ): Promise<ImageJob | undefined>;
   removeJob(id: string, signal: AbortSignal): Promise<void>;
-  /** For good, with what it is made of. */
+  /** Removes an image for good, with the files that it consists of. */
   removeImage(id: string, signal: AbortSignal): Promise<void>;
   /** Names of all containers and keys that are there, whoever made them. */
   listNames(signal: AbortSignal): Promise<readonly string[]>;
@@ -93,7 +94,7 @@ export interface ImageClient {
 
 /** The root file systems that IMS opens, over SSH. */
 export interface ImageShell {
-  /** Runs a command as root. Not reached, refused, cut off or failed there: fault `unavailable`, reason IMAGE_PREPARE. */
+  /** Runs a command as root. Unless it succeeds: fault `unavailable` with reason IMAGE_PREPARE. */
   run(
     address: ImageAddress,
     privateKey: string,
@@ -106,36 +107,39 @@ export interface NewImageJob {
   readonly imageId: string;
   readonly resultName: string;
   readonly keyId: string;
-  /** Names whose job it is; unique for a session. */
+  /** Says whose job it is; each session has a name of its own. */
   readonly container: string;
   readonly requireDkms: boolean;
 }
 
-/** What the API asks of Temporal. Deadlines on every call; no answer: fault `unavailable`. */
+/**
+ * What is asked of Temporal. Every call has a deadline; without an answer by then it is fault `unavailable`. What is told to a
+ * workflow that is closed, or not there, counts as told.
+ */
 export interface Orchestrator {
-  /** Already started, running or closed, counts as started. */
+  /** Starts its workflow. One that was started before counts, whether it runs or is closed. */
   startSession(start: SessionStart): Promise<void>;
-  /** The cancel signal; a workflow that is closed or not there counts as told. */
+  /** Sends the signal that cancels the session. */
   cancelSession(jobId: string, request: CancelRequest): Promise<void>;
-  /** The same for a workflow that is closed or not there: a new run under the same id. One that runs is left alone. */
+  /** Starts a new run of its workflow, unless one runs. */
   restartSession(start: SessionStart): Promise<void>;
-  /** Ends its workflow without a word to it; one that is closed or not there counts as ended. */
+  /** Ends its workflow without a word to it. */
   terminateSession(jobId: string, why: string): Promise<void>;
-  /** Tells a waiting workflow that it has a place; one that is closed or not there counts as told. */
+  /** Tells its workflow, which waits for a place, that it has one. */
   admitSession(jobId: string): Promise<void>;
-  /** Tells a running workflow what its step waits for; an empty text: it goes on. One that is closed or not there counts as told. */
+  /** Tells its workflow what a step waits for; with an empty text, that the step goes on. */
   readonly tellWaiting: (jobId: string, message: string) => Promise<void>;
-  /** Tells a running workflow that its job will never answer; one that is closed or not there counts as told. */
+  /** Tells its workflow that the job will never answer. */
   loseJob(jobId: string, why: string): Promise<void>;
-  /** By id, strongly consistent. */
+  /** How its workflow is at this moment: a read that is strongly consistent. */
   describeSession(jobId: string): Promise<WorkflowState>;
   /** Makes the Schedule that starts sweeps, or gives it this interval. */
   scheduleSweep(schedule: SweepSchedule): Promise<void>;
   /** Makes the Schedule that removes what is old. */
   scheduleRetention(deploymentId: string): Promise<void>;
-  /** Starts what repeats by itself, unless it runs. */
+  /** Starts a workflow that repeats by itself, unless it runs. */
   startCycle(cycle: CycleStart): Promise<void>;
-  /** Of the configured namespace; another server, or an emptied one, has another. */
+  /** The id of the configured namespace. Another server has another one, and so has one that was emptied. */
   namespaceId(): Promise<string>;
   /** Whether Temporal answers now. */
   check(): Promise<boolean>;

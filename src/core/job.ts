@@ -4,7 +4,7 @@ import type { TargetDefinition } from './session.js';
 /** One command of a job, with its own log and exit code. Exactly what `job/` reads, in snake_case, from `job.json`. */
 export type Phase = ClonePhase | CloneHostsPhase | InventoryPhase | AnsiblePhase;
 export type PhaseKind = Phase['kind'];
-/** `teardown` is the worker's own, after the job: an image session's only. */
+/** `teardown` comes after the job, in image sessions only; the worker runs it. */
 export type SessionPhaseKind = PhaseKind | 'teardown';
 
 interface PhaseBase {
@@ -50,13 +50,13 @@ export interface AnsiblePhase extends PhaseBase {
   readonly verbosity: number;
   /** As asked for; `job/` splits it into shell words. */
   readonly passthrough: string;
-  /** How long it is held for somebody to look where it fails; 0 = not at all. */
+  /** How long the phase is held for debugging when it fails; 0 = not at all. */
   readonly debugWaitSeconds: number;
   /** Whether results may count as component state (not for images, passthrough and debug playbooks). */
   readonly recordsState: boolean;
 }
 
-/** Everything that a runner needs to run a session, but files and secrets. */
+/** Everything that a runner needs to run a session, except files and secrets. */
 export interface Job {
   readonly jobId: string;
   readonly sessionName: string;
@@ -118,13 +118,13 @@ export const EXIT = {
   inventory: 72,
   /** Ansible could not be started as asked (missing playbook, bad passthrough). */
   playbook: 73,
-  /** What the phase says could not be kept. */
+  /** The disk is full: the output of the phase could not be kept. */
   diskFull: 78,
   /** A defect in the job itself. */
   internal: 79,
 } as const;
 
-/** What a host came to in one phase, as the job reports it. */
+/** How one phase went on one host, as the job reports it. */
 export interface HostResult {
   readonly phase: string;
   readonly host: string;

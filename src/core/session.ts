@@ -26,11 +26,11 @@ export interface SessionRequest {
   readonly name: string;
   readonly configurationName: string;
   readonly configurationLimit: string;
-  /** Absent where v2 gave none, which shows it as null. */
+  /** Absent where a request of v2 gave none; answers then have null. */
   readonly ansibleLimit?: string;
   readonly ansibleConfig: string;
   readonly ansibleVerbosity: number;
-  /** As given; split by shell words only where it runs. Absent as the limit is. */
+  /** As given; the job splits it into shell words. Absent where a request of v2 gave none. */
   readonly ansiblePassthrough?: string;
   readonly target: Target;
   readonly tags: Readonly<Record<string, string>>;
@@ -39,7 +39,9 @@ export interface SessionRequest {
 
 export type SessionState = 'pending' | 'running' | 'complete';
 export type Succeeded = 'none' | 'true' | 'false' | 'unknown';
+/** What is wished of a session. It only rises, in this order. */
 export type Desired = 'run' | 'cancel' | 'delete';
+/** What Temporal has acknowledged of the wish. */
 export type Dispatched = 'none' | 'started' | 'cancelled';
 
 /** How a session ended. `reason` is absent on a plain success. */
@@ -59,21 +61,21 @@ export interface Artifact {
   readonly type: 'ims_customized_image';
 }
 
-/** Below `status`, in the words of v3. */
+/** What a PATCH sets below `status`, by the names of v3. */
 export interface SessionPatch {
   readonly artifacts?: readonly Readonly<Record<string, unknown>>[];
   readonly session?: Readonly<Record<string, unknown>>;
 }
 
-/** What patches have set of members that are not ours, in the words of v3; answers have it over our own. */
+/** What PATCHes have set so far. Answers show it instead of what we know of the same members. */
 export type Patched = SessionPatch;
 
-/** That a session waits for something that is not its own work. */
+/** Something that is not the session's own work, and that it waits for. */
 export interface Wait {
   readonly since: string;
   /** One line: for what, why, and until when. */
   readonly message: string;
-  /** For whose work, where that is known. */
+  /** The phase whose work waits, where that is known. */
   readonly phase?: string;
 }
 
@@ -89,14 +91,14 @@ export interface Session {
   readonly deletedAt?: string;
   readonly dispatched: Dispatched;
   readonly attachOnly: boolean;
-  /** Made under RUNNER=none: an operator outside runs it, and nothing of it ever goes to Temporal. */
+  /** Made under RUNNER=none: an operator outside of this service runs it, and Temporal never hears of it. */
   readonly external: boolean;
   readonly state: SessionState;
   readonly claimedAt?: string;
-  /** Claimed while every place was taken; waits for one until it is admitted. */
+  /** When it began to wait for a place, because every place was taken when it was claimed. */
   readonly queuedAt?: string;
   readonly admittedAt?: string;
-  /** Its workflow has not been told yet. */
+  /** It has got a place, and its workflow has not been told yet. */
   readonly admissionDue: boolean;
   /** UUID of the machine that runs it; local runner only. */
   readonly machine?: string;
@@ -109,7 +111,7 @@ export interface Session {
   readonly completedAt?: string;
   /** The phase that runs or ran last. */
   readonly phase?: string;
-  /** What a step or a phase has told; the waits that follow from the record are not here. */
+  /** What a step or a phase says that it waits for. Waits that follow from the rest of the record are not kept here. */
   readonly waiting?: Wait;
   readonly imsJob?: string;
   readonly artifacts: readonly Artifact[];
@@ -122,9 +124,9 @@ export interface Snapshot {
   /** Those that `configurationLimit` selects, in the configuration's order. */
   readonly layers: readonly PinnedLayer[];
   readonly additionalInventory?: PinnedRepository;
-  /** What IMS is asked for: by any layer of the whole configuration. Absent: by none. */
+  /** Whether any layer of the whole configuration asks for DKMS, which IMS is then told. */
   readonly requireDkms?: boolean;
-  /** Whose configuration it is; absent: nobody's. */
+  /** The tenant that the configuration belongs to, if it belongs to one. */
   readonly tenant?: string;
   /** A built-in debug playbook instead of layers, by name: `noop`, `facts`, `fail`. */
   readonly debugPlaybook?: string;
@@ -134,17 +136,16 @@ export interface Snapshot {
 
 const rank: Record<Desired, number> = { run: 0, cancel: 1, delete: 2 };
 
-/** The wish only rises: run, cancel, delete. */
 export function isRise(from: Desired, to: Desired): boolean {
   return rank[to] > rank[from];
 }
 
-/** What a workflow that starts has to do with its record (design: the claim). */
+/** What a workflow that starts has to do. A session may have had workflows before: see ARCHITECTURE.md, "The sweep". */
 export type Claim =
   | { readonly kind: 'go' }
-  /** Launched by an earlier run of the workflow, or by nobody who may: watch what there is. */
+  /** It was launched before, or may not be launched any more: watch the job, if there is one. */
   | { readonly kind: 'attach' }
-  /** Not wanted any more, or stopped already: stop what there is, tell how it ended. */
+  /** It is no longer wanted, or was stopped already: stop the job, if there is one, and tell how it ended. */
   | { readonly kind: 'stop' }
   | { readonly kind: 'complete'; readonly outcome: Outcome };
 

@@ -11,11 +11,11 @@ export interface JobSummary {
   readonly jobId: string;
   readonly incarnation: Incarnation;
   readonly state: 'prepared' | 'running' | 'ended';
-  /** Absent where it has not ended, or nobody saw it end. */
+  /** Absent where the job has not ended, or nobody saw it end. */
   readonly endedAt?: string;
 }
 
-/** Output that the platform had and has not any more; what follows is later output. */
+/** Stands in a log for output that the platform has lost. What follows it is later output. */
 export interface LogGap {
   readonly lostBytes: number;
 }
@@ -24,29 +24,32 @@ export interface LogGap {
 export interface Launch {
   readonly job: Job;
   readonly files: StagedFiles;
-  /** Of clones from sources: name → content, beside what every clone is given. */
+  /** File name → content: what clones from sources need beside what every clone is given. */
   readonly cloneSecrets?: Readonly<Record<string, string>>;
   /** Name of a file in the configured directory of Ansible configurations; absent = the default one. */
   readonly ansibleConfig?: string;
   /** The bearer token by which the job delivers to the API. */
   readonly token: string;
-  /** By which playbooks of a tenant open the tenant's secrets. */
+  /** The token by which a tenant's playbooks open the tenant's secrets in Vault. */
   readonly vaultToken?: string;
-  /** Opens the images of an image session: `ssh/id_image` in the workspace. */
+  /** The SSH key for the images of an image session; it becomes `ssh/id_image` in the workspace. */
   readonly imageKey?: ImageKey;
 }
 
 /** Executes jobs. Every method may be repeated, and may be called by another process than the one that launched. */
 export interface Runner {
-  /** Prepares the job without running anything. If it is there already, that one is returned. */
+  /** Prepares the job without running anything. A job that is prepared already is returned as it is. */
   prepare(launch: Launch, signal: AbortSignal): Promise<Incarnation>;
-  /** Lets exactly this incarnation run; repeating it changes nothing, after `stop` it has no effect. Gone: fault `missing`. */
+  /**
+   * Lets exactly this incarnation run. A repeat changes nothing, and after `stop` a release has no effect. An incarnation that
+   * is not there any more is fault `missing`.
+   */
   release(jobId: string, incarnation: Incarnation, signal: AbortSignal): Promise<void>;
-  /** Removes a prepared incarnation that was never released; not there, or another one: no effect. */
+  /** Removes this incarnation, which was prepared and never released. No effect where it is not there, or another one is. */
   discard(jobId: string, incarnation: Incarnation, signal: AbortSignal): Promise<void>;
   /**
-   * Waits until the phase has ended or can never start. A job that is not there: `killed: lost`. `tell`: what keeps it from
-   * starting, whenever it is looked at; undefined: it runs.
+   * Waits until the phase has ended or can never start. The phase of a job that is not there was `killed` as `lost`. `tell` is
+   * called with what keeps the phase from starting, and with undefined while it runs.
    */
   awaitPhase(
     jobId: string,
@@ -54,16 +57,16 @@ export interface Runner {
     signal: AbortSignal,
     tell?: (what: string | undefined) => void,
   ): Promise<PhaseResult>;
-  /** What the platform still holds of the phase's output from `offset` on. The job is not there: fault `missing`. */
+  /** What the platform still holds of the phase's output from `offset` on. A job that is not there is fault `missing`. */
   readLog(
     jobId: string,
     phase: string,
     offset: number,
     signal: AbortSignal,
   ): AsyncIterable<Uint8Array | LogGap>;
-  /** SIGTERM to what runs, SIGKILL after the job's grace time; resolves when nothing runs. Status and output stay readable. */
+  /** Sends SIGTERM, and after the job's grace time SIGKILL. Resolves when nothing runs. Status and output stay readable. */
   stop(jobId: string, signal: AbortSignal): Promise<void>;
-  /** Leaves nothing behind. */
+  /** Removes the job with everything that was made for it. */
   remove(jobId: string, signal: AbortSignal): Promise<void>;
   find(jobId: string, signal: AbortSignal): Promise<JobSummary | undefined>;
   /** Every job of this deployment that this runner holds. */
