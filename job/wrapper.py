@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import json
 import os
 import signal
 import socket
@@ -15,15 +14,14 @@ from .api import Api
 from .command import clean_up, run_command
 from .context import Context
 from .delivery import Delivery
-from .directory import JobDirectory, PhaseState, to_time, write_atomically
-from .exits import PhaseError
+from .directory import JobDirectory, PhaseState, to_time
 from .hold import Hold, write_shell
 from .output import Output
 from .plan import read_job
 from .process import become_subreaper, end_descendants, read_name, start_child
 from .redaction import Redactor, read_secrets
-from .report import Host, is_over, read_results, render_report
-from .settings import AnsibleConfig, records_state
+from .report import render_report
+from .results import Results
 from .signals import Signals
 from .watch import Ended, Watch
 
@@ -103,11 +101,11 @@ class Wrapper:
         self._signals = signals
         self._supervisor = supervisor
         self._token = context.directory.read_token()
-        self._redactor = Redactor(read_secrets(context.directory))
+        redactor = Redactor(read_secrets(context.directory))
         log = context.directory.log(self._phase.name)
-        self._output = Output(log, self._redactor, has_reader)
+        self._output = Output(log, redactor, has_reader)
+        self._results = Results(context, redactor)
         self._started_at = started_at
-        self._results_version = 0
 
     def run(self) -> int:
         self._save(PhaseState("running", self._started_at))
@@ -196,8 +194,8 @@ class Wrapper:
             self._to_api(),
             self._directory.log(self._phase.name),
             {"state": "running", "started_at": self._started_at},
-            self._read_hosts,
-            self._records_state,
+            self._results.read,
+            self._results.become_state,
         )
         self._output.on_growth = delivery.advance
         delivery.start()
@@ -216,45 +214,13 @@ class Wrapper:
                 self._output.line(
                     f"The API answered {delivery.refused}: the rest of this phase is not delivered."
                 )
-        hosts = self._read_hosts(everything=True)
+        hosts = self._results.read(everything=True)
         if hosts is not None and not (delivery and delivery.has_final_hosts):
             self._output.report(
-                render_report(self._phase.name, hosts, self._records_state(), self._token)
+                render_report(self._phase.name, hosts, self._results.become_state(), self._token)
             )
-        self._redact_results(hosts or [])
+        self._results.redact(hosts or [])
         self._save(state.with_log(self._output.size))
-
-    def _redact_results(self, hosts: list[Host]) -> None:
-        """The callback wrote what tasks said; what stays in the directory is redacted."""
-        for draft in self._directory.result_drafts(self._phase.name):
-            draft.unlink(missing_ok=True)
-        if hosts:
-            text = json.dumps({"hosts": hosts})
-            write_atomically(self._directory.results(self._phase.name), text)
-
-    def _read_hosts(self, everything: bool) -> list[Host] | None:
-        """
-        Host results; None where the phase has none, or (unless all are asked for) nothing is new.
-        """
-        path = self._directory.results(self._phase.name)
-        try:
-            version = path.stat().st_mtime_ns
-        except FileNotFoundError:
-            return [] if everything and self._phase.kind == "ansible" else None
-        if version == self._results_version and not everything:
-            return None
-        self._results_version = version
-        return read_results(path, self._redactor)
-
-    def _records_state(self) -> bool:
-        if self._phase.kind != "ansible":
-            return False
-        try:
-            config = AnsibleConfig(self._directory.workspace / "ansible.cfg")
-        except PhaseError:
-            return False
-        results = self._directory.results(self._phase.name)
-        return records_state(self._context, config) and is_over(results)
 
     def _save(self, state: PhaseState) -> None:
         self._directory.write_state(self._phase.name, state)
