@@ -1,0 +1,112 @@
+import { isServiceError, ServiceError } from '../core/errors.js';
+import type { LogGap } from '../runner/runner.js';
+import type { PhaseRecord, Store } from '../store/store.js';
+import type { ActivityDependencies } from './dependencies.js';
+import type { PhaseInput } from './interface.js';
+import { parseReportLine } from './report-line.js';
+
+/** A signed report is one line; it holds the results of every host of one phase. */
+const REPORT_LINE_BYTES = 8 * 1024 * 1024;
+
+/** The signed line holds everything, so it gives way to nothing. */
+const FINAL_SEQUENCE = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Makes the log of a phase that has ended whole. The job has delivered it by then, or has given up, so what is missing is what
+ * the platform still has. Where nothing is missing the platform is not asked.
+ */
+export async function completeLog(
+  dependencies: ActivityDependencies,
+  told: PhaseRecord,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store } = dependencies;
+  const input = { jobId: told.jobId, phase: told.name };
+  if (isDelivered(told)) return;
+  const copied = await copyLog(dependencies, input, signal).catch((error: unknown) => {
+    if (isServiceError(error) && error.fault === 'missing') return 'gone';
+    throw error;
+  });
+  if (copied === 'gap') return;
+  const gap = describeGap(await findPhase(store, input), copied === 'gone');
+  if (gap !== undefined) await store.logs.recordGap(told.jobId, told.name, gap);
+}
+
+/** A phase of Ansible whose results were not taken has one line more than it reported, which holds them. */
+function isDelivered({ kind, hostsFinal, logBytes, reportedLogBytes }: PhaseRecord): boolean {
+  if (reportedLogBytes === undefined || logBytes < reportedLogBytes) return false;
+  return hostsFinal || kind !== 'ansible';
+}
+
+/**
+ * Copies what the log lacks from the platform. `gap`: some of it was lost, and is recorded as such. After a gap the length of
+ * the log does not tell how far the output was copied, so a worker that takes over from one that died counts from the gap.
+ */
+async function copyLog(
+  { store, runner }: ActivityDependencies,
+  { jobId, phase }: PhaseInput,
+  signal: AbortSignal,
+): Promise<'whole' | 'gap'> {
+  const readEnd = async () => (await store.phases.find(jobId, phase))?.logBytes ?? 0;
+  const known = await store.logs.findGap(jobId, phase);
+  let offset = await readEnd();
+  let skip = known?.bytesSince ?? 0;
+  let copied: 'whole' | 'gap' = 'whole';
+  for await (const piece of runner.readLog(jobId, phase, known?.offset ?? offset, signal)) {
+    if ('lostBytes' in piece) {
+      if (known === undefined) await store.logs.recordGap(jobId, phase, tellLost(piece));
+      copied = 'gap';
+      offset = await readEnd();
+      continue;
+    }
+    const fresh = piece.subarray(skip);
+    skip -= piece.length - fresh.length;
+    const appended = await store.logs.append(jobId, phase, offset, fresh);
+    if (appended.kind !== 'stored') break;
+    offset += fresh.length;
+  }
+  return copied;
+}
+
+function tellLost({ lostBytes }: LogGap): string {
+  return `[${lostBytes} bytes of this log were lost: the node had begun a new file before they were delivered]`;
+}
+
+/** Where the job is gone and never reported how long its log is, nobody knows how much is lost. */
+function describeGap(
+  { logBytes, reportedLogBytes }: PhaseRecord,
+  isGone: boolean,
+): string | undefined {
+  if (reportedLogBytes === undefined)
+    return isGone ? '[this log may lack its end: the job is gone]' : undefined;
+  const lost = reportedLogBytes - logBytes;
+  return lost > 0 ? `[${lost} bytes of this log were lost with the job]` : undefined;
+}
+
+/** Takes host results that the API did not hear from the log of the phase, into which the job signed them. */
+export async function completeHosts(
+  { store, toToken, now }: ActivityDependencies,
+  { jobId, phase }: PhaseInput,
+): Promise<void> {
+  const record = await store.phases.find(jobId, phase);
+  if (record === undefined || record.hostsFinal) return;
+  const tail = await store.logs.tail(jobId, phase, REPORT_LINE_BYTES);
+  const report = parseReportLine(tail, toToken(jobId), phase);
+  if (report === undefined) return;
+  await store.hosts.save(jobId, phase, {
+    sequence: FINAL_SEQUENCE,
+    final: true,
+    ...(report.recordsState ? { recordedAt: now() } : {}),
+    hosts: report.hosts,
+  });
+}
+
+export async function findPhase(store: Store, { jobId, phase }: PhaseInput): Promise<PhaseRecord> {
+  const record = await store.phases.find(jobId, phase);
+  if (record === undefined) throw noPhase({ jobId, phase });
+  return record;
+}
+
+export function noPhase({ jobId, phase }: PhaseInput): ServiceError {
+  return new ServiceError('missing', `Job ${jobId} has no phase ${phase}.`);
+}
