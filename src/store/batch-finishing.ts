@@ -61,7 +61,10 @@ async function recordMembers(
   const toPatch = result.kind === 'success' ? toSkipped : toFailed;
   const changed = views
     .filter((view) => view.status === 'pending' && describeDesired(view) === desired)
-    .map((view) => patchComponent(view.component, toPatch(view, sessionName), at));
+    .map((view) => ({
+      before: view.component,
+      after: patchComponent(view.component, toPatch(view, sessionName), at),
+    }));
   await saveChanged(db, database, changed);
 }
 

@@ -6,7 +6,7 @@ import {
   type Asked,
   type IdentifiedPatch,
 } from './component-patch-group.js';
-import { toComponent, toComponentRow } from './component-rows.js';
+import { toComponent, toComponentRow, type Changed } from './component-rows.js';
 import {
   lockComponents,
   ROWS_PER_READ,
@@ -84,14 +84,15 @@ function patchMany<T>(
         components,
         some.map(({ id }) => id),
       );
+      const changed = new Map<string, Changed>();
       for (const { id, index, ...patch } of some) {
         const before = stored.get(id);
         if (before === undefined) throw missing('Component', id);
-        const component = patchComponent(before, patch, at);
-        stored.set(id, component);
-        results[index] = toResult(component);
+        const after = patchComponent(changed.get(id)?.after ?? before, patch, at);
+        changed.set(id, { before, after });
+        results[index] = toResult(after);
       }
-      await saveChanged(db, components, stored.values());
+      await saveChanged(db, components, [...changed.values()]);
     }
     return results;
   });

@@ -21,6 +21,18 @@ export const COLUMN_TYPES = {
   state: 'text',
 } as const satisfies Record<keyof ComponentRow, 'text' | 'bigint'>;
 
+const columns = Object.keys(COLUMN_TYPES) as readonly (keyof ComponentRow)[];
+
+/** That are stored as they are in a column of their own. */
+const members: Readonly<Partial<Record<keyof ComponentRow, keyof Component>>> = {
+  desired_config: 'desiredConfig',
+  enabled: 'enabled',
+  error_count: 'errorCount',
+  retry_policy: 'retryPolicy',
+  tags: 'tags',
+  state: 'state',
+};
+
 export const COMPONENT_COLUMNS = [
   'id',
   'desired_config',
@@ -47,6 +59,10 @@ export function toComponent(row: Omit<ComponentRow, 'progress' | 'progress_key'>
 }
 
 export function toComponentRow(component: Component, desired: DesiredLayersOf): ComponentRow {
+  return { ...toSmallColumns(component, desired), state: JSON.stringify(component.state) };
+}
+
+function toSmallColumns(component: Component, desired: DesiredLayersOf) {
   const { id, desiredConfig, enabled, errorCount, retryPolicy, tags } = component;
   const layers = desired(desiredConfig);
   return {
@@ -58,8 +74,13 @@ export function toComponentRow(component: Component, desired: DesiredLayersOf): 
     progress: desiredConfig === undefined ? 'none' : layerProgress(component, layers?.layers),
     progress_key: toProgressKey(desiredConfig, layers),
     tags: tags === undefined ? null : toTagLines(tags),
-    state: JSON.stringify(component.state),
-  };
+  } satisfies Omit<ComponentRow, 'state'>;
+}
+
+/** A component that is stored, and as it is to be. */
+export interface Changed {
+  readonly before: Component;
+  readonly after: Component;
 }
 
 /** Creates or replaces. In order of ids, so that two of these wait for each other and never in a circle. */
@@ -70,8 +91,8 @@ export async function saveComponents(
   desired: DesiredLayersOf,
 ): Promise<void> {
   const sorted = [...components].sort((left, right) => (left.id < right.id ? -1 : 1));
-  const names = Object.keys(COLUMN_TYPES).map((name) => sql.ref(name));
-  const changes = Object.keys(COLUMN_TYPES)
+  const names = columns.map((name) => sql.ref(name));
+  const changes = columns
     .filter((name) => name !== 'id')
     .map((name) => sql`${sql.ref(name)} = ${sql.ref(`excluded.${name}`)}`);
   for (let first = 0; first < sorted.length; first += ROWS_PER_INSERT) {
@@ -83,6 +104,36 @@ export async function saveComponents(
       select ${sql.join(names)} from ${dialect.rowsOf(JSON.stringify(rows), COLUMN_TYPES)} where true
       on conflict (id) do update set ${sql.join(changes)}`.execute(db);
   }
+}
+
+/**
+ * Of those that are locked. Only what differs: state is most of what there is to send, and each column that is named costs an
+ * index.
+ */
+export async function updateComponents(
+  db: Connection,
+  dialect: StoreDialect,
+  changed: readonly Changed[],
+  desired: DesiredLayersOf,
+): Promise<void> {
+  for (let first = 0; first < changed.length; first += ROWS_PER_INSERT) {
+    const some = changed.slice(first, first + ROWS_PER_INSERT);
+    const names = columns.filter((name) => name !== 'id' && differs(some, name));
+    const toRow = names.includes('state') ? toComponentRow : toSmallColumns;
+    const rows = some.map(({ after }) => toRow(after, desired));
+    const changes = names.map((name) => sql`${sql.ref(name)} = ${sql.ref(`given.${name}`)}`);
+    await sql`update components set ${sql.join(changes)}
+      from ${dialect.rowsOf(JSON.stringify(rows), COLUMN_TYPES)}
+      where components.id = given.id`.execute(db);
+  }
+}
+
+/** Progress may, as what it was compared with may be old. */
+function differs(changed: readonly Changed[], name: keyof ComponentRow): boolean {
+  const member = members[name];
+  return (
+    member === undefined || changed.some(({ before, after }) => before[member] !== after[member])
+  );
 }
 
 /** The line that stands for a tag. JSON has no line feeds within texts. */

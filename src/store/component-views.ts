@@ -1,5 +1,10 @@
 import { desiredState, layerProgress, toStatus, type Component } from '../core/component.js';
-import { COMPONENT_COLUMNS, saveComponents, toComponent } from './component-rows.js';
+import {
+  COMPONENT_COLUMNS,
+  toComponent,
+  updateComponents,
+  type Changed,
+} from './component-rows.js';
 import type { Connection, Database } from './database.js';
 import type { DesiredReader } from './desired-layers.js';
 import type { ComponentView } from './store.js';
@@ -55,15 +60,14 @@ export async function lockViews(
   return toViews(db, database.reader, [...stored.values()]);
 }
 
-/** With what each then lacks of its configuration. */
+/** Of those that are locked; with what each then lacks of its configuration. */
 export async function saveChanged(
   db: Connection,
   { dialect, reader }: ComponentDatabase,
-  changed: Iterable<Component>,
+  changed: readonly Changed[],
 ): Promise<void> {
-  const list = [...changed];
-  if (list.length === 0) return;
-  const names = list.map(({ desiredConfig }) => desiredConfig);
+  if (changed.length === 0) return;
+  const names = changed.map(({ after }) => after.desiredConfig);
   const { desired } = await reader.read(db, names);
-  await saveComponents(db, dialect, list, desired);
+  await updateComponents(db, dialect, changed, desired);
 }

@@ -8,7 +8,12 @@ import {
 import { missing } from '../core/errors.js';
 import { matchComponents } from './component-filter.js';
 import { refreshProgress } from './component-progress.js';
-import { COMPONENT_COLUMNS, toComponent, toComponentRow } from './component-rows.js';
+import {
+  COMPONENT_COLUMNS,
+  saveComponents,
+  toComponent,
+  toComponentRow,
+} from './component-rows.js';
 import {
   lockViews,
   ROWS_PER_READ,
@@ -101,11 +106,10 @@ function putComponents<T>(
   const last = new Map(puts.map((put) => [put.id, put]));
   return components.write(async (db) => {
     for (const some of inParts([...last.values()].sort(byId))) {
-      await saveChanged(
-        db,
-        components,
-        some.map((put) => newComponent(put, at)),
-      );
+      const names = some.map(({ desiredConfig }) => desiredConfig);
+      const { desired } = await components.reader.read(db, names);
+      const stored = some.map((put) => newComponent(put, at));
+      await saveComponents(db, components.dialect, stored, desired);
     }
     return puts.map((put) => toResult(newComponent(put, at)));
   });
@@ -128,9 +132,12 @@ async function patchMatching<T>(
       const views = await toViews(db, components.reader, found);
       const patched = views
         .filter(({ status }) => (filter.status ?? status) === status)
-        .map(({ component }) => patchComponent(component, patch, at));
+        .map(({ component }) => ({
+          before: component,
+          after: patchComponent(component, patch, at),
+        }));
       await saveChanged(db, components, patched);
-      results.push(...patched.map(toResult));
+      results.push(...patched.map(({ after }) => toResult(after)));
       afterId = found.at(-1)?.id;
       if (found.length < ROWS_PER_READ) return results;
     }
@@ -147,10 +154,11 @@ function changeComponents(
     const views = await lockViews(db, components, ids);
     const changed = views.flatMap((view) => {
       const patch = decide(view);
-      return patch === undefined ? [] : [patchComponent(view.component, patch, at)];
+      const before = view.component;
+      return patch === undefined ? [] : [{ before, after: patchComponent(before, patch, at) }];
     });
     await saveChanged(db, components, changed);
-    return changed.map(({ id }) => id);
+    return changed.map(({ after }) => after.id);
   });
 }
 

@@ -45,7 +45,9 @@ export async function recordState(
     const changed = rows.flatMap((row) => {
       const component = stored.get(row.host);
       const patch = toComponentPatch(toHostResult(row), layer);
-      return component === undefined ? [] : [patchComponent(component, patch, at)];
+      return component === undefined
+        ? []
+        : [{ before: component, after: patchComponent(component, patch, at) }];
     });
     await saveChanged(db, database, changed);
     const last = rows.at(-1);
