@@ -39,7 +39,7 @@ export function createComponentStore(components: ComponentDatabase): ComponentSt
       }),
     list: async (filter, page) => {
       if (filter.status !== undefined) await refreshProgress(database, reader);
-      return database.read((db) => listComponents(db, components, filter, page));
+      return database.read((db) => listInOrder(db, components, filter, page));
     },
     put: (puts, at, toResult) => putComponents(components, puts, at, toResult),
     patch: createPatch(components),
@@ -56,6 +56,26 @@ export function createComponentStore(components: ComponentDatabase): ComponentSt
       }),
     addMissing: (ids) => addMissing(components, ids),
   };
+}
+
+function listInOrder(
+  db: Connection,
+  components: ComponentDatabase,
+  filter: ComponentFilter,
+  page: PageRequest,
+) {
+  const { readInOrder } = components.dialect;
+  if (readInOrder === undefined || !hasOrder(filter))
+    return listComponents(db, components, filter, page);
+  return db.transaction().execute(async (transaction) => {
+    await readInOrder(transaction);
+    return listComponents(transaction, components, filter, page);
+  });
+}
+
+/** Of its index, whose rows come by id; that of tags has no order. */
+function hasOrder({ status, configName, tags = {} }: ComponentFilter): boolean {
+  return (status ?? configName) !== undefined && Object.keys(tags).length === 0;
 }
 
 /** Rows that match by what was last compared, and of them those that match now, until the page is full. */
@@ -124,6 +144,7 @@ async function patchMatching<T>(
 ): Promise<readonly T[]> {
   if (filter.status !== undefined) await refreshProgress(components, components.reader);
   return components.write(async (db) => {
+    if (hasOrder(filter)) await components.dialect.readInOrder?.(db);
     const results: T[] = [];
     let afterId: string | undefined;
     for (;;) {

@@ -128,24 +128,40 @@ describeWithPostgres('plans of PostgreSQL', () => {
     for (const plan of lists) expect(plan).toContain(index);
   });
 
-  test('who waits for the batcher is read page by page, in order, not sorted for each', async () => {
-    const reader = createDesiredReader(database.dialect);
-    const page = { limit: 100, afterId: 'x00001' };
-    await createBatchStore({ ...database, reader }).collect({ at: at(0), batchSize: 25, page });
+  const reader = () => createDesiredReader(database.dialect);
+  const page = { limit: 100, afterId: 'x00001' };
+  test.each<[string, () => Promise<unknown>]>([
+    [
+      'who waits for the batcher is',
+      () =>
+        createBatchStore({ ...database, reader: reader() }).collect({
+          ...{ at: at(0), batchSize: 25, page },
+        }),
+    ],
+    [
+      'components of a status are',
+      () =>
+        createComponentStore({ ...database, reader: reader() }).list({ status: 'pending' }, page),
+    ],
+  ])('%s read page by page, in order, not sorted for each', async (_, act) => {
+    await act();
     const client = await pool.connect();
     const plans: string[] = [];
     await client.query('begin');
     for (const { sql, parameters } of queries) {
       if (sql.startsWith('set local')) await client.query(sql);
-      if (!sql.includes('not exists')) continue;
+      if (!sql.includes('"state" from "components"')) continue;
       const { rows } = await client.query(`explain ${sql}`, [...parameters]);
       plans.push(JSON.stringify(rows));
     }
     await client.query('rollback');
     client.release();
 
-    expect(plans).toEqual([expect.stringContaining('Index Scan using components_by_progress')]);
-    expect(plans[0]).not.toContain('Sort');
+    expect(plans.length).toBeGreaterThan(0);
+    for (const plan of plans) {
+      expect(plan).toContain('Index Scan using components_by_progress');
+      expect(plan).not.toContain('Sort');
+    }
   });
 
   test('a bulk deletion goes by an index', async () => {
