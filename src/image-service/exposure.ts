@@ -18,7 +18,10 @@ import type { WorkPaths } from './work.js';
 
 const WRITABLE_BY_OTHERS = 0o022;
 
-/** Unpacks the image of the job into its work directory; its checksum is looked at meanwhile, and has the first word. */
+/**
+ * Unpacks the image of the job into its work directory, and makes it fit for its user. Its checksum is looked at meanwhile, and
+ * has the first word.
+ */
 export async function fetchRoot(
   tools: ImageTools,
   { images, bucket }: Place,
@@ -41,18 +44,18 @@ export async function fetchRoot(
       `The root of image ${image.id} is damaged: its MD5 is ${checked.value ?? ''}, and ${md5 ?? ''} in the manifest.`,
     );
   if (unpacked.status === 'rejected') throw unpacked.reason;
+  await checkRoot(work.root);
+  await removeFlags(work.root);
+  await lendResolver(work.root, work.resolver);
 }
 
-/** Makes the unpacked root fit for its user, and lets it in. */
+/** Lets its user in. May be repeated, at another port. */
 export async function exposeRoot(
   tools: ImageTools,
   job: JobRecord,
   work: WorkPaths,
   signal: AbortSignal,
 ): Promise<ProcessIdentity> {
-  await checkRoot(work.root);
-  await removeFlags(work.root);
-  await lendResolver(work.root, work.resolver);
   await writeSshFiles(tools, job, work, signal);
   const options = { jobId: job.id, work, withMounts: job.requireDkms };
   return openEnvironment(tools, options, signal);

@@ -1,17 +1,26 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import {
   appendFileSync,
   chmodSync,
   mkdirSync,
+  readFileSync,
   readdirSync,
   rmSync,
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { createImageSite, createTree, describeImages, type ImageSite } from './image-site.js';
+import {
+  createImageSite,
+  createTree,
+  describeImages,
+  type ImageSite,
+  type JobBody,
+} from './image-site.js';
 
 const SIZE_MEBIBYTES = 32;
 
@@ -94,6 +103,29 @@ describeImages('a job that cannot be done', () => {
     const { message } = await site.waitFor(job, 'error');
     expect(message).toBe(`The image ${id} is not there any more.`);
     await site.ask('DELETE', '/jobs');
+  });
+
+  test('at its port is opened at another one', async () => {
+    const copy = join(site.directory, 'resolved');
+    execFileSync('cp', ['-a', tree, copy]);
+    mkdirSync(join(copy, 'etc'), { recursive: true });
+    writeFileSync(join(copy, 'etc', 'resolv.conf'), '# the own one\n');
+    site.hold('unsquashfs');
+    const posted = await site.post(await site.add(copy, 'taken'));
+    const portOf = ({ ssh_containers: [container] }: JobBody) =>
+      container?.connection_info['cluster.local']?.port;
+    const taken = createServer().listen(portOf(posted), '127.0.0.1');
+    await once(taken, 'listening');
+    site.letGo('unsquashfs');
+    const job = await site.waitFor(posted, 'waiting_on_user', 'error');
+    expect(job.message).toBeUndefined();
+    expect(portOf(job)).not.toBe(portOf(posted));
+    await site.ssh(job, 'touch /tmp/complete');
+    const { resultant_image_id: id } = await site.waitFor(job, 'success');
+    const kept = join(site.unpack(id ?? ''), 'etc', 'resolv.conf');
+    expect(readFileSync(kept, 'utf8')).toBe('# the own one\n');
+    taken.close();
+    rmSync(copy, { recursive: true });
   });
 
   test('is no reason for the import of a file that is no squashfs', () => {
