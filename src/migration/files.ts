@@ -1,11 +1,14 @@
-import { createWriteStream, existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Place } from './place.js';
 import { isRecord, toOptionRecords, type Kind, type WireRecord } from './records.js';
 
-/** `components.json` is `{"components": [...]}` as the v3 list, `options.json` as the v3 options. */
+/**
+ * `components.json` is `{"components": [...]}` as the v3 list, `options.json` as the v3 options. Until all is read, a file from
+ * before stays as it is.
+ */
 export async function exportKind(
   place: Place,
   kind: Kind,
@@ -26,8 +29,10 @@ export async function exportKind(
     }
     yield kind === 'options' ? '\n}\n' : '\n]}\n';
   }
-  const file = createWriteStream(toPath(directory, kind));
-  await pipeline(Readable.from(render()), file, { signal });
+  const path = toPath(directory, kind);
+  const unfinished = `${path}.new`;
+  await pipeline(Readable.from(render()), createWriteStream(unfinished), { signal });
+  renameSync(unfinished, path);
   return count;
 }
 

@@ -297,6 +297,12 @@ describe('a CFS by its API', () => {
     await expect(importKind(api, 'components', records, options)).rejects.toMatchObject({
       fault: 'unavailable',
     });
+    const before = join(directory, 'before');
+    writeFiles(before);
+    await expect(exportKind(api, 'components', before, options)).rejects.toMatchObject({
+      fault: 'unavailable',
+    });
+    expect(readExported(before, 'components')).toEqual(records);
     other = await openHttpService();
   });
 });
