@@ -36,7 +36,9 @@ async function readCredentials(
 ): Promise<SourceCredentials> {
   if (credentials !== undefined) return openCredentials(masterKey, name, credentials);
   if (vault === undefined)
-    throw fault(`The credentials of source ${name} are in Vault, and VAULT_ADDR names none.`);
+    throw fault(
+      `The credentials of source ${name} are in Vault, and VAULT_ADDR names none. A PATCH of the source can give it others.`,
+    );
   return vault.readCredentials(secretName, signal);
 }
 
