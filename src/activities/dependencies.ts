@@ -8,7 +8,6 @@ import type {
 } from '../clients/interfaces.js';
 import { ServiceError } from '../core/errors.js';
 import type { ImageKey } from '../core/image.js';
-import { toTimeLimits, type TimeLimits } from '../core/options.js';
 import type { Session } from '../core/session.js';
 import type { Runner } from '../runner/runner.js';
 import type { Store } from '../store/store.js';
@@ -53,9 +52,4 @@ export async function getSession(store: Store, jobId: string): Promise<Session> 
   if (session === undefined)
     throw new ServiceError('missing', `There is no record of job ${jobId}.`);
   return session;
-}
-
-/** Those of now; a session has its own from its snapshot on. */
-export async function readTimeLimits(store: Store): Promise<TimeLimits> {
-  return toTimeLimits(await store.options.get());
 }

@@ -50,7 +50,7 @@ export interface ExtensionOptions {
 /** `external`: another program, beside this service. */
 export type Provider = 'internal' | 'external' | 'off';
 
-export const DEFAULT_CFS_OPTIONS: CfsOptions = {
+const DEFAULT_CFS_OPTIONS: CfsOptions = {
   defaultPlaybook: 'site.yml',
   defaultAnsibleConfig: 'cfs-default-ansible-cfg',
   loggingLevel: 'INFO',
@@ -70,7 +70,7 @@ export const DEFAULT_CFS_OPTIONS: CfsOptions = {
   hardwareSyncInterval: 10,
 };
 
-export const DEFAULT_EXTENSION_OPTIONS: ExtensionOptions = {
+const DEFAULT_EXTENSION_OPTIONS: ExtensionOptions = {
   cloneTimeLimit: 600,
   inventorySourcesTimeLimit: 600,
   imagePrepareTimeLimit: 3600,

@@ -134,12 +134,6 @@ export interface Snapshot {
   readonly limits: TimeLimits;
 }
 
-const rank: Record<Desired, number> = { run: 0, cancel: 1, delete: 2 };
-
-export function isRise(from: Desired, to: Desired): boolean {
-  return rank[to] > rank[from];
-}
-
 /** What a workflow that starts has to do. A session may have had workflows before: see ARCHITECTURE.md, "The sweep". */
 export type Claim =
   | { readonly kind: 'go' }

@@ -21,7 +21,7 @@ export interface Place {
   readonly work: string;
 }
 
-export function createPlace(directory: string): Place {
+function createPlace(directory: string): Place {
   return {
     images: createRecords(join(directory, 'images')),
     keys: createRecords(join(directory, 'public-keys')),

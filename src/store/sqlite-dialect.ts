@@ -85,7 +85,7 @@ export function createSqliteDialect({ writer, reader }: SqliteConnections): Stor
  * Repeats what another process or connection keeps locked, without blocking this process: SQLite's own wait would also
  * keep a second store of this process from ever giving its lock back.
  */
-export async function waitForLock(act: () => void): Promise<void> {
+async function waitForLock(act: () => void): Promise<void> {
   const deadline = performance.now() + LOCK_WAIT_MS;
   for (;;) {
     try {

@@ -1,31 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import {
-  decideClaim,
-  isRise,
-  type Claim,
-  type Desired,
-  type Outcome,
-  type Session,
-} from '../../src/core/session.js';
+import { decideClaim, type Claim, type Outcome, type Session } from '../../src/core/session.js';
 
 const AT = '2026-01-01T00:00:00.000Z';
 const outcome: Outcome = { succeeded: 'false', reason: 'CANCELLED' };
-
-describe('isRise', () => {
-  test.each<[Desired, Desired, boolean]>([
-    ['run', 'run', false],
-    ['run', 'cancel', true],
-    ['run', 'delete', true],
-    ['cancel', 'run', false],
-    ['cancel', 'cancel', false],
-    ['cancel', 'delete', true],
-    ['delete', 'run', false],
-    ['delete', 'cancel', false],
-    ['delete', 'delete', false],
-  ])('%s to %s: %s', (from, to, expected) => {
-    expect(isRise(from, to)).toBe(expected);
-  });
-});
 
 describe('decideClaim', () => {
   type Part = Parameters<typeof decideClaim>[0];
