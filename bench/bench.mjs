@@ -9,7 +9,7 @@
  *   npm run bench:load             what it bears, what that costs, and more than can be borne
  *   --json                         the numbers, for a program
  *   --rounds <n>                   sessions, images: how often session and shell loop alternate (default 7)
- *   --more <megabytes>             images: an image that is so much larger, half of which cannot be compressed (default 0)
+ *   --more <megabytes>             images: an image with so much more of the files below /usr (default 0)
  *   --database sqlite|postgres     api, components, load: only this one
  *   --part <name>                  load: only this one (see load/bench-load.mjs); kubernetes: sessions or watching
  *   --scale <part>                 api, components, kubernetes, load: a part of the requests and records, for a look at the bench itself (default 1)

@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -9,9 +10,8 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { randomBytes } from 'node:crypto';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createClient } from '../scripts/demo/client.mjs';
 import { importImage } from '../scripts/demo/image.mjs';
@@ -51,28 +51,25 @@ export async function benchImages(options, signal) {
 }
 
 /**
- * Another image that has so many megabytes more, half of which cannot be compressed.
+ * Another image with so many megabytes more of the files that this machine has below /usr.
  * @param {string} image @param {string} directory @param {number} megabytes
  */
 function enlarge(image, directory, megabytes) {
   const [root, enlarged] = [join(directory, 'root'), join(directory, 'enlarged.squashfs')];
   execFileSync('unsquashfs', ['-no-progress', '-quiet', '-dest', root, image]);
-  mkdirSync(join(root, 'opt', 'bench'), { recursive: true });
-  for (let file = 0; file < megabytes; file += 1) {
-    const blocks = Array.from({ length: 16 }, () => [
-      randomBytes(32_768),
-      Buffer.alloc(32_768, file),
-    ]);
-    writeFileSync(join(root, 'opt', 'bench', `${file}`), Buffer.concat(blocks.flat()));
+  let missing = megabytes * 1e6;
+  const files = execFileSync('find', ['/usr', '-xdev', '-type', 'f'], { maxBuffer: 1e9 });
+  for (const file of files.toString().trim().split('\n').sort()) {
+    if (missing <= 0) break;
+    const copy = join(root, 'opt', 'bench', file);
+    mkdirSync(dirname(copy), { recursive: true });
+    copyFileSync(file, copy);
+    missing -= statSync(copy).size;
   }
-  const compression = ['-comp', 'zstd', '-Xcompression-level', '6'];
+  if (missing > 0) throw new Error(`/usr has no ${megabytes} MB of files.`);
   execFileSync('mksquashfs', [
-    root,
-    enlarged,
-    '-noappend',
-    '-no-progress',
-    '-quiet',
-    ...compression,
+    ...[root, enlarged, '-noappend', '-no-progress', '-quiet'],
+    ...['-comp', 'zstd', '-Xcompression-level', '6'],
   ]);
   rmSync(root, { recursive: true });
   return enlarged;
