@@ -21,7 +21,7 @@ export interface Waits {
 
 /** `phase`: whose work it is. */
 export function openWaits(
-  { store, tellWaiting }: Pick<ActivityDependencies, 'store' | 'tellWaiting'>,
+  { store, tellWaiting, logger }: Pick<ActivityDependencies, 'store' | 'tellWaiting' | 'logger'>,
   { jobId, waiting }: Pick<Session, 'jobId' | 'waiting'>,
   phase?: string,
 ): Waits {
@@ -29,6 +29,11 @@ export function openWaits(
   const since = waiting?.since ?? new Date(begun).toISOString();
   let told = waiting;
   let last = Promise.resolve();
+  const attempt = (act: () => Promise<void>) =>
+    act().catch((error: unknown) => {
+      // The database or Temporal may be what is away.
+      if (!isServiceError(error)) logger.info({ err: error, jobId }, 'a wait could not be told');
+    });
   const inTurn = (act: () => Promise<void>) => (last = last.then(() => attempt(act)));
   const tell = (cause: string) =>
     inTurn(async () => {
@@ -71,13 +76,4 @@ export async function withWaits<T>(waits: Waits, work: () => Promise<T>): Promis
 /** Milliseconds and ports differ from one attempt to the next. */
 function isSameCause(one: string, other: string): boolean {
   return one.replace(/\d+/g, '0') === other.replace(/\d+/g, '0');
-}
-
-/** The database or Temporal may be what is away. */
-async function attempt(act: () => Promise<void>): Promise<void> {
-  try {
-    await act();
-  } catch (error) {
-    if (!isServiceError(error)) throw error;
-  }
 }
