@@ -73,10 +73,13 @@ def check_inventory(context: Context) -> None:
         "ANSIBLE_INVENTORY_UNPARSED_IS_FAILED": "True",
     }
     listing = context.directory.workspace / "tmp" / "inventory.json"
+    arguments = [str(command), "-i", HOSTS, "--list"]
     with listing.open("wb") as file:
-        done = subprocess.run(
-            [str(command), "-i", HOSTS, "--list"], env=environment, stdout=file, check=False
-        )
+        try:
+            done = subprocess.run(arguments, env=environment, stdout=file, check=False)
+        except OSError as error:
+            fact = f"{command}, beside ansible-playbook, cannot be started: {error.strerror}."
+            raise PhaseError(exits.INTERNAL, fact) from error
     if done.returncode != 0:
         raise PhaseError(exits.INVENTORY, "Ansible cannot read the inventory (see above).")
     try:

@@ -76,6 +76,17 @@ const GENERATED = renderHosts({ compute: { x1: {} }, cfs_image: { i1: { cray_cfs
     expect(await run(job)).toBe(72);
   });
 
+  it('ends with 79 and the program that is not there', async () => {
+    const plan = { ansible_playbook: '/nowhere/ansible-playbook' };
+    const files = { 'files/inventory.gz': GENERATED };
+    const job = createJob({ phases: [anInventoryPhase('spec')], files, plan });
+    jobs.push(job);
+    expect(await run(job)).toBe(79);
+    expect(job.log('inventory')).toBe(
+      'ERROR! /nowhere/ansible-inventory, beside ansible-playbook, cannot be started: No such file or directory.\n',
+    );
+  });
+
   it('accepts an inventory without hosts', async () => {
     const job = aJob({ 'files/inventory.gz': gzipSync('{"all": {"children": {}}}') }, 'dynamic');
     expect(await run(job)).toBe(0);
