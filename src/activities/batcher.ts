@@ -9,7 +9,7 @@ import type { Logger } from './dependencies.js';
 
 /** Batches and components that are read, and components that are sent, at a time. */
 const PAGE = 1_000;
-/** For as long another batcher counts as at work after its last session. */
+/** How long another batcher counts as being at work after its last session. */
 const OUTSIDE_MS = 900_000;
 /** Finished batches are shown for so long. */
 const KEPT_MS = 86_400_000;

@@ -34,7 +34,7 @@ export interface ActivityDependencies {
   readonly hardware: HardwareClient;
   /** Absent: there is no image management service. */
   readonly images?: ImageDependencies;
-  /** By which a job speaks to the API. */
+  /** Makes the token by which a job speaks to the API. */
   readonly toToken: (jobId: string) => string;
   readonly now: () => string;
   readonly logger: Logger;
@@ -42,7 +42,7 @@ export interface ActivityDependencies {
   readonly tellWaiting?: (jobId: string, message: string) => Promise<void>;
   /** This machine's UUID, where jobs live on the machine that launched them. */
   readonly machine?: string;
-  /** Where phases are watched of jobs that any worker can reach. */
+  /** Task queue on which phases of jobs that any worker can reach are watched. */
   readonly phaseQueue?: string;
 }
 

@@ -13,7 +13,7 @@ import { openPhaseLog, type PhaseLog } from './phase-log.js';
 /** Less than the start-to-close of an undo; the next attempt goes on waiting. */
 const PACKAGING_MS = 240_000;
 const TELLING_MS = 15_000;
-/** IMS looks for what it is told every five seconds: what waits for longer was not told. */
+/** IMS looks every five seconds for what it was told: a job that waits for longer than this was not told. */
 const DECIDING_MS = 30_000;
 
 export function createDiscardActivities(
@@ -61,7 +61,7 @@ export async function discardImages(
   return true;
 }
 
-/** For the sweep: what carries this job's name, whether or not a record knows of it. An image that is whole is left. */
+/** For the sweep: removes IMS jobs that carry this job's name, whether or not a record knows of them. Whole images are left. */
 export async function discardOrphans(
   { client, deploymentId }: Pick<ImageDependencies, 'client' | 'deploymentId'>,
   jobId: string,
@@ -110,7 +110,7 @@ async function discardJob(work: Discard, job: ImageJob, kept: ReadonlySet<string
     await log.write(`Image ${job.imageId}: IMS job ${job.id} is removed, nothing was made.`);
 }
 
-/** Where packaging may have been asked for: told to fail, and waited for until IMS has decided. */
+/** Where packaging may have been asked for, IMS is told to fail, and waited for until it has decided. */
 async function awaitEnd(work: Discard, job: ImageJob): Promise<ImageJob | undefined> {
   const { client, log, deploymentId, session, signal, patienceMs } = work;
   const container = toContainerName(session.jobId, deploymentId);
@@ -136,7 +136,7 @@ async function awaitEnd(work: Discard, job: ImageJob): Promise<ImageJob | undefi
   );
 }
 
-/** Where it is reached, so that IMS ends it in its own way; removed it is anyhow. */
+/** Tells the environment to fail, where it can be reached, so that IMS ends it in its own way. It is removed in any case. */
 async function tellFailed({ shell, log, session, toKey, signal }: Discard, job: ImageJob) {
   const { address, imageId } = job;
   if (address === undefined) return;
@@ -151,7 +151,7 @@ async function tellFailed({ shell, log, session, toKey, signal }: Discard, job: 
   }
 }
 
-/** The log of teardown as long as it is open: what comes after its end is told nowhere else. */
+/** Writes to the log of teardown as long as that is open. What comes after its end is told nowhere. */
 function openOpenLog(store: Store, jobId: string, signal: AbortSignal): Pick<PhaseLog, 'write'> {
   const log = openPhaseLog(store, jobId, 'teardown', signal);
   return {

@@ -100,7 +100,7 @@ export function toFailure(
   });
 }
 
-/** Not a cancel, not a worker that shuts down. */
+/** Neither a cancel, nor a worker that shuts down, nor a failure that is Temporal's already. */
 function isDefect(error: unknown): error is Error {
   return (
     error instanceof Error &&

@@ -9,7 +9,7 @@ import type { Waits } from './waits.js';
 export interface SourceLimit {
   /** 0 = for ever. */
   readonly seconds: number;
-  /** Where it is set. */
+  /** The option that sets the limit. */
   readonly option: string;
   /** What it is for, as the subject of a message: "The inventory". */
   readonly what: string;
@@ -85,7 +85,7 @@ function readUsedMs(details: unknown): number {
   return typeof details.usedMs === 'number' ? details.usedMs : 0;
 }
 
-/** At most half of what is left, so that the last attempt is made near the limit. */
+/** The next attempt comes when at most half of what is left has passed, so that the last one is made near the limit. */
 function toDelayMs(leftMs: number): number {
   const { attempt } = activityInfo();
   return Math.round(Math.min(FIRST_DELAY_MS * 2 ** (attempt - 1), MAX_DELAY_MS, leftMs / 2));

@@ -47,7 +47,7 @@ async function requireOwned(
   return stored;
 }
 
-/** Whose it is may change while branches are looked up: it is looked at again, and held to what was seen. */
+/** Its tenant may change while branches are looked up, so it is read again and must still be the one that was seen. */
 async function saveFor(
   store: Store,
   configuration: Configuration,

@@ -16,7 +16,7 @@ const MIN_BUFFER_BYTES = 1024;
 
 export interface DeliveryBody {
   readonly bytes: Buffer;
-  /** As it came, where it came compressed. */
+  /** The body as it came, where it came compressed. */
   readonly gzip?: Buffer;
 }
 

@@ -37,7 +37,7 @@ export interface ApiDependencies {
   /** Tokens of jobs derive from it. */
   readonly masterKey: Uint8Array;
   readonly maxBodyBytes: number;
-  /** Of lists of components, each of which is within the limit above. */
+  /** The same of a list of components, each of which is within the limit above. */
   readonly maxListBytes: number;
   readonly auth:
     /** `anyName`: people chose to let everybody in, by whatever name. */
@@ -52,9 +52,9 @@ export interface ApiDependencies {
   readonly customizesImages?: boolean;
   /** Where people reach this API, without a slash at its end. */
   readonly publicUrl?: string;
-  /** Where people look at Temporal. */
+  /** URL of Temporal's Web UI. */
   readonly uiUrl?: string;
-  /** To end streams of events when the service stops; default: nobody ends them. */
+  /** Ends streams of events when the service stops. Default: nobody ends them. */
   readonly streams?: EventStreams;
   /** Whether the public address also serves what jobs call; default true. */
   readonly serveJobs?: boolean;

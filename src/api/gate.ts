@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
  */
 const MAX_NEW_SESSIONS = 20;
 const WAIT_MS = 500;
-/** For the body to come. */
+/** How long a body may take to come. */
 const BODY_MS = 2_000;
 const GUARDED = /^(?:\/apis\/cfs)?\/v[23]\/sessions(?:\?|$)/;
 

@@ -1,7 +1,7 @@
 import { invalid, ServiceError } from '../core/errors.js';
 
 const [QUOTE, BACKSLASH, COMMA, CLOSE] = [0x22, 0x5c, 0x2c, 0x5d];
-/** Of `[{` and `]}`; the lists that are elements are told from the outer one by their depth. */
+/** Codes of `[{` and `]}`. Lists that are elements are told from the outer one by their depth. */
 const [OPENS, CLOSES] = [new Set([0x5b, 0x7b]), new Set([CLOSE, 0x7d])];
 const BLANK = /^[\t\n\r ]*$/;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -47,7 +47,7 @@ export async function* splitJsonList(
   if (!place.isOver) throw notJson();
 }
 
-/** Where elements end in this piece: at commas between them, and at the bracket behind the last. */
+/** The offsets in this piece at which elements end: the commas between them, and the bracket behind the last. */
 function* findEnds(place: Place, piece: Uint8Array): Generator<number> {
   if (place.isOver) return;
   for (let index = 0; index < piece.length; index += 1) {

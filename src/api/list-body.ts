@@ -21,7 +21,7 @@ export type ListBody<T> =
   /** Something else that is JSON, and within the limit of every body. */
   | { readonly kind: 'other'; readonly value: unknown };
 
-/** Of lists that are larger than every other body may be one is taken at a time, so that no more memory is needed. */
+/** Lists that are larger than any other body may be are taken one at a time, so that memory is bounded. */
 export function takeLargeInTurn({ maxBodyBytes }: Limits): MiddlewareHandler {
   const turns = createTurns(1);
   return async (c, next) => {

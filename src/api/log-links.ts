@@ -1,6 +1,6 @@
 import type { ApiDependencies } from './dependencies.js';
 
-/** Where the log of a session is, in CFS a page of ARA; null where the option `include_ara_links` is off. */
+/** Makes the link to the log of a session, which in CFS is a page of ARA. Null where the option `include_ara_links` is off. */
 export type LogLinks = (sessionName: string) => string | null;
 
 /** Without PUBLIC_URL the address is the one by which the caller came. */

@@ -10,7 +10,7 @@ export interface LogRequest {
   readonly jobId: string;
   /** Absent: every phase, one after the other. */
   readonly phase?: string;
-  /** Where to begin; absent: at the beginning. */
+  /** The place to begin at. Absent: the beginning. */
   readonly from?: LogPlace;
   readonly follow: boolean;
 }
@@ -36,7 +36,7 @@ export async function* readLog(
   }
 }
 
-/** As a body: read only as fast as it is taken, and no longer than somebody takes it. */
+/** The log as the body of an answer. It is read only as fast as the client takes it, and no longer than that. */
 export function toLogBody(
   feed: SessionFeed,
   request: LogRequest,

@@ -30,12 +30,12 @@ import { createEventStreams, type EventStreams } from './event-stream.js';
 import { createGate } from './gate.js';
 
 const STREAM_END_MS = 1_000;
-/** Where new sessions are counted that the gate turned away, of whatever version. */
+/** The route under which new sessions are counted that the gate turned away, whatever version they were for. */
 const SESSIONS = '/v3/sessions';
 
 export interface ApiService extends Service {
   readonly url: string;
-  /** Where jobs deliver. */
+  /** URL that jobs deliver to. */
   readonly jobUrl: string;
 }
 

@@ -128,7 +128,7 @@ function toEventId({ session, phases }: Told, tag: string): string {
   return `${tag}/${[session, ...parts].join('.')}`;
 }
 
-/** Of another session, or of none: nothing has been told. */
+/** What the stream had told up to the event of this id. Nothing where the id is of another session, or there is none. */
 function parseEventId(id: string | undefined, tag: string): Told {
   const nothing: Told = { session: '', phases: [] };
   if (id === undefined || !id.startsWith(`${tag}/`)) return nothing;

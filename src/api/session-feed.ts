@@ -5,7 +5,7 @@ import { createLatch, type Latch } from './watch.js';
 
 /** Larger pieces of a log are read by each follower for itself: whoever is so far behind has few who read along. */
 const SHARED_BYTES = 256 * 1024;
-/** Of one session; followers in step need one at a time. */
+/** Reads of one session that its followers share. Followers that are in step need one at a time. */
 const SHARED_READS = 4;
 const HOSTS_PER_READ = 1_000;
 

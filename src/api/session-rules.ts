@@ -2,7 +2,7 @@ import { invalid, type ServiceError } from '../core/errors.js';
 import { isImageId, listImageIds } from '../core/image.js';
 import type { Target, TargetGroup } from '../core/session.js';
 
-/** Of a refusal that would be endless. */
+/** How many names a refusal tells at most. */
 const MAX_NAMED = 10;
 /** IMS opens each of them in a pod of its own. */
 const MAX_IMAGES = 100;

@@ -29,7 +29,7 @@ export async function createSource(
   return source;
 }
 
-/** With credentials that somebody has put into Vault, where nobody looks before they are needed. */
+/** Stores a source whose credentials somebody has put into Vault. Nobody looks there before they are needed. */
 export async function restoreSource(
   { store, gitProtocols, now }: ApiDependencies,
   name: string,
@@ -130,7 +130,7 @@ function checkUrl(url: string, gitProtocols: string): void {
 
 const MAX_NAME = 255;
 
-/** Also one that is a URL, because none was given. */
+/** Also checks a name that is a URL, because none was given. */
 function checkName(name: string): void {
   if (Array.from(name).length > MAX_NAME)
     throw invalid(`The length must be 1 to ${MAX_NAME} - 'name'`);

@@ -12,7 +12,7 @@ export function refuseInvalid(
 export function parse<T extends z.ZodType>(
   schema: T,
   value: unknown,
-  /** Where it lies in the body. */
+  /** The path of the member in the body. */
   place: readonly number[] = [],
 ): z.output<T> {
   const result = schema.safeParse(value);
@@ -30,7 +30,7 @@ function describe({ issues }: z.ZodError, place: readonly number[] = []): string
   return path === '' ? text : `${text} - '${path}'`;
 }
 
-/** Of what may be one thing or another, the fault of that which came closest. */
+/** Where a value may be one thing or another, the fault is told of the one that it came closest to. */
 function findCause(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   if (issue.code !== 'invalid_union') return issue;
   const causes = issue.errors.flatMap(([first]) => (first === undefined ? [] : [findCause(first)]));

@@ -4,7 +4,7 @@ import type { Change, Store } from '../store/store.js';
 export interface Latch {
   /** Resolves at the next change, at once if one has come since the last call; also when the signal aborts. */
   next(signal: AbortSignal, timeoutMs?: number): Promise<void>;
-  /** As if something had changed. */
+  /** Wakes whoever waits, as if something had changed. */
   wake(): void;
 }
 

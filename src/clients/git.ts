@@ -15,7 +15,7 @@ export interface GitOptions {
   readonly caFile?: string;
   readonly sshKeyFile?: string;
   readonly knownHostsFile?: string;
-  /** Of each git command; a reference takes one, a hash up to three. */
+  /** Limit of each git command. A reference takes one command, a hash up to three. */
   readonly timeoutSeconds?: number;
 }
 
@@ -58,7 +58,7 @@ async function resolve(git: Git, url: string, ref: string, signal: AbortSignal):
   throw unknownReference(url, ref);
 }
 
-/** In files that only we can read, for as long as git runs: neither arguments nor environment hold a secret. */
+/** Secrets lie in files that only we can read, for as long as git runs: neither arguments nor environment hold one. */
 async function withAccess<T>(
   url: string,
   { credentials, ca }: RepositoryAccess,
@@ -157,7 +157,7 @@ function toSettings({ credentialsFile, timeoutSeconds = 30 }: GitOptions): reado
   return [...settings, '-c', `credential.helper=!f() { test "$1" != get || ${store}; }; f`];
 }
 
-/** For the shell by which git starts helpers and ssh. */
+/** Quotes for the shell by which git starts helpers and ssh. */
 function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }

@@ -16,7 +16,7 @@ export interface HsmOptions {
   readonly url: string;
   readonly tokenFile?: string;
   readonly caFile?: string;
-  /** Of each call. */
+  /** Limit of each call. */
   readonly timeoutSeconds: number;
 }
 

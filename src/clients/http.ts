@@ -12,7 +12,7 @@ export interface JsonRequest {
   readonly token?: string;
   /** PEM; replaces the platform's certificate authorities. */
   readonly ca?: string;
-  /** Of the whole call, body included. */
+  /** Limit of the whole call, with the body of the answer. */
   readonly timeoutSeconds: number;
   readonly maxBytes: number;
   /** Default GET. */

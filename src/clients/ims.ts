@@ -10,7 +10,7 @@ export interface ImsOptions {
   readonly url: string;
   readonly tokenFile?: string;
   readonly caFile?: string;
-  /** Of each call. */
+  /** Limit of each call. */
   readonly timeoutSeconds: number;
 }
 

@@ -55,7 +55,7 @@ function toValue(document: Document, path: string): unknown {
   }
 }
 
-/** Of the value, or where it is missing, of what should contain it. */
+/** The line of the value, or where it is missing, of what should contain it. */
 function findLine(document: Document, lines: LineCounter, place: DocumentPath): number {
   for (let length = place.length; length > 0; length -= 1) {
     const node = document.getIn(place.slice(0, length), true);

@@ -7,7 +7,7 @@ import {
 import { toRetentionSchedule, toSweepQueue } from '../core/names.js';
 import type { RetentionWorkflow } from '../workflows/index.js';
 
-/** As often as CFS looks for what is too old. */
+/** The interval at which CFS looks for what is too old. */
 const INTERVAL_MS = 300_000;
 
 /** Makes the Schedule, or gives the one that is there this interval. May be repeated: an emptied Temporal has lost it. */

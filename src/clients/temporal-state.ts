@@ -16,7 +16,7 @@ const CLOSED: ReadonlySet<WorkflowExecutionStatusName> = new Set([
   'FAILED',
   'CANCELLED',
 ]);
-/** By others; no code of the workflow ran. */
+/** Ways in which others end a workflow, without any of its code. */
 const ENDED: ReadonlySet<WorkflowExecutionStatusName> = new Set(['TERMINATED', 'TIMED_OUT']);
 
 /** Where the workflow has ended by itself, its result; that is read from the history, which a deleted run no longer has. */

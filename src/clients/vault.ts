@@ -13,14 +13,14 @@ export interface VaultOptions {
   readonly caFile?: string;
   /** Absent: a login by a token of Kubernetes. */
   readonly tokenFile?: string;
-  /** That token; absent: the pod's own. */
+  /** File with the token of the service account. Absent: the pod's own. */
   readonly jwtFile?: string;
-  /** Of that login; absent: the namespace, as it lies beside that token. */
+  /** Role of that login. Absent: the namespace that lies beside that token. */
   readonly role?: string;
 }
 
 export interface VaultClient {
-  /** Of a secret of the KV store (version 2) `secret`. */
+  /** Reads a secret of the KV store (version 2) `secret`. */
   readCredentials(secretName: string, signal: AbortSignal): Promise<SourceCredentials>;
   /** A token with the rights of this role, for whoever shows a service account's token. */
   logIn(login: KubernetesLogin, signal: AbortSignal): Promise<string>;

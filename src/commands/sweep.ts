@@ -117,7 +117,7 @@ function findTemporal({ temporal, dataDirectory }: Config): string {
   );
 }
 
-/** With the image service that the embedded service has, where there is no IMS. */
+/** Where there is no IMS, the image service that the embedded service has. */
 function findSources({ sources, imageService, dataDirectory }: Config): SourceConfig {
   const url = sources.imsUrl ?? readService(dataDirectory)?.images ?? undefined;
   if (url === undefined || sources.imsUrl !== undefined) return sources;

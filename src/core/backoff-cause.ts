@@ -6,7 +6,7 @@ export interface CauseRecord {
   readonly cause: string;
   /** Oldest first; true = success. At most `WINDOW`. */
   readonly results: readonly boolean[];
-  /** Of the back-off that was set last; 0 = none. */
+  /** Length of the back-off that was set last; 0 = none. */
   readonly seconds: number;
   /** ISO; absent: none. */
   readonly until?: string;
@@ -18,7 +18,7 @@ export type BatchResult =
   | { readonly kind: 'failure'; readonly cause: 'configuration' | 'platform' }
   | { readonly kind: 'released' };
 
-/** As many failures in a row as CFS waits for. */
+/** How many failures in a row begin a back-off, as in CFS. */
 const WINDOW = 20;
 /** What all batches share is not tried 20 times: one failure says it. */
 const PLATFORM_WINDOW = 1;

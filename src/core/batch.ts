@@ -11,7 +11,7 @@ export interface BatchKey {
   readonly configurationName: string;
   /** Indexes of the layers that are pending, `0,2`: the session's configuration limit. */
   readonly layers: string;
-  /** Of the last state layer, empty where there is none: keeps fresh nodes apart from those that have failed. */
+  /** Status of the last state layer, empty where there is none. It keeps fresh nodes apart from those that have failed. */
   readonly latestStatus: string;
 }
 
@@ -33,7 +33,7 @@ export interface BatcherStatus {
   /** When the last cycle ended. */
   readonly cycleAt: string;
   readonly seconds: number;
-  /** Of that cycle. */
+  /** How many components that cycle collected; the others count batches. */
   readonly collected: number;
   readonly sent: number;
   readonly finished: number;
@@ -121,7 +121,7 @@ export function toCommonTags(
   );
 }
 
-/** Of at most so many components, in their order; a batch that has more goes alone. */
+/** Groups of at most so many components, in the order of the batches. A batch that has more goes alone. */
 export function toGroups<T extends Pick<Batch, 'size'>>(
   batches: readonly T[],
   mostComponents: number,

@@ -34,7 +34,7 @@ export class ServiceError extends Error {
   }
 }
 
-/** Told by name and shape: under Jest, and across bundles, `instanceof` does not hold. */
+/** Decides by name and shape: `instanceof` does not hold under Jest, nor across bundles. */
 export function isServiceError(error: unknown): error is ServiceError {
   return (
     typeof error === 'object' &&

@@ -34,7 +34,7 @@ export interface ImageJob {
 /** ECDSA P-256, one line each but for the PEM. Opens the images of one session and nothing else. */
 export interface ImageKey {
   readonly privateKey: string;
-  /** As in `authorized_keys`. */
+  /** A line as `authorized_keys` has it. */
   readonly publicKey: string;
 }
 
@@ -73,12 +73,12 @@ export function toResultName(
   return mapped?.resultName ?? `${image.name}_cfs_${sessionName}`;
 }
 
-/** Of the key record: IMS takes names twice, so this one names whose it is. */
+/** Name of the key record. IMS takes a name twice, so this one says whose it is. */
 export function toKeyName(sessionName: string, jobId: string, deploymentId: string): string {
   return `cfs_${sessionName}_${jobId}_${deploymentId}`;
 }
 
-/** Of the container of each image's job, by which it is found again. */
+/** Name of the container of each image's job, by which the job is found again. */
 export function toContainerName(jobId: string, deploymentId: string): string {
   return `${jobId}.${deploymentId}`;
 }

@@ -21,17 +21,17 @@ export function toTaskQueue(deploymentId: string): string {
   return `keelson-${deploymentId}`;
 }
 
-/** Where jobs are watched that any worker can reach. */
+/** Task queue on which jobs that any worker can reach are watched. */
 export function toPhaseQueue(deploymentId: string): string {
   return `keelson-${deploymentId}-phases`;
 }
 
-/** Where local jobs are watched: on the machine that has them, and nowhere else. */
+/** Task queue of the machine that has a local job: the job is watched there, and nowhere else. */
 export function toMachineQueue(machine: string): string {
   return `host-${machine}`;
 }
 
-/** Where they are launched and stopped, so that a stop never waits for the slot of an observer. */
+/** Task queue of that machine for launch and stop, so that a stop never waits for the slot of an observer. */
 export function toControlQueue(machine: string): string {
   return `host-${machine}-control`;
 }

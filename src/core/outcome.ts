@@ -144,7 +144,7 @@ const unstartedReasons = {
   config: 'INTERNAL',
 } as const;
 
-/** Where the limit of a phase is set. */
+/** The option that sets the limit of a phase. */
 const limitOptions: Record<SessionPhaseKind, string> = {
   'git-clone': 'clone_time_limit',
   'git-clone-hosts': 'clone_time_limit',

@@ -21,7 +21,7 @@ export interface SourceCredentials {
   readonly password: string;
 }
 
-/** In the format of git-credential-store: for every repository of the URL's server; nothing where the URL names none. */
+/** A line for git-credential-store, for every repository of the URL's server. Empty where the URL names no server. */
 export function toCredentialLine(url: string, { username, password }: SourceCredentials): string {
   const [, scheme, host] = /^(https?):\/\/(?:[^/@]*@)?([^/?#]+)/i.exec(url) ?? [];
   if (scheme === undefined || host === undefined) return '';

@@ -33,7 +33,7 @@ export function untilWait(session: Waiting, now: string): number | undefined {
   return left > 0 ? left : undefined;
 }
 
-/** For the log, once it goes on: what it waited for before there was any log. */
+/** The line of the log that tells, once the session goes on, what it waited for before there was any log. */
 export function describeWaits(
   session: Pick<Session, 'createdAt' | 'claimedAt' | 'queuedAt' | 'admittedAt' | 'waiting'>,
   now: string,

@@ -8,13 +8,13 @@ export interface RouteDependencies {
   readonly jobs: Jobs;
   readonly clock: () => string;
   readonly choosePort: () => Promise<SshAddress>;
-  /** Of jobs that do not say: whether `/proc`, `/sys` and `/dev` are in their environment. */
+  /** Whether `/proc`, `/sys` and `/dev` are in the environment of a job that does not say. */
   readonly enableDkms: boolean;
 }
 
 export interface AppDependencies extends RouteDependencies {
   readonly version: string;
   readonly logger: Logger;
-  /** That requests must carry; absent: none. */
+  /** The token that requests must carry. Absent: none. */
   readonly token?: string;
 }

@@ -44,7 +44,7 @@ export function isOver({ status }: JobRecord): boolean {
   return status === 'success' || status === 'error';
 }
 
-/** By which the processes of a job are found, whoever started them. */
+/** Marks the processes of a job, so that they are found whoever started them. */
 export function toMark(id: string): string {
   return `image-${id}`;
 }

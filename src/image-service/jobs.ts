@@ -6,7 +6,7 @@ import { removeTraces, removeWork, runJob, type JobDependencies } from './run-jo
 export interface Jobs {
   /** Recorded before it begins. */
   start(job: JobRecord): Promise<void>;
-  /** With all that it has made; false where there is no such job. May be repeated. */
+  /** Removes a job with all that it has made. False where there is no such job. May be repeated. */
   remove(id: string): Promise<boolean>;
   /** Takes over what another process has left, at its start. */
   resume(): Promise<void>;

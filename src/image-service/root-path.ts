@@ -2,7 +2,7 @@ import { lstat, readlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isAbsent } from '../runner/files.js';
 
-/** As many as the kernel follows. */
+/** The most links that are followed, as in the kernel. */
 const MAX_LINKS = 40;
 
 /** Where a path of the image lies outside, with its links followed as they are inside: none leads out of the root. */

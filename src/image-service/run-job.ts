@@ -21,7 +21,7 @@ const FULL_BYTES = 1024 * 1024;
 export interface JobDependencies {
   readonly place: Place;
   readonly tools: ImageTools;
-  /** For unpacking and packing, which take all processors and much memory each. */
+  /** Turns for unpacking and packing, each of which takes all processors and much memory. */
   readonly turns: Turns;
   readonly maxAgeSeconds: number;
   readonly choosePort: () => Promise<SshAddress>;

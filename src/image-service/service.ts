@@ -22,7 +22,7 @@ export interface ImageService extends Service {
 
 /** Each takes all processors, and up to a quarter of the memory. */
 const TURNS = 2;
-/** Where IMS itself listens. */
+/** The address of IMS itself. */
 const DEFAULT_ADDRESS: Address = { host: '127.0.0.1', port: 9000 };
 
 /** Serves images, keys and jobs until it is closed; what jobs have made goes on, and another service goes on with it. */

@@ -50,7 +50,7 @@ export function renderPasswd(hosts: string, shell: string): string {
 /** No password fits, and the account is not locked: sshd would refuse the key too. */
 export const SHADOW = 'root:*:1::::::\n';
 
-/** Of root's line in the image's `/etc/passwd`. */
+/** The shell in root's line of the image's `/etc/passwd`. */
 export function findRootShell(passwd: string): string | undefined {
   const line = passwd.split('\n').find((each) => each.startsWith('root:'));
   const shell = line?.split(':')[6]?.trim();

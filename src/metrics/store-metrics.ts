@@ -7,7 +7,7 @@ import type { PhaseRecord, Store } from '../store/store.js';
 /** From a clone to a playbook on thousands of nodes. */
 const PHASE_SECONDS = [1, 5, 15, 60, 300, 900, 1_800, 3_600, 7_200, 14_400, 43_200];
 
-/** The same store, and counted what this process does with it. */
+/** The same store; what this process does with it is counted. */
 export function observeStore(store: Store, registry: Registry): Store {
   if (store.pool !== undefined) addPoolMetrics(registry, store.pool);
   return {
@@ -64,7 +64,7 @@ function toResultLabel(result: Exclude<PhaseResult, { kind: 'unstarted' }>): str
 
 type Ends = Pick<Store['sessions'], 'recordOutcome' | 'requestCancel' | 'patch'>;
 
-/** By whoever ended them: a workflow or the sweep, a cancel before they began, an operator outside. */
+/** Sessions that ended, whoever ended them: a workflow or the sweep, a cancel before they began, an operator outside. */
 function observeEnds({ sessions }: Store, registry: Registry): Ends {
   const ended = createEndCounter(registry);
   const count = ({ outcome }: Pick<Session, 'outcome'>) =>
@@ -92,7 +92,7 @@ function observeEnds({ sessions }: Store, registry: Registry): Ends {
   };
 }
 
-/** With every end that is possible from the start: an increase from nothing would not be seen. */
+/** Counts every possible end from 0 on: Prometheus would not see an increase from nothing. */
 function createEndCounter(registry: Registry) {
   const ended = new Counter({
     name: 'keelson_sessions_ended_total',

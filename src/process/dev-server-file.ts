@@ -46,7 +46,7 @@ export function isUnreadable(output: string): boolean {
   return UNREADABLE.test(output);
 }
 
-/** Of the server in the program: `temporal version 1.5.1 (Server 1.29.1, UI 2.42.1)`. */
+/** Version of the server in the program, which says `temporal version 1.5.1 (Server 1.29.1, UI 2.42.1)`. */
 async function readVersion(cli: string): Promise<string> {
   try {
     const { stdout } = await promisify(execFile)(cli, ['--version'], { timeout: VERSION_MS });

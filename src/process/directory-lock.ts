@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Service } from './run.js';
 
-/** For one that was told to end, or has lost its parent, to have ended. */
+/** How long a process that was told to end, or has lost its parent, may take to end. */
 const PATIENCE_MILLISECONDS = 15_000;
 const POLL_MILLISECONDS = 100;
 

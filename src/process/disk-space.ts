@@ -2,11 +2,11 @@ import { statfs } from 'node:fs/promises';
 
 export interface DiskSpace {
   readonly usedBytes: number;
-  /** For us; what the system keeps for root is not. */
+  /** What is free for us; the system keeps some for root. */
   readonly availableBytes: number;
 }
 
-/** Of the file system that has this directory. */
+/** Reads the space of the file system that has this directory. */
 export async function readDiskSpace(directory: string): Promise<DiskSpace> {
   const { bsize, blocks, bfree, bavail } = await statfs(directory);
   return { usedBytes: (blocks - bfree) * bsize, availableBytes: bavail * bsize };

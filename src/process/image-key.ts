@@ -2,7 +2,7 @@ import { createECDH, createPrivateKey, hkdfSync } from 'node:crypto';
 import type { ImageKey } from '../core/image.js';
 
 const CURVE = 'prime256v1';
-/** Of the group of P-256 (SEC 2, 2.4.2). */
+/** Order of the group of P-256 (SEC 2, 2.4.2). */
 const ORDER = BigInt('0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551');
 /** 64 bits more than the order has, so that the remainder is as good as even (FIPS 186-5, A.2.1). */
 const SEED_BYTES = 40;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** For a container that is being replaced to have ended. */
+/** How long a container that is being replaced may take to end. */
 const PATIENCE_MILLISECONDS = 15_000;
 const POLL_MILLISECONDS = 200;
 const BUSY = 5;
@@ -37,7 +37,7 @@ export async function holdMachine(
   return { close: () => database.close() };
 }
 
-/** Whose processes we see; another one after each start of the machine or of its container. */
+/** Names the set of processes that we can see. It is another one after each start of the machine or of its container. */
 function readWorld(): string {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   return `${boot} ${readlinkSync('/proc/self/ns/pid')}`;

@@ -2,7 +2,7 @@ import { removeOld } from '../activities/removal.js';
 import type { Store } from '../store/store.js';
 import type { Logger } from './logger.js';
 
-/** As often as the Schedule, where there is one. */
+/** The interval of the Schedule that does the same where there is a Temporal. */
 const INTERVAL_MS = 300_000;
 
 /** Removes what is old where no worker does: at once, then by timer. */

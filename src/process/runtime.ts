@@ -11,7 +11,7 @@ const levels = {
   ERROR: 'error',
 } as const satisfies Record<LogLevel, string>;
 
-/** Of a machine's own queues, which have activities alone. */
+/** What Temporal's SDK says of a machine's own queues, which have only activities. */
 const EXPECTED = 'No workflows registered';
 /** Of a session that failed for a reason of its own, who recorded that has told. */
 const ENDED = 'Workflow failed';

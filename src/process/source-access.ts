@@ -60,7 +60,7 @@ async function readCa(
   }
 }
 
-/** Of a mounted ConfigMap the first key; hidden entries are not keys. */
+/** The first key of a mounted ConfigMap. Hidden entries are not keys. */
 async function findCaFile(path: string): Promise<string> {
   if (!(await stat(path)).isDirectory()) return path;
   const names = (await readdir(path)).filter((name) => !name.startsWith('.'));

@@ -21,7 +21,7 @@ export interface SweepingOptions {
   /** Absent: there is no image management service. */
   readonly images?: ImageDependencies;
   readonly machine?: string;
-  /** Of the worker that sweeps. */
+  /** Options of the worker that sweeps. */
   readonly worker: Partial<WorkerOptions>;
 }
 

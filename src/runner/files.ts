@@ -78,7 +78,7 @@ export async function makeDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
 }
 
-/** Also what a playbook has made read-only, as the module caches of some tools are. */
+/** Removes a directory, with what a playbook has made read-only in it, as the module caches of some tools are. */
 export async function removeTree(path: string): Promise<void> {
   const remove = () => rm(path, { recursive: true, force: true });
   try {

@@ -7,7 +7,7 @@ import { nameRemoval } from './leftovers.js';
 import type { PhaseRecord } from './phase-record.js';
 import type { ProcessIdentity } from './process-identity.js';
 
-/** Of the job, whose environment names no other place. */
+/** Where a job has its temporary files, as its environment names no other place. */
 const TEMPORARY_FILES = '/tmp';
 const SAFE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 

@@ -187,7 +187,7 @@ export async function* listAllJobs(api: KubernetesApi, signal: AbortSignal): Asy
   } while (next !== undefined && next !== '');
 }
 
-/** As the last answer told it, and what has passed since. */
+/** The server's time: that of its last answer, and what has passed since. */
 function createServerClock() {
   let told: { readonly at: number; readonly heardAt: number } | undefined;
   return {

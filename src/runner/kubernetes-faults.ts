@@ -3,7 +3,7 @@ import { ServiceError } from '../core/errors.js';
 /** What Kubernetes answered to a request that it did not grant. */
 export interface Refusal {
   readonly code: number;
-  /** Of the Status object; its own words name the verb and the resource that are lacking. */
+  /** Message of the Status object. It names the verb and the resource that are lacking. */
   readonly message: string;
 }
 

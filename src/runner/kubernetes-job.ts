@@ -18,12 +18,12 @@ export function isSuspended({ spec }: V1Job): boolean {
   return spec?.suspend === true;
 }
 
-/** Told to stop before it had a pod; it never gets one. */
+/** Whether it was told to stop before it had a pod; then it never gets one. */
 export function isStopped({ metadata }: V1Job): boolean {
   return metadata?.annotations?.[STOPPED_ANNOTATION] !== undefined;
 }
 
-/** As the Job's controller says, which is seconds after the pod does. */
+/** Whether it has ended by the word of the Job's controller, which comes seconds after the pod's. */
 export function isFinished(job: V1Job): boolean {
   return findEnd(job) !== undefined;
 }

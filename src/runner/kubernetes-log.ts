@@ -51,7 +51,7 @@ async function* readKept(
   }
 }
 
-/** Where in the whole output that begins which the kubelet still has. */
+/** The offset, in the whole output, of the first byte that the kubelet still has. */
 async function findBegin(
   api: KubernetesApi,
   pod: V1Pod,

@@ -141,7 +141,7 @@ function advise({ reason, message }: Obstacle, limit: number): string {
   return message === '' ? within.replace(/: $/, '') : `${within}${message}`;
 }
 
-/** Where the clock alone decides, what the watch has told must not be old: it may have been broken meanwhile. */
+/** The watch may have been broken meanwhile, so before the clock alone decides it must have told something new. */
 async function isCurrent(
   options: PhaseOptions,
   job: V1Job,

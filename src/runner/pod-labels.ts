@@ -10,7 +10,10 @@ export const STOPPED_ANNOTATION = 'keelson/stopped';
 export const SECRETS_ANNOTATION = 'keelson/secrets';
 export const PENDING_ANNOTATION = 'keelson/pod-pending-seconds';
 
-/** Of everything that we create. An operator of CFS that still runs deletes what is named as its own; this is not. */
+/**
+ * Labels of everything that we create. An operator of CFS that still runs deletes objects that carry its own labels; these are
+ * others.
+ */
 export function toOwnLabels(jobId: string, deploymentId: string): Record<string, string> {
   return {
     'app.kubernetes.io/name': 'keelson-job',
@@ -19,7 +22,7 @@ export function toOwnLabels(jobId: string, deploymentId: string): Record<string,
   };
 }
 
-/** By which people find a session's pod, as CFS has them. */
+/** Labels by which people find a session's pod, named as CFS names them. */
 export function toPodLabels({ sessionName, configurationName }: Job): Record<string, string> {
   return {
     cfsession: toLabelValue(sessionName),

@@ -62,7 +62,7 @@ const settings = z
     image: z.string().min(1).regex(/^\S+$/, 'holds a space'),
     imagePullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
     imagePullSecrets: z.array(objectName).default([]),
-    /** Of the image. */
+    /** The program in the image. */
     ansiblePlaybook: z.string().min(1).default('ansible-playbook'),
     serviceAccountName: objectName.optional(),
     /** Absent: root, as CFS has it. */
@@ -98,7 +98,7 @@ const settings = z
     gitCredentials: secretKey('credentials').optional(),
     gitSshKey: secretKey('private').optional(),
     gitKnownHosts: configMapKey('known_hosts').optional(),
-    /** Of the git servers, and for playbooks at `/etc/cray/ca/certificate_authority.crt`. */
+    /** Certificate authority of the git servers. Playbooks find it at `/etc/cray/ca/certificate_authority.crt`. */
     certificateAuthority: configMapKey('certificate_authority.crt').optional(),
   })
   .readonly();

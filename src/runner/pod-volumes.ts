@@ -6,7 +6,7 @@ import type { KeyReference, PodSettings } from './pod-settings.js';
 /** What `job/` calls its directory, and what lies in it by mounts of its own. */
 export const JOB_DIRECTORY = '/run/keelson';
 export const WORKSPACE = '/inventory';
-/** The same tree, where playbooks written for CFS look. */
+/** Where playbooks that were written for CFS look for the same tree. */
 const ANSIBLE_DIRECTORY = '/etc/ansible';
 const CA_DIRECTORY = '/etc/cray/ca';
 export const VAULT_TOKEN = 'vault-token';

@@ -1,7 +1,7 @@
 import { ApplicationFailure, patched, setHandler } from '@temporalio/workflow';
 import { jobLostSignal } from './messages.js';
 
-/** That the machine which has the job is gone for good, as the sweeper tells. */
+/** Whether the sweep has told that the machine which has the job is gone for good. */
 export interface JobLoss {
   readonly isLost: () => boolean;
   /** Rejects with reason JOB_LOST when it is told; never resolves. */

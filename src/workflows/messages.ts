@@ -27,13 +27,13 @@ export interface SessionStatus {
 /** Stops the session; it ends as `cancelled` unless every phase had ended well already. */
 export const cancelSignal = defineSignal<[CancelRequest?]>('cancel');
 
-/** Of the dispatch loop: the session has a place and may go on. */
+/** Sent by the dispatch loop: the session has a place and may go on. */
 export const admittedSignal = defineSignal('admitted');
 
-/** Of a step: what it waits for; an empty text: it goes on. */
+/** Sent by a step: what it waits for. With an empty text it goes on. */
 export const waitingSignal = defineSignal<[string]>('waiting');
 
-/** Of the sweeper: nobody can ever say how the job ended, and why that is so. */
+/** Sent by the sweep: why nobody can ever say how the job ended. */
 export const jobLostSignal = defineSignal<[string]>('jobLost');
 
 /** For debugging; the API answers from the database. */

@@ -52,7 +52,7 @@ async function runSession(run: SessionRun): Promise<void> {
   });
 }
 
-/** Also of what an earlier run of this workflow has made. */
+/** Registers how to undo what the preparation makes, and what that of an earlier run of the workflow has made. */
 function registerUndoOfPreparation({ jobId, claim, undo }: SessionRun): void {
   undo.add('staged files', () => compensate.removeStagedFiles({ jobId }));
   if (claim.customizesImages !== true) return;
@@ -60,7 +60,7 @@ function registerUndoOfPreparation({ jobId, claim, undo }: SessionRun): void {
   undo.add('IMS jobs', () => compensate.discardImages({ jobId }));
 }
 
-/** Stops the job, unless its machine is gone for good: should that come back, its own worker stops the job. */
+/** Registers the stop of the job, unless its machine is gone for good: should that come back, its own worker stops the job. */
 function registerUndoOfJob({ jobId, claim, loss, undo }: SessionRun): void {
   undo.add('job', async () => {
     if (loss.isLost()) return;

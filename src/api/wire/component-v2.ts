@@ -75,7 +75,7 @@ export const ComponentWireV2 = z
 
 type ComponentAnswerV2 = z.output<typeof ComponentWireV2>;
 
-/** The same in the words of v3. */
+/** The same object by the names of v3. */
 export function fromComponentBodyV2(body: z.output<typeof ComponentBodyV2>): ComponentRequest {
   const { state, ...rest } = body;
   return {

@@ -36,7 +36,7 @@ const writable = {
   hardware_sync_interval: atLeast(1),
 };
 
-/** Those that every CFS has. */
+/** Options that every CFS has. */
 export const CFS_OPTION_NAMES: readonly string[] = ['default_playbook', ...Object.keys(writable)];
 
 /** Ours; a session keeps those that it started with. */
@@ -63,7 +63,7 @@ const extensions = {
   hwsync: provider('Who makes components of the nodes that the hardware state manager knows.'),
 };
 
-/** Those that only this service has. */
+/** Options that only this service has. */
 export const EXTENSION_OPTION_NAMES: readonly string[] = Object.keys(extensions);
 
 export const OptionsWire = z
@@ -75,7 +75,7 @@ export const OptionsPatch = z
   .partial()
   .openapi('V3OptionsPatch', { example: { debug_wait_time: 600 } });
 
-/** Those that v2 has, by its names; there the default playbook can be written. */
+/** Options of v2, by its names. Unlike in v3 the default playbook can be written. */
 const shapeV2 = Object.fromEntries(
   Object.entries(OPTIONS).map(([v3, v2]) => [v2, OptionsWire.shape[v3 as keyof typeof OPTIONS]]),
 );

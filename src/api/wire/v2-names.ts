@@ -114,12 +114,12 @@ export const OPTIONS = {
   logging_level: 'loggingLevel',
 } as const satisfies Names;
 
-/** The same in the words of v2. */
+/** The same object by the names of v2. */
 export function toV2(names: Names, value: unknown): unknown {
   return rename(listNames(names), value, toV2);
 }
 
-/** The same in the words of v3. */
+/** The same object by the names of v3. */
 export function toV3(names: Names, value: unknown): unknown {
   const swapped = listNames(names).map(([v3, v2, inner]): Row => [v2, v3, inner]);
   return rename(swapped, value, toV3);
@@ -150,7 +150,7 @@ function listNames(names: Names): readonly Row[] {
   );
 }
 
-/** Of a list each element; what is neither list nor object stays. */
+/** Renames in each element of a list. What is neither list nor object stays as it is. */
 function rename(
   rows: readonly Row[],
   value: unknown,

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi';
 
-/** Of names that v2 does not limit: what every index of a database can hold. */
+/** Length of names that v2 does not limit: what every index of a database can hold. */
 export const MAX_NAME_V2 = 255;
 
 const UNFIT = 'Holds a NUL or half a character';
