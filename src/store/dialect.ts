@@ -47,6 +47,8 @@ export interface StoreDialect {
   readonly createTagTriggers: (db: Kysely<unknown>) => Promise<void>;
   /** For `contains`, where the database has an index for it. */
   readonly indexNameParts?: (db: Kysely<unknown>) => Promise<void>;
+  /** Where the database would try to compress what is gzip already. */
+  readonly keepLogsAsTheyCome?: (db: Kysely<unknown>) => Promise<void>;
   /** No number comes twice, but for one that was taken back with its transaction where there is one writer. */
   readonly nextRevision: (db: Kysely<Schema>) => Promise<number>;
   /** After own commits, where others do not learn of them by themselves. */

@@ -36,6 +36,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '017-waiting': { up: (db) => addWaiting(db as Kysely<unknown>, dialect) },
     '020-reported-result': { up: (db) => addReportedResult(db as Kysely<unknown>, dialect) },
     '022-name-parts': { up: async (db) => dialect.indexNameParts?.(db as Kysely<unknown>) },
+    '023-log-storage': { up: async (db) => dialect.keepLogsAsTheyCome?.(db as Kysely<unknown>) },
   };
 }
 

@@ -52,6 +52,9 @@ export function createPostgresDialect({
     },
     createTagTriggers: createPostgresTagTriggers,
     indexNameParts,
+    keepLogsAsTheyCome: async (db) => {
+      await sql`alter table log_chunks alter column gzip set storage external`.execute(db);
+    },
     nextRevision: async (db) => {
       const { rows } = await sql<{ revision: number }>`
         select nextval('configuration_revision') as revision`.execute(db);

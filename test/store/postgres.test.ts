@@ -1,4 +1,5 @@
-import { afterAll, beforeAll } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Client } from 'pg';
 import { openPostgresStore } from '../../src/store/postgres.js';
 import { storeContract } from '../contract/store-contract.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
@@ -11,6 +12,17 @@ describeWithPostgres('PostgreSQL', () => {
     url = await server.createDatabase();
   });
   afterAll(() => server.close());
+
+  test('does not try to compress what is gzip already', async () => {
+    await (await openPostgresStore({ url })).close();
+    const client = new Client({ connectionString: url });
+    await client.connect();
+    const { rows } = await client.query(
+      `select attname from pg_attribute where attrelid = 'log_chunks'::regclass and attstorage = 'e'`,
+    );
+    await client.end();
+    expect(rows).toEqual([{ attname: 'gzip' }]);
+  });
 
   storeContract('PostgreSQL', () =>
     Promise.resolve({
