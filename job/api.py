@@ -1,8 +1,8 @@
 """Requests of one phase to the API that it reports to."""
 
-import gzip
 import http.client
 import json
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -129,8 +129,14 @@ class Api:
 
 
 def pack(data: bytes) -> bytes:
+    packer = create_packer()
+    return packer.compress(data) + packer.flush()
+
+
+def create_packer() -> "zlib._Compress":
+    """Packs as gzip does, part by part."""
     # Of a log the third level takes two thirds more time than this one, for 5 % fewer bytes.
-    return gzip.compress(data, 2)
+    return zlib.compressobj(2, wbits=31)
 
 
 def to_unavailable(answer: Answer) -> Unavailable:

@@ -13,13 +13,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .api import Api, Piece, Refused, Unavailable, pack
+from .api import Api, Piece, Refused, Unavailable, create_packer
 from .report import Host
 
 # So much is sent at once; less waits a moment for more.
 CHUNK_BYTES = 256 * 1024
-# Of one request, where more is waiting: the API takes 1 MiB, and what gzip cannot compress grows.
-MAX_CHUNK_BYTES = 960 * 1024
+# Of one request, where more is waiting: each is a transaction.
+MAX_PIECE_BYTES = 2 * 1024 * 1024
+# What gzip leaves of it: the API takes 1 MiB, and one more chunk may not shrink at all.
+ENOUGH_PACKED_BYTES = 640 * 1024
 COLLECT_SECONDS = 0.2
 IDLE_SECONDS = 1.0
 BATCH_HOSTS = 1000
@@ -172,10 +174,19 @@ class Delivery:
             self._prepared = self._read_piece(offset)
 
     def _read_piece(self, offset: int) -> Piece:
+        packer = create_packer()
+        packed = bytearray()
+        size = 0
         with self._log.open("rb") as log:
             log.seek(offset)
-            data = log.read(min(MAX_CHUNK_BYTES, self._written - offset))
-        return Piece(offset, len(data), pack(data))
+            while len(packed) < ENOUGH_PACKED_BYTES:
+                left = min(MAX_PIECE_BYTES, self._written - offset) - size
+                data = log.read(min(CHUNK_BYTES, left))
+                if not data:
+                    break
+                packed += packer.compress(data)
+                size += len(data)
+        return Piece(offset, size, bytes(packed + packer.flush()))
 
     def _put_hosts(self, timeout_seconds: float) -> None:
         self._sequence += 1
