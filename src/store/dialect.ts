@@ -25,6 +25,8 @@ export interface StoreDialect {
   /** The time by the database's own clock, ISO; absent where all processes share a machine, and so a clock. */
   readonly clock?: RawBuilder<string>;
   contains(text: Expression<string>, part: string): Expression<SqlBool>;
+  /** The same of the name of a session, in the words of an index where there is one. */
+  nameContains(part: string): Expression<SqlBool>;
   /** Where it is known that they are few, whatever the database believes. */
   isOneOfFew(id: Expression<string>, ids: Expression<unknown>): Expression<SqlBool>;
   /**
@@ -45,7 +47,7 @@ export interface StoreDialect {
   readonly createRevision: (db: Kysely<unknown>) => Promise<void>;
   /** That keep what a tag has of its session equal to it. */
   readonly createTagTriggers: (db: Kysely<unknown>) => Promise<void>;
-  /** For `contains`, where the database has an index for it. */
+  /** For `nameContains`, where the database can have an index for it. */
   readonly indexNameParts?: (db: Kysely<unknown>) => Promise<void>;
   /** Where the database would try to compress what is gzip already. */
   readonly keepLogsAsTheyCome?: (db: Kysely<unknown>) => Promise<void>;

@@ -32,8 +32,9 @@ export function createPostgresDialect({
     indexesLongTexts: false,
     rowVersion: sql`xmin::text`,
     clock: sql`to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`,
+    contains: (text, part) => sql`strpos(${text}, ${part}) > 0`,
     // Unlike strpos, it goes by trigrams where there are some.
-    contains: (text, part) => sql`${text} like ${`%${part.replace(/[\\%_]/g, '\\$&')}%`}`,
+    nameContains: (part) => sql`name like ${`%${part.replace(/[\\%_]/g, '\\$&')}%`}`,
     // As a sub-select it would be planned by statistics, which know nothing of the last minutes and of what is deleted.
     isOneOfFew: (id, ids) => sql`${id} = any(array${ids})`,
     readInOrder: async (db) => {

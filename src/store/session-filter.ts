@@ -42,7 +42,7 @@ export async function planFilter(
       ...(createdFrom === undefined ? [] : [eb(column('created_at'), '>=', createdFrom)]),
       ...(createdUntil === undefined ? [] : [eb(column('created_at'), '<=', createdUntil)]),
       ...(afterName === undefined ? [] : [eb(column('name'), '>', afterName)]),
-      ...(nameContains === undefined ? [] : [dialect.contains(eb.ref('name'), nameContains)]),
+      ...(nameContains === undefined ? [] : [dialect.nameContains(nameContains)]),
       ...haveTags(db, sql.ref('sessions.job_id'), Object.entries(tags)),
     ]);
   };

@@ -58,6 +58,7 @@ export function createSqliteDialect({ writer, reader }: SqliteConnections): Stor
     hasOneWriter: true,
     indexesLongTexts: true,
     contains: (text, part) => sql`instr(${text}, ${part}) > 0`,
+    nameContains: (part) => sql`instr(name, ${part}) > 0`,
     isOneOfFew: (id, ids) => sql`${id} in ${ids}`,
     textsOf: (json) => sql`(select value from json_each(${json}))`,
     rowsOf: (json, columns) => {
