@@ -1,5 +1,12 @@
 import type { PostgresPool, PostgresPoolClient } from 'kysely';
-import { type ClientConfig, Pool, types } from 'pg';
+import {
+  type ClientConfig,
+  Pool,
+  type PoolClient,
+  type QueryConfig,
+  type QueryResult,
+  types,
+} from 'pg';
 import { isUnfit } from './postgres-faults.js';
 import { createNaming } from './postgres-naming.js';
 
@@ -27,19 +34,22 @@ const TIMEOUTS_MS = {
 const POOL_SIZE = 10;
 
 export function createPool(options: PostgresOptions, onError: (error: Error) => void): Pool {
-  const timeouts = { ...TIMEOUTS_MS, ...options.timeouts };
+  const timeouts = toTimeouts(options);
   const pool = new Pool({
     ...toClientConfig(options),
     max: options.poolSize ?? POOL_SIZE,
     lock_timeout: timeouts.lock,
     statement_timeout: timeouts.statement,
-    query_timeout: timeouts.answer,
     idle_in_transaction_session_timeout: timeouts.idleInTransaction,
   });
   // An idle connection that breaks is replaced by the next use; unheard, the event would end the process.
   // It carries the client, and that one the password, which belongs in no log.
   pool.on('error', (error) => onError(Object.assign(error, { client: undefined })));
   return pool;
+}
+
+export function toTimeouts({ timeouts }: PostgresOptions): typeof TIMEOUTS_MS {
+  return { ...TIMEOUTS_MS, ...timeouts };
 }
 
 /** One connection without limits of time: another process may migrate for long. */
@@ -59,42 +69,69 @@ export function toClientConfig({ url, password, timeouts }: PostgresOptions): Cl
   };
 }
 
-/** The pool as Kysely wants it. A connection that has failed as such is not used again, nor may its failing end the process. */
-export function toKyselyPool(pool: Pool): PostgresPool {
-  const toName = createNaming();
+/** The pool as Kysely wants it. */
+export function toKyselyPool(pool: Pool, answerMs?: number): PostgresPool {
+  const rules = { toName: createNaming(), answerMs };
+  // The same each time: Kysely keeps what it makes of each, and V8 forgets that only when it looks through its whole heap.
+  const known = new WeakMap<PoolClient, PostgresPoolClient>();
   return {
     options: {},
     async connect() {
       const client = await pool.connect();
-      let isBroken = false;
-      const onError = () => {
-        isBroken = true;
-      };
-      client.on('error', onError);
-      const query = async (sql: string, parameters: readonly unknown[]) => {
-        // What follows a silence would wait as long again: the roll-back of what has failed.
-        if (isBroken) throw new Error('Connection terminated');
-        try {
-          const name = toName(sql);
-          return await client.query({ text: sql, values: [...parameters], ...(name && { name }) });
-        } catch (error) {
-          isBroken ||= isUnfit(error);
-          throw error;
-        }
-      };
-      return {
-        query: query as unknown as PostgresPoolClient['query'],
-        release(discard = false) {
-          client.off('error', onError);
-          client.release(discard || isBroken);
-        },
-      };
+      const wrapped = known.get(client) ?? toKyselyClient(client, rules);
+      known.set(client, wrapped);
+      return wrapped;
     },
     end: async () => {
       // Two instances of Kysely share the pool, and each ends it.
       if (!pool.ending) await pool.end();
     },
   };
+}
+
+interface QueryRules {
+  readonly toName: ReturnType<typeof createNaming>;
+  /** In this process; undefined: for ever. */
+  readonly answerMs: number | undefined;
+}
+
+/** A connection that has failed as such is not used again, nor may its failing end the process. */
+function toKyselyClient(client: PoolClient, { toName, answerMs }: QueryRules): PostgresPoolClient {
+  let isBroken = false;
+  client.on('error', () => {
+    isBroken = true;
+  });
+  const query = async (sql: string, parameters: readonly unknown[]) => {
+    // What follows a silence would wait as long again: the roll-back of what has failed.
+    if (isBroken) throw new Error('Connection terminated');
+    try {
+      const name = toName(sql);
+      const asked = { text: sql, values: [...parameters], ...(name && { name }) };
+      return await ask(client, asked, answerMs);
+    } catch (error) {
+      isBroken ||= isUnfit(error);
+      throw error;
+    }
+  };
+  return {
+    query: query as unknown as PostgresPoolClient['query'],
+    release: (discard = false) => client.release(discard || isBroken),
+  };
+}
+
+/**
+ * With a callback and a time limit of ours: what `pg` makes of a query with a promise or a limit of its own, all rows with it,
+ * stays until V8 looks through its whole heap, and so that comes every few hundred pages.
+ */
+function ask(client: PoolClient, query: QueryConfig, answerMs?: number): Promise<QueryResult> {
+  return new Promise((resolve, reject) => {
+    const late = answerMs && setTimeout(() => reject(new Error('Query read timeout')), answerMs);
+    client.query(query, (error, result) => {
+      clearTimeout(late);
+      if (error as Error | null) reject(error);
+      else resolve(result);
+    });
+  });
 }
 
 /** Sizes and counts are far from 2^53. */

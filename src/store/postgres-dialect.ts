@@ -13,16 +13,19 @@ const MIGRATION_LOCK = 5_147_211_904;
 
 export interface PostgresParts {
   readonly pool: Pool;
+  /** Of a query of the pool; a server that says nothing at all is away. */
+  readonly answerMs?: number;
   readonly migrationPool: Pool;
   readonly notices: Notices;
 }
 
 export function createPostgresDialect({
   pool,
+  answerMs,
   migrationPool,
   notices,
 }: PostgresParts): StoreDialect {
-  const dialect = new PostgresDialect({ pool: toKyselyPool(pool) });
+  const dialect = new PostgresDialect({ pool: toKyselyPool(pool, answerMs) });
   return {
     writer: dialect,
     reader: dialect,

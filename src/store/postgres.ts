@@ -4,6 +4,7 @@ import {
   createPool,
   type PostgresOptions,
   toClientConfig,
+  toTimeouts,
 } from './postgres-connection.js';
 import { createPostgresDialect } from './postgres-dialect.js';
 import { toFault } from './postgres-faults.js';
@@ -21,6 +22,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   const notices = await openNotices(toClientConfig(options), onLoss);
   const parts = {
     pool: createPool(options, onLoss),
+    answerMs: toTimeouts(options).answer,
     migrationPool: createMigrationPool(options),
     notices,
   };
