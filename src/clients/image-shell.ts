@@ -42,6 +42,8 @@ async function connect(
   signal: AbortSignal,
 ): Promise<void> {
   const ready = once(client, 'ready', { signal });
+  // Nobody waits for it where the connection cannot even be begun, as with a port that is none.
+  ready.catch(() => undefined);
   client.connect({ host, port, username: 'root', privateKey, readyTimeout: CONNECT_MS });
   await ready;
 }

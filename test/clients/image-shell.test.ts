@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createImageShell } from '../../src/clients/image-shell.js';
 import { toImageKey } from '../../src/process/image-key.js';
+import { runAlone } from '../support/own-process.js';
 import { startSshHost, type SshHost } from '../support/ssh-host.js';
 
 const never = new AbortController().signal;
@@ -32,6 +33,19 @@ const run = (command: string, port: number = host.port, privateKey = key.private
   shell.run({ host: '127.0.0.1', port }, privateKey, command, never);
 
 describe('a shell in an image', () => {
+  test('that cannot even be begun is away, and ends no process when its time is over', () => {
+    const said = runAlone(`
+      const { createImageShell } = await import('./dist/clients/image-shell.js');
+      const over = new AbortController();
+      const place = { host: '127.0.0.1', port: 70_000 };
+      await createImageShell()
+        .run(place, ${JSON.stringify(key.privateKey)}, 'true', over.signal)
+        .catch(({ fault }) => process.stdout.write(fault));
+      over.abort();
+      await new Promise((resolve) => setTimeout(resolve, 20));`);
+    expect(said).toBe('unavailable');
+  });
+
   test('runs a command with the key of the session, and no file has it', async () => {
     const file = join(directory, 'said');
     await run(`echo done > ${file}`);

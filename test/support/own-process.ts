@@ -1,0 +1,14 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+
+/** What a script prints in a process of its own, which a rejection that nobody waits for would end. */
+export function runAlone(script: string): string {
+  const args = ['--input-type=module', '--eval', script];
+  const { stdout, stderr, status } = spawnSync(process.execPath, args, {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  return status === 0 ? stdout : stderr;
+}
