@@ -50,7 +50,7 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
     noteCancel: (input) =>
       withHeartbeat(async () => {
         const { jobId } = input;
-        const by = readText(input.by) ?? 'Temporal';
+        const by = readText(input.by) ?? 'somebody in Temporal';
         const reason = readText(input.reason);
         const session = await store.sessions.noteCancel(jobId, {
           at: now(),

@@ -33,7 +33,7 @@ export function openCancellation(note: (request: CancelRequest) => Promise<unkno
   });
   CancellationScope.current().cancelRequested.catch(() => {
     native = true;
-    cancel({ reason: 'cancelled in Temporal' });
+    cancel({});
   });
   // Whoever must know awaits it; a cancel that could not be noted must not fail the workflow from the side.
   noted.promise.catch(() => undefined);
