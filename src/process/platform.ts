@@ -9,7 +9,7 @@ import { createLocalRunner, type LocalRunner } from '../runner/local.js';
 import type { Runner } from '../runner/runner.js';
 import { readMachineId } from './keys.js';
 import type { Logger } from './logger.js';
-import { holdMachine } from './machine-world.js';
+import { holdDataDirectory } from './data-directory.js';
 import { findInterpreter } from './python.js';
 
 /** Where jobs run, and who may touch them. */
@@ -50,7 +50,7 @@ export async function openPlatform(options: PlatformOptions): Promise<JobPlatfor
 async function openMachine(options: PlatformOptions): Promise<JobPlatform> {
   const { dataDirectory, runner } = options.config;
   const machine = readMachineId(dataDirectory);
-  const hold = await holdMachine(dataDirectory);
+  const hold = await holdDataDirectory(dataDirectory);
   const jobs = options.runner ?? (await createRunner(options));
   return {
     runner: {

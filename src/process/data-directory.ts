@@ -9,21 +9,22 @@ const POLL_MILLISECONDS = 200;
 const BUSY = 5;
 
 /**
- * Of several workers on one data directory each takes over the jobs of the others, and looks for their processes: where it
- * cannot see them, in another container or on another machine, all would seem lost. So the directory is held together with
- * those that see the same processes, and by nobody else. A lock of SQLite's, as that one also holds between containers and
+ * Holds a data directory for the workers that see the same processes, and keeps all others out. Of several workers on one
+ * directory each takes over the jobs of the others, and looks for their processes. A worker in another container, or on another
+ * machine, cannot see those, so it would find every job lost. The lock is one of SQLite's, which holds between containers too, and
  * goes with its process.
  */
-export async function holdMachine(
+export async function holdDataDirectory(
   dataDirectory: string,
-  world = readWorld(),
+  processes = readProcessNamespace(),
   patienceMilliseconds = PATIENCE_MILLISECONDS,
 ): Promise<{ close(): void }> {
+  // The file keeps its name, so that workers of earlier versions are kept out too.
   const database = new DatabaseSync(join(dataDirectory, 'machine-world.db'), { timeout: 0 });
   const deadline = performance.now() + patienceMilliseconds;
   try {
-    // Where nobody else has it the first writes, and the second holds.
-    while (!tryHold(database, world) && !tryHold(database, world)) {
+    // Where nobody else holds it the first call writes who we are, and the second holds it.
+    while (!tryHold(database, processes) && !tryHold(database, processes)) {
       if (performance.now() > deadline)
         throw new Error(
           `KEELSON_DATA: a worker in another container or on another machine has ${dataDirectory}, and neither sees the other's jobs. Each needs a directory of its own, with the same MASTER_KEY_FILE.`,
@@ -38,19 +39,19 @@ export async function holdMachine(
 }
 
 /** Names the set of processes that we can see. It is another one after each start of the machine or of its container. */
-function readWorld(): string {
+function readProcessNamespace(): string {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   return `${boot} ${readlinkSync('/proc/self/ns/pid')}`;
 }
 
 /** Leaves a transaction open that has read, and so keeps everybody from writing for as long as this process lives. */
-function tryHold(database: DatabaseSync, world: string): boolean {
+function tryHold(database: DatabaseSync, processes: string): boolean {
   try {
     database.exec('begin');
-    if (readHolder(database) === world) return true;
+    if (readHolder(database) === processes) return true;
     database.exec('rollback; begin exclusive');
     database.exec('create table if not exists world (id text not null); delete from world');
-    database.prepare('insert into world values (?)').run(world);
+    database.prepare('insert into world values (?)').run(processes);
     database.exec('commit');
   } catch (error) {
     if (database.isTransaction) database.exec('rollback');

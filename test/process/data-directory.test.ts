@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { holdMachine } from '../../src/process/machine-world.js';
+import { holdDataDirectory } from '../../src/process/data-directory.js';
 
 const HOLDER = `
-import { holdMachine } from '${process.cwd()}/dist/process/machine-world.js';
-await holdMachine(process.argv[1], 'theirs', 0);
+import { holdDataDirectory } from '${process.cwd()}/dist/process/data-directory.js';
+await holdDataDirectory(process.argv[1], 'theirs', 0);
 process.stdout.write('held');
 process.stdin.resume();
 `;
@@ -19,17 +19,17 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-describe('holdMachine', () => {
+describe('holdDataDirectory', () => {
   test('is for those that see the same processes, and for others when none of them is left', async () => {
-    const holds = [await holdMachine(directory), await holdMachine(directory)];
+    const holds = [await holdDataDirectory(directory), await holdDataDirectory(directory)];
     for (const hold of holds) {
-      await expect(holdMachine(directory, 'elsewhere', 0)).rejects.toThrow(
+      await expect(holdDataDirectory(directory, 'elsewhere', 0)).rejects.toThrow(
         /KEELSON_DATA: a worker in another container/,
       );
       hold.close();
     }
-    const other = await holdMachine(directory, 'elsewhere', 0);
-    await expect(holdMachine(directory, undefined, 0)).rejects.toThrow(directory);
+    const other = await holdDataDirectory(directory, 'elsewhere', 0);
+    await expect(holdDataDirectory(directory, undefined, 0)).rejects.toThrow(directory);
     other.close();
   });
 
@@ -37,8 +37,8 @@ describe('holdMachine', () => {
     const arguments_ = ['--input-type=module', '--eval', HOLDER, directory];
     const holder = spawn(process.execPath, arguments_, { stdio: ['pipe', 'pipe', 'inherit'] });
     await once(holder.stdout, 'data');
-    await expect(holdMachine(directory, 'ours', 0)).rejects.toThrow(directory);
-    const held = holdMachine(directory, 'ours', 60_000);
+    await expect(holdDataDirectory(directory, 'ours', 0)).rejects.toThrow(directory);
+    const held = holdDataDirectory(directory, 'ours', 60_000);
     holder.kill('SIGKILL');
     (await held).close();
   });
