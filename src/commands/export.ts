@@ -1,6 +1,12 @@
 import { parseArgs } from 'node:util';
 import { exportKind } from '../migration/files.js';
-import { parseKinds, PLACE_HELP, PLACE_OPTIONS, toProgress, withPlace } from './places.js';
+import {
+  parseKinds,
+  RECORD_STORE_HELP,
+  RECORD_STORE_OPTIONS,
+  toProgress,
+  withRecordStore,
+} from './record-stores.js';
 import { runCommand } from './run.js';
 
 const HELP = `npm run export -- [options] DIRECTORY
@@ -8,21 +14,24 @@ const HELP = `npm run export -- [options] DIRECTORY
 Writes sources, options, configurations and components as the v3 lists show them: sources.json, options.json,
 configurations.json, components.json. No credentials are in them.
 
-${PLACE_HELP}`;
+${RECORD_STORE_HELP}`;
 
 await runCommand(async () => {
-  const { values, positionals } = parseArgs({ options: PLACE_OPTIONS, allowPositionals: true });
+  const { values, positionals } = parseArgs({
+    options: RECORD_STORE_OPTIONS,
+    allowPositionals: true,
+  });
   const [directory, more] = positionals;
   if (values.help === true) return HELP;
   if (directory === undefined || more !== undefined)
     throw new Error('Name one directory: npm run export -- DIRECTORY (--help tells more).');
   const kinds = parseKinds(values.only);
   const { signal } = new AbortController();
-  const counts = await withPlace(values, { makes: false }, async (place) => {
+  const counts = await withRecordStore(values, { makes: false }, async (recordStore) => {
     const written: Record<string, number> = {};
     for (const kind of kinds) {
-      const onProgress = toProgress(`${place.name}: ${kind}`);
-      written[kind] = await exportKind(place, kind, directory, { onProgress, signal });
+      const onProgress = toProgress(`${recordStore.name}: ${kind}`);
+      written[kind] = await exportKind(recordStore, kind, directory, { onProgress, signal });
     }
     return written;
   });

@@ -1,7 +1,13 @@
 import { parseArgs } from 'node:util';
 import { readExported } from '../migration/files.js';
 import { importKind, type KindReport } from '../migration/move.js';
-import { parseKinds, PLACE_HELP, PLACE_OPTIONS, toProgress, withPlace } from './places.js';
+import {
+  parseKinds,
+  RECORD_STORE_HELP,
+  RECORD_STORE_OPTIONS,
+  toProgress,
+  withRecordStore,
+} from './record-stores.js';
 import { runCommand } from './run.js';
 
 const HELP = `npm run import -- [options] DIRECTORY
@@ -10,7 +16,7 @@ Takes over what npm run export has written, or what a CFS has answered to its v3
 may be repeated; what is there and not in the files stays.
 
   --dry-run         only says what would change and, of a database, what would be refused
-${PLACE_HELP}`;
+${RECORD_STORE_HELP}`;
 
 /** Lines of each kind of change; --json has all. */
 const MOST_SHOWN = 20;
@@ -18,7 +24,7 @@ const MOST_CHARACTERS = 80;
 
 await runCommand(async () => {
   const { values, positionals } = parseArgs({
-    options: { ...PLACE_OPTIONS, 'dry-run': { type: 'boolean' } },
+    options: { ...RECORD_STORE_OPTIONS, 'dry-run': { type: 'boolean' } },
     allowPositionals: true,
   });
   const [directory, more] = positionals;
@@ -35,14 +41,18 @@ await runCommand(async () => {
     throw new Error(
       `${directory}: has none of sources.json, options.json, configurations.json, components.json.`,
     );
-  const { name, reports } = await withPlace(values, { makes: !dryRun }, async (place) => {
-    const done: KindReport[] = [];
-    for (const { kind, records } of files) {
-      const onProgress = toProgress(`${kind} to ${place.name}`);
-      done.push(await importKind(place, kind, records, { dryRun, onProgress, signal }));
-    }
-    return { name: place.name, reports: done };
-  });
+  const { name, reports } = await withRecordStore(
+    values,
+    { makes: !dryRun },
+    async (recordStore) => {
+      const done: KindReport[] = [];
+      for (const { kind, records } of files) {
+        const onProgress = toProgress(`${kind} to ${recordStore.name}`);
+        done.push(await importKind(recordStore, kind, records, { dryRun, onProgress, signal }));
+      }
+      return { name: recordStore.name, reports: done };
+    },
+  );
   if (reports.some(({ refused }) => refused.length > 0)) process.exitCode = 1;
   if (values.json === true) return JSON.stringify({ dryRun, kinds: reports });
   return [`${name}:`, ...reports.map((report) => render(report, dryRun))].join('\n');

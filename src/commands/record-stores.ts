@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { CFS_OPTION_NAMES } from '../api/wire/options.js';
 import { parseConfig } from '../config.js';
-import { createApiPlace } from '../migration/api-place.js';
-import type { Place } from '../migration/place.js';
+import { createApiRecordStore } from '../migration/api-record-store.js';
+import type { RecordStore } from '../migration/record-store.js';
 import { KINDS, type Kind } from '../migration/records.js';
-import { createStorePlace } from '../migration/store-place.js';
+import { createDatabaseRecordStore } from '../migration/database-record-store.js';
 import { openStore } from '../store/open.js';
 import { describeDatabase, openPresentStore } from './database.js';
 import { quiet } from './run.js';
 
 /** What both commands take beside their own. */
-export const PLACE_OPTIONS = {
+export const RECORD_STORE_OPTIONS = {
   url: { type: 'string' },
   'token-file': { type: 'string' },
   'ca-file': { type: 'string' },
@@ -19,13 +19,13 @@ export const PLACE_OPTIONS = {
   help: { type: 'boolean' },
 } as const;
 
-export interface PlaceArguments {
+export interface RecordStoreArguments {
   readonly url?: string;
   readonly 'token-file'?: string;
   readonly 'ca-file'?: string;
 }
 
-export const PLACE_HELP = `  --url URL         a CFS by its API, as http://cray-cfs-api or https://…/apis/cfs; without it the
+export const RECORD_STORE_HELP = `  --url URL         a CFS by its API, as http://cray-cfs-api or https://…/apis/cfs; without it the
                     database of this service (DATABASE_URL, or SQLite in KEELSON_DATA)
   --token-file F    bearer token for that API
   --ca-file F       PEM of the authority that its certificate is from
@@ -34,18 +34,18 @@ export const PLACE_HELP = `  --url URL         a CFS by its API, as http://cray-
 
 const PROGRESS_MS = 1_000;
 
-/** Runs `act` with the place that the arguments name, and closes it. `makes`: a database that is not there is made. */
-export async function withPlace<T>(
-  { url, 'token-file': tokenFile, 'ca-file': caFile }: PlaceArguments,
+/** Runs `act` with the record store that the arguments name, and closes it. `makes`: a database that is not there is made. */
+export async function withRecordStore<T>(
+  { url, 'token-file': tokenFile, 'ca-file': caFile }: RecordStoreArguments,
   { makes }: { readonly makes: boolean },
-  act: (place: Place) => Promise<T>,
+  act: (recordStore: RecordStore) => Promise<T>,
 ): Promise<T> {
   if (url !== undefined) {
     if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
       throw new Error(`--url: "${url}" is not an http or https URL.`);
     const [token, ca] = [readText(tokenFile), readText(caFile)];
     return act(
-      createApiPlace({
+      createApiRecordStore({
         url,
         ...(token === undefined ? {} : { token: token.trim() }),
         ...(ca === undefined ? {} : { ca }),
@@ -59,7 +59,9 @@ export async function withPlace<T>(
   try {
     const now = () => new Date().toISOString();
     const name = describeDatabase(database);
-    return await act(createStorePlace(store, { name, now, optionNames: CFS_OPTION_NAMES }));
+    return await act(
+      createDatabaseRecordStore(store, { name, now, optionNames: CFS_OPTION_NAMES }),
+    );
   } finally {
     await store.close();
   }

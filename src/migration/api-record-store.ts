@@ -1,6 +1,6 @@
 import { exchangeJson, type JsonRequest } from '../clients/http.js';
 import { isServiceError } from '../core/errors.js';
-import type { Place, Refusal, Written } from './place.js';
+import type { RecordStore, Refusal, Written } from './record-store.js';
 import {
   isMoved,
   isRecord,
@@ -11,7 +11,7 @@ import {
   type WireRecord,
 } from './records.js';
 
-export interface ApiPlaceOptions {
+export interface ApiRecordStoreOptions {
   /** Below which `/v3` is: `http://cray-cfs-api`, `https://api.example.com/apis/cfs`. */
   readonly url: string;
   readonly token?: string;
@@ -26,7 +26,7 @@ const MAX_BYTES = 256 * 1024 * 1024;
 type Ask = (method: JsonRequest['method'], path: string, body?: unknown) => Promise<unknown>;
 
 /** A CFS, of whatever make, by its API. */
-export function createApiPlace({ url, token, ca }: ApiPlaceOptions): Place {
+export function createApiRecordStore({ url, token, ca }: ApiRecordStoreOptions): RecordStore {
   const base = url.replace(/\/+$/, '');
   const toAsk =
     (signal: AbortSignal): Ask =>

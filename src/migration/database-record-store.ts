@@ -13,7 +13,7 @@ import { SourceRestore, toSourceWire } from '../api/wire/source.js';
 import { fromSourceRestore } from '../api/sources.js';
 import type { Source } from '../core/source.js';
 import type { Store } from '../store/store.js';
-import type { Place, Refusal, Written } from './place.js';
+import type { RecordStore, Refusal, Written } from './record-store.js';
 import {
   fromOptionRecords,
   isRecord,
@@ -36,7 +36,7 @@ interface Prepared extends Written {
   readonly save: () => Promise<void>;
 }
 
-export interface StorePlaceOptions {
+export interface DatabaseRecordStoreOptions {
   /** For messages. */
   readonly name: string;
   readonly now: () => string;
@@ -45,7 +45,10 @@ export interface StorePlaceOptions {
 }
 
 /** The database of this service. */
-export function createStorePlace(store: Store, options: StorePlaceOptions): Place {
+export function createDatabaseRecordStore(
+  store: Store,
+  options: DatabaseRecordStoreOptions,
+): RecordStore {
   const prepare = createPreparation(store, options);
   return {
     name: options.name,
@@ -64,7 +67,10 @@ export function createStorePlace(store: Store, options: StorePlaceOptions): Plac
 
 type Preparation = Record<Kind, (records: readonly WireRecord[]) => Prepared>;
 
-function createPreparation(store: Store, { now, optionNames }: StorePlaceOptions): Preparation {
+function createPreparation(
+  store: Store,
+  { now, optionNames }: DatabaseRecordStoreOptions,
+): Preparation {
   return {
     sources: (records) => {
       const { parsed, refused } = parseAll('sources', records, (record, key) =>

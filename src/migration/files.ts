@@ -2,7 +2,7 @@ import { createWriteStream, existsSync, mkdirSync, readFileSync, renameSync } fr
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { Place } from './place.js';
+import type { RecordStore } from './record-store.js';
 import { isRecord, toOptionRecords, type Kind, type WireRecord } from './records.js';
 
 /**
@@ -10,7 +10,7 @@ import { isRecord, toOptionRecords, type Kind, type WireRecord } from './records
  * before stays as it is.
  */
 export async function exportKind(
-  place: Place,
+  recordStore: RecordStore,
   kind: Kind,
   directory: string,
   { onProgress, signal }: { onProgress: (done: number) => void; signal: AbortSignal },
@@ -19,7 +19,7 @@ export async function exportKind(
   let count = 0;
   async function* render() {
     yield kind === 'options' ? '{' : `{"${kind}": [`;
-    for await (const records of place.read(kind, signal)) {
+    for await (const records of recordStore.read(kind, signal)) {
       for (const record of records) {
         yield count === 0 ? '\n' : ',\n';
         count += 1;

@@ -1,4 +1,4 @@
-import type { Place, Refusal } from './place.js';
+import type { RecordStore, Refusal } from './record-store.js';
 import {
   compare,
   isMoved,
@@ -33,12 +33,12 @@ const AT_ONCE = 1_000;
 
 /** Writes what differs; done again, it finds nothing to do. */
 export async function importKind(
-  place: Place,
+  recordStore: RecordStore,
   kind: Kind,
   records: readonly WireRecord[],
   { dryRun, onProgress, signal }: MoveOptions,
 ): Promise<KindReport> {
-  const there = await readAll(place, kind, signal);
+  const there = await readAll(recordStore, kind, signal);
   const added: string[] = [];
   const changed: { key: string; changes: readonly Change[] }[] = [];
   const refused: Refusal[] = [];
@@ -65,7 +65,7 @@ export async function importKind(
     }
   }
   const act = (some: readonly WireRecord[]) =>
-    dryRun ? place.check(kind, some, signal) : place.write(kind, some, signal);
+    dryRun ? recordStore.check(kind, some, signal) : recordStore.write(kind, some, signal);
   for (let first = 0; first < toWrite.length; first += AT_ONCE) {
     const some = toWrite.slice(first, first + AT_ONCE);
     const written = await act(some);
@@ -86,12 +86,12 @@ export async function importKind(
 
 /** As text: a hundred thousand components then take a tenth of the memory. */
 async function readAll(
-  place: Place,
+  recordStore: RecordStore,
   kind: Kind,
   signal: AbortSignal,
 ): Promise<Map<string, string>> {
   const all = new Map<string, string>();
-  for await (const records of place.read(kind, signal)) {
+  for await (const records of recordStore.read(kind, signal)) {
     for (const record of records) {
       const key = toKey(kind, record);
       if (key !== undefined) all.set(key, JSON.stringify(strip(kind, record)));

@@ -1,7 +1,7 @@
 import type { Kind, WireRecord } from './records.js';
 
 /** Where records are: a CFS, reached by its v3 API, or the database of this service. */
-export interface Place {
+export interface RecordStore {
   /** For messages. */
   readonly name: string;
   /** Page by page, as the v3 API shows them; options are one record. */

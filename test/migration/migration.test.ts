@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { createApiPlace } from '../../src/migration/api-place.js';
+import { createApiRecordStore } from '../../src/migration/api-record-store.js';
 import { exportKind, readExported } from '../../src/migration/files.js';
 import { importKind, type KindReport } from '../../src/migration/move.js';
-import type { Place } from '../../src/migration/place.js';
+import type { RecordStore } from '../../src/migration/record-store.js';
 import { KINDS, strip, type Kind, type WireRecord } from '../../src/migration/records.js';
 import { openSqliteStore } from '../../src/store/sqlite.js';
 import { openHttpService, type HttpService } from '../api/http-service.js';
@@ -104,14 +104,16 @@ function writeFiles(to: string): void {
 }
 
 async function importAll(
-  place: Place,
+  recordStore: RecordStore,
   from: string,
   dryRun = false,
 ): Promise<readonly KindReport[]> {
   const reports: KindReport[] = [];
   for (const kind of KINDS) {
     const records = readExported(from, kind) ?? [];
-    reports.push(await importKind(place, kind, records, { dryRun, onProgress: nothing, signal }));
+    reports.push(
+      await importKind(recordStore, kind, records, { dryRun, onProgress: nothing, signal }),
+    );
   }
   return reports;
 }
@@ -209,7 +211,7 @@ describe('a CFS by its API', () => {
   test('takes what a database has given, and reads back as the same', async () => {
     const from = join(directory, 'from');
     writeFiles(from);
-    const api = createApiPlace({ url: other.url });
+    const api = createApiRecordStore({ url: other.url });
     const dry = await importAll(api, from, true);
     expect(toCounts(dry).slice(2)).toEqual([
       ...[
@@ -248,7 +250,7 @@ describe('a CFS by its API', () => {
     const layers = [
       { clone_url: repository.url, playbook: 'site.yml', commit, branch: repository.branch },
     ];
-    const api = createApiPlace({ url: other.url });
+    const api = createApiRecordStore({ url: other.url });
     const report = await importKind(api, 'configurations', [{ name: 'compute', layers }], {
       ...{ dryRun: false, onProgress: nothing, signal },
     });
@@ -262,7 +264,7 @@ describe('a CFS by its API', () => {
   });
 
   test('has its sources changed, but for their secret', async () => {
-    const api = createApiPlace({ url: other.url });
+    const api = createApiRecordStore({ url: other.url });
     const options = { dryRun: false, onProgress: nothing, signal };
     const [source = {}] = cfs().sources;
     await importKind(api, 'sources', [source], options);
@@ -284,13 +286,16 @@ describe('a CFS by its API', () => {
     const many = Array.from({ length: 2_500 }, (_, index) => ({ id: `x${index}`, state: [] }));
     await other.store.components.put(many, new Date().toISOString(), nothing);
     let count = 0;
-    for await (const page of createApiPlace({ url: `${other.url}/` }).read('components', signal))
+    for await (const page of createApiRecordStore({ url: `${other.url}/` }).read(
+      'components',
+      signal,
+    ))
       count += page.length;
     expect(count).toBe(2_500);
   });
 
   test('that does not answer ends the command, and refuses nothing', async () => {
-    const api = createApiPlace({ url: other.url });
+    const api = createApiRecordStore({ url: other.url });
     await other.close();
     const records = cfs().components;
     const options = { dryRun: false, onProgress: nothing, signal };
