@@ -1,8 +1,6 @@
 /**
  * Builds the image of API and worker and that of jobs with a builder of OCI images. Machines without one have
  * control-image.mjs and job-image.mjs.
- *
- *   node scripts/build-images.mjs [--builder podman] [--registry registry.example.org/site] [-- --build-arg SOPS=with ...]
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
@@ -16,11 +14,17 @@ const IMAGES = [
   { name: 'keelson-job', file: 'job/Containerfile' },
 ];
 
+const USAGE = `npm run image:build -- [options] [-- options of the builder, as --build-arg SOPS=with]
+
+  --builder NAME       ${BUILDERS.join(', ')}; default: the first of them that is on the path
+  --registry PREFIX    what the images are named for, as registry.example.org/site`;
+
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { builder: { type: 'string' }, registry: { type: 'string' } },
-});
+const { values, positionals } = readArguments();
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const builder = values.builder ?? BUILDERS.find(isOnPath);
 if (builder === undefined) {
@@ -39,6 +43,20 @@ for (const { name, file } of IMAGES) {
   if (status === 0) continue;
   console.error(`${tag} was not built: ${error?.message ?? `${builder} ended with ${status}`}.`);
   process.exit(1);
+}
+
+function readArguments() {
+  const options = /** @type {const} */ ({
+    builder: { type: 'string' },
+    registry: { type: 'string' },
+    help: { type: 'boolean', default: false },
+  });
+  try {
+    return parseArgs({ allowPositionals: true, options });
+  } catch (error) {
+    console.error(`${/** @type {Error} */ (error).message}\n\n${USAGE}`);
+    process.exit(1);
+  }
 }
 
 /** @param {string} program */

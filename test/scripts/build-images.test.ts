@@ -76,3 +76,10 @@ test('without any builder it says what makes images without one', () => {
   expect(stderr).toContain('podman, docker, buildah, nerdctl');
   expect(stderr).toContain('npm run image:control');
 });
+
+test('an option that it does not know builds nothing, and shows those that there are', () => {
+  standIn('podman');
+  const { status, calls, stderr } = build('--registery', 'registry.example.org');
+  expect({ status, calls }).toEqual({ status: 1, calls: [] });
+  expect(stderr).toContain('--registry PREFIX');
+});
