@@ -32,12 +32,15 @@ const TIMEOUTS_MS = {
   idleInTransaction: 30_000,
 };
 const POOL_SIZE = 10;
+/** A new one costs its first queries 10 ms of the server, and people ask now and then. */
+const IDLE_MS = 300_000;
 
 export function createPool(options: PostgresOptions, onError: (error: Error) => void): Pool {
   const timeouts = toTimeouts(options);
   const pool = new Pool({
     ...toClientConfig(options),
     max: options.poolSize ?? POOL_SIZE,
+    idleTimeoutMillis: IDLE_MS,
     lock_timeout: timeouts.lock,
     statement_timeout: timeouts.statement,
     idle_in_transaction_session_timeout: timeouts.idleInTransaction,
