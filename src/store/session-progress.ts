@@ -1,11 +1,13 @@
 import { missing } from '../core/errors.js';
 import type { Artifact, Desired, Outcome, Session, Snapshot } from '../core/session.js';
-import { admitQueued, hasAdmission, isLimited, queueOrAdmit } from './admission.js';
-import type { Connection, Database } from './database.js';
+import { admitQueued, hasAdmission } from './admission.js';
+import type { Database } from './database.js';
 import { addLogBytes, countSessionLog } from './log-store-size.js';
 import { sealOpenPhases } from './phases.js';
-import { toOutcomeColumns, toSession } from './session-rows.js';
-import type { CancelWish, NewClaim, NewLaunch, SessionStore } from './store.js';
+import { claimSession, unclaim } from './session-claim.js';
+import { markRunning, recordAttach, recordLaunch, recordStop } from './session-launch.js';
+import { getSession, toOutcomeColumns, toSession } from './session-rows.js';
+import type { CancelWish, SessionStore } from './store.js';
 
 type ProgressStore = Pick<
   SessionStore,
@@ -65,59 +67,6 @@ function noteCancel({ writeAtOnce }: Database, jobId: string, wish: CancelWish):
   });
 }
 
-async function claimSession(database: Database, jobId: string, claim: NewClaim): Promise<Session> {
-  return (
-    (await claimUnlimited(database, jobId, claim)) ?? (await claimInTurn(database, jobId, claim))
-  );
-}
-
-/** Where there are places for all, which is the rule, as one statement. Undefined: there are not, or it is complete. */
-function claimUnlimited(
-  { writeAtOnce }: Database,
-  jobId: string,
-  { at, machine }: NewClaim,
-): Promise<Session | undefined> {
-  return writeAtOnce(async (db, emit) => {
-    const row = await db
-      .updateTable('sessions')
-      .set((eb) => ({
-        claimed_at: eb.fn.coalesce('claimed_at', eb.val(at)),
-        machine: eb.fn.coalesce('machine', eb.val(machine ?? null)),
-        admitted_at: eb.fn.coalesce('admitted_at', eb.val(at)),
-      }))
-      .where('job_id', '=', jobId)
-      .where('state', '<>', 'complete')
-      .where((eb) => eb.not(isLimited))
-      .returningAll()
-      .executeTakeFirst();
-    if (row === undefined) return undefined;
-    emit({ kind: 'session', jobId });
-    return toSession(row);
-  });
-}
-
-function claimInTurn(
-  database: Database,
-  jobId: string,
-  { at, machine }: NewClaim,
-): Promise<Session> {
-  return database.write(async (db, emit) => {
-    await db
-      .updateTable('sessions')
-      .set((eb) => ({
-        claimed_at: eb.fn.coalesce('claimed_at', eb.val(at)),
-        machine: eb.fn.coalesce('machine', eb.val(machine ?? null)),
-      }))
-      .where('job_id', '=', jobId)
-      .where('state', '<>', 'complete')
-      .where((eb) => eb.or([eb('claimed_at', 'is', null), eb('machine', 'is', null)]))
-      .execute();
-    await queueOrAdmit(database, db, jobId, at);
-    emit({ kind: 'session', jobId });
-    return getSession(db, jobId);
-  });
-}
-
 function saveSnapshot(
   { writeAtOnce }: Database,
   jobId: string,
@@ -133,98 +82,6 @@ function saveSnapshot(
       .executeTakeFirst();
     if (saved !== undefined) return snapshot;
     return (await getSession(db, jobId)).snapshot ?? snapshot;
-  });
-}
-
-function markRunning({ writeAtOnce }: Database, jobId: string): Promise<boolean> {
-  return writeAtOnce(async (db, emit) => {
-    const marked = await db
-      .updateTable('sessions')
-      .set({ state: 'running' })
-      .where('job_id', '=', jobId)
-      .where('state', 'in', ['pending', 'running'])
-      .where('desired', '=', 'run')
-      .where('stopped_at', 'is', null)
-      .returning('job_id')
-      .executeTakeFirst();
-    emit({ kind: 'session', jobId });
-    return marked !== undefined;
-  });
-}
-
-function recordLaunch(
-  { writeAtOnce }: Database,
-  jobId: string,
-  { at, incarnation, machine }: NewLaunch,
-) {
-  return writeAtOnce(async (db, emit) => {
-    const won = await db
-      .updateTable('sessions')
-      .set({ state: 'running', launched_at: at, incarnation, waiting: null })
-      .where('job_id', '=', jobId)
-      .where('state', '<>', 'complete')
-      .where('launched_at', 'is', null)
-      .where('stopped_at', 'is', null)
-      .where('desired', '=', 'run')
-      .where('attach_only', '=', 0)
-      .$if(machine !== undefined, (query) => query.where('machine', '=', machine ?? ''))
-      .returningAll()
-      .executeTakeFirst();
-    emit({ kind: 'session', jobId });
-    const session = won === undefined ? await getSession(db, jobId) : toSession(won);
-    return { won: won !== undefined, session };
-  });
-}
-
-function recordAttach(
-  { writeAtOnce }: Database,
-  jobId: string,
-  { at, incarnation, machine }: NewLaunch,
-): Promise<Session> {
-  return writeAtOnce(async (db, emit) => {
-    const row = await db
-      .updateTable('sessions')
-      .set((eb) => ({
-        state: 'running',
-        launched_at: at,
-        incarnation,
-        waiting: null,
-        claimed_at: eb.fn.coalesce('claimed_at', eb.val(at)),
-        machine: eb.fn.coalesce('machine', eb.val(machine ?? null)),
-        admitted_at: eb.fn.coalesce('admitted_at', eb.val(at)),
-      }))
-      .where('job_id', '=', jobId)
-      .where('state', '<>', 'complete')
-      .where('launched_at', 'is', null)
-      .returningAll()
-      .executeTakeFirst();
-    emit({ kind: 'session', jobId });
-    return row === undefined ? getSession(db, jobId) : toSession(row);
-  });
-}
-
-function unclaim({ writeAtOnce }: Database, jobId: string, machine: string): Promise<boolean> {
-  return writeAtOnce(async (db, emit) => {
-    const row = await db
-      .updateTable('sessions')
-      .set({ machine: null })
-      .where('job_id', '=', jobId)
-      .where('machine', '=', machine)
-      .where('state', '<>', 'complete')
-      .where('launched_at', 'is', null)
-      .where('stopped_at', 'is', null)
-      .where('attach_only', '=', 0)
-      .returning('job_id')
-      .executeTakeFirst();
-    if (row !== undefined) emit({ kind: 'session', jobId });
-    return row !== undefined;
-  });
-}
-
-function recordStop({ writeAtOnce }: Database, jobId: string, at: string): Promise<void> {
-  return writeAtOnce(async (db) => {
-    const query = db.updateTable('sessions').set({ stopped_at: at });
-    await query.where('job_id', '=', jobId).where('stopped_at', 'is', null).execute();
   });
 }
 
@@ -294,11 +151,4 @@ function recordOutcome(
     emit({ kind: 'session', jobId });
     return true;
   });
-}
-
-async function getSession(db: Connection, jobId: string): Promise<Session> {
-  const query = db.selectFrom('sessions').selectAll().where('job_id', '=', jobId);
-  const row = await query.executeTakeFirst();
-  if (row === undefined) throw missing('Session', jobId);
-  return toSession(row);
 }

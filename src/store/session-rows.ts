@@ -1,4 +1,5 @@
 import type { Updateable } from 'kysely';
+import { missing } from '../core/errors.js';
 import type {
   Artifact,
   Outcome,
@@ -8,8 +9,17 @@ import type {
   Snapshot,
   Wait,
 } from '../core/session.js';
+import type { Connection } from './database.js';
 import { dropNulls } from './row-values.js';
 import type { Schema, SessionRow } from './schema.js';
+
+/** Fault `missing` where there is none. */
+export async function getSession(db: Connection, jobId: string): Promise<Session> {
+  const query = db.selectFrom('sessions').selectAll().where('job_id', '=', jobId);
+  const row = await query.executeTakeFirst();
+  if (row === undefined) throw missing('Session', jobId);
+  return toSession(row);
+}
 
 export function toSession(row: SessionRow): Session {
   return {
