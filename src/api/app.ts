@@ -3,6 +3,7 @@ import { Hono } from 'hono';
 import { createAuthentication } from './auth.js';
 import type { ApiDependencies, ApiEnv } from './dependencies.js';
 import { addMethodRefusals } from './methods.js';
+import { addOpenApiRoute } from './openapi.js';
 import { refuseForeignPages } from './origin.js';
 import { answerProblem, createProblemHandler } from './problem.js';
 import { createRequestLog } from './request-log.js';
@@ -71,7 +72,7 @@ function createApi(deps: ApiDependencies): OpenAPIHono<ApiEnv> {
     type: 'http',
     scheme: 'bearer',
   });
-  api.doc31('/openapi.json', {
+  addOpenApiRoute(api, {
     openapi: '3.1.0',
     info: {
       title: 'Keelson',

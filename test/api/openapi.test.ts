@@ -17,6 +17,7 @@ interface Parameter {
 }
 
 interface Operation {
+  readonly operationId?: string;
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly required?: boolean; readonly content: Content };
   readonly responses: Readonly<Record<string, { readonly content?: Content }>>;
@@ -141,6 +142,13 @@ describe('/openapi.json', () => {
       ]);
       expect(Object.keys(operation.responses).some((status) => /^2/.test(status))).toBe(true);
     }
+  });
+
+  test('gives every operation a name of its own, which generators of clients take', () => {
+    const names = operations().map(({ operation }) => operation.operationId);
+    expect(names).toContain('get_v3_sessions_session_name_logs');
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.every((name) => /^\w+$/.test(name ?? ''))).toBe(true);
   });
 
   test('is true: every operation does with its example what it says', async () => {
