@@ -1,19 +1,4 @@
-/**
- * What Keelson costs and what it bears, measured on this machine; docs/performance.md tells what it means.
- *
- *   npm run bench                  a session, over a shell loop that does the same
- *   npm run bench -- api           the API
- *   npm run bench -- components    components: lists, PATCHes, reports, a boot storm
- *   npm run bench -- images        a customized image, over a shell script that does the same; as root
- *   npm run bench -- kubernetes    on the cluster of KUBECONFIG, whose node is this machine
- *   npm run bench:load             what it bears, what that costs, and more than can be borne
- *   --json                         the numbers, for a program
- *   --rounds <n>                   sessions, images: how often session and shell loop alternate (default 7)
- *   --more <megabytes>             images: an image with so much more of the files below /usr (default 0)
- *   --database sqlite|postgres     api, components, load: only this one
- *   --part <name>                  load: only this one (see load/bench-load.mjs); kubernetes: sessions or watching
- *   --scale <part>                 api, components, kubernetes, load: a part of the requests and records, for a look at the bench itself (default 1)
- */
+/** What Keelson costs and what it bears, measured on this machine; docs/performance.md tells what it means. */
 import { parseArgs } from 'node:util';
 import { benchApi } from './api/bench-api.mjs';
 import { benchComponents } from './components/bench-components.mjs';
@@ -22,9 +7,26 @@ import { benchKubernetes } from './kubernetes.mjs';
 import { benchLoad } from './load/bench-load.mjs';
 import { benchSessions } from './sessions.mjs';
 
+const USAGE = `npm run bench [-- part] [options]
+
+  sessions             a session, over a shell loop that does the same (default)
+  api                  the API
+  components           components: lists, PATCHes, reports, a boot storm
+  images               a customized image, over a shell script that does the same; as root
+  kubernetes           on the cluster of KUBECONFIG, whose node is this machine
+  load                 what it bears, what that costs, and more than can be borne (npm run bench:load)
+
+  --json               the numbers, for a program (npm run -s)
+  --rounds N           sessions, images: how often both alternate (default 7)
+  --more MEGABYTES     images: an image with so much more of the files below /usr (default 0)
+  --database NAME      api, components, load: only sqlite or postgres
+  --part NAME          load: only this one, as docs/performance.md lists them; kubernetes: sessions or watching
+  --scale PART         api, components, kubernetes, load: a part of the requests and records, as 0.1 (default 1)`;
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
+    help: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '7' },
     more: { type: 'string', default: '0' },
@@ -33,6 +35,10 @@ const { values, positionals } = parseArgs({
     scale: { type: 'string', default: '1' },
   },
 });
+if (values.help) {
+  console.log(USAGE);
+  process.exit(0);
+}
 const [what = 'sessions', ...rest] = positionals;
 const KINDS = ['api', 'components', 'images', 'kubernetes', 'load', 'sessions'];
 if (!KINDS.includes(what) || rest.length > 0) {

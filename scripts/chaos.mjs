@@ -1,16 +1,23 @@
-/**
- * Breaks everything at every moment, and looks at what became of the sessions; docs/durability.md tells what is promised.
- *
- *   npm run chaos -- --rounds 20 --seed 7    a fault at a moment each, by chance; the seed repeats them
- *   --fault <name> --moment <name>           only these
- *   npm run chaos:all                        every pair that makes sense; writes the table of docs/durability.md
- *
- * The last line is `N passed, N failed`.
- */
+/** Breaks everything at every moment, and looks at what became of the sessions; docs/durability.md tells what is promised. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { build } from './build.mjs';
+
+const USAGE = `npm run chaos -- [options]
+
+  --rounds N        a fault at a moment each, by chance (default 10)
+  --seed N          the seed of the first round, which repeats it
+  --fault NAME      only this fault, as docs/durability.md lists them
+  --moment NAME     only this moment
+
+npm run chaos:all runs every pair that makes sense, and writes the table of docs/durability.md. The last line is
+N passed, N failed.`;
+
+if (process.argv.includes('--help')) {
+  console.log(USAGE);
+  process.exit(0);
+}
 
 /** @param {string} name */
 const toPath = (name) => fileURLToPath(new URL(`../test/${name}`, import.meta.url));
