@@ -3,7 +3,7 @@ import { decideEnd, toGroups, type Batch, type BatcherStatus } from '../core/bat
 import { isServiceError } from '../core/errors.js';
 import { toBatchPrefix } from '../core/names.js';
 import type { Options } from '../core/options.js';
-import type { Sending, SentBatch } from '../store/batch-store.js';
+import type { Sending, SentBatch } from '../store/batches/batch-store.js';
 import type { Store } from '../store/store.js';
 import type { Logger } from './dependencies.js';
 

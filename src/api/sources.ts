@@ -4,7 +4,7 @@ import { invalid, isServiceError, missing } from '../core/errors.js';
 import type { Source } from '../core/source.js';
 import { sealCredentials } from '../process/source-credentials.js';
 import type { Store } from '../store/store.js';
-import type { StoredSource } from '../store/source-store.js';
+import type { StoredSource } from '../store/configurations/source-store.js';
 import type { ApiDependencies } from './dependencies.js';
 import { findUrlFault } from './repository-url.js';
 import {

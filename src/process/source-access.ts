@@ -4,7 +4,7 @@ import type { OpenSource } from '../clients/interfaces.js';
 import type { VaultClient } from '../clients/vault.js';
 import { ServiceError } from '../core/errors.js';
 import type { CaReference, SourceCredentials } from '../core/source.js';
-import type { SourceStore, StoredSource } from '../store/source-store.js';
+import type { SourceStore, StoredSource } from '../store/configurations/source-store.js';
 import { openCredentials } from './source-credentials.js';
 
 export interface SourceAccessOptions {

@@ -3,7 +3,7 @@ import type { GitClient, OpenSource, TenantClient } from '../clients/interfaces.
 import { createTenantClient } from '../clients/tapms.js';
 import { createVaultClient } from '../clients/vault.js';
 import type { SourceConfig } from '../config/sources.js';
-import type { SourceStore } from '../store/source-store.js';
+import type { SourceStore } from '../store/configurations/source-store.js';
 import { createOpenSource } from './source-access.js';
 
 export function createGitSource(sources: SourceConfig): GitClient {

@@ -1,5 +1,5 @@
-import { openPostgresStore, type PostgresStoreOptions } from './postgres.js';
-import { openSqliteStore } from './sqlite.js';
+import { openPostgresStore, type PostgresStoreOptions } from './database/postgres.js';
+import { openSqliteStore } from './database/sqlite.js';
 import type { Store } from './store.js';
 
 export type DatabaseOptions =

@@ -1,6 +1,6 @@
 import { DEFAULT_OPTIONS, type Options } from '../core/options.js';
-import { createSharedRead } from './grouping.js';
-import type { Connection, Database } from './database.js';
+import { createSharedRead } from './database/grouping.js';
+import type { Connection, Database } from './database/database.js';
 import type { OptionStore } from './store.js';
 
 export function createOptionStore(database: Database): OptionStore {

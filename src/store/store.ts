@@ -1,23 +1,23 @@
 import type { Options } from '../core/options.js';
-import type { BatchStore } from './batch-store.js';
-import type { ComponentStore } from './component-store.js';
-import type { ConfigurationStore } from './configuration-store.js';
-import type { HostStore } from './host-store.js';
-import type { LogStore } from './log-store.js';
-import type { PhaseStore } from './phase-store.js';
-import type { RetentionStore } from './retention-store.js';
-import type { SessionStore } from './session-store.js';
-import type { SourceStore } from './source-store.js';
-import type { SweepStore } from './sweep-store.js';
+import type { BatchStore } from './batches/batch-store.js';
+import type { ComponentStore } from './components/component-store.js';
+import type { ConfigurationStore } from './configurations/configuration-store.js';
+import type { HostStore } from './jobs/host-store.js';
+import type { LogStore } from './jobs/log-store.js';
+import type { PhaseStore } from './jobs/phase-store.js';
+import type { RetentionStore } from './sessions/retention-store.js';
+import type { SessionStore } from './sessions/session-store.js';
+import type { SourceStore } from './configurations/source-store.js';
+import type { SweepStore } from './sessions/sweep-store.js';
 
-export type * from './component-store.js';
-export type * from './configuration-store.js';
-export type * from './host-store.js';
-export type * from './log-store.js';
-export type * from './phase-store.js';
-export type * from './retention-store.js';
-export type * from './session-store.js';
-export type * from './sweep-store.js';
+export type * from './components/component-store.js';
+export type * from './configurations/configuration-store.js';
+export type * from './jobs/host-store.js';
+export type * from './jobs/log-store.js';
+export type * from './jobs/phase-store.js';
+export type * from './sessions/retention-store.js';
+export type * from './sessions/session-store.js';
+export type * from './sessions/sweep-store.js';
 
 /**
  * The database: what people read, and what processes tell each other. Every method is one transaction. A database that

@@ -11,7 +11,7 @@ import { createOrchestrator } from '../../src/clients/temporal.js';
 import { ServiceError } from '../../src/core/errors.js';
 import { toContainerName, toKeyName } from '../../src/core/image.js';
 import { toSessionStart } from '../../src/core/session-start.js';
-import { openSqliteStore } from '../../src/store/sqlite.js';
+import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import type { Store } from '../../src/store/store.js';
 import { startIms, type ImsStandIn } from '../support/ims-stand-in.js';
 import { BUNDLE } from '../support/session-worker.js';

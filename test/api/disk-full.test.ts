@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { toJobToken } from '../../src/api/job-token.js';
-import { openSqliteStore } from '../../src/store/sqlite.js';
+import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import { startApiProcess, type ApiProcess } from '../support/api-process.js';
 import { readValue } from '../support/exposition.js';
 import { aNewSession } from '../support/store-builders.js';

@@ -5,7 +5,7 @@ import { createApp } from '../../src/api/app.js';
 import type { ApiDependencies } from '../../src/api/dependencies.js';
 import { createGitClient } from '../../src/clients/git.js';
 import { createOpenSource } from '../../src/process/source-access.js';
-import { openSqliteStore } from '../../src/store/sqlite.js';
+import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import type { Store } from '../../src/store/store.js';
 
 export const MASTER_KEY = Buffer.from('a master key for tests, 32 bytes');

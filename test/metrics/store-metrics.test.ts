@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Registry } from 'prom-client';
 import { addSessionMetrics } from '../../src/metrics/session-metrics.js';
 import { observeStore } from '../../src/metrics/store-metrics.js';
-import { openSqliteStore } from '../../src/store/sqlite.js';
+import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import type { Store } from '../../src/store/store.js';
 import { readSamples, readValue } from '../support/exposition.js';
 import { addPlannedSession, aNewSession, at } from '../support/store-builders.js';

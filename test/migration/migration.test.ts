@@ -10,7 +10,7 @@ import { exportKind, readExported } from '../../src/migration/files.js';
 import { importKind, type KindReport } from '../../src/migration/move.js';
 import type { RecordStore } from '../../src/migration/record-store.js';
 import { KINDS, strip, type Kind, type WireRecord } from '../../src/migration/records.js';
-import { openSqliteStore } from '../../src/store/sqlite.js';
+import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import { openHttpService, type HttpService } from '../api/http-service.js';
 import { createRepository, type Repository } from '../support/git-repository.js';
 

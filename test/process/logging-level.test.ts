@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from '@jest/globals';
 import { pino } from 'pino';
 import { followLoggingLevel } from '../../src/process/logging-level.js';
-import { openSqliteStore } from '../../src/store/sqlite.js';
+import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import { waitFor } from '../support/wait.js';
 
 test('the level follows the option, whichever process changes it', async () => {

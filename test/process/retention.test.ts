@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import { startRetention } from '../../src/process/retention.js';
 import { createLocalRunner, type LocalRunner } from '../../src/runner/local.js';
-import { openSqliteStore } from '../../src/store/sqlite.js';
+import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import type { Store } from '../../src/store/store.js';
 import { aLaunch, aScript, never, waitForOutput } from '../contract/runner-jobs.js';
 import { aNewSession, at } from '../support/store-builders.js';

@@ -10,7 +10,7 @@ import {
   createSqliteDialect,
   openConnections,
   type SqliteConnections,
-} from '../../src/store/sqlite-dialect.js';
+} from '../../src/store/database/sqlite-dialect.js';
 import type { Change, Store } from '../../src/store/store.js';
 import { aRequest } from '../support/session-builders.js';
 import { aNewSession, at, count } from '../support/store-builders.js';

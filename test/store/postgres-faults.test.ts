@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { Client } from 'pg';
-import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/postgres.js';
+import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/database/postgres.js';
 import type { Change, Store } from '../../src/store/store.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
 import { addPlannedSession, aNewSession, at, count } from '../support/store-builders.js';

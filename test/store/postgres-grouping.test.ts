@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/
 import { gzipSync } from 'node:zlib';
 import { Client } from 'pg';
 import type { Configuration } from '../../src/core/configuration.js';
-import { openPostgresStore } from '../../src/store/postgres.js';
+import { openPostgresStore } from '../../src/store/database/postgres.js';
 import type { Store } from '../../src/store/store.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
 import { addPlannedSession, aNewSession, at, count, readAll } from '../support/store-builders.js';

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { createNaming } from '../../src/store/postgres-naming.js';
+import { createNaming } from '../../src/store/database/postgres-naming.js';
 
 const nameAfter = (toName: (text: string) => string | undefined, text: string, times = 30) =>
   Array.from({ length: times }, () => toName(text)).at(-1);

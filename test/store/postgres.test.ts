@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Client } from 'pg';
-import { openPostgresStore } from '../../src/store/postgres.js';
+import { openPostgresStore } from '../../src/store/database/postgres.js';
 import { storeContract } from '../contract/store-contract.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
 

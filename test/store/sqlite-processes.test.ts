@@ -6,13 +6,13 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { openSqliteStore } from '../../src/store/sqlite.js';
+import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import type { Change } from '../../src/store/store.js';
 import { aRequest } from '../support/session-builders.js';
 import { aNewSession, at, count } from '../support/store-builders.js';
 import { waitFor } from '../support/wait.js';
 
-const module = new URL('../../dist/store/sqlite.js', import.meta.url).href;
+const module = new URL('../../dist/store/database/sqlite.js', import.meta.url).href;
 
 let directory: string;
 let path: string;

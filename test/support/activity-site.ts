@@ -11,7 +11,7 @@ import { createInventoryFile } from '../../src/clients/inventory-file.js';
 import type { PhaseResult } from '../../src/core/job.js';
 import { createLocalRunner, type LocalRunner } from '../../src/runner/local.js';
 import type { Runner } from '../../src/runner/runner.js';
-import { openSqliteStore } from '../../src/store/sqlite.js';
+import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import type { Store } from '../../src/store/store.js';
 
 export interface LogLine {

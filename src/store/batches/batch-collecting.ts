@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto';
+import { sql, type Transaction } from 'kysely';
+import { toBatchKey, type Batch, type BatchKey } from '../../core/batch.js';
+import { toBatch, type BatchRow, type BatchTables } from './batch-rows.js';
+import type { BatchStore } from './batch-store.js';
+import { matchComponents } from '../components/component-filter.js';
+import { refreshProgress } from '../components/component-progress.js';
+import { COMPONENT_COLUMNS, toComponent } from '../components/component-rows.js';
+import { toViews, type ComponentDatabase } from '../components/component-views.js';
+import type { Schema } from '../database/schema.js';
+
+type Collect = Parameters<BatchStore['collect']>[0];
+
+/** Components of one key, by the key's text. */
+type Groups = ReadonlyMap<string, { readonly key: BatchKey; readonly ids: string[] }>;
+
+/** What comes into one batch. */
+interface Place {
+  readonly id: string;
+  readonly key: BatchKey;
+  readonly isNew: boolean;
+  /** That are in it already. */
+  readonly before: number;
+  readonly ids: readonly string[];
+}
+
+export async function collectComponents(
+  database: ComponentDatabase,
+  request: Collect,
+): ReturnType<BatchStore['collect']> {
+  if (request.page.afterId === undefined) await refreshProgress(database, database.reader);
+  return database.write(async (db) => {
+    await database.dialect.readInOrder?.(db);
+    const found = await readWaiting(db, database, request.page);
+    const lastId = found.at(-1)?.id;
+    const groups = groupByKey(await toViews(db, database.reader, found));
+    const collected = groups.size === 0 ? 0 : await place(db, database, groups, request);
+    return {
+      collected,
+      ...(found.length < request.page.limit || lastId === undefined ? {} : { lastId }),
+    };
+  });
+}
+
+/** Enabled, pending as it was last compared, and in no batch. */
+async function readWaiting(
+  db: Transaction<Schema>,
+  { dialect, reader }: ComponentDatabase,
+  { limit, afterId }: Collect['page'],
+) {
+  const { retryPolicy } = await reader.read(db, []);
+  const rows = await db
+    .selectFrom('components')
+    .select(COMPONENT_COLUMNS)
+    .$if(afterId !== undefined, (query) => query.where('id', '>', afterId ?? ''))
+    .where((eb) => matchComponents(eb, dialect, { enabled: true, status: 'pending' }, retryPolicy))
+    .where((eb) =>
+      eb.not(
+        eb.exists(
+          eb
+            .selectFrom('batch_members')
+            .select('batch_id')
+            .whereRef('batch_members.component_id', '=', 'components.id'),
+        ),
+      ),
+    )
+    .orderBy('id')
+    .limit(limit)
+    .execute();
+  return rows.map(toComponent);
+}
+
+function groupByKey(views: Awaited<ReturnType<typeof toViews>>): Groups {
+  const groups = new Map<string, { key: BatchKey; ids: string[] }>();
+  for (const view of views) {
+    const key = toBatchKey(view);
+    if (key === undefined) continue;
+    const text = toText(key);
+    const group = groups.get(text) ?? { key, ids: [] };
+    group.ids.push(view.component.id);
+    groups.set(text, group);
+  }
+  return groups;
+}
+
+function toText({ configurationName, layers, latestStatus }: BatchKey): string {
+  return JSON.stringify([configurationName, layers, latestStatus]);
+}
+
+/** Fills the open batches that have room, then new ones; how many found a place. */
+async function place(
+  db: Transaction<Schema>,
+  database: ComponentDatabase,
+  groups: Groups,
+  { at, batchSize }: Collect,
+): Promise<number> {
+  const open = await findOpen(db, database, groups, batchSize);
+  const places = [...groups].flatMap(([text, { key, ids }]) =>
+    toPlaces(key, ids, batchSize, open.get(text)),
+  );
+  await createBatches(db, places, at);
+  const added = await addMembers(db, database, places);
+  await resize(db, database, places, added);
+  return added.size;
+}
+
+function toPlaces(
+  key: BatchKey,
+  ids: readonly string[],
+  batchSize: number,
+  open: Batch | undefined,
+): readonly Place[] {
+  const places: Place[] = [];
+  let next = open && { id: open.id, key, isNew: false, before: open.size };
+  for (let first = 0; first < ids.length; next = undefined) {
+    const batch = next ?? { id: randomUUID(), key, isNew: true, before: 0 };
+    const some = ids.slice(first, first + batchSize - batch.before);
+    places.push({ ...batch, ids: some });
+    first += some.length;
+  }
+  return places;
+}
+
+/** By the text of their key, the oldest that has room. In one order, so that two of these never wait in a circle. */
+async function findOpen(
+  db: Transaction<Schema>,
+  { dialect }: ComponentDatabase,
+  groups: Groups,
+  batchSize: number,
+): Promise<ReadonlyMap<string, Batch>> {
+  const keys = JSON.stringify([...groups.values()].map(({ key }) => key));
+  const columns = { configurationName: 'text', layers: 'text', latestStatus: 'text' } as const;
+  const query = sql<BatchRow>`select batches.* from batches join ${dialect.rowsOf(keys, columns)}
+    on configuration = given."configurationName" and batches.layers = given.layers
+      and latest = given."latestStatus"
+    where state = 'open' and size < ${batchSize}
+    order by batches.id ${dialect.hasOneWriter ? sql`` : sql`for update of batches`}`;
+  const found = (await query.execute(db)).rows.map(toBatch);
+  const newestFirst = found.sort((left, right) => (left.openedAt < right.openedAt ? 1 : -1));
+  return new Map(newestFirst.map((batch) => [toText(batch), batch]));
+}
+
+async function createBatches(
+  db: Transaction<Schema>,
+  places: readonly Place[],
+  at: string,
+): Promise<void> {
+  const rows = places
+    .filter(({ isNew }) => isNew)
+    .map(({ id, key: { configurationName, layers, latestStatus }, ids }) => ({
+      ...{ id, configuration: configurationName, layers, latest: latestStatus },
+      ...{ state: 'open' as const, size: ids.length, opened_at: at },
+    }));
+  if (rows.length > 0) await db.insertInto('batches').values(rows).execute();
+}
+
+/** Those that were in no batch, with the batch that they are in now. */
+async function addMembers(
+  db: Transaction<Schema>,
+  { dialect }: ComponentDatabase,
+  places: readonly Place[],
+): Promise<ReadonlyMap<string, string>> {
+  const rows = places.flatMap(({ id, ids }) => ids.map((member) => ({ id: member, batch: id })));
+  const given = dialect.rowsOf(JSON.stringify(rows), { id: 'text', batch: 'text' });
+  // `where true`: SQLite would take `on conflict` for the condition of a join.
+  const query = sql<BatchTables['batch_members']>`insert into batch_members (component_id, batch_id)
+    select id, batch from ${given} where true order by id
+    on conflict do nothing returning component_id, batch_id`;
+  const added = (await query.execute(db)).rows;
+  return new Map(added.map((row) => [row.component_id, row.batch_id]));
+}
+
+/** Those that were open, and those where another collector was first; empty where it was so everywhere. */
+async function resize(
+  db: Transaction<Schema>,
+  { dialect }: ComponentDatabase,
+  places: readonly Place[],
+  added: ReadonlyMap<string, string>,
+): Promise<void> {
+  const sizes = places.flatMap(({ id, isNew, before, ids }) => {
+    const size = before + ids.filter((member) => added.get(member) === id).length;
+    return isNew && size === ids.length ? [] : { id, size };
+  });
+  if (sizes.length === 0) return;
+  const given = dialect.rowsOf(JSON.stringify(sizes), { id: 'text', size: 'bigint' });
+  await sql`update batches set size = given.size from ${given} where batches.id = given.id`.execute(
+    db,
+  );
+  const empty = sizes.filter(({ size }) => size === 0).map(({ id }) => id);
+  if (empty.length === 0) return;
+  const ids = dialect.textsOf(JSON.stringify(empty));
+  await db.deleteFrom('batches').where('id', 'in', ids).execute();
+}

@@ -1,0 +1,58 @@
+import { sql, type Expression, type ExpressionBuilder, type SqlBool } from 'kysely';
+import type { ConfigurationStatus, LayerProgress } from '../../core/component.js';
+import { toTagLine } from './component-rows.js';
+import { hasBeginnings } from './component-tag-index.js';
+import type { StoreDialect } from '../database/dialect.js';
+import { toFlag } from '../database/row-values.js';
+import type { Schema } from '../database/schema.js';
+import type { ComponentFilter } from '../store.js';
+
+type Components = ExpressionBuilder<Schema, 'components'>;
+
+/** `status` as it was last compared: whoever must be exact looks again at what comes. */
+export function matchComponents(
+  eb: Components,
+  dialect: StoreDialect,
+  filter: ComponentFilter,
+  defaultRetryPolicy: number,
+): Expression<SqlBool> {
+  const { ids, status, enabled, configName, tags = {} } = filter;
+  return eb.and([
+    ...(ids === undefined ? [] : [eb('id', 'in', dialect.textsOf(JSON.stringify(ids)))]),
+    ...(status === undefined ? [] : [hasStatus(eb, status, defaultRetryPolicy)]),
+    ...(enabled === undefined ? [] : [eb('enabled', '=', toFlag(enabled))]),
+    ...(configName === undefined ? [] : [eb('desired_config', '=', configName)]),
+    ...(Object.keys(tags).length === 0 ? [] : [hasTags(eb, dialect, tags)]),
+  ]);
+}
+
+/** By an index, as state, which is beside them in the table, is many times as large: the one has them all, the other their beginnings. */
+function hasTags(
+  eb: Components,
+  dialect: StoreDialect,
+  tags: NonNullable<ComponentFilter['tags']>,
+): Expression<SqlBool> {
+  const lines = Object.entries(tags).map(([key, value]) => toTagLine(key, value));
+  const match = eb.and(
+    lines.map((line) => dialect.contains(sql<string>`coalesce(tags, '')`, `\n${line}\n`)),
+  );
+  if (!dialect.indexesLongTexts) return eb.and([hasBeginnings(lines), match]);
+  return eb('id', 'in', eb.selectFrom('components').select('id').where(match));
+}
+
+const progressOf: Readonly<Record<ConfigurationStatus, LayerProgress | 'none'>> = {
+  unconfigured: 'unconfigured',
+  configured: 'configured',
+  pending: 'open',
+  failed: 'open',
+  config_deprecated: 'none',
+};
+
+/** Of what is open, `isGivenUp` tells the failed from the pending. */
+function hasStatus(eb: Components, status: ConfigurationStatus, defaultRetryPolicy: number) {
+  const progress = eb('progress', '=', progressOf[status]);
+  if (status !== 'pending' && status !== 'failed') return progress;
+  const retries = sql<number>`coalesce(retry_policy, ${sql.lit(defaultRetryPolicy)})`;
+  const isGivenUp = sql<SqlBool>`(${retries} <> -1 and coalesce(error_count, 0) >= ${retries})`;
+  return eb.and([progress, status === 'failed' ? isGivenUp : sql<SqlBool>`not ${isGivenUp}`]);
+}

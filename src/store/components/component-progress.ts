@@ -1,0 +1,68 @@
+import { sql } from 'kysely';
+import { layerProgress, type StateLayer } from '../../core/component.js';
+import type { Connection, Database } from '../database/database.js';
+import { fromProgressKey, toProgressKey, type DesiredReader } from './desired-layers.js';
+
+const ROWS_PER_UPDATE = 1_000;
+
+/**
+ * A component's progress is kept with the key of what it was compared with. What a configuration, a source or an option
+ * changes makes the keys old at once and costs nothing then; who filters by status brings them up to date first.
+ */
+export async function refreshProgress(database: Database, reader: DesiredReader): Promise<void> {
+  const old = await database.read(async (db) => {
+    const keys = await listKeys(db);
+    const { desired } = await reader.read(db, keys.map(fromProgressKey));
+    return keys.filter((key) => {
+      const name = fromProgressKey(key);
+      return key !== toProgressKey(name, desired(name));
+    });
+  });
+  for (const key of old) {
+    while (await refreshSome(database, reader, key));
+  }
+}
+
+/** From key to key by the index: a thousand keys of a million rows are a thousand steps. */
+async function listKeys(db: Connection): Promise<readonly string[]> {
+  const { rows } = await sql<{ key: string }>`
+    with recursive keys (key) as (
+      select min(progress_key) from components
+      union all
+      select (select min(progress_key) from components where progress_key > keys.key)
+      from keys where keys.key is not null
+    )
+    select key from keys where key is not null`.execute(db);
+  return rows.map(({ key }) => key);
+}
+
+/** In short transactions, so that nobody waits long for a fleet. False: none is left. */
+function refreshSome({ write, dialect }: Database, reader: DesiredReader, key: string) {
+  const name = fromProgressKey(key);
+  return write(async (db) => {
+    const { desired } = await reader.read(db, [name]);
+    const layers = desired(name);
+    const current = toProgressKey(name, layers);
+    if (current === key) return false;
+    let query = db.selectFrom('components').select(['id', 'state']);
+    if (!dialect.hasOneWriter) query = query.forUpdate();
+    const rows = await query
+      .where('progress_key', '=', key)
+      .orderBy('id')
+      .limit(ROWS_PER_UPDATE)
+      .execute();
+    const compared = rows.map(({ id, state }) => ({
+      id,
+      progress: layerProgress({ state: JSON.parse(state) as StateLayer[] }, layers?.layers),
+    }));
+    for (const progress of new Set(compared.map((row) => row.progress))) {
+      const ids = compared.filter((row) => row.progress === progress).map(({ id }) => id);
+      await db
+        .updateTable('components')
+        .set({ progress, progress_key: current })
+        .where('id', 'in', dialect.textsOf(JSON.stringify(ids)))
+        .execute();
+    }
+    return rows.length === ROWS_PER_UPDATE;
+  });
+}

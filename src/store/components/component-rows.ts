@@ -1,0 +1,151 @@
+import { sql } from 'kysely';
+import { layerProgress, type Component, type StateLayer } from '../../core/component.js';
+import type { Connection } from '../database/database.js';
+import { toProgressKey, type DesiredLayersOf } from './desired-layers.js';
+import type { StoreDialect } from '../database/dialect.js';
+import { dropNulls, toFlag } from '../database/row-values.js';
+import type { ComponentRow } from '../database/schema.js';
+
+/** Some megabytes of a statement. */
+const ROWS_PER_INSERT = 1_000;
+
+export const COLUMN_TYPES = {
+  id: 'text',
+  desired_config: 'text',
+  enabled: 'bigint',
+  error_count: 'bigint',
+  retry_policy: 'bigint',
+  progress: 'text',
+  progress_key: 'text',
+  tags: 'text',
+  state: 'text',
+} as const satisfies Record<keyof ComponentRow, 'text' | 'bigint'>;
+
+const columns = Object.keys(COLUMN_TYPES) as readonly (keyof ComponentRow)[];
+
+/** That are stored as they are in a column of their own. */
+const members: Readonly<Partial<Record<keyof ComponentRow, keyof Component>>> = {
+  desired_config: 'desiredConfig',
+  enabled: 'enabled',
+  error_count: 'errorCount',
+  retry_policy: 'retryPolicy',
+  tags: 'tags',
+  state: 'state',
+};
+
+export const COMPONENT_COLUMNS = [
+  'id',
+  'desired_config',
+  'enabled',
+  'error_count',
+  'retry_policy',
+  'tags',
+  'state',
+] as const;
+
+export function toComponent(row: Omit<ComponentRow, 'progress' | 'progress_key'>): Component {
+  const { desired_config, error_count, retry_policy } = row;
+  return {
+    id: row.id,
+    state: JSON.parse(row.state) as readonly StateLayer[],
+    ...dropNulls({
+      desiredConfig: desired_config,
+      errorCount: error_count,
+      retryPolicy: retry_policy,
+    }),
+    ...(row.enabled === null ? {} : { enabled: row.enabled === 1 }),
+    ...(row.tags === null ? {} : { tags: fromTagLines(row.tags) }),
+  };
+}
+
+export function toComponentRow(component: Component, desired: DesiredLayersOf): ComponentRow {
+  return { ...toSmallColumns(component, desired), state: JSON.stringify(component.state) };
+}
+
+function toSmallColumns(component: Component, desired: DesiredLayersOf) {
+  const { id, desiredConfig, enabled, errorCount, retryPolicy, tags } = component;
+  const layers = desired(desiredConfig);
+  return {
+    id,
+    desired_config: desiredConfig ?? null,
+    enabled: enabled === undefined ? null : toFlag(enabled),
+    error_count: errorCount ?? null,
+    retry_policy: retryPolicy ?? null,
+    progress: desiredConfig === undefined ? 'none' : layerProgress(component, layers?.layers),
+    progress_key: toProgressKey(desiredConfig, layers),
+    tags: tags === undefined ? null : toTagLines(tags),
+  } satisfies Omit<ComponentRow, 'state'>;
+}
+
+/** A component that is stored, and as it is to be. */
+export interface Changed {
+  readonly before: Component;
+  readonly after: Component;
+}
+
+/** Creates or replaces. In order of ids, so that two of these wait for each other and never in a circle. */
+export async function saveComponents(
+  db: Connection,
+  dialect: StoreDialect,
+  components: Iterable<Component>,
+  desired: DesiredLayersOf,
+): Promise<void> {
+  const sorted = [...components].sort((left, right) => (left.id < right.id ? -1 : 1));
+  const names = columns.map((name) => sql.ref(name));
+  const changes = columns
+    .filter((name) => name !== 'id')
+    .map((name) => sql`${sql.ref(name)} = ${sql.ref(`excluded.${name}`)}`);
+  for (let first = 0; first < sorted.length; first += ROWS_PER_INSERT) {
+    const rows = sorted
+      .slice(first, first + ROWS_PER_INSERT)
+      .map((component) => toComponentRow(component, desired));
+    // `where true`: SQLite would take `on conflict` for the condition of a join.
+    await sql`insert into components (${sql.join(names)})
+      select ${sql.join(names)} from ${dialect.rowsOf(JSON.stringify(rows), COLUMN_TYPES)} where true
+      on conflict (id) do update set ${sql.join(changes)}`.execute(db);
+  }
+}
+
+/**
+ * Of those that are locked. Only what differs: state is most of what there is to send, and each column that is named costs an
+ * index.
+ */
+export async function updateComponents(
+  db: Connection,
+  dialect: StoreDialect,
+  changed: readonly Changed[],
+  desired: DesiredLayersOf,
+): Promise<void> {
+  for (let first = 0; first < changed.length; first += ROWS_PER_INSERT) {
+    const some = changed.slice(first, first + ROWS_PER_INSERT);
+    const names = columns.filter((name) => name !== 'id' && differs(some, name));
+    const toRow = names.includes('state') ? toComponentRow : toSmallColumns;
+    const rows = some.map(({ after }) => toRow(after, desired));
+    const changes = names.map((name) => sql`${sql.ref(name)} = ${sql.ref(`given.${name}`)}`);
+    await sql`update components set ${sql.join(changes)}
+      from ${dialect.rowsOf(JSON.stringify(rows), COLUMN_TYPES)}
+      where components.id = given.id`.execute(db);
+  }
+}
+
+/** Progress may, as what it was compared with may be old. */
+function differs(changed: readonly Changed[], name: keyof ComponentRow): boolean {
+  const member = members[name];
+  return (
+    member === undefined || changed.some(({ before, after }) => before[member] !== after[member])
+  );
+}
+
+/** The line that stands for a tag. JSON has no line feeds within texts. */
+export function toTagLine(key: string, value: string): string {
+  return `${JSON.stringify(key)}:${JSON.stringify(value)}`;
+}
+
+function toTagLines(tags: Readonly<Record<string, string>>): string {
+  const lines = Object.entries(tags).map(([key, value]) => `${toTagLine(key, value)}\n`);
+  return `\n${lines.join('')}`;
+}
+
+function fromTagLines(text: string): Readonly<Record<string, string>> {
+  return JSON.parse(`{${text.trim().replaceAll('\n', ',')}}`) as Record<string, string>;
+}

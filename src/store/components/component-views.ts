@@ -1,0 +1,73 @@
+import { desiredState, layerProgress, toStatus, type Component } from '../../core/component.js';
+import {
+  COMPONENT_COLUMNS,
+  toComponent,
+  updateComponents,
+  type Changed,
+} from './component-rows.js';
+import type { Connection, Database } from '../database/database.js';
+import type { DesiredReader } from './desired-layers.js';
+import type { ComponentView } from '../store.js';
+
+/** Read at once; what they hold is some megabytes. */
+export const ROWS_PER_READ = 1_000;
+
+export interface ComponentDatabase extends Database {
+  readonly reader: DesiredReader;
+}
+
+export async function toViews(
+  db: Connection,
+  reader: DesiredReader,
+  found: readonly Component[],
+): Promise<readonly ComponentView[]> {
+  const names = found.map(({ desiredConfig }) => desiredConfig);
+  const { desired, retryPolicy } = await reader.read(db, names);
+  return found.map((component) => {
+    const layers = desired(component.desiredConfig)?.layers;
+    return {
+      component,
+      status: toStatus(component, layerProgress(component, layers), retryPolicy),
+      desiredState: desiredState(component, layers ?? [], retryPolicy),
+    };
+  });
+}
+
+/** Those that are stored, by id. In order of ids, so that two of these wait for each other and never in a circle. */
+export async function lockComponents(
+  db: Connection,
+  { dialect }: ComponentDatabase,
+  ids: readonly string[],
+): Promise<Map<string, Component>> {
+  const sorted = [...new Set(ids)].sort();
+  const stored = new Map<string, Component>();
+  for (let first = 0; first < sorted.length; first += ROWS_PER_READ) {
+    const some = JSON.stringify(sorted.slice(first, first + ROWS_PER_READ));
+    let query = db.selectFrom('components').select(COMPONENT_COLUMNS);
+    if (!dialect.hasOneWriter) query = query.forUpdate();
+    const rows = await query.where('id', 'in', dialect.textsOf(some)).orderBy('id').execute();
+    for (const row of rows) stored.set(row.id, toComponent(row));
+  }
+  return stored;
+}
+
+export async function lockViews(
+  db: Connection,
+  database: ComponentDatabase,
+  ids: readonly string[],
+): Promise<readonly ComponentView[]> {
+  const stored = await lockComponents(db, database, ids);
+  return toViews(db, database.reader, [...stored.values()]);
+}
+
+/** Of those that are locked; with what each then lacks of its configuration. */
+export async function saveChanged(
+  db: Connection,
+  { dialect, reader }: ComponentDatabase,
+  changed: readonly Changed[],
+): Promise<void> {
+  if (changed.length === 0) return;
+  const names = changed.map(({ after }) => after.desiredConfig);
+  const { desired } = await reader.read(db, names);
+  await updateComponents(db, dialect, changed, desired);
+}

@@ -1,0 +1,57 @@
+import { patchComponent } from '../../core/component.js';
+import { findReportedLayer, toComponentPatch } from '../../core/host-state.js';
+import {
+  lockComponents,
+  ROWS_PER_READ,
+  saveChanged,
+  type ComponentDatabase,
+} from './component-views.js';
+import type { Connection } from '../database/database.js';
+import { toHostResult } from '../jobs/host-rows.js';
+import { toSession } from '../sessions/session-rows.js';
+
+interface RecordedPhase {
+  readonly jobId: string;
+  readonly phase: string;
+  readonly position: number;
+  readonly at: string;
+}
+
+/** Makes the results of a phase the state of those of its hosts that are components. */
+export async function recordState(
+  db: Connection,
+  database: ComponentDatabase,
+  { jobId, phase, position, at }: RecordedPhase,
+): Promise<void> {
+  const query = db.selectFrom('sessions').selectAll().where('job_id', '=', jobId);
+  const layer = findReportedLayer(toSession(await query.executeTakeFirstOrThrow()), phase);
+  if (layer === undefined) return;
+  let after = '';
+  for (;;) {
+    const rows = await db
+      .selectFrom('host_results')
+      .selectAll()
+      .where('job_id', '=', jobId)
+      .where('position', '=', position)
+      .where('host', '>', after)
+      .orderBy('host')
+      .limit(ROWS_PER_READ)
+      .execute();
+    const stored = await lockComponents(
+      db,
+      database,
+      rows.map(({ host }) => host),
+    );
+    const changed = rows.flatMap((row) => {
+      const component = stored.get(row.host);
+      const patch = toComponentPatch(toHostResult(row), layer);
+      return component === undefined
+        ? []
+        : [{ before: component, after: patchComponent(component, patch, at) }];
+    });
+    await saveChanged(db, database, changed);
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < ROWS_PER_READ) return;
+    after = last.host;
+  }
+}

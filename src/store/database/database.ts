@@ -1,0 +1,113 @@
+import { Kysely, type Transaction } from 'kysely';
+import { Migrator } from 'kysely/migration';
+import { ServiceError } from '../../core/errors.js';
+import type { ChangeFeed } from './changes.js';
+import type { StoreDialect } from './dialect.js';
+import { createGroupCommit } from './group-commit.js';
+import { provideMigrations } from '../migrations/later-migrations.js';
+import { createMigrations } from '../migrations/migrations.js';
+import type { Schema } from './schema.js';
+import type { Change } from '../store.js';
+
+const DEADLOCK_ATTEMPTS = 5;
+
+export type Connection = Kysely<Schema>;
+
+/** What the queries of each noun are given. */
+export interface Database {
+  readonly dialect: StoreDialect;
+  /** For one SELECT: it sees what is committed and waits for nobody. */
+  readonly read: <T>(query: (db: Connection) => Promise<T>) => Promise<T>;
+  /** One transaction; what it emits reaches the listeners after the commit. */
+  readonly write: <T>(
+    change: (db: Transaction<Schema>, emit: (change: Change) => void) => Promise<T>,
+  ) => Promise<T>;
+  /** As `write`, for a change of one statement, which is a transaction by itself where several may write. */
+  readonly writeAtOnce: <T>(
+    change: (db: Connection, emit: (change: Change) => void) => Promise<T>,
+  ) => Promise<T>;
+  readonly close: () => Promise<void>;
+}
+
+export async function openDatabase(dialect: StoreDialect, feed: ChangeFeed): Promise<Database> {
+  const writer = new Kysely<Schema>({ dialect: dialect.writer });
+  const reader = new Kysely<Schema>({ dialect: dialect.reader });
+  let isClosed = false;
+  const act = <T>(query: () => Promise<T>) => {
+    if (isClosed) throw new ServiceError('unavailable', 'The database is closed.');
+    return translate(dialect, query);
+  };
+  await act(() => migrate(writer, dialect));
+  const group = dialect.hasOneWriter ? createGroupCommit(writer) : undefined;
+  const transact = <T>(change: (db: Transaction<Schema>) => Promise<T>) =>
+    group?.run(change) ?? repeatDeadlocked(dialect, () => writer.transaction().execute(change));
+  const actAtOnce = <T>(change: (db: Connection) => Promise<T>) =>
+    group?.run(change) ?? repeatDeadlocked(dialect, () => change(writer));
+  const publishing =
+    <Db extends Connection>(run: <T>(change: (db: Db) => Promise<T>) => Promise<T>) =>
+    async <T>(change: (db: Db, emit: (change: Change) => void) => Promise<T>) => {
+      const changes: Change[] = [];
+      const result = await act(() =>
+        run((db) => {
+          changes.length = 0;
+          return change(db, (entry) => changes.push(entry));
+        }),
+      );
+      feed.publish(changes);
+      return result;
+    };
+  return {
+    dialect,
+    read: async (query) => act(() => query(reader)),
+    write: publishing(transact),
+    writeAtOnce: publishing(actAtOnce),
+    async close() {
+      isClosed = true;
+      await group?.settle();
+      await reader.destroy();
+      await writer.destroy();
+    },
+  };
+}
+
+/** In one transaction, so that of several processes that start at once one migrates and the others find it done. */
+async function migrate(writer: Connection, dialect: StoreDialect): Promise<void> {
+  const own = dialect.migrator && new Kysely<Schema>({ dialect: dialect.migrator });
+  try {
+    await migrateBy(own ?? writer, dialect);
+  } finally {
+    await own?.destroy();
+  }
+}
+
+async function migrateBy(connection: Connection, dialect: StoreDialect): Promise<void> {
+  await connection.transaction().execute(async (db) => {
+    await dialect.beforeMigration?.(db);
+    const provider = provideMigrations(db, createMigrations(dialect));
+    const migrator = new Migrator({ db, provider });
+    const { error } = await migrator.migrateToLatest();
+    if (error !== undefined) throw error as Error;
+  });
+}
+
+/** Who was undone so that another could go on comes again; whoever is undone so often is told that the database is busy. */
+async function repeatDeadlocked<T>(
+  { isDeadlock }: StoreDialect,
+  transact: () => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await transact();
+    } catch (error) {
+      if (attempt === DEADLOCK_ATTEMPTS || isDeadlock?.(error) !== true) throw error;
+    }
+  }
+}
+
+async function translate<T>(dialect: StoreDialect, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw dialect.toFault(error) ?? error;
+  }
+}

@@ -1,0 +1,79 @@
+import { invalid, missing, ServiceError } from '../../core/errors.js';
+
+/** https://www.postgresql.org/docs/current/errcodes-appendix.html */
+const FOREIGN_KEY = '23503';
+const READ_ONLY = '25006';
+const DEADLOCK = '40P01';
+/** Text that PostgreSQL cannot hold: it has no NUL. */
+const NO_TEXT = ['22021', '22P05'];
+
+const away = [
+  /^08/, // connection
+  /^28/, // authorisation
+  /^3D000$/, // no such database
+  /^40/, // deadlock, serialisation
+  /^53/, // disk, memory, connections
+  /^55/, // lock, starting or on stand-by
+  /^57/, // shutdown, crash, time-out
+  /^58/, // files of the server
+  /^25(006|P0[1-4])$/, // read-only; no longer in a transaction
+];
+
+/** What `pg` says without a code. */
+const brokenMessages = [
+  'Client has encountered a connection error and is not queryable',
+  'Client was closed and is not queryable',
+  'Connection terminated',
+  'Connection terminated due to connection timeout',
+  'Connection terminated unexpectedly',
+  'Query read timeout',
+  'The server does not support SSL connections',
+  'timeout exceeded when trying to connect',
+  'timeout expired',
+];
+
+export function toFault(error: unknown): ServiceError | undefined {
+  const { code, message } = describe(error);
+  if (code === FOREIGN_KEY) return missing('Session', 'of this job');
+  if (code !== undefined && NO_TEXT.includes(code)) {
+    return invalid('The database can hold no text with a NUL character.');
+  }
+  if (isAway(code, message)) {
+    return new ServiceError('unavailable', `The database does not answer: ${message}`, {
+      cause: error,
+    });
+  }
+  return undefined;
+}
+
+export function isDeadlock(error: unknown): boolean {
+  return describe(error).code === DEADLOCK;
+}
+
+/** The connection is of no further use: broken, silent, or to a server that is no longer the one to write to. */
+export function isUnfit(error: unknown): boolean {
+  const { code, message } = describe(error);
+  if (code === undefined) return brokenMessages.includes(message);
+  return code === READ_ONLY || /^(08|57P)/.test(code) || isSystemCode(code);
+}
+
+function isAway(code: string | undefined, message: string): boolean {
+  if (code === undefined) return brokenMessages.includes(message);
+  return isSystemCode(code) || away.some((pattern) => pattern.test(code));
+}
+
+/** `ECONNREFUSED`, `EAI_AGAIN` and what TLS finds wrong; a SQLSTATE has digits. */
+function isSystemCode(code: string): boolean {
+  return /^(E(?!RR_)|ERR_(TLS|SSL)|CERT_|SELF_SIGNED_|UNABLE_TO_|DEPTH_ZERO_)[A-Z_]+$/.test(code);
+}
+
+function describe(error: unknown): { readonly code?: string; readonly message: string } {
+  if (typeof error !== 'object' || error === null) return { message: String(error) };
+  const message = 'message' in error ? String(error.message) : '';
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  // Several addresses were tried; the first says why none took us.
+  if (message === '' && 'errors' in error && Array.isArray(error.errors)) {
+    return { ...describe(error.errors[0]), ...(code === undefined ? {} : { code }) };
+  }
+  return code === undefined ? { message } : { code, message };
+}

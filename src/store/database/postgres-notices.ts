@@ -1,0 +1,191 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { Client, type ClientConfig } from 'pg';
+import type { Change } from '../store.js';
+
+/** Changes from process to process. */
+export interface Notices {
+  /** Tells the others, now or when the connection is back. */
+  announce(changes: readonly Change[]): void;
+  /** Calls back for what others have announced, and with `any` where something may have been missed. */
+  watch(onChange: (change: Change) => void): () => void;
+  /** Tells first what is still to tell. */
+  close(): Promise<void>;
+}
+
+const CHANNEL = 'keelson';
+/** Beyond, everybody looks again at everything. */
+const MOST_PENDING = 1_000;
+/** Each costs this process and the server about as much as a write. */
+const GATHER_MS = 10;
+const BACKOFF_MS = { first: 100, most: 5_000 };
+const ANSWER_TIMEOUT_MS = 5_000;
+const END_TIMEOUT_MS = 1_000;
+/** So long a silent connection goes unnoticed, and a notice that a killed process owed. */
+const BEAT_MS = 20_000;
+
+/**
+ * LISTEN and NOTIFY over one connection of its own, made again when it breaks. Announced after the commit and many at once:
+ * a transaction that notifies holds a lock of the whole server while it commits, so writers would go to the disk one by one.
+ * What a process that dies in between does not announce is found by the beat.
+ */
+export async function openNotices(
+  config: ClientConfig,
+  onLoss: (error: unknown) => void,
+): Promise<Notices> {
+  const listeners = new Set<{ readonly notify: (change: Change) => void }>();
+  const tell = (change: Change) => listeners.forEach(({ notify }) => notify(change));
+  const outbox = createOutbox();
+  const closing = new AbortController();
+  let onTried: () => void = () => undefined;
+  const tried = new Promise<void>((resolve) => {
+    onTried = resolve;
+  });
+  const talk = (client: Client, ended: AbortSignal) =>
+    talkTo(client, { outbox, tell, onTried, signal: AbortSignal.any([ended, closing.signal]) });
+  const running = repeat(closing.signal, () =>
+    withConnection(config, talk).catch((error: unknown) => {
+      onTried();
+      onLoss(error);
+    }),
+  );
+  await tried;
+  return {
+    announce: (changes) => outbox.add(changes),
+    watch(notify) {
+      const entry = { notify };
+      listeners.add(entry);
+      return () => listeners.delete(entry);
+    },
+    async close() {
+      await outbox.flush();
+      closing.abort();
+      await running;
+    },
+  };
+}
+
+interface Outbox {
+  add(changes: readonly Change[]): void;
+  flush(): Promise<void>;
+  /** Sends by this client until the next one is given. */
+  open(client: Client | undefined): Promise<void>;
+}
+
+/** While one notification is on its way, and a moment longer, what comes is gathered for the next; the same is told once. */
+function createOutbox(): Outbox {
+  const pending = new Set<string>();
+  let client: Client | undefined;
+  let sending: Promise<void> = Promise.resolve();
+  const send = async () => {
+    if (client === undefined || pending.size === 0) return;
+    const payloads = [...pending];
+    pending.clear();
+    try {
+      await client.query('select pg_notify($1, payload) from unnest($2::text[]) as payload', [
+        CHANNEL,
+        payloads,
+      ]);
+      await delay(GATHER_MS);
+    } catch {
+      for (const payload of payloads) pending.add(payload);
+    }
+  };
+  const flush = () => (sending = sending.then(send));
+  return {
+    add(changes) {
+      for (const change of changes) pending.add(renderNotice(change));
+      if (pending.size > MOST_PENDING) {
+        pending.clear();
+        pending.add(renderNotice({ kind: 'any' }));
+      }
+      void flush();
+    },
+    flush,
+    open(next) {
+      client = next;
+      return flush();
+    },
+  };
+}
+
+interface Talk {
+  readonly outbox: Outbox;
+  readonly tell: (change: Change) => void;
+  readonly onTried: () => void;
+  readonly signal: AbortSignal;
+}
+
+async function talkTo(client: Client, { outbox, tell, onTried, signal }: Talk): Promise<void> {
+  client.on('notification', ({ payload = '', processId }) => {
+    // This process has told itself.
+    if (processId !== toProcessId(client)) tell(parseNotice(payload));
+  });
+  // Nobody waits for a notice to be on the disk.
+  await client.query('set synchronous_commit to off');
+  await client.query(`listen ${CHANNEL}`);
+  tell({ kind: 'any' });
+  onTried();
+  try {
+    await outbox.open(client);
+    while (await isStillOpen(signal)) {
+      await client.query('select 1');
+      tell({ kind: 'any' });
+    }
+  } finally {
+    await outbox.open(undefined);
+  }
+}
+
+/** False as soon as the signal aborts, true after a while otherwise. */
+async function isStillOpen(signal: AbortSignal): Promise<boolean> {
+  await delay(BEAT_MS, undefined, { signal }).catch(() => undefined);
+  return !signal.aborted;
+}
+
+async function withConnection(
+  config: ClientConfig,
+  act: (client: Client, ended: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const client = new Client({ ...config, query_timeout: ANSWER_TIMEOUT_MS });
+  const ended = new AbortController();
+  let loss: unknown;
+  client.on('error', (error) => {
+    loss ??= error;
+    ended.abort();
+  });
+  client.on('end', () => ended.abort());
+  try {
+    await client.connect();
+    await act(client, ended.signal);
+  } finally {
+    await Promise.race([client.end(), delay(END_TIMEOUT_MS, undefined, { ref: false })]);
+  }
+  if (loss !== undefined) throw loss as Error;
+}
+
+/** At once after a long life, later after a short one. */
+async function repeat(signal: AbortSignal, act: () => Promise<void>): Promise<void> {
+  let waitMs = BACKOFF_MS.first;
+  while (!signal.aborted) {
+    const startedAt = Date.now();
+    await act();
+    if (Date.now() - startedAt > BACKOFF_MS.most) waitMs = BACKOFF_MS.first;
+    await delay(waitMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => undefined);
+    waitMs = Math.min(BACKOFF_MS.most, waitMs * 2);
+  }
+}
+
+function renderNotice(change: Change): string {
+  return change.kind === 'session' ? `session ${change.jobId}` : change.kind;
+}
+
+/** What a later version announces may be about anything. */
+function parseNotice(payload: string): Change {
+  const [kind, jobId] = payload.split(' ');
+  if (kind === 'session' && jobId !== undefined) return { kind, jobId };
+  return kind === 'wish' ? { kind } : { kind: 'any' };
+}
+
+function toProcessId(client: Client): number | undefined {
+  return (client as unknown as { readonly processID?: number }).processID;
+}

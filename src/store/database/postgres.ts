@@ -1,0 +1,35 @@
+import { createStore } from '../create-store.js';
+import {
+  createMigrationPool,
+  createPool,
+  type PostgresOptions,
+  toClientConfig,
+  toTimeouts,
+} from './postgres-connection.js';
+import { createPostgresDialect } from './postgres-dialect.js';
+import { toFault } from './postgres-faults.js';
+import { openNotices } from './postgres-notices.js';
+import type { Store } from '../store.js';
+
+export interface PostgresStoreOptions extends PostgresOptions {
+  /** A connection was lost, and is made again when it is needed. */
+  readonly onLoss?: (error: unknown) => void;
+}
+
+/** Brings the database up to date. Any number of processes may share it. */
+export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
+  const onLoss = options.onLoss ?? (() => undefined);
+  const notices = await openNotices(toClientConfig(options), onLoss);
+  const parts = {
+    pool: createPool(options, onLoss),
+    answerMs: toTimeouts(options).answer,
+    migrationPool: createMigrationPool(options),
+    notices,
+  };
+  try {
+    return await createStore(createPostgresDialect(parts));
+  } catch (error) {
+    await Promise.all([notices.close(), parts.pool.end()]);
+    throw toFault(error) ?? error;
+  }
+}

@@ -1,0 +1,171 @@
+import type { Generated, Selectable } from 'kysely';
+import type { BatchTables } from '../batches/batch-rows.js';
+import type { Flag } from './row-values.js';
+import type { PhaseRecord, PhaseState } from '../store.js';
+import type { Desired, Dispatched, SessionState, Succeeded } from '../../core/session.js';
+import type { LayerProgress } from '../../core/component.js';
+import type { Reason } from '../../core/errors.js';
+
+/** Times are ISO text and documents JSON text in both databases. */
+export interface Schema extends BatchTables {
+  readonly deployment: DeploymentTable;
+  readonly sessions: SessionTable;
+  readonly session_tags: SessionTagTable;
+  readonly resources: { job_id: string; kind: string; key: string; position: number };
+  readonly staged_files: { job_id: string; name: string; gzip: Uint8Array };
+  readonly configurations: {
+    name: string;
+    version: number;
+    tenant: string | null;
+    document: string;
+  };
+  readonly sources: { name: string; version: number; document: string; credentials: string | null };
+  readonly configuration_sources: { source: string; configuration: string };
+  readonly components: ComponentTable;
+  readonly options: { name: string; value: string };
+  readonly phases: PhaseTable;
+  readonly host_results: HostResultTable;
+  readonly log_chunks: LogChunkTable;
+  readonly machines: { machine: string; seen_at: string };
+  /** One row: the logs of complete sessions. */
+  readonly log_store: { id: number; bytes: number };
+}
+
+export type ComponentRow = Selectable<ComponentTable>;
+export type SessionRow = Selectable<SessionTable>;
+export type PhaseRow = Selectable<PhaseTable>;
+export type HostResultRow = Selectable<HostResultTable>;
+
+/** One row. */
+interface DeploymentTable {
+  id: number;
+  deployment_id: string;
+  /** Rises with each write of a configuration, so that no version comes twice, not even after a removal. PostgreSQL counts by a sequence. */
+  revision: number;
+  /** Of the Temporal namespace that has this deployment's workflows. */
+  temporal_namespace_id: string | null;
+}
+
+/** The large columns come last: SQLite reads through them to what follows. */
+interface SessionTable {
+  job_id: string;
+  name: string;
+  created_at: string;
+  desired: Generated<Desired>;
+  cancel_by: string | null;
+  cancel_reason: string | null;
+  deleted_at: string | null;
+  dispatched: Generated<Dispatched>;
+  /** From when on somebody may take the wish; a lease moves it ahead. */
+  wish_at: Generated<string>;
+  attach_only: Generated<Flag>;
+  state: Generated<SessionState>;
+  claimed_at: string | null;
+  /** Claimed while every place was taken. */
+  queued_at: string | null;
+  admitted_at: string | null;
+  /** The workflow waits, and has not been told yet that it may go on. */
+  admission_due: Generated<Flag>;
+  machine: string | null;
+  launched_at: string | null;
+  incarnation: string | null;
+  stopped_at: string | null;
+  teardown_at: string | null;
+  succeeded: Generated<Succeeded>;
+  reason: Reason | null;
+  message: string | null;
+  outcome_phase: string | null;
+  host: string | null;
+  task: string | null;
+  completed_at: string | null;
+  /** The phase that runs or ran last. */
+  phase: string | null;
+  ims_job: string | null;
+  artifacts: Generated<string>;
+  request: string;
+  snapshot: string | null;
+  external: Generated<Flag>;
+  /** What a PATCH has set of members that are not ours. */
+  patched: string | null;
+  /** Compressed; counted when the session is complete, 0 where the log was removed. */
+  stored_log_bytes: Generated<number>;
+  /** A `Wait`, as JSON. */
+  waiting: string | null;
+}
+
+/** What lists go and filter by is the session's; triggers keep it so. */
+interface SessionTagTable {
+  job_id: string;
+  key: string;
+  value: string;
+  name: string;
+  created_at: string;
+  state: SessionState;
+  succeeded: Succeeded;
+}
+
+interface ComponentTable {
+  id: string;
+  desired_config: string | null;
+  enabled: Flag | null;
+  error_count: number | null;
+  retry_policy: number | null;
+  /** How far the layers were when they were last compared with what `progress_key` stands for. */
+  progress: LayerProgress | 'none';
+  progress_key: string;
+  /** A line for each tag, and a line feed before and after, so that one is found by its line. */
+  tags: string | null;
+  state: string;
+}
+
+interface PhaseTable {
+  job_id: string;
+  name: string;
+  kind: PhaseRecord['kind'];
+  title: string;
+  position: number;
+  state: Generated<PhaseState>;
+  result: string | null;
+  started_at: string | null;
+  ended_at: string | null;
+  log_bytes: Generated<number>;
+  reported_log_bytes: number | null;
+  reported_result: string | null;
+  hosts_final: Generated<Flag>;
+  sealed_at: string | null;
+  hold_since: string | null;
+  hold_until: string | null;
+  hold_command: string | null;
+  hold_released_at: string | null;
+  /** Compressed. */
+  stored_log_bytes: Generated<number>;
+}
+
+interface HostResultTable {
+  job_id: string;
+  /** The phase's place in the job. */
+  position: number;
+  host: string;
+  phase: string;
+  sequence: number;
+  ok: number;
+  changed: number;
+  failed: number;
+  skipped: number;
+  unreachable: number;
+  incomplete: Flag;
+  task: string | null;
+  message: string | null;
+}
+
+/** Keyed by its end, so that the chunk that holds an offset is the first one that ends after it. */
+interface LogChunkTable {
+  job_id: string;
+  phase: string;
+  end_offset: number;
+  /** Uncompressed. */
+  size: number;
+  /** What the platform lost, in words; such a chunk holds our line instead of the job's output. */
+  gap: string | null;
+  gzip: Uint8Array;
+}

@@ -1,0 +1,215 @@
+import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  type Dialect,
+  sql,
+  SqliteAdapter,
+  type SqliteDatabase,
+  SqliteDriver,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from 'kysely';
+import { missing, ServiceError } from '../../core/errors.js';
+import type { StoreDialect } from './dialect.js';
+import { createSqliteTagTriggers } from './tag-triggers.js';
+
+const LOCK_WAIT_MS = 10_000;
+const LOCK_RETRY_MS = 5;
+/** Statements wait this long by themselves, which blocks the process; only recovery after a crash needs it. */
+const BUSY_TIMEOUT_MS = 5_000;
+const POLL_MS = 250;
+const CACHED_STATEMENTS = 200;
+/** Of free pages, at 4 KiB. */
+const KEPT_PAGES = 1_000;
+const KEPT_SHARE = 0.1;
+/** Of one step, which nothing else can be done beside: some 25 ms. */
+const SHRINK_PAGES = 1_000;
+/** 32 MB of log: a page that many transactions change is copied into the database once, not every few of them. */
+const CHECKPOINT_PAGES = 8_000;
+/** Of the connection that writes, kept between transactions: a change of many sessions comes back to the same pages of their indexes. */
+const CACHE_KIB = 8_000;
+
+export interface SqliteConnections {
+  readonly writer: DatabaseSync;
+  readonly reader: DatabaseSync;
+}
+
+/** FULL: what was answered is on the disk. A lost power supply costs nothing that was accepted. */
+export async function openConnections(path: string): Promise<SqliteConnections> {
+  try {
+    const writer = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    // Before the first table, or not at all: older files keep the room that they once took.
+    await waitForLock(() => writer.exec('PRAGMA auto_vacuum = INCREMENTAL'));
+    await waitForLock(() => writer.exec('PRAGMA journal_mode = WAL'));
+    writer.exec('PRAGMA synchronous = FULL');
+    writer.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    writer.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
+    return { writer, reader: new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly: true }) };
+  } catch (error) {
+    throw toFault(error) ?? error;
+  }
+}
+
+export function createSqliteDialect({ writer, reader }: SqliteConnections): StoreDialect {
+  return {
+    writer: createDialect(writer),
+    reader: createDialect(reader),
+    types: { text: sql`text`, bytes: 'blob' },
+    hasOneWriter: true,
+    indexesLongTexts: true,
+    contains: (text, part) => sql`instr(${text}, ${part}) > 0`,
+    nameContains: (part) => sql`instr(name, ${part}) > 0`,
+    isOneOfFew: (id, ids) => sql`${id} in ${ids}`,
+    textsOf: (json) => sql`(select value from json_each(${json}))`,
+    rowsOf: (json, columns) => {
+      const values = Object.keys(columns).map(
+        (name) => sql`json_extract(value, ${sql.lit(`$.${name}`)}) as ${sql.ref(name)}`,
+      );
+      return sql`(select ${sql.join(values)} from json_each(${json})) as given`;
+    },
+    createRevision: () => Promise.resolve(),
+    createTagTriggers: createSqliteTagTriggers,
+    nextRevision: async (db) => {
+      const query = db
+        .updateTable('deployment')
+        .set((eb) => ({ revision: eb('revision', '+', 1) }))
+        .returning('revision');
+      return (await query.executeTakeFirstOrThrow()).revision;
+    },
+    toFault,
+    shrink: () => shrink(writer),
+    watch: (onChange) => watchDataVersion(writer, () => onChange({ kind: 'any' })),
+  };
+}
+
+/**
+ * Repeats what another process or connection keeps locked, without blocking this process: SQLite's own wait would also
+ * keep a second store of this process from ever giving its lock back.
+ */
+async function waitForLock(act: () => void): Promise<void> {
+  const deadline = performance.now() + LOCK_WAIT_MS;
+  for (;;) {
+    try {
+      act();
+      return;
+    } catch (error) {
+      if (toResultCode(error) !== SQLITE.busy || performance.now() > deadline) throw error;
+    }
+    await delay(LOCK_RETRY_MS);
+  }
+}
+
+function createDialect(database: DatabaseSync): Dialect {
+  return {
+    createAdapter: () => new TransactionalAdapter(),
+    createDriver: () => createDriver(database),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  };
+}
+
+/** SQLite rolls back DDL like anything else; Kysely's adapter does not say so. */
+class TransactionalAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+function createDriver(database: DatabaseSync): SqliteDriver {
+  const driver = new SqliteDriver({ database: toKyselyDatabase(database) });
+  // IMMEDIATE: a transaction that reads first and then writes would fail where another has written in between.
+  driver.beginTransaction = async () => {
+    database.exec('PRAGMA busy_timeout = 0');
+    try {
+      await waitForLock(() => database.exec('BEGIN IMMEDIATE'));
+    } finally {
+      database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    }
+  };
+  // A full disk has rolled back by itself, and that is what the caller is to hear of.
+  driver.rollbackTransaction = () => {
+    if (database.isTransaction) database.exec('ROLLBACK');
+    return Promise.resolve();
+  };
+  return driver;
+}
+
+function toKyselyDatabase(database: DatabaseSync): SqliteDatabase {
+  const cache = new Map<string, ReturnType<SqliteDatabase['prepare']>>();
+  const prepare: SqliteDatabase['prepare'] = (text) => {
+    const statement = database.prepare(text);
+    const toValues = (parameters: readonly unknown[]) => parameters as readonly SQLInputValue[];
+    return {
+      reader: statement.columns().length > 0,
+      all: (parameters) => statement.all(...toValues(parameters)),
+      run: (parameters) => statement.run(...toValues(parameters)),
+      iterate: (parameters) => statement.iterate(...toValues(parameters)),
+    };
+  };
+  return {
+    prepare(text) {
+      const known = cache.get(text);
+      if (known !== undefined) return known;
+      if (cache.size >= CACHED_STATEMENTS) cache.clear();
+      const statement = prepare(text);
+      cache.set(text, statement);
+      return statement;
+    },
+    close: () => database.close(),
+  };
+}
+
+/** One step of it. What the next sessions will need again is kept. */
+function shrink(database: DatabaseSync): number {
+  const read = (name: string) => Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
+  const pages = read('page_count');
+  const spare = read('freelist_count') - Math.max(KEPT_PAGES, Math.floor(pages * KEPT_SHARE));
+  if (spare <= 0) return 0;
+  database.exec(`PRAGMA incremental_vacuum(${Math.min(spare, SHRINK_PAGES)})`);
+  return (pages - read('page_count')) * read('page_size');
+}
+
+/** `data_version` changes with the commits of other connections only. */
+function watchDataVersion(database: DatabaseSync, onChange: () => void): () => void {
+  const statement = database.prepare('PRAGMA data_version');
+  const readVersion = () => statement.get()?.['data_version'];
+  let last = readVersion();
+  const timer = setInterval(() => {
+    const version = readVersion();
+    if (version === last) return;
+    last = version;
+    onChange();
+  }, POLL_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
+
+/** https://www.sqlite.org/rescode.html */
+const SQLITE = { busy: 5, locked: 6, readOnly: 8, io: 10, full: 13, cannotOpen: 14 } as const;
+const UNAVAILABLE: readonly number[] = Object.values(SQLITE);
+const FOREIGN_KEY = 787;
+
+function toFault(error: unknown): ServiceError | undefined {
+  if (!isObject(error) || !('message' in error)) return undefined;
+  if (UNAVAILABLE.includes(toResultCode(error) ?? 0)) {
+    return new ServiceError(
+      'unavailable',
+      `The database does not answer: ${String(error.message)}`,
+      {
+        cause: error,
+      },
+    );
+  }
+  if ('errcode' in error && error.errcode === FOREIGN_KEY) return missing('Session', 'of this job');
+  return undefined;
+}
+
+/** The primary code; the extended ones carry it in their low byte. */
+function toResultCode(error: unknown): number | undefined {
+  if (!isObject(error) || !('errcode' in error)) return undefined;
+  return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,90 @@
+import { sql, type SqlBool, type Transaction } from 'kysely';
+import type { Database } from '../database/database.js';
+import { readOption } from '../options.js';
+import type { Schema } from '../database/schema.js';
+import type { AdmissionStore, Change } from '../store.js';
+import { AT_ONCE, isAdmitted, isQueued } from './wish.js';
+
+export function createAdmissionStore(database: Database): AdmissionStore {
+  return {
+    admit: (at) =>
+      database.write(async (db, emit) => {
+        await admitQueued(database, db, at, emit);
+      }),
+    places: () =>
+      database.read(async (db) => {
+        const query = db.selectFrom('sessions').select('job_id').where(isQueued);
+        const rows = await query.orderBy('queued_at').orderBy('job_id').execute();
+        return new Map(rows.map(({ job_id: jobId }, index) => [jobId, index + 1]));
+      }),
+    countQueued: () =>
+      database.read(async (db) => {
+        const query = db.selectFrom('sessions').select((eb) => eb.fn.countAll().as('count'));
+        return Number((await query.where(isQueued).executeTakeFirstOrThrow()).count);
+      }),
+  };
+}
+
+/** Gives a session that is claimed its place, or a place in the queue; once. */
+export async function queueOrAdmit(
+  database: Database,
+  db: Transaction<Schema>,
+  jobId: string,
+  at: string,
+): Promise<void> {
+  const limit = await readOption(db, 'maxRunningSessions');
+  if (limit > 0) await lockPlaces(database, db);
+  const isFull = limit > 0 && (await countAdmitted(db)) >= limit;
+  await db
+    .updateTable('sessions')
+    .set((eb) =>
+      isFull ? { queued_at: eb.fn.coalesce('queued_at', eb.val(at)) } : { admitted_at: at },
+    )
+    .where('job_id', '=', jobId)
+    .where('state', '<>', 'complete')
+    .where('admitted_at', 'is', null)
+    .execute();
+}
+
+/** Whether not everybody has a place. */
+export const isLimited = sql<SqlBool>`exists (
+  select 1 from options where options.name = 'maxRunningSessions' and value <> '0')`;
+
+/** 1: somebody may be to be admitted. Where places are without limit, which is the rule, only who waits since there was one. */
+export const hasAdmission = sql<number>`case when ${isLimited}
+  or exists (select 1 from sessions as waiting where ${isQueued}) then 1 else 0 end`;
+
+/** As many of the queue, oldest first, as there are places; whoever dispatches tells their workflows. */
+export async function admitQueued(
+  database: Database,
+  db: Transaction<Schema>,
+  at: string,
+  emit: (change: Change) => void,
+): Promise<void> {
+  const limit = await readOption(db, 'maxRunningSessions');
+  // Before the look: a claim that has found every place taken joins the queue with its commit.
+  if (limit > 0) await lockPlaces(database, db);
+  const first = db.selectFrom('sessions').select('job_id').where(isQueued);
+  if ((await first.limit(1).executeTakeFirst()) === undefined) return;
+  const places = limit === 0 ? Number.MAX_SAFE_INTEGER : limit - (await countAdmitted(db));
+  if (places <= 0) return;
+  const admitted = await db
+    .updateTable('sessions')
+    .set({ admitted_at: at, admission_due: 1, wish_at: AT_ONCE })
+    .where('job_id', 'in', first.orderBy('queued_at').orderBy('job_id').limit(places))
+    .returning('job_id')
+    .execute();
+  for (const { job_id: jobId } of admitted) emit({ kind: 'session', jobId });
+  if (admitted.length > 0) emit({ kind: 'wish' });
+}
+
+async function countAdmitted(db: Transaction<Schema>): Promise<number> {
+  const query = db.selectFrom('sessions').select((eb) => eb.fn.countAll().as('count'));
+  return Number((await query.where(isAdmitted).executeTakeFirstOrThrow()).count);
+}
+
+/** Where transactions run side by side, two of them would count the same free place. */
+async function lockPlaces({ dialect }: Database, db: Transaction<Schema>): Promise<void> {
+  if (dialect.hasOneWriter) return;
+  await db.selectFrom('deployment').select('id').forUpdate().execute();
+}

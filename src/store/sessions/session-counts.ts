@@ -1,0 +1,82 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Database } from '../database/database.js';
+import { isLive, isOpen } from './session-states.js';
+import type { SessionCount, SessionStore } from '../store.js';
+
+/** Of one query: a million at once would keep the process from answering. */
+const PIECE = 10_000;
+const BEGIN = '';
+
+type CountStore = Pick<SessionStore, 'countOpen' | 'countComplete'>;
+
+/** Of the sessions that people see, for metrics. */
+export function createCountStore(database: Database): CountStore {
+  return {
+    countOpen: () => countOpen(database),
+    countComplete: () => countComplete(database),
+  };
+}
+
+function countOpen({ read }: Database) {
+  return read(async (db) => {
+    const rows = await db
+      .selectFrom('sessions')
+      .select(({ fn }) => ['state', fn.countAll().as('count')])
+      .where(isOpen)
+      .where(isLive)
+      .groupBy('state')
+      .execute();
+    const counts = new Map(rows.map(({ state, count }) => [state, Number(count)]));
+    return { pending: counts.get('pending') ?? 0, running: counts.get('running') ?? 0 };
+  });
+}
+
+/** Walks along the time at which they ended. */
+async function countComplete(database: Database): Promise<readonly SessionCount[]> {
+  const counts = new Map<string, SessionCount>();
+  let after: string | undefined = BEGIN;
+  while (after !== undefined) {
+    const until = await findEnd(database, after);
+    for (const row of await countPiece(database, after, until)) {
+      const key = `${row.succeeded} ${row.reason ?? ''}`;
+      counts.set(key, { ...row, count: row.count + (counts.get(key)?.count ?? 0) });
+    }
+    after = until;
+    await setImmediate();
+  }
+  return [...counts.values()];
+}
+
+/** Undefined: the piece goes to the end. */
+function findEnd({ read }: Database, after: string): Promise<string | undefined> {
+  return read(async (db) => {
+    const row = await db
+      .selectFrom('sessions')
+      .select('completed_at')
+      .where(isLive)
+      .where('completed_at', '>', after)
+      .orderBy('completed_at')
+      .limit(1)
+      .offset(PIECE)
+      .executeTakeFirst();
+    return row?.completed_at ?? undefined;
+  });
+}
+
+function countPiece({ read }: Database, after: string, until: string | undefined) {
+  return read(async (db): Promise<readonly SessionCount[]> => {
+    const rows = await db
+      .selectFrom('sessions')
+      .select(({ fn }) => ['succeeded', 'reason', fn.countAll().as('count')])
+      .where(isLive)
+      .where('completed_at', '>', after)
+      .$if(until !== undefined, (query) => query.where('completed_at', '<=', until ?? ''))
+      .groupBy(['succeeded', 'reason'])
+      .execute();
+    return rows.map(({ succeeded, reason, count }) => ({
+      succeeded,
+      count: Number(count),
+      ...(reason === null ? {} : { reason }),
+    }));
+  });
+}

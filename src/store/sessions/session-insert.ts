@@ -1,0 +1,174 @@
+import { sql, type RawBuilder } from 'kysely';
+import { ServiceError } from '../../core/errors.js';
+import type { Session } from '../../core/session.js';
+import { createGrouping } from '../database/grouping.js';
+import type { Connection, Database } from '../database/database.js';
+import { toFlag } from '../database/row-values.js';
+import type { SessionRow } from '../database/schema.js';
+import { toSession } from './session-rows.js';
+import type { Change, NewSession, SessionStore } from '../store.js';
+import { toTagText } from './tags.js';
+
+/** 7 values each; a statement takes 32,766. */
+const TAGS_PER_INSERT = 1_000;
+
+interface TagRow {
+  readonly job_id: string;
+  readonly key: string;
+  readonly value: string;
+}
+
+export function createInsert(database: Database): SessionStore['insert'] {
+  const { dialect } = database;
+  if (dialect.hasOneWriter)
+    return async (session) => toInserted(session, await insertAlone(database, session));
+  const insert = createGrouping((sessions: readonly NewSession[]) =>
+    insertTogether(database, sessions),
+  );
+  return async (session) =>
+    toInserted(session, (await insert(session)) ?? (await insertAlone(database, session)));
+}
+
+/** As part of a transaction, in their order; undefined: the name is taken. */
+export async function addSessions(
+  { dialect }: Database,
+  db: Connection,
+  emit: (change: Change) => void,
+  sessions: readonly NewSession[],
+): Promise<readonly (SessionRow | undefined)[]> {
+  if (sessions.length === 0) return [];
+  const rows = await (dialect.hasOneWriter
+    ? insertInSteps(db, sessions)
+    : insertRows(db, sessions, sql`true`));
+  return matchRows(rows, sessions, emit);
+}
+
+async function insertInSteps(
+  db: Connection,
+  sessions: readonly NewSession[],
+): Promise<readonly SessionRow[]> {
+  const rows = await db
+    .insertInto('sessions')
+    .values(sessions.map(toRow))
+    .onConflict((conflict) => conflict.doNothing())
+    .returningAll()
+    .execute();
+  const byJobId = new Map(rows.map((row) => [row.job_id, row]));
+  const tags = sessions.flatMap(toTagRows).flatMap((tag) => {
+    const row = byJobId.get(tag.job_id);
+    if (row === undefined) return [];
+    const { name, created_at, state, succeeded } = row;
+    return { ...tag, name, created_at, state, succeeded };
+  });
+  for (let first = 0; first < tags.length; first += TAGS_PER_INSERT) {
+    const some = tags.slice(first, first + TAGS_PER_INSERT);
+    await db.insertInto('session_tags').values(some).execute();
+  }
+  return rows;
+}
+
+/** Whose name is there: taken, or about to be free, and then it waits for that while nobody else waits for it. */
+async function insertAlone(
+  database: Database,
+  session: NewSession,
+): Promise<SessionRow | undefined> {
+  return database.writeAtOnce(async (db, emit) => {
+    return (await addSessions(database, db, emit, [session]))[0];
+  });
+}
+
+const isFree = sql`not exists (
+  select from sessions where sessions.name = given.name and deleted_at is null)`;
+
+/** One statement with all tags, which is a transaction by itself. Of one name the first that came is taken. */
+async function insertTogether(
+  { writeAtOnce }: Database,
+  sessions: readonly NewSession[],
+): Promise<readonly (SessionRow | undefined)[]> {
+  return writeAtOnce(async (db, emit) => {
+    const rows = await insertRows(db, sessions, isFree);
+    return matchRows(rows, sessions, emit);
+  });
+}
+
+function matchRows(
+  rows: readonly SessionRow[],
+  sessions: readonly NewSession[],
+  emit: (change: Change) => void,
+): readonly (SessionRow | undefined)[] {
+  const byName = new Map(rows.map((row) => [row.name, row]));
+  return sessions.map((session) => {
+    const row = byName.get(session.request.name);
+    // It is the answer of one, even if somebody asks twice under the same id.
+    if (row?.job_id !== session.jobId) return undefined;
+    byName.delete(row.name);
+    toChanges(session).forEach(emit);
+    return row;
+  });
+}
+
+function insertRows(
+  db: Connection,
+  sessions: readonly NewSession[],
+  isWanted: RawBuilder<unknown>,
+): Promise<SessionRow[]> {
+  // In one order, so that two of these wait for each other and never in a circle.
+  const rows = sessions.map(toRow).sort((left, right) => (left.name < right.name ? -1 : 1));
+  const tags = sessions.flatMap(toTagRows);
+  const texts = <Row>(from: readonly Row[], column: keyof Row) =>
+    sql`${from.map((row) => row[column])}::text[]`;
+  const given = sql`unnest(${texts(rows, 'job_id')}, ${texts(rows, 'name')}, ${texts(rows, 'created_at')},
+    ${texts(rows, 'request')}, ${texts(rows, 'dispatched')}, ${rows.map((row) => row.external)}::int[])`;
+  const givenTags = sql`unnest(${texts(tags, 'job_id')}, ${texts(tags, 'key')}, ${texts(tags, 'value')})`;
+  const query = sql<SessionRow>`
+    with inserted as (
+      insert into sessions (job_id, name, created_at, request, dispatched, external)
+      select * from ${given} as given (job_id, name, created_at, request, dispatched, external)
+      where ${isWanted}
+      on conflict do nothing
+      returning *
+    ), tagged as (
+      insert into session_tags (job_id, key, value, name, created_at, state, succeeded)
+      select job_id, key, value, name, created_at, state, succeeded
+      from ${givenTags} as tag (job_id, key, value) join inserted using (job_id)
+    )
+    select * from inserted`;
+  return query.execute(db).then((result) => result.rows);
+}
+
+function toInserted(session: NewSession, row: SessionRow | undefined): Session {
+  if (row === undefined) throw toConflict(session);
+  return toSession(row);
+}
+
+function toConflict({ request }: NewSession): ServiceError {
+  return new ServiceError('conflict', `A session with the name ${request.name} already exists`, {
+    title: 'Conflicting session name',
+  });
+}
+
+function toRow({ jobId, request, createdAt, external = false }: NewSession) {
+  return {
+    job_id: jobId,
+    name: request.name,
+    created_at: createdAt,
+    request: JSON.stringify(request),
+    external: toFlag(external),
+    // As if Temporal knew of everything already.
+    dispatched: external ? ('cancelled' as const) : ('none' as const),
+  };
+}
+
+function toTagRows({ jobId, request }: NewSession): readonly TagRow[] {
+  return Object.entries(request.tags).map(([key, value]) => ({
+    job_id: jobId,
+    key: toTagText(key),
+    value: toTagText(value),
+  }));
+}
+
+/** Of a session that others run Temporal is told nothing. */
+function toChanges({ jobId, external = false }: NewSession): readonly Change[] {
+  const change: Change = { kind: 'session', jobId };
+  return external ? [change] : [{ kind: 'wish' }, change];
+}

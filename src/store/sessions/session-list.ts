@@ -1,0 +1,117 @@
+import { sql } from 'kysely';
+import type { Connection, Database } from '../database/database.js';
+import type { StoreDialect } from '../database/dialect.js';
+import type { Page, PageRequest } from '../database/page.js';
+import type { SessionRow } from '../database/schema.js';
+import { findLeadingTag, planFilter } from './session-filter.js';
+import { toSession } from './session-rows.js';
+import type { SessionFilter } from '../store.js';
+import type { Session } from '../../core/session.js';
+import { haveTags, isTagText, type Tag } from './tag-filter.js';
+
+/** What a list shows of a session. The snapshot, which may be many times as large, is for those who run it. */
+const LISTED = [
+  'sessions.job_id',
+  'sessions.name',
+  'sessions.created_at',
+  'sessions.desired',
+  'sessions.cancel_by',
+  'sessions.cancel_reason',
+  'sessions.deleted_at',
+  'sessions.dispatched',
+  'sessions.wish_at',
+  'sessions.attach_only',
+  'sessions.state',
+  'sessions.claimed_at',
+  'sessions.queued_at',
+  'sessions.admitted_at',
+  'sessions.admission_due',
+  'sessions.machine',
+  'sessions.launched_at',
+  'sessions.incarnation',
+  'sessions.stopped_at',
+  'sessions.teardown_at',
+  'sessions.succeeded',
+  'sessions.reason',
+  'sessions.message',
+  'sessions.outcome_phase',
+  'sessions.host',
+  'sessions.task',
+  'sessions.completed_at',
+  'sessions.phase',
+  'sessions.ims_job',
+  'sessions.artifacts',
+  'sessions.request',
+  'sessions.external',
+  'sessions.waiting',
+  'sessions.patched',
+  'sessions.stored_log_bytes',
+] as const;
+
+interface Parts {
+  readonly db: Connection;
+  readonly dialect: StoreDialect;
+  readonly filter: SessionFilter;
+  readonly page: PageRequest;
+}
+
+export function listSessions(
+  { dialect, read }: Database,
+  filter: SessionFilter,
+  { limit, ...from }: PageRequest,
+): Promise<Page<Session>> {
+  return read(async (db) => {
+    // One more tells whether there is more.
+    const parts = { db, dialect, filter, page: { limit: limit + 1, ...from } };
+    const tag = await findLeadingTag(db, filter);
+    const rows = await (tag === undefined ? selectByName(parts) : selectByTag(parts, tag));
+    return { items: rows.slice(0, limit).map(toSession), hasMore: rows.length > limit };
+  });
+}
+
+async function selectByName({ db, dialect, filter, page }: Parts): Promise<SessionRow[]> {
+  const matches = await planFilter(db, dialect, filter, page.afterId);
+  // Of names that do not fit, an index has enough; the rows behind it are read for those that do.
+  const names = db.selectFrom('sessions').select('name').where(matches).orderBy('name');
+  return db
+    .selectFrom('sessions')
+    .select(LISTED)
+    .select(sql<null>`null`.as('snapshot'))
+    .$if(filter.nameContains === undefined, (query) => query.where(matches))
+    .$if(filter.nameContains !== undefined, (query) =>
+      query.where('deleted_at', 'is', null).where('name', 'in', names.limit(page.limit)),
+    )
+    .orderBy('name')
+    .limit(page.limit)
+    .execute();
+}
+
+/** In order of names among those that carry it. What the index has of them is compared there; rows are read of those that fit. */
+function selectByTag({ db, dialect, filter, page }: Parts, tag: Tag): Promise<SessionRow[]> {
+  const { state, succeeded, nameContains, createdFrom, createdUntil, tags = {} } = filter;
+  const others = Object.entries(tags).filter(([key]) => key !== tag[0]);
+  return db
+    .selectFrom('session_tags as lead')
+    .innerJoin('sessions', 'sessions.job_id', 'lead.job_id')
+    .select(LISTED)
+    .select(sql<null>`null`.as('snapshot'))
+    .where((eb) =>
+      eb.and([
+        eb('sessions.deleted_at', 'is', null),
+        isTagText('key', tag[0], 'lead'),
+        isTagText('value', tag[1], 'lead'),
+        ...(state === undefined ? [] : [eb('lead.state', '=', state)]),
+        ...(succeeded === undefined ? [] : [eb('lead.succeeded', '=', succeeded)]),
+        ...(createdFrom === undefined ? [] : [eb('lead.created_at', '>=', createdFrom)]),
+        ...(createdUntil === undefined ? [] : [eb('lead.created_at', '<=', createdUntil)]),
+        ...(page.afterId === undefined ? [] : [eb('lead.name', '>', page.afterId)]),
+        ...(nameContains === undefined
+          ? []
+          : [dialect.contains(eb.ref('lead.name'), nameContains)]),
+        ...haveTags(db, eb.ref('lead.job_id'), others),
+      ]),
+    )
+    .orderBy('lead.name')
+    .limit(page.limit)
+    .execute();
+}

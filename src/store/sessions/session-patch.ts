@@ -1,0 +1,38 @@
+import { missing } from '../../core/errors.js';
+import type { PatchedRecord } from '../../core/session-patch.js';
+import type { Session } from '../../core/session.js';
+import type { Database } from '../database/database.js';
+import { toSession } from './session-rows.js';
+
+/** Read, decided and written in one transaction; whoever comes at the same time waits. */
+export function patchSession(
+  { dialect, write }: Database,
+  name: string,
+  decide: (session: Session) => PatchedRecord,
+): Promise<Session> {
+  return write(async (db, emit) => {
+    const row = await db
+      .selectFrom('sessions')
+      .selectAll()
+      .where('name', '=', name)
+      .where('deleted_at', 'is', null)
+      .$if(!dialect.hasOneWriter, (query) => query.forNoKeyUpdate())
+      .executeTakeFirst();
+    if (row === undefined) throw missing('Session', name);
+    const { patched, state, succeeded, createdAt, completedAt } = decide(toSession(row));
+    const updated = await db
+      .updateTable('sessions')
+      .set({
+        patched: JSON.stringify(patched),
+        // Of a session that we run, these are for activities to write.
+        ...(row.external === 1
+          ? { state, succeeded, created_at: createdAt, completed_at: completedAt ?? null }
+          : {}),
+      })
+      .where('job_id', '=', row.job_id)
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    emit({ kind: 'session', jobId: row.job_id });
+    return toSession(updated);
+  });
+}

@@ -1,0 +1,154 @@
+import { missing } from '../../core/errors.js';
+import type { Artifact, Desired, Outcome, Session, Snapshot } from '../../core/session.js';
+import { admitQueued, hasAdmission } from './admission.js';
+import type { Database } from '../database/database.js';
+import { addLogBytes, countSessionLog } from '../jobs/log-store-size.js';
+import { sealOpenPhases } from '../jobs/phases.js';
+import { claimSession, unclaim } from './session-claim.js';
+import { markRunning, recordAttach, recordLaunch, recordStop } from './session-launch.js';
+import { getSession, toOutcomeColumns, toSession } from './session-rows.js';
+import type { CancelWish, SessionStore } from '../store.js';
+
+type ProgressStore = Pick<
+  SessionStore,
+  | 'noteCancel'
+  | 'claim'
+  | 'saveSnapshot'
+  | 'markRunning'
+  | 'recordLaunch'
+  | 'recordAttach'
+  | 'unclaim'
+  | 'recordStop'
+  | 'recordTeardown'
+  | 'recordImsJob'
+  | 'addArtifact'
+  | 'recordOutcome'
+>;
+
+/** What activities write. Each is an UPDATE that its condition guards, so that it may be repeated and come late. */
+export function createProgressStore(database: Database): ProgressStore {
+  return {
+    noteCancel: (jobId, wish) => noteCancel(database, jobId, wish),
+    claim: (jobId, claim) => claimSession(database, jobId, claim),
+    saveSnapshot: (jobId, snapshot) => saveSnapshot(database, jobId, snapshot),
+    markRunning: (jobId) => markRunning(database, jobId),
+    recordLaunch: (jobId, launch) => recordLaunch(database, jobId, launch),
+    recordAttach: (jobId, attach) => recordAttach(database, jobId, attach),
+    unclaim: (jobId, machine) => unclaim(database, jobId, machine),
+    recordStop: (jobId, at) => recordStop(database, jobId, at),
+    recordTeardown: (jobId, at) => recordTeardown(database, jobId, at),
+    recordImsJob: (jobId, imsJob) => recordImsJob(database, jobId, imsJob),
+    addArtifact: (jobId, artifact) => addArtifact(database, jobId, artifact),
+    recordOutcome: (jobId, outcome, at) => recordOutcome(database, jobId, outcome, at),
+  };
+}
+
+function noteCancel({ writeAtOnce }: Database, jobId: string, wish: CancelWish): Promise<Session> {
+  return writeAtOnce(async (db, emit) => {
+    const row = await db
+      .updateTable('sessions')
+      .set((eb) => ({
+        desired: eb
+          .case()
+          .when(eb.and([eb('desired', '=', 'run'), eb('teardown_at', 'is', null)]))
+          .then(eb.val<Desired>('cancel'))
+          .else(eb.ref('desired'))
+          .end(),
+        cancel_by: eb.fn.coalesce('cancel_by', eb.val(wish.by ?? null)),
+        cancel_reason: eb.fn.coalesce('cancel_reason', eb.val(wish.reason ?? null)),
+      }))
+      .where('job_id', '=', jobId)
+      .where('state', '<>', 'complete')
+      .returningAll()
+      .executeTakeFirst();
+    emit({ kind: 'wish' });
+    emit({ kind: 'session', jobId });
+    return row === undefined ? getSession(db, jobId) : toSession(row);
+  });
+}
+
+function saveSnapshot(
+  { writeAtOnce }: Database,
+  jobId: string,
+  snapshot: Snapshot,
+): Promise<Snapshot> {
+  return writeAtOnce(async (db) => {
+    const saved = await db
+      .updateTable('sessions')
+      .set({ snapshot: JSON.stringify(snapshot), waiting: null })
+      .where('job_id', '=', jobId)
+      .where('snapshot', 'is', null)
+      .returning('job_id')
+      .executeTakeFirst();
+    if (saved !== undefined) return snapshot;
+    return (await getSession(db, jobId)).snapshot ?? snapshot;
+  });
+}
+
+function recordTeardown({ writeAtOnce }: Database, jobId: string, at: string): Promise<boolean> {
+  return writeAtOnce(async (db, emit) => {
+    await db
+      .updateTable('sessions')
+      .set({ teardown_at: at })
+      .where('job_id', '=', jobId)
+      .where('teardown_at', 'is', null)
+      .where('state', '<>', 'complete')
+      .where('desired', '=', 'run')
+      .execute();
+    emit({ kind: 'session', jobId });
+    return (await getSession(db, jobId)).teardownAt !== undefined;
+  });
+}
+
+function recordImsJob({ writeAtOnce }: Database, jobId: string, imsJob: string): Promise<void> {
+  return writeAtOnce(async (db, emit) => {
+    const query = db.updateTable('sessions').set({ ims_job: imsJob });
+    await query.where('job_id', '=', jobId).where('state', '<>', 'complete').execute();
+    emit({ kind: 'session', jobId });
+  });
+}
+
+function addArtifact(
+  { dialect, write }: Database,
+  jobId: string,
+  artifact: Artifact,
+): Promise<void> {
+  return write(async (db, emit) => {
+    const row = await db
+      .selectFrom('sessions')
+      .select('artifacts')
+      .where('job_id', '=', jobId)
+      .$if(!dialect.hasOneWriter, (query) => query.forNoKeyUpdate())
+      .executeTakeFirst();
+    if (row === undefined) throw missing('Session', jobId);
+    const artifacts = JSON.parse(row.artifacts) as readonly Artifact[];
+    if (artifacts.some(({ imageId }) => imageId === artifact.imageId)) return;
+    const text = JSON.stringify([...artifacts, artifact]);
+    await db.updateTable('sessions').set({ artifacts: text }).where('job_id', '=', jobId).execute();
+    emit({ kind: 'session', jobId });
+  });
+}
+
+function recordOutcome(
+  database: Database,
+  jobId: string,
+  outcome: Outcome,
+  at: string,
+): Promise<boolean> {
+  return database.write(async (db, emit) => {
+    // Before the record, so that nothing is appended any more when it counts the log.
+    await sealOpenPhases(db, jobId, at);
+    const completed = await db
+      .updateTable('sessions')
+      .set((eb) => ({ ...toOutcomeColumns(outcome, at), stored_log_bytes: countSessionLog(eb) }))
+      .where('job_id', '=', jobId)
+      .where('state', '<>', 'complete')
+      .returning(['stored_log_bytes', hasAdmission.as('has_admission')])
+      .executeTakeFirst();
+    if (completed === undefined) return false;
+    if (completed.stored_log_bytes > 0) await addLogBytes(db, completed.stored_log_bytes);
+    if (completed.has_admission === 1) await admitQueued(database, db, at, emit);
+    emit({ kind: 'session', jobId });
+    return true;
+  });
+}

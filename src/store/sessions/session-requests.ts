@@ -1,0 +1,177 @@
+import { setImmediate } from 'node:timers/promises';
+import type { ExpressionBuilder, Transaction, Updateable } from 'kysely';
+import { missing, ServiceError } from '../../core/errors.js';
+import { toCancelled, toWithdrawn } from '../../core/outcome.js';
+import type { Session } from '../../core/session.js';
+import type { Database } from '../database/database.js';
+import type { Schema } from '../database/schema.js';
+import { planFilter } from './session-filter.js';
+import { createInsert } from './session-insert.js';
+import { patchSession } from './session-patch.js';
+import { toOutcomeColumns, toSession } from './session-rows.js';
+import type { CancelWish, SessionFilter, SessionStore } from '../store.js';
+
+/** Some 0.1 s on SQLite, in which nothing else is done; a thousand at a time, the same pages are written thrice as often. */
+const DELETE_BATCH = 5_000;
+
+type RequestStore = Pick<
+  SessionStore,
+  'insert' | 'requestCancel' | 'requestDelete' | 'deleteMany' | 'patch'
+>;
+
+/** What people ask for, written before anything acts on it. */
+export function createRequestStore(database: Database): RequestStore {
+  return {
+    insert: createInsert(database),
+    requestCancel: (name, wish) => requestCancel(database, name, wish),
+    requestDelete: (name, wish) => requestDelete(database, name, wish),
+    patch: (name, decide) => patchSession(database, name, decide),
+    deleteMany: (filter, wish) => deleteMany(database, filter, wish),
+  };
+}
+
+function requestCancel({ write }: Database, name: string, wish: CancelWish): Promise<Session> {
+  return write(async (db, emit) => {
+    const row = await db
+      .updateTable('sessions')
+      .set((eb) => ({ desired: 'cancel', ...toCancelColumns(eb, wish) }))
+      .where('name', '=', name)
+      .where('deleted_at', 'is', null)
+      .where('state', '<>', 'complete')
+      .where('teardown_at', 'is', null)
+      .where('desired', '=', 'run')
+      .returningAll()
+      .executeTakeFirst();
+    if (row === undefined) return refuseCancel(db, name);
+    emit({ kind: 'wish' });
+    emit({ kind: 'session', jobId: row.job_id });
+    return toSession(row);
+  });
+}
+
+/** Nothing was changed: say why, or that it is cancelled already. */
+async function refuseCancel(db: Transaction<Schema>, name: string): Promise<Session> {
+  const query = db.selectFrom('sessions').selectAll().where('name', '=', name);
+  const row = await query.where('deleted_at', 'is', null).executeTakeFirst();
+  if (row === undefined) throw missing('Session', name);
+  if (row.desired !== 'run') return toSession(row);
+  throw new ServiceError(
+    'conflict',
+    row.state === 'complete'
+      ? `Session ${name} is complete and can no longer be cancelled.`
+      : `Session ${name} is finishing its images and can no longer be cancelled.`,
+  );
+}
+
+function requestDelete({ write }: Database, name: string, wish: CancelWish): Promise<void> {
+  return write(async (db, emit) => {
+    const row = await db
+      .updateTable('sessions')
+      .set((eb) => toDeleteColumns(eb, wish))
+      .where('name', '=', name)
+      .where('deleted_at', 'is', null)
+      .returning('job_id')
+      .executeTakeFirst();
+    if (row === undefined) throw missing('Session', name);
+    await removeTags(db, [row.job_id]);
+    emit({ kind: 'wish' });
+    emit({ kind: 'session', jobId: row.job_id });
+  });
+}
+
+/** Some at a time, by name: a hundred thousand at once would keep every other writer waiting for seconds. */
+async function deleteMany(
+  database: Database,
+  filter: SessionFilter,
+  wish: CancelWish,
+): Promise<readonly string[]> {
+  const deleted: string[] = [];
+  let afterName: string | undefined;
+  do {
+    const batch = await deleteBatch(database, filter, wish, afterName);
+    deleted.push(...batch.deleted);
+    afterName = batch.lastName;
+    await setImmediate();
+  } while (afterName !== undefined);
+  return deleted.sort();
+}
+
+async function deleteBatch(
+  { dialect, write }: Database,
+  filter: SessionFilter,
+  wish: CancelWish,
+  afterName: string | undefined,
+): Promise<{ readonly deleted: readonly string[]; readonly lastName: string | undefined }> {
+  return write(async (db, emit) => {
+    const matches = await planFilter(db, dialect, filter, afterName);
+    const found = await db
+      .selectFrom('sessions')
+      .select(['job_id', 'name'])
+      .where(matches)
+      .orderBy('name')
+      .limit(DELETE_BATCH)
+      // In one order, so that two of these wait for each other and never in a circle.
+      .$if(!dialect.hasOneWriter, (query) => query.forNoKeyUpdate())
+      .execute();
+    if (found.length === 0) return { deleted: [], lastName: undefined };
+    const jobIds = found.map(({ job_id: jobId }) => jobId);
+    // First: no trigger need follow those that this completes.
+    await removeTags(db, jobIds);
+    const rows = await db
+      .updateTable('sessions')
+      .set((eb) => toDeleteColumns(eb, wish))
+      .where('job_id', 'in', jobIds)
+      .where('deleted_at', 'is', null)
+      .returning('name')
+      .execute();
+    emit({ kind: 'any' });
+    return {
+      deleted: rows.map(({ name }) => name),
+      lastName: found.length < DELETE_BATCH ? undefined : found.at(-1)?.name,
+    };
+  });
+}
+
+/** Only lists ask for them, and would come upon them until the record itself is removed. */
+async function removeTags(db: Transaction<Schema>, jobIds: readonly string[]): Promise<void> {
+  await db.deleteFrom('session_tags').where('job_id', 'in', jobIds).execute();
+}
+
+type Sessions = ExpressionBuilder<Schema, 'sessions'>;
+
+function toDeleteColumns(eb: Sessions, wish: CancelWish) {
+  return { deleted_at: wish.at, desired: 'delete', ...toCancelColumns(eb, wish) } as const;
+}
+
+/** Who and why, unless that is known or it is over; what nobody has claimed, or is not ours to stop, is complete at once. */
+function toCancelColumns(eb: Sessions, wish: CancelWish) {
+  const isUnclaimed = eb.and([eb('state', '=', 'pending'), eb('claimed_at', 'is', null)]);
+  const isWithdrawn = eb.and([eb('state', '=', 'running'), eb('external', '=', 1)]);
+  const ended = toOutcomeColumns(toCancelled(wish), wish.at);
+  const withdrawn = toOutcomeColumns(toWithdrawn(wish), wish.at);
+  const outcome = Object.fromEntries(
+    Object.entries(ended).map(([column, value]) => [
+      column,
+      eb
+        .case()
+        .when(isUnclaimed)
+        .then(eb.val(value))
+        .when(isWithdrawn)
+        .then(eb.val(withdrawn[column as keyof typeof ended]))
+        .else(eb.ref(column as keyof typeof ended))
+        .end(),
+    ]),
+  ) as Updateable<Schema['sessions']>;
+  const noteOnce = (column: 'cancel_by' | 'cancel_reason', value: string | undefined) =>
+    eb
+      .case()
+      .when('state', '=', 'complete')
+      .then(eb.ref(column))
+      .else(eb.fn.coalesce(column, eb.val(value ?? null)))
+      .end();
+  return {
+    ...outcome,
+    cancel_by: noteOnce('cancel_by', wish.by),
+    cancel_reason: noteOnce('cancel_reason', wish.reason),
+  };
+}

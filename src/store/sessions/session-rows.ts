@@ -1,0 +1,84 @@
+import type { Updateable } from 'kysely';
+import { missing } from '../../core/errors.js';
+import type {
+  Artifact,
+  Outcome,
+  Patched,
+  Session,
+  SessionRequest,
+  Snapshot,
+  Wait,
+} from '../../core/session.js';
+import type { Connection } from '../database/database.js';
+import { dropNulls } from '../database/row-values.js';
+import type { Schema, SessionRow } from '../database/schema.js';
+
+/** Fault `missing` where there is none. */
+export async function getSession(db: Connection, jobId: string): Promise<Session> {
+  const query = db.selectFrom('sessions').selectAll().where('job_id', '=', jobId);
+  const row = await query.executeTakeFirst();
+  if (row === undefined) throw missing('Session', jobId);
+  return toSession(row);
+}
+
+export function toSession(row: SessionRow): Session {
+  return {
+    jobId: row.job_id,
+    name: row.name,
+    request: JSON.parse(row.request) as SessionRequest,
+    createdAt: row.created_at,
+    desired: row.desired,
+    dispatched: row.dispatched,
+    attachOnly: row.attach_only === 1,
+    admissionDue: row.admission_due === 1,
+    external: row.external === 1,
+    state: row.state,
+    artifacts: toArtifacts(row.artifacts),
+    ...dropNulls({
+      cancelBy: row.cancel_by,
+      cancelReason: row.cancel_reason,
+      deletedAt: row.deleted_at,
+      claimedAt: row.claimed_at,
+      queuedAt: row.queued_at,
+      admittedAt: row.admitted_at,
+      machine: row.machine,
+      snapshot: row.snapshot === null ? null : (JSON.parse(row.snapshot) as Snapshot),
+      launchedAt: row.launched_at,
+      incarnation: row.incarnation,
+      stoppedAt: row.stopped_at,
+      teardownAt: row.teardown_at,
+      outcome: toOutcome(row),
+      completedAt: row.completed_at,
+      phase: row.phase,
+      waiting: row.waiting === null ? null : (JSON.parse(row.waiting) as Wait),
+      imsJob: row.ims_job,
+      patched: row.patched === null ? null : (JSON.parse(row.patched) as Patched),
+    }),
+  };
+}
+
+/** Most have none, and a page has many of them. */
+function toArtifacts(text: string): readonly Artifact[] {
+  return text === '[]' ? [] : (JSON.parse(text) as readonly Artifact[]);
+}
+
+/** The columns of an outcome. `state` goes with them, always. */
+export function toOutcomeColumns(outcome: Outcome, at: string) {
+  return {
+    state: 'complete',
+    waiting: null,
+    completed_at: at,
+    succeeded: outcome.succeeded,
+    reason: outcome.reason ?? null,
+    message: outcome.message ?? null,
+    outcome_phase: outcome.phase ?? null,
+    host: outcome.host ?? null,
+    task: outcome.task ?? null,
+  } satisfies Updateable<Schema['sessions']>;
+}
+
+function toOutcome(row: SessionRow): Outcome | null {
+  if (row.succeeded === 'none') return null;
+  const { reason, message, outcome_phase: phase, host, task } = row;
+  return { succeeded: row.succeeded, ...dropNulls({ reason, message, phase, host, task }) };
+}

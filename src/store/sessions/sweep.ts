@@ -1,0 +1,105 @@
+import { sql, type Selectable } from 'kysely';
+import type { Database } from '../database/database.js';
+import { toSession } from './session-rows.js';
+import type { Schema } from '../database/schema.js';
+import type { Page, PageRequest } from '../database/page.js';
+import type { SweepStore } from '../store.js';
+import { isUnfinished } from './wish.js';
+
+/** Workers note themselves every thirty seconds. */
+const SILENCE_MS = 120_000;
+
+export function createSweepStore(database: Database): SweepStore {
+  const { read, write } = database;
+  return {
+    listUnfinished: (page) => listUnfinished(database, page),
+    listLeftovers: (limit) => listLeftovers(database, limit),
+    bindTemporal: (namespaceId) =>
+      write(async (db) => {
+        await db
+          .updateTable('deployment')
+          .set({ temporal_namespace_id: namespaceId })
+          .where('temporal_namespace_id', 'is', null)
+          .execute();
+        const query = db.selectFrom('deployment').select('temporal_namespace_id');
+        return (await query.executeTakeFirstOrThrow()).temporal_namespace_id ?? namespaceId;
+      }),
+    rebindTemporal: (namespaceId) =>
+      write(async (db) => {
+        await db.updateTable('deployment').set({ temporal_namespace_id: namespaceId }).execute();
+      }),
+    clock: () => readClock(database),
+    seeMachine: (machine, at) => seeMachine(database, machine, at),
+    listMachines: () =>
+      read(async (db) => {
+        const rows = await db.selectFrom('machines').selectAll().execute();
+        return new Map(
+          rows.map((row: Selectable<Schema['machines']>) => [row.machine, row.seen_at]),
+        );
+      }),
+    attachOnly: () =>
+      write(async (db) => {
+        const rows = await db
+          .updateTable('sessions')
+          .set({ attach_only: 1 })
+          .where('state', '<>', 'complete')
+          .where('attach_only', '=', 0)
+          .returning('name')
+          .execute();
+        return rows.map(({ name }) => name).sort();
+      }),
+  };
+}
+
+async function readClock({ dialect: { clock }, read }: Database): Promise<string> {
+  if (clock === undefined) return new Date().toISOString();
+  const { rows } = await read((db) => sql<{ now: string }>`select ${clock} as now`.execute(db));
+  return rows[0]?.now ?? '';
+}
+
+/** Whoever was silent itself cannot tell of others whether they were, or the database: it gives them their time anew. */
+function seeMachine({ write }: Database, machine: string, at: string): Promise<void> {
+  const silent = new Date(Date.parse(at) - SILENCE_MS).toISOString();
+  return write(async (db) => {
+    const query = db.selectFrom('machines').select('seen_at').where('machine', '=', machine);
+    const before = await query.executeTakeFirst();
+    if (before !== undefined && before.seen_at < silent)
+      await db.updateTable('machines').set({ seen_at: at }).where('seen_at', '<', at).execute();
+    await db
+      .insertInto('machines')
+      .values({ machine, seen_at: at })
+      .onConflict((conflict) => conflict.column('machine').doUpdateSet({ seen_at: at }))
+      .execute();
+  });
+}
+
+function listUnfinished(
+  { read }: Database,
+  { limit, afterId }: PageRequest,
+): ReturnType<SweepStore['listUnfinished']> {
+  return read(async (db): Promise<Page<ReturnType<typeof toSession>>> => {
+    let query = db.selectFrom('sessions').selectAll().where(isUnfinished);
+    if (afterId !== undefined) query = query.where('job_id', '>', afterId);
+    const rows = await query
+      .orderBy('job_id')
+      .limit(limit + 1)
+      .execute();
+    return { items: rows.slice(0, limit).map(toSession), hasMore: rows.length > limit };
+  });
+}
+
+function listLeftovers({ read }: Database, limit: number): ReturnType<SweepStore['listLeftovers']> {
+  return read(async (db) => {
+    const staged = db.selectFrom('staged_files').select('job_id');
+    const noted = db.selectFrom('resources').select('job_id');
+    const rows = await db
+      .selectFrom('sessions')
+      .select(['job_id', 'name'])
+      .where('state', '=', 'complete')
+      .where('job_id', 'in', staged.union(noted))
+      .orderBy('job_id')
+      .limit(limit)
+      .execute();
+    return rows.map(({ job_id: jobId, name }) => ({ jobId, name }));
+  });
+}

@@ -1,0 +1,102 @@
+import type { Dispatched } from '../../core/session.js';
+import type { Database } from '../database/database.js';
+import { toSession } from './session-rows.js';
+import type { SessionStore } from '../store.js';
+import { AT_ONCE, isWish } from './wish.js';
+
+type WishStore = Pick<
+  SessionStore,
+  'takeWishes' | 'recordDispatched' | 'returnWish' | 'nextWishAt' | 'countWishes'
+>;
+
+/** What each word may replace; never the other way round. */
+const before: Record<Dispatched, readonly Dispatched[]> = {
+  none: [],
+  started: ['none'],
+  cancelled: ['none', 'started'],
+};
+
+export function createWishStore(database: Database): WishStore {
+  return {
+    takeWishes: (take) => takeWishes(database, take),
+    recordDispatched: (jobId, dispatched, admission) =>
+      recordDispatched(database, jobId, dispatched, admission?.isTold ?? false),
+    returnWish: (jobId, at) =>
+      database.writeAtOnce(async (db) => {
+        await db.updateTable('sessions').set({ wish_at: at }).where('job_id', '=', jobId).execute();
+      }),
+    nextWishAt: () =>
+      database.read(async (db) => {
+        const query = db
+          .selectFrom('sessions')
+          .select('wish_at')
+          .where(isWish)
+          .orderBy('wish_at')
+          .limit(1);
+        return (await query.executeTakeFirst())?.wish_at;
+      }),
+    countWishes: () =>
+      database.read(async (db) => {
+        const query = db
+          .selectFrom('sessions')
+          .select((eb) => eb.fn.countAll().as('count'))
+          .where(isWish);
+        return Number((await query.executeTakeFirstOrThrow()).count);
+      }),
+  };
+}
+
+function takeWishes(
+  { dialect, writeAtOnce }: Database,
+  { now, leaseUntil, limit }: Parameters<SessionStore['takeWishes']>[0],
+) {
+  return writeAtOnce(async (db) => {
+    const due = db
+      .selectFrom('sessions')
+      .select('job_id')
+      .where(isWish)
+      // A lease is as long; what is later still was written by a clock that has been set back since.
+      .where((eb) => eb.or([eb('wish_at', '<=', now), eb('wish_at', '>', leaseUntil)]))
+      .orderBy('wish_at')
+      .orderBy('created_at')
+      .limit(limit)
+      .$if(!dialect.hasOneWriter, (query) => query.forNoKeyUpdate().skipLocked());
+    const rows = await db
+      .updateTable('sessions')
+      .set({ wish_at: leaseUntil })
+      .where((eb) => dialect.isOneOfFew(eb.ref('job_id'), due))
+      .returningAll()
+      .execute();
+    return rows.sort((left, right) => (left.created_at < right.created_at ? -1 : 1)).map(toSession);
+  });
+}
+
+function recordDispatched(
+  { writeAtOnce }: Database,
+  jobId: string,
+  dispatched: Dispatched,
+  isAdmissionTold: boolean,
+): Promise<void> {
+  return writeAtOnce(async (db, emit) => {
+    await db
+      .updateTable('sessions')
+      .set((eb) => ({
+        wish_at: AT_ONCE,
+        ...(isAdmissionTold ? { admission_due: 0 } : {}),
+        ...(dispatched === 'none'
+          ? {}
+          : {
+              dispatched: eb
+                .case()
+                .when('dispatched', 'in', before[dispatched])
+                .then(eb.val(dispatched))
+                .else(eb.ref('dispatched'))
+                .end(),
+            }),
+      }))
+      .where('job_id', '=', jobId)
+      .execute();
+    // A cancel may have come while the start was under way.
+    if (dispatched !== 'none') emit({ kind: 'wish' });
+  });
+}
