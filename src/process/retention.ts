@@ -108,7 +108,8 @@ async function keepJob(
     unrecorded.add(jobId);
     logger.warn({ jobId }, 'a job without a record runs here; it is left to its end');
   }
-  const at = now();
+  // A job without a record has its end by the clock of its machine alone.
+  const at = session === undefined ? new Date().toISOString() : now();
   const before = (ms: number) => new Date(Date.parse(at) - ms).toISOString();
   const fate = decideJobFate(job, session, {
     expiry: before(retentionSeconds * 1000),

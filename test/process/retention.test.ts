@@ -47,9 +47,8 @@ async function listJobs(): Promise<string[]> {
   return ids.sort();
 }
 
-function start() {
+function start(now = () => new Date().toISOString()) {
   const logger = pino({ level: 'silent' });
-  const now = () => new Date().toISOString();
   return startRetention({ runner, store, logger, now, retentionSeconds: 3600, machine: 'm' });
 }
 
@@ -85,6 +84,16 @@ describe('startRetention', () => {
     await runner.stop(jobId, never);
     expect(await store.sessions.get(jobId)).toMatchObject({ incarnation, machine: 'm' });
     expect([...(await store.sweep.listMachines()).keys()]).toEqual(['m']);
+  });
+
+  test('keeps what a job without a record has left, however far the clock of the database is ahead', async () => {
+    const given = aLaunch([aScript('one', 'true')]);
+    const { jobId } = given.job;
+    await runner.release(jobId, await runner.prepare(given, never), never);
+    await runner.awaitPhase(jobId, 'one', never);
+    await runner.stop(jobId, never);
+    await (await start(() => '2100-01-01T00:00:00.000Z')).close();
+    expect(await listJobs()).toEqual([jobId]);
   });
 
   test('lets a job without a record run to its end', async () => {

@@ -34,6 +34,8 @@ const TIMEOUTS_MS = {
 const POOL_SIZE = 10;
 /** A new one costs its first queries 10 ms of the server, and people ask now and then. */
 const IDLE_MS = 300_000;
+/** After so much silence the system asks the server whether it is there: one that died says nothing. */
+const KEEP_ALIVE_MS = 10_000;
 
 export function createPool(options: PostgresOptions, onError: (error: Error) => void): Pool {
   const timeouts = toTimeouts(options);
@@ -68,6 +70,7 @@ export function toClientConfig({ url, password, timeouts }: PostgresOptions): Cl
     application_name: 'keelson',
     connectionTimeoutMillis: timeouts?.connect ?? TIMEOUTS_MS.connect,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     types: { getTypeParser },
   };
 }
