@@ -96,7 +96,7 @@ export function isSuccess(result: PhaseResult): boolean {
 /**
  * How a phase ended of which the platform `seen`, and the job `told` once nothing of the phase ran any more. The platform has
  * the last word, unless it lost sight: then the job has it. But not for a success after which more was to run, as nobody knows
- * whether that began.
+ * whether that began. Nor for a signal, where the platform says that it took the node away: the job knows not who sent it.
  */
 export function settleResult(
   seen: PhaseResult,
@@ -105,6 +105,7 @@ export function settleResult(
 ): PhaseResult {
   const isLost = seen.kind === 'killed' && (seen.reason === 'lost' || seen.reason === 'evicted');
   if (!isLost || told === undefined) return seen;
+  if (seen.reason === 'evicted' && told.kind === 'killed' && told.reason === 'stopped') return seen;
   return isLast || !isSuccess(told) ? told : seen;
 }
 

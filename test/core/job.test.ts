@@ -27,6 +27,7 @@ describe('settleResult', () => {
     ['what nobody has told of', lost, undefined, true, lost],
     ['a success after which nothing was to run', lost, good, true, good],
     ['that on a node that is gone', evicted, good, true, good],
+    ['who sent a signal', evicted, stopped, true, evicted],
     ['a success after which more was to run', lost, good, false, lost],
     ['a failure', lost, bad, false, bad],
   ])('keeps %s', (_, seen, told, isLast, expected) => {
