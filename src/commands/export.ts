@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { exportKind } from '../migration/files.js';
+import { exportRecords } from '../migration/files.js';
+import type { Kind } from '../migration/records.js';
 import {
   parseKinds,
   RECORD_STORE_HELP,
@@ -27,13 +28,12 @@ await runCommand(async () => {
     throw new Error('Name one directory: npm run export -- DIRECTORY (--help tells more).');
   const kinds = parseKinds(values.only);
   const { signal } = new AbortController();
-  const counts = await withRecordStore(values, { makes: false }, async (recordStore) => {
-    const written: Record<string, number> = {};
-    for (const kind of kinds) {
-      const onProgress = toProgress(`${recordStore.name}: ${kind}`);
-      written[kind] = await exportKind(recordStore, kind, directory, { onProgress, signal });
-    }
-    return written;
+  const counts = await withRecordStore(values, { makes: false }, (recordStore) => {
+    const tell = new Map(
+      kinds.map((kind) => [kind, toProgress(`${recordStore.name}: ${kind}`)] as const),
+    );
+    const onProgress = (kind: Kind, done: number) => tell.get(kind)?.(done);
+    return exportRecords(recordStore, kinds, directory, { onProgress, signal });
   });
   if (values.json === true) return JSON.stringify({ directory, records: counts });
   const lines = Object.entries(counts).map(([kind, count]) => `${kind}: ${count}`);

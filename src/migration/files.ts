@@ -1,21 +1,50 @@
-import { createWriteStream, existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import {
+  createWriteStream,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { RecordStore } from './record-store.js';
 import { isRecord, toOptionRecords, type Kind, type WireRecord } from './records.js';
 
+interface ExportOptions {
+  readonly onProgress: (kind: Kind, done: number) => void;
+  readonly signal: AbortSignal;
+}
+
 /**
- * `components.json` is `{"components": [...]}` as the v3 list, `options.json` as the v3 options. Until all is read, a file from
- * before stays as it is.
+ * `components.json` is `{"components": [...]}` as the v3 list, `options.json` as the v3 options. Until all of all kinds is read,
+ * the files from before stay as they are. Returns the number of records of each kind.
  */
-export async function exportKind(
+export async function exportRecords(
+  recordStore: RecordStore,
+  kinds: readonly Kind[],
+  directory: string,
+  options: ExportOptions,
+): Promise<Readonly<Record<string, number>>> {
+  mkdirSync(directory, { recursive: true });
+  const counts: Record<string, number> = {};
+  try {
+    for (const kind of kinds)
+      counts[kind] = await exportKind(recordStore, kind, toUnfinished(directory, kind), options);
+    for (const kind of kinds) renameSync(toUnfinished(directory, kind), toPath(directory, kind));
+    return counts;
+  } finally {
+    for (const kind of kinds) rmSync(toUnfinished(directory, kind), { force: true });
+  }
+}
+
+async function exportKind(
   recordStore: RecordStore,
   kind: Kind,
-  directory: string,
-  { onProgress, signal }: { onProgress: (done: number) => void; signal: AbortSignal },
+  path: string,
+  { onProgress, signal }: ExportOptions,
 ): Promise<number> {
-  mkdirSync(directory, { recursive: true });
   let count = 0;
   async function* render() {
     yield kind === 'options' ? '{' : `{"${kind}": [`;
@@ -25,14 +54,11 @@ export async function exportKind(
         count += 1;
         yield kind === 'options' ? renderOption(record) : JSON.stringify(record);
       }
-      onProgress(count);
+      onProgress(kind, count);
     }
     yield kind === 'options' ? '\n}\n' : '\n]}\n';
   }
-  const path = toPath(directory, kind);
-  const unfinished = `${path}.new`;
-  await pipeline(Readable.from(render()), createWriteStream(unfinished), { signal });
-  renameSync(unfinished, path);
+  await pipeline(Readable.from(render()), createWriteStream(path), { signal });
   return count;
 }
 
@@ -60,6 +86,10 @@ function parseFile(path: string): unknown {
       cause: error,
     });
   }
+}
+
+function toUnfinished(directory: string, kind: Kind): string {
+  return `${toPath(directory, kind)}.new`;
 }
 
 function toPath(directory: string, kind: Kind): string {

@@ -1,12 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createApiRecordStore } from '../../src/migration/api-record-store.js';
-import { exportKind, readExported } from '../../src/migration/files.js';
+import { exportRecords, readExported } from '../../src/migration/files.js';
 import { importKind, type KindReport } from '../../src/migration/move.js';
 import type { RecordStore } from '../../src/migration/record-store.js';
 import { KINDS, strip, type Kind, type WireRecord } from '../../src/migration/records.js';
@@ -237,7 +237,7 @@ describe('a CFS by its API', () => {
       ],
     ]);
     const to = join(directory, 'to');
-    await exportKind(api, 'components', to, { onProgress: nothing, signal });
+    await exportRecords(api, ['components'], to, { onProgress: nothing, signal });
     expect(
       (readExported(to, 'components') ?? []).map((record) => strip('components', record)),
     ).toEqual(cfs().components.map((record) => strip('components', record)));
@@ -304,10 +304,11 @@ describe('a CFS by its API', () => {
     });
     const before = join(directory, 'before');
     writeFiles(before);
-    await expect(exportKind(api, 'components', before, options)).rejects.toMatchObject({
+    await expect(exportRecords(api, ['components'], before, options)).rejects.toMatchObject({
       fault: 'unavailable',
     });
     expect(readExported(before, 'components')).toEqual(records);
+    expect(readdirSync(before).filter((name) => name.endsWith('.new'))).toEqual([]);
     other = await openHttpService();
   });
 });
