@@ -71,8 +71,10 @@ function toLastWord(complaint: string): string {
   const lines = complaint
     .split('\n')
     .map((line) => line.trim())
-    .filter((line) => line !== '' && !ADVICE.test(line));
-  const line = lines.findLast((text) => /^(fatal|error|ssh):/.test(text)) ?? lines.at(-1) ?? '';
+    .filter((line) => line !== '');
+  const facts = lines.filter((line) => !ADVICE.test(line));
+  const isVerdict = (text: string) => /^(fatal|error|ssh):/.test(text);
+  const line = facts.findLast(isVerdict) ?? facts.at(-1) ?? lines.findLast(isVerdict) ?? '';
   return hideCredentials(line.slice(0, 200)) || 'git gave no cause';
 }
 

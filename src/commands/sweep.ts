@@ -71,13 +71,15 @@ async function sweepNow(
   store: Store,
   { 'dry-run': dryRun = false, rebind = false }: SweepArguments,
 ): Promise<SweepReport> {
-  const orchestrator = createOrchestrator({
+  const temporal = {
     address: findTemporal(config),
     namespace: config.temporal.namespace,
     tls: config.temporal.tls,
     taskQueue: toTaskQueue(await store.deploymentId()),
-  });
+  };
+  // Both keep the process alive until they are closed.
   const clock = await followClock(() => store.sweep.clock());
+  const orchestrator = createOrchestrator(temporal);
   try {
     if (rebind && !dryRun) await store.sweep.rebindTemporal(await orchestrator.namespaceId());
     const key = readMasterKey(config.masterKeyFile);

@@ -14,8 +14,9 @@ export function createUndoList(): UndoList {
       entries.unshift({ what, undo });
     },
     undoAll: async () => {
+      // As they are now: a run whose job is lost may still add one.
       const leftovers: string[] = [];
-      for (const { what, undo } of entries) {
+      for (const { what, undo } of [...entries]) {
         try {
           await undo();
         } catch (error) {
