@@ -12,7 +12,7 @@ export interface PhaseStore {
   /** Makes a pending phase running, and the phase of its session, unless the session is complete. */
   start(jobId: string, phase: string): Promise<void>;
   /**
-   * Stores what the job says of the phase: when it started, where that is not known yet, and how long its log is. `running` after
+   * Stores what the job says of the phase: when it started, where that is not known yet, how it ended, and how long its log is. `running` after
    * `ended` is ignored. A phase that is sealed is fault `gone`.
    */
   report(jobId: string, phase: string, report: PhaseReport): Promise<void>;
