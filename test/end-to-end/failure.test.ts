@@ -66,7 +66,7 @@ describe('a layer that fails', () => {
   });
 
   test.each([
-    ['syntax', '- hosts: lab\n  tasks:\n   - debug:\n  - bad', /YAML|mapping|syntax/i],
+    ['syntax', '- hosts: lab\n  tasks:\n   - debug:\n  - bad', /: site\.yml, line 4: \w/],
     ['keyword', '- hosts: lab\n  taks: []\n', /'taks' is not a valid attribute for a Play/],
     ['role', '- hosts: lab\n  roles: [no_such_role]\n', /the role 'no_such_role' was not found/],
   ])('a playbook that Ansible cannot take (%s) fails in its words', async (what, text, words) => {
