@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { describeCluster } from '../runner/kubernetes-harness.js';
+import { CoreV1Api } from '@kubernetes/client-node';
+import { describeCluster, loadConfig } from '../runner/kubernetes-harness.js';
 import { waitFor } from '../support/wait.js';
 import { openKubernetesSite, type KubernetesSite } from './kubernetes-site.js';
 import { renderPlaybook, writes } from './site.js';
@@ -95,6 +96,32 @@ describeCluster('a session on Kubernetes', () => {
       const log = await site.log('cancelled', 'ansible-0');
       expect(log).toContain('The phase was ended: stopped.');
       expect(log).toBe(await site.podLog('cancelled', 'ansible-0'));
+      expect(await site.countSecrets()).toBe(0);
+    },
+    4 * MINUTES,
+  );
+
+  test(
+    'says so where its node is drained, and keeps its log',
+    async () => {
+      const layer = await site.httpLayer({ 'site.yml': gated });
+      await site.begin('drained', [layer], 'ansible-0');
+      await waitFor(async () => (await site.log('drained', 'ansible-0')).includes('TASK'), {
+        timeoutMs: MINUTES,
+        what: 'a task to begin',
+      });
+      const pod = await site.findPod('drained');
+      const metadata = { name: pod?.metadata?.name ?? '', namespace: site.namespace };
+      // What `kubectl drain` asks for each pod of a node.
+      await loadConfig()
+        .makeApiClient(CoreV1Api)
+        .createNamespacedPodEviction({ ...metadata, body: { metadata } });
+      expect(await site.whenComplete('drained')).toMatchObject({
+        succeeded: 'false',
+        reason: 'EVICTED',
+        phase: 'ansible-0',
+      });
+      expect(await site.log('drained', 'ansible-0')).toContain('The phase was ended: stopped.');
       expect(await site.countSecrets()).toBe(0);
     },
     4 * MINUTES,
