@@ -1,5 +1,6 @@
 /** The worker, with jobs that are played; what `src/worker.ts` does as a program, but for them. BENCH_HOLDS=1: until SIGUSR2. */
-import { parseConfig, toUrl } from '../../dist/config.js';
+import { parseConfig } from '../../dist/config.js';
+import { toUrl } from '../../dist/config/address.js';
 import { observeStore } from '../../dist/metrics/store-metrics.js';
 import { createLogger } from '../../dist/process/logger.js';
 import { createProcessMetrics } from '../../dist/process/metrics.js';
