@@ -5,6 +5,7 @@
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 
 const [, , exitCode, demosPassed, demosFailed, ...files] = process.argv;
+/** @type {string[]} */
 const problems = [];
 /** Files whose tests need a Kubernetes cluster, all or some. */
 const NEEDS_CLUSTER = /\/kubernetes[^/]*\.test\.ts$/;
@@ -31,7 +32,10 @@ failed += problems.length;
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
 
-/** Every file with tests has run, and nothing in it was skipped but what needs a cluster where there is none. */
+/**
+ * Every file with tests has run, and nothing in it was skipped but what needs a cluster where there is none.
+ * @param {Map<string, any>} suites as Jest reports them, by name
+ */
 function checkSuites(suites) {
   const expected = readdirSync('test', { recursive: true, encoding: 'utf8' }).filter((name) =>
     name.endsWith('.test.ts'),
@@ -39,10 +43,12 @@ function checkSuites(suites) {
   if (suites.size !== expected) problems.push(`${suites.size} of ${expected} suites have run.`);
   for (const { name, assertionResults, message } of suites.values()) {
     if (assertionResults.length === 0) problems.push(`${name} has no results: ${message}`);
-    const count = (status) => assertionResults.filter((each) => each.status === status).length;
+    const results = /** @type {{ status: string, fullName: string }[]} */ (assertionResults);
+    const count = (/** @type {string} */ status) =>
+      results.filter((each) => each.status === status).length;
     passed += count('passed');
     failed += count('failed');
-    const skipped = assertionResults.filter(({ status }) => !['passed', 'failed'].includes(status));
+    const skipped = results.filter(({ status }) => !['passed', 'failed'].includes(status));
     if (onCluster.length === 0 && NEEDS_CLUSTER.test(name)) withoutCluster += skipped.length;
     else for (const { fullName } of skipped) problems.push(`Skipped: ${fullName}`);
   }

@@ -49,8 +49,8 @@ export async function measureWatching({ namespace, image, scale, signal }) {
 /** The child: launches jobs of one phase that sleeps, waits for all of them, and removes them. */
 async function main(/** @type {string} */ namespace, /** @type {string} */ image) {
   const { KubeConfig } = await import('@kubernetes/client-node');
-  const { createKubernetesRunner } = await import('../dist/runner/kubernetes.js');
-  const { parsePodSettings } = await import('../dist/runner/pod-settings.js');
+  const { createKubernetesRunner } = await import('#dist/runner/kubernetes.js');
+  const { parsePodSettings } = await import('#dist/runner/pod-settings.js');
   const config = new KubeConfig();
   config.loadFromDefault();
   const runner = createKubernetesRunner({

@@ -91,10 +91,12 @@ async function alternate(directory, options, site, client, signal) {
 function toSummaries(sessions, byHand) {
   const of = (/** @type {'total' | 'toFirstPhase' | 'toComplete' | 'between'} */ name) =>
     summarize(sessions.map((session) => session[name]));
-  const phases = (sessions[0]?.phases ?? []).map(({ phase }, position) => ({
-    phase,
-    ...summarize(sessions.map((session) => session.phases[position]?.milliseconds ?? NaN)),
-  }));
+  const phases = (sessions[0]?.phases ?? []).map(
+    (/** @type {any} */ { phase }, /** @type {number} */ position) => ({
+      phase,
+      ...summarize(sessions.map((session) => session.phases[position]?.milliseconds ?? NaN)),
+    }),
+  );
   return {
     session: of('total'),
     byHand: summarize(byHand),

@@ -14,7 +14,9 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const node = `node_modules/node-linux-${process.arch}`;
 /** Temporal's SDK brings a library for each platform, Node what native packages are compiled with. */
 const LIBRARIES = 'node_modules/@temporalio/core-bridge/releases';
-const library = `${{ x64: 'x86_64', arm64: 'aarch64' }[process.arch] ?? process.arch}-unknown-linux-gnu`;
+/** @type {Readonly<Record<string, string>>} as its files name them */
+const ARCHITECTURES = { x64: 'x86_64', arm64: 'aarch64' };
+const library = `${ARCHITECTURES[process.arch] ?? process.arch}-unknown-linux-gnu`;
 
 await runImageCommand({
   title: 'control-image',

@@ -19,7 +19,8 @@ export async function measureDatabases({ scale, database }, signal, measure) {
   if (chosen.length === 0) throw new Error(`${database}: no such database.`);
   const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-'));
   const found = /** @type {Record<string, Found>} */ ({});
-  const result = { cores: availableParallelism(), load: loadavg()[0], scale, databases: found };
+  const [load = 0] = loadavg();
+  const result = { cores: availableParallelism(), load, scale, databases: found };
   try {
     for (const [name, open] of chosen) {
       const opened = await open(directory, signal);

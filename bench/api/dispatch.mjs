@@ -15,8 +15,8 @@ const READY_MS = 60_000;
  * @param {{ data: string, environment: NodeJS.ProcessEnv }} database
  */
 export async function measureDispatch({ scale, signal }, database) {
-  const { parseConfig } = await import('../../dist/config.js');
-  const { startDevServer } = await import('../../dist/process/dev-server.js');
+  const { parseConfig } = await import('#dist/config.js');
+  const { startDevServer } = await import('#dist/process/dev-server.js');
   const directory = join(database.data, 'temporal');
   mkdirSync(directory);
   const { temporal } = parseConfig({ ...process.env, TEMPORAL_PORT: '0', TEMPORAL_UI_PORT: '0' });

@@ -2,6 +2,7 @@ import { Agent, request } from 'node:http';
 import { once } from 'node:events';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+// @ts-expect-error It comes without types.
 import autocannon from 'autocannon';
 import { pause } from '../../scripts/demo/service.mjs';
 

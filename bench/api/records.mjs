@@ -42,7 +42,7 @@ export const toStoredName = (index) => `stored-${String(index).padStart(7, '0')}
 /** So that a deletion of what is complete takes all. */
 export const COMPLETE_ALL = `update sessions set state = 'complete', succeeded = 'true', completed_at = ${justNow()} where state <> 'complete'`;
 
-/** Sessions that run a phase `ansible-0`, for deliveries. @param {readonly string[]} jobIds @param {string} prefix */
+/** Sessions that run a phase `ansible-0`, for deliveries. @param {readonly string[]} jobIds */
 export function toJobStatements(jobIds) {
   return jobIds.flatMap((jobId) => [
     `insert into sessions (job_id, name, created_at, dispatched, state, claimed_at, launched_at, request)

@@ -88,7 +88,7 @@ async function findLost(url, accepted) {
   const left = new Set(accepted);
   for (let after = ''; ;) {
     const answer = await fetch(`${url}/v3/sessions?limit=1000&after_id=${after}`);
-    const { sessions } = await answer.json();
+    const { sessions } = /** @type {any} */ (await answer.json());
     for (const { name } of sessions) left.delete(name);
     if (sessions.length < 1000) return left.size;
     after = sessions.at(-1).name;

@@ -45,8 +45,8 @@ async function growBySessions(site) {
 
 /** Through the store, as the API does it. @param {import('./bench-load.mjs').Site} site */
 async function growByDeliveries({ database, scale, signal }) {
-  const { parseConfig } = await import('../../dist/config.js');
-  const { openStore } = await import('../../dist/store/open.js');
+  const { parseConfig } = await import('#dist/config.js');
+  const { openStore } = await import('#dist/store/open.js');
   const config = parseConfig({ KEELSON_DATA: database.data, ...database.environment });
   const store = await openStore(config.database, { warn: () => undefined });
   try {
@@ -79,7 +79,7 @@ async function growByDeliveries({ database, scale, signal }) {
   }
 }
 
-/** @param {import('../../dist/store/store.js').Store} store @param {string} jobId @param {number} chunks @param {AbortSignal} signal */
+/** @param {import('#dist/store/store.js').Store} store @param {string} jobId @param {number} chunks @param {AbortSignal} signal */
 async function appendLog(store, jobId, chunks, signal) {
   let bytes = 0;
   let lines = 0;

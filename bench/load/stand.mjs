@@ -71,8 +71,8 @@ export async function openStand({ database, signal }, { environment = {}, standI
 
 /** @param {string} data */
 async function startTemporal(data) {
-  const { parseConfig } = await import('../../dist/config.js');
-  const { startDevServer } = await import('../../dist/process/dev-server.js');
+  const { parseConfig } = await import('#dist/config.js');
+  const { startDevServer } = await import('#dist/process/dev-server.js');
   const directory = join(data, 'temporal');
   mkdirSync(directory);
   const { temporal } = parseConfig({ ...process.env, TEMPORAL_PORT: '0', TEMPORAL_UI_PORT: '0' });

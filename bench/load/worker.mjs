@@ -1,13 +1,13 @@
 /** The worker, with jobs that are played; what `src/worker.ts` does as a program, but for them. BENCH_HOLDS=1: until SIGUSR2. */
-import { parseConfig } from '../../dist/config.js';
-import { toUrl } from '../../dist/config/address.js';
-import { observeStore } from '../../dist/metrics/store-metrics.js';
-import { createLogger } from '../../dist/process/logger.js';
-import { createProcessMetrics } from '../../dist/process/metrics.js';
-import { runService } from '../../dist/process/run.js';
-import { installRuntime } from '../../dist/process/runtime.js';
-import { openStore } from '../../dist/store/open.js';
-import { startWorker } from '../../dist/worker.js';
+import { parseConfig } from '#dist/config.js';
+import { toUrl } from '#dist/config/address.js';
+import { observeStore } from '#dist/metrics/store-metrics.js';
+import { createLogger } from '#dist/process/logger.js';
+import { createProcessMetrics } from '#dist/process/metrics.js';
+import { runService } from '#dist/process/run.js';
+import { installRuntime } from '#dist/process/runtime.js';
+import { openStore } from '#dist/store/open.js';
+import { startWorker } from '#dist/worker.js';
 import { createStandInRunner } from './stand-in-runner.mjs';
 
 const config = parseConfig(process.env);

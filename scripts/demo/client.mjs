@@ -17,15 +17,17 @@ export function createClient(base, signal) {
     if (response.ok) return response;
     throw new Error(`${method} ${path} answered ${response.status}: ${await response.text()}`);
   };
+  /** @param {string} method @param {string} path @param {unknown} [body] @returns {Promise<any>} */
+  const callForJson = async (method, path, body) => (await call(method, path, body)).json();
   return {
     /** @param {string} path */
-    get: async (path) => (await call('GET', path)).json(),
+    get: (path) => callForJson('GET', path),
     /** @param {string} path @param {unknown} body */
-    put: async (path, body) => (await call('PUT', path, body)).json(),
+    put: (path, body) => callForJson('PUT', path, body),
     /** @param {string} path @param {unknown} body */
-    post: async (path, body) => (await call('POST', path, body)).json(),
+    post: (path, body) => callForJson('POST', path, body),
     /** @param {string} path @param {unknown} body */
-    patch: async (path, body) => (await call('PATCH', path, body)).json(),
+    patch: (path, body) => callForJson('PATCH', path, body),
     /**
      * Lines as they come; the last one may lack its end.
      * @param {string} path @param {(line: string) => void} onLine

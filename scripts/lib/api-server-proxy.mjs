@@ -5,14 +5,27 @@ import { buffer } from 'node:stream/consumers';
 import { KubeConfig } from '@kubernetes/client-node';
 
 /**
+ * A request to Kubernetes: the kind is as in its path, `jobs` or `pods/log`; `about` is path and body, which name what it
+ * is about.
+ * @typedef {{ readonly method: string, readonly kind: string, readonly about: string }} ApiCall
+ */
+
+/**
+ * @typedef {object} CallHold
+ * @property {(call: ApiCall) => boolean} isMeant is asked of each call, in their order, until it says that one is the one
+ * @property {'before' | 'after'} when `before`: Kubernetes does not hear of it; `after`: whoever asked does not hear the answer
+ */
+
+/** @typedef {Awaited<ReturnType<typeof startApiServerProxy>>} ApiServerProxy */
+
+/**
  * In front of Kubernetes, over plain HTTP on loopback: tells what is asked, and keeps calls from coming to their end.
  * @param {KubeConfig} config of Kubernetes
- * @returns {Promise<import('./api-server-proxy.mjs').ApiServerProxy>}
  */
 export async function startApiServerProxy(config) {
-  /** @type {import('./api-server-proxy.mjs').ApiCall[]} */
+  /** @type {ApiCall[]} */
   const calls = [];
-  /** @type {Map<import('./api-server-proxy.mjs').CallHold, () => void>} */
+  /** @type {Map<CallHold, () => void>} */
   const holds = new Map();
   const handle = async (
     /** @type {import('node:http').IncomingMessage} */ request,
@@ -50,8 +63,13 @@ export async function startApiServerProxy(config) {
   );
   return {
     calls,
+    /** As a kubeconfig file has it. */
     kubeconfig: through.exportConfig(),
-    hold: (hold) => new Promise((resolve) => holds.set(hold, () => resolve())),
+    /**
+     * Resolves when the call is held; it stays so until whoever asked is gone.
+     * @param {CallHold} hold @returns {Promise<void>}
+     */
+    hold: (hold) => new Promise((resolve) => holds.set(hold, resolve)),
     async close() {
       const closed = once(server, 'close');
       server.close();
@@ -63,7 +81,7 @@ export async function startApiServerProxy(config) {
 
 /**
  * @param {import('node:http').IncomingMessage} request @param {Buffer} body
- * @returns {import('./api-server-proxy.mjs').ApiCall}
+ * @returns {ApiCall}
  */
 function toCall({ method = '', url = '' }, body) {
   const [, kind = ''] = /\/namespaces\/[^/]+\/([^/?]+)/.exec(url) ?? [];

@@ -37,7 +37,7 @@ export async function withLock(file, act, onWait) {
   }
 }
 
-/** @param {string} file */
+/** @param {string} file @returns {boolean} */
 function take(file) {
   const identity = `${process.pid} ${startTime(process.pid)}`;
   try {

@@ -4,9 +4,13 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
+/** @typedef {ReturnType<typeof createRepository>} Repository */
+/** @typedef {{ files?: Record<string, string>, remove?: readonly string[], message?: string, branch?: string }} RepositoryChange */
+
 /**
  * A bare repository that answers under a file:// address, made from files.
  * @param {{ files: Record<string, string>, branch?: string, directory?: string, config?: Record<string, string> }} options
+ *   config has settings of the bare repository, such as `uploadpack.allowAnySHA1InWant`
  */
 export function createRepository({ files, branch = 'main', directory, config = {} }) {
   const base = directory ?? mkdtempSync(join(tmpdir(), 'keelson-git-'));
@@ -18,7 +22,7 @@ export function createRepository({ files, branch = 'main', directory, config = {
   git(base, ['init', '-q', `--initial-branch=${branch}`, tree]);
   git(tree, ['remote', 'add', 'origin', bare]);
 
-  /** @param {{ files?: Record<string, string>, remove?: string[], message?: string }} change */
+  /** @param {Omit<RepositoryChange, 'branch'>} change */
   const commit = ({ files: changed = {}, remove = [], message = 'change' }) => {
     writeFiles(tree, changed);
     for (const file of remove) rmSync(join(tree, file), { recursive: true, force: true });
@@ -29,11 +33,12 @@ export function createRepository({ files, branch = 'main', directory, config = {
   };
   const first = commit({ files, message: 'first' });
   return {
+    /** The bare repository's. */
     directory: bare,
     url: pathToFileURL(bare).href,
     branch,
     commit: first,
-    /** @param {{ files?: Record<string, string>, remove?: string[], message?: string, branch?: string }} change */
+    /** To a branch, the first one unless it says otherwise; returns the new commit's id. @param {RepositoryChange} change */
     addCommit({ branch: target = branch, ...change }) {
       git(tree, ['checkout', '-q', target]);
       return commit(change);

@@ -48,15 +48,17 @@ export async function runImageCommand(image) {
   endChildrenOnSignals();
   const home = join(cacheDirectory(process.env), image.title);
   const { choices = {} } = image;
-  const flags = Object.keys(choices).map((flag) => [flag, { type: 'boolean' }]);
+  const flags = Object.fromEntries(
+    Object.keys(choices).map((flag) => [flag, { type: /** @type {const} */ ('boolean') }]),
+  );
   const { values } = parseArgs({
     options: {
+      ...flags,
       name: { type: 'string', default: image.name },
       output: { type: 'string' },
-      ...Object.fromEntries(flags),
     },
   });
-  const chosen = Object.keys(choices).filter((flag) => values[flag] === true);
+  const chosen = Object.keys(choices).filter((flag) => flag in values);
   const packages = [...image.packages, ...chosen.flatMap((flag) => choices[flag] ?? [])];
   try {
     if (process.getuid?.() !== 0) throw new MeansError('debootstrap wants root.');
@@ -86,7 +88,7 @@ async function buildArchive(image, home, output) {
     mkdirSync(files);
     await tar(layer, await image.renderLayer(files, image.chosen));
     const config = {
-      architecture: { x64: 'amd64' }[process.arch] ?? process.arch,
+      architecture: process.arch === 'x64' ? 'amd64' : process.arch,
       os: 'linux',
       config: { ...image.config, Env: [...image.config.Env, 'LANG=C.UTF-8'] },
       rootfs: { type: 'layers', diff_ids: [base.digest, await digestOf(layer)] },

@@ -23,10 +23,21 @@ const PORTS = 50;
 const servers = new Set();
 process.on('exit', () => servers.forEach((child) => child.kill('SIGKILL')));
 
+/** @typedef {Awaited<ReturnType<typeof startSshHost>>} SshHost */
+
+/**
+ * @typedef {object} SshHostOptions
+ * @property {string} name
+ * @property {string} [directory] made anew when absent
+ * @property {string} [userKeyFile] private key whose public half lies beside it; made when absent
+ * @property {number} [port] a free one when absent; set it to start a stopped host again
+ * @property {boolean} [outlives] it goes on when the process that started it ends; otherwise it ends with it
+ */
+
 /**
  * A real SSH server on a free loopback port, run by the user who calls, with a directory as its world: who logs in has
  * it as HOME and as KEELSON_WORLD, and temporary files beside it, where what is killed may leave them.
- * @param {import('./ssh-host.mjs').SshHostOptions} options
+ * @param {SshHostOptions} options
  */
 export async function startSshHost({ name, directory, userKeyFile, port, outlives = false }) {
   const base = directory ?? mkdtempSync(join(tmpdir(), `keelson-${name}-`));

@@ -30,13 +30,11 @@ function describePython(file) {
   const ask =
     'import sys, importlib.util as u; print(*sys.version_info[:2], int(bool(u.find_spec("ensurepip"))))';
   try {
-    const options = /** @type {const} */ ({
+    const answer = execFileSync(file, ['-c', ask], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    const [major, minor = 0, ensurepip] = execFileSync(file, ['-c', ask], options)
-      .split(' ')
-      .map(Number);
+    const [major, minor = 0, ensurepip] = answer.split(' ').map(Number);
     return major === 3 ? [{ file, minor, hasVenv: ensurepip === 1 }] : [];
   } catch {
     return [];
