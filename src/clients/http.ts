@@ -2,6 +2,8 @@ import { request as requestHttp, type IncomingMessage } from 'node:http';
 import { request as requestHttps } from 'node:https';
 import { ServiceError, type Fault, type Reason } from '../core/errors.js';
 
+export type TokenFault = Extract<Fault, 'rejected' | 'unavailable'>;
+
 export interface JsonRequest {
   readonly url: string;
   /** Who answers, for messages: "The hardware state manager". */
@@ -10,6 +12,8 @@ export interface JsonRequest {
   readonly reason: Reason;
   /** Never part of a message. */
   readonly token?: string;
+  /** What it is that the token is refused (401, 403): default `rejected`; `unavailable` where the next may be a new one. */
+  readonly tokenFault?: TokenFault;
   /** PEM; replaces the platform's certificate authorities. */
   readonly ca?: string;
   /** Limit of the whole call, with the body of the answer. */
@@ -93,6 +97,14 @@ function send(request: JsonRequest, signal: AbortSignal): Promise<IncomingMessag
 }
 
 function refuse(request: JsonRequest, status: number, body: Buffer): ServiceError {
+  if (request.tokenFault === 'unavailable' && [401, 403].includes(status)) {
+    const next = 'it is asked again with the token that there is then';
+    return fault(
+      request,
+      'unavailable',
+      `answered with status ${status}${readDetail(body)}; ${next}`,
+    );
+  }
   const isWorthRepeating = status >= 500 || status === 408 || status === 429;
   return fault(
     request,

@@ -47,6 +47,12 @@ const jobAnswer = z.object({
 
 type JobAnswer = z.output<typeof jobAnswer>;
 
+/**
+ * The calls with which a session begins. A token that is refused there is wrong, and said so at once; later it is one that
+ * is being replaced, as they expire.
+ */
+const begins = { tokenFault: 'rejected' } as const;
+
 /** What may make something is waited for: cut off, it would be made all the same, and nobody would know when. */
 const uninterrupted = new AbortController().signal;
 
@@ -79,7 +85,7 @@ export function createImsClient(options: ImsOptions): ImageClient {
 
     async findImage(id, signal): Promise<Image | undefined> {
       const path = `images/${encodeURIComponent(id.toLowerCase())}`;
-      const { status, body } = await call(path, signal, { alsoAccepted: [404] });
+      const { status, body } = await call(path, signal, { ...begins, alsoAccepted: [404] });
       return status === 404 ? undefined : parse(options, path, imageAnswer, body);
     },
 
@@ -88,7 +94,7 @@ export function createImsClient(options: ImsOptions): ImageClient {
       const found = (await listKeys(name, signal)).find(isSame);
       if (found !== undefined) return found.id;
       const body = { name, public_key: publicKey };
-      const answer = await call('public-keys', uninterrupted, { method: 'POST', body });
+      const answer = await call('public-keys', uninterrupted, { ...begins, method: 'POST', body });
       return parse(options, 'public-keys', keyAnswer, answer.body).id;
     },
 
@@ -102,7 +108,8 @@ export function createImsClient(options: ImsOptions): ImageClient {
           each.artifact_id === job.imageId && each.image_root_archive_name === job.resultName,
       );
       if (found !== undefined) return toImageJob(found, job.container);
-      const { body } = await call('jobs', uninterrupted, { method: 'POST', body: toJobBody(job) });
+      const wish = { ...begins, method: 'POST', body: toJobBody(job) } as const;
+      const { body } = await call('jobs', uninterrupted, wish);
       return toImageJob(parse(options, 'jobs', jobAnswer, body), job.container);
     },
 
@@ -139,12 +146,15 @@ async function callIms(
   more: Partial<JsonRequest>,
 ): Promise<JsonAnswer> {
   const reason = 'IMAGE_PREPARE';
+  const { tokenFault = 'unavailable' } = more;
+  const setting = { reason, fault: tokenFault } as const;
   const [token, ca] = await Promise.all([
-    readToken({ variable: 'IMS_TOKEN_FILE', path: tokenFile, reason }),
-    readSetting({ variable: 'IMS_CA_FILE', path: caFile, reason }),
+    readToken({ variable: 'IMS_TOKEN_FILE', path: tokenFile, ...setting }),
+    readSetting({ variable: 'IMS_CA_FILE', path: caFile, ...setting }),
   ]);
   const request: JsonRequest = {
     ...{ url: `${url}/${path}`, service: SERVICE, reason, timeoutSeconds, maxBytes: MAX_BYTES },
+    tokenFault,
     ...(token === undefined ? {} : { token }),
     ...(ca === undefined ? {} : { ca }),
     ...more,

@@ -173,6 +173,19 @@ describe('stageImages', () => {
     );
   });
 
+  test.each(['unauthorized', 'forbidden'] as const)(
+    'says at once that its token is %s',
+    async (how) => {
+      await insert([ONE]);
+      ims.disturb('GET images', how);
+      await expect(stage()).rejects.toMatchObject({
+        fault: 'rejected',
+        message: expect.stringMatching(/answered with status 40[13]\.$/),
+      });
+      expect(ims.requests).toHaveLength(1);
+    },
+  );
+
   test('makes nothing for a session that was cancelled', async () => {
     await insert([ONE]);
     await site.store.sessions.requestCancel('a', { at: at(2) });
@@ -205,6 +218,17 @@ describe('awaitImage', () => {
     expect((await session()).waiting).toBeUndefined();
     expect(commands).toEqual(['true']);
     expect(await logOf('inventory')).toMatch(/refused\.\n.*answers over SSH after \d+ s\.\n$/);
+  });
+
+  test('goes on where IMS refuses the token for a while, and says so', async () => {
+    await insert([ONE]);
+    await stage();
+    set(ONE, { status: 'waiting_on_user' });
+    ims.disturb('GET jobs', 'unauthorized', 'forbidden');
+    await awaitImage();
+    expect(await logOf('inventory')).toMatch(
+      /status 401; it is asked again with the token.*\n.*status 403; it is asked again.*\n.*answers over SSH/,
+    );
   });
 
   test.each(['error', 'success'])('gives up where IMS has ended with %s', async (status) => {
@@ -283,6 +307,21 @@ describe('teardown', () => {
     expect(ims.jobs.size).toBe(0);
     expect(ims.requests.filter(({ path }) => path.startsWith('/images/r'))).toEqual([]);
     expect(await site.store.resources.list(JOB)).toMatchObject([{ kind: 'ims-key' }]);
+  });
+
+  test('goes on where IMS refuses the token for a while, also once it is over', async () => {
+    await ready([ONE]);
+    packageWhenTold({ [ONE]: 'r1' });
+    ims.disturb('GET jobs', 'unauthorized', 'pass', 'forbidden');
+    expect(await teardown()).toMatchObject({ result: { kind: 'exited', exitCode: 0 } });
+    expect(await logOf('teardown')).toMatch(
+      /status 401; it is asked again with the token(.*\n)+.*status 403(.*\n)+.*packaged as r1/,
+    );
+    ims.disturb('DELETE jobs', 'unauthorized');
+    await expect(discard()).rejects.toMatchObject({ fault: 'unavailable' });
+    await discard();
+    expect(ims.jobs.size).toBe(0);
+    expect((await session()).artifacts).toMatchObject([{ imageId: ONE, resultId: 'r1' }]);
   });
 
   test('takes the end of another attempt that lives still and was quicker', async () => {

@@ -164,6 +164,64 @@ describe('IMS', () => {
     ]);
   });
 
+  const refusals = [
+    ['unauthorized', 401],
+    ['forbidden', 403],
+  ] as const;
+  test.each(refusals)('that finds a token %s has refused it, at first', async (how, status) => {
+    const client = createImsClient({ url: ims.url, timeoutSeconds: 30 });
+    for (const request of ['GET images', 'POST public-keys', 'POST jobs'])
+      ims.disturb(request, how);
+    const key = { name: 'cfs_a', publicKey: 'ssh x' };
+    const begins = [
+      client.findImage(IMAGE, never),
+      client.ensureKey(key, never),
+      client.ensureJob(aJob, never),
+    ];
+    for (const call of await Promise.allSettled(begins))
+      expect(call).toMatchObject({
+        reason: {
+          fault: 'rejected',
+          message: expect.stringMatching(new RegExp(`answered with status ${status}\\.$`)),
+        },
+      });
+    expect([ims.keys.size, ims.jobs.size]).toEqual([0, 0]);
+  });
+
+  test.each(refusals)('that finds a token %s later is asked again', async (how, status) => {
+    const tokenFile = join(directory, 'token');
+    writeFileSync(tokenFile, 'first-token');
+    const client = createImsClient({ url: ims.url, tokenFile, timeoutSeconds: 30 });
+    const { id } = await client.ensureJob(aJob, never);
+    const waits = (fact: RegExp) => ({
+      fault: 'unavailable',
+      reason: 'IMAGE_PREPARE',
+      message: expect.stringMatching(fact),
+    });
+    const follows = [
+      ['GET jobs', () => client.getJob({ id, container: aJob.container }, never)],
+      ['GET jobs', () => client.findJobs(aJob.container, never)],
+      ['DELETE jobs', () => client.removeJob(id, never)],
+      ['DELETE images', () => client.removeImage(IMAGE, never)],
+      ['GET public-keys', () => client.findKeys('cfs_a', never)],
+      ['DELETE public-keys', () => client.removeKey('key', never)],
+    ] as const;
+    for (const [request, call] of follows) {
+      ims.disturb(request, how);
+      const said = new RegExp(`answered with status ${status}; it is asked again with the token`);
+      await expect(call()).rejects.toMatchObject(waits(said));
+    }
+    // A file that is just being written.
+    writeFileSync(tokenFile, '');
+    await expect(client.removeJob(id, never)).rejects.toMatchObject(waits(/does not hold a token/));
+    rmSync(tokenFile);
+    await expect(client.removeJob(id, never)).rejects.toMatchObject(waits(/ENOENT/));
+    await expect(client.findImage(IMAGE, never)).rejects.toMatchObject({ fault: 'rejected' });
+    writeFileSync(tokenFile, 'second-token');
+    await client.removeJob(id, never);
+    expect(ims.requests.at(-1)).toMatchObject({ authorization: 'Bearer second-token' });
+  });
+
   test('that says nothing is away after the time of a call', async () => {
     const client = createImsClient({ url: 'http://127.0.0.1:9', timeoutSeconds: 1 });
     await expect(client.findImage(IMAGE, never)).rejects.toMatchObject({ fault: 'unavailable' });

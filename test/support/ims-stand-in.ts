@@ -12,7 +12,7 @@ export interface ImsRequest {
 type Records = Map<string, Record<string, unknown>>;
 
 /** `lost`: acted on, and the connection is cut instead of an answer. `pass`: none. */
-type Disturbance = 'lost' | 'problem' | 'message' | 'pass';
+type Disturbance = 'lost' | 'problem' | 'message' | 'unauthorized' | 'forbidden' | 'pass';
 
 /** The paths of IMS that a configuration service calls, with its records, over loopback; no job does anything by itself. */
 export interface ImsStandIn {
@@ -54,6 +54,12 @@ export async function startIms(prefix = ''): Promise<ImsStandIn> {
     }
     if (how === 'message') {
       send(response, 500, 'application/json', { message: 'Internal Server Error' });
+      return;
+    }
+    if (how === 'unauthorized' || how === 'forbidden') {
+      // As a gateway in front of IMS says it.
+      response.writeHead(how === 'forbidden' ? 403 : 401, { 'content-type': 'text/plain' });
+      response.end('Jwt is expired');
       return;
     }
     const records = kinds[kind];
