@@ -3,7 +3,7 @@ import { decideEnd, toGroups, type Batch, type BatcherStatus } from '../core/bat
 import { isServiceError } from '../core/errors.js';
 import { toBatchPrefix } from '../core/names.js';
 import type { Options } from '../core/options.js';
-import type { Sending, SentBatch } from '../store/batches/batch-store.js';
+import type { EndedBatch, Sending, SentBatch } from '../store/batches/batch-store.js';
 import type { Store } from '../store/store.js';
 import type { Logger } from './dependencies.js';
 
@@ -14,9 +14,19 @@ const OUTSIDE_MS = 900_000;
 /** Finished batches are shown for so long. */
 const KEPT_MS = 86_400_000;
 
+interface BatchLogger extends Logger {
+  warn(fields: object, message: string): void;
+}
+
+type Limits = Parameters<Store['batches']['finish']>[1];
+
+interface Ended extends EndedBatch, Pick<Batch, 'size'> {
+  readonly session: string;
+}
+
 export interface BatchDependencies {
   readonly store: Store;
-  readonly logger: Logger;
+  readonly logger: BatchLogger;
   readonly now: () => string;
 }
 
@@ -49,34 +59,68 @@ async function finishBatches(
   let count = 0;
   for (let afterId: string | undefined; ;) {
     const page = await deps.store.batches.listSent(PAGE, afterId);
-    for (const sent of page.items) {
+    const ended = await findEnded(deps, options, page.items);
+    for (const group of toGroups(ended, PAGE)) {
       signal.throwIfAborted();
-      if (await finishBatch(deps, options, sent)) count += 1;
+      const limits = { now: deps.now(), maxSeconds: options.batcherMaxBackoff };
+      count += await finishGroup(deps, group, limits);
     }
     if (!page.hasMore) return count;
     afterId = page.items.at(-1)?.batch.id;
   }
 }
 
-async function finishBatch(
+async function findEnded(
   { store, logger, now }: BatchDependencies,
-  { batcherPendingTimeout, batcherMaxBackoff }: Options,
-  { batch, session }: SentBatch,
-): Promise<boolean> {
-  const { id, sentAt = batch.openedAt, sessionName = '' } = batch;
+  { batcherPendingTimeout }: Options,
+  page: readonly SentBatch[],
+): Promise<readonly Ended[]> {
   const moment = { now: now(), pendingSeconds: batcherPendingTimeout };
-  const end = decideEnd(sentAt, session, moment);
-  if (end.kind === 'wait') return false;
-  if (end.kind === 'overdue') {
+  const ended: Ended[] = [];
+  for (const { batch, session } of page) {
+    const { id, size, sentAt = batch.openedAt, sessionName = '' } = batch;
+    const end = decideEnd(sentAt, session, moment);
+    if (end.kind === 'ended') ended.push({ ...end, id, size, session: sessionName });
+    if (end.kind !== 'overdue') continue;
     const reason = `Still pending ${batcherPendingTimeout} s after it was sent (option batcher_pending_timeout).`;
     logger.info({ batch: id, session: sessionName }, 'a batch is pending for too long, deleted');
     await deleteOnce(store, sessionName, { at: moment.now, by: 'batcher', reason });
-    return false;
   }
-  const limits = { now: moment.now, maxSeconds: batcherMaxBackoff };
-  const isOurs = await store.batches.finish(id, end, limits);
-  if (isOurs) logger.info({ batch: id, session: sessionName, ...end }, 'a batch has ended');
-  return isOurs;
+  return ended;
+}
+
+/** Where a group fails, each of it is tried alone, and what fails by itself keeps no other waiting. */
+async function finishGroup(
+  deps: BatchDependencies,
+  group: readonly Ended[],
+  limits: Limits,
+): Promise<number> {
+  try {
+    return await finishTogether(deps, group, limits);
+  } catch (error) {
+    if (isServiceError(error) && error.fault === 'unavailable') throw error;
+    let count = 0;
+    if (group.length > 1) for (const one of group) count += await finishGroup(deps, [one], limits);
+    else noteOdd(deps.logger, group, error);
+    return count;
+  }
+}
+
+function noteOdd(logger: BatchLogger, group: readonly Ended[], error: unknown): void {
+  for (const { id, session } of group)
+    logger.warn({ err: error, batch: id, session }, 'a batch cannot be ended; it is tried again');
+}
+
+async function finishTogether(
+  { store, logger }: BatchDependencies,
+  group: readonly Ended[],
+  limits: Limits,
+): Promise<number> {
+  const ours = new Set(await store.batches.finish(group, limits));
+  for (const { id, session, result, reason } of group) {
+    if (ours.has(id)) logger.info({ batch: id, session, result, reason }, 'a batch has ended');
+  }
+  return ours.size;
 }
 
 /** Somebody else may have deleted it just now. */
@@ -144,7 +188,11 @@ async function sendBatches(
   return count;
 }
 
-function noteSending(logger: Logger, group: readonly Batch[], { sent, refused }: Sending): void {
+function noteSending(
+  logger: BatchLogger,
+  group: readonly Batch[],
+  { sent, refused }: Sending,
+): void {
   for (const { id, configurationName, layers, size } of group) {
     const facts = { batch: id, configuration: configurationName, layers, components: size };
     const session = sent.get(id);

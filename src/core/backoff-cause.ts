@@ -50,6 +50,18 @@ export function toBatchResult(outcome: Outcome | undefined): BatchResult {
   return { kind: 'failure', cause: isPlatform ? 'platform' : 'configuration' };
 }
 
+/** What the end of a batch tells of causes: its success of all that could have failed it, its failure of one. */
+export function toNotes(
+  configurationName: string,
+  result: BatchResult,
+): readonly { readonly cause: string; readonly isSuccess: boolean }[] {
+  if (result.kind === 'released') return [];
+  const own = toConfigurationCause(configurationName);
+  if (result.kind === 'success')
+    return [own, PLATFORM].map((cause) => ({ cause, isSuccess: true }));
+  return [{ cause: result.cause === 'platform' ? PLATFORM : own, isSuccess: false }];
+}
+
 /**
  * The record after a result, by the rule of CFS: where the last results are all failures, and the back-off before has
  * passed, 60 seconds, doubled each time, at most `maxSeconds`; any success ends it.

@@ -1,9 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { runBatches } from '../../src/activities/batcher.js';
+import type { Batch } from '../../src/core/batch.js';
 import type { LayerResult } from '../../src/core/component.js';
+import { ServiceError } from '../../src/core/errors.js';
 import { DEFAULT_OPTIONS, type Options } from '../../src/core/options.js';
 import type { Outcome, Session } from '../../src/core/session.js';
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
@@ -14,7 +17,7 @@ import { aNewSession } from '../support/store-builders.js';
 
 const NODES = 10_000;
 const CYCLE_MS = 10_000;
-const silent = { info: () => undefined };
+const silent = { info: () => undefined, warn: () => undefined };
 const layers = ['site.yml', 'network.yml'].map((playbook) => ({
   ...{ cloneUrl: 'https://git/a.git', playbook, commit: 'a'.repeat(40) },
 }));
@@ -72,9 +75,9 @@ function mortal(base: BatchStore, percent: number, random: Random) {
     get(target, name, receiver) {
       const method = Reflect.get(target, name, receiver) as (...args: unknown[]) => unknown;
       return async (...args: unknown[]) => {
-        if (isOneOf(random, percent)) throw new Error('killed before');
+        if (isOneOf(random, percent)) throw new ServiceError('unavailable', 'killed before');
         const result = await method.apply(target, args);
-        if (isOneOf(random, percent)) throw new Error('killed after');
+        if (isOneOf(random, percent)) throw new ServiceError('unavailable', 'killed after');
         return result;
       };
     },
@@ -166,6 +169,37 @@ describe('runBatches', () => {
     clock += 1_000;
     expect(await run()).toMatchObject({ collected: 0, sent: 1 });
   });
+
+  test('ends each batch but one that cannot be, and says which', async () => {
+    const { id: odd } = await sendThree();
+    spoil('x00001');
+    const warned: object[] = [];
+    const logger = { ...silent, warn: (fields: object) => void warned.push(fields) };
+    const status = await runBatches({ store, logger, now }, { ...options, batchSize: 1 }, never);
+    expect(status).toMatchObject({ finished: 2 });
+    expect(warned).toEqual([expect.objectContaining({ batch: odd })]);
+    const left = await store.batches.list({ limit: 10, state: 'sent' });
+    expect(left.items.map(({ id }) => id)).toEqual([odd]);
+  });
+
+  /** Batches of one node, whose sessions have succeeded; that of the second node. */
+  async function sendThree(): Promise<Batch> {
+    await addNodes(3);
+    await run({ batchSize: 1 });
+    for (const session of await listOpen()) await complete(session, { succeeded: 'true' });
+    const { items } = await store.batches.list({ limit: 10 });
+    const members = await store.batches.members(items.map(({ id }) => id));
+    const second = items.find(({ id }) => members.get(id)?.includes('x00001'));
+    if (second === undefined) throw new Error('The second node is in no batch.');
+    return second;
+  }
+
+  /** Somebody else has written into the database. */
+  function spoil(component: string): void {
+    const database = new DatabaseSync(join(directory, 'keelson.db'));
+    database.prepare(`update components set state = 'no JSON' where id = ?`).run(component);
+    database.close();
+  }
 
   test('sends nothing while it is disabled, but sees ends', async () => {
     await addNodes(25);

@@ -24,7 +24,7 @@ async function fill(): Promise<void> {
   await store.batches.send([login], NOW);
   const result = { kind: 'failure', cause: 'platform' } as const;
   const limits = { now: '2096-01-02T03:04:05.000Z', maxSeconds: 3600 };
-  await store.batches.finish(login, { result, reason: 'INVENTORY' }, limits);
+  await store.batches.finish([{ id: login, result, reason: 'INVENTORY' }], limits);
   const cycle = { cycleAt: NOW, seconds: 0.5, collected: 4, sent: 1, finished: 1 };
   await store.batches.noteCycle({ ...cycle, halted: 'The option batcher_disable is set.' });
 }

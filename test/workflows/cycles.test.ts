@@ -10,7 +10,7 @@ import { BUNDLE } from '../support/session-worker.js';
 import { openTemporal, type TestTemporal } from '../support/temporal.js';
 import { waitFor } from '../support/wait.js';
 
-const silent = { info: () => undefined };
+const silent = { info: () => undefined, warn: () => undefined };
 const taskQueue = 'keelson-cycles';
 const now = () => new Date().toISOString();
 

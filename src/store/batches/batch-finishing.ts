@@ -1,48 +1,64 @@
-import type { Transaction } from 'kysely';
-import {
-  noteResult,
-  PLATFORM,
-  toConfigurationCause,
-  type BatchResult,
-} from '../../core/backoff-cause.js';
+import { sql, type Transaction } from 'kysely';
 import { patchComponent, type ComponentPatch, type LayerReport } from '../../core/component.js';
-import type { BatchStore } from './batch-store.js';
-import { toCause, type BatchRow, type CauseRow } from './batch-rows.js';
+import { recordCauses } from './batch-causes.js';
+import { freeMembers, listMembers } from './batch-members.js';
+import { lockBatches, type BatchRow } from './batch-rows.js';
 import { describeDesired } from './batch-sending.js';
+import type { BatchStore, EndedBatch } from './batch-store.js';
 import { lockViews, saveChanged, type ComponentDatabase } from '../components/component-views.js';
+import type { StoreDialect } from '../database/dialect.js';
 import type { Schema } from '../database/schema.js';
 import type { ComponentView } from '../store.js';
 
-type Finish = Parameters<BatchStore['finish']>;
-type Limits = Finish[2];
+type Limits = Parameters<BatchStore['finish']>[1];
 
-export function finishBatch(
+interface Ended {
+  readonly row: BatchRow;
+  readonly end: EndedBatch;
+  readonly members: readonly string[];
+}
+
+export function finishBatches(
   database: ComponentDatabase,
-  id: string,
-  { result, reason }: Finish[1],
+  ends: readonly EndedBatch[],
   limits: Limits,
-): Promise<boolean> {
+): Promise<readonly string[]> {
   return database.write(async (db) => {
-    const row = await db
-      .updateTable('batches')
-      .set({
-        ...{ state: 'finished', finished_at: limits.now, result: result.kind },
-        reason: reason ?? null,
-      })
-      .where('id', '=', id)
-      .where('state', '=', 'sent')
-      .returningAll()
-      .executeTakeFirst();
-    if (row === undefined) return false;
-    const members = await db
-      .deleteFrom('batch_members')
-      .where('batch_id', '=', id)
-      .returning('component_id')
-      .execute();
-    const ids = members.map(({ component_id: componentId }) => componentId);
-    await recordMembers(db, database, row, { ids, result, at: limits.now });
-    await recordCauses(db, row.configuration, result, limits);
-    return true;
+    const ended = await gather(db, database, ends);
+    const ids = ended.map(({ row }) => row.id);
+    if (ids.length === 0) return [];
+    await recordMembers(db, database, ended, limits.now);
+    await freeMembers(
+      db,
+      database.dialect,
+      ended.flatMap(({ members }) => members),
+    );
+    await recordEnds(db, database.dialect, ended, limits.now);
+    const results = ended.map(({ row: { configuration }, end: { result } }) => ({
+      ...{ configuration, result },
+    }));
+    await recordCauses(db, database.dialect, results, limits);
+    return ids;
+  });
+}
+
+/** Those that nobody else has ended, in the order in which they were given. */
+async function gather(
+  db: Transaction<Schema>,
+  { dialect }: ComponentDatabase,
+  ends: readonly EndedBatch[],
+): Promise<readonly Ended[]> {
+  const ids = ends.map(({ id }) => id);
+  const rows = await lockBatches(db, dialect, 'sent', ids);
+  const members = await listMembers(
+    db,
+    dialect,
+    rows.map(({ id }) => id),
+  );
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ends.flatMap((end) => {
+    const row = byId.get(end.id);
+    return row === undefined ? [] : [{ row, end, members: members.get(row.id) ?? [] }];
   });
 }
 
@@ -50,22 +66,37 @@ export function finishBatch(
 async function recordMembers(
   db: Transaction<Schema>,
   database: ComponentDatabase,
-  { session_name: name, desired }: BatchRow,
-  { ids, result, at }: { ids: readonly string[]; result: BatchResult; at: string },
+  ended: readonly Ended[],
+  at: string,
 ): Promise<void> {
-  const sessionName = name ?? '';
-  if (result.kind === 'released' || (result.kind === 'failure' && result.cause === 'platform'))
-    return;
+  const telling = ended.filter(({ end }) => tellsOfMembers(end));
+  const ids = telling.flatMap(({ members }) => members);
   const views = await lockViews(db, database, ids);
-  if (result.kind === 'failure' && views.some((view) => hasFailed(view, sessionName))) return;
-  const toPatch = result.kind === 'success' ? toSkipped : toFailed;
-  const changed = views
-    .filter((view) => view.status === 'pending' && describeDesired(view) === desired)
-    .map((view) => ({
-      before: view.component,
-      after: patchComponent(view.component, toPatch(view, sessionName), at),
+  const byId = new Map(views.map((view) => [view.component.id, view]));
+  const changed = telling.flatMap((batch) => {
+    const own = batch.members.map((id) => byId.get(id)).filter((view) => view !== undefined);
+    return listPatches(batch, own).map(({ view: { component }, patch }) => ({
+      before: component,
+      after: patchComponent(component, patch, at),
     }));
+  });
   await saveChanged(db, database, changed);
+}
+
+function tellsOfMembers({ result }: EndedBatch): boolean {
+  return (
+    result.kind === 'success' || (result.kind === 'failure' && result.cause === 'configuration')
+  );
+}
+
+function listPatches({ row, end }: Ended, views: readonly ComponentView[]) {
+  const sessionName = row.session_name ?? '';
+  const isSuccess = end.result.kind === 'success';
+  if (!isSuccess && views.some((view) => hasFailed(view, sessionName))) return [];
+  const toPatch = isSuccess ? toSkipped : toFailed;
+  return views
+    .filter((view) => view.status === 'pending' && describeDesired(view) === row.desired)
+    .map((view) => ({ view, patch: toPatch(view, sessionName) }));
 }
 
 function hasFailed({ component }: ComponentView, session: string): boolean {
@@ -95,34 +126,17 @@ function reportPending(
     }));
 }
 
-async function recordCauses(
+async function recordEnds(
   db: Transaction<Schema>,
-  configuration: string,
-  result: BatchResult,
-  { now, maxSeconds }: Limits,
+  dialect: StoreDialect,
+  ended: readonly Ended[],
+  at: string,
 ): Promise<void> {
-  if (result.kind === 'released') return;
-  const own = toConfigurationCause(configuration);
-  if (result.kind === 'success') {
-    await db.deleteFrom('batch_causes').where('cause', 'in', [own, PLATFORM]).execute();
-    return;
-  }
-  const cause = result.cause === 'platform' ? PLATFORM : own;
-  const before = toCause(await lockCause(db, cause));
-  const { results, seconds, until } = noteResult(before, false, { now, maxSeconds });
-  await db
-    .updateTable('batch_causes')
-    .set({ results: JSON.stringify(results), seconds, until: until ?? null })
-    .where('cause', '=', cause)
-    .execute();
-}
-
-/** Before the look, so that of two batches that end at the same time the second counts on from the first. */
-function lockCause(db: Transaction<Schema>, cause: string): Promise<CauseRow> {
-  return db
-    .insertInto('batch_causes')
-    .values({ cause, results: '[]', seconds: 0, until: null })
-    .onConflict((conflict) => conflict.column('cause').doUpdateSet({ cause }))
-    .returningAll()
-    .executeTakeFirstOrThrow();
+  const rows = ended.map(({ end: { id, result, reason } }) => ({
+    ...{ id, result: result.kind, reason },
+  }));
+  const texts = { id: 'text', result: 'text', reason: 'text' } as const;
+  await sql`update batches set state = 'finished', finished_at = ${at}, result = given.result,
+      reason = given.reason
+    from ${dialect.rowsOf(JSON.stringify(rows), texts)} where batches.id = given.id`.execute(db);
 }

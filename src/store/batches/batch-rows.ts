@@ -2,6 +2,8 @@ import type { Generated, Selectable } from 'kysely';
 import type { BatchResult, CauseRecord } from '../../core/backoff-cause.js';
 import type { Batch, BatchState } from '../../core/batch.js';
 import type { Reason } from '../../core/errors.js';
+import type { Connection } from '../database/database.js';
+import type { StoreDialect } from '../database/dialect.js';
 import { dropNulls } from '../database/row-values.js';
 
 export interface BatchTables {
@@ -32,6 +34,23 @@ interface BatchTable {
   finished_at: string | null;
   result: BatchResult['kind'] | null;
   reason: Reason | null;
+}
+
+/** In one order, so that two of these wait for each other and never in a circle. */
+export async function lockBatches(
+  db: Connection,
+  dialect: StoreDialect,
+  state: BatchState,
+  ids: readonly string[],
+): Promise<readonly BatchRow[]> {
+  let query = db
+    .selectFrom('batches')
+    .selectAll()
+    .where('id', 'in', dialect.textsOf(JSON.stringify(ids)))
+    .where('state', '=', state)
+    .orderBy('id');
+  if (!dialect.hasOneWriter) query = query.forUpdate();
+  return query.execute();
 }
 
 export function toBatch(row: BatchRow): Batch {

@@ -2,7 +2,7 @@ import { sql, type Transaction } from 'kysely';
 import { isOfBatch, toCommonTags } from '../../core/batch.js';
 import { toBatchSession, toJobId } from '../../core/names.js';
 import { freeMembers, listMembers } from './batch-members.js';
-import { toBatch, type BatchRow } from './batch-rows.js';
+import { lockBatches, toBatch, type BatchRow } from './batch-rows.js';
 import type { Sending } from './batch-store.js';
 import { lockViews, type ComponentDatabase } from '../components/component-views.js';
 import { selectOption, toOption } from '../options.js';
@@ -53,7 +53,7 @@ async function gather(
   database: ComponentDatabase,
   ids: readonly string[],
 ): Promise<readonly Gathered[]> {
-  const rows = await lockOpen(db, database, ids);
+  const rows = await lockBatches(db, database.dialect, 'open', ids);
   const openIds = rows.map(({ id }) => id);
   const members = await listMembers(db, database.dialect, openIds);
   const views = await lockViews(db, database, [...members.values()].flat());
@@ -64,22 +64,6 @@ async function gather(
     const found = own.map((id) => byId.get(id)).filter((view) => view !== undefined);
     return { row, members: own, kept: found.filter((view) => isOfBatch(view, batch)) };
   });
-}
-
-/** In one order, so that two of these wait for each other and never in a circle. */
-async function lockOpen(
-  db: Transaction<Schema>,
-  { dialect }: ComponentDatabase,
-  ids: readonly string[],
-): Promise<readonly BatchRow[]> {
-  let query = db
-    .selectFrom('batches')
-    .selectAll()
-    .where('id', 'in', dialect.textsOf(JSON.stringify(ids)))
-    .where('state', '=', 'open')
-    .orderBy('id');
-  if (!dialect.hasOneWriter) query = query.forUpdate();
-  return query.execute();
 }
 
 async function planSessions(

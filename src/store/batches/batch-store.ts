@@ -36,15 +36,14 @@ export interface BatchStore {
   send(ids: readonly string[], at: string): Promise<Sending>;
   listSent(limit: number, afterId?: string): Promise<Page<SentBatch>>;
   /**
-   * Frees the components of a batch, and records on those whose desired layers are the same as when it was sent what Ansible
+   * Frees the components of batches, and records on those whose desired layers are the same as when they were sent what Ansible
    * has not: after a success the layers that are pending are skipped; after a failure of the configuration that no host has
-   * reported the first one has failed. False: somebody else has done it.
+   * reported the first one has failed. Returns the ids of those that it has ended; somebody else has ended the others.
    */
   finish(
-    id: string,
-    end: { readonly result: BatchResult; readonly reason?: Reason },
+    ends: readonly EndedBatch[],
     limits: { readonly now: string; readonly maxSeconds: number },
-  ): Promise<boolean>;
+  ): Promise<readonly string[]>;
   /** A session of another batcher that has not ended, or was made since; `prefix` begins the names of ours. */
   findOutside(prefix: string, since: string): Promise<string | undefined>;
   removeFinished(until: string): Promise<void>;
@@ -55,6 +54,12 @@ export interface Sending {
   readonly sent: ReadonlyMap<string, string>;
   /** Another session has that name: the batch is finished, and its components are free. */
   readonly refused: ReadonlyMap<string, string>;
+}
+
+export interface EndedBatch {
+  readonly id: string;
+  readonly result: BatchResult;
+  readonly reason?: Reason;
 }
 
 export interface SentBatch {

@@ -1,12 +1,13 @@
 import type { Batch, BatcherStatus } from '../../core/batch.js';
 import { collectComponents } from './batch-collecting.js';
-import { finishBatch } from './batch-finishing.js';
+import { finishBatches } from './batch-finishing.js';
 import { listMembers } from './batch-members.js';
 import { sendBatches } from './batch-sending.js';
 import { toBatch, toCause } from './batch-rows.js';
 import type { BatchStore, SentBatch } from './batch-store.js';
 import type { ComponentDatabase } from '../components/component-views.js';
 import type { Connection } from '../database/database.js';
+import type { StoreDialect } from '../database/dialect.js';
 import { toSession } from '../sessions/session-rows.js';
 import type { Page } from '../database/page.js';
 
@@ -48,8 +49,8 @@ export function createBatchStore(database: ComponentDatabase): BatchStore {
         return rows.map(toBatch);
       }),
     send: (ids, at) => sendBatches(database, ids, at),
-    listSent: (limit, afterId) => read((db) => listSent(db, limit, afterId)),
-    finish: (id, end, limits) => finishBatch(database, id, end, limits),
+    listSent: (limit, afterId) => read((db) => listSent(db, database.dialect, limit, afterId)),
+    finish: (ends, limits) => finishBatches(database, ends, limits),
     findOutside: (prefix, since) => read((db) => findOutside(db, prefix, since)),
     removeFinished: (until) =>
       write(async (db) => {
@@ -79,6 +80,7 @@ async function listBatches(
 
 async function listSent(
   db: Connection,
+  dialect: StoreDialect,
   limit: number,
   afterId: string | undefined,
 ): Promise<Page<SentBatch>> {
@@ -95,7 +97,11 @@ async function listSent(
   const sessions =
     jobIds.length === 0
       ? []
-      : await db.selectFrom('sessions').selectAll().where('job_id', 'in', jobIds).execute();
+      : await db
+          .selectFrom('sessions')
+          .selectAll()
+          .where('job_id', 'in', dialect.textsOf(JSON.stringify(jobIds)))
+          .execute();
   const byJob = new Map(sessions.map((row) => [row.job_id, toSession(row)]));
   return {
     items: batches.map((batch) => {

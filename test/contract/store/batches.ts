@@ -273,19 +273,19 @@ export function batchContract(stores: () => Stores): void {
         waiting('a', { state: report('applied') }),
         waiting('b', { state: report('applied') }),
       );
-      expect(await store.batches.finish(id, { result: success }, limits)).toBe(true);
+      expect(await store.batches.finish([{ id, result: success }], limits)).toEqual([id]);
       expect(await stateOf(store, 'a')).toEqual({
         ...{ errors: 0, reports: 'applied skipped skipped' },
         layers: 'configured configured configured',
       });
       expect(await readMembers(store)).toEqual(['']);
-      expect(await store.batches.finish(id, { result: success }, limits)).toBe(false);
+      expect(await store.batches.finish([{ id, result: success }], limits)).toEqual([]);
     });
 
     test('counts a failure that no host has told, at the first layer that is pending', async () => {
       const { store } = stores();
       const { id } = await sendOne(store, waiting('a', { state: report('applied') }));
-      await store.batches.finish(id, { result: failure, reason: 'GIT_CLONE' }, limits);
+      await store.batches.finish([{ id, result: failure, reason: 'GIT_CLONE' }], limits);
       expect(await stateOf(store, 'a')).toEqual({
         ...{ errors: 1, reports: 'applied failed' },
         layers: 'configured pending pending',
@@ -299,7 +299,7 @@ export function batchContract(stores: () => Stores): void {
       const [failed] = report('failed', 1, name);
       const patch = { id: 'a', errorCount: 1, stateAppend: failed === undefined ? [] : [failed] };
       await store.components.patch([patch], NOW, () => undefined);
-      await store.batches.finish(id, { result: failure }, limits);
+      await store.batches.finish([{ id, result: failure }], limits);
       expect(await stateOf(store, 'a')).toMatchObject({ errors: 1, reports: 'failed' });
       expect(await stateOf(store, 'b')).toMatchObject({ errors: 0, reports: '' });
     });
@@ -310,7 +310,7 @@ export function batchContract(stores: () => Stores): void {
     ])('changes no component where %s', async (_what, result) => {
       const { store } = stores();
       const { id } = await sendOne(store, waiting('a'));
-      await store.batches.finish(id, { result }, limits);
+      await store.batches.finish([{ id, result }], limits);
       expect(await stateOf(store, 'a')).toMatchObject({ errors: 0, reports: '' });
       expect(await collect(store)).toBe(1);
     });
@@ -321,7 +321,7 @@ export function batchContract(stores: () => Stores): void {
       const moved = layers.map((layer) => ({ ...layer, commit: 'b'.repeat(40) }));
       await store.configurations.save({ name: 'login', lastUpdated: at(1), layers: moved });
       await put(store, waiting('a', { desiredConfig: 'login' }));
-      await store.batches.finish(id, { result: success }, limits);
+      await store.batches.finish([{ id, result: success }], limits);
       expect(await stateOf(store, 'a')).toMatchObject({ reports: '' });
       expect(await stateOf(store, 'b')).toMatchObject({ reports: 'skipped skipped skipped' });
     });
@@ -331,14 +331,53 @@ export function batchContract(stores: () => Stores): void {
       const { id } = await sendOne(store, waiting('a'));
       const moved = layers.map((layer) => ({ ...layer, commit: 'b'.repeat(40) }));
       await store.configurations.save({ name: 'compute', lastUpdated: at(1), layers: moved });
-      await store.batches.finish(id, { result: success }, limits);
+      await store.batches.finish([{ id, result: success }], limits);
       expect(await stateOf(store, 'a')).toMatchObject({ reports: '' });
+    });
+
+    test('ends many together, each in its own way, and counts the results of a cause in their order', async () => {
+      const { store, other } = stores();
+      await saveConfiguration(store);
+      await saveConfiguration(store, 'login');
+      const kinds = ['good', 'bad', 'down', 'gone'];
+      await put(
+        store,
+        ...kinds.map((id) => waiting(id, id === 'bad' ? { desiredConfig: 'login' } : {})),
+      );
+      await collect(store, 1);
+      const ids = (await listBatches(store)).map(({ id }) => id);
+      await store.batches.send(ids, NOW);
+      const members = await store.batches.members(ids);
+      const idOf = (kind: string) => ids.find((id) => members.get(id)?.[0] === kind) ?? '';
+      await other.batches.finish([{ id: idOf('gone'), result: { kind: 'released' } }], limits);
+      const results: Readonly<Record<string, BatchResult>> = {
+        ...{ down: { kind: 'failure', cause: 'platform' }, bad: failure, good: success },
+        gone: success,
+      };
+      const ends = Object.entries(results).map(([kind, result]) => ({ id: idOf(kind), result }));
+
+      const ended = await store.batches.finish(ends, limits);
+
+      expect(ended).toEqual(['down', 'bad', 'good'].map(idOf));
+      expect(await store.batches.causes()).toEqual([
+        { cause: toConfigurationCause('login'), results: [false], seconds: 0 },
+      ]);
+      expect(
+        await Promise.all(kinds.map(async (id) => (await stateOf(store, id)).reports)),
+      ).toEqual(['skipped skipped skipped', 'failed', '', '']);
+      expect(await readMembers(store)).toEqual(['', '', '', '']);
+      const kept = (await listBatches(store)).map(({ id, result }) => [id, result]);
+      expect(new Map(kept as [string, string][])).toEqual(
+        new Map(
+          kinds.map((kind, i) => [idOf(kind), ['success', 'failure', 'failure', 'released'][i]]),
+        ),
+      );
     });
 
     test('notes failures by their cause, until a success', async () => {
       const { store } = stores();
       const first = await sendOne(store, waiting('a'));
-      await store.batches.finish(first.id, { result: failure }, limits);
+      await store.batches.finish([{ id: first.id, result: failure }], limits);
       expect(await store.batches.causes()).toEqual([
         { cause: toConfigurationCause('compute'), results: [false], seconds: 0 },
       ]);
@@ -346,7 +385,7 @@ export function batchContract(stores: () => Stores): void {
         await collect(store);
         const open = (await listBatches(store)).find(({ state }) => state === 'open');
         await send(store, open?.id);
-        await store.batches.finish(open?.id ?? '', { result }, limits);
+        await store.batches.finish([{ id: open?.id ?? '', result }], limits);
       };
       await again({ kind: 'failure', cause: 'platform' });
       expect(await store.batches.causes()).toContainEqual({
@@ -370,7 +409,7 @@ export function batchContract(stores: () => Stores): void {
       );
       await Promise.all(
         batches.map(({ id }, index) =>
-          (index % 2 === 0 ? store : other).batches.finish(id, { result: failure }, limits),
+          (index % 2 === 0 ? store : other).batches.finish([{ id, result: failure }], limits),
         ),
       );
       const [cause] = await store.batches.causes();
@@ -412,7 +451,7 @@ export function batchContract(stores: () => Stores): void {
       const { store } = stores();
       const { id } = await sendOne(store, waiting('a'));
       await store.batches.removeFinished(LATER);
-      await store.batches.finish(id, { result: success }, limits);
+      await store.batches.finish([{ id, result: success }], limits);
       await store.batches.removeFinished(NOW);
       expect(await listBatches(store)).toHaveLength(1);
       await store.batches.removeFinished(LATER);
