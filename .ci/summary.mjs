@@ -3,10 +3,18 @@
  * prints the sum and judges it. A suite that is in both counts as it was on the cluster.
  */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { relative } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
 
 const [, , exitCode, demosPassed, demosFailed, ...files] = process.argv;
 /** @type {string[]} */
 const problems = [];
+/**
+ * Told last, as what Jest said of them may be far above.
+ * @type {string[]}
+ */
+const failures = [];
+const SHOWN_LINES = 25;
 /** Files whose tests need a Kubernetes cluster, all or some. */
 const NEEDS_CLUSTER = /\/kubernetes[^/]*\.test\.ts$/;
 const reports = files.map((file) =>
@@ -27,10 +35,16 @@ if (withoutCluster > 0)
   console.log(
     `Not run: ${withoutCluster} tests that need a cluster (REQUIRE_CLUSTER=1, npm run test:kubernetes).`,
   );
+for (const failure of failures) console.log(`Failed: ${failure}`);
 for (const problem of problems) console.log(`Failed: ${problem}`);
 failed += problems.length;
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 ? 0 : 1;
+
+/** @param {string[]} messages */
+function shorten(messages) {
+  return stripVTControlCharacters(messages.join('\n')).split('\n').slice(0, SHOWN_LINES).join('\n');
+}
 
 /**
  * Every file with tests has run, and nothing in it was skipped but what needs a cluster where there is none.
@@ -43,11 +57,15 @@ function checkSuites(suites) {
   if (suites.size !== expected) problems.push(`${suites.size} of ${expected} suites have run.`);
   for (const { name, assertionResults, message } of suites.values()) {
     if (assertionResults.length === 0) problems.push(`${name} has no results: ${message}`);
-    const results = /** @type {{ status: string, fullName: string }[]} */ (assertionResults);
+    /** @type {{ status: string, fullName: string, failureMessages: string[] }[]} */
+    const results = assertionResults;
     const count = (/** @type {string} */ status) =>
       results.filter((each) => each.status === status).length;
     passed += count('passed');
     failed += count('failed');
+    for (const each of results.filter(({ status }) => status === 'failed')) {
+      failures.push(`${relative('.', name)}: ${each.fullName}\n${shorten(each.failureMessages)}`);
+    }
     const skipped = results.filter(({ status }) => !['passed', 'failed'].includes(status));
     if (onCluster.length === 0 && NEEDS_CLUSTER.test(name)) withoutCluster += skipped.length;
     else for (const { fullName } of skipped) problems.push(`Skipped: ${fullName}`);
