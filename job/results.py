@@ -31,8 +31,15 @@ class Results:
             return [] if everything and self._phase.kind == "ansible" else None
         if modified_at == self._modified_at and not everything:
             return None
+        try:
+            hosts = read_results(self._path, self._redactor)
+        except ValueError:
+            if everything:
+                raise
+            # A command, unlike the plugin, may still be writing it.
+            return None
         self._modified_at = modified_at
-        return read_results(self._path, self._redactor)
+        return hosts
 
     def become_state(self) -> bool:
         """Whether the results count as the state of components."""

@@ -199,6 +199,15 @@ describe('host results', () => {
     expect(api.hosts.at(-1)).toMatchObject({ final: true });
   });
 
+  it('may be half written when they are looked at', async () => {
+    const job = aJob(`printf '{"hosts": [' > "$KEELSON_RESULTS"; ${WAIT} ${writeHosts(1)}`);
+    const child = job.startPhase('only');
+    await waitFor(() => api.log.toString() === 'here\n');
+    goOn(job);
+    expect(await exitOf(child)).toBe(0);
+    expect(api.hosts.at(-1)).toMatchObject({ final: true, hosts: [{ host: 'x0' }] });
+  });
+
   it('have their messages redacted and cut', async () => {
     const job = aJob(
       writeHosts(1, { task: `use ${TOKEN}`, message: `${TOKEN} ${'ä'.repeat(2000)}` }),
