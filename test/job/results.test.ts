@@ -90,7 +90,10 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     const [x1, x2] = readResults(job);
     expect(x1).toEqual({ ...NOTHING, host: 'x1', ok: 1 });
     expect(x2).toMatchObject({ host: 'x2', unreachable: 1, failed: 0, task: 'ping' });
-    expect(x2?.['message']).toMatch(/Connection refused/);
+    // Where ssh has not quite ended when Ansible writes to it, Ansible tells of that instead of the refusal.
+    expect(x2?.['message']).toMatch(
+      /host 127\.0\.0\.1 port \d+: Connection refused|sent to remote host "127\.0\.0\.1"/,
+    );
   });
 
   it('mark hosts that a failure elsewhere has stopped', async () => {
