@@ -48,6 +48,7 @@ const interrupt = new AbortController();
 for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
   process.on(name, () => interrupt.abort(new Error(`${name}.`)));
 }
+process.stdout.on('error', () => interrupt.abort(new Error('Nobody reads the output any more.')));
 const { json, database, part } = values;
 const scale = Number(values.scale);
 if (what === 'api') {

@@ -3,12 +3,18 @@ export const quiet = { info: () => undefined, warn: () => undefined };
 
 /** Prints what the command says; an error is one line that says what to do, and exit code 1. */
 export async function runCommand(command: () => Promise<string>): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe);
   try {
     process.stdout.write(`${await command()}\n`);
   } catch (error) {
     process.stderr.write(`${describe(error)}\n`);
     process.exitCode = 1;
   }
+}
+
+/** Whoever reads may have seen enough, as `| head` does. The command has done what it had to do all the same. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error;
 }
 
 function describe(error: unknown): string {
