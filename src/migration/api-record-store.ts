@@ -6,6 +6,7 @@ import {
   isRecord,
   omit,
   toKey,
+  toSourcePath,
   toOptionRecords,
   type Kind,
   type WireRecord,
@@ -127,9 +128,9 @@ function listUnknown(options: unknown, records: readonly WireRecord[]): readonly
     .map((key) => ({ key, why: 'is not known here' }));
 }
 
-/** The credentials are in that system's Vault. Names are decoded twice there, as they often are URLs. */
+/** The credentials are in that system's Vault. */
 async function putSource(ask: Ask, { name, ...record }: WireRecord): Promise<undefined> {
-  const path = `/v3/sources/${encodeURIComponent(encodeURIComponent(String(name)))}`;
+  const path = toSourcePath(name);
   if (await isThere(ask, path))
     await ask('PATCH', path, { ca_cert: null, ...omit(record, 'credentials') });
   else await ask('POST', path, record);

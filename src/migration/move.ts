@@ -2,8 +2,10 @@ import type { RecordStore, Refusal } from './record-store.js';
 import {
   compare,
   isMoved,
+  isRecord,
   strip,
   toKey,
+  toSourcePath,
   type Change,
   type Kind,
   type WireRecord,
@@ -62,6 +64,8 @@ export async function importKind(
       if (present === undefined) added.push(key);
       else changed.push({ key, changes });
       toWrite.push(wanted);
+      if (kind === 'sources' && (present === undefined || changes.some(isOfCredentials)))
+        notes.push({ key, why: renderMissingCredentials(wanted) });
     }
   }
   const act = (some: readonly WireRecord[]) =>
@@ -77,11 +81,22 @@ export async function importKind(
   // What a CFS of another version knows, and this one does not.
   const unknown = kind === 'options' ? new Set(notes.map(({ key }) => key)) : failed;
   return {
-    ...{ kind, read: moved.length, same, refused, notes },
+    ...{ kind, read: moved.length, same, refused },
+    notes: notes.filter(({ key }) => !failed.has(key)),
     added: added.filter((key) => !failed.has(key) && !unknown.has(key)),
     changed: changed.filter(({ key }) => !failed.has(key)),
     onlyThere: kind === 'options' ? 0 : there.size,
   };
+}
+
+function isOfCredentials({ member }: Change): boolean {
+  return member === 'credentials';
+}
+
+/** No API tells the credentials of a source, only the name of their secret. */
+function renderMissingCredentials({ name, credentials }: WireRecord): string {
+  const secret = isRecord(credentials) ? String(credentials['secret_name']) : 'without a name';
+  return `comes without credentials: they must be in Vault, as the secret ${secret}, or be given by PATCH ${toSourcePath(name)}`;
 }
 
 /** As text: a hundred thousand components then take a tenth of the memory. */

@@ -40,6 +40,11 @@ export function toKey(kind: Kind, record: WireRecord): string | undefined {
   return typeof key === 'string' && key !== '' ? key : undefined;
 }
 
+/** In an API. It decodes names twice, as they often are URLs. */
+export function toSourcePath(name: unknown): string {
+  return `/v3/sources/${encodeURIComponent(encodeURIComponent(String(name)))}`;
+}
+
 /** What can be said again; members in one order, so that equal ones are equal text. */
 export function strip(kind: Kind, record: WireRecord): WireRecord {
   const kept = Object.entries(record).filter(

@@ -144,6 +144,9 @@ describe('npm run import and export', () => {
     expect(dry.stdout).toContain(
       'components: 2 read, 2 new, 0 changed, 0 equal, 0 refused (dry run',
     );
+    expect(dry.stdout).toContain(
+      `! ${repository.url}: comes without credentials: they must be in Vault, as the secret cfs-source-credentials-1, or be given by PATCH /v3/sources/`,
+    );
     expect(dry.stdout).toContain('~ batch_size: value 25 → 7');
     const first = JSON.parse((await run('import', data, '--json', from)).stdout) as {
       kinds: readonly KindReport[];
