@@ -1,5 +1,6 @@
 import { Agent, request } from 'node:http';
 import { once } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 // @ts-expect-error It comes without types.
@@ -85,7 +86,8 @@ export async function timeInTurn(count, act, signal) {
 
 /**
  * So many a second, whether the ones before are answered or not. Each is timed from the moment at which it was due, so that a
- * service that stands still is not asked less for it.
+ * service that stands still is not asked less for it; how late each was sent, which is the generator's fault, is in it and is
+ * told beside it. Milliseconds.
  * @param {{ rate: number, count: number }} load
  * @param {(agent: Agent, index: number) => Promise<unknown>} act @param {AbortSignal} signal
  */
@@ -93,17 +95,23 @@ export async function timeAtRate({ rate, count }, act, signal) {
   const agent = createAgent();
   const begin = performance.now();
   const answers = [];
+  const lateness = [];
   for (let index = 0; index < count; index += 1) {
     const due = begin + (index * 1000) / rate;
-    const early = due - performance.now();
-    if (early > 0) await pause(signal, early);
-    // The timer rounds up; what it adds is the generator's lateness, not the service's.
-    const start = Math.max(due, Math.min(performance.now(), due + 1));
-    answers.push(act(agent, index).then(() => performance.now() - start));
+    await waitUntil(due, signal);
+    lateness.push(performance.now() - due);
+    answers.push(act(agent, index).then(() => performance.now() - due));
   }
   const times = await Promise.all(answers);
   agent.destroy();
-  return times;
+  return { times, lateness };
+}
+
+/** A timer comes up to two milliseconds late: it is set for before, and the rest are turns of the loop. @param {number} due @param {AbortSignal} signal */
+async function waitUntil(due, signal) {
+  const milliseconds = Math.floor(due - performance.now()) - 1;
+  if (milliseconds > 0) await pause(signal, milliseconds);
+  while (performance.now() < due) await setImmediate();
 }
 
 /**

@@ -132,7 +132,7 @@ export async function measureAppends({ url, scale, signal }, stored) {
 export async function measureStorm({ url, scale, signal }, count, beside) {
   const body = { enabled: true, state: [], tags: { booted: 'yes' } };
   const agent = createAgent(1_000);
-  const times = await timeAtRate(
+  const { times } = await timeAtRate(
     { rate: Math.ceil((10_000 * scale) / (60 * scale)), count },
     (_, index) => send(`${url}/v3/components/${toId(index)}`, { method: 'PATCH', body, agent }),
     signal,
@@ -156,7 +156,7 @@ export async function measureCreation({ url, scale, signal }, stored) {
       ...{ method: 'POST', agent },
       body: { name: `beside-${index}`, configuration_name: 'compute' },
     });
-  const times = await timeAtRate({ rate: 20, count: Math.ceil(400 * scale) }, create, signal);
+  const { times } = await timeAtRate({ rate: 20, count: Math.ceil(400 * scale) }, create, signal);
   return [toP99(`POST session at 20/s, ${stored} components stored`, times, { most: 10 })];
 }
 
