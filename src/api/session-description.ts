@@ -1,7 +1,8 @@
+import type { Options } from '../core/options.js';
 import { findWait } from '../core/waiting.js';
 import type { Session } from '../core/session.js';
 import type { ApiDependencies } from './dependencies.js';
-import { readLogLinks } from './log-links.js';
+import { createLogLinks } from './log-links.js';
 import { toSessionWire } from './wire/session.js';
 
 type Dependencies = Pick<ApiDependencies, 'store' | 'now' | 'publicUrl'>;
@@ -14,13 +15,16 @@ export async function describeSessions(
   deps: Dependencies,
   requestUrl: string,
   sessions: readonly Session[],
+  /** Where they have been read for this request already. */
+  options?: Options,
 ): Promise<readonly ReturnType<typeof toSessionWire>[]> {
   const now = deps.now();
-  const [toLogs, holds, places] = await Promise.all([
-    readLogLinks(deps, requestUrl),
+  const [shown, holds, places] = await Promise.all([
+    options ?? deps.store.options.get(),
     findHolds(deps, sessions),
     findPlaces(deps, sessions),
   ]);
+  const toLogs = createLogLinks(deps, requestUrl, shown);
   return sessions.map((session) => {
     const hold = holds?.get(session.jobId);
     const place = places?.get(session.jobId);
@@ -38,9 +42,10 @@ export async function describeSession(
   deps: Dependencies,
   requestUrl: string,
   session: Session,
+  options?: Options,
 ): Promise<ReturnType<typeof toSessionWire>> {
-  const [described = toSessionWire(session)] = await describeSessions(deps, requestUrl, [session]);
-  return described;
+  const [described] = await describeSessions(deps, requestUrl, [session], options);
+  return described ?? toSessionWire(session);
 }
 
 async function findHolds({ store, now }: Dependencies, sessions: readonly Session[]) {

@@ -1,6 +1,7 @@
-import { invalid, ServiceError } from '../core/errors.js';
+import { invalid, taken } from '../core/errors.js';
 import { toJobId } from '../core/names.js';
-import type { Session } from '../core/session.js';
+import type { Options } from '../core/options.js';
+import type { Session, SessionRequest } from '../core/session.js';
 import type { Store } from '../store/store.js';
 import type { ApiDependencies } from './dependencies.js';
 import { checkPassthrough } from './passthrough.js';
@@ -12,42 +13,55 @@ export interface CreateRules {
   readonly knowsDebugPlaybooks: boolean;
 }
 
-/** The checks come in CFS's order; the insert decides about the name once more, for those who ask at the same time. */
+/** With the options as they were then. */
 export async function createSession(
-  { store, now, newSuffix, isExternal = false, customizesImages = false }: ApiDependencies,
+  deps: ApiDependencies,
   body: SessionBody,
   rules: CreateRules,
-): Promise<Session> {
-  const [taken, isKnown, { defaultAnsibleConfig }] = await Promise.all([
-    store.sessions.find(body.name),
+): Promise<{ readonly session: Session; readonly options: Options }> {
+  const { store, now, newSuffix, isExternal = false } = deps;
+  const [isKnown, options] = await Promise.all([
     isKnownConfiguration(store, body.configuration_name, rules),
     store.options.get(),
   ]);
-  if (taken !== undefined) {
-    throw new ServiceError('conflict', `A session with the name ${body.name} already exists`, {
-      title: 'Conflicting session name',
-    });
+  const request = fromSessionCreate(body, options.defaultAnsibleConfig);
+  try {
+    checkRequest(deps, request, isKnown);
+  } catch (fault) {
+    // Of several faults CFS tells that of the name. Where there is no other, the insert decides about it.
+    if ((await store.sessions.find(request.name)) !== undefined) {
+      throw taken('session', request.name);
+    }
+    throw fault;
   }
-  if (!isKnown) {
-    throw invalid(
-      `No configurations exist named ${body.configuration_name} - 'configuration_name'`,
-      'Invalid configuration',
-    );
-  }
-  const request = fromSessionCreate(body, defaultAnsibleConfig);
-  checkTarget(request.target);
-  // Of those of an operator outside nothing is made here.
-  if (request.target.definition === 'image' && !isExternal) {
-    if (!customizesImages) throw noImageService();
-    checkImages(request.target);
-  }
-  checkPassthrough(request.ansiblePassthrough ?? '');
-  return store.sessions.insert({
+  const session = await store.sessions.insert({
     jobId: toJobId(request.name, newSuffix()),
     request,
     createdAt: now(),
     external: isExternal,
   });
+  return { session, options };
+}
+
+/** In CFS's order. */
+function checkRequest(
+  { isExternal = false, customizesImages = false }: ApiDependencies,
+  { configurationName, target, ansiblePassthrough = '' }: SessionRequest,
+  isKnown: boolean,
+): void {
+  if (!isKnown) {
+    throw invalid(
+      `No configurations exist named ${configurationName} - 'configuration_name'`,
+      'Invalid configuration',
+    );
+  }
+  checkTarget(target);
+  // Of those of an operator outside nothing is made here.
+  if (target.definition === 'image' && !isExternal) {
+    if (!customizesImages) throw noImageService();
+    checkImages(target);
+  }
+  checkPassthrough(ansiblePassthrough);
 }
 
 async function isKnownConfiguration(

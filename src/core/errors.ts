@@ -54,6 +54,13 @@ export function missing(kind: string, name: string, title = `${kind} not found.`
   return new ServiceError('missing', `${kind} ${name} could not be found`, { title });
 }
 
+/** `taken('session', 'a')` reads "A session with the name a already exists". */
+export function taken(kind: string, name: string): ServiceError {
+  return new ServiceError('conflict', `A ${kind} with the name ${name} already exists`, {
+    title: `Conflicting ${kind} name`,
+  });
+}
+
 /** Why a session did not succeed; `NO_HOSTS` alone also stands on a success. */
 export const REASONS = [
   'GIT_CLONE',

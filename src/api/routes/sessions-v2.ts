@@ -92,7 +92,7 @@ export function addSessionRoutesV2(api: OpenAPIHono<ApiEnv>, deps: ApiDependenci
   api.on('POST', '/v2/sessions', takeJson(maxBodyBytes));
   api.openapi(create, async (c) => {
     const body = fromSessionCreateV2(c.req.valid('json'));
-    const session = await inV2(SESSION_CREATE, () =>
+    const { session } = await inV2(SESSION_CREATE, () =>
       createSession(deps, body, { knowsDebugPlaybooks: false }),
     );
     return c.json(toSessionWireV2(session), 200);

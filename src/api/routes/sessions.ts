@@ -110,8 +110,9 @@ export function addSessionRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies
   addListRoutes(api, deps);
   api.on('POST', '/v3/sessions', takeJson(maxBodyBytes));
   api.openapi(create, async (c) => {
-    const session = await createSession(deps, c.req.valid('json'), { knowsDebugPlaybooks: true });
-    return c.json(await describeSession(deps, c.req.url, session), 201);
+    const rules = { knowsDebugPlaybooks: true };
+    const { session, options } = await createSession(deps, c.req.valid('json'), rules);
+    return c.json(await describeSession(deps, c.req.url, session, options), 201);
   });
   api.openapi(get, async (c) => {
     const { session_name: name } = c.req.valid('param');
@@ -148,7 +149,8 @@ function addListRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
   api.openapi(list, async (c) => {
     const query = c.req.valid('query');
     const filter = fromSessionFilters(query, now());
-    const limit = query.limit ?? (await store.options.get()).defaultPageSize;
+    const options = await store.options.get();
+    const limit = query.limit ?? options.defaultPageSize;
     const afterId = query.after_id ?? '';
     const page = await store.sessions.list(filter, {
       limit,
@@ -156,7 +158,7 @@ function addListRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
     });
     const last = page.items.at(-1);
     const next = page.hasMore && last !== undefined ? toSessionNext(query, limit, last.name) : null;
-    const sessions = await describeSessions(deps, c.req.url, page.items);
+    const sessions = await describeSessions(deps, c.req.url, page.items, options);
     return c.json({ sessions: [...sessions], next }, 200);
   });
   api.openapi(removeMany, async (c) => {

@@ -5,7 +5,7 @@ import { toJobSuffix } from '../../core/names.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { createEventStreams, toEventBody } from '../event-stream.js';
 import { parseLogId, toLogEvents } from '../log-events.js';
-import { readLogLinks } from '../log-links.js';
+import { createLogLinks } from '../log-links.js';
 import { readLog, toLogBody, type LogPlace, type LogRequest } from '../log-stream.js';
 import { readSessionEvents } from '../session-events.js';
 import { createSessionFeed, type SessionFeed } from '../session-feed.js';
@@ -105,7 +105,7 @@ export function addStreamRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies)
     const tag = toJobSuffix(jobId);
     const lastId = c.req.valid('header')['last-event-id'];
     if (lastId === `${tag}/end`) return c.body(null, 204);
-    const logs = (await readLogLinks(deps, c.req.url))(name);
+    const logs = createLogLinks(deps, c.req.url, await store.options.get())(name);
     const request = { jobId, tag, logs, now, ...(lastId === undefined ? {} : { lastId }) };
     const read = (signal: AbortSignal) => readSessionEvents(feed, request, signal);
     const options = { streams, client: c.req.raw.signal };

@@ -1,5 +1,5 @@
 import { sql, type ExpressionBuilder, type Transaction } from 'kysely';
-import { invalid, missing, ServiceError } from '../../core/errors.js';
+import { invalid, missing, ServiceError, taken } from '../../core/errors.js';
 import type { Source } from '../../core/source.js';
 import type { Database } from '../database/database.js';
 import { readOption } from '../options.js';
@@ -68,11 +68,7 @@ function insertSource(
       .onConflict((conflict) => conflict.doNothing())
       .returning('name')
       .executeTakeFirst();
-    if (inserted === undefined) {
-      throw new ServiceError('conflict', `A source with the name ${name} already exists`, {
-        title: 'Conflicting source name',
-      });
-    }
+    if (inserted === undefined) throw taken('source', name);
   });
 }
 

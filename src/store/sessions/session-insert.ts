@@ -1,5 +1,5 @@
 import { sql, type RawBuilder } from 'kysely';
-import { ServiceError } from '../../core/errors.js';
+import { taken } from '../../core/errors.js';
 import type { Session } from '../../core/session.js';
 import { createGrouping } from '../database/grouping.js';
 import type { Connection, Database } from '../database/database.js';
@@ -136,15 +136,9 @@ function insertRows(
   return query.execute(db).then((result) => result.rows);
 }
 
-function toInserted(session: NewSession, row: SessionRow | undefined): Session {
-  if (row === undefined) throw toConflict(session);
+function toInserted({ request }: NewSession, row: SessionRow | undefined): Session {
+  if (row === undefined) throw taken('session', request.name);
   return toSession(row);
-}
-
-function toConflict({ request }: NewSession): ServiceError {
-  return new ServiceError('conflict', `A session with the name ${request.name} already exists`, {
-    title: 'Conflicting session name',
-  });
 }
 
 function toRow({ jobId, request, createdAt, external = false }: NewSession) {
