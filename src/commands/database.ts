@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { DatabaseConfig } from '../config/database.js';
 import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
-import { quiet } from './run.js';
+import { onScreen } from './run.js';
 
 /** Which one it is, for people: without the password. */
 export function describeDatabase(database: DatabaseConfig): string {
@@ -18,5 +18,5 @@ export async function openPresentStore(database: DatabaseConfig): Promise<Store>
     throw new Error(
       `There is no database ${resolve(database.path)}. KEELSON_DATA names the service's data directory, or DATABASE_URL its PostgreSQL.`,
     );
-  return openStore(database, quiet);
+  return openStore(database, onScreen);
 }

@@ -7,7 +7,7 @@ import { KINDS, type Kind } from '../migration/records.js';
 import { createDatabaseRecordStore } from '../migration/database-record-store.js';
 import { openStore } from '../store/open.js';
 import { describeDatabase, openPresentStore } from './database.js';
-import { quiet } from './run.js';
+import { onScreen } from './run.js';
 
 /** What both commands take beside their own. */
 export const RECORD_STORE_OPTIONS = {
@@ -55,7 +55,7 @@ export async function withRecordStore<T>(
   if (tokenFile !== undefined || caFile !== undefined)
     throw new Error('--token-file and --ca-file are for an API, and --url names none.');
   const { database } = parseConfig(process.env);
-  const store = makes ? await openStore(database, quiet) : await openPresentStore(database);
+  const store = makes ? await openStore(database, onScreen) : await openPresentStore(database);
   try {
     const now = () => new Date().toISOString();
     const name = describeDatabase(database);

@@ -1,5 +1,13 @@
-/** A command says what it did when it has done it; what it could not do, it throws. */
-export const quiet = { info: () => undefined, warn: () => undefined };
+/**
+ * A command says what it did when it has done it, and what it could not do, it throws. Why something takes long it says while
+ * it does.
+ */
+export const onScreen = {
+  warn(fields: object, message: string): void {
+    const toFact = (key: string, value: unknown) => (key === 'err' ? String(value) : value);
+    process.stderr.write(`${message}: ${JSON.stringify(fields, toFact)}\n`);
+  },
+};
 
 /** Prints what the command says; an error is one line that says what to do, and exit code 1. */
 export async function runCommand(command: () => Promise<string>): Promise<void> {

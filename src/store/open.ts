@@ -1,4 +1,5 @@
 import { openPostgresStore, type PostgresStoreOptions } from './database/postgres.js';
+import type { MigrationWait } from './database/postgres-migrating.js';
 import { openSqliteStore } from './database/sqlite.js';
 import type { Store } from './store.js';
 
@@ -13,5 +14,7 @@ interface Logger {
 export function openStore(options: DatabaseOptions, logger: Logger): Promise<Store> {
   if (options.kind === 'sqlite') return openSqliteStore(options);
   const onLoss = (error: unknown) => logger.warn({ err: error }, 'a database connection was lost');
-  return openPostgresStore({ ...options, onLoss });
+  const onWait = (wait: MigrationWait) =>
+    logger.warn(wait, 'the migration of the database waits for others; it is tried again');
+  return openPostgresStore({ ...options, onLoss, migration: { onWait } });
 }

@@ -7,17 +7,20 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Kysely } from 'kysely';
 import { Migrator } from 'kysely/migration';
+import { Client } from 'pg';
 import type { StoreDialect } from '../../src/store/database/dialect.js';
 import { createMigrations } from '../../src/store/migrations/migrations.js';
 import { openPostgresStore } from '../../src/store/database/postgres.js';
 import { createPool } from '../../src/store/database/postgres-connection.js';
 import { createPostgresDialect } from '../../src/store/database/postgres-dialect.js';
+import type { MigrationWait } from '../../src/store/database/postgres-migrating.js';
 import { createSqliteDialect, openConnections } from '../../src/store/database/sqlite-dialect.js';
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import { storeUpgradeContract } from '../contract/store-upgrade.js';
 import { tagUpgradeContract, type TagUpgradeFixture } from '../contract/tag-upgrade.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
 import { aNewSession, at } from '../support/store-builders.js';
+import { waitFor } from '../support/wait.js';
 
 /** A process of its own: in this one it would wait for a transaction that waits for it. */
 async function executeApart(path: string, sql: string): Promise<void> {
@@ -76,9 +79,10 @@ describeWithPostgres('PostgreSQL', () => {
   });
   afterAll(() => server.close());
 
-  const create = async (): Promise<TagUpgradeFixture> => {
+  const create = async (): Promise<TagUpgradeFixture & { readonly url: string }> => {
     const url = await server.createDatabase();
     return {
+      url,
       open: () => openPostgresStore({ url }),
       execute: async (statements) => {
         await server.query(['begin', ...statements, 'commit'].join(';'), url);
@@ -119,6 +123,36 @@ describeWithPostgres('PostgreSQL', () => {
       { extname: 'plpgsql' },
     ]);
   });
+  test('keeps nobody waiting while it waits for a dump, and says so', async () => {
+    const fixture = await create();
+    await fixture.migrateTo('022-name-parts');
+    const url = fixture.url;
+    const dump = await openDump(url);
+    const waits: MigrationWait[] = [];
+    const opening = openPostgresStore({
+      ...{ url, migration: { lockMs: 500, onWait: (wait) => void waits.push(wait) } },
+    });
+    await waitFor(() => waits.some(({ waitsFor }) => waitsFor.includes(`dump (${dump.pid})`)));
+    // Behind a migration that stands in its way it would wait for the dump too.
+    await server.query('select count(*) from log_chunks', url);
+    await dump.end();
+    const store = await opening;
+    await store.sessions.insert(aNewSession('after'));
+    await store.close();
+
+    expect(waits.at(-1)?.seconds).toBeGreaterThan(0);
+  });
+
+  /** A transaction that has read a table, as `pg_dump` does. */
+  async function openDump(url: string) {
+    const client = new Client({ connectionString: url, application_name: 'dump' });
+    await client.connect();
+    await client.query('begin');
+    await client.query('select count(*) from log_chunks');
+    const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+    return { pid: rows[0]?.pid, end: () => client.end() };
+  }
+
   storeUpgradeContract('PostgreSQL', create);
   tagUpgradeContract('PostgreSQL', create);
 });

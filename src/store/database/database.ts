@@ -70,16 +70,17 @@ export async function openDatabase(dialect: StoreDialect, feed: ChangeFeed): Pro
   };
 }
 
-/** In one transaction, so that of several processes that start at once one migrates and the others find it done. */
 async function migrate(writer: Connection, dialect: StoreDialect): Promise<void> {
   const own = dialect.migrator && new Kysely<Schema>({ dialect: dialect.migrator });
+  const attempt = () => migrateBy(own ?? writer, dialect);
   try {
-    await migrateBy(own ?? writer, dialect);
+    await (dialect.migrateInTurns?.(attempt, writer) ?? attempt());
   } finally {
     await own?.destroy();
   }
 }
 
+/** In one transaction, so that of several processes that start at once one migrates and the others find it done. */
 async function migrateBy(connection: Connection, dialect: StoreDialect): Promise<void> {
   await connection.transaction().execute(async (db) => {
     await dialect.beforeMigration?.(db);

@@ -44,6 +44,8 @@ export interface StoreDialect {
   readonly isDeadlock?: (error: unknown) => boolean;
   /** Within the migrating transaction, first: one process at a time, on a server that fits. */
   readonly beforeMigration?: (db: Kysely<Schema>) => Promise<void>;
+  /** Repeats the migrating transaction until nobody has to wait behind it for long. The database is for looks at what it waits for. */
+  readonly migrateInTurns?: (attempt: () => Promise<void>, db: Kysely<Schema>) => Promise<void>;
   readonly createRevision: (db: Kysely<unknown>) => Promise<void>;
   /** That keep what a tag has of its session equal to it. */
   readonly createTagTriggers: (db: Kysely<unknown>) => Promise<void>;

@@ -8,6 +8,7 @@ import {
   types,
 } from 'pg';
 import { isUnfit } from './postgres-faults.js';
+import { MIGRATION_NAME } from './postgres-migrating.js';
 import { createNaming } from './postgres-naming.js';
 
 export interface PostgresOptions {
@@ -57,9 +58,13 @@ export function toTimeouts({ timeouts }: PostgresOptions): typeof TIMEOUTS_MS {
   return { ...TIMEOUTS_MS, ...timeouts };
 }
 
-/** One connection without limits of time: another process may migrate for long. */
+/** One connection whose statements may take any time: an index of a large table does. */
 export function createMigrationPool(options: PostgresOptions): Pool {
-  const pool = new Pool({ ...toClientConfig(options), max: 1 });
+  const pool = new Pool({
+    ...toClientConfig(options),
+    application_name: MIGRATION_NAME,
+    max: 1,
+  });
   pool.on('error', () => undefined);
   return pool;
 }

@@ -1,21 +1,24 @@
-import { type Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
+import { PostgresDialect, sql } from 'kysely';
 import type { Pool } from 'pg';
 import type { StoreDialect } from './dialect.js';
 import { toKyselyPool } from './postgres-connection.js';
 import { isDeadlock, toFault } from './postgres-faults.js';
+import {
+  beginMigration,
+  createMigrationDialect,
+  migrateInTurns,
+  type MigrationWaiting,
+} from './postgres-migrating.js';
 import { indexNameParts } from './postgres-name-parts.js';
 import type { Notices } from './postgres-notices.js';
-import type { Schema } from './schema.js';
 import { createPostgresTagTriggers } from './tag-triggers.js';
-
-/** Any number that nobody else takes; Kysely's own lock is given back before the commit. */
-const MIGRATION_LOCK = 5_147_211_904;
 
 export interface PostgresParts {
   readonly pool: Pool;
   /** Of a query of the pool; a server that says nothing at all is away. */
   readonly answerMs?: number;
   readonly migrationPool: Pool;
+  readonly migration?: MigrationWaiting;
   readonly notices: Notices;
 }
 
@@ -23,13 +26,14 @@ export function createPostgresDialect({
   pool,
   answerMs,
   migrationPool,
+  migration = {},
   notices,
 }: PostgresParts): StoreDialect {
   const dialect = new PostgresDialect({ pool: toKyselyPool(pool, answerMs) });
   return {
     writer: dialect,
     reader: dialect,
-    migrator: new PostgresDialect({ pool: toKyselyPool(migrationPool) }),
+    migrator: createMigrationDialect(toKyselyPool(migrationPool)),
     types: { text: sql`text collate "C"`, bytes: 'bytea' },
     hasOneWriter: false,
     indexesLongTexts: false,
@@ -64,10 +68,8 @@ export function createPostgresDialect({
         select nextval('configuration_revision') as revision`.execute(db);
       return rows[0]?.revision ?? 0;
     },
-    beforeMigration: async (db) => {
-      await refuseUnfitServer(db);
-      await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(db);
-    },
+    beforeMigration: (db) => beginMigration(db, migration),
+    migrateInTurns: (attempt, db) => migrateInTurns(attempt, db, migration),
     toFault,
     isDeadlock,
     announce: (changes) => notices.announce(changes),
@@ -80,16 +82,4 @@ export function createPostgresDialect({
     }),
     close: () => notices.close(),
   };
-}
-
-async function refuseUnfitServer(db: Kysely<Schema> | Transaction<Schema>): Promise<void> {
-  const { rows } = await sql<{ version: number; encoding: string }>`
-    select current_setting('server_version_num')::int as version, current_setting('server_encoding') as encoding`.execute(
-    db,
-  );
-  const { version = 0, encoding } = rows[0] ?? {};
-  if (version < 140_000) throw new Error('DATABASE_URL: PostgreSQL 14 or newer is needed.');
-  if (encoding !== 'UTF8') {
-    throw new Error(`DATABASE_URL: the database is encoded in ${encoding}; it must be UTF8.`);
-  }
 }

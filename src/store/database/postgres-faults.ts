@@ -4,6 +4,7 @@ import { invalid, missing, ServiceError } from '../../core/errors.js';
 const FOREIGN_KEY = '23503';
 const READ_ONLY = '25006';
 const DEADLOCK = '40P01';
+const LOCK_TIMEOUT = '55P03';
 /** Text that PostgreSQL cannot hold: it has no NUL. */
 const NO_TEXT = ['22021', '22P05'];
 
@@ -48,6 +49,10 @@ export function toFault(error: unknown): ServiceError | undefined {
 
 export function isDeadlock(error: unknown): boolean {
   return describe(error).code === DEADLOCK;
+}
+
+export function isLockTimeout(error: unknown): boolean {
+  return describe(error).code === LOCK_TIMEOUT;
 }
 
 /** The connection is of no further use: broken, silent, or to a server that is no longer the one to write to. */

@@ -8,12 +8,14 @@ import {
 } from './postgres-connection.js';
 import { createPostgresDialect } from './postgres-dialect.js';
 import { toFault } from './postgres-faults.js';
+import type { MigrationWaiting } from './postgres-migrating.js';
 import { openNotices } from './postgres-notices.js';
 import type { Store } from '../store.js';
 
 export interface PostgresStoreOptions extends PostgresOptions {
   /** A connection was lost, and is made again when it is needed. */
   readonly onLoss?: (error: unknown) => void;
+  readonly migration?: MigrationWaiting;
 }
 
 /** Brings the database up to date. Any number of processes may share it. */
@@ -24,6 +26,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     pool: createPool(options, onLoss),
     answerMs: toTimeouts(options).answer,
     migrationPool: createMigrationPool(options),
+    ...(options.migration === undefined ? {} : { migration: options.migration }),
     notices,
   };
   try {
