@@ -15,6 +15,11 @@ export interface Listener {
  * system may allow fewer.
  */
 const BACKLOG = 4096;
+/**
+ * Longer than clients and proxies keep a connection that nobody uses (mostly 60 s): where the server closes it first, a request
+ * that is sent at that moment gets no answer, and nobody knows whether it was heard.
+ */
+const KEEP_ALIVE_MS = 75_000;
 
 const FAULTS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another program listens there',
@@ -33,7 +38,8 @@ export async function listen(
   const answer = getRequestListener(app.fetch, { hostname: address.host });
   const arrivals = createArrivals();
   // Long lists of ids come in the request line.
-  const server = createServer({ maxHeaderSize: 80 * 1024 }, (incoming, outgoing) => {
+  const options = { maxHeaderSize: 80 * 1024, keepAliveTimeout: KEEP_ALIVE_MS };
+  const server = createServer(options, (incoming, outgoing) => {
     const act = () => void answer(incoming, outgoing);
     arrivals.pass(gate === undefined ? act : () => gate(incoming, outgoing, act));
   });

@@ -1,24 +1,13 @@
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
-import { serve, type ServerType } from '@hono/node-server';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { openService, type TestService } from './service.js';
+import { openHttpService, type HttpService } from './http-service.js';
 
-let service: TestService;
-let server: ServerType;
+let service: HttpService;
 let url: string;
 beforeAll(async () => {
-  service = await openService({ maxBodyBytes: 1024 * 1024 });
-  server = serve({ fetch: service.app.fetch, hostname: '127.0.0.1', port: 0 });
-  if (!server.listening) await once(server, 'listening');
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  service = await openHttpService({ maxBodyBytes: 1024 * 1024 });
+  url = service.url;
 });
-afterAll(async () => {
-  const closed = once(server, 'close');
-  server.close();
-  await closed;
-  await service.close();
-});
+afterAll(() => service.close());
 
 const post = (body: string | ReadableStream<Uint8Array>) =>
   fetch(`${url}/v3/sessions`, {
@@ -35,6 +24,11 @@ describe('over a socket', () => {
     const deleted = await fetch(`${url}/v3/sessions/a`, { method: 'DELETE' });
     expect(deleted.status).toBe(204);
     expect(await deleted.text()).toBe('');
+  });
+
+  test('keeps a connection for longer than its clients do', async () => {
+    const { headers } = await fetch(`${url}/healthz/live`);
+    expect(headers.get('keep-alive')).toBe('timeout=75');
   });
 
   test('refuses a body that only shows while it comes that it is too large', async () => {
