@@ -16,7 +16,7 @@ import { searchAttributes } from '../workflows/messages.js';
 import { isUnreadable, openDevServerFile } from './dev-server-file.js';
 import type { Logger } from './logger.js';
 
-const READY_MS = 30_000;
+const READY_MS = 60_000;
 const STOP_MS = 15_000;
 const RESTART_MS = 500;
 
@@ -199,7 +199,9 @@ async function waitUntilReady(address: string, namespace: string): Promise<void>
       return;
     } catch (error) {
       if (performance.now() > deadline)
-        throw new Error(`Temporal did not answer at ${address} within 30 s.`, { cause: error });
+        throw new Error(`Temporal did not answer at ${address} within ${READY_MS / 1000} s.`, {
+          cause: error,
+        });
       await delay(100);
     }
   }

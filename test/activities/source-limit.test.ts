@@ -116,14 +116,14 @@ describe('a source that is away', () => {
 
 describe('a source that cannot be read within its limit', () => {
   test('fails the session when it refuses, with the limit and the last answer', async () => {
-    await open({ inventorySourcesTimeLimit: 2 });
+    await open({ inventorySourcesTimeLimit: 4 });
     hsm.misbehave.groups = { kind: 'status', status: 503 };
     const outcome = await runToEnd(await start('refusing'));
     expect(outcome).toEqual({
       succeeded: 'false',
       reason: 'INVENTORY',
       message:
-        `The inventory could not be read within 2 s (inventory_sources_time_limit). The hardware state manager at ` +
+        `The inventory could not be read within 4 s (inventory_sources_time_limit). The hardware state manager at ` +
         `${hsm.url}/groups answered with status 503 (Failed).`,
       phase: 'inventory',
     });

@@ -44,7 +44,7 @@ test('more new sessions at once than can be taken are told to come again, and th
   const page = await service.store.sessions.list({}, { limit: 2 * MOST });
   expect(page.items).toHaveLength(MOST + 2);
   await service.close();
-}, 60_000);
+});
 
 test('those who announce a session and do not send it keep nobody out for long', async () => {
   const service = await openHttpService();
@@ -64,4 +64,4 @@ test('those who announce a session and do not send it keep nobody out for long',
   await waitFor(isTaken, { timeoutMs: 30_000, what: 'a place' });
   for (const socket of silent) socket.destroy();
   await service.close();
-}, 90_000);
+});

@@ -50,7 +50,7 @@ describeWithMount('on a disk that is nearly full', () => {
       ...['sh', '-c', mount, 'sh'],
     ]);
     data = `/proc/${api.pid}/root${mountPoint}`;
-  }, 60_000);
+  });
   afterAll(async () => {
     await api.close();
     rmSync(directory, { recursive: true });
@@ -112,7 +112,7 @@ describeWithMount('on a disk that is nearly full', () => {
 
     rmSync(join(data, 'filler'));
     await waitFor(async () => (await create('again')).status === 201);
-  }, 60_000);
+  });
 });
 
 /** One that an operator outside runs. */

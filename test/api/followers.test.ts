@@ -131,7 +131,7 @@ test(`${FOLLOWERS} followers of one log cost as much of the database as one`, as
       () =>
         plain.every(({ bytes }) => bytes === end) &&
         (round > 2 || events.every(({ text }) => text.includes(id))),
-      { timeoutMs: 20_000, intervalMs: 2, what: `round ${round} to reach all` },
+      { intervalMs: 2, what: `round ${round} to reach all` },
     );
     lags.push(performance.now() - begin);
   }
@@ -148,7 +148,7 @@ test(`${FOLLOWERS} followers of one log cost as much of the database as one`, as
   expect(counts.reads).toBeLessThanOrEqual(4 * rounds);
 
   await service.store.sessions.recordOutcome(jobId, { succeeded: 'true' }, AT);
-  await waitFor(() => readers.every(({ isEnded }) => isEnded), { timeoutMs: 20_000 });
+  await waitFor(() => readers.every(({ isEnded }) => isEnded));
   await waitFor(() => counts.subscriptions === 0);
 }, 120_000);
 

@@ -11,7 +11,7 @@ describeWithPostgres('two APIs on one PostgreSQL', () => {
   let server: PostgresServer;
   beforeAll(async () => {
     server = await startPostgres();
-  }, 60_000);
+  });
   afterAll(() => server.close());
 
   apiRaces(async () => ({ DATABASE_URL: await server.createDatabase() }));
@@ -32,10 +32,10 @@ describeWithPostgres('two APIs on one PostgreSQL', () => {
       expect(headers.get('retry-after')).toBe('1');
       expect(body).toMatchObject({ title: 'Service Unavailable' });
     }
-    await waitFor(async () => (await put()).status === 200, { timeoutMs: 20_000 });
+    await waitFor(async () => (await put()).status === 200);
     expect(api.isRunning()).toBe(true);
     expect(api.output() + JSON.stringify(away)).not.toContain(new URL(url).password);
     await api.close();
     await rm(directory, { recursive: true });
-  }, 60_000);
+  });
 });

@@ -19,7 +19,7 @@ export interface Fault {
   /** Sessions stay held until they are over: what holds them is not theirs any more. */
   readonly holdsOn?: true;
   /** Strikes, lets some sessions go, and puts things right again; what it returns is done when every session is over. */
-  strike(round: Round): Promise<(() => Promise<void>) | undefined>;
+  strike(round: Round): Promise<(() => Promise<unknown>) | undefined>;
 }
 
 export interface Round extends Arrangement {

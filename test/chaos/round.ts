@@ -13,7 +13,7 @@ import type { Stand } from './stand.js';
 
 const MOST_MS = 300_000;
 /** Processes that end of themselves, and the workflow's own last task. */
-const SETTLE_MS = 20_000;
+const SETTLE_MS = 60_000;
 
 /** What became of one session. */
 export interface Cell {

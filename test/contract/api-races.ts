@@ -25,7 +25,7 @@ export function apiRaces(
     apis = await Promise.all([start(), start()]);
     const answer = await apis[0].ask('PUT', '/v3/configurations/c', aConfiguration());
     expect(answer.status).toBe(200);
-  }, 60_000);
+  });
   afterAll(async () => {
     await Promise.all(apis.map((api) => api.close()));
     await rm(directory, { recursive: true, force: true });
@@ -286,7 +286,7 @@ export function apiRaces(
     expect(isAnswered).toBe(false);
     await git.close();
     for (const { status } of await Promise.all(hanging)) expect(status).toBeGreaterThanOrEqual(400);
-  }, 60_000);
+  });
 }
 
 interface RacedComponent {

@@ -114,7 +114,7 @@ export function describeOutput(harness: () => RunnerHarness): void {
       expect(bytes).toBe(size);
       expect(seen.digest('hex')).toBe(expected.digest('hex'));
       await runner().remove(given.job.jobId, never);
-    }, 60_000);
+    });
 
     test('without a final newline is kept as it is', async () => {
       const given = aLaunch([aScript('one', 'printf "no newline"')]);

@@ -7,7 +7,7 @@ import { openSite, renderPlaybook, writes, type Site } from './site.js';
 let site: Site;
 beforeAll(async () => {
   site = await openSite();
-}, 90_000);
+});
 afterAll(() => site.close());
 
 interface Listed {

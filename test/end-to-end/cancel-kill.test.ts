@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startCluster, type Cluster } from '../support/cluster.js';
 import { createKillSite, type HeldPhase, type KillSite } from '../support/kill-site.js';
 import { holdSteps } from '../support/kill-steps.js';
-import { readVerdict } from '../support/kill-verdict.js';
+import { awaitVerdict } from '../support/kill-verdict.js';
 import { waitFor } from '../support/wait.js';
 
 const MOST_MS = 180_000;
@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await site.close();
   await cluster.close();
-}, 60_000);
+});
 
 async function hold(names: readonly string[], phase: HeldPhase): Promise<void> {
   await Promise.all(names.map((name) => site.submit(name, phase)));
@@ -41,13 +41,11 @@ async function expectCancelled(name: string): Promise<string> {
     reason: 'CANCELLED',
     phase: 'ansible-0',
   });
-  await waitFor(async () => (await readVerdict(cluster, site, name)).left.length === 0, {
-    timeoutMs: 20_000,
-    what: `nothing to be left of ${name}`,
+  expect(await awaitVerdict(cluster, site, name)).toMatchObject({
+    runs: cluster.hosts.map((host) => `${host.name} ansible-0`),
+    logs: ['as in the job'],
+    left: [],
   });
-  const { runs, logs } = await readVerdict(cluster, site, name);
-  expect(runs).toEqual(cluster.hosts.map((host) => `${host.name} ansible-0`));
-  expect(logs).toEqual(['as in the job']);
   return status.session.message ?? '';
 }
 

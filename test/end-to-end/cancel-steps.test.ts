@@ -8,7 +8,7 @@ beforeAll(async () => {
   site = await openSite({});
   const playbook = renderPlaybook(writes('ran', "{{ lookup('env', 'SESSION_NAME') }}"));
   await site.configure('plain', [site.layer({ 'site.yml': playbook })]);
-}, 60_000);
+});
 afterAll(() => site.close());
 
 const STEPS: readonly Step[] = ['claimSession', 'launchJob'];

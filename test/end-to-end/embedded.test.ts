@@ -38,7 +38,7 @@ beforeAll(async () => {
     files: { 'hosts.yaml': stringify({ all: { children: { lab: { hosts } } } }) },
   });
   url = `http://127.0.0.1:${await findFreePort()}`;
-}, 60_000);
+});
 afterEach(() => stop('SIGTERM'));
 afterAll(async () => {
   await host.remove();
@@ -50,7 +50,7 @@ test('a service that is stopped in the middle of a session ends it when it is st
   await start();
   await configure();
   await post('kept');
-  await waitFor(() => readRuns() === 'kept\n', { timeoutMs: 30_000, what: 'the playbook to run' });
+  await waitFor(() => readRuns() === 'kept\n', { what: 'the playbook to run' });
   const { job } = await find();
   const metrics = await ask('GET', '/metrics');
   if (typeof findImageTools() !== 'string') expect(await listImages()).toEqual([]);
@@ -77,7 +77,7 @@ test('a session whose Temporal has lost its file goes on under a new one', async
   rmSync(join(directory, 'go'), { force: true });
   await configure();
   await post('moved');
-  await waitFor(() => readRuns().includes('moved'), { timeoutMs: 30_000, what: 'the playbook' });
+  await waitFor(() => readRuns().includes('moved'), { what: 'the playbook' });
   const { job } = await find('moved');
   await stop('SIGTERM');
   writeFileSync(join(data(), 'temporal.db'), 'not what it was');
@@ -139,7 +139,7 @@ async function start(): Promise<void> {
       if (child.exitCode !== null) throw new Error(readFileSync(log, 'utf8').slice(-2000));
       return (await fetch(`${url}/healthz/ready`)).ok;
     },
-    { timeoutMs: 40_000, what: 'the service to start' },
+    { what: 'the service to start' },
   );
 }
 

@@ -18,11 +18,11 @@ let site: LightSite;
 beforeAll(async () => {
   cluster = await startCluster({ hosts: ['node1'], environment: { SWEEP_INTERVAL: '1' } });
   site = await createLightSite(cluster);
-}, 60_000);
+});
 afterAll(async () => {
   site.close();
   await cluster.close();
-}, 60_000);
+});
 
 const toNames = (prefix: string) =>
   Array.from({ length: COUNT }, (_, index) => `${prefix}-${index}`);
@@ -115,7 +115,7 @@ describe('ten sessions', () => {
       code: 1,
       stderr: expect.stringContaining('TEMPORAL_ADDRESS is not set'),
     });
-  }, 60_000);
+  });
 
   test('end with ten results when Temporal has lost everything, once it is told to be the right one', async () => {
     const names = toNames('emptied');

@@ -8,7 +8,7 @@ import { openSite, renderPlaybook, type Site } from './site.js';
 let site: Site;
 beforeAll(async () => {
   site = await openSite();
-}, 60_000);
+});
 afterAll(() => site.close());
 
 const broken = renderPlaybook('name: Break\nfail: {msg: broken on purpose}');
@@ -71,7 +71,7 @@ describe('debug_on_failure', () => {
     await whenHeld('cancelled');
     expect((await site.ask('POST', '/v3/sessions/cancelled/cancel')).status).toBe(202);
     expect(await site.whenOver('cancelled')).toMatchObject(failed);
-  }, 90_000);
+  });
 
   test('the file `complete` ends a hold, and so does its time', async () => {
     await submit('by-file');

@@ -42,7 +42,7 @@ describeWithPostgres('the metrics of API and worker', () => {
   afterAll(async () => {
     await cluster.close();
     await postgres.close();
-  }, 60_000);
+  });
 
   const scrape = async (part: keyof typeof addresses) =>
     (await fetch(`http://${addresses[part]}/metrics`)).text();
@@ -91,7 +91,7 @@ describeWithPostgres('the metrics of API and worker', () => {
     const names = new Set(expressions.flatMap((expr) => expr.match(/keelson_\w+/g) ?? []));
     expect(names.size).toBeGreaterThan(10);
     expect([...names].filter((name) => !isTold(told, name))).toEqual([]);
-  }, 60_000);
+  });
 });
 
 /** Its type is, even where nothing has happened that has a label. */

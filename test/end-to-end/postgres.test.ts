@@ -38,7 +38,7 @@ describeWithPostgres('two APIs, two workers on machines of their own, one Postgr
     site.close();
     await cluster.close();
     await server.close();
-  }, 60_000);
+  });
 
   const listJobs = (machine: number) =>
     readdirSync(join(cluster.directory, machine === 0 ? 'data' : 'data-2', 'jobs'));

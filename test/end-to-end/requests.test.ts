@@ -10,7 +10,7 @@ beforeAll(async () => {
     name,
     ...site.layer({ 'site.yml': renderPlaybook(writes(session, `layer ${index}`)) }),
   }));
-}, 60_000);
+});
 afterAll(() => site.close());
 
 const onBoth = (text: string) => ({ node1: text, node2: text });

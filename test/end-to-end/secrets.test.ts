@@ -88,7 +88,7 @@ beforeAll(async () => {
     'key for git': readKey(gitKeyFile),
     'key for hosts': readKey(join(site.directory, 'user-key')),
   };
-}, 60_000);
+});
 afterAll(async () => {
   await site.close();
   await server.close();

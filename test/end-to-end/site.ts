@@ -67,7 +67,7 @@ export async function openSite(options: ClusterOptions = {}): Promise<Site> {
           const phases = await cluster.phases(name);
           return phases.some((each) => each.name === phase && each.state !== 'pending');
         },
-        { timeoutMs: 30_000, what: `${name} to run ${phase}` },
+        { what: `${name} to run ${phase}` },
       );
     },
     expectNothingLeft: (job) => expectNothingLeft(cluster, job),
@@ -110,7 +110,7 @@ async function expectNothingLeft({ directory }: Cluster, job: string): Promise<v
   let left: readonly string[] = [];
   const look = () => (left = findLeftovers(join(directory, 'data'), job)).length === 0;
   try {
-    await waitFor(look, { timeoutMs: 5000 });
+    await waitFor(look);
   } catch {
     throw new Error(`${job} left behind: ${left.join(', ')}`);
   }

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { startCluster, type Cluster } from '../support/cluster.js';
 import { createKillSite, type KillSite } from '../support/kill-site.js';
-import { readVerdict, untouched } from '../support/kill-verdict.js';
+import { awaitVerdict, untouched } from '../support/kill-verdict.js';
 import { watchStates, type StateWatch } from '../support/kill-watch.js';
 
 /** Longer than the heartbeat time-out of a phase. */
@@ -22,7 +22,7 @@ afterEach(async () => {
 afterAll(async () => {
   await site.close();
   await cluster.close();
-}, 60_000);
+});
 
 async function hold(...names: readonly string[]): Promise<void> {
   await Promise.all(names.map((name) => site.submit(name, 'ansible-0')));
@@ -33,7 +33,7 @@ async function hold(...names: readonly string[]): Promise<void> {
 async function expectUntouched(...names: readonly string[]): Promise<void> {
   await Promise.all(names.map((name) => cluster.waitUntilComplete(name, 180_000)));
   for (const name of names)
-    expect({ name, ...(await readVerdict(cluster, site, name)) }).toEqual({
+    expect({ name, ...(await awaitVerdict(cluster, site, name)) }).toEqual({
       name,
       ...untouched(cluster),
     });

@@ -5,8 +5,6 @@ import { createLightSite, type LightSite } from '../support/light-site.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
 import { waitFor } from '../support/wait.js';
 
-/** After so long a worker gives up waiting for its activities. */
-const SHUTDOWN_FORCE_MS = 20_000;
 /** `PENDING_ACTIVITY_STATE_SCHEDULED`: no worker has it. */
 const SCHEDULED = 1;
 const CANCELLED = [
@@ -35,7 +33,7 @@ describeWithPostgres('two APIs, two workers, one PostgreSQL', () => {
     site.close();
     await cluster.close();
     await server.close();
-  }, 60_000);
+  });
 
   /** As a client does that hears no answer: again, and by the other API. */
   async function post(name: string): Promise<void> {
@@ -83,13 +81,12 @@ describeWithPostgres('two APIs, two workers, one PostgreSQL', () => {
     await site.hold(held);
     for (const { api, worker } of replicas) {
       for (const part of [api, worker]) {
-        const start = performance.now();
         const gone = part.kill('SIGTERM');
         const name = `new-${posted.length}`;
         posted.push(name);
         const accepted = post(name);
-        await gone;
-        expect(performance.now() - start).toBeLessThan(SHUTDOWN_FORCE_MS);
+        // One that had to be forced ends with 1.
+        expect(await gone).toBe(0);
         await part.start();
         await accepted;
       }

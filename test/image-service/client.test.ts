@@ -14,7 +14,7 @@ describeImages('the client', () => {
     site = createImageSite();
     image = await site.add(createTree(site.directory));
     await site.start();
-  }, 60_000);
+  });
   afterAll(() => site.close());
 
   const follow = (
@@ -65,5 +65,5 @@ describeImages('the client', () => {
     await client.removeJob(id, never);
     expect(await client.findJobs(container, never)).toEqual([]);
     expect(await site.findTraces(id)).toEqual([]);
-  }, 60_000);
+  });
 });

@@ -22,7 +22,7 @@ describeImages('the image service', () => {
   beforeAll(async () => {
     site = createImageSite();
     await site.start();
-  }, 60_000);
+  });
   afterAll(() => site.close());
 
   const idOf = ({ body }: Answer) => (body as { id: string }).id;

@@ -31,7 +31,7 @@ describeImages('a job that cannot be done', () => {
     site = createImageSite();
     tree = createTree(site.directory);
     await site.start();
-  }, 60_000);
+  });
   afterAll(() => site.close());
 
   const rootOf = (id: string) => join(site.data, 'boot-images', id, 'rootfs');
@@ -179,5 +179,5 @@ describeImages('a job on a full disk', () => {
     const again = await site.waitFor(await site.post(fits), 'waiting_on_user');
     expect((await site.ssh(again, 'touch /tmp/complete')).code).toBe(0);
     await site.waitFor(again, 'success');
-  }, 90_000);
+  });
 });

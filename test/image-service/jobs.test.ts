@@ -24,7 +24,7 @@ describeImages('a customize job', () => {
     writeFileSync(join(tree, 'tmp', 'complete'), 'from before');
     image = await site.add(tree);
     await site.start();
-  }, 60_000);
+  });
   afterAll(() => site.close());
 
   const md5 = (id: string) => computeMd5(join(site.data, 'boot-images', id, 'rootfs'));
@@ -82,7 +82,7 @@ describeImages('a customize job', () => {
         },
       ],
     });
-  }, 60_000);
+  });
 
   test.each([['touch /tmp/failed'], ['touch /tmp/complete /tmp/failed']])(
     'makes nothing after `%s`',
@@ -115,7 +115,7 @@ describeImages('a customize job', () => {
     );
     await expectNothing(one.id);
     await expectNothing(two.id);
-  }, 60_000);
+  });
 
   test('has no /proc, /sys and /dev where modules are not built', async () => {
     const job = await site.waitFor(
@@ -164,5 +164,5 @@ describeImages('a customize job', () => {
     const root = site.unpack(result ?? '');
     expect(lstatSync(join(root, 'etc', 'resolv.conf')).isSymbolicLink()).toBe(true);
     await waitFor(async () => (await site.findTraces(job.id)).length === 0);
-  }, 60_000);
+  });
 });

@@ -18,7 +18,7 @@ describeImages('a job', () => {
     site = createImageSite();
     image = await site.add(createTree(site.directory));
     await site.start();
-  }, 60_000);
+  });
   afterEach(async () => {
     letGo();
     await site.ask('DELETE', '/jobs');

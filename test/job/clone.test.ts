@@ -154,17 +154,17 @@ describe('git-clone', () => {
 
   it('gives up on an unreachable server before the time limit, and says why', async () => {
     const url = `http://127.0.0.1:${await findFreePort()}/repository.git`;
-    const job = aClone({ url, commit: ABSENT, timeoutSeconds: 3 });
+    const job = aClone({ url, commit: ABSENT, timeoutSeconds: 7 });
     expect(await run(job)).toBe(70);
     expect(job.phase('git-clone-0')).toMatchObject({ killed: null });
     expect(job.log('git-clone-0')).toMatch(
-      /^ERROR! http:\S+: Failed to connect .*\. Tried for 3 s \(clone_time_limit\)\.$/m,
+      /^ERROR! http:\S+: Failed to connect .*\. Tried for 7 s \(clone_time_limit\)\.$/m,
     );
   });
 
   it('takes a URL and a commit that look like options for data', async () => {
     const url = '--upload-pack=touch ran';
-    const job = aClone({ url, commit: '--output=ran', timeoutSeconds: 2 });
+    const job = aClone({ url, commit: '--output=ran', timeoutSeconds: 7 });
     expect(await run(job)).toBe(70);
     expect(existsSync(job.path('workspace/layer0/ran'))).toBe(false);
   });

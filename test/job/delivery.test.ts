@@ -161,7 +161,7 @@ describe('delivery', () => {
     await exitOf(job.startPhase('only'));
     const waited = Date.now() - Date.parse(job.phase('only')?.ended_at ?? '');
     expect(waited).toBeGreaterThan(450);
-    expect(waited).toBeLessThan(5_000);
+    expect(waited).toBeLessThan(60_000);
     expect(job.log('only')).toBe('here\n');
   });
 
@@ -173,7 +173,7 @@ describe('delivery', () => {
     child.kill('SIGTERM');
     await exitOf(child);
     expect(job.phase('only')).toMatchObject({ state: 'ended' });
-  }, 15_000);
+  });
 });
 
 describe('host results', () => {

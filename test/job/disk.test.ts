@@ -15,6 +15,9 @@ const canMount = () => {
 const describeWithMount =
   process.env['REQUIRE_SERVERS'] === '1' || canMount() ? describe : describe.skip;
 
+/** What was said before is in the log, whoever of the two is quicker. */
+const FILL = 'echo said; until [ -s ../logs/full.log ]; do sleep 0.02; done; cat /dev/zero > file';
+
 /** Runs the whole job on a disk of its own with a megabyte, and puts what is there at the end beside it. */
 const RUN = `mount -t tmpfs -o size=1m tmpfs "$2" && cp -a "$1/." "$2" &&
   { "$0" -m job all --directory "$2"; cp -a "$2/." "$3"; }`;
@@ -22,7 +25,7 @@ const RUN = `mount -t tmpfs -o size=1m tmpfs "$2" && cp -a "$1/." "$2" &&
 describeWithMount('on a full disk', () => {
   it.each([
     ['its output', 'cat /dev/zero', 500_000],
-    ['a file', 'echo said; cat /dev/zero > file; cat /dev/zero', 5],
+    ['a file', `${FILL}; cat /dev/zero`, 5],
   ])(
     'that %s has filled a phase ends with all that was kept, and leaves no secret',
     async (_, script, kept) => {

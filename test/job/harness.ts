@@ -159,9 +159,8 @@ export async function processesOf(id: string): Promise<readonly number[]> {
   return found;
 }
 
-export async function waitForNothing(id: string, timeoutMs = 10_000): Promise<void> {
+export async function waitForNothing(id: string): Promise<void> {
   await waitFor(async () => (await processesOf(id)).length === 0, {
-    timeoutMs,
     what: `the end of every process of ${id}`,
   });
 }

@@ -96,16 +96,16 @@ describe('run', () => {
     const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(log.subarray(-100).toString()) ?? [];
     expect(log.length).toBeGreaterThan(200_000_000);
     expect(Number(kilobytes)).toBeLessThan(60_000);
-  }, 60_000);
+  });
 
   it('ends the phase at its time limit', async () => {
     const job = aJob({
-      phases: [aCommand('slow', 'printf begun; sleep 60', { timeout_seconds: 0.5 })],
+      phases: [aCommand('slow', 'printf begun; sleep 60', { timeout_seconds: 2 })],
     });
     expect((await runPhase(job, 'slow')).code).toBe(124);
     expect(job.phase('slow')).toMatchObject({ exit_code: null, killed: 'timeout' });
     expect(job.log('slow')).toBe(
-      'begun\nERROR! The phase was ended: its time limit of 0.5 s has passed.\n',
+      'begun\nERROR! The phase was ended: its time limit of 2 s has passed.\n',
     );
   });
 

@@ -49,7 +49,7 @@ describe('startDevServer', () => {
     const first = readPid();
     process.kill(first, 'SIGKILL');
     await waitFor(() => readPid() !== first, { what: 'another server' });
-    await waitFor(() => answers(server.address), { timeoutMs: 20_000, what: 'its answer' });
+    await waitFor(() => answers(server.address), { what: 'its answer' });
     await server.close();
     expect(await isGone(first)).toBe(true);
   });
@@ -66,7 +66,7 @@ describe('startDevServer', () => {
       what: 'a try that fails',
     });
     symlinkSync(configure(0).cli, cli);
-    await waitFor(() => answers(server.address), { timeoutMs: 20_000, what: 'its answer' });
+    await waitFor(() => answers(server.address), { what: 'its answer' });
     await server.close();
   });
 
@@ -119,7 +119,7 @@ describe('startDevServer', () => {
     expect(lines.slice(1)).toMatchObject([
       { file, why: expect.stringContaining('made by Server 1.0.0') },
     ]);
-  }, 90_000);
+  });
 
   test('fails where its port is taken, whoever answers there', async () => {
     const taken = createServer().listen(0, '127.0.0.1');

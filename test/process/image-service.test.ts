@@ -28,7 +28,7 @@ describeImages('startImageService', () => {
     await expect(answers()).rejects.toThrow('fetch failed');
     expect(find()).toEqual([]);
     await site.close();
-  }, 90_000);
+  });
 
   test('says when there can be none', async () => {
     const { imageService } = parseConfig({ IMAGE_SERVICE_DIRECTORY: '/dev/null/none' });
@@ -36,5 +36,5 @@ describeImages('startImageService', () => {
     await expect(startImageService(imageService, silent, PROGRAM)).rejects.toThrow(
       'The image service did not start; its log says why.',
     );
-  }, 60_000);
+  });
 });

@@ -48,9 +48,9 @@ describe('the Kubernetes runner', () => {
     api.watched = aPodOf('1', []);
     api.listed = aPodOf('2', [running]);
     const waiting = runner.awaitPhase(JOB, 'one', never);
-    await waitFor(() => api.asked.filter((what) => what === 'GET pods of the job').length > 0, {
-      what: 'the pod to be read',
-    });
+    const count = (asked: string) => api.asked.filter((what) => what === asked).length;
+    await waitFor(() => count('GET pods of the job') > 0, { what: 'the pod to be read' });
+    await waitFor(() => count('GET pods') > 1, { what: 'a watch beside the list' });
     api.tell(aPodOf('3', [ended(0)]));
     expect(await waiting).toEqual(EXITED_0);
   });

@@ -53,10 +53,8 @@ describe('local runner: what dies', () => {
         ...(who === 'wrapper' ? [] : [await harness.findSupervisor(jobId)]),
         ...(who === 'supervisor' ? [] : [await harness.findWrapper(jobId)]),
       ];
-      const killedAt = Date.now();
       for (const pid of victims) process.kill(pid, 'SIGKILL');
       expect(await awaitAll(harness.runner, given)).toEqual([LOST, SKIPPED]);
-      expect(Date.now() - killedAt).toBeLessThan(10_000);
       await waitFor(async () => (await harness.countProcesses(jobId)) === 0);
       await harness.runner.stop(jobId, never);
       expect(await awaitAll(harness.runner, given)).toEqual([LOST, SKIPPED]);

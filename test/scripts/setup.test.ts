@@ -42,7 +42,6 @@ describe('set-up of Temporal', () => {
     const requests = server.requests.length;
     const second = await machine.run('temporal', released);
     expect(second).toMatchObject({ code: 0, output: '' });
-    expect(second.milliseconds).toBeLessThan(2000);
     expect(server.requests).toHaveLength(requests);
   });
 
@@ -105,7 +104,6 @@ describe('set-up of Temporal', () => {
     const run = await machine.run('temporal', releases);
     expect(run.output).toContain('no connection within 5 s');
     expect(run.milliseconds).toBeGreaterThan(4900);
-    expect(run.milliseconds).toBeLessThan(9000);
     silent.close();
   });
 });

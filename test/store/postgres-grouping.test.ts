@@ -21,14 +21,14 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
   beforeAll(async () => {
     server = await startPostgres();
     url = await server.createDatabase();
-  }, 60_000);
+  });
   beforeEach(async () => {
     store = await openPostgresStore({ url, timeouts: PATIENT });
   });
   afterEach(async () => {
     await store.close();
     await server.query('delete from sessions; delete from configurations', url);
-  }, 60_000);
+  });
   afterAll(() => server.close());
 
   const countCommitted = async (table: string, mark: string) => {
@@ -89,7 +89,7 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     await blocker.end();
     expect(await countCommitted('sessions', 'job_id')).toBe(0);
     await waitFor(() => store.sessions.insert(aNewSession('s0')), WAIT);
-  }, 60_000);
+  });
 
   test('does not wait for what somebody holds that concerns one of it', async () => {
     await store.sessions.insert(aNewSession('held'));
@@ -125,7 +125,7 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     await release();
     expect(await Promise.all(held)).toEqual(['conflict', 'saved', 'stored']);
     expect((await store.configurations.find('held'))?.configuration.description).toBe('1');
-  }, 60_000);
+  });
 
   test('patches components together, but for one that somebody holds, and one that cannot be', async () => {
     const ids = Array.from({ length: 20 }, (_, index) => `x${index}`);
@@ -150,7 +150,7 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     await Promise.all(ids.map((id) => patch(id, 'other')));
     expect(await countCommitted('components', 'xmin::text')).toBeLessThanOrEqual(2);
     await server.query('delete from components', url);
-  }, 60_000);
+  });
 
   test('gives a place that is given back while somebody queues for it to that one', async () => {
     const other = await openPostgresStore({ url, timeouts: PATIENT });
@@ -181,7 +181,7 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     expect(await store.sessions.get(idOf('b'))).toMatchObject({ admittedAt: at(2) });
     await store.options.patch({ maxRunningSessions: 0 });
     await other.close();
-  }, 60_000);
+  });
 
   test('is found, each by its own key, and whoever asks for what cannot be is told alone', async () => {
     await Promise.all(['a', 'b'].map((name) => store.sessions.insert(aNewSession(name))));

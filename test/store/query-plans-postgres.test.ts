@@ -33,7 +33,8 @@ describeWithPostgres('plans of PostgreSQL', () => {
   let queries: { readonly sql: string; readonly parameters: readonly unknown[] }[] = [];
 
   beforeAll(async () => {
-    server = await startPostgres();
+    // It would look at the tables by itself, at any moment, and plans follow what it has found.
+    server = await startPostgres(['autovacuum=off']);
     url = await server.createDatabase();
     await (await openPostgresStore({ url })).close();
     await fill(server, url);

@@ -112,7 +112,7 @@ describe('several processes', () => {
     store.subscribe((change) => changes.push(change));
 
     await runProcess(`await store.options.patch({ batchSize: 7 });`);
-    await waitFor(() => changes.length > 0, { timeoutMs: 2_000 });
+    await waitFor(() => changes.length > 0);
 
     expect(changes[0]).toEqual({ kind: 'any' });
     expect((await store.options.get()).batchSize).toBe(7);

@@ -43,7 +43,7 @@ export async function startApiProcess(
       if (!isRunning()) return 'ended';
       return /"url":"([^"]+)","msg":"api started"/.exec(output)?.[1];
     },
-    { timeoutMs: 40_000, what: 'an API to start' },
+    { what: 'an API to start' },
   );
   if (url === 'ended') throw new Error(`The API ended: ${output}`);
   return {

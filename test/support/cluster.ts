@@ -75,8 +75,8 @@ export interface PhaseBody {
 export interface ManagedProcess {
   readonly pid: number;
   start(): Promise<void>;
-  /** Resolves when it is gone. */
-  kill(signal?: NodeJS.Signals): Promise<void>;
+  /** Resolves when it is gone, with its exit code if it had one. */
+  kill(signal?: NodeJS.Signals): Promise<number | null>;
   /** It stops where it is, and knows nothing of it, until it is thawed. */
   freeze(): void;
   thaw(): void;
@@ -191,7 +191,7 @@ export async function startCluster({
       await expectOk('POST', '/v3/sessions', { name, ...request });
     },
     find: async (name) => (await expectOk('GET', `/v3/sessions/${name}`)) as SessionBody,
-    waitUntilComplete: (name, timeoutMs = 60_000) =>
+    waitUntilComplete: (name, timeoutMs = 110_000) =>
       waitFor(
         async () => {
           const session = await cluster.find(name);
@@ -287,19 +287,20 @@ function manage(
         throw new Error(`${name} ended: ${read().slice(from)}`);
       });
       ended.catch(() => undefined);
-      const ready = waitFor(isReady, { timeoutMs: 40_000, what: `${name} to start (${file})` });
+      const ready = waitFor(isReady, { what: `${name} to start (${file})` });
       await Promise.race([ready, ended]);
     },
     async kill(signal = 'SIGKILL') {
       const running = child;
       child = undefined;
       if (running?.pid === undefined || running.exitCode !== null || running.signalCode !== null)
-        return;
+        return running?.exitCode ?? null;
       const gone = once(running, 'exit');
       running.kill(signal);
       // What is frozen hears of nothing but a SIGKILL.
       running.kill('SIGCONT');
       await gone;
+      return running.exitCode;
     },
     freeze: () => void child?.kill('SIGSTOP'),
     thaw: () => void child?.kill('SIGCONT'),

@@ -12,7 +12,7 @@ export interface ImsProxy {
   readonly url: string;
   readonly calls: readonly ImsCall[];
   /** Calls `act` once, at the next such call. The request then goes nowhere (before), or its answer does (after). */
-  strike(call: ImsCall, moment: Moment, act: () => Promise<void>): Promise<void>;
+  strike(call: ImsCall, moment: Moment, act: () => Promise<unknown>): Promise<void>;
   /** Until `answer` is called nobody is there. */
   refuse(): void;
   answer(): void;
@@ -20,7 +20,7 @@ export interface ImsProxy {
 }
 
 interface Strike {
-  readonly act: () => Promise<void>;
+  readonly act: () => Promise<unknown>;
   readonly done: () => void;
 }
 

@@ -6,6 +6,7 @@ import { Client } from 'pg';
 import { findProcesses } from '../../scripts/lib/processes.mjs';
 import type { Cluster } from './cluster.js';
 import { PHASES, type KillSite } from './kill-site.js';
+import { waitFor } from './wait.js';
 
 /** What is to be true of a session when it is over, whatever died meanwhile; compare with `untouched(cluster)`. */
 export async function readVerdict(cluster: Cluster, site: KillSite, name: string) {
@@ -36,6 +37,21 @@ export async function readVerdict(cluster: Cluster, site: KillSite, name: string
 }
 
 export type Verdict = Awaited<ReturnType<typeof readVerdict>>;
+
+/** The verdict when nothing is left any more: the workflow ends a moment after the record is complete. */
+export async function awaitVerdict(cluster: Cluster, site: KillSite, name: string) {
+  let verdict: Verdict | undefined;
+  await waitFor(
+    async () => {
+      verdict = await readVerdict(cluster, site, name);
+      return verdict.left.length === 0;
+    },
+    { what: `nothing to be left of ${name}` },
+  ).catch((error: unknown) => {
+    if (verdict === undefined) throw error;
+  });
+  return verdict;
+}
 
 /** The verdict on a session of which nothing shows that anything died. */
 export function untouched({ hosts }: Cluster): Verdict {

@@ -130,7 +130,6 @@ function createServer(run: () => ChildProcess, { port, directory, data }: Place)
       });
       ended.catch(() => undefined);
       const ready = waitFor(() => query('select 1'), {
-        timeoutMs: 40_000,
         what: 'PostgreSQL to start',
       });
       await Promise.race([ready, ended]);

@@ -101,7 +101,7 @@ describe('RetentionWorkflow', () => {
       await handle.trigger();
       const action = await waitFor(
         async () => (await handle.describe()).info.recentActions.at(0)?.action,
-        { what: 'a run of the schedule', timeoutMs: 20_000 },
+        { what: 'a run of the schedule' },
       );
       const run = temporal.client.workflow.getHandle(action.workflow.workflowId);
       expect(await run.result()).toMatchObject({ expired: 0 });

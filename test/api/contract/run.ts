@@ -19,12 +19,12 @@ export function runContracts(
         database = await open();
         const service = await openHttpService({ store: database.store, customizesImages: true });
         site = { ...service, repository };
-      }, 60_000);
+      });
       afterAll(async () => {
         repository.remove();
         await site.close();
         await database.close();
-      }, 60_000);
+      });
       for (const contract of contracts) contract(() => site);
     });
   }

@@ -46,7 +46,7 @@ export function changeContract(stores: () => Stores): void {
 
       await other.sessions.insert(aNewSession('a'));
 
-      await waitFor(() => changes.length > 0, { timeoutMs: 2_000 });
+      await waitFor(() => changes.length > 0);
       expect(changes.map(({ kind }) => kind)).toContainEqual(expect.stringMatching(/^(any|wish)$/));
     });
 
