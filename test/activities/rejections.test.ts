@@ -7,7 +7,7 @@ test('a first line of a log that cannot be written fails the step, and not the w
     const away = async () => { throw new Error('the database is away'); };
     const store = { sessions: { get: async () => ({}) }, logs: { appendLine: away } };
     const log = openPhaseLog(store, 'cfs-a', 'inventory', new AbortController().signal);
-    const read = () => new Promise((resolve) => setTimeout(resolve, 20));
+    const read = () => new Promise(setImmediate);
     await log.whileWaiting('Reading', read).catch(({ message }) => process.stdout.write(message));`);
   expect(said).toBe('the database is away');
 });
@@ -21,7 +21,7 @@ test('a wait that cannot be told for a defect fails neither the step nor the wor
     await new MockActivityEnvironment().run(async () => {
       const waits = openWaits({ store, logger }, { jobId: 'cfs-a' });
       void waits.tell('HSM is away.');
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await new Promise(setImmediate);
       await waits.end();
     });`);
   expect(said).toBe('a wait could not be told: a defect');

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { createImageShell } from '../../src/clients/image-shell.js';
 import { toImageKey } from '../../src/process/image-key.js';
 import { runAlone } from '../support/own-process.js';
 import { startSshHost, type SshHost } from '../support/ssh-host.js';
+import { waitFor } from '../support/wait.js';
 
 const never = new AbortController().signal;
 const key = toImageKey(Buffer.alloc(32, 3), 'cfs-a-0123abcd');
@@ -42,7 +43,7 @@ describe('a shell in an image', () => {
         .run(place, ${JSON.stringify(key.privateKey)}, 'true', over.signal)
         .catch(({ fault }) => process.stdout.write(fault));
       over.abort();
-      await new Promise((resolve) => setTimeout(resolve, 20));`);
+      await new Promise(setImmediate);`);
     expect(said).toBe('unavailable');
   });
 
@@ -100,13 +101,16 @@ describe('a shell in an image', () => {
 
   test('ends with the signal, and with a connection that is cut', async () => {
     const stop = new AbortController();
+    const begun = join(directory, 'begun');
     const waiting = shell.run(
       { host: '127.0.0.1', port: host.port },
       key.privateKey,
-      'sleep 600',
+      `touch ${begun}; sleep 600`,
       stop.signal,
     );
-    setTimeout(() => stop.abort(new Error('stopped')), 500);
+    waiting.catch(() => undefined);
+    await waitFor(() => existsSync(begun));
+    stop.abort(new Error('stopped'));
     await expect(waiting).rejects.toThrow('stopped');
     await expect(run('kill -9 $PPID')).rejects.toMatchObject({ fault: 'unavailable' });
   });

@@ -128,6 +128,7 @@ describe('hold', () => {
   it('holds a phase whose time limit has passed, and its own time is not limited by it', async () => {
     const job = aJob({ script: 'sleep 600', timeout: 0.2 });
     const child = await hold(job);
+    // More than the phase's limit once more. On a slow machine it is only longer.
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(job.phase('only')).toMatchObject({ state: 'running' });
     writeFileSync(job.path('workspace/complete'), '');
