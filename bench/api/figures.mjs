@@ -15,7 +15,7 @@ export function toP99(what, times, target = {}) {
 }
 
 /** @param {Figure} figure */
-export function isMet({ value, least = -Infinity, most = Infinity }) {
+function isMet({ value, least = -Infinity, most = Infinity }) {
   return value >= least && value <= most;
 }
 

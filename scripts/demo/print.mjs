@@ -3,7 +3,7 @@ const isTerminal = process.stdout.isTTY === true && !process.env.NO_COLOR;
 /** @param {string} code @returns {(text: string) => string} */
 const style = (code) => (text) => (isTerminal ? `\x1b[${code}m${text}\x1b[0m` : text);
 
-export const bold = style('1');
+const bold = style('1');
 export const dim = style('2');
 export const green = style('32');
 export const red = style('31');

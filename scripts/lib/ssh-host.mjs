@@ -162,7 +162,7 @@ export function findPython() {
   return execFileSync(process.env.PYTHON ?? 'python3', ask, { encoding: 'utf8' }).trim();
 }
 
-export function findServer() {
+function findServer() {
   const folders = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/usr/local/sbin', '/sbin'];
   const found = folders.map((folder) => join(folder, 'sshd')).find((file) => existsSync(file));
   if (found === undefined) throw new Error('There is no sshd. Run: npm run setup');

@@ -24,7 +24,7 @@ export async function ensurePackages(root) {
  * those of other platforms; extraneous ones stand in a lock file and are never installed.
  * @param {string} root
  */
-export function isInstalled(root) {
+function isInstalled(root) {
   const installed = readPackages(join(root, 'node_modules', '.package-lock.json'));
   if (installed === undefined) return false;
   const wanted = readPackages(join(root, 'package-lock.json')) ?? {};

@@ -10,7 +10,6 @@ import { createResolveActivities } from './resolve.js';
 import { createTeardownActivities } from './teardown.js';
 
 export type * from './interface.js';
-export { createRetentionActivities } from './retention.js';
 export type { RetentionActivities, RetentionResult } from './retention.js';
 
 export function createActivities(dependencies: ActivityDependencies): Activities {

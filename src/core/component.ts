@@ -139,7 +139,7 @@ function layerStatus({ state }: Component, layer: DesiredLayer, givenUp: boolean
 }
 
 /** A policy of 0 never tries. */
-export function isGivenUp(
+function isGivenUp(
   { retryPolicy, errorCount = 0 }: Pick<Component, 'retryPolicy' | 'errorCount'>,
   defaultRetryPolicy: number,
 ): boolean {

@@ -23,7 +23,7 @@ export function findFault(name: string): Fault {
 }
 
 /** Apart: what stands still with Temporal, what waits for a lock of the database, and the rest, which knows of neither. */
-export function toStrikes(fault: Fault, moments: readonly Moment[]): readonly Strike[] {
+function toStrikes(fault: Fault, moments: readonly Moment[]): readonly Strike[] {
   const done = moments.filter((moment) => toDoneStep(moment) !== undefined);
   const steps = moments.filter(isStep);
   const rest = moments.filter((moment) => !done.includes(moment) && !isStep(moment));
