@@ -1,5 +1,6 @@
-import { findErrorLine, type PhaseEnd } from '../core/outcome.js';
+import { findErrorLine } from '../core/error-line.js';
 import { isSuccess, type PhaseResult } from '../core/job.js';
+import type { PhaseEnd } from '../core/outcome.js';
 import { planJob, toPhaseSubject } from '../core/plan.js';
 import type { Session, Snapshot } from '../core/session.js';
 import type { PhaseRecord, Store } from '../store/store.js';

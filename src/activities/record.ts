@@ -1,15 +1,18 @@
-import { isServiceError, type Reason } from '../core/errors.js';
-import { toPhaseEnds } from './phase-ends.js';
+import { isServiceError } from '../core/errors.js';
+import { toControlQueue, toMachineQueue } from '../core/names.js';
+import { toOutcome } from '../core/outcome.js';
+import { decideClaim, type Outcome, type Session } from '../core/session.js';
+import {
+  findCancellation,
+  nameLeftovers,
+  toStepOutcome,
+  toUnlaunched,
+} from '../core/session-end.js';
+import type { PhaseRecord, Store } from '../store/store.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
 import type { Activities, OutcomeInput, QueuePlace } from './interface.js';
-import { toControlQueue, toMachineQueue } from '../core/names.js';
-import { toCancelled, toMessage, toOutcome, type Cancellation } from '../core/outcome.js';
-import { decideClaim, type Outcome, type Session } from '../core/session.js';
-import type { PhaseRecord, Store } from '../store/store.js';
-
-/** What the worker does for the phase before the job runs it, told in its log. */
-const ofInventory: readonly Reason[] = ['INVENTORY', 'IMAGE_NOT_FOUND', 'IMAGE_PREPARE'];
+import { toPhaseEnds } from './phase-ends.js';
 
 const OPEN_LOG = '[this log may lack its end: the session ended before all of it was here]';
 
@@ -122,75 +125,24 @@ async function decideOutcome(
   session: Session,
   { failure }: OutcomeInput,
 ): Promise<Outcome> {
-  const { store } = dependencies;
-  const cancellation = findCancellation(session);
   if (failure !== undefined) {
-    const { reason } = failure;
-    const known =
-      reason === 'JOB_LOST' ? await findEnd(dependencies, session, cancellation) : undefined;
-    if (known !== undefined) return known;
-    const phase =
-      reason !== undefined && ofInventory.includes(reason) ? 'inventory' : session.phase;
-    return {
-      ...(reason === 'JOB_LOST'
-        ? toLoss(session, failure.message)
-        : { succeeded: 'false', message: toMessage(failure.message) }),
-      reason: reason ?? 'INTERNAL',
-      ...(phase === undefined ? {} : { phase }),
-    };
+    const known = failure.reason === 'JOB_LOST' ? await findEnd(dependencies, session) : undefined;
+    return known ?? toStepOutcome(session, failure);
   }
-  if (session.launchedAt === undefined) {
-    if (cancellation !== undefined) return toCancelled(cancellation);
-    return {
-      succeeded: 'unknown',
-      reason: 'JOB_LOST',
-      message:
-        'The session may not launch a job, and none was found. Look at the hosts before running it again.',
-    };
-  }
-  return toOutcome(await toPhaseEnds(store, session), cancellation);
-}
-
-function findCancellation({
-  desired,
-  cancelBy: by,
-  cancelReason: reason,
-}: Session): Cancellation | undefined {
-  if (desired === 'run') return undefined;
-  return { ...(by === undefined ? {} : { by }), ...(reason === undefined ? {} : { reason }) };
+  const cancellation = findCancellation(session);
+  if (session.launchedAt === undefined) return toUnlaunched(cancellation);
+  return toOutcome(await toPhaseEnds(dependencies.store, session), cancellation);
 }
 
 /** A machine that is lost may have told how the job ended all the same, and only Temporal did not hear of it. */
 async function findEnd(
   { store, now }: ActivityDependencies,
   session: Session,
-  cancellation: Cancellation | undefined,
 ): Promise<Outcome | undefined> {
   if (session.launchedAt === undefined || session.snapshot === undefined) return undefined;
   for (const { name, result, reportedResult } of await store.phases.list(session.jobId))
     if (result === undefined && reportedResult !== undefined)
       await store.phases.seal(session.jobId, name, reportedResult, now());
-  const outcome = toOutcome(await toPhaseEnds(store, session), cancellation);
+  const outcome = toOutcome(await toPhaseEnds(store, session), findCancellation(session));
   return outcome.reason === 'JOB_LOST' ? undefined : outcome;
-}
-
-/** Before the launch nothing ran; afterwards, and where the record may lack the launch, nobody knows. */
-function toLoss(
-  { launchedAt, attachOnly }: Session,
-  message: string,
-): Pick<Outcome, 'succeeded' | 'message'> {
-  return launchedAt === undefined && !attachOnly
-    ? { succeeded: 'false', message: toMessage(`${message} Nothing had run: run it again.`) }
-    : {
-        succeeded: 'unknown',
-        message: toMessage(`${message} Look at the hosts before running it again.`),
-      };
-}
-
-function nameLeftovers(outcome: Outcome, leftovers: readonly string[]): Outcome {
-  if (leftovers.length === 0) return outcome;
-  return {
-    ...outcome,
-    message: toMessage(`Left behind: ${leftovers.join('; ')}. ${outcome.message ?? ''}`),
-  };
 }

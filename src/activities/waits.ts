@@ -1,6 +1,6 @@
 import { activityInfo } from '@temporalio/activity';
 import { isServiceError } from '../core/errors.js';
-import { toMessage } from '../core/outcome.js';
+import { toMessage } from '../core/message.js';
 import type { Session, Wait } from '../core/session.js';
 import { WORTH_TELLING_MS } from '../core/waiting.js';
 import type { ActivityDependencies } from './dependencies.js';

@@ -5,8 +5,10 @@ import {
   type PhaseResult,
   type SessionPhaseKind,
 } from './job.js';
-import type { Outcome } from './session.js';
 import type { Reason } from './errors.js';
+import { toMessage } from './message.js';
+import type { Outcome } from './session.js';
+import { toCancelled, type Cancellation } from './session-end.js';
 
 /** How one phase of a session ended, with what is known beside its exit code. */
 export interface PhaseEnd {
@@ -30,13 +32,6 @@ export interface HostSummary {
   readonly firstUnreachable?: HostResult;
 }
 
-export interface Cancellation {
-  readonly by?: string;
-  readonly reason?: string;
-}
-
-const MAX_MESSAGE = 300;
-
 /**
  * The verdict on a job: the first phase that did not exit 0 decides. All 0 is a success, whatever was wished meanwhile.
  * `ends` are in the job's order; phases that never began may be missing.
@@ -55,70 +50,6 @@ export function toOutcome(ends: readonly PhaseEnd[], cancellation?: Cancellation
         : 'No host ran a task: no play of any layer matches a host of the inventory. See the log of the inventory phase.',
     ),
   };
-}
-
-/** A session that was cancelled before it had a job. */
-export function toCancelled(cancellation: Cancellation = {}, phase?: string): Outcome {
-  const by = cancellation.by === undefined ? '' : ` by ${cancellation.by}`;
-  const why =
-    cancellation.reason === undefined || cancellation.reason === ''
-      ? ''
-      : `: ${cancellation.reason}`;
-  return {
-    succeeded: 'false',
-    reason: 'CANCELLED',
-    message: toMessage(
-      `Cancelled${by}${phase === undefined ? ' before it started' : ` during ${phase}`}${why}`,
-    ),
-    ...(phase === undefined ? {} : { phase }),
-  };
-}
-
-/** A session of an operator outside, which we can take off the list but not stop. */
-export function toWithdrawn({ by, reason }: Cancellation = {}): Outcome {
-  const why = reason === undefined || reason === '' ? '' : `: ${reason}`;
-  return {
-    succeeded: 'false',
-    reason: 'CANCELLED',
-    message: toMessage(
-      `Cancelled${by === undefined ? '' : ` by ${by}`}; what its operator runs is not stopped by that${why}`,
-    ),
-  };
-}
-
-/** One line of at most 300 characters, none of them a control character or half of one. */
-export function toMessage(text: string): string {
-  const line = text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
-  if (line.length <= MAX_MESSAGE) return line;
-  return `${line.slice(0, MAX_MESSAGE - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
-}
-
-/**
- * The last line that begins with `ERROR`, as Ansible and our own programs write it; with those behind it, where it ends with a
- * colon; of a mistake in a file with the place first, which Ansible tells last.
- */
-export function findErrorLine(tail: string): string | undefined {
-  const lines = tail.split('\n');
-  const index = lines.findLastIndex((text) => /^\s*(\[?ERROR|fatal:)/.test(text));
-  const line = lines[index]?.replace(/^\s*\[?ERROR[\]!:]*\s*/, '');
-  if (line === undefined) return undefined;
-  const behind = lines.slice(index + 1).join('\n');
-  const place = findPlace(behind);
-  const said = line.endsWith(':') ? (findYamlFault(behind) ?? `${line} ${behind}`) : line;
-  return `${place === undefined ? '' : `${place}: `}${said}`.replace(/\s+/g, ' ').trim();
-}
-
-/** Without what Ansible has tried before: a playbook is no JSON either. */
-function findYamlFault(behind: string): string | undefined {
-  return /Syntax Error while loading YAML\.\n(.+)/.exec(behind)?.[1];
-}
-
-/** Below the repository of its layer; Ansible before 2.19 has a sentence for it. */
-function findPlace(behind: string): string | undefined {
-  const sentence = /error appears to be in '(?:.*\/layer\d+\/)?(.+)': line (\d+), column \d+/;
-  const origin = /^Origin: (?:.*\/layer\d+\/)?(.+?):(\d+)(?::\d+)?$/m;
-  const [, file, line] = sentence.exec(behind) ?? origin.exec(behind) ?? [];
-  return file === undefined ? undefined : `${file}, line ${line ?? ''}`;
 }
 
 function toFailure(end: PhaseEnd, cancellation: Cancellation | undefined): Outcome {

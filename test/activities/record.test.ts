@@ -101,18 +101,6 @@ describe('recordOutcome', () => {
     expect(await readAll(logs.read(jobId, 'ansible-0', 0))).toMatch(log);
   });
 
-  test.each([
-    ['launched', 'unknown', 'm1 is gone. Look at the hosts before running it again.'],
-    ['restored', 'unknown', 'm1 is gone. Look at the hosts before running it again.'],
-    ['waiting', 'false', 'm1 is gone. Nothing had run: run it again.'],
-  ])('tells of a lost machine what to do next: %s', async (what, succeeded, text) => {
-    const { sessions, sweep } = site.store;
-    if (what === 'launched') await sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
-    if (what === 'restored') await sweep.attachOnly();
-    const failure = { reason: 'JOB_LOST', message: 'm1 is gone.' };
-    expect(await record({ failure })).toMatchObject({ succeeded, message: text });
-  });
-
   test.each(['sealed', 'told'])(
     'takes the word of a job whose machine was lost: %s',
     async (by) => {

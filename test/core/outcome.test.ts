@@ -1,13 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { EXIT, type HostResult, type PhaseResult } from '../../src/core/job.js';
-import {
-  findErrorLine,
-  toCancelled,
-  toMessage,
-  toOutcome,
-  type HostSummary,
-  type PhaseEnd,
-} from '../../src/core/outcome.js';
+import { toOutcome, type HostSummary, type PhaseEnd } from '../../src/core/outcome.js';
 import type { Outcome } from '../../src/core/session.js';
 
 const times = { startedAt: '2026-01-01T00:00:00.000Z', endedAt: '2026-01-01T00:00:01.000Z' };
@@ -275,65 +268,5 @@ describe('toOutcome', () => {
 
     expect(outcome.message).toHaveLength(300);
     expect(outcome.message).toMatch(/^site\.yml: task .* more: first second x+…$/);
-  });
-});
-
-describe('toCancelled', () => {
-  test.each([
-    [{}, undefined, 'Cancelled before it started'],
-    [{ by: 'ada' }, undefined, 'Cancelled by ada before it started'],
-    [{ reason: '' }, 'inventory', 'Cancelled during inventory'],
-    [{ by: 'ada', reason: 'no' }, 'inventory', 'Cancelled by ada during inventory: no'],
-  ])('tells who, when and why: %j, %s', (cancellation, phase, message) => {
-    expect(toCancelled(cancellation, phase)).toEqual({
-      succeeded: 'false',
-      reason: 'CANCELLED',
-      message,
-      ...(phase === undefined ? {} : { phase }),
-    });
-  });
-});
-
-describe('toMessage', () => {
-  test('leaves out control characters', () => {
-    expect(toMessage('\u001b[31mred\u001b[0m\0 and\r\nmore ')).toBe('[31mred [0m and more');
-  });
-
-  test('keeps what fits', () => {
-    expect(toMessage('a'.repeat(300))).toBe('a'.repeat(300));
-  });
-
-  test('does not cut a character in half', () => {
-    const message = toMessage(`${'a'.repeat(298)}😀😀`);
-
-    expect(message).toBe(`${'a'.repeat(298)}…`);
-    expect(Buffer.from(message).toString()).toBe(message);
-  });
-});
-
-describe('findErrorLine', () => {
-  test.each([
-    ['PLAY [all]\nERROR! the role "x" was not found\n\nadvice\n', 'the role "x" was not found'],
-    ["[ERROR]: couldn't resolve module\n", "couldn't resolve module"],
-    ['ERROR! first\nERROR! second', 'second'],
-    ["fatal: repository 'x' not found\n", "fatal: repository 'x' not found"],
-    ['  ERROR! indented', 'indented'],
-    ['ERROR! cannot be read:\n\n  no colon\n  in line 2\n', 'cannot be read: no colon in line 2'],
-    [
-      "ERROR! conflicting action statements: a, b\n\nThe error appears to be in '/d/jobs/x/workspace/layer0/roles/r/tasks/main.yml': line 3, column 7, but may\nbe elsewhere\n",
-      'roles/r/tasks/main.yml, line 3: conflicting action statements: a, b',
-    ],
-    [
-      "ERROR! We were unable to read either as JSON nor YAML, these are the errors:\nJSON: Expecting value\n\nSyntax Error while loading YAML.\n  did not find expected node content\n\nThe error appears to be in '/w/layer1/site.yml': line 3, column 1, but\n",
-      'site.yml, line 3: did not find expected node content',
-    ],
-    [
-      '[ERROR]: conflicting action statements: a, b\nOrigin: /w/layer0/site.yml:4:7\n\n2 x\n',
-      'site.yml, line 4: conflicting action statements: a, b',
-    ],
-    ['all is well, no ERROR here', undefined],
-    ['', undefined],
-  ])('reads %j', (tail, expected) => {
-    expect(findErrorLine(tail)).toBe(expected);
   });
 });

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi';
-import { toMessage } from '../../core/outcome.js';
+import { toMessage } from '../../core/message.js';
 import type { PhaseResult } from '../../core/job.js';
 import type { Wait } from '../../core/session.js';
 import type { Hold, HostResults, PhaseReport } from '../../store/store.js';

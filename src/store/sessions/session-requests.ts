@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { ExpressionBuilder, Transaction, Updateable } from 'kysely';
 import { missing, ServiceError } from '../../core/errors.js';
-import { toCancelled, toWithdrawn } from '../../core/outcome.js';
+import { toCancelled, toWithdrawn } from '../../core/session-end.js';
 import type { Session } from '../../core/session.js';
 import type { Database } from '../database/database.js';
 import type { Schema } from '../database/schema.js';

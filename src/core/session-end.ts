@@ -1,0 +1,101 @@
+import type { Reason } from './errors.js';
+import { toMessage } from './message.js';
+import type { Outcome, Session } from './session.js';
+import type { StepFailure } from './step-failure.js';
+
+/** Who cancelled a session, and why. */
+export interface Cancellation {
+  readonly by?: string;
+  readonly reason?: string;
+}
+
+/** Undefined: nobody has cancelled it. */
+export function findCancellation({
+  desired,
+  cancelBy: by,
+  cancelReason: reason,
+}: Pick<Session, 'desired' | 'cancelBy' | 'cancelReason'>): Cancellation | undefined {
+  if (desired === 'run') return undefined;
+  return { ...(by === undefined ? {} : { by }), ...(reason === undefined ? {} : { reason }) };
+}
+
+/** A session that was cancelled, in a phase or before it had a job. */
+export function toCancelled({ by, reason }: Cancellation = {}, phase?: string): Outcome {
+  const when = phase === undefined ? ' before it started' : ` during ${phase}`;
+  return {
+    succeeded: 'false',
+    reason: 'CANCELLED',
+    message: toMessage(`Cancelled${renderBy(by)}${when}${renderWhy(reason)}`),
+    ...(phase === undefined ? {} : { phase }),
+  };
+}
+
+/** A session of an operator outside, which we can take off the list but not stop. */
+export function toWithdrawn({ by, reason }: Cancellation = {}): Outcome {
+  return {
+    succeeded: 'false',
+    reason: 'CANCELLED',
+    message: toMessage(
+      `Cancelled${renderBy(by)}; what its operator runs is not stopped by that${renderWhy(reason)}`,
+    ),
+  };
+}
+
+/** The reasons of steps that the worker takes before the job runs; they are told in the log of the phase `inventory`. */
+const OF_INVENTORY: readonly Reason[] = ['INVENTORY', 'IMAGE_NOT_FOUND', 'IMAGE_PREPARE'];
+
+/** A session that a failed step has ended. */
+export function toStepOutcome(
+  session: Pick<Session, 'launchedAt' | 'attachOnly' | 'phase'>,
+  { reason = 'INTERNAL', message }: StepFailure,
+): Outcome {
+  const phase = OF_INVENTORY.includes(reason) ? 'inventory' : session.phase;
+  return {
+    ...(reason === 'JOB_LOST'
+      ? toLoss(session, message)
+      : { succeeded: 'false', message: toMessage(message) }),
+    reason,
+    ...(phase === undefined ? {} : { phase }),
+  };
+}
+
+/** Before the launch nothing ran. After it, and where the record may lack the launch, nobody knows. */
+function toLoss(
+  { launchedAt, attachOnly }: Pick<Session, 'launchedAt' | 'attachOnly'>,
+  message: string,
+): Pick<Outcome, 'succeeded' | 'message'> {
+  return launchedAt === undefined && !attachOnly
+    ? { succeeded: 'false', message: toMessage(`${message} Nothing had run: run it again.`) }
+    : {
+        succeeded: 'unknown',
+        message: toMessage(`${message} Look at the hosts before running it again.`),
+      };
+}
+
+/** A session that ends without a launch, though no step failed: it was cancelled, or it may only attach to a job. */
+export function toUnlaunched(cancellation: Cancellation | undefined): Outcome {
+  if (cancellation !== undefined) return toCancelled(cancellation);
+  return {
+    succeeded: 'unknown',
+    reason: 'JOB_LOST',
+    message:
+      'The session may not launch a job, and none was found. Look at the hosts before running it again.',
+  };
+}
+
+/** The outcome, whose message begins with what could not be undone. */
+export function nameLeftovers(outcome: Outcome, leftovers: readonly string[]): Outcome {
+  if (leftovers.length === 0) return outcome;
+  return {
+    ...outcome,
+    message: toMessage(`Left behind: ${leftovers.join('; ')}. ${outcome.message ?? ''}`),
+  };
+}
+
+function renderBy(by: string | undefined): string {
+  return by === undefined ? '' : ` by ${by}`;
+}
+
+function renderWhy(reason: string | undefined): string {
+  return reason === undefined || reason === '' ? '' : `: ${reason}`;
+}

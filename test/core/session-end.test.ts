@@ -1,0 +1,105 @@
+import { describe, expect, test } from '@jest/globals';
+import {
+  findCancellation,
+  nameLeftovers,
+  toCancelled,
+  toStepOutcome,
+  toUnlaunched,
+  toWithdrawn,
+} from '../../src/core/session-end.js';
+
+describe('toCancelled', () => {
+  test.each([
+    [{}, undefined, 'Cancelled before it started'],
+    [{ by: 'ada' }, undefined, 'Cancelled by ada before it started'],
+    [{ reason: '' }, 'inventory', 'Cancelled during inventory'],
+    [{ by: 'ada', reason: 'no' }, 'inventory', 'Cancelled by ada during inventory: no'],
+  ])('tells who, when and why: %j, %s', (cancellation, phase, message) => {
+    expect(toCancelled(cancellation, phase)).toEqual({
+      succeeded: 'false',
+      reason: 'CANCELLED',
+      message,
+      ...(phase === undefined ? {} : { phase }),
+    });
+  });
+});
+
+describe('findCancellation', () => {
+  test('finds none while the session is to run', () => {
+    expect(findCancellation({ desired: 'run', cancelBy: 'ada' })).toBeUndefined();
+  });
+
+  test.each([
+    [{}, {}],
+    [
+      { cancelBy: 'ada', cancelReason: 'no' },
+      { by: 'ada', reason: 'no' },
+    ],
+  ])('has what is known of it: %j', (told, cancellation) => {
+    expect(findCancellation({ desired: 'delete', ...told })).toEqual(cancellation);
+  });
+});
+
+describe('toWithdrawn', () => {
+  test('says that the operator goes on', () => {
+    expect(toWithdrawn({ by: 'ada', reason: 'no' })).toEqual({
+      succeeded: 'false',
+      reason: 'CANCELLED',
+      message: 'Cancelled by ada; what its operator runs is not stopped by that: no',
+    });
+  });
+});
+
+describe('toStepOutcome', () => {
+  const launched = { launchedAt: '2026-01-01T00:00:00.000Z', attachOnly: false };
+  const restored = { attachOnly: true };
+  const waiting = { attachOnly: false };
+
+  test.each([
+    ['INVENTORY', 'inventory'],
+    ['IMAGE_NOT_FOUND', 'inventory'],
+    ['IMAGE_PREPARE', 'inventory'],
+    ['GIT_CLONE', 'git-clone-1'],
+  ] as const)('tells %s of the phase %s', (reason, phase) => {
+    expect(
+      toStepOutcome({ ...waiting, phase: 'git-clone-1' }, { reason, message: 'It is away.' }),
+    ).toEqual({ succeeded: 'false', reason, message: 'It is away.', phase });
+  });
+
+  test('takes a failure without a reason for a defect', () => {
+    expect(toStepOutcome(waiting, { message: 'x is undefined' })).toEqual({
+      ...{ succeeded: 'false', reason: 'INTERNAL', message: 'x is undefined' },
+    });
+  });
+
+  test.each([
+    ['launched', launched, 'unknown', 'm1 is gone. Look at the hosts before running it again.'],
+    ['restored', restored, 'unknown', 'm1 is gone. Look at the hosts before running it again.'],
+    ['not launched', waiting, 'false', 'm1 is gone. Nothing had run: run it again.'],
+  ])('tells of a lost job what to do next: %s', (_, session, succeeded, message) => {
+    expect(toStepOutcome(session, { reason: 'JOB_LOST', message: 'm1 is gone.' })).toEqual({
+      ...{ succeeded, reason: 'JOB_LOST', message },
+    });
+  });
+});
+
+describe('toUnlaunched', () => {
+  test('is cancelled where somebody cancelled', () => {
+    expect(toUnlaunched({ by: 'ada' })).toEqual(toCancelled({ by: 'ada' }));
+  });
+
+  test('is lost where nobody did', () => {
+    expect(toUnlaunched(undefined)).toMatchObject({ succeeded: 'unknown', reason: 'JOB_LOST' });
+  });
+});
+
+describe('nameLeftovers', () => {
+  test('begins with what was left, and keeps the rest', () => {
+    const outcome = { succeeded: 'false', reason: 'GIT_REF', message: 'no branch' } as const;
+    expect(nameLeftovers(outcome, [])).toBe(outcome);
+    expect(nameLeftovers(outcome, ['a job (refused)', 'a key'])).toEqual({
+      ...outcome,
+      message: 'Left behind: a job (refused); a key. no branch',
+    });
+  });
+});
