@@ -7,7 +7,7 @@ import type { Connection, Database } from '../database/database.js';
 import { HOST_COUNTERS, pickCounters, toHostResult } from './host-rows.js';
 import { recordState } from '../components/host-state.js';
 import { toStoredHost } from './host-name.js';
-import { requireOpen } from './phases.js';
+import { requireOpen } from './phase-rows.js';
 import type { Page, PageRequest } from '../database/page.js';
 import { dropNulls, toFlag } from '../database/row-values.js';
 import type { HostResultRow, Schema } from '../database/schema.js';

@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import type { Transaction } from 'kysely';
 import type { Database } from '../database/database.js';
 import { appendWithin } from './log-append.js';
-import { requireOpen } from './phases.js';
+import { requireOpen } from './phase-rows.js';
 import type { Schema } from '../database/schema.js';
 
 /** What the worker adds to a log by itself, until the job has it. False: the job has it. */

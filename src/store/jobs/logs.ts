@@ -4,7 +4,7 @@ import { missing } from '../../core/errors.js';
 import type { Database } from '../database/database.js';
 import { createAppend, type Append } from './log-append.js';
 import { appendNote, handOver } from './log-notes.js';
-import { requireOpen } from './phases.js';
+import { requireOpen } from './phase-rows.js';
 import type { AppendResult, LogStore, RecordedGap } from '../store.js';
 
 const compress = promisify(gzipCallback);

@@ -1,0 +1,108 @@
+"""How git is called, and what its failures mean.
+
+Git sees no configuration but ours, asks no questions, and learns passwords from a file that it may
+read but not change.
+"""
+
+import os
+import re
+import shlex
+from dataclasses import dataclass
+
+from .context import Context, to_environment
+from .directory import JobDirectory
+
+STALLED_SECONDS = 60
+
+REFUSED = re.compile(
+    r"authentication failed|could not read (username|password)|terminal prompts disabled"
+    r"|permission denied|access denied|returned error: 40[13]"
+    r"|certificate (problem|verif)|host key verification failed",
+    re.IGNORECASE,
+)
+ABSENT = re.compile(
+    r"repository( .*)? not found|returned error: (404|410)|does not appear to be a git repository"
+    r"|not a git repository|transport '.*' not allowed|unable to find remote helper",
+    re.IGNORECASE,
+)
+# What our own line says already.
+PREFIX = re.compile(r"^(fatal|error): (unable to access '[^']*': )?")
+# The server is there and has or gives no such object by this name.
+UNKNOWN_REF = re.compile(
+    r"not our ref|unadvertised object|couldn't find remote ref|shallow|invalid refspec"
+    r"|unexpected object|bad object",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    text: str
+
+    @property
+    def is_final(self) -> bool:
+        return bool(REFUSED.search(self.text) or ABSENT.search(self.text))
+
+    @property
+    def is_unknown_ref(self) -> bool:
+        return not self.is_final and bool(UNKNOWN_REF.search(self.text))
+
+    @property
+    def reason(self) -> str:
+        """The line that tells most: the first fatal one."""
+        lines = [line.strip() for line in self.text.splitlines() if line.strip()]
+        fatal = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:"))]
+        line = (fatal or lines or ["git failed"])[0].rstrip(".")
+        return PREFIX.sub("", line)
+
+
+def to_git_arguments(context: Context) -> list[str]:
+    settings = [
+        "credential.helper=",
+        "core.hooksPath=/dev/null",
+        "core.askPass=",
+        "gc.auto=0",
+        "http.lowSpeedLimit=1",
+        f"http.lowSpeedTime={STALLED_SECONDS}",
+    ]
+    own = context.directory.secrets / f"git-credentials-{context.phase.name}"
+    credentials = own if own.exists() else context.directory.secrets / "git-credentials"
+    if credentials.exists():
+        # Git tells a helper to erase what a server has refused; this one only reads.
+        reading = f"git credential-store --file={shlex.quote(str(credentials))} get"
+        body = f'if [ "$1" = get ]; then {reading}; else cat >/dev/null; fi'
+        settings.append(f"credential.helper=!f() {{ {body}; }}; f")
+    return [argument for setting in settings for argument in ("-c", setting)]
+
+
+def to_git_environment(context: Context) -> dict[str, str]:
+    secrets = context.directory.secrets
+    own = secrets / f"git-ca-{context.phase.name}.crt"
+    authority = own if own.exists() else secrets / "git-ca.crt"
+    return {
+        **to_environment(context),
+        # The messages that we read are the untranslated ones.
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ALLOW_PROTOCOL": context.job.git_protocols,
+        "GIT_SSH_COMMAND": shlex.join(to_ssh_command(context.directory)),
+        "GIT_SSH_VARIANT": "ssh",
+        **({"GIT_SSL_CAINFO": str(authority)} if authority.exists() else {}),
+    }
+
+
+def to_ssh_command(directory: JobDirectory) -> list[str]:
+    key, hosts = directory.secrets / "git-ssh-key", directory.secrets / "git-known-hosts"
+    options = ["BatchMode=yes", "ConnectTimeout=30", "ServerAliveInterval=15", "IdentityAgent=none"]
+    if key.exists():
+        options.append("IdentitiesOnly=yes")
+    if hosts.exists():
+        options += [f"UserKnownHostsFile={hosts}", "StrictHostKeyChecking=yes"]
+    else:
+        # Without known hosts the first key is believed, and kept for this job.
+        found = directory.workspace / "git-known-hosts"
+        options += [f"UserKnownHostsFile={found}", "StrictHostKeyChecking=accept-new"]
+    identity = ["-i", str(key)] if key.exists() else []
+    return ["ssh", "-F", "none", *identity, *(part for o in options for part in ("-o", o))]

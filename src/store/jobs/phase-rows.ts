@@ -1,0 +1,51 @@
+import { missing, ServiceError } from '../../core/errors.js';
+import type { PhaseResult } from '../../core/job.js';
+import type { Connection } from '../database/database.js';
+import { dropNulls } from '../database/row-values.js';
+import type { PhaseRow } from '../database/schema.js';
+import type { Hold, PhaseRecord } from '../store.js';
+
+export function toPhase(row: PhaseRow): PhaseRecord {
+  return {
+    jobId: row.job_id,
+    name: row.name,
+    kind: row.kind,
+    title: row.title,
+    position: row.position,
+    state: row.state,
+    logBytes: row.log_bytes,
+    hostsFinal: row.hosts_final === 1,
+    ...dropNulls({
+      result: toResult(row.result),
+      startedAt: row.started_at,
+      endedAt: row.ended_at,
+      reportedLogBytes: row.reported_log_bytes,
+      reportedResult: toResult(row.reported_result),
+      sealedAt: row.sealed_at,
+      hold: toHold(row),
+    }),
+  };
+}
+
+function toResult(text: string | null): PhaseResult | null {
+  return text === null ? null : (JSON.parse(text) as PhaseResult);
+}
+
+function toHold(row: PhaseRow): Hold | null {
+  const { hold_since: since, hold_until: until, hold_command: command } = row;
+  if (since === null || until === null || command === null) return null;
+  return { since, until, command, ...dropNulls({ releasedAt: row.hold_released_at }) };
+}
+
+/** To be called where a write for an open phase has changed nothing; returns if the phase is there. */
+export async function requireOpen(db: Connection, jobId: string, phase: string): Promise<void> {
+  const query = db.selectFrom('phases').select('sealed_at').where('job_id', '=', jobId);
+  const row = await query.where('name', '=', phase).executeTakeFirst();
+  if (row === undefined) throw missing('Phase', `${phase} of ${jobId}`);
+  if (row.sealed_at !== null) {
+    throw new ServiceError(
+      'gone',
+      `Phase ${phase} of ${jobId} is over; nothing more is taken for it.`,
+    );
+  }
+}
