@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { openService, type TestService } from './service.js';
 
@@ -118,8 +119,10 @@ describe('routing', () => {
 
 describe('request log', () => {
   test('has one line per request, with constant text and neither query nor body', async () => {
+    await setImmediate();
     const before = service.lines.length;
     await service.ask('PATCH', '/v3/options?secret=abc', { batch_size: 7 });
+    await setImmediate();
     expect(service.lines.slice(before)).toEqual([
       {
         level: 'info',
