@@ -117,9 +117,10 @@ async function awaitEnd(work: Discard, job: ImageJob): Promise<ImageJob | undefi
   if (job.status === 'waiting_on_user') await tellFailed(work, job);
   const began = performance.now();
   const hasPassed = (ms: number) => performance.now() - began >= ms;
+  let known: ImageJob['status'] | undefined;
   return waitForImage<ImageJob | undefined>(
     async () => {
-      const now = await client.getJob({ id: job.id, container }, signal);
+      const now = await client.getJob({ id: job.id, container, known }, signal);
       // The image is whole when it is named, a moment before the job is done.
       if (now?.resultId !== undefined) return { value: now };
       if (now === undefined || now.status === 'error' || now.status === 'success')
@@ -128,6 +129,7 @@ async function awaitEnd(work: Discard, job: ImageJob): Promise<ImageJob | undefi
         return { value: now };
       if (hasPassed(patienceMs))
         throw new ServiceError('unavailable', `IMS job ${job.id} is still ${now.status}.`);
+      known = now.status;
       return {
         waiting: `Image ${job.imageId}: IMS job ${job.id} is ${now.status}; waiting for its end.`,
       };

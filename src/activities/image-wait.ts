@@ -18,7 +18,8 @@ export interface WaitOptions {
 }
 
 /**
- * Asks until there is an answer, as IMS has no event for it: often at first, ever less later. The log tells each change of
+ * Asks until there is an answer, as IMS has no event for it: often at first, ever less later; at once again where the service
+ * itself has waited for so long. The log tells each change of
  * what is waited for, and every 30 s that it is still so. A service that is away is waited for as well.
  */
 export async function waitForImage<T>(
@@ -27,6 +28,7 @@ export async function waitForImage<T>(
 ): Promise<T> {
   let told = { text: '', at: 0 };
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * PAUSE_GROWTH, MAX_PAUSE_MS)) {
+    const asked = performance.now();
     const answer = await ask().catch((error: unknown) => {
       signal.throwIfAborted();
       if (!isServiceError(error) || !isRetryable[error.fault] || error.reason === undefined)
@@ -40,6 +42,7 @@ export async function waitForImage<T>(
       told = { text: waiting, at: performance.now() };
       await log?.write(waiting);
     }
-    await pause(pauseMs, undefined, { signal });
+    const left = asked + pauseMs - performance.now();
+    if (left > 0) await pause(left, undefined, { signal });
   }
 }

@@ -151,11 +151,14 @@ async function awaitImage(
   const { privateKey } = work.toKey(jobId);
   const began = Date.now();
   const seconds = () => `${((Date.now() - began) / 1000).toFixed(0)} s`;
+  let known: ImageJob['status'] | undefined;
   await waitForImage(
     async () => {
-      const job = await client.getJob({ id, container }, signal);
+      const job = await client.getJob({ id, container, known }, signal);
       refuseEnded(imageId, id, job);
       const about = `Image ${imageId}: IMS job ${id}`;
+      // Waiting for its user it may stay so for long; what is waited for then is that it can be entered.
+      known = job?.status === 'waiting_on_user' ? undefined : job?.status;
       if (job?.status !== 'waiting_on_user') return { waiting: `${about} is ${job?.status}.` };
       if (job.address === undefined) return { waiting: `${about} has no address yet.` };
       await shell.run(job.address, privateKey, 'true', signal);

@@ -124,9 +124,10 @@ async function packageImage(
   const { client, session, store, log, signal, deploymentId } = work;
   const container = toContainerName(session.jobId, deploymentId);
   const telling = openTelling(work, imageId);
+  let known: ImageJob['status'] | undefined;
   return waitForImage<Packaged>(
     async () => {
-      const job = await client.getJob({ id: imsJob, container }, signal);
+      const job = await client.getJob({ id: imsJob, container, known }, signal);
       const about = `Image ${imageId}: IMS job ${imsJob}`;
       if (job?.resultId !== undefined) {
         const { resultId } = job;
@@ -147,6 +148,7 @@ async function packageImage(
         return { value: { imageId, failure } };
       }
       await telling(job);
+      known = job.status;
       return { waiting: `${about} is ${job.status}.` };
     },
     { log, signal, tell },

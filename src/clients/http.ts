@@ -6,6 +6,8 @@ export type TokenFault = Extract<Fault, 'rejected' | 'unavailable'>;
 
 export interface JsonRequest {
   readonly url: string;
+  /** Part of the URL that messages leave out. */
+  readonly query?: string;
   /** Who answers, for messages: "The hardware state manager". */
   readonly service: string;
   /** Why a session fails that cannot do without the answer. */
@@ -78,7 +80,7 @@ export function readMember(value: unknown, ...path: readonly string[]): unknown 
 }
 
 function send(request: JsonRequest, signal: AbortSignal): Promise<IncomingMessage> {
-  const { url, token, ca, method = 'GET' } = request;
+  const { url, query = '', token, ca, method = 'GET' } = request;
   const content = request.body === undefined ? undefined : JSON.stringify(request.body);
   const start = url.startsWith('https:') ? requestHttps : requestHttp;
   const headers = {
@@ -89,7 +91,13 @@ function send(request: JsonRequest, signal: AbortSignal): Promise<IncomingMessag
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
   };
   return new Promise((resolve, reject) => {
-    start(url, { method, headers, signal, agent: false, ...(ca === undefined ? {} : { ca }) })
+    start(url + query, {
+      method,
+      headers,
+      signal,
+      agent: false,
+      ...(ca === undefined ? {} : { ca }),
+    })
       .on('response', resolve)
       .on('error', reject)
       .end(content);

@@ -17,6 +17,8 @@ export interface ImsOptions {
 const SERVICE = 'The image management service';
 /** A list of every job ever made, at about 2 KiB each. */
 const MAX_BYTES = 64 * 1024 * 1024;
+/** How long an image service may wait for something new to tell. */
+const WAIT_SECONDS = 5;
 /** Seen from pods; a service without Kubernetes has it too. */
 const NETWORK = 'cluster.local';
 
@@ -116,9 +118,10 @@ export function createImsClient(options: ImsOptions): ImageClient {
     findJobs: async (container, signal) =>
       (await listJobs(container, signal)).map((job) => toImageJob(job, container)),
 
-    async getJob({ id, container }, signal) {
+    async getJob({ id, container, known }, signal) {
       const path = `jobs/${encodeURIComponent(id)}`;
-      const { status, body } = await call(path, signal, { alsoAccepted: [404] });
+      const query = known === undefined ? '' : toWaitQuery(known, options);
+      const { status, body } = await call(path, signal, { query, alsoAccepted: [404] });
       if (status === 404) return undefined;
       return toImageJob(parse(options, path, jobAnswer, body), container);
     },
@@ -160,6 +163,12 @@ async function callIms(
     ...more,
   };
   return exchangeJson(request, signal);
+}
+
+/** Parameters of our own image service; IMS reads none, and answers at once. */
+function toWaitQuery(known: ImageJob['status'], { timeoutSeconds }: ImsOptions): string {
+  const seconds = Math.min(WAIT_SECONDS, Math.floor(timeoutSeconds / 2));
+  return `?while_status=${known}&wait_seconds=${seconds}`;
 }
 
 /** `require_dkms` is sent only where it is wanted: absent means what IMS is set to. */

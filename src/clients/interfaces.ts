@@ -81,8 +81,13 @@ export interface ImageClient {
   ensureJob(job: NewImageJob, signal: AbortSignal): Promise<ImageJob>;
   /** All jobs of this container, oldest first. */
   findJobs(container: string, signal: AbortSignal): Promise<readonly ImageJob[]>;
+  /** `known`: its last status. A service that can do so waits a few seconds for another one, or a result. */
   getJob(
-    job: { readonly id: string; readonly container: string },
+    job: {
+      readonly id: string;
+      readonly container: string;
+      readonly known?: ImageJob['status'] | undefined;
+    },
     signal: AbortSignal,
   ): Promise<ImageJob | undefined>;
   removeJob(id: string, signal: AbortSignal): Promise<void>;

@@ -1,5 +1,4 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { exists, readText, removeTree } from '../runner/files.js';
 import type { ProcessIdentity } from '../runner/process-identity.js';
 import { computeMd5 } from './bucket.js';
@@ -98,8 +97,4 @@ async function findShell(root: string): Promise<string> {
     if (shell !== undefined && (await findKind(await resolveInRoot(root, shell))) === 'file')
       return shell;
   throw new Error('The image has no shell: neither that of root nor /bin/sh is there.');
-}
-
-export function toWorkDirectory({ work }: Place, jobId: string): string {
-  return join(work, jobId);
 }

@@ -12,6 +12,7 @@ const STATUSES = [
   ...['building_image', 'packaging_artifacts', 'waiting_on_user', 'error', 'success'],
 ];
 const TYPES = ['create', 'customize'];
+const MAX_WAIT_SECONDS = 60;
 const UNIT_SECONDS: Readonly<Record<string, number>> = { w: 604_800, d: 86_400, h: 3600, m: 60 };
 /** `3d`, `2w 12h`. */
 const AGE = /^\d+[wdhm](?: +\d+[wdhm])*$/;
@@ -28,8 +29,13 @@ export function addJobRoutes(app: Hono, deps: RouteDependencies): void {
   });
 
   app.get('/jobs/:id', async (c) => {
-    const job = await place.jobs.find(c.req.param('id'));
-    if (job === undefined) throw missing('Job', c.req.param('id'));
+    const { id } = c.req.param();
+    const status = c.req.query('while_status');
+    const job =
+      status === undefined
+        ? await place.jobs.find(id)
+        : await jobs.findOther(id, status, toWait(c));
+    if (job === undefined) throw missing('Job', id);
     return c.json(toJobBody(job));
   });
 
@@ -46,6 +52,13 @@ export function addJobRoutes(app: Hono, deps: RouteDependencies): void {
     await Promise.all(chosen.map(({ id }) => jobs.remove(id)));
     return c.body(null, 204);
   });
+}
+
+/** Until the client has waited for as long as it wants to, or has gone. */
+function toWait(c: Context): AbortSignal {
+  const text = c.req.query('wait_seconds') ?? '';
+  const seconds = /^\d{1,9}$/.test(text) ? Math.min(Number(text), MAX_WAIT_SECONDS) : 0;
+  return AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(seconds * 1000)]);
 }
 
 /** Or what is wrong with the query. */

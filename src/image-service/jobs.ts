@@ -1,4 +1,6 @@
+import { EventEmitter, once } from 'node:events';
 import { readNames } from '../runner/files.js';
+import { removeLeftovers } from '../runner/leftovers.js';
 import { isOver, type JobRecord } from './job-record.js';
 import { removeTraces, removeWork, runJob, type JobDependencies } from './run-job.js';
 
@@ -6,6 +8,8 @@ import { removeTraces, removeWork, runJob, type JobDependencies } from './run-jo
 export interface Jobs {
   /** Recorded before it begins. */
   start(job: JobRecord): Promise<void>;
+  /** The job as soon as it has another status than this, or a result; as it is at the signal, which must come. */
+  findOther(id: string, status: string, signal: AbortSignal): Promise<JobRecord | undefined>;
   /** Removes a job with all that it has made. False where there is no such job. May be repeated. */
   remove(id: string): Promise<boolean>;
   /** Takes over what another process has left, at its start. */
@@ -14,16 +18,26 @@ export interface Jobs {
   close(): Promise<void>;
 }
 
-export function createJobs(deps: JobDependencies): Jobs {
-  const { place, logger } = deps;
+export function createJobs(given: Omit<JobDependencies, 'announce'>): Jobs {
+  const { place, logger } = given;
+  const changes = new EventEmitter().setMaxListeners(0);
+  const deps = { ...given, announce: (id: string) => void changes.emit(id) };
   const running = new Map<string, { controller: AbortController; ended: Promise<void> }>();
   const launch = (job: JobRecord) => {
     const controller = new AbortController();
     const ended = runJob(deps, job, controller.signal)
       .catch((error: unknown) => logger.error({ err: error, job: job.id }, 'image job is stuck'))
-      .finally(() => running.delete(job.id));
+      .finally(() => {
+        running.delete(job.id);
+        clear();
+      });
     running.set(job.id, { controller, ended });
   };
+  /** Nobody waits for it: a root of some gigabytes takes seconds. What dies half-way is left to the next, at a start too. */
+  const clear = () =>
+    void removeLeftovers(place.work, new AbortController().signal).catch((error: unknown) =>
+      logger.warn({ err: error }, 'what image jobs have left cannot be removed'),
+    );
   const halt = async (id: string) => {
     const run = running.get(id);
     run?.controller.abort();
@@ -41,13 +55,28 @@ export function createJobs(deps: JobDependencies): Jobs {
       const job = await place.jobs.find(id);
       if (job === undefined) return false;
       await removeTraces(place, job);
-      return place.jobs.remove(id);
+      clear();
+      const isRemoved = await place.jobs.remove(id);
+      deps.announce(id);
+      return isRemoved;
+    },
+
+    async findOther(id, status, signal) {
+      for (;;) {
+        // Heard from before the look: what changes meanwhile is no miss. It ends with the signal.
+        const change = once(changes, id, { signal }).catch(() => undefined);
+        const job = await place.jobs.find(id);
+        const isAsked = job?.status === status && job.resultantImageId === undefined;
+        if (!isAsked || signal.aborted) return job;
+        await change;
+      }
     },
 
     async resume() {
       const live = (await place.jobs.list()).filter((job) => !isOver(job));
       for (const id of await readNames(place.work))
         if (!live.some((job) => job.id === id)) await removeWork(place, id);
+      clear();
       for (const job of live) {
         logger.info({ job: job.id, status: job.status }, 'image job is taken over');
         launch(job);

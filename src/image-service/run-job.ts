@@ -1,10 +1,11 @@
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { removeTree } from '../runner/files.js';
+import { removeLeftovers } from '../runner/leftovers.js';
 import { isAlive } from '../runner/process-identity.js';
 import { readDiskSpace } from '../process/disk-space.js';
 import type { Logger } from '../process/logger.js';
 import { awaitQuiet, closeEnvironment, PortTaken } from './environment.js';
-import { exposeRoot, fetchRoot, toWorkDirectory } from './exposure.js';
+import { exposeRoot, fetchRoot } from './exposure.js';
 import { readFlag, waitForFlag } from './flags.js';
 import type { JobRecord, SshAddress } from './job-record.js';
 import { packageRoot, removeResult } from './packaging.js';
@@ -12,7 +13,7 @@ import type { Place } from './place.js';
 import { toTime } from './records.js';
 import type { ImageTools } from './tools.js';
 import type { Turns } from '../process/turns.js';
-import { workPaths, type WorkPaths } from './work.js';
+import { putAside, toWorkDirectory, workPaths, type WorkPaths } from './work.js';
 
 const PORTS = 5;
 const SAVE_MILLISECONDS = 2000;
@@ -26,6 +27,8 @@ export interface JobDependencies {
   readonly maxAgeSeconds: number;
   readonly choosePort: () => Promise<SshAddress>;
   readonly clock: () => string;
+  /** Called after each change of a job's record. */
+  readonly announce: (jobId: string) => void;
   readonly logger: Logger;
 }
 
@@ -56,7 +59,10 @@ export async function runJob(
   }
 }
 
-/** Everything that a job has made and nobody was told of; its record stays. */
+/**
+ * Everything that a job has made and nobody was told of; its record stays. Files of its own are out of the way, and left to
+ * `removeLeftovers`.
+ */
 export async function removeTraces(place: Place, job: JobRecord): Promise<void> {
   await removeWork(place, job.id);
   if (job.resultantImageId === undefined) await removeResult(place, job);
@@ -64,7 +70,7 @@ export async function removeTraces(place: Place, job: JobRecord): Promise<void> 
 
 export async function removeWork(place: Place, jobId: string): Promise<void> {
   await closeEnvironment(jobId);
-  await removeTree(toWorkDirectory(place, jobId));
+  await putAside(place, jobId);
 }
 
 interface Run extends JobDependencies {
@@ -84,6 +90,7 @@ function createRun(deps: JobDependencies, given: JobRecord): Run {
       const next = { ...job, ...change };
       await deps.place.jobs.save(next);
       job = next;
+      deps.announce(job.id);
       deps.logger.debug({ job: job.id, status: job.status }, 'image job goes on');
     },
   };
@@ -143,15 +150,16 @@ async function pack(run: Run, signal: AbortSignal): Promise<void> {
     }, signal);
     await run.save({ resultantImageId: job.resultId });
   }
-  await removeTree(work.directory);
+  await putAside(place, job.id);
   await run.save({ status: 'success' });
 }
 
-/** What was made goes before the record says that it is over; a full disk has room then. */
+/** What was made goes before the record says that it is over; a full disk has room then. Who deletes the job does not wait. */
 async function fail(run: Run, message: string, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
       await removeTraces(run.place, run.job());
+      await Promise.race([removeLeftovers(run.place.work, signal), once(signal, 'abort')]);
       await run.save({ status: 'error', message });
       return;
     } catch (error) {

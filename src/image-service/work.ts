@@ -1,4 +1,8 @@
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isAbsent } from '../runner/files.js';
+import { nameRemoval } from '../runner/leftovers.js';
+import type { Place } from './place.js';
 
 /** The files of one job while it is not over. */
 export function workPaths(directory: string) {
@@ -22,3 +26,16 @@ export function workPaths(directory: string) {
 }
 
 export type WorkPaths = ReturnType<typeof workPaths>;
+
+export function toWorkDirectory({ work }: Place, jobId: string): string {
+  return join(work, jobId);
+}
+
+/** What the job had for its work is out of the way at once, however large it is, for `removeLeftovers`. May be repeated. */
+export async function putAside(place: Place, jobId: string): Promise<void> {
+  try {
+    await rename(toWorkDirectory(place, jobId), join(place.work, nameRemoval()));
+  } catch (error) {
+    if (!isAbsent(error)) throw error;
+  }
+}

@@ -12,7 +12,13 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { computeMd5 } from '../../src/image-service/bucket.js';
 import { waitFor } from '../support/wait.js';
-import { createImageSite, createTree, describeImages, type ImageSite } from './image-site.js';
+import {
+  createImageSite,
+  createTree,
+  describeImages,
+  type ImageSite,
+  type JobBody,
+} from './image-site.js';
 
 describeImages('a customize job', () => {
   let site: ImageSite;
@@ -115,6 +121,38 @@ describeImages('a customize job', () => {
     );
     await expectNothing(one.id);
     await expectNothing(two.id);
+  });
+
+  test('is told of as soon as it has another status, a result, or an end', async () => {
+    const ask = async ({ id }: { readonly id: string }, status: string) => {
+      const { body } = await site.ask('GET', `/jobs/${id}?while_status=${status}&wait_seconds=60`);
+      return body as JobBody;
+    };
+    const posted = await site.post(image);
+    let job: JobBody = posted;
+    while (job.status !== 'waiting_on_user') job = await ask(posted, job.status);
+
+    site.hold('mksquashfs');
+    const packing = ask(job, 'waiting_on_user');
+    expect((await site.ssh(job, 'touch /tmp/complete')).code).toBe(0);
+    expect(await packing).toMatchObject({ status: 'packaging_artifacts' });
+    const done = ask(job, 'packaging_artifacts');
+    site.letGo('mksquashfs');
+    expect((await done).resultant_image_id).not.toBeNull();
+
+    const other = await site.waitFor(await site.post(image), 'waiting_on_user');
+    const gone = ask(other, 'waiting_on_user');
+    expect((await site.ask('DELETE', `/jobs/${other.id}`)).status).toBe(204);
+    expect(await gone).toMatchObject({ status: 404 });
+  });
+
+  test('is told of as it is to who does not wait', async () => {
+    const job = await site.waitFor(await site.post(image), 'waiting_on_user');
+    for (const wait of ['', '&wait_seconds=0', '&wait_seconds=1', '&wait_seconds=soon'])
+      expect(
+        (await site.ask('GET', `/v3/jobs/${job.id}?while_status=waiting_on_user${wait}`)).body,
+      ).toMatchObject({ id: job.id, status: 'waiting_on_user' });
+    await site.ask('DELETE', `/jobs/${job.id}`);
   });
 
   test('has no /proc, /sys and /dev where modules are not built', async () => {

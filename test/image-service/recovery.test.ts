@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { findJobProcesses } from '../../src/runner/process-tree.js';
@@ -32,6 +32,9 @@ describeImages('a job', () => {
   const expectNothing = async (jobId: string) => {
     expect(await site.findTraces(jobId)).toEqual([]);
   };
+  /** What is out of the way goes by and by. */
+  const expectNoWork = () =>
+    waitFor(() => list('work').length === 0, { timeoutMs: 60_000, what: 'all work to be gone' });
   const letGo = () => {
     site.letGo('unsquashfs');
     site.letGo('mksquashfs');
@@ -64,6 +67,7 @@ describeImages('a job', () => {
       await expectNothing(id);
       expect((await site.ask('DELETE', `/v3/jobs/${id}`)).status).toBe(404);
     }
+    await expectNoWork();
     expect([list('images'), list('boot-images')]).toEqual(before);
   });
 
@@ -95,6 +99,32 @@ describeImages('a job', () => {
     }
     const images = (await site.ask('GET', '/images')).body as { id: string }[];
     expect(list('boot-images')).toEqual(images.map(({ id }) => id).sort());
+  });
+
+  test('whose service was killed while it removed the root has its image, made once', async () => {
+    const job = await site.waitFor(await site.post(image), 'waiting_on_user');
+    await complete(job);
+    const { resultant_image_id: result } = await site.waitFor(job, 'success');
+    await site.kill('SIGKILL');
+    const record = join(site.data, 'jobs', `${job.id}.json`);
+    const toPath = (...names: readonly string[]) => join(site.data, ...names);
+    const readFileNumber = () => statSync(toPath('boot-images', result ?? '', 'rootfs')).ino;
+    const made = readFileNumber();
+    const moments = [
+      () => mkdirSync(toPath('work', job.id, 'root', 'half'), { recursive: true }),
+      () => mkdirSync(toPath('work', '.removed-1', 'root', 'half'), { recursive: true }),
+    ];
+    for (const leave of moments) {
+      const text = readFileSync(record, 'utf8');
+      writeFileSync(record, text.replace('"status":"success"', '"status":"packaging_artifacts"'));
+      leave();
+      await site.start();
+      await site.waitFor(job, 'success');
+      await expectNoWork();
+      expect(readFileNumber()).toBe(made);
+      await site.kill('SIGKILL');
+    }
+    await site.start();
   });
 
   test('that its user ends while no service is there is packaged by the next', async () => {

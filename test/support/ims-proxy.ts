@@ -70,7 +70,10 @@ export async function startImsProxy(target: string): Promise<ImsProxy> {
     calls,
     strike: (call, moment, act) =>
       new Promise((done) => strikes.set(`${moment} ${call}`, { act, done })),
-    refuse: () => void (isAway = true),
+    refuse() {
+      isAway = true;
+      server.closeAllConnections();
+    },
     answer: () => void (isAway = false),
     async close() {
       const closed = once(server, 'close');

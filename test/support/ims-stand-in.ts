@@ -40,7 +40,7 @@ export async function startIms(prefix = ''): Promise<ImsStandIn> {
     const { method = 'GET', url = '' } = request;
     const parts: Buffer[] = [];
     for await (const part of request as AsyncIterable<Buffer>) parts.push(part);
-    const path = url.slice(prefix.length);
+    const [path = ''] = url.slice(prefix.length).split('?');
     requests.push({ method, path, authorization: request.headers.authorization });
     const [, kind = '', id] = path.split('/');
     const how = disturbances.get(`${method} ${kind}`)?.shift();
