@@ -60,7 +60,7 @@ export function createFaultTranslation(): ActivityInterceptorsFactory {
   });
 }
 
-/** What another worker has brought to its end since is never heard of again here. */
+/** Forgets the oldest: an activity that another worker has finished is never heard of again here. */
 function note(failures: Map<string, number>, key: string, count: number): void {
   failures.set(key, count);
   const [oldest] = failures.keys();

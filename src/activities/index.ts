@@ -25,13 +25,13 @@ export function createActivities(dependencies: ActivityDependencies): Activities
   };
 }
 
-/** What a machine's queue for observers serves. */
+/** The activities that a machine's queue for observers serves. */
 export function pickObservers(activities: Activities) {
   const { gitClone, gitCloneHosts, inventory, ansible } = activities;
   return { gitClone, gitCloneHosts, inventory, ansible };
 }
 
-/** What its queue for acts serves. */
+/** The activities that its queue for control serves. */
 export function pickControls(activities: Activities) {
   const { launchJob, stopJob } = activities;
   return { launchJob, stopJob };

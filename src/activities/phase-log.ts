@@ -23,7 +23,7 @@ export function openPhaseLog(
   const write = async (line: string) => {
     signal.throwIfAborted();
     if (phase !== 'teardown') await refuseLaunched(store, jobId);
-    // Not taken: a late attempt too, while the launch is under way.
+    // The line was not taken because the launch is under way: this is a late attempt too.
     if (!(await store.logs.appendLine(jobId, phase, line))) await refuseLaunched(store, jobId);
   };
   return {
@@ -32,7 +32,7 @@ export function openPhaseLog(
       const began = Date.now();
       const seconds = () => ((Date.now() - began) / 1000).toFixed(1);
       let told = write(`${what} …`);
-      // It is awaited with the work; until then a database that is away must not end the process.
+      // `told` is awaited after the work. If it rejects before that, the process must not end for an unhandled rejection.
       told.catch(() => undefined);
       const timer = setInterval(() => {
         told = told

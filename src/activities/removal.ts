@@ -58,7 +58,7 @@ async function limitLogs(
   return Math.max(0, before - (await retention.logStoreBytes()));
 }
 
-/** Until a step does nothing; what it did in all. Others get their turn in between. */
+/** Repeats a step until it has nothing to do, and returns how much was done. Others get their turn in between. */
 async function repeatStep(step: () => Promise<number>, signal: AbortSignal): Promise<number> {
   let total = 0;
   for (;;) {

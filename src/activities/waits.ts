@@ -14,7 +14,7 @@ export interface Waits {
   tell(cause: string): Promise<void>;
   /** Like `tell`, unless the step has only begun. */
   tellIfLasting(cause: string): Promise<void>;
-  /** It goes on. */
+  /** The step goes on. */
   end(): Promise<void>;
   readonly isTold: () => boolean;
 }
@@ -43,7 +43,7 @@ export function openWaits(
       await store.sessions.recordWait(jobId, wait);
       const isFirst = told === undefined;
       told = wait;
-      // Only the first: each is an event of a history that may hold so many, and without a limit one waits for weeks.
+      // Only the first cause: each signal is an event of the history, whose size is limited, and a wait may last for weeks.
       if (isFirst) await tellWaiting?.(jobId, message);
     });
   return {

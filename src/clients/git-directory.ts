@@ -16,7 +16,7 @@ export async function withGitDirectory<T>(act: (directory: string) => Promise<T>
   }
 }
 
-/** What a process has left that was killed meanwhile: it may hold credentials. */
+/** Removes what a killed process has left, as it may hold credentials. */
 export async function removeAbandonedDirectories(): Promise<void> {
   const names = await readdir(tmpdir());
   for (const name of names.filter((each) => each.startsWith(PREFIX))) {

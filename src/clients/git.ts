@@ -26,7 +26,7 @@ const HASH = /^[0-9a-f]{40}$/;
 /** Asks git servers by `git ls-remote`; nothing is cloned, but for a bare hash, whose commit alone is fetched. */
 export function createGitClient(options: GitOptions): GitClient {
   const git = createGit(options);
-  // Nobody waits for it, and the next start does what this one could not.
+  // Nobody awaits it: what could not be removed now is removed at the next start.
   void removeAbandonedDirectories().catch(() => undefined);
   return {
     async resolve(url, ref, signal, access) {

@@ -68,7 +68,7 @@ export async function exchangeJson(request: JsonRequest, signal: AbortSignal): P
   }
 }
 
-/** What lies there in an answer that nobody has checked; undefined where the way ends. */
+/** The member at this path of an answer that nobody has checked; undefined if there is none. */
 export function readMember(value: unknown, ...path: readonly string[]): unknown {
   return path.reduce(
     (inner, name) =>

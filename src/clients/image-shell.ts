@@ -16,7 +16,7 @@ export function createImageShell(): ImageShell {
     async run(address, privateKey, command, signal) {
       const deadline = AbortSignal.timeout(COMMAND_MS);
       const client = new ssh2.Client();
-      // After the one that is waited for, what a broken connection says is of no use.
+      // Errors of a broken connection after the first one are of no use.
       client.on('error', () => undefined);
       const either = AbortSignal.any([signal, deadline]);
       const end = () => client.destroy();
@@ -42,7 +42,7 @@ async function connect(
   signal: AbortSignal,
 ): Promise<void> {
   const ready = once(client, 'ready', { signal });
-  // Nobody waits for it where the connection cannot even be begun, as with a port that is none.
+  // Nobody awaits this promise if the connection cannot even be begun, for example because the port is out of range.
   ready.catch(() => undefined);
   client.connect({ host, port, username: 'root', privateKey, readyTimeout: CONNECT_MS });
   await ready;

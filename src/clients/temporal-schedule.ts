@@ -36,7 +36,7 @@ function toScheduleOptions({ id, intervalSeconds }: SweepSchedule) {
     // A sweep that was missed is made up for by the next one.
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '10s' },
     memo: {},
-    // Where it is new, Temporal may be, and not know of sessions that are there.
+    // If the schedule is new, Temporal may be new too and lack the workflows of sessions that exist.
     state: { triggerImmediately: true },
   } satisfies ScheduleOptions;
 }

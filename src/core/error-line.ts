@@ -1,6 +1,6 @@
 /**
- * The last line that begins with `ERROR`, as Ansible and our own programs write it; with those behind it, where it ends with a
- * colon; of a mistake in a file with the place first, which Ansible tells last.
+ * The last line that begins with `ERROR`, as Ansible and our own programs write it. If it ends with a colon, the lines after it
+ * belong to it. If it is about a mistake in a file, it begins with the place, which Ansible tells at the end.
  */
 export function findErrorLine(tail: string): string | undefined {
   const lines = tail.split('\n');
@@ -13,12 +13,12 @@ export function findErrorLine(tail: string): string | undefined {
   return `${place === undefined ? '' : `${place}: `}${said}`.replace(/\s+/g, ' ').trim();
 }
 
-/** Without what Ansible has tried before: a playbook is no JSON either. */
+/** Ansible tries JSON first and complains about that too; only what it says of YAML is of use. */
 function findYamlFault(behind: string): string | undefined {
   return /Syntax Error while loading YAML\.\n(.+)/.exec(behind)?.[1];
 }
 
-/** Below the repository of its layer; Ansible before 2.19 has a sentence for it. */
+/** The file, relative to the repository of its layer, and the line. Ansible before 2.19 tells them in a sentence. */
 function findPlace(behind: string): string | undefined {
   const sentence = /error appears to be in '(?:.*\/layer\d+\/)?(.+)': line (\d+), column \d+/;
   const origin = /^Origin: (?:.*\/layer\d+\/)?(.+?):(\d+)(?::\d+)?$/m;

@@ -1,4 +1,4 @@
-/** What a scrape waits for at most; whoever scrapes gives up after 10 s or so. */
+/** How long a scrape waits for a reading; Prometheus gives up after about 10 s. */
 const WAIT_MS = 2_000;
 
 export interface Reading<T> {
@@ -6,7 +6,7 @@ export interface Reading<T> {
   latest(): Promise<T | undefined>;
 }
 
-/** So that any number of scrapes cost one reading in so many milliseconds, and none waits for a source that is away. */
+/** Any number of scrapes cost one reading in `maxAgeMs`, and none waits for a source that is away. */
 export function createReading<T>(
   read: () => Promise<T>,
   maxAgeMs: number,

@@ -1,4 +1,4 @@
-/** So many connections are taken, at most, before those who have asked are answered. */
+/** The most connections that are taken before requests on others are answered. */
 const MOST_TURNS = 256;
 
 export interface Arrivals {

@@ -23,7 +23,7 @@ export async function holdDataDirectory(
   const database = new DatabaseSync(join(dataDirectory, 'machine-world.db'), { timeout: 0 });
   const deadline = performance.now() + patienceMilliseconds;
   try {
-    // Where nobody else holds it the first call writes who we are, and the second holds it.
+    // Unless somebody else holds the directory, the first call writes who we are, and the second takes it.
     while (!tryHold(database, processes) && !tryHold(database, processes)) {
       if (performance.now() > deadline)
         throw new Error(

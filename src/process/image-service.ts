@@ -53,7 +53,7 @@ export async function startImageService(
       closing.abort();
       await stop(server);
       await supervising;
-      // It may have been started while the first was stopped.
+      // Another process may have been started while the first was being stopped.
       await stop(server);
     },
   };

@@ -16,7 +16,7 @@ export function isProgram(url: string): boolean {
   return process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(url);
 }
 
-/** What the environment says. Nothing has started yet: what is wrong with it is one line, and the end. */
+/** Reads the environment before anything has started. A mistake in it is one line on stderr and the end of the process. */
 export function readConfig(words: readonly string[] = process.argv.slice(2)): Config {
   try {
     if (words.length > 0)
@@ -39,7 +39,7 @@ export async function runService(start: () => Promise<Service>, logger: Logger):
   });
   try {
     const service = await start();
-    // For the next start, also where this one is killed.
+    // The next start is to find the compiled code even if this process is killed.
     flushCompileCache();
     const ended = (service.ended ?? stopped).then(() => undefined);
     const signal = await Promise.race([stopped, ended]).catch(async (error: unknown) => {

@@ -74,7 +74,7 @@ export async function startSweeping({
   return { worker, close: () => clearInterval(timer) };
 }
 
-/** Each ends by itself where its option says so. */
+/** Each workflow ends by itself when its option says so. */
 async function startCycles(
   store: Store,
   orchestrator: Orchestrator,

@@ -1,4 +1,4 @@
-/** So many at once; who comes later waits for a turn, first come first served. */
+/** Lets a fixed number act at the same time; the others wait for their turn, first come first served. */
 export interface Turns {
   take<T>(act: () => Promise<T>, signal: AbortSignal): Promise<T>;
 }

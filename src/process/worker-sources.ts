@@ -12,7 +12,7 @@ import { toImageKey } from './image-key.js';
 
 /** The service itself ends a request after as long. */
 const HSM_TIMEOUT_SECONDS = 60;
-/** It does one thing at a time, and copies large objects in between. */
+/** IMS handles one request at a time, and copies large objects in between. */
 const IMS_TIMEOUT_SECONDS = 60;
 
 export function createHardwareSource(sources: SourceConfig): HardwareClient {

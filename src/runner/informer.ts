@@ -71,7 +71,7 @@ export function openInformer<T extends KubernetesObject>(options: InformerOption
     );
   }
   const tell = (act: (object: T) => void) => (object: T) => guard(() => act(object));
-  // What throws in here would end the process: nobody awaits it.
+  // An error that a listener throws would end the process.
   function guard(act: () => void): void {
     try {
       act();

@@ -57,7 +57,7 @@ export async function stopJob(
   if (plan === undefined || !(await mark(paths.stopped))) return;
   const supervisor = await readSupervisor(paths);
   const wasAlive = supervisor !== undefined && (await isAlive(supervisor));
-  // What is open from here on ends by us, unless the job was lost before.
+  // From here on a phase that has not ended is one that we stop, unless the job was lost before.
   if (wasAlive || supervisor === undefined) await mark(paths.ending);
   if (wasAlive) {
     await signalProcess(supervisor, 'SIGTERM');
@@ -68,7 +68,7 @@ export async function stopJob(
   await closeJob(paths, plan);
 }
 
-/** What is left of it must not go on behind our back. */
+/** Ends what is left of the job, so that nothing of it runs on unseen. */
 async function endLostJob(
   jobId: string,
   paths: JobPaths,

@@ -52,7 +52,7 @@ export async function awaitPhase(
     const job = view.job ?? (await api.findJob(jobId, signal));
     if (job === undefined || !isOurs(job, deploymentId)) return found(LOST);
     if (!toPhaseNames(job).includes(phase)) throw missing('Phase', `${phase} of ${jobId}`);
-    // It was made a moment ago.
+    // The Job was made only a moment ago, and the watch has not heard of it yet.
     if (view.job === undefined) return SOON;
     return lookAtPhase(options, { ...view, job }, phase, signal);
   });

@@ -14,12 +14,12 @@ export type Obstacle = Omit<Extract<PhaseResult, { kind: 'unstarted' }>, 'kind'>
 /** What a pod says of one of its phases. */
 export type PodPhase =
   | { readonly kind: 'ended'; readonly result: PhaseResult }
-  /** It runs, or one before it does. */
+  /** The phase runs, or one before it does. */
   | { readonly kind: 'running' }
-  /** It is its turn, and it cannot start. `obstacle` is what is known of why. */
+  /** It is the phase's turn, but it cannot start. `obstacle` is what is known of the cause. */
   | { readonly kind: 'pending'; readonly since: string; readonly obstacle?: Obstacle };
 
-/** What to do about it. */
+/** What to do about an obstacle; Kubernetes' own words follow. */
 export const NEXT_STEPS = {
   unschedulable:
     'Make room on a node or in the quota, or ask for less (resources in KUBERNETES_SETTINGS_FILE), and run it again: ',
@@ -35,7 +35,7 @@ const IMAGE = [...FINAL, 'ErrImagePull', 'ImagePullBackOff', 'RegistryUnavailabl
 const NOT_STARTED = ['StartError', 'ContainerCannotRun', 'CreateContainerError'];
 const UNKNOWN = 'ContainerStatusUnknown';
 const OUT_OF_MEMORY = 'OOMKilled';
-/** After the time at which Kubernetes itself wanted a pod to be gone. */
+/** How long a pod may outlast the time at which Kubernetes itself wanted it to be gone. */
 const OVERDUE_MS = 300_000;
 /** The reasons of a DisruptionTarget that say: its node wanted it gone. */
 const EVICTIONS = [

@@ -8,7 +8,7 @@ export function createOptionStore(database: Database): OptionStore {
     get: createSharedRead(database, readOptions),
     patch: (changes) =>
       database.write(async (db, emit) => {
-        // In one order, so that two of these wait for each other and never in a circle.
+        // In one order, so that two of these transactions cannot deadlock.
         for (const [name, change] of Object.entries(changes).sort(byName)) {
           const value = JSON.stringify(change);
           await db
@@ -34,7 +34,7 @@ export async function readOption<Name extends keyof Options>(
   return toOption(name, (await selectOption(db, name).executeTakeFirst())?.value);
 }
 
-/** As a query of its own, or as part of one. */
+/** The query for one option, which may be run by itself or be part of another query. */
 export function selectOption(db: Connection, name: keyof Options) {
   return db.selectFrom('options').select('value').where('options.name', '=', name);
 }

@@ -7,7 +7,7 @@ import {
 } from '@temporalio/workflow';
 import type { CycleActivities, CycleReport } from '../activities/cycles.js';
 
-/** Each writes some ten events. */
+/** A cycle writes about ten events into the history. */
 const MOST_CYCLES = 100;
 
 /** Whatever ends one try, the next begins where the database stands. */

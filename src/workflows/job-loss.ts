@@ -28,7 +28,7 @@ export function openJobLoss(): JobLoss {
   setHandler(jobLostSignal, lose, {
     description: 'Of the sweep, not for people: nobody can ever say how the job ended, and why.',
   });
-  // Whoever runs the session races it; a signal that comes after the end concerns nobody.
+  // The session's run races this promise; nobody awaits it if the signal comes after the end.
   promise.catch(() => undefined);
   const whenTold = () =>
     promise.catch(() =>

@@ -42,7 +42,7 @@ async function runSession(run: SessionRun): Promise<void> {
   registerUndoOfPreparation(run);
   if (claim.kind === 'stop' && !claim.launched) return;
   if (claim.kind === 'go' && !(await prepareJob(run))) return;
-  // From here on a cancel does not end what runs here; it stops the job.
+  // From here on a cancel stops the job instead of ending the activities.
   await CancellationScope.nonCancellable(async () => {
     registerUndoOfJob(run);
     if (claim.kind !== 'go') await resolvePlan(run);

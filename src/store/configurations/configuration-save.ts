@@ -7,7 +7,7 @@ import type { StoreDialect } from '../database/dialect.js';
 import type { Schema } from '../database/schema.js';
 import type { ConfigurationStore } from '../store.js';
 
-/** Where a write is a round trip, those that come at the same time, ask for nothing and name no source are one. */
+/** Where a write is a round trip, PUTs that come at the same time share one, if they set no condition and name no source. */
 export function createConfigurationSave(database: Database): ConfigurationStore['save'] {
   const { dialect, write } = database;
   const saveOne: ConfigurationStore['save'] = (configuration, ifVersion) =>
@@ -36,7 +36,7 @@ function saveTogether(
   configurations: readonly Configuration[],
 ): Promise<readonly boolean[]> {
   const last = new Map(configurations.map((configuration) => [configuration.name, configuration]));
-  // In one order, so that two of these wait for each other and never in a circle.
+  // In one order, so that two of these transactions cannot deadlock.
   const names = [...last.keys()].sort();
   const documents = names.map((name) => JSON.stringify(last.get(name)));
   const tenants = names.map((name) => last.get(name)?.tenantName ?? null);

@@ -2,7 +2,7 @@ import type { StoreDialect } from './dialect.js';
 import type { Change } from '../store.js';
 
 export interface ChangeFeed {
-  /** To be called after the commit. */
+  /** Is to be called after the commit. */
   readonly publish: (changes: readonly Change[]) => void;
   readonly subscribe: (listener: (change: Change) => void) => () => void;
   readonly close: () => void;

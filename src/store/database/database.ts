@@ -22,7 +22,7 @@ export interface Database {
   readonly write: <T>(
     change: (db: Transaction<Schema>, emit: (change: Change) => void) => Promise<T>,
   ) => Promise<T>;
-  /** As `write`, for a change of one statement, which is a transaction by itself where several may write. */
+  /** `write` for a change of one statement; where several may write at once, the statement is a transaction by itself. */
   readonly writeAtOnce: <T>(
     change: (db: Connection, emit: (change: Change) => void) => Promise<T>,
   ) => Promise<T>;
@@ -80,7 +80,7 @@ async function migrate(writer: Connection, dialect: StoreDialect): Promise<void>
   }
 }
 
-/** In one transaction, so that of several processes that start at once one migrates and the others find it done. */
+/** Migrates in one transaction: of several processes that start at once one migrates, and the others find it done. */
 async function migrateBy(connection: Connection, dialect: StoreDialect): Promise<void> {
   await connection.transaction().execute(async (db) => {
     await dialect.beforeMigration?.(db);

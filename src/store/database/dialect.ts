@@ -3,9 +3,9 @@ import type { ServiceError } from '../../core/errors.js';
 import type { Schema } from './schema.js';
 import type { Change, PoolUse } from '../store.js';
 
-/** All in which the databases differ. */
+/** Everything in which the two databases differ. */
 export interface StoreDialect {
-  /** The one connection, or the pool, for transactions. */
+  /** For transactions: SQLite's one writing connection, or the pool. */
   readonly writer: Dialect;
   /** For single reads, so that they never wait for a transaction. */
   readonly reader: Dialect;
@@ -16,52 +16,52 @@ export interface StoreDialect {
     readonly text: RawBuilder<unknown>;
     readonly bytes: ColumnDataType;
   };
-  /** Whether transactions come one after the other anyway: those which wait may share a commit, and no row needs a lock. */
+  /** Whether transactions run one after the other anyway. Those that wait may then share a commit, and no row needs a lock. */
   readonly hasOneWriter: boolean;
   /** Whether an index takes texts of any length. */
   readonly indexesLongTexts: boolean;
-  /** Of a row another one with each change; absent where a transaction costs no round trips. */
+  /** A value that changes with each change of a row; absent where a transaction costs no round trips, so that nobody needs it. */
   readonly rowVersion?: RawBuilder<string>;
-  /** The time by the database's own clock, ISO; absent where all processes share a machine, and so a clock. */
+  /** The time by the database's clock, ISO; absent where all processes run on one machine and share its clock. */
   readonly clock?: RawBuilder<string>;
   contains(text: Expression<string>, part: string): Expression<SqlBool>;
-  /** The same of the name of a session, in the words of an index where there is one. */
+  /** `contains` for the name of a session, written so that an index serves it where there is one. */
   nameContains(part: string): Expression<SqlBool>;
-  /** Where it is known that they are few, whatever the database believes. */
+  /** `id in ids`, where we know that `ids` are few and the database may expect many. */
   isOneOfFew(id: Expression<string>, ids: Expression<unknown>): Expression<SqlBool>;
   /**
-   * For the rest of a transaction: rows are read in the order of their index until there are enough, where statistics, which
-   * know nothing of the last minutes, would have all of them sorted for each page.
+   * Has the rest of a transaction read rows in the order of an index until there are enough. By its statistics, which know
+   * nothing of the last minutes, the database would read and sort all of them for each page.
    */
   readonly readInOrder?: (db: Kysely<Schema>) => Promise<void>;
   /** The texts of a JSON list, as a sub-select: a list of any length is one parameter. */
   textsOf(json: string): RawBuilder<string>;
   /** The objects of a JSON list as rows to select from, called `given`. */
   rowsOf(json: string, columns: Readonly<Record<string, 'text' | 'bigint'>>): RawBuilder<unknown>;
-  /** A database that does not answer, and a key that refers to nothing, as faults; undefined: a defect of ours. */
+  /** The fault for a database that does not answer, or for a foreign key that refers to nothing; undefined: a defect of ours. */
   toFault(error: unknown): ServiceError | undefined;
-  /** The transaction was undone for the sake of another one, with which it would have waited for ever. */
+  /** Whether the database has undone the transaction to end a deadlock. */
   readonly isDeadlock?: (error: unknown) => boolean;
-  /** Within the migrating transaction, first: one process at a time, on a server that fits. */
+  /** Runs first in the migrating transaction: lets one process migrate at a time, and refuses a server that does not fit. */
   readonly beforeMigration?: (db: Kysely<Schema>) => Promise<void>;
-  /** Repeats the migrating transaction until nobody has to wait behind it for long. The database is for looks at what it waits for. */
+  /** Repeats the migrating transaction until it succeeds without making others wait for long. By `db` it looks for what is in its way. */
   readonly migrateInTurns?: (attempt: () => Promise<void>, db: Kysely<Schema>) => Promise<void>;
   readonly createRevision: (db: Kysely<unknown>) => Promise<void>;
-  /** That keep what a tag has of its session equal to it. */
+  /** Triggers that keep the columns which a tag has from its session equal to the session's. */
   readonly createTagTriggers: (db: Kysely<unknown>) => Promise<void>;
-  /** For `nameContains`, where the database can have an index for it. */
+  /** Makes the index that serves `nameContains`, where the database can have one. */
   readonly indexNameParts?: (db: Kysely<unknown>) => Promise<void>;
-  /** Where the database would try to compress what is gzip already. */
+  /** Keeps the database from trying to compress logs, which are gzip already. */
   readonly keepLogsAsTheyCome?: (db: Kysely<unknown>) => Promise<void>;
-  /** No number comes twice, but for one that was taken back with its transaction where there is one writer. */
+  /** A number that is given only once; where there is one writer, that of a transaction which was rolled back is given again. */
   readonly nextRevision: (db: Kysely<Schema>) => Promise<number>;
-  /** After own commits, where others do not learn of them by themselves. */
+  /** Called after commits of this process, where other processes do not learn of them by themselves. */
   readonly announce?: (changes: readonly Change[]) => void;
   /** Calls back soon after others have committed. Returns how to stop. */
   readonly watch: (onChange: (change: Change) => void) => () => void;
   readonly pool?: () => PoolUse;
-  /** Within a transaction: as `RetentionStore.shrink`, where the database does not look after its room by itself. */
+  /** `RetentionStore.shrink` within a transaction; absent where the database gives room back by itself. */
   readonly shrink?: () => number;
-  /** After the last commit. */
+  /** Called after the last commit. */
   readonly close?: () => Promise<void>;
 }

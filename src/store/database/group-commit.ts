@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Schema } from './schema.js';
 
-/** So many at once, so that other processes get their turn. */
+/** The most that share a transaction, so that other processes get their turn. */
 const MOST = 100;
 
 export interface GroupCommit {
@@ -27,7 +27,7 @@ export function createGroupCommit(writer: Kysely<Schema>): GroupCommit {
   let running: Promise<void> | undefined;
   const drain = async () => {
     while (queue.length > 0) {
-      // By then whatever has arrived on other connections waits here too.
+      // Lets in what has arrived on other connections meanwhile.
       await setImmediate();
       await commitGroup(writer, queue);
     }
@@ -57,7 +57,7 @@ async function commitGroup(writer: Kysely<Schema>, queue: Waiting[]): Promise<vo
     });
     for (const answer of answers) answer();
   } catch (error) {
-    // Where not even the transaction could begin, those who wait would learn nothing better by waiting longer.
+    // Where the transaction could not even begin, the others that wait would fail too, so they fail at once.
     for (const { fail } of group.length > 0 ? group : queue.splice(0)) fail(error);
   }
 }

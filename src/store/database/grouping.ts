@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { isServiceError } from '../../core/errors.js';
 import type { Connection, Database } from './database.js';
 
-/** So many at once, so that no statement grows without bound. */
+/** The most that go together, so that no statement grows without bound. */
 const MOST = 100;
 
 interface Waiting<Item, Result> {
@@ -27,7 +27,7 @@ export function createGrouping<Item, Result>(
   const drain = async () => {
     isRunning = true;
     while (waiting.length > 0) {
-      // By then whatever has arrived on other connections waits here too.
+      // Lets in what has arrived on other connections meanwhile.
       await setImmediate();
       await actTogether(act, waiting.splice(0, most));
     }

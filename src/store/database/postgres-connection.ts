@@ -22,20 +22,20 @@ export interface PostgresOptions {
 
 /** A request rather hears 503 than waits longer. */
 const TIMEOUTS_MS = {
-  /** To connect, and to get one of the pool's. */
+  /** To connect, or to get a connection from the pool. */
   connect: 5_000,
-  /** On the server; what waits for a lock ends first and says so. */
+  /** For a lock, on the server. It ends before `statement` does, so that the error names the lock. */
   lock: 8_000,
   statement: 10_000,
-  /** In this process, for a server that says nothing at all. */
+  /** Until this process gives up a server that says nothing at all. */
   answer: 12_000,
-  /** A process that stands still inside a transaction loses its locks. */
+  /** Until a process that stands still inside a transaction loses its locks. */
   idleInTransaction: 30_000,
 };
 const POOL_SIZE = 10;
-/** A new one costs its first queries 10 ms of the server, and people ask now and then. */
+/** People ask now and then, and the first queries of a new connection cost the server 10 ms. */
 const IDLE_MS = 300_000;
-/** After so much silence the system asks the server whether it is there: one that died says nothing. */
+/** After so much silence the operating system asks whether the server is still there, for a server that died says nothing. */
 const KEEP_ALIVE_MS = 10_000;
 
 export function createPool(options: PostgresOptions, onError: (error: Error) => void): Pool {
@@ -48,8 +48,8 @@ export function createPool(options: PostgresOptions, onError: (error: Error) => 
     statement_timeout: timeouts.statement,
     idle_in_transaction_session_timeout: timeouts.idleInTransaction,
   });
-  // An idle connection that breaks is replaced by the next use; unheard, the event would end the process.
-  // It carries the client, and that one the password, which belongs in no log.
+  // An idle connection that breaks is replaced at the next use, but without a listener the event would end the process. The
+  // error carries the client and so the password, which belongs in no log.
   pool.on('error', (error) => onError(Object.assign(error, { client: undefined })));
   return pool;
 }
@@ -102,7 +102,7 @@ export function toKyselyPool(pool: Pool, answerMs?: number): PostgresPool {
 
 interface QueryRules {
   readonly toName: ReturnType<typeof createNaming>;
-  /** In this process; undefined: for ever. */
+  /** How long this process waits for an answer; undefined: for ever. */
   readonly answerMs: number | undefined;
 }
 
@@ -113,7 +113,7 @@ function toKyselyClient(client: PoolClient, { toName, answerMs }: QueryRules): P
     isBroken = true;
   });
   const query = async (sql: string, parameters: readonly unknown[]) => {
-    // What follows a silence would wait as long again: the roll-back of what has failed.
+    // A roll-back after a time-out would wait for the silent server as long again.
     if (isBroken) throw new Error('Connection terminated');
     try {
       const name = toName(sql);

@@ -15,7 +15,7 @@ import { createPostgresTagTriggers } from './tag-triggers.js';
 
 export interface PostgresParts {
   readonly pool: Pool;
-  /** Of a query of the pool; a server that says nothing at all is away. */
+  /** How long a query of the pool waits for a server that says nothing at all. */
   readonly answerMs?: number;
   readonly migrationPool: Pool;
   readonly migration?: MigrationWaiting;
@@ -42,7 +42,7 @@ export function createPostgresDialect({
     contains: (text, part) => sql`strpos(${text}, ${part}) > 0`,
     // Unlike strpos, it goes by trigrams where there are some.
     nameContains: (part) => sql`name like ${`%${part.replace(/[\\%_]/g, '\\$&')}%`}`,
-    // As a sub-select it would be planned by statistics, which know nothing of the last minutes and of what is deleted.
+    // A sub-select would be planned by statistics, which know nothing of the last minutes and of what is deleted.
     isOneOfFew: (id, ids) => sql`${id} = any(array${ids})`,
     readInOrder: async (db) => {
       await sql`set local enable_bitmapscan to off`.execute(db);

@@ -20,7 +20,7 @@ const away = [
   /^25(006|P0[1-4])$/, // read-only; no longer in a transaction
 ];
 
-/** What `pg` says without a code. */
+/** Messages of errors that `pg` throws without a code. */
 const brokenMessages = [
   'Client has encountered a connection error and is not queryable',
   'Client was closed and is not queryable',

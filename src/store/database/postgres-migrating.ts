@@ -3,7 +3,7 @@ import { type Kysely, PostgresAdapter, PostgresDialect, type PostgresPool, sql }
 import { isDeadlock, isLockTimeout } from './postgres-faults.js';
 import type { Schema } from './schema.js';
 
-/** By which the connection that migrates is known among all others. */
+/** Tells the connection that migrates from all others. */
 export const MIGRATION_NAME = 'keelson-migration';
 
 /** Any number that nobody else takes. */
@@ -15,13 +15,13 @@ const LOOKS = 4;
 
 /** How a migration waits for others. */
 export interface MigrationWaiting {
-  /** For one lock; after that it lets go of all that it has. */
+  /** How long it waits for a lock before it gives up all locks that it has. */
   readonly lockMs?: number;
   readonly onWait?: (wait: MigrationWait) => void;
 }
 
 export interface MigrationWait {
-  /** Since it began. */
+  /** Since the migration began. */
   readonly seconds: number;
   /** Names of applications and process ids, such as `pg_dump (4711)`. */
   readonly waitsFor: readonly string[];
@@ -86,7 +86,7 @@ function watchBlockers(db: Kysely<Schema>, everyMs: number) {
     const found = await listBlockers(db);
     if (found.length > 0) last = found;
   };
-  // What cannot be seen now may be seen at the next look, and the migration itself says what fails.
+  // A look that fails is repeated; if the database is away, the migration itself says so.
   const timer = setInterval(() => void look().catch(() => undefined), everyMs);
   return { last: () => last, close: () => clearInterval(timer) };
 }

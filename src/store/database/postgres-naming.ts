@@ -1,6 +1,6 @@
-/** So often a statement comes before it gets a name. */
+/** How often a statement has to come before it gets a name. */
 const OFTEN = 20;
-/** Each costs a connection some kilobytes of the server's memory. */
+/** Each name costs the server some kilobytes of memory for each connection. */
 const MOST_NAMES = 100;
 const MOST_COUNTED = 1_000;
 const MOST_CHARACTERS = 2_000;

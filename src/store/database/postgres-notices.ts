@@ -13,18 +13,18 @@ export interface Notices {
 }
 
 const CHANNEL = 'keelson';
-/** Beyond, everybody looks again at everything. */
+/** Where more changes wait to be announced, one notice has everybody look at everything again instead. */
 const MOST_PENDING = 1_000;
-/** Each costs this process and the server about as much as a write. */
+/** How long changes are gathered for a notice, which costs this process and the server about as much as a write. */
 const GATHER_MS = 10;
 const BACKOFF_MS = { first: 100, most: 5_000 };
 const ANSWER_TIMEOUT_MS = 5_000;
 const END_TIMEOUT_MS = 1_000;
-/** So long a silent connection goes unnoticed, and a notice that a killed process owed. */
+/** How long it may take until a dead connection is noticed, or a change that a killed process has not announced. */
 const BEAT_MS = 20_000;
 
 /**
- * LISTEN and NOTIFY over one connection of its own, made again when it breaks. Announced after the commit and many at once:
+ * LISTEN and NOTIFY over one connection of its own, made again when it breaks. Changes are announced after their commit, many at once:
  * a transaction that notifies holds a lock of the whole server while it commits, so writers would go to the disk one by one.
  * What a process that dies in between does not announce is found by the beat.
  */
@@ -117,10 +117,10 @@ interface Talk {
 
 async function talkTo(client: Client, { outbox, tell, onTried, signal }: Talk): Promise<void> {
   client.on('notification', ({ payload = '', processId }) => {
-    // This process has told itself.
+    // Its own listeners were told without the database.
     if (processId !== toProcessId(client)) tell(parseNotice(payload));
   });
-  // Nobody waits for a notice to be on the disk.
+  // A notice need not be on the disk before the server answers.
   await client.query('set synchronous_commit to off');
   await client.query(`listen ${CHANNEL}`);
   tell({ kind: 'any' });
@@ -163,7 +163,7 @@ async function withConnection(
   if (loss !== undefined) throw loss as Error;
 }
 
-/** At once after a long life, later after a short one. */
+/** Repeats `act` with a back-off, which begins anew when `act` has lasted for a while. */
 async function repeat(signal: AbortSignal, act: () => Promise<void>): Promise<void> {
   let waitMs = BACKOFF_MS.first;
   while (!signal.aborted) {
@@ -179,7 +179,7 @@ function renderNotice(change: Change): string {
   return change.kind === 'session' ? `session ${change.jobId}` : change.kind;
 }
 
-/** What a later version announces may be about anything. */
+/** A notice of a later version that this one does not know may be about anything. */
 function parseNotice(payload: string): Change {
   const [kind, jobId] = payload.split(' ');
   if (kind === 'session' && jobId !== undefined) return { kind, jobId };

@@ -19,14 +19,14 @@ const LOCK_RETRY_MS = 5;
 const BUSY_TIMEOUT_MS = 5_000;
 const POLL_MS = 250;
 const CACHED_STATEMENTS = 200;
-/** Of free pages, at 4 KiB. */
+/** Free pages, of 4 KiB each, that the file keeps. */
 const KEPT_PAGES = 1_000;
 const KEPT_SHARE = 0.1;
-/** Of one step, which nothing else can be done beside: some 25 ms. */
+/** Pages that one step gives back. It takes about 25 ms, in which this process does nothing else. */
 const SHRINK_PAGES = 1_000;
 /** 32 MB of log: a page that many transactions change is copied into the database once, not every few of them. */
 const CHECKPOINT_PAGES = 8_000;
-/** Of the connection that writes, kept between transactions: a change of many sessions comes back to the same pages of their indexes. */
+/** Page cache of the writing connection, kept between transactions: changes of many sessions come back to the same pages of their indexes. */
 const CACHE_KIB = 8_000;
 
 export interface SqliteConnections {
@@ -38,7 +38,7 @@ export interface SqliteConnections {
 export async function openConnections(path: string): Promise<SqliteConnections> {
   try {
     const writer = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-    // Before the first table, or not at all: older files keep the room that they once took.
+    // It has an effect only before the first table is made: older files keep the room that they once took.
     await waitForLock(() => writer.exec('PRAGMA auto_vacuum = INCREMENTAL'));
     await waitForLock(() => writer.exec('PRAGMA journal_mode = WAL'));
     writer.exec('PRAGMA synchronous = FULL');

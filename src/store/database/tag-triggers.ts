@@ -16,7 +16,7 @@ export async function createSqliteTagTriggers(db: Kysely<unknown>): Promise<void
     end`.execute(db);
 }
 
-/** As those of SQLite. */
+/** The same triggers as SQLite has. */
 export async function createPostgresTagTriggers(db: Kysely<unknown>): Promise<void> {
   await sql`create function fill_session_tag() returns trigger language plpgsql as $$
     begin

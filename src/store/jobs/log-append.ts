@@ -3,7 +3,7 @@ import { createGrouping } from '../database/grouping.js';
 import type { Connection, Database } from '../database/database.js';
 import type { Change } from '../store.js';
 
-/** Each has about 1 MiB at most as it lies here. */
+/** The most chunks that share a transaction; each takes about 1 MiB of memory at most. */
 const MOST = 20;
 
 export interface Chunk {
@@ -31,7 +31,7 @@ function appendOne({ write }: Database, chunk: Chunk): Promise<boolean> {
   return write((db, emit) => appendWithin(db, emit, chunk));
 }
 
-/** As `Append`, as part of a transaction. */
+/** `Append` as part of a transaction. */
 export async function appendWithin(
   db: Connection,
   emit: (change: Change) => void,
@@ -68,7 +68,7 @@ function appendTogether(
 ): Promise<readonly boolean[]> {
   const byPhase = new Map<string, Chunk>();
   for (const chunk of chunks) if (!byPhase.has(toKey(chunk))) byPhase.set(toKey(chunk), chunk);
-  // In one order, so that two of these wait for each other and never in a circle.
+  // In one order, so that two of these transactions cannot deadlock.
   const keys = [...byPhase.keys()].sort();
   const first = keys.flatMap((key) => byPhase.get(key) ?? []);
   return writeAtOnce(async (db, emit) => {

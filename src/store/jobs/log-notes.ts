@@ -48,7 +48,7 @@ export function handOver({ write }: Database, jobId: string, phase: string): Pro
   });
 }
 
-/** As `job/inventory.py` reads it. */
+/** In the form that `job/inventory.py` reads. */
 function toNotes(phase: string): string {
   return `${phase}-notes`;
 }
