@@ -15,9 +15,9 @@ import type { WorkPaths } from './work.js';
 
 const READY_MILLISECONDS = 60_000;
 const POLL_MILLISECONDS = 20;
-/** Who has left the flag gets the end of its command, if that comes soon. */
-const QUIET_MILLISECONDS = 1000;
-const SETTLE_MILLISECONDS = 150;
+/** Who has left the flag gets the end of its command, if that comes soon; in looks, which take longer where everything does. */
+const QUIET_LOOKS = 40;
+const SETTLE_LOOKS = 6;
 
 /** What sshd needs none of, and a playbook would change this machine with. */
 const DENIED = ['sys_module', 'sys_time', 'sys_boot', 'sys_rawio'];
@@ -109,19 +109,15 @@ export async function closeEnvironment(jobId: string): Promise<void> {
  * who leave their connection open.
  */
 export async function awaitQuiet(jobId: string, signal: AbortSignal): Promise<void> {
-  const pauseWhile = async (isBusy: (names: readonly string[]) => boolean, limitMs: number) => {
-    const deadline = Date.now() + limitMs;
-    while (Date.now() < deadline && isBusy(await readNames(jobId)))
+  const pauseWhile = async (isBusy: (names: readonly string[]) => boolean, looks: number) => {
+    for (let left = looks; left > 0 && isBusy(await readNames(jobId)); left -= 1)
       await delay(POLL_MILLISECONDS, undefined, { signal });
   };
-  await pauseWhile(
-    (names) => names.some((name) => !/^(?:sshd|unshare)/.test(name)),
-    QUIET_MILLISECONDS,
-  );
+  await pauseWhile((names) => names.some((name) => !/^(?:sshd|unshare)/.test(name)), QUIET_LOOKS);
   // Besides the one that listens.
   await pauseWhile(
     (names) => names.filter((name) => name.startsWith('sshd')).length > 1,
-    SETTLE_MILLISECONDS,
+    SETTLE_LOOKS,
   );
 }
 
