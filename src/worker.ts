@@ -14,6 +14,8 @@ import { toTaskQueue } from './core/names.js';
 import { observeWatchAge } from './metrics/kubernetes-metrics.js';
 import { observeStore } from './metrics/store-metrics.js';
 import { createWorkerMetrics } from './metrics/worker-metrics.js';
+import { createDiskGuard } from './process/disk-guard.js';
+import { readDiskSpace } from './process/disk-space.js';
 import { readMasterKey } from './process/keys.js';
 import { createLogger, type Logger } from './process/logger.js';
 import { followLoggingLevel } from './process/logging-level.js';
@@ -148,6 +150,11 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
     hardware,
     ...(images === undefined ? {} : { images }),
     ...machine,
+    requireRoom: createDiskGuard({
+      directory: config.dataDirectory,
+      logger,
+      read: readDiskSpace,
+    }),
     worker: { ...shared, ...locateWorkflows() },
   });
   workers.push(sweeping.worker);

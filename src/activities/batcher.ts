@@ -28,6 +28,8 @@ export interface BatchDependencies {
   readonly store: Store;
   readonly logger: BatchLogger;
   readonly now: () => string;
+  /** Fault `unavailable` while there is no room for new sessions. */
+  readonly requireRoom?: () => Promise<void>;
 }
 
 /** One cycle: what has ended, what is new, what is due. Each step is a transaction, so a cycle may stop anywhere. */
@@ -60,11 +62,9 @@ async function finishBatches(
   for (let afterId: string | undefined; ;) {
     const page = await deps.store.batches.listSent(PAGE, afterId);
     const ended = await findEnded(deps, options, page.items);
-    for (const group of toGroups(ended, PAGE)) {
-      signal.throwIfAborted();
-      const limits = { now: deps.now(), maxSeconds: options.batcherMaxBackoff };
-      count += await finishGroup(deps, group, limits);
-    }
+    const limits = { now: deps.now(), maxSeconds: options.batcherMaxBackoff };
+    const finish = (group: readonly Ended[]) => finishGroup(deps, group, limits);
+    count += await actInGroups(deps.logger, ended, finish, signal);
     if (!page.hasMore) return count;
     afterId = page.items.at(-1)?.batch.id;
   }
@@ -89,29 +89,7 @@ async function findEnded(
   return ended;
 }
 
-/** Where a group fails, each of it is tried alone, and what fails by itself keeps no other waiting. */
 async function finishGroup(
-  deps: BatchDependencies,
-  group: readonly Ended[],
-  limits: Limits,
-): Promise<number> {
-  try {
-    return await finishTogether(deps, group, limits);
-  } catch (error) {
-    if (isServiceError(error) && error.fault === 'unavailable') throw error;
-    let count = 0;
-    if (group.length > 1) for (const one of group) count += await finishGroup(deps, [one], limits);
-    else noteOdd(deps.logger, group, error);
-    return count;
-  }
-}
-
-function noteOdd(logger: BatchLogger, group: readonly Ended[], error: unknown): void {
-  for (const { id, session } of group)
-    logger.warn({ err: error, batch: id, session }, 'a batch cannot be ended; it is tried again');
-}
-
-async function finishTogether(
   { store, logger }: BatchDependencies,
   group: readonly Ended[],
   limits: Limits,
@@ -121,6 +99,45 @@ async function finishTogether(
     if (ours.has(id)) logger.info({ batch: id, session, result, reason }, 'a batch has ended');
   }
   return ours.size;
+}
+
+/** Returns the sum of what `act` has done. A group that fails is tried one by one: what fails by itself keeps no other waiting. */
+async function actInGroups<T extends Pick<Batch, 'id' | 'size'>>(
+  logger: BatchLogger,
+  batches: readonly T[],
+  act: (group: readonly T[]) => Promise<number>,
+  signal: AbortSignal,
+): Promise<number> {
+  let count = 0;
+  for (const group of toGroups(batches, PAGE)) {
+    signal.throwIfAborted();
+    count += await act(group).catch((error: unknown) => {
+      if (isAway(error)) throw error;
+      return actOneByOne(logger, group, act);
+    });
+  }
+  return count;
+}
+
+async function actOneByOne<T extends Pick<Batch, 'id'>>(
+  logger: BatchLogger,
+  group: readonly T[],
+  act: (group: readonly T[]) => Promise<number>,
+): Promise<number> {
+  let count = 0;
+  for (const one of group) {
+    count += await act([one]).catch((error: unknown) => {
+      if (isAway(error)) throw error;
+      logger.warn({ err: error, batch: one.id }, 'a batch fails; it is tried again');
+      return 0;
+    });
+  }
+  return count;
+}
+
+/** The database does not answer. */
+function isAway(error: unknown): boolean {
+  return isServiceError(error) && error.fault === 'unavailable';
 }
 
 /** Somebody else may have deleted it just now. */
@@ -138,15 +155,29 @@ async function deleteOnce(
 
 /** Why nothing may be sent now. */
 async function findObstacle(
-  { store, now }: BatchDependencies,
+  { store, now, requireRoom }: BatchDependencies,
   { batcherDisable }: Options,
 ): Promise<string | undefined> {
   if (batcherDisable) return 'The option batcher_disable is set.';
+  const shortage = await findShortage(requireRoom);
+  if (shortage !== undefined) return shortage;
   const ours = toBatchPrefix(await store.deploymentId());
   const since = toIso(Date.parse(now()) - OUTSIDE_MS);
   const other = await store.batches.findOutside(ours, since);
   if (other === undefined) return undefined;
   return `Another batcher is at work: session ${other} is not of this one. Stop it, or set the option batcher to external.`;
+}
+
+async function findShortage(
+  requireRoom: BatchDependencies['requireRoom'],
+): Promise<string | undefined> {
+  try {
+    await requireRoom?.();
+    return undefined;
+  } catch (error) {
+    if (isServiceError(error)) return error.message;
+    throw error;
+  }
 }
 
 async function collect(
@@ -177,15 +208,13 @@ async function sendBatches(
   if (held.has(PLATFORM)) return 0;
   const due = await store.batches.listDue({ batchSize, openedUntil });
   const free = due.filter((batch) => !held.has(toConfigurationCause(batch.configurationName)));
-  let count = 0;
-  for (const group of toGroups(free, PAGE)) {
-    signal.throwIfAborted();
+  const send = async (group: readonly Batch[]) => {
     const ids = group.map(({ id }) => id);
     const sending = await store.batches.send(ids, now());
     noteSending(logger, group, sending);
-    count += sending.sent.size;
-  }
-  return count;
+    return sending.sent.size;
+  };
+  return actInGroups(logger, free, send, signal);
 }
 
 function noteSending(

@@ -21,6 +21,8 @@ export interface SweepingOptions {
   /** Absent: there is no image management service. */
   readonly images?: ImageDependencies;
   readonly machine?: string;
+  /** Of the batcher. */
+  readonly requireRoom: () => Promise<void>;
   /** Options of the worker that sweeps. */
   readonly worker: Partial<WorkerOptions>;
 }
@@ -42,6 +44,7 @@ export async function startSweeping({
   hardware,
   images,
   machine,
+  requireRoom,
   worker: options,
 }: SweepingOptions) {
   const deploymentId = await store.deploymentId();
@@ -68,7 +71,7 @@ export async function startSweeping({
         ...(machine === undefined ? {} : { machine }),
       }),
       ...createRetentionActivities({ store, logger, now: () => store.sweep.clock() }),
-      ...createCycleActivities({ store, hardware, logger, now }),
+      ...createCycleActivities({ store, hardware, logger, now, requireRoom }),
     },
   });
   return { worker, close: () => clearInterval(timer) };

@@ -51,6 +51,16 @@ async function addNodes(count: number): Promise<readonly string[]> {
   return ids;
 }
 
+async function addNodesOf(desiredConfig: string, count: number): Promise<void> {
+  await store.components.put(
+    Array.from({ length: count }, (_, index) => ({
+      ...{ id: `${desiredConfig}${index}`, enabled: true, desiredConfig },
+    })),
+    now(),
+    () => undefined,
+  );
+}
+
 async function listOpen(): Promise<readonly Session[]> {
   const lists = await Promise.all(
     (['pending', 'running'] as const).map((state) =>
@@ -212,6 +222,28 @@ describe('runBatches', () => {
     expect(status.halted).toContain('batcher_disable');
   });
 
+  test('sends nothing while the disk is full, says so, and goes on when there is room', async () => {
+    await addNodes(25);
+    const requireRoom = () => Promise.reject(new ServiceError('unavailable', 'no room'));
+    const full = await runBatches({ store, logger: silent, now, requireRoom }, options, never);
+    expect(full).toMatchObject({ collected: 0, sent: 0, halted: 'no room' });
+    expect(await run()).toMatchObject({ collected: 25, sent: 1 });
+  });
+
+  test('sends each batch but one that cannot be, and says which', async () => {
+    await addNodes(3);
+    await run({ batchSize: 2, batchWindow: 3600 });
+    const [odd] = (await store.batches.list({ limit: 10, state: 'open' })).items;
+    spoil('x00002');
+    const warned: object[] = [];
+    const logger = { ...silent, warn: (fields: object) => void warned.push(fields) };
+    await store.configurations.save({ name: 'login', lastUpdated: now(), layers });
+    await addNodesOf('login', 1);
+    const status = await runBatches({ store, logger, now }, { ...options, batchWindow: 0 }, never);
+    expect(status).toMatchObject({ sent: 1 });
+    expect(warned).toEqual([expect.objectContaining({ batch: odd?.id })]);
+  });
+
   test('stops beside another batcher, says so, and goes on when that is gone', async () => {
     await addNodes(25);
     const name = 'batcher-00000000-0000-4000-8000-000000000000';
@@ -244,20 +276,12 @@ describe('runBatches', () => {
       defaultBatcherRetryPolicy: 3,
     };
     await store.configurations.save({ name: 'broken', lastUpdated: now(), layers });
-    const nodes = (count: number, desiredConfig: string) =>
-      store.components.put(
-        Array.from({ length: count }, (_, index) => ({
-          ...{ id: `${desiredConfig}${index}`, enabled: true, desiredConfig },
-        })),
-        now(),
-        () => undefined,
-      );
-    await nodes(20, 'broken');
+    await addNodesOf('broken', 20);
     await run(failing);
     for (const session of await listOpen())
       await complete(session, { succeeded: 'false', reason: 'GIT_CLONE', message: 'no' });
     expect(await run(failing)).toMatchObject({ finished: 20, collected: 20, sent: 0 });
-    await nodes(1, 'compute');
+    await addNodesOf('compute', 1);
     expect(await run(failing)).toMatchObject({ collected: 1, sent: 1 });
     clock += 61_000;
     expect(await run(failing)).toMatchObject({ sent: 20 });

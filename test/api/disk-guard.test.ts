@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { createDiskGuard } from '../../src/api/disk-guard.js';
+import { createDiskGuard } from '../../src/process/disk-guard.js';
 import { readDiskSpace, type DiskSpace } from '../../src/process/disk-space.js';
 import { completeSession, openService, type TestService } from './service.js';
 

@@ -1,6 +1,6 @@
 import { ServiceError } from '../core/errors.js';
-import type { DiskSpace } from '../process/disk-space.js';
-import type { Logger } from './dependencies.js';
+import type { DiskSpace } from './disk-space.js';
+import type { Logger } from './logger.js';
 
 const FULL_PERCENT = 95;
 /** Requests that come meanwhile are judged by one reading. */
@@ -9,7 +9,7 @@ const READING_MS = 1000;
 export interface DiskGuardOptions {
   /** On the disk that is watched. */
   readonly directory: string;
-  readonly logger: Logger;
+  readonly logger: Pick<Logger, 'warn'>;
   readonly read: (directory: string) => Promise<DiskSpace>;
 }
 
