@@ -205,7 +205,7 @@ describeWithPostgres('plans of PostgreSQL', () => {
     await expectIndexes();
   });
 
-  // The last: it leaves many that are deleted.
+  // The last two: they leave many that are deleted.
   test('a list by a time at which all are deleted goes by an index, though statistics count them', async () => {
     const sessions = createSessionStore(database);
     await server.query(
@@ -219,6 +219,14 @@ describeWithPostgres('plans of PostgreSQL', () => {
     const plans = await expectIndexes();
     expect(plans.at(-1)).toContain('sessions_pkey');
     expect(plans.at(-1)).not.toContain('sessions_by_name');
+  });
+
+  test('a bulk deletion of thousands finds each by its key', async () => {
+    await createSessionStore(database).deleteMany({}, { at: at(0) });
+
+    const updates = (await expectIndexes()).filter((plan) => plan.startsWith('update'));
+    expect(updates.length).toBeGreaterThan(1);
+    for (const plan of updates) expect(plan).toContain('Index Scan using sessions_pkey');
   });
 });
 

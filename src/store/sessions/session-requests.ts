@@ -73,7 +73,8 @@ function requestDelete({ write }: Database, name: string, wish: CancelWish): Pro
       .returning('job_id')
       .executeTakeFirst();
     if (row === undefined) throw missing('Session', name);
-    await removeTags(db, [row.job_id]);
+    // Only lists ask for them, and would come upon them until the record itself is removed.
+    await db.deleteFrom('session_tags').where('job_id', '=', row.job_id).execute();
     emit({ kind: 'wish' });
     emit({ kind: 'session', jobId: row.job_id });
   });
@@ -114,13 +115,16 @@ async function deleteBatch(
       .$if(!dialect.hasOneWriter, (query) => query.forNoKeyUpdate())
       .execute();
     if (found.length === 0) return { deleted: [], lastName: undefined };
-    const jobIds = found.map(({ job_id: jobId }) => jobId);
+    const jobIds = JSON.stringify(found.map(({ job_id: jobId }) => jobId));
+    // In these words each is found by its key; as so many parameters PostgreSQL would rather read the whole table each time.
+    const isFound = (eb: ExpressionBuilder<Schema, 'sessions' | 'session_tags'>) =>
+      dialect.isOneOfFew(eb.ref('job_id'), dialect.textsOf(jobIds));
     // First: no trigger need follow those that this completes.
-    await removeTags(db, jobIds);
+    await db.deleteFrom('session_tags').where(isFound).execute();
     const rows = await db
       .updateTable('sessions')
       .set((eb) => toDeleteColumns(eb, wish))
-      .where('job_id', 'in', jobIds)
+      .where(isFound)
       .where('deleted_at', 'is', null)
       .returning('name')
       .execute();
@@ -130,11 +134,6 @@ async function deleteBatch(
       lastName: found.length < DELETE_BATCH ? undefined : found.at(-1)?.name,
     };
   });
-}
-
-/** Only lists ask for them, and would come upon them until the record itself is removed. */
-async function removeTags(db: Transaction<Schema>, jobIds: readonly string[]): Promise<void> {
-  await db.deleteFrom('session_tags').where('job_id', 'in', jobIds).execute();
 }
 
 type Sessions = ExpressionBuilder<Schema, 'sessions'>;
