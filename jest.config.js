@@ -3,7 +3,7 @@ process.env.TZ = 'Pacific/Chatham';
 
 export default {
   testEnvironment: 'node',
-  testTimeout: 120_000,
+  testTimeout: 240_000,
   roots: ['<rootDir>/test'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },

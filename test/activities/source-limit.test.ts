@@ -98,7 +98,7 @@ describe('a source that is away', () => {
     const result = await worker.runUntil(async () => {
       const wait = await waitFor(
         async () => (await sessions.get(handle.workflowId))?.waiting ?? false,
-        { timeoutMs: 30_000, what: 'the record to say it' },
+        { what: 'the record to say it' },
       );
       const details = await waitFor(() => readDetails(handle), { what: 'the Web UI to say it' });
       delete hsm.misbehave.groups;

@@ -55,13 +55,13 @@ test('those who announce a session and do not send it keep nobody out for long',
     connect(Number(port), hostname).on('data', (bytes) => (answers += bytes.toString())),
   );
   for (const socket of silent) socket.write(head);
-  await waitFor(() => answers.includes(' 429 '), { timeoutMs: 30_000, what: 'all places taken' });
+  await waitFor(() => answers.includes(' 429 '), { what: 'all places taken' });
   const isTaken = async () => {
     const body = { name: 'sent', configuration_name: 'debug_noop' };
     const { status } = await service.ask('POST', '/v3/sessions', body);
     return status === 201;
   };
-  await waitFor(isTaken, { timeoutMs: 30_000, what: 'a place' });
+  await waitFor(isTaken, { what: 'a place' });
   for (const socket of silent) socket.destroy();
   await service.close();
 });

@@ -189,5 +189,5 @@ describe('/openapi.json', () => {
         await running.close();
       }
     }
-  }, 120_000);
+  });
 });

@@ -76,9 +76,7 @@ describe('the service with RUNNER=none', () => {
     await ask('PATCH', '/v3/sessions/recent', { status: { session: complete } });
     await service.close();
     await start();
-    await waitFor(async () => (await ask('GET', '/v3/sessions/old'))[0] === 404, {
-      timeoutMs: 60_000,
-    });
+    await waitFor(async () => (await ask('GET', '/v3/sessions/old'))[0] === 404);
     expect((await ask('GET', '/v3/sessions/recent'))[0]).toBe(200);
   });
 });

@@ -74,7 +74,7 @@ async function whenRefused({ cluster }: Stand, name: string): Promise<void> {
     async () =>
       (await cluster.ask('POST', '/v3/sessions', { name, configuration_name: 'killed' })).status ===
       503,
-    { timeoutMs: 60_000, what: 'the API to refuse for want of space' },
+    { what: 'the API to refuse for want of space' },
   );
 }
 

@@ -25,7 +25,7 @@ export function testStrikes(kind: StandKind, isMeant: (fault: string) => boolean
   let stand: Stand;
   beforeAll(async () => {
     stand = await openStand(kind);
-  }, 120_000);
+  });
   afterAll(() => stand.close(), 60_000);
 
   test.each(

@@ -34,7 +34,7 @@ test('nodes that wait are configured once, whatever is killed meanwhile', async 
     await site.ask('PUT', `/v3/components/${node}`, { enabled: true, desired_config: 'auto' });
   // Workers look every half minute whether a batcher is wanted.
   await waitFor(() => site.made('made').node1 !== undefined && site.made('made').node2, {
-    ...{ timeoutMs: 90_000, what: 'the playbook to run on both nodes' },
+    what: 'the playbook to run on both nodes',
   });
   await Promise.all([site.worker.kill(), site.api.kill(), site.temporal.kill()]);
   await site.temporal.start();
@@ -42,7 +42,7 @@ test('nodes that wait are configured once, whatever is killed meanwhile', async 
   writeFileSync(go, '');
 
   await waitFor(async () => (await get('/v3/batches?state=finished')).batches.length === 1, {
-    ...{ timeoutMs: 90_000, what: 'the batch to be finished' },
+    what: 'the batch to be finished',
   });
   expect((await get('/v3/components')).components).toMatchObject([
     { id: 'node1', configuration_status: 'configured' },

@@ -12,7 +12,7 @@ let site: KillSite;
 beforeAll(async () => {
   cluster = await startCluster();
   site = await createKillSite(cluster);
-}, 120_000);
+});
 afterAll(async () => {
   await site.close();
   await cluster.close();

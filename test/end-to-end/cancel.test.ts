@@ -119,7 +119,7 @@ async function whenBusy(name: string, phase: string): Promise<void> {
     if (phase === 'inventory') return existsSync(join(site.directory, `asked-${name}`));
     return Object.values(site.made('begun')).every((text) => text?.includes(`${name}\n`));
   };
-  await waitFor(isBusy, { timeoutMs: 30_000, what: `${name} to be busy in ${phase}` });
+  await waitFor(isBusy, { what: `${name} to be busy in ${phase}` });
 }
 
 async function expectLogOfJob(name: string, { job }: Ended, phase: string): Promise<void> {

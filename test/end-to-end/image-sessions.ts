@@ -113,7 +113,6 @@ export async function openImageSessions(
 /** Until a job of the image service has this status. */
 export async function whenStatus(sessions: ImageSessions, status: string): Promise<void> {
   await waitFor(async () => (await sessions.jobs()).some((job) => job.status === status), {
-    timeoutMs: 60_000,
     what: `an image to be ${status}`,
   });
 }

@@ -28,7 +28,7 @@ describeImages('image sessions', () => {
   beforeAll(async () => {
     sessions = await openImageSessions();
     image = await sessions.images.add(sessions.tree);
-  }, 120_000);
+  });
   afterAll(() => sessions.close(), 60_000);
   afterEach(async () => {
     sessions.images.letGo('unsquashfs');
@@ -131,7 +131,6 @@ describeImages('image sessions', () => {
     await sessions.site.whenPhase('c-run', 'ansible-0');
     await sessions.site.ask('DELETE', '/v3/sessions/c-run');
     await waitFor(async () => (await sessions.jobs()).length === 0, {
-      timeoutMs: 60_000,
       what: 'no job',
     });
     expect(await newlyMade()).toEqual([]);
@@ -192,7 +191,6 @@ describeImages('image sessions', () => {
     await sessions.site.worker.kill();
     writeFileSync(gate, '');
     await waitFor(() => findProcesses({ marks: [`KEELSON_JOB=${job ?? ''}`] }).length === 0, {
-      timeoutMs: 60_000,
       what: 'the job to be over',
     });
     await sessions.site.worker.start();
@@ -207,7 +205,7 @@ describeImages('image sessions', () => {
     writeFileSync(gate, '');
     await waitFor(
       async () => (await sessions.site.log('away', 'teardown')).includes(sessions.proxy.url),
-      { timeoutMs: 60_000, what: 'a line that tells who does not answer' },
+      { what: 'a line that tells who does not answer' },
     );
     sessions.proxy.answer();
     await expectOneResult('away');

@@ -38,7 +38,7 @@ describeWithPostgres('the metrics of API and worker', () => {
         SSH_PRIVATE_KEY_FILE: '',
       },
     });
-  }, 120_000);
+  });
   afterAll(async () => {
     await cluster.close();
     await postgres.close();
@@ -52,7 +52,6 @@ describeWithPostgres('the metrics of API and worker', () => {
     try {
       await site.hold(['one']);
       await waitFor(async () => readValue(await scrape('worker'), 'keelson_jobs_watched') === 1, {
-        timeoutMs: 60_000,
         what: 'the phase to be watched',
       });
       site.release(['one']);
@@ -63,7 +62,7 @@ describeWithPostgres('the metrics of API and worker', () => {
     const ended = { succeeded: 'true', reason: '' };
     await waitFor(
       async () => readValue(await scrape('worker'), 'keelson_sessions_ended_total', ended) === 1,
-      { timeoutMs: 60_000, what: 'the end to be counted' },
+      { what: 'the end to be counted' },
     );
     const worker = await scrape('worker');
     const phase = { kind: 'ansible', result: 'success' };
@@ -75,13 +74,12 @@ describeWithPostgres('the metrics of API and worker', () => {
     expect(readValue(api, 'keelson_http_request_duration_seconds_count', posted)).toBe(1);
     expect(await scrape('temporal')).toMatch(/^temporal_activity_execution_latency/m);
     expect((await cluster.ask('GET', '/metrics')).status).toBe(404);
-  }, 120_000);
+  });
 
   test('have every name that the example rules have', async () => {
     await waitFor(
       async () => (readValue(await scrape('worker'), 'keelson_sweeps_total') ?? 0) > 0,
       {
-        timeoutMs: 60_000,
         what: 'a sweep',
       },
     );

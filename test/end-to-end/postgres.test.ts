@@ -33,7 +33,7 @@ describeWithPostgres('two APIs, two workers on machines of their own, one Postgr
     await Promise.all([second.api.start(), second.worker.start()]);
     replicas = [cluster, second];
     site = await createLightSite(cluster);
-  }, 120_000);
+  });
   afterAll(async () => {
     site.close();
     await cluster.close();
@@ -102,7 +102,7 @@ describeWithPostgres('two APIs, two workers on machines of their own, one Postgr
     expect(bodies.map(sha256)).toEqual(expected);
     for (const name of ended) await expectWhole(name);
     names = names.filter((name) => !ended.includes(name));
-  }, 180_000);
+  });
 
   test('a worker that is killed and a PostgreSQL that starts again cost time only', async () => {
     const [first, ...others] = names;
@@ -133,7 +133,7 @@ describeWithPostgres('two APIs, two workers on machines of their own, one Postgr
     expect(findProcesses({ marks })).toEqual([]);
     const outputs = replicas.flatMap(({ api, worker }) => [api.output(), worker.output()]);
     expect(outputs.flatMap((output) => output.match(/^.*"level":50.*$/gm) ?? [])).toEqual([]);
-  }, 120_000);
+  });
 });
 
 /** Reads as it comes. */
@@ -149,7 +149,6 @@ function follow(url: string, name: string) {
     body,
     untilShown: (text: string) =>
       waitFor(() => Buffer.concat(parts).includes(text), {
-        timeoutMs: 60_000,
         what: `"${text}" in the log of ${name} at ${url}`,
       }),
   };

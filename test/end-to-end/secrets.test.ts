@@ -115,7 +115,6 @@ test('secrets are in their files while a job runs, and nowhere else', async () =
     ansible_passthrough: '--extra-vars @layer0/vars.yml',
   });
   await waitFor(() => site.made('begun').node1 !== undefined && site.made('begun').node2, {
-    timeoutMs: 30_000,
     what: 'the playbook to run',
   });
   const { job } = (await site.find('secret')).status.session;

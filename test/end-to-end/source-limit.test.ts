@@ -45,7 +45,7 @@ const whenAttempt = (jobId: string, is: (attempt: Attempt) => boolean, what: str
       const attempt = await readAttempt(jobId);
       return attempt !== undefined && is(attempt) ? attempt : undefined;
     },
-    { timeoutMs: 60_000, what },
+    { what },
   );
 
 describe('a worker that is killed while it waits for a source', () => {
@@ -64,5 +64,5 @@ describe('a worker that is killed while it waits for a source', () => {
     expect(absent.usedMs).toBeGreaterThanOrEqual(first.usedMs);
     expect(second.usedMs - absent.usedMs).toBeLessThanOrEqual(Date.now() - startedAt);
     await cluster.ask('DELETE', '/v3/sessions/waiting');
-  }, 120_000);
+  });
 });

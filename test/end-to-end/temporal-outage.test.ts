@@ -14,7 +14,7 @@ let watches: StateWatch[] = [];
 beforeAll(async () => {
   cluster = await startCluster();
   site = await createKillSite(cluster);
-}, 120_000);
+});
 afterEach(async () => {
   for (const watch of watches) await watch.close();
   watches = [];

@@ -28,7 +28,7 @@ describeWithPostgres('two APIs, two workers, one PostgreSQL', () => {
     await Promise.all([second.api.start(), second.worker.start()]);
     replicas = [cluster, second];
     site = await createLightSite(cluster);
-  }, 120_000);
+  });
   afterAll(async () => {
     site.close();
     await cluster.close();
@@ -46,7 +46,7 @@ describeWithPostgres('two APIs, two workers, one PostgreSQL', () => {
         const { status } = await fetch(`${url}/v3/sessions`, { method: 'POST', headers, body });
         return status === 201 || status === 409;
       },
-      { timeoutMs: 60_000, what: `${name} to be accepted` },
+      { what: `${name} to be accepted` },
     );
   }
 

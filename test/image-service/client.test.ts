@@ -30,7 +30,7 @@ describeImages('the client', () => {
         known = job?.status;
         return job !== undefined && isIt(job) ? job : undefined;
       },
-      { timeoutMs: 60_000, what: 'the job' },
+      { what: 'the job' },
     );
   };
 

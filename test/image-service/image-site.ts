@@ -120,7 +120,7 @@ export function createImageSite(): ImageSite {
           isRunning()
             ? /"url":"([^"]+)".*"msg":"image service started"/.exec(output)?.[1]
             : 'ended',
-        { timeoutMs: 60_000, what: 'the image service to start' },
+        { what: 'the image service to start' },
       );
       if (told === 'ended') throw new Error(`The image service ended: ${output}`);
       url = told;
@@ -174,7 +174,7 @@ export function createImageSite(): ImageSite {
           if (job.status === 'error') throw new Error(`The job has failed: ${job.message ?? ''}`);
           return undefined;
         },
-        { timeoutMs: 60_000, intervalMs: 20, what: `job to be ${statuses.join(' or ')}` },
+        { intervalMs: 20, what: `job to be ${statuses.join(' or ')}` },
       ),
     ssh: (job, command) => runSsh(keyFile, job, command),
     unpack(imageId) {

@@ -34,7 +34,7 @@ describeImages('a job', () => {
   };
   /** What is out of the way goes by and by. */
   const expectNoWork = () =>
-    waitFor(() => list('work').length === 0, { timeoutMs: 60_000, what: 'all work to be gone' });
+    waitFor(() => list('work').length === 0, { what: 'all work to be gone' });
   const letGo = () => {
     site.letGo('unsquashfs');
     site.letGo('mksquashfs');

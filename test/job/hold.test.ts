@@ -116,7 +116,7 @@ describe('hold', () => {
     await api.resume();
     await waitFor(() => api.requests.some((request) => request.startsWith('PUT')));
     api.interrupt = () => undefined;
-    await waitFor(() => api.holds.length === 1, { timeoutMs: 30_000 });
+    await waitFor(() => api.holds.length === 1);
     await api.pause();
     await api.resume();
     expect(job.phase('only')).toMatchObject({ state: 'running' });

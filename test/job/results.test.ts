@@ -149,7 +149,7 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     jobs.push(job);
     const supervisor = job.start();
     const isCounted = () => readResults(job).some(({ ok }) => ok === 1);
-    await waitFor(isCounted, { timeoutMs: 90_000, what: 'the first task to be counted' });
+    await waitFor(isCounted, { what: 'the first task to be counted' });
     supervisor.kill('SIGTERM');
     await once(supervisor, 'exit');
     expect(job.phase('ansible-0')).toMatchObject({ killed: 'stopped' });

@@ -22,7 +22,7 @@ describeImages('startImageService', () => {
     const [first = 0] = find();
     process.kill(first, 'SIGKILL');
     await waitFor(() => !find().includes(first), { what: 'its end' });
-    await waitFor(answers, { timeoutMs: 60_000, what: 'its answer' });
+    await waitFor(answers, { what: 'its answer' });
     expect(lines.join('')).toContain('image service ended; it is started again');
     await service.close();
     await expect(answers()).rejects.toThrow('fetch failed');

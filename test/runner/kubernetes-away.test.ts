@@ -34,7 +34,6 @@ test('a cluster that is not there is said so, costs no session, and is looked fo
   await expect(listJobs(runner)).rejects.toMatchObject(away);
   await waitFor(() => breaks.filter((text) => text.includes('pods')).length >= 3, {
     what: 'the watch to be begun again',
-    timeoutMs: 30_000,
   });
   runner.close();
   await expect(waiting).rejects.toThrow('The watch was closed.');

@@ -135,7 +135,7 @@ describeCluster('a worker with a Role', () => {
     const runner = await without(resource, 'watch', (error) => told.push(String(error)));
     await waitFor(
       () => told.filter((text) => text.includes(`cannot watch resource "${resource}"`)).length >= 2,
-      { what: 'the lack to be told twice', timeoutMs: 30_000 },
+      { what: 'the lack to be told twice' },
     );
     runner.close();
   });

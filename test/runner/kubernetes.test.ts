@@ -206,7 +206,7 @@ describeCluster('the Kubernetes runner', () => {
       await waitFor(
         async () =>
           (await core.readNamespacedResourceQuota({ namespace, name: 'none' })).status?.hard,
-        { what: 'the quota', timeoutMs: 30_000 },
+        { what: 'the quota' },
       );
       const given = aLaunch([aScript('one', 'true')], { podPendingSeconds: 3 });
       await launch(harness.runner, given);
@@ -244,7 +244,7 @@ describeCluster('the Kubernetes runner', () => {
           await runner.remove(jobId, never);
           return false;
         },
-        { what: 'a pod with a sidecar', timeoutMs: 60_000 },
+        { what: 'a pod with a sidecar' },
       );
       expect(await runner.awaitPhase(jobId, 'one', never)).toEqual({
         kind: 'unstarted',

@@ -7,8 +7,6 @@ import { describeWithPostgres, startPostgres, type PostgresServer } from '../sup
 import { addPlannedSession, aNewSession, at, count } from '../support/store-builders.js';
 import { waitFor } from '../support/wait.js';
 
-const WAIT = { timeoutMs: 30_000 };
-
 describeWithPostgres('a PostgreSQL that fails', () => {
   let server: PostgresServer;
   let url: string;
@@ -32,7 +30,7 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     return store;
   };
   const insertSoon = (store: Store, name: string) =>
-    waitFor(() => store.sessions.insert(aNewSession(name)), WAIT);
+    waitFor(() => store.sessions.insert(aNewSession(name)));
 
   test.each([
     ['is stopped', () => server.stop()],
@@ -54,10 +52,10 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     await insertSoon(store, 'after');
     expect(await store.sessions.find('before')).toEqual(before);
     expect(await store.sessions.find('refused')).toBeUndefined();
-    await waitFor(() => changes.some(({ kind }) => kind === 'any'), WAIT);
+    await waitFor(() => changes.some(({ kind }) => kind === 'any'));
     changes.length = 0;
     const { jobId } = await insertSoon(other, 'told');
-    await waitFor(() => isTold(changes, jobId), WAIT);
+    await waitFor(() => isTold(changes, jobId));
   });
 
   test('that ends in the middle of many writes keeps each one that was answered', async () => {
@@ -70,14 +68,14 @@ describeWithPostgres('a PostgreSQL that fails', () => {
         answered.push(name);
       }
     });
-    await waitFor(() => answered.length > 50, WAIT);
+    await waitFor(() => answered.length > 50);
 
     await server.kill();
     const ends = await count(writes);
     await server.start();
 
     expect(ends).toEqual({ unavailable: 8 });
-    const page = await waitFor(() => store.sessions.list({}, { limit: 100_000 }), WAIT);
+    const page = await waitFor(() => store.sessions.list({}, { limit: 100_000 }));
     expect(page.items.map(({ name }) => name)).toEqual(expect.arrayContaining(answered));
   });
 
@@ -115,7 +113,7 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     const store = await open({ poolSize: 1, timeouts: { connect: 2_000 } });
     const release = await lockSessions(url);
     const waiting = store.sessions.insert(aNewSession('waits'));
-    await waitFor(() => store.pool?.().used === 1, WAIT);
+    await waitFor(() => store.pool?.().used === 1);
 
     const calls = await count([store.ping(), store.sessions.find('x')]);
     await release();
@@ -143,7 +141,7 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     for (const name of ['a', 'b', 'c']) await store.sessions.insert(aNewSession(name));
     const client = await beginDeletion(url, 'c');
     const deletion = store.sessions.deleteMany({}, { at: at(9) });
-    await waitFor(() => countWaiting(server), WAIT);
+    await waitFor(() => countWaiting(server));
 
     await client.query(`update sessions set deleted_at = 'x' where name = 'a'`);
     await client.query('commit');
@@ -163,7 +161,7 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     await server.query('alter role keelson connection limit -1');
 
     expect(refusal).toMatchObject({ reason: { fault: 'unavailable' } });
-    await waitFor(() => store.ping().then(() => true), WAIT);
+    await waitFor(() => store.ping().then(() => true));
   });
 
   test('that breaks connections in use and idle ones tells what was missed meanwhile', async () => {
@@ -173,9 +171,9 @@ describeWithPostgres('a PostgreSQL that fails', () => {
 
     await endConnections(server);
     await insertSoon(other, 'missed');
-    await waitFor(() => changes.some(({ kind }) => kind === 'any'), WAIT);
+    await waitFor(() => changes.some(({ kind }) => kind === 'any'));
 
-    expect(await waitFor(() => store.sessions.find('missed'), WAIT)).toMatchObject({
+    expect(await waitFor(() => store.sessions.find('missed'))).toMatchObject({
       name: 'missed',
     });
   });

@@ -8,7 +8,6 @@ import { describeWithPostgres, startPostgres, type PostgresServer } from '../sup
 import { addPlannedSession, aNewSession, at, count, readAll } from '../support/store-builders.js';
 import { waitFor } from '../support/wait.js';
 
-const WAIT = { timeoutMs: 30_000 };
 /** What is held here on purpose is given back by the test, however slow the machine is. */
 const PATIENT = { lock: 60_000, statement: 60_000, answer: 60_000 };
 /** PostgreSQL has no such text. */
@@ -82,13 +81,13 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     const calls = count(
       names.map((name) => store.sessions.insert(aNewSession(name, { tags: { a: 'b' } }))),
     );
-    await waitFor(() => endWaiting(server), WAIT);
+    await waitFor(() => endWaiting(server));
 
     expect(await calls).toEqual({ unavailable: 20 });
     await blocker.query('rollback');
     await blocker.end();
     expect(await countCommitted('sessions', 'job_id')).toBe(0);
-    await waitFor(() => store.sessions.insert(aNewSession('s0')), WAIT);
+    await waitFor(() => store.sessions.insert(aNewSession('s0')));
   });
 
   test('does not wait for what somebody holds that concerns one of it', async () => {
@@ -168,12 +167,12 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     );
     const release = await hold(url, 'select pg_advisory_xact_lock(1)');
     const claim = store.sessions.claim(idOf('b'), { at: at(1) });
-    await waitFor(async () => (await countWaiting(server)) === 1, WAIT);
+    await waitFor(async () => (await countWaiting(server)) === 1);
     let isOver = false;
     const end = other.sessions
       .recordOutcome(idOf('a'), { succeeded: 'true' }, at(2))
       .finally(() => (isOver = true));
-    await waitFor(async () => isOver || (await countWaiting(server)) === 2, WAIT);
+    await waitFor(async () => isOver || (await countWaiting(server)) === 2);
     await release();
     await Promise.all([claim, end]);
     await server.query('drop trigger stand_still on sessions; drop function stand_still', url);

@@ -42,7 +42,7 @@ describeWithPostgres('plans of PostgreSQL', () => {
     database = open(pool, ({ query: { sql, parameters } }) => {
       queries.push({ sql, parameters });
     });
-  }, 120_000);
+  });
   beforeEach(() => {
     queries = [];
   });

@@ -8,7 +8,7 @@ export interface WaitOptions {
 /** Resolves with the condition's first truthy value. What the condition threw last is the cause of the time-out. */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
-  { timeoutMs = 60_000, intervalMs = 50, what = 'a condition' }: WaitOptions = {},
+  { timeoutMs = 120_000, intervalMs = 50, what = 'a condition' }: WaitOptions = {},
 ): Promise<NonNullable<T>> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
