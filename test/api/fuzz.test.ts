@@ -65,13 +65,13 @@ function fuzz(openDatabase: (directory: string) => Promise<FuzzDatabase>): void 
     database = await openDatabase(directory);
     service = await startService(directory, database);
     repository = createRepository({ files: { 'site.yml': '[]\n' } });
-  }, MINUTE);
+  });
   afterAll(async () => {
     await service.stop();
     await database.close();
     repository.remove();
     rmSync(directory, { recursive: true, force: true });
-  }, MINUTE);
+  });
 
   test(
     `${REQUESTS} generated requests are answered, none as a fault of the service (seed ${SEED})`,

@@ -24,7 +24,7 @@ describeCluster('the chart on a cluster', () => {
     core = config.makeApiClient(CoreV1Api);
     namespace = await createNamespace(core);
     site = await openInstalledSite(config, namespace);
-  }, MINUTES);
+  });
   afterAll(async () => {
     await site.close();
     await core.deleteNamespace({ name: namespace });

@@ -36,13 +36,13 @@ describeCluster('a session on Kubernetes', () => {
     writeFileSync(kubeconfig, proxy.kubeconfig);
     site = await openKubernetesSite({ KUBECONFIG: kubeconfig });
     held = await createKillSite(site, { isApart: true });
-  }, 2 * MINUTES);
+  });
   afterAll(async () => {
     await held.close();
     await site.close();
     await proxy.close();
     rmSync(directory, { recursive: true });
-  }, MINUTES);
+  });
 
   /** What is to be true of a session when it is over; compare with `untouched()`. */
   const readVerdict = async (name: string) => {
@@ -80,7 +80,6 @@ describeCluster('a session on Kubernetes', () => {
   };
   const expectNoSecrets = () =>
     waitFor(async () => (await site.countSecrets()) === 0, {
-      timeoutMs: MINUTES,
       what: 'the Secrets to go',
     });
 

@@ -38,7 +38,7 @@ describeCluster('under load on Kubernetes', () => {
   let site: KubernetesSite;
   beforeAll(async () => {
     site = await openKubernetesSite();
-  }, 2 * MINUTES);
+  });
   afterAll(() => site.close(), MINUTES);
 
   const letGo = (name: string) => {

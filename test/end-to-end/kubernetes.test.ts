@@ -28,7 +28,7 @@ describeCluster('a session on Kubernetes', () => {
   let site: KubernetesSite;
   beforeAll(async () => {
     site = await openKubernetesSite();
-  }, 2 * MINUTES);
+  });
   afterAll(() => site.close());
 
   const letGo = (name: string) => {
@@ -83,7 +83,6 @@ describeCluster('a session on Kubernetes', () => {
       const layer = await site.httpLayer({ 'site.yml': gated });
       await site.begin('cancelled', [layer], 'ansible-0');
       await waitFor(async () => (await site.log('cancelled', 'ansible-0')).includes('TASK'), {
-        timeoutMs: MINUTES,
         what: 'a task to begin',
       });
       const { status } = await site.ask('POST', '/v3/sessions/cancelled/cancel', {});
@@ -107,7 +106,6 @@ describeCluster('a session on Kubernetes', () => {
       const layer = await site.httpLayer({ 'site.yml': gated });
       await site.begin('drained', [layer], 'ansible-0');
       await waitFor(async () => (await site.log('drained', 'ansible-0')).includes('TASK'), {
-        timeoutMs: MINUTES,
         what: 'a task to begin',
       });
       const pod = await site.findPod('drained');
@@ -134,7 +132,6 @@ describeCluster('a session on Kubernetes', () => {
       await site.begin('held', [layer], 'git-clone-0', { debug_on_failure: true });
       const log = () => site.log('held', 'ansible-0');
       await waitFor(async () => (await log()).includes('Held for debugging'), {
-        timeoutMs: MINUTES,
         what: 'the hold',
       });
       const pod = await site.findPod('held');
@@ -157,7 +154,6 @@ describeCluster('a session on Kubernetes', () => {
       const layer = await site.httpLayer({ 'site.yml': gated });
       await site.begin('killed', [layer], 'ansible-0');
       await waitFor(() => timesIn('begun', 'killed').every((times) => times === 1), {
-        timeoutMs: MINUTES,
         what: 'both hosts to have begun',
       });
       await site.worker.kill();
