@@ -5,7 +5,7 @@ import { toBatch, type BatchRow, type BatchTables } from './batch-rows.js';
 import type { BatchStore } from './batch-store.js';
 import { matchComponents } from '../components/component-filter.js';
 import { refreshProgress } from '../components/component-progress.js';
-import { COMPONENT_COLUMNS, toComponent } from '../components/component-rows.js';
+import { COMPONENT_COLUMNS, toComponents } from '../components/component-rows.js';
 import { toViews, type ComponentDatabase } from '../components/component-views.js';
 import type { Schema } from '../database/schema.js';
 
@@ -67,7 +67,7 @@ async function readWaiting(
     .orderBy('id')
     .limit(limit)
     .execute();
-  return rows.map(toComponent);
+  return toComponents(rows);
 }
 
 function groupByKey(views: Awaited<ReturnType<typeof toViews>>): Groups {

@@ -43,19 +43,40 @@ export const COMPONENT_COLUMNS = [
   'state',
 ] as const;
 
-export function toComponent(row: Omit<ComponentRow, 'progress' | 'progress_key'>): Component {
+type StoredComponent = Omit<ComponentRow, 'progress' | 'progress_key'>;
+
+/** Many at once: of what a session has reported of all its hosts the text is the same, and is read once. */
+export function toComponents(rows: readonly StoredComponent[]): readonly Component[] {
+  const once = { toState: remember(toState), toTags: remember(toTags) };
+  return rows.map((row) => toComponent(row, once));
+}
+
+export function toComponent(row: StoredComponent, read = { toState, toTags }): Component {
   const { desired_config, error_count, retry_policy } = row;
   return {
     id: row.id,
-    state: JSON.parse(row.state) as readonly StateLayer[],
+    state: read.toState(row.state),
     ...dropNulls({
       desiredConfig: desired_config,
       errorCount: error_count,
       retryPolicy: retry_policy,
     }),
     ...(row.enabled === null ? {} : { enabled: row.enabled === 1 }),
-    ...(row.tags === null ? {} : { tags: fromTagLines(row.tags) }),
+    ...(row.tags === null ? {} : { tags: read.toTags(row.tags) }),
   };
+}
+
+function remember<T>(read: (text: string) => T): (text: string) => T {
+  const known = new Map<string, T>();
+  return (text) => {
+    const value = known.get(text) ?? read(text);
+    known.set(text, value);
+    return value;
+  };
+}
+
+function toState(text: string): readonly StateLayer[] {
+  return JSON.parse(text) as readonly StateLayer[];
 }
 
 export function toComponentRow(component: Component, desired: DesiredLayersOf): ComponentRow {
@@ -146,6 +167,6 @@ function toTagLines(tags: Readonly<Record<string, string>>): string {
   return `\n${lines.join('')}`;
 }
 
-function fromTagLines(text: string): Readonly<Record<string, string>> {
+function toTags(text: string): Readonly<Record<string, string>> {
   return JSON.parse(`{${text.trim().replaceAll('\n', ',')}}`) as Record<string, string>;
 }

@@ -1,7 +1,7 @@
 import { desiredState, layerProgress, toStatus, type Component } from '../../core/component.js';
 import {
   COMPONENT_COLUMNS,
-  toComponent,
+  toComponents,
   updateComponents,
   type Changed,
 } from './component-rows.js';
@@ -46,7 +46,7 @@ export async function lockComponents(
     let query = db.selectFrom('components').select(COMPONENT_COLUMNS);
     if (!dialect.hasOneWriter) query = query.forUpdate();
     const rows = await query.where('id', 'in', dialect.textsOf(some)).orderBy('id').execute();
-    for (const row of rows) stored.set(row.id, toComponent(row));
+    for (const component of toComponents(rows)) stored.set(component.id, component);
   }
   return stored;
 }

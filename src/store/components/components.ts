@@ -13,6 +13,7 @@ import {
   saveComponents,
   toComponent,
   toComponentRow,
+  toComponents,
 } from './component-rows.js';
 import {
   lockViews,
@@ -114,7 +115,7 @@ async function readMatching(
     .orderBy('id')
     .limit(limit)
     .execute();
-  return rows.map(toComponent);
+  return toComponents(rows);
 }
 
 function putComponents<T>(
