@@ -1,12 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { Component, StateLayer } from '../../src/core/component.js';
 import {
   configurationStatus,
   desiredState,
   toDesiredLayers,
-  type Component,
-  type StateLayer,
-} from '../../src/core/component.js';
+} from '../../src/core/component-status.js';
 import type { Layer } from '../../src/core/configuration.js';
 
 /** Few, so that what is known meets what is wanted. */

@@ -1,17 +1,18 @@
 import { describe, expect, test } from '@jest/globals';
 import {
-  configurationStatus,
-  desiredState,
-  newComponent,
-  patchComponent,
   splitCommit,
-  toDesiredLayers,
   type Component,
   type ComponentPatch,
   type LayerReport,
   type LayerResult,
   type StateLayer,
 } from '../../src/core/component.js';
+import { newComponent, patchComponent } from '../../src/core/component-change.js';
+import {
+  configurationStatus,
+  desiredState,
+  toDesiredLayers,
+} from '../../src/core/component-status.js';
 
 const BEFORE = '2026-01-01T00:00:00Z';
 const NOW = '2026-01-02T03:04:05.678Z';

@@ -1,5 +1,6 @@
 import { sql, type Transaction } from 'kysely';
-import { patchComponent, type ComponentPatch, type LayerReport } from '../../core/component.js';
+import type { ComponentPatch, LayerReport } from '../../core/component.js';
+import { patchComponent } from '../../core/component-change.js';
 import { recordCauses } from './batch-causes.js';
 import { freeMembers, listMembers } from './batch-members.js';
 import { lockBatches, type BatchRow } from './batch-rows.js';

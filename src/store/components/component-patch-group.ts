@@ -1,5 +1,6 @@
 import { CompiledQuery, sql, type RawBuilder } from 'kysely';
-import { patchComponent, type Component, type ComponentPatch } from '../../core/component.js';
+import type { Component, ComponentPatch } from '../../core/component.js';
+import { patchComponent } from '../../core/component-change.js';
 import { COLUMN_TYPES, toComponent, toComponentRow } from './component-rows.js';
 import type { ComponentDatabase } from './component-views.js';
 import type { Connection } from '../database/database.js';

@@ -1,4 +1,5 @@
-import { patchComponent, type Component } from '../../core/component.js';
+import type { Component } from '../../core/component.js';
+import { patchComponent } from '../../core/component-change.js';
 import { missing } from '../../core/errors.js';
 import {
   patchTogether,

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
-import { layerProgress, type StateLayer } from '../../core/component.js';
+import type { StateLayer } from '../../core/component.js';
+import { layerProgress } from '../../core/component-status.js';
 import type { Connection, Database } from '../database/database.js';
 import { fromProgressKey, toProgressKey, type DesiredReader } from './desired-layers.js';
 

@@ -1,5 +1,6 @@
 import { sql } from 'kysely';
-import { layerProgress, type Component, type StateLayer } from '../../core/component.js';
+import type { Component, StateLayer } from '../../core/component.js';
+import { layerProgress } from '../../core/component-status.js';
 import type { Connection } from '../database/database.js';
 import { toProgressKey, type DesiredLayersOf } from './desired-layers.js';
 import type { StoreDialect } from '../database/dialect.js';

@@ -1,4 +1,5 @@
-import { desiredState, layerProgress, toStatus, type Component } from '../../core/component.js';
+import type { Component } from '../../core/component.js';
+import { desiredState, layerProgress, toStatus } from '../../core/component-status.js';
 import {
   COMPONENT_COLUMNS,
   toComponents,

@@ -1,10 +1,5 @@
-import {
-  newComponent,
-  patchComponent,
-  type Component,
-  type ComponentPatch,
-  type ComponentPut,
-} from '../../core/component.js';
+import type { Component, ComponentPatch, ComponentPut } from '../../core/component.js';
+import { newComponent, patchComponent } from '../../core/component-change.js';
 import { missing } from '../../core/errors.js';
 import { matchComponents } from './component-filter.js';
 import { refreshProgress } from './component-progress.js';

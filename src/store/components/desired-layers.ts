@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
-import { toDesiredLayers, type DesiredContext, type DesiredLayer } from '../../core/component.js';
+import type { DesiredLayer } from '../../core/component.js';
+import { toDesiredLayers, type DesiredContext } from '../../core/component-status.js';
 import type { Configuration } from '../../core/configuration.js';
 import type { Source } from '../../core/source.js';
 import { DEFAULT_OPTIONS } from '../../core/options.js';

@@ -1,4 +1,4 @@
-import { patchComponent } from '../../core/component.js';
+import { patchComponent } from '../../core/component-change.js';
 import { findReportedLayer, toComponentPatch } from '../../core/host-state.js';
 import {
   lockComponents,

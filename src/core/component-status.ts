@@ -1,0 +1,110 @@
+import type {
+  Component,
+  ConfigurationStatus,
+  DesiredLayer,
+  DesiredLayerStatus,
+  LayerProgress,
+  LayerStatus,
+  StateLayer,
+} from './component.js';
+import type { Configuration, Layer } from './configuration.js';
+
+export interface DesiredContext {
+  readonly defaultPlaybook: string;
+  /** URLs of sources by name. */
+  readonly sourceUrls: ReadonlyMap<string, string>;
+}
+
+export function toDesiredLayers(
+  { layers }: Pick<Configuration, 'layers'>,
+  { defaultPlaybook, sourceUrls }: DesiredContext,
+): readonly DesiredLayer[] {
+  return layers.map((layer) => {
+    const cloneUrl = toUrl(layer, sourceUrls);
+    const playbook =
+      layer.playbook === undefined || layer.playbook === '' ? defaultPlaybook : layer.playbook;
+    return {
+      ...(isGiven(cloneUrl) ? { cloneUrl } : {}),
+      ...(isGiven(playbook) ? { playbook } : {}),
+      ...(isGiven(layer.commit) ? { commit: layer.commit } : {}),
+    };
+  });
+}
+
+function toUrl({ source, cloneUrl }: Layer, sourceUrls: ReadonlyMap<string, string>) {
+  return source === undefined ? cloneUrl : sourceUrls.get(source);
+}
+
+function isGiven(text: string | undefined): text is string {
+  return text !== undefined && text !== '';
+}
+
+/** `desired`: of the configuration, undefined where none is stored under that name. */
+export function configurationStatus(
+  component: Component,
+  desired: readonly DesiredLayer[] | undefined,
+  defaultRetryPolicy: number,
+): ConfigurationStatus {
+  return toStatus(component, layerProgress(component, desired), defaultRetryPolicy);
+}
+
+/** `configurationStatus` of a component whose layers are known to be so far. */
+export function toStatus(
+  component: Pick<Component, 'desiredConfig' | 'errorCount' | 'retryPolicy'>,
+  progress: LayerProgress,
+  defaultRetryPolicy: number,
+): ConfigurationStatus {
+  if (component.desiredConfig === undefined) return 'config_deprecated';
+  if (progress !== 'open') return progress;
+  return isGivenUp(component, defaultRetryPolicy) ? 'failed' : 'pending';
+}
+
+/** Without a configuration, whatever was once applied counts as all that was wanted. */
+export function layerProgress(
+  { state }: Pick<Component, 'state'>,
+  desired: readonly DesiredLayer[] | undefined,
+): LayerProgress {
+  if (desired === undefined) return state.length === 0 ? 'unconfigured' : 'configured';
+  if (desired.some((layer) => !isReachable(layer))) return 'unconfigured';
+  return desired.every((layer) => isDone(findReport(state, layer))) ? 'configured' : 'open';
+}
+
+export function desiredState(
+  component: Component,
+  desired: readonly DesiredLayer[],
+  defaultRetryPolicy: number,
+): readonly DesiredLayerStatus[] {
+  const givenUp = isGivenUp(component, defaultRetryPolicy);
+  return desired.map((layer) => ({ ...layer, status: layerStatus(component, layer, givenUp) }));
+}
+
+function layerStatus({ state }: Component, layer: DesiredLayer, givenUp: boolean): LayerStatus {
+  if (!isReachable(layer)) return 'unconfigured';
+  const report = findReport(state, layer);
+  if (isDone(report)) return 'configured';
+  return report?.status === 'failed' && givenUp ? 'failed' : 'pending';
+}
+
+/** A policy of 0 never tries. */
+function isGivenUp(
+  { retryPolicy, errorCount = 0 }: Pick<Component, 'retryPolicy' | 'errorCount'>,
+  defaultRetryPolicy: number,
+): boolean {
+  const retries = retryPolicy ?? defaultRetryPolicy;
+  return retries !== -1 && errorCount >= retries;
+}
+
+function isReachable({ cloneUrl, playbook, commit }: DesiredLayer): boolean {
+  return cloneUrl !== undefined && playbook !== undefined && commit !== undefined;
+}
+
+function findReport(state: readonly StateLayer[], layer: DesiredLayer): StateLayer | undefined {
+  return state.find(
+    ({ cloneUrl, playbook, commit }) =>
+      cloneUrl === layer.cloneUrl && playbook === layer.playbook && commit === layer.commit,
+  );
+}
+
+function isDone(report: StateLayer | undefined): boolean {
+  return report?.status === 'applied' || report?.status === 'skipped';
+}
