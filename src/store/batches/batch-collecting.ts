@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql, type Transaction } from 'kysely';
 import { toBatchKey, type Batch, type BatchKey } from '../../core/batch.js';
-import { toBatch, type BatchRow, type BatchTables } from './batch-rows.js';
+import { toBatch, type BatchRow } from './batch-rows.js';
 import type { BatchStore } from './batch-store.js';
 import { matchComponents } from '../components/component-filter.js';
 import { refreshProgress } from '../components/component-progress.js';
@@ -163,7 +163,7 @@ async function addMembers(
   const rows = places.flatMap(({ id, ids }) => ids.map((member) => ({ id: member, batch: id })));
   const given = dialect.rowsOf(JSON.stringify(rows), { id: 'text', batch: 'text' });
   // `where true`: SQLite would take `on conflict` for the condition of a join.
-  const query = sql<BatchTables['batch_members']>`insert into batch_members (component_id, batch_id)
+  const query = sql<Schema['batch_members']>`insert into batch_members (component_id, batch_id)
     select id, batch from ${given} where true order by id
     on conflict do nothing returning component_id, batch_id`;
   const added = (await query.execute(db)).rows;

@@ -1,13 +1,14 @@
 import type { Generated, Selectable } from 'kysely';
-import type { BatchTables } from '../batches/batch-rows.js';
-import type { Flag } from './row-values.js';
-import type { PhaseRecord, PhaseState } from '../store.js';
-import type { Desired, Dispatched, SessionState, Succeeded } from '../../core/session.js';
+import type { BatchResult } from '../../core/backoff-cause.js';
+import type { BatchState } from '../../core/batch.js';
 import type { LayerProgress } from '../../core/component.js';
 import type { Reason } from '../../core/errors.js';
+import type { Desired, Dispatched, SessionState, Succeeded } from '../../core/session.js';
+import type { PhaseRecord, PhaseState } from '../store.js';
+import type { Flag } from './row-values.js';
 
 /** Times are ISO text and documents JSON text in both databases. */
-export interface Schema extends BatchTables {
+export interface Schema {
   readonly deployment: DeploymentTable;
   readonly sessions: SessionTable;
   readonly session_tags: SessionTagTable;
@@ -22,6 +23,11 @@ export interface Schema extends BatchTables {
   readonly sources: { name: string; version: number; document: string; credentials: string | null };
   readonly configuration_sources: { source: string; configuration: string };
   readonly components: ComponentTable;
+  readonly batches: BatchTable;
+  readonly batch_members: { component_id: string; batch_id: string };
+  readonly batch_causes: { cause: string; results: string; seconds: number; until: string | null };
+  /** One row: the last cycle. */
+  readonly batcher: { id: number; document: string };
   readonly options: { name: string; value: string };
   readonly phases: PhaseTable;
   readonly host_results: HostResultTable;
@@ -168,4 +174,23 @@ interface LogChunkTable {
   /** What the platform lost, in words; such a chunk holds our line instead of the job's output. */
   gap: string | null;
   gzip: Uint8Array;
+}
+
+interface BatchTable {
+  id: string;
+  state: Generated<BatchState>;
+  configuration: string;
+  /** Indexes of the layers that are pending. */
+  layers: string;
+  latest: string;
+  size: number;
+  opened_at: string;
+  sent_at: string | null;
+  job_id: string | null;
+  session_name: string | null;
+  /** The layers as they were when it was sent. */
+  desired: string | null;
+  finished_at: string | null;
+  result: BatchResult['kind'] | null;
+  reason: Reason | null;
 }
