@@ -15,7 +15,7 @@ import { sessionListContract } from './store/session-list.js';
 import { sessionProgressContract } from './store/session-progress.js';
 import { sessionRequestContract } from './store/session-requests.js';
 import { sweepContract } from './store/sweep.js';
-import { wishContract } from './store/wishes.js';
+import { dispatchContract } from './store/dispatch.js';
 
 export interface StoreFixture {
   /** Several handles on one empty database, as so many processes would have. */
@@ -49,7 +49,7 @@ export function storeContract(name: string, create: () => Promise<StoreFixture>)
       sessionListContract,
       sessionFilterContract,
       sessionProgressContract,
-      wishContract,
+      dispatchContract,
       phaseContract,
       logContract,
       hostContract,

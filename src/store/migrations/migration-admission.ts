@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 import type { StoreDialect } from '../database/dialect.js';
-import { isAdmitted, isQueued, isWish } from '../sessions/wish.js';
+import { isAdmitted, isQueued, isWish } from '../sessions/session-conditions.js';
 
 /** Sessions wait for a place, in the order of their claims. What was claimed before has one. */
 export async function addAdmission(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {

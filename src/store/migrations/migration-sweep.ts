@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { StoreDialect } from '../database/dialect.js';
-import { isUnfinished } from '../sessions/wish.js';
+import { isUnfinished } from '../sessions/session-conditions.js';
 
 /** Which Temporal this deployment belongs to, which machines live, and what the sweeper looks at. */
 export async function addSweep(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {

@@ -13,7 +13,7 @@ import { createSources } from './migration-sources.js';
 import { addSweep } from './migration-sweep.js';
 import { addTagColumns } from './migration-tags.js';
 import { createRetention } from './migration-retention.js';
-import { AT_ONCE } from '../sessions/wish.js';
+import { AT_ONCE } from '../sessions/session-conditions.js';
 
 /**
  * Never change one that has been released: add another. Each only adds, and what it adds has a default: the version before

@@ -3,7 +3,7 @@ import type { Database } from '../database/database.js';
 import { readOption } from '../options.js';
 import type { Schema } from '../database/schema.js';
 import type { AdmissionStore, Change } from '../store.js';
-import { AT_ONCE, isAdmitted, isQueued } from './wish.js';
+import { AT_ONCE, isAdmitted, isQueued } from './session-conditions.js';
 
 export function createAdmissionStore(database: Database): AdmissionStore {
   return {

@@ -8,7 +8,7 @@ import { createRequestStore } from './session-requests.js';
 import { toSession } from './session-rows.js';
 import { createWaitStore } from './session-waits.js';
 import type { SessionStore } from '../store.js';
-import { createWishStore } from './wishes.js';
+import { createDispatchStore } from './dispatch.js';
 
 export function createSessionStore(database: Database): SessionStore {
   const findByName = createLookup(
@@ -26,7 +26,7 @@ export function createSessionStore(database: Database): SessionStore {
   return {
     ...createRequestStore(database),
     ...createProgressStore(database),
-    ...createWishStore(database),
+    ...createDispatchStore(database),
     ...createWaitStore(database),
     ...createCountStore(database),
     find: async (name) => orNone(await findByName(name)),

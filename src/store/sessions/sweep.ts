@@ -4,7 +4,7 @@ import { toSession } from './session-rows.js';
 import type { Schema } from '../database/schema.js';
 import type { Page, PageRequest } from '../database/page.js';
 import type { SweepStore } from '../store.js';
-import { isUnfinished } from './wish.js';
+import { isUnfinished } from './session-conditions.js';
 
 /** Workers note themselves every thirty seconds. */
 const SILENCE_MS = 120_000;

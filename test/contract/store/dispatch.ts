@@ -3,7 +3,7 @@ import type { Store } from '../../../src/store/store.js';
 import { aNewSession, at } from '../../support/store-builders.js';
 import type { Stores } from '../store-contract.js';
 
-export function wishContract(stores: () => Stores): void {
+export function dispatchContract(stores: () => Stores): void {
   describe('sessions.takeWishes', () => {
     test('hands each new session to one taker, oldest first', async () => {
       const { store, other } = stores();

@@ -2,9 +2,9 @@ import type { Dispatched } from '../../core/session.js';
 import type { Database } from '../database/database.js';
 import { toSession } from './session-rows.js';
 import type { SessionStore } from '../store.js';
-import { AT_ONCE, isWish } from './wish.js';
+import { AT_ONCE, isWish } from './session-conditions.js';
 
-type WishStore = Pick<
+type DispatchStore = Pick<
   SessionStore,
   'takeWishes' | 'recordDispatched' | 'returnWish' | 'nextWishAt' | 'countWishes'
 >;
@@ -16,7 +16,7 @@ const before: Record<Dispatched, readonly Dispatched[]> = {
   cancelled: ['none', 'started'],
 };
 
-export function createWishStore(database: Database): WishStore {
+export function createDispatchStore(database: Database): DispatchStore {
   return {
     takeWishes: (take) => takeWishes(database, take),
     recordDispatched: (jobId, dispatched, admission) =>
