@@ -3,8 +3,11 @@ import { toP99 } from './figures.mjs';
 import { toStoredName } from './records.mjs';
 
 const CONNECTIONS = 16;
-/** Of a service that has run for a while: the first hundredth of its requests, which runs code as it was read, would be the p99. */
-const WARMING = { rate: 50, count: 100 };
+/**
+ * Of a service that has run for a while: the first thousand sessions take a process twice the time of later ones, and the
+ * first twenty pages would be the p99.
+ */
+const WARMING = { sessions: 3_000, pages: 100 };
 
 /** @typedef {{ url: string, scale: number, signal: AbortSignal }} Site */
 
@@ -29,17 +32,19 @@ export async function putConfiguration({ url }) {
 export async function measureCreation({ url, scale, signal }, stored) {
   const create = (/** @type {any} */ agent, /** @type {string} */ name) =>
     send(`${url}/v3/sessions`, { method: 'POST', body: toSession(name), agent });
-  await timeAtRate(WARMING, (agent, index) => create(agent, `warm-${stored}-${index}`), signal);
+  const createInLoop = (/** @type {string} */ prefix, /** @type {number} */ count) =>
+    countInLoop(url, {
+      ...{ connections: CONNECTIONS, count: Math.ceil(count * scale), method: 'POST' },
+      path: () => '/v3/sessions',
+      body: (index) => toSession(`${prefix}-${stored}-${index}`),
+    });
+  await createInLoop('warm', WARMING.sessions);
   const { times, lateness } = await timeAtRate(
     { rate: 20, count: Math.ceil(400 * scale) },
     (agent, index) => create(agent, `open-${stored}-${index}`),
     signal,
   );
-  const rate = await countInLoop(url, {
-    ...{ connections: CONNECTIONS, count: Math.ceil(10_000 * scale), method: 'POST' },
-    path: () => '/v3/sessions',
-    body: (index) => toSession(`loop-${stored}-${index}`),
-  });
+  const rate = await createInLoop('loop', 10_000);
   return [
     toP99(`POST session at 20/s, ${stored} stored`, times, { most: 5, original: '5 to 7 ms' }),
     toP99('of that the lateness of the load generator', lateness),
@@ -102,18 +107,20 @@ export async function measureLists({ url, scale, signal }, stored, most) {
     'name_contains, none': '800 to 4,000 ms',
   };
   const deep = toStoredName(Math.floor(stored * 0.9));
+  const list = (/** @type {string} */ query, /** @type {number} */ count) =>
+    timeInTurn(
+      Math.ceil(count * scale),
+      (agent) => send(`${url}/v3/sessions?limit=100${query}`, { agent }),
+      signal,
+    );
+  await list('', WARMING.pages);
   const figures = [];
   for (const [what, query] of Object.entries(filters)) {
     for (const [place, after] of [
       ['first', ''],
       ['deep', `&after_id=${deep}`],
     ]) {
-      const path = `${url}/v3/sessions?limit=100${query === '' ? '' : `&${query}`}${after}`;
-      const times = await timeInTurn(
-        Math.ceil(200 * scale),
-        (agent) => send(path, { agent }),
-        signal,
-      );
+      const times = await list(`${query === '' ? '' : `&${query}`}${after}`, 200);
       const original = originals[/** @type {keyof typeof originals} */ (what)];
       figures.push(
         toP99(`list of ${stored}, ${what}, ${place} page`, times, {
