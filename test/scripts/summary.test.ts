@@ -22,7 +22,7 @@ afterAll(() => rmSync(directory, { recursive: true }));
 describe('.ci/summary.mjs', () => {
   test('adds the demos to the counts of the report', () => {
     const suites = [aSuite(['passed', 'passed']), aSuite(['passed'])];
-    expect(summarize(suites)).toEqual({ line: '5 passed, 0 failed', status: 0 });
+    expect(summarize(suites)).toMatchObject({ line: '5 passed, 0 failed', status: 0 });
   });
 
   test.each([
@@ -36,36 +36,57 @@ describe('.ci/summary.mjs', () => {
     ['a suite that could not be loaded', [aSuite(['passed']), aSuite([])], '3 passed, 1 failed'],
     ['no report', undefined, '2 passed, 1 failed'],
   ])('fails for %s', (_, suites, line) => {
-    expect(summarize(suites)).toEqual({ line, status: 1 });
+    expect(summarize(suites)).toMatchObject({ line, status: 1 });
+  });
+
+  test('names each test that failed, and says why', () => {
+    const { lines } = summarize([aSuite(['failed']), aSuite(['passed'])]);
+    expect(lines.slice(0, 2)).toEqual([
+      expect.stringMatching(/^Failed: .*: a test$/),
+      'it is not so',
+    ]);
   });
 
   test('tells of what needs a cluster, and takes the word of the run that had one', () => {
     const name = '/test/runner/kubernetes.test.ts';
     const suites = [aSuite(['passed']), { ...aSuite(['passed', 'pending']), name }];
-    expect(summarize(suites)).toEqual({ line: '4 passed, 0 failed', status: 0 });
+    expect(summarize(suites)).toMatchObject({ line: '4 passed, 0 failed', status: 0 });
     const onCluster = (statuses: readonly string[]) =>
       summarize(suites, '0', '0', [{ ...aSuite(statuses), name }]);
-    expect(onCluster(['passed', 'passed'])).toEqual({ line: '5 passed, 0 failed', status: 0 });
-    expect(onCluster(['passed', 'failed'])).toEqual({ line: '4 passed, 1 failed', status: 1 });
-    expect(onCluster(['passed', 'pending'])).toEqual({ line: '4 passed, 1 failed', status: 1 });
+    expect(onCluster(['passed', 'passed'])).toMatchObject({
+      line: '5 passed, 0 failed',
+      status: 0,
+    });
+    expect(onCluster(['passed', 'failed'])).toMatchObject({
+      line: '4 passed, 1 failed',
+      status: 1,
+    });
+    expect(onCluster(['passed', 'pending'])).toMatchObject({
+      line: '4 passed, 1 failed',
+      status: 1,
+    });
   });
 
   test('fails for checks that failed after all tests passed, and for a demo', () => {
     const suites = [aSuite(['passed']), aSuite(['passed'])];
-    expect(summarize(suites, '1')).toEqual({ line: '4 passed, 1 failed', status: 1 });
-    expect(summarize(suites, '0', '1')).toEqual({ line: '4 passed, 1 failed', status: 1 });
+    expect(summarize(suites, '1')).toMatchObject({ line: '4 passed, 1 failed', status: 1 });
+    expect(summarize(suites, '0', '1')).toMatchObject({ line: '4 passed, 1 failed', status: 1 });
   });
 });
 
 function aSuite(statuses: readonly string[]) {
-  const assertionResults = statuses.map((status) => ({ status, fullName: 'a test' }));
+  const assertionResults = statuses.map((status) => ({
+    status,
+    fullName: 'a test',
+    failureMessages: status === 'failed' ? ['it is not so'] : [],
+  }));
   suitesMade += 1;
   return { name: `/test/suite-${suitesMade}.test.ts`, message: '', assertionResults };
 }
 
 type Suites = readonly ReturnType<typeof aSuite>[];
 
-/** The last line and the exit code, with two demos that passed. */
+/** What it prints and its exit code, with two demos that passed. */
 function summarize(suites: Suites | undefined, code = '0', demosFailed = '0', onCluster?: Suites) {
   const [report, clusterReport] = [join(directory, 'report.json'), join(directory, 'cluster.json')];
   for (const [file, results] of [
@@ -80,5 +101,6 @@ function summarize(suites: Suites | undefined, code = '0', demosFailed = '0', on
     [script, code, '2', demosFailed, report, clusterReport],
     { cwd: directory, encoding: 'utf8' },
   );
-  return { line: stdout.trim().split('\n').at(-1), status };
+  const lines = stdout.trim().split('\n');
+  return { lines, line: lines.at(-1), status };
 }
