@@ -27,7 +27,8 @@ const program = `
 `;
 
 describe('renderDynamicInventory of 100,000 hosts in 200 groups, with roles', () => {
-  test('takes less than 2 s of processor time and 500 MB', async () => {
+  // About a second; what grows with the square of the hosts would take minutes.
+  test('takes less than 10 s of processor time and 500 MB', async () => {
     const module = new URL('../../src/core/inventory.ts', import.meta.url).href;
     const argv = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', program];
 
@@ -35,7 +36,7 @@ describe('renderDynamicInventory of 100,000 hosts in 200 groups, with roles', ()
 
     const measured = JSON.parse(stdout) as Measured;
     expect(measured.hosts).toBe(100_000);
-    expect(measured.seconds).toBeLessThan(2);
+    expect(measured.seconds).toBeLessThan(10);
     expect(measured.peakBytes).toBeLessThan(500_000_000);
     if (process.env['SHOW_MEASURED'] === '1') console.log(measured);
   });
