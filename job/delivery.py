@@ -9,6 +9,7 @@ batch marked `final`), and the end.
 import random
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,9 @@ class Delivery:
     def _run(self) -> None:
         try:
             self._deliver()
+        except Exception:
+            # Said before anybody goes on: Python aborts where it ends while a thread still speaks.
+            traceback.print_exc()
         finally:
             # Also by a defect: nobody is to wait for what will never be delivered.
             self._api.close()
