@@ -1,11 +1,10 @@
 /**
- * A command says what it did when it has done it, and what it could not do, it throws. Why something takes long it says while
- * it does.
+ * A command says what it did when it has done it, and what it could not do, it throws. What it waits for it says meanwhile;
+ * a connection that is lost is told by what fails with it.
  */
 export const onScreen = {
   warn(fields: object, message: string): void {
-    const toFact = (key: string, value: unknown) => (key === 'err' ? String(value) : value);
-    process.stderr.write(`${message}: ${JSON.stringify(fields, toFact)}\n`);
+    if ('waitsFor' in fields) process.stderr.write(`${message}: ${JSON.stringify(fields)}\n`);
   },
 };
 
