@@ -146,8 +146,8 @@ async function isListening(
   logFile: string,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const deadline = Date.now() + READY_MILLISECONDS;
-  while (Date.now() < deadline && (await isAlive(identity))) {
+  const deadline = performance.now() + READY_MILLISECONDS;
+  while (performance.now() < deadline && (await isAlive(identity))) {
     if ((await readText(logFile))?.includes('Server listening on') === true) return true;
     await delay(POLL_MILLISECONDS, undefined, { signal });
   }

@@ -1,4 +1,4 @@
-import { watch } from 'node:fs';
+import { watch, type FSWatcher } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findKind, resolveInRoot } from './root-path.js';
@@ -50,17 +50,26 @@ function createBell(directory: string, signal: AbortSignal) {
   let ring: () => void = () => undefined;
   const wake = () => ring();
   const timer = setInterval(wake, LOOK_MILLISECONDS);
-  const watcher = watch(directory, (_event, name) => {
-    if ((VERDICTS as readonly (string | null)[]).includes(name)) wake();
-  });
-  watcher.on('error', () => watcher.close());
+  const watcher = openWatch(directory, wake);
   signal.addEventListener('abort', wake);
   return {
     rung: () => new Promise<void>((resolve) => (ring = resolve)),
     close() {
       clearInterval(timer);
-      watcher.close();
+      watcher?.close();
       signal.removeEventListener('abort', wake);
     },
   };
+}
+
+/** Undefined where the kernel has no room for one more, or a playbook has just taken the directory away. */
+function openWatch(directory: string, wake: () => void): FSWatcher | undefined {
+  try {
+    const watcher = watch(directory, (_event, name) => {
+      if ((VERDICTS as readonly (string | null)[]).includes(name)) wake();
+    });
+    return watcher.on('error', () => watcher.close());
+  } catch {
+    return undefined;
+  }
 }

@@ -42,8 +42,7 @@ export async function runJob(
   signal: AbortSignal,
 ): Promise<void> {
   const { maxAgeSeconds, logger } = deps;
-  const left = toTime(job.created) + maxAgeSeconds * 1000 - Date.now();
-  const age = maxAgeSeconds === 0 ? undefined : AbortSignal.timeout(Math.max(0, left));
+  const age = maxAgeSeconds === 0 ? undefined : AbortSignal.timeout(toLeft(job, maxAgeSeconds));
   const run = createRun(deps, job);
   try {
     await proceed(run, age === undefined ? signal : AbortSignal.any([signal, age]));
@@ -54,9 +53,17 @@ export async function runJob(
       age?.aborted === true
         ? `The job was not over ${maxAgeSeconds} s after it was made.`
         : await toMessage(error, deps.place);
-    await fail(run, message, signal);
-    logger.warn({ job: job.id, why: message }, 'image job failed');
+    // Its image was told of, so there it is: all that failed is the removal of what it was made of.
+    const isMade = run.job().resultantImageId !== undefined;
+    if (!isMade) logger.warn({ job: job.id, why: message }, 'image job failed');
+    await end(run, isMade ? { status: 'success' } : { status: 'error', message }, signal);
   }
+}
+
+/** In milliseconds. Where the clock was set back, no more than a new job has: a timer bears no more. */
+function toLeft({ created }: JobRecord, maxAgeSeconds: number): number {
+  const most = maxAgeSeconds * 1000;
+  return Math.min(most, Math.max(0, toTime(created) + most - Date.now()));
 }
 
 /**
@@ -155,15 +162,15 @@ async function pack(run: Run, signal: AbortSignal): Promise<void> {
 }
 
 /** What was made goes before the record says that it is over; a full disk has room then. Who deletes the job does not wait. */
-async function fail(run: Run, message: string, signal: AbortSignal): Promise<void> {
+async function end(run: Run, change: Partial<JobRecord>, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
       await removeTraces(run.place, run.job());
       await Promise.race([removeLeftovers(run.place.work, signal), once(signal, 'abort')]);
-      await run.save({ status: 'error', message });
+      await run.save(change);
       return;
     } catch (error) {
-      run.logger.error({ err: error, job: run.job().id }, 'a failed image job cannot be removed');
+      run.logger.error({ err: error, job: run.job().id }, 'an image job cannot be ended');
       await delay(SAVE_MILLISECONDS, undefined, { signal }).catch(() => undefined);
     }
   }

@@ -51,8 +51,13 @@ export async function openImageService(
       version: readVersion(),
       ...(token === undefined ? {} : { token }),
     });
-    const listener = await listen(app, config.listen ?? DEFAULT_ADDRESS);
+    // Before anybody may make or delete one.
     await jobs.resume();
+    const address = config.listen ?? DEFAULT_ADDRESS;
+    const listener = await listen(app, address).catch(async (error: unknown) => {
+      await jobs.close();
+      throw error;
+    });
     logger.info({ url: listener.url, directory }, 'image service started');
     return {
       url: listener.url,

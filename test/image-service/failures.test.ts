@@ -14,6 +14,7 @@ import {
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { waitFor } from '../support/wait.js';
 import {
   createImageSite,
   createTree,
@@ -70,7 +71,8 @@ describeImages('a job that cannot be done', () => {
     const job = await site.waitFor(await site.post(id), 'error');
     expect(job.message).toMatch(message);
     expect(job.resultant_image_id).toBeNull();
-    expect(site.log()).toContain(JSON.stringify(job.message).slice(1, -1));
+    const said = JSON.stringify(job.message).slice(1, -1);
+    await waitFor(() => site.log().includes(said), { what: 'the log to say so' });
     expect(await site.findTraces(job.id)).toEqual([]);
     expect((await site.ask('GET', '/images')).body).toEqual(images);
   });

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
@@ -35,6 +36,12 @@ describeImages('a job', () => {
   /** What is out of the way goes by and by. */
   const expectNoWork = () =>
     waitFor(() => list('work').length === 0, { what: 'all work to be gone' });
+  /** As the record was when the image was there, and what it was made of too. No service runs. */
+  const unfinish = ({ id }: JobBody) => {
+    const record = join(site.data, 'jobs', `${id}.json`);
+    const text = readFileSync(record, 'utf8');
+    writeFileSync(record, text.replace('"status":"success"', '"status":"packaging_artifacts"'));
+  };
   const letGo = () => {
     site.letGo('unsquashfs');
     site.letGo('mksquashfs');
@@ -106,7 +113,6 @@ describeImages('a job', () => {
     await complete(job);
     const { resultant_image_id: result } = await site.waitFor(job, 'success');
     await site.kill('SIGKILL');
-    const record = join(site.data, 'jobs', `${job.id}.json`);
     const toPath = (...names: readonly string[]) => join(site.data, ...names);
     const readFileNumber = () => statSync(toPath('boot-images', result ?? '', 'rootfs')).ino;
     const made = readFileNumber();
@@ -115,8 +121,7 @@ describeImages('a job', () => {
       () => mkdirSync(toPath('work', '.removed-1', 'root', 'half'), { recursive: true }),
     ];
     for (const leave of moments) {
-      const text = readFileSync(record, 'utf8');
-      writeFileSync(record, text.replace('"status":"success"', '"status":"packaging_artifacts"'));
+      unfinish(job);
       leave();
       await site.start();
       await site.waitFor(job, 'success');
@@ -127,6 +132,26 @@ describeImages('a job', () => {
     await site.start();
   });
 
+  test('whose image is there succeeds, however long its root cannot be removed', async () => {
+    const job = await site.waitFor(await site.post(image), 'waiting_on_user');
+    await complete(job);
+    const { resultant_image_id: result } = await site.waitFor(job, 'success');
+    await site.kill('SIGTERM');
+    unfinish(job);
+    const busy = join(site.data, 'work', job.id);
+    mkdirSync(busy);
+    execFileSync('mount', ['-t', 'tmpfs', 'busy', busy]);
+    try {
+      await site.start();
+      const isTold = () => site.log().includes('an image job cannot be ended');
+      await waitFor(isTold, { what: 'the log to say so' });
+    } finally {
+      execFileSync('umount', [busy]);
+    }
+    expect(await site.waitFor(job, 'success')).toMatchObject({ resultant_image_id: result });
+    await expectNoWork();
+  });
+
   test('that its user ends while no service is there is packaged by the next', async () => {
     const job = await site.waitFor(await site.post(image), 'waiting_on_user');
     await site.kill('SIGTERM');
@@ -134,6 +159,16 @@ describeImages('a job', () => {
     await site.start();
     await site.waitFor(job, 'success');
     await expectNothing(job.id);
+  });
+
+  test('whose /tmp is away when its service starts waits for its user all the same', async () => {
+    const job = await site.waitFor(await site.post(image), 'waiting_on_user');
+    expect((await site.ssh(job, 'rm -rf /tmp')).code).toBe(0);
+    await site.kill('SIGKILL');
+    await site.start();
+    expect((await site.ssh(job, 'mkdir /tmp')).code).toBe(0);
+    await complete(job);
+    await site.waitFor(job, 'success');
   });
 
   test('fails where its environment ends, also while no service is there', async () => {
