@@ -224,7 +224,8 @@ describeWithPostgres('plans of PostgreSQL', () => {
   test('a bulk deletion of thousands finds each by its key', async () => {
     await createSessionStore(database).deleteMany({}, { at: at(0) });
 
-    const updates = (await expectIndexes()).filter((plan) => plan.startsWith('update'));
+    // Of its tags none is left: once that is vacuumed, reading all of them is the right plan.
+    const updates = (await explainAll()).filter((plan) => plan.startsWith('update'));
     expect(updates.length).toBeGreaterThan(1);
     for (const plan of updates) expect(plan).toContain('Index Scan using sessions_pkey');
   });
