@@ -24,8 +24,8 @@ export interface ActivitySite {
   readonly activities: Activities;
   /** What was logged. */
   readonly lines: readonly LogLine[];
-  /** Runs an activity as a worker does; every attempt has an environment of its own. */
-  run<I, O>(activity: (input: I) => Promise<O>, input: I): Promise<O>;
+  /** Runs an activity as a worker does; every attempt has an environment of its own. `carried`: by the attempt before. */
+  run<I, O>(activity: (input: I) => Promise<O>, input: I, carried?: object): Promise<O>;
   close(): Promise<void>;
 }
 
@@ -60,8 +60,11 @@ export async function openActivitySite(
     runner,
     activities,
     lines,
-    run: (activity, input) =>
-      new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(activity, input),
+    run: (activity, input, carried) =>
+      new MockActivityEnvironment(
+        { heartbeatDetails: carried },
+        { logger: new DefaultLogger('ERROR') },
+      ).run(activity, input),
     async close() {
       runner.close();
       await store.close();
