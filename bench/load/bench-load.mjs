@@ -6,6 +6,7 @@ import { toRow } from '../api/figures.mjs';
 import { openPostgres } from '../api/postgres.mjs';
 import { openSqlite } from '../api/sqlite.mjs';
 import { measureControl } from './control.mjs';
+import { measureEndurance } from './endurance.mjs';
 import { measureFlood, measureOpenLoop } from './flood.mjs';
 import { measureForks } from './forks.mjs';
 import { measureHosts } from './hosts.mjs';
@@ -28,6 +29,7 @@ const parts = {
   flood: measureFlood,
   open: measureOpenLoop,
   control: measureControl,
+  endurance: measureEndurance,
   local: measureLocal,
   waiting: measureWaiting,
   real: measureRealWaiting,

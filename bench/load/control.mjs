@@ -1,4 +1,11 @@
-import { openStand, readSessions, submitAll, toNames, waitUntilComplete } from './stand.mjs';
+import {
+  configure,
+  openStand,
+  readSessions,
+  submitAll,
+  toNames,
+  waitUntilComplete,
+} from './stand.mjs';
 
 const SESSIONS = 600;
 const LIMIT_MS = 600_000;
@@ -11,9 +18,7 @@ const LIMIT_MS = 600_000;
 export async function measureControl(site) {
   const stand = await openStand(site, { standIn: true });
   try {
-    const layer = { clone_url: 'https://git.example.org/base.git', playbook: 'site.yml' };
-    const layers = [{ ...layer, commit: '1'.repeat(40) }];
-    await stand.client.put('/v3/configurations/bench', { layers });
+    await configure(stand);
     await carry(stand, toNames('warm', 5), site.signal);
     const before = await countRequests(stand);
     const names = toNames('control', Math.ceil(SESSIONS * site.scale));
@@ -38,7 +43,7 @@ export async function measureControl(site) {
  * Seconds from the first POST until all are over.
  * @param {import('./stand.mjs').Stand} stand @param {readonly string[]} names @param {AbortSignal} signal
  */
-async function carry(stand, names, signal) {
+export async function carry(stand, names, signal) {
   const begin = performance.now();
   await submitAll(stand, names, { configuration_name: 'bench' });
   await waitUntilComplete(stand, signal, LIMIT_MS);

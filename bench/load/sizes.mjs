@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { toLogLines } from '../api/deliveries.mjs';
-import { openStand, submitAll, toNames, waitUntilComplete } from './stand.mjs';
+import { configure, openStand, submitAll, toNames, waitUntilComplete } from './stand.mjs';
 
 const SESSIONS = 300;
 const HOSTS = 50_000;
@@ -29,9 +29,7 @@ export async function measureSizes(site) {
 async function growBySessions(site) {
   const stand = await openStand(site, { standIn: true });
   try {
-    const layer = { clone_url: 'https://git.example.org/base.git', playbook: 'site.yml' };
-    const layers = [{ ...layer, commit: '1'.repeat(40) }];
-    await stand.client.put('/v3/configurations/bench', { layers });
+    await configure(stand);
     const count = Math.ceil(SESSIONS * site.scale);
     const before = await site.database.measureSize();
     const request = { configuration_name: 'bench', tags: { bos_session: 'bench' } };

@@ -128,6 +128,13 @@ const answers = (url) =>
     () => false,
   );
 
+/** Configuration `bench`: one layer, whose commit need not be looked up. @param {Stand} stand */
+export async function configure({ client }) {
+  const layer = { clone_url: 'https://git.example.org/base.git', playbook: 'site.yml' };
+  const layers = [{ ...layer, commit: '1'.repeat(40) }];
+  await client.put('/v3/configurations/bench', { layers });
+}
+
 /**
  * Until none of them is pending or runs.
  * @param {Stand} stand @param {AbortSignal} signal @param {number} limitMs
