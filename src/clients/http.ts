@@ -14,8 +14,8 @@ export interface JsonRequest {
   readonly reason: Reason;
   /** Never part of a message. */
   readonly token?: string;
-  /** What it is that the token is refused (401, 403): default `rejected`; `unavailable` where the next may be a new one. */
-  readonly tokenFault?: TokenFault;
+  /** Asked where the token is refused (401, 403): `unavailable` if the next may be a new one. Absent: `rejected`. */
+  readonly judgeToken?: () => TokenFault;
   /** PEM; replaces the platform's certificate authorities. */
   readonly ca?: string;
   /** Limit of the whole call, with the body of the answer. */
@@ -105,7 +105,7 @@ function send(request: JsonRequest, signal: AbortSignal): Promise<IncomingMessag
 }
 
 function refuse(request: JsonRequest, status: number, body: Buffer): ServiceError {
-  if (request.tokenFault === 'unavailable' && [401, 403].includes(status)) {
+  if ([401, 403].includes(status) && request.judgeToken?.() === 'unavailable') {
     const next = 'it is asked again with the token that there is then';
     return fault(
       request,

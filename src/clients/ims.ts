@@ -1,7 +1,13 @@
 import { z } from 'zod';
 import { ServiceError } from '../core/errors.js';
 import type { Image, ImageJob } from '../core/image.js';
-import { exchangeJson, readMember, type JsonAnswer, type JsonRequest } from './http.js';
+import {
+  exchangeJson,
+  readMember,
+  type JsonAnswer,
+  type JsonRequest,
+  type TokenFault,
+} from './http.js';
 import type { ImageClient, NewImageJob } from './interfaces.js';
 import { readSetting, readToken } from './settings.js';
 
@@ -12,6 +18,8 @@ export interface ImsOptions {
   readonly caFile?: string;
   /** Limit of each call. */
   readonly timeoutSeconds: number;
+  /** Milliseconds, of which only the differences count. */
+  readonly clock?: () => number;
 }
 
 const SERVICE = 'The image management service';
@@ -53,7 +61,10 @@ type JobAnswer = z.output<typeof jobAnswer>;
  * The calls with which a session begins. A token that is refused there is wrong, and said so at once; later it is one that
  * is being replaced, as they expire.
  */
-const begins = { tokenFault: 'rejected' } as const;
+const begins = { judgeToken: (): TokenFault => 'rejected' } as const;
+
+/** A token that is refused for longer than this is replaced by nobody. */
+const REPLACING_MS = 600_000;
 
 /** What may make something is waited for: cut off, it would be made all the same, and nobody would know when. */
 const uninterrupted = new AbortController().signal;
@@ -63,8 +74,9 @@ const uninterrupted = new AbortController().signal;
  * repeated POST, so what is made is looked for first; a POST is sent once in a call, and the next call looks again.
  */
 export function createImsClient(options: ImsOptions): ImageClient {
+  const refusals = createRefusals(options.clock ?? (() => performance.now()));
   const call = (path: string, signal: AbortSignal, more: Partial<JsonRequest> = {}) =>
-    callIms(options, path, signal, more);
+    callIms({ ...options, refusals }, path, signal, more);
   /** Everybody's: what they hold is looked at where they are ours, so that an odd one keeps nobody from finding the others. */
   const list = async (path: string, signal: AbortSignal) => {
     const { body } = await call(path, signal);
@@ -143,26 +155,45 @@ export function createImsClient(options: ImsOptions): ImageClient {
 }
 
 async function callIms(
-  { url, tokenFile, caFile, timeoutSeconds }: ImsOptions,
+  { url, tokenFile, caFile, timeoutSeconds, refusals }: ImsOptions & { refusals: Refusals },
   path: string,
   signal: AbortSignal,
   more: Partial<JsonRequest>,
 ): Promise<JsonAnswer> {
   const reason = 'IMAGE_PREPARE';
-  const { tokenFault = 'unavailable' } = more;
-  const setting = { reason, fault: tokenFault } as const;
+  const { method = 'GET' } = more;
+  const setting = { reason, fault: more.judgeToken?.() ?? 'unavailable' } as const;
   const [token, ca] = await Promise.all([
     readToken({ variable: 'IMS_TOKEN_FILE', path: tokenFile, ...setting }),
     readSetting({ variable: 'IMS_CA_FILE', path: caFile, ...setting }),
   ]);
   const request: JsonRequest = {
     ...{ url: `${url}/${path}`, service: SERVICE, reason, timeoutSeconds, maxBytes: MAX_BYTES },
-    tokenFault,
+    judgeToken: () => refusals.judge(method, token),
     ...(token === undefined ? {} : { token }),
     ...(ca === undefined ? {} : { ca }),
     ...more,
   };
-  return exchangeJson(request, signal);
+  const answer = await exchangeJson(request, signal);
+  refusals.forget(method);
+  return answer;
+}
+
+type Refusals = ReturnType<typeof createRefusals>;
+
+/** Since when the same token is refused, by method: some may read, and delete nothing. */
+function createRefusals(clock: () => number) {
+  const refused = new Map<string, { readonly token: string | undefined; readonly since: number }>();
+  return {
+    judge(method: string, token: string | undefined): TokenFault {
+      const now = clock();
+      const known = refused.get(method);
+      const since = known !== undefined && known.token === token ? known.since : now;
+      refused.set(method, { token, since });
+      return now - since < REPLACING_MS ? 'unavailable' : 'rejected';
+    },
+    forget: (method: string) => void refused.delete(method),
+  };
 }
 
 /** Parameters of our own image service; IMS reads none, and answers at once. */

@@ -222,6 +222,33 @@ describe('IMS', () => {
     expect(ims.requests.at(-1)).toMatchObject({ authorization: 'Bearer second-token' });
   });
 
+  test('that refuses the same token for ten minutes is asked no more', async () => {
+    const tokenFile = join(directory, 'token');
+    writeFileSync(tokenFile, 'first-token');
+    let minutes = 0;
+    const clock = () => minutes * 60_000;
+    const client = createImsClient({ url: ims.url, tokenFile, timeoutSeconds: 30, clock });
+    const refused = async (fault: string, request = 'DELETE jobs') => {
+      ims.disturb(request, 'forbidden');
+      const call = request.startsWith('DELETE')
+        ? client.removeJob('job', never)
+        : client.findJobs(aJob.container, never);
+      await expect(call).rejects.toMatchObject({ fault });
+    };
+    await refused('unavailable');
+    minutes = 9;
+    await refused('unavailable');
+    minutes = 10;
+    await refused('rejected');
+    // It may read all the same.
+    await refused('unavailable', 'GET jobs');
+    writeFileSync(tokenFile, 'second-token');
+    await refused('unavailable');
+    minutes = 30;
+    await client.removeJob('job', never);
+    await refused('unavailable');
+  });
+
   test('that says nothing is away after the time of a call', async () => {
     const client = createImsClient({ url: 'http://127.0.0.1:9', timeoutSeconds: 1 });
     await expect(client.findImage(IMAGE, never)).rejects.toMatchObject({ fault: 'unavailable' });
