@@ -19,8 +19,8 @@ export interface WaitOptions {
 
 /**
  * Asks until there is an answer, as IMS has no event for it: often at first, ever less later; at once again where the service
- * itself has waited for so long. The log tells each change of
- * what is waited for, and every 30 s that it is still so. A service that is away is waited for as well.
+ * itself has waited for so long. The log tells each change of what is waited for, and every 30 s that it is still so. A service
+ * that is away is waited for as well.
  */
 export async function waitForImage<T>(
   ask: () => Promise<{ readonly value: T } | { readonly waiting: string }>,

@@ -19,8 +19,8 @@ const POLL_MILLISECONDS = 20;
 const QUIET_LOOKS = 40;
 const SETTLE_LOOKS = 6;
 
-/** What sshd needs none of, and a playbook would change this machine with. */
-const DENIED = ['sys_module', 'sys_time', 'sys_boot', 'sys_rawio'];
+/** What sshd needs none of, and a playbook would change this machine with, or make files with that nobody can remove. */
+const DENIED = ['sys_module', 'sys_time', 'sys_boot', 'sys_rawio', 'linux_immutable'];
 
 /**
  * Runs as the first process of the environment, with mounts of its own that nobody else sees: sshd is to find root's shell in

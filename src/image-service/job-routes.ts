@@ -3,6 +3,7 @@ import { missing } from '../core/errors.js';
 import { readBody } from './body.js';
 import type { RouteDependencies } from './dependencies.js';
 import type { JobRecord } from './job-record.js';
+import type { Jobs } from './jobs.js';
 import { createJobRecord } from './new-job.js';
 import { toTime } from './records.js';
 import { newJob, toJobBody } from './wire.js';
@@ -32,9 +33,7 @@ export function addJobRoutes(app: Hono, deps: RouteDependencies): void {
     const { id } = c.req.param();
     const status = c.req.query('while_status');
     const job =
-      status === undefined
-        ? await place.jobs.find(id)
-        : await jobs.findOther(id, status, toWait(c));
+      status === undefined ? await place.jobs.find(id) : await waitForOther(jobs, c, status);
     if (job === undefined) throw missing('Job', id);
     return c.json(toJobBody(job));
   });
@@ -54,11 +53,25 @@ export function addJobRoutes(app: Hono, deps: RouteDependencies): void {
   });
 }
 
-/** Until the client has waited for as long as it wants to, or has gone. */
-function toWait(c: Context): AbortSignal {
+/** The job when it is another, the client has waited for as long as it wants to, or has gone. */
+async function waitForOther(
+  jobs: Jobs,
+  c: Context,
+  status: string,
+): Promise<JobRecord | undefined> {
   const text = c.req.query('wait_seconds') ?? '';
   const seconds = /^\d{1,9}$/.test(text) ? Math.min(Number(text), MAX_WAIT_SECONDS) : 0;
-  return AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(seconds * 1000)]);
+  // A timer of our own: nothing holds that of AbortSignal.timeout while a combined signal waits for it.
+  const wait = new AbortController();
+  const end = () => wait.abort();
+  const timer = setTimeout(end, seconds * 1000);
+  c.req.raw.signal.addEventListener('abort', end, { once: true });
+  try {
+    return await jobs.findOther(c.req.param('id') ?? '', status, wait.signal);
+  } finally {
+    clearTimeout(timer);
+    end();
+  }
 }
 
 /** Or what is wrong with the query. */

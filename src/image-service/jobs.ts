@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { readNames } from '../runner/files.js';
-import { removeLeftovers } from '../runner/leftovers.js';
+import { isRemoval } from '../runner/leftovers.js';
+import { createClearing } from './clearing.js';
 import { isOver, type JobRecord } from './job-record.js';
 import { removeTraces, removeWork, runJob, type JobDependencies } from './run-job.js';
 
@@ -18,10 +19,11 @@ export interface Jobs {
   close(): Promise<void>;
 }
 
-export function createJobs(given: Omit<JobDependencies, 'announce'>): Jobs {
+export function createJobs(given: Omit<JobDependencies, 'announce' | 'clear'>): Jobs {
   const { place, logger } = given;
   const changes = new EventEmitter().setMaxListeners(0);
-  const deps = { ...given, announce: (id: string) => void changes.emit(id) };
+  const clear = createClearing(place.work, logger);
+  const deps = { ...given, clear, announce: (id: string) => void changes.emit(id) };
   const running = new Map<string, { controller: AbortController; ended: Promise<void> }>();
   const launch = (job: JobRecord) => {
     const controller = new AbortController();
@@ -29,15 +31,11 @@ export function createJobs(given: Omit<JobDependencies, 'announce'>): Jobs {
       .catch((error: unknown) => logger.error({ err: error, job: job.id }, 'image job is stuck'))
       .finally(() => {
         running.delete(job.id);
-        clear();
+        // Nobody waits for it: a root of some gigabytes takes seconds.
+        void clear();
       });
     running.set(job.id, { controller, ended });
   };
-  /** Nobody waits for it: a root of some gigabytes takes seconds. What dies half-way is left to the next, at a start too. */
-  const clear = () =>
-    void removeLeftovers(place.work, new AbortController().signal).catch((error: unknown) =>
-      logger.warn({ err: error }, 'what image jobs have left cannot be removed'),
-    );
   const halt = async (id: string) => {
     const run = running.get(id);
     run?.controller.abort();
@@ -55,7 +53,7 @@ export function createJobs(given: Omit<JobDependencies, 'announce'>): Jobs {
       const job = await place.jobs.find(id);
       if (job === undefined) return false;
       await removeTraces(place, job);
-      clear();
+      void clear();
       const isRemoved = await place.jobs.remove(id);
       deps.announce(id);
       return isRemoved;
@@ -74,9 +72,9 @@ export function createJobs(given: Omit<JobDependencies, 'announce'>): Jobs {
 
     async resume() {
       const live = (await place.jobs.list()).filter((job) => !isOver(job));
-      for (const id of await readNames(place.work))
-        if (!live.some((job) => job.id === id)) await removeWork(place, id);
-      clear();
+      const names = (await readNames(place.work)).filter((name) => !isRemoval(name));
+      for (const id of names) if (!live.some((job) => job.id === id)) await removeWork(place, id);
+      void clear();
       for (const job of live) {
         logger.info({ job: job.id, status: job.status }, 'image job is taken over');
         launch(job);

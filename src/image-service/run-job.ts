@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { removeLeftovers } from '../runner/leftovers.js';
 import { isAlive } from '../runner/process-identity.js';
 import { readDiskSpace } from '../process/disk-space.js';
 import type { Logger } from '../process/logger.js';
@@ -27,6 +26,8 @@ export interface JobDependencies {
   readonly maxAgeSeconds: number;
   readonly choosePort: () => Promise<SshAddress>;
   readonly clock: () => string;
+  /** Removes what jobs have put aside; never fails. */
+  readonly clear: () => Promise<void>;
   /** Called after each change of a job's record. */
   readonly announce: (jobId: string) => void;
   readonly logger: Logger;
@@ -55,7 +56,8 @@ export async function runJob(
         : await toMessage(error, deps.place);
     // Its image was told of, so there it is: all that failed is the removal of what it was made of.
     const isMade = run.job().resultantImageId !== undefined;
-    if (!isMade) logger.warn({ job: job.id, why: message }, 'image job failed');
+    const what = isMade ? 'image job succeeded, but left something behind' : 'image job failed';
+    logger.warn({ job: job.id, why: message }, what);
     await end(run, isMade ? { status: 'success' } : { status: 'error', message }, signal);
   }
 }
@@ -68,7 +70,7 @@ function toLeft({ created }: JobRecord, maxAgeSeconds: number): number {
 
 /**
  * Everything that a job has made and nobody was told of; its record stays. Files of its own are out of the way, and left to
- * `removeLeftovers`.
+ * `clear`.
  */
 export async function removeTraces(place: Place, job: JobRecord): Promise<void> {
   await removeWork(place, job.id);
@@ -112,10 +114,13 @@ async function proceed(run: Run, signal: AbortSignal): Promise<void> {
 
 /** From the beginning, whatever a former run has come to. */
 async function expose(run: Run, signal: AbortSignal): Promise<void> {
-  const { place, tools, work, turns } = run;
+  const { place, tools, work, turns, clear } = run;
   await closeEnvironment(run.job().id);
   await turns.take(async () => {
     await run.save({ status: 'fetching_image' });
+    // The root of the job before may fill the disk still.
+    await orAborted(clear(), signal);
+    signal.throwIfAborted();
     await fetchRoot(tools, place, run.job(), work, signal);
   }, signal);
   for (let left = PORTS; ; left -= 1) {
@@ -166,7 +171,7 @@ async function end(run: Run, change: Partial<JobRecord>, signal: AbortSignal): P
   while (!signal.aborted) {
     try {
       await removeTraces(run.place, run.job());
-      await Promise.race([removeLeftovers(run.place.work, signal), once(signal, 'abort')]);
+      await orAborted(run.clear(), signal);
       await run.save(change);
       return;
     } catch (error) {
@@ -174,6 +179,10 @@ async function end(run: Run, change: Partial<JobRecord>, signal: AbortSignal): P
       await delay(SAVE_MILLISECONDS, undefined, { signal }).catch(() => undefined);
     }
   }
+}
+
+async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await Promise.race([work, once(signal, 'abort')]);
 }
 
 /** What a program says of a full disk is not always that it is full. */

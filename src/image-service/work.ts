@@ -31,7 +31,7 @@ export function toWorkDirectory({ work }: Place, jobId: string): string {
   return join(work, jobId);
 }
 
-/** What the job had for its work is out of the way at once, however large it is, for `removeLeftovers`. May be repeated. */
+/** What the job had for its work is out of the way at once, however large it is, for `createClearing`. May be repeated. */
 export async function putAside(place: Place, jobId: string): Promise<void> {
   try {
     await rename(toWorkDirectory(place, jobId), join(place.work, nameRemoval()));

@@ -20,6 +20,10 @@ export function nameRemoval(): string {
   return `${REMOVAL_PREFIX}${randomUUID()}`;
 }
 
+export function isRemoval(name: string): boolean {
+  return name.startsWith(REMOVAL_PREFIX);
+}
+
 /**
  * Removes what preparations and removals left that died half-way: keys are in the one, and in the other all that a
  * session did. One that cannot be removed does not keep the others; the errors come together, at the end.
@@ -30,8 +34,7 @@ export async function removeLeftovers(jobsDirectory: string, signal: AbortSignal
     signal.throwIfAborted();
     const path = join(jobsDirectory, name);
     try {
-      if (name.startsWith(REMOVAL_PREFIX) || (await isDeadPreparation(name, path)))
-        await removeTree(path);
+      if (isRemoval(name) || (await isDeadPreparation(name, path))) await removeTree(path);
     } catch (error) {
       if (!isAbsent(error)) errors.push(error);
     }

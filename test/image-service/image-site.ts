@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe } from '@jest/globals';
+import { ENVIRONMENT_ROOT } from '../../src/image-service/sshd-config.js';
 import { findImageTools } from '../../src/image-service/tools.js';
 import { findJobProcesses } from '../../src/runner/process-tree.js';
 import { createKey } from '../support/ssh-host.js';
@@ -188,7 +189,7 @@ export function createImageSite(): ImageSite {
       const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
       return [
         ...processes.map(({ pid }) => `process ${pid}`),
-        ...mounts.filter((line) => line.includes(data) || line.includes('keelson-image')),
+        ...mounts.filter((line) => line.includes(data) || line.includes(ENVIRONMENT_ROOT)),
         ...readdirSync(join(data, 'work')).filter((name) => name === jobId),
       ];
     },
@@ -196,7 +197,11 @@ export function createImageSite(): ImageSite {
     letGo: (program) => rmSync(join(directory, `hold-${program}`), { force: true }),
     fail: (program) => writeFileSync(join(directory, `hold-${program}`), 'fail'),
     async close() {
-      if (isRunning()) await site.ask('DELETE', '/jobs');
+      if (isRunning()) {
+        await site.ask('DELETE', '/jobs');
+        const work = join(data, 'work');
+        await waitFor(() => readdirSync(work).length === 0, { what: 'all work to be gone' });
+      }
       await site.kill('SIGTERM');
       rmSync(directory, { recursive: true, force: true });
     },

@@ -152,6 +152,23 @@ describeImages('a job', () => {
     await expectNoWork();
   });
 
+  test('fails, and says why, also where what another has left cannot be removed', async () => {
+    const stuck = join(site.data, 'work', '.removed-stuck');
+    mkdirSync(stuck);
+    execFileSync('mount', ['-t', 'tmpfs', 'busy', stuck]);
+    try {
+      const job = await site.waitFor(await site.post(image), 'waiting_on_user');
+      expect((await site.ssh(job, 'touch /tmp/failed')).code).toBe(0);
+      const { message } = await site.waitFor(job, 'error');
+      expect(message).toBe('Its user has said that it failed.');
+      expect(site.log()).toContain('what image jobs have left cannot be removed');
+    } finally {
+      execFileSync('umount', [stuck]);
+    }
+    await site.ask('DELETE', '/jobs');
+    await expectNoWork();
+  });
+
   test('that its user ends while no service is there is packaged by the next', async () => {
     const job = await site.waitFor(await site.post(image), 'waiting_on_user');
     await site.kill('SIGTERM');

@@ -1,0 +1,19 @@
+import type { Logger } from '../process/logger.js';
+import { removeLeftovers } from '../runner/leftovers.js';
+
+/**
+ * Removes what jobs have put aside, one call after the other. It never fails: what cannot be removed is told to the log, keeps
+ * nobody waiting, and is tried again at the next call.
+ */
+export function createClearing(directory: string, logger: Logger): () => Promise<void> {
+  const { signal } = new AbortController();
+  let last = Promise.resolve();
+  return () => {
+    last = last
+      .then(() => removeLeftovers(directory, signal))
+      .catch((error: unknown) =>
+        logger.warn({ err: error, directory }, 'what image jobs have left cannot be removed'),
+      );
+    return last;
+  };
+}
