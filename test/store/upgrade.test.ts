@@ -129,19 +129,28 @@ describeWithPostgres('PostgreSQL', () => {
     const url = fixture.url;
     const dump = await openDump(url);
     const waits: MigrationWait[] = [];
-    const opening = openPostgresStore({
-      ...{ url, migration: { lockMs: 500, onWait: (wait) => void waits.push(wait) } },
-    });
+    const opening = openWaiting(url, waits);
     await waitFor(() => waits.some(({ waitsFor }) => waitsFor.includes(`dump (${dump.pid})`)));
+    const waitsOfSecond: MigrationWait[] = [];
+    const second = openWaiting(`${url}?application_name=second`, waitsOfSecond);
+    await waitFor(() => waitsOfSecond.some(({ waitsFor }) => waitsFor.length > 0));
     // Behind a migration that stands in its way it would wait for the dump too.
     await server.query('select count(*) from log_chunks', url);
     await dump.end();
-    const store = await opening;
+    const [store, other] = await Promise.all([opening, second]);
     await store.sessions.insert(aNewSession('after'));
-    await store.close();
+    await Promise.all([store.close(), other.close()]);
 
     expect(waits.at(-1)?.seconds).toBeGreaterThan(0);
+    // A second process keeps out of the way while the first one pauses.
+    const reasons = waitsOfSecond.flatMap(({ waitsFor }) => waitsFor);
+    expect(reasons.filter((reason) => !reason.startsWith('keelson-migration ('))).toEqual([]);
   });
+
+  const openWaiting = (url: string, waits: MigrationWait[]) =>
+    openPostgresStore({
+      ...{ url, migration: { lockMs: 500, onWait: (wait) => void waits.push(wait) } },
+    });
 
   /** A transaction that has read a table, as `pg_dump` does. */
   async function openDump(url: string) {

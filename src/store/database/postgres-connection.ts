@@ -8,7 +8,6 @@ import {
   types,
 } from 'pg';
 import { isUnfit } from './postgres-faults.js';
-import { MIGRATION_NAME } from './postgres-migrating.js';
 import { createNaming } from './postgres-naming.js';
 
 export interface PostgresOptions {
@@ -58,12 +57,13 @@ export function toTimeouts({ timeouts }: PostgresOptions): typeof TIMEOUTS_MS {
   return { ...TIMEOUTS_MS, ...timeouts };
 }
 
-/** One connection whose statements may take any time: an index of a large table does. */
+/** One connection, until the pool ends, whose statements may take any time: an index of a large table does. */
 export function createMigrationPool(options: PostgresOptions): Pool {
   const pool = new Pool({
     ...toClientConfig(options),
-    application_name: MIGRATION_NAME,
+    application_name: 'keelson-migration',
     max: 1,
+    idleTimeoutMillis: 0,
   });
   pool.on('error', () => undefined);
   return pool;

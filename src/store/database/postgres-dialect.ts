@@ -4,9 +4,8 @@ import type { StoreDialect } from './dialect.js';
 import { toKyselyPool } from './postgres-connection.js';
 import { isDeadlock, toFault } from './postgres-faults.js';
 import {
-  beginMigration,
   createMigrationDialect,
-  migrateInTurns,
+  createMigrationTurns,
   type MigrationWaiting,
 } from './postgres-migrating.js';
 import { indexNameParts } from './postgres-name-parts.js';
@@ -68,8 +67,7 @@ export function createPostgresDialect({
         select nextval('configuration_revision') as revision`.execute(db);
       return rows[0]?.revision ?? 0;
     },
-    beforeMigration: (db) => beginMigration(db, migration),
-    migrateInTurns: (attempt, db) => migrateInTurns(attempt, db, migration),
+    ...createMigrationTurns(migration),
     toFault,
     isDeadlock,
     announce: (changes) => notices.announce(changes),

@@ -1,10 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Kysely, PostgresAdapter, PostgresDialect, type PostgresPool, sql } from 'kysely';
+import type { StoreDialect } from './dialect.js';
 import { isDeadlock, isLockTimeout } from './postgres-faults.js';
 import type { Schema } from './schema.js';
-
-/** Tells the connection that migrates from all others. */
-export const MIGRATION_NAME = 'keelson-migration';
 
 /** Any number that nobody else takes. */
 const MIGRATION_LOCK = 5_147_211_904;
@@ -33,7 +31,7 @@ export function createMigrationDialect(pool: PostgresPool): PostgresDialect {
   return dialect;
 }
 
-/** We hold a lock to the commit. Kysely's would wait for an hour, and hide what failed behind its own failure. */
+/** We hold a lock of our own. Kysely's would wait for an hour, and hide what failed behind its own failure. */
 class LockedAdapter extends PostgresAdapter {
   override acquireMigrationLock(): Promise<void> {
     return Promise.resolve();
@@ -44,46 +42,56 @@ class LockedAdapter extends PostgresAdapter {
   }
 }
 
-/** Within the migrating transaction, first. */
-export async function beginMigration(
-  db: Kysely<Schema>,
-  { lockMs = LOCK_MS }: MigrationWaiting,
-): Promise<void> {
-  await refuseUnfitServer(db);
-  await sql`set local lock_timeout = ${sql.lit(lockMs)}`.execute(db);
-  await sql`select pg_advisory_xact_lock(${sql.lit(MIGRATION_LOCK)})`.execute(db);
-}
-
 /**
- * Whoever comes to a table waits behind a migration that waits for it, though they would not wait for what that waits for, such
- * as a `pg_dump`. So it goes out of the way again and again, for as long as others had to wait for it, and tells of it.
+ * Whoever comes to a table has to wait behind a migration that waits for this table, even for a reader such as `pg_dump`, which
+ * would be in nobody else's way. So an attempt waits only briefly; between two attempts those who came meanwhile get their turn.
  */
-export async function migrateInTurns(
-  attempt: () => Promise<void>,
-  db: Kysely<Schema>,
-  { lockMs = LOCK_MS, onWait }: MigrationWaiting,
-): Promise<void> {
-  const begin = performance.now();
-  for (;;) {
-    const watch = watchBlockers(db, lockMs / LOOKS);
-    try {
-      await attempt();
-      return;
-    } catch (error) {
-      if (!isLockTimeout(error) && !isDeadlock(error)) throw error;
-    } finally {
-      watch.close();
-    }
-    onWait?.({ seconds: (performance.now() - begin) / 1000, waitsFor: watch.last() });
-    await delay(lockMs);
-  }
+export function createMigrationTurns({
+  lockMs = LOCK_MS,
+  onWait,
+}: MigrationWaiting): Required<Pick<StoreDialect, 'beforeMigration' | 'migrateInTurns'>> {
+  let processId = 0;
+  return {
+    beforeMigration: async (db) => {
+      await refuseUnfitServer(db);
+      processId = await findProcessId(db);
+      await lockMigration(db, lockMs);
+    },
+    migrateInTurns: async (attempt, db) => {
+      const begin = performance.now();
+      for (;;) {
+        const watch = watchBlockers(() => listBlockers(db, processId), lockMs / LOOKS);
+        try {
+          await attempt();
+          return;
+        } catch (error) {
+          if (!isLockTimeout(error) && !isDeadlock(error)) throw error;
+        } finally {
+          watch.close();
+        }
+        onWait?.({ seconds: (performance.now() - begin) / 1000, waitsFor: watch.last() });
+        await delay(lockMs);
+      }
+    },
+  };
 }
 
-/** Those in the way of migrations, as they were last seen. */
-function watchBlockers(db: Kysely<Schema>, everyMs: number) {
+async function findProcessId(db: Kysely<Schema>): Promise<number> {
+  const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(db);
+  return rows[0]?.pid ?? 0;
+}
+
+/** To the end of the connection: in a pause between attempts another process would only take this one's place before the table. */
+async function lockMigration(db: Kysely<Schema>, lockMs: number): Promise<void> {
+  await sql`set local lock_timeout = ${sql.lit(lockMs)}`.execute(db);
+  await sql`select pg_advisory_lock(${sql.lit(MIGRATION_LOCK)})`.execute(db);
+}
+
+/** Those in the way of the migration, as they were last seen. */
+function watchBlockers(list: () => Promise<readonly string[]>, everyMs: number) {
   let last: readonly string[] = [];
   const look = async () => {
-    const found = await listBlockers(db);
+    const found = await list();
     if (found.length > 0) last = found;
   };
   // A look that fails is repeated; if the database is away, the migration itself says so.
@@ -91,13 +99,11 @@ function watchBlockers(db: Kysely<Schema>, everyMs: number) {
   return { last: () => last, close: () => clearInterval(timer) };
 }
 
-async function listBlockers(db: Kysely<Schema>): Promise<readonly string[]> {
+async function listBlockers(db: Kysely<Schema>, processId: number): Promise<readonly string[]> {
   const { rows } = await sql<{ name: string }>`
-    select distinct blocker.application_name || ' (' || blocker.pid || ')' as name
-    from pg_stat_activity as migration
-    join pg_stat_activity as blocker on blocker.pid = any(pg_blocking_pids(migration.pid))
-    where migration.application_name = ${MIGRATION_NAME}
-      and migration.datname = current_database()
+    select coalesce(nullif(application_name, ''), backend_type) || ' (' || pid || ')' as name
+    from pg_stat_activity
+    where pid = any(pg_blocking_pids(${sql.lit(processId)}))
     order by name`.execute(db);
   return rows.map(({ name }) => name);
 }
