@@ -61,32 +61,45 @@ async function finishBatches(
   let count = 0;
   for (let afterId: string | undefined; ;) {
     const page = await deps.store.batches.listSent(PAGE, afterId);
-    const ended = await findEnded(deps, options, page.items);
+    const { ended, overdue } = judge(page.items, options, deps.now());
     const limits = { now: deps.now(), maxSeconds: options.batcherMaxBackoff };
     const finish = (group: readonly Ended[]) => finishGroup(deps, group, limits);
     count += await actInGroups(deps.logger, ended, finish, signal);
+    const remove = ([batch]: readonly Batch[]) => deleteOverdue(deps, options, batch);
+    await actOneByOne(deps.logger, overdue, remove, signal);
     if (!page.hasMore) return count;
     afterId = page.items.at(-1)?.batch.id;
   }
 }
 
-async function findEnded(
-  { store, logger, now }: BatchDependencies,
-  { batcherPendingTimeout }: Options,
+function judge(
   page: readonly SentBatch[],
-): Promise<readonly Ended[]> {
-  const moment = { now: now(), pendingSeconds: batcherPendingTimeout };
+  { batcherPendingTimeout }: Options,
+  now: string,
+): { readonly ended: readonly Ended[]; readonly overdue: readonly Batch[] } {
   const ended: Ended[] = [];
+  const overdue: Batch[] = [];
   for (const { batch, session } of page) {
     const { id, size, sentAt = batch.openedAt, sessionName = '' } = batch;
-    const end = decideEnd(sentAt, session, moment);
+    const end = decideEnd(sentAt, session, { now, pendingSeconds: batcherPendingTimeout });
     if (end.kind === 'ended') ended.push({ ...end, id, size, session: sessionName });
-    if (end.kind !== 'overdue') continue;
-    const reason = `Still pending ${batcherPendingTimeout} s after it was sent (option batcher_pending_timeout).`;
-    logger.info({ batch: id, session: sessionName }, 'a batch is pending for too long, deleted');
-    await deleteOnce(store, sessionName, { at: moment.now, by: 'batcher', reason });
+    if (end.kind === 'overdue') overdue.push(batch);
   }
-  return ended;
+  return { ended, overdue };
+}
+
+/** The batch ends when its session has. */
+async function deleteOverdue(
+  { store, logger, now }: BatchDependencies,
+  { batcherPendingTimeout }: Options,
+  batch: Batch | undefined,
+): Promise<number> {
+  if (batch?.sessionName === undefined) return 0;
+  const { id, sessionName } = batch;
+  const reason = `Still pending ${batcherPendingTimeout} s after it was sent (option batcher_pending_timeout).`;
+  await deleteOnce(store, sessionName, { at: now(), by: 'batcher', reason });
+  logger.info({ batch: id, session: sessionName }, 'a batch is pending for too long, deleted');
+  return 1;
 }
 
 async function finishGroup(
@@ -113,7 +126,7 @@ async function actInGroups<T extends Pick<Batch, 'id' | 'size'>>(
     signal.throwIfAborted();
     count += await act(group).catch((error: unknown) => {
       if (isAway(error)) throw error;
-      return actOneByOne(logger, group, act);
+      return actOneByOne(logger, group, act, signal);
     });
   }
   return count;
@@ -123,9 +136,11 @@ async function actOneByOne<T extends Pick<Batch, 'id'>>(
   logger: BatchLogger,
   group: readonly T[],
   act: (group: readonly T[]) => Promise<number>,
+  signal: AbortSignal,
 ): Promise<number> {
   let count = 0;
   for (const one of group) {
+    signal.throwIfAborted();
     count += await act([one]).catch((error: unknown) => {
       if (isAway(error)) throw error;
       logger.warn({ err: error, batch: one.id }, 'a batch fails; it is tried again');

@@ -268,6 +268,22 @@ describe('runBatches', () => {
     expect(await run()).toMatchObject({ finished: 1, collected: 25, sent: 1 });
   });
 
+  test('finishes what has ended, though one that stands still cannot be deleted', async () => {
+    await addNodes(3);
+    await run({ batchSize: 1 });
+    const [still, ...others] = await listOpen();
+    await store.sessions.recordDispatched(still?.jobId ?? '', 'started');
+    for (const session of others) await complete(session, { succeeded: 'true' });
+    clock += 301_000;
+    const warned: object[] = [];
+    const logger = { ...silent, warn: (fields: object) => void warned.push(fields) };
+    const requestDelete = () => Promise.reject(new Error('a defect'));
+    const broken = { ...store, sessions: { ...store.sessions, requestDelete } };
+    const status = await runBatches({ store: broken, logger, now }, options, never);
+    expect(status).toMatchObject({ finished: 2 });
+    expect(warned).toEqual([expect.objectContaining({ err: new Error('a defect') })]);
+  });
+
   test('holds back a configuration that always fails, and no other', async () => {
     const failing = {
       ...options,
