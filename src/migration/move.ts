@@ -95,8 +95,10 @@ function isOfCredentials({ member }: Change): boolean {
 
 /** No API tells the credentials of a source, only the name of their secret. */
 function renderMissingCredentials({ name, credentials }: WireRecord): string {
-  const secret = isRecord(credentials) ? String(credentials['secret_name']) : 'without a name';
-  return `comes without credentials: they must be in Vault, as the secret ${secret}, or be given by PATCH ${toSourcePath(name)}`;
+  const patch = `by PATCH ${toSourcePath(name)}`;
+  if (!isRecord(credentials)) return `comes without credentials: they may be given ${patch}`;
+  const secret = String(credentials['secret_name']);
+  return `comes without credentials: they must be in Vault, as the secret ${secret}, or be given ${patch}`;
 }
 
 /** As text: a hundred thousand components then take a tenth of the memory. */
