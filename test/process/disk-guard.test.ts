@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { createDiskGuard } from '../../src/process/disk-guard.js';
 import { readDiskSpace, type DiskSpace } from '../../src/process/disk-space.js';
-import { completeSession, openService, type TestService } from './service.js';
+import { completeSession, openService, type TestService } from '../api/service.js';
 
 const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 function ignore(): void {
