@@ -22,7 +22,11 @@ const LOCK_PATIENCE_MS = 3_000;
  * API, worker and, unless TEMPORAL_ADDRESS and IMS_URL name others, a Temporal dev server and an image service: the same code
  * as apart, API and worker in one process. With RUNNER=none the API alone.
  */
-export async function startEmbedded(given: Config, logger: Logger): Promise<Service> {
+export async function startEmbedded(
+  given: Config,
+  logger: Logger,
+  signal?: AbortSignal,
+): Promise<Service> {
   const opened: Service[] = [];
   const open = async <T extends Service>(service: Promise<T>): Promise<T> => {
     opened.unshift(await service);
@@ -44,7 +48,7 @@ export async function startEmbedded(given: Config, logger: Logger): Promise<Serv
     const temporal =
       config.runner.kind === 'none' ? undefined : await findTemporal(config, logger, open);
     const registry = createProcessMetrics(config.dataDirectory);
-    const store = observeStore(await open(openStore(config.database, logger)), registry);
+    const store = observeStore(await open(openStore(config.database, logger, signal)), registry);
     const shared = { config, store, logger, registry };
     const api = await open(startApi({ ...shared, ...temporal }));
     const worker =
@@ -114,9 +118,9 @@ async function addImageService(
 async function main(): Promise<void> {
   const config = readConfig();
   const logger = createLogger('keelson', config.logLevel);
-  await runService(() => {
+  await runService((signal) => {
     installRuntime(logger, config.metrics.temporal);
-    return startEmbedded(config, logger);
+    return startEmbedded(config, logger, signal);
   }, logger);
 }
 

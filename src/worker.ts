@@ -203,7 +203,7 @@ function locateWorkflows(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPat
 async function main(): Promise<void> {
   const config = readConfig();
   const logger = createLogger('worker', config.logLevel);
-  await runService(async () => {
+  await runService(async (signal) => {
     if (config.runner.kind === 'none')
       throw new Error('RUNNER: with `none` there is nothing for a worker to do.');
     const { address } = config.temporal;
@@ -211,7 +211,7 @@ async function main(): Promise<void> {
       throw new Error('TEMPORAL_ADDRESS: a worker of its own needs a Temporal service.');
     installRuntime(logger, config.metrics.temporal);
     const registry = createProcessMetrics(config.dataDirectory);
-    const store = observeStore(await openStore(config.database, logger), registry);
+    const store = observeStore(await openStore(config.database, logger, signal), registry);
     const jobUrl = config.api.jobUrl ?? toUrl(config.api.jobListen ?? config.api.listen);
     const shared = { config, store, logger, registry };
     const worker = await startWorker({ ...shared, temporalAddress: address, jobUrl });

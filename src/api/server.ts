@@ -152,12 +152,12 @@ function readAuth({ auth }: ApiConfig, logger: Logger): Auth {
 async function main(): Promise<void> {
   const config = readConfig();
   const logger = createLogger('api', config.logLevel);
-  await runService(async () => {
+  await runService(async (signal) => {
     const address = config.runner.kind === 'none' ? undefined : config.temporal.address;
     if (address === undefined && config.runner.kind !== 'none')
       throw new Error('TEMPORAL_ADDRESS: an API of its own needs a Temporal service.');
     const registry = createProcessMetrics(config.dataDirectory);
-    const store = observeStore(await openStore(config.database, logger), registry);
+    const store = observeStore(await openStore(config.database, logger, signal), registry);
     const temporal = address === undefined ? {} : { temporalAddress: address };
     const api = await startApi({ config, store, logger, registry, ...temporal });
     return {

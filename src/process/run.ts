@@ -30,15 +30,25 @@ export function readConfig(words: readonly string[] = process.argv.slice(2)): Co
   }
 }
 
-/** Runs until SIGINT, SIGTERM or its own end; closes; a second signal does not wait. */
-export async function runService(start: () => Promise<Service>, logger: Logger): Promise<void> {
+/**
+ * Runs until SIGINT, SIGTERM or its own end; closes; a second signal does not wait. A signal that comes while it starts aborts
+ * what `start` is given.
+ */
+export async function runService(
+  start: (signal: AbortSignal) => Promise<Service>,
+  logger: Logger,
+): Promise<void> {
+  const starting = new AbortController();
   const stopped = new Promise<string>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => resolve(signal));
+      process.on(signal, () => {
+        starting.abort();
+        resolve(signal);
+      });
     }
   });
   try {
-    const service = await start();
+    const service = await start(starting.signal);
     // The next start is to find the compiled code even if this process is killed.
     flushCompileCache();
     const ended = (service.ended ?? stopped).then(() => undefined);
@@ -51,8 +61,16 @@ export async function runService(start: () => Promise<Service>, logger: Logger):
     await service.close();
     process.exit(0);
   } catch (error) {
+    if (isAbortOf(starting.signal, error)) {
+      logger.info('stopped before it had started');
+      process.exit(0);
+    }
     logger.fatal({ err: error }, error instanceof Error ? error.message : 'failed');
     // Whatever still holds handles may not keep a failed process alive; the log is flushed by the destination.
     process.exit(1);
   }
+}
+
+function isAbortOf({ aborted, reason }: AbortSignal, error: unknown): boolean {
+  return aborted && error instanceof Error && error.cause === reason;
 }

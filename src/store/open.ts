@@ -11,10 +11,19 @@ interface Logger {
   warn(fields: object, message: string): void;
 }
 
-export function openStore(options: DatabaseOptions, logger: Logger): Promise<Store> {
+/** `signal` ends the waiting of a migration, which may take as long as a dump does. */
+export function openStore(
+  options: DatabaseOptions,
+  logger: Logger,
+  signal?: AbortSignal,
+): Promise<Store> {
   if (options.kind === 'sqlite') return openSqliteStore(options);
   const onLoss = (error: unknown) => logger.warn({ err: error }, 'a database connection was lost');
   const onWait = (wait: MigrationWait) =>
     logger.warn(wait, 'the migration of the database waits for others; it is tried again');
-  return openPostgresStore({ ...options, onLoss, migration: { onWait } });
+  return openPostgresStore({
+    ...options,
+    onLoss,
+    migration: { onWait, ...(signal && { signal }) },
+  });
 }

@@ -134,6 +134,12 @@ describeWithPostgres('PostgreSQL', () => {
     const waitsOfSecond: MigrationWait[] = [];
     const second = openWaiting(`${url}?application_name=second`, waitsOfSecond);
     await waitFor(() => waitsOfSecond.some(({ waitsFor }) => waitsFor.length > 0));
+    const stopping = new AbortController();
+    const onWait = () => stopping.abort();
+    const third = openPostgresStore({
+      ...{ url, migration: { lockMs: 500, onWait, signal: stopping.signal } },
+    });
+    await expect(third).rejects.toMatchObject({ name: 'AbortError' });
     // Behind a migration that stands in its way it would wait for the dump too.
     await server.query('select count(*) from log_chunks', url);
     await dump.end();

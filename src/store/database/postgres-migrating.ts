@@ -16,6 +16,8 @@ export interface MigrationWaiting {
   /** How long it waits for a lock before it gives up all locks that it has. */
   readonly lockMs?: number;
   readonly onWait?: (wait: MigrationWait) => void;
+  /** Ends the waiting. */
+  readonly signal?: AbortSignal;
 }
 
 export interface MigrationWait {
@@ -49,6 +51,7 @@ class LockedAdapter extends PostgresAdapter {
 export function createMigrationTurns({
   lockMs = LOCK_MS,
   onWait,
+  signal,
 }: MigrationWaiting): Required<Pick<StoreDialect, 'beforeMigration' | 'migrateInTurns'>> {
   let processId = 0;
   return {
@@ -70,7 +73,7 @@ export function createMigrationTurns({
           watch.close();
         }
         onWait?.({ seconds: (performance.now() - begin) / 1000, waitsFor: watch.last() });
-        await delay(lockMs);
+        await delay(lockMs, undefined, signal && { signal });
       }
     },
   };
