@@ -36,7 +36,7 @@ function createRoutes(deps: RouteDependencies, { soft }: { readonly soft: boolea
   return routes;
 }
 
-/** What version 3 has besides, and this service has none of. */
+/** Collections that version 3 has and that are always empty here. */
 function addEmptyCollections(routes: Hono): void {
   routes.get('/remote-build-nodes', (c) => c.json([]));
   for (const kind of ['images', 'public-keys', 'recipes']) {

@@ -8,7 +8,7 @@ import { unprocessable, type FieldErrors } from './problem.js';
 const MAX_BYTES = 1024 * 1024;
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 
-/** The checked body. What is no JSON is a message with 400 or 415, what does not fit a problem with 422. */
+/** As IMS does, it refuses what is not JSON by 400 or 415 with a plain message, and what does not fit the schema by 422. */
 export async function readBody<T extends z.ZodType>(c: Context, schema: T): Promise<z.output<T>> {
   const bytes = await readBytes(c.req.raw, MAX_BYTES);
   const type = c.req.header('content-type') ?? '';
@@ -56,7 +56,7 @@ function addError(errors: Tree, path: readonly PropertyKey[], message: string): 
   let place = errors;
   for (const name of names) {
     const next = place[name];
-    // A field that is wrong as a whole has no fields.
+    // The field is refused as a whole already, so nothing is said of what is in it.
     if (Array.isArray(next)) return;
     place = next ?? (place[name] = {});
   }

@@ -33,10 +33,10 @@ export type ManifestReading =
 /** Files by the names that IMS's objects in S3 have: `s3://boot-images/<image id>/rootfs`. */
 export interface Bucket {
   readonly directory: string;
-  /** Of an object that is there. */
+  /** The file of an object; undefined where there is none. */
   findFile(path: string): Promise<string | undefined>;
   readManifest(path: string): Promise<ManifestReading>;
-  /** The objects, and their folders where nothing else is in them. */
+  /** Removes the objects, and each of their folders in which nothing is left. */
   removeObjects(paths: readonly string[]): Promise<void>;
 }
 
@@ -84,7 +84,7 @@ export async function computeMd5(file: string, signal?: AbortSignal): Promise<st
   return hash.digest('hex');
 }
 
-/** Undefined for a name that is none of ours, or leads out of the bucket. */
+/** Undefined for a name of another bucket, and for one that leads out of this one. */
 function toFile(directory: string, path: string): string | undefined {
   if (!path.startsWith(PREFIX) || path.includes('\0')) return undefined;
   const parts = path.slice(PREFIX.length).split('/');

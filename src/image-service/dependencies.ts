@@ -15,6 +15,6 @@ export interface RouteDependencies {
 export interface AppDependencies extends RouteDependencies {
   readonly version: string;
   readonly logger: Logger;
-  /** The token that requests must carry. Absent: none. */
+  /** The token that requests must carry; absent: they need none. */
   readonly token?: string;
 }

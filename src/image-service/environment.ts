@@ -15,16 +15,22 @@ import type { WorkPaths } from './work.js';
 
 const READY_MILLISECONDS = 60_000;
 const POLL_MILLISECONDS = 20;
-/** Who has left the flag gets the end of its command, if that comes soon; in looks, which take longer where everything does. */
+/**
+ * How often it is looked, after the flag was seen, whether commands have ended, and then whether connections are closed. A
+ * count and no time: where everything takes long, the looks take longer too.
+ */
 const QUIET_LOOKS = 40;
 const SETTLE_LOOKS = 6;
 
-/** What sshd needs none of, and a playbook would change this machine with, or make files with that nobody can remove. */
+/**
+ * Capabilities that sshd does not need, and with which a playbook could change this machine or make files that stay for good.
+ */
 const DENIED = ['sys_module', 'sys_time', 'sys_boot', 'sys_rawio', 'linux_immutable'];
 
 /**
- * Runs as the first process of the environment, with mounts of its own that nobody else sees: sshd is to find root's shell in
- * the image, and to write no logins into this machine's records. Its arguments after the first five are what to mount.
+ * The first process of the environment, with mounts of its own that nobody else sees. It covers `/etc/passwd`, so that sshd
+ * finds root's shell in the image, and the records of logins, so that sshd does not write into this machine's. Its arguments
+ * after the first five are what to mount in the image's root.
  */
 const SCRIPT = `set -eu
 sshd=$1 setpriv=$2 work=$3 root=$4 denied=$5
@@ -70,8 +76,8 @@ export interface EnvironmentOptions {
 export class PortTaken extends Error {}
 
 /**
- * Processes and mounts that end with their first process, which listens for SSH on return. They outlive the service: it finds
- * them again by the identity, and by the mark in their environment.
+ * Opens the image's root over SSH; on return somebody can log in. All processes and mounts end with the first process, whose
+ * identity is returned. They outlive the service, which finds them again by that identity, and by the mark in their variables.
  */
 export async function openEnvironment(
   tools: ImageTools,
@@ -105,8 +111,8 @@ export async function closeEnvironment(jobId: string): Promise<void> {
 }
 
 /**
- * Returns when no command runs in it any more, but for those that take too long, and when everybody has hung up, but for those
- * who leave their connection open.
+ * Waits until no command runs in the environment any more and all connections are closed, but not for long: commands may go on,
+ * and connections may be left open.
  */
 export async function awaitQuiet(jobId: string, signal: AbortSignal): Promise<void> {
   const pauseWhile = async (isBusy: (names: readonly string[]) => boolean, looks: number) => {
@@ -114,7 +120,7 @@ export async function awaitQuiet(jobId: string, signal: AbortSignal): Promise<vo
       await delay(POLL_MILLISECONDS, undefined, { signal });
   };
   await pauseWhile((names) => names.some((name) => !/^(?:sshd|unshare)/.test(name)), QUIET_LOOKS);
-  // Besides the one that listens.
+  // One of them is the one that listens.
   await pauseWhile(
     (names) => names.filter((name) => name.startsWith('sshd')).length > 1,
     SETTLE_LOOKS,
@@ -140,7 +146,7 @@ async function toArguments(
   return [...isolation, '/bin/sh', '-c', SCRIPT, 'environment', ...words];
 }
 
-/** Told by its log, as another server may greet on the port. A file that is written to by another process has no event. */
+/** Looks into sshd's log until that says so. To ask the port would prove nothing, as another server may answer there. */
 async function isListening(
   identity: ProcessIdentity,
   logFile: string,

@@ -3,14 +3,14 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findKind, resolveInRoot } from './root-path.js';
 
-/** How the user has ended its work. */
+/** How the user has ended its work: the name of the file that it has left. */
 export type Verdict = 'complete' | 'failed';
 
 const VERDICTS: readonly Verdict[] = ['failed', 'complete'];
-/** A watch ends with its directory, which a playbook may replace. */
+/** It is also looked by time, because a watch ends with its directory, which a playbook may replace. */
 const LOOK_MILLISECONDS = 1000;
 
-/** What lies in the image's `/tmp`; `failed` goes before `complete`. */
+/** The flag in the image's `/tmp`. Where both are there, `failed` counts. */
 export async function readFlag(root: string): Promise<Verdict | undefined> {
   const directory = await resolveInRoot(root, '/tmp');
   for (const verdict of VERDICTS)
@@ -24,7 +24,7 @@ export async function removeFlags(root: string): Promise<void> {
     await rm(join(directory, verdict), { recursive: true, force: true });
 }
 
-/** Undefined when the environment has ended without one. */
+/** Undefined when the environment has ended without a flag. */
 export async function waitForFlag(
   root: string,
   isAlive: () => Promise<boolean>,
@@ -34,7 +34,7 @@ export async function waitForFlag(
   try {
     for (;;) {
       signal.throwIfAborted();
-      // Asked first: the last thing that it did may have been to leave one.
+      // Asked before the look, as a flag may be the last thing that the environment has left.
       const alive = await isAlive();
       const verdict = await readFlag(root);
       if (verdict !== undefined || !alive) return verdict;
@@ -45,7 +45,7 @@ export async function waitForFlag(
   }
 }
 
-/** Rings when a flag comes or goes, every second, and at the end. */
+/** Rings when a flag comes or goes, every second, and when the signal aborts. */
 function createBell(directory: string, signal: AbortSignal) {
   let ring: () => void = () => undefined;
   const wake = () => ring();

@@ -4,11 +4,14 @@ import type { ImageRecord, Link } from './records.js';
 
 type Unread = Exclude<ManifestReading, { kind: 'read' }>['kind'];
 
-/** What IMS answers where an image gets its manifest, and where a job needs it. */
+/** IMS's status for a manifest that cannot be read: where an image is linked to it, and where a job needs it. */
 const linkStatus: Record<Unread, 400 | 422> = { absent: 422, large: 400, malformed: 422 };
 const jobStatus: Record<Unread, 400 | 422> = { absent: 422, large: 400, malformed: 400 };
 
-/** Refuses a link that is another image's, or whose manifest and artifacts are not all there. In the order of IMS. */
+/**
+ * Refuses a link that is another image's, or whose manifest and artifacts are not all there, in the order in which IMS
+ * checks.
+ */
 export async function checkLink(
   bucket: Bucket,
   images: readonly ImageRecord[],

@@ -10,7 +10,7 @@ import { imagePatch, newImage, toImageBody, type ImagePatch } from './wire.js';
 
 const YES = new Set(['true', 'yes', 't', '1']);
 
-/** `soft`: version 3, which reads no `cascade`; here too its deletes are for good. */
+/** `soft`: version 3, whose deletes can be undone in IMS but not here, and which ignores `cascade`. */
 export function addImageRoutes(app: Hono, deps: RouteDependencies, soft: boolean): void {
   const { place, clock } = deps;
   const { images, bucket } = place;
@@ -65,7 +65,7 @@ async function saveLinked(
   return linked;
 }
 
-/** Undefined where it says what the image has already, field for field. */
+/** The link that the patch gives to the image; undefined where it has none, or the one that the image has already. */
 function findNewLink({ id, link }: ImageRecord, patch: ImagePatch): Link | undefined {
   if (patch.link === undefined || link === undefined) return patch.link;
   const { path, etag } = patch.link;
@@ -81,7 +81,7 @@ function applyPatch(image: ImageRecord, { arch, metadata }: ImagePatch): ImageRe
   return { ...changed, metadata: Object.fromEntries([...others, ...added]) };
 }
 
-/** Before the record, so that a delete that was broken off may be repeated. */
+/** To be called before the record is removed, so that a delete that was broken off may be repeated. */
 async function removeObjects(bucket: Bucket, { link }: ImageRecord): Promise<void> {
   if (link === undefined) return;
   const reading = await bucket.readManifest(link.path);

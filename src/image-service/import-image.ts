@@ -18,7 +18,7 @@ export interface ImageFiles {
   readonly initrd?: string;
 }
 
-/** Copies the files in and makes a record; the service may run meanwhile, or not. The id of the new image. */
+/** Copies the files in and makes a record, and returns the id of the new image. The service may run meanwhile, or not. */
 export async function importImage(place: Place, files: ImageFiles): Promise<string> {
   await checkSquashfs(files.rootfs);
   const folder = join(place.bucket.directory, await namePreparation());

@@ -16,9 +16,9 @@ export interface JobRecord {
   readonly status: JobStatus;
   readonly artifactId: string;
   readonly publicKeyId: string;
-  /** As it was when the job was made: the key's record may go. */
+  /** As it was when the job was made, for the key's record may be deleted. */
   readonly publicKey: string;
-  /** Of the new image. */
+  /** The name of the new image. */
   readonly archiveName: string;
   readonly arch: Arch;
   readonly container: { readonly name?: string };
@@ -30,11 +30,11 @@ export interface JobRecord {
   readonly initrdFileName: string;
   readonly kernelParametersFileName: string;
   readonly address: SshAddress;
-  /** What the new image will be, so that nothing half-made is without an owner. */
+  /** The id that the new image will have. It is drawn beforehand, so that what is half made can be found by it. */
   readonly resultId: string;
-  /** Set once the image is there. */
+  /** The id of the new image, once that is there. */
   readonly resultantImageId?: string;
-  /** While it waits for its user. */
+  /** The first process of the environment, while the job waits for its user. */
   readonly environment?: ProcessIdentity;
   /** Why it ended in `error`. */
   readonly message?: string;

@@ -5,17 +5,17 @@ import { createClearing } from './clearing.js';
 import { isOver, type JobRecord } from './job-record.js';
 import { removeTraces, removeWork, runJob, type JobDependencies } from './run-job.js';
 
-/** The jobs that run here, each by itself. */
+/** The customize jobs of this service. Each goes on by itself. */
 export interface Jobs {
-  /** Recorded before it begins. */
+  /** Records the job, and then begins it. */
   start(job: JobRecord): Promise<void>;
-  /** The job as soon as it has another status than this, or a result; as it is at the signal, which must come. */
+  /** Returns the job as soon as it has another status, or a result, or else as it is when the signal aborts, which it must. */
   findOther(id: string, status: string, signal: AbortSignal): Promise<JobRecord | undefined>;
   /** Removes a job with all that it has made. False where there is no such job. May be repeated. */
   remove(id: string): Promise<boolean>;
-  /** Takes over what another process has left, at its start. */
+  /** Takes over the jobs that an earlier process has left. Called once, before everything else. */
   resume(): Promise<void>;
-  /** Ends none: their environments go on. */
+  /** Leaves the jobs as they are: their environments go on, and the next process takes them over. */
   close(): Promise<void>;
 }
 
@@ -49,7 +49,7 @@ export function createJobs(given: Omit<JobDependencies, 'announce' | 'clear'>): 
 
     async remove(id) {
       await halt(id);
-      // As it has become meanwhile.
+      // Read after the halt, before which it may have changed.
       const job = await place.jobs.find(id);
       if (job === undefined) return false;
       await removeTraces(place, job);
@@ -61,7 +61,7 @@ export function createJobs(given: Omit<JobDependencies, 'announce' | 'clear'>): 
 
     async findOther(id, status, signal) {
       for (;;) {
-        // Heard from before the look: what changes meanwhile is no miss. It ends with the signal.
+        // Begun before the look, so that no change in between is missed; the signal ends it.
         const change = once(changes, id, { signal }).catch(() => undefined);
         const job = await place.jobs.find(id);
         const isAsked = job?.status === status && job.resultantImageId === undefined;

@@ -33,7 +33,7 @@ async function serve(config: ImageServiceConfig, logLevel?: string): Promise<voi
   }, logger);
 }
 
-/** Started by another process, it ends with it, however that ends. */
+/** A service that was started by another process ends when that ends, in whatever way. */
 function waitForParent(): Promise<void> | undefined {
   if (process.send === undefined) return undefined;
   return new Promise((resolve) => {

@@ -6,10 +6,10 @@ import type { JobRecord } from './job-record.js';
 import type { ImageRecord, KeyRecord } from './records.js';
 import type { NewJob } from './wire.js';
 
-/** As sshd wants it in a line: kind, key, and perhaps a comment. Options before it would be the key's owner's to give. */
+/** A line as sshd reads it: kind, key, perhaps a comment. Options in front could change what a login may do. */
 const PUBLIC_KEY = /^(?:ssh|ecdsa|sk)-[\w@.-]+ [A-Za-z0-9+/]+={0,3}(?: [^\r\n]*)?$/;
 
-/** The record of a job that can be begun; refuses in the order of IMS. */
+/** Checks what is asked for, in the order in which IMS checks it, and makes the record of the job. Stores nothing. */
 export async function createJobRecord(
   { place, clock, choosePort, enableDkms }: RouteDependencies,
   given: NewJob,
@@ -45,7 +45,7 @@ export async function createJobRecord(
   };
 }
 
-/** IMS has environments that are not jailed, and gives one to who does not say; none of its clients for sessions wants it. */
+/** IMS also has environments without a jail, which is its default. No client that runs sessions wants one. */
 function findContainer({ ssh_containers: containers }: NewJob): JobRecord['container'] {
   const [container, ...more] = containers ?? [];
   if (more.length > 0) throw invalid('A job has at most one SSH container - ssh_containers');

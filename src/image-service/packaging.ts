@@ -33,13 +33,13 @@ export async function packageRoot(
   await publishImage(place, { id, created, name, arch, folder: work.image, artifacts }, signal);
 }
 
-/** What there is of an image that nobody was told of. */
+/** Removes what there is of an image that nobody was told of. */
 export async function removeResult({ images, bucket }: Place, job: JobRecord): Promise<void> {
   await images.remove(job.resultId);
   await removeTree(join(bucket.directory, job.resultId));
 }
 
-/** As they lie in `/boot`; an image without them is one of a root alone. */
+/** Copies kernel, initrd and boot parameters from the image's `/boot`, as far as they are there. */
 async function takeBootFiles(job: JobRecord, work: WorkPaths): Promise<readonly NewArtifact[]> {
   const kinds = [
     { key: 'kernel', type: KERNEL, name: job.kernelFileName },

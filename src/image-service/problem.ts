@@ -12,7 +12,7 @@ export function unprocessable(detail: string, errors?: FieldErrors): HTTPExcepti
   return new HTTPException(422, { message: detail, cause: errors });
 }
 
-/** IMS answers one and the same fact differently, by what was asked. */
+/** For facts that IMS answers by 400 in one operation and by 422 in another. */
 export function refusal(status: 400 | 422, detail: string): Error {
   return status === 400 ? invalid(detail) : unprocessable(detail);
 }

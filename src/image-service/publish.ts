@@ -20,7 +20,7 @@ export interface NewImage {
   readonly artifacts: readonly NewArtifact[];
 }
 
-/** Manifest, objects, record, in this order: an image that is listed is whole, after a power failure too. */
+/** Makes an image of the folder. The record comes last, so that an image that is listed is whole, after a power failure too. */
 export async function publishImage(
   { images, bucket }: Place,
   { id, created, name, arch, folder, artifacts }: NewImage,

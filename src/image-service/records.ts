@@ -18,7 +18,7 @@ export interface ImageRecord {
   readonly name: string;
   readonly arch: Arch;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Of its manifest; absent until there is one. */
+  /** Where its manifest is; absent until there is one. */
   readonly link?: Link;
 }
 
@@ -41,7 +41,7 @@ export interface Records<T> {
 
 const FILE = /^(?<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.json$/;
 const DRAFT = /\.json\.[0-9a-f-]+$/;
-/** Nobody writes a record for so long. */
+/** No write of a record takes so long: an older draft was left by a process that died. */
 const DRAFT_MILLISECONDS = 60_000;
 
 export function createRecords<T extends { readonly id: string; readonly created: string }>(
@@ -49,7 +49,7 @@ export function createRecords<T extends { readonly id: string; readonly created:
 ): Records<T> {
   const toFile = (id: string) => join(directory, `${id}.json`);
   const find = async (id: string) => {
-    // Not a name that leads elsewhere; ids are compared as they are written.
+    // What is no id could be a path that leads elsewhere.
     if (!FILE.test(`${id}.json`)) return undefined;
     const text = await readText(toFile(id));
     return text === undefined ? undefined : (JSON.parse(text) as T);
@@ -89,7 +89,7 @@ export function createRecords<T extends { readonly id: string; readonly created:
   };
 }
 
-/** Makes the directory, or removes from it what was half written when a process died. */
+/** Makes the directory if it is not there, and removes from it what was half written when a process died. */
 export async function prepareRecords(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   for (const name of (await readNames(directory)).filter((each) => DRAFT.test(each))) {
@@ -100,8 +100,8 @@ export async function prepareRecords(directory: string): Promise<void> {
 }
 
 /**
- * What `created` says: UTC, though IMS does not write so, to the microsecond. Never the same twice, as it is the order of
- * lists.
+ * Returns the times for `created`: UTC to the microsecond, without a zone, as IMS writes them. No time comes twice, because
+ * lists are in this order.
  */
 export function createClock(): () => string {
   let last = 0;

@@ -19,7 +19,10 @@ export async function lendResolver(root: string, keptIn: string): Promise<void> 
   await copyFile(HOSTS_OWN, own);
 }
 
-/** Puts back what the image had, be it nothing. May be repeated, also where it was broken off. */
+/**
+ * Puts back the file that the image had, or removes the lent one if it had none. May be repeated, also where it was broken
+ * off.
+ */
 export async function returnResolver(root: string, keptIn: string): Promise<void> {
   const kept = join(keptIn, 'resolv.conf');
   const isKept = (await findKind(kept)) !== undefined;

@@ -29,7 +29,7 @@ export async function resolveInRoot(root: string, path: string): Promise<string>
   return join(root, inside);
 }
 
-/** Of the file, directory or link that is there itself. */
+/** What is at this path; a link is not followed. */
 export async function findKind(path: string): Promise<'file' | 'directory' | 'other' | undefined> {
   try {
     const found = await lstat(path);

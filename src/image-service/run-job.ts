@@ -43,7 +43,8 @@ export async function runJob(
   signal: AbortSignal,
 ): Promise<void> {
   const { maxAgeSeconds, logger } = deps;
-  const age = maxAgeSeconds === 0 ? undefined : AbortSignal.timeout(toLeft(job, maxAgeSeconds));
+  const age =
+    maxAgeSeconds === 0 ? undefined : AbortSignal.timeout(toMillisecondsLeft(job, maxAgeSeconds));
   const run = createRun(deps, job);
   try {
     await proceed(run, age === undefined ? signal : AbortSignal.any([signal, age]));
@@ -54,7 +55,7 @@ export async function runJob(
       age?.aborted === true
         ? `The job was not over ${maxAgeSeconds} s after it was made.`
         : await toMessage(error, deps.place);
-    // Its image was told of, so there it is: all that failed is the removal of what it was made of.
+    // The record names the image already, so it is there, and only the removal of the work directory has failed.
     const isMade = run.job().resultantImageId !== undefined;
     const what = isMade ? 'image job succeeded, but left something behind' : 'image job failed';
     logger.warn({ job: job.id, why: message }, what);
@@ -62,15 +63,17 @@ export async function runJob(
   }
 }
 
-/** In milliseconds. Where the clock was set back, no more than a new job has: a timer bears no more. */
-function toLeft({ created }: JobRecord, maxAgeSeconds: number): number {
+/**
+ * Milliseconds until the job is too old. Where the clock was set back, no more than a new job has, as a timer bears no more.
+ */
+function toMillisecondsLeft({ created }: JobRecord, maxAgeSeconds: number): number {
   const most = maxAgeSeconds * 1000;
   return Math.min(most, Math.max(0, toTime(created) + most - Date.now()));
 }
 
 /**
- * Everything that a job has made and nobody was told of; its record stays. Files of its own are out of the way, and left to
- * `clear`.
+ * Removes everything that a job has made and nobody was told of. Its record stays, and its files are only put aside, for
+ * `clear` to remove.
  */
 export async function removeTraces(place: Place, job: JobRecord): Promise<void> {
   await removeWork(place, job.id);
@@ -112,13 +115,13 @@ async function proceed(run: Run, signal: AbortSignal): Promise<void> {
   await pack(run, signal);
 }
 
-/** From the beginning, whatever a former run has come to. */
+/** Begins anew, however far an earlier run has come. */
 async function expose(run: Run, signal: AbortSignal): Promise<void> {
   const { place, tools, work, turns, clear } = run;
   await closeEnvironment(run.job().id);
   await turns.take(async () => {
     await run.save({ status: 'fetching_image' });
-    // The root of the job before may fill the disk still.
+    // The root of an earlier job may still fill the disk.
     await orAborted(clear(), signal);
     signal.throwIfAborted();
     await fetchRoot(tools, place, run.job(), work, signal);
@@ -135,7 +138,7 @@ async function expose(run: Run, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Until its user says that it is done; then nobody is let in any more. */
+/** Waits until the user says that the work is done, and closes the environment. */
 async function attend(run: Run, signal: AbortSignal): Promise<void> {
   const { id, environment } = run.job();
   const { root } = run.work;
@@ -147,7 +150,7 @@ async function attend(run: Run, signal: AbortSignal): Promise<void> {
   if (seen === undefined) throw new Error('The environment of the image has ended by itself.');
   await awaitQuiet(id, signal);
   await closeEnvironment(id);
-  // The last word counts: nothing can be said from now on.
+  // Read again: the user could change the flag until the environment was closed.
   if ((await readFlag(root)) !== 'complete') throw new Error('Its user has said that it failed.');
   await run.save({ status: 'packaging_artifacts' });
 }
@@ -166,7 +169,10 @@ async function pack(run: Run, signal: AbortSignal): Promise<void> {
   await run.save({ status: 'success' });
 }
 
-/** What was made goes before the record says that it is over; a full disk has room then. Who deletes the job does not wait. */
+/**
+ * Tries until it succeeds, or until somebody deletes the job. What was made is removed before the record is written, so that a
+ * full disk has room for it.
+ */
 async function end(run: Run, change: Partial<JobRecord>, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
@@ -185,7 +191,7 @@ async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void
   if (!signal.aborted) await Promise.race([work, once(signal, 'abort')]);
 }
 
-/** What a program says of a full disk is not always that it is full. */
+/** Adds that the disk is full, which programs do not always say. */
 async function toMessage(error: unknown, { work }: Place): Promise<string> {
   const message = error instanceof Error ? error.message : String(error);
   const { availableBytes } = await readDiskSpace(work);

@@ -5,7 +5,7 @@ const TAIL_CHARACTERS = 4000;
 const SHOWN_LINES = 3;
 
 export interface ToolOptions {
-  /** Of the job, by which the program is found when the service was killed. */
+  /** The job's mark, by which the program is found if the service is killed. */
   readonly mark: string;
   readonly signal: AbortSignal;
   readonly cwd?: string;
@@ -43,7 +43,7 @@ export function toToolEnvironment(mark: string): NodeJS.ProcessEnv {
   return { PATH: process.env['PATH'], LANG: 'C.UTF-8', KEELSON_JOB: mark };
 }
 
-/** On one line. */
+/** The last lines of an output, as one line. */
 export function toLastWords(output: string): string {
   const lines = output.split('\n').map((line) => line.trim());
   return lines

@@ -20,7 +20,7 @@ export interface ImageService extends Service {
   readonly url: string;
 }
 
-/** Each takes all processors, and up to a quarter of the memory. */
+/** Images that are unpacked or packed at a time. Each takes all processors, and up to a quarter of the memory. */
 const TURNS = 2;
 /** The address of IMS itself. */
 const DEFAULT_ADDRESS: Address = { host: '127.0.0.1', port: 9000 };
@@ -51,7 +51,7 @@ export async function openImageService(
       version: readVersion(),
       ...(token === undefined ? {} : { token }),
     });
-    // Before anybody may make or delete one.
+    // Before a request can make or delete a job.
     await jobs.resume();
     const address = config.listen ?? DEFAULT_ADDRESS;
     const listener = await listen(app, address).catch(async (error: unknown) => {

@@ -15,7 +15,7 @@ const PACKAGES = {
 /** The path of each program. sshd starts itself again, and insists on an absolute one. */
 export type ImageTools = Readonly<Record<keyof typeof PACKAGES, string>>;
 
-/** Or why there can be no images here, in a sentence. */
+/** The programs, or a sentence that says why there can be no images here. */
 export function findImageTools(
   isRoot = process.getuid?.() === 0,
   path = process.env['PATH'] ?? '',

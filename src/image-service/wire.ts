@@ -8,7 +8,7 @@ const guid = z.guid().transform((id) => id.toLowerCase());
 
 const TRUE = ['t', 'true', 'on', 'y', 'yes', '1'];
 const FALSE = ['f', 'false', 'off', 'n', 'no', '0'];
-/** Also in words, as IMS takes it. */
+/** IMS takes a boolean also as a word or a number. */
 const flag = z.preprocess((value) => {
   if (typeof value !== 'string' && typeof value !== 'number') return value;
   const word = String(value).toLowerCase();

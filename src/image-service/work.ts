@@ -11,7 +11,7 @@ export function workPaths(directory: string) {
     /** What its user sees as `/`. */
     root: join(directory, 'root'),
     resolver: join(directory, 'resolver'),
-    /** What sshd reads, and says. */
+    /** What sshd reads, and its log. */
     ssh: {
       config: join(directory, 'sshd-config'),
       hostKey: join(directory, 'host-key'),
@@ -20,7 +20,7 @@ export function workPaths(directory: string) {
       shadow: join(directory, 'shadow'),
       log: join(directory, 'sshd.log'),
     },
-    /** What becomes the new image's. */
+    /** The folder that becomes the new image's. */
     image: join(directory, 'image'),
   };
 }
@@ -31,7 +31,7 @@ export function toWorkDirectory({ work }: Place, jobId: string): string {
   return join(work, jobId);
 }
 
-/** What the job had for its work is out of the way at once, however large it is, for `createClearing`. May be repeated. */
+/** Moves the job's directory out of the way, which is quick whatever its size; `createClearing` removes it. May be repeated. */
 export async function putAside(place: Place, jobId: string): Promise<void> {
   try {
     await rename(toWorkDirectory(place, jobId), join(place.work, nameRemoval()));
