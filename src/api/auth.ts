@@ -8,7 +8,7 @@ export type Auth = ApiDependencies['auth'];
 const OPEN_PATHS = /^(?:\/apis\/cfs)?\/healthz\/(?:live|ready)$/;
 const READING = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** Tokens with roles; probes of the platform carry none. */
+/** Asks each request for a token whose role allows it. Probes of the platform carry none, so their paths are open. */
 export function createAuthentication(auth: Auth): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     if (auth.kind === 'open' || OPEN_PATHS.test(c.req.path)) {
@@ -24,7 +24,10 @@ export function createAuthentication(auth: Auth): MiddlewareHandler<ApiEnv> {
   };
 }
 
-/** A line for each: `<token> read|write <name>`; empty lines and those with `#` are left out. Throws what names the line. */
+/**
+ * Reads a token from each line `<token> read|write <name>`, but for empty lines and those that begin with `#`. Errors name
+ * the line.
+ */
 export function parseTokens(text: string): readonly AccessToken[] {
   return text.split('\n').flatMap((line, index) => {
     if (/^\s*(?:#|$)/.test(line)) return [];
@@ -46,7 +49,7 @@ export function readBearer(header: string | undefined): string {
   return token;
 }
 
-/** Takes the same time wherever the two differ. */
+/** Takes the same time wherever the two differ, so that nobody can guess a secret by the time. */
 export function isSameSecret(one: string, other: string): boolean {
   return timingSafeEqual(toDigest(one), toDigest(other));
 }

@@ -1,12 +1,12 @@
 const MIN_MS = 200;
 const MAX_MS = 10_000;
 
-/** One for all who ask the same server: while it does not answer nobody asks, and ever less often. */
+/** Shared by all who ask the same server: while that does not answer, they all wait for the next try, and the pauses grow. */
 export interface Backoff {
   /** Milliseconds until the next try; calls that failed together count once. */
   fail(): number;
   succeed(): void;
-  /** 0: go on. */
+  /** Milliseconds until somebody may ask; 0: now. */
   delayMs(): number;
   readonly isFailing: () => boolean;
 }

@@ -11,7 +11,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true });
 interface BodyRules {
   /** An empty body is as good as `{}`. */
   readonly optional?: boolean;
-  /** CFS names no body for it, and so no type that is wrong. */
+  /** CFS describes no body of the operation: another content type is refused with 400 instead of 415. */
   readonly undeclared?: boolean;
 }
 
@@ -20,7 +20,7 @@ export function takeJson(maxBytes: number, rules: BodyRules = {}): MiddlewareHan
   return async (c, next) => {
     const bytes = await readBytes(c.req.raw, maxBytes);
     requireJson(c, bytes.length === 0, rules);
-    // In the spelling that the router knows; without any it refuses the text of an empty body.
+    // The router knows no other spelling, and refuses an empty body without a type.
     if (c.req.header('content-type') !== JSON_SPELLING)
       c.req.raw.headers.set('content-type', JSON_SPELLING);
     const text = bytes.length === 0 ? '{}' : decodeJson(bytes);
@@ -31,6 +31,7 @@ export function takeJson(maxBytes: number, rules: BodyRules = {}): MiddlewareHan
   };
 }
 
+/** Refuses an empty body, unless it is optional, and one that is not declared as JSON. */
 export function requireJson(
   c: Context,
   isEmpty: boolean,
@@ -58,13 +59,13 @@ export async function readBytes(request: Request, maxBytes: number): Promise<Buf
   const announced = request.headers.get('content-length');
   if (Number(announced ?? 0) > maxBytes) throw tooLarge(maxBytes);
   if (announced === null) return collect(request.body ?? [], maxBytes);
-  // No more than that comes, and this way costs a fraction of the other.
+  // No more can come than was announced, and this way costs a fraction of the other.
   const bytes = Buffer.from(await request.arrayBuffer());
   if (bytes.length > maxBytes) throw tooLarge(maxBytes);
   return bytes;
 }
 
-/** The body as it comes, within the same limit; in one piece where that much is known to come at most. */
+/** The body as it comes, within the limit. One that is announced with no more than `atOnce` bytes comes in one piece. */
 export async function* readPieces(
   request: Request,
   { maxBytes, atOnce }: { readonly maxBytes: number; readonly atOnce: number },

@@ -33,7 +33,7 @@ export async function resolveBranches(
   };
 }
 
-/** Keeps the commits only. */
+/** Removes the branches, so that the commits alone are left. */
 export function dropBranches(configuration: Configuration): Configuration {
   const { additionalInventory } = configuration;
   return {

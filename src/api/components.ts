@@ -28,7 +28,7 @@ export function patchComponents<T>(
   return store.components.patchMatching(patches.filters, patches.patch, at, toResult);
 }
 
-/** As `patchComponents`; the ids alone. */
+/** Like `patchComponents`, but returns the ids alone, which is cheaper. */
 export function patchComponentIds(
   store: Store,
   patches: ComponentPatches,
@@ -59,7 +59,7 @@ export async function patchComponent<T>(
   return result as T;
 }
 
-/** An element of a list, which has its id in itself. */
+/** For an element of a list, which must hold its id. The fault names the element by its index. */
 export function toIdentified(body: ComponentRequest, index = 0): IdentifiedPatch {
   const { id } = body;
   if (id === undefined) {

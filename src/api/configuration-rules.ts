@@ -4,12 +4,12 @@ import { findRefFault, findUrlFault } from './repository-url.js';
 
 export interface RepositoryRules {
   readonly gitProtocols: string;
-  /** What the version of the API calls it when there is a branch and a commit. */
+  /** The title of the refusal of a branch beside a commit, in which the versions of the API differ. */
   readonly branchTitle: string;
   readonly knownSources: ReadonlySet<string>;
 }
 
-/** What can be told without asking a git server, in the order in which CFS checks it. */
+/** Checks what can be told without asking a git server, in the order in which CFS checks it. */
 export function checkRepositories(
   configuration: Configuration,
   { gitProtocols, branchTitle, knownSources }: RepositoryRules,
@@ -32,7 +32,7 @@ export function checkRepositories(
   for (const [member, reference] of uses) checkAddress(member, reference, gitProtocols);
 }
 
-/** Two layers that run the same playbook of the same repository, whatever their commits. */
+/** Refuses two layers that run the same playbook of the same repository, whatever their commits. */
 export function checkConflicts(layers: readonly Layer[]): void {
   const seen = new Map<string, number>();
   layers.forEach((layer, index) => {

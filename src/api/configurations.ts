@@ -13,9 +13,9 @@ export interface ConfigurationPutRequest {
   readonly body: ConfigurationBody;
   readonly branchTitle: string;
   readonly isDroppingBranches?: boolean;
-  /** Who asks; absent: an administrator. */
+  /** The tenant that asks; absent: an administrator. */
   readonly tenant?: string | undefined;
-  /** The words of the request know no owner. */
+  /** Whether the stored owner stays, as the request cannot name one. */
   readonly isKeepingOwner?: boolean;
 }
 
@@ -47,7 +47,7 @@ async function requireOwned(
   return stored;
 }
 
-/** Its tenant may change while branches are looked up, so it is read again and must still be the one that was seen. */
+/** The owner may change while branches are looked up, so it is read again, and saved only where nobody has changed it since. */
 async function saveFor(
   store: Store,
   configuration: Configuration,
@@ -73,7 +73,7 @@ function withOwner(configuration: Configuration, tenantName: string | undefined)
   return copy as Configuration;
 }
 
-/** Somebody else's write meanwhile is read and refreshed instead, once. */
+/** What somebody else writes meanwhile is read and refreshed instead, once. */
 export async function refreshConfiguration(
   deps: ApiDependencies,
   name: string,

@@ -10,7 +10,7 @@ const decompress = promisify(gunzip);
 
 const MAX_SENT_BYTES = 1024 * 1024;
 const MAX_BYTES = 8 * 1024 * 1024;
-/** Header and trailer alone. */
+/** Header and trailer of gzip, with nothing between them. */
 const MIN_GZIP_BYTES = 18;
 const MIN_BUFFER_BYTES = 1024;
 

@@ -34,10 +34,10 @@ export interface ApiDependencies {
   readonly version: string;
   /** Schemes a repository may have, separated by colons. */
   readonly gitProtocols: string;
-  /** Tokens of jobs derive from it. */
+  /** The tokens of jobs and the key of stored credentials derive from it. */
   readonly masterKey: Uint8Array;
   readonly maxBodyBytes: number;
-  /** The same of a list of components, each of which is within the limit above. */
+  /** The same for a list of components, each of which is within the limit above. */
   readonly maxListBytes: number;
   readonly auth:
     /** `anyName`: people chose to let everybody in, by whatever name. */

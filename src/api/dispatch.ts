@@ -9,7 +9,7 @@ import { openWatch } from './watch.js';
 
 const LEASE_MS = 30_000;
 const AT_ONCE = 10;
-/** Between two looks that nothing announced. */
+/** The longest pause between two looks for wishes. */
 const LOOK_MS = 60_000;
 const PAUSE_MS = 200;
 const REFUSED_MS = 10_000;
@@ -91,7 +91,7 @@ async function takeWishes(loop: Loop): Promise<readonly Session[]> {
   }
 }
 
-/** Until a wish may be there again that no change will announce. */
+/** Milliseconds until a wish may be due that no change announces. */
 async function findDelay({ store, backoff, inFlight, now, logger }: Loop): Promise<number> {
   if (backoff.delayMs() > 0) return backoff.delayMs();
   if (inFlight.size >= AT_ONCE) return LOOK_MS;
@@ -123,8 +123,8 @@ async function dispatch(loop: Loop, session: Session): Promise<void> {
 }
 
 /**
- * Everybody waits for a server that is away; a session that alone is refused waits alone. Where not even giving back is
- * possible the lease runs out by itself.
+ * While Temporal is away all wishes wait; a wish that is refused waits alone. Where it cannot be given back either, its lease
+ * runs out by itself.
  */
 async function giveBack(loop: Loop, session: Session, error: unknown): Promise<void> {
   const { store, backoff, logger, now } = loop;

@@ -1,9 +1,9 @@
-/** Silence that proxies bear. */
+/** Short enough that no proxy takes a silent connection for a dead one. */
 const HEARTBEAT_MS = 15_000;
 const RETRY_MS = 1_000;
 const HEARTBEAT = ':\n\n';
 
-/** One of https://html.spec.whatwg.org/multipage/server-sent-events.html; data is JSON, so it has no line breaks. */
+/** As in https://html.spec.whatwg.org/multipage/server-sent-events.html. `data` is sent as JSON, which has no line breaks. */
 export interface ServerSentEvent {
   readonly event: string;
   readonly id: string;
@@ -46,8 +46,8 @@ interface EventBodyOptions {
 }
 
 /**
- * As a body: read only as fast as it is taken. It ends with an `end` event when there is nothing more to come, and without
- * one when the service stops.
+ * The events as the body of an answer, read only as fast as the client takes them. It ends with an `end` event when there is
+ * nothing more to come, and without one when the service stops.
  */
 export function toEventBody(
   read: (signal: AbortSignal) => AsyncGenerator<ServerSentEvent, void, undefined>,
@@ -103,7 +103,7 @@ function renderEvent({ event, id, data }: ServerSentEvent): string {
   return `event: ${event}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-/** Undefined: there is nothing more. */
+/** The next frame, or a heartbeat where none comes in time. Undefined: there is nothing more. */
 async function orHeartbeat(
   next: Promise<IteratorResult<string, void>>,
   heartbeatMs: number,

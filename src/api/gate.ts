@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /**
- * At once, in one process: enough to share a commit on SQLite, and two for each connection to PostgreSQL. More would not be
- * taken faster, and those that are would be answered later.
+ * New sessions that one process takes at once: enough to share a commit on SQLite, and two for each connection to PostgreSQL.
+ * With more of them none would be stored faster, and each would be answered later.
  */
 const MAX_NEW_SESSIONS = 20;
 const WAIT_MS = 500;
@@ -22,7 +22,7 @@ const HEADERS = {
   'Retry-After': '1',
 };
 
-/** Acts when there is a place; `outgoing` is to be answered by it, and frees the place. */
+/** Calls `act` when there is a place, which is free again when `outgoing` was answered or its connection is closed. */
 export type Gate = (incoming: IncomingMessage, outgoing: ServerResponse, act: () => void) => void;
 
 interface Waiting {
@@ -33,10 +33,10 @@ interface Waiting {
 }
 
 /**
- * So many new sessions are taken at once; the next wait for a place, first come first served, but not for long: then they are
- * told to come again. Before anything else is done for them, as it is they who come by the thousand; and not at once, as
- * clients that come again at once would cost more. Who has a place and does not send what was announced loses it, and is
- * answered all the same: nobody has been asked for a token yet.
+ * Takes so many new sessions at once. The next wait for a place, first come first served, but not for long: then they are
+ * told to come again. Not at once, because clients that come again at once would cost more. It stands before everything else
+ * that is done for a request, because new sessions come by the thousand. So nobody was asked for a token yet, and a request
+ * that has a place and does not send its body in time must lose the place; it is answered all the same.
  */
 export function createGate(onRefusal: (seconds: number) => void = () => undefined): Gate {
   const waiting = new Set<Waiting>();

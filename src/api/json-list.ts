@@ -14,8 +14,8 @@ interface Place {
 }
 
 /**
- * The elements of a JSON list as they stand there, out of the pieces in which it comes after its bracket. That each is JSON is
- * for its reader to find out; what is between them and behind the list is looked at here.
+ * Splits a JSON list, which comes in pieces after its first bracket, into the texts of its elements. Whether each of them is
+ * JSON is for its reader to find out; what stands between them and behind the list is checked here.
  */
 export async function* splitJsonList(
   pieces: AsyncIterable<Uint8Array>,

@@ -3,12 +3,12 @@ import { invalid } from '../core/errors.js';
 const MAX_DEPTH = 100;
 const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
 
-/** Refuses what is not JSON, and what JSON.parse would take without a word: a member that is given twice, and any depth. */
+/** Refuses what is not JSON, and two things that JSON.parse takes: a member that is given twice, and nesting of any depth. */
 export function checkJsonText(text: string): void {
   parseJsonText(text);
 }
 
-/** The value of a text that passes; `what` it is, for messages. */
+/** The value of a text that passes the same checks. `what` names it in the message where it is no JSON. */
 export function parseJsonText(text: string, what = 'The body'): unknown {
   const value = parse(text, what);
   const fault = findFault(text);
@@ -24,7 +24,7 @@ function parse(text: string, what: string): unknown {
   }
 }
 
-/** Where, as far as V8 says it; its other words may quote the body. */
+/** The place of the error, as far as V8 tells it. The rest of its message is left out, as it may quote the body. */
 function describePlace(error: unknown): string {
   const { message } = error as SyntaxError;
   const [place] = /line \d+ column \d+/.exec(message) ?? [];

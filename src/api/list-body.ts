@@ -10,7 +10,7 @@ const BRACKET = 0x5b;
 const BLANKS = new Set([0x09, 0x0a, 0x0d, 0x20]);
 /** So much is read of a list before others get their turn. */
 const PIECE_BYTES = 64 * 1024;
-/** Shorter texts are no more than what refers to them. */
+/** A shorter text takes no more room than a reference to it. */
 const SHARED_LENGTH = 10;
 const MOST_SHARED = 10_000;
 
@@ -47,7 +47,7 @@ export async function readListBody<T>(
   }
 }
 
-/** Whoever still sends would see the connection break instead of the answer. */
+/** Reads on, for a client that still sends would see the connection break instead of the answer. */
 async function passOver(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<void> {
   if (body === null || body.locked) return;
   let bytes = 0;
@@ -82,7 +82,7 @@ async function* cut(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Arra
   }
 }
 
-/** From the first byte on that is not blank; undefined: there is none at all. */
+/** The first piece that is not blank, from its first byte that is not; undefined where no byte came at all. */
 async function readBegin(pieces: AsyncGenerator<Uint8Array>): Promise<Uint8Array | undefined> {
   let begin: Uint8Array | undefined;
   for (let next = await pieces.next(); next.done !== true; next = await pieces.next()) {

@@ -27,11 +27,11 @@ export async function* toLogEvents(
     }
     kept = rest.bytes.length > 0 ? rest : undefined;
   }
-  // What is cut off because the stream is, comes when the client comes again.
+  // What is kept when the stream breaks off is read again when the client comes again.
   if (kept !== undefined && !signal.aborted) yield toEvent(kept, tag);
 }
 
-/** `<tag>/<phase>/<offset>`; undefined: it is not of this session, as its name was used before. */
+/** Reads an id `<tag>/<phase>/<offset>` or `<tag>/end`. Undefined: it is of an earlier session of the same name. */
 export function parseLogId(id: string, tag: string): LogPlace | 'end' | undefined {
   const [, ofTag, phase, offset] = /^([0-9a-f]{8})\/(?:end|([^/]+)\/(\d{1,15}))$/.exec(id) ?? [];
   if (ofTag === undefined) throw invalid(`"${id}" is no id of this stream - 'Last-Event-ID'`);

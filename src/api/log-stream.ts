@@ -19,7 +19,7 @@ export interface LogPiece extends LogPlace {
   readonly bytes: Uint8Array;
 }
 
-/** Exactly the stored bytes; when following, on to the end of the phase or the session. */
+/** Reads exactly the stored bytes; when following, it goes on until the phase or the session has ended. */
 export async function* readLog(
   feed: SessionFeed,
   request: LogRequest,

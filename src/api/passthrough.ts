@@ -11,7 +11,7 @@ const options = {
   tags: { type: 'string', short: 't', multiple: true },
 } as const;
 
-/** A kernel takes no longer argument; longer texts would keep this process from others. */
+/** A kernel takes no longer argument, and to check a longer text would keep this process from its other requests. */
 const MAX_LENGTH = 128 * 1024;
 
 /** Refuses what is not on the list, with fault `invalid`. The text itself is stored as it came. */

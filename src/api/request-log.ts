@@ -3,7 +3,7 @@ import type { Logger } from './dependencies.js';
 
 const QUIET = /^(?:GET|HEAD|OPTIONS) |^[A-Z]+ \/jobs\//;
 
-/** One line per request. Neither query, body nor header appear: they may hold what is nobody's business. */
+/** Logs one line per request, without its query, body and headers, which may hold secrets. */
 export function createRequestLog(logger: Logger): MiddlewareHandler {
   return async (c, next) => {
     const begin = performance.now();

@@ -18,7 +18,7 @@ export function createRequestMetrics(metrics: ApiMetrics): MiddlewareHandler {
   };
 }
 
-/** The last that matches is the route itself; those of every path are not for it. CFS's prefix makes no difference. */
+/** The route that matched last is the handler's own; those that end with `*` are not. CFS's prefix is left out. */
 function toRoute(c: Context): string {
   const path = matchedRoutes(c).findLast((route) => !route.path.endsWith('*'))?.path;
   return path?.replace(/^\/apis\/cfs(?=\/)/, '') ?? 'none';

@@ -30,7 +30,7 @@ import { createEventStreams, type EventStreams } from './event-stream.js';
 import { createGate } from './gate.js';
 
 const STREAM_END_MS = 1_000;
-/** The route under which new sessions are counted that the gate turned away, whatever version they were for. */
+/** The route under which the metrics count what the gate refuses, whatever version of the API it was for. */
 const SESSIONS = '/v3/sessions';
 
 export interface ApiService extends Service {
@@ -126,12 +126,12 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
   };
 }
 
-/** Whoever reads them is told that they ended; not whoever does not read. */
+/** Clients that read see the end of their stream; those that do not read are not waited for. */
 async function endStreams(streams: EventStreams): Promise<void> {
   await Promise.race([streams.close(), delay(STREAM_END_MS, undefined, { ref: false })]);
 }
 
-/** Sessions of another runner are neither run nor stopped meanwhile. */
+/** With RUNNER=none nothing runs or stops the sessions that another runner has begun. */
 async function warnOfWishes(store: Store, logger: Logger): Promise<void> {
   const waiting = await store.sessions.countWishes();
   if (waiting > 0)

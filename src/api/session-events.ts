@@ -56,7 +56,7 @@ export async function* readSessionEvents(
         if (signal.aborted) return;
       }
       if (session === undefined || signal.aborted) return;
-      // Last, so that nothing comes after its end.
+      // The session comes last, so that nothing is told after its end.
       const at = now();
       const wire = toSessionWire(session, { logs, ...findSurroundings(session, phases, at) });
       if (tellSession(told, wire)) yield event('session', wire);
@@ -72,7 +72,7 @@ function mayHaveNews({ kind, startedAt, sealedAt }: PhaseRecord): boolean {
   return kind === 'ansible' && (startedAt !== undefined || sealedAt !== undefined);
 }
 
-/** The cursor moves on when a sequence is told whole. */
+/** The cursor that goes into the ids passes a sequence only when all of its hosts are told. */
 async function* readHosts(follower: Follower, { name, position }: PhaseRecord, told: Told) {
   const state = (told.phases[position] ??= { digest: '', sequence: -1 });
   let after: Parameters<Follower['readHosts']>[1] = { sequence: state.sequence };

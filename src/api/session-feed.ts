@@ -66,7 +66,7 @@ export function createSessionFeed(
     follow(jobId) {
       const topic = topics.get(jobId) ?? openTopic(jobId);
       topics.set(jobId, topic);
-      // News of other processes come a little late, and nobody may see less than was there when they came.
+      // Changes by other processes are heard of a little late, and a new follower may not see less than was there when it came.
       topic.state = undefined;
       const latch = createLatch();
       topic.latches.add(latch);

@@ -6,7 +6,7 @@ import type { Target, TargetGroup } from '../core/session.js';
 const MAX_NAMED = 10;
 /** IMS opens each of them in a pod of its own. */
 const MAX_IMAGES = 100;
-/** Bytes. */
+/** In bytes: a file of this name is made. */
 const MAX_RESULT_NAME = 250;
 
 /** Playbooks that come with the service; a session names one as `debug_<name>`. */
@@ -16,7 +16,7 @@ export function isDebugConfiguration(name: string): boolean {
   return DEBUG_PLAYBOOKS.some((playbook) => name === `debug_${playbook}`);
 }
 
-/** What a target may hold; fault `invalid` names the member. */
+/** Checks what a target may hold; fault `invalid` names the member. */
 export function checkTarget({ definition, groups = [] }: Target): void {
   const mayHaveGroups = definition === 'spec' || definition === 'image';
   if (!mayHaveGroups && groups.length > 0) {
@@ -46,7 +46,7 @@ function checkImageIds(groups: readonly TargetGroup[]): void {
   );
 }
 
-/** Before anything starts: what the image management service could not do. */
+/** Refuses, before anything starts, what the image management service could not do. */
 export function checkImages({ groups = [], imageMap = [] }: Target): void {
   const images = listImageIds(groups).length;
   if (images > MAX_IMAGES)
@@ -60,7 +60,7 @@ export function checkImages({ groups = [], imageMap = [] }: Target): void {
   });
 }
 
-/** It becomes the name of a file, with `.sqsh` behind it. */
+/** The name of an image becomes that of a file, with `.sqsh` behind it. */
 function findNameFault(name: string): string | undefined {
   if (name === '') return 'must not be empty';
   if (name.includes('/')) return 'must not have a slash';

@@ -13,7 +13,7 @@ export interface CreateRules {
   readonly knowsDebugPlaybooks: boolean;
 }
 
-/** With the options as they were then. */
+/** Stores a new session, and returns it with the options that were read for it. */
 export async function createSession(
   deps: ApiDependencies,
   body: SessionBody,
@@ -28,7 +28,7 @@ export async function createSession(
   try {
     checkRequest(deps, request, isKnown);
   } catch (fault) {
-    // Of several faults CFS tells that of the name. Where there is no other, the insert decides about it.
+    // Of several faults CFS tells that the name is taken. Where there is no other, the insert finds out.
     if ((await store.sessions.find(request.name)) !== undefined) {
       throw taken('session', request.name);
     }
@@ -43,7 +43,7 @@ export async function createSession(
   return { session, options };
 }
 
-/** In CFS's order. */
+/** Refuses what cannot be run, in the order in which CFS checks it. */
 function checkRequest(
   { isExternal = false, customizesImages = false }: ApiDependencies,
   { configurationName, target, ansiblePassthrough = '' }: SessionRequest,
@@ -56,7 +56,7 @@ function checkRequest(
     );
   }
   checkTarget(target);
-  // Of those of an operator outside nothing is made here.
+  // An operator outside makes the images of its sessions itself.
   if (target.definition === 'image' && !isExternal) {
     if (!customizesImages) throw noImageService();
     checkImages(target);

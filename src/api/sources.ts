@@ -50,7 +50,7 @@ export function fromSourceRestore(
   return toSource(name, body, { secretName: body.credentials.secret_name, lastUpdated });
 }
 
-/** Somebody else's write meanwhile is read and changed instead, once. */
+/** What somebody else writes meanwhile is read and changed instead, once. */
 export async function updateSource(
   deps: ApiDependencies,
   name: string,

@@ -9,7 +9,7 @@ import { fromComponentBody, type ComponentRequest } from '../wire/component.js';
 /** How a version of the API speaks of many components at once. */
 interface ListVersion<Body> {
   readonly path: string;
-  /** For the document: what they take is read here, as it may be too large to be there as a whole. */
+  /** For the OpenAPI document alone: a list may be too large to be read as a whole, as the router would. */
   readonly routes: readonly RouteConfig[];
   readonly Item: z.ZodType<Body>;
   readonly FilterPatch: z.ZodType<{ readonly patch: Body; readonly filters: Filters }>;
@@ -44,7 +44,7 @@ export function addComponentLists<Body>(
   });
 }
 
-/** In the words in which every schema refuses what is no list. */
+/** Refuses what is no list, in the words of every schema. */
 function refuse(value: unknown): readonly IdentifiedPatch[] {
   return parse(z.array(z.never()), value);
 }

@@ -21,7 +21,7 @@ import {
 } from '../wire/delivery.js';
 
 const MAX_WAIT_SECONDS = 25;
-/** Each may hold a body in memory; more are told to come again. */
+/** Deliveries at once, as each may hold a body in memory; more are told to come again. */
 const MAX_DELIVERIES = 64;
 const PATH = '/jobs/:job/phases/:phase';
 
@@ -76,7 +76,7 @@ function addDeliveryRoutes(routes: Hono, { store, now, tellWaiting }: JobDepende
     const isFirst = (await store.sessions.get(jobId))?.waiting === undefined;
     if (told.over) await store.sessions.recordWaitEnd(jobId, wait);
     else await store.sessions.recordWait(jobId, wait);
-    // For the Web UI alone: where Temporal is away nobody looks at it, and no job waits for it. Its history holds so many.
+    // For the Web UI alone, so a failure does not matter. The workflow's history has no room for every wait: the first will do.
     if (!told.over && !isFirst) return c.body(null, 204);
     void tellWaiting?.(jobId, told.over ? '' : wait.message).catch(() => undefined);
     return c.body(null, 204);
@@ -93,7 +93,7 @@ function authenticateJob(masterKey: Uint8Array): MiddlewareHandler {
   };
 }
 
-/** The phase, in a session that is not over. */
+/** The phase that delivers, if its session is not over. */
 async function findDelivered(store: Store, c: Context): Promise<PhaseRecord> {
   const jobId = c.req.param('job') ?? '';
   const name = c.req.param('phase') ?? '';
@@ -111,7 +111,7 @@ async function openDelivery(store: Store, c: Context): Promise<PhaseRecord> {
   return phase;
 }
 
-/** A sealed phase still takes what it has; the store decides. */
+/** A sealed phase is not refused here: for bytes that it has already, the store says that they are stored. */
 async function appendLog(store: Store, c: Context): Promise<Response> {
   const { jobId, name } = await findDelivered(store, c);
   const type = c.req.header('content-type') ?? '';

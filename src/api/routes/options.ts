@@ -66,7 +66,7 @@ async function patchOptions(
   return store.options.patch(changes);
 }
 
-/** Sessions clone it like any layer. */
+/** By the rules for layers, as sessions clone it like one. */
 function checkInventoryUrl(
   { additionalInventoryUrl = '' }: Partial<Options>,
   allowed: string,

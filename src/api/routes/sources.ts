@@ -133,7 +133,7 @@ function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): voi
   });
 }
 
-/** The router has decoded it once. What does not decode, or not into what databases hold, stays as it is. */
+/** The router has decoded the name once. Where it cannot be decoded again, or only into text with NUL, it stays as it is. */
 function toName({ source_id: encoded }: z.output<typeof params>): string {
   try {
     const name = decodeURIComponent(encoded);

@@ -89,7 +89,7 @@ export interface Filters {
   readonly tags?: string | undefined;
 }
 
-/** Of both versions. Empty: no filter. */
+/** Filters of both versions; one that is empty is none. */
 export function fromComponentFilters(given: Filters): ComponentFilter {
   const { ids = '', status = '', enabled } = given;
   const configName = given.config_name ?? given.configName ?? '';

@@ -111,7 +111,7 @@ function fromStateLayerV2(body: z.output<typeof StateLayerBodyV2>): StateLayerOf
     clone_url: body.cloneUrl,
     playbook: body.playbook,
     session_name: body.sessionName,
-    // Of `incomplete` its pattern knows nothing.
+    // Its pattern does not let `incomplete` in, so the status is one of v3.
     ...(splitCommit(body.commit) as Pick<StateLayerOfV3, 'commit' | 'status'>),
   };
 }

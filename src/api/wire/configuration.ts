@@ -23,7 +23,7 @@ const LayerPut = z
     special_parameters: specialParameters.optional(),
   })
   .openapi('V3LayerPut');
-/** One that v2 has stored may lack a playbook, and have a longer name. */
+/** A layer that v2 has stored may lack a playbook, and have a longer name. */
 const LayerWire = LayerPut.extend({
   name: z.string().optional(),
   playbook: word().optional(),

@@ -65,7 +65,7 @@ function toResult({
   return exitCode === undefined ? undefined : { kind: 'exited', exitCode, startedAt, endedAt };
 }
 
-/** `at`: of the state of components, where the results are to be that too. */
+/** `at`: the time that the state of components gets, where the results become that too. */
 export function fromHostDelivery(body: z.output<typeof HostDelivery>, at: string): HostResults {
   return {
     sequence: body.sequence,

@@ -4,7 +4,7 @@ import { OPTIONS, toV2, toV3 } from './v2-names.js';
 import { boundedText, readOnly, word } from './values.js';
 
 const atLeast = (minimum: number) => z.int().min(minimum).max(Number.MAX_SAFE_INTEGER);
-/** Longer ones do not fit into the timers that keep them. */
+/** A longer time does not fit into the timers that keep it. */
 const TWO_WEEKS = 1_209_600;
 const seconds = (meaning: string, { from = 0, to = TWO_WEEKS } = {}) =>
   z.int().min(from).max(to).openapi({ description: meaning });
@@ -39,7 +39,7 @@ const writable = {
 /** Options that every CFS has. */
 export const CFS_OPTION_NAMES: readonly string[] = ['default_playbook', ...Object.keys(writable)];
 
-/** Ours; a session keeps those that it started with. */
+/** Options of our own. */
 const extensions = {
   clone_time_limit: seconds('Of each clone, in seconds; 0 = none.'),
   inventory_sources_time_limit: seconds('Of reading and checking the inventory; 0 = none.'),
@@ -86,7 +86,7 @@ export const OptionsPatchV2 = z
   .partial()
   .openapi('V2OptionsPatch', { example: { sessionTTL: '7d' } });
 
-/** One row per option. */
+/** The name of each option in v3. */
 const WIRE_NAMES = {
   defaultPlaybook: 'default_playbook',
   defaultAnsibleConfig: 'default_ansible_config',

@@ -27,7 +27,7 @@ export function choiceParameter<const T extends readonly string[]>(values: T, de
   });
 }
 
-/** Any letter case; nothing else, not even empty. */
+/** `true` or `false` in any letter case, and nothing else, not even an empty text. */
 export function booleanParameter(description: string) {
   const flag = z
     .string()
@@ -59,7 +59,7 @@ export const pageParameters = {
   after_id: textParameter('Begin behind this id, which need not exist.'),
 };
 
-/** The moment that an age reaches back to. */
+/** The moment to which an age reaches back from now; undefined for none. */
 export function toMoment(member: string, age: string | undefined, now: string): string | undefined {
   if (age === undefined || age === '') return undefined;
   const seconds = Number(age.slice(0, -1)) * (UNIT_SECONDS[age.slice(-1).toLowerCase()] ?? 0);
@@ -68,7 +68,7 @@ export function toMoment(member: string, age: string | undefined, now: string): 
   return new Date(moment).toISOString();
 }
 
-/** `k=v[,k=v...]`, all must match. */
+/** Reads `name=value[,name=value...]`; all of them must match. */
 export function parseTags(value: string | undefined): Readonly<Record<string, string>> | undefined {
   if (value === undefined || value === '') return undefined;
   const entries = value.split(',').map((element): [string, string] => {
