@@ -10,7 +10,7 @@ interface ResultOf {
   readonly result: BatchResult;
 }
 
-/** In the order of the results. A cause whose last result is a success is forgotten. */
+/** Counts results for their causes, in the given order. A cause whose last result is a success is forgotten. */
 export async function recordCauses(
   db: Transaction<Schema>,
   dialect: StoreDialect,
@@ -50,7 +50,9 @@ async function forgetCauses(
   await db.deleteFrom('batch_causes').where('cause', 'in', texts).execute();
 }
 
-/** Before the look, so that of two that end batches at the same time the second counts on from the first. */
+/**
+ * Locks the rows before they are read, so that of two that end batches at the same time the second counts on from the first.
+ */
 async function lockCauses(
   db: Transaction<Schema>,
   dialect: StoreDialect,

@@ -14,12 +14,12 @@ type Collect = Parameters<BatchStore['collect']>[0];
 /** Components of one key, by the key's text. */
 type Groups = ReadonlyMap<string, { readonly key: BatchKey; readonly ids: string[] }>;
 
-/** What comes into one batch. */
+/** A batch, there or to be made, and the components that come into it. */
 interface Place {
   readonly id: string;
   readonly key: BatchKey;
   readonly isNew: boolean;
-  /** That are in it already. */
+  /** How many are in it already. */
   readonly before: number;
   readonly ids: readonly string[];
 }
@@ -42,7 +42,7 @@ export async function collectComponents(
   });
 }
 
-/** Enabled, pending as it was last compared, and in no batch. */
+/** Components that are enabled, pending when they were last compared, and in no batch. */
 async function readWaiting(
   db: Transaction<Schema>,
   { dialect, reader }: ComponentDatabase,
@@ -87,7 +87,7 @@ function toText({ configurationName, layers, latestStatus }: BatchKey): string {
   return JSON.stringify([configurationName, layers, latestStatus]);
 }
 
-/** Fills the open batches that have room, then new ones; how many found a place. */
+/** Fills the open batches that have room, then new ones, and returns how many components found a place. */
 async function place(
   db: Transaction<Schema>,
   database: ComponentDatabase,
@@ -121,7 +121,10 @@ function toPlaces(
   return places;
 }
 
-/** By the text of their key, the oldest that has room. In one order, so that two of these never wait in a circle. */
+/**
+ * By the text of the key, the oldest open batch that has room. They are locked in the order of ids, so that two of these
+ * transactions cannot deadlock.
+ */
 async function findOpen(
   db: Transaction<Schema>,
   { dialect }: ComponentDatabase,
@@ -154,7 +157,7 @@ async function createBatches(
   if (rows.length > 0) await db.insertInto('batches').values(rows).execute();
 }
 
-/** Those that were in no batch, with the batch that they are in now. */
+/** Adds the components that are in no batch yet, and returns them with the batch that they are in now. */
 async function addMembers(
   db: Transaction<Schema>,
   { dialect }: ComponentDatabase,
@@ -170,7 +173,10 @@ async function addMembers(
   return new Map(added.map((row) => [row.component_id, row.batch_id]));
 }
 
-/** Those that were open, and those where another collector was first; empty where it was so everywhere. */
+/**
+ * Corrects the sizes of batches that were there before, and of those that another collector was faster for; removes empty
+ * ones.
+ */
 async function resize(
   db: Transaction<Schema>,
   { dialect }: ComponentDatabase,

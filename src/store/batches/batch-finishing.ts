@@ -63,7 +63,7 @@ async function gather(
   });
 }
 
-/** Only of components that want what the session was sent for, and only what Ansible has not told of them. */
+/** Records what Ansible has not told, and of those components alone that still want what the session was sent for. */
 async function recordMembers(
   db: Transaction<Schema>,
   database: ComponentDatabase,

@@ -1,7 +1,7 @@
 import type { StoreDialect } from '../database/dialect.js';
 import type { Connection } from '../database/database.js';
 
-/** By batch and id. */
+/** The components in each batch, by id. */
 export async function listMembers(
   db: Connection,
   dialect: StoreDialect,
@@ -25,7 +25,7 @@ export async function listMembers(
   return members;
 }
 
-/** From then on they are free for another batch. */
+/** Takes components out of their batches, so that they are free for another one. */
 export async function freeMembers(
   db: Connection,
   dialect: StoreDialect,

@@ -13,7 +13,7 @@ import type { ComponentView, NewSession } from '../store.js';
 interface Gathered {
   readonly row: BatchRow;
   readonly members: readonly string[];
-  /** Those that were not deleted, disabled, nor want something else by now. */
+  /** Members that were not deleted or disabled meanwhile, and do not want something else. */
   readonly kept: readonly ComponentView[];
 }
 
@@ -41,7 +41,7 @@ export function sendBatches(
   });
 }
 
-/** The layers, without how far a component is: the same text for all that want the same. */
+/** The layers that a component is to have, without how far it is: the same text for all that want the same. */
 export function describeDesired({ desiredState }: ComponentView): string {
   return JSON.stringify(
     desiredState.map(({ cloneUrl, playbook, commit }) => ({ cloneUrl, playbook, commit })),

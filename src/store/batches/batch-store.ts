@@ -13,7 +13,7 @@ export interface BatchStore {
   /** Absent before the first cycle. */
   status(): Promise<BatcherStatus | undefined>;
   noteCycle(status: BatcherStatus): Promise<void>;
-  /** Causes that have a result. */
+  /** Causes that have failed since their last success. */
   causes(): Promise<readonly CauseRecord[]>;
   /**
    * Puts a page of the components that are enabled, pending and in no batch into open batches of their kind, or into new
@@ -24,14 +24,14 @@ export interface BatchStore {
     readonly batchSize: number;
     readonly page: PageRequest;
   }): Promise<{ readonly collected: number; readonly lastId?: string }>;
-  /** Open ones that are full, or were opened by then; the oldest first. */
+  /** Open batches that are full, or were opened by then; the oldest first. */
   listDue(due: {
     readonly batchSize: number;
     readonly openedUntil: string;
   }): Promise<readonly Batch[]>;
   /**
-   * Makes the sessions of open batches, in the transaction that says so: once, whoever tries. Components that do not belong
-   * to them any more are left out.
+   * Makes the sessions of open batches, and marks the batches as sent in the same transaction, so that each session is made
+   * once, however many try. Components that do not belong to them any more are left out.
    */
   send(ids: readonly string[], at: string): Promise<Sending>;
   listSent(limit: number, afterId?: string): Promise<Page<SentBatch>>;

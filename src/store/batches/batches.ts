@@ -112,7 +112,7 @@ async function listSent(
   };
 }
 
-/** Names as CFS's batcher gives them, before and behind ours. */
+/** Looks for names as CFS's batcher gives them, in the ranges before and behind the names of ours. */
 async function findOutside(
   db: Connection,
   prefix: string,

@@ -9,8 +9,8 @@ import { toFlag } from '../database/row-values.js';
 import type { ComponentFilter } from '../store.js';
 
 /**
- * Without a look at their state, the ids; undefined: it cannot be done so, and nothing is done. A status is known
- * only to those who read the state, and tags are merged one by one.
+ * Patches all that match without reading their state, and returns their ids. Undefined: it cannot be done so, and nothing is
+ * changed. A filter by status needs the state, and tags are merged for each component by itself.
  */
 export function patchColumns(
   { dialect, write, writeAtOnce }: ComponentDatabase,
@@ -77,6 +77,7 @@ async function patchAtOnce(
   return rows.some((row) => row.is_unclean) ? undefined : rows.map(({ id }) => id);
 }
 
+/** Members with a column of their own, which a patch replaces. */
 const plain: Readonly<Record<string, true>> = {
   desiredConfig: true,
   enabled: true,
@@ -84,7 +85,7 @@ const plain: Readonly<Record<string, true>> = {
   retryPolicy: true,
 } satisfies Partial<Record<keyof ComponentPatch, true>>;
 
-/** A PATCH drops it; only a PUT leaves one. */
+/** Only a PUT leaves a tag without a value, and every PATCH is to drop it, which needs a look at the tags. */
 function hasEmptyTag(dialect: StoreDialect) {
   return sql<SqlBool>`${dialect.contains(sql<string>`coalesce(tags, '')`, ':""\n')}`;
 }

@@ -9,7 +9,7 @@ import type { ComponentFilter } from '../store.js';
 
 type Components = ExpressionBuilder<Schema, 'components'>;
 
-/** `status` as it was last compared: whoever must be exact looks again at what comes. */
+/** `status` is as it was last compared; a caller that must be exact compares again what it gets. */
 export function matchComponents(
   eb: Components,
   dialect: StoreDialect,
@@ -26,7 +26,10 @@ export function matchComponents(
   ]);
 }
 
-/** By an index, as state, which is beside them in the table, is many times as large: the one has them all, the other their beginnings. */
+/**
+ * By an index, as the rows with their state are many times as large: SQLite's has the tags whole, PostgreSQL's their
+ * beginnings.
+ */
 function hasTags(
   eb: Components,
   dialect: StoreDialect,

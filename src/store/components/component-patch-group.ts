@@ -27,8 +27,8 @@ interface Plan {
 const names = Object.keys(COLUMN_TYPES);
 
 /**
- * Patches that come at the same time, as one read and one write, which takes only those that nobody has changed in between.
- * Undefined: that one is not there, or was changed, and nothing is done.
+ * Does patches that come at the same time by one read and one write, and returns each component as it is then. Undefined: it
+ * is not there, or somebody has changed it between the two, and nothing is done.
  */
 export async function patchTogether(
   components: ComponentDatabase,
@@ -53,7 +53,7 @@ const readRows = keepText<StoredRow, readonly string[]>(
     from components where id = any(${ids}::text[])`,
 );
 
-/** The ids of those that are now as planned. */
+/** Writes the plans, and returns the ids of the components that are now as planned. */
 async function savePlans(
   components: ComponentDatabase,
   plans: readonly Plan[],
@@ -61,14 +61,14 @@ async function savePlans(
   const desired = await findDesired(components, plans);
   const rows = plans.map(({ before, component }, index) => {
     const after = toComponentRow(component, desired[index] ?? none);
-    // What is large and the same is not sent.
+    // State is large, so it is not sent where it stays the same.
     const state = before.state === after.state ? null : after.state;
     return { isSame: isSame(before, after), given: { ...before, ...after, state } };
   });
   const changed = rows.filter((row) => !row.isSame).map(({ given }) => given);
   const same = rows.filter((row) => row.isSame).map(({ given }) => given.id);
   if (changed.length === 0) return new Set(same);
-  // In one order, so that two of these wait for each other and never in a circle.
+  // In one order, so that two of these transactions cannot deadlock.
   changed.sort((left, right) => (left.id < right.id ? -1 : 1));
   const json = JSON.stringify(changed);
   const written = await components.writeAtOnce((db) => updateRows(db, components.dialect, json));
@@ -83,7 +83,7 @@ function isSame(before: StoredRow, after: ComponentRow): boolean {
   );
 }
 
-/** For each. */
+/** For each plan, the layers that its component is to have. */
 async function findDesired(
   { read, reader }: ComponentDatabase,
   plans: readonly Plan[],
@@ -97,8 +97,8 @@ async function findDesired(
 }
 
 /**
- * What its progress was last compared with, if that is the configuration that it is still to have: where the key is old by
- * now, whoever looks compares again.
+ * The layers with which the component's progress was last compared, if it is still to have that configuration. They may be
+ * old by now, but then their key is too, and readers compare again.
  */
 export function recallDesired(
   reader: DesiredReader,
@@ -108,7 +108,7 @@ export function recallDesired(
   return fromProgressKey(key) === desiredConfig ? reader.recall(key) : undefined;
 }
 
-/** Those that somebody holds are left out, so that nobody waits for another's: that one is patched alone. */
+/** Rows that somebody has locked are left out, so that no patch waits for the row of another: they are patched one by one. */
 const updateRows = keepText<{ id: string }, string>((dialect, json) => {
   const changes = names
     .filter((name) => name !== 'id')

@@ -19,7 +19,7 @@ import { createGrouping } from '../database/grouping.js';
 import type { ComponentRow } from '../database/schema.js';
 import type { ComponentStore } from '../store.js';
 
-/** One by itself, as nodes and callbacks send them, costs as few statements as it can. */
+/** A patch of one component, as nodes and callbacks send it, costs as few statements as possible. */
 export function createPatch(components: ComponentDatabase): ComponentStore['patch'] {
   const patchOne = createPatchOne(components);
   return async (patches, at, toResult) => {
@@ -37,7 +37,7 @@ function createPatchOne(components: ComponentDatabase): (asked: Asked) => Promis
   return async (asked) =>
     (await patch(asked)) ??
     components.write(async (db) => {
-      // Whoever else would change it waits, so what is planned now comes to be.
+      // Locked first, so that nobody changes it between the read and the write.
       await lockComponents(db, components, [asked.patch.id]);
       return patchAlone(db, components, asked);
     });
@@ -63,7 +63,7 @@ async function patchAlone(
   return component;
 }
 
-/** Those alone: each that is named costs an index. */
+/** The columns that differ, and no others: each that an UPDATE names costs a write to its index. */
 function listChanges(before: ComponentRow, after: ComponentRow): Partial<ComponentRow> {
   const columns = Object.entries(after) as [keyof ComponentRow, unknown][];
   return Object.fromEntries(columns.filter(([name, value]) => before[name] !== value));
@@ -104,7 +104,7 @@ export function byId(left: { readonly id: string }, right: { readonly id: string
   return left.id < right.id ? -1 : 1;
 }
 
-/** Never more than some megabytes of state are there at a time. */
+/** So that never more than some megabytes of state are in memory. */
 export function* inParts<T>(items: readonly T[]): Generator<readonly T[]> {
   for (let first = 0; first < items.length; first += ROWS_PER_READ) {
     yield items.slice(first, first + ROWS_PER_READ);

@@ -24,7 +24,7 @@ export async function refreshProgress(database: Database, reader: DesiredReader)
   }
 }
 
-/** From key to key by the index: a thousand keys of a million rows are a thousand steps. */
+/** All keys, each found after the one before by the index: a thousand keys of a million rows are a thousand steps. */
 async function listKeys(db: Connection): Promise<readonly string[]> {
   const { rows } = await sql<{ key: string }>`
     with recursive keys (key) as (
@@ -37,7 +37,7 @@ async function listKeys(db: Connection): Promise<readonly string[]> {
   return rows.map(({ key }) => key);
 }
 
-/** In short transactions, so that nobody waits long for a fleet. False: none is left. */
+/** One of many short transactions, so that nobody waits long for a fleet. False: no component with this key is left. */
 function refreshSome({ write, dialect }: Database, reader: DesiredReader, key: string) {
   const name = fromProgressKey(key);
   return write(async (db) => {

@@ -7,7 +7,7 @@ import type { StoreDialect } from '../database/dialect.js';
 import { dropNulls, toFlag } from '../database/row-values.js';
 import type { ComponentRow } from '../database/schema.js';
 
-/** Some megabytes of a statement. */
+/** A statement of so many rows has some megabytes. */
 const ROWS_PER_INSERT = 1_000;
 
 export const COLUMN_TYPES = {
@@ -24,7 +24,7 @@ export const COLUMN_TYPES = {
 
 const columns = Object.keys(COLUMN_TYPES) as readonly (keyof ComponentRow)[];
 
-/** That are stored as they are in a column of their own. */
+/** The columns that hold nothing but one member of the component. */
 const members: Readonly<Partial<Record<keyof ComponentRow, keyof Component>>> = {
   desired_config: 'desiredConfig',
   enabled: 'enabled',
@@ -46,7 +46,7 @@ export const COMPONENT_COLUMNS = [
 
 type StoredComponent = Omit<ComponentRow, 'progress' | 'progress_key'>;
 
-/** Many at once: of what a session has reported of all its hosts the text is the same, and is read once. */
+/** Parses equal texts once: what a session has reported is the same text for all of its hosts. */
 export function toComponents(rows: readonly StoredComponent[]): readonly Component[] {
   const once = { toState: remember(toState), toTags: remember(toTags) };
   return rows.map((row) => toComponent(row, once));
@@ -105,7 +105,7 @@ export interface Changed {
   readonly after: Component;
 }
 
-/** Creates or replaces. In order of ids, so that two of these wait for each other and never in a circle. */
+/** Creates or replaces components, in the order of their ids, so that two of these transactions cannot deadlock. */
 export async function saveComponents(
   db: Connection,
   dialect: StoreDialect,
@@ -129,8 +129,8 @@ export async function saveComponents(
 }
 
 /**
- * Of those that are locked. Only what differs: state is most of what there is to send, and each column that is named costs an
- * index.
+ * Updates components that the caller has locked. Only columns that differ are sent: state is most of what there is to send, and
+ * each column that is named costs a write to its index.
  */
 export async function updateComponents(
   db: Connection,
@@ -150,7 +150,7 @@ export async function updateComponents(
   }
 }
 
-/** Progress may, as what it was compared with may be old. */
+/** Progress always counts as different, as what it was compared with may be old. */
 function differs(changed: readonly Changed[], name: keyof ComponentRow): boolean {
   const member = members[name];
   return (

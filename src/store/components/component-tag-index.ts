@@ -1,14 +1,14 @@
 import { sql, type SqlBool } from 'kysely';
 
-/** Of a line; an entry of an index of PostgreSQL holds some 2,700 bytes, and a character has up to four. */
+/** The most characters of a line that are in the index: an entry of PostgreSQL's holds some 2,700 bytes, a character up to four. */
 const MOST = 64;
 
-/** In the words of the index: of each line of tags its beginning, and all of it if that is short. */
+/** The expression of which the index is made: the beginning of each line of tags, or all of it if it is short. */
 export const tagBeginnings = sql`string_to_array(btrim(
   case when length(tags) <= ${sql.lit(MOST)} then tags
   else regexp_replace(tags, ${sql.lit(`([^\\n]{${MOST}})[^\\n]*`)}, '\\1', 'g') end, e'\\n'), e'\\n')`;
 
-/** Whoever finds by it looks at the whole line too. */
+/** Compares beginnings alone, so the caller must compare the whole lines too. */
 export function hasBeginnings(lines: readonly string[]) {
   const beginnings = lines.map((line) => Array.from(line).slice(0, MOST).join(''));
   return sql<SqlBool>`${tagBeginnings} @> ${beginnings}::text[]`;

@@ -10,13 +10,14 @@ import type { Connection, Database } from '../database/database.js';
 import type { DesiredReader } from './desired-layers.js';
 import type { ComponentView } from '../store.js';
 
-/** Read at once; what they hold is some megabytes. */
+/** Rows that are read at once, which hold some megabytes. */
 export const ROWS_PER_READ = 1_000;
 
 export interface ComponentDatabase extends Database {
   readonly reader: DesiredReader;
 }
 
+/** Adds what follows from configurations, sources and options as they are now. */
 export async function toViews(
   db: Connection,
   reader: DesiredReader,
@@ -34,7 +35,10 @@ export async function toViews(
   });
 }
 
-/** Those that are stored, by id. In order of ids, so that two of these wait for each other and never in a circle. */
+/**
+ * Locks those that are stored, and returns them by id. In the order of ids, so that two of these transactions cannot
+ * deadlock.
+ */
 export async function lockComponents(
   db: Connection,
   { dialect }: ComponentDatabase,
@@ -61,7 +65,7 @@ export async function lockViews(
   return toViews(db, database.reader, [...stored.values()]);
 }
 
-/** Of those that are locked; with what each then lacks of its configuration. */
+/** Updates components that the caller has locked, and compares each anew with its configuration. */
 export async function saveChanged(
   db: Connection,
   { dialect, reader }: ComponentDatabase,

@@ -69,12 +69,12 @@ function listInOrder(
   });
 }
 
-/** Of its index, whose rows come by id; that of tags has no order. */
+/** Whether the index that serves the filter has its rows in the order of ids. That of tags has no order. */
 function hasOrder({ status, configName, tags = {} }: ComponentFilter): boolean {
   return (status ?? configName) !== undefined && Object.keys(tags).length === 0;
 }
 
-/** Rows that match by what was last compared, and of them those that match now, until the page is full. */
+/** Reads rows that match by what was last compared, and keeps those that match now, until the page is full. */
 async function listComponents(
   db: Connection,
   components: ComponentDatabase,
@@ -201,7 +201,7 @@ async function listKnown(
   return new Set(rows.map(({ id }) => id));
 }
 
-/** Whoever boots a node enables it, and says what it is to be. */
+/** Disabled and without a configuration: whoever boots the node enables it, and says what it is to be. */
 async function insertNew(db: Connection, ids: readonly string[]): Promise<number> {
   const rows = ids.map((id) =>
     toComponentRow(

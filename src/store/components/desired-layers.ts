@@ -12,7 +12,7 @@ const KEY_CHARACTERS = 22;
 const NO_CONFIGURATION = '-'.repeat(KEY_CHARACTERS);
 const MOST_REMEMBERED = 10_000;
 
-/** What a configuration asks of a component: another `key` with every other answer. */
+/** What a configuration asks of a component. Other layers have another `key`. */
 export interface DesiredLayers {
   readonly layers: readonly DesiredLayer[];
   readonly key: string;
@@ -22,14 +22,14 @@ export interface DesiredLayers {
 export type DesiredLayersOf = (name: string | undefined) => DesiredLayers | undefined;
 
 export interface DesiredReader {
-  /** Of the configurations so named, as they are now. */
+  /** What the configurations of these names ask now, and the option that says how often a component may fail. */
   read(
     db: Connection,
     names: Iterable<string | undefined>,
   ): Promise<{ readonly desired: DesiredLayersOf; readonly retryPolicy: number }>;
   /**
-   * What such a key of progress stands for, without a look at the database: another answer would have another key. Undefined:
-   * it is not known here.
+   * What a key of progress stands for, without a look at the database; that cannot be wrong, as other layers have another key.
+   * Undefined: this process does not know it.
    */
   recall(progressKey: string): DesiredLayersOf | undefined;
 }
@@ -43,7 +43,7 @@ interface Remembered extends DesiredLayers {
 export function createDesiredReader(dialect: StoreDialect): DesiredReader {
   const known = new Map<string, Remembered>();
   const byKey = new Map<string, DesiredLayers>();
-  // A version that a lost commit takes back comes again with other layers, where versions are counted in a row.
+  // Where versions are counted in a row, one that a failed commit takes back comes again with other layers.
   const mayRemember = (db: Connection) => !dialect.hasOneWriter || !db.isTransaction;
   return {
     async read(db, names) {
@@ -77,7 +77,7 @@ export function createDesiredReader(dialect: StoreDialect): DesiredReader {
   };
 }
 
-/** Stands for a configuration's name and what it asks; its end is the name. */
+/** A text that stands for a configuration's name and what it asks. It ends with the name. */
 export function toProgressKey(
   name: string | undefined,
   desired: DesiredLayers | undefined,
@@ -86,12 +86,12 @@ export function toProgressKey(
   return (desired?.key ?? NO_CONFIGURATION) + name;
 }
 
-/** Of progress that nobody has compared yet with what that configuration asks. */
+/** The key of progress that was not yet compared with what the configuration asks. */
 export function toUnknownKey(name: string): string {
   return '?'.repeat(KEY_CHARACTERS) + name;
 }
 
-/** Undefined: no configuration is wanted. */
+/** The name of the configuration. Undefined: none is wanted. */
 export function fromProgressKey(key: string): string | undefined {
   return key === '' ? undefined : key.slice(KEY_CHARACTERS);
 }
