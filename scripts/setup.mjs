@@ -76,11 +76,11 @@ async function main() {
 
 endChildrenOnSignals();
 const start = Date.now();
-const onWait = () => console.log('- Set-up: waiting for another one');
+const onWait = () => console.error('- Set-up: waiting for another one');
 try {
   await withLock(join(cacheDirectory(env), 'setup.lock'), main, onWait);
   if (Date.now() - start > 2000)
-    console.log(`Set-up complete in ${Math.round((Date.now() - start) / 1000)} s.`);
+    console.error(`Set-up complete in ${Math.round((Date.now() - start) / 1000)} s.`);
 } catch (error) {
   console.error(error instanceof SetupError ? `Set-up: ${error.message}` : error);
   process.exitCode = 1;

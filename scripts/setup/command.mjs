@@ -40,17 +40,17 @@ export async function runCommand(title, [program = '', ...args], options = {}) {
 }
 
 /**
- * A line when it begins, every five seconds while it lasts, and when it has ended.
+ * Tells on standard error, as standard output may be read by a program: when it begins, every five seconds, and when it has ended.
  * @template T @param {string} title @param {() => Promise<T>} act @param {() => string} [describe]
  */
 export async function withProgress(title, act, describe = () => '') {
   const start = Date.now();
   const seconds = () => `${Math.round((Date.now() - start) / 1000)} s`;
-  console.log(`- ${title}`);
-  const timer = setInterval(() => console.log(`  ... ${seconds()}${describe()}`), 5000);
+  console.error(`- ${title}`);
+  const timer = setInterval(() => console.error(`  ... ${seconds()}${describe()}`), 5000);
   try {
     const value = await act();
-    if (Date.now() - start > 1000) console.log(`  done in ${seconds()}`);
+    if (Date.now() - start > 1000) console.error(`  done in ${seconds()}`);
     return value;
   } finally {
     clearInterval(timer);

@@ -96,7 +96,7 @@ async function compile(problem, draft, env) {
         'running service; install Go; or set KEELSON_TEMPORAL_RELEASES to a mirror of the releases.',
     );
   }
-  console.log(`- Temporal ${TEMPORAL_VERSION}: the release cannot be downloaded (${problem})`);
+  console.error(`- Temporal ${TEMPORAL_VERSION}: the release cannot be downloaded (${problem})`);
   const title =
     `Temporal ${TEMPORAL_VERSION}: go install compiles it instead (about 3 minutes on 2 cores; ` +
     'up to 1.5 GB in the module cache of Go)';

@@ -66,7 +66,7 @@ function startSetup(step: string, env: Readonly<Record<string, string>>) {
   });
   const hasPrinted = (text: string) =>
     new Promise<void>((resolve) => {
-      child.stdout.on('data', () => {
+      child.stderr.on('data', () => {
         if (output.includes(text)) resolve();
       });
     });
