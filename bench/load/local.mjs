@@ -1,5 +1,6 @@
 import { createRepository } from '../../scripts/lib/git-repository.mjs';
 import { requireSuccess } from './control.mjs';
+import { runByHand } from './local-by-hand.mjs';
 import { openStand, submitAll, toNames, waitUntilComplete } from './stand.mjs';
 import { readCpuSeconds } from './waiting.mjs';
 
@@ -18,7 +19,7 @@ const PLAYBOOK = `- hosts: all
 
 /**
  * Sessions a second with jobs that are real: git clones a repository, Ansible reads the inventory and runs a playbook of one
- * task on two hosts, without a connection to any.
+ * task on two hosts, without a connection to any. Then the same clones and programs by hand.
  * @param {import('./bench-load.mjs').Site} site @returns {Promise<import('../api/figures.mjs').Figure[]>}
  */
 export async function measureLocal(site) {
@@ -38,9 +39,20 @@ export async function measureLocal(site) {
     const value = names.length / ((performance.now() - begin) / 1000);
     const cpu = (readCpu() - cpuBefore) / names.length;
     await requireSuccess(stand, names);
+    const byHand = await runByHand(repository.url, {
+      count: names.length,
+      atOnce: AT_ONCE,
+      signal: site.signal,
+    });
     const what = `sessions of 3 phases, ${AT_ONCE} of ${names.length} at a time, real jobs`;
     return [
       { what, value, unit: '/s', least: 2 },
+      {
+        what: 'the same clones and programs by hand, as many at a time',
+        value: byHand,
+        unit: '/s',
+      },
+      { what: 'sessions over the same by hand', value: value / byHand, unit: 'times' },
       { what: 'processor time of API and worker for each', value: cpu, unit: 's' },
     ];
   } finally {

@@ -1,0 +1,44 @@
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { findTools } from '../../scripts/lib/tools.mjs';
+
+/** What a session of the part `local` does with its job, typed by somebody. */
+const SCRIPT = `
+set -euo pipefail
+git clone --quiet --depth=1 -- "$2" layer
+"$1/ansible-inventory" -i inventory.yaml --list > listed
+"$1/ansible-playbook" -i inventory.yaml layer/site.yml > log
+`;
+
+const INVENTORY = 'lab:\n  hosts:\n    node1:\n    node2:\n';
+
+/**
+ * The same clone, list of the inventory and playbook without Keelson, as many at a time, in folders of their own.
+ * @param {string} repository its URL @param {{ count: number, atOnce: number, signal: AbortSignal }} load
+ * @returns {Promise<number>} how many were done a second
+ */
+export async function runByHand(repository, { count, atOnce, signal }) {
+  const { ansiblePlaybook } = findTools(process.env);
+  if (ansiblePlaybook === undefined) throw new Error('There is no Ansible. Run: npm run setup');
+  const folder = mkdtempSync(join(tmpdir(), 'keelson-by-hand-'));
+  let begun = 0;
+  const work = async () => {
+    while (begun < count) {
+      begun += 1;
+      const workspace = join(folder, String(begun));
+      mkdirSync(workspace);
+      writeFileSync(join(workspace, 'inventory.yaml'), INVENTORY);
+      const env = { ...process.env, HOME: workspace, LANG: 'C.UTF-8' };
+      const args = ['-c', SCRIPT, 'by-hand', dirname(ansiblePlaybook), repository];
+      await promisify(execFile)('bash', args, { cwd: workspace, env, signal });
+    }
+  };
+  const begin = performance.now();
+  await Promise.all(Array.from({ length: atOnce }, work));
+  const seconds = (performance.now() - begin) / 1000;
+  rmSync(folder, { recursive: true });
+  return count / seconds;
+}
