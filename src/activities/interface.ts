@@ -27,6 +27,17 @@ export interface QueuePlace {
   readonly limit: number;
 }
 
+export interface HostWait {
+  readonly since: string;
+  /** For whom, and for which hosts. */
+  readonly message: string;
+}
+
+/** `waitingSince`: of an earlier call's result. */
+export interface InventoryInput extends JobInput {
+  readonly waitingSince?: string;
+}
+
 export interface OutcomeInput extends JobInput {
   readonly failure?: StepFailure;
   /** What could not be undone. */
@@ -62,7 +73,8 @@ export interface Activities {
   ) => Promise<{ readonly staged: boolean; readonly imageIds: readonly string[] }>;
   /** Until the image answers over SSH. */
   readonly awaitImage: (input: ImageInput) => Promise<void>;
-  readonly stageInventory: (input: JobInput) => Promise<void>;
+  /** With a result: other sessions have its hosts. It is to be called again once the session is admitted. */
+  readonly stageInventory: (input: InventoryInput) => Promise<HostWait | undefined>;
   readonly launchJob: (input: JobInput) => Promise<{ readonly launched: boolean }>;
   readonly gitClone: (input: PhaseInput) => Promise<PhaseReturn>;
   readonly gitCloneHosts: (input: PhaseInput) => Promise<PhaseReturn>;

@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { ServiceError } from '../core/errors.js';
+import { listLockedHosts } from '../core/host-locks.js';
 import { renderImageInventory } from '../core/image-inventory.js';
 import { toContainerName, type ImageAddress } from '../core/image.js';
 import {
@@ -8,10 +9,11 @@ import {
   type RenderedInventory,
 } from '../core/inventory.js';
 import type { Session } from '../core/session.js';
+import { describeHostWaitEnd } from '../core/waiting.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat, type Heartbeat } from './heartbeat.js';
 import { readImageJobs, requireImages } from './image-work.js';
-import type { Activities } from './interface.js';
+import type { Activities, HostWait } from './interface.js';
 import { openPhaseLog, type PhaseLog } from './phase-log.js';
 import { readWithin, type SourceLimit } from './source-limit.js';
 import { openWaits } from './waits.js';
@@ -22,19 +24,43 @@ const INVENTORY_FILE = 'inventory';
 export function createInventoryActivities(
   dependencies: ActivityDependencies,
 ): Pick<Activities, 'stageInventory'> {
-  const { store } = dependencies;
+  const { store, now } = dependencies;
   return {
-    stageInventory: ({ jobId }) =>
+    stageInventory: ({ jobId, waitingSince }) =>
       withHeartbeat(async (signal, beat) => {
         const session = await getSession(store, jobId);
         const log = openPhaseLog(store, jobId, 'inventory', signal);
         const rendered = await renderInventory(dependencies, session, log, beat);
-        if (rendered === undefined) return;
-        for (const warning of rendered.warnings) await log.write(`WARNING: ${warning}`);
-        await log.write(`Inventory of ${rendered.hosts} hosts made.`);
-        signal.throwIfAborted();
-        await store.stagedFiles.save(jobId, INVENTORY_FILE, gzipSync(rendered.text));
+        if (rendered !== undefined) {
+          for (const warning of rendered.warnings) await log.write(`WARNING: ${warning}`);
+          await log.write(`Inventory of ${rendered.hosts} hosts made.`);
+          signal.throwIfAborted();
+          await store.stagedFiles.save(jobId, INVENTORY_FILE, gzipSync(rendered.text));
+        }
+        const wait = await requestHosts(dependencies, session, rendered, waitingSince);
+        if (wait !== undefined) await log.write(wait.message);
+        else if (waitingSince !== undefined)
+          await log.write(describeHostWaitEnd(waitingSince, now()));
+        return wait;
       }),
+  };
+}
+
+/** By default sessions share hosts, and there is nothing to ask for. */
+async function requestHosts(
+  { store, now }: ActivityDependencies,
+  session: Session,
+  inventory: RenderedInventory | undefined,
+  since = now(),
+): Promise<HostWait | undefined> {
+  const { hostLocks } = await store.options.get();
+  if (!hostLocks && session.admittedAt !== undefined) return undefined;
+  const hosts = hostLocks ? listLockedHosts(session, inventory) : [];
+  const asked = await store.admission.requestHosts(session.jobId, { hosts, at: now(), since });
+  if (asked.admittedAt !== undefined) return undefined;
+  return {
+    since,
+    message: asked.waiting?.message ?? 'Waiting for a place (max_running_sessions).',
   };
 }
 

@@ -106,9 +106,10 @@ function isWhole({ logBytes, reportedLogBytes }: PhaseRecord): boolean {
 
 async function findPlace(
   store: Store,
-  { jobId, admittedAt }: Session,
+  { jobId, admittedAt, waitsFor }: Session,
 ): Promise<QueuePlace | undefined> {
-  if (admittedAt !== undefined) return undefined;
+  // One that waits for hosts asks for them again, whatever run of its workflow asked before.
+  if (admittedAt !== undefined || waitsFor !== undefined) return undefined;
   const [places, options] = await Promise.all([store.admission.places(), store.options.get()]);
   const place = places.get(jobId);
   // Admitted meanwhile: the signal is on its way.

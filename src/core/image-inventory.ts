@@ -26,5 +26,5 @@ export function renderImageInventory(
   );
   const given = document['cfs_image']?.hosts ?? {};
   const all = { ...document, cfs_image: { hosts: { ...given, ...hosts } } };
-  return toRendered(toReadable(all), [[...addresses.keys()]], []);
+  return toRendered(toReadable(all), new Map([['cfs_image', [...addresses.keys()]]]), []);
 }

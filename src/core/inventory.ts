@@ -17,6 +17,9 @@ export interface RenderedInventory {
    * last resort takes a document of one line for the name of a host.
    */
   readonly text: string;
+  /** Group → its hosts. No host is outside of them. */
+  readonly groups: ReadonlyMap<string, readonly string[]>;
+  /** How many hosts there are. */
   readonly hosts: number;
   readonly warnings: readonly string[];
 }
@@ -51,7 +54,7 @@ export function renderDynamicInventory(state: HardwareState): RenderedInventory 
   const children = Object.fromEntries(
     [...groups].sort(byName).map(([name, members]) => [name, { hosts: toHosts(members) }]),
   );
-  return toRendered({ all: { children } }, [...groups.values()], warnings);
+  return toRendered({ all: { children } }, groups, warnings);
 }
 
 /** Groups as the request gives them, at the top level; equal names are merged. */
@@ -60,7 +63,7 @@ export function renderSpecInventory(groups: readonly TargetGroup[]): RenderedInv
   return toRendered(toReadable(document), members, []);
 }
 
-/** Groups at the top level, equal names merged; and the members of each. */
+/** Groups at the top level, equal names merged; and the members of each, by its name. */
 export function toSpecDocument(groups: readonly TargetGroup[]) {
   const merged = new Map<string, string[]>();
   for (const { name, members } of groups)
@@ -68,7 +71,7 @@ export function toSpecDocument(groups: readonly TargetGroup[]) {
   const document: Record<string, { hosts: Record<string, object> }> = Object.fromEntries(
     [...merged].sort(byName).map(([name, members]) => [name, { hosts: toHosts(members) }]),
   );
-  return { document, members: [...merged.values()] };
+  return { document, members: merged };
 }
 
 /** An empty document is no YAML inventory to Ansible, and `plugin` at the top level marks a plugin's configuration. */
@@ -102,12 +105,13 @@ function toHosts(members: readonly string[]): Record<string, object> {
 
 export function toRendered(
   document: object,
-  members: readonly (readonly string[])[],
+  groups: ReadonlyMap<string, readonly string[]>,
   warnings: readonly string[],
 ): RenderedInventory {
   return {
     text: `${JSON.stringify(document, null, 1)}\n`,
-    hosts: new Set(members.flat()).size,
+    groups,
+    hosts: new Set([...groups.values()].flat()).size,
     warnings,
   };
 }

@@ -37,6 +37,8 @@ export interface ExtensionOptions {
   readonly machineLostAfter: number;
   /** Sessions that hold a place at once, from their claim to their end; 0 = any number. The others wait in order. */
   readonly maxRunningSessions: number;
+  /** Whether a session waits while another one runs on a host that it names too. */
+  readonly hostLocks: boolean;
   /** Most sessions whose leftovers one sweep removes. */
   readonly sweepLimit: number;
   /** Compressed, of all sessions; 0 = none. */
@@ -81,6 +83,7 @@ const DEFAULT_EXTENSION_OPTIONS: ExtensionOptions = {
   reportWait: 60,
   machineLostAfter: 3600,
   maxRunningSessions: 0,
+  hostLocks: false,
   sweepLimit: 100,
   logStoreMaxBytes: 0,
   batcher: 'off',

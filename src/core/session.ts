@@ -100,6 +100,8 @@ export interface Session {
   readonly admittedAt?: string;
   /** It has got a place, and its workflow has not been told yet. */
   readonly admissionDue: boolean;
+  /** Job id of the session that it waits for, which has hosts of its own (option `host_locks`). */
+  readonly waitsFor?: string;
   /** UUID of the machine that runs it; local runner only. */
   readonly machine?: string;
   readonly snapshot?: Snapshot;

@@ -1,3 +1,4 @@
+import { toMessage } from './message.js';
 import type { Session, Wait } from './session.js';
 
 /** What lasts less is no wait: who asks right after the POST sees it begin. */
@@ -13,6 +14,7 @@ type Waiting = Pick<
   | 'queuedAt'
   | 'admittedAt'
   | 'admissionDue'
+  | 'waitsFor'
   | 'waiting'
 >;
 
@@ -33,13 +35,17 @@ export function untilWait(session: Waiting, now: string): number | undefined {
   return left > 0 ? left : undefined;
 }
 
+/** The line of the log that ends such a wait. */
+export function describeHostWaitEnd(since: string, now: string): string {
+  return `Waited ${toSeconds(since, now)} for its hosts (host_locks).`;
+}
+
 /** The line of the log that tells, once the session goes on, what it waited for before there was any log. */
 export function describeWaits(
   session: Pick<Session, 'createdAt' | 'claimedAt' | 'queuedAt' | 'admittedAt' | 'waiting'>,
   now: string,
 ): readonly string[] {
   const { createdAt, claimedAt = createdAt, queuedAt, admittedAt, waiting } = session;
-  const toSeconds = (from: string, to: string) => `${Math.round(toAge(from, to) / 1000)} s`;
   return [
     ...(toAge(createdAt, claimedAt) < WORTH_TELLING_MS
       ? []
@@ -53,9 +59,26 @@ export function describeWaits(
   ];
 }
 
+/** For whom and for what a session waits that names hosts which another one named before. */
+export function describeHostWait({
+  name,
+  host,
+  hosts,
+}: {
+  readonly name: string;
+  /** One of them. */
+  readonly host: string;
+  readonly hosts: number;
+}): string {
+  const others = hosts === 1 ? '' : ` and ${hosts - 1} other${hosts === 2 ? '' : 's'}`;
+  return toMessage(
+    `Waiting: session ${name} comes first on ${host}${others} (option host_locks); it starts when that has ended.`,
+  );
+}
+
 function toWait(session: Waiting): Wait | undefined {
   if (session.state === 'complete' || session.external) return undefined;
-  const { createdAt, claimedAt, queuedAt, admittedAt, admissionDue, waiting } = session;
+  const { createdAt, claimedAt, queuedAt, admittedAt, admissionDue, waitsFor, waiting } = session;
   if (claimedAt === undefined)
     return {
       since: createdAt,
@@ -64,6 +87,7 @@ function toWait(session: Waiting): Wait | undefined {
           ? 'Waiting: Temporal has not taken it yet; it starts when Temporal does. See temporal_status in /healthz.'
           : 'Waiting: Temporal has it, and no worker has taken it yet; it starts when one does. See whether a worker runs.',
     };
+  if (waitsFor !== undefined) return waiting;
   if (queuedAt !== undefined && admittedAt === undefined)
     return {
       since: queuedAt,
@@ -83,6 +107,10 @@ function toWait(session: Waiting): Wait | undefined {
 function toPatience({ claimedAt, admittedAt, admissionDue }: Waiting): number {
   const isUsual = claimedAt === undefined || (admissionDue && admittedAt !== undefined);
   return isUsual ? WORTH_TELLING_MS : 0;
+}
+
+function toSeconds(from: string, to: string): string {
+  return `${Math.round(toAge(from, to) / 1000)} s`;
 }
 
 function toAge(since: string, now: string): number {

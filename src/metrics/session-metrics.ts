@@ -36,6 +36,11 @@ export function addSessionMetrics(registry: Registry, store: Store, logger: Logg
     async () => (await open.latest())?.queued,
   );
   add(
+    'keelson_sessions_waiting_for_hosts',
+    'Sessions whose hosts another one has (host_locks).',
+    async () => (await open.latest())?.behind,
+  );
+  add(
     'keelson_dispatch_wishes_waiting',
     'Starts, cancels and admissions that Temporal has not acknowledged yet.',
     async () => (await open.latest())?.wishes,
@@ -74,12 +79,13 @@ function addSessionCounts(registry: Registry, read: () => Promise<readonly Count
 }
 
 async function readOpen({ sessions, admission }: Store) {
-  const [counts, queued, wishes] = await Promise.all([
+  const [counts, queued, behind, wishes] = await Promise.all([
     sessions.countOpen(),
     admission.countQueued(),
+    admission.countBehind(),
     sessions.countWishes(),
   ]);
-  return { ...counts, queued, wishes };
+  return { ...counts, queued, behind, wishes };
 }
 
 async function readEnded({ sessions, retention }: Store) {

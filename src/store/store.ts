@@ -1,4 +1,5 @@
 import type { Options } from '../core/options.js';
+import type { AdmissionStore } from './sessions/admission-store.js';
 import type { BatchStore } from './batches/batch-store.js';
 import type { ComponentStore } from './components/component-store.js';
 import type { ConfigurationStore } from './configurations/configuration-store.js';
@@ -15,6 +16,7 @@ export type * from './configurations/configuration-store.js';
 export type * from './jobs/host-store.js';
 export type * from './jobs/log-store.js';
 export type * from './jobs/phase-store.js';
+export type * from './sessions/admission-store.js';
 export type * from './sessions/retention-store.js';
 export type * from './sessions/session-store.js';
 export type * from './sessions/sweep-store.js';
@@ -83,13 +85,4 @@ export interface ResourceStore {
   note(jobId: string, kind: string, key: string): Promise<void>;
   list(jobId: string): Promise<readonly { readonly kind: string; readonly key: string }[]>;
   remove(jobId: string, kind: string, key: string): Promise<void>;
-}
-
-/** Places for running sessions: first come, first served. */
-export interface AdmissionStore {
-  /** Gives free places to the first of the queue. Every end of a session does that by itself. */
-  admit(at: string): Promise<void>;
-  /** Job id → place in the queue, counted from 1. */
-  places(): Promise<ReadonlyMap<string, number>>;
-  countQueued(): Promise<number>;
 }

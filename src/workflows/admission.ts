@@ -2,8 +2,10 @@ import { setHandler } from '@temporalio/workflow';
 import { admittedSignal } from './messages.js';
 
 export interface Admission {
-  /** Whether the session was told that it has a place. */
+  /** Whether the session was told that it may go on. */
   readonly isAdmitted: () => boolean;
+  /** Before it asks for something that it may have to wait for: what it was told until then was of something else. */
+  readonly forget: () => void;
 }
 
 /** Call before the first `await`, so that no signal is missed. */
@@ -13,7 +15,13 @@ export function openAdmission(): Admission {
     isAdmitted = true;
   };
   setHandler(admittedSignal, admit, {
-    description: 'Of the API, not for people: the session has a place and may go on.',
+    description:
+      'Of the API, not for people: the session has its place and its hosts, and may go on.',
   });
-  return { isAdmitted: () => isAdmitted };
+  return {
+    isAdmitted: () => isAdmitted,
+    forget() {
+      isAdmitted = false;
+    },
+  };
 }

@@ -71,12 +71,28 @@ function registerUndoOfJob({ jobId, claim, loss, undo }: SessionRun): void {
 
 /** The steps before the launch; a cancel ends the one that runs. False: the session is no longer wanted. */
 async function prepareJob(run: SessionRun): Promise<boolean> {
-  const { jobId, claim, cancellation } = run;
+  const { claim, cancellation } = run;
   if (claim.queue !== undefined) await waitForPlace(run, claim.queue);
   await cancellation.scope.run(() => resolvePlan(run));
   if (claim.customizesImages === true && !(await openImages(run))) return false;
-  await cancellation.scope.run(() => prepare.stageInventory({ jobId }));
+  await stageInventory(run);
   return true;
+}
+
+/** Once for most; again each time that the session has waited for its hosts, for which the inventory is read anew. */
+async function stageInventory(run: SessionRun): Promise<void> {
+  const { jobId, claim, cancellation, admission, details } = run;
+  for (let waitingSince: string | undefined; ;) {
+    admission.forget();
+    const input = waitingSince === undefined ? { jobId } : { jobId, waitingSince };
+    const wait = await cancellation.scope.run(() => prepare.stageInventory(input));
+    if (wait === undefined) return;
+    showState(claim, 'pending', 'hosts');
+    details.wait(wait.message);
+    await cancellation.scope.run(() => condition(admission.isAdmitted));
+    details.wait('');
+    waitingSince = wait.since;
+  }
 }
 
 /** The queue is kept by the database: the wait takes no slot of a worker. */

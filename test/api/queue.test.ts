@@ -23,3 +23,28 @@ describe('max_running_sessions', () => {
     });
   });
 });
+
+describe('host_locks', () => {
+  test('has a session that waits say for whom and on which host, and since when', async () => {
+    expect((await service.ask('GET', '/v3/options')).body).toMatchObject({ host_locks: false });
+    await service.ask('PATCH', '/v3/options', { host_locks: true });
+    for (const name of ['a', 'b']) {
+      await service.ask('POST', '/v3/sessions', { name, configuration_name: 'debug_noop' });
+      const { jobId = '' } = (await service.store.sessions.find(name)) ?? {};
+      const at = '2026-01-01T00:00:00.000Z';
+      await service.store.sessions.claim(jobId, { at });
+      await service.store.admission.requestHosts(jobId, { hosts: ['x1'], at, since: at });
+    }
+    const { body } = await service.ask('GET', '/v3/sessions/b');
+    expect(body).toMatchObject({
+      status: {
+        session: {
+          status: 'pending',
+          message: expect.stringContaining('session a comes first on x1 ('),
+          waiting_since: '2026-01-01T00:00:00',
+          queue_place: null,
+        },
+      },
+    });
+  });
+});

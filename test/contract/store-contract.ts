@@ -7,6 +7,7 @@ import { componentContract } from './store/components.js';
 import { configurationContract } from './store/configurations.js';
 import { documentContract } from './store/documents.js';
 import { hostContract } from './store/hosts.js';
+import { hostLockContract } from './store/host-locks.js';
 import { logContract } from './store/logs.js';
 import { phaseContract } from './store/phases.js';
 import { retentionContract } from './store/retention.js';
@@ -60,6 +61,7 @@ export function storeContract(name: string, create: () => Promise<StoreFixture>)
       changeContract,
       sweepContract,
       admissionContract,
+      hostLockContract,
       retentionContract,
     ];
     for (const contract of contracts) contract(() => stores);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Session } from '../../src/core/session.js';
-import { describeWaits, findWait, untilWait } from '../../src/core/waiting.js';
+import { describeHostWait, describeWaits, findWait, untilWait } from '../../src/core/waiting.js';
 import { at } from '../support/store-builders.js';
 
 const fresh = {
@@ -12,6 +12,11 @@ const fresh = {
 } as const satisfies Partial<Session>;
 const claimed = { ...fresh, dispatched: 'started', claimedAt: at(1) } as const;
 const told = { since: at(3), message: 'Waiting: HSM', phase: 'inventory' };
+
+const aHostWait = {
+  since: at(3),
+  message: describeHostWait({ name: 'b', host: 'x1', hosts: 3 }),
+};
 
 describe('findWait', () => {
   test.each([
@@ -28,6 +33,12 @@ describe('findWait', () => {
       { ...claimed, queuedAt: at(2), admittedAt: at(4), admissionDue: true },
       at(4),
       'Temporal has not been told',
+    ],
+    [
+      'whose hosts another one has',
+      { ...claimed, queuedAt: at(1), waitsFor: 'cfs-b-0123abcd', waiting: aHostWait },
+      at(3),
+      'session b comes first on x1 and 2 others [(]option host_locks',
     ],
     ['that told of it', { ...claimed, waiting: told }, at(3), 'HSM'],
   ])('says what a session waits for %s', (_, session, since, what) => {

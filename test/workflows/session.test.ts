@@ -1,5 +1,6 @@
 import { Context } from '@temporalio/activity';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { InventoryInput } from '../../src/activities/interface.js';
 import { ServiceError } from '../../src/core/errors.js';
 import {
   admittedSignal,
@@ -309,6 +310,55 @@ describe('SessionWorkflow', () => {
     expect(result).toMatchObject({ outcome: 'cancelled' });
     expect(session.calls).not.toContain('resolveConfiguration');
     await saveHistory(handle, 'cancelled-in-queue');
+  });
+
+  describe('whose hosts another session has', () => {
+    const since = '2026-01-01T00:00:00.000Z';
+    const STAGED = STEPS.indexOf('stageInventory');
+
+    /** The inventory is staged; the hosts are free from the third call on. */
+    const aSessionBehind = (inputs: InventoryInput[]) =>
+      aSession((script) => ({
+        stageInventory: script.log('stageInventory', (input: InventoryInput) => {
+          inputs.push(input);
+          return inputs.length < 3 ? { since, message: 'Waiting: session b' } : undefined;
+        }),
+      }));
+
+    test('waits without a slot, and asks again whenever it is told to go on', async () => {
+      const inputs: InventoryInput[] = [];
+      const session = aSessionBehind(inputs);
+      const { result, handle } = await runSession(temporal, session, async (running) => {
+        for (const count of [1, 2]) {
+          await waitFor(() => inputs.length === count, { what: 'the hosts to be asked for' });
+          await waitFor(async () => {
+            const { pendingActivities } = (await running.describe()).raw;
+            return (pendingActivities ?? []).length === 0;
+          });
+          expect(session.calls).not.toContain('launchJob');
+          await running.signal(admittedSignal);
+        }
+      });
+      expect(result).toEqual({ outcome: 'succeeded' });
+      expect(inputs.map(({ waitingSince }) => waitingSince)).toEqual([undefined, since, since]);
+      expect(session.calls.filter((call) => call !== 'stageInventory')).toEqual([
+        ...STEPS.toSpliced(STAGED, 1),
+        ...['gitClone', 'inventory', 'ansible'],
+        ...UNDO,
+      ]);
+      await saveHistory(handle, 'behind');
+    });
+
+    test('ends while it waits, where it is cancelled', async () => {
+      const session = aSessionBehind([]);
+      const { result, handle } = await runSession(temporal, session, async (running) => {
+        await until(session, 'stageInventory');
+        await running.signal(cancelSignal, {});
+      });
+      expect(result).toMatchObject({ outcome: 'cancelled' });
+      expect(session.calls).not.toContain('launchJob');
+      await saveHistory(handle, 'cancelled-behind');
+    });
   });
 
   test('ends where nobody can ever answer, and leaves the job to whoever finds it', async () => {

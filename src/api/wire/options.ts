@@ -53,6 +53,10 @@ const extensions = {
   max_running_sessions: atLeast(0).openapi({
     description: 'Sessions that run at once; 0 = any number. The others wait in order.',
   }),
+  host_locks: z.boolean().openapi({
+    description:
+      'Whether a session waits for others that were there before it on a host of its own.',
+  }),
   sweep_limit: atLeast(1).openapi({
     description: 'Most sessions whose leftovers one sweep removes.',
   }),
@@ -115,6 +119,7 @@ const WIRE_NAMES = {
   reportWait: 'report_wait',
   machineLostAfter: 'machine_lost_after',
   maxRunningSessions: 'max_running_sessions',
+  hostLocks: 'host_locks',
   sweepLimit: 'sweep_limit',
   logStoreMaxBytes: 'log_store_max_bytes',
   batcher: 'batcher',

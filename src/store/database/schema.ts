@@ -13,6 +13,8 @@ export interface Schema {
   readonly sessions: SessionTable;
   readonly session_tags: SessionTagTable;
   readonly resources: { job_id: string; kind: string; key: string; position: number };
+  /** What each session that is not complete must have for itself, see `host_turn` and `waits_for`. */
+  readonly session_hosts: { job_id: string; host: string };
   readonly staged_files: { job_id: string; name: string; gzip: Uint8Array };
   readonly configurations: {
     name: string;
@@ -72,6 +74,10 @@ interface SessionTable {
   admitted_at: string | null;
   /** The workflow waits, and has not been told yet that it may go on. */
   admission_due: Generated<Flag>;
+  /** The order in which sessions have asked for hosts; null: it has asked for none. */
+  host_turn: number | null;
+  /** Job id of a session that has hosts of this one; null: its hosts are its own. */
+  waits_for: string | null;
   machine: string | null;
   launched_at: string | null;
   incarnation: string | null;

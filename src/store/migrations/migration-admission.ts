@@ -1,6 +1,8 @@
 import { type Kysely, sql } from 'kysely';
 import type { StoreDialect } from '../database/dialect.js';
-import { isAdmitted, isQueued, isWish } from '../sessions/session-conditions.js';
+import { hasTurn, isAdmitted, isBehind, isWish } from '../sessions/session-conditions.js';
+
+const isWithoutPlace = sql<boolean>`state <> 'complete' and queued_at is not null and admitted_at is null`;
 
 /** Sessions wait for a place, in the order of their claims. What was claimed before has one. */
 export async function addAdmission(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
@@ -13,7 +15,8 @@ export async function addAdmission(db: Kysely<unknown>, { types }: StoreDialect)
     .execute();
   await sql`update sessions set admitted_at = claimed_at where state <> 'complete'`.execute(db);
   const indexes = {
-    sessions_queued: { columns: ['queued_at', 'job_id'], where: isQueued },
+    // What `isQueued` was before there were hosts to wait for; it still implies this.
+    sessions_queued: { columns: ['queued_at', 'job_id'], where: isWithoutPlace },
     sessions_admitted: { columns: ['job_id'], where: isAdmitted },
   };
   for (const [name, { columns, where }] of Object.entries(indexes)) {
@@ -25,5 +28,36 @@ export async function addAdmission(db: Kysely<unknown>, { types }: StoreDialect)
     .on('sessions')
     .columns(['wish_at', 'created_at'])
     .where(isWish)
+    .execute();
+}
+
+/** Sessions wait for hosts that others have, in the order in which they asked for them. */
+export async function addHostLocks(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
+  await db.schema.alterTable('sessions').addColumn('host_turn', 'integer').execute();
+  await db.schema.alterTable('sessions').addColumn('waits_for', types.text).execute();
+  await db.schema
+    .createTable('session_hosts')
+    .addColumn('job_id', types.text, (column) =>
+      column.notNull().references('sessions.job_id').onDelete('cascade'),
+    )
+    .addColumn('host', types.text, (column) => column.notNull())
+    .addPrimaryKeyConstraint('session_hosts_key', ['job_id', 'host'])
+    .execute();
+  await db.schema
+    .createIndex('session_hosts_by_host')
+    .on('session_hosts')
+    .columns(['host', 'job_id'])
+    .execute();
+  await db.schema
+    .createIndex('sessions_by_turn')
+    .on('sessions')
+    .column('host_turn')
+    .where(hasTurn)
+    .execute();
+  await db.schema
+    .createIndex('sessions_behind')
+    .on('sessions')
+    .column('waits_for')
+    .where(isBehind)
     .execute();
 }

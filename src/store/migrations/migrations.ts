@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { type CreateTableBuilder, type Kysely, type RawBuilder, sql } from 'kysely';
 import type { Migration } from 'kysely/migration';
 import type { StoreDialect } from '../database/dialect.js';
-import { addAdmission } from './migration-admission.js';
+import { addAdmission, addHostLocks } from './migration-admission.js';
 import {
   createComponents,
   indexComponentTags,
@@ -37,6 +37,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '020-reported-result': { up: (db) => addReportedResult(db as Kysely<unknown>, dialect) },
     '022-name-parts': { up: async (db) => dialect.indexNameParts?.(db as Kysely<unknown>) },
     '023-log-storage': { up: async (db) => dialect.keepLogsAsTheyCome?.(db as Kysely<unknown>) },
+    '024-host-locks': { up: (db) => addHostLocks(db as Kysely<unknown>, dialect) },
   };
 }
 

@@ -2,28 +2,8 @@ import { sql, type SqlBool, type Transaction } from 'kysely';
 import type { Database } from '../database/database.js';
 import { readOption } from '../options.js';
 import type { Schema } from '../database/schema.js';
-import type { AdmissionStore, Change } from '../store.js';
+import type { Change } from '../store.js';
 import { AT_ONCE, isAdmitted, isQueued } from './session-conditions.js';
-
-export function createAdmissionStore(database: Database): AdmissionStore {
-  return {
-    admit: (at) =>
-      database.write(async (db, emit) => {
-        await admitQueued(database, db, at, emit);
-      }),
-    places: () =>
-      database.read(async (db) => {
-        const query = db.selectFrom('sessions').select('job_id').where(isQueued);
-        const rows = await query.orderBy('queued_at').orderBy('job_id').execute();
-        return new Map(rows.map(({ job_id: jobId }, index) => [jobId, index + 1]));
-      }),
-    countQueued: () =>
-      database.read(async (db) => {
-        const query = db.selectFrom('sessions').select((eb) => eb.fn.countAll().as('count'));
-        return Number((await query.where(isQueued).executeTakeFirstOrThrow()).count);
-      }),
-  };
-}
 
 /** Gives a session that is claimed its place, or a place in the queue; once. */
 export async function queueOrAdmit(
@@ -83,8 +63,8 @@ async function countAdmitted(db: Transaction<Schema>): Promise<number> {
   return Number((await query.where(isAdmitted).executeTakeFirstOrThrow()).count);
 }
 
-/** Where transactions run side by side, two of them would count the same free place. */
-async function lockPlaces({ dialect }: Database, db: Transaction<Schema>): Promise<void> {
+/** Where transactions run side by side, two of them would count the same free place, or find the same host free. */
+export async function lockPlaces({ dialect }: Database, db: Transaction<Schema>): Promise<void> {
   if (dialect.hasOneWriter) return;
   await db.selectFrom('deployment').select('id').forUpdate().execute();
 }

@@ -1,5 +1,5 @@
 import type { Session } from '../../core/session.js';
-import { isLimited, queueOrAdmit } from './admission.js';
+import { isLimited, queueOrAdmit } from './places.js';
 import type { Database } from '../database/database.js';
 import { getSession, toSession } from './session-rows.js';
 import type { NewClaim } from '../store.js';

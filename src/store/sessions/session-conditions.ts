@@ -6,8 +6,14 @@ export const AT_ONCE = '1970-01-01T00:00:00.000Z';
 /** Something of the session is to be told to Temporal. The index holds exactly these rows; SQLite uses it where a query repeats these words. */
 export const isWish = sql<SqlBool>`state <> 'complete' and ((desired = 'run' and dispatched = 'none') or (desired <> 'run' and dispatched <> 'cancelled') or admission_due = 1)`;
 
-/** The session is claimed, and waits for a place. */
-export const isQueued = sql<SqlBool>`state <> 'complete' and queued_at is not null and admitted_at is null`;
+/** The session is claimed, and waits for a place. Who waits for hosts is not: until then others may have it. */
+export const isQueued = sql<SqlBool>`state <> 'complete' and queued_at is not null and admitted_at is null and waits_for is null`;
+
+/** The session waits for hosts that another one has. */
+export const isBehind = sql<SqlBool>`state <> 'complete' and waits_for is not null`;
+
+/** The session has hosts, or waits for them. */
+export const hasTurn = sql<SqlBool>`state <> 'complete' and host_turn is not null`;
 
 /** The session has a place. */
 export const isAdmitted = sql<SqlBool>`state <> 'complete' and admitted_at is not null`;

@@ -26,6 +26,8 @@ const LISTED = [
   'sessions.queued_at',
   'sessions.admitted_at',
   'sessions.admission_due',
+  'sessions.host_turn',
+  'sessions.waits_for',
   'sessions.machine',
   'sessions.launched_at',
   'sessions.incarnation',

@@ -1,9 +1,10 @@
 import { missing } from '../../core/errors.js';
 import type { Artifact, Desired, Outcome, Session, Snapshot } from '../../core/session.js';
-import { admitQueued, hasAdmission } from './admission.js';
+import { admitQueued, hasAdmission } from './places.js';
 import type { Database } from '../database/database.js';
 import { addLogBytes, countSessionLog } from '../jobs/log-store-size.js';
 import { sealOpenPhases } from '../jobs/phases.js';
+import { passHostsOn } from './host-locks.js';
 import { claimSession, unclaim } from './session-claim.js';
 import { markRunning, recordAttach, recordLaunch, recordStop } from './session-launch.js';
 import { getSession, toOutcomeColumns, toSession } from './session-rows.js';
@@ -143,11 +144,13 @@ function recordOutcome(
       .set((eb) => ({ ...toOutcomeColumns(outcome, at), stored_log_bytes: countSessionLog(eb) }))
       .where('job_id', '=', jobId)
       .where('state', '<>', 'complete')
-      .returning(['stored_log_bytes', hasAdmission.as('has_admission')])
+      .returning(['stored_log_bytes', 'host_turn', hasAdmission.as('has_admission')])
       .executeTakeFirst();
     if (completed === undefined) return false;
     if (completed.stored_log_bytes > 0) await addLogBytes(db, completed.stored_log_bytes);
-    if (completed.has_admission === 1) await admitQueued(database, db, at, emit);
+    const hadHosts = completed.host_turn !== null;
+    if (hadHosts) await passHostsOn(database, db, { jobId, at, emit });
+    if (hadHosts || completed.has_admission === 1) await admitQueued(database, db, at, emit);
     emit({ kind: 'session', jobId });
     return true;
   });

@@ -41,6 +41,7 @@ export function toSession(row: SessionRow): Session {
       claimedAt: row.claimed_at,
       queuedAt: row.queued_at,
       admittedAt: row.admitted_at,
+      waitsFor: row.waits_for,
       machine: row.machine,
       snapshot: row.snapshot === null ? null : (JSON.parse(row.snapshot) as Snapshot),
       launchedAt: row.launched_at,

@@ -1,0 +1,30 @@
+import type { RawBuilder, SqlBool } from 'kysely';
+import type { Connection, Database } from '../database/database.js';
+import type { AdmissionStore } from '../store.js';
+import { admitQueued } from './places.js';
+import { requestHosts, settleHosts } from './host-locks.js';
+import { isBehind, isQueued } from './session-conditions.js';
+
+export function createAdmissionStore(database: Database): AdmissionStore {
+  return {
+    requestHosts: (jobId, request) => requestHosts(database, jobId, request),
+    admit: (at) =>
+      database.write(async (db, emit) => {
+        await settleHosts(database, db, at, emit);
+        await admitQueued(database, db, at, emit);
+      }),
+    places: () =>
+      database.read(async (db) => {
+        const query = db.selectFrom('sessions').select('job_id').where(isQueued);
+        const rows = await query.orderBy('queued_at').orderBy('job_id').execute();
+        return new Map(rows.map(({ job_id: jobId }, index) => [jobId, index + 1]));
+      }),
+    countQueued: () => database.read((db) => count(db, isQueued)),
+    countBehind: () => database.read((db) => count(db, isBehind)),
+  };
+}
+
+async function count(db: Connection, condition: RawBuilder<SqlBool>): Promise<number> {
+  const query = db.selectFrom('sessions').select((eb) => eb.fn.countAll().as('count'));
+  return Number((await query.where(condition).executeTakeFirstOrThrow()).count);
+}

@@ -1,0 +1,199 @@
+import { type Expression, type SelectQueryBuilder, sql, type Transaction } from 'kysely';
+import { describeHostWait } from '../../core/waiting.js';
+import type { Session, Wait } from '../../core/session.js';
+import type { Database } from '../database/database.js';
+import type { Schema } from '../database/schema.js';
+import { toStoredHost } from '../jobs/host-name.js';
+import { readOption } from '../options.js';
+import type { AdmissionStore, Change } from '../store.js';
+import { admitQueued, lockPlaces } from './places.js';
+import { hasTurn, isBehind } from './session-conditions.js';
+import { getSession } from './session-rows.js';
+
+type Emit = (change: Change) => void;
+
+interface Turn {
+  readonly jobId: string;
+  readonly turn: number;
+}
+
+/** A session that is to go first, and what both name. */
+interface Predecessor {
+  readonly jobId: string;
+  readonly name: string;
+  /** The first of the hosts that both name, by name. */
+  readonly host: string;
+  readonly hosts: number;
+}
+
+/**
+ * Sessions ask for their hosts in one order. One may go when none that was there before it names a host of its own, and none
+ * that has gone already. So whoever has hosts waits for nobody, nobody is overtaken by who wants the same, and no two can wait
+ * for each other. Nothing has to be given back: a session that is complete has no hosts.
+ */
+export function requestHosts(
+  database: Database,
+  jobId: string,
+  { hosts, at, since }: Parameters<AdmissionStore['requestHosts']>[1],
+): Promise<Session> {
+  return database.write(async (db, emit) => {
+    await lockPlaces(database, db);
+    const turn = await takeTurn(db, jobId);
+    if (turn !== undefined) {
+      await saveHosts(database, db, jobId, hosts);
+      await settle(db, { jobId, turn }, since);
+      await admitQueued(database, db, at, emit);
+      emit({ kind: 'session', jobId });
+    }
+    return getSession(db, jobId);
+  });
+}
+
+/** Lets those go, or wait for somebody else, that have waited for this session. */
+export async function passHostsOn(
+  database: Database,
+  db: Transaction<Schema>,
+  { jobId, at, emit }: { readonly jobId: string; readonly at: string; readonly emit: Emit },
+): Promise<void> {
+  // Before the look: who has found these hosts taken waits from its commit on.
+  await lockPlaces(database, db);
+  await db.deleteFrom('session_hosts').where('job_id', '=', jobId).execute();
+  const behind = db.selectFrom('sessions').select('job_id').where(isBehind);
+  await settleAll(db, behind.where('waits_for', '=', jobId), at, emit);
+}
+
+/** For those that nobody has let go: the option was turned off, or a version without it has ended a session. */
+export async function settleHosts(
+  database: Database,
+  db: Transaction<Schema>,
+  at: string,
+  emit: Emit,
+): Promise<void> {
+  const behind = db.selectFrom('sessions').select('job_id').where(isBehind);
+  if ((await behind.limit(1).executeTakeFirst()) === undefined) return;
+  await lockPlaces(database, db);
+  if (!(await readOption(db, 'hostLocks')))
+    await db.deleteFrom('session_hosts').where('job_id', 'in', behind).execute();
+  const behindNobody = behind.where((eb) =>
+    eb.or([
+      eb('waits_for', 'not in', eb.selectFrom('sessions').select('job_id').where(hasTurn)),
+      eb('job_id', 'not in', eb.selectFrom('session_hosts').select('job_id')),
+    ]),
+  );
+  await settleAll(db, behindNobody, at, emit);
+}
+
+/** Undefined: the session is complete. */
+async function takeTurn(db: Transaction<Schema>, jobId: string): Promise<number | undefined> {
+  const last = await db
+    .selectFrom('sessions')
+    .select((eb) => eb.fn.max('host_turn').as('turn'))
+    .where(hasTurn)
+    .executeTakeFirst();
+  const row = await db
+    .updateTable('sessions')
+    .set((eb) => ({ host_turn: eb.fn.coalesce('host_turn', eb.val((last?.turn ?? 0) + 1)) }))
+    .where('job_id', '=', jobId)
+    .where('state', '<>', 'complete')
+    .returning('host_turn')
+    .executeTakeFirst();
+  return row?.host_turn ?? undefined;
+}
+
+async function saveHosts(
+  { dialect }: Database,
+  db: Transaction<Schema>,
+  jobId: string,
+  hosts: readonly string[],
+): Promise<void> {
+  await db.deleteFrom('session_hosts').where('job_id', '=', jobId).execute();
+  const rows = [...new Set(hosts.map(toText))].map((host) => ({ host }));
+  const given = dialect.rowsOf(JSON.stringify(rows), { host: 'text' });
+  await sql`insert into session_hosts (job_id, host) select ${jobId}, host from ${given} where true`.execute(
+    db,
+  );
+}
+
+/** What a database takes as text; another inventory may hold anything. */
+function toText(host: string): string {
+  return toStoredHost(host.toWellFormed().replaceAll('\0', '\uFFFD'));
+}
+
+async function settleAll(
+  db: Transaction<Schema>,
+  jobIds: SelectQueryBuilder<Schema, 'sessions', { job_id: string }>,
+  at: string,
+  emit: Emit,
+): Promise<void> {
+  const query = db.selectFrom('sessions').select(['job_id', 'host_turn', 'waiting']);
+  const rows = await query.where('job_id', 'in', jobIds).orderBy('host_turn').execute();
+  for (const { job_id: jobId, host_turn: turn, waiting } of rows) {
+    await settle(db, { jobId, turn: turn ?? 0 }, toSince(waiting) ?? at);
+    emit({ kind: 'session', jobId });
+  }
+}
+
+/** Lets the session go, or wait. It gives its place to others while it waits, and is the first to get one again. */
+async function settle(
+  db: Transaction<Schema>,
+  { jobId, turn }: Turn,
+  since: string,
+): Promise<void> {
+  const first = await findPredecessor(db, { jobId, turn });
+  await db
+    .updateTable('sessions')
+    .set((eb) =>
+      first === undefined
+        ? { waits_for: null, waiting: null }
+        : {
+            waits_for: first.jobId,
+            waiting: JSON.stringify({ since, message: describeHostWait(first) }),
+            admitted_at: null,
+            queued_at: eb.fn.coalesce('queued_at', 'claimed_at'),
+          },
+    )
+    .where('job_id', '=', jobId)
+    .execute();
+}
+
+/** Of those that are to go first the one that came last: while it is there, nothing else can let this session go. */
+async function findPredecessor(
+  db: Transaction<Schema>,
+  { jobId, turn }: Turn,
+): Promise<Predecessor | undefined> {
+  const first = await db
+    .selectFrom('sessions')
+    .select(['job_id', 'name'])
+    .where(hasTurn)
+    .where('job_id', '<>', jobId)
+    .where((eb) => eb.or([eb('waits_for', 'is', null), eb('host_turn', '<', turn)]))
+    .where((eb) =>
+      eb.exists(selectShared(db, jobId, eb.ref('sessions.job_id')).select('mine.host')),
+    )
+    .orderBy('host_turn', 'desc')
+    .limit(1)
+    .executeTakeFirst();
+  if (first === undefined) return undefined;
+  const shared = await selectShared(db, jobId, first.job_id)
+    .select((eb) => [eb.fn.min('mine.host').as('host'), eb.fn.countAll().as('hosts')])
+    .executeTakeFirstOrThrow();
+  return {
+    jobId: first.job_id,
+    name: first.name,
+    host: shared.host,
+    hosts: Number(shared.hosts),
+  };
+}
+
+/** The hosts that both sessions name. */
+function selectShared(db: Transaction<Schema>, jobId: string, other: string | Expression<string>) {
+  return db
+    .selectFrom('session_hosts as mine')
+    .innerJoin('session_hosts as theirs', 'theirs.host', 'mine.host')
+    .where('mine.job_id', '=', jobId)
+    .where('theirs.job_id', '=', other);
+}
+
+function toSince(waiting: string | null): string | undefined {
+  return waiting === null ? undefined : (JSON.parse(waiting) as Wait).since;
+}

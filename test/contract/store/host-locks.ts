@@ -1,0 +1,191 @@
+import { describe, expect, test } from '@jest/globals';
+import type { Store } from '../../../src/store/store.js';
+import { aNewSession, at } from '../../support/store-builders.js';
+import type { Stores } from '../store-contract.js';
+
+const idOf = (name: string) => `cfs-${name}-0123abcd`;
+
+/** Inserts and claims, and asks for hosts. Whether the session has them. */
+async function come(store: Store, name: string, hosts: readonly string[]): Promise<boolean> {
+  await store.sessions.insert(aNewSession(name));
+  await store.sessions.recordDispatched(idOf(name), 'started');
+  await store.sessions.claim(idOf(name), { at: at(0) });
+  return ask(store, name, hosts);
+}
+
+async function ask(store: Store, name: string, hosts: readonly string[]): Promise<boolean> {
+  const request = { hosts, at: at(1), since: at(1) };
+  const { admittedAt } = await store.admission.requestHosts(idOf(name), request);
+  return admittedAt !== undefined;
+}
+
+const end = (store: Store, name: string) =>
+  store.sessions.recordOutcome(idOf(name), { succeeded: 'true' }, at(1000));
+
+const find = async (store: Store, name: string) => (await store.sessions.get(idOf(name))) ?? {};
+
+export function hostLockContract(stores: () => Stores): void {
+  describe('hosts for a session alone', () => {
+    test('are had at once where nobody else has them, and waited for where somebody has', async () => {
+      const { store, other } = stores();
+      await store.options.patch({ hostLocks: true });
+      expect(await come(store, 'a', ['x1', 'x2'])).toBe(true);
+      expect(await come(store, 'b', ['x3'])).toBe(true);
+      expect(await come(other, 'c', ['x0', 'x1', 'x2'])).toBe(false);
+      expect(await store.admission.countBehind()).toBe(1);
+      expect(await store.admission.countQueued()).toBe(0);
+      expect(await find(store, 'c')).toMatchObject({
+        waitsFor: idOf('a'),
+        waiting: {
+          since: at(1),
+          message:
+            'Waiting: session a comes first on x1 and 1 other (option host_locks); it starts when that has ended.',
+        },
+      });
+      await end(other, 'b');
+      expect(await find(store, 'c')).toMatchObject({ waitsFor: idOf('a') });
+      await end(other, 'a');
+      const free = await find(store, 'c');
+      expect(free).toMatchObject({ admittedAt: at(1000), admissionDue: true });
+      expect(free).not.toHaveProperty('waitsFor');
+      expect(free).not.toHaveProperty('waiting');
+      expect(await ask(store, 'c', ['x0', 'x1', 'x2'])).toBe(true);
+    });
+
+    test('are told to the dispatch loop when they are free', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true });
+      await come(store, 'a', ['x1']);
+      await come(store, 'b', ['x1']);
+      const seen: unknown[] = [];
+      store.subscribe((change) => seen.push(change));
+      await end(store, 'a');
+      expect(seen).toContainEqual({ kind: 'wish' });
+      expect(seen).toContainEqual({ kind: 'session', jobId: idOf('b') });
+    });
+
+    test('go to those that ask in their order, also where the host itself is free', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true });
+      expect(await come(store, 'a', ['x1'])).toBe(true);
+      expect(await come(store, 'b', ['x1', 'x2'])).toBe(false);
+      expect(await come(store, 'c', ['x2', 'x3'])).toBe(false);
+      expect(await come(store, 'd', ['x4'])).toBe(true);
+      expect(await find(store, 'c')).toMatchObject({ waitsFor: idOf('b') });
+      // Who waits and is cancelled is in nobody's way.
+      await end(store, 'b');
+      expect(await find(store, 'c')).not.toHaveProperty('waitsFor');
+      expect(await ask(store, 'c', ['x2', 'x3'])).toBe(true);
+    });
+
+    test('are passed from the one that ends to the next that is before', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true });
+      await come(store, 'a', ['x1']);
+      await come(store, 'b', ['x2']);
+      await come(store, 'c', ['x1', 'x2']);
+      expect(await find(store, 'c')).toMatchObject({ waitsFor: idOf('b') });
+      await end(store, 'b');
+      expect(await find(store, 'c')).toMatchObject({
+        waitsFor: idOf('a'),
+        waiting: {
+          since: at(1),
+          message: expect.stringContaining('session a comes first on x1 ('),
+        },
+      });
+      await end(store, 'a');
+      expect(await ask(store, 'c', ['x1', 'x2'])).toBe(true);
+    });
+
+    test('may be others when a session asks again, which keeps its turn and waits for who has them', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true });
+      await come(store, 'a', ['x1']);
+      await come(store, 'b', ['x1']);
+      await come(store, 'c', ['x2']);
+      await come(store, 'd', ['x2']);
+      await end(store, 'a');
+      // Its turn is before that of c, which has gone already.
+      expect(await ask(store, 'b', ['x1', 'x2'])).toBe(false);
+      expect(await find(store, 'b')).toMatchObject({ waitsFor: idOf('c') });
+      await end(store, 'c');
+      expect(await ask(store, 'b', ['x1', 'x2'])).toBe(true);
+      expect(await ask(store, 'd', ['x2'])).toBe(false);
+    });
+
+    test('leave the place to others while a session waits, which is then the first to get one', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true, maxRunningSessions: 2 });
+      expect(await come(store, 'a', ['x1'])).toBe(true);
+      expect(await come(store, 'b', ['x1'])).toBe(false);
+      expect(await come(store, 'c', ['x2'])).toBe(true);
+      await store.sessions.insert(aNewSession('d'));
+      await store.sessions.claim(idOf('d'), { at: at(2) });
+      expect(await store.admission.places()).toEqual(new Map([[idOf('d'), 1]]));
+      await end(store, 'a');
+      expect(await find(store, 'b')).toMatchObject({ admittedAt: at(1000) });
+      expect(await store.admission.places()).toEqual(new Map([[idOf('d'), 1]]));
+      await end(store, 'c');
+      expect(await find(store, 'd')).toMatchObject({ admittedAt: at(1000) });
+    });
+
+    test('are shared again where the option is turned off', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true });
+      await come(store, 'a', ['x1']);
+      await come(store, 'b', ['x1']);
+      await come(store, 'c', ['x1']);
+      await store.admission.admit(at(10));
+      expect(await store.admission.countBehind()).toBe(2);
+      await store.options.patch({ hostLocks: false });
+      await store.admission.admit(at(20));
+      expect(await store.admission.countBehind()).toBe(0);
+      expect(await find(store, 'c')).toMatchObject({ admittedAt: at(20), admissionDue: true });
+    });
+
+    test('may be thousands, of any name', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true });
+      const many = Array.from({ length: 40_000 }, (_, index) => `x${index}`);
+      expect(await come(store, 'a', [...many, 'a\0b', '\uD800', 'y'.repeat(5000)])).toBe(true);
+      expect(await come(store, 'b', ['z', 'y'.repeat(5000)])).toBe(false);
+      expect(await come(store, 'c', many)).toBe(false);
+      expect(await find(store, 'c')).toMatchObject({
+        waiting: { message: expect.stringContaining('and 39999 others') },
+      });
+    });
+
+    test('are of no session that is complete', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true });
+      await come(store, 'a', ['x1']);
+      await end(store, 'a');
+      expect(await ask(store, 'a', ['x1'])).toBe(true);
+      expect(await come(store, 'b', ['x1'])).toBe(true);
+    });
+
+    test('are never of two, whoever asks and ends at once, and come to everybody', async () => {
+      const { store, other } = stores();
+      await store.options.patch({ hostLocks: true, maxRunningSessions: 5 });
+      const by = (index: number) => (index % 2 === 0 ? store : other);
+      const hostsOf = (index: number) => [`x${index % 5}`, `x${(index * 3 + 1) % 7}`];
+      const names = Array.from({ length: 24 }, (_, index) => `m${index}`);
+      await Promise.all(names.map((name, index) => come(by(index), name, hostsOf(index))));
+      const over = new Set<string>();
+      while (over.size < names.length) {
+        const asked = await Promise.all(
+          names.map(async (name, index) =>
+            !over.has(name) && (await ask(by(index), name, hostsOf(index))) ? [index] : [],
+          ),
+        );
+        const going = asked.flat();
+        const hosts = going.flatMap((index) => [...new Set(hostsOf(index))]);
+        expect(new Set(hosts).size).toBe(hosts.length);
+        expect(going.length).toBeGreaterThan(0);
+        expect(going.length).toBeLessThanOrEqual(5);
+        await Promise.all(going.map((index) => end(by(index + 1), names[index] ?? '')));
+        for (const index of going) over.add(names[index] ?? '');
+      }
+    });
+  });
+}

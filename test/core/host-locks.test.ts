@@ -1,0 +1,143 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, test } from '@jest/globals';
+import { parseConfig } from '../../src/config.js';
+import { listLockedHosts } from '../../src/core/host-locks.js';
+import { renderDynamicInventory, renderSpecInventory } from '../../src/core/inventory.js';
+import type { SessionRequest, TargetDefinition } from '../../src/core/session.js';
+import { aRequest } from '../support/session-builders.js';
+
+const HOSTS = ['x1', 'x2', 'x3', 'y.1', 'y.2'];
+const inventory = renderDynamicInventory({
+  groups: [
+    { label: 'blue', members: ['x1', 'x2'] },
+    { label: 'green', members: ['x2', 'x3', 'y.1'] },
+    // A group and a host of one name.
+    { label: 'x3', members: ['y.2'] },
+  ],
+  partitions: [],
+  components: [{ id: 'x1', role: 'Compute', subRole: 'Worker' }],
+});
+
+const lock = (request: Partial<SessionRequest>, definition: TargetDefinition = 'dynamic') =>
+  listLockedHosts(
+    { request: aRequest({ target: { definition }, ...request }) },
+    definition === 'repo' ? undefined : inventory,
+  ).toSorted();
+
+describe('listLockedHosts', () => {
+  test.each([
+    ['', HOSTS],
+    ['all', HOSTS],
+    ['x1', ['x1']],
+    ['x1,x2', ['x1', 'x2']],
+    ['x1:x2', ['x1', 'x2']],
+    ['blue', ['x1', 'x2']],
+    ['Compute_Worker', ['x1']],
+    ['all:!green', ['x1', 'y.2']],
+    ['!x1', ['x2', 'x3', 'y.1', 'y.2']],
+    ['blue,!x2', ['x1']],
+    ['y.*', ['y.1', 'y.2']],
+    ['gr?en', ['x2', 'x3', 'y.1']],
+    ['*:!y*', ['x1', 'x2', 'x3']],
+  ])('has the hosts of the limit %j', (ansibleLimit, hosts) => {
+    expect(lock({ ansibleLimit })).toEqual(hosts);
+  });
+
+  test.each([
+    ['a group that the inventory does not have', { ansibleLimit: 'blue,somewhere' }],
+    ['a part of a group', { ansibleLimit: 'blue[0]' }],
+    ['a regular expression', { ansibleLimit: '~x[12]' }],
+    ['an address with colons', { ansibleLimit: 'fe80::1' }],
+    ['what another group narrows', { ansibleLimit: '&blue' }],
+    ['a limit beside the limit', { ansibleLimit: 'x1', ansiblePassthrough: '-v --limit x2' }],
+    ['its short form', { ansibleLimit: 'x1', ansiblePassthrough: '-vl x2' }],
+    ['another inventory', { ansibleLimit: 'x1', ansiblePassthrough: '--inventory=there' }],
+  ])('has every host for %s', (_, request) => {
+    expect(lock(request)).toEqual(HOSTS);
+  });
+
+  test('has the hosts of the request', () => {
+    const groups = [{ name: 'lab', members: ['n1', 'n2'] }];
+    const request = aRequest({ target: { definition: 'spec', groups } });
+    expect(listLockedHosts({ request }, renderSpecInventory(groups))).toEqual(['n1', 'n2']);
+  });
+
+  test('has the repository where that has the inventory, and nothing of images', () => {
+    const request = aRequest({ target: { definition: 'repo' } });
+    const additionalInventory = { url: 'https://git/hosts.git', commit: 'f'.repeat(40) };
+    const snapshot = { additionalInventory } as never;
+    expect(listLockedHosts({ request, snapshot }, undefined)).toEqual([
+      'inventory https://git/hosts.git',
+    ]);
+    expect(lock({}, 'repo')).toEqual([]);
+    expect(lock({}, 'image')).toEqual([]);
+  });
+});
+
+const { ansiblePlaybook } = parseConfig(process.env).runner;
+const python = join(dirname(ansiblePlaybook), 'python3');
+const isThere = existsSync(python) || process.env['REQUIRE_SERVERS'] === '1';
+
+const LIST = `
+import json, sys
+from ansible.inventory.manager import InventoryManager
+from ansible.parsing.dataloader import DataLoader
+inventory = InventoryManager(DataLoader(), sources=sys.argv[1])
+hosts = {}
+for limit in json.loads(sys.argv[2]):
+    inventory.subset(limit or None)
+    hosts[limit] = sorted(host.name for host in inventory.list_hosts('all'))
+print(json.dumps(hosts))
+`;
+
+(isThere ? describe : describe.skip)('a limit', () => {
+  test('reaches no host that is not locked, by Ansible', async () => {
+    const words = [
+      'x1',
+      'x3',
+      'blue',
+      'green',
+      'y.*',
+      'x?',
+      'y.1',
+      'Compute',
+      'all',
+      'x[1]',
+      'blue[1]',
+    ];
+    const signs = ['', '!', '&'];
+    const limits = words.flatMap((first) =>
+      words.flatMap((second) =>
+        signs.flatMap((one) =>
+          signs.flatMap((two) => [',', ':'].map((by) => `${one}${first}${by}${two}${second}`)),
+        ),
+      ),
+    );
+    const directory = await mkdtemp(join(tmpdir(), 'keelson-limits-'));
+    try {
+      const file = join(directory, '01-cfs-generated.yaml');
+      await writeFile(file, inventory.text);
+      const { stdout } = await promisify(execFile)(python, [
+        '-c',
+        LIST,
+        file,
+        JSON.stringify(limits),
+      ]);
+      const reached = JSON.parse(stdout) as Record<string, readonly string[]>;
+      expect(Object.keys(reached)).toHaveLength(limits.length);
+      const missed = limits.flatMap((ansibleLimit) => {
+        const locked = new Set(lock({ ansibleLimit }));
+        const missing = (reached[ansibleLimit] ?? []).filter((host) => !locked.has(host));
+        return missing.length === 0 ? [] : [{ ansibleLimit, missing }];
+      });
+      expect(missed).toEqual([]);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+});
