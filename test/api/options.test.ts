@@ -39,6 +39,7 @@ describe('/v3/options', () => {
       report_wait: 60,
       machine_lost_after: 3600,
       max_running_sessions: 0,
+      host_locks: false,
       sweep_limit: 100,
       log_store_max_bytes: 0,
       batcher: 'off',

@@ -87,6 +87,19 @@ describe('observeStore', () => {
 });
 
 describe('addSessionMetrics', () => {
+  test('tells how many wait for hosts', async () => {
+    for (const name of ['one', 'two', 'three']) {
+      const jobId = await addPlannedSession(store, name);
+      await store.sessions.claim(jobId, { at: at(1) });
+      const hosts = [name === 'two' ? 'x2' : 'x1'];
+      await store.admission.requestHosts(jobId, { hosts, at: at(2), since: at(2) });
+    }
+    addSessionMetrics(registry, store, { warn: () => undefined });
+    const text = await registry.metrics();
+    expect(readValue(text, 'keelson_sessions_waiting_for_hosts')).toBe(1);
+    expect(readValue(text, 'keelson_sessions_queued')).toBe(0);
+  });
+
   test('tells the sessions by state and reason, and what waits', async () => {
     await store.options.patch({ maxRunningSessions: 1 });
     const ended = await addPlannedSession(store, 'ended');
@@ -105,6 +118,7 @@ describe('addSessionMetrics', () => {
       { labels: { state: 'running', succeeded: 'none', reason: '' }, value: 1 },
       { labels: { state: 'complete', ...outcome }, value: 1 },
     ]);
+    expect(readValue(text, 'keelson_sessions_waiting_for_hosts')).toBe(0);
     expect(readValue(text, 'keelson_sessions_queued')).toBe(1);
     expect(readValue(text, 'keelson_dispatch_wishes_waiting')).toBe(3);
     expect(readValue(text, 'keelson_log_stored_bytes')).toBeGreaterThan(0);
