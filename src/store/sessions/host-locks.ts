@@ -1,4 +1,4 @@
-import { type Expression, type SelectQueryBuilder, sql, type Transaction } from 'kysely';
+import { type QueryCreator, type SelectQueryBuilder, sql, type Transaction } from 'kysely';
 import { describeHostWait } from '../../core/waiting.js';
 import type { Session, Wait } from '../../core/session.js';
 import type { Database } from '../database/database.js';
@@ -162,19 +162,22 @@ async function findPredecessor(
   { jobId, turn }: Turn,
 ): Promise<Predecessor | undefined> {
   const first = await db
-    .selectFrom('sessions')
-    .select(['job_id', 'name'])
-    .where(hasTurn)
-    .where('job_id', '<>', jobId)
-    .where((eb) => eb.or([eb('waits_for', 'is', null), eb('host_turn', '<', turn)]))
-    .where((eb) =>
-      eb.exists(selectShared(db, jobId, eb.ref('sessions.job_id')).select('mine.host')),
+    // By itself, because a database that knows little of a table that changes all the time would look for it in each session.
+    .with(
+      (cte) => cte('others').materialized(),
+      (cte) => selectShared(cte, jobId).select('theirs.job_id').distinct(),
     )
+    .selectFrom('others')
+    .innerJoin('sessions', 'sessions.job_id', 'others.job_id')
+    .select(['sessions.job_id', 'name'])
+    .where(hasTurn)
+    .where((eb) => eb.or([eb('waits_for', 'is', null), eb('host_turn', '<', turn)]))
     .orderBy('host_turn', 'desc')
     .limit(1)
     .executeTakeFirst();
   if (first === undefined) return undefined;
-  const shared = await selectShared(db, jobId, first.job_id)
+  const shared = await selectShared(db, jobId)
+    .where('theirs.job_id', '=', first.job_id)
     .select((eb) => [eb.fn.min('mine.host').as('host'), eb.fn.countAll().as('hosts')])
     .executeTakeFirstOrThrow();
   return {
@@ -185,13 +188,13 @@ async function findPredecessor(
   };
 }
 
-/** The hosts that both sessions name. */
-function selectShared(db: Transaction<Schema>, jobId: string, other: string | Expression<string>) {
+/** The hosts of a session, each with every other session that names it. */
+function selectShared(db: QueryCreator<Schema>, jobId: string) {
   return db
     .selectFrom('session_hosts as mine')
     .innerJoin('session_hosts as theirs', 'theirs.host', 'mine.host')
     .where('mine.job_id', '=', jobId)
-    .where('theirs.job_id', '=', other);
+    .where('theirs.job_id', '<>', jobId);
 }
 
 function toSince(waiting: string | null): string | undefined {
