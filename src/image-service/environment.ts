@@ -96,7 +96,7 @@ export async function openEnvironment(
   closeSync(output);
   child.once('error', () => undefined);
   child.unref();
-  const identity = child.pid === undefined ? undefined : await identify(child.pid);
+  const identity = child.pid === undefined ? undefined : identify(child.pid);
   if (identity !== undefined && (await isListening(identity, work.ssh.log, signal)))
     return identity;
   await closeEnvironment(jobId);
@@ -153,7 +153,7 @@ async function isListening(
   signal: AbortSignal,
 ): Promise<boolean> {
   const deadline = performance.now() + READY_MILLISECONDS;
-  while (performance.now() < deadline && (await isAlive(identity))) {
+  while (performance.now() < deadline && isAlive(identity)) {
     if ((await readText(logFile))?.includes('Server listening on') === true) return true;
     await delay(POLL_MILLISECONDS, undefined, { signal });
   }

@@ -27,7 +27,7 @@ export async function removeFlags(root: string): Promise<void> {
 /** Undefined when the environment has ended without a flag. */
 export async function waitForFlag(
   root: string,
-  isAlive: () => Promise<boolean>,
+  isAlive: () => boolean,
   signal: AbortSignal,
 ): Promise<Verdict | undefined> {
   const bell = createBell(await resolveInRoot(root, '/tmp'), signal);
@@ -35,7 +35,7 @@ export async function waitForFlag(
     for (;;) {
       signal.throwIfAborted();
       // Asked before the look, as a flag may be the last thing that the environment has left.
-      const alive = await isAlive();
+      const alive = isAlive();
       const verdict = await readFlag(root);
       if (verdict !== undefined || !alive) return verdict;
       await bell.rung();

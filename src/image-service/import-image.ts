@@ -21,7 +21,7 @@ export interface ImageFiles {
 /** Copies the files in and makes a record, and returns the id of the new image. The service may run meanwhile, or not. */
 export async function importImage(place: Place, files: ImageFiles): Promise<string> {
   await checkSquashfs(files.rootfs);
-  const folder = join(place.bucket.directory, await namePreparation());
+  const folder = join(place.bucket.directory, namePreparation());
   await mkdir(folder, { mode: 0o700 });
   try {
     const artifacts = await copyFiles(files, folder);

@@ -144,7 +144,7 @@ async function attend(run: Run, signal: AbortSignal): Promise<void> {
   const { root } = run.work;
   const seen = await waitForFlag(
     root,
-    async () => environment !== undefined && (await isAlive(environment)),
+    () => environment !== undefined && isAlive(environment),
     signal,
   );
   if (seen === undefined) throw new Error('The environment of the image has ended by itself.');

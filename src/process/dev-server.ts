@@ -66,7 +66,7 @@ export async function startDevServer(
       logger.error({ output: server.stderr() }, 'temporal dev server ended; it is started again');
       await delay(RESTART_MS);
       if (isClosing()) return;
-      server = await launch(cli, args, identityFile);
+      server = launch(cli, args, identityFile);
     }
   })();
   return {
@@ -93,7 +93,7 @@ async function launchUntilReady(
   identityFile: string,
   { address, namespace }: { readonly address: string; readonly namespace: string },
 ): Promise<Launched> {
-  const server = await launch(cli, args, identityFile);
+  const server = launch(cli, args, identityFile);
   try {
     await Promise.race([
       waitUntilReady(address, namespace),
@@ -106,11 +106,7 @@ async function launchUntilReady(
   }
 }
 
-async function launch(
-  cli: string,
-  args: readonly string[],
-  identityFile: string,
-): Promise<Launched> {
+function launch(cli: string, args: readonly string[], identityFile: string): Launched {
   const child = spawn(cli, args, {
     stdio: ['ignore', 'ignore', 'pipe'],
     // Ctrl-C reaches the whole foreground group; the server must outlive the worker's draining.
@@ -121,7 +117,7 @@ async function launch(
     throw new Error(`TEMPORAL_CLI: ${cli} cannot be started. Run npm run setup.`, { cause });
   });
   exit.catch(() => undefined);
-  const identity = child.pid === undefined ? undefined : await identify(child.pid);
+  const identity = child.pid === undefined ? undefined : identify(child.pid);
   if (identity !== undefined) writeFileSync(identityFile, JSON.stringify(identity));
   return { child, exit, stderr };
 }
@@ -131,12 +127,12 @@ async function endFormerServer(identityFile: string, logger: Logger): Promise<vo
   if (!existsSync(identityFile)) return;
   // Written by us, and a half-written one names no process.
   const identity = JSON.parse(readFileSync(identityFile, 'utf8') || '{}') as ProcessIdentity;
-  if (!(await isAlive(identity))) return;
+  if (!isAlive(identity)) return;
   logger.warn({ pid: identity.pid }, 'a temporal dev server is left from before; it is ended');
-  await signalProcess(identity, 'SIGTERM');
+  signalProcess(identity, 'SIGTERM');
   const deadline = performance.now() + STOP_MS;
-  while (await isAlive(identity)) {
-    if (performance.now() > deadline) await signalProcess(identity, 'SIGKILL');
+  while (isAlive(identity)) {
+    if (performance.now() > deadline) signalProcess(identity, 'SIGKILL');
     await delay(100);
   }
 }

@@ -33,7 +33,7 @@ export async function waitForPhase(
   return watch.until(paths, signal, async () => {
     const supervisor = await readSupervisor(paths);
     // Before the record is read: what a supervisor wrote just before its death counts.
-    const alive = supervisor !== undefined && (await isAlive(supervisor));
+    const alive = supervisor !== undefined && isAlive(supervisor);
     const result = await readResult(paths, phase);
     if (result !== undefined || alive) return result;
     const isThere = await exists(paths.job);
@@ -56,14 +56,14 @@ export async function stopJob(
   const plan = await readPlan(paths);
   if (plan === undefined || !(await mark(paths.stopped))) return;
   const supervisor = await readSupervisor(paths);
-  const wasAlive = supervisor !== undefined && (await isAlive(supervisor));
+  const wasAlive = supervisor !== undefined && isAlive(supervisor);
   // From here on a phase that has not ended is one that we stop, unless the job was lost before.
   if (wasAlive || supervisor === undefined) await mark(paths.ending);
   if (wasAlive) {
-    await signalProcess(supervisor, 'SIGTERM');
+    signalProcess(supervisor, 'SIGTERM');
     await waitForDeath(supervisor, plan.graceSeconds + slackSeconds, signal);
   }
-  await endJobProcesses(jobId, 0, signal);
+  await endJobProcesses(jobId, 0, signal, supervisor?.startTime);
   await removeControlFolder(paths);
   await closeJob(paths, plan);
 }
@@ -91,7 +91,7 @@ async function waitForDeath(
   signal: AbortSignal,
 ): Promise<void> {
   const deadline = performance.now() + seconds * 1000;
-  while (performance.now() < deadline && (await isAlive(supervisor)))
+  while (performance.now() < deadline && isAlive(supervisor))
     await delay(POLL_MILLISECONDS, undefined, { signal });
 }
 

@@ -37,7 +37,7 @@ export async function buildJobDirectory(
   target: JobPaths,
 ): Promise<Incarnation | undefined> {
   const incarnation = randomUUID();
-  const draft = jobPaths(join(options.jobsDirectory, await namePreparation()));
+  const draft = jobPaths(join(options.jobsDirectory, namePreparation()));
   try {
     await makeDirectory(draft.directory);
     for (const path of [draft.secrets, draft.files, draft.phases, draft.logs])

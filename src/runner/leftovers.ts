@@ -10,8 +10,8 @@ const REMOVAL_PREFIX = '.removed-';
 const PREPARATION_MILLISECONDS = 5 * 60_000;
 
 /** The name of a job's directory while it is built; it tells who builds it. */
-export async function namePreparation(): Promise<string> {
-  const startTime = (await readProcess(process.pid))?.startTime ?? '0';
+export function namePreparation(): string {
+  const startTime = readProcess(process.pid)?.startTime ?? '0';
   return `.prepare-${process.pid}-${startTime}-${randomUUID()}`;
 }
 
@@ -47,6 +47,6 @@ async function isDeadPreparation(name: string, path: string): Promise<boolean> {
   const match = PREPARATION.exec(name);
   if (match === null) return false;
   const { pid, startTime } = match.groups ?? {};
-  if (pid !== undefined && (await readProcess(Number(pid)))?.startTime !== startTime) return true;
+  if (pid !== undefined && readProcess(Number(pid))?.startTime !== startTime) return true;
   return Date.now() - (await stat(path)).mtimeMs > PREPARATION_MILLISECONDS;
 }

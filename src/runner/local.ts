@@ -148,7 +148,7 @@ async function summarize(jobId: string, paths: JobPaths): Promise<JobSummary | u
 /** Released and without a supervisor is the moment in which one starts. */
 async function readState(paths: JobPaths): Promise<JobSummary['state']> {
   const supervisor = await readSupervisor(paths);
-  if (supervisor !== undefined) return (await isAlive(supervisor)) ? 'running' : 'ended';
+  if (supervisor !== undefined) return isAlive(supervisor) ? 'running' : 'ended';
   if (await exists(paths.stopped)) return 'ended';
   return (await exists(paths.released)) ? 'running' : 'prepared';
 }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { isAbsent } from './files.js';
 
 /** One process, and not another that got its number later: not even after a reboot. */
@@ -16,10 +16,13 @@ export interface ProcessStat {
   readonly startTime: string;
 }
 
-/** Undefined where there is no such process, or none that the kernel shows us. */
-export async function readProcess(pid: number): Promise<ProcessStat | undefined> {
+/**
+ * Undefined where there is no such process, or none that the kernel shows us. Read at once: the kernel has it in memory and
+ * waits for nobody, and each of the many reads would take 64 KiB of buffer, whose sum makes V8 collect everything.
+ */
+export function readProcess(pid: number): ProcessStat | undefined {
   try {
-    return parseStat(pid, await readFile(`/proc/${pid}/stat`, 'utf8'));
+    return parseStat(pid, readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch (error) {
     if (isAbsent(error) || isForbidden(error)) return undefined;
     throw error;
@@ -27,16 +30,16 @@ export async function readProcess(pid: number): Promise<ProcessStat | undefined>
 }
 
 /** Undefined where there is no such process. */
-export async function identify(pid: number): Promise<ProcessIdentity | undefined> {
-  const stat = await readProcess(pid);
-  return stat && { pid, startTime: stat.startTime, bootId: await readBootId() };
+export function identify(pid: number): ProcessIdentity | undefined {
+  const stat = readProcess(pid);
+  return stat && { pid, startTime: stat.startTime, bootId: readBootId() };
 }
 
 /** A zombie counts as dead: where nobody reaps, it would stay for ever. */
-export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
-  const stat = await readProcess(identity.pid);
+export function isAlive(identity: ProcessIdentity): boolean {
+  const stat = readProcess(identity.pid);
   if (stat?.startTime !== identity.startTime || isDead(stat)) return false;
-  return identity.bootId === (await readBootId());
+  return identity.bootId === readBootId();
 }
 
 export function isDead({ state }: ProcessStat): boolean {
@@ -44,11 +47,11 @@ export function isDead({ state }: ProcessStat): boolean {
 }
 
 /** Sends to this very process; gone is no error. False where it is another user's, which we may not signal. */
-export async function signalProcess(
+export function signalProcess(
   identity: Pick<ProcessIdentity, 'pid' | 'startTime'>,
   signal: NodeJS.Signals,
-): Promise<boolean> {
-  if ((await readProcess(identity.pid))?.startTime !== identity.startTime) return true;
+): boolean {
+  if (readProcess(identity.pid)?.startTime !== identity.startTime) return true;
   try {
     process.kill(identity.pid, signal);
   } catch (error) {
@@ -62,8 +65,8 @@ function isForbidden(error: unknown): boolean {
   return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
-async function readBootId(): Promise<string> {
-  return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+function readBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
 /** The second field is the program's name in parentheses and may hold anything, parentheses too. */

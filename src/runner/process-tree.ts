@@ -12,25 +12,27 @@ const FOREIGN_MILLISECONDS = 2000;
  * Ends what runs for a job, wherever it hides: by its environment, which daemons that left the process group still have,
  * and by descent from such a process. SIGTERM to those at the top, because a wrapper ends its own tree; who is orphaned is
  * then at the top. SIGKILL to everything that is there after the grace time. What cannot be ended is left after a while.
+ * `since`: the start time of the job's first process, where it is known.
  */
 export async function endJobProcesses(
   jobId: string,
   graceMilliseconds: number,
   signal: AbortSignal,
+  since?: string,
 ): Promise<void> {
   const deadline = performance.now() + graceMilliseconds;
   const told = new Set<string>();
   for (;;) {
-    const processes = await findJobProcesses(jobId);
+    const processes = await findJobProcesses(jobId, since);
     if (processes.length === 0) return;
     if (performance.now() >= deadline) {
-      const signalled = await Promise.all(processes.map((one) => signalProcess(one, 'SIGKILL')));
+      const signalled = processes.map((one) => signalProcess(one, 'SIGKILL'));
       const patience = signalled.includes(true) ? UNKILLABLE_MILLISECONDS : FOREIGN_MILLISECONDS;
       if (performance.now() >= deadline + patience) return;
     } else
       for (const top of findTops(processes)) {
         const key = `${top.pid} ${top.startTime}`;
-        if (!told.has(key)) await terminate(top);
+        if (!told.has(key)) terminate(top);
         told.add(key);
       }
     await delay(POLL_MILLISECONDS, undefined, { signal });
@@ -38,9 +40,9 @@ export async function endJobProcesses(
 }
 
 /** A process that was stopped would not see the first signal without the second. */
-async function terminate(process: ProcessStat): Promise<void> {
-  await signalProcess(process, 'SIGTERM');
-  await signalProcess(process, 'SIGCONT');
+function terminate(process: ProcessStat): void {
+  signalProcess(process, 'SIGTERM');
+  signalProcess(process, 'SIGCONT');
 }
 
 function findTops(processes: readonly ProcessStat[]): readonly ProcessStat[] {
@@ -48,16 +50,22 @@ function findTops(processes: readonly ProcessStat[]): readonly ProcessStat[] {
   return processes.filter(({ parent }) => !pids.has(parent));
 }
 
-/** Every living process whose environment names the job, or that descends from one. */
-export async function findJobProcesses(jobId: string): Promise<readonly ProcessStat[]> {
+/**
+ * Every living process whose environment names the job, or that descends from one. With `since` the environments of older
+ * processes are not read: there may be thousands.
+ */
+export async function findJobProcesses(
+  jobId: string,
+  since = '0',
+): Promise<readonly ProcessStat[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   const processes = new Map<number, ProcessStat>();
   const marked = new Set<number>();
   for (const pid of pids) {
-    const stat = await readProcess(pid);
+    const stat = readProcess(pid);
     if (stat === undefined || isDead(stat)) continue;
     processes.set(pid, stat);
-    if (await isMarked(pid, jobId)) marked.add(pid);
+    if (Number(stat.startTime) >= Number(since) && (await isMarked(pid, jobId))) marked.add(pid);
   }
   return [...processes.values()].filter(({ pid }) => hasMarkedAncestor(pid, processes, marked));
 }

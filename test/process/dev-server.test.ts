@@ -32,8 +32,8 @@ const readPid = () =>
     .pid;
 
 /** Whoever adopted it may not have reaped it yet. */
-async function isGone(pid: number): Promise<boolean> {
-  const stat = await readProcess(pid);
+function isGone(pid: number): boolean {
+  const stat = readProcess(pid);
   return stat === undefined || isDead(stat);
 }
 
@@ -51,7 +51,7 @@ describe('startDevServer', () => {
     await waitFor(() => readPid() !== first, { what: 'another server' });
     await waitFor(() => answers(server.address), { what: 'its answer' });
     await server.close();
-    expect(await isGone(first)).toBe(true);
+    expect(isGone(first)).toBe(true);
   });
 
   test('tries until it can be started again', async () => {
@@ -86,7 +86,7 @@ describe('startDevServer', () => {
     await once(service, 'exit');
     const server = await startDevServer(configure(port), directory, silent);
     expect(readPid()).not.toBe(orphan);
-    expect(await isGone(orphan)).toBe(true);
+    expect(isGone(orphan)).toBe(true);
     await server.close();
   });
 

@@ -89,11 +89,11 @@ describe('local runner: what dies', () => {
     const other = {
       ...identity,
       pid: process.pid,
-      start_time: (await readProcess(process.pid))?.startTime,
+      start_time: readProcess(process.pid)?.startTime,
     };
     await writeFile(path, JSON.stringify(other));
     const believed = await readSupervisor(jobPaths(harness.path(jobId)));
-    expect(believed && (await isAlive(believed))).toBe(true);
+    expect(believed && isAlive(believed)).toBe(true);
     await writeFile(path, JSON.stringify({ ...other, [member]: value }));
     expect(await awaitAll(harness.runner, given)).toEqual([LOST, SKIPPED]);
     expect(await harness.countProcesses(jobId)).toBe(0);

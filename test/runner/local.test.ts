@@ -96,7 +96,7 @@ describe('local runner: remove', () => {
 
   test('takes away what a dead preparation or removal left', async () => {
     const { jobsDirectory, runner } = await open();
-    const startTime = (await readProcess(process.pid))?.startTime ?? '';
+    const startTime = readProcess(process.pid)?.startTime ?? '';
     const mine = `.prepare-${process.pid}-${startTime}-a`;
     const dead = `.prepare-${process.pid}-${Number(startTime) + 1}-b`;
     for (const name of [mine, dead, '.prepare-new', '.prepare-old', '.removed-half'])
@@ -166,8 +166,12 @@ describe('findJobProcesses', () => {
     expect(found).toEqual(expect.arrayContaining([supervisor, wrapper]));
     expect(found).toHaveLength(3);
     expect(found).not.toContain(process.pid);
+    const began = readProcess(supervisor)?.startTime ?? '';
+    const later = await findJobProcesses(jobId, began);
+    expect(later.map(({ pid }) => pid)).toEqual(found);
+    expect(await findJobProcesses(jobId, String(Number(began) + 1_000_000))).toEqual([]);
     expect(await findJobProcesses('cfs-absent-00000000')).toEqual([]);
-    expect(await readProcess(process.pid)).toMatchObject({ pid: process.pid });
+    expect(readProcess(process.pid)).toMatchObject({ pid: process.pid });
   });
 });
 
