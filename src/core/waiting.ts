@@ -70,9 +70,9 @@ export function describeHostWait({
   readonly host: string;
   readonly hosts: number;
 }): string {
-  const others = hosts === 1 ? '' : ` and ${hosts - 1} other${hosts === 2 ? '' : 's'}`;
+  const others = hosts === 1 ? '' : ` and ${hosts - 1} other ${hosts === 2 ? 'host' : 'hosts'}`;
   return toMessage(
-    `Waiting: session ${name} comes first on ${host}${others} (option host_locks); it starts when that has ended.`,
+    `Waiting: session ${name} comes first on ${host}${others} (option host_locks); that has to end before this one starts.`,
   );
 }
 

@@ -38,7 +38,7 @@ describe('findWait', () => {
       'whose hosts another one has',
       { ...claimed, queuedAt: at(1), waitsFor: 'cfs-b-0123abcd', waiting: aHostWait },
       at(3),
-      'session b comes first on x1 and 2 others [(]option host_locks',
+      'session b comes first on x1 and 2 other hosts [(]option host_locks',
     ],
     ['that told of it', { ...claimed, waiting: told }, at(3), 'HSM'],
   ])('says what a session waits for %s', (_, session, since, what) => {

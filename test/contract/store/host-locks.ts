@@ -39,7 +39,7 @@ export function hostLockContract(stores: () => Stores): void {
         waiting: {
           since: at(1),
           message:
-            'Waiting: session a comes first on x1 and 1 other (option host_locks); it starts when that has ended.',
+            'Waiting: session a comes first on x1 and 1 other host (option host_locks); that has to end before this one starts.',
         },
       });
       await end(other, 'b');
@@ -151,7 +151,7 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await come(store, 'b', ['z', 'y'.repeat(5000)])).toBe(false);
       expect(await come(store, 'c', many)).toBe(false);
       expect(await find(store, 'c')).toMatchObject({
-        waiting: { message: expect.stringContaining('and 39999 others') },
+        waiting: { message: expect.stringContaining('and 39999 other hosts') },
       });
     });
 
