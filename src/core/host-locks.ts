@@ -23,7 +23,8 @@ export function listLockedHosts(
   if (request.target.definition === 'image') return [];
   if (inventory === undefined) return lockRepository(snapshot?.additionalInventory);
   const isChosenAnew = CHOOSES_HOSTS.test(request.ansiblePassthrough ?? '');
-  return [...selectHosts(inventory.groups, isChosenAnew ? '' : (request.ansibleLimit ?? ''))];
+  const limit = isChosenAnew ? '' : (request.ansibleLimit ?? '');
+  return [...selectHosts(inventory.groups, limit, snapshot?.additionalInventory !== undefined)];
 }
 
 function lockRepository(repository: PinnedRepository | undefined): readonly string[] {
@@ -34,7 +35,9 @@ function lockRepository(repository: PinnedRepository | undefined): readonly stri
  * The hosts of a limit, which is a pattern of Ansible: at least those that Ansible would take. What narrows it by `&` is left
  * out, as an additional inventory may put more hosts into a group.
  */
-function selectHosts(groups: Members, limit: string): ReadonlySet<string> {
+function selectHosts(groups: Members, limit: string, isPartOnly: boolean): ReadonlySet<string> {
+  // What is in no inventory reaches nobody, unless a playbook adds a host of that name.
+  const toUnknown = (word: string): readonly string[] => (isPartOnly ? [...all] : [word]);
   const all = new Set([...groups.values()].flat());
   if (BEYOND_WORDS.test(limit)) return all;
   const words = limit
@@ -43,7 +46,9 @@ function selectHosts(groups: Members, limit: string): ReadonlySet<string> {
     .filter((word) => word !== '' && !word.startsWith('&'));
   const wanted = words.filter((word) => !word.startsWith('!'));
   const selected = new Set(
-    wanted.length === 0 ? all : wanted.flatMap((word) => findHosts(groups, all, word) ?? [...all]),
+    wanted.length === 0
+      ? all
+      : wanted.flatMap((word) => findHosts(groups, all, word) ?? toUnknown(word)),
   );
   for (const word of words.filter((text) => text.startsWith('!')).map((text) => text.slice(1)))
     // Of a group and a host of one name Ansible leaves out the group alone.
@@ -52,7 +57,7 @@ function selectHosts(groups: Members, limit: string): ReadonlySet<string> {
   return selected;
 }
 
-/** Undefined: a word that this inventory does not know, such as a group of the additional inventory. */
+/** Undefined: a word that this inventory does not know; it may be a group of the additional inventory, or an error. */
 function findHosts(
   groups: Members,
   all: ReadonlySet<string>,

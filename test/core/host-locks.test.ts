@@ -23,9 +23,16 @@ const inventory = renderDynamicInventory({
   components: [{ id: 'x1', role: 'Compute', subRole: 'Worker' }],
 });
 
-const lock = (request: Partial<SessionRequest>, definition: TargetDefinition = 'dynamic') =>
+const additionalInventory = { url: 'https://git/hosts.git', commit: 'f'.repeat(40) };
+const withMore = { snapshot: { additionalInventory } as never };
+
+const lock = (
+  request: Partial<SessionRequest>,
+  definition: TargetDefinition = 'dynamic',
+  more: { readonly snapshot?: never } = {},
+) =>
   listLockedHosts(
-    { request: aRequest({ target: { definition }, ...request }) },
+    { request: aRequest({ target: { definition }, ...request }), ...more },
     definition === 'repo' ? undefined : inventory,
   ).toSorted();
 
@@ -44,12 +51,13 @@ describe('listLockedHosts', () => {
     ['y.*', ['y.1', 'y.2']],
     ['gr?en', ['x2', 'x3', 'y.1']],
     ['*:!y*', ['x1', 'x2', 'x3']],
+    ['somewhere', ['somewhere']],
+    ['x1,z*', ['x1', 'z*']],
   ])('has the hosts of the limit %j', (ansibleLimit, hosts) => {
     expect(lock({ ansibleLimit })).toEqual(hosts);
   });
 
   test.each([
-    ['a group that the inventory does not have', { ansibleLimit: 'blue,somewhere' }],
     ['a part of a group', { ansibleLimit: 'blue[0]' }],
     ['a regular expression', { ansibleLimit: '~x[12]' }],
     ['an address with colons', { ansibleLimit: 'fe80::1' }],
@@ -61,6 +69,13 @@ describe('listLockedHosts', () => {
     expect(lock(request)).toEqual(HOSTS);
   });
 
+  test.each(['blue,somewhere', 'x1,z*'])(
+    'has every host for the limit %j, where an additional inventory may know it',
+    (ansibleLimit) => {
+      expect(lock({ ansibleLimit }, 'dynamic', withMore)).toEqual(HOSTS);
+    },
+  );
+
   test('has the hosts of the request', () => {
     const groups = [{ name: 'lab', members: ['n1', 'n2'] }];
     const request = aRequest({ target: { definition: 'spec', groups } });
@@ -69,9 +84,7 @@ describe('listLockedHosts', () => {
 
   test('has the repository where that has the inventory, and nothing of images', () => {
     const request = aRequest({ target: { definition: 'repo' } });
-    const additionalInventory = { url: 'https://git/hosts.git', commit: 'f'.repeat(40) };
-    const snapshot = { additionalInventory } as never;
-    expect(listLockedHosts({ request, snapshot }, undefined)).toEqual([
+    expect(listLockedHosts({ request, ...withMore }, undefined)).toEqual([
       'inventory https://git/hosts.git',
     ]);
     expect(lock({}, 'repo')).toEqual([]);
@@ -109,6 +122,7 @@ print(json.dumps(hosts))
       'all',
       'x[1]',
       'blue[1]',
+      'z1',
     ];
     const signs = ['', '!', '&'];
     const limits = words.flatMap((first) =>
