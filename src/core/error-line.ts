@@ -9,8 +9,21 @@ export function findErrorLine(tail: string): string | undefined {
   if (line === undefined) return undefined;
   const behind = lines.slice(index + 1).join('\n');
   const place = findPlace(behind);
-  const said = line.endsWith(':') ? (findYamlFault(behind) ?? `${line} ${behind}`) : line;
-  return `${place === undefined ? '' : `${place}: `}${said}`.replace(/\s+/g, ' ').trim();
+  const said = `${place === undefined ? '' : `${place}: `}${toWhole(line, behind, tail)}`;
+  return said.replace(/\s+/g, ' ').trim();
+}
+
+function toWhole(line: string, behind: string, tail: string): string {
+  if (line.endsWith(':')) return findYamlFault(behind) ?? `${line} ${behind}`;
+  return line.endsWith('no hosts to target.') ? `${line} ${listUnmatched(tail)}` : line;
+}
+
+/** Of a limit that matches nothing Ansible says first, as warnings, which parts of it do not. */
+function listUnmatched(tail: string): string {
+  return Array.from(
+    tail.matchAll(/Could not match supplied host pattern,\s+ignoring:\s+.+/g),
+    ([warning]) => `${warning}.`,
+  ).join(' ');
 }
 
 /** Ansible tries JSON first and complains about that too; only what it says of YAML is of use. */

@@ -21,6 +21,11 @@ describe('findErrorLine', () => {
       '[ERROR]: conflicting action statements: a, b\nOrigin: /w/layer0/site.yml:4:7\n\n2 x\n',
       'site.yml, line 4: conflicting action statements: a, b',
     ],
+    [
+      '[WARNING]: Could not match supplied host pattern, ignoring: x7\n[WARNING]: Could not match supplied host pattern, ignoring:\na-long-name\nERROR! Specified --limit leaves us with no hosts to target.\n',
+      'Specified --limit leaves us with no hosts to target. Could not match supplied host pattern, ignoring: x7. Could not match supplied host pattern, ignoring: a-long-name.',
+    ],
+    ['ERROR! no hosts to target.\n', 'no hosts to target.'],
     ['all is well, no ERROR here', undefined],
     ['', undefined],
   ])('reads %j', (tail, expected) => {
