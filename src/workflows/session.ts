@@ -88,7 +88,7 @@ async function stageInventory(run: SessionRun): Promise<void> {
     const wait = await cancellation.scope.run(() => prepare.stageInventory(input));
     if (wait === undefined) return;
     showState(claim, 'pending', 'hosts');
-    details.wait(wait.message);
+    details.wait(`${wait.message} So it was at ${new Date().toISOString()}.`);
     await cancellation.scope.run(() => condition(admission.isAdmitted));
     details.wait('');
     waitingSince = wait.since;
