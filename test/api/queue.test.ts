@@ -8,7 +8,7 @@ beforeEach(async () => {
 afterEach(() => service.close());
 
 describe('max_running_sessions', () => {
-  test('shows those that wait their place in the queue, one by one and in lists', async () => {
+  test('shows those that wait their place in the queue, and lets them go when it is raised', async () => {
     await service.ask('PATCH', '/v3/options', { max_running_sessions: 1 });
     for (const name of ['a', 'b', 'c']) {
       await service.ask('POST', '/v3/sessions', { name, configuration_name: 'debug_noop' });
@@ -21,11 +21,16 @@ describe('max_running_sessions', () => {
     expect(body).toMatchObject({
       sessions: [null, 1, 2].map((queue_place) => ({ status: { session: { queue_place } } })),
     });
+    await service.ask('PATCH', '/v3/options', { max_running_sessions: 2 });
+    const { body: later } = await service.ask('GET', '/v3/sessions');
+    expect(later).toMatchObject({
+      sessions: [null, null, 1].map((queue_place) => ({ status: { session: { queue_place } } })),
+    });
   });
 });
 
 describe('host_locks', () => {
-  test('has a session that waits say for whom and on which host, and since when', async () => {
+  test('has a session that waits say for whom, on which host and since when, and lets it go when it is turned off', async () => {
     expect((await service.ask('GET', '/v3/options')).body).toMatchObject({ host_locks: false });
     await service.ask('PATCH', '/v3/options', { host_locks: true });
     for (const name of ['a', 'b']) {
@@ -46,5 +51,7 @@ describe('host_locks', () => {
         },
       },
     });
+    await service.ask('PATCH', '/v3/options', { host_locks: false });
+    expect((await service.store.sessions.find('b'))?.admittedAt).toBeDefined();
   });
 });

@@ -59,11 +59,14 @@ function describeRoutes<const P extends string, W extends z.ZodType, B extends z
 }
 
 async function patchOptions(
-  { store, gitProtocols }: ApiDependencies,
+  { store, gitProtocols, now }: ApiDependencies,
   changes: Partial<Options>,
 ): Promise<Options> {
   checkInventoryUrl(changes, gitProtocols);
-  return store.options.patch(changes);
+  const options = await store.options.patch(changes);
+  // Who may go by what has changed goes now, not at the next sweep.
+  if ('maxRunningSessions' in changes || 'hostLocks' in changes) await store.admission.admit(now());
+  return options;
 }
 
 /** By the rules for layers, as sessions clone it like one. */
