@@ -1,10 +1,10 @@
-import { mkdirSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startApi } from './api/server.js';
 import type { Config } from './config.js';
 import { findImageTools } from './image-service/tools.js';
 import { observeStore } from './metrics/store-metrics.js';
+import { prepareDataDirectory } from './process/data-directory.js';
 import { startDevServer } from './process/dev-server.js';
 import { lockDirectory } from './process/directory-lock.js';
 import { startImageService } from './process/image-service.js';
@@ -42,8 +42,8 @@ export async function startEmbedded(
   };
   try {
     // A second one would end the first one's Temporal, as if a killed service had left it behind.
-    mkdirSync(given.dataDirectory, { recursive: true, mode: 0o700 });
-    await open(lockDirectory(given.dataDirectory, 'service', LOCK_PATIENCE_MS));
+    prepareDataDirectory(given.dataDirectory);
+    await open(lockDataDirectory(given.dataDirectory));
     const config = await addImageService(given, logger, open);
     const temporal =
       config.runner.kind === 'none' ? undefined : await findTemporal(config, logger, open);
@@ -78,6 +78,14 @@ export async function startEmbedded(
     await close();
     throw error;
   }
+}
+
+function lockDataDirectory(directory: string): Promise<Service> {
+  return lockDirectory(directory, 'service', LOCK_PATIENCE_MS).catch((cause: unknown) => {
+    throw new Error(
+      `KEELSON_DATA: ${(cause as Error).message} Stop it, or give this one a directory of its own.`,
+    );
+  });
 }
 
 interface TemporalPlace {

@@ -67,9 +67,15 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
     address: temporalAddress,
     tls: tls ?? false,
   }).catch((cause: unknown) => {
-    throw new Error(`TEMPORAL_ADDRESS: no Temporal answers at ${temporalAddress}.`, { cause });
+    throw new Error(
+      `TEMPORAL_ADDRESS: no Temporal answers at ${temporalAddress}. Start it, or correct the address.`,
+      { cause },
+    );
   });
-  await registerSearchAttributes(connection, namespace);
+  await registerSearchAttributes(connection, namespace).catch((cause: unknown) => {
+    const { message } = cause as Error;
+    throw new Error(`TEMPORAL_NAMESPACE: ${namespace} cannot be used: ${message}`, { cause });
+  });
   const deploymentId = await store.deploymentId();
   const platform = await openPlatform({ ...dependencies, deploymentId });
   const { runner } = platform;
@@ -218,7 +224,8 @@ async function main(): Promise<void> {
     const { worker: metricsAddress } = config.metrics;
     const addHealth = (app: Hono) => addWorkerHealth(app, worker.watchAge);
     const metrics =
-      metricsAddress && (await serveMetrics(registry, metricsAddress, logger, addHealth));
+      metricsAddress &&
+      (await serveMetrics(registry, 'WORKER_METRICS_LISTEN', metricsAddress, logger, addHealth));
     return {
       ...worker,
       async close() {

@@ -13,7 +13,7 @@ import { observeStore } from '../metrics/store-metrics.js';
 import { createDiskGuard } from '../process/disk-guard.js';
 import { readDiskSpace } from '../process/disk-space.js';
 import { readMasterKey } from '../process/keys.js';
-import { listen } from '../process/listen.js';
+import { listenFor } from '../process/listen.js';
 import { createLogger, type Logger } from '../process/logger.js';
 import { followLoggingLevel } from '../process/logging-level.js';
 import { createProcessMetrics, serveMetrics } from '../process/metrics.js';
@@ -100,15 +100,16 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
   const gate = createGate((seconds) =>
     shared.metrics.observeRequest({ method: 'POST', route: SESSIONS, status: '4xx', seconds }),
   );
-  const api = await listen(createApp(shared), config.api.listen, gate);
-  const jobs = jobListen === undefined ? undefined : await listen(createJobApp(shared), jobListen);
+  const api = await listenFor('API_LISTEN', createApp(shared), config.api.listen, gate);
+  const jobs = jobListen && (await listenFor('JOB_LISTEN', createJobApp(shared), jobListen));
   if (orchestrator === undefined) await warnOfWishes(store, logger);
   const removing = orchestrator === undefined ? startRemoving(store, logger) : undefined;
   const dispatcher = orchestrator && createDispatcher({ store, orchestrator, logger, now });
   dispatcher?.start();
   addSessionMetrics(registry, store, logger);
   if (dispatcher !== undefined) addDispatchMetrics(registry, () => dispatcher.health());
-  const metrics = metricsAddress && (await serveMetrics(registry, metricsAddress, logger));
+  const metrics =
+    metricsAddress && (await serveMetrics(registry, 'METRICS_LISTEN', metricsAddress, logger));
   const unfollow = config.logLevel === undefined ? followLoggingLevel(store, logger) : undefined;
   logger.info({ url: api.url }, 'api started');
   return {
@@ -139,14 +140,21 @@ async function warnOfWishes(store: Store, logger: Logger): Promise<void> {
 }
 
 function readAuth({ auth }: ApiConfig, logger: Logger): Auth {
-  if (auth.kind === 'tokens')
-    return { kind: 'tokens', tokens: parseTokens(readFileSync(auth.file, 'utf8')) };
+  if (auth.kind === 'tokens') return { kind: 'tokens', tokens: readTokens(auth.file) };
   if (auth.kind === 'none') {
     logger.warn(
       'AUTH=none: everybody who reaches this address may run playbooks on the managed hosts',
     );
   }
   return { kind: 'open', anyName: auth.kind === 'none' };
+}
+
+function readTokens(file: string): ReturnType<typeof parseTokens> {
+  try {
+    return parseTokens(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new Error(`AUTH_TOKENS_FILE: ${file}: ${(error as Error).message}`);
+  }
 }
 
 async function main(): Promise<void> {

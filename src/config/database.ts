@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { optional, type EnvironmentReader } from './environment.js';
 
@@ -13,17 +12,14 @@ export type DatabaseConfig =
 
 export function parseDatabase(read: EnvironmentReader, dataDirectory: string): DatabaseConfig {
   const url = read.text('DATABASE_URL');
-  const passwordFile = read.file('DATABASE_PASSWORD_FILE');
+  const passwordText = read.content('DATABASE_PASSWORD_FILE')?.toString('utf8');
   const poolSize = read.integer('DATABASE_POOL_SIZE', { fallback: 10, minimum: 1 });
   if (url === undefined) return { kind: 'sqlite', path: join(dataDirectory, 'keelson.db') };
   // The URL is not shown, as it may hold a password.
   if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol))
     throw new Error('DATABASE_URL: not a postgresql:// URL.');
-  if (passwordFile !== undefined && new URL(url).password !== '')
+  if (passwordText !== undefined && new URL(url).password !== '')
     throw new Error('DATABASE_URL and DATABASE_PASSWORD_FILE: only one may hold a password.');
-  const password =
-    passwordFile === undefined
-      ? undefined
-      : readFileSync(passwordFile, 'utf8').replace(/\r?\n$/, '');
+  const password = passwordText?.replace(/\r?\n$/, '');
   return { kind: 'postgres', url, ...optional('password', password), poolSize };
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Address } from './address.js';
 import type { Variable } from './variables.js';
 
@@ -12,6 +12,8 @@ export interface EnvironmentReader {
   text(name: Variable): string | undefined;
   /** The path of a file or directory that exists. */
   file(name: Variable): string | undefined;
+  /** What is in that file. */
+  content(name: Variable): Buffer | undefined;
   /** Without a slash at its end. */
   url(name: Variable): string | undefined;
   address(name: Variable): Address | undefined;
@@ -28,6 +30,7 @@ export function createEnvironmentReader(environment: Environment): EnvironmentRe
   return {
     text,
     file: (name) => checkFile(name, text(name)),
+    content: (name) => readContent(name, text(name)),
     url: (name) => parseUrl(name, text(name)),
     address: (name) => parseAddress(name, text(name)),
     integer,
@@ -52,6 +55,20 @@ function checkFile(name: Variable, path: string | undefined): string | undefined
   if (path !== undefined && !existsSync(path))
     throw new Error(`${name}: there is no file ${path}.`);
   return path;
+}
+
+function readContent(name: Variable, path: string | undefined): Buffer | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    throw new Error(
+      code === 'ENOENT'
+        ? `${name}: there is no file ${path}.`
+        : `${name}: the file ${path} cannot be read (${code}).`,
+    );
+  }
 }
 
 function parseUrl(name: Variable, text: string | undefined): string | undefined {

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import type { TLSConfig } from '@temporalio/client';
 import { optional, type EnvironmentReader } from './environment.js';
 
@@ -28,18 +27,18 @@ export function parseTemporal(read: EnvironmentReader, cli: string): TemporalCon
 }
 
 function parseTls(read: EnvironmentReader): TLSConfig | undefined {
-  const ca = read.file('TEMPORAL_TLS_CA_FILE');
-  const certificate = read.file('TEMPORAL_TLS_CERT_FILE');
-  const key = read.file('TEMPORAL_TLS_KEY_FILE');
+  const ca = read.content('TEMPORAL_TLS_CA_FILE');
+  const certificate = read.content('TEMPORAL_TLS_CERT_FILE');
+  const key = read.content('TEMPORAL_TLS_KEY_FILE');
   if ((certificate === undefined) !== (key === undefined))
     throw new Error('TEMPORAL_TLS_CERT_FILE and TEMPORAL_TLS_KEY_FILE go together.');
   if (ca === undefined && certificate === undefined) return undefined;
   if (read.text('TEMPORAL_ADDRESS') === undefined)
     throw new Error('TEMPORAL_ADDRESS: the dev server knows no TLS; name the service that does.');
   return {
-    ...(ca === undefined ? {} : { serverRootCACertificate: readFileSync(ca) }),
+    ...(ca === undefined ? {} : { serverRootCACertificate: ca }),
     ...(certificate === undefined || key === undefined
       ? {}
-      : { clientCertPair: { crt: readFileSync(certificate), key: readFileSync(key) } }),
+      : { clientCertPair: { crt: certificate, key } }),
   };
 }

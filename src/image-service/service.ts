@@ -5,7 +5,7 @@ import type { Address } from '../config/address.js';
 import type { ImageServiceConfig } from '../config/image-service.js';
 import { readVersion } from '../process/version.js';
 import { lockDirectory } from '../process/directory-lock.js';
-import { listen } from '../process/listen.js';
+import { listenFor } from '../process/listen.js';
 import type { Logger } from '../process/logger.js';
 import type { Service } from '../process/run.js';
 import { createImageApp } from './app.js';
@@ -54,10 +54,12 @@ export async function openImageService(
     // Before a request can make or delete a job.
     await jobs.resume();
     const address = config.listen ?? DEFAULT_ADDRESS;
-    const listener = await listen(app, address).catch(async (error: unknown) => {
-      await jobs.close();
-      throw error;
-    });
+    const listener = await listenFor('IMAGE_SERVICE_LISTEN', app, address).catch(
+      async (error: unknown) => {
+        await jobs.close();
+        throw error;
+      },
+    );
     logger.info({ url: listener.url, directory }, 'image service started');
     return {
       url: listener.url,

@@ -1,5 +1,5 @@
-import { readFileSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, mkdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -7,6 +7,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 const PATIENCE_MILLISECONDS = 15_000;
 const POLL_MILLISECONDS = 200;
 const BUSY = 5;
+
+/** Makes the directory where it is not there, and makes sure that this process may write to it. */
+export function prepareDataDirectory(dataDirectory: string): void {
+  try {
+    mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
+    accessSync(dataDirectory, constants.R_OK | constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    throw new Error(
+      `KEELSON_DATA: the directory ${resolve(dataDirectory)} can be neither used nor made (${code}). Name one that the user of this process may write to.`,
+    );
+  }
+}
 
 /**
  * Holds a data directory for the workers that see the same processes, and keeps all others out. Of several workers on one

@@ -6,15 +6,23 @@ const KEY_BYTES = 32;
 
 /** The key that job tokens derive from; made at first use, readable by its owner alone. */
 export function readMasterKey(file: string): Buffer {
-  const key = Buffer.from(
-    readOrCreate(file, () => randomBytes(KEY_BYTES).toString('hex')),
-    'hex',
-  );
+  const key = Buffer.from(readKeyText(file), 'hex');
   if (key.length < KEY_BYTES)
     throw new Error(
       `MASTER_KEY_FILE: ${file} holds no key of ${KEY_BYTES} bytes in hexadecimal digits.`,
     );
   return key;
+}
+
+function readKeyText(file: string): string {
+  try {
+    return readOrCreate(file, () => randomBytes(KEY_BYTES).toString('hex'));
+  } catch (cause) {
+    const { message } = cause as Error;
+    throw new Error(
+      `MASTER_KEY_FILE: ${file} can be neither read nor made (${message}). It must be a file that the user of this process may read.`,
+    );
+  }
 }
 
 /** Names this machine's own task queue; a file, because it must survive a reboot. */

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { toHostPort, toUrl, type Address } from '../config/address.js';
+import type { Variable } from '../config/variables.js';
 import { createArrivals } from './arrivals.js';
 
 export interface Listener {
@@ -22,11 +23,21 @@ const BACKLOG = 4096;
 const KEEP_ALIVE_MS = 75_000;
 
 const FAULTS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another program listens there',
+  EADDRINUSE: 'another program listens there; stop it, or take another port',
   EADDRNOTAVAIL: 'that is no address of this machine',
-  EACCES: 'only root may listen there',
+  EACCES: 'only root may listen there; take a port from 1024 on',
   ENOTFOUND: 'there is no such host',
 };
+
+/** `listen` at the address that a variable gives, or that is its default: who cannot have it reads which one that is. */
+export function listenFor(
+  variable: Variable,
+  ...given: Parameters<typeof listen>
+): Promise<Listener> {
+  return listen(...given).catch((cause: unknown) => {
+    throw new Error(`${variable}: ${(cause as Error).message}`);
+  });
+}
 
 /** Also what tests listen with. */
 export async function listen(
@@ -47,7 +58,7 @@ export async function listen(
   server.listen({ host: address.host, port: address.port, backlog: BACKLOG });
   await once(server, 'listening').catch((cause: unknown) => {
     const { code = '', message } = cause as NodeJS.ErrnoException;
-    throw new Error(`${toHostPort(address)}: ${FAULTS[code] ?? message}`, { cause });
+    throw new Error(`${toHostPort(address)}: ${FAULTS[code] ?? message}.`, { cause });
   });
   const { port } = server.address() as AddressInfo;
   return {

@@ -1,11 +1,12 @@
 import { Hono } from 'hono';
 import type { Registry } from 'prom-client';
 import type { Address } from '../config/address.js';
+import type { Variable } from '../config/variables.js';
 import { readVersion } from './version.js';
 import { addDiskMetrics } from '../metrics/disk-metrics.js';
 import { createRegistry } from '../metrics/registry.js';
 import { readDiskSpace } from './disk-space.js';
-import { listen, type Listener } from './listen.js';
+import { listenFor, type Listener } from './listen.js';
 import type { Logger } from './logger.js';
 
 /** What every process tells of itself; API and worker add theirs. */
@@ -18,6 +19,7 @@ export function createProcessMetrics(dataDirectory: string): Registry {
 /** At an address of its own, where nobody is asked for a token; `addRoutes` adds what else is told there. */
 export async function serveMetrics(
   registry: Registry,
+  variable: Variable,
   address: Address,
   logger: Logger,
   addRoutes: (app: Hono) => void = () => undefined,
@@ -31,7 +33,7 @@ export async function serveMetrics(
   app.get('/metrics', async (c) =>
     c.body(await registry.metrics(), 200, { 'content-type': registry.contentType }),
   );
-  const listener = await listen(app, address);
+  const listener = await listenFor(variable, app, address);
   logger.info({ url: `${listener.url}/metrics` }, 'metrics are served');
   return listener;
 }

@@ -9,7 +9,7 @@ import { createLocalRunner, type LocalRunner } from '../runner/local.js';
 import type { Runner } from '../runner/runner.js';
 import { readMachineId } from './keys.js';
 import type { Logger } from './logger.js';
-import { holdDataDirectory } from './data-directory.js';
+import { holdDataDirectory, prepareDataDirectory } from './data-directory.js';
 import { findInterpreter } from './python.js';
 
 /** Where jobs run, and who may touch them. */
@@ -49,6 +49,7 @@ export async function openPlatform(options: PlatformOptions): Promise<JobPlatfor
 
 async function openMachine(options: PlatformOptions): Promise<JobPlatform> {
   const { dataDirectory, runner } = options.config;
+  prepareDataDirectory(dataDirectory);
   const machine = readMachineId(dataDirectory);
   const hold = await holdDataDirectory(dataDirectory);
   const jobs = options.runner ?? (await createRunner(options));
@@ -83,9 +84,7 @@ function openKubernetes(
   { config, logger, deploymentId, jobUrl }: PlatformOptions,
   { settings, namespace, kubeconfigFile, jobTtlSeconds }: KubernetesConfig,
 ): JobPlatform {
-  const kubeconfig = new KubeConfig();
-  if (kubeconfigFile === undefined) kubeconfig.loadFromDefault();
-  else kubeconfig.loadFromFile(kubeconfigFile);
+  const kubeconfig = loadKubeConfig(kubeconfigFile);
   const runner = createKubernetesRunner({
     config: kubeconfig,
     namespace: namespace ?? findNamespace(kubeconfig),
@@ -104,6 +103,17 @@ function openKubernetes(
     phaseQueue: toPhaseQueue(deploymentId),
     jobRetentionSeconds: jobTtlSeconds,
   };
+}
+
+function loadKubeConfig(file: string | undefined): KubeConfig {
+  const config = new KubeConfig();
+  try {
+    if (file === undefined) config.loadFromDefault();
+    else config.loadFromFile(file);
+    return config;
+  } catch (error) {
+    throw new Error(`KUBECONFIG: ${file ?? 'the default'}: ${(error as Error).message}`);
+  }
 }
 
 function findNamespace(config: KubeConfig): string {

@@ -2,6 +2,7 @@ import { realpathSync } from 'node:fs';
 import { flushCompileCache } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { parseConfig, type Config } from '../config.js';
+import { VARIABLES } from '../config/variables.js';
 import type { Logger } from './logger.js';
 
 /** Something that was started and has to be closed again. */
@@ -65,10 +66,31 @@ export async function runService(
       logger.info('stopped before it had started');
       process.exit(0);
     }
-    logger.fatal({ err: error }, error instanceof Error ? error.message : 'failed');
+    const { fields, message } = describeFailure(error);
+    logger.fatal(fields, message);
     // Whatever still holds handles may not keep a failed process alive; the log is flushed by the destination.
     process.exit(1);
   }
+}
+
+/**
+ * A sentence that begins with the name of a variable says what its reader has to do, so no stack is logged beside it, but what
+ * was seen. Anything else may be a defect.
+ */
+export function describeFailure(error: unknown): {
+  readonly fields: object;
+  readonly message: string;
+} {
+  if (!(error instanceof Error)) return { fields: { err: error }, message: 'failed' };
+  const { message, cause } = error;
+  if (!namesVariable(message)) return { fields: { err: error }, message };
+  const why = cause instanceof Error ? cause.message : '';
+  return { fields: why === '' || message.includes(why) ? {} : { why }, message };
+}
+
+function namesVariable(message: string): boolean {
+  const [, name = ''] = /^([A-Z][A-Z_]+): /.exec(message) ?? [];
+  return Object.hasOwn(VARIABLES, name);
 }
 
 function isAbortOf({ aborted, reason }: AbortSignal, error: unknown): boolean {

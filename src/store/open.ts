@@ -1,6 +1,8 @@
+import { describePostgresError } from './database/postgres-faults.js';
 import { openPostgresStore, type PostgresStoreOptions } from './database/postgres.js';
 import type { MigrationWait } from './database/postgres-migrating.js';
 import { openSqliteStore } from './database/sqlite.js';
+import { toPostgresFailure, toSqliteFailure } from './open-failure.js';
 import type { Store } from './store.js';
 
 export type DatabaseOptions =
@@ -12,18 +14,33 @@ interface Logger {
 }
 
 /** `signal` ends the waiting of a migration, which may take as long as a dump does. */
-export function openStore(
+export async function openStore(
   options: DatabaseOptions,
   logger: Logger,
   signal?: AbortSignal,
 ): Promise<Store> {
-  if (options.kind === 'sqlite') return openSqliteStore(options);
-  const onLoss = (error: unknown) => logger.warn({ err: error }, 'a database connection was lost');
+  if (options.kind === 'sqlite') {
+    return openSqliteStore(options).catch((error: unknown) => {
+      throw toSqliteFailure(error, options.path);
+    });
+  }
+  let isOpen = false;
+  const onLoss = (error: unknown) => {
+    // Before that the error that is thrown says it.
+    if (!isOpen) return;
+    logger.warn({ why: describePostgresError(error).message }, 'a database connection was lost');
+  };
   const onWait = (wait: MigrationWait) =>
     logger.warn(wait, 'the migration of the database waits for others; it is tried again');
-  return openPostgresStore({
-    ...options,
-    onLoss,
-    migration: { onWait, ...(signal && { signal }) },
-  });
+  try {
+    const store = await openPostgresStore({
+      ...options,
+      onLoss,
+      migration: { onWait, ...(signal && { signal }) },
+    });
+    isOpen = true;
+    return store;
+  } catch (error) {
+    throw toPostgresFailure(error, options.url);
+  }
 }

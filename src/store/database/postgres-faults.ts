@@ -34,7 +34,7 @@ const brokenMessages = [
 ];
 
 export function toFault(error: unknown): ServiceError | undefined {
-  const { code, message } = describe(error);
+  const { code, message } = describePostgresError(error);
   if (code === FOREIGN_KEY) return missing('Session', 'of this job');
   if (code !== undefined && NO_TEXT.includes(code)) {
     return invalid('The database can hold no text with a NUL character.');
@@ -48,16 +48,16 @@ export function toFault(error: unknown): ServiceError | undefined {
 }
 
 export function isDeadlock(error: unknown): boolean {
-  return describe(error).code === DEADLOCK;
+  return describePostgresError(error).code === DEADLOCK;
 }
 
 export function isLockTimeout(error: unknown): boolean {
-  return describe(error).code === LOCK_TIMEOUT;
+  return describePostgresError(error).code === LOCK_TIMEOUT;
 }
 
 /** The connection is of no further use: broken, silent, or to a server that is no longer the one to write to. */
 export function isUnfit(error: unknown): boolean {
-  const { code, message } = describe(error);
+  const { code, message } = describePostgresError(error);
   if (code === undefined) return brokenMessages.includes(message);
   return code === READ_ONLY || /^(08|57P)/.test(code) || isSystemCode(code);
 }
@@ -72,13 +72,16 @@ function isSystemCode(code: string): boolean {
   return /^(E(?!RR_)|ERR_(TLS|SSL)|CERT_|SELF_SIGNED_|UNABLE_TO_|DEPTH_ZERO_)[A-Z_]+$/.test(code);
 }
 
-function describe(error: unknown): { readonly code?: string; readonly message: string } {
+export function describePostgresError(error: unknown): {
+  readonly code?: string;
+  readonly message: string;
+} {
   if (typeof error !== 'object' || error === null) return { message: String(error) };
   const message = 'message' in error ? String(error.message) : '';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
   // Several addresses were tried; the first says why none took us.
   if (message === '' && 'errors' in error && Array.isArray(error.errors)) {
-    return { ...describe(error.errors[0]), ...(code === undefined ? {} : { code }) };
+    return { ...describePostgresError(error.errors[0]), ...(code === undefined ? {} : { code }) };
   }
   return code === undefined ? { message } : { code, message };
 }

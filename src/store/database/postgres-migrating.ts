@@ -112,13 +112,19 @@ async function listBlockers(db: Kysely<Schema>, processId: number): Promise<read
 }
 
 async function refuseUnfitServer(db: Kysely<Schema>): Promise<void> {
-  const { rows } = await sql<{ version: number; encoding: string }>`
-    select current_setting('server_version_num')::int as version, current_setting('server_encoding') as encoding`.execute(
-    db,
-  );
-  const { version = 0, encoding } = rows[0] ?? {};
+  const { rows } = await sql<{ version: number; encoding: string; guest: string | null }>`
+    select current_setting('server_version_num')::int as version, current_setting('server_encoding') as encoding,
+      case when has_schema_privilege(current_schema(), 'CREATE') or to_regclass('kysely_migration') is not null
+        then null else current_user end as guest`.execute(db);
+  const { version = 0, encoding, guest = null } = rows[0] ?? {};
   if (version < 140_000) throw new Error('DATABASE_URL: PostgreSQL 14 or newer is needed.');
   if (encoding !== 'UTF8') {
     throw new Error(`DATABASE_URL: the database is encoded in ${encoding}; it must be UTF8.`);
+  }
+  // Kysely would say that its transaction is aborted.
+  if (guest !== null) {
+    throw new Error(
+      `DATABASE_URL: the user ${guest} may make no tables in the database. Make it the owner.`,
+    );
   }
 }

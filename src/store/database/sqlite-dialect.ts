@@ -205,7 +205,7 @@ function toFault(error: unknown): ServiceError | undefined {
 }
 
 /** The primary code; the extended ones carry it in their low byte. */
-function toResultCode(error: unknown): number | undefined {
+export function toResultCode(error: unknown): number | undefined {
   if (!isObject(error) || !('errcode' in error)) return undefined;
   return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;
 }

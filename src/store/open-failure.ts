@@ -1,0 +1,61 @@
+import { resolve } from 'node:path';
+import { isServiceError } from '../core/errors.js';
+import { describePostgresError } from './database/postgres-faults.js';
+import { toResultCode } from './database/sqlite-dialect.js';
+
+type Advice = readonly (readonly [pattern: RegExp, whatToDo: string])[];
+
+/** By SQLSTATE, by the code of the system, or by the message of what has none. */
+const POSTGRES: Advice = [
+  [
+    /^28|^SASL: /,
+    'Correct the user of the URL, or the password in it or in DATABASE_PASSWORD_FILE.',
+  ],
+  [/^3D000/, 'Make it, with the user of the URL as its owner, or correct the URL.'],
+  [/^42501/, 'Make the user of the URL the owner of the database.'],
+  [/^53300/, 'Let the server have more connections, or set a smaller DATABASE_POOL_SIZE.'],
+  [/^57P03/, 'Start this process again when the server has started.'],
+  [/SSL|TLS|CERT|SELF_SIGNED|VERIFY/, 'Correct sslmode and sslrootcert of the URL.'],
+  [/^E[A-Z_]+ |time ?out|terminated/, 'Start the server, or correct the URL.'],
+];
+
+/** By the primary result code, or by the code of the system. */
+const SQLITE: Advice = [
+  [
+    /^(?:8|14|EACCES|EPERM|EROFS|ENOTDIR|EEXIST) /,
+    'The user of this process must be able to write there.',
+  ],
+  [/^(?:13|ENOSPC) /, 'Make room on its disk.'],
+  [/^[56] /, 'Another program has locked it; end that one.'],
+  [/^(?:11|26) /, 'It is damaged, or none of SQLite: restore a backup.'],
+];
+
+/** What to do about a PostgreSQL that cannot be used from the beginning; whatever is not known is left as it is. */
+export function toPostgresFailure(error: unknown, url: string): unknown {
+  const { code = '', message } = describePostgresError(findCause(error));
+  const advice = findAdvice(POSTGRES, `${code} ${message}`.trimStart());
+  if (advice === undefined) return error;
+  const { host, pathname } = new URL(url);
+  return new Error(
+    `DATABASE_URL: the database ${host}${pathname} cannot be used: ${message}. ${advice}`,
+  );
+}
+
+/** The same of a file. */
+export function toSqliteFailure(error: unknown, path: string): unknown {
+  const cause = findCause(error);
+  const { message, code = '' } = cause as NodeJS.ErrnoException;
+  const advice = findAdvice(SQLITE, `${toResultCode(cause) ?? code} `);
+  if (advice === undefined) return error;
+  return new Error(
+    `KEELSON_DATA: the database ${resolve(path)} cannot be opened: ${message}. ${advice}`,
+  );
+}
+
+function findAdvice(advice: Advice, text: string): string | undefined {
+  return advice.find(([pattern]) => pattern.test(text))?.[1];
+}
+
+function findCause(error: unknown): unknown {
+  return isServiceError(error) && error.cause !== undefined ? error.cause : error;
+}
