@@ -12,10 +12,10 @@ import { addSessionMetrics } from '../metrics/session-metrics.js';
 import { observeStore } from '../metrics/store-metrics.js';
 import { createDiskGuard } from '../process/disk-guard.js';
 import { readDiskSpace } from '../process/disk-space.js';
-import { readMasterKey } from '../process/keys.js';
 import { listenFor } from '../process/listen.js';
 import { createLogger, type Logger } from '../process/logger.js';
 import { followLoggingLevel } from '../process/logging-level.js';
+import { openMasterKey } from '../process/master-key.js';
 import { createProcessMetrics, serveMetrics } from '../process/metrics.js';
 import { startRemoving } from '../process/removing.js';
 import { isProgram, readConfig, runService, type Service } from '../process/run.js';
@@ -66,7 +66,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
   const { jobListen, jobUrl, publicUrl } = config.api;
   const metricsAddress = config.metrics.api;
   const streams = createEventStreams();
-  const masterKey = readMasterKey(config.masterKeyFile);
+  const masterKey = await openMasterKey(config.masterKeyFile, store);
   const tenants = createTenantSource(config.sources);
   const shared = {
     store,

@@ -5,22 +5,32 @@ import { lockDirectory } from '../process/directory-lock.js';
 import { describeDatabase, openPresentStore } from './database.js';
 import { runCommand } from './run.js';
 
-const HELP = `npm run restored -- [--json]
+const HELP = `npm run restored -- [--json | --new-key]
 
 To be run after the database was restored from a backup, before API and workers start again. Sessions that are not
 complete then attach to the job they have, and never launch one: they may have run after the backup was made.
 
-  --json     the names as JSON, and nothing else with: npm run -s`;
+  --json     the names as JSON, and nothing else with: npm run -s
+  --new-key  instead: the key of MASTER_KEY_FILE is lost, and the first process that starts again brings another one.
+             The credentials of sources have to be given again.`;
 
 await runCommand(async () => {
   const { values } = parseArgs({
-    options: { json: { type: 'boolean' }, help: { type: 'boolean' } },
+    options: {
+      json: { type: 'boolean' },
+      'new-key': { type: 'boolean' },
+      help: { type: 'boolean' },
+    },
   });
   if (values.help === true) return HELP;
   const { database, dataDirectory } = parseConfig(process.env);
   await refuseRunning(dataDirectory);
   const store = await openPresentStore(database);
   try {
+    if (values['new-key'] === true) {
+      await store.masterKey.forget();
+      return `${describeDatabase(database)}: the next process brings the key. Give the credentials of sources again.`;
+    }
     const sessions = await store.sweep.attachOnly();
     if (values.json === true) return JSON.stringify({ sessions });
     return [

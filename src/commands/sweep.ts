@@ -7,7 +7,7 @@ import { createOrchestrator } from '../clients/temporal.js';
 import { parseConfig, type Config } from '../config.js';
 import type { SourceConfig } from '../config/sources.js';
 import { toTaskQueue } from '../core/names.js';
-import { readMasterKey } from '../process/keys.js';
+import { openMasterKey } from '../process/master-key.js';
 import { followClock } from '../process/shared-clock.js';
 import { createImageSource } from '../process/worker-sources.js';
 import type { Store } from '../store/store.js';
@@ -82,7 +82,7 @@ async function sweepNow(
   const orchestrator = createOrchestrator(temporal);
   try {
     if (rebind && !dryRun) await store.sweep.rebindTemporal(await orchestrator.namespaceId());
-    const key = readMasterKey(config.masterKeyFile);
+    const key = await openMasterKey(config.masterKeyFile, store);
     const images = createImageSource(findSources(config), key, await store.deploymentId());
     const { sweepLimit, machineLostAfter } = await store.options.get();
     return await sweep(

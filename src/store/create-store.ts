@@ -9,6 +9,7 @@ import { createDesiredReader } from './components/desired-layers.js';
 import type { StoreDialect } from './database/dialect.js';
 import { createHostStore } from './jobs/hosts.js';
 import { createLogStore } from './jobs/logs.js';
+import { createMasterKeyStore } from './master-key.js';
 import { createOptionStore } from './options.js';
 import { createPhaseStore } from './jobs/phases.js';
 import { createResourceStore } from './sessions/resources.js';
@@ -38,6 +39,7 @@ export async function createStore(dialect: StoreDialect): Promise<Store> {
     sweep: createSweepStore(database),
     admission: createAdmissionStore(database),
     retention: createRetentionStore(database),
+    masterKey: createMasterKeyStore(database),
     deploymentId: () =>
       database.read(async (db) => {
         const query = db.selectFrom('deployment').select('deployment_id');

@@ -40,6 +40,7 @@ export interface Store {
   readonly sweep: SweepStore;
   readonly admission: AdmissionStore;
   readonly retention: RetentionStore;
+  readonly masterKey: MasterKeyStore;
   /** Eight random hexadecimal digits, drawn once. They mark everything that this deployment creates elsewhere. */
   deploymentId(): Promise<string>;
   /** Calls the listener after each commit: of this process at once, of others soon. Returns how to unsubscribe. */
@@ -65,6 +66,16 @@ export type Change =
   | { readonly kind: 'session'; readonly jobId: string }
   /** Some commit of another process may have been missed: look again. */
   | { readonly kind: 'any' };
+
+/** Which master key this deployment has, by its digest. */
+export interface MasterKeyStore {
+  /** Undefined before any process has told it. */
+  find(): Promise<string | undefined>;
+  /** Keeps this one unless there is one. Returns the one that is kept. */
+  bind(digest: string): Promise<string>;
+  /** The next one that is told is kept. */
+  forget(): Promise<void>;
+}
 
 export interface OptionStore {
   /** Stored values over the defaults. */

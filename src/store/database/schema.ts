@@ -52,6 +52,7 @@ interface DeploymentTable {
   revision: number;
   /** Of the Temporal namespace that has this deployment's workflows. */
   temporal_namespace_id: string | null;
+  key_digest: string | null;
 }
 
 /** The large columns come last: SQLite reads through them to what follows. */

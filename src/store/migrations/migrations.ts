@@ -38,6 +38,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '022-name-parts': { up: async (db) => dialect.indexNameParts?.(db as Kysely<unknown>) },
     '023-log-storage': { up: async (db) => dialect.keepLogsAsTheyCome?.(db as Kysely<unknown>) },
     '024-host-locks': { up: (db) => addHostLocks(db as Kysely<unknown>, dialect) },
+    '025-key-digest': { up: (db) => addKeyDigest(db as Kysely<unknown>, dialect) },
   };
 }
 
@@ -267,4 +268,8 @@ async function addWaiting(db: Kysely<unknown>, { types }: StoreDialect): Promise
 
 async function addReportedResult(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
   await db.schema.alterTable('phases').addColumn('reported_result', types.text).execute();
+}
+
+async function addKeyDigest(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
+  await db.schema.alterTable('deployment').addColumn('key_digest', types.text).execute();
 }

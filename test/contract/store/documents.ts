@@ -79,6 +79,20 @@ export function documentContract(stores: () => Stores): void {
     });
   });
 
+  describe('masterKey', () => {
+    test('keeps the first digest that is told, until it is forgotten', async () => {
+      const { store, other } = stores();
+      expect(await store.masterKey.find()).toBeUndefined();
+
+      expect(await store.masterKey.bind('a')).toBe('a');
+      expect(await other.masterKey.bind('b')).toBe('a');
+      expect(await other.masterKey.find()).toBe('a');
+
+      await store.masterKey.forget();
+      expect(await other.masterKey.bind('b')).toBe('b');
+    });
+  });
+
   describe('ping', () => {
     test('tells a database that is closed as unavailable', async () => {
       const { store } = stores();
