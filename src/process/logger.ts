@@ -1,5 +1,6 @@
 import { fstatSync } from 'node:fs';
 import { pino, type Logger } from 'pino';
+import { isServiceError } from '../core/errors.js';
 
 export type { Logger };
 
@@ -8,10 +9,22 @@ const KEPT_BYTES = 1024 * 1024;
 
 /** Structured on a pipe, readable on a terminal; every line carries the process's part. */
 export function createLogger(part: string, level = 'info'): Logger {
-  const options = { level, base: { part }, timestamp: pino.stdTimeFunctions.isoTime };
+  const options = {
+    level,
+    base: { part },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { err: toErrorField },
+  };
   if (!process.stdout.isTTY) return pino(options, openDestination(process.stdout.fd));
   const transport = { target: 'pino-pretty', options: { ignore: 'part', singleLine: true } };
   return pino({ ...options, transport });
+}
+
+/** Of a fault its sentence is enough; where it was thrown matters for a defect. */
+function toErrorField(error: Error): object {
+  return isServiceError(error)
+    ? { fault: error.fault, message: error.message }
+    : pino.stdSerializers.err(error);
 }
 
 /** A disk that is full neither ends the process nor keeps it from ending: nobody can be told what cannot be logged. */

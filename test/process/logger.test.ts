@@ -3,6 +3,26 @@ import { closeSync, openSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 
 const LOGGER = new URL('../../dist/process/logger.js', import.meta.url).href;
+const ERRORS = new URL('../../dist/core/errors.js', import.meta.url).href;
+
+test('of a fault the sentence is logged, of a defect the stack too', () => {
+  const script = `
+    const [logger, errors] = await Promise.all(process.argv.slice(1).map((url) => import(url)));
+    const log = logger.createLogger('test');
+    log.warn({ err: new errors.ServiceError('unavailable', 'It is away.') }, 'a fault');
+    log.warn({ err: new TypeError('not a function') }, 'a defect');`;
+  const { stdout } = spawnSync(
+    process.execPath,
+    ['--input-type=module', '-e', script, LOGGER, ERRORS],
+    { encoding: 'utf8' },
+  );
+  const [fault, defect] = stdout
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { err: object }).err);
+  expect(fault).toEqual({ fault: 'unavailable', message: 'It is away.' });
+  expect(defect).toMatchObject({ type: 'TypeError', stack: expect.stringContaining('at ') });
+});
 
 test('a disk that is full neither ends a process that logs nor keeps it from ending', () => {
   const script = `
