@@ -25,17 +25,21 @@ export async function openStore(
     });
   }
   let isOpen = false;
-  const onLoss = (error: unknown) => {
-    // Before that the error that is thrown says it.
-    if (!isOpen) return;
-    logger.warn({ why: describePostgresError(error).message }, 'a database connection was lost');
+  const outage = {
+    onAway(error: unknown) {
+      // Before that the error that is thrown says it.
+      if (!isOpen) return;
+      const why = describePostgresError(error).message;
+      logger.warn({ why }, 'the database does not answer; it is asked until it does');
+    },
+    onBack: () => logger.warn({}, 'the database answers again'),
   };
   const onWait = (wait: MigrationWait) =>
     logger.warn(wait, 'the migration of the database waits for others; it is tried again');
   try {
     const store = await openPostgresStore({
       ...options,
-      onLoss,
+      outage,
       migration: { onWait, ...(signal && { signal }) },
     });
     isOpen = true;

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { Client } from 'pg';
@@ -179,13 +181,28 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     });
   });
 
+  test('is told to be away once, and to be back once', async () => {
+    const told: string[] = [];
+    await open({
+      outage: { onAway: () => told.push('away'), onBack: () => told.push('back') },
+    });
+    for (const round of [1, 2]) {
+      await server.stop();
+      await refuseConnections(server.port, 3);
+      await server.start();
+      await waitFor(() => told.length === 2 * round);
+    }
+    expect(told).toEqual(['away', 'back', 'away', 'back']);
+  });
+
   test('shows its password in no error', async () => {
     const secret = new URL(url).password;
     const wrong = new URL(url);
     wrong.password = `${secret}-wrong`;
     await server.query(`alter role keelson password '${secret}'`);
     const losses: unknown[] = [];
-    const store = await open({ onLoss: (error) => losses.push(error) });
+    const onLoss = (error: unknown) => losses.push(error);
+    const store = await open({ onLoss, outage: { onAway: onLoss, onBack: () => undefined } });
     // Its connection is idle when it breaks.
     await store.ping();
     await server.stop();
@@ -202,6 +219,20 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     expect(inspect([failures, losses], { depth: 10, showHidden: true })).not.toContain(secret);
   });
 });
+
+/** In place of a server, until so many have come. */
+async function refuseConnections(port: number, times: number): Promise<void> {
+  let refused = 0;
+  const deaf = createServer((socket) => {
+    refused += 1;
+    socket.destroy();
+  });
+  deaf.listen(port, '127.0.0.1');
+  await once(deaf, 'listening');
+  await waitFor(() => refused >= times);
+  deaf.close();
+  await once(deaf, 'close');
+}
 
 describeWithPostgres('changes between processes', () => {
   test('carry kind and session, and only those', async () => {

@@ -2,6 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type ClientConfig } from 'pg';
 import type { Change } from '../store.js';
 
+/** Since when the server does not answer, and that it does again: each once. */
+export interface Outage {
+  readonly onAway: (error: unknown) => void;
+  readonly onBack: () => void;
+}
+
 /** Changes from process to process. */
 export interface Notices {
   /** Tells the others, now or when the connection is back. */
@@ -30,25 +36,29 @@ const BEAT_MS = 20_000;
  */
 export async function openNotices(
   config: ClientConfig,
-  onLoss: (error: unknown) => void,
+  { onAway, onBack }: Outage,
 ): Promise<Notices> {
   const listeners = new Set<{ readonly notify: (change: Change) => void }>();
   const tell = (change: Change) => listeners.forEach(({ notify }) => notify(change));
   const outbox = createOutbox();
   const closing = new AbortController();
-  let onTried: () => void = () => undefined;
-  const tried = new Promise<void>((resolve) => {
-    onTried = resolve;
-  });
+  let isAway = false;
+  const tried = Promise.withResolvers<undefined>();
+  const onListening = () => {
+    if (isAway) onBack();
+    isAway = false;
+    tried.resolve(undefined);
+  };
   const talk = (client: Client, ended: AbortSignal) =>
-    talkTo(client, { outbox, tell, onTried, signal: AbortSignal.any([ended, closing.signal]) });
+    talkTo(client, { outbox, tell, onListening, signal: AbortSignal.any([ended, closing.signal]) });
   const running = repeat(closing.signal, () =>
     withConnection(config, talk).catch((error: unknown) => {
-      onTried();
-      onLoss(error);
+      if (!isAway) onAway(error);
+      isAway = true;
+      tried.resolve(undefined);
     }),
   );
-  await tried;
+  await tried.promise;
   return {
     announce: (changes) => outbox.add(changes),
     watch(notify) {
@@ -111,11 +121,11 @@ function createOutbox(): Outbox {
 interface Talk {
   readonly outbox: Outbox;
   readonly tell: (change: Change) => void;
-  readonly onTried: () => void;
+  readonly onListening: () => void;
   readonly signal: AbortSignal;
 }
 
-async function talkTo(client: Client, { outbox, tell, onTried, signal }: Talk): Promise<void> {
+async function talkTo(client: Client, { outbox, tell, onListening, signal }: Talk): Promise<void> {
   client.on('notification', ({ payload = '', processId }) => {
     // Its own listeners were told without the database.
     if (processId !== toProcessId(client)) tell(parseNotice(payload));
@@ -124,7 +134,7 @@ async function talkTo(client: Client, { outbox, tell, onTried, signal }: Talk): 
   await client.query('set synchronous_commit to off');
   await client.query(`listen ${CHANNEL}`);
   tell({ kind: 'any' });
-  onTried();
+  onListening();
   try {
     await outbox.open(client);
     while (await isStillOpen(signal)) {

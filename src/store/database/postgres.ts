@@ -9,19 +9,22 @@ import {
 import { createPostgresDialect } from './postgres-dialect.js';
 import { toFault } from './postgres-faults.js';
 import type { MigrationWaiting } from './postgres-migrating.js';
-import { openNotices } from './postgres-notices.js';
+import { openNotices, type Outage } from './postgres-notices.js';
 import type { Store } from '../store.js';
 
 export interface PostgresStoreOptions extends PostgresOptions {
   /** A connection was lost, and is made again when it is needed. */
   readonly onLoss?: (error: unknown) => void;
+  readonly outage?: Outage;
   readonly migration?: MigrationWaiting;
 }
+
+const UNTOLD: Outage = { onAway: () => undefined, onBack: () => undefined };
 
 /** Brings the database up to date. Any number of processes may share it. */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
   const onLoss = options.onLoss ?? (() => undefined);
-  const notices = await openNotices(toClientConfig(options), onLoss);
+  const notices = await openNotices(toClientConfig(options), options.outage ?? UNTOLD);
   const parts = {
     pool: createPool(options, onLoss),
     answerMs: toTimeouts(options).answer,
