@@ -1,4 +1,5 @@
 import { DefaultLogger, type LogEntry, type LogLevel, Runtime } from '@temporalio/worker';
+import { isRetryable } from '../activities/failure.js';
 import type { Address } from '../config/address.js';
 import { isServiceError } from '../core/errors.js';
 import type { Logger } from './logger.js';
@@ -16,17 +17,38 @@ const EXPECTED = 'No workflows registered';
 /** Of a session that failed for a reason of its own, who recorded that has told. */
 const ENDED = 'Workflow failed';
 
+/** What Temporal's client says of every call that it repeats: several each second while Temporal is away. */
+const REPEATED = /^gRPC call \S+ retried /;
+const REPEATED_MS = 60_000;
+
 /** Once per process, before anything of the worker: Temporal's own lines go through our logger, and signals are ours. */
 export function installRuntime(logger: Logger, metricsAddress?: Address): void {
   Runtime.install({
     shutdownSignals: [],
-    ...(metricsAddress === undefined
-      ? {}
-      : { telemetryOptions: { metrics: toExporter(metricsAddress) } }),
-    logger: new DefaultLogger('WARN', (entry) =>
-      logger[toLevel(entry)](toFields(entry.meta ?? {}), entry.message),
-    ),
+    telemetryOptions: {
+      // Without it the part that is not JavaScript writes lines of its own between ours.
+      logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} },
+      ...(metricsAddress === undefined ? {} : { metrics: toExporter(metricsAddress) }),
+    },
+    logger: new DefaultLogger('WARN', createSink(logger)),
   });
+}
+
+/** Takes what Temporal's SDK has to say. That Temporal is away it says once a minute. */
+export function createSink(
+  logger: Readonly<Record<(typeof levels)[LogLevel], (fields: object, message: string) => void>>,
+  now: () => number = () => performance.now(),
+): (entry: Pick<LogEntry, 'level' | 'message' | 'meta'>) => void {
+  let quietUntil = -Infinity;
+  return (entry) => {
+    const fields = toFields(entry.meta ?? {});
+    if (!REPEATED.test(entry.message)) {
+      logger[toLevel(entry)](fields, entry.message);
+    } else if (now() >= quietUntil) {
+      quietUntil = now() + REPEATED_MS;
+      logger.warn(fields, 'Temporal does not answer; it is asked until it does');
+    }
+  };
 }
 
 export function toLevel({
@@ -47,7 +69,20 @@ export function toFields(meta: Readonly<Record<string | symbol, unknown>>): obje
   const { error, ...rest } = meta;
   const fields = { ...rest, taskToken: undefined };
   if (!(error instanceof Error)) return error === undefined ? fields : { ...fields, error };
-  return isKnown(error) ? { ...fields, why: error.message } : { ...fields, err: error };
+  const known = findKnown(error);
+  return known === undefined ? { ...fields, err: error } : { ...fields, why: known.message };
+}
+
+/** A workflow that ends by a fault of its activity fails by the failure of that. */
+function findKnown(error: Error): Error | undefined {
+  if (isKnown(error)) return error;
+  return isFault(error.cause) ? error.cause : undefined;
+}
+
+/** As it comes back from Temporal. By its shape: a workflow's errors are of another realm. */
+function isFault(error: unknown): error is Error {
+  if (typeof error !== 'object' || error === null || !('type' in error)) return false;
+  return typeof error.type === 'string' && Object.hasOwn(isRetryable, error.type);
 }
 
 /** A fault of an activity, or the end of a workflow that says why its session failed. */

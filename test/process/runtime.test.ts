@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
-import { ApplicationFailure } from '@temporalio/common';
+import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import { toFailure } from '../../src/activities/failure.js';
 import { ServiceError } from '../../src/core/errors.js';
-import { toFields, toLevel } from '../../src/process/runtime.js';
+import { createSink, toFields, toLevel } from '../../src/process/runtime.js';
 
 const about = { activityType: 'stageInventory', attempt: 2 };
 
@@ -23,6 +23,25 @@ describe('toLevel', () => {
   });
 });
 
+describe('createSink', () => {
+  test('says once a minute that Temporal is away, and everything else as it comes', () => {
+    const lines: string[] = [];
+    const add = (level: string) => (_fields: object, message: string) => {
+      lines.push(`${level}: ${message}`);
+    };
+    let now = 0;
+    const sink = createSink(
+      { debug: add('debug'), info: add('info'), warn: add('warn'), error: add('error') },
+      () => now,
+    );
+    const message = 'gRPC call poll_workflow_task_queue retried 17 times';
+    for (now of [0, 1_000, 59_999, 60_000, 61_000]) sink({ level: 'ERROR', message });
+    for (const again of ['first', 'second']) sink({ level: 'ERROR', message: again });
+    const away = 'warn: Temporal does not answer; it is asked until it does';
+    expect(lines).toEqual([away, away, 'error: first', 'error: second']);
+  });
+});
+
 describe('toFields', () => {
   test('keeps the sentence of a known fault, and nothing that completes the task', () => {
     const error = toFailure(new ServiceError('unavailable', 'HSM could not be reached.'));
@@ -35,6 +54,18 @@ describe('toFields', () => {
   test('keeps why a session has failed', () => {
     const error = ApplicationFailure.nonRetryable('site.yml could not run', 'PLAYBOOK_ERROR');
     expect(toFields({ error })).toEqual({ why: 'site.yml could not run' });
+  });
+
+  test('finds the fault of the activity by which a workflow has failed', () => {
+    const fail = (cause: ApplicationFailure) =>
+      new ActivityFailure('Activity task failed', 'sweep', '1', 'TIMEOUT', 'worker', cause);
+    const fault = ApplicationFailure.create({
+      ...{ type: 'unavailable', message: 'The database does not answer.' },
+      cause: new Error('of another process'),
+    });
+    expect(toFields({ error: fail(fault) })).toEqual({ why: fault.message });
+    const defect = fail(ApplicationFailure.create({ type: 'TypeError', message: 'x' }));
+    expect(toFields({ error: defect })).toEqual({ err: defect });
   });
 
   test('keeps the stack of a defect', () => {
