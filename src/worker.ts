@@ -32,6 +32,7 @@ import {
   createHardwareSource,
   createImageSource,
   createTenantOpener,
+  tellInventoryFault,
 } from './process/worker-sources.js';
 import type { LocalRunner } from './runner/local.js';
 import { openStore } from './store/open.js';
@@ -168,6 +169,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
   ended.catch(() => undefined);
   const unfollow = config.logLevel === undefined ? followLoggingLevel(store, logger) : undefined;
   logger.info({ ...machine, temporal: temporalAddress }, 'worker started');
+  if (config.sources.inventoryFile !== undefined) void tellInventoryFault(hardware, logger);
   return {
     ended,
     ...(platform.watchAge === undefined ? {} : { watchAge: platform.watchAge }),

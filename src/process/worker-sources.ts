@@ -26,6 +26,21 @@ export function createHardwareSource(sources: SourceConfig): HardwareClient {
   });
 }
 
+/** At the start, though it is read anew for each session: who has made a mistake in the file is there to read it. */
+export async function tellInventoryFault(
+  hardware: HardwareClient,
+  logger: { error(fields: object, message: string): void },
+): Promise<void> {
+  try {
+    await hardware.fetchHardwareState(new AbortController().signal);
+  } catch (error) {
+    logger.error(
+      { why: (error as Error).message },
+      'INVENTORY_FILE cannot be used; sessions with a dynamic inventory fail until it is corrected',
+    );
+  }
+}
+
 /** Undefined where no image management service is named. */
 export function createImageSource(
   { imsUrl, imsTokenFile, imsCaFile }: SourceConfig,

@@ -1,0 +1,25 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
+import { parseConfig } from '../../src/config.js';
+import { createHardwareSource, tellInventoryFault } from '../../src/process/worker-sources.js';
+
+test('a mistake in the inventory file is told at once, with its line, and only a mistake', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-inventory-'));
+  const file = join(directory, 'inventory.yaml');
+  const tell = async (text: string) => {
+    writeFileSync(file, text);
+    const { sources } = parseConfig({ INVENTORY_FILE: file });
+    const told: object[] = [];
+    await tellInventoryFault(createHardwareSource(sources), {
+      error: (fields: object) => told.push(fields),
+    });
+    return told;
+  };
+  expect(await tell('groups: []\n')).toEqual([]);
+  expect(await tell('groups: []\nhosts: []\n')).toEqual([
+    { why: `Inventory file ${file}, line 2: hosts is not one of groups, partitions, components.` },
+  ]);
+  rmSync(directory, { recursive: true });
+});
