@@ -56,17 +56,20 @@ export async function startDevServer(
   logger.info({ address, pid: server.child.pid }, 'temporal dev server started');
   const closing = new AbortController();
   const isClosing = () => closing.signal.aborted;
+  // A machine that is short of memory, processes or room on its disk may start none at this moment.
+  const tellVain = (error: unknown) =>
+    logger.error({ err: error }, 'temporal dev server cannot be started');
   const supervising = (async () => {
     for (;;) {
-      // A machine that is short of memory or processes may start none at this moment.
-      await server.exit.catch((error: unknown) =>
-        logger.error({ err: error }, 'temporal dev server cannot be started'),
-      );
+      await server.exit.catch(tellVain);
       if (isClosing()) return;
       logger.error({ output: server.stderr() }, 'temporal dev server ended; it is started again');
       await delay(RESTART_MS);
       if (isClosing()) return;
-      server = launch(cli, args, identityFile);
+      server = await launch(cli, args, identityFile).catch((error: unknown) => {
+        tellVain(error);
+        return server;
+      });
     }
   })();
   return {
@@ -93,7 +96,7 @@ async function launchUntilReady(
   identityFile: string,
   { address, namespace }: { readonly address: string; readonly namespace: string },
 ): Promise<Launched> {
-  const server = launch(cli, args, identityFile);
+  const server = await launch(cli, args, identityFile);
   try {
     await Promise.race([
       waitUntilReady(address, namespace),
@@ -106,7 +109,11 @@ async function launchUntilReady(
   }
 }
 
-function launch(cli: string, args: readonly string[], identityFile: string): Launched {
+async function launch(
+  cli: string,
+  args: readonly string[],
+  identityFile: string,
+): Promise<Launched> {
   const child = spawn(cli, args, {
     stdio: ['ignore', 'ignore', 'pipe'],
     // Ctrl-C reaches the whole foreground group; the server must outlive the worker's draining.
@@ -117,9 +124,16 @@ function launch(cli: string, args: readonly string[], identityFile: string): Lau
     throw new Error(`TEMPORAL_CLI: ${cli} cannot be started. Run npm run setup.`, { cause });
   });
   exit.catch(() => undefined);
-  const identity = child.pid === undefined ? undefined : identify(child.pid);
-  if (identity !== undefined) writeFileSync(identityFile, JSON.stringify(identity));
-  return { child, exit, stderr };
+  const launched = { child, exit, stderr };
+  try {
+    const identity = child.pid === undefined ? undefined : identify(child.pid);
+    if (identity !== undefined) writeFileSync(identityFile, JSON.stringify(identity));
+  } catch (error) {
+    // Nobody else would find it, and it would keep the port.
+    await stop(launched);
+    throw error;
+  }
+  return launched;
 }
 
 /** The service that started it was killed, and could not end it: it would hold the port and the file. */

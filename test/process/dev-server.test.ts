@@ -11,6 +11,7 @@ import { Connection } from '@temporalio/client';
 import { pino } from 'pino';
 import { parseConfig } from '../../src/config.js';
 import { startDevServer } from '../../src/process/dev-server.js';
+import { findProcesses } from '../../scripts/lib/processes.mjs';
 import { isDead, readProcess } from '../../src/runner/process-identity.js';
 import { findFreePort } from '../support/ssh-host.js';
 import { waitFor } from '../support/wait.js';
@@ -52,6 +53,29 @@ describe('startDevServer', () => {
     await waitFor(() => answers(server.address), { what: 'its answer' });
     await server.close();
     expect(isGone(first)).toBe(true);
+  });
+
+  test('leaves none that nobody would find, and tries again', async () => {
+    const place = join(directory, 'temporal-server.json');
+    const lead = (to: string) => symlinkSync(to, place);
+    const findServers = () => findProcesses({ texts: [join(directory, 'temporal.db')] });
+    lead(join(directory, 'nowhere', 'file'));
+    await expect(startDevServer(configure(0), directory, silent)).rejects.toThrow('ENOENT');
+    expect(findServers()).toEqual([]);
+
+    rmSync(place);
+    const lines: string[] = [];
+    const logger = pino({ level: 'error' }, { write: (line) => void lines.push(line) });
+    const server = await startDevServer(configure(0), directory, logger);
+    const first = readPid();
+    rmSync(place);
+    lead(join(directory, 'nowhere', 'file'));
+    process.kill(first, 'SIGKILL');
+    await waitFor(() => lines.some((line) => line.includes('cannot be started')));
+    rmSync(place);
+    await waitFor(() => answers(server.address), { what: 'its answer' });
+    await server.close();
+    expect(findServers()).toEqual([]);
   });
 
   test('tries until it can be started again', async () => {
