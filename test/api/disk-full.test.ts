@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import {
   closeSync,
   mkdtempSync,
@@ -10,26 +9,18 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { toJobToken } from '../../src/api/job-token.js';
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import { startApiProcess, type ApiProcess } from '../support/api-process.js';
 import { readValue } from '../support/exposition.js';
 import { aNewSession } from '../support/store-builders.js';
+import { describeWithMount, UNSHARE } from '../support/own-mount.js';
 import { waitFor } from '../support/wait.js';
 
-/** A file system of the process's own, which goes with it; root needs no user namespace. */
-const UNSHARE = ['unshare', '--mount', ...(process.getuid?.() === 0 ? [] : ['--map-root-user'])];
 const SIZE_MEBIBYTES = 128;
 const MASTER_KEY = '0123456789abcdef'.repeat(4);
 const PHASE = 'ansible-0';
-
-const canMount = () => {
-  const [command, ...words] = [...UNSHARE, 'mount', '-t', 'tmpfs', 'tmpfs', tmpdir()];
-  return spawnSync(command, words).status === 0;
-};
-const describeWithMount =
-  process.env['REQUIRE_SERVERS'] === '1' || canMount() ? describe : describe.skip;
 
 describeWithMount('on a disk that is nearly full', () => {
   let directory: string;
@@ -80,7 +71,7 @@ describeWithMount('on a disk that is nearly full', () => {
 
   test('no session is accepted, and one that runs comes to its end', async () => {
     expect((await create('before')).status).toBe(201);
-    fill(data);
+    fill(data, 0.04);
     let tries = 0;
     const refused = await waitFor(async () => {
       tries += 1;
@@ -110,6 +101,17 @@ describeWithMount('on a disk that is nearly full', () => {
     });
     expect((await api.ask('GET', '/v3/sessions/runs')).body).toMatchObject({ status });
 
+    fill(data, 0);
+    const layer = {
+      ...{ clone_url: 'https://git.example.org/a.git', commit: 'a'.repeat(40) },
+      playbook: 'site.yml',
+    };
+    const layers = Array.from({ length: 5_000 }, (_, index) => ({ ...layer, name: `l${index}` }));
+    expect(await api.ask('PUT', '/v3/configurations/large', { layers })).toMatchObject({
+      status: 503,
+      body: { detail: 'The database can store nothing: database or disk is full' },
+    });
+
     rmSync(join(data, 'filler'));
     await waitFor(async () => (await create('again')).status === 201);
   });
@@ -128,11 +130,11 @@ function toNone(...names: readonly string[]): Record<string, number> {
   return Object.fromEntries(names.map((name) => [name, 0]));
 }
 
-/** To 96 % of it. */
-function fill(directory: string): void {
+/** So that this share of it is left. */
+function fill(directory: string, left: number): void {
   const { bsize, blocks, bfree } = statfsSync(directory);
   const block = Buffer.alloc(bsize);
-  const file = openSync(join(directory, 'filler'), 'w');
-  for (let left = bfree - Math.floor(blocks * 0.04); left > 0; left -= 1) writeSync(file, block);
+  const file = openSync(join(directory, 'filler'), 'a');
+  for (let more = bfree - Math.floor(blocks * left); more > 0; more -= 1) writeSync(file, block);
   closeSync(file);
 }

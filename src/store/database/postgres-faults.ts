@@ -3,6 +3,9 @@ import { invalid, missing, ServiceError } from '../../core/errors.js';
 /** https://www.postgresql.org/docs/current/errcodes-appendix.html */
 const FOREIGN_KEY = '23503';
 const READ_ONLY = '25006';
+const DISK_FULL = '53100';
+/** It still answers who reads. */
+const TAKES_NOTHING = [READ_ONLY, DISK_FULL];
 const DEADLOCK = '40P01';
 const LOCK_TIMEOUT = '55P03';
 /** Text that PostgreSQL cannot hold: it has no NUL. */
@@ -40,7 +43,8 @@ export function toFault(error: unknown): ServiceError | undefined {
     return invalid('The database can hold no text with a NUL character.');
   }
   if (isAway(code, message)) {
-    return new ServiceError('unavailable', `The database does not answer: ${message}`, {
+    const fact = TAKES_NOTHING.includes(code ?? '') ? 'can store nothing' : 'does not answer';
+    return new ServiceError('unavailable', `The database ${fact}: ${message}`, {
       cause: error,
     });
   }

@@ -187,18 +187,18 @@ function watchDataVersion(database: DatabaseSync, onChange: () => void): () => v
 /** https://www.sqlite.org/rescode.html */
 const SQLITE = { busy: 5, locked: 6, readOnly: 8, io: 10, full: 13, cannotOpen: 14 } as const;
 const UNAVAILABLE: readonly number[] = Object.values(SQLITE);
+/** It still answers who reads. */
+const TAKES_NOTHING: readonly number[] = [SQLITE.readOnly, SQLITE.full];
 const FOREIGN_KEY = 787;
 
 function toFault(error: unknown): ServiceError | undefined {
   if (!isObject(error) || !('message' in error)) return undefined;
-  if (UNAVAILABLE.includes(toResultCode(error) ?? 0)) {
-    return new ServiceError(
-      'unavailable',
-      `The database does not answer: ${String(error.message)}`,
-      {
-        cause: error,
-      },
-    );
+  const code = toResultCode(error) ?? 0;
+  if (UNAVAILABLE.includes(code)) {
+    const fact = TAKES_NOTHING.includes(code) ? 'can store nothing' : 'does not answer';
+    return new ServiceError('unavailable', `The database ${fact}: ${String(error.message)}`, {
+      cause: error,
+    });
   }
   if ('errcode' in error && error.errcode === FOREIGN_KEY) return missing('Session', 'of this job');
   return undefined;

@@ -1,0 +1,18 @@
+import { spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { describe } from '@jest/globals';
+
+/** A file system of the process's own, which goes with it; root needs no user namespace. */
+export const UNSHARE = [
+  'unshare',
+  '--mount',
+  ...(process.getuid?.() === 0 ? [] : ['--map-root-user']),
+];
+
+const canMount = () => {
+  const [command, ...words] = [...UNSHARE, 'mount', '-t', 'tmpfs', 'tmpfs', tmpdir()];
+  return spawnSync(command, words).status === 0;
+};
+
+export const describeWithMount: typeof describe.skip =
+  process.env['REQUIRE_SERVERS'] === '1' || canMount() ? describe : describe.skip;
