@@ -1,4 +1,4 @@
-import { accessSync, constants, mkdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -7,17 +7,25 @@ import { setTimeout as delay } from 'node:timers/promises';
 const PATIENCE_MILLISECONDS = 15_000;
 const POLL_MILLISECONDS = 200;
 const BUSY = 5;
+/** A block of the disk. */
+const PROBE_BYTES = 4096;
 
-/** Makes the directory where it is not there, and makes sure that this process may write to it. */
+/** Makes the directory where it is not there, and makes sure that this process can write to it. */
 export function prepareDataDirectory(dataDirectory: string): void {
+  const probe = join(dataDirectory, `.probe-${process.pid}`);
   try {
     mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
-    accessSync(dataDirectory, constants.R_OK | constants.W_OK | constants.X_OK);
+    writeFileSync(probe, Buffer.alloc(PROBE_BYTES));
   } catch (error) {
     const { code = '' } = error as NodeJS.ErrnoException;
+    const advice = ['ENOSPC', 'EDQUOT'].includes(code)
+      ? 'Make room on its disk.'
+      : 'Name one that the user of this process may write to.';
     throw new Error(
-      `KEELSON_DATA: the directory ${resolve(dataDirectory)} can be neither used nor made (${code}). Name one that the user of this process may write to.`,
+      `KEELSON_DATA: the directory ${resolve(dataDirectory)} cannot be written to (${code}). ${advice}`,
     );
+  } finally {
+    if (existsSync(probe)) rmSync(probe);
   }
 }
 

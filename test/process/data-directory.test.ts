@@ -1,13 +1,14 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { holdDataDirectory } from '../../src/process/data-directory.js';
+import { holdDataDirectory, prepareDataDirectory } from '../../src/process/data-directory.js';
+import { describeWithMount, UNSHARE } from '../support/own-mount.js';
 
 const HOLDER = `
-import { holdDataDirectory } from '${process.cwd()}/dist/process/data-directory.js';
+import { holdDataDirectory, prepareDataDirectory } from '${process.cwd()}/dist/process/data-directory.js';
 await holdDataDirectory(process.argv[1], 'theirs', 0);
 process.stdout.write('held');
 process.stdin.resume();
@@ -18,6 +19,31 @@ beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'keelson-world-'));
 });
 afterEach(() => rm(directory, { recursive: true }));
+
+describe('prepareDataDirectory', () => {
+  test('makes it, and leaves nothing in it', async () => {
+    const made = join(directory, 'a', 'b');
+    prepareDataDirectory(made);
+    prepareDataDirectory(made);
+    expect(await readdir(made)).toEqual([]);
+  });
+});
+
+describeWithMount('prepareDataDirectory on a disk that is full', () => {
+  test('says so', () => {
+    const script = `
+      import { prepareDataDirectory } from '${process.cwd()}/dist/process/data-directory.js';
+      try { prepareDataDirectory(process.argv[1]); } catch (error) { process.stdout.write(error.message); }`;
+    const mount = `mount -t tmpfs -o size=64k tmpfs "${directory}"
+      cat /dev/zero > "${directory}/filler" 2> /dev/null
+      exec "$@"`;
+    const program = [process.execPath, '--input-type=module', '-e', script, directory];
+    const [command = '', ...words] = [...UNSHARE, 'sh', '-c', mount, 'sh', ...program];
+    expect(spawnSync(command, words, { encoding: 'utf8' }).stdout).toBe(
+      `KEELSON_DATA: the directory ${directory} cannot be written to (ENOSPC). Make room on its disk.`,
+    );
+  });
+});
 
 describe('holdDataDirectory', () => {
   test('is for those that see the same processes, and for others when none of them is left', async () => {
