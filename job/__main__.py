@@ -1,6 +1,7 @@
 """`python3 -m job all` runs a whole job, `python3 -m job run <phase>` one phase of it."""
 
 import argparse
+import gc
 import sys
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from .wrapper import run_phase
 
 
 def main() -> int:
+    # What was loaded stays to the end: not looked through, its memory stays shared with the forks.
+    gc.freeze()
+    gc.enable()
     parser = argparse.ArgumentParser(prog="job", description=__doc__, allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True)
     everything = commands.add_parser("all", help="run every phase, once")

@@ -1,11 +1,12 @@
 """Requests of one phase to the API that it reports to."""
 
+# Whatever connects loads this: once, before the forks, instead of in each of them.
+import encodings.idna  # noqa: F401
 import http.client
 import json
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 # Answers that will not change: not for us, not there, over.
@@ -28,8 +29,7 @@ class Unavailable(Exception):
         self.retry_after_seconds = retry_after_seconds
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """A part of a log, compressed."""
 
     offset: int
@@ -41,8 +41,7 @@ class Piece:
         return self.offset + self.size
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     status: int
     headers: http.client.HTTPMessage
     body: bytes

@@ -2,8 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from . import exits
 from .directory import JobDirectory
@@ -11,8 +10,7 @@ from .exits import PhaseError
 from .plan import Job, Phase
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     directory: JobDirectory
     job: Job
     phase: Phase

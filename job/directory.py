@@ -14,16 +14,14 @@ import io
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 PRIVATE_KEYS = ("id_ecdsa", "id_image")
 
 
-@dataclass(frozen=True)
-class PhaseState:
+class PhaseState(NamedTuple):
     state: str
     started_at: str | None = None
     ended_at: str | None = None
@@ -33,7 +31,7 @@ class PhaseState:
     log_bytes: int = 0
 
     def with_log(self, log_bytes: int) -> "PhaseState":
-        return replace(self, log_bytes=log_bytes)
+        return self._replace(log_bytes=log_bytes)
 
     @property
     def succeeded(self) -> bool:
@@ -109,7 +107,7 @@ class JobDirectory:
         return create_exclusively(mark, "")
 
     def write_state(self, phase: str, state: PhaseState) -> None:
-        text = json.dumps(asdict(state))
+        text = json.dumps(state._asdict())
         write_atomically(self.root / "phases" / f"{phase}.json", text)
         if self._result is not None and state.state == "ended":
             # In place: the kubelet made this file, and reads no other.

@@ -7,7 +7,7 @@ read but not change.
 import os
 import re
 import shlex
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .context import Context, to_environment
 from .directory import JobDirectory
@@ -35,8 +35,7 @@ UNKNOWN_REF = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     text: str
 
     @property

@@ -2,13 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 
-@dataclass(frozen=True)
-class Phase:
+class Phase(NamedTuple):
     """One command of the job. `fields` are the members that belong to its kind."""
 
     name: str
@@ -19,8 +17,7 @@ class Phase:
     fields: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     job_id: str
     session_name: str
     inventory_type: str

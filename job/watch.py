@@ -6,7 +6,6 @@ import os
 import selectors
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from .output import Output
 from .process import Ending, reap_children
@@ -17,7 +16,6 @@ READ_BYTES = 256 * 1024
 ENDING_SECONDS = 0.02
 
 
-@dataclass
 class Ended:
     """
     How the command ended: `exit_code` where by itself, `killed` where we ended it. `left` are the
@@ -27,6 +25,10 @@ class Ended:
     exit_code: int | None = None
     killed: str | None = None
     left: tuple[int, ...] = ()
+
+    @property
+    def is_known(self) -> bool:
+        return self.exit_code is not None or self.killed is not None
 
 
 class Watch:
@@ -62,7 +64,7 @@ class Watch:
                 if any(key.fd == self._reading for key, _ in events) and self._copy() == 0:
                     selector.unregister(self._reading)
                 self._note_end(ended)
-                if ending is None and ended != Ended():
+                if ending is None and ended.is_known:
                     ending = Ending(self._grace_seconds)
         while self._copy() > 0:
             pass
@@ -79,7 +81,7 @@ class Watch:
 
     def _note_end(self, ended: Ended) -> None:
         reaped = reap_children()
-        if ended != Ended():
+        if ended.is_known:
             return
         if self._command in reaped:
             ended.exit_code = reaped[self._command]
