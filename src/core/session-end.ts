@@ -30,6 +30,20 @@ export function toCancelled({ by, reason }: Cancellation = {}, phase?: string): 
   };
 }
 
+/** What is said of a session that is cancelled until it has ended. */
+export function describeCancelling(
+  session: Pick<Session, 'desired' | 'dispatched' | 'cancelBy' | 'cancelReason'>,
+): string | undefined {
+  const cancellation = findCancellation(session);
+  if (cancellation === undefined) return undefined;
+  const { by, reason } = cancellation;
+  const what =
+    session.dispatched === 'cancelled'
+      ? 'it is being stopped'
+      : 'Temporal has not been told yet (temporal_status in /healthz)';
+  return toMessage(`Cancelled${renderBy(by)}; ${what}${renderWhy(reason)}`);
+}
+
 /** A session of an operator outside, which we can take off the list but not stop. */
 export function toWithdrawn({ by, reason }: Cancellation = {}): Outcome {
   return {

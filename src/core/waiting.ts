@@ -7,6 +7,7 @@ export const WORTH_TELLING_MS = 5000;
 type Waiting = Pick<
   Session,
   | 'state'
+  | 'desired'
   | 'external'
   | 'createdAt'
   | 'dispatched'
@@ -87,6 +88,8 @@ function toWait(session: Waiting): Wait | undefined {
           ? 'Waiting: Temporal has not taken it yet; it starts when Temporal does. See temporal_status in /healthz.'
           : 'Waiting: Temporal has it, and no worker has taken it yet; it starts when one does. See whether a worker runs.',
     };
+  // Neither hosts nor a place are of use to a session that is cancelled.
+  if (session.desired !== 'run') return waitsFor === undefined ? waiting : undefined;
   if (waitsFor !== undefined) return waiting;
   if (queuedAt !== undefined && admittedAt === undefined)
     return {

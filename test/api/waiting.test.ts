@@ -65,7 +65,14 @@ describe('a session that waits', () => {
     expect(await next()).toBe('Waiting: HSM');
     await service.store.sessions.recordWaitEnd(jobId, wait);
     expect(await next()).toBeNull();
+    await service.ask('POST', '/v3/sessions/a/cancel', { reason: 'enough' });
+    expect(await next()).toMatch(/^Cancelled by api; Temporal has not been told yet.*: enough$/);
+    await service.store.sessions.recordDispatched(jobId, 'cancelled');
+    expect(await next()).toBe('Cancelled by api; it is being stopped: enough');
+    await service.store.sessions.recordWait(jobId, wait);
+    expect(await next()).toBe('Cancelled by api; it is being stopped: enough. Waiting: HSM');
     await service.store.sessions.recordOutcome(jobId, { succeeded: 'true' }, at(8));
+    expect(await next()).toBeNull();
     await events.return();
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import {
+  describeCancelling,
   findCancellation,
   nameLeftovers,
   toCancelled,
@@ -21,6 +22,23 @@ describe('toCancelled', () => {
       message,
       ...(phase === undefined ? {} : { phase }),
     });
+  });
+});
+
+describe('describeCancelling', () => {
+  test('says nothing of a session that is to run', () => {
+    expect(describeCancelling({ desired: 'run', dispatched: 'started' })).toBeUndefined();
+  });
+
+  test.each([
+    [
+      'started',
+      'Cancelled by ada; Temporal has not been told yet (temporal_status in /healthz): no',
+    ],
+    ['cancelled', 'Cancelled by ada; it is being stopped: no'],
+  ] as const)('says who, why, and what is next: %s', (dispatched, message) => {
+    const session = { desired: 'cancel', cancelBy: 'ada', cancelReason: 'no' } as const;
+    expect(describeCancelling({ ...session, dispatched })).toBe(message);
   });
 });
 

@@ -5,6 +5,7 @@ import { at } from '../support/store-builders.js';
 
 const fresh = {
   state: 'pending',
+  desired: 'run',
   external: false,
   createdAt: at(0),
   dispatched: 'none',
@@ -41,6 +42,12 @@ describe('findWait', () => {
       'session b comes first on x1 and 2 other hosts [(]option host_locks',
     ],
     ['that told of it', { ...claimed, waiting: told }, at(3), 'HSM'],
+    [
+      'that cannot be stopped',
+      { ...claimed, desired: 'cancel' as const, waiting: told },
+      at(3),
+      'HSM',
+    ],
   ])('says what a session waits for %s', (_, session, since, what) => {
     const wait = findWait(session, at(60));
     expect(wait?.since).toBe(since);
@@ -52,6 +59,16 @@ describe('findWait', () => {
     ['goes on', claimed, at(60)],
     ['was given a place', { ...claimed, queuedAt: at(2), admittedAt: at(4) }, at(60)],
     ['is over', { ...fresh, state: 'complete' as const, waiting: told }, at(60)],
+    [
+      'is cancelled while another one has its hosts',
+      { ...claimed, desired: 'cancel' as const, waitsFor: 'cfs-b-0123abcd', waiting: aHostWait },
+      at(60),
+    ],
+    [
+      'is cancelled without a place',
+      { ...claimed, desired: 'cancel' as const, queuedAt: at(2) },
+      at(60),
+    ],
     ['belongs to an operator outside', { ...fresh, external: true }, at(60)],
   ])('says nothing of one that %s', (_, session, now) => {
     expect(findWait(session, now)).toBeUndefined();

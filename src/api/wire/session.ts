@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { describeCancelling } from '../../core/session-end.js';
 import type { Session, Wait } from '../../core/session.js';
 import type { Hold } from '../../store/store.js';
 import { TargetWire, toTargetWire } from './session-target.js';
@@ -126,6 +127,12 @@ export function toSessionWireV2(session: Session): z.output<typeof SessionWireV2
   return toV2(SESSION, toSessionWire(session)) as z.output<typeof SessionWireV2>;
 }
 
+/** What keeps a session from going on, or from ending. */
+function toPresent(session: Session, wait: Wait | undefined): string | null {
+  const parts = [describeCancelling(session), wait?.message];
+  return parts.filter((part) => part !== undefined).join('. ') || null;
+}
+
 function toStatus(
   session: Session,
   { hold, place, wait }: SessionSurroundings,
@@ -139,7 +146,7 @@ function toStatus(
     status: session.state,
     succeeded: outcome?.succeeded ?? 'none',
     reason: outcome?.reason ?? null,
-    message: outcome?.message ?? wait?.message ?? null,
+    message: session.state === 'complete' ? (outcome?.message ?? null) : toPresent(session, wait),
     // A wait before the job runs belongs to a phase too, which is not shown: the phase would go back later.
     phase: outcome?.phase ?? session.phase ?? null,
     host: outcome?.host ?? null,

@@ -98,5 +98,6 @@ function recordDispatched(
       .execute();
     // A cancel may have come while the start was under way.
     if (dispatched !== 'none') emit({ kind: 'wish' });
+    if (dispatched === 'cancelled') emit({ kind: 'session', jobId });
   });
 }
