@@ -1,14 +1,15 @@
 import type { PinnedRepository } from './configuration.js';
+import { expandHost } from './host-range.js';
 import type { RenderedInventory } from './inventory.js';
 import type { Session } from './session.js';
+import { isLike } from './wildcard.js';
 
 type Members = RenderedInventory['groups'];
 
-/** Subscripts, regular expressions, files and addresses of IPv6: what only Ansible can tell the hosts of. */
-const BEYOND_WORDS = /[[\]~@;\\]|::/;
+/** A name or a wildcard, with a sign or without. The hosts of all else, such as `x[1:3]` and `~x.*`, only Ansible can tell. */
+const WORD = /^[!&]?[\w.*?-]+$/;
 const WILDCARD = /[*?]/;
-/** Options of `ansible-playbook` that choose hosts anew. */
-const CHOOSES_HOSTS = /(?:^|\s)["']?(?:-[a-zA-Z]*[li]|--lim|--inv)/;
+const ADDRESS = /^ *[\da-fA-F.]*(?::[\da-fA-F.]*){2,} *$/;
 
 /**
  * What a session must have for itself before it runs: at least every host that its playbooks may reach, and some more where only
@@ -22,9 +23,24 @@ export function listLockedHosts(
   // An image is a host of this session alone.
   if (request.target.definition === 'image') return [];
   if (inventory === undefined) return lockRepository(snapshot?.additionalInventory);
-  const isChosenAnew = CHOOSES_HOSTS.test(request.ansiblePassthrough ?? '');
-  const limit = isChosenAnew ? '' : (request.ansibleLimit ?? '');
-  return [...selectHosts(inventory.groups, limit, snapshot?.additionalInventory !== undefined)];
+  const groups = toAnsibleGroups(inventory.groups);
+  const isPartOnly = snapshot?.additionalInventory !== undefined;
+  return [...selectHosts(groups, request.ansibleLimit ?? '', isPartOnly)];
+}
+
+/** With the groups that every inventory has for Ansible, and for each name the hosts that it stands for. */
+function toAnsibleGroups(given: Members): Members {
+  const groups = new Map([...given].map(([name, members]) => [name, members.flatMap(expandHost)]));
+  const outside = [...(groups.get('all') ?? []), ...(groups.get('ungrouped') ?? [])];
+  groups.delete('all');
+  groups.delete('ungrouped');
+  const grouped = new Set([...groups.values()].flat());
+  return groups
+    .set(
+      'ungrouped',
+      outside.filter((host) => !grouped.has(host)),
+    )
+    .set('all', [...grouped, ...outside]);
 }
 
 function lockRepository(repository: PinnedRepository | undefined): readonly string[] {
@@ -38,13 +54,10 @@ function lockRepository(repository: PinnedRepository | undefined): readonly stri
 function selectHosts(groups: Members, limit: string, isPartOnly: boolean): ReadonlySet<string> {
   // What is in no inventory reaches nobody, unless a playbook adds a host of that name.
   const toUnknown = (word: string): readonly string[] => (isPartOnly ? [...all] : [word]);
-  const all = new Set([...groups.values()].flat());
-  if (BEYOND_WORDS.test(limit)) return all;
-  const words = limit
-    .split(/[,:]/)
-    .map((word) => word.trim())
-    .filter((word) => word !== '' && !word.startsWith('&'));
-  const wanted = words.filter((word) => !word.startsWith('!'));
+  const all = new Set(groups.get('all'));
+  const words = splitLimit(limit);
+  if (!words.every((word) => WORD.test(word))) return all;
+  const wanted = words.filter((word) => !/^[!&]/.test(word));
   const selected = new Set(
     wanted.length === 0
       ? all
@@ -57,13 +70,19 @@ function selectHosts(groups: Members, limit: string, isPartOnly: boolean): Reado
   return selected;
 }
 
+/** Where there is a comma, Ansible splits at nothing else, and else not within an address of IPv6. */
+function splitLimit(limit: string): readonly string[] {
+  if (ADDRESS.test(limit)) return [limit];
+  const parts = limit.split(limit.includes(',') ? ',' : ':');
+  return parts.map((part) => part.replace(/^ +| +$/g, '')).filter((part) => part !== '');
+}
+
 /** Undefined: a word that this inventory does not know; it may be a group of the additional inventory, or an error. */
 function findHosts(
   groups: Members,
   all: ReadonlySet<string>,
   word: string,
 ): readonly string[] | undefined {
-  if (word === 'all' || word === '*') return [...all];
   if (WILDCARD.test(word)) return findByWildcard(groups, all, word);
   const members = groups.get(word) ?? [];
   if (all.has(word)) return [...members, word];
@@ -75,18 +94,9 @@ function findByWildcard(
   all: ReadonlySet<string>,
   word: string,
 ): readonly string[] | undefined {
-  const pattern = toPattern(word);
   const found = [
-    ...[...groups].flatMap(([name, members]) => (pattern.test(name) ? members : [])),
-    ...[...all].filter((host) => pattern.test(host)),
+    ...[...groups].flatMap(([name, members]) => (isLike(name, word) ? members : [])),
+    ...[...all].filter((host) => isLike(host, word)),
   ];
   return found.length === 0 ? undefined : found;
-}
-
-function toPattern(wildcard: string): RegExp {
-  const parts = Array.from(wildcard, (character) => {
-    if (character === '*') return '.*';
-    return character === '?' ? '.' : character.replace(/[.+^${}()|/-]/, '\\$&');
-  });
-  return new RegExp(`^${parts.join('')}$`, 'us');
 }

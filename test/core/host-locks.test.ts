@@ -53,6 +53,10 @@ describe('listLockedHosts', () => {
     ['*:!y*', ['x1', 'x2', 'x3']],
     ['somewhere', ['somewhere']],
     ['x1,z*', ['x1', 'z*']],
+    [' x1 , x2 ', ['x1', 'x2']],
+    ['x-1,x-*,y.1', ['x-*', 'x-1', 'y.1']],
+    ['a*', HOSTS],
+    ['blue,x*,!y-*', ['x1', 'x2', 'x3', 'y.2']],
   ])('has the hosts of the limit %j', (ansibleLimit, hosts) => {
     expect(lock({ ansibleLimit })).toEqual(hosts);
   });
@@ -62,9 +66,8 @@ describe('listLockedHosts', () => {
     ['a regular expression', { ansibleLimit: '~x[12]' }],
     ['an address with colons', { ansibleLimit: 'fe80::1' }],
     ['what another group narrows', { ansibleLimit: '&blue' }],
-    ['a limit beside the limit', { ansibleLimit: 'x1', ansiblePassthrough: '-v --limit x2' }],
-    ['its short form', { ansibleLimit: 'x1', ansiblePassthrough: '-vl x2' }],
-    ['another inventory', { ansibleLimit: 'x1', ansiblePassthrough: '--inventory=there' }],
+    ['a colon beside a comma, at which Ansible does not split', { ansibleLimit: 'blue,y.1:!x1' }],
+    ['a space where there is no comma, at which it does', { ansibleLimit: 'x1:!x2 x3' }],
   ])('has every host for %s', (_, request) => {
     expect(lock(request)).toEqual(HOSTS);
   });
@@ -80,6 +83,17 @@ describe('listLockedHosts', () => {
     const groups = [{ name: 'lab', members: ['n1', 'n2'] }];
     const request = aRequest({ target: { definition: 'spec', groups } });
     expect(listLockedHosts({ request }, renderSpecInventory(groups))).toEqual(['n1', 'n2']);
+  });
+
+  test('has the hosts of a range, and none twice for its port', () => {
+    const groups = [{ name: 'lab', members: ['n[08:10]', 'm[a:c:2]:22', 'n08:22', 'n11'] }];
+    const locked = (ansibleLimit: string) =>
+      listLockedHosts(
+        { request: aRequest({ target: { definition: 'spec', groups }, ansibleLimit }) },
+        renderSpecInventory(groups),
+      ).toSorted();
+    expect(locked('')).toEqual(['ma', 'mc', 'n08', 'n09', 'n10', 'n11']);
+    expect(locked('n09')).toEqual(['n09']);
   });
 
   test('has the repository where that has the inventory, and nothing of images', () => {
@@ -102,11 +116,23 @@ from ansible.inventory.manager import InventoryManager
 from ansible.parsing.dataloader import DataLoader
 inventory = InventoryManager(DataLoader(), sources=sys.argv[1])
 hosts = {}
-for limit in json.loads(sys.argv[2]):
+for limit in json.load(open(sys.argv[2])):
     inventory.subset(limit or None)
     hosts[limit] = sorted(host.name for host in inventory.list_hosts('all'))
 print(json.dumps(hosts))
 `;
+
+/** The hosts above, and some whose names stand for others. */
+const groups = [
+  { name: 'blue', members: ['x1', 'x2'] },
+  { name: 'green', members: ['x2', 'x3', 'y.1'] },
+  { name: 'x3', members: ['y.2'] },
+  { name: 'all', members: ['x1', 'u1'] },
+  {
+    name: 'Compute',
+    members: ['x1', 'r[1:3]-z', 'r3-z:22', 's[a:e:2][08:10]', 't[:2]', 'fe80::1'],
+  },
+];
 
 (isThere ? describe : describe.skip)('a limit', () => {
   test('reaches no host that is not locked, by Ansible', async () => {
@@ -123,29 +149,49 @@ print(json.dumps(hosts))
       'x[1]',
       'blue[1]',
       'z1',
+      'x1 x3',
+      'r1-z',
+      'r*-z',
+      'sa09',
+      'al?',
+      'ungrouped',
+      'u*',
     ];
     const signs = ['', '!', '&'];
-    const limits = words.flatMap((first) =>
+    const pairs = words.flatMap((first) =>
       words.flatMap((second) =>
         signs.flatMap((one) =>
-          signs.flatMap((two) => [',', ':'].map((by) => `${one}${first}${by}${two}${second}`)),
+          signs.flatMap((two) =>
+            [',', ':', ' , ', ' '].flatMap((by) => [
+              `${one}${first}${by}${two}${second}`,
+              `${one}${first}${by}${two}${second}:!x1`,
+            ]),
+          ),
         ),
       ),
     );
+    const limits = ['', 'Compute,', 'fe80::1', 'x1:fe80::1', ...pairs];
     const directory = await mkdtemp(join(tmpdir(), 'keelson-limits-'));
     try {
       const file = join(directory, '01-cfs-generated.yaml');
-      await writeFile(file, inventory.text);
-      const { stdout } = await promisify(execFile)(python, [
-        '-c',
-        LIST,
-        file,
-        JSON.stringify(limits),
-      ]);
+      await writeFile(file, renderSpecInventory(groups).text);
+      await writeFile(join(directory, 'limits'), JSON.stringify(limits));
+      const { stdout } = await promisify(execFile)(
+        python,
+        ['-c', LIST, file, join(directory, 'limits')],
+        { maxBuffer: 2 ** 28 },
+      );
       const reached = JSON.parse(stdout) as Record<string, readonly string[]>;
-      expect(Object.keys(reached)).toHaveLength(limits.length);
+      expect(Object.keys(reached)).toHaveLength(new Set(limits).size);
+      expect(reached['Compute,']).toContain('sc10');
       const missed = limits.flatMap((ansibleLimit) => {
-        const locked = new Set(lock({ ansibleLimit }));
+        const target = { definition: 'spec', groups } as const;
+        const locked = new Set(
+          listLockedHosts(
+            { request: aRequest({ target, ansibleLimit }) },
+            renderSpecInventory(groups),
+          ),
+        );
         const missing = (reached[ansibleLimit] ?? []).filter((host) => !locked.has(host));
         return missing.length === 0 ? [] : [{ ansibleLimit, missing }];
       });
