@@ -38,10 +38,13 @@ export function requestHosts(
 ): Promise<Session> {
   return database.write(async (db, emit) => {
     await lockPlaces(database, db);
-    const turn = await takeTurn(db, jobId);
-    if (turn !== undefined) {
-      await saveHosts(database, db, jobId, hosts);
-      await settle(db, { jobId, turn }, since);
+    const asking = await takeTurn(db, jobId);
+    if (asking !== undefined) {
+      const hasMore = await saveHosts(database, db, jobId, hosts);
+      // Who has gone keeps what it has, also where somebody with an earlier turn has come to want it since.
+      if (hasMore || asking.isBehind) await settle(db, asking, since);
+      // A session that waits for this one may be the first now, and nobody may wait for who waits for him.
+      await settleBehind(db, jobId, at, emit);
       await admitQueued(database, db, at, emit);
       emit({ kind: 'session', jobId });
     }
@@ -58,8 +61,7 @@ export async function passHostsOn(
   // Before the look: who has found these hosts taken waits from its commit on.
   await lockPlaces(database, db);
   await db.deleteFrom('session_hosts').where('job_id', '=', jobId).execute();
-  const behind = db.selectFrom('sessions').select('job_id').where(isBehind);
-  await settleAll(db, behind.where('waits_for', '=', jobId), at, emit);
+  await settleBehind(db, jobId, at, emit);
 }
 
 /** For those that nobody has let go: the option was turned off, or a version without it has ended a session. */
@@ -83,8 +85,11 @@ export async function settleHosts(
   await settleAll(db, behindNobody, at, emit);
 }
 
-/** Undefined: the session is complete. */
-async function takeTurn(db: Transaction<Schema>, jobId: string): Promise<number | undefined> {
+/** Undefined: the session is complete or has been launched. An attempt that was given up may ask late. */
+async function takeTurn(
+  db: Transaction<Schema>,
+  jobId: string,
+): Promise<(Turn & { readonly isBehind: boolean }) | undefined> {
   const last = await db
     .selectFrom('sessions')
     .select((eb) => eb.fn.max('host_turn').as('turn'))
@@ -95,28 +100,47 @@ async function takeTurn(db: Transaction<Schema>, jobId: string): Promise<number 
     .set((eb) => ({ host_turn: eb.fn.coalesce('host_turn', eb.val((last?.turn ?? 0) + 1)) }))
     .where('job_id', '=', jobId)
     .where('state', '<>', 'complete')
-    .returning('host_turn')
+    .where('launched_at', 'is', null)
+    .returning(['host_turn', 'waits_for'])
     .executeTakeFirst();
-  return row?.host_turn ?? undefined;
+  if (row === undefined) return undefined;
+  return { jobId, turn: row.host_turn ?? 0, isBehind: row.waits_for !== null };
 }
 
+/** Whether there are more of them than before. */
 async function saveHosts(
   { dialect }: Database,
   db: Transaction<Schema>,
   jobId: string,
   hosts: readonly string[],
-): Promise<void> {
-  await db.deleteFrom('session_hosts').where('job_id', '=', jobId).execute();
-  const rows = [...new Set(hosts.map(toText))].map((host) => ({ host }));
-  const given = dialect.rowsOf(JSON.stringify(rows), { host: 'text' });
-  await sql`insert into session_hosts (job_id, host) select ${jobId}, host from ${given} where true`.execute(
-    db,
-  );
+): Promise<boolean> {
+  const texts = [...new Set(hosts.map(toText))];
+  await db
+    .deleteFrom('session_hosts')
+    .where('job_id', '=', jobId)
+    .where('host', 'not in', dialect.textsOf(JSON.stringify(texts)))
+    .execute();
+  const rows = JSON.stringify(texts.map((host) => ({ host })));
+  const given = dialect.rowsOf(rows, { host: 'text' });
+  const { numAffectedRows = 0n } =
+    await sql`insert into session_hosts (job_id, host) select ${jobId}, host from ${given} where true
+      on conflict do nothing`.execute(db);
+  return numAffectedRows > 0n;
 }
 
 /** What a database takes as text; another inventory may hold anything. */
 function toText(host: string): string {
   return toStoredHost(host.toWellFormed().replaceAll('\0', '\uFFFD'));
+}
+
+async function settleBehind(
+  db: Transaction<Schema>,
+  jobId: string,
+  at: string,
+  emit: Emit,
+): Promise<void> {
+  const behind = db.selectFrom('sessions').select('job_id').where(isBehind);
+  await settleAll(db, behind.where('waits_for', '=', jobId), at, emit);
 }
 
 async function settleAll(
@@ -149,6 +173,7 @@ async function settle(
             waits_for: first.jobId,
             waiting: JSON.stringify({ since, message: describeHostWait(first) }),
             admitted_at: null,
+            admission_due: 0,
             queued_at: eb.fn.coalesce('queued_at', 'claimed_at'),
           },
     )

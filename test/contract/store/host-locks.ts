@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { Session } from '../../../src/core/session.js';
 import type { Store } from '../../../src/store/store.js';
 import { aNewSession, at } from '../../support/store-builders.js';
 import type { Stores } from '../store-contract.js';
@@ -19,10 +20,14 @@ async function ask(store: Store, name: string, hosts: readonly string[]): Promis
   return admittedAt !== undefined;
 }
 
+const launch = (store: Store, name: string) =>
+  store.sessions.recordLaunch(idOf(name), { at: at(2), incarnation: name });
+
 const end = (store: Store, name: string) =>
   store.sessions.recordOutcome(idOf(name), { succeeded: 'true' }, at(1000));
 
-const find = async (store: Store, name: string) => (await store.sessions.get(idOf(name))) ?? {};
+const find = async (store: Store, name: string): Promise<Partial<Session>> =>
+  (await store.sessions.get(idOf(name))) ?? {};
 
 export function hostLockContract(stores: () => Stores): void {
   describe('hosts for a session alone', () => {
@@ -111,6 +116,59 @@ export function hostLockContract(stores: () => Stores): void {
       await end(store, 'c');
       expect(await ask(store, 'b', ['x1', 'x2'])).toBe(true);
       expect(await ask(store, 'd', ['x2'])).toBe(false);
+    });
+
+    test('stay with who has them when it asks again, also where one that came before waits for them', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true });
+      await come(store, 'a', ['x1']);
+      await come(store, 'b', ['x1']);
+      await come(store, 'c', ['x2', 'x3']);
+      // Hosts may have joined a group while it waited.
+      await ask(store, 'b', ['x1', 'x2']);
+      await end(store, 'a');
+      expect(await find(store, 'b')).toMatchObject({ waitsFor: idOf('c') });
+      expect(await ask(store, 'c', ['x2'])).toBe(true);
+      expect(await ask(store, 'b', ['x1', 'x2'])).toBe(false);
+      await end(store, 'c');
+      expect(await ask(store, 'b', ['x1', 'x2'])).toBe(true);
+    });
+
+    test('are never waited for in a circle', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true });
+      await come(store, 'a', ['x1']);
+      await come(store, 'b', ['x1']);
+      await come(store, 'c', ['x2']);
+      await end(store, 'a');
+      await ask(store, 'b', ['x1', 'x2']);
+      expect(await find(store, 'b')).toMatchObject({ waitsFor: idOf('c') });
+      // It has not been launched, and may have to wait again for what it asks for now.
+      expect(await ask(store, 'c', ['x1', 'x2'])).toBe(false);
+      expect(await find(store, 'c')).toMatchObject({ waitsFor: idOf('b') });
+      expect(await find(store, 'b')).toMatchObject({ admittedAt: at(1), admissionDue: true });
+      expect(await ask(store, 'b', ['x1', 'x2'])).toBe(true);
+      await end(store, 'b');
+      expect(await ask(store, 'c', ['x1', 'x2'])).toBe(true);
+    });
+
+    test('are not waited for any more when who has asked for them asks for others', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true });
+      await come(store, 'a', ['x1', 'x2']);
+      await come(store, 'b', ['x2']);
+      expect(await ask(store, 'a', ['x1'])).toBe(true);
+      expect(await find(store, 'b')).toMatchObject({ admittedAt: at(1), admissionDue: true });
+    });
+
+    test('are those of the launch: who asks late changes nothing', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true });
+      await come(store, 'a', ['x1']);
+      await come(store, 'b', ['x2']);
+      await launch(store, 'b');
+      expect(await ask(store, 'b', ['x1'])).toBe(true);
+      expect(await come(store, 'c', ['x2'])).toBe(false);
     });
 
     test('leave the place to others while a session waits, which is then the first to get one', async () => {
