@@ -29,6 +29,8 @@ export function createInventoryActivities(
     stageInventory: ({ jobId, waitingSince }) =>
       withHeartbeat(async (signal, beat) => {
         const session = await getSession(store, jobId);
+        // Where its workflow was started anew while it waited, the record knows since when.
+        const since = waitingSince ?? (session.waitsFor && session.waiting?.since);
         const log = openPhaseLog(store, jobId, 'inventory', signal);
         const rendered = await renderInventory(dependencies, session, log, beat);
         if (rendered !== undefined) {
@@ -37,10 +39,10 @@ export function createInventoryActivities(
           signal.throwIfAborted();
           await store.stagedFiles.save(jobId, INVENTORY_FILE, gzipSync(rendered.text));
         }
-        const wait = await requestHosts(dependencies, session, rendered, waitingSince);
+        signal.throwIfAborted();
+        const wait = await requestHosts(dependencies, session, rendered, since);
         if (wait !== undefined) await log.write(wait.message);
-        else if (waitingSince !== undefined)
-          await log.write(describeHostWaitEnd(waitingSince, now()));
+        else if (since !== undefined) await log.write(describeHostWaitEnd(since, now()));
         return wait;
       }),
   };

@@ -51,6 +51,7 @@ async function launchOnce(
   if (session.desired !== 'run' || session.stoppedAt !== undefined || session.attachOnly) {
     return { launched: false };
   }
+  refuseWaiting(session);
   const incarnation = await prepareJob(dependencies, session, signal);
   const { won, session: current } = await store.sessions.recordLaunch(jobId, {
     at: now(),
@@ -60,9 +61,18 @@ async function launchOnce(
   if (!won && current.incarnation !== incarnation) {
     await runner.discard(jobId, incarnation, signal);
   }
-  return current.launchedAt === undefined
-    ? { launched: false }
-    : releaseRecorded(dependencies, current, signal);
+  if (current.launchedAt !== undefined) return releaseRecorded(dependencies, current, signal);
+  if (current.desired === 'run') refuseWaiting(current);
+  return { launched: false };
+}
+
+/**
+ * An attempt that was given up, of an earlier run of the workflow too, may have asked late for other hosts, and wait for them
+ * now: then nothing is launched until they are free.
+ */
+function refuseWaiting({ name, waitsFor }: Session): void {
+  if (waitsFor !== undefined)
+    throw new ServiceError('busy', `Another session has hosts of session ${name} (host_locks).`);
 }
 
 async function prepareJob(

@@ -33,6 +33,7 @@ export function recordLaunch(
       .where('launched_at', 'is', null)
       .where('stopped_at', 'is', null)
       .where('desired', '=', 'run')
+      .where('waits_for', 'is', null)
       .where('attach_only', '=', 0)
       .$if(machine !== undefined, (query) => query.where('machine', '=', machine ?? ''))
       .returningAll()
@@ -59,6 +60,7 @@ export function recordAttach(
         claimed_at: eb.fn.coalesce('claimed_at', eb.val(at)),
         machine: eb.fn.coalesce('machine', eb.val(machine ?? null)),
         admitted_at: eb.fn.coalesce('admitted_at', eb.val(at)),
+        waits_for: null,
       }))
       .where('job_id', '=', jobId)
       .where('state', '<>', 'complete')

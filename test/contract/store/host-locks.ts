@@ -171,6 +171,26 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await come(store, 'c', ['x2'])).toBe(false);
     });
 
+    test('keep a session from being launched that waits for them', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true });
+      await come(store, 'a', ['x1']);
+      await come(store, 'b', ['x1']);
+      expect(await launch(store, 'b')).toMatchObject({ won: false, session: { state: 'pending' } });
+      await end(store, 'a');
+      expect(await launch(store, 'b')).toMatchObject({ won: true });
+    });
+
+    test('are of a session whose job is found, whoever it was to wait for', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true });
+      await come(store, 'a', ['x1']);
+      await come(store, 'b', ['x1', 'x2']);
+      await store.sessions.recordAttach(idOf('b'), { at: at(2), incarnation: 'i' });
+      expect(await find(store, 'b')).not.toHaveProperty('waitsFor');
+      expect(await come(store, 'c', ['x2'])).toBe(false);
+    });
+
     test('leave the place to others while a session waits, which is then the first to get one', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true, maxRunningSessions: 2 });

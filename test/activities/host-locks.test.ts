@@ -1,0 +1,64 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { InventoryInput, HostWait } from '../../src/activities/interface.js';
+import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
+import { aSnapshot } from '../support/session-builders.js';
+import { aNewSession, at, readAll } from '../support/store-builders.js';
+
+const groups = [{ name: 'compute', members: ['x1'] }];
+const jobIdOf = (name: string) => `cfs-${name}-0123abcd`;
+const jobId = jobIdOf('b');
+
+let site: ActivitySite;
+/** Session a has x1, and b waits for it. */
+beforeEach(async () => {
+  site = await openActivitySite();
+  const { store } = site;
+  await store.options.patch({ hostLocks: true });
+  for (const name of ['a', 'b']) {
+    await store.sessions.insert(aNewSession(name, { target: { definition: 'spec', groups } }));
+    await store.sessions.saveSnapshot(jobIdOf(name), aSnapshot());
+    await begin(name);
+  }
+});
+afterEach(() => site.close());
+
+/** What a workflow does first, also one that is started anew. */
+async function begin(name: string): Promise<HostWait | undefined> {
+  await site.run(site.activities.claimSession, { jobId: jobIdOf(name) });
+  await site.run(site.activities.resolveConfiguration, { jobId: jobIdOf(name) });
+  return stage({ jobId: jobIdOf(name) });
+}
+
+const stage = (input: InventoryInput) =>
+  site.run<InventoryInput, HostWait | undefined>(site.activities.stageInventory, input);
+
+const end = (name: string) =>
+  site.store.sessions.recordOutcome(jobIdOf(name), { succeeded: 'true' }, at(9));
+
+describe('stageInventory', () => {
+  test('keeps since when a session waits for its hosts where its workflow is started anew', async () => {
+    const { since } = (await site.store.sessions.get(jobId))?.waiting ?? {};
+    expect(since).toEqual(expect.any(String));
+    expect(await begin('b')).toEqual({ since, message: expect.stringContaining('session a') });
+    await end('a');
+    expect(await stage({ jobId, waitingSince: since ?? '' })).toBeUndefined();
+    expect(await readAll(site.store.logs.read(jobId, 'inventory', 0))).toMatch(
+      /Waited \d+ s for its hosts/,
+    );
+  });
+
+  test('has a session go on at once where host_locks was turned off while it waited', async () => {
+    await site.store.options.patch({ hostLocks: false });
+    expect(await begin('b')).toBeUndefined();
+    expect(await site.store.sessions.get(jobId)).not.toHaveProperty('waitsFor');
+  });
+});
+
+describe('launchJob', () => {
+  test('launches nothing while the session waits for its hosts, and all when they are free', async () => {
+    const launch = () => site.run(site.activities.launchJob, { jobId });
+    await expect(launch()).rejects.toMatchObject({ fault: 'busy' });
+    await end('a');
+    expect(await launch()).toEqual({ launched: true });
+  });
+});
