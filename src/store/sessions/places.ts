@@ -5,25 +5,28 @@ import type { Schema } from '../database/schema.js';
 import type { Change } from '../store.js';
 import { AT_ONCE, isAdmitted, isQueued } from './session-conditions.js';
 
-/** Gives a session that is claimed its place, or a place in the queue; once. */
+type Emit = (change: Change) => void;
+
+/**
+ * Gives a session that is claimed its place, or a place in the queue; once. One that has waited is admitted like all of the
+ * queue: a claim may come late, when a workflow waits to be told. Call it with the places locked.
+ */
 export async function queueOrAdmit(
   database: Database,
   db: Transaction<Schema>,
-  jobId: string,
-  at: string,
+  { jobId, at, emit }: { readonly jobId: string; readonly at: string; readonly emit: Emit },
 ): Promise<void> {
   const limit = await readOption(db, 'maxRunningSessions');
-  if (limit > 0) await lockPlaces(database, db);
   const isFull = limit > 0 && (await countAdmitted(db)) >= limit;
-  await db
+  const { numUpdatedRows } = await db
     .updateTable('sessions')
-    .set((eb) =>
-      isFull ? { queued_at: eb.fn.coalesce('queued_at', eb.val(at)) } : { admitted_at: at },
-    )
+    .set(isFull ? { queued_at: at } : { admitted_at: at })
     .where('job_id', '=', jobId)
     .where('state', '<>', 'complete')
+    .where('queued_at', 'is', null)
     .where('admitted_at', 'is', null)
-    .execute();
+    .executeTakeFirst();
+  if (numUpdatedRows === 0n) await admitQueued(database, db, at, emit);
 }
 
 /** Whether not everybody has a place. */
@@ -39,7 +42,7 @@ export async function admitQueued(
   database: Database,
   db: Transaction<Schema>,
   at: string,
-  emit: (change: Change) => void,
+  emit: Emit,
 ): Promise<void> {
   const limit = await readOption(db, 'maxRunningSessions');
   // Before the look: a claim that has found every place taken joins the queue with its commit.
@@ -52,6 +55,8 @@ export async function admitQueued(
     .updateTable('sessions')
     .set({ admitted_at: at, admission_due: 1, wish_at: AT_ONCE })
     .where('job_id', 'in', first.orderBy('queued_at').orderBy('job_id').limit(places))
+    // Again, for who has changed while this waited for its row.
+    .where(isQueued)
     .returning('job_id')
     .execute();
   for (const { job_id: jobId } of admitted) emit({ kind: 'session', jobId });

@@ -1,5 +1,5 @@
 import type { Session } from '../../core/session.js';
-import { isLimited, queueOrAdmit } from './places.js';
+import { isLimited, lockPlaces, queueOrAdmit } from './places.js';
 import type { Database } from '../database/database.js';
 import { getSession, toSession } from './session-rows.js';
 import type { NewClaim } from '../store.js';
@@ -14,7 +14,7 @@ export async function claimSession(
   );
 }
 
-/** Where there are places for all, which is the rule, as one statement. Undefined: there are not, or it is complete. */
+/** Where there are places for all, which is the rule, as one statement. Undefined: there are not, or it has waited, or is complete. */
 function claimUnlimited(
   { writeAtOnce }: Database,
   jobId: string,
@@ -30,6 +30,7 @@ function claimUnlimited(
       }))
       .where('job_id', '=', jobId)
       .where('state', '<>', 'complete')
+      .where('queued_at', 'is', null)
       .where((eb) => eb.not(isLimited))
       .returningAll()
       .executeTakeFirst();
@@ -45,6 +46,7 @@ function claimInTurn(
   { at, machine }: NewClaim,
 ): Promise<Session> {
   return database.write(async (db, emit) => {
+    await lockPlaces(database, db);
     await db
       .updateTable('sessions')
       .set((eb) => ({
@@ -55,7 +57,7 @@ function claimInTurn(
       .where('state', '<>', 'complete')
       .where((eb) => eb.or([eb('claimed_at', 'is', null), eb('machine', 'is', null)]))
       .execute();
-    await queueOrAdmit(database, db, jobId, at);
+    await queueOrAdmit(database, db, { jobId, at, emit });
     emit({ kind: 'session', jobId });
     return getSession(db, jobId);
   });

@@ -191,6 +191,22 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await come(store, 'c', ['x2'])).toBe(false);
     });
 
+    test.each([0, 2])(
+      'are waited for also when the workflow starts anew (max_running_sessions: %d)',
+      async (maxRunningSessions) => {
+        const { store } = stores();
+        await store.options.patch({ hostLocks: true, maxRunningSessions });
+        await come(store, 'a', ['x1']);
+        await come(store, 'b', ['x1']);
+        const claimed = await store.sessions.claim(idOf('b'), { at: at(5) });
+        expect(claimed).toMatchObject({ waitsFor: idOf('a') });
+        expect(claimed).not.toHaveProperty('admittedAt');
+        // Or the claim came late, and its workflow waits to be told.
+        await end(store, 'a');
+        expect(await find(store, 'b')).toMatchObject({ admittedAt: at(1000), admissionDue: true });
+      },
+    );
+
     test('leave the place to others while a session waits, which is then the first to get one', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true, maxRunningSessions: 2 });
