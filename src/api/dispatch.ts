@@ -107,13 +107,14 @@ async function findDelay({ store, backoff, inFlight, now, logger }: Loop): Promi
 
 async function dispatch(loop: Loop, session: Session): Promise<void> {
   const { store, orchestrator, backoff, logger } = loop;
-  const { jobId, desired, admissionDue } = session;
+  const { jobId, desired, admissionDue, admittedAt } = session;
   try {
     if (session.dispatched === 'none') await orchestrator.startSession(toSessionStart(session));
     if (desired !== 'run') await orchestrator.cancelSession(jobId, toCancel(session));
     if (admissionDue) await orchestrator.admitSession(jobId);
     const dispatched = desired === 'run' ? 'started' : 'cancelled';
-    await store.sessions.recordDispatched(jobId, dispatched, { isTold: admissionDue });
+    const told = admissionDue ? { toldOf: admittedAt } : undefined;
+    await store.sessions.recordDispatched(jobId, dispatched, told);
     if (backoff.isFailing()) logger.info({}, 'wishes are dispatched again');
     backoff.succeed();
     logger.debug({ session: session.name, jobId, desired }, 'wish dispatched');

@@ -1,6 +1,9 @@
+import type { ExpressionBuilder } from 'kysely';
 import type { Dispatched } from '../../core/session.js';
 import type { Database } from '../database/database.js';
+import type { Flag } from '../database/row-values.js';
 import { toSession } from './session-rows.js';
+import type { Schema } from '../database/schema.js';
 import type { SessionStore } from '../store.js';
 import { AT_ONCE, isWish } from './session-conditions.js';
 
@@ -20,7 +23,7 @@ export function createDispatchStore(database: Database): DispatchStore {
   return {
     takeWishes: (take) => takeWishes(database, take),
     recordDispatched: (jobId, dispatched, admission) =>
-      recordDispatched(database, jobId, dispatched, admission?.isTold ?? false),
+      recordDispatched(database, jobId, dispatched, admission),
     returnWish: (jobId, at) =>
       database.writeAtOnce(async (db) => {
         await db.updateTable('sessions').set({ wish_at: at }).where('job_id', '=', jobId).execute();
@@ -75,14 +78,14 @@ function recordDispatched(
   { writeAtOnce }: Database,
   jobId: string,
   dispatched: Dispatched,
-  isAdmissionTold: boolean,
+  admission: { readonly toldOf: string | undefined } | undefined,
 ): Promise<void> {
   return writeAtOnce(async (db, emit) => {
     await db
       .updateTable('sessions')
       .set((eb) => ({
         wish_at: AT_ONCE,
-        ...(isAdmissionTold ? { admission_due: 0 } : {}),
+        ...(admission === undefined ? {} : { admission_due: unlessTold(eb, admission.toldOf) }),
         ...(dispatched === 'none'
           ? {}
           : {
@@ -100,4 +103,14 @@ function recordDispatched(
     if (dispatched !== 'none') emit({ kind: 'wish' });
     if (dispatched === 'cancelled') emit({ kind: 'session', jobId });
   });
+}
+
+/** A session that has waited again meanwhile may have been admitted again, and be told of that next. */
+function unlessTold(eb: ExpressionBuilder<Schema, 'sessions'>, toldOf = '') {
+  return eb
+    .case()
+    .when(eb.fn.coalesce('admitted_at', eb.val('')), '=', toldOf)
+    .then(eb.val<Flag>(0))
+    .else(eb.ref('admission_due'))
+    .end();
 }

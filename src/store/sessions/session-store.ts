@@ -104,11 +104,11 @@ export interface SessionStore {
     readonly leaseUntil: string;
     readonly limit: number;
   }): Promise<readonly Session[]>;
-  /** Stores what Temporal has acknowledged, which never goes back; with `isTold` the admission too. Ends the lease. */
+  /** Stores what Temporal has acknowledged, which never goes back; with `toldOf`, the `admittedAt` that was told, the admission too. Ends the lease. */
   recordDispatched(
     jobId: string,
     dispatched: Dispatched,
-    admission?: { readonly isTold: boolean },
+    admission?: { readonly toldOf: string | undefined },
   ): Promise<void>;
   /** For when Temporal did not answer: ends the lease at `at`. */
   returnWish(jobId: string, at: string): Promise<void>;

@@ -54,7 +54,7 @@ export function admissionContract(stores: () => Stores): void {
       });
       expect(more).toEqual([]);
       expect(wish).toMatchObject({ name: 'c', admissionDue: true });
-      await store.sessions.recordDispatched(idOf('c'), 'started', { isTold: true });
+      await store.sessions.recordDispatched(idOf('c'), 'started', { toldOf: wish?.admittedAt });
       expect(await store.sessions.countWishes()).toBe(0);
     });
 

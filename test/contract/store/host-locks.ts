@@ -207,6 +207,22 @@ export function hostLockContract(stores: () => Stores): void {
       },
     );
 
+    test('are told anew where they are free again while it is noted that they were told before', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true });
+      await come(store, 'a', ['x1']);
+      await come(store, 'c', ['x2']);
+      await come(store, 'b', ['x1']);
+      await end(store, 'a');
+      const told = (await find(store, 'b')).admittedAt;
+      expect(await ask(store, 'b', ['x1', 'x2'])).toBe(false);
+      await store.sessions.recordOutcome(idOf('c'), { succeeded: 'true' }, at(2000));
+      await store.sessions.recordDispatched(idOf('b'), 'started', { toldOf: told });
+      expect(await find(store, 'b')).toMatchObject({ admittedAt: at(2000), admissionDue: true });
+      await store.sessions.recordDispatched(idOf('b'), 'started', { toldOf: at(2000) });
+      expect(await find(store, 'b')).toMatchObject({ admissionDue: false });
+    });
+
     test('leave the place to others while a session waits, which is then the first to get one', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true, maxRunningSessions: 2 });
