@@ -68,6 +68,27 @@ async function countAdmitted(db: Transaction<Schema>): Promise<number> {
   return Number((await query.where(isAdmitted).executeTakeFirstOrThrow()).count);
 }
 
+/**
+ * For the end of a session, before its row is locked: who has locked the places goes on to rows of sessions, and two that
+ * lock them in another order wait for each other. Where nobody waits for anything the ends need no lock.
+ */
+export async function lockPlacesOf(
+  { dialect }: Database,
+  db: Transaction<Schema>,
+  jobId: string,
+): Promise<void> {
+  if (dialect.hasOneWriter) return;
+  const session = db.selectFrom('sessions').select('job_id').where('job_id', '=', jobId);
+  await db
+    .selectFrom('deployment')
+    .select('id')
+    .where((eb) =>
+      eb.or([eb.exists(session.where('host_turn', 'is not', null)), eb(hasAdmission, '=', 1)]),
+    )
+    .forUpdate()
+    .execute();
+}
+
 /** Where transactions run side by side, two of them would count the same free place, or find the same host free. */
 export async function lockPlaces({ dialect }: Database, db: Transaction<Schema>): Promise<void> {
   if (dialect.hasOneWriter) return;

@@ -1,6 +1,6 @@
 import { missing } from '../../core/errors.js';
 import type { Artifact, Desired, Outcome, Session, Snapshot } from '../../core/session.js';
-import { admitQueued, hasAdmission } from './places.js';
+import { admitQueued, hasAdmission, lockPlacesOf } from './places.js';
 import type { Database } from '../database/database.js';
 import { addLogBytes, countSessionLog } from '../jobs/log-store-size.js';
 import { sealOpenPhases } from '../jobs/phases.js';
@@ -139,6 +139,7 @@ function recordOutcome(
   return database.write(async (db, emit) => {
     // Before the record, so that nothing is appended any more when it counts the log.
     await sealOpenPhases(db, jobId, at);
+    await lockPlacesOf(database, db, jobId);
     const completed = await db
       .updateTable('sessions')
       .set((eb) => ({ ...toOutcomeColumns(outcome, at), stored_log_bytes: countSessionLog(eb) }))

@@ -223,6 +223,16 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await find(store, 'b')).toMatchObject({ admissionDue: false });
     });
 
+    test('are passed on where many that wait in a row end at once', async () => {
+      const { store, other } = stores();
+      await store.options.patch({ hostLocks: true });
+      const names = Array.from({ length: 40 }, (_, index) => `r${index}`);
+      for (const name of names) await come(store, name, ['x1']);
+      const ended = names.map((name, index) => end(index % 2 === 0 ? store : other, name));
+      expect(await Promise.all(ended)).toEqual(names.map(() => true));
+      expect(await store.admission.countBehind()).toBe(0);
+    });
+
     test('leave the place to others while a session waits, which is then the first to get one', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true, maxRunningSessions: 2 });
