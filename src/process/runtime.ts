@@ -1,6 +1,6 @@
 import { DefaultLogger, type LogEntry, type LogLevel, Runtime } from '@temporalio/worker';
 import { isRetryable } from '../activities/failure.js';
-import type { Address } from '../config/address.js';
+import { toHostPort, type Address } from '../config/address.js';
 import { isServiceError } from '../core/errors.js';
 import type { Logger } from './logger.js';
 
@@ -23,15 +23,23 @@ const REPEATED_MS = 60_000;
 
 /** Once per process, before anything of the worker: Temporal's own lines go through our logger, and signals are ours. */
 export function installRuntime(logger: Logger, metricsAddress?: Address): void {
-  Runtime.install({
-    shutdownSignals: [],
-    telemetryOptions: {
-      // Without it the part that is not JavaScript writes lines of its own between ours.
-      logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} },
-      ...(metricsAddress === undefined ? {} : { metrics: toExporter(metricsAddress) }),
-    },
-    logger: new DefaultLogger('WARN', createSink(logger)),
-  });
+  try {
+    Runtime.install({
+      shutdownSignals: [],
+      telemetryOptions: {
+        // Without it the part that is not JavaScript writes lines of its own between ours.
+        logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} },
+        ...(metricsAddress === undefined ? {} : { metrics: toExporter(metricsAddress) }),
+      },
+      logger: new DefaultLogger('WARN', createSink(logger)),
+    });
+  } catch (cause) {
+    if (metricsAddress === undefined) throw cause;
+    const { message } = cause as Error;
+    throw new Error(`TEMPORAL_METRICS_LISTEN: ${toHostPort(metricsAddress)}: ${message}.`, {
+      cause,
+    });
+  }
 }
 
 /** Takes what Temporal's SDK has to say. That Temporal is away it says once a minute. */
@@ -91,7 +99,8 @@ function isKnown({ name, cause }: Error): boolean {
 }
 
 /** With the names that Prometheus wants: units, and `_total` for what only rises. */
-function toExporter({ host, port }: Address) {
-  const bindAddress = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return { prometheus: { bindAddress, countersTotalSuffix: true, unitSuffix: true } };
+function toExporter(address: Address) {
+  return {
+    prometheus: { bindAddress: toHostPort(address), countersTotalSuffix: true, unitSuffix: true },
+  };
 }

@@ -127,6 +127,13 @@ describe('a mistake of whoever starts it is one sentence with the variable', () 
     );
   });
 
+  test('TEMPORAL_METRICS_LISTEN, which is taken', async () => {
+    const environment = { TEMPORAL_METRICS_LISTEN: takenAddress, TEMPORAL_ADDRESS: 'localhost:1' };
+    expect(toSentence(await startInVain('worker.js', environment))).toMatch(
+      new RegExp(`^TEMPORAL_METRICS_LISTEN: ${takenAddress}: .*in use`),
+    );
+  });
+
   test('TEMPORAL_ADDRESS, where no Temporal answers', async () => {
     const address = `127.0.0.1:${await findFreePort()}`;
     expect(toSentence(await startInVain('worker.js', { TEMPORAL_ADDRESS: address }))).toBe(
