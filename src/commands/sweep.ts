@@ -7,7 +7,7 @@ import { createOrchestrator } from '../clients/temporal.js';
 import { parseConfig, type Config } from '../config.js';
 import type { SourceConfig } from '../config/sources.js';
 import { toTaskQueue } from '../core/names.js';
-import { openMasterKey } from '../process/master-key.js';
+import { findMasterKey } from '../process/master-key.js';
 import { followClock } from '../process/shared-clock.js';
 import { createImageSource } from '../process/worker-sources.js';
 import type { Store } from '../store/store.js';
@@ -82,8 +82,7 @@ async function sweepNow(
   const orchestrator = createOrchestrator(temporal);
   try {
     if (rebind && !dryRun) await store.sweep.rebindTemporal(await orchestrator.namespaceId());
-    const key = await openMasterKey(config.masterKeyFile, store);
-    const images = createImageSource(findSources(config), key, await store.deploymentId());
+    const images = await openImageSource(config, store);
     const { sweepLimit, machineLostAfter } = await store.options.get();
     return await sweep(
       {
@@ -103,6 +102,17 @@ async function sweepNow(
     clock.close();
     await orchestrator.close();
   }
+}
+
+/** Nothing else needs the key. */
+async function openImageSource(
+  config: Config,
+  store: Store,
+): Promise<ReturnType<typeof createImageSource>> {
+  const sources = findSources(config);
+  if (sources.imsUrl === undefined) return undefined;
+  const key = await findMasterKey(config.masterKeyFile, store);
+  return createImageSource(sources, key, await store.deploymentId());
 }
 
 async function isAnyHeard(store: Store): Promise<boolean> {

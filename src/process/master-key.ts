@@ -1,5 +1,5 @@
 import { hkdfSync } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { accessSync } from 'node:fs';
 import type { Store } from '../store/store.js';
 import { readMasterKey } from './keys.js';
 
@@ -14,12 +14,35 @@ export async function openMasterKey(
   { masterKey }: Pick<Store, 'masterKey'>,
 ): Promise<Buffer> {
   const known = await masterKey.find();
-  if (known !== undefined && !existsSync(file)) throw refuse(`there is no file ${file}`);
+  if (known !== undefined) return readKnown(file, known);
   const key = readMasterKey(file);
-  const digest = toDigest(key);
-  if ((known ?? (await masterKey.bind(digest))) !== digest)
+  return readKnown(file, await masterKey.bind(toDigest(key)));
+}
+
+/** The same for who only looks in: a key is neither made, nor kept as that of the deployment. */
+export async function findMasterKey(
+  file: string,
+  { masterKey }: Pick<Store, 'masterKey'>,
+): Promise<Buffer> {
+  return readKnown(file, await masterKey.find());
+}
+
+function readKnown(file: string, known: string | undefined): Buffer {
+  if (isAbsent(file)) throw refuse(`there is no file ${file}`);
+  const key = readMasterKey(file);
+  if (known !== undefined && known !== toDigest(key))
     throw refuse(`${file} holds another key than that of this database`);
   return key;
+}
+
+/** Where it only cannot be reached, who reads it says why. */
+function isAbsent(file: string): boolean {
+  try {
+    accessSync(file);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  }
 }
 
 /** Tells keys apart, and nothing of them. */

@@ -1,8 +1,8 @@
-import { copyFileSync, existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { openMasterKey } from '../../src/process/master-key.js';
+import { findMasterKey, openMasterKey } from '../../src/process/master-key.js';
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import type { Store } from '../../src/store/store.js';
 
@@ -36,5 +36,25 @@ test('another key is refused, and none is made where one must be somewhere', asy
   await openMasterKey(file('second'), store);
   await expect(openMasterKey(file('first'), store)).rejects.toThrow(
     `MASTER_KEY_FILE: ${file('first')} holds another key than that of this database. `,
+  );
+});
+
+test('who only looks in makes no key, and has none kept', async () => {
+  await expect(findMasterKey(file('absent'), store)).rejects.toThrow('there is no file');
+  expect(readdirSync(directory)).not.toContain('absent');
+
+  const key = await openMasterKey(file('first'), store);
+  await store.masterKey.forget();
+  expect(await findMasterKey(file('first'), store)).toEqual(key);
+  expect(await store.masterKey.find()).toBeUndefined();
+
+  await openMasterKey(file('second'), store);
+  await expect(findMasterKey(file('first'), store)).rejects.toThrow('holds another key');
+});
+
+test('a file that cannot be reached is not one that is lost', async () => {
+  await openMasterKey(file('first'), store);
+  await expect(openMasterKey(join(file('first'), 'below'), store)).rejects.toThrow(
+    /can be neither read nor made .*ENOTDIR/,
   );
 });

@@ -1,0 +1,37 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from '@jest/globals';
+import { openSqliteStore } from '../../src/store/database/sqlite.js';
+import { findFreePort } from '../support/ssh-host.js';
+
+const SWEEP = fileURLToPath(new URL('../../dist/commands/sweep.js', import.meta.url));
+
+test('a sweep from where no key is brings none to the deployment', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-sweep-'));
+  const path = join(directory, 'keelson.db');
+  await (await openSqliteStore({ path })).close();
+  const sweep = async (environment: Readonly<Record<string, string>>) => {
+    const env = {
+      ...{ PATH: process.env['PATH'], KEELSON_DATA: directory },
+      ...{ TEMPORAL_ADDRESS: `127.0.0.1:${await findFreePort()}`, ...environment },
+    };
+    const child = spawn(process.execPath, [SWEEP, '--dry-run'], { env });
+    const [output] = await Promise.all([
+      Promise.all([text(child.stdout), text(child.stderr)]),
+      once(child, 'exit'),
+    ]);
+    return output.join('');
+  };
+  expect(await sweep({})).not.toContain('MASTER_KEY_FILE');
+  expect(await sweep({ IMS_URL: 'http://127.0.0.1:1' })).toContain('MASTER_KEY_FILE: there is no');
+  expect(readdirSync(directory)).not.toContain('master.key');
+  const store = await openSqliteStore({ path });
+  expect(await store.masterKey.find()).toBeUndefined();
+  await store.close();
+  rmSync(directory, { recursive: true });
+});
