@@ -194,6 +194,8 @@ describe('parseConfig', () => {
   test.each([
     ['DATABASE_URL', 'db.example.org'],
     ['DATABASE_URL', 'mysql://user:planted@db/keelson'],
+    ['DATABASE_URL', 'postgresql://user:1/planted@db/keelson'],
+    ['DATABASE_URL', 'postgresql://user:1#planted@db/keelson'],
     ['DATABASE_PASSWORD_FILE', '/nowhere'],
     ['DATABASE_POOL_SIZE', '0'],
     ['API_LISTEN', 'localhost'],

@@ -18,6 +18,10 @@ export function parseDatabase(read: EnvironmentReader, dataDirectory: string): D
   // The URL is not shown, as it may hold a password.
   if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol))
     throw new Error('DATABASE_URL: not a postgresql:// URL.');
+  const { pathname, hash } = new URL(url);
+  // Read as port and name of the database, a part of the password would be shown.
+  if (pathname.includes('@') || hash !== '')
+    throw new Error('DATABASE_URL: write / ? # @ in a password as %2F %3F %23 %40.');
   if (passwordText !== undefined && new URL(url).password !== '')
     throw new Error('DATABASE_URL and DATABASE_PASSWORD_FILE: only one may hold a password.');
   const password = passwordText?.replace(/\r?\n$/, '');
