@@ -112,7 +112,9 @@ function loadKubeConfig(file: string | undefined): KubeConfig {
     else config.loadFromFile(file);
     return config;
   } catch (error) {
-    throw new Error(`KUBECONFIG: ${file ?? 'the default'}: ${(error as Error).message}`);
+    // The lines that follow show the file, which holds tokens and keys.
+    const [fact = ''] = (error as Error).message.split('\n');
+    throw new Error(`KUBECONFIG: ${file ?? 'the default'}: ${fact}`);
   }
 }
 
