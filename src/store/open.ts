@@ -25,14 +25,21 @@ export async function openStore(
     });
   }
   let isOpen = false;
+  let untold: { readonly error: unknown } | undefined;
+  const tellAway = (error: unknown) => {
+    const why = describePostgresError(error).message;
+    logger.warn({ why }, 'the database does not answer; it is asked until it does');
+  };
   const outage = {
     onAway(error: unknown) {
-      // Before that the error that is thrown says it.
-      if (!isOpen) return;
-      const why = describePostgresError(error).message;
-      logger.warn({ why }, 'the database does not answer; it is asked until it does');
+      if (isOpen) tellAway(error);
+      // If it cannot be opened, the error that is thrown says it.
+      else untold = { error };
     },
-    onBack: () => logger.warn({}, 'the database answers again'),
+    onBack() {
+      if (untold === undefined) logger.warn({}, 'the database answers again');
+      untold = undefined;
+    },
   };
   const onWait = (wait: MigrationWait) =>
     logger.warn(wait, 'the migration of the database waits for others; it is tried again');
@@ -43,6 +50,8 @@ export async function openStore(
       migration: { onWait, ...(signal && { signal }) },
     });
     isOpen = true;
+    if (untold !== undefined) tellAway(untold.error);
+    untold = undefined;
     return store;
   } catch (error) {
     throw toPostgresFailure(error, options.url);

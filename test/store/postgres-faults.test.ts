@@ -1,9 +1,10 @@
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { Client } from 'pg';
 import { openPostgresStore, type PostgresStoreOptions } from '../../src/store/database/postgres.js';
+import { openStore } from '../../src/store/open.js';
 import type { Change, Store } from '../../src/store/store.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
 import { addPlannedSession, aNewSession, at, count } from '../support/store-builders.js';
@@ -197,6 +198,23 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     expect(told).toEqual(['away', 'back', 'away', 'back']);
   });
 
+  test('is told to be away where only its notices were lost before it was open', async () => {
+    const proxy = await refuseListening(server.port);
+    const lines: string[] = [];
+    const through = new URL(url);
+    through.port = String(proxy.port);
+    const store = await openStore(
+      { kind: 'postgres', url: through.href },
+      { warn: (_fields, message) => void lines.push(message) },
+    );
+    expect(lines).toEqual(['the database does not answer; it is asked until it does']);
+    proxy.relent();
+    await waitFor(() => lines.length > 1);
+    expect(lines.slice(1)).toEqual(['the database answers again']);
+    await store.close();
+    await proxy.close();
+  });
+
   test('shows its password in no error', async () => {
     const secret = new URL(url).password;
     const wrong = new URL(url);
@@ -234,6 +252,30 @@ async function refuseConnections(port: number, times: number): Promise<void> {
   await waitFor(() => refused >= times);
   deaf.close();
   await once(deaf, 'close');
+}
+
+/** In front of a server: ends each connection that asks for notices, until it relents. */
+async function refuseListening(port: number) {
+  let isStrict = true;
+  const front = createServer((near) => {
+    const far = connect(port, '127.0.0.1');
+    const end = () => [near, far].forEach((socket) => socket.destroy());
+    for (const socket of [near, far]) socket.on('error', end).on('close', end);
+    near.on('data', (data) => {
+      if (isStrict && data.includes('listen keelson')) end();
+      else far.write(data);
+    });
+    far.pipe(near);
+  }).listen(0, '127.0.0.1');
+  await once(front, 'listening');
+  return {
+    port: (front.address() as AddressInfo).port,
+    relent: () => (isStrict = false),
+    async close() {
+      front.close();
+      await once(front, 'close');
+    },
+  };
 }
 
 describeWithPostgres('changes between processes', () => {
