@@ -8,15 +8,23 @@ type Advice = readonly (readonly [pattern: RegExp, whatToDo: string])[];
 /** By SQLSTATE, by the code of the system, or by the message of what has none. */
 const POSTGRES: Advice = [
   [
+    /^28000 .*pg_hba/,
+    'Have pg_hba.conf of the server admit this user from this machine, or set the sslmode that it asks for in the URL.',
+  ],
+  [
     /^28|^SASL: /,
     'Correct the user of the URL, or the password in it or in DATABASE_PASSWORD_FILE.',
   ],
   [/^3D000/, 'Make it, with the user of the URL as its owner, or correct the URL.'],
   [/^42501/, 'Make the user of the URL the owner of the database.'],
   [/^53300/, 'Let the server have more connections, or set a smaller DATABASE_POOL_SIZE.'],
-  [/^57P03/, 'Start this process again when the server has started.'],
+  [/^57P0[1-3]/, 'Start this process again when the server has started.'],
   [/SSL|TLS|CERT|SELF_SIGNED|VERIFY/, 'Correct sslmode and sslrootcert of the URL.'],
-  [/^E[A-Z_]+ |time ?out|terminated/, 'Start the server, or correct the URL.'],
+  // A statement that takes too long has a code: the server is there.
+  [
+    /^(?:E[A-Z_]+|timeout|Connection terminated|Query read timeout)\b/,
+    'Start the server, or correct the URL.',
+  ],
 ];
 
 /** By the primary result code, or by the code of the system. */
