@@ -25,7 +25,7 @@ export function prepareDataDirectory(dataDirectory: string): void {
       `KEELSON_DATA: the directory ${resolve(dataDirectory)} cannot be written to (${code}). ${advice}`,
     );
   } finally {
-    if (existsSync(probe)) rmSync(probe);
+    if (existsSync(probe)) rmSync(probe, { force: true });
   }
 }
 

@@ -8,7 +8,7 @@ import { holdDataDirectory, prepareDataDirectory } from '../../src/process/data-
 import { describeWithMount, UNSHARE } from '../support/own-mount.js';
 
 const HOLDER = `
-import { holdDataDirectory, prepareDataDirectory } from '${process.cwd()}/dist/process/data-directory.js';
+import { holdDataDirectory } from '${process.cwd()}/dist/process/data-directory.js';
 await holdDataDirectory(process.argv[1], 'theirs', 0);
 process.stdout.write('held');
 process.stdin.resume();
