@@ -102,11 +102,11 @@ describeWithMount('on a disk that is nearly full', () => {
     expect((await api.ask('GET', '/v3/sessions/runs')).body).toMatchObject({ status });
 
     fill(data, 0);
-    const layer = {
-      ...{ clone_url: 'https://git.example.org/a.git', commit: 'a'.repeat(40) },
-      playbook: 'site.yml',
-    };
-    const layers = Array.from({ length: 5_000 }, (_, index) => ({ ...layer, name: `l${index}` }));
+    const layer = { clone_url: 'https://git.example.org/a.git', commit: 'a'.repeat(40) };
+    const layers = Array.from({ length: 5_000 }, (_, index) => ({
+      ...layer,
+      playbook: `${index}.yml`,
+    }));
     expect(await api.ask('PUT', '/v3/configurations/large', { layers })).toMatchObject({
       status: 503,
       body: { detail: 'The database can store nothing: database or disk is full' },
