@@ -51,10 +51,12 @@ export function renderDynamicInventory(state: HardwareState): RenderedInventory 
   for (const { label, members } of state.groups) add('Group', label, members);
   for (const { name, members } of state.partitions) add('Partition', name, members);
   for (const [name, members] of groupByRole(state.components)) add('Role', name, members);
+  // In one order, whatever that of the source.
+  const sorted = new Map([...groups].sort(byName).map(([name, of]) => [name, [...of].sort()]));
   const children = Object.fromEntries(
-    [...groups].sort(byName).map(([name, members]) => [name, { hosts: toHosts(members) }]),
+    [...sorted].map(([name, members]) => [name, { hosts: toHosts(members) }]),
   );
-  return toRendered({ all: { children } }, groups, warnings);
+  return toRendered({ all: { children } }, sorted, warnings);
 }
 
 /** Groups as the request gives them, at the top level; equal names are merged. */

@@ -60,5 +60,7 @@ describe('launchJob', () => {
     await expect(launch()).rejects.toMatchObject({ fault: 'busy' });
     await end('a');
     expect(await launch()).toEqual({ launched: true });
+    // Its directory is removed with the site.
+    await site.run(site.activities.stopJob, { jobId });
   });
 });
