@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { waitFor } from '../support/wait.js';
 import type { Runner } from '../../src/runner/runner.js';
 import { startJobApi, type JobApi } from '../runner/job-api.js';
 import {
@@ -129,8 +130,13 @@ export function describeDelivery(create: CreateRunner): void {
         const { jobId } = given.job;
         await launch(runner, given);
         await awaitAll(runner, given);
-        const log = await readLog(runner, jobId, 'one');
         const delivered = api.phase(jobId, 'one');
+        // The kubelet may still be writing what a container has said last when it tells of its end.
+        await waitFor(
+          async () => (await readLog(runner, jobId, 'one')).length >= delivered.log.length,
+          { what: 'the whole output to be kept' },
+        );
+        const log = await readLog(runner, jobId, 'one');
         expect(delivered.log.equals(log)).toBe(true);
         expect(delivered.state).toMatchObject({
           state: 'ended',
