@@ -38,7 +38,7 @@ describeWithPostgres('plans of PostgreSQL', () => {
     url = await server.createDatabase();
     await (await openPostgresStore({ url })).close();
     await fill(server, url);
-    pool = createPool({ url }, () => undefined);
+    pool = createPool({ url });
     database = open(pool, ({ query: { sql, parameters } }) => {
       queries.push({ sql, parameters });
     });

@@ -88,7 +88,7 @@ describeWithPostgres('PostgreSQL', () => {
         await server.query(['begin', ...statements, 'commit'].join(';'), url);
       },
       migrateTo: (migration) => {
-        const pool = createPool({ url }, () => undefined);
+        const pool = createPool({ url });
         const watch = () => () => undefined;
         const notices = { announce: () => undefined, watch, close: () => Promise.resolve() };
         return migrateTo(createPostgresDialect({ pool, migrationPool: pool, notices }), migration);

@@ -37,7 +37,7 @@ const IDLE_MS = 300_000;
 /** After so much silence the operating system asks whether the server is still there, for a server that died says nothing. */
 const KEEP_ALIVE_MS = 10_000;
 
-export function createPool(options: PostgresOptions, onError: (error: Error) => void): Pool {
+export function createPool(options: PostgresOptions): Pool {
   const timeouts = toTimeouts(options);
   const pool = new Pool({
     ...toClientConfig(options),
@@ -48,8 +48,8 @@ export function createPool(options: PostgresOptions, onError: (error: Error) => 
     idle_in_transaction_session_timeout: timeouts.idleInTransaction,
   });
   // An idle connection that breaks is replaced at the next use, but without a listener the event would end the process. The
-  // error carries the client and so the password, which belongs in no log.
-  pool.on('error', (error) => onError(Object.assign(error, { client: undefined })));
+  // connection that listens tells that the server is away.
+  pool.on('error', () => undefined);
   return pool;
 }
 

@@ -13,8 +13,6 @@ import { openNotices, type Outage } from './postgres-notices.js';
 import type { Store } from '../store.js';
 
 export interface PostgresStoreOptions extends PostgresOptions {
-  /** A connection was lost, and is made again when it is needed. */
-  readonly onLoss?: (error: unknown) => void;
   readonly outage?: Outage;
   readonly migration?: MigrationWaiting;
 }
@@ -23,10 +21,9 @@ const UNTOLD: Outage = { onAway: () => undefined, onBack: () => undefined };
 
 /** Brings the database up to date. Any number of processes may share it. */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
-  const onLoss = options.onLoss ?? (() => undefined);
   const notices = await openNotices(toClientConfig(options), options.outage ?? UNTOLD);
   const parts = {
-    pool: createPool(options, onLoss),
+    pool: createPool(options),
     answerMs: toTimeouts(options).answer,
     migrationPool: createMigrationPool(options),
     ...(options.migration === undefined ? {} : { migration: options.migration }),
