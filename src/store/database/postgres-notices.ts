@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client, type ClientConfig } from 'pg';
 import type { Change } from '../store.js';
+import { describePostgresError } from './postgres-faults.js';
 
-/** Since when the server does not answer, and that it does again: each once. */
+/** Since when the server does not answer, once for each reason, and that it does again, once. */
 export interface Outage {
   readonly onAway: (error: unknown) => void;
   readonly onBack: () => void;
@@ -42,19 +43,22 @@ export async function openNotices(
   const tell = (change: Change) => listeners.forEach(({ notify }) => notify(change));
   const outbox = createOutbox();
   const closing = new AbortController();
-  let isAway = false;
+  /** What was told since the server is away. The first is often no more than that a connection has ended. */
+  const reasons = new Set<string>();
   const tried = Promise.withResolvers<undefined>();
   const onListening = () => {
-    if (isAway) onBack();
-    isAway = false;
+    if (reasons.size > 0) onBack();
+    reasons.clear();
     tried.resolve(undefined);
   };
   const talk = (client: Client, ended: AbortSignal) =>
     talkTo(client, { outbox, tell, onListening, signal: AbortSignal.any([ended, closing.signal]) });
   const running = repeat(closing.signal, () =>
     withConnection(config, talk).catch((error: unknown) => {
-      if (!isAway) onAway(error);
-      isAway = true;
+      const { code, message } = describePostgresError(error);
+      const reason = code ?? message;
+      if (!reasons.has(reason)) onAway(error);
+      reasons.add(reason);
       tried.resolve(undefined);
     }),
   );
