@@ -14,6 +14,7 @@ import { toTaskQueue } from './core/names.js';
 import { observeWatchAge } from './metrics/kubernetes-metrics.js';
 import { observeStore } from './metrics/store-metrics.js';
 import { createWorkerMetrics } from './metrics/worker-metrics.js';
+import { makeDataDirectory } from './process/data-directory.js';
 import { createDiskGuard } from './process/disk-guard.js';
 import { readDiskSpace } from './process/disk-space.js';
 import { createLogger, type Logger } from './process/logger.js';
@@ -219,6 +220,7 @@ async function main(): Promise<void> {
       throw new Error('TEMPORAL_ADDRESS: a worker of its own needs a Temporal service.');
     installRuntime(logger, config.metrics.temporal);
     const registry = createProcessMetrics(config.dataDirectory);
+    if (config.database.kind === 'sqlite') makeDataDirectory(config.dataDirectory);
     const store = observeStore(await openStore(config.database, logger, signal), registry);
     const jobUrl = config.api.jobUrl ?? toUrl(config.api.jobListen ?? config.api.listen);
     const shared = { config, store, logger, registry };

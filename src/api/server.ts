@@ -10,6 +10,7 @@ import { toTaskQueue } from '../core/names.js';
 import { addDispatchMetrics, createApiMetrics } from '../metrics/api-metrics.js';
 import { addSessionMetrics } from '../metrics/session-metrics.js';
 import { observeStore } from '../metrics/store-metrics.js';
+import { makeDataDirectory } from '../process/data-directory.js';
 import { createDiskGuard } from '../process/disk-guard.js';
 import { readDiskSpace } from '../process/disk-space.js';
 import { listenFor } from '../process/listen.js';
@@ -165,6 +166,7 @@ async function main(): Promise<void> {
     if (address === undefined && config.runner.kind !== 'none')
       throw new Error('TEMPORAL_ADDRESS: an API of its own needs a Temporal service.');
     const registry = createProcessMetrics(config.dataDirectory);
+    if (config.database.kind === 'sqlite') makeDataDirectory(config.dataDirectory);
     const store = observeStore(await openStore(config.database, logger, signal), registry);
     const temporal = address === undefined ? {} : { temporalAddress: address };
     const api = await startApi({ config, store, logger, registry, ...temporal });

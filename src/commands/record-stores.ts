@@ -5,6 +5,7 @@ import { createApiRecordStore } from '../migration/api-record-store.js';
 import type { RecordStore } from '../migration/record-store.js';
 import { KINDS, type Kind } from '../migration/records.js';
 import { createDatabaseRecordStore } from '../migration/database-record-store.js';
+import { makeDataDirectory } from '../process/data-directory.js';
 import { openStore } from '../store/open.js';
 import { describeDatabase, openPresentStore } from './database.js';
 import { onScreen } from './run.js';
@@ -54,7 +55,8 @@ export async function withRecordStore<T>(
   }
   if (tokenFile !== undefined || caFile !== undefined)
     throw new Error('--token-file and --ca-file are for an API, and --url names none.');
-  const { database } = parseConfig(process.env);
+  const { database, dataDirectory } = parseConfig(process.env);
+  if (makes && database.kind === 'sqlite') makeDataDirectory(dataDirectory);
   const store = makes ? await openStore(database, onScreen) : await openPresentStore(database);
   try {
     const now = () => new Date().toISOString();

@@ -1,7 +1,8 @@
-import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
+import { makeDirectory, toDirectoryFailure } from './directory.js';
 
 /** How long a container that is being replaced may take to end. */
 const PATIENCE_MILLISECONDS = 15_000;
@@ -10,20 +11,23 @@ const BUSY = 5;
 /** A block of the disk. */
 const PROBE_BYTES = 4096;
 
+/** For who can do without writing to it. */
+export function makeDataDirectory(dataDirectory: string): void {
+  try {
+    makeDirectory(dataDirectory);
+  } catch (error) {
+    throw toDirectoryFailure('KEELSON_DATA', dataDirectory, error);
+  }
+}
+
 /** Makes the directory where it is not there, and makes sure that this process can write to it. */
 export function prepareDataDirectory(dataDirectory: string): void {
+  makeDataDirectory(dataDirectory);
   const probe = join(dataDirectory, `.probe-${process.pid}`);
   try {
-    mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
     writeFileSync(probe, Buffer.alloc(PROBE_BYTES));
   } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    const advice = ['ENOSPC', 'EDQUOT'].includes(code)
-      ? 'Make room on its disk.'
-      : 'Name one that the user of this process may write to.';
-    throw new Error(
-      `KEELSON_DATA: the directory ${resolve(dataDirectory)} cannot be written to (${code}). ${advice}`,
-    );
+    throw toDirectoryFailure('KEELSON_DATA', dataDirectory, error);
   } finally {
     if (existsSync(probe)) rmSync(probe, { force: true });
   }

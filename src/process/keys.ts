@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { makeDirectory } from './directory.js';
 
 const KEY_BYTES = 32;
 
@@ -37,7 +38,7 @@ function readOrCreate(file: string, create: () => string): string {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeDirectory(dirname(file));
   const draft = `${file}.${randomUUID()}`;
   writeFileSync(draft, `${create()}\n`, { mode: 0o600, flag: 'wx', flush: true });
   try {

@@ -88,6 +88,23 @@ describe('a mistake of whoever starts it is one sentence with the variable', () 
     },
   );
 
+  test.each<Program>(['api/server.js', 'worker.js', 'embedded.js'])(
+    'KEELSON_DATA of %s, below a directory in which none can be made',
+    async (program) => {
+      const environment = { KEELSON_DATA: '/proc/none/data', TEMPORAL_ADDRESS: 'localhost:1' };
+      expect(toSentence(await startInVain(program, environment))).toBe(
+        'KEELSON_DATA: the directory /proc/none/data cannot be written to (ENOENT). Name one that the user of this process may write to.',
+      );
+    },
+  );
+
+  test('MASTER_KEY_FILE below a directory in which none can be made', async () => {
+    const environment = { MASTER_KEY_FILE: '/proc/none/key' };
+    expect(toSentence(await startInVain('api/server.js', environment))).toMatch(
+      /^MASTER_KEY_FILE: \/proc\/none\/key can be neither read nor made /,
+    );
+  });
+
   test('KEELSON_DATA with a file that is no database', async () => {
     const file = makeFile(
       'no database at all, but long enough to be read as the header of one'.repeat(9),

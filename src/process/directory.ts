@@ -1,0 +1,35 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import type { Variable } from '../config/variables.js';
+
+/**
+ * Makes the directory, and those that it is in, where they are not there. Node's own way (`recursive`) never ends where a
+ * directory can be made in none that is there, as below `/proc`: it takes the system's "no such directory" for a missing parent.
+ */
+export function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  const parent = dirname(directory);
+  if (parent !== directory) makeDirectory(parent);
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    // Of two processes that start at once one finds it made.
+    if (toCode(error) !== 'EEXIST') throw error;
+  }
+}
+
+/** What to do about a directory that cannot be used; whatever is no error of the system is left as it is. */
+export function toDirectoryFailure(variable: Variable, directory: string, error: unknown): unknown {
+  const code = toCode(error);
+  if (code === undefined) return error;
+  const advice = ['ENOSPC', 'EDQUOT'].includes(code)
+    ? 'Make room on its disk.'
+    : 'Name one that the user of this process may write to.';
+  return new Error(
+    `${variable}: the directory ${resolve(directory)} cannot be written to (${code}). ${advice}`,
+  );
+}
+
+function toCode(error: unknown): string | undefined {
+  return (error as NodeJS.ErrnoException).code;
+}
