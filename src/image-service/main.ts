@@ -27,10 +27,19 @@ async function serve(config: ImageServiceConfig, logLevel?: string): Promise<voi
   const logger = createLogger('images', logLevel);
   await runService(async (): Promise<Service> => {
     const ended = waitForParent();
-    const service = await openImageService(config, logger);
-    process.send?.({ url: service.url });
+    const service = await openImageService(config, logger).catch(async (error: unknown) => {
+      await tellParent({ failure: error instanceof Error ? error.message : String(error) });
+      throw error;
+    });
+    await tellParent({ url: service.url });
     return { close: () => service.close(), ...(ended === undefined ? {} : { ended }) };
   }, logger);
+}
+
+/** Returns when it is told, or cannot be: this process may end at once. */
+async function tellParent(word: { readonly url: string } | { readonly failure: string }) {
+  if (process.send !== undefined)
+    await new Promise<void>((resolve) => process.send?.(word, () => resolve()));
 }
 
 /** A service that was started by another process ends when that ends, in whatever way. */

@@ -1,5 +1,8 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectory, toDirectoryFailure } from '../process/directory.js';
+import { lockDirectory } from '../process/directory-lock.js';
+import type { Service } from '../process/run.js';
 import { removeLeftovers } from '../runner/leftovers.js';
 import { createBucket, type Bucket } from './bucket.js';
 import type { JobRecord } from './job-record.js';
@@ -31,12 +34,32 @@ function createPlace(directory: string): Place {
   };
 }
 
+/** Keeps other services out of it. */
+export async function holdPlace(directory: string): Promise<Service> {
+  return refuseUnusable(directory, () => {
+    makeDirectory(directory);
+    return lockDirectory(directory, 'image service');
+  });
+}
+
 /** Makes what is not there yet, and removes what was half made when a process died. */
 export async function preparePlace(directory: string): Promise<Place> {
   const place = createPlace(directory);
-  for (const kind of ['images', 'public-keys', 'jobs']) await prepareRecords(join(directory, kind));
-  for (const folder of [place.bucket.directory, place.work])
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-  await removeLeftovers(place.bucket.directory, new AbortController().signal);
-  return place;
+  return refuseUnusable(directory, async () => {
+    makeDirectory(directory);
+    for (const kind of ['images', 'public-keys', 'jobs'])
+      await prepareRecords(join(directory, kind));
+    for (const folder of [place.bucket.directory, place.work])
+      await mkdir(folder, { recursive: true, mode: 0o700 });
+    await removeLeftovers(place.bucket.directory, new AbortController().signal);
+    return place;
+  });
+}
+
+async function refuseUnusable<T>(directory: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw toDirectoryFailure('IMAGE_SERVICE_DIRECTORY', directory, error);
+  }
 }

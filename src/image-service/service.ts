@@ -1,16 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Address } from '../config/address.js';
 import type { ImageServiceConfig } from '../config/image-service.js';
 import { readVersion } from '../process/version.js';
-import { lockDirectory } from '../process/directory-lock.js';
 import { listenFor } from '../process/listen.js';
 import type { Logger } from '../process/logger.js';
 import type { Service } from '../process/run.js';
 import { createImageApp } from './app.js';
 import { createJobs } from './jobs.js';
-import { preparePlace } from './place.js';
+import { holdPlace, preparePlace } from './place.js';
 import { findPort } from './ports.js';
 import { createClock } from './records.js';
 import { findImageTools } from './tools.js';
@@ -33,8 +31,7 @@ export async function openImageService(
   const tools = findImageTools();
   if (typeof tools === 'string') throw new Error(tools);
   const directory = resolve(config.directory);
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const lock = await lockDirectory(directory, 'image service');
+  const lock = await holdPlace(directory);
   try {
     const place = await preparePlace(directory);
     const clock = createClock();

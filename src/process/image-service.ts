@@ -59,6 +59,12 @@ export async function startImageService(
   };
 }
 
+/** One of both. */
+interface Told {
+  readonly url?: string;
+  readonly failure?: string;
+}
+
 interface Launched {
   readonly child: ChildProcess;
   readonly url: string;
@@ -79,9 +85,10 @@ async function launch(
   });
   const ended = once(child, 'exit');
   ended.catch(() => undefined);
-  const said = (await Promise.race([once(child, 'message'), ended])) as [{ url?: string } | null];
-  const url = said[0]?.url;
-  if (url === undefined) throw new Error('The image service did not start; its log says why.');
+  const [said] = (await Promise.race([once(child, 'message'), ended])) as [Told | null];
+  const url = said?.url;
+  if (url === undefined)
+    throw new Error(said?.failure ?? 'The image service did not start; its log says why.');
   return { child, url, ended };
 }
 

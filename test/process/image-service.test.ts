@@ -34,7 +34,7 @@ describeImages('startImageService', () => {
     const { imageService } = parseConfig({ IMAGE_SERVICE_DIRECTORY: '/dev/null/none' });
     const silent = pino({ level: 'silent' });
     await expect(startImageService(imageService, silent, PROGRAM)).rejects.toThrow(
-      'The image service did not start; its log says why.',
+      'IMAGE_SERVICE_DIRECTORY: the directory /dev/null/none cannot be written to (ENOTDIR). Name one that the user of this process may write to.',
     );
   });
 });

@@ -7,10 +7,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { describeFailure } from '../../src/process/run.js';
+import { describeImages } from '../image-service/image-site.js';
 import { findFreePort } from '../support/ssh-host.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
 
-type Program = 'api/server.js' | 'worker.js' | 'embedded.js';
+type Program = 'api/server.js' | 'worker.js' | 'embedded.js' | 'image-service/main.js';
 
 let directory: string;
 let taken: Server;
@@ -157,6 +158,20 @@ describe('a mistake of whoever starts it is one sentence with the variable', () 
       `TEMPORAL_ADDRESS: no Temporal answers at ${address}. Start it, or correct the address.`,
     );
   });
+});
+
+describeImages('an image service', () => {
+  test.each(['/proc/none/images', '/dev/null/images'])(
+    'says in one sentence that %s is no directory for it',
+    async (path) => {
+      const environment = { IMAGE_SERVICE_DIRECTORY: path };
+      expect(toSentence(await startInVain('image-service/main.js', environment))).toMatch(
+        new RegExp(
+          `^IMAGE_SERVICE_DIRECTORY: the directory ${path} cannot be written to \\(E[A-Z]+\\)\\. `,
+        ),
+      );
+    },
+  );
 });
 
 describeWithPostgres('a PostgreSQL that is there, and', () => {
