@@ -81,8 +81,9 @@ async function sweepNow(
   const clock = await followClock(() => store.sweep.clock());
   const orchestrator = createOrchestrator(temporal);
   try {
-    if (rebind && !dryRun) await store.sweep.rebindTemporal(await orchestrator.namespaceId());
+    // First, as nothing is to be changed where the key that it needs is not the right one.
     const images = await openImageSource(config, store);
+    if (rebind && !dryRun) await store.sweep.rebindTemporal(await orchestrator.namespaceId());
     const { sweepLimit, machineLostAfter } = await store.options.get();
     return await sweep(
       {

@@ -11,24 +11,28 @@ import { findFreePort } from '../support/ssh-host.js';
 
 const SWEEP = fileURLToPath(new URL('../../dist/commands/sweep.js', import.meta.url));
 
-test('a sweep from where no key is brings none to the deployment', async () => {
+test('a sweep from where no key is brings none to the deployment, and binds it to nothing', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-sweep-'));
   const path = join(directory, 'keelson.db');
   await (await openSqliteStore({ path })).close();
-  const sweep = async (environment: Readonly<Record<string, string>>) => {
+  const sweep = async (option: string, environment: Readonly<Record<string, string>> = {}) => {
     const env = {
       ...{ PATH: process.env['PATH'], KEELSON_DATA: directory },
       ...{ TEMPORAL_ADDRESS: `127.0.0.1:${await findFreePort()}`, ...environment },
     };
-    const child = spawn(process.execPath, [SWEEP, '--dry-run'], { env });
+    const child = spawn(process.execPath, [SWEEP, option], { env });
     const [output] = await Promise.all([
       Promise.all([text(child.stdout), text(child.stderr)]),
       once(child, 'exit'),
     ]);
     return output.join('');
   };
-  expect(await sweep({})).not.toContain('MASTER_KEY_FILE');
-  expect(await sweep({ IMS_URL: 'http://127.0.0.1:1' })).toContain('MASTER_KEY_FILE: there is no');
+  expect(await sweep('--dry-run')).not.toContain('MASTER_KEY_FILE');
+  // Temporal, which `--rebind` asks before it writes, does not even answer.
+  for (const option of ['--dry-run', '--rebind'])
+    expect(await sweep(option, { IMS_URL: 'http://127.0.0.1:1' })).toContain(
+      'MASTER_KEY_FILE: there is no',
+    );
   expect(readdirSync(directory)).not.toContain('master.key');
   const store = await openSqliteStore({ path });
   expect(await store.masterKey.find()).toBeUndefined();
