@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { ServiceError } from '../../src/core/errors.js';
 import { openService, type TestService } from './service.js';
 
 let service: TestService;
@@ -56,6 +57,22 @@ describe('/v3/options', () => {
     const { status, body } = await service.ask('PATCH', '/v3/options', { debug_wait_time: 0 });
     expect(status).toBe(200);
     expect(body).toMatchObject({ session_ttl: '', batcher_disable: true, debug_wait_time: 0 });
+  });
+
+  test('answers what is stored where nobody can be let go by it at once', async () => {
+    const fault = new ServiceError('unavailable', 'The database does not answer: refused');
+    const admission = { ...service.store.admission, admit: () => Promise.reject(fault) };
+    const failing = await openService({ store: { ...service.store, admission } });
+    const { status, body } = await failing.ask('PATCH', '/v3/options', { host_locks: true });
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ host_locks: true });
+    expect(failing.lines).toContainEqual({
+      level: 'warn',
+      message: 'options are stored; who may go by them goes at the next sweep',
+      fields: { err: fault },
+    });
+    expect((await service.ask('GET', '/v3/options')).body).toEqual(body);
+    await service.ask('PATCH', '/v3/options', { host_locks: false });
   });
 
   test('takes time limits, 0 for none', async () => {

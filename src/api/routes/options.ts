@@ -59,13 +59,16 @@ function describeRoutes<const P extends string, W extends z.ZodType, B extends z
 }
 
 async function patchOptions(
-  { store, gitProtocols, now }: ApiDependencies,
+  { store, gitProtocols, now, logger }: ApiDependencies,
   changes: Partial<Options>,
 ): Promise<Options> {
   checkInventoryUrl(changes, gitProtocols);
   const options = await store.options.patch(changes);
   // Who may go by what has changed goes now, not at the next sweep.
-  if ('maxRunningSessions' in changes || 'hostLocks' in changes) await store.admission.admit(now());
+  if ('maxRunningSessions' in changes || 'hostLocks' in changes)
+    await store.admission.admit(now()).catch((error: unknown) => {
+      logger.warn({ err: error }, 'options are stored; who may go by them goes at the next sweep');
+    });
   return options;
 }
 
