@@ -1,15 +1,18 @@
 """The directory of a job: where each file lies, and how state is written.
 
 `phases/<phase>.json` is replaced atomically:
-`{state: running|ended, started_at, ended_at, exit_code, killed, unstarted, log_bytes}`. `killed` is
-null, `stopped`, `timeout`, `memory`, or `lost` where the wrapper vanished without a result;
-`exit_code` is null unless the command ended by itself; `unstarted` is null or `skipped`. Times are
-ISO 8601 in UTC with milliseconds.
+`{state: running|ended, started_at, ended_at, exit_code, killed, unstarted, log_bytes, log_head,
+log_tail}`. `killed` is null, `stopped`, `timeout`, `memory`, or `lost` where the wrapper vanished
+without a result; `exit_code` is null unless the command ended by itself; `unstarted` is null or
+`skipped`. Times are ISO 8601 in UTC with milliseconds. `log_head` and `log_tail` are digests of the
+first and of the last KiB of the log (less where it is shorter): the first 16 hex digits of their
+SHA-256. Whoever has a part of the log knows by them which part it is.
 
 In a pod, `job.json`, `secrets`, `files` and `keys` are mounts, and the state in which a phase ended
 is also written to the file whose content Kubernetes puts into the container's status.
 """
 
+import hashlib
 import io
 import json
 import os
@@ -19,6 +22,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 PRIVATE_KEYS = ("id_ecdsa", "id_image")
+LOG_MARK_BYTES = 1024
 
 
 class PhaseState(NamedTuple):
@@ -29,9 +33,21 @@ class PhaseState(NamedTuple):
     killed: str | None = None
     unstarted: str | None = None
     log_bytes: int = 0
+    log_head: str | None = None
+    log_tail: str | None = None
 
-    def with_log(self, log_bytes: int) -> "PhaseState":
-        return self._replace(log_bytes=log_bytes)
+    def with_log(self, path: Path) -> "PhaseState":
+        try:
+            file = path.open("rb")
+        except FileNotFoundError:
+            return self
+        with file:
+            size = file.seek(0, os.SEEK_END)
+            return self._replace(
+                log_bytes=size,
+                log_head=digest_at(file, 0),
+                log_tail=digest_at(file, max(size - LOG_MARK_BYTES, 0)),
+            )
 
     @property
     def succeeded(self) -> bool:
@@ -135,6 +151,11 @@ class JobDirectory:
         shutil.rmtree(self.secrets, ignore_errors=True)
         for key in self.private_keys():
             key.unlink(missing_ok=True)
+
+
+def digest_at(file: BinaryIO, offset: int) -> str:
+    file.seek(offset)
+    return hashlib.sha256(file.read(LOG_MARK_BYTES)).hexdigest()[:16]
 
 
 def write_private(path: Path, content: bytes) -> None:

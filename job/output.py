@@ -3,11 +3,18 @@ The output of a phase: redacted once, then the same bytes to the phase's log and
 keeps it, to our own output.
 """
 
+import fcntl
 import os
+import stat
+import struct
+import termios
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from .redaction import Redactor
+
+DRAIN_SECONDS = 10
 
 
 class Output:
@@ -36,6 +43,19 @@ class Output:
         self.flush()
         self._write_line(text)
 
+    def drain(self) -> None:
+        """
+        Waits until our own output is read. A container runtime that has not read it when we end
+        may drop it (containerd does, two seconds later), as it may what it has read and not
+        written by then: it is left as long again as it took to read.
+        """
+        if not self._has_reader or not stat.S_ISFIFO(os.fstat(1).st_mode):
+            return
+        begin = time.monotonic()
+        while count_unread(1) > 0 and time.monotonic() < begin + DRAIN_SECONDS:
+            time.sleep(0.01)
+        time.sleep(time.monotonic() - begin)
+
     def _write_line(self, text: str) -> None:
         self._write((b"" if self._ends_line else b"\n") + text.encode() + b"\n")
 
@@ -52,6 +72,12 @@ class Output:
                 # Whoever read our own output is gone; the log is what counts.
                 self._has_reader = False
         self.on_growth(self.size)
+
+
+def count_unread(pipe: int) -> int:
+    """Bytes."""
+    (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, struct.pack("i", 0)))
+    return int(count)
 
 
 def write_all(descriptor: int, data: bytes) -> None:

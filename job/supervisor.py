@@ -103,7 +103,6 @@ class Supervisor:
         """Of a wrapper that was killed, or that could not write its own end."""
         # Nobody is left to redact them.
         self._directory.remove_results(phase.name)
-        log = self._directory.log(phase.name)
         is_told = code in (exits.DISK_FULL, exits.INTERNAL)
         state = PhaseState(
             "ended",
@@ -111,8 +110,7 @@ class Supervisor:
             now(),
             exit_code=code if is_told else None,
             killed=None if is_told else "stopped" if self._stop_requested else "lost",
-            log_bytes=log.stat().st_size if log.exists() else 0,
-        )
+        ).with_log(self._directory.log(phase.name))
         self._save(phase, state)
         return state
 

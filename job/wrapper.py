@@ -75,15 +75,9 @@ def end_as_defect(context: Context, started_at: str, code: int) -> None:
 
 
 def save_defect(context: Context, started_at: str, code: int) -> None:
+    state = PhaseState("ended", started_at, to_time(time.time()), code)
     log = context.directory.log(context.phase.name)
-    state = PhaseState(
-        "ended",
-        started_at,
-        to_time(time.time()),
-        code,
-        log_bytes=log.stat().st_size if log.exists() else 0,
-    )
-    context.directory.write_state(context.phase.name, state)
+    context.directory.write_state(context.phase.name, state.with_log(log))
 
 
 class Wrapper:
@@ -220,7 +214,8 @@ class Wrapper:
                 render_report(self._phase.name, hosts, self._results.become_state(), self._token)
             )
         self._results.redact(hosts or [])
-        self._save(state.with_log(self._output.size))
+        self._save(state.with_log(self._directory.log(self._phase.name)))
+        self._output.drain()
 
     def _save(self, state: PhaseState) -> None:
         self._directory.write_state(self._phase.name, state)

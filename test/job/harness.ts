@@ -36,8 +36,12 @@ export interface TestJob {
   path(...names: string[]): string;
   /** Starts the supervisor. */
   start(): ChildProcess;
-  /** Starts the wrapper of one phase; a piped output must be read to its end. */
-  startPhase(phase: string, output?: 'ignore' | 'pipe', ...options: string[]): ChildProcess;
+  /** Starts the wrapper of one phase; a piped output must be read to its end. A number is a descriptor. */
+  startPhase(
+    phase: string,
+    output?: 'ignore' | 'pipe' | number,
+    ...options: string[]
+  ): ChildProcess;
   /** As an ordinary user: without the right to signal the processes of others. */
   startWithoutKill(...argv: string[]): ChildProcess;
   /** Ends what `FOREIGN_DAEMON` left. */
@@ -69,7 +73,7 @@ export function createJob({ phases, plan = {}, files = {} }: JobOptions): TestJo
     mkdirSync(dirname(path(name)), { recursive: true, mode: 0o700 });
     writeFileSync(path(name), content, { mode: 0o600 });
   }
-  const start = (output: 'ignore' | 'pipe', ...argv: string[]) =>
+  const start = (output: 'ignore' | 'pipe' | number, ...argv: string[]) =>
     spawn(PYTHON, ['-m', 'job', ...argv, '--directory', directory], {
       cwd: PROJECT,
       stdio: ['ignore', output, 'inherit'],

@@ -1,9 +1,13 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { aCommand, createJob, type JobOptions, type TestJob } from './harness.js';
+import { waitFor } from '../support/wait.js';
 
 let jobs: TestJob[] = [];
 afterEach(() => {
@@ -37,6 +41,32 @@ describe('a phase in a pod', () => {
     expect(JSON.parse(result)).toEqual(job.phase('one'));
     expect(JSON.parse(result)).toMatchObject({ state: 'ended', exit_code: 3, log_bytes: 5 });
     expect(Buffer.byteLength(result)).toBeLessThan(4096);
+  });
+
+  test('tells by which marks a part of its log is known', async () => {
+    const job = open({ phases: [aCommand('one', 'seq 1 1000'), aCommand('two', 'true')] });
+    const { output } = await runPhase(job, 'one');
+    const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16);
+    const [log_head, log_tail] = [digest(output.slice(0, 1024)), digest(output.slice(-1024))];
+    expect(job.phase('one')).toMatchObject({ log_bytes: 3893, log_head, log_tail });
+    await runPhase(job, 'two');
+    const none = digest('');
+    expect(job.phase('two')).toMatchObject({ log_bytes: 0, log_head: none, log_tail: none });
+  });
+
+  test('ends when its output was read, as a runtime drops what it has not read by then', async () => {
+    const job = open({ phases: [aCommand('one', 'seq 1 5000')] });
+    execFileSync('mkfifo', [job.path('pipe')]);
+    const pipe = openSync(job.path('pipe'), 'r+');
+    const child = job.startPhase('one', pipe);
+    const exit = once(child, 'exit');
+    await waitFor(() => job.phase('one')?.state === 'ended', { what: 'the end of its command' });
+    await delay(300);
+    expect(child.exitCode).toBeNull();
+    const read = readSync(pipe, Buffer.alloc(65_536));
+    await exit;
+    closeSync(pipe);
+    expect(read).toBe(job.log('one').length);
   });
 
   test('tells that it was stopped', async () => {
