@@ -68,8 +68,13 @@ async function copyLog(
   return copied;
 }
 
-function tellLost({ lostBytes }: LogGap): string {
-  return `[${lostBytes} bytes of this log were lost: the node had begun a new file before they were delivered]`;
+const LOSSES = {
+  rotated: 'the node had begun a new file before they were delivered',
+  cut: 'the container runtime of the node did not keep the end, and the API could not be reached',
+};
+
+function tellLost({ lostBytes, why }: LogGap): string {
+  return `[${lostBytes} bytes of this log were lost: ${LOSSES[why]}]`;
 }
 
 /** Where the job is gone and never reported how long its log is, nobody knows how much is lost. */

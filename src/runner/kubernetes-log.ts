@@ -1,10 +1,17 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { V1Pod } from '@kubernetes/client-node';
 import { isServiceError, missing } from '../core/errors.js';
 import type { KubernetesApi } from './kubernetes-api.js';
 import { isFinished } from './kubernetes-job.js';
 import type { KubernetesWatch } from './kubernetes-watch.js';
-import { hasStarted, isOverdue, toLogBytes } from './pod-phase.js';
+import { hasStarted, isOverdue, toToldLog, type ToldLog } from './pod-phase.js';
 import type { LogGap } from './runner.js';
+
+/** Of which the phase tells a digest. */
+const MARK_BYTES = 1024;
+const SETTLE_MS = 1000;
+const SETTLE_TIMES = 5;
 
 export interface LogOptions {
   readonly api: KubernetesApi;
@@ -12,8 +19,9 @@ export interface LogOptions {
 }
 
 /**
- * What the kubelet still has of a phase's output. It begins a new file when one is full and serves the last alone, so where
- * the phase has told how long its output was, what is served is the end of it, and what lacks before that is a gap.
+ * What the kubelet still has of a phase's output. It begins a new file when one is full and serves the last alone, and a
+ * container runtime that is short of time drops the end of what a container has said. By what the phase has told of its
+ * output, both are known, and stand as gaps where they are.
  */
 export async function* readPodLog(
   { api, watch }: LogOptions,
@@ -42,28 +50,57 @@ async function* readKept(
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array | LogGap> {
   const name = pod.metadata?.name ?? '';
-  const begin = await findBegin(api, pod, phase, signal);
-  if (begin > offset) yield { lostBytes: begin - offset };
-  let skip = Math.max(offset - begin, 0);
-  for await (const bytes of api.readLog(name, phase, signal)) {
+  const read = () => api.readLog(name, phase, signal);
+  const told = toToldLog(pod, phase);
+  const begin = told === undefined ? 0 : await findBegin(read, told, signal);
+  if (begin > offset) yield { lostBytes: begin - offset, why: 'rotated' };
+  let end = begin;
+  for await (const bytes of read()) {
+    const skip = Math.max(offset - end, 0);
     if (bytes.length > skip) yield bytes.subarray(skip);
-    skip = Math.max(skip - bytes.length, 0);
+    end += bytes.length;
   }
+  const lost = (told?.bytes ?? 0) - Math.max(end, offset);
+  if (lost > 0) yield { lostBytes: lost, why: 'cut' };
 }
 
-/** The offset, in the whole output, of the first byte that the kubelet still has. */
+/**
+ * The offset, in the whole output, of the first byte that is served. A runtime may still be writing when the kubelet tells of
+ * a container's end, so what lacks its tail is asked for again until it grows no more. What has neither its tail nor its head
+ * counts as the tail: nobody can tell.
+ */
 async function findBegin(
-  api: KubernetesApi,
-  pod: V1Pod,
-  phase: string,
+  read: () => AsyncIterable<Uint8Array>,
+  told: ToldLog,
   signal: AbortSignal,
 ): Promise<number> {
-  const total = toLogBytes(pod, phase);
-  if (total === undefined) return 0;
-  let served = 0;
-  for await (const { length } of api.readLog(pod.metadata?.name ?? '', phase, signal))
-    served += length;
-  return Math.max(total - served, 0);
+  let served = await measure(read());
+  const isShort = () => served.bytes < told.bytes && told.tail !== undefined;
+  for (let idle = 0; isShort() && served.tail !== told.tail && idle < SETTLE_TIMES;) {
+    await delay(SETTLE_MS, undefined, { signal });
+    const next = await measure(read());
+    idle = next.bytes > served.bytes ? 0 : idle + 1;
+    served = next;
+  }
+  const isCut = isShort() && served.tail !== told.tail && served.head === told.head;
+  return isCut ? 0 : Math.max(told.bytes - served.bytes, 0);
+}
+
+async function measure(output: AsyncIterable<Uint8Array>): Promise<Required<ToldLog>> {
+  let bytes = 0;
+  let head: Uint8Array = Buffer.alloc(0);
+  let tail: Uint8Array = head;
+  for await (const piece of output) {
+    bytes += piece.length;
+    if (head.length < MARK_BYTES) head = Buffer.concat([head, piece]).subarray(0, MARK_BYTES);
+    tail = Buffer.concat([tail, piece.subarray(-MARK_BYTES)]).subarray(-MARK_BYTES);
+  }
+  return { bytes, head: digest(head), tail: digest(tail) };
+}
+
+/** As job/directory.py makes it. */
+function digest(mark: Uint8Array): string {
+  return createHash('sha256').update(mark).digest('hex').slice(0, 16);
 }
 
 /** The last pod of the job that was seen; undefined where it never had one. Gone, with all that it said: fault `missing`. */

@@ -9,6 +9,8 @@ export interface PhaseRecord {
   readonly killed?: string | null;
   readonly unstarted?: string | null;
   readonly log_bytes?: number | null;
+  readonly log_head?: string | null;
+  readonly log_tail?: string | null;
 }
 
 export const SKIPPED: PhaseResult = {

@@ -118,10 +118,20 @@ export function toEndedAt({ status }: V1Pod): string | undefined {
   return times.at(-1);
 }
 
-/** How long the phase's output was when its wrapper ended; undefined where it could not tell. */
-export function toLogBytes(pod: V1Pod, phase: string): number | undefined {
+/** The phase's output as its wrapper left it: bytes, and digests of its head and its tail (see job/directory.py). */
+export interface ToldLog {
+  readonly bytes: number;
+  readonly head?: string;
+  readonly tail?: string;
+}
+
+/** Undefined where the wrapper could not tell, or has not yet. */
+export function toToldLog(pod: V1Pod, phase: string): ToldLog | undefined {
   const terminated = findStatus(pod, phase)?.state?.terminated;
-  return (terminated && parseRecord(terminated))?.log_bytes ?? undefined;
+  const record = terminated && parseRecord(terminated);
+  if (record?.log_bytes == null) return undefined;
+  const { log_bytes: bytes, log_head: head, log_tail: tail } = record;
+  return { bytes, ...(head ? { head } : {}), ...(tail ? { tail } : {}) };
 }
 
 export function hasStarted(pod: V1Pod, phase: string): boolean {

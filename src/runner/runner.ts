@@ -15,9 +15,13 @@ export interface JobSummary {
   readonly endedAt?: string;
 }
 
-/** Stands in a log for output that the platform has lost. What follows it is later output. */
+/**
+ * Stands in a log for output that the platform has lost. What follows it is later output. `rotated`: it had begun a new file
+ * before that was read; `cut`: it never kept the end.
+ */
 export interface LogGap {
   readonly lostBytes: number;
+  readonly why: 'rotated' | 'cut';
 }
 
 /** What a job carries beside its plan. Values of secrets never enter `Job`. */

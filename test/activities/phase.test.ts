@@ -87,7 +87,8 @@ describe('a phase', () => {
     site = await openActivitySite({
       runner: {
         ...aRunnerWith(exited(0), ''),
-        readLog: () => ReadableStream.from([{ lostBytes: 996 }, Buffer.from('end\n')]),
+        readLog: () =>
+          ReadableStream.from([{ lostBytes: 996, why: 'rotated' }, Buffer.from('end\n')]),
       },
     });
     const jobId = await addPlannedSession(site.store);
@@ -101,6 +102,32 @@ describe('a phase', () => {
     expect(await read(jobId)).toMatch(/^begin\n\[996 bytes of this log were lost: .*\]\nend\n$/);
   });
 
+  test('says once at the end of the log that the platform did not keep it, where a worker dies then', async () => {
+    let deaths = 1;
+    site = await openActivitySite({
+      runner: {
+        ...aRunnerWith(exited(0), ''),
+        async *readLog(_jobId, _phase, offset) {
+          await Promise.resolve();
+          if (offset < 9) yield Buffer.from('begin\nend').subarray(offset);
+          yield { lostBytes: 991, why: 'cut' };
+          if (deaths-- > 0) throw new Error('died');
+        },
+      },
+    });
+    const jobId = await addPlannedSession(site.store);
+    await site.store.logs.append(jobId, 'ansible-0', 0, Buffer.from('begin\n'));
+    await site.store.phases.report(jobId, 'ansible-0', {
+      state: 'ended',
+      startedAt: '2026-01-01T00:00:00.000Z',
+      logBytes: 1000,
+    });
+    const watch = () => site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
+    await expect(watch()).rejects.toThrow('died');
+    await watch();
+    expect(await read(jobId)).toMatch(/^begin\nend\n\[991 bytes of this log were lost: .*\]\n$/);
+  });
+
   test('has what came after a gap once, where a worker died while it copied', async () => {
     const end = ['e', 'n', 'd of it\n'].map((text) => Buffer.from(text));
     let deaths = 2;
@@ -109,7 +136,7 @@ describe('a phase', () => {
         ...aRunnerWith(exited(0), ''),
         async *readLog(_jobId, _phase, offset) {
           await Promise.resolve();
-          yield { lostBytes: 1000 - offset };
+          yield { lostBytes: 1000 - offset, why: 'rotated' };
           for (const [index, piece] of end.entries()) {
             if (index > 0 && index <= deaths) {
               deaths -= 1;

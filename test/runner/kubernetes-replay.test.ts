@@ -1,13 +1,15 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { KubeConfig, type V1Pod } from '@kubernetes/client-node';
 import { createKubernetesRunner, type KubernetesRunner } from '../../src/runner/kubernetes.js';
+import type { LogGap } from '../../src/runner/runner.js';
 import { EXITED_0, LOST, never, readLog } from '../contract/runner-jobs.js';
 import { waitFor } from '../support/wait.js';
 import { toSettings } from './kubernetes-harness.js';
-import { aPod, ended, running } from './pod-builders.js';
+import { aPod, ended, running, TIMES } from './pod-builders.js';
 
 const JOB = 'cfs-replayed-01234567';
 const LONG_AGO = '2026-01-01T00:00:00Z';
@@ -75,6 +77,62 @@ describe('the Kubernetes runner', () => {
     api.logStatus = 404;
     await expect(readLog(runner, JOB, 'one')).rejects.toMatchObject({ fault: 'missing' });
   });
+
+  describe('reads a log', () => {
+    const whole = Buffer.from(Array.from({ length: 1000 }, (_, i) => `${i + 1}\n`).join(''));
+    const digest = (mark: Uint8Array) =>
+      createHash('sha256').update(mark).digest('hex').slice(0, 16);
+    const told = {
+      ...{ state: 'ended', exit_code: 0, ...TIMES, log_bytes: whole.length },
+      ...{ log_head: digest(whole.subarray(0, 1024)), log_tail: digest(whole.subarray(-1024)) },
+    };
+
+    async function read(offset: number, record: object, ...served: readonly Buffer[]) {
+      api.watched = api.listed = aPodOf('1', [ended(0, record)]);
+      await runner.awaitPhase(JOB, 'one', never);
+      api.logStatus = 200;
+      api.logs = served;
+      const pieces: (string | LogGap)[] = [];
+      for await (const piece of runner.readLog(JOB, 'one', offset, never))
+        pieces.push('lostBytes' in piece ? piece : Buffer.from(piece).toString());
+      return pieces;
+    }
+    const text = (begin: number, end?: number) => whole.subarray(begin, end).toString();
+
+    test('that was rotated: what lacks is before it', async () => {
+      expect(await read(100, told, whole.subarray(2000))).toEqual([
+        { lostBytes: 1900, why: 'rotated' },
+        text(2000),
+      ]);
+    });
+
+    test('whose end the runtime drops: what lacks is after it', async () => {
+      expect(await read(100, told, whole.subarray(0, 2000))).toEqual([
+        text(100, 2000),
+        { lostBytes: whole.length - 2000, why: 'cut' },
+      ]);
+    });
+
+    test('whose end the runtime has not written yet', async () => {
+      const served = [1500, 2000, 2500].map((end) => whole.subarray(0, end));
+      expect(await read(100, told, ...served, whole)).toEqual([text(100)]);
+    });
+
+    test('of which the API has more than the node', async () => {
+      expect(await read(3000, told, whole.subarray(0, 2000))).toEqual([
+        { lostBytes: whole.length - 3000, why: 'cut' },
+      ]);
+    });
+
+    test('of which an older wrapper told the length alone, as if it were the end', async () => {
+      const { log_bytes, state, exit_code } = told;
+      const older = { state, exit_code, log_bytes, ...TIMES };
+      expect(await read(0, older, whole.subarray(2000))).toEqual([
+        { lostBytes: 2000, why: 'rotated' },
+        text(2000),
+      ]);
+    });
+  });
 });
 
 function aPodOf(
@@ -116,6 +174,8 @@ interface ReplayedApi {
   listed: V1Pod;
   /** Of requests for a log; at first as for a node that does not answer. */
   logStatus: number;
+  /** The log as it is served time after time; the last one from then on. */
+  logs: readonly Buffer[];
   tell(pod: V1Pod): void;
   close(): Promise<void>;
 }
@@ -134,6 +194,12 @@ async function startReplayedApi(): Promise<ReplayedApi> {
     if (searchParams.get('watch') === 'true') {
       response.flushHeaders();
       if (kind === 'pods') watches.add(response);
+      return;
+    }
+    if (part === 'log' && api.logStatus === 200) {
+      const [log, ...later] = api.logs;
+      if (later.length > 0) api.logs = later;
+      response.end(log);
       return;
     }
     if (part === 'log') {
@@ -156,6 +222,7 @@ async function startReplayedApi(): Promise<ReplayedApi> {
     watched: aPodOf('1', []),
     listed: aPodOf('1', []),
     logStatus: 502,
+    logs: [],
     tell(pod) {
       for (const watch of watches)
         watch.write(`${JSON.stringify({ type: 'MODIFIED', object: pod })}\n`);

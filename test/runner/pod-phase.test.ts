@@ -4,7 +4,7 @@ import {
   findSidecar,
   isOver,
   toEndedAt,
-  toLogBytes,
+  toToldLog,
   toPodPhase,
 } from '../../src/runner/pod-phase.js';
 import { aPod, ended, PHASES, running, TIMES } from './pod-builders.js';
@@ -222,14 +222,22 @@ describe('toEndedAt', () => {
   });
 });
 
-describe('toLogBytes', () => {
+describe('toToldLog', () => {
+  const told = (record: object) =>
+    toToldLog(aPod([ended(0, { state: 'ended', exit_code: 0, ...record, ...TIMES })]), 'one');
+
   test('is what the wrapper told', () => {
-    const pod = aPod([
-      ended(0, { state: 'ended', exit_code: 0, log_bytes: 17, ...TIMES }),
-      running,
-    ]);
-    expect(toLogBytes(pod, 'one')).toBe(17);
-    expect(toLogBytes(pod, 'two')).toBeUndefined();
+    expect(told({ log_bytes: 17, log_head: 'ab', log_tail: 'cd' })).toEqual({
+      bytes: 17,
+      head: 'ab',
+      tail: 'cd',
+    });
+    expect(toToldLog(aPod([ended(0), running]), 'two')).toBeUndefined();
+  });
+
+  test('lacks what an older wrapper does not tell', () => {
+    expect(told({ log_bytes: 17 })).toEqual({ bytes: 17 });
+    expect(told({})).toBeUndefined();
   });
 });
 
