@@ -13,12 +13,13 @@ import {
   type ProcessIdentity,
 } from '../runner/process-identity.js';
 import { searchAttributes } from '../workflows/messages.js';
-import { isUnreadable, openDevServerFile } from './dev-server-file.js';
+import { isUnreadable, openDevServerFile, type DevServerFile } from './dev-server-file.js';
 import type { Logger } from './logger.js';
 
 const READY_MS = 60_000;
 const STOP_MS = 15_000;
 const RESTART_MS = 500;
+const START_ATTEMPTS = 3;
 
 export interface DevServer {
   readonly address: string;
@@ -39,20 +40,20 @@ export async function startDevServer(
   mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
   const identityFile = join(dataDirectory, 'temporal-server.json');
   await endFormerServer(identityFile, logger);
-  const chosen = {
-    port: await findPort(port, 'TEMPORAL_PORT'),
-    ui: await findPort(uiPort, 'TEMPORAL_UI_PORT'),
-  };
   const file = await openDevServerFile(cli, dataDirectory, logger);
-  const args = toArguments(namespace, chosen, file.path);
-  const address = `127.0.0.1:${chosen.port}`;
-  const begin = () => launchUntilReady(cli, args, identityFile, { address, namespace });
-  let server = await begin().catch((error: unknown) => {
-    const { message } = error as Error;
-    if (!isUnreadable(message)) throw error;
-    file.setAside(message);
-    return begin();
-  });
+  const begin = async () => {
+    const chosen = {
+      port: await findPort(port, 'TEMPORAL_PORT'),
+      ui: await findPort(uiPort, 'TEMPORAL_UI_PORT'),
+    };
+    const args = toArguments(namespace, chosen, file.path);
+    const address = `127.0.0.1:${chosen.port}`;
+    const server = await launchUntilReady(cli, args, identityFile, { address, namespace });
+    return { args, address, server, ui: chosen.ui };
+  };
+  const started = await beginAgain(begin, file, logger);
+  const { args, address } = started;
+  let { server } = started;
   logger.info({ address, pid: server.child.pid }, 'temporal dev server started');
   const closing = new AbortController();
   const isClosing = () => closing.signal.aborted;
@@ -74,7 +75,7 @@ export async function startDevServer(
   })();
   return {
     address,
-    uiUrl: `http://127.0.0.1:${chosen.ui}`,
+    uiUrl: `http://127.0.0.1:${started.ui}`,
     async close() {
       closing.abort();
       await stop(server);
@@ -82,6 +83,33 @@ export async function startDevServer(
       rmSync(identityFile, { force: true });
     },
   };
+}
+
+/** The server ended by itself before it answered. */
+class EndedError extends Error {}
+
+/**
+ * The server takes ports of its own beside ours, which are free when it looks and may be taken when it binds them; another
+ * start takes others. A file that it cannot read is set aside, once, as the next one would take the place of the first.
+ */
+async function beginAgain<T>(
+  begin: () => Promise<T>,
+  file: DevServerFile,
+  logger: Logger,
+): Promise<T> {
+  let isSetAside = false;
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await begin();
+    } catch (error) {
+      if (!(error instanceof EndedError) || attempt === START_ATTEMPTS) throw error;
+      if (isUnreadable(error.message) && !isSetAside) {
+        file.setAside(error.message);
+        isSetAside = true;
+      } else logger.warn({ err: error }, 'temporal dev server did not start; it is started again');
+      await delay(RESTART_MS);
+    }
+  }
 }
 
 interface Launched {
@@ -97,15 +125,18 @@ async function launchUntilReady(
   { address, namespace }: { readonly address: string; readonly namespace: string },
 ): Promise<Launched> {
   const server = await launch(cli, args, identityFile);
+  const waiting = new AbortController();
   try {
     await Promise.race([
-      waitUntilReady(address, namespace),
-      server.exit.then(() => failStart(server.stderr())),
+      waitUntilReady(address, namespace, waiting.signal),
+      server.exit.then(() => failStart(server)),
     ]);
     return server;
   } catch (error) {
     await stop(server);
     throw error;
+  } finally {
+    waiting.abort();
   }
 }
 
@@ -120,7 +151,8 @@ async function launch(
     detached: true,
   });
   const stderr = keepTail(child);
-  const exit = once(child, 'exit').catch((cause: unknown) => {
+  // Not `exit`: what it said of its end may not be read by then.
+  const exit = once(child, 'close').catch((cause: unknown) => {
     throw new Error(`TEMPORAL_CLI: ${cli} cannot be started. Run npm run setup.`, { cause });
   });
   exit.catch(() => undefined);
@@ -199,7 +231,11 @@ function toArguments(
   ];
 }
 
-async function waitUntilReady(address: string, namespace: string): Promise<void> {
+async function waitUntilReady(
+  address: string,
+  namespace: string,
+  signal: AbortSignal,
+): Promise<void> {
   const deadline = performance.now() + READY_MS;
   for (;;) {
     try {
@@ -212,13 +248,14 @@ async function waitUntilReady(address: string, namespace: string): Promise<void>
         throw new Error(`Temporal did not answer at ${address} within ${READY_MS / 1000} s.`, {
           cause: error,
         });
-      await delay(100);
+      await delay(100, undefined, { signal });
     }
   }
 }
 
-function failStart(stderr: string): never {
-  throw new Error(`The Temporal dev server did not start: ${stderr}`);
+function failStart({ child, stderr }: Launched): never {
+  const end = child.signalCode ?? `exit code ${child.exitCode}`;
+  throw new EndedError(`The Temporal dev server did not start (${end}): ${stderr()}`);
 }
 
 async function stop({ child, exit }: Launched): Promise<void> {

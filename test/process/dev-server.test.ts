@@ -94,6 +94,39 @@ describe('startDevServer', () => {
     await server.close();
   });
 
+  describe('whose server ends before it answers', () => {
+    /** Ends so often, and is the real one then. */
+    const aFailing = (times: number) => {
+      const cli = join(directory, 'temporal');
+      const script = `#!/bin/sh
+        if [ "$1" = server ]; then
+          echo start >> ${join(directory, 'starts')}
+          if [ "$(wc -l < ${join(directory, 'starts')})" -le ${times} ]; then
+            echo 'Error: bind: address already in use' >&2
+            exit 7
+          fi
+        fi
+        exec ${configure(0).cli} "$@"`;
+      writeFileSync(cli, script, { mode: 0o755 });
+      return { ...configure(0), cli };
+    };
+
+    test('is started again, as others may have taken a port of its own', async () => {
+      const lines: string[] = [];
+      const logger = pino({ level: 'warn' }, { write: (line) => void lines.push(line) });
+      const server = await startDevServer(aFailing(1), directory, logger);
+      expect(await answers(server.address)).toBe(true);
+      await server.close();
+      expect(lines).toEqual([expect.stringContaining('address already in use')]);
+    });
+
+    test('says how it ended, and what it said, where it never answers', async () => {
+      await expect(startDevServer(aFailing(10), directory, silent)).rejects.toThrow(
+        'The Temporal dev server did not start (exit code 7): Error: bind: address already in use',
+      );
+    });
+  });
+
   test('ends one that a killed service left, and takes its place', async () => {
     const port = await findFreePort();
     const script = `
