@@ -27,6 +27,18 @@ async function observe(result: PhaseResult, output: string, delivered = ''): Pro
   return jobId;
 }
 
+/** A session whose job has told that the phase ended, with a log of so many bytes, of which it delivered a part. */
+async function addEnded(logBytes: number, delivered = ''): Promise<string> {
+  const jobId = await addPlannedSession(site.store);
+  await site.store.logs.append(jobId, 'ansible-0', 0, Buffer.from(delivered));
+  await site.store.phases.report(jobId, 'ansible-0', {
+    state: 'ended',
+    startedAt: '2026-01-01T00:00:00.000Z',
+    logBytes,
+  });
+  return jobId;
+}
+
 const read = async (jobId: string) => readAll(site.store.logs.read(jobId, 'ansible-0', 0));
 
 describe('a phase', () => {
@@ -52,12 +64,7 @@ describe('a phase', () => {
     site = await openActivitySite({
       runner: aRunnerWith({ kind: 'killed', reason: 'lost' }, 'one\n'),
     });
-    const jobId = await addPlannedSession(site.store);
-    await site.store.phases.report(jobId, 'ansible-0', {
-      state: 'ended',
-      startedAt: '2026-01-01T00:00:00.000Z',
-      logBytes: 10,
-    });
+    const jobId = await addEnded(10);
     await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
     expect(await read(jobId)).toContain('6 bytes of this log were lost');
   });
@@ -71,12 +78,7 @@ describe('a phase', () => {
         return new Date().toISOString();
       },
     });
-    const jobId = await addPlannedSession(site.store);
-    await site.store.phases.report(jobId, 'ansible-0', {
-      state: 'ended',
-      startedAt: '2026-01-01T00:00:00.000Z',
-      logBytes: 1000,
-    });
+    const jobId = await addEnded(1000);
     const watch = () => site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
     await expect(watch()).rejects.toThrow('died');
     await watch();
@@ -91,13 +93,7 @@ describe('a phase', () => {
           ReadableStream.from([{ lostBytes: 996, why: 'rotated' }, Buffer.from('end\n')]),
       },
     });
-    const jobId = await addPlannedSession(site.store);
-    await site.store.logs.append(jobId, 'ansible-0', 0, Buffer.from('begin\n'));
-    await site.store.phases.report(jobId, 'ansible-0', {
-      state: 'ended',
-      startedAt: '2026-01-01T00:00:00.000Z',
-      logBytes: 1006,
-    });
+    const jobId = await addEnded(1006, 'begin\n');
     await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
     expect(await read(jobId)).toMatch(/^begin\n\[996 bytes of this log were lost: .*\]\nend\n$/);
   });
@@ -115,13 +111,7 @@ describe('a phase', () => {
         },
       },
     });
-    const jobId = await addPlannedSession(site.store);
-    await site.store.logs.append(jobId, 'ansible-0', 0, Buffer.from('begin\n'));
-    await site.store.phases.report(jobId, 'ansible-0', {
-      state: 'ended',
-      startedAt: '2026-01-01T00:00:00.000Z',
-      logBytes: 1000,
-    });
+    const jobId = await addEnded(1000, 'begin\n');
     const watch = () => site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
     await expect(watch()).rejects.toThrow('died');
     await watch();
@@ -160,13 +150,7 @@ describe('a phase', () => {
 
   test('does not ask the platform for a log that was delivered whole', async () => {
     site = await openActivitySite({ runner: aRunnerWith(exited(0), 'one\nnot to be read') });
-    const jobId = await addPlannedSession(site.store);
-    await site.store.logs.append(jobId, 'ansible-0', 0, Buffer.from('one\n'));
-    await site.store.phases.report(jobId, 'ansible-0', {
-      state: 'ended',
-      startedAt: '2026-01-01T00:00:00.000Z',
-      logBytes: 4,
-    });
+    const jobId = await addEnded(4, 'one\n');
     await site.store.hosts.save(jobId, 'ansible-0', { sequence: 1, final: true, hosts: [] });
     await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
     expect(await read(jobId)).toBe('one\n');
