@@ -65,15 +65,22 @@ export function describeHostWait({
   name,
   host,
   hosts,
+  heldUntil,
 }: {
   readonly name: string;
   /** One of them. */
   readonly host: string;
   readonly hosts: number;
+  /** Where its failed phase is kept for somebody to look at: it may be days until it ends by itself. */
+  readonly heldUntil?: string | undefined;
 }): string {
   const others = hosts === 1 ? '' : ` and ${hosts - 1} other ${hosts === 2 ? 'host' : 'hosts'}`;
+  const end =
+    heldUntil === undefined
+      ? 'that has to end before this one starts.'
+      : `it has failed and is held until ${heldUntil} (debug_on_failure). Release or cancel it, and this one starts.`;
   return toMessage(
-    `Waiting: session ${name} comes first on ${host}${others} (option host_locks); that has to end before this one starts.`,
+    `Waiting: session ${name} comes first on ${host}${others} (option host_locks); ${end}`,
   );
 }
 

@@ -83,7 +83,7 @@ async function prepare(service: TestService): Promise<void> {
   await store.sessions.claim(jobId, { at: AT });
   await store.sessions.recordLaunch(jobId, { at: AT, incarnation: 'i' });
   const hold = { since: AT, until: '2100-01-01T00:00:00.000Z', command: 'sh' };
-  await store.phases.hold(jobId, 'ansible-0', hold);
+  await store.phases.hold(jobId, 'ansible-0', hold, AT);
 }
 
 function operations(): readonly { method: string; path: string; operation: Operation }[] {

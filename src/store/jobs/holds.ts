@@ -1,6 +1,8 @@
 import type { Database } from '../database/database.js';
+import { settleBehind } from '../sessions/host-locks.js';
+import { lockPlacesOf } from '../sessions/places.js';
 import type { Hold, PhaseStore } from '../store.js';
-import { requireOpen, toPhase } from './phase-rows.js';
+import { isHeldAt, requireOpen, toPhase } from './phase-rows.js';
 
 /** A statement takes 32,766 values. */
 const JOBS_PER_QUERY = 1_000;
@@ -10,19 +12,23 @@ export function createHoldStore(
   database: Database,
 ): Pick<PhaseStore, 'hold' | 'endHold' | 'holds'> {
   return {
-    hold: (jobId, phase, hold) => saveHold(database, jobId, phase, hold),
+    hold: (jobId, phase, hold, at) => saveHold(database, { jobId, phase, hold, at }),
     endHold: (jobId, at) => endHold(database, jobId, at),
     holds: (jobIds, at) => findHolds(database, jobIds, at),
   };
 }
 
-function saveHold(
-  { writeAtOnce }: Database,
-  jobId: string,
-  phase: string,
-  { since, until, command }: Omit<Hold, 'releasedAt'>,
-): Promise<void> {
-  return writeAtOnce(async (db, emit) => {
+interface NewHold {
+  readonly jobId: string;
+  readonly phase: string;
+  readonly hold: Omit<Hold, 'releasedAt'>;
+  readonly at: string;
+}
+
+function saveHold(database: Database, { jobId, phase, hold, at }: NewHold): Promise<void> {
+  const { since, until, command } = hold;
+  return database.write(async (db, emit) => {
+    await lockPlacesOf(database, db, jobId);
     const row = await db
       .updateTable('phases')
       .set((eb) => ({
@@ -43,12 +49,15 @@ function saveHold(
       .returning('name')
       .executeTakeFirst();
     if (row === undefined) await requireOpen(db, jobId, phase);
+    // Who waits for the hosts of this session says that it is held.
+    else await settleBehind(db, jobId, at, emit);
     emit({ kind: 'session', jobId });
   });
 }
 
-function endHold({ writeAtOnce }: Database, jobId: string, at: string): Promise<boolean> {
-  return writeAtOnce(async (db, emit) => {
+function endHold(database: Database, jobId: string, at: string): Promise<boolean> {
+  return database.write(async (db, emit) => {
+    await lockPlacesOf(database, db, jobId);
     const row = await db
       .updateTable('phases')
       .set((eb) => ({ hold_released_at: eb.fn.coalesce('hold_released_at', eb.val(at)) }))
@@ -57,7 +66,10 @@ function endHold({ writeAtOnce }: Database, jobId: string, at: string): Promise<
       .where('hold_until', '>', at)
       .returning('name')
       .executeTakeFirst();
-    if (row !== undefined) emit({ kind: 'session', jobId });
+    if (row !== undefined) {
+      await settleBehind(db, jobId, at, emit);
+      emit({ kind: 'session', jobId });
+    }
     return row !== undefined;
   });
 }
@@ -74,9 +86,7 @@ async function findHolds(
         .selectFrom('phases')
         .selectAll()
         .where('job_id', 'in', jobIds.slice(first, first + JOBS_PER_QUERY))
-        .where('sealed_at', 'is', null)
-        .where('hold_released_at', 'is', null)
-        .where('hold_until', '>', at)
+        .where(isHeldAt(at))
         .execute(),
     );
     for (const { jobId, hold } of rows.map(toPhase)) if (hold) found.set(jobId, hold);

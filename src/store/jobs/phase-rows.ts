@@ -1,3 +1,4 @@
+import { sql, type SqlBool } from 'kysely';
 import { missing, ServiceError } from '../../core/errors.js';
 import type { PhaseResult } from '../../core/job.js';
 import type { Connection } from '../database/database.js';
@@ -36,6 +37,10 @@ function toHold(row: PhaseRow): Hold | null {
   if (since === null || until === null || command === null) return null;
   return { since, until, command, ...dropNulls({ releasedAt: row.hold_released_at }) };
 }
+
+/** The phase has failed and is kept for debugging. */
+export const isHeldAt = (at: string) =>
+  sql<SqlBool>`sealed_at is null and hold_released_at is null and hold_until > ${at}`;
 
 /** To be called where a write for an open phase has changed nothing; returns if the phase is there. */
 export async function requireOpen(db: Connection, jobId: string, phase: string): Promise<void> {

@@ -19,7 +19,7 @@ export interface PhaseStore {
   /** Ends the phase with this result, once: from then on nothing of it changes. False: it was sealed before. */
   seal(jobId: string, phase: string, result: PhaseResult, at: string): Promise<boolean>;
   /** Records a hold. One that was released stays so unless this one is later. A phase that is sealed is fault `gone`. */
-  hold(jobId: string, phase: string, hold: Omit<Hold, 'releasedAt'>): Promise<void>;
+  hold(jobId: string, phase: string, hold: Omit<Hold, 'releasedAt'>, at: string): Promise<void>;
   /** Releases what is held at that moment. A repeat changes nothing. False: nothing is held. */
   endHold(jobId: string, at: string): Promise<boolean>;
   /** Job id → what is held at that moment. */

@@ -4,6 +4,7 @@ import type { Session, Wait } from '../../core/session.js';
 import type { Database } from '../database/database.js';
 import type { Schema } from '../database/schema.js';
 import { toStoredHost } from '../jobs/host-name.js';
+import { isHeldAt } from '../jobs/phase-rows.js';
 import { readOption } from '../options.js';
 import type { AdmissionStore, Change } from '../store.js';
 import { admitQueued, lockPlaces } from './places.js';
@@ -24,6 +25,7 @@ interface Predecessor {
   /** The first of the hosts that both name, by name. */
   readonly host: string;
   readonly hosts: number;
+  readonly heldUntil: string | undefined;
 }
 
 /**
@@ -42,7 +44,7 @@ export function requestHosts(
     if (asking !== undefined) {
       const hasMore = await saveHosts(database, db, jobId, hosts);
       // Who has gone keeps what it has, also where somebody with an earlier turn has come to want it since.
-      if (hasMore || asking.isBehind) await settle(db, asking, since);
+      if (hasMore || asking.isBehind) await settle(db, asking, { since, at });
       // A session that waits for this one may be the first now, and nobody may wait for who waits for him.
       await settleBehind(db, jobId, at, emit);
       await admitQueued(database, db, at, emit);
@@ -133,7 +135,8 @@ function toText(host: string): string {
   return toStoredHost(host.toWellFormed().replaceAll('\0', '\uFFFD'));
 }
 
-async function settleBehind(
+/** Looks again at those that wait for this session: some may go, and the others say what they wait for. */
+export async function settleBehind(
   db: Transaction<Schema>,
   jobId: string,
   at: string,
@@ -152,7 +155,7 @@ async function settleAll(
   const query = db.selectFrom('sessions').select(['job_id', 'host_turn', 'waiting']);
   const rows = await query.where('job_id', 'in', jobIds).orderBy('host_turn').execute();
   for (const { job_id: jobId, host_turn: turn, waiting } of rows) {
-    await settle(db, { jobId, turn: turn ?? 0 }, toSince(waiting) ?? at);
+    await settle(db, { jobId, turn: turn ?? 0 }, { since: toSince(waiting) ?? at, at });
     emit({ kind: 'session', jobId });
   }
 }
@@ -161,9 +164,9 @@ async function settleAll(
 async function settle(
   db: Transaction<Schema>,
   { jobId, turn }: Turn,
-  since: string,
+  { since, at }: { readonly since: string; readonly at: string },
 ): Promise<void> {
-  const first = await findPredecessor(db, { jobId, turn });
+  const first = await findPredecessor(db, { jobId, turn }, at);
   await db
     .updateTable('sessions')
     .set((eb) =>
@@ -185,6 +188,7 @@ async function settle(
 async function findPredecessor(
   db: Transaction<Schema>,
   { jobId, turn }: Turn,
+  at: string,
 ): Promise<Predecessor | undefined> {
   const first = await db
     // By itself, because a database that knows little of a table that changes all the time would look for it in each session.
@@ -205,11 +209,18 @@ async function findPredecessor(
     .where('theirs.job_id', '=', first.job_id)
     .select((eb) => [eb.fn.min('mine.host').as('host'), eb.fn.countAll().as('hosts')])
     .executeTakeFirstOrThrow();
+  const held = await db
+    .selectFrom('phases')
+    .select('hold_until')
+    .where('job_id', '=', first.job_id)
+    .where(isHeldAt(at))
+    .executeTakeFirst();
   return {
     jobId: first.job_id,
     name: first.name,
     host: shared.host,
     hosts: Number(shared.hosts),
+    heldUntil: held?.hold_until ?? undefined,
   };
 }
 

@@ -57,6 +57,47 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await ask(store, 'c', ['x0', 'x1', 'x2'])).toBe(true);
     });
 
+    test('may be kept by a session that is held: who waits says so, and how that ends', async () => {
+      const { store, other } = stores();
+      await store.options.patch({ hostLocks: true });
+      const toMessage = async (name: string) => (await find(store, name)).waiting?.message;
+      await come(store, 'a', ['x1']);
+      await come(store, 'b', ['x1']);
+      await launch(store, 'a');
+      const phase = { name: 'ansible-0', kind: 'ansible', title: 'ansible-0' } as const;
+      await store.phases.savePlan(idOf('a'), [phase]);
+      const seen: unknown[] = [];
+      store.subscribe((change) => seen.push(change));
+
+      const hold = { since: at(10), until: at(60), command: 'sh' };
+      await store.phases.hold(idOf('a'), 'ansible-0', hold, at(10));
+
+      const held = `Waiting: session a comes first on x1 (option host_locks); it has failed and is held until ${at(60)} (debug_on_failure). Release or cancel it, and this one starts.`;
+      expect(await find(store, 'b')).toMatchObject({
+        waitsFor: idOf('a'),
+        waiting: { since: at(1), message: held },
+      });
+      expect(seen).toContainEqual({ kind: 'session', jobId: idOf('b') });
+      await store.sessions.insert(aNewSession('c'));
+      await store.admission.requestHosts(idOf('c'), { hosts: ['x1'], at: at(11), since: at(11) });
+      expect(await toMessage('c')).toContain(
+        'session b comes first on x1 (option host_locks); that',
+      );
+
+      await other.phases.endHold(idOf('a'), at(20));
+      expect(await toMessage('b')).toContain(
+        'session a comes first on x1 (option host_locks); that',
+      );
+      // The next phase that fails; its hold ends in the job.
+      await store.phases.hold(idOf('a'), 'ansible-0', { ...hold, since: at(30) }, at(30));
+      expect(await toMessage('b')).toBe(held);
+      const over = { ...hold, since: at(30), until: at(40) };
+      await store.phases.hold(idOf('a'), 'ansible-0', over, at(40));
+      expect(await toMessage('b')).not.toContain('held');
+      await end(store, 'a');
+      expect(await find(store, 'b')).not.toHaveProperty('waitsFor');
+    });
+
     test('are told to the dispatch loop when they are free', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });

@@ -143,10 +143,12 @@ export function phaseContract(stores: () => Stores): void {
     test('is shown, may be prolonged, and is not put back by an older one', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
-      await store.phases.hold(jobId, 'ansible-0', { since: at(10), until: at(20), command: 'sh' });
-      await store.phases.hold(jobId, 'ansible-0', { since: at(10), until: at(40), command: 'sh' });
+      const hold = { since: at(10), until: at(20), command: 'sh' };
+      await store.phases.hold(jobId, 'ansible-0', hold, at(10));
+      await store.phases.hold(jobId, 'ansible-0', { ...hold, until: at(40) }, at(11));
 
-      await store.phases.hold(jobId, 'ansible-0', { since: at(5), until: at(15), command: 'old' });
+      const old = { since: at(5), until: at(15), command: 'old' };
+      await store.phases.hold(jobId, 'ansible-0', old, at(12));
 
       const phase = await store.phases.find(jobId, 'ansible-0');
       expect(phase?.hold).toEqual({ since: at(10), until: at(40), command: 'sh' });
@@ -157,13 +159,10 @@ export function phaseContract(stores: () => Stores): void {
       const jobId = await addPlannedSession(store);
       await store.phases.seal(jobId, 'ansible-0', exited, at(21));
 
-      const hold = store.phases.hold(jobId, 'ansible-0', {
-        since: at(1),
-        until: at(2),
-        command: 'sh',
-      });
+      const hold = { since: at(1), until: at(2), command: 'sh' };
+      const held = store.phases.hold(jobId, 'ansible-0', hold, at(22));
 
-      expect(await count([hold])).toEqual({ gone: 1 });
+      expect(await count([held])).toEqual({ gone: 1 });
     });
   });
 
@@ -173,14 +172,14 @@ export function phaseContract(stores: () => Stores): void {
     test('ends what is held, once', async () => {
       const { store, other } = stores();
       const jobId = await addPlannedSession(store);
-      await store.phases.hold(jobId, 'ansible-0', hold);
+      await store.phases.hold(jobId, 'ansible-0', hold, at(10));
       expect(await other.phases.holds([jobId, 'cfs-none'], at(20))).toEqual(
         new Map([[jobId, hold]]),
       );
 
       expect(await store.phases.endHold(jobId, at(30))).toBe(true);
       expect(await other.phases.endHold(jobId, at(31))).toBe(true);
-      await store.phases.hold(jobId, 'ansible-0', { ...hold, until: at(70) });
+      await store.phases.hold(jobId, 'ansible-0', { ...hold, until: at(70) }, at(32));
 
       const phase = await store.phases.find(jobId, 'ansible-0');
       expect(phase?.hold).toEqual({ ...hold, until: at(70), releasedAt: at(30) });
@@ -192,7 +191,7 @@ export function phaseContract(stores: () => Stores): void {
       const jobId = await addPlannedSession(store);
       const second = await addPlannedSession(store, 'b');
       expect(await store.phases.endHold(jobId, at(20))).toBe(false);
-      await store.phases.hold(jobId, 'ansible-0', hold);
+      await store.phases.hold(jobId, 'ansible-0', hold, at(10));
 
       expect(await store.phases.endHold(second, at(20))).toBe(false);
       expect(await store.phases.endHold(jobId, at(60))).toBe(false);
