@@ -7,6 +7,8 @@ const POLL_MILLISECONDS = 50;
 const UNKILLABLE_MILLISECONDS = 30_000;
 /** Another user's process we may not signal: it ends with what it waits for, or it stays. */
 const FOREIGN_MILLISECONDS = 2000;
+/** Where new ones are started all the time, there is no last look. */
+const MOST_LOOKS = 5;
 
 /**
  * Ends what runs for a job, wherever it hides: by its environment, which daemons that left the process group still have,
@@ -52,22 +54,35 @@ function findTops(processes: readonly ProcessStat[]): readonly ProcessStat[] {
 
 /**
  * Every living process whose environment names the job, or that descends from one. With `since` the environments of older
- * processes are not read: there may be thousands.
+ * processes are not read: there may be thousands. Who was started during the look is looked at too: the process that started it
+ * may have ended before it was read, and with it all that told of the job.
  */
 export async function findJobProcesses(
   jobId: string,
   since = '0',
 ): Promise<readonly ProcessStat[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
   const processes = new Map<number, ProcessStat>();
   const marked = new Set<number>();
-  for (const pid of pids) {
-    const stat = readProcess(pid);
-    if (stat === undefined || isDead(stat)) continue;
-    processes.set(pid, stat);
-    if (Number(stat.startTime) >= Number(since) && (await isMarked(pid, jobId))) marked.add(pid);
+  const read = async (pids: readonly number[]) => {
+    for (const pid of pids) {
+      const stat = readProcess(pid);
+      if (stat === undefined || isDead(stat)) continue;
+      processes.set(pid, stat);
+      if (Number(stat.startTime) >= Number(since) && (await isMarked(pid, jobId))) marked.add(pid);
+    }
+  };
+  const known = new Set<number>();
+  for (let looks = 0; looks < MOST_LOOKS; looks += 1) {
+    const fresh = (await listPids()).filter((pid) => !known.has(pid));
+    if (fresh.length === 0) break;
+    await read(fresh);
+    for (const pid of fresh) known.add(pid);
   }
   return [...processes.values()].filter(({ pid }) => hasMarkedAncestor(pid, processes, marked));
+}
+
+async function listPids(): Promise<readonly number[]> {
+  return (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
 }
 
 function hasMarkedAncestor(

@@ -173,6 +173,24 @@ describe('findJobProcesses', () => {
     expect(await findJobProcesses('cfs-absent-00000000')).toEqual([]);
     expect(readProcess(process.pid)).toMatchObject({ pid: process.pid });
   });
+
+  test('finds who was started by one that ended before it was read', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const jobId = `cfs-hop${round}-00000000`;
+      const env = { ...process.env, KEELSON_JOB: jobId };
+      const stdio = ['pipe', 'ignore', 'ignore'] as const;
+      const child = spawn('sh', ['-c', 'read go; sleep 1000 &'], { env, stdio: [...stdio] });
+      const exited = once(child, 'exit');
+      const finding = findJobProcesses(jobId);
+      // By then it has most likely been listed.
+      await readdir('/proc');
+      child.stdin.end('go\n');
+      const found = await finding;
+      await exited;
+      await endJobProcesses(jobId, 0, never);
+      expect(found).not.toEqual([]);
+    }
+  });
 });
 
 describe('endJobProcesses', () => {
