@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as yieldToOthers } from 'node:timers/promises';
 import { isDead, readProcess, signalProcess, type ProcessStat } from './process-identity.js';
 
 const POLL_MILLISECONDS = 50;
@@ -7,6 +7,8 @@ const POLL_MILLISECONDS = 50;
 const UNKILLABLE_MILLISECONDS = 30_000;
 /** Another user's process we may not signal: it ends with what it waits for, or it stays. */
 const FOREIGN_MILLISECONDS = 2000;
+/** Processes that are read at once, in some milliseconds. */
+const READS_AT_ONCE = 250;
 /** Where new ones are started all the time, there is no last look. */
 const MOST_LOOKS = 5;
 
@@ -64,7 +66,8 @@ export async function findJobProcesses(
   const processes = new Map<number, ProcessStat>();
   const marked = new Set<number>();
   const read = async (pids: readonly number[]) => {
-    for (const pid of pids) {
+    for (const [index, pid] of pids.entries()) {
+      if (index % READS_AT_ONCE === READS_AT_ONCE - 1) await yieldToOthers();
       const stat = readProcess(pid);
       if (stat === undefined || isDead(stat)) continue;
       processes.set(pid, stat);
