@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -13,6 +13,7 @@ import {
   type ProcessIdentity,
 } from '../runner/process-identity.js';
 import { searchAttributes } from '../workflows/messages.js';
+import { makeDataDirectory } from './data-directory.js';
 import { isUnreadable, openDevServerFile, type DevServerFile } from './dev-server-file.js';
 import type { Logger } from './logger.js';
 
@@ -37,7 +38,7 @@ export async function startDevServer(
   dataDirectory: string,
   logger: Logger,
 ): Promise<DevServer> {
-  mkdirSync(dataDirectory, { recursive: true, mode: 0o700 });
+  makeDataDirectory(dataDirectory);
   const identityFile = join(dataDirectory, 'temporal-server.json');
   await endFormerServer(identityFile, logger);
   const file = await openDevServerFile(cli, dataDirectory, logger);

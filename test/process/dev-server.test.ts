@@ -55,6 +55,12 @@ describe('startDevServer', () => {
     expect(isGone(first)).toBe(true);
   });
 
+  test('says in one sentence that its directory cannot be made', async () => {
+    await expect(startDevServer(configure(0), '/proc/keelson/data', silent)).rejects.toThrow(
+      'KEELSON_DATA: the directory /proc/keelson/data cannot be written to (ENOENT).',
+    );
+  });
+
   test('leaves none that nobody would find, and tries again', async () => {
     const place = join(directory, 'temporal-server.json');
     const lead = (to: string) => symlinkSync(to, place);
