@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
-import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { aCommand, createJob, type JobOptions, type TestJob } from './harness.js';
@@ -27,6 +26,12 @@ async function runPhase(job: TestJob, phase: string) {
   const output = child.stdout === null ? '' : await text(child.stdout);
   if (child.exitCode === null) await once(child, 'exit');
   return { code: child.exitCode, output, result: readFileSync(job.path('result'), 'utf8') };
+}
+
+/** How often the process has waited for something. */
+function countSleeps(pid: number | undefined): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  return Number(/^voluntary_ctxt_switches:\s+(\d+)$/m.exec(status)?.[1]);
 }
 
 const inventory = { name: 'inventory', kind: 'inventory', definition: 'spec', timeout_seconds: 0 };
@@ -61,7 +66,9 @@ describe('a phase in a pod', () => {
     const child = job.startPhase('one', pipe);
     const exit = once(child, 'exit');
     await waitFor(() => job.phase('one')?.state === 'ended', { what: 'the end of its command' });
-    await delay(300);
+    const before = countSleeps(child.pid);
+    const hasSlept = () => countSleeps(child.pid) > before + 20;
+    await waitFor(() => child.exitCode !== null || hasSlept(), { what: 'its looks at the pipe' });
     expect(child.exitCode).toBeNull();
     const read = readSync(pipe, Buffer.alloc(65_536));
     await exit;
