@@ -36,14 +36,19 @@ export function createInventoryActivities(
         if (rendered !== undefined) {
           for (const warning of rendered.warnings) await log.write(`WARNING: ${warning}`);
           await log.write(`Inventory of ${rendered.hosts} hosts made.`);
-          signal.throwIfAborted();
-          await store.stagedFiles.save(jobId, INVENTORY_FILE, gzipSync(rendered.text));
         }
         signal.throwIfAborted();
         const wait = await requestHosts(dependencies, session, rendered, since);
-        if (wait !== undefined) await log.write(wait.message);
-        else if (since !== undefined) await log.write(describeHostWaitEnd(since, now()));
-        return wait;
+        if (wait !== undefined) {
+          await log.write(wait.message);
+          return wait;
+        }
+        if (since !== undefined) await log.write(describeHostWaitEnd(since, now()));
+        signal.throwIfAborted();
+        // Last: whichever of two attempts stages its inventory, the session has the hosts of it.
+        if (rendered !== undefined)
+          await store.stagedFiles.save(jobId, INVENTORY_FILE, gzipSync(rendered.text));
+        return undefined;
       }),
   };
 }

@@ -47,6 +47,16 @@ describe('stageInventory', () => {
     );
   });
 
+  test('stages no inventory before the session has the hosts of it', async () => {
+    const listStaged = async (name: string) =>
+      Object.keys(await site.store.stagedFiles.read(jobIdOf(name)));
+    expect(await listStaged('a')).toEqual(['inventory']);
+    expect(await listStaged('b')).toEqual([]);
+    await end('a');
+    expect(await stage({ jobId })).toBeUndefined();
+    expect(await listStaged('b')).toEqual(['inventory']);
+  });
+
   test('has a session go on at once where host_locks was turned off while it waited', async () => {
     await site.store.options.patch({ hostLocks: false });
     expect(await begin('b')).toBeUndefined();

@@ -42,8 +42,10 @@ export function requestHosts(
     await lockPlaces(database, db);
     const asking = await takeTurn(db, jobId);
     if (asking !== undefined) {
+      // Who has gone keeps what it has: a late attempt may ask for less than the inventory has that is staged.
+      if (asking.isBehind) await dropHosts(database, db, jobId, hosts);
       const hasMore = await saveHosts(database, db, jobId, hosts);
-      // Who has gone keeps what it has, also where somebody with an earlier turn has come to want it since.
+      // Nor does it wait for somebody with an earlier turn who has come to want the same since.
       if (hasMore || asking.isBehind) await settle(db, asking, { since, at });
       // A session that waits for this one may be the first now, and nobody may wait for who waits for him.
       await settleBehind(db, jobId, at, emit);
@@ -109,6 +111,20 @@ async function takeTurn(
   return { jobId, turn: row.host_turn ?? 0, isBehind: row.waits_for !== null };
 }
 
+/** All but these. */
+async function dropHosts(
+  { dialect }: Database,
+  db: Transaction<Schema>,
+  jobId: string,
+  hosts: readonly string[],
+): Promise<void> {
+  await db
+    .deleteFrom('session_hosts')
+    .where('job_id', '=', jobId)
+    .where('host', 'not in', dialect.textsOf(JSON.stringify(hosts.map(toText))))
+    .execute();
+}
+
 /** Whether there are more of them than before. */
 async function saveHosts(
   { dialect }: Database,
@@ -117,11 +133,6 @@ async function saveHosts(
   hosts: readonly string[],
 ): Promise<boolean> {
   const texts = [...new Set(hosts.map(toText))];
-  await db
-    .deleteFrom('session_hosts')
-    .where('job_id', '=', jobId)
-    .where('host', 'not in', dialect.textsOf(JSON.stringify(texts)))
-    .execute();
   const rows = JSON.stringify(texts.map((host) => ({ host })));
   const given = dialect.rowsOf(rows, { host: 'text' });
   const { numAffectedRows = 0n } =

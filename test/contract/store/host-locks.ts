@@ -196,10 +196,19 @@ export function hostLockContract(stores: () => Stores): void {
     test('are not waited for any more when who has asked for them asks for others', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });
+      await come(store, 'a', ['x1']);
+      await come(store, 'b', ['x1', 'x2']);
+      await come(store, 'c', ['x2']);
+      expect(await ask(store, 'b', ['x1'])).toBe(false);
+      expect(await find(store, 'c')).toMatchObject({ admittedAt: at(1), admissionDue: true });
+    });
+
+    test('stay with who has them, also where a late attempt asks for fewer', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true });
       await come(store, 'a', ['x1', 'x2']);
-      await come(store, 'b', ['x2']);
       expect(await ask(store, 'a', ['x1'])).toBe(true);
-      expect(await find(store, 'b')).toMatchObject({ admittedAt: at(1), admissionDue: true });
+      expect(await come(store, 'b', ['x2'])).toBe(false);
     });
 
     test('are those of the launch: who asks late changes nothing', async () => {
