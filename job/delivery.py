@@ -47,13 +47,13 @@ class Delivery:
         log: Path,
         started: Mapping[str, Any],
         read_hosts: HostReader,
-        records_state: Callable[[], bool],
+        read_facts: Callable[[], Mapping[str, bool]],
     ) -> None:
         self._api = api
         self._log = log
         self._started = started
         self._read_hosts = read_hosts
-        self._records_state = records_state
+        self._read_facts = read_facts
         self._ended: Mapping[str, Any] | None = None
         self._deadline = float("inf")
         self._written = 0
@@ -158,7 +158,7 @@ class Delivery:
         self._batches = [{"final": False, "hosts": hosts[at : at + BATCH_HOSTS]} for at in starts]
         self._batches[-1]["final"] = is_final
         if is_final:
-            self._batches[-1]["records_state"] = self._records_state()
+            self._batches[-1].update(self._read_facts())
 
     def _announce(self, timeout_seconds: float) -> None:
         self._api.put("", self._started, timeout_seconds)

@@ -7,11 +7,11 @@ wrapper:
     keelson-report:<base64>:<hmac>\\n
 
 `<base64>` is standard base64, with padding, of the gzip-compressed UTF-8 JSON `{"phase": <name>,
-"records_state": <bool>, "hosts": [{"host", "ok", "changed", "failed", "skipped", "unreachable",
-"incomplete", "task"?, "message"?}]}`; `<hmac>` is the HMAC-SHA256, in lower-case hex, with the
-job's token (its ASCII text) as the key, over the ASCII text of `<base64>`. It counts only as the
-very last line of the log, only if the HMAC fits, and only if `phase` is the phase whose log it
-ends; any other line of that form is output like the rest.
+"records_state": <bool>, "whole": <bool>, "hosts": [{"host", "ok", "changed", "failed", "skipped",
+"unreachable", "incomplete", "task"?, "message"?}]}`; `<hmac>` is the HMAC-SHA256, in lower-case
+hex, with the job's token (its ASCII text) as the key, over the ASCII text of `<base64>`. It counts
+only as the very last line of the log, only if the HMAC fits, and only if `phase` is the phase whose
+log it ends; any other line of that form is output like the rest.
 """
 
 import base64
@@ -19,6 +19,7 @@ import gzip
 import hashlib
 import hmac
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,17 @@ def read_results(path: Path, redactor: Redactor) -> list[Host]:
 
 def is_over(path: Path) -> bool:
     """Whether the playbook came to its end: only then its results say what a host has."""
+    return read_fact(path, "is_over")
+
+
+def is_whole(path: Path) -> bool:
+    """Whether each host that did not fail came to that end too."""
+    return read_fact(path, "is_whole")
+
+
+def read_fact(path: Path, name: str) -> bool:
     try:
-        return bool(json.loads(path.read_text("utf-8")).get("is_over"))
+        return bool(json.loads(path.read_text("utf-8")).get(name))
     except FileNotFoundError:
         return False
 
@@ -67,8 +77,8 @@ def cut(text: str) -> str:
     return text.encode()[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
 
 
-def render_report(phase: str, hosts: list[Host], records_state: bool, token: str) -> str:
-    report = {"phase": phase, "records_state": records_state, "hosts": hosts}
+def render_report(phase: str, hosts: list[Host], facts: Mapping[str, bool], token: str) -> str:
+    report = {"phase": phase, **facts, "hosts": hosts}
     body = json.dumps(report, separators=(",", ":")).encode()
     packed = base64.b64encode(gzip.compress(body, mtime=0))
     signature = hmac.new(token.encode(), packed, hashlib.sha256).hexdigest()

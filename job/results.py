@@ -6,7 +6,7 @@ from .context import Context
 from .directory import write_atomically
 from .exits import PhaseError
 from .redaction import Redactor
-from .report import Host, is_over, read_results
+from .report import Host, is_over, is_whole, read_results
 from .settings import AnsibleConfig, records_state
 
 
@@ -40,6 +40,10 @@ class Results:
             return None
         self._modified_at = modified_at
         return hosts
+
+    def read_facts(self) -> dict[str, bool]:
+        """What is told with the last results."""
+        return {"records_state": self.become_state(), "whole": is_whole(self._path)}
 
     def become_state(self) -> bool:
         """Whether the results count as the state of components."""

@@ -189,7 +189,7 @@ class Wrapper:
             self._directory.log(self._phase.name),
             {"state": "running", "started_at": self._started_at},
             self._results.read,
-            self._results.become_state,
+            self._results.read_facts,
         )
         self._output.on_growth = delivery.advance
         delivery.start()
@@ -211,7 +211,7 @@ class Wrapper:
         hosts = self._results.read(everything=True)
         if hosts is not None and not (delivery and delivery.has_final_hosts):
             self._output.report(
-                render_report(self._phase.name, hosts, self._results.become_state(), self._token)
+                render_report(self._phase.name, hosts, self._results.read_facts(), self._token)
             )
         self._results.redact(hosts or [])
         self._save(state.with_log(self._directory.log(self._phase.name)))

@@ -102,6 +102,7 @@ export async function completeHosts(
     sequence: FINAL_SEQUENCE,
     final: true,
     ...(report.recordsState ? { recordedAt: now() } : {}),
+    ...(report.whole === true ? { whole: true } : {}),
     hosts: report.hosts,
   });
 }

@@ -7,6 +7,8 @@ const MAX_JSON_BYTES = 64 * 1024 * 1024;
 export interface HostReport {
   /** Whether they are to be the state of components too. */
   readonly recordsState: boolean;
+  /** Whether each host that did not fail came to the end of the playbook. */
+  readonly whole?: boolean;
   readonly hosts: readonly Omit<HostResult, 'phase'>[];
 }
 
@@ -34,5 +36,9 @@ export function parseReportLine(
     readonly records_state?: boolean;
   };
   if (report.phase !== phase) return undefined;
-  return { hosts: report.hosts, recordsState: report.records_state ?? false };
+  return {
+    hosts: report.hosts,
+    recordsState: report.records_state ?? false,
+    ...(report.whole === true ? { whole: true } : {}),
+  };
 }

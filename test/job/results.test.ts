@@ -26,6 +26,13 @@ function recordsState(job: TestJob): unknown {
   return (report as { readonly records_state?: unknown }).records_state;
 }
 
+/** The same, of whether each host that did not fail came to the end. */
+function isWhole(job: TestJob): unknown {
+  const [, packed = ''] = (job.log('ansible-0').split('\n').at(-2) ?? '').split(':');
+  const report: unknown = JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString());
+  return (report as { readonly whole?: unknown }).whole;
+}
+
 const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, incomplete: false };
 
 (HAS_ANSIBLE ? describe : describe.skip)('results', () => {
@@ -111,6 +118,35 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     ]);
   });
 
+  const fails = "fail: {msg: no}, when: inventory_hostname == 'x1'";
+  const play = (more: string, hosts = 'all', task = fails) =>
+    `- {hosts: ${hosts}, gather_facts: false${more}, tasks: [{${task}}, {debug: }]}\n`;
+  it.each([
+    ['goes on without the host that fails', play(''), true],
+    ['goes on with other plays', play('') + play('', 'x2'), true],
+    ['has only failed', play('', 'x1'), true],
+    ['runs a play for nobody at the end', play('') + play('', 'absent'), true],
+    ['takes every failure as fatal', play(', any_errors_fatal: true'), false],
+    ['stops at a share of failures', play(', max_fail_percentage: 10'), false],
+    ['fails in a task for one host', play('', 'all', `${fails}, run_once: true`), false],
+    ['does not begin the last play', play('', 'all', 'debug: ') + play('', 'x1') + play(''), false],
+    ['does not begin the last batch', play('', 'all', 'debug: ') + play(', serial: 1'), false],
+    ['meets a mistake on its way', play('') + play('', '"{{ nothing }}"'), false],
+  ])('tell whether all others came to the end, where a playbook %s', async (_, text, wanted) => {
+    for (const strategy of ['', '\nstrategy = cfs_linear\n']) {
+      const job = createPlaybookJob({
+        files: {
+          'workspace/layer0/site.yml': text,
+          'workspace/ansible.cfg': `[defaults]\ncallbacks_enabled = cfs_aggregator${strategy}`,
+        },
+      });
+      jobs.push(job);
+      await job.run();
+      expect(job.phase('ansible-0')?.exit_code).not.toBe(0);
+      expect(isWhole(job)).toBe(wanted);
+    }
+  });
+
   it('say nothing of what no_log hides', async () => {
     const job = await run(`- hosts: x1
   gather_facts: false
@@ -155,6 +191,7 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     expect(job.phase('ansible-0')).toMatchObject({ killed: 'stopped' });
     expect(readResults(job)).toMatchObject([{ host: 'x1', ok: 1 }]);
     expect(recordsState(job)).toBe(false);
+    expect(isWhole(job)).toBe(false);
   });
 
   it('are no state of components where ansible.cfg does not list cfs_aggregator', async () => {

@@ -44,9 +44,19 @@ class CallbackModule(CallbackBase):
         self._failures = {}
         self._cut_short = set()
         self._is_over = False
+        self._plays_left = set()
+        self._may_be_broken_off = False
+        self._play = None
         self._due_at = time.monotonic() + MIN_SECONDS_BETWEEN_WRITES
 
-    def v2_playbook_on_play_start(self, play):  # noqa: ARG002
+    def v2_playbook_on_start(self, playbook):
+        self._plays_left = {play._uuid for play in playbook.get_plays()}
+
+    def v2_playbook_on_play_start(self, play):
+        # Whatever came before was not broken off, as this comes after it.
+        self._may_be_broken_off = False
+        self._plays_left.discard(play._uuid)
+        self._play = play
         if self._hosts:
             self._write()
 
@@ -73,6 +83,9 @@ class CallbackModule(CallbackBase):
         self._count(result, "unreachable")
         self._note_failure(result)
 
+    def v2_playbook_on_no_hosts_remaining(self):
+        self._may_be_broken_off = True
+
     def v2_playbook_on_stats(self, stats):
         for host in stats.processed:
             summary = stats.summarize(host)
@@ -97,6 +110,8 @@ class CallbackModule(CallbackBase):
 
     def _note_failure(self, result):
         task = getattr(result, "task", None) or result._task
+        if task.any_errors_fatal or task.run_once or self._play is None or self._play.serial:
+            self._may_be_broken_off = True
         self._failures[_host_name(result)] = {
             "task": to_text(task.get_name()),
             "message": _describe(_fields(result)).strip()[:MAX_MESSAGE_CHARACTERS],
@@ -112,12 +127,20 @@ class CallbackModule(CallbackBase):
             **(self._failures.get(name, {}) if has_failed else {}),
         }
 
+    def _is_whole(self):
+        """
+        Whether who did not fail came to the end of the playbook. Ansible goes on without hosts that
+        failed, but it may also break off: then it runs no later play or batch of `serial`.
+        """
+        return self._is_over and not self._plays_left and not self._may_be_broken_off
+
     def _write(self):
         begun = time.monotonic()
         hosts = [self._render(name) for name in sorted(self._hosts)]
         temporary = f"{self._path}.{os.getpid()}"
         with open(temporary, "w", encoding="utf-8") as file:
-            json.dump({"hosts": hosts, "is_over": self._is_over}, file)
+            facts = {"is_over": self._is_over, "is_whole": self._is_whole()}
+            json.dump({"hosts": hosts, **facts}, file)
         os.rename(temporary, self._path)
         ended = time.monotonic()
         self._due_at = ended + max((ended - begun) * PAUSE_PER_WRITING, MIN_SECONDS_BETWEEN_WRITES)

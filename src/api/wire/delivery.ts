@@ -36,6 +36,7 @@ export const HostDelivery = z.object({
   sequence: count,
   final: z.boolean(),
   records_state: z.boolean().optional(),
+  whole: z.boolean().optional(),
   hosts: z.array(host).max(1000),
 });
 
@@ -71,6 +72,7 @@ export function fromHostDelivery(body: z.output<typeof HostDelivery>, at: string
     sequence: body.sequence,
     final: body.final,
     ...(body.records_state === true ? { recordedAt: at } : {}),
+    ...(body.whole === true ? { whole: true } : {}),
     hosts: body.hosts.map(({ task, message, ...counts }) => ({
       ...counts,
       ...(typeof task === 'string' ? { task } : {}),

@@ -145,6 +145,8 @@ interface PhaseTable {
   reported_log_bytes: number | null;
   reported_result: string | null;
   hosts_final: Generated<Flag>;
+  /** Null where the job did not say. */
+  hosts_whole: Flag | null;
   sealed_at: string | null;
   hold_since: string | null;
   hold_until: string | null;

@@ -21,6 +21,8 @@ export interface HostResults {
   readonly final: boolean;
   /** With `final`: the time at which the results of the phase become the state of components. */
   readonly recordedAt?: string;
+  /** With `final`: Ansible broke nothing off, so that whoever did not fail came to the end of the playbook. */
+  readonly whole?: boolean;
   readonly hosts: readonly Omit<HostResult, 'phase'>[];
 }
 

@@ -32,7 +32,7 @@ function saveResults(
   results: HostResults,
 ): Promise<void> {
   return database.write(async (db, emit) => {
-    const ended = results.final ? await endResults(db, jobId, phase) : undefined;
+    const ended = results.final ? await endResults(db, jobId, phase, results) : undefined;
     const open = ended ?? (await openPhase(db, jobId, phase));
     if (open === undefined) return requireOpen(db, jobId, phase);
     const byHost = new Map(results.hosts.map((result) => [toStoredHost(result.host), result]));
@@ -70,10 +70,15 @@ function openPhase(db: Transaction<Schema>, jobId: string, phase: string) {
 }
 
 /** The same, for the one whose results are the last; undefined: they were told already. */
-function endResults(db: Transaction<Schema>, jobId: string, phase: string) {
+function endResults(
+  db: Transaction<Schema>,
+  jobId: string,
+  phase: string,
+  { whole = false }: HostResults,
+) {
   return db
     .updateTable('phases')
-    .set({ hosts_final: toFlag(true) })
+    .set({ hosts_final: toFlag(true), hosts_whole: toFlag(whole) })
     .where('job_id', '=', jobId)
     .where('name', '=', phase)
     .where('sealed_at', 'is', null)

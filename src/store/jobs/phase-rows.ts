@@ -17,6 +17,7 @@ export function toPhase(row: PhaseRow): PhaseRecord {
     logBytes: row.log_bytes,
     hostsFinal: row.hosts_final === 1,
     ...dropNulls({
+      hostsWhole: row.hosts_whole === 1 ? true : null,
       result: toResult(row.result),
       startedAt: row.started_at,
       endedAt: row.ended_at,

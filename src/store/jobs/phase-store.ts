@@ -44,6 +44,8 @@ export interface PhaseRecord {
   readonly reportedResult?: PhaseResult;
   /** Whether the last host results have come. */
   readonly hostsFinal: boolean;
+  /** Whether each host that did not fail came to the end of the playbook. */
+  readonly hostsWhole?: boolean;
   readonly sealedAt?: string;
   readonly hold?: Hold;
 }

@@ -39,6 +39,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '023-log-storage': { up: async (db) => dialect.keepLogsAsTheyCome?.(db as Kysely<unknown>) },
     '024-host-locks': { up: (db) => addHostLocks(db as Kysely<unknown>, dialect) },
     '025-key-digest': { up: (db) => addKeyDigest(db as Kysely<unknown>, dialect) },
+    '026-retries': { up: (db) => addRetries(db as Kysely<unknown>) },
   };
 }
 
@@ -268,6 +269,11 @@ async function addWaiting(db: Kysely<unknown>, { types }: StoreDialect): Promise
 
 async function addReportedResult(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
   await db.schema.alterTable('phases').addColumn('reported_result', types.text).execute();
+}
+
+/** Whether the results of a phase tell who came to its end. */
+async function addRetries(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('phases').addColumn('hosts_whole', 'integer').execute();
 }
 
 async function addKeyDigest(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {

@@ -69,6 +69,23 @@ export function hostContract(stores: () => Stores): void {
       expect((await store.phases.find(jobId, PHASE))?.hostsFinal).toBe(true);
     });
 
+    test('notes, with the last, whether Ansible broke nothing off', async () => {
+      const { store } = stores();
+      for (const [name, whole] of [
+        ['a', true],
+        ['b', false],
+      ] as const) {
+        const jobId = await addPlannedSession(store, name);
+        const last = { final: true, whole, hosts: [] };
+        await store.hosts.save(jobId, PHASE, { sequence: 1, final: false, hosts: [] });
+        expect((await store.phases.find(jobId, PHASE))?.hostsWhole).toBeUndefined();
+        await store.hosts.save(jobId, PHASE, { sequence: 2, ...last });
+        await store.hosts.save(jobId, PHASE, { sequence: 3, ...last, whole: !whole });
+        const phase = await store.phases.find(jobId, PHASE);
+        expect(phase?.hostsWhole ?? false).toBe(whole);
+      }
+    });
+
     test('keeps names apart that no index could hold, and the hosts beside them', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
