@@ -20,6 +20,8 @@ DEBUG_LAYER = "_debug"
 DEBUG_PLAYBOOKS = Path(__file__).resolve().parent / "debug"
 # What Ansible may read as more than one host pattern, and only Ansible can tell.
 AMBIGUOUS = re.compile(r"[:\[\]\s]")
+# Hosts that are in no inventory.
+LOCALHOST = {"localhost", "127.0.0.1", "::1"}
 SPLIT = "import json, sys; from ansible.inventory.manager import split_host_pattern as split; "
 SPLIT += "print(json.dumps(split(sys.stdin.read())))"
 
@@ -87,14 +89,59 @@ def write_limit(context: Context, environment: Mapping[str, str]) -> list[str]:
     """
     By a file, as one argument holds at most 128 KiB; Ansible reads one pattern from each line.
     """
-    limit = str(context.phase.fields.get("limit") or "")
-    if limit.strip() == "":
+    fields = context.phase.fields
+    limit = str(fields.get("limit") or "")
+    patterns = [] if limit.strip() == "" else split_limit(limit, context, environment)
+    done = set(fields.get("done_hosts") or ()) - LOCALHOST
+    if not done:
+        return place_limit(context, patterns)
+    known = set(list_hosts(context, environment, place_limit(context, patterns)))
+    wanted = known - done
+    # A limit keeps plays from the implicit localhost, unless it is named.
+    rest = [*(patterns or ["all", "localhost"]), render_exclusion(done)]
+    arguments = place_limit(context, rest)
+    # A group may have the name of a host. Where nobody is left, who failed is not known any more.
+    if wanted and set(list_hosts(context, environment, arguments)) == wanted:
+        left_out = len(known) - len(wanted)
+        tell(f"Hosts that have this layer and are left out: {left_out}, others: {len(wanted)}.")
+        return arguments
+    tell("It is not sure which hosts have this layer already, so it runs on all.")
+    return place_limit(context, patterns)
+
+
+def tell(line: str) -> None:
+    """At once: this process becomes another one, and forgets what it has not written."""
+    print(line, flush=True)
+
+
+def place_limit(context: Context, patterns: list[str]) -> list[str]:
+    if not patterns:
         return []
-    patterns = split_limit(limit, context, environment)
     # Relative: Ansible splits the argument, so a comma in the path would break it.
     name = f"limit-{context.phase.name}"
     (context.directory.workspace / name).write_text("\n".join(patterns), "utf-8")
     return ["--limit", f"@{name}"]
+
+
+def render_exclusion(hosts: set[str]) -> str:
+    names = "|".join(re.escape(host) for host in sorted(hosts))
+    return f"!~(?:{names})\\Z"
+
+
+def list_hosts(context: Context, environment: Mapping[str, str], limit: list[str]) -> list[str]:
+    """The hosts of the inventory that Ansible would take; none where it cannot tell."""
+    command = Path(context.job.ansible_playbook).with_name("ansible")
+    arguments = [str(command), "all", "-i", HOSTS, "--list-hosts", *limit]
+    try:
+        done = subprocess.run(
+            arguments, env=environment, stdout=subprocess.PIPE, text=True, check=False
+        )
+    except OSError:
+        return []
+    if done.returncode != 0:
+        return []
+    lines = done.stdout.partition("  hosts (")[2].splitlines()
+    return [line.strip() for line in lines[1:]]
 
 
 def split_limit(limit: str, context: Context, environment: Mapping[str, str]) -> list[str]:

@@ -1,4 +1,5 @@
 import { listPhases, selectLayers } from '../core/plan.js';
+import { describeRetry, planLeftOut } from '../core/retry.js';
 import type {
   Configuration,
   PinnedLayer,
@@ -41,8 +42,8 @@ export async function resolveConfiguration(
   const phases = listPhases(session, snapshot);
   await store.phases.savePlan(jobId, phases);
   if (session.snapshot === undefined && session.launchedAt === undefined)
-    for (const line of describeWaits(session, now()))
-      await store.logs.appendLine(jobId, 'inventory', line);
+    for (const line of [describeRetry(session, snapshot), ...describeWaits(session, now())])
+      if (line !== undefined) await store.logs.appendLine(jobId, 'inventory', line);
   return { phases };
 }
 
@@ -72,12 +73,25 @@ async function buildSnapshot(
       ? pinDebugPlaybook(configurationName, options, pin)
       : pinConfiguration(configuration, session, options, pin);
   });
-  return {
+  const snapshot = {
     configurationName,
     options: { debugWaitTime: options.debugWaitTime, defaultPlaybook: options.defaultPlaybook },
     limits,
     ...content,
   };
+  return { ...snapshot, ...leaveOut(session, snapshot) };
+}
+
+/** Fault `conflict` where nothing would be left of a retry. */
+function leaveOut({ done, request }: Session, snapshot: Snapshot): Pick<Snapshot, 'leftOut'> {
+  const leftOut = done && planLeftOut(done, snapshot);
+  if (leftOut !== undefined && leftOut.layers === snapshot.layers.length)
+    throw new ServiceError(
+      'conflict',
+      `Nothing is left to do: session ${request.retryOf} has done every layer that ${request.configurationName} now has. A new session applies them again.`,
+      { reason: 'PLAYBOOK_ERROR' },
+    );
+  return leftOut === undefined ? {} : { leftOut };
 }
 
 type Content = Pick<

@@ -19,6 +19,7 @@ import { addResultRoutes } from './routes/results.js';
 import { createJobRoutes } from './routes/jobs.js';
 import { addMetricsRoute } from './routes/metrics.js';
 import { addReleaseRoute } from './routes/release.js';
+import { addRetryRoute } from './routes/retry.js';
 import { addServiceRoutes } from './routes/service.js';
 import { addStreamRoutes } from './routes/streams.js';
 import { addSessionRoutes } from './routes/sessions.js';
@@ -28,7 +29,9 @@ import { refuseInvalid } from './validation.js';
 export { createJobApp } from './job-app.js';
 
 const SESSION_PATHS = ['', '/apis/cfs'].flatMap((prefix) =>
-  ['/v2/sessions', '/v3/sessions'].map((path) => `${prefix}${path}`),
+  ['/v2/sessions', '/v3/sessions', '/v3/sessions/:session_name/retry'].map(
+    (path) => `${prefix}${path}`,
+  ),
 );
 
 /** The public service: the API at the root and below CFS's external prefix, and what jobs call unless that has its own address. */
@@ -66,6 +69,7 @@ function createApi(deps: ApiDependencies): OpenAPIHono<ApiEnv> {
   addResultRoutes(api, deps);
   addStreamRoutes(api, deps);
   addReleaseRoute(api, deps);
+  addRetryRoute(api, deps);
   addBatchRoutes(api, deps);
   if (deps.registry !== undefined) addMetricsRoute(api, deps.registry);
   api.openAPIRegistry.registerComponent('securitySchemes', 'token', {

@@ -2,7 +2,7 @@ import { invalid, taken } from '../core/errors.js';
 import { toJobId } from '../core/names.js';
 import type { Options } from '../core/options.js';
 import type { Session, SessionRequest } from '../core/session.js';
-import type { Store } from '../store/store.js';
+import type { NewSession, Store } from '../store/store.js';
 import type { ApiDependencies } from './dependencies.js';
 import { checkPassthrough } from './passthrough.js';
 import { checkImages, checkTarget, isDebugConfiguration, noImageService } from './session-rules.js';
@@ -19,28 +19,46 @@ export async function createSession(
   body: SessionBody,
   rules: CreateRules,
 ): Promise<{ readonly session: Session; readonly options: Options }> {
-  const { store, now, newSuffix, isExternal = false } = deps;
+  const { store } = deps;
   const [isKnown, options] = await Promise.all([
     isKnownConfiguration(store, body.configuration_name, rules),
     store.options.get(),
   ]);
   const request = fromSessionCreate(body, options.defaultAnsibleConfig);
+  return { session: await insertSession(deps, { request }, isKnown), options };
+}
+
+/** The same for a request that is there already, by the rules of v3. */
+export async function repeatSession(
+  deps: ApiDependencies,
+  session: Pick<NewSession, 'request' | 'done'>,
+): Promise<Session> {
+  const { configurationName } = session.request;
+  const rules = { knowsDebugPlaybooks: true };
+  const isKnown = await isKnownConfiguration(deps.store, configurationName, rules);
+  return insertSession(deps, session, isKnown);
+}
+
+async function insertSession(
+  deps: ApiDependencies,
+  session: Pick<NewSession, 'request' | 'done'>,
+  isKnown: boolean,
+): Promise<Session> {
+  const { store, now, newSuffix, isExternal = false } = deps;
+  const { name } = session.request;
   try {
-    checkRequest(deps, request, isKnown);
+    checkRequest(deps, session.request, isKnown);
   } catch (fault) {
     // Of several faults CFS tells that the name is taken. Where there is no other, the insert finds out.
-    if ((await store.sessions.find(request.name)) !== undefined) {
-      throw taken('session', request.name);
-    }
+    if ((await store.sessions.find(name)) !== undefined) throw taken('session', name);
     throw fault;
   }
-  const session = await store.sessions.insert({
-    jobId: toJobId(request.name, newSuffix()),
-    request,
+  return store.sessions.insert({
+    jobId: toJobId(name, newSuffix()),
+    ...session,
     createdAt: now(),
     external: isExternal,
   });
-  return { session, options };
 }
 
 /** Refuses what cannot be run, in the order in which CFS checks it. */

@@ -46,6 +46,8 @@ export interface AnsiblePhase extends PhaseBase {
   readonly cloneUrl: string;
   /** As asked for, split as Ansible splits it; empty = no limit. */
   readonly limit: string;
+  /** Hosts of the limit that have this layer already, which a retry leaves out. */
+  readonly doneHosts?: readonly string[];
   /** 0 to 4 */
   readonly verbosity: number;
   /** As asked for; `job/` splits it into shell words. */

@@ -3,7 +3,7 @@ import { ServiceError } from './errors.js';
 import { listImageIds } from './image.js';
 import type { AnsiblePhase, Job, Phase } from './job.js';
 import type { PhaseOutline } from './progress.js';
-import type { Session, Snapshot } from './session.js';
+import { isKept, type Session, type Snapshot } from './session.js';
 
 /** Characters; Temporal takes 400 bytes, and a character has at most three. */
 const MAX_TITLE = 130;
@@ -59,7 +59,7 @@ export function planJob(session: Session, snapshot: Snapshot): Job {
     configurationName: request.configurationName,
     inventoryType: request.target.definition,
     phases: [
-      ...snapshot.layers.map((layer) => planClone(layer, limits.cloneSeconds)),
+      ...listRunLayers(snapshot).map((layer) => planClone(layer, limits.cloneSeconds)),
       ...planCloneHosts(snapshot),
       {
         kind: 'inventory',
@@ -166,9 +166,10 @@ function planPlaybooks(session: Session, snapshot: Snapshot): readonly AnsiblePh
       },
     ];
   }
-  const recordsState =
-    request.target.definition !== 'image' && (request.ansiblePassthrough ?? '') === '';
-  return snapshot.layers.map((layer, position) => ({
+  const recordsState = isKept(request);
+  const left = snapshot.leftOut;
+  const doneHosts = left?.hosts === true ? (session.done?.partial?.hosts ?? []) : [];
+  const phases = snapshot.layers.map((layer, position) => ({
     ...shared,
     name: `ansible-${layer.index}`,
     layer: String(layer.index),
@@ -177,7 +178,14 @@ function planPlaybooks(session: Session, snapshot: Snapshot): readonly AnsiblePh
     playbook: layer.playbook === '' ? snapshot.options.defaultPlaybook : layer.playbook,
     cloneUrl: layer.repository.url,
     recordsState,
+    ...(position !== left?.layers || doneHosts.length === 0 ? {} : { doneHosts }),
   }));
+  return phases.slice(left?.layers ?? 0);
+}
+
+/** Those that a retry does not leave out. */
+function listRunLayers({ layers, leftOut }: Snapshot): readonly PinnedLayer[] {
+  return layers.slice(leftOut?.layers ?? 0);
 }
 
 /** An image session without a limit is limited to its members. */

@@ -35,6 +35,23 @@ export interface SessionRequest {
   readonly target: Target;
   readonly tags: Readonly<Record<string, string>>;
   readonly debugOnFailure: boolean;
+  /** Name of the session that this one was to retry. */
+  readonly retryOf?: string;
+}
+
+/** A layer as it was run, with the default playbook filled in. */
+export interface DoneLayer {
+  readonly url: string;
+  readonly commit: string;
+  readonly playbook: string;
+}
+
+/** What earlier sessions have done of what a retry is asked for, as it was known when the retry was posted. */
+export interface DoneWork {
+  /** The first of the session's layers: they ended well. */
+  readonly layers: readonly DoneLayer[];
+  /** The layer after them, where some hosts got through it. */
+  readonly partial?: { readonly layer: DoneLayer; readonly hosts: readonly string[] };
 }
 
 export type SessionState = 'pending' | 'running' | 'complete';
@@ -84,6 +101,8 @@ export interface Session {
   readonly jobId: string;
   readonly name: string;
   readonly request: SessionRequest;
+  /** Of a retry alone. Lists come without it. */
+  readonly done?: DoneWork;
   readonly createdAt: string;
   readonly desired: Desired;
   readonly cancelBy?: string;
@@ -125,6 +144,8 @@ export interface Snapshot {
   readonly configurationName: string;
   /** Those that `configurationLimit` selects, in the configuration's order. */
   readonly layers: readonly PinnedLayer[];
+  /** What a retry does not do again, because it is done and the same. */
+  readonly leftOut?: LeftOut;
   readonly additionalInventory?: PinnedRepository;
   /** Whether any layer of the whole configuration asks for DKMS, which IMS is then told. */
   readonly requireDkms?: boolean;
@@ -134,6 +155,24 @@ export interface Snapshot {
   readonly debugPlaybook?: string;
   readonly options: Pick<Options, 'debugWaitTime' | 'defaultPlaybook'>;
   readonly limits: TimeLimits;
+}
+
+export interface LeftOut {
+  /** So many of the first layers. */
+  readonly layers: number;
+  /** Whether the layer after them leaves out the hosts that have it. */
+  readonly hosts: boolean;
+}
+
+/**
+ * Whether the playbooks run as they are, and on nodes that keep what they do: then that is state of components, and need not
+ * be done again.
+ */
+export function isKept({
+  target,
+  ansiblePassthrough = '',
+}: Pick<SessionRequest, 'target' | 'ansiblePassthrough'>): boolean {
+  return target.definition !== 'image' && ansiblePassthrough === '';
 }
 
 /** What a workflow that starts has to do. A session may have had workflows before: see ARCHITECTURE.md, "The sweep". */

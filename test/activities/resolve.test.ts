@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createGitClient } from '../../src/clients/git.js';
 import { DEFAULT_OPTIONS, DEFAULT_TIME_LIMITS } from '../../src/core/options.js';
+import type { DoneWork } from '../../src/core/session.js';
 import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
 import { createRepository, type Repository } from '../support/git-repository.js';
 import { findFreePort } from '../support/ssh-host.js';
@@ -109,6 +110,59 @@ describe('resolveConfiguration', () => {
       cloneSeconds: 7,
       phaseSeconds: 90,
       cancelGraceSeconds: 2,
+    });
+  });
+
+  describe('of a retry', () => {
+    const cloneUrl = () => repository.url;
+    const layer = (commit: string) => ({ url: cloneUrl(), commit, playbook: 'site.yml' });
+    const insertRetry = async (name: string, done: DoneWork) => {
+      const session = aNewSession(name, { configurationName: 'three', retryOf: 'first' });
+      return (await site.store.sessions.insert({ ...session, done })).jobId;
+    };
+    const save = (...commits: readonly string[]) =>
+      site.store.configurations.save({
+        ...{ name: 'three', lastUpdated },
+        layers: commits.map((commit) => ({ cloneUrl: cloneUrl(), commit, playbook: 'site.yml' })),
+      });
+    const [a, b, c] = ['a', 'b', 'c'].map((digit) => digit.repeat(40)) as [string, string, string];
+
+    test('leaves out what is done, says so at the start of the log, and comes to the same again', async () => {
+      await save(a, b, c);
+      const jobId = await insertRetry('second', {
+        layers: [layer(a)],
+        partial: { layer: layer(b), hosts: ['n1'] },
+      });
+      const first = await resolve(jobId);
+      expect(first.phases.map(({ name }) => name)).toEqual([
+        ...['git-clone-1', 'git-clone-2', 'inventory', 'ansible-1', 'ansible-2'],
+      ]);
+      expect(await resolve(jobId)).toEqual(first);
+      expect(await readAll(site.store.logs.read(jobId, 'inventory', 0))).toBe(
+        'Retry of first: layer 0 is done; layer 1 runs without the 1 host that has it.\n',
+      );
+    });
+
+    test('runs what the configuration has now, from the first layer that is another one', async () => {
+      await save(c, b, a);
+      const jobId = await insertRetry('changed', { layers: [layer(a), layer(b)] });
+      const { phases } = await resolve(jobId);
+      expect(phases.map(({ name }) => name).filter((name) => /ansible/.test(name))).toEqual([
+        ...['ansible-0', 'ansible-1', 'ansible-2'],
+      ]);
+      expect(await readAll(site.store.logs.read(jobId, 'inventory', 0))).toBe(
+        'Retry of first: everything runs again.\n',
+      );
+    });
+
+    test('ends where the configuration has nothing left to do', async () => {
+      await save(a);
+      await expect(
+        resolve(await insertRetry('empty', { layers: [layer(a)] })),
+      ).rejects.toMatchObject({
+        reason: 'PLAYBOOK_ERROR',
+        message: expect.stringMatching(/^Nothing is left to do: session first .* three now has/),
+      });
     });
   });
 

@@ -86,6 +86,11 @@ async function prepare(service: TestService): Promise<void> {
   await store.phases.hold(jobId, 'ansible-0', hold, AT);
 }
 
+async function failSession({ store }: TestService): Promise<void> {
+  const { jobId } = (await store.sessions.find(THERE)) ?? { jobId: '' };
+  await store.sessions.recordOutcome(jobId, { succeeded: 'false' }, AT);
+}
+
 function operations(): readonly { method: string; path: string; operation: Operation }[] {
   return Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({
@@ -160,6 +165,7 @@ describe('/openapi.json', () => {
       const running = await startService();
       try {
         await prepare(running.service);
+        if (path.endsWith('/retry')) await failSession(running.service);
         if (called !== 'POST /v3/sources/{source_id}') await addSource(running.service);
         const body = readExample(each);
         const target = path.replaceAll(/\{\w+\}/g, THERE);

@@ -105,6 +105,39 @@ describe('planJob', () => {
     ]);
   });
 
+  test('leaves out of a retry what is done: first layers, and hosts of the next', () => {
+    const layers = [0, 1, 2].map((index) => aLayer({ index }));
+    const snapshot = aSnapshot({ layers, leftOut: { layers: 1, hosts: true } });
+    const session = {
+      ...aSession({ ansibleLimit: 'compute' }),
+      done: {
+        layers: [{ url: 'u', commit: 'c', playbook: 'p' }],
+        partial: { layer: { url: 'u', commit: 'c', playbook: 'p' }, hosts: ['n1'] },
+      },
+    };
+
+    const names = planJob(session, snapshot).phases.map(({ name }) => name);
+    const [second, third] = planPlaybooks(session, snapshot);
+
+    expect(names).toEqual(['git-clone-1', 'git-clone-2', 'inventory', 'ansible-1', 'ansible-2']);
+    expect(second).toMatchObject({ limit: 'compute', previousLayer: '0', doneHosts: ['n1'] });
+    expect(third).toMatchObject({ limit: 'compute', previousLayer: '1' });
+    expect(third).not.toHaveProperty('doneHosts');
+  });
+
+  test('runs a layer of a retry on all hosts where only layers are left out', () => {
+    const layers = [0, 1].map((index) => aLayer({ index }));
+    const snapshot = aSnapshot({ layers, leftOut: { layers: 1, hosts: false } });
+    const layer = { url: 'u', commit: 'c', playbook: 'p' };
+    const session = { ...aSession(), done: { layers: [layer], partial: { layer, hosts: ['n1'] } } };
+
+    const [only, ...others] = planPlaybooks(session, snapshot);
+
+    expect(others).toEqual([]);
+    expect(only?.name).toBe('ansible-1');
+    expect(only).not.toHaveProperty('doneHosts');
+  });
+
   test('plans the inventory alone for a configuration without layers', () => {
     const { phases } = planJob(aSession(), aSnapshot({ layers: [] }));
 

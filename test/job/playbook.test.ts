@@ -130,6 +130,51 @@ const SECRETIVE = `- hosts: x1
   });
 });
 
+(HAS_ANSIBLE ? describe : describe.skip)('hosts that are done', () => {
+  const groups = { compute: { x1: {}, x2: {}, x3: {}, 'x1.lab': {} }, storage: { s1: {} } };
+  const all = ['s1', 'x1', 'x1.lab', 'x2', 'x3'];
+
+  it.each([
+    ['', ['x1', 's1'], ['x1.lab', 'x2', 'x3'], 2],
+    ['compute', ['x1', 's1'], ['x1.lab', 'x2', 'x3'], 1],
+    ['compute:!x2', ['x1'], ['x1.lab', 'x3'], 1],
+    ['x1,x2', ['x2', 'gone'], ['x1'], 1],
+    ['all:&~x', ['x2', 'x.*'], ['x1', 'x1.lab', 'x3'], 1],
+  ])('are left out of the limit "%s"', async (limit, done, hosts, count) => {
+    const job = await run({ playbook: TRACE, groups, phase: { limit, done_hosts: done } });
+    expect(exitOf(job)).toBe(0);
+    expect(traceOf(job)).toEqual(hosts);
+    expect(logOf(job)).toContain(`left out: ${count}, others: ${hosts.length}.`);
+  });
+
+  it.each([
+    ['a group has the name of one', { ...groups, x1: { x2: {} } }, ['x1']],
+    ['nobody else is left', groups, all],
+  ])('run too where %s', async (_what, known, done) => {
+    const job = await run({ playbook: TRACE, groups: known, phase: { done_hosts: done } });
+    expect(exitOf(job)).toBe(0);
+    expect(traceOf(job)).toEqual(all);
+    expect(logOf(job)).toContain('so it runs on all.');
+  });
+
+  it('may be many', async () => {
+    const done = Array.from({ length: 7_000 }, (_, index) => `x1000c0s${index}b0`);
+    const many = Object.fromEntries([...done, 'x9'].map((name) => [name, {}]));
+    const phase = { done_hosts: done };
+    const job = await run({ playbook: TRACE, groups: { many }, phase });
+    expect(traceOf(job)).toEqual(['x9']);
+  });
+
+  it('leave the plays of localhost and of added hosts as they are', async () => {
+    const playbook = `- hosts: localhost
+  gather_facts: false
+  tasks: [{add_host: {name: jump, ansible_connection: local}}]
+${TRACE.replace('hosts: all', 'hosts: x1:x2:jump')}`;
+    const phase = { done_hosts: ['localhost', 'x1'] };
+    expect(traceOf(await run({ playbook, groups, phase }))).toEqual(['jump', 'x2']);
+  });
+});
+
 (HAS_ANSIBLE ? describe : describe.skip)('passthrough', () => {
   it('is split as a shell would, and never run by one', async () => {
     const job = await run({

@@ -73,6 +73,11 @@ export const sessionParams = z.object({
 
 export const ReleaseRequest = z.strictObject({}).openapi('SessionRelease', { example: {} });
 
+/** Without a name: `<session>-retry-1`. */
+export const RetryRequest = z
+  .strictObject({ name: create.name.optional() })
+  .openapi('SessionRetry', { example: { name: 'compute-1-again' } });
+
 const anyObject = z.record(text(), anything());
 const patch = { artifacts: z.array(anyObject).optional(), session: anyObject.optional() };
 

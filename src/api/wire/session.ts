@@ -30,6 +30,10 @@ const status = z.object({
     .nullable()
     .openapi({ description: 'The phase has failed, and waits until then to be looked at.' }),
   hold_command: z.string().nullable().openapi({ description: 'Opens a shell there.' }),
+  retry_of: z
+    .string()
+    .nullable()
+    .openapi({ description: 'The session whose work this one was to go on with.' }),
 });
 
 /** Artifacts that a PATCH has added are answered as they were given, whatever they are. */
@@ -155,5 +159,6 @@ function toStatus(
     queue_place: place ?? null,
     held_until: hold?.until ?? null,
     hold_command: hold?.command ?? null,
+    retry_of: session.request.retryOf ?? null,
   };
 }

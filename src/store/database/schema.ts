@@ -104,6 +104,8 @@ interface SessionTable {
   stored_log_bytes: Generated<number>;
   /** A `Wait`, as JSON. */
   waiting: string | null;
+  /** `DoneWork`, as JSON. */
+  done: string | null;
 }
 
 /** What lists go and filter by is the session's; triggers keep it so. */

@@ -39,7 +39,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '023-log-storage': { up: async (db) => dialect.keepLogsAsTheyCome?.(db as Kysely<unknown>) },
     '024-host-locks': { up: (db) => addHostLocks(db as Kysely<unknown>, dialect) },
     '025-key-digest': { up: (db) => addKeyDigest(db as Kysely<unknown>, dialect) },
-    '026-retries': { up: (db) => addRetries(db as Kysely<unknown>) },
+    '026-retries': { up: (db) => addRetries(db as Kysely<unknown>, dialect) },
   };
 }
 
@@ -271,8 +271,9 @@ async function addReportedResult(db: Kysely<unknown>, { types }: StoreDialect): 
   await db.schema.alterTable('phases').addColumn('reported_result', types.text).execute();
 }
 
-/** Whether the results of a phase tell who came to its end. */
-async function addRetries(db: Kysely<unknown>): Promise<void> {
+/** What a retry leaves out, and whether the results of a phase tell that. */
+async function addRetries(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
+  await db.schema.alterTable('sessions').addColumn('done', types.text).execute();
   await db.schema.alterTable('phases').addColumn('hosts_whole', 'integer').execute();
 }
 

@@ -118,12 +118,13 @@ function insertRows(
   const texts = <Row>(from: readonly Row[], column: keyof Row) =>
     sql`${from.map((row) => row[column])}::text[]`;
   const given = sql`unnest(${texts(rows, 'job_id')}, ${texts(rows, 'name')}, ${texts(rows, 'created_at')},
-    ${texts(rows, 'request')}, ${texts(rows, 'dispatched')}, ${rows.map((row) => row.external)}::int[])`;
+    ${texts(rows, 'request')}, ${texts(rows, 'dispatched')}, ${rows.map((row) => row.external)}::int[],
+    ${texts(rows, 'done')})`;
   const givenTags = sql`unnest(${texts(tags, 'job_id')}, ${texts(tags, 'key')}, ${texts(tags, 'value')})`;
   const query = sql<SessionRow>`
     with inserted as (
-      insert into sessions (job_id, name, created_at, request, dispatched, external)
-      select * from ${given} as given (job_id, name, created_at, request, dispatched, external)
+      insert into sessions (job_id, name, created_at, request, dispatched, external, done)
+      select * from ${given} as given (job_id, name, created_at, request, dispatched, external, done)
       where ${isWanted}
       on conflict do nothing
       returning *
@@ -141,7 +142,7 @@ function toInserted({ request }: NewSession, row: SessionRow | undefined): Sessi
   return toSession(row);
 }
 
-function toRow({ jobId, request, createdAt, external = false }: NewSession) {
+function toRow({ jobId, request, createdAt, external = false, done }: NewSession) {
   return {
     job_id: jobId,
     name: request.name,
@@ -150,6 +151,7 @@ function toRow({ jobId, request, createdAt, external = false }: NewSession) {
     external: toFlag(external),
     // As if Temporal knew of everything already.
     dispatched: external ? ('cancelled' as const) : ('none' as const),
+    done: done === undefined ? null : JSON.stringify(done),
   };
 }
 

@@ -9,7 +9,7 @@ import type { SessionFilter } from '../store.js';
 import type { Session } from '../../core/session.js';
 import { haveTags, isTagText, type Tag } from './tag-filter.js';
 
-/** What a list shows of a session. The snapshot, which may be many times as large, is for those who run it. */
+/** What a list shows of a session. Snapshot and done work, which may be many times as large, are for those who run it. */
 const LISTED = [
   'sessions.job_id',
   'sessions.name',
@@ -78,7 +78,7 @@ async function selectByName({ db, dialect, filter, page }: Parts): Promise<Sessi
   return db
     .selectFrom('sessions')
     .select(LISTED)
-    .select(sql<null>`null`.as('snapshot'))
+    .select([sql<null>`null`.as('snapshot'), sql<null>`null`.as('done')])
     .$if(filter.nameContains === undefined, (query) => query.where(matches))
     .$if(filter.nameContains !== undefined, (query) =>
       query.where('deleted_at', 'is', null).where('name', 'in', names.limit(page.limit)),
@@ -96,7 +96,7 @@ function selectByTag({ db, dialect, filter, page }: Parts, tag: Tag): Promise<Se
     .selectFrom('session_tags as lead')
     .innerJoin('sessions', 'sessions.job_id', 'lead.job_id')
     .select(LISTED)
-    .select(sql<null>`null`.as('snapshot'))
+    .select([sql<null>`null`.as('snapshot'), sql<null>`null`.as('done')])
     .where((eb) =>
       eb.and([
         eb('sessions.deleted_at', 'is', null),

@@ -2,6 +2,7 @@ import type { Updateable } from 'kysely';
 import { missing } from '../../core/errors.js';
 import type {
   Artifact,
+  DoneWork,
   Outcome,
   Patched,
   Session,
@@ -44,6 +45,7 @@ export function toSession(row: SessionRow): Session {
       waitsFor: row.waits_for,
       machine: row.machine,
       snapshot: row.snapshot === null ? null : (JSON.parse(row.snapshot) as Snapshot),
+      done: row.done === null ? null : (JSON.parse(row.done) as DoneWork),
       launchedAt: row.launched_at,
       incarnation: row.incarnation,
       stoppedAt: row.stopped_at,

@@ -3,6 +3,7 @@ import type { PatchedRecord } from '../../core/session-patch.js';
 import type {
   Artifact,
   Dispatched,
+  DoneWork,
   Outcome,
   Session,
   SessionRequest,
@@ -21,7 +22,7 @@ export interface SessionStore {
   find(name: string): Promise<Session | undefined>;
   /** Finds by job id, also a session that is deleted. */
   get(jobId: string): Promise<Session | undefined>;
-  /** Those that are not deleted, by name. They come without `snapshot`, which only `get` reads. */
+  /** Those that are not deleted, by name. They come without `snapshot` and `done`, which only `find` and `get` read. */
   list(filter: SessionFilter, page: PageRequest): Promise<Page<Session>>;
   /**
    * Raises `desired` to `cancel`. A session that is pending and unclaimed is then complete at once, as CANCELLED; one that was
@@ -128,6 +129,7 @@ export interface NewSession {
   readonly createdAt: string;
   /** For an operator outside: never a wish. */
   readonly external?: boolean;
+  readonly done?: DoneWork;
 }
 
 /** All given filters hold; names compare by code point. */

@@ -37,6 +37,7 @@ export function sessionContract(site: () => ContractSite): void {
             hold_command: null,
             waiting_since: null,
             queue_place: null,
+            retry_of: null,
           },
         },
         tags: {},

@@ -30,6 +30,24 @@ export function sessionRequestContract(stores: () => Stores): void {
       expect(await other.sessions.find('b')).toBeUndefined();
     });
 
+    test('keeps with a retry what was done before, which lists leave out', async () => {
+      const { store, other } = stores();
+      const layer = { url: 'https://git/a.git', commit: '1'.repeat(40), playbook: 'site.yml' };
+      const done = { layers: [layer], partial: { layer, hosts: ['n1', 'ñ2'] } };
+      const given = { ...aNewSession('a', { retryOf: 'b', tags: { owner: 'ann' } }), done };
+
+      const inserted = await store.sessions.insert(given);
+
+      expect(inserted).toMatchObject({ request: { retryOf: 'b' }, done });
+      expect(await other.sessions.find('a')).toEqual(inserted);
+      expect(await other.sessions.get(given.jobId)).toEqual(inserted);
+      for (const filter of [{}, { tags: { owner: 'ann' } }]) {
+        const { items } = await other.sessions.list(filter, { limit: 1 });
+        expect(items).toMatchObject([{ name: 'a', request: { retryOf: 'b' } }]);
+        expect(items[0]).not.toHaveProperty('done');
+      }
+    });
+
     test('takes one of many of the same name', async () => {
       const { store, other } = stores();
       const inserts = Array.from({ length: 20 }, async (_, index) => {

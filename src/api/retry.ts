@@ -1,0 +1,68 @@
+import { isServiceError, ServiceError } from '../core/errors.js';
+import type { HostResult } from '../core/job.js';
+import { collectDone, findOpenPhase, isAllDone, toRetryName } from '../core/retry.js';
+import type { DoneWork, Session } from '../core/session.js';
+import type { Store } from '../store/store.js';
+import type { ApiDependencies } from './dependencies.js';
+import { findSession } from './session-lookup.js';
+import { repeatSession } from './sessions.js';
+
+const HOSTS_PER_READ = 1_000;
+
+/** A new session with the same request, and with what need not be done again. */
+export async function retrySession(
+  deps: ApiDependencies,
+  name: string,
+  given: string | undefined,
+): Promise<Session> {
+  const { store, isExternal = false } = deps;
+  const session = await findSession(store, name);
+  refuseUnfailed(session);
+  // An operator outside runs what the request says, and knows of nothing else.
+  const done = isExternal ? undefined : await readDone(store, session);
+  if (isAllDone(session.snapshot, done))
+    throw refusal(
+      `Nothing is left to do: every layer of session ${name} ended well. A new session applies them again.`,
+    );
+  const request = { ...session.request, name: given ?? toRetryName(name), retryOf: name };
+  try {
+    return await repeatSession(deps, { request, ...(done === undefined ? {} : { done }) });
+  } catch (error) {
+    if (given !== undefined || !isServiceError(error) || error.fault !== 'conflict') throw error;
+    throw refusal(
+      `Session ${request.name} exists already. If it is the retry of ${name} and has failed, retry that one; else give the retry a name.`,
+    );
+  }
+}
+
+function refuseUnfailed({ name, state, outcome }: Session): void {
+  if (state !== 'complete')
+    throw refusal(`Session ${name} is ${state}: it can be retried when it has failed.`);
+  if (outcome?.succeeded === 'true')
+    throw refusal(`Nothing is left to do: session ${name} has succeeded.`);
+}
+
+function refusal(message: string): ServiceError {
+  return new ServiceError('conflict', message, { title: 'Session cannot be retried' });
+}
+
+/** Nothing of a complete session changes any more, so this may be read piece by piece. */
+async function readDone(store: Store, session: Session): Promise<DoneWork | undefined> {
+  const { jobId } = session;
+  const phases = await store.phases.list(jobId);
+  const open = findOpenPhase(session, phases);
+  const hosts: HostResult[] = [];
+  let hasMore = open?.hostsWhole === true;
+  while (open !== undefined && hasMore) {
+    const last = hosts.at(-1);
+    const afterId = last === undefined ? {} : { afterId: `${open.name}/${last.host}` };
+    const page = await store.hosts.list(jobId, {
+      phase: open.name,
+      limit: HOSTS_PER_READ,
+      ...afterId,
+    });
+    hosts.push(...page.items);
+    hasMore = page.hasMore;
+  }
+  return collectDone(session, phases, hosts);
+}

@@ -1,0 +1,160 @@
+import type { PinnedLayer } from './configuration.js';
+import { isSuccess, type HostResult, type PhaseResult } from './job.js';
+import {
+  isKept,
+  type DoneLayer,
+  type DoneWork,
+  type LeftOut,
+  type Session,
+  type Snapshot,
+} from './session.js';
+
+/** As many as the name of a session may have. */
+const MAX_NAME = 45;
+/** All names of hosts that are kept; where there are more, all hosts run again. */
+const MAX_HOST_CHARACTERS = 100_000;
+
+/** What is known of a phase of the session that is to be retried. */
+export interface EndedPhase {
+  readonly name: string;
+  readonly result?: PhaseResult;
+  readonly startedAt?: string;
+  readonly hostsFinal: boolean;
+  readonly hostsWhole?: boolean;
+}
+
+/** `a-retry-1`, and `a-retry-2` for a retry of that one: a session has one retry of this name, however often it is asked for. */
+export function toRetryName(name: string): string {
+  const [, base = name, count = '0'] = /^(.+)-retry-(\d{1,9})$/.exec(name) ?? [];
+  const end = `-retry-${Number(count) + 1}`;
+  return base.slice(0, MAX_NAME - end.length).replace(/[^a-z0-9]+$/, '') + end;
+}
+
+/** The phase of the first layer that is not done; undefined: there is none, or it is not known. */
+export function findOpenPhase(
+  { snapshot }: Pick<Session, 'snapshot'>,
+  phases: readonly EndedPhase[],
+): EndedPhase | undefined {
+  const layer = snapshot?.layers[countDone(snapshot, phases)];
+  return layer && phases.find(({ name }) => name === toPhaseName(layer));
+}
+
+/**
+ * What a complete session, and those that it retried, have done. `hosts` are all results of its open phase. Undefined: nothing
+ * is known to be done, or what was done does not last.
+ */
+export function collectDone(
+  session: Session,
+  phases: readonly EndedPhase[],
+  hosts: readonly HostResult[],
+): DoneWork | undefined {
+  const { snapshot, done, request } = session;
+  if (!isKept(request)) return undefined;
+  if (snapshot === undefined) return done;
+  const count = countDone(snapshot, phases);
+  const [open] = snapshot.layers.slice(count);
+  const through = listThrough(session, findOpenPhase(session, phases), hosts);
+  return {
+    layers: snapshot.layers.slice(0, count).map((layer) => toDoneLayer(layer, snapshot)),
+    ...(open === undefined || through.length === 0
+      ? {}
+      : { partial: { layer: toDoneLayer(open, snapshot), hosts: through } }),
+  };
+}
+
+/** Whether there is nothing that a retry could do. */
+export function isAllDone(snapshot: Snapshot | undefined, done: DoneWork | undefined): boolean {
+  const layers = snapshot?.layers.length ?? 0;
+  return layers > 0 && done?.layers.length === layers;
+}
+
+/** Leading layers that are the same as they were done; and whether the hosts that have the next one are left out of that. */
+export function planLeftOut(
+  done: DoneWork,
+  snapshot: Pick<Snapshot, 'layers' | 'options'>,
+): LeftOut | undefined {
+  const now = snapshot.layers.map((layer) => toDoneLayer(layer, snapshot));
+  const changed = now.findIndex((layer, position) => !isSame(layer, done.layers[position]));
+  const layers = changed < 0 ? now.length : changed;
+  const [next] = now.slice(layers);
+  const hosts =
+    next !== undefined && layers === done.layers.length && isSame(next, done.partial?.layer);
+  return layers === 0 && !hosts ? undefined : { layers, hosts };
+}
+
+/** The line at the beginning of the log of a retry. */
+export function describeRetry(
+  { request, done }: Pick<Session, 'request' | 'done'>,
+  { layers, leftOut }: Pick<Snapshot, 'layers' | 'leftOut'>,
+): string | undefined {
+  if (request.retryOf === undefined) return undefined;
+  const begin = `Retry of ${request.retryOf}:`;
+  if (leftOut === undefined) return `${begin} everything runs again.`;
+  const indexes = layers.slice(0, leftOut.layers).map(({ index }) => index);
+  const which =
+    indexes.length === 1 ? `layer ${indexes[0]} is` : `layers ${indexes.join(', ')} are`;
+  const count = leftOut.hosts ? (done?.partial?.hosts.length ?? 0) : 0;
+  const hosts = count === 1 ? '1 host that has it' : `${count} hosts that have it`;
+  const next = `layer ${layers[leftOut.layers]?.index} runs without the ${hosts}`;
+  const parts = [
+    ...(indexes.length === 0 ? [] : [`${which} done`]),
+    ...(count === 0 ? [] : [next]),
+  ];
+  return `${begin} ${parts.join('; ')}.`;
+}
+
+function countDone(
+  { layers, leftOut }: Pick<Snapshot, 'layers' | 'leftOut'>,
+  phases: readonly EndedPhase[],
+): number {
+  const well = phases.filter(({ result }) => result !== undefined && isSuccess(result));
+  const names = new Set(well.map(({ name }) => name));
+  const first = leftOut?.layers ?? 0;
+  const open = layers.slice(first).findIndex((layer) => !names.has(toPhaseName(layer)));
+  return open < 0 ? layers.length : first + open;
+}
+
+/** None where it is not sure of all of them that they came to the end of the playbook. */
+function listThrough(
+  { snapshot, done, outcome }: Session,
+  phase: EndedPhase | undefined,
+  results: readonly HostResult[],
+): readonly string[] {
+  const before = snapshot?.leftOut?.hosts === true ? (done?.partial?.hosts ?? []) : [];
+  const isFirst = phase?.name === toPhaseName(snapshot?.layers[snapshot.leftOut?.layers ?? 0]);
+  const earlier = isFirst ? before : [];
+  if (phase === undefined || outcome?.succeeded === 'unknown') return [];
+  if (!hasBegun(phase)) return earlier;
+  if (!phase.hostsFinal || phase.hostsWhole !== true) return [];
+  const seen = new Set(results.map(({ host }) => host));
+  const through = results.filter(isThrough).map(({ host }) => host);
+  const all = [...earlier.filter((host) => !seen.has(host)), ...through];
+  return all.join('').length > MAX_HOST_CHARACTERS ? [] : all;
+}
+
+function hasBegun({ startedAt, result }: EndedPhase): boolean {
+  return startedAt !== undefined || (result !== undefined && result.kind !== 'unstarted');
+}
+
+function isThrough({ failed, unreachable, incomplete }: HostResult): boolean {
+  return failed === 0 && unreachable === 0 && !incomplete;
+}
+
+function toPhaseName(layer: PinnedLayer | undefined): string {
+  return `ansible-${layer?.index}`;
+}
+
+function toDoneLayer(
+  { repository, playbook }: PinnedLayer,
+  { options }: Pick<Snapshot, 'options'>,
+): DoneLayer {
+  return {
+    url: repository.url,
+    commit: repository.commit,
+    playbook: playbook === '' ? options.defaultPlaybook : playbook,
+  };
+}
+
+function isSame(one: DoneLayer, other: DoneLayer | undefined): boolean {
+  return one.url === other?.url && one.commit === other.commit && one.playbook === other.playbook;
+}
