@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { findFreePort } from '../support/ssh-host.js';
 import { waitFor } from '../support/wait.js';
 import { createPlaybookJob, HAS_ANSIBLE, readResults, type Inventory } from './ansible-plan.js';
-import { type TestJob } from './harness.js';
+import { ANSIBLE, type TestJob } from './harness.js';
 
 const jobs: TestJob[] = [];
 afterEach(() => jobs.splice(0).forEach((job) => job.remove()));
@@ -12,25 +12,35 @@ afterEach(() => jobs.splice(0).forEach((job) => job.remove()));
 async function run(
   playbook: string,
   groups: Inventory = { compute: { x1: {}, x2: {} } },
+  more: Record<string, string> = {},
 ): Promise<TestJob> {
-  const job = createPlaybookJob({ groups, files: { 'workspace/layer0/site.yml': playbook } });
+  const files = { 'workspace/layer0/site.yml': playbook, ...more };
+  const job = createPlaybookJob({ groups, files });
   jobs.push(job);
   await job.run();
   return job;
 }
 
 /** As the job says it in the last line of its log, where there is no API. */
-function recordsState(job: TestJob): unknown {
+function readReport(job: TestJob): Readonly<Record<string, unknown>> {
   const [, packed = ''] = (job.log('ansible-0').split('\n').at(-2) ?? '').split(':');
-  const report: unknown = JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString());
-  return (report as { readonly records_state?: unknown }).records_state;
+  return JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString()) as Record<
+    string,
+    unknown
+  >;
 }
 
-/** The same, of whether each host that did not fail came to the end. */
-function isWhole(job: TestJob): unknown {
-  const [, packed = ''] = (job.log('ansible-0').split('\n').at(-2) ?? '').split(':');
-  const report: unknown = JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString());
-  return (report as { readonly whole?: unknown }).whole;
+function recordsState(job: TestJob): unknown {
+  return readReport(job)['records_state'];
+}
+
+/** Hosts that a retry would leave out. */
+function listThrough(job: TestJob): unknown[] {
+  return readReport(job)['whole'] !== true
+    ? []
+    : readResults(job)
+        .filter((host) => host['failed'] === 0 && host['incomplete'] === false)
+        .map(({ host }) => host);
 }
 
 const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, incomplete: false };
@@ -121,30 +131,46 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
   const fails = "fail: {msg: no}, when: inventory_hostname == 'x1'";
   const play = (more: string, hosts = 'all', task = fails) =>
     `- {hosts: ${hosts}, gather_facts: false${more}, tasks: [{${task}}, {debug: }]}\n`;
+  const begun = play('', 'all', 'debug: ');
+  const fatal = ', any_errors_fatal: true';
+  const adds = `add_host: {name: "{{ 'x9' if inventory_hostname != 'x1' else nothing }}"}`;
+  const absent = 'include_role: {name: absent}';
+  const includes = `${absent}, when: inventory_hostname == 'x2'}, {${fails}`;
   it.each([
-    ['goes on without the host that fails', play(''), true],
-    ['goes on with other plays', play('') + play('', 'x2'), true],
-    ['has only failed', play('', 'x1'), true],
-    ['runs a play for nobody at the end', play('') + play('', 'absent'), true],
-    ['takes every failure as fatal', play(', any_errors_fatal: true'), false],
-    ['stops at a share of failures', play(', max_fail_percentage: 10'), false],
-    ['fails in a task for one host', play('', 'all', `${fails}, run_once: true`), false],
-    ['does not begin the last play', play('', 'all', 'debug: ') + play('', 'x1') + play(''), false],
-    ['does not begin the last batch', play('', 'all', 'debug: ') + play(', serial: 1'), false],
-    ['meets a mistake on its way', play('') + play('', '"{{ nothing }}"'), false],
-  ])('tell whether all others came to the end, where a playbook %s', async (_, text, wanted) => {
-    for (const strategy of ['', '\nstrategy = cfs_linear\n']) {
-      const job = createPlaybookJob({
-        files: {
-          'workspace/layer0/site.yml': text,
-          'workspace/ansible.cfg': `[defaults]\ncallbacks_enabled = cfs_aggregator${strategy}`,
-        },
-      });
-      jobs.push(job);
-      await job.run();
-      expect(job.phase('ansible-0')?.exit_code).not.toBe(0);
-      expect(isWhole(job)).toBe(wanted);
-    }
+    ['goes on without the host that fails', play(''), ['x2', 'x3']],
+    ['goes on with other plays', play('') + play('', 'x2'), ['x2', 'x3']],
+    ['has only failed', play('', 'x1'), []],
+    ['runs a play for nobody at the end', play('') + play('', 'absent'), ['x2', 'x3']],
+    ['goes on with the next batch', begun + play(', serial: [2, 1]'), ['x2', 'x3']],
+    ['may not go on with the next batch', begun + play(', serial: 2', 'x3:x1'), []],
+    ['takes every failure as fatal', play(fatal), []],
+    ['stops at a share of failures', play(', max_fail_percentage: 10'), []],
+    ['fails in a task for one host', begun + play('', 'all', `${fails}, run_once: true`), []],
+    ['fails in an action for one host', begun + play('', 'all', adds), []],
+    ['includes a role that is not there', begun + play('', 'all', includes), ['x3']],
+    ['does not begin the last play', begun + play('', 'x1') + play(''), []],
+    ['does not begin the last batch', begun + play(', serial: 1'), []],
+    [
+      'does not begin the last batch, with no failed task',
+      begun + play(', serial: 1', 'all', absent),
+      [],
+    ],
+    ['meets a mistake on its way', play('') + play('', '"{{ nothing }}"'), []],
+    ['has a play of another strategy', begun + play(', strategy: linear', 'all', includes), []],
+  ])('tell who came to the end, where a playbook %s', async (_, text, wanted) => {
+    const job = await run(text, { compute: { x1: {}, x2: {}, x3: {} } });
+    expect(job.phase('ansible-0')?.exit_code).not.toBe(0);
+    expect(listThrough(job)).toEqual(wanted);
+  });
+
+  it('are not those of a playbook that a task has started', async () => {
+    const command = `command: "${ANSIBLE} -i {{ inventory_file }} {{ playbook_dir }}/inner.yml"`;
+    const mistake = play('', '"{{ nothing }}"');
+    const job = await run(play('', 'x1', command) + mistake, undefined, {
+      'workspace/layer0/inner.yml': begun,
+    });
+    expect(job.log('ansible-0')).toContain("'nothing' is undefined");
+    expect(readReport(job)).toMatchObject({ hosts: [], records_state: false, whole: false });
   });
 
   it('say nothing of what no_log hides', async () => {
@@ -191,7 +217,7 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     expect(job.phase('ansible-0')).toMatchObject({ killed: 'stopped' });
     expect(readResults(job)).toMatchObject([{ host: 'x1', ok: 1 }]);
     expect(recordsState(job)).toBe(false);
-    expect(isWhole(job)).toBe(false);
+    expect(readReport(job)['whole']).toBe(false);
   });
 
   it('are no state of components where ansible.cfg does not list cfs_aggregator', async () => {

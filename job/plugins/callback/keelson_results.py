@@ -38,13 +38,17 @@ class CallbackModule(CallbackBase):
 
     def __init__(self):
         super().__init__()
-        self._path = os.environ.get("KEELSON_RESULTS", "")
+        # Taken away: a playbook that a task starts in turn must not write there too.
+        self._path = os.environ.pop("KEELSON_RESULTS", "")
         self.disabled = self._path == ""
         self._hosts = {}
         self._failures = {}
         self._cut_short = set()
         self._is_over = False
         self._plays_left = set()
+        self._is_unclear = False
+        self._is_play_open = False
+        self._has_play_failures = False
         self._may_be_broken_off = False
         self._play = None
         self._due_at = time.monotonic() + MIN_SECONDS_BETWEEN_WRITES
@@ -53,7 +57,10 @@ class CallbackModule(CallbackBase):
         self._plays_left = {play._uuid for play in playbook.get_plays()}
 
     def v2_playbook_on_play_start(self, play):
-        # Whatever came before was not broken off, as this comes after it.
+        # Or a batch of `serial`. What came before was not broken off, as this comes after it.
+        self._is_unclear = self._is_unclear or self._is_play_open
+        self._is_play_open = True
+        self._has_play_failures = False
         self._may_be_broken_off = False
         self._plays_left.discard(play._uuid)
         self._play = play
@@ -83,8 +90,8 @@ class CallbackModule(CallbackBase):
         self._count(result, "unreachable")
         self._note_failure(result)
 
-    def v2_playbook_on_no_hosts_remaining(self):
-        self._may_be_broken_off = True
+    def v2_playbook_on_no_hosts_matched(self):
+        self._is_play_open = False
 
     def v2_playbook_on_stats(self, stats):
         for host in stats.processed:
@@ -100,9 +107,12 @@ class CallbackModule(CallbackBase):
         self._is_over = True
         self._write()
 
-    def note_failed_hosts(self, names):
+    def note_play_end(self, failed_hosts, was_aborted):
         """Called by our strategies at the end of each: the hosts that Ansible goes on without."""
-        self._cut_short.update(names)
+        has_failures = self._has_play_failures or not self._cut_short.issuperset(failed_hosts)
+        self._may_be_broken_off = has_failures and bool(self._play.serial)
+        self._cut_short.update(failed_hosts)
+        self._is_play_open = was_aborted
 
     def _count(self, result, key):
         counts = self._hosts.setdefault(_host_name(result), dict.fromkeys(COUNTS, 0))
@@ -110,8 +120,7 @@ class CallbackModule(CallbackBase):
 
     def _note_failure(self, result):
         task = getattr(result, "task", None) or result._task
-        if task.any_errors_fatal or task.run_once or self._play is None or self._play.serial:
-            self._may_be_broken_off = True
+        self._has_play_failures = True
         self._failures[_host_name(result)] = {
             "task": to_text(task.get_name()),
             "message": _describe(_fields(result)).strip()[:MAX_MESSAGE_CHARACTERS],
@@ -129,10 +138,12 @@ class CallbackModule(CallbackBase):
 
     def _is_whole(self):
         """
-        Whether who did not fail came to the end of the playbook. Ansible goes on without hosts that
-        failed, but it may also break off: then it runs no later play or batch of `serial`.
+        Whether who did not fail and is not incomplete came to the end of the playbook. Ansible may
+        break off: then it runs no later play or batch of `serial`. Only our strategies tell of
+        hosts that it goes on without though no task of theirs has failed.
         """
-        return self._is_over and not self._plays_left and not self._may_be_broken_off
+        is_unclear = self._is_unclear or self._is_play_open or self._may_be_broken_off
+        return self._is_over and not self._plays_left and not is_unclear
 
     def _write(self):
         begun = time.monotonic()

@@ -17,7 +17,9 @@ author: Keelson
 class StrategyModule(Strategy):
     def run(self, iterator, play_context):
         result = super().run(iterator, play_context)
+        failed = {*self._tqm._failed_hosts, *iterator.get_failed_hosts()}
         for plugin in self._tqm._callback_plugins:
-            if hasattr(plugin, "note_failed_hosts"):
-                plugin.note_failed_hosts(self._tqm._failed_hosts)
+            if hasattr(plugin, "note_play_end"):
+                was_aborted = result == self._tqm.RUN_UNKNOWN_ERROR
+                plugin.note_play_end(failed, was_aborted)
         return result
