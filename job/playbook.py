@@ -20,7 +20,7 @@ DEBUG_LAYER = "_debug"
 DEBUG_PLAYBOOKS = Path(__file__).resolve().parent / "debug"
 # What Ansible may read as more than one host pattern, and only Ansible can tell.
 AMBIGUOUS = re.compile(r"[:\[\]\s]")
-# Hosts that are in no inventory.
+# They may work for the hosts that are left.
 LOCALHOST = {"localhost", "127.0.0.1", "::1"}
 SPLIT = "import json, sys; from ansible.inventory.manager import split_host_pattern as split; "
 SPLIT += "print(json.dumps(split(sys.stdin.read())))"
@@ -96,12 +96,14 @@ def write_limit(context: Context, environment: Mapping[str, str]) -> list[str]:
     if not done:
         return place_limit(context, patterns)
     known = set(list_hosts(context, environment, place_limit(context, patterns)))
+    # Those of `add_host` may be there for the hosts that are left.
+    done &= known
     wanted = known - done
     # A limit keeps plays from the implicit localhost, unless it is named.
     rest = [*(patterns or ["all", "localhost"]), render_exclusion(done)]
     arguments = place_limit(context, rest)
     # A group may have the name of a host. Where nobody is left, who failed is not known any more.
-    if wanted and set(list_hosts(context, environment, arguments)) == wanted:
+    if done and wanted and set(list_hosts(context, environment, arguments)) == wanted:
         left_out = len(known) - len(wanted)
         tell(f"Hosts that have this layer and are left out: {left_out}, others: {len(wanted)}.")
         return arguments
