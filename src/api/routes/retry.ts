@@ -3,7 +3,14 @@ import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { retrySession } from '../retry.js';
 import { describeSession } from '../session-description.js';
-import { answer, bodyProblems, conflictProblem, missingProblem, takes } from '../wire/problem.js';
+import {
+  answer,
+  bodyProblems,
+  busyProblem,
+  conflictProblem,
+  missingProblem,
+  takes,
+} from '../wire/problem.js';
 import { SessionWire } from '../wire/session.js';
 import { RetryRequest, sessionParams } from '../wire/session-request.js';
 
@@ -16,6 +23,7 @@ const retry = createRoute({
     ...bodyProblems,
     ...missingProblem,
     ...conflictProblem,
+    ...busyProblem,
     201: answer(SessionWire, 'The new session; it will run, whatever fails meanwhile.'),
   },
 });
