@@ -56,6 +56,7 @@ export function collectDone(
   const through = listThrough(session, findOpenPhase(session, phases), hosts);
   return {
     layers: snapshot.layers.slice(0, count).map((layer) => toDoneLayer(layer, snapshot)),
+    ...toDoneInventory(snapshot),
     ...(open === undefined || through.length === 0
       ? {}
       : { partial: { layer: toDoneLayer(open, snapshot), hosts: through } }),
@@ -68,11 +69,17 @@ export function isAllDone(snapshot: Snapshot | undefined, done: DoneWork | undef
   return layers > 0 && done?.layers.length === layers;
 }
 
-/** Leading layers that are the same as they were done; and whether the hosts that have the next one are left out of that. */
+/**
+ * Leading layers that are the same as they were done; and whether the hosts that have the next one are left out of that. None
+ * where the additional inventory has changed: any layer may read its variables.
+ */
 export function planLeftOut(
   done: DoneWork,
-  snapshot: Pick<Snapshot, 'layers' | 'options'>,
+  snapshot: Pick<Snapshot, 'layers' | 'options' | 'additionalInventory'>,
 ): LeftOut | undefined {
+  const { inventory } = toDoneInventory(snapshot);
+  if (inventory?.url !== done.inventory?.url || inventory?.commit !== done.inventory?.commit)
+    return undefined;
   const now = snapshot.layers.map((layer) => toDoneLayer(layer, snapshot));
   const changed = now.findIndex((layer, position) => !isSame(layer, done.layers[position]));
   const layers = changed < 0 ? now.length : changed;
@@ -116,7 +123,7 @@ function countDone(
 
 /** None where it is not sure of all of them that they came to the end of the playbook. */
 function listThrough(
-  { snapshot, done, outcome }: Session,
+  { snapshot, done, outcome, launchedAt }: Session,
   phase: EndedPhase | undefined,
   results: readonly HostResult[],
 ): readonly string[] {
@@ -124,7 +131,7 @@ function listThrough(
   const isFirst = phase?.name === toPhaseName(snapshot?.layers[snapshot.leftOut?.layers ?? 0]);
   const earlier = isFirst ? before : [];
   if (phase === undefined || outcome?.succeeded === 'unknown') return [];
-  if (!hasBegun(phase)) return earlier;
+  if (!mayHaveBegun(phase, launchedAt)) return earlier;
   if (!phase.hostsFinal || phase.hostsWhole !== true) return [];
   const seen = new Set(results.map(({ host }) => host));
   const through = results.filter(isThrough).map(({ host }) => host);
@@ -132,8 +139,10 @@ function listThrough(
   return all.join('').length > MAX_HOST_CHARACTERS ? [] : all;
 }
 
-function hasBegun({ startedAt, result }: EndedPhase): boolean {
-  return startedAt !== undefined || (result !== undefined && result.kind !== 'unstarted');
+/** Of a job that was launched, a phase of which nothing is known may have. */
+function mayHaveBegun({ startedAt, result }: EndedPhase, launchedAt: string | undefined): boolean {
+  const byResult = result === undefined ? launchedAt !== undefined : result.kind !== 'unstarted';
+  return startedAt !== undefined || byResult;
 }
 
 function isThrough({ failed, unreachable, incomplete }: HostResult): boolean {
@@ -153,6 +162,14 @@ function toDoneLayer(
     commit: repository.commit,
     playbook: playbook === '' ? options.defaultPlaybook : playbook,
   };
+}
+
+function toDoneInventory({
+  additionalInventory,
+}: Pick<Snapshot, 'additionalInventory'>): Pick<DoneWork, 'inventory'> {
+  if (additionalInventory === undefined) return {};
+  const { url, commit } = additionalInventory;
+  return { inventory: { url, commit } };
 }
 
 function isSame(one: DoneLayer, other: DoneLayer | undefined): boolean {

@@ -50,6 +50,8 @@ export interface DoneLayer {
 export interface DoneWork {
   /** The first of the session's layers: they ended well. */
   readonly layers: readonly DoneLayer[];
+  /** What was the additional inventory then; its variables are part of what was done. */
+  readonly inventory?: Pick<PinnedRepository, 'url' | 'commit'>;
   /** The layer after them, where some hosts got through it. */
   readonly partial?: { readonly layer: DoneLayer; readonly hosts: readonly string[] };
 }

@@ -144,6 +144,13 @@ describe('collectDone', () => {
       expect(collectDone(retry(both, { snapshot: undefined as never }), [], [])).toEqual(done);
     });
 
+    test('keeps no host of a layer that a job may have begun unseen', () => {
+      const unseen = [{ name: 'ansible-1', hostsFinal: false }];
+      expect(collectDone(retry(both), unseen, [])).toEqual(done);
+      const launched = { launchedAt: startedAt };
+      expect(collectDone(retry(both, launched), unseen, [])).toEqual({ layers: [layer(0)] });
+    });
+
     test('forgets the hosts of a layer that has changed meanwhile', () => {
       const own = [aPhase(1, exited(2))];
       const hosts = [aHost('n2')];
@@ -189,6 +196,18 @@ describe('planLeftOut', () => {
   test('knows a layer by what it is, not by its place and name', () => {
     const moved = layers.slice(0, 2).map((each) => ({ ...each, index: each.index + 4, name: 'x' }));
     expect(planLeftOut(done, { ...snapshot, layers: moved })).toEqual({ layers: 1, hosts: true });
+  });
+
+  test('leaves nothing out where the additional inventory is not as it was', () => {
+    const known = aRepository('inventory');
+    const additional = { ...snapshot, additionalInventory: known };
+    const before = collectDone(failed({ snapshot: additional }), phases, hosts);
+    if (before === undefined) throw new Error('Something is done.');
+    expect(planLeftOut(before, additional)).toEqual({ layers: 1, hosts: true });
+    for (const now of [aRepository('inventory', '2'.repeat(40)), aRepository('other')])
+      expect(planLeftOut(before, { ...snapshot, additionalInventory: now })).toBeUndefined();
+    expect(planLeftOut(before, snapshot)).toBeUndefined();
+    expect(planLeftOut(done, additional)).toBeUndefined();
   });
 
   test('leaves out every layer where no other is there any more', () => {
