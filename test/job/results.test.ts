@@ -43,6 +43,19 @@ function listThrough(job: TestJob): unknown[] {
         .map(({ host }) => host);
 }
 
+/** A task of the name Starve finds no descriptor free to start a process with. */
+const STARVE = `import resource
+from ansible.plugins.callback import CallbackBase
+LIMITS = resource.getrlimit(resource.RLIMIT_NOFILE)
+class CallbackModule(CallbackBase):
+    CALLBACK_NAME = "starve"
+    def v2_playbook_on_task_start(self, task, is_conditional):
+        soft = 1 if task.get_name() == "Starve" else LIMITS[0]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, LIMITS[1]))
+    def v2_playbook_on_stats(self, stats):
+        resource.setrlimit(resource.RLIMIT_NOFILE, LIMITS)
+`;
+
 const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, incomplete: false };
 
 (HAS_ANSIBLE ? describe : describe.skip)('results', () => {
@@ -171,6 +184,18 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     });
     expect(job.log('ansible-0')).toContain("'nothing' is undefined");
     expect(readReport(job)).toMatchObject({ hosts: [], records_state: false, whole: false });
+  });
+
+  it.each(['cfs_linear', 'cfs_free'])('miss no task that %s cannot start', async (strategy) => {
+    const tasks = 'tasks: [{debug: }, {name: Starve, debug: }, {debug: }]';
+    const job = await run(
+      `- {hosts: all, gather_facts: false, strategy: ${strategy}, ${tasks}}\n`,
+      undefined,
+      { 'workspace/layer0/callback_plugins/starve.py': STARVE },
+    );
+    expect(job.phase('ansible-0')?.exit_code).not.toBe(0);
+    expect(job.log('ansible-0')).toContain('Task Starve could not be started on x');
+    expect(listThrough(job)).toEqual([]);
   });
 
   it('say nothing of what no_log hides', async () => {

@@ -3,6 +3,7 @@
 # mypy: ignore-errors
 # Ansible's classes carry no types, and are there only in Ansible's own interpreter.
 
+from ansible.errors import AnsibleError
 from ansible.plugins.strategy.free import StrategyModule as Strategy
 
 DOCUMENTATION = """
@@ -23,3 +24,10 @@ class StrategyModule(Strategy):
                 was_aborted = result == self._tqm.RUN_UNKNOWN_ERROR
                 plugin.note_play_end(failed, was_aborted)
         return result
+
+    def _queue_task(self, host, task, task_vars, play_context):
+        before = self._pending_results
+        super()._queue_task(host, task, task_vars, play_context)
+        # Where no process can be made, Ansible goes on with the next task as if this one was done.
+        if self._pending_results == before:
+            raise AnsibleError(f"Task {task.get_name()} could not be started on {host.get_name()}.")
