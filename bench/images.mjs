@@ -5,6 +5,7 @@ import {
   copyFileSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -17,7 +18,7 @@ import { createClient } from '../scripts/demo/client.mjs';
 import { importImage } from '../scripts/demo/image.mjs';
 import { printTable, printTitle } from '../scripts/demo/print.mjs';
 import { removeDemo } from '../scripts/demo/removal.mjs';
-import { startService } from '../scripts/demo/service.mjs';
+import { pause, startService } from '../scripts/demo/service.mjs';
 import { createExample } from '../scripts/demo/site.mjs';
 import { ensureImageRoot } from '../scripts/lib/image-root.mjs';
 import { endProcesses, findProcesses } from '../scripts/lib/processes.mjs';
@@ -93,13 +94,22 @@ async function measure(directory, root, { rounds, more }, signal) {
     layers: [base, services].map((layer) => ({ ...layer, playbook: 'site.yml' })),
     additional_inventory: hosts,
   });
-  const customize = (/** @type {string} */ name, /** @type {readonly string[]} */ members) =>
-    runSession(client, name, CONFIGURATION, signal, undefined, {
+  const settle = () => whenSettled(join(service.data, 'image-service', 'work'), signal);
+  const customize = async (
+    /** @type {string} */ name,
+    /** @type {readonly string[]} */ members,
+  ) => {
+    await settle();
+    return runSession(client, name, CONFIGURATION, signal, undefined, {
       target: { definition: 'image', groups: [{ name: 'Compute', members }] },
     });
+  };
   const keyFile = join(directory, 'key');
   createKey(keyFile);
-  const byHand = () => runByHand(directory, root, keyFile, repositories);
+  const byHand = async () => {
+    await settle();
+    return runByHand(directory, root, keyFile, repositories);
+  };
   // The first of each warms up.
   await customize('warm', [first.id]);
   await byHand();
@@ -126,6 +136,15 @@ async function measure(directory, root, { rounds, more }, signal) {
     ratio: over(times.one, times.hand),
     ...(more === 0 ? { two: summarize(times.two), twoOverOne: over(times.two, times.one) } : {}),
   };
+}
+
+/**
+ * Nothing of the run before is still being removed or written, for which the next one would pay.
+ * @param {string} work where the image service unpacks @param {AbortSignal} signal
+ */
+async function whenSettled(work, signal) {
+  while (readdirSync(work).length > 0) await pause(signal);
+  execFileSync('sync');
 }
 
 /**
