@@ -77,9 +77,7 @@ export function planLeftOut(
   done: DoneWork,
   snapshot: Pick<Snapshot, 'layers' | 'options' | 'additionalInventory'>,
 ): LeftOut | undefined {
-  const { inventory } = toDoneInventory(snapshot);
-  if (inventory?.url !== done.inventory?.url || inventory?.commit !== done.inventory?.commit)
-    return undefined;
+  if (!hasSameInventory(done, snapshot)) return undefined;
   const now = snapshot.layers.map((layer) => toDoneLayer(layer, snapshot));
   const changed = now.findIndex((layer, position) => !isSame(layer, done.layers[position]));
   const layers = changed < 0 ? now.length : changed;
@@ -89,25 +87,52 @@ export function planLeftOut(
   return layers === 0 && !hosts ? undefined : { layers, hosts };
 }
 
-/** The line at the beginning of the log of a retry. */
+/** The line at the beginning of the log of a retry: what is left out, and why not more. */
 export function describeRetry(
   { request, done }: Pick<Session, 'request' | 'done'>,
-  { layers, leftOut }: Pick<Snapshot, 'layers' | 'leftOut'>,
+  snapshot: Pick<Snapshot, 'layers' | 'leftOut' | 'additionalInventory'>,
 ): string | undefined {
   if (request.retryOf === undefined) return undefined;
-  const begin = `Retry of ${request.retryOf}:`;
-  if (leftOut === undefined) return `${begin} everything runs again.`;
-  const indexes = layers.slice(0, leftOut.layers).map(({ index }) => index);
-  const which =
-    indexes.length === 1 ? `layer ${indexes[0]} is` : `layers ${indexes.join(', ')} are`;
-  const count = leftOut.hosts ? (done?.partial?.hosts.length ?? 0) : 0;
-  const hosts = count === 1 ? '1 host that has it' : `${count} hosts that have it`;
-  const next = `layer ${layers[leftOut.layers]?.index} runs without the ${hosts}`;
-  const parts = [
-    ...(indexes.length === 0 ? [] : [`${which} done`]),
-    ...(count === 0 ? [] : [next]),
+  const { layers, leftOut } = snapshot;
+  const change = describeChange(done, snapshot);
+  const parts =
+    leftOut === undefined
+      ? [`everything runs again: ${change ?? 'nothing is known to be done that lasts'}`]
+      : [
+          ...describeLayers(layers.slice(0, leftOut.layers)),
+          ...(leftOut.hosts ? [describeHosts(layers[leftOut.layers], done)] : []),
+          ...(change === undefined ? [] : [`${change}, so it and those after it run on all hosts`]),
+        ];
+  return `Retry of ${request.retryOf}: ${parts.join('; ')}.`;
+}
+
+function describeLayers(layers: readonly PinnedLayer[]): readonly string[] {
+  const indexes = layers.map(({ index }) => index);
+  if (indexes.length === 0) return [];
+  return [
+    indexes.length === 1 ? `layer ${indexes[0]} is done` : `layers ${indexes.join(', ')} are done`,
   ];
-  return `${begin} ${parts.join('; ')}.`;
+}
+
+function describeHosts(layer: PinnedLayer | undefined, done: DoneWork | undefined): string {
+  const count = done?.partial?.hosts.length ?? 0;
+  const hosts = count === 1 ? '1 host that has it' : `${count} hosts that have it`;
+  return `layer ${layer?.index} runs without the ${hosts}`;
+}
+
+/** What keeps more from being left out, though it was done. */
+function describeChange(
+  done: DoneWork | undefined,
+  snapshot: Pick<Snapshot, 'layers' | 'leftOut' | 'additionalInventory'>,
+): string | undefined {
+  const { layers: left, hosts } = snapshot.leftOut ?? { layers: 0, hosts: false };
+  const known = [
+    ...(done?.layers ?? []),
+    ...(done?.partial === undefined ? [] : [done.partial.layer]),
+  ];
+  if (done === undefined || hosts || known.length <= left) return undefined;
+  if (!hasSameInventory(done, snapshot)) return 'the additional inventory has changed';
+  return `layer ${snapshot.layers[left]?.index} has changed`;
 }
 
 function countDone(
@@ -170,6 +195,14 @@ function toDoneInventory({
   if (additionalInventory === undefined) return {};
   const { url, commit } = additionalInventory;
   return { inventory: { url, commit } };
+}
+
+function hasSameInventory(
+  { inventory: before }: DoneWork,
+  snapshot: Pick<Snapshot, 'additionalInventory'>,
+): boolean {
+  const { inventory: now } = toDoneInventory(snapshot);
+  return now?.url === before?.url && now?.commit === before?.commit;
 }
 
 function isSame(one: DoneLayer, other: DoneLayer | undefined): boolean {

@@ -151,7 +151,7 @@ describe('resolveConfiguration', () => {
         ...['ansible-0', 'ansible-1', 'ansible-2'],
       ]);
       expect(await readAll(site.store.logs.read(jobId, 'inventory', 0))).toBe(
-        'Retry of first: everything runs again.\n',
+        'Retry of first: everything runs again: layer 0 has changed.\n',
       );
     });
 

@@ -9,7 +9,7 @@ import {
   toRetryName,
   type EndedPhase,
 } from '../../src/core/retry.js';
-import type { DoneWork, LeftOut, Session, Snapshot } from '../../src/core/session.js';
+import type { DoneWork, LeftOut, Session } from '../../src/core/session.js';
 import { aLayer, aRepository, aSession, aSnapshot } from '../support/session-builders.js';
 
 const startedAt = '2026-01-01T00:00:10.000Z';
@@ -218,18 +218,51 @@ describe('planLeftOut', () => {
 });
 
 describe('describeRetry', () => {
-  const done: DoneWork = { layers: [], partial: { layer: layer(1), hosts: ['n1', 'n2'] } };
-  test.each<[LeftOut | undefined, string]>([
-    [undefined, 'everything runs again.'],
-    [{ layers: 1, hosts: false }, 'layer 0 is done.'],
-    [{ layers: 2, hosts: false }, 'layers 0, 1 are done.'],
-    [{ layers: 1, hosts: true }, 'layer 0 is done; layer 1 runs without the 2 hosts that have it.'],
-    [{ layers: 0, hosts: true }, 'layer 0 runs without the 2 hosts that have it.'],
-  ])('tells what is left out: %j', (leftOut, text) => {
+  const done: DoneWork = {
+    layers: [layer(0)],
+    partial: { layer: layer(1), hosts: ['n1', 'n2'] },
+  };
+  const nothing = 'everything runs again: nothing is known to be done that lasts';
+  const without = 'runs without the 2 hosts that have it';
+  const again = 'so it and those after it run on all hosts';
+  const whole: DoneWork = { layers: done.layers };
+  const first: DoneWork = { layers: [], partial: { layer: layer(0), hosts: ['n1'] } };
+
+  test.each<[string, DoneWork | undefined, LeftOut | undefined, string]>([
+    ['nothing', undefined, undefined, nothing],
+    ['nothing of what runs', { layers: [] }, undefined, nothing],
+    ['a layer', whole, { layers: 1, hosts: false }, 'layer 0 is done'],
+    [
+      'layers',
+      { layers: [layer(0), layer(1)] },
+      { layers: 2, hosts: false },
+      'layers 0, 1 are done',
+    ],
+    ['hosts of the next', done, { layers: 1, hosts: true }, `layer 0 is done; layer 1 ${without}`],
+    [
+      'hosts of the first',
+      first,
+      { layers: 0, hosts: true },
+      'layer 0 runs without the 1 host that has it',
+    ],
+    ['a layer that has changed', done, undefined, 'everything runs again: layer 0 has changed'],
+    [
+      'the next, which has changed',
+      done,
+      { layers: 1, hosts: false },
+      `layer 0 is done; layer 1 has changed, ${again}`,
+    ],
+    [
+      'hosts by another inventory',
+      { ...done, inventory: { url: 'u', commit: 'c' } },
+      undefined,
+      'everything runs again: the additional inventory has changed',
+    ],
+  ])('tells what is left out, and why not more: %s', (_what, known, leftOut, text) => {
     const request = { ...aSession().request, retryOf: 'nightly' };
-    const planned: Pick<Snapshot, 'layers' | 'leftOut'> =
-      leftOut === undefined ? { layers } : { layers, leftOut };
-    expect(describeRetry({ request, done }, planned)).toBe(`Retry of nightly: ${text}`);
+    const session = { request, ...(known === undefined ? {} : { done: known }) };
+    const planned = leftOut === undefined ? { layers } : { layers, leftOut };
+    expect(describeRetry(session, planned)).toBe(`Retry of nightly: ${text}.`);
   });
 
   test('says nothing of other sessions', () => {
