@@ -109,6 +109,9 @@ class CallbackModule(CallbackBase):
 
     def note_play_end(self, failed_hosts, was_aborted):
         """Called by our strategies at the end of each: the hosts that Ansible goes on without."""
+        # Strategies meet also those whom Ansible leaves out because they are disabled.
+        if self.disabled:
+            return
         has_failures = self._has_play_failures or not self._cut_short.issuperset(failed_hosts)
         self._may_be_broken_off = has_failures and bool(self._play.serial)
         self._cut_short.update(failed_hosts)
