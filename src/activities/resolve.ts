@@ -1,5 +1,6 @@
 import { listPhases, selectLayers } from '../core/plan.js';
-import { describeRetry, planLeftOut } from '../core/retry.js';
+import { describeRetry } from '../core/retry-line.js';
+import { planLeftOut } from '../core/retry.js';
 import type {
   Configuration,
   PinnedLayer,

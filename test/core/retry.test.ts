@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { HostResult, PhaseResult } from '../../src/core/job.js';
+import { describeRetry } from '../../src/core/retry-line.js';
 import {
   collectDone,
-  describeRetry,
   findOpenPhase,
   isAllDone,
   planLeftOut,
