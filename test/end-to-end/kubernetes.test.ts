@@ -78,6 +78,28 @@ describeCluster('a session on Kubernetes', () => {
   );
 
   test(
+    'is retried without the layer that is done and the host that has the next',
+    async () => {
+      const done = await site.httpLayer({ 'site.yml': renderPlaybook(writes('base', 'x')) });
+      const broken = "fail: {msg: not yet}\nwhen: inventory_hostname == 'node2'";
+      const next = await site.httpLayer({
+        'site.yml': renderPlaybook(broken, writes('next', 'x')),
+      });
+      await site.begin('tried', [done, next], 'git-clone-0');
+      expect(await site.whenComplete('tried')).toMatchObject({ reason: 'TASK_FAILED' });
+      expect((await site.ask('POST', '/v3/sessions/tried/retry')).status).toBe(201);
+      expect(await site.whenComplete('tried-retry-1')).toMatchObject({ host: 'node2' });
+      expect((await site.phases('tried-retry-1')).map(({ name }) => name)).toEqual([
+        ...['git-clone-1', 'git-clone-hosts', 'inventory', 'ansible-1'],
+      ]);
+      expect(await site.log('tried-retry-1', 'ansible-1')).toContain('left out: 1, others: 1.');
+      expect(site.made('base')).toEqual({ node1: 'x\n', node2: 'x\n' });
+      expect(site.made('next')).toEqual({ node1: 'x\n', node2: undefined });
+    },
+    4 * MINUTES,
+  );
+
+  test(
     'is cancelled while a playbook runs, and keeps its log',
     async () => {
       const layer = await site.httpLayer({ 'site.yml': gated });
