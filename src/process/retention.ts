@@ -4,6 +4,7 @@ import type { LocalRunner } from '../runner/local.js';
 import type { JobSummary, Runner } from '../runner/runner.js';
 import type { Store } from '../store/store.js';
 import type { Logger } from './logger.js';
+import { startPresence } from './presence.js';
 
 export interface RetentionOptions {
   readonly runner: Pick<Runner, 'list' | 'remove' | 'stop'> &
@@ -26,11 +27,13 @@ const ABANDON_MS = 120_000;
 /**
  * Looks after this machine's jobs, or after those that any worker can reach: takes over those that a restored record lacks,
  * stops those whose session is over, removes them when that is so for the retention time, and what half-done removals and
- * preparations left. Once before it resolves, then by timer; each time the machine is noted as alive.
+ * preparations left. Once before it resolves, then by timer. A job may take its whole grace time to stop, and nothing here
+ * waits for it but the close.
  */
 export async function startRetention(options: RetentionOptions) {
   const abort = new AbortController();
-  const known = new Set<string>();
+  const known: Known = { unrecorded: new Set(), stopping: new Map() };
+  const presence = await startPresence(options);
   const sweep = () => sweepOnce(options, known, abort.signal);
   let sweeping = sweep();
   await sweeping;
@@ -45,17 +48,24 @@ export async function startRetention(options: RetentionOptions) {
       clearInterval(timer);
       abort.abort();
       await sweeping;
+      await Promise.all(known.stopping.values());
+      await presence.close();
     },
   };
 }
 
-/** `unrecorded`: jobs without a record, said once. */
+interface Known {
+  /** Jobs without a record, said once. */
+  readonly unrecorded: Set<string>;
+  readonly stopping: Map<string, Promise<void>>;
+}
+
 async function sweepOnce(
   options: RetentionOptions,
-  unrecorded: Set<string>,
+  known: Known,
   signal: AbortSignal,
 ): Promise<void> {
-  const { runner, store, logger, machine } = options;
+  const { runner, store, logger } = options;
   const attempt = async (act: () => Promise<unknown>, message: string, about: object = {}) => {
     try {
       await act();
@@ -63,17 +73,12 @@ async function sweepOnce(
       if (!signal.aborted) logger.warn({ err: error, ...about }, message);
     }
   };
-  if (machine !== undefined)
-    await attempt(
-      async () => store.sweep.seeMachine(machine, await store.sweep.clock()),
-      'this machine could not be noted as alive',
-    );
   await attempt(async () => {
     for await (const jobs of toBatches(runner.list(signal))) {
       const sessions = await Promise.all(jobs.map(({ jobId }) => store.sessions.get(jobId)));
       for (const [index, job] of jobs.entries())
         await attempt(
-          () => keepJob(options, job, sessions[index], unrecorded, signal),
+          () => keepJob(options, job, sessions[index], known, signal),
           'a job could not be looked after',
           { job: job.jobId },
         );
@@ -97,13 +102,15 @@ async function* toBatches<T>(items: AsyncIterable<T>): AsyncGenerator<readonly T
 }
 
 async function keepJob(
-  { runner, store, logger, now, retentionSeconds, machine }: RetentionOptions,
+  options: RetentionOptions,
   job: JobSummary,
   session: Session | undefined,
-  unrecorded: Set<string>,
+  { unrecorded, stopping }: Known,
   signal: AbortSignal,
 ): Promise<void> {
+  const { runner, store, logger, now, retentionSeconds, machine } = options;
   const { jobId, incarnation, state } = job;
+  if (stopping.has(jobId)) return;
   if (session === undefined && state === 'running' && !unrecorded.has(jobId)) {
     unrecorded.add(jobId);
     logger.warn({ jobId }, 'a job without a record runs here; it is left to its end');
@@ -117,12 +124,28 @@ async function keepJob(
   });
   if (fate === 'keep') return;
   logger.info({ session: session?.name, jobId, state, act: fate }, 'job looked after');
-  if (fate === 'remove') await runner.remove(jobId, signal);
-  if (fate === 'stop') await runner.stop(jobId, signal);
+  if (state === 'running' && fate !== 'adopt') beginStop(options, jobId, stopping, signal);
+  else if (fate === 'remove') await runner.remove(jobId, signal);
   if (fate === 'adopt')
     await store.sessions.recordAttach(jobId, {
       at,
       incarnation,
       ...(machine === undefined ? {} : { machine }),
     });
+}
+
+/** One that is to be removed is stopped first, and removed by a later look. */
+function beginStop(
+  { runner, logger }: RetentionOptions,
+  jobId: string,
+  stopping: Map<string, Promise<void>>,
+  signal: AbortSignal,
+): void {
+  const ended = runner
+    .stop(jobId, signal)
+    .catch((error: unknown) => {
+      if (!signal.aborted) logger.warn({ err: error, job: jobId }, 'a job could not be stopped');
+    })
+    .finally(() => stopping.delete(jobId));
+  stopping.set(jobId, ended);
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import type { Store } from '../../src/store/store.js';
 import { aLaunch, aScript, never, waitForOutput } from '../contract/runner-jobs.js';
 import { aNewSession, at } from '../support/store-builders.js';
+import { waitFor } from '../support/wait.js';
 
 let directory: string;
 let store: Store;
@@ -94,6 +96,22 @@ describe('startRetention', () => {
     await runner.stop(jobId, never);
     await (await start(() => '2100-01-01T00:00:00.000Z')).close();
     expect(await listJobs()).toEqual([jobId]);
+  });
+
+  test('waits for no job that does not stop', async () => {
+    const { jobId } = await store.sessions.insert(aNewSession('stubborn'));
+    const script = 'trap "" TERM; echo ready; until [ -e enough ]; do sleep 0.1; done';
+    const given = aLaunch([aScript('one', script)], { jobId, graceSeconds: 3600 });
+    await runner.release(jobId, await runner.prepare(given, never), never);
+    await waitForOutput(runner, jobId, 'one', 'ready');
+    const over = new Date(Date.now() - 600_000).toISOString();
+    await store.sessions.recordOutcome(jobId, { succeeded: 'unknown' }, over);
+    const retention = await start();
+    await waitFor(() => existsSync(join(directory, 'jobs', jobId, 'stopped')));
+    expect(await runner.find(jobId, never)).toMatchObject({ state: 'running' });
+    await retention.close();
+    await writeFile(join(directory, 'jobs', jobId, 'workspace', 'enough'), '');
+    await runner.remove(jobId, never);
   });
 
   test('lets a job without a record run to its end', async () => {
