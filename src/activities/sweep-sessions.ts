@@ -6,6 +6,8 @@ import type { Perform, SweepDependencies, SweepEntry } from './sweep-dependencie
 
 const PAGE = 100;
 const AT_ONCE = 10;
+/** Workers note themselves every thirty seconds: whoever was heard of so lately may be about to do so again. */
+const LEAST_LOST_SECONDS = 120;
 
 /** Why each machine that is lost counts as lost. */
 type LostMachines = ReadonlyMap<string, string>;
@@ -45,7 +47,8 @@ async function findLostMachines({
   const now = await store.sweep.clock();
   // First: after a time in which the database was away nobody counts as silent.
   if (machine !== undefined) await store.sweep.seeMachine(machine, now);
-  const before = new Date(Date.parse(now) - machineLostSeconds * 1000).toISOString();
+  const seconds = Math.max(machineLostSeconds, LEAST_LOST_SECONDS);
+  const before = new Date(Date.parse(now) - seconds * 1000).toISOString();
   const machines = [...(await store.sweep.listMachines())].filter(([, seenAt]) => seenAt < before);
   return new Map(
     machines.map(([silent, seenAt]) => [

@@ -237,6 +237,14 @@ describe('sweep', () => {
     await endAll(jobId);
   });
 
+  test('leaves a machine alone that was heard of a moment ago, however short the time that is set', async () => {
+    const jobId = await addStarted('alive');
+    await store.sessions.claim(jobId, { at: new Date().toISOString(), machine: 'alive' });
+    await store.sweep.seeMachine('alive', new Date(Date.now() - 45_000).toISOString());
+    expect((await run({ machineLostSeconds: 1 })).entries).toEqual([]);
+    await endAll(jobId);
+  });
+
   test('gives a session that its lost machine has not launched to another', async () => {
     const jobId = await addStarted('moved');
     const first = await temporal.client.workflow.getHandle(jobId).describe();
