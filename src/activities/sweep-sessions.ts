@@ -71,7 +71,7 @@ async function sweepSession(
     if (session === undefined) return;
     const planned =
       planRepair(dependencies, workflow, session) ??
-      planForLostMachine(dependencies, workflow, session, lostMachines);
+      (await planForLostMachine(dependencies, workflow, session, lostMachines));
     if (planned === undefined) return;
     const { kind, why, act } = planned;
     await perform({ act: kind, session: name, jobId, why }, act);
@@ -113,19 +113,29 @@ function planRepair(
   }
 }
 
-/** Undefined: the session is not open, or its machine is not lost. */
-function planForLostMachine(
+/** Undefined: the session is not open, or its machine is not lost, or not needed. */
+async function planForLostMachine(
   dependencies: SweepDependencies,
   workflow: WorkflowState,
   session: Session,
   lostMachines: LostMachines,
-): PlannedAct | undefined {
+): Promise<PlannedAct | undefined> {
   const why = lostMachines.get(session.machine ?? '');
   if (workflow.kind !== 'running' || session.state === 'complete' || why === undefined)
     return undefined;
+  if (await isPackaging(dependencies, session)) return undefined;
   return isMovable(session)
     ? { kind: 'move', why, act: () => move(dependencies, session, why) }
     : { kind: 'lose', why, act: () => dependencies.orchestrator.loseJob(session.jobId, why) };
+}
+
+/** The job is over, and any worker packages its images. What comes after that wants the machine again. */
+async function isPackaging(
+  { store }: SweepDependencies,
+  { jobId, teardownAt }: Session,
+): Promise<boolean> {
+  if (teardownAt === undefined) return false;
+  return (await store.phases.find(jobId, 'teardown'))?.sealedAt === undefined;
 }
 
 /**

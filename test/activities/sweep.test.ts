@@ -245,6 +245,22 @@ describe('sweep', () => {
     await endAll(jobId);
   });
 
+  test('lets images be packaged whose machine is gone, and tells their session then', async () => {
+    const jobId = await addStarted('packaging');
+    const now = new Date().toISOString();
+    await store.sessions.claim(jobId, { at: now, machine: 'packing' });
+    await store.sessions.recordLaunch(jobId, { at: now, incarnation: 'i', machine: 'packing' });
+    await store.phases.savePlan(jobId, [{ name: 'teardown', kind: 'teardown', title: 'images' }]);
+    await store.sessions.recordTeardown(jobId, now);
+    await store.sweep.seeMachine('packing', '2026-01-01T00:00:00.000Z');
+    expect((await run({ machineLostSeconds: 3600 })).entries).toEqual([]);
+    const result = { kind: 'exited', exitCode: 0, startedAt: now, endedAt: now } as const;
+    await store.phases.seal(jobId, 'teardown', result, now);
+    const { entries } = await run({ machineLostSeconds: 3600 });
+    expect(entries).toMatchObject([{ act: 'lose', jobId }]);
+    await endAll(jobId);
+  });
+
   test('gives a session that its lost machine has not launched to another', async () => {
     const jobId = await addStarted('moved');
     const first = await temporal.client.workflow.getHandle(jobId).describe();
