@@ -44,7 +44,7 @@ export async function openStand({ database, signal }, { environment = {}, standI
     answers(`${url}/healthz/live`),
   );
   const program = standIn
-    ? [process.execPath, inRoot('bench/load/worker.mjs')]
+    ? [inRoot('scripts/run.sh'), '../bench/load/worker.mjs']
     : [inRoot('scripts/run.sh'), 'worker.js'];
   const worker = createProcess(program, env, join(data, 'worker.log'), async () =>
     worker.output().includes('worker started'),

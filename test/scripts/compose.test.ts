@@ -68,18 +68,17 @@ describe('docker-compose.yml', () => {
   });
 
   test.each(ours)('%s runs a program that the build makes', (_, { command = [] }) => {
-    const [program = '', argument = ''] = command;
-    const file = program === 'node' ? argument : findProgram(program);
-    const source = file.replace(/^dist\//, 'src/').replace(/\.js$/, '.ts');
-    expect(source).toMatch(/^src\/.+\.ts$/);
-    expect(existsSync(join(root, source))).toBe(true);
+    const [script = '', argument = findProgram(script)] = command;
+    expect(existsSync(join(root, script))).toBe(true);
+    expect(argument).toMatch(/^[\w/]+\.js$/);
+    expect(existsSync(join(root, 'src', argument.replace(/\.js$/, '.ts')))).toBe(true);
   });
 });
 
-/** What a script of ours starts at its end. */
+/** What a script of ours has `run.sh` start. */
 function findProgram(script: string): string {
   const text = readFileSync(join(root, script), 'utf8');
-  return /^exec node .*\/\.\.\/(?<file>dist\/\S+\.js)"$/m.exec(text)?.groups?.['file'] ?? '';
+  return /^exec .*\/run\.sh" (?<program>\S+)$/m.exec(text)?.groups?.['program'] ?? '';
 }
 
 describe('Containerfile', () => {
