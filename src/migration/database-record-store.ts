@@ -1,5 +1,5 @@
 import type { ComponentPut } from '../core/component.js';
-import { isServiceError } from '../core/errors.js';
+import { isServiceError, type Fault } from '../core/errors.js';
 import { parse } from '../api/validation.js';
 import { ComponentBody, fromComponentBody, toComponentWire } from '../api/wire/component.js';
 import {
@@ -25,6 +25,7 @@ import {
 } from './records.js';
 
 const PAGE = 1_000;
+const REFUSALS: readonly Fault[] = ['invalid', 'conflict'];
 
 /** As it is stored: a layer may have its branch and the commit at which that stood. */
 const Stored = ConfigurationWire.omit({ name: true, last_updated: true });
@@ -33,7 +34,8 @@ type Parsed<T> = { readonly key: string; readonly value: T };
 
 /** What of the records can be taken, and what takes it. */
 interface Prepared extends Written {
-  readonly save: () => Promise<void>;
+  /** Returns those that the database has refused. */
+  readonly save: () => Promise<readonly Refusal[]>;
 }
 
 export interface DatabaseRecordStoreOptions {
@@ -54,9 +56,8 @@ export function createDatabaseRecordStore(
     name: options.name,
     read: (kind) => readStore(store, kind, options.optionNames),
     async write(kind, records) {
-      const { save, ...written } = prepare[kind](records);
-      await save();
-      return written;
+      const { save, refused, notes } = prepare[kind](records);
+      return { refused: [...refused, ...(await save())], notes };
     },
     check(kind, records) {
       const { refused, notes } = prepare[kind](records);
@@ -108,17 +109,28 @@ function createPreparation(
       const puts = parsed.map(({ value }) => value);
       const save = async () => {
         if (puts.length > 0) await store.components.put(puts, now(), () => undefined);
+        return [];
       };
       return { refused, notes: [], save };
     },
   };
 }
 
+/** One may name a source that is not there: that keeps no other out. */
 async function each<T>(
   parsed: readonly Parsed<T>[],
   save: (value: T) => Promise<unknown>,
-): Promise<void> {
-  for (const { value } of parsed) await save(value);
+): Promise<readonly Refusal[]> {
+  const refused: Refusal[] = [];
+  for (const { key, value } of parsed) {
+    try {
+      await save(value);
+    } catch (error) {
+      if (!isServiceError(error) || !REFUSALS.includes(error.fault)) throw error;
+      refused.push({ key, why: error.message });
+    }
+  }
+  return refused;
 }
 
 /** Credentials that are stored here stay with the secret that they belong to; all others are in Vault. */

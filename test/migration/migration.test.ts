@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createApiRecordStore } from '../../src/migration/api-record-store.js';
+import { createDatabaseRecordStore } from '../../src/migration/database-record-store.js';
 import { exportRecords, readExported } from '../../src/migration/files.js';
 import { importKind, type KindReport } from '../../src/migration/move.js';
 import type { RecordStore } from '../../src/migration/record-store.js';
@@ -192,6 +193,21 @@ describe('npm run import and export', () => {
     expect(stdout).toContain('components: 4 read, 2 new, 0 changed, 0 equal, 2 refused');
     expect(stdout).toMatch(/- x3: .*'enabled'/);
     expect(stdout).toContain('- : It has no name.');
+  });
+
+  test('keep no configuration out for another whose source is not there', async () => {
+    const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
+    const now = () => new Date().toISOString();
+    const recordStore = createDatabaseRecordStore(store, { name: 'here', now, optionNames: [] });
+    const layer = { source: 'gone', playbook: 'site.yml', commit: repository.commit };
+    const records = [{ name: 'a', layers: [layer] }, ...cfs().configurations];
+    const options = { dryRun: false, onProgress: nothing, signal };
+    const report = await importKind(recordStore, 'configurations', records, options);
+    await store.close();
+    expect(report).toMatchObject({
+      added: ['compute', 'tenants'],
+      refused: [{ key: 'a', why: 'The source gone does not exist.' }],
+    });
   });
 
   test.each([
