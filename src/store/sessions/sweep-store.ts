@@ -5,7 +5,7 @@ import type { Page, PageRequest } from '../database/page.js';
 export interface SweepStore {
   /** Sessions that are not complete and that Temporal knows, by job id; `afterId` is one. */
   listUnfinished(page: PageRequest): Promise<Page<Session>>;
-  /** Complete sessions with staged files or noted resources. */
+  /** Complete sessions with staged files or noted resources; of more than `limit` some, each time others. */
   listLeftovers(
     limit: number,
   ): Promise<readonly { readonly jobId: string; readonly name: string }[]>;

@@ -97,7 +97,8 @@ function listLeftovers({ read }: Database, limit: number): ReturnType<SweepStore
       .select(['job_id', 'name'])
       .where('state', '=', 'complete')
       .where('job_id', 'in', staged.union(noted))
-      .orderBy('job_id')
+      // By chance: those that cannot be removed may be many, and are not to keep the others from their turn.
+      .orderBy(sql`random()`)
       .limit(limit)
       .execute();
     return rows.map(({ job_id: jobId, name }) => ({ jobId, name }));

@@ -37,8 +37,8 @@ export function sweepContract(stores: () => Stores): void {
       }
       const names = async (limit: number) =>
         (await store.sweep.listLeftovers(limit)).map(({ name }) => name);
-      expect(await names(9)).toEqual(['noted', 'staged']);
-      expect(await names(1)).toEqual(['noted']);
+      expect((await names(9)).sort()).toEqual(['noted', 'staged']);
+      expect(await names(1)).toHaveLength(1);
     });
   });
 
