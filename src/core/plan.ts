@@ -15,9 +15,9 @@ const TEARDOWN: PhaseOutline = {
 };
 
 /**
- * The layers that a limit names: a comma list of exact names or zero-based indexes, in the configuration's order. A name
- * goes before an index of the same text. An unknown element fails, and says what there is (CFS would match substrings and
- * run nothing for a limit that fits nothing).
+ * The layers that a limit names: a comma list of exact names or zero-based indexes, in the configuration's order. An index
+ * goes before a name of the same text, as batchers, ours and CFS's, know layers by their indexes. An unknown element fails,
+ * and says what there is (CFS would match substrings and run nothing for a limit that fits nothing).
  */
 export function selectLayers<T extends { readonly name?: string }>(
   layers: readonly T[],
@@ -27,8 +27,9 @@ export function selectLayers<T extends { readonly name?: string }>(
   if (limit.trim() === '') return all;
   const chosen = new Set<number>();
   for (const element of limit.split(',').map((text) => text.trim())) {
+    const indexed = all.filter(({ index }) => String(index) === element);
     const named = all.filter(({ layer }) => element !== '' && layer.name?.trim() === element);
-    const matches = named.length > 0 ? named : all.filter(({ index }) => String(index) === element);
+    const matches = indexed.length > 0 ? indexed : named;
     if (matches.length === 0) throw unknownLayer(element, layers);
     for (const { index } of matches) chosen.add(index);
   }

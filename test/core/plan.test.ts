@@ -14,6 +14,7 @@ const layers = [
   { name: '2' },
   { name: 'Nœud größe ノード' },
   { name: 'base' },
+  { name: '2026' },
 ];
 
 function planPlaybooks(session: Session, snapshot: Snapshot): readonly AnsiblePhase[] {
@@ -22,13 +23,14 @@ function planPlaybooks(session: Session, snapshot: Snapshot): readonly AnsiblePh
 
 describe('selectLayers', () => {
   test.each<[string, string, readonly number[]]>([
-    ['takes all without a limit', '', [0, 1, 2, 3, 4, 5, 6]],
-    ['takes a blank limit for none', '  ', [0, 1, 2, 3, 4, 5, 6]],
+    ['takes all without a limit', '', [0, 1, 2, 3, 4, 5, 6, 7]],
+    ['takes a blank limit for none', '  ', [0, 1, 2, 3, 4, 5, 6, 7]],
     ['takes every layer of a name', 'base', [0, 6]],
     ['takes names whole, not as parts of others', 'layer1', [1]],
     ['takes a longer name without the one it contains', 'layer10', [2]],
     ['takes indexes', '3', [3]],
-    ['takes a name before an index of the same text', '2', [4]],
+    ['takes an index before a name of the same text', '2', [2]],
+    ['takes a name that is a number and no index', '2026', [7]],
     ['takes names and indexes together', 'layer10,0', [0, 2]],
     ['keeps the order of the configuration', '3,1,0', [0, 1, 3]],
     ['takes a layer once', 'layer1,1,layer1', [1]],
@@ -40,7 +42,7 @@ describe('selectLayers', () => {
 
   test.each([
     ['a name that is not there', 'bas', 'bas'],
-    ['an index out of range', '7', '7'],
+    ['an index out of range', '8', '8'],
     ['an index with a leading zero', '01', '01'],
     ['a negative index', '-1', '-1'],
     ['another case', 'Base', 'Base'],
@@ -66,6 +68,11 @@ describe('selectLayers', () => {
   test('finds a name that has blanks around it, and does not find one that is blank', () => {
     expect(selectLayers([{ name: ' a ' }], 'a')).toHaveLength(1);
     expect(() => selectLayers([{ name: '' }], ',')).toThrow('no layer ""');
+  });
+
+  test('takes all that a batcher names, where layers are named by numbers', () => {
+    const numbered = [{ name: '1' }, { name: '2' }, { name: '3' }];
+    expect(selectLayers(numbered, '0,1,2').map(({ index }) => index)).toEqual([0, 1, 2]);
   });
 
   test('returns the layers themselves', () => {
