@@ -81,12 +81,21 @@ class Api:
 
     def await_release(self, wait_seconds: int, timeout_seconds: float) -> bool:
         """Whether the hold is released; answered at once when it is, else after the wait."""
+        return self._ask_of_hold("released", wait_seconds, timeout_seconds)
+
+    def is_hold_wanted(self, timeout_seconds: float) -> bool:
+        """Whether the session is to be held now that the phase has failed."""
+        return self._ask_of_hold("wanted", 0, timeout_seconds)
+
+    def _ask_of_hold(self, what: str, wait_seconds: int, timeout_seconds: float) -> bool:
         answer = self._send("GET", f"/hold?wait={wait_seconds}", None, {}, timeout_seconds)
         if answer.status != 200:
             raise to_unavailable(answer)
         try:
-            return bool(json.loads(answer.body)["released"])
-        except (ValueError, KeyError, TypeError) as error:
+            told = json.loads(answer.body)
+            # An API of an earlier version does not tell whether a hold is wanted.
+            return bool(told[what] if what == "released" else told.get(what))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Unavailable(repr(error)) from error
 
     def close(self) -> None:

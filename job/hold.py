@@ -26,6 +26,9 @@ from .signals import Signals
 WAIT_SECONDS = 25
 ANSWER_SECONDS = 10
 LOOK_SECONDS = 1.0
+# For so long an API that is away is asked whether to hold what has failed.
+WANTED_SECONDS = 15
+WANTED_ANSWER_SECONDS = 5
 # The shell belongs to whoever opens it: it does not end with the job, and reports nothing.
 NOT_SHARED = ("KEELSON_JOB", "KEELSON_RESULTS")
 # The shell reads it from where it is, so that it goes with the job's secrets.
@@ -84,6 +87,27 @@ class Hold:
             return max(longer, error.retry_after_seconds)
         os.write(self._releasing, b"\n")
         return None
+
+
+def is_wanted(api: Api, signals: Signals) -> bool:
+    """Whether somebody has asked, while the job ran, to hold what fails."""
+    deadline = time.monotonic() + WANTED_SECONDS
+    pause = MIN_BACK_OFF_SECONDS
+    try:
+        while not signals.stop_requested:
+            try:
+                return api.is_hold_wanted(WANTED_ANSWER_SECONDS)
+            except Unavailable as error:
+                pause = max(pause, error.retry_after_seconds)
+            if time.monotonic() + pause >= deadline:
+                break
+            time.sleep(pause)
+            pause *= 2
+    except Refused:
+        pass
+    finally:
+        api.close()
+    return False
 
 
 def write_shell(context: Context) -> str:

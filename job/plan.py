@@ -14,6 +14,8 @@ class Phase(NamedTuple):
     timeout_seconds: float
     # How long the phase is held where it fails; 0 = not at all.
     debug_wait_seconds: float
+    # The same where it is the API that says whether to hold it.
+    hold_wait_seconds: float
     fields: Mapping[str, Any]
 
 
@@ -56,5 +58,6 @@ def to_phase(raw: Mapping[str, Any]) -> Phase:
         kind=raw["kind"],
         timeout_seconds=float(raw.get("timeout_seconds", 0)),
         debug_wait_seconds=float(raw.get("debug_wait_seconds", 0)),
+        hold_wait_seconds=float(raw.get("hold_wait_seconds", 0)),
         fields=raw,
     )

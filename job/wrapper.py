@@ -15,7 +15,7 @@ from .command import clean_up, run_command
 from .context import Context
 from .delivery import Delivery
 from .directory import JobDirectory, PhaseState, to_time
-from .hold import Hold, write_shell
+from .hold import Hold, is_wanted, write_shell
 from .output import Output
 from .plan import read_job
 from .process import become_subreaper, end_descendants, read_name, start_child
@@ -120,8 +120,8 @@ class Wrapper:
         ended = watch.run()
         ended_at = to_time(time.time())
         self._explain(ended)
-        if self._is_to_hold(ended):
-            self._hold(delivery)
+        if seconds := self._to_hold_seconds(ended):
+            self._hold(delivery, seconds)
         clean_up(self._context)
         self._finish(delivery, ended, ended_at)
         return to_wrapper_code(ended)
@@ -155,12 +155,19 @@ class Wrapper:
         if ended.left:
             self._output.line(render_left(ended.left))
 
-    def _is_to_hold(self, ended: Ended) -> bool:
-        has_failed = ended.exit_code not in (0, None) or ended.killed == "timeout"
-        return has_failed and self._phase.debug_wait_seconds > 0
+    def _to_hold_seconds(self, ended: Ended) -> float:
+        """How long the phase is held now; 0 = not at all."""
+        phase = self._phase
+        if ended.exit_code in (0, None) and ended.killed != "timeout":
+            return 0
+        if phase.debug_wait_seconds > 0:
+            return phase.debug_wait_seconds
+        may_ask = phase.hold_wait_seconds > 0 and self._context.job.api_url is not None
+        is_held = may_ask and is_wanted(self._to_api(), self._signals)
+        return phase.hold_wait_seconds if is_held else 0
 
-    def _hold(self, delivery: Delivery | None) -> None:
-        seconds = min(self._phase.debug_wait_seconds, MAX_HOLD_SECONDS)
+    def _hold(self, delivery: Delivery | None, wanted_seconds: float) -> None:
+        seconds = min(wanted_seconds, MAX_HOLD_SECONDS)
         since = time.time()
         command = write_shell(self._context)
         hold = Hold(self._context, self._signals, seconds)

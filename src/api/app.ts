@@ -18,6 +18,7 @@ import { addOptionRoutes } from './routes/options.js';
 import { addResultRoutes } from './routes/results.js';
 import { createJobRoutes } from './routes/jobs.js';
 import { addMetricsRoute } from './routes/metrics.js';
+import { addHoldRoute } from './routes/hold.js';
 import { addReleaseRoute } from './routes/release.js';
 import { addRetryRoute } from './routes/retry.js';
 import { addServiceRoutes } from './routes/service.js';
@@ -68,6 +69,7 @@ function createApi(deps: ApiDependencies): OpenAPIHono<ApiEnv> {
   addSessionRoutesV2(api, deps);
   addResultRoutes(api, deps);
   addStreamRoutes(api, deps);
+  addHoldRoute(api, deps);
   addReleaseRoute(api, deps);
   addRetryRoute(api, deps);
   addBatchRoutes(api, deps);

@@ -54,6 +54,8 @@ export interface AnsiblePhase extends PhaseBase {
   readonly passthrough: string;
   /** How long the phase is held for debugging when it fails; 0 = not at all. */
   readonly debugWaitSeconds: number;
+  /** The same where a hold was asked for only while the job ran: the job asks the API when the phase has failed. */
+  readonly holdWaitSeconds: number;
   /** Whether results may count as component state (not for images, passthrough and debug playbooks). */
   readonly recordsState: boolean;
 }

@@ -152,6 +152,7 @@ function planPlaybooks(session: Session, snapshot: Snapshot): readonly AnsiblePh
     passthrough: request.ansiblePassthrough ?? '',
     timeoutSeconds: snapshot.limits.phaseSeconds,
     debugWaitSeconds: request.debugOnFailure ? snapshot.options.debugWaitTime : 0,
+    holdWaitSeconds: snapshot.options.debugWaitTime,
   } as const;
   if (snapshot.debugPlaybook !== undefined) {
     return [

@@ -219,7 +219,7 @@ describe('…/hold', () => {
     });
     expect(await deliver('GET', 'held/hold')).toMatchObject({
       status: 200,
-      body: { released: false },
+      body: { released: false, wanted: false },
     });
     const begin = performance.now();
     expect(await deliver('GET', 'held/hold?wait=1')).toMatchObject({ body: { released: false } });

@@ -15,8 +15,8 @@ const hold = {
 };
 
 /** A session whose job runs. */
-async function launch(name: string): Promise<string> {
-  const body = { name, configuration_name: 'debug_fail', debug_on_failure: true };
+async function launch(name: string, isHeld = true): Promise<string> {
+  const body = { name, configuration_name: 'debug_fail', debug_on_failure: isHeld };
   await service.ask('POST', '/v3/sessions', body);
   const { jobId } = (await service.store.sessions.find(name)) ?? { jobId: '' };
   await service.store.phases.savePlan(jobId, [
@@ -78,5 +78,40 @@ describe('POST /v3/sessions/{name}/release', () => {
     const answer = await service.ask('POST', '/v3/sessions/strict/release', { force: true });
     expect(answer).toMatchObject({ status: 400, body: { detail: expect.stringMatching('force') } });
     expect((await service.ask('GET', '/v3/sessions/strict/release')).status).toBe(405);
+  });
+});
+
+describe('POST /v3/sessions/{name}/hold', () => {
+  test('has the job hold what fails from then on', async () => {
+    const jobId = await launch('late', false);
+    const asked = () => askAsJob(jobId, 'GET');
+    expect(await asked()).toMatchObject({ body: { released: false, wanted: false } });
+
+    const answer = await service.ask('POST', '/v3/sessions/late/hold');
+    expect(answer).toMatchObject({ status: 202, body: { name: 'late', debug_on_failure: true } });
+    expect(await asked()).toMatchObject({ body: { released: false, wanted: true } });
+    expect((await service.ask('POST', '/v3/sessions/late/hold', {})).status).toBe(202);
+
+    await askAsJob(jobId, 'PUT', '', hold);
+    expect((await service.ask('GET', '/v3/sessions/late')).body).toMatchObject(
+      status({ held_until: hold.until }),
+    );
+    expect((await service.ask('POST', '/v3/sessions/late/release')).status).toBe(202);
+    expect(await asked()).toMatchObject({ body: { released: true } });
+  });
+
+  test('is 409 for one that is complete, 404 for no such session, 400 for a member', async () => {
+    const jobId = await launch('ended', false);
+    const strict = await service.ask('POST', '/v3/sessions/ended/hold', { on_failure: true });
+    expect(strict).toMatchObject({
+      status: 400,
+      body: { detail: expect.stringMatching('on_fail') },
+    });
+    await service.store.sessions.recordOutcome(jobId, { succeeded: 'false' }, hold.since);
+    expect(await service.ask('POST', '/v3/sessions/ended/hold')).toMatchObject({
+      status: 409,
+      body: { title: 'Session cannot be held', detail: 'Session ended is complete.' },
+    });
+    expect((await service.ask('POST', '/v3/sessions/nobody/hold')).status).toBe(404);
   });
 });

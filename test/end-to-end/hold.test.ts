@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { waitFor } from '../support/wait.js';
@@ -35,6 +35,26 @@ async function whenHeld(name: string): Promise<Shown> {
     { what: `${name} to be held` },
   );
 }
+
+describe('POST /v3/sessions/{name}/hold', () => {
+  test('holds a session that was started without, when its playbook fails later', async () => {
+    const [began, goOn] = ['began', 'go-on'].map((name) => join(site.directory, name));
+    const waiting = renderPlaybook(
+      `name: Wait\nshell: touch ${began}; while [ ! -e ${goOn} ]; do sleep 0.1; done; exit 3`,
+    );
+    await site.configure('late', [site.layer({ 'site.yml': waiting })]);
+    await site.submit('late', { configuration_name: 'late' });
+    await waitFor(() => existsSync(began ?? ''), { what: 'the playbook to run' });
+    expect((await site.ask('POST', '/v3/sessions/late/hold')).status).toBe(202);
+    writeFileSync(goOn ?? '', '');
+
+    expect(await whenHeld('late')).toMatchObject({ phase: 'ansible-0', status: 'running' });
+    expect((await site.ask('POST', '/v3/sessions/late/release')).status).toBe(202);
+    const ended = { status: 'complete', reason: 'TASK_FAILED', task: 'Wait' };
+    expect(await site.whenOver('late')).toMatchObject(ended);
+    expect((await site.ask('POST', '/v3/sessions/late/hold')).status).toBe(409);
+  });
+});
 
 describe('debug_on_failure', () => {
   test('holds the failed playbook while the worker dies and comes back, until it is released', async () => {

@@ -27,12 +27,23 @@ async function anApi(): Promise<PhaseApi> {
 interface Held {
   readonly script?: string;
   readonly seconds?: number;
+  readonly ifWanted?: number;
   readonly timeout?: number;
   readonly apiUrl?: string;
 }
 
-function aJob({ script = 'echo broken; exit 7', seconds = LONG, timeout = 0, apiUrl }: Held) {
-  const more = { debug_wait_seconds: seconds, timeout_seconds: timeout };
+function aJob({
+  script = 'echo broken; exit 7',
+  seconds = LONG,
+  ifWanted = 0,
+  timeout = 0,
+  apiUrl,
+}: Held) {
+  const more = {
+    debug_wait_seconds: seconds,
+    hold_wait_seconds: ifWanted,
+    timeout_seconds: timeout,
+  };
   const job = createJob({
     phases: [aCommand('only', script, more), aCommand('next', 'echo never')],
     plan: { api_url: apiUrl ?? null },
@@ -162,5 +173,66 @@ describe('hold', () => {
     expect(output).not.toContain(TOKEN);
     writeFileSync(job.path('workspace/complete'), '');
     await exitOf(child);
+  });
+});
+
+describe('a hold that was asked for while the job ran', () => {
+  const aJobThatAsks = (apiUrl?: string) =>
+    aJob({ seconds: 0, ifWanted: LONG, ...(apiUrl === undefined ? {} : { apiUrl }) });
+  const isQuestion = (request: string) => /GET .*\/hold\?wait=0$/.test(request);
+
+  it('holds what fails', async () => {
+    const api = await anApi();
+    api.wanted = true;
+    const job = aJobThatAsks(api.url);
+    const child = await hold(job);
+    await waitFor(() => api.holds.length === 1);
+    expect(api.requests.filter(isQuestion)).toHaveLength(1);
+    api.release();
+    await exitOf(child);
+    expect(job.phase('only')).toMatchObject({ exit_code: 7 });
+    expect(job.log('only')).toContain('it was released');
+  });
+
+  it.each([
+    ['nobody has asked for it', false],
+    ['the API does not know of it', undefined],
+  ])('holds nothing where %s', async (_, wanted) => {
+    const api = await anApi();
+    api.wanted = wanted;
+    const job = aJobThatAsks(api.url);
+    await job.run();
+    expect(job.log('only')).toBe('broken\n');
+    expect(api.requests.filter(isQuestion)).toHaveLength(1);
+    expect(api.holds).toEqual([]);
+  });
+
+  it('asks nobody where there is no API, nor for a phase that succeeds', async () => {
+    const alone = aJobThatAsks();
+    await alone.run();
+    expect(alone.log('only')).toBe('broken\n');
+    const api = await anApi();
+    api.wanted = true;
+    const fine = aJob({ script: 'exit 0', seconds: 0, ifWanted: LONG, apiUrl: api.url });
+    await fine.run();
+    expect(api.requests.filter(isQuestion)).toEqual([]);
+  });
+
+  it('asks again while the API is away, and not where it refuses', async () => {
+    const api = await anApi();
+    api.wanted = true;
+    let refusals = 2;
+    api.interrupt = (method) => {
+      if (method !== 'GET' || refusals === 0) return undefined;
+      refusals -= 1;
+      return { status: 503 };
+    };
+    const child = await hold(aJobThatAsks(api.url));
+    child.kill('SIGTERM');
+    await exitOf(child);
+    api.interrupt = (method) => (method === 'GET' ? { status: 410 } : undefined);
+    const over = aJobThatAsks(api.url);
+    await over.run();
+    expect(over.log('only')).toBe('broken\n');
   });
 });

@@ -34,6 +34,8 @@ export interface PhaseApi {
   readonly requests: readonly string[];
   /** Answers the wrapper's question whether the hold is released. */
   release(): void;
+  /** What it tells who asks whether to hold; undefined: nothing of that, as an earlier version. */
+  wanted: boolean | undefined;
   /** Answers instead of the state kept here, while it returns something. */
   interrupt: (method: string, path: string) => Reply | undefined;
   /** Drops what it has of the log beyond `offset`. */
@@ -57,11 +59,17 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     const raw = await buffer(request);
     const body = headers['content-encoding'] === 'gzip' ? gunzipSync(raw) : raw;
     requests.push(`${method} ${url}`);
-    if (method === 'GET' && !released.signal.aborted && !request.destroyed) {
+    const isWait = method === 'GET' && !url.endsWith('wait=0');
+    if (isWait && !released.signal.aborted && !request.destroyed) {
       await Promise.race([once(released.signal, 'abort'), once(response, 'close')]);
     }
     if (method === 'GET') {
-      response.end(JSON.stringify({ released: released.signal.aborted }));
+      const interruption = api.interrupt(method, url);
+      if (interruption !== undefined) {
+        response.writeHead(interruption.status, interruption.headers).end();
+        return;
+      }
+      response.end(JSON.stringify({ released: released.signal.aborted, wanted: api.wanted }));
       return;
     }
     const { status, headers: answers } = reply(method, url, headers, body, raw.length);
@@ -118,6 +126,7 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     waits,
     requests,
     release: () => released.abort(),
+    wanted: undefined,
     interrupt: () => undefined,
     forget(offset) {
       log = log.subarray(0, offset);

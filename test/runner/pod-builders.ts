@@ -44,6 +44,7 @@ export const aJob = (job: Partial<Job> = {}): Job => ({
       passthrough: '',
       timeoutSeconds: 0,
       debugWaitSeconds: 0,
+      holdWaitSeconds: 0,
       recordsState: true,
     },
   ],

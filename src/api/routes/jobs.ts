@@ -133,7 +133,7 @@ async function appendLog(store: Store, c: Context): Promise<Response> {
   }
 }
 
-/** Answers at once when the hold is released, else when the wait is over. */
+/** Answers at once when the hold is released, else when the wait is over; `wanted`: whether what has failed is to be held. */
 async function awaitRelease(store: Store, c: Context): Promise<Response> {
   const wait = c.req.query('wait') ?? '0';
   if (!/^\d{1,4}$/.test(wait)) throw invalid(`wait: "${wait}" is not a number of seconds.`);
@@ -144,10 +144,16 @@ async function awaitRelease(store: Store, c: Context): Promise<Response> {
     for (;;) {
       const { hold } = await openDelivery(store, c);
       const released = hold?.releasedAt !== undefined;
-      if (released || waitMs === 0 || over.aborted) return c.json({ released }, 200);
+      if (released || waitMs === 0 || over.aborted)
+        return c.json({ released, wanted: await isHoldWanted(store, c) }, 200);
       await watch.next(over);
     }
   } finally {
     watch.close();
   }
+}
+
+async function isHoldWanted(store: Store, c: Context): Promise<boolean> {
+  const session = await store.sessions.get(c.req.param('job') ?? '');
+  return session?.request.debugOnFailure === true;
 }

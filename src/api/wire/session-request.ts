@@ -71,6 +71,8 @@ export const sessionParams = z.object({
   session_name: text().openapi({ example: 'compute-0' }),
 });
 
+export const HoldRequest = z.strictObject({}).openapi('SessionHoldRequest', { example: {} });
+
 export const ReleaseRequest = z.strictObject({}).openapi('SessionRelease', { example: {} });
 
 /** Without a name: `<session>-retry-1`. */

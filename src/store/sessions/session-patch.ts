@@ -1,24 +1,17 @@
-import { missing } from '../../core/errors.js';
 import type { PatchedRecord } from '../../core/session-patch.js';
 import type { Session } from '../../core/session.js';
 import type { Database } from '../database/database.js';
+import { lockSession } from './session-lock.js';
 import { toSession } from './session-rows.js';
 
 /** Read, decided and written in one transaction; whoever comes at the same time waits. */
 export function patchSession(
-  { dialect, write }: Database,
+  database: Database,
   name: string,
   decide: (session: Session) => PatchedRecord,
 ): Promise<Session> {
-  return write(async (db, emit) => {
-    const row = await db
-      .selectFrom('sessions')
-      .selectAll()
-      .where('name', '=', name)
-      .where('deleted_at', 'is', null)
-      .$if(!dialect.hasOneWriter, (query) => query.forNoKeyUpdate())
-      .executeTakeFirst();
-    if (row === undefined) throw missing('Session', name);
+  return database.write(async (db, emit) => {
+    const row = await lockSession(database, db, name);
     const { patched, state, succeeded, createdAt, completedAt } = decide(toSession(row));
     const updated = await db
       .updateTable('sessions')

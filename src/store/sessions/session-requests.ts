@@ -6,6 +6,7 @@ import type { Session } from '../../core/session.js';
 import type { Database } from '../database/database.js';
 import type { Schema } from '../database/schema.js';
 import { planFilter } from './session-filter.js';
+import { requestHold } from './session-hold.js';
 import { createInsert } from './session-insert.js';
 import { patchSession } from './session-patch.js';
 import { toOutcomeColumns, toSession } from './session-rows.js';
@@ -16,7 +17,7 @@ const DELETE_BATCH = 5_000;
 
 type RequestStore = Pick<
   SessionStore,
-  'insert' | 'requestCancel' | 'requestDelete' | 'deleteMany' | 'patch'
+  'insert' | 'requestCancel' | 'requestHold' | 'requestDelete' | 'deleteMany' | 'patch'
 >;
 
 /** What people ask for, written before anything acts on it. */
@@ -24,6 +25,7 @@ export function createRequestStore(database: Database): RequestStore {
   return {
     insert: createInsert(database),
     requestCancel: (name, wish) => requestCancel(database, name, wish),
+    requestHold: (name) => requestHold(database, name),
     requestDelete: (name, wish) => requestDelete(database, name, wish),
     patch: (name, decide) => patchSession(database, name, decide),
     deleteMany: (filter, wish) => deleteMany(database, filter, wish),

@@ -29,6 +29,11 @@ export interface SessionStore {
    * cancelled before stays as it is. One that is complete, or in teardown, is fault `conflict`; no such name is `missing`.
    */
   requestCancel(name: string, wish: CancelWish): Promise<Session>;
+  /**
+   * Sets `debugOnFailure` of the request; a repeat changes nothing. One that is complete or cancelled, in teardown, or run by an
+   * operator outside is fault `conflict`; no such name is `missing`.
+   */
+  requestHold(name: string): Promise<Session>;
   /** Hides the record, so that its name is free again. No such name is fault `missing`. Of several at once one succeeds. */
   requestDelete(name: string, wish: CancelWish): Promise<void>;
   /**

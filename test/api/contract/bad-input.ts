@@ -70,6 +70,7 @@ const bodies: Readonly<Record<string, object>> = {
   'PATCH /v3/sessions/{session_name}': { status: { session, artifacts: [artifact] } },
   'PATCH /v2/sessions/{session_name}': { status: { session, artifacts: [artifact] } },
   'POST /v3/sessions/{session_name}/cancel': { reason: 'r' },
+  'POST /v3/sessions/{session_name}/hold': {},
   'POST /v3/sessions/{session_name}/release': {},
   'POST /v3/sessions/{session_name}/retry': {},
 };

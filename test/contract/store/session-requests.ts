@@ -160,6 +160,50 @@ export function sessionRequestContract(stores: () => Stores): void {
     });
   });
 
+  describe('sessions.requestHold', () => {
+    const claim = { at: at(10), machine: 'm' };
+    const external = { external: true };
+
+    test('is on the record, once, and the rest of the request stays', async () => {
+      const { store, other } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a', { tags: { owner: 'ann' } }));
+      await store.sessions.claim(jobId, claim);
+      const requests = [store, other, store].map((each) => each.sessions.requestHold('a'));
+
+      for (const held of await Promise.all(requests))
+        expect(held).toMatchObject({ jobId, request: { debugOnFailure: true, name: 'a' } });
+      expect(await other.sessions.get(jobId)).toMatchObject({
+        request: { debugOnFailure: true, tags: { owner: 'ann' } },
+        claimedAt: at(10),
+      });
+    });
+
+    test('is a conflict where nothing of it will be held', async () => {
+      const { store, other } = stores();
+      await store.sessions.insert({ ...aNewSession('outside'), ...external });
+      await store.sessions.insert(aNewSession('cancelled'));
+      const running = await store.sessions.insert(aNewSession('stopping'));
+      await store.sessions.claim(running.jobId, claim);
+      for (const name of ['cancelled', 'stopping']) await store.sessions.requestCancel(name, wish);
+
+      for (const [name, why] of [
+        ['outside', 'operator outside'],
+        ['cancelled', 'is complete'],
+        ['stopping', 'is cancelled'],
+      ] as const)
+        await expect(other.sessions.requestHold(name)).rejects.toMatchObject({
+          fault: 'conflict',
+          message: expect.stringContaining(why),
+        });
+      expect(await store.sessions.get(running.jobId)).toMatchObject({
+        request: { debugOnFailure: false },
+      });
+      await expect(store.sessions.requestHold('nobody')).rejects.toMatchObject({
+        fault: 'missing',
+      });
+    });
+  });
+
   describe('sessions.requestDelete', () => {
     test('hides the record and frees its name', async () => {
       const { store } = stores();

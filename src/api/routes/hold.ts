@@ -1,0 +1,30 @@
+import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
+import { takeJson } from '../body.js';
+import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import { describeSession } from '../session-description.js';
+import { answer, bodyProblems, conflictProblem, missingProblem, takes } from '../wire/problem.js';
+import { SessionWire } from '../wire/session.js';
+import { HoldRequest, sessionParams } from '../wire/session-request.js';
+
+const hold = createRoute({
+  method: 'post',
+  path: '/v3/sessions/{session_name}/hold',
+  summary:
+    'Hold a session that runs if a playbook of it fails, as debug_on_failure does from the start',
+  request: { params: sessionParams, body: takes(HoldRequest, false) },
+  responses: {
+    ...bodyProblems,
+    ...missingProblem,
+    ...conflictProblem,
+    202: answer(SessionWire, 'The session; a playbook that fails from now on is held.'),
+  },
+});
+
+export function addHoldRoute(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
+  const { store, maxBodyBytes } = deps;
+  api.on('POST', '/v3/sessions/:session_name/hold', takeJson(maxBodyBytes, { optional: true }));
+  api.openapi(hold, async (c) => {
+    const session = await store.sessions.requestHold(c.req.valid('param').session_name);
+    return c.json(await describeSession(deps, c.req.url, session), 202);
+  });
+}

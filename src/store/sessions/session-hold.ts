@@ -1,0 +1,35 @@
+import { ServiceError } from '../../core/errors.js';
+import type { Session } from '../../core/session.js';
+import type { Database } from '../database/database.js';
+import { lockSession } from './session-lock.js';
+import { toSession } from './session-rows.js';
+
+/** From now on a playbook of the session that fails is held: the job asks for it at that moment. */
+export function requestHold(database: Database, name: string): Promise<Session> {
+  return database.write(async (db, emit) => {
+    const session = toSession(await lockSession(database, db, name));
+    const obstacle = findObstacle(session);
+    if (obstacle !== undefined)
+      throw new ServiceError('conflict', `Session ${name} ${obstacle}.`, {
+        title: 'Session cannot be held',
+      });
+    if (session.request.debugOnFailure) return session;
+    const row = await db
+      .updateTable('sessions')
+      .set({ request: JSON.stringify({ ...session.request, debugOnFailure: true }) })
+      .where('job_id', '=', session.jobId)
+      .returningAll()
+      .executeTakeFirstOrThrow();
+    emit({ kind: 'session', jobId: session.jobId });
+    return toSession(row);
+  });
+}
+
+/** Why no playbook of it will fail and be held any more. */
+function findObstacle(session: Session): string | undefined {
+  if (session.state === 'complete') return 'is complete';
+  if (session.desired !== 'run') return 'is cancelled';
+  if (session.teardownAt !== undefined) return 'has run its playbooks, and is finishing its images';
+  if (session.external) return 'is run by an operator outside, who alone could hold it';
+  return undefined;
+}
