@@ -72,7 +72,7 @@ class Clone:
         raise PhaseError(exits.GIT_REF, f"{self._url} has no commit {self._commit}.")
 
     def _check_out(self, revision: str) -> None:
-        self._need("-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", revision)
+        self._need("checkout", "--quiet", "--detach", revision)
         head = self._need("rev-parse", "--verify", "HEAD")
         if FULL_HASH.fullmatch(self._commit) and head != self._commit:
             raise PhaseError(exits.GIT_REF, f"{self._url} gave {head} for {self._commit}.")
@@ -108,7 +108,11 @@ class Clone:
         return None if done.returncode == 0 else Failure(done.stderr)
 
     def _need(self, *arguments: str) -> str:
-        done = self._git(*arguments)
+        try:
+            done = self._git(*arguments)
+        except subprocess.TimeoutExpired as error:
+            fact = f"was not done within {self._limit:g} s (clone_time_limit)"
+            raise PhaseError(exits.GIT_CLONE, f"git {arguments[0]} {fact}.") from error
         if done.returncode != 0:
             raise PhaseError(exits.INTERNAL, f"git {arguments[0]}: {Failure(done.stderr).reason}.")
         return done.stdout.strip()

@@ -61,6 +61,7 @@ def to_git_arguments(context: Context) -> list[str]:
         "core.hooksPath=/dev/null",
         "core.askPass=",
         "gc.auto=0",
+        "advice.detachedHead=false",
         "http.lowSpeedLimit=1",
         f"http.lowSpeedTime={STALLED_SECONDS}",
     ]

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createRepository } from '../support/git-repository.js';
 import { findFreePort } from '../support/ssh-host.js';
 import { startGitServer } from './git-server.js';
@@ -159,6 +161,22 @@ describe('git-clone', () => {
     expect(job.phase('git-clone-0')).toMatchObject({ killed: null });
     expect(job.log('git-clone-0')).toMatch(
       /^ERROR! http:\S+: Failed to connect .*\. Tried for 7 s \(clone_time_limit\)\.$/m,
+    );
+  });
+
+  it('says which command the time limit has ended, and which limit that was', async () => {
+    const repository = aRepository();
+    const folder = mkdtempSync(join(tmpdir(), 'keelson-slow-'));
+    const { PATH = '' } = process.env;
+    closing.push(() => (process.env['PATH'] = PATH));
+    closing.push(() => rmSync(folder, { recursive: true }));
+    const slow = `#!/bin/sh\ncase " $* " in *" checkout "*) exec sleep 60 ;; esac\nPATH=${PATH} exec git "$@"\n`;
+    writeFileSync(join(folder, 'git'), slow, { mode: 0o755 });
+    process.env['PATH'] = `${folder}:${PATH}`;
+    const job = aClone({ url: repository.url, commit: repository.commit, timeoutSeconds: 10 });
+    expect(await run(job)).toBe(70);
+    expect(job.log('git-clone-0')).toMatch(
+      /ERROR! git checkout was not done within 10 s \(clone_time_limit\)\.\n$/,
     );
   });
 
