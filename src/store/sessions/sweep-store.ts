@@ -15,8 +15,8 @@ export interface SweepStore {
   /** The time of the one clock that all machines share: a machine that is hours ahead must not take the others for silent. */
   clock(): Promise<string>;
   /**
-   * Notes that the worker of a machine lived at that time, by `clock`. Where this one itself was silent for minutes, all
-   * count as seen: the database was away, and nobody could be heard.
+   * Notes that the worker of a machine lived at that time, by `clock`. Where no machine was heard of for minutes, all count as
+   * seen: the database was away, or all of them were.
    */
   seeMachine(machine: string, at: string): Promise<void>;
   /** Machine → when its worker counts as last seen. */

@@ -57,14 +57,17 @@ async function readClock({ dialect: { clock }, read }: Database): Promise<string
   return rows[0]?.now ?? '';
 }
 
-/** Whoever was silent itself cannot tell of others whether they were, or the database: it gives them their time anew. */
+/** Where nobody at all could be heard, the database was away, or everything was: all are given their time anew. */
 function seeMachine({ write }: Database, machine: string, at: string): Promise<void> {
   const silent = new Date(Date.parse(at) - SILENCE_MS).toISOString();
   return write(async (db) => {
-    const query = db.selectFrom('machines').select('seen_at').where('machine', '=', machine);
-    const before = await query.executeTakeFirst();
-    if (before !== undefined && before.seen_at < silent)
-      await db.updateTable('machines').set({ seen_at: at }).where('seen_at', '<', at).execute();
+    const heard = db.selectFrom('machines as other').select('other.machine');
+    await db
+      .updateTable('machines')
+      .set({ seen_at: at })
+      .where('seen_at', '<', at)
+      .where((eb) => eb.not(eb.exists(heard.where('other.seen_at', '>=', silent))))
+      .execute();
     await db
       .insertInto('machines')
       .values({ machine, seen_at: at })

@@ -88,6 +88,25 @@ export function sweepContract(stores: () => Stores): void {
     });
   });
 
+  describe('sweep.seeMachine of one that comes back', () => {
+    const hour = 3600;
+
+    test('gives nobody time that another one has outlived', async () => {
+      const { store, other } = stores();
+      for (const machine of ['away', 'dead', 'alive']) await store.sweep.seeMachine(machine, at(0));
+      for (let time = 60; time < hour; time += 60) await other.sweep.seeMachine('alive', at(time));
+      await store.sweep.seeMachine('away', at(hour));
+      expect((await store.sweep.listMachines()).get('dead')).toBe(at(0));
+    });
+
+    test('gives all their time, after a time without any, though it is new', async () => {
+      const { store } = stores();
+      await store.sweep.seeMachine('slower', at(0));
+      await store.sweep.seeMachine('new', at(hour));
+      expect((await store.sweep.listMachines()).get('slower')).toBe(at(hour));
+    });
+  });
+
   describe('sweep.clock', () => {
     test('tells the time as all times are written', async () => {
       const { store } = stores();
