@@ -10,6 +10,7 @@ import type { StoreDialect } from './database/dialect.js';
 import { createHostStore } from './jobs/hosts.js';
 import { createLogStore } from './jobs/logs.js';
 import { createMasterKeyStore } from './master-key.js';
+import { createNotificationStore } from './notifications/notifications.js';
 import { createOptionStore } from './options.js';
 import { createPhaseStore } from './jobs/phases.js';
 import { createResourceStore } from './sessions/resources.js';
@@ -39,6 +40,7 @@ export async function createStore(dialect: StoreDialect): Promise<Store> {
     sweep: createSweepStore(database),
     admission: createAdmissionStore(database),
     retention: createRetentionStore(database),
+    notifications: createNotificationStore(database),
     masterKey: createMasterKeyStore(database),
     deploymentId: () =>
       database.read(async (db) => {

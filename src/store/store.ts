@@ -5,6 +5,7 @@ import type { ComponentStore } from './components/component-store.js';
 import type { ConfigurationStore } from './configurations/configuration-store.js';
 import type { HostStore } from './jobs/host-store.js';
 import type { LogStore } from './jobs/log-store.js';
+import type { NotificationStore } from './notifications/notification-store.js';
 import type { PhaseStore } from './jobs/phase-store.js';
 import type { RetentionStore } from './sessions/retention-store.js';
 import type { SessionStore } from './sessions/session-store.js';
@@ -16,6 +17,7 @@ export type * from './configurations/configuration-store.js';
 export type * from './jobs/host-store.js';
 export type * from './jobs/log-store.js';
 export type * from './jobs/phase-store.js';
+export type * from './notifications/notification-store.js';
 export type * from './sessions/admission-store.js';
 export type * from './sessions/retention-store.js';
 export type * from './sessions/session-store.js';
@@ -40,6 +42,7 @@ export interface Store {
   readonly sweep: SweepStore;
   readonly admission: AdmissionStore;
   readonly retention: RetentionStore;
+  readonly notifications: NotificationStore;
   readonly masterKey: MasterKeyStore;
   /** Eight random hexadecimal digits, drawn once. They mark everything that this deployment creates elsewhere. */
   deploymentId(): Promise<string>;
@@ -62,6 +65,8 @@ export interface PoolUse {
 export type Change =
   /** There may be something to dispatch. */
   | { readonly kind: 'wish' }
+  /** The end of a session may have been noted, for those who are to be told of it. */
+  | { readonly kind: 'end' }
   /** Log, phases or outcome of one session. */
   | { readonly kind: 'session'; readonly jobId: string }
   /** Some commit of another process may have been missed: look again. */

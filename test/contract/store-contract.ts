@@ -9,6 +9,7 @@ import { documentContract } from './store/documents.js';
 import { hostContract } from './store/hosts.js';
 import { hostLockContract } from './store/host-locks.js';
 import { logContract } from './store/logs.js';
+import { notificationContract } from './store/notifications.js';
 import { phaseContract } from './store/phases.js';
 import { retentionContract } from './store/retention.js';
 import { sessionFilterContract } from './store/session-filters.js';
@@ -63,6 +64,7 @@ export function storeContract(name: string, create: () => Promise<StoreFixture>)
       admissionContract,
       hostLockContract,
       retentionContract,
+      notificationContract,
     ];
     for (const contract of contracts) contract(() => stores);
   });

@@ -31,7 +31,8 @@ describeWithPostgres('PostgreSQL', () => {
       async remove() {
         await server.query(
           `delete from batch_members; delete from batches; delete from batch_causes; delete from batcher; delete from sessions;
-            delete from configurations; delete from components; delete from options; delete from machines; update log_store set bytes = 0`,
+            delete from configurations; delete from components; delete from options; delete from machines;
+            update log_store set bytes = 0; update deployment set notifies = 0, temporal_namespace_id = null`,
           url,
         );
       },

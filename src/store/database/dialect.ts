@@ -49,6 +49,8 @@ export interface StoreDialect {
   readonly createRevision: (db: Kysely<unknown>) => Promise<void>;
   /** Triggers that keep the columns which a tag has from its session equal to the session's. */
   readonly createTagTriggers: (db: Kysely<unknown>) => Promise<void>;
+  /** A trigger that notes the end of each session in `notifications`, while those are wanted. */
+  readonly createNotificationTrigger: (db: Kysely<unknown>) => Promise<void>;
   /** Makes the index that serves `nameContains`, where the database can have one. */
   readonly indexNameParts?: (db: Kysely<unknown>) => Promise<void>;
   /** Keeps the database from trying to compress logs, which are gzip already. */

@@ -10,6 +10,7 @@ import {
 } from './postgres-migrating.js';
 import { indexNameParts } from './postgres-name-parts.js';
 import type { Notices } from './postgres-notices.js';
+import { createPostgresNotificationTrigger } from './notification-triggers.js';
 import { createPostgresTagTriggers } from './tag-triggers.js';
 
 export interface PostgresParts {
@@ -58,6 +59,7 @@ export function createPostgresDialect({
       await sql`create sequence configuration_revision`.execute(db);
     },
     createTagTriggers: createPostgresTagTriggers,
+    createNotificationTrigger: createPostgresNotificationTrigger,
     indexNameParts,
     keepLogsAsTheyCome: async (db) => {
       await sql`alter table log_chunks alter column gzip set storage external`.execute(db);

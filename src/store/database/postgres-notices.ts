@@ -197,7 +197,7 @@ function renderNotice(change: Change): string {
 function parseNotice(payload: string): Change {
   const [kind, jobId] = payload.split(' ');
   if (kind === 'session' && jobId !== undefined) return { kind, jobId };
-  return kind === 'wish' ? { kind } : { kind: 'any' };
+  return kind === 'wish' || kind === 'end' ? { kind } : { kind: 'any' };
 }
 
 function toProcessId(client: Client): number | undefined {

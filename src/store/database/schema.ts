@@ -35,6 +35,8 @@ export interface Schema {
   readonly host_results: HostResultTable;
   readonly log_chunks: LogChunkTable;
   readonly machines: { machine: string; seen_at: string };
+  /** Sessions whose end is still to be told. `handed_at`: since when that is Temporal's to do. */
+  readonly notifications: { job_id: string; handed_at: string | null };
   /** One row: the logs of complete sessions. */
   readonly log_store: { id: number; bytes: number };
 }
@@ -53,6 +55,8 @@ interface DeploymentTable {
   /** Of the Temporal namespace that has this deployment's workflows. */
   temporal_namespace_id: string | null;
   key_digest: string | null;
+  /** Whether ends of sessions are noted. */
+  notifies: Generated<Flag>;
 }
 
 /** The large columns come last: SQLite reads through them to what follows. */

@@ -11,6 +11,7 @@ import {
 } from 'kysely';
 import { missing, ServiceError } from '../../core/errors.js';
 import type { StoreDialect } from './dialect.js';
+import { createSqliteNotificationTrigger } from './notification-triggers.js';
 import { createSqliteTagTriggers } from './tag-triggers.js';
 
 const LOCK_WAIT_MS = 10_000;
@@ -69,6 +70,7 @@ export function createSqliteDialect({ writer, reader }: SqliteConnections): Stor
     },
     createRevision: () => Promise.resolve(),
     createTagTriggers: createSqliteTagTriggers,
+    createNotificationTrigger: createSqliteNotificationTrigger,
     nextRevision: async (db) => {
       const query = db
         .updateTable('deployment')

@@ -9,6 +9,7 @@ import {
   indexTagBeginnings,
 } from './migration-components.js';
 import { createBatches } from './migration-batches.js';
+import { addNotifications } from './migration-notifications.js';
 import { createSources } from './migration-sources.js';
 import { addSweep } from './migration-sweep.js';
 import { addTagColumns } from './migration-tags.js';
@@ -40,6 +41,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '024-host-locks': { up: (db) => addHostLocks(db as Kysely<unknown>, dialect) },
     '025-key-digest': { up: (db) => addKeyDigest(db as Kysely<unknown>, dialect) },
     '026-retries': { up: (db) => addRetries(db as Kysely<unknown>, dialect) },
+    '027-notifications': { up: (db) => addNotifications(db as Kysely<unknown>, dialect) },
   };
 }
 

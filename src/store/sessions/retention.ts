@@ -70,7 +70,7 @@ function removeDeleted({ write }: Database, until: string): Promise<number> {
   });
 }
 
-/** One that has left something outside is kept until that is gone. */
+/** One that has left something outside is kept until that is gone, and one whose end is still to be told until it has been. */
 async function findRemovable(db: Transaction<Schema>, until: string): Promise<readonly string[]> {
   const rows = await db
     .selectFrom('sessions')
@@ -78,12 +78,16 @@ async function findRemovable(db: Transaction<Schema>, until: string): Promise<re
     .where('deleted_at', '<=', until)
     .where('completed_at', '<=', until)
     .where((eb) =>
-      eb.not(
-        eb.exists(
-          eb
-            .selectFrom('resources')
-            .select('resources.job_id')
-            .whereRef('resources.job_id', '=', 'sessions.job_id'),
+      eb.and(
+        (['resources', 'notifications'] as const).map((table) =>
+          eb.not(
+            eb.exists(
+              eb
+                .selectFrom(table)
+                .select(`${table}.job_id`)
+                .whereRef(`${table}.job_id`, '=', 'sessions.job_id'),
+            ),
+          ),
         ),
       ),
     )

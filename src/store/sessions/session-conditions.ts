@@ -18,5 +18,8 @@ export const hasTurn = sql<SqlBool>`state <> 'complete' and host_turn is not nul
 /** The session has a place. */
 export const isAdmitted = sql<SqlBool>`state <> 'complete' and admitted_at is not null`;
 
+/** 1: the end of a session is noted for those who are to be told. */
+export const isNoted = sql<number>`(select notifies from deployment where deployment.id = 1)`;
+
 /** Temporal was told of the session, and it is not complete: what the sweep looks at. */
 export const isUnfinished = sql<SqlBool>`state <> 'complete' and dispatched <> 'none'`;

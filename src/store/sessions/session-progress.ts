@@ -5,6 +5,7 @@ import type { Database } from '../database/database.js';
 import { addLogBytes, countSessionLog } from '../jobs/log-store-size.js';
 import { sealOpenPhases } from '../jobs/phases.js';
 import { passHostsOn } from './host-locks.js';
+import { isNoted } from './session-conditions.js';
 import { claimSession, unclaim } from './session-claim.js';
 import { markRunning, recordAttach, recordLaunch, recordStop } from './session-launch.js';
 import { getSession, toOutcomeColumns, toSession } from './session-rows.js';
@@ -146,6 +147,7 @@ function recordOutcome(
       .where('job_id', '=', jobId)
       .where('state', '<>', 'complete')
       .returning(['stored_log_bytes', 'host_turn', hasAdmission.as('has_admission')])
+      .returning(isNoted.as('is_noted'))
       .executeTakeFirst();
     if (completed === undefined) return false;
     if (completed.stored_log_bytes > 0) await addLogBytes(db, completed.stored_log_bytes);
@@ -153,6 +155,7 @@ function recordOutcome(
     if (hadHosts) await passHostsOn(database, db, { jobId, at, emit });
     if (hadHosts || completed.has_admission === 1) await admitQueued(database, db, at, emit);
     emit({ kind: 'session', jobId });
+    if (completed.is_noted === 1) emit({ kind: 'end' });
     return true;
   });
 }

@@ -47,6 +47,7 @@ function requestCancel({ write }: Database, name: string, wish: CancelWish): Pro
     if (row === undefined) return refuseCancel(db, name);
     emit({ kind: 'wish' });
     emit({ kind: 'session', jobId: row.job_id });
+    if (row.state === 'complete') emit({ kind: 'end' });
     return toSession(row);
   });
 }
@@ -72,13 +73,14 @@ function requestDelete({ write }: Database, name: string, wish: CancelWish): Pro
       .set((eb) => toDeleteColumns(eb, wish))
       .where('name', '=', name)
       .where('deleted_at', 'is', null)
-      .returning('job_id')
+      .returning(['job_id', 'completed_at'])
       .executeTakeFirst();
     if (row === undefined) throw missing('Session', name);
     // Only lists ask for them, and would come upon them until the record itself is removed.
     await db.deleteFrom('session_tags').where('job_id', '=', row.job_id).execute();
     emit({ kind: 'wish' });
     emit({ kind: 'session', jobId: row.job_id });
+    if (row.completed_at === wish.at) emit({ kind: 'end' });
   });
 }
 

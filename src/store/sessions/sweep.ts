@@ -26,7 +26,14 @@ export function createSweepStore(database: Database): SweepStore {
       }),
     rebindTemporal: (namespaceId) =>
       write(async (db) => {
-        await db.updateTable('deployment').set({ temporal_namespace_id: namespaceId }).execute();
+        const { numUpdatedRows } = await db
+          .updateTable('deployment')
+          .set({ temporal_namespace_id: namespaceId })
+          .where((eb) => eb(eb.fn.coalesce('temporal_namespace_id', eb.val('')), '<>', namespaceId))
+          .executeTakeFirst();
+        // What another one was given has gone with it.
+        if (numUpdatedRows > 0n)
+          await db.updateTable('notifications').set({ handed_at: null }).execute();
       }),
     clock: () => readClock(database),
     seeMachine: (machine, at) => seeMachine(database, machine, at),

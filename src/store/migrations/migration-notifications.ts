@@ -1,0 +1,25 @@
+import { type Kysely, sql } from 'kysely';
+import type { StoreDialect } from '../database/dialect.js';
+
+/** Ends of sessions that are still to be told to webhooks. Nothing is noted before somebody wants to be told. */
+export async function addNotifications(db: Kysely<unknown>, dialect: StoreDialect): Promise<void> {
+  const { text } = dialect.types;
+  await db.schema
+    .alterTable('deployment')
+    .addColumn('notifies', 'integer', (column) => column.notNull().defaultTo(0))
+    .execute();
+  await db.schema
+    .createTable('notifications')
+    .addColumn('job_id', text, (column) =>
+      column.primaryKey().notNull().references('sessions.job_id').onDelete('cascade'),
+    )
+    .addColumn('handed_at', text)
+    .execute();
+  await db.schema
+    .createIndex('notifications_due')
+    .on('notifications')
+    .column('job_id')
+    .where(sql<boolean>`handed_at is null`)
+    .execute();
+  await dialect.createNotificationTrigger(db);
+}

@@ -1,0 +1,55 @@
+import type { Database } from '../database/database.js';
+import type { NotificationStore } from '../store.js';
+
+export function createNotificationStore(database: Database): NotificationStore {
+  const { read, write, writeAtOnce } = database;
+  return {
+    turnOn: () =>
+      writeAtOnce(async (db) => {
+        const query = db.updateTable('deployment').set({ notifies: 1 });
+        await query.where('notifies', '=', 0).execute();
+      }),
+    turnOff: () =>
+      write(async (db) => {
+        const query = db.updateTable('deployment').set({ notifies: 0 });
+        await query.where('notifies', '=', 1).execute();
+        const { numDeletedRows } = await db.deleteFrom('notifications').executeTakeFirst();
+        return Number(numDeletedRows);
+      }),
+    listDue: (page) => listDue(database, page),
+    recordHandedOver: (jobIds, at) =>
+      writeAtOnce(async (db) => {
+        const query = db.updateTable('notifications').set({ handed_at: at });
+        await query.where('job_id', 'in', jobIds).execute();
+      }),
+    remove: (jobIds) =>
+      writeAtOnce(async (db) => {
+        await db.deleteFrom('notifications').where('job_id', 'in', jobIds).execute();
+      }),
+    forget: (handedUntil) =>
+      writeAtOnce(async (db) => {
+        const query = db.deleteFrom('notifications').where('handed_at', '<=', handedUntil);
+        return Number((await query.executeTakeFirst()).numDeletedRows);
+      }),
+    count: () =>
+      read(async (db) => {
+        const query = db.selectFrom('notifications').select((eb) => eb.fn.countAll().as('count'));
+        return Number((await query.executeTakeFirstOrThrow()).count);
+      }),
+  };
+}
+
+function listDue(
+  { read }: Database,
+  { limit, afterId }: Parameters<NotificationStore['listDue']>[0],
+): ReturnType<NotificationStore['listDue']> {
+  return read(async (db) => {
+    let query = db
+      .selectFrom('notifications')
+      .innerJoin('sessions', 'sessions.job_id', 'notifications.job_id')
+      .select(['notifications.job_id as jobId', 'sessions.name', 'sessions.succeeded'])
+      .where('notifications.handed_at', 'is', null);
+    if (afterId !== undefined) query = query.where('notifications.job_id', '>', afterId);
+    return query.orderBy('notifications.job_id').limit(limit).execute();
+  });
+}
