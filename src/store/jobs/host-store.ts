@@ -1,4 +1,5 @@
 import type { HostResult } from '../../core/job.js';
+import type { HostTotals } from '../../core/notification.js';
 import type { HostSummary } from '../../core/outcome.js';
 import type { Page, PageRequest } from '../database/page.js';
 
@@ -14,6 +15,10 @@ export interface HostStore {
   /** What came after that place, by sequence and host. */
   changes(jobId: string, phase: string, after: HostCursor, limit: number): Promise<HostChanges>;
   summarize(jobId: string, phase: string): Promise<HostSummary>;
+  /** Of all phases. */
+  total(jobId: string): Promise<HostTotals>;
+  /** The first that failed or could not be reached, by phase and host. */
+  listFailed(jobId: string, limit: number): Promise<readonly HostResult[]>;
 }
 
 export interface HostResults {

@@ -5,6 +5,7 @@ import type { HostSummary } from '../../core/outcome.js';
 import type { ComponentDatabase } from '../components/component-views.js';
 import type { Connection, Database } from '../database/database.js';
 import { HOST_COUNTERS, pickCounters, toHostResult } from './host-rows.js';
+import { createHostTotals } from './host-totals.js';
 import { recordState } from '../components/host-state.js';
 import { toStoredHost } from './host-name.js';
 import { requireOpen } from './phase-rows.js';
@@ -22,6 +23,7 @@ export function createHostStore(database: ComponentDatabase): HostStore {
     list: (jobId, page) => listResults(database, jobId, page),
     changes: (jobId, phase, after, limit) => listChanges(database, jobId, phase, after, limit),
     summarize: (jobId, phase) => database.read((db) => summarize(db, jobId, phase)),
+    ...createHostTotals(database),
   };
 }
 

@@ -23,6 +23,7 @@ function aHost(host: string, result: Partial<Reported> = {}): Reported {
 
 export function hostContract(stores: () => Stores): void {
   changeContract(stores);
+  totalContract(stores);
   describe('hosts.save', () => {
     test('lets a row give way only to a higher sequence', async () => {
       const { store } = stores();
@@ -302,6 +303,38 @@ function changeContract(stores: () => Stores): void {
       expect(await read(last.sequence)).toMatchObject(['n1', { host: 'n1' }, false]);
       const other = await store.hosts.changes(jobId, 'other', { sequence: -1 }, 2);
       expect(other).toEqual({ items: [], hasMore: false });
+    });
+  });
+}
+
+function totalContract(stores: () => Stores): void {
+  describe('hosts.total and hosts.listFailed', () => {
+    test('count each host of a session once, by the worst of its phases', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      const phases = ['ansible-0', 'ansible-1'];
+      await store.phases.savePlan(
+        jobId,
+        phases.map((name) => ({ name, kind: 'ansible', title: name })),
+      );
+      const save = (phase: string, ...hosts: readonly Reported[]) =>
+        store.hosts.save(jobId, phase, { sequence: 1, final: true, hosts });
+      await save('ansible-0', aHost('n1', { ok: 1, changed: 1 }), aHost('n2', { changed: 2 }));
+      await save('ansible-0', aHost('n3', { ok: 1 }), aHost('n4', { ok: 1 }), aHost('n5'));
+      await save('ansible-1', aHost('n4', { unreachable: 1 }), aHost('n3', { ok: 1, failed: 2 }));
+      await save('ansible-1', aHost('n1', { ok: 3 }), aHost('n6', { ok: 1, incomplete: true }));
+      await save('ansible-1', aHost('n7', { skipped: 1 }));
+      const { jobId: other } = await store.sessions.insert(aNewSession('b'));
+
+      const worst = { failed: 1, unreachable: 1, incomplete: 1, changed: 2, ok: 1 };
+      expect(await store.hosts.total(jobId)).toEqual({ hosts: 6, ...worst });
+      expect(await store.hosts.total(other)).toMatchObject({ hosts: 0, failed: 0, ok: 0 });
+      const failed = await store.hosts.listFailed(jobId, 9);
+      expect(failed.map(({ phase, host }) => `${phase} ${host}`)).toEqual([
+        'ansible-1 n3',
+        'ansible-1 n4',
+      ]);
+      expect(await store.hosts.listFailed(jobId, 1)).toEqual(failed.slice(0, 1));
     });
   });
 }

@@ -1,0 +1,53 @@
+import type { Outcome, Session, Succeeded } from './session.js';
+
+/** How the message of a session that was cancelled begins. */
+const CANCELLED = 'Cancelled';
+
+const VERDICTS = {
+  true: 'succeeded',
+  false: 'failed',
+  unknown: 'ended, and whether it succeeded is not known',
+} as const satisfies Record<Outcome['succeeded'], string>;
+
+/** Of which ends somebody wants to be told; `failed`: of all that are no success. */
+export type NotificationScope = 'all' | 'failed';
+
+export function isWanted(scope: NotificationScope, succeeded: Succeeded): boolean {
+  return scope === 'all' || succeeded !== 'true';
+}
+
+/** Hosts of a session by the worst that befell each in any of its phases; each is counted once. */
+export interface HostTotals {
+  readonly hosts: number;
+  readonly failed: number;
+  readonly unreachable: number;
+  /** Cut short by a failure on another host. */
+  readonly incomplete: number;
+  readonly changed: number;
+  readonly ok: number;
+}
+
+/** One sentence, or two, for people: how it ended, why, and on how many hosts. */
+export function describeEnd(
+  { name, outcome }: Pick<Session, 'name' | 'outcome'>,
+  totals: HostTotals,
+): string {
+  const end = `Session ${name} ${describeOutcome(outcome)}`;
+  return `${/[.…]$/.test(end) ? end : `${end}.`} ${describeHosts(totals)}`.trimEnd();
+}
+
+function describeOutcome({ succeeded, reason, message = '' }: Outcome = { succeeded: 'unknown' }) {
+  if (message.startsWith(CANCELLED)) return `was ${message.replace(/^C/, 'c')}`;
+  const why = reason === undefined ? '' : ` (${reason})`;
+  return `${VERDICTS[succeeded]}${why}${message === '' ? '' : `: ${message}`}`;
+}
+
+function describeHosts({ hosts, failed, unreachable, changed }: HostTotals): string {
+  if (hosts === 0) return '';
+  const bad = [
+    ...(failed > 0 ? [`${failed} failed`] : []),
+    ...(unreachable > 0 ? [`${unreachable} could not be reached`] : []),
+  ];
+  const told = bad.length > 0 ? bad : [`${changed === 0 ? 'none' : changed} changed`];
+  return `Of ${hosts} ${hosts === 1 ? 'host' : 'hosts'} ${told.join(' and ')}.`;
+}

@@ -1,0 +1,52 @@
+import { describe, expect, test } from '@jest/globals';
+import { describeEnd, isWanted, type HostTotals } from '../../src/core/notification.js';
+import type { Outcome } from '../../src/core/session.js';
+
+const none: HostTotals = {
+  ...{ hosts: 0, failed: 0, unreachable: 0 },
+  ...{ incomplete: 0, changed: 0, ok: 0 },
+};
+
+describe('isWanted', () => {
+  test.each([
+    ['all', 'true', true],
+    ['all', 'false', true],
+    ['failed', 'true', false],
+    ['failed', 'false', true],
+    ['failed', 'unknown', true],
+  ] as const)('%s, of a session that succeeded: %s', (scope, succeeded, wanted) => {
+    expect(isWanted(scope, succeeded)).toBe(wanted);
+  });
+});
+
+describe('describeEnd', () => {
+  const cases: readonly [Outcome | undefined, Partial<HostTotals>, string][] = [
+    [{ succeeded: 'true' }, { hosts: 12, changed: 3, ok: 9 }, 'succeeded. Of 12 hosts 3 changed.'],
+    [{ succeeded: 'true' }, { hosts: 1, ok: 1 }, 'succeeded. Of 1 host none changed.'],
+    [
+      { succeeded: 'true', reason: 'NO_HOSTS', message: 'No host ran a task: no play matches.' },
+      {},
+      'succeeded (NO_HOSTS): No host ran a task: no play matches.',
+    ],
+    [
+      { succeeded: 'false', reason: 'TASK_FAILED', message: 'site.yml: task "x" failed on n1: no' },
+      { hosts: 9, failed: 2, unreachable: 1, ok: 6 },
+      'failed (TASK_FAILED): site.yml: task "x" failed on n1: no. Of 9 hosts 2 failed and 1 could not be reached.',
+    ],
+    [
+      { succeeded: 'false', reason: 'CANCELLED', message: 'Cancelled by ann before it started' },
+      {},
+      'was cancelled by ann before it started.',
+    ],
+    [
+      { succeeded: 'unknown', reason: 'JOB_LOST', message: 'The job vanished. Look at …' },
+      {},
+      'ended, and whether it succeeded is not known (JOB_LOST): The job vanished. Look at …',
+    ],
+    [undefined, {}, 'ended, and whether it succeeded is not known.'],
+  ];
+  test.each(cases)('%j', (outcome, totals, text) => {
+    const session = { name: 'a', ...(outcome === undefined ? {} : { outcome }) };
+    expect(describeEnd(session, { ...none, ...totals })).toBe(`Session a ${text}`);
+  });
+});
