@@ -68,6 +68,45 @@ export async function exchangeJson(request: JsonRequest, signal: AbortSignal): P
   }
 }
 
+export interface TextPost {
+  readonly url: string;
+  /** Who answers, for messages. They have neither URL nor headers, which may be secrets, and no word of the answer, which may repeat them. */
+  readonly service: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly content: string;
+  /** PEM; replaces the platform's certificate authorities. */
+  readonly ca?: string;
+  /** Limit until the answer begins; what it says is not read. */
+  readonly timeoutSeconds: number;
+}
+
+/**
+ * POSTs a text once. Any 2xx is enough. No answer, a time-out, 408, 425, 429 and 5xx are fault `unavailable`: it may have
+ * arrived all the same. Every other status is `rejected`; redirects are not followed.
+ */
+export async function postText(post: TextPost, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { service, timeoutSeconds } = post;
+  const deadline = AbortSignal.timeout(timeoutSeconds * 1000);
+  const end = (kind: Fault, fact: string) => new ServiceError(kind, `${service} ${fact}.`);
+  try {
+    const response = await start({ ...post, method: 'POST' }, AbortSignal.any([signal, deadline]));
+    response.on('error', () => undefined).destroy();
+    const status = response.statusCode ?? 0;
+    if (status >= 200 && status < 300) return;
+    throw end(
+      isWorthRepeating(status) ? 'unavailable' : 'rejected',
+      `answered with status ${status}`,
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof ServiceError) throw error;
+    if (deadline.aborted) throw end('unavailable', `did not answer within ${timeoutSeconds} s`);
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+    throw end('unavailable', `could not be reached (${code})`);
+  }
+}
+
 /** The member at this path of an answer that nobody has checked; undefined if there is none. */
 export function readMember(value: unknown, ...path: readonly string[]): unknown {
   return path.reduce(
@@ -82,26 +121,47 @@ export function readMember(value: unknown, ...path: readonly string[]): unknown 
 function send(request: JsonRequest, signal: AbortSignal): Promise<IncomingMessage> {
   const { url, query = '', token, ca, method = 'GET' } = request;
   const content = request.body === undefined ? undefined : JSON.stringify(request.body);
-  const start = url.startsWith('https:') ? requestHttps : requestHttp;
   const headers = {
     accept: 'application/json, application/problem+json',
-    ...(content === undefined
-      ? {}
-      : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) }),
+    ...(content === undefined ? {} : { 'content-type': 'application/json' }),
     ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
   };
-  return new Promise((resolve, reject) => {
-    start(url + query, {
-      method,
-      headers,
-      signal,
-      agent: false,
+  return start(
+    {
+      ...{ url: url + query, method, headers },
+      ...(content === undefined ? {} : { content }),
       ...(ca === undefined ? {} : { ca }),
-    })
+    },
+    signal,
+  );
+}
+
+interface PlainRequest {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly content?: string;
+  readonly ca?: string;
+}
+
+function start(
+  { url, method, headers, content, ca }: PlainRequest,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  const request = url.startsWith('https:') ? requestHttps : requestHttp;
+  const length = content === undefined ? {} : { 'content-length': Buffer.byteLength(content) };
+  const authority = ca === undefined ? {} : { ca };
+  return new Promise((resolve, reject) => {
+    const options = { method, signal, agent: false, ...authority };
+    request(url, { ...options, headers: { ...headers, ...length } })
       .on('response', resolve)
       .on('error', reject)
       .end(content);
   });
+}
+
+function isWorthRepeating(status: number): boolean {
+  return status >= 500 || status === 408 || status === 425 || status === 429;
 }
 
 function refuse(request: JsonRequest, status: number, body: Buffer): ServiceError {
@@ -113,10 +173,9 @@ function refuse(request: JsonRequest, status: number, body: Buffer): ServiceErro
       `answered with status ${status}${readDetail(body)}; ${next}`,
     );
   }
-  const isWorthRepeating = status >= 500 || status === 408 || status === 429;
   return fault(
     request,
-    isWorthRepeating ? 'unavailable' : 'rejected',
+    isWorthRepeating(status) ? 'unavailable' : 'rejected',
     `answered with status ${status}${readDetail(body)}`,
   );
 }

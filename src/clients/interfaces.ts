@@ -1,6 +1,9 @@
 import type { SourceCredentials } from '../core/source.js';
 import type { Image, ImageAddress, ImageJob } from '../core/image.js';
 import type { HardwareState } from '../core/inventory.js';
+import type { HostResult } from '../core/job.js';
+import type { HostTotals, NotificationScope } from '../core/notification.js';
+import type { Session } from '../core/session.js';
 import type { SessionStart } from '../core/session-start.js';
 import type { WorkflowState } from '../core/sweep.js';
 
@@ -117,6 +120,22 @@ export interface NewImageJob {
   readonly requireDkms: boolean;
 }
 
+/** Who is told of ends of sessions, by name. Faults have neither URL, headers nor secret, so that they may go into a history. */
+export interface WebhookClient {
+  /** As the file has them now; fault `unavailable` where it cannot be used. */
+  list(): Promise<readonly { readonly name: string; readonly when: NotificationScope }[]>;
+  /** Tells one once. A name that the file no longer has is `rejected`. */
+  send(name: string, end: SessionEnd, signal: AbortSignal): Promise<void>;
+}
+
+/** A session that is complete, and what became of its hosts. */
+export interface SessionEnd {
+  readonly session: Session;
+  readonly totals: HostTotals;
+  /** The first of them. */
+  readonly failedHosts: readonly HostResult[];
+}
+
 /**
  * What is asked of Temporal. Every call has a deadline; without an answer by then it is fault `unavailable`. What is told to a
  * workflow that is closed, or not there, counts as told.
@@ -144,6 +163,8 @@ export interface Orchestrator {
   scheduleRetention(deploymentId: string): Promise<void>;
   /** Starts a workflow that repeats by itself, unless it runs. */
   startCycle(cycle: CycleStart): Promise<void>;
+  /** Starts the workflow that tells of the end of a session. One that was started before counts. */
+  startNotification(start: NotificationStart): Promise<void>;
   /** The id of the configured namespace. Another server has another one, and so has one that was emptied. */
   namespaceId(): Promise<string>;
   /** Whether Temporal answers now. */
@@ -162,6 +183,17 @@ export interface CycleStart {
   readonly id: string;
   readonly taskQueue: string;
   readonly summary: string;
+}
+
+export interface NotificationStart {
+  /** Of the workflow. */
+  readonly id: string;
+  readonly jobId: string;
+  readonly sessionName: string;
+  /** By name. */
+  readonly webhooks: readonly string[];
+  /** Of those who can tell them. */
+  readonly deliveryQueue: string;
 }
 
 export type { SessionStart };

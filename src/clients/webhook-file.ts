@@ -1,0 +1,130 @@
+import { readFile } from 'node:fs/promises';
+import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { ServiceError } from '../core/errors.js';
+
+/** Somebody who is told of ends of sessions. Only the name may be shown: URL, headers and secret let others in. */
+export type Webhook = z.output<typeof webhook>;
+
+/** Their names are labels of a metric. */
+const MOST_WEBHOOKS = 50;
+/** What we say ourselves, and what would break the message off or send it elsewhere. */
+const OWN_HEADERS =
+  /^(webhook-.*|content-(type|length|encoding)|transfer-encoding|connection|host|expect|upgrade|te|trailer)$/i;
+const MIN_SECRET_BYTES = 24;
+const MAX_SECRET_BYTES = 64;
+
+const url = z.string().refine((text) => {
+  const parsed = URL.canParse(text) ? new URL(text) : undefined;
+  return parsed?.protocol === 'http:' || parsed?.protocol === 'https:';
+}, 'is no http or https URL');
+
+const headers = z.record(
+  z
+    .string()
+    .regex(/^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/, 'is no name of a header')
+    .refine((name) => !OWN_HEADERS.test(name), 'is a header that is not yours to set'),
+  z.string().regex(/^[\t\x20-\x7e]*$/, 'is no value of a header'),
+);
+
+/** As standardwebhooks.com has it: base64 behind a prefix. */
+const secret = z
+  .string()
+  .regex(/^whsec_[A-Za-z0-9+/]+={0,2}$/, 'is not whsec_ and base64')
+  .transform((text) => new Uint8Array(Buffer.from(text.slice('whsec_'.length), 'base64')))
+  .refine(
+    ({ length }) => length >= MIN_SECRET_BYTES && length <= MAX_SECRET_BYTES,
+    `is not of ${MIN_SECRET_BYTES} to ${MAX_SECRET_BYTES} bytes`,
+  );
+
+const webhook = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'is not of a-z, 0-9 and -, or is too long'),
+    url,
+    headers: headers.default({}),
+    secret: secret.exactOptional(),
+    when: z.enum(['all', 'failed']).default('all'),
+    /** `text`: nothing but the sentence, for receivers that refuse what they do not know. */
+    format: z.enum(['full', 'text']).default('full'),
+    /** Certificate authority, as PEM. */
+    ca: z
+      .string()
+      .regex(/-----BEGIN CERTIFICATE-----/, 'is no certificate in PEM')
+      .exactOptional(),
+  })
+  .readonly();
+
+const list = z
+  .array(webhook)
+  .max(MOST_WEBHOOKS, `has more than ${MOST_WEBHOOKS} entries`)
+  .superRefine((entries, context) => {
+    const seen = new Set<string>();
+    for (const [index, { name }] of entries.entries()) {
+      if (seen.has(name))
+        context.addIssue({ code: 'custom', path: [index, 'name'], message: 'is there twice' });
+      seen.add(name);
+    }
+  });
+
+/** Read anew whenever it is needed. Until it can be used it is fault `unavailable`: somebody may be about to replace it. */
+export async function readWebhooks(path: string): Promise<readonly Webhook[]> {
+  const document = parseYaml(path, await readText(path));
+  const parsed = list.safeParse(document ?? []);
+  if (parsed.success) return parsed.data;
+  throw refuse(path, describeIssue(parsed.error.issues[0], document));
+}
+
+function parseYaml(path: string, text: string): unknown {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const [error] = document.errors;
+  // Its own message may repeat what stands there.
+  if (error !== undefined)
+    throw refuse(path, `line ${lines.linePos(error.pos[0]).line} is not YAML (${error.code})`);
+  try {
+    return document.toJS();
+  } catch {
+    throw refuse(path, 'has an alias that cannot be followed');
+  }
+}
+
+/** What is wrong, and with which entry; never a value. */
+function describeIssue(issue: z.core.$ZodIssue | undefined, document: unknown): string {
+  const [index, ...members] = issue?.path ?? [];
+  const fact = describeFact(issue);
+  if (typeof index !== 'number') return `${fact}; it is a list of webhooks`;
+  const entry: unknown = Array.isArray(document) ? document[index] : undefined;
+  const name = typeof entry === 'object' && entry !== null && 'name' in entry ? entry.name : '';
+  const known = isShown(name) ? ` (${name})` : '';
+  const place = members.filter(isShown).map((member) => `${member} `);
+  return `entry ${index + 1}${known}: ${place.join('')}${fact}`;
+}
+
+function describeFact(issue: z.core.$ZodIssue | undefined): string {
+  if (issue?.code === 'unrecognized_keys')
+    return ['has a member that is not known', ...issue.keys.filter(isShown)].join(', ');
+  if (issue?.code === 'invalid_type') return `is no ${issue.expected}, or is missing`;
+  if (issue?.code === 'invalid_value') return `is none of ${issue.values.join(', ')}`;
+  if (issue?.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message;
+  return issue?.message ?? 'cannot be used';
+}
+
+/** What stands in the wrong place may be a secret. */
+function isShown(word: unknown): word is string {
+  return typeof word === 'string' && /^[A-Za-z][-_A-Za-z0-9]{0,31}$/.test(word);
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ServiceError('unavailable', `WEBHOOKS_FILE: ${path} cannot be read (${code}).`);
+  }
+}
+
+function refuse(path: string, fact: string): ServiceError {
+  return new ServiceError('unavailable', `WEBHOOKS_FILE: ${path}: ${fact}.`);
+}

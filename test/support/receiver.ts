@@ -1,0 +1,83 @@
+import { createHmac } from 'node:crypto';
+import { createServer, type IncomingHttpHeaders } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { waitFor } from './wait.js';
+
+export interface Delivery {
+  readonly path: string;
+  readonly headers: IncomingHttpHeaders;
+  readonly content: string;
+  readonly body: Message;
+}
+
+export interface Message {
+  readonly text: string;
+  readonly session: Readonly<Record<string, unknown>> & { readonly name: string };
+  readonly hosts: Readonly<Record<string, number>>;
+  readonly failed_hosts: readonly Readonly<Record<string, string | null>>[];
+  readonly links: Readonly<Record<string, string>> | null;
+}
+
+/** Somebody who is told by webhook: keeps what comes, whatever it answers. */
+export interface Receiver {
+  readonly url: string;
+  readonly deliveries: Delivery[];
+  /** By path, what is answered: a status, or `silence`. Default: 200, with a word that is no JSON. */
+  readonly answers: Map<string, number | 'silence'>;
+  /** Those of this session that came to this path. */
+  of(session: string, path?: string): readonly Delivery[];
+  /** Waits until so many have come. */
+  whenTold(session: string, path?: string, count?: number): Promise<readonly Delivery[]>;
+  close(): Promise<void>;
+}
+
+export async function startReceiver(port = 0): Promise<Receiver> {
+  const deliveries: Delivery[] = [];
+  const answers = new Map<string, number | 'silence'>();
+  const server = createServer((request, response) => {
+    const { url: path = '', headers } = request;
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const content = Buffer.concat(chunks).toString();
+      deliveries.push({ path, headers, content, body: JSON.parse(content) as Message });
+      const answer = answers.get(path) ?? 200;
+      if (answer === 'silence') return;
+      // What a receiver says may repeat what it was asked.
+      const location = `http://${headers.host ?? ''}/elsewhere`;
+      response.writeHead(answer, { 'content-type': 'application/json', location });
+      response.end(JSON.stringify({ message: `${path} ${JSON.stringify(headers)}` }));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const of: Receiver['of'] = (session, path) =>
+    deliveries.filter(
+      (each) =>
+        (each.body.session as { name?: string } | undefined)?.name === session &&
+        (path === undefined || path === each.path),
+    );
+  return {
+    ...{ url, deliveries, answers, of },
+    whenTold: (session, path, count = 1) =>
+      waitFor(
+        () => {
+          const told = of(session, path);
+          return told.length >= count ? told : undefined;
+        },
+        { what: `${count} deliveries of ${session} to ${path ?? 'any path'}` },
+      ),
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+/** As a receiver verifies it, by standardwebhooks.com. */
+export function isSignedBy(secret: string, { headers, content }: Delivery): boolean {
+  const key = Buffer.from(secret.replace('whsec_', ''), 'base64');
+  const signed = `${String(headers['webhook-id'])}.${String(headers['webhook-timestamp'])}.${content}`;
+  const signature = createHmac('sha256', key).update(signed).digest('base64');
+  return headers['webhook-signature'] === `v1,${signature}`;
+}
