@@ -25,6 +25,8 @@ export interface Config {
   readonly sources: SourceConfig;
   readonly masterKeyFile: string;
   readonly sweepSeconds: number;
+  /** Who is told of ends of sessions, in YAML. Absent: nobody. */
+  readonly webhooksFile?: string;
   readonly metrics: MetricsConfig;
   readonly imageService: ImageServiceConfig;
   /** Absent: the option `logging_level` decides. */
@@ -36,19 +38,28 @@ export function parseConfig(environment: Environment): Config {
   const read = createEnvironmentReader(environment);
   const tools = findTools(read, environment);
   const dataDirectory = read.text('KEELSON_DATA') ?? './data';
+  const runner = parseRunner(read, tools, dataDirectory);
   return {
     dataDirectory,
     database: parseDatabase(read, dataDirectory),
     api: parseApi(read),
     temporal: parseTemporal(read, tools.temporal),
-    runner: parseRunner(read, tools, dataDirectory),
+    runner,
     sources: parseSources(read),
     masterKeyFile: read.text('MASTER_KEY_FILE') ?? join(dataDirectory, 'master.key'),
     sweepSeconds: read.integer('SWEEP_INTERVAL', { fallback: 60, minimum: 1 }),
+    ...optional('webhooksFile', parseWebhooksFile(read, runner)),
     metrics: parseMetrics(read),
     imageService: parseImageService(read, dataDirectory),
     ...optional('logLevel', parseLogLevel(read)),
   };
+}
+
+function parseWebhooksFile(read: EnvironmentReader, { kind }: RunnerConfig): string | undefined {
+  const file = read.file('WEBHOOKS_FILE');
+  if (file !== undefined && kind === 'none')
+    throw new Error('WEBHOOKS_FILE: with RUNNER=none there is no worker that could tell anybody.');
+  return file;
 }
 
 function parseLogLevel(read: EnvironmentReader): string | undefined {

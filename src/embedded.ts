@@ -59,6 +59,7 @@ export async function startEmbedded(
               ...shared,
               ...temporal,
               jobUrl: api.jobUrl,
+              publicUrl: config.api.publicUrl ?? api.url,
               ownsTemporal: config.temporal.address === undefined,
             }),
           );

@@ -21,6 +21,7 @@ import { createLogger, type Logger } from './process/logger.js';
 import { followLoggingLevel } from './process/logging-level.js';
 import { openMasterKey } from './process/master-key.js';
 import { createProcessMetrics, serveMetrics } from './process/metrics.js';
+import { openNotifying } from './process/notifying.js';
 import { openPlatform } from './process/platform.js';
 import { startRetention } from './process/retention.js';
 import { isProgram, readConfig, runService, type Service } from './process/run.js';
@@ -47,6 +48,8 @@ export interface WorkerDependencies {
   readonly temporalAddress: string;
   /** Where jobs reach the API. */
   readonly jobUrl: string;
+  /** Where people reach it; absent: nobody has said so. */
+  readonly publicUrl?: string;
   /** Whether Temporal is a child of this service: then it is the right one, whatever its file has lost. */
   readonly ownsTemporal?: boolean;
   /** Instead of processes on this machine. */
@@ -93,6 +96,11 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
     tls,
     taskQueue: toTaskQueue(deploymentId),
   });
+  const notifying = await openNotifying({
+    ...{ store, orchestrator, logger, registry: dependencies.registry, now: clock.now },
+    ...(config.webhooksFile === undefined ? {} : { webhooksFile: config.webhooksFile }),
+    ...(dependencies.publicUrl === undefined ? {} : { publicUrl: dependencies.publicUrl }),
+  });
   const activities = createActivities({
     store,
     runner,
@@ -129,7 +137,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
       ...shared,
       ...locateWorkflows(),
       taskQueue: toTaskQueue(deploymentId),
-      activities,
+      activities: { ...activities, ...notifying.activities },
     }),
     Worker.create({
       ...shared,
@@ -157,6 +165,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
     observer: metrics.sweep,
     hardware,
     ...(images === undefined ? {} : { images }),
+    ...(notifying.handOver === undefined ? {} : { handOver: notifying.handOver }),
     ...machine,
     requireRoom: createDiskGuard({
       directory: config.dataDirectory,
@@ -165,7 +174,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
     }),
     worker: { ...shared, ...locateWorkflows() },
   });
-  workers.push(sweeping.worker);
+  workers.push(sweeping.worker, ...(await notifying.start(shared)));
   const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
   ended.catch(() => undefined);
   const unfollow = config.logLevel === undefined ? followLoggingLevel(store, logger) : undefined;
@@ -179,6 +188,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await ended;
       sweeping.close();
+      await notifying.close();
       await retention.close();
       await orchestrator.close();
       clock.close();
@@ -224,7 +234,11 @@ async function main(): Promise<void> {
     const store = observeStore(await openStore(config.database, logger, signal), registry);
     const jobUrl = config.api.jobUrl ?? toUrl(config.api.jobListen ?? config.api.listen);
     const shared = { config, store, logger, registry };
-    const worker = await startWorker({ ...shared, temporalAddress: address, jobUrl });
+    const { publicUrl } = config.api;
+    const worker = await startWorker({
+      ...{ ...shared, temporalAddress: address, jobUrl },
+      ...(publicUrl === undefined ? {} : { publicUrl }),
+    });
     const { worker: metricsAddress } = config.metrics;
     const addHealth = (app: Hono) => addWorkerHealth(app, worker.watchAge);
     const metrics =

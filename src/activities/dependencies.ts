@@ -47,7 +47,7 @@ export interface ActivityDependencies {
 }
 
 /** A workflow's record is written before the workflow starts; without one there is nothing to be done. */
-export async function getSession(store: Store, jobId: string): Promise<Session> {
+export async function getSession(store: Pick<Store, 'sessions'>, jobId: string): Promise<Session> {
   const session = await store.sessions.get(jobId);
   if (session === undefined)
     throw new ServiceError('missing', `There is no record of job ${jobId}.`);

@@ -15,6 +15,8 @@ export interface SweepDependencies {
   readonly observer?: SweepObserver;
   /** Absent: there is no image management service to look into. */
   readonly images?: ImageDependencies;
+  /** Hands over the ends of sessions that webhooks are still to be told. Absent: there are none here. */
+  readonly handOver?: (signal: AbortSignal) => Promise<void>;
   /** A machine whose worker was not heard of for so long is gone, and its jobs with it; 0 = never. */
   readonly machineLostSeconds: number;
   /** The machine of the worker that sweeps. Absent where it has none. */

@@ -1,3 +1,4 @@
+import { isServiceError } from '../core/errors.js';
 import type { Perform, SweepDependencies, SweepEntry, SweepReport } from './sweep-dependencies.js';
 import { removeImageOrphans } from './sweep-images.js';
 import { removeLeftovers } from './sweep-leftovers.js';
@@ -42,9 +43,24 @@ async function performSweep(
   // A place may be free although sessions wait: somebody died between two of them, or the option was raised.
   if (!dryRun) await dependencies.store.admission.admit(dependencies.now());
   const examined = await sweepSessions(dependencies, perform, signal);
+  if (!dryRun) await handOverRest(dependencies, signal);
   const halted = await removeLeftovers(dependencies, perform, signal);
   await removeImageOrphans(dependencies, perform, signal);
   return { examined, entries, ...(halted === undefined ? {} : { halted }) };
+}
+
+/** What a process that died, or could not reach Temporal, has left. */
+async function handOverRest(
+  { handOver, logger }: SweepDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  try {
+    await handOver?.(signal);
+  } catch (error) {
+    // A file that cannot be used must not keep the rest of the sweep waiting.
+    if (!isServiceError(error)) throw error;
+    logger.warn({ err: error }, 'ends of sessions could not be handed over');
+  }
 }
 
 /** Another Temporal than the one that has this deployment's workflows would say of each of them that it is gone. */

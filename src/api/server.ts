@@ -104,6 +104,8 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
   const api = await listenFor('API_LISTEN', createApp(shared), config.api.listen, gate);
   const jobs = jobListen && (await listenFor('JOB_LISTEN', createJobApp(shared), jobListen));
   if (orchestrator === undefined) await warnOfWishes(store, logger);
+  // There is no worker that would, and records are kept until it has.
+  if (orchestrator === undefined) await store.notifications.turnOff();
   const removing = orchestrator === undefined ? startRemoving(store, logger) : undefined;
   const dispatcher = orchestrator && createDispatcher({ store, orchestrator, logger, now });
   dispatcher?.start();

@@ -15,7 +15,7 @@ import {
   searchAttributes,
   waitingSignal,
 } from '../workflows/messages.js';
-import type { SessionWorkflow } from '../workflows/index.js';
+import type { NotificationWorkflow, SessionWorkflow } from '../workflows/index.js';
 import type { Orchestrator, SessionStart } from './interfaces.js';
 import { ensureRetentionSchedule } from './retention-schedule.js';
 import { ensureSweepSchedule } from './temporal-schedule.js';
@@ -109,6 +109,20 @@ export function createOrchestrator({
         );
       } catch (error) {
         throw fail(error, `start ${type}`);
+      }
+    },
+    async startNotification({ id, jobId, sessionName, webhooks, deliveryQueue }) {
+      try {
+        await call(() =>
+          client.workflow.start<typeof NotificationWorkflow>('NotificationWorkflow', {
+            ...{ workflowId: id, taskQueue, args: [{ jobId, webhooks, deliveryQueue }] },
+            workflowIdReusePolicy: 'REJECT_DUPLICATE',
+            staticSummary: cut(`tell that ${sessionName} has ended`, MAX_SUMMARY),
+          }),
+        );
+      } catch (error) {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError))
+          throw fail(error, 'start the notification');
       }
     },
     async namespaceId() {

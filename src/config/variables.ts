@@ -80,6 +80,8 @@ export const VARIABLES = {
     '`true` (default) or `false`: whether such a job has `/proc`, `/sys` and `/dev` if its client does not say',
   SWEEP_INTERVAL:
     'seconds between two looks at what no workflow puts right: sessions without one, leftovers; default 60',
+  WEBHOOKS_FILE:
+    'YAML with webhooks that the worker tells of the end of each session, see [docs/webhooks.md](docs/webhooks.md)',
   METRICS_LISTEN:
     'host:port that tells the API’s metrics, without a token; default: `/metrics` of the API’s address',
   WORKER_METRICS_LISTEN:

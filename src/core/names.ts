@@ -36,6 +36,16 @@ export function toControlQueue(machine: string): string {
   return `host-${machine}-control`;
 }
 
+/** Task queue of the workers that have WEBHOOKS_FILE. */
+export function toWebhookQueue(deploymentId: string): string {
+  return `keelson-${deploymentId}-webhooks`;
+}
+
+/** The workflow that tells of the end of a session. */
+export function toNotificationWorkflow(deploymentId: string, jobId: string): string {
+  return `keelson-notification-${deploymentId}-${jobId}`;
+}
+
 /** The Schedule of the sweep, its workflows, and their task queue, which retention has too. */
 export function toSweepQueue(deploymentId: string): string {
   return `keelson-sweep-${deploymentId}`;

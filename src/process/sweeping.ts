@@ -20,6 +20,8 @@ export interface SweepingOptions {
   readonly hardware: HardwareClient;
   /** Absent: there is no image management service. */
   readonly images?: ImageDependencies;
+  /** Of ends of sessions. */
+  readonly handOver?: (signal: AbortSignal) => Promise<void>;
   readonly machine?: string;
   /** Of the batcher. */
   readonly requireRoom: () => Promise<void>;
@@ -43,6 +45,7 @@ export async function startSweeping({
   observer,
   hardware,
   images,
+  handOver,
   machine,
   requireRoom,
   worker: options,
@@ -68,6 +71,7 @@ export async function startSweeping({
       ...createSweepActivities({
         ...{ store, orchestrator, logger, now, observer },
         ...(images === undefined ? {} : { images }),
+        ...(handOver === undefined ? {} : { handOver }),
         ...(machine === undefined ? {} : { machine }),
       }),
       ...createRetentionActivities({ store, logger, now: () => store.sweep.clock() }),

@@ -1,0 +1,43 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import type { NotificationObserver } from '../activities/notifications.js';
+import type { Store } from '../store/store.js';
+import { createReading } from './reading.js';
+
+interface Logger {
+  warn(fields: object, message: string): void;
+}
+
+const WAITING_AGE_MS = 5_000;
+
+/** Names of webhooks come from a file of the operator's, and are few. Those that are known count from 0 on. */
+export function createWebhookMetrics(
+  registry: Registry,
+  { notifications }: Pick<Store, 'notifications'>,
+  webhooks: readonly string[],
+  logger: Logger,
+): NotificationObserver {
+  const ends = new Counter({
+    name: 'keelson_webhook_notifications_total',
+    help: 'Ends of sessions that a webhook was told of, or was not, for good.',
+    labelNames: ['webhook', 'result'],
+    registers: [registry],
+  });
+  for (const webhook of webhooks)
+    for (const result of ['delivered', 'undelivered']) ends.inc({ webhook, result }, 0);
+  const waiting = createReading(
+    () => notifications.count(),
+    WAITING_AGE_MS,
+    (error) => logger.warn({ err: error }, 'metrics could not be read'),
+  );
+  new Gauge({
+    name: 'keelson_webhook_notifications_waiting',
+    help: 'Sessions that are over, and of whose end not every webhook has been told yet.',
+    registers: [registry],
+    async collect() {
+      const count = await waiting.latest();
+      if (count === undefined) this.remove();
+      else this.set(count);
+    },
+  });
+  return { onEnd: (webhook, result) => ends.inc({ webhook, result }) };
+}

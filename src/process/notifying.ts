@@ -1,0 +1,124 @@
+import { Worker, type WorkerOptions } from '@temporalio/worker';
+import type { Registry } from 'prom-client';
+import { forgetOld, handOver } from '../activities/notification-handover.js';
+import {
+  createDeliveryActivities,
+  createSettlementActivities,
+  type SettlementActivities,
+} from '../activities/notifications.js';
+import type { Orchestrator } from '../clients/interfaces.js';
+import { createWebhookClient } from '../clients/webhook.js';
+import { toWebhookQueue } from '../core/names.js';
+import { createWebhookMetrics } from '../metrics/webhook-metrics.js';
+import type { Store } from '../store/store.js';
+import type { Logger } from './logger.js';
+
+export interface NotifyingOptions {
+  readonly store: Store;
+  readonly orchestrator: Orchestrator;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  readonly now: () => string;
+  /** Absent: nobody is told of anything. */
+  readonly webhooksFile?: string;
+  /** Where people reach the API. */
+  readonly publicUrl?: string;
+}
+
+export interface Notifying {
+  /** For the queue that every worker serves: also a worker without webhooks ends what another has begun. */
+  readonly activities: SettlementActivities;
+  /** What the sweep does for it. Absent: there are no webhooks. */
+  readonly handOver?: (signal: AbortSignal) => Promise<void>;
+  /** Makes the workers that tell webhooks, and hands over what is due from now on. */
+  start(worker: Partial<WorkerOptions>): Promise<readonly Worker[]>;
+  close(): Promise<void>;
+}
+
+/** Deliveries that one worker tries at a time. Each holds a connection for ten seconds at most. */
+const MOST_OPEN = 100;
+
+/** Throws one sentence where the file cannot be used. */
+export async function openNotifying(options: NotifyingOptions): Promise<Notifying> {
+  const { store, logger, registry, webhooksFile } = options;
+  if (webhooksFile === undefined) {
+    const untold = await store.notifications.turnOff();
+    if (untold > 0)
+      logger.warn({ untold }, 'there is no WEBHOOKS_FILE any more: webhooks are told of no end');
+    const observer = createWebhookMetrics(registry, store, [], logger);
+    return {
+      activities: createSettlementActivities({ store, logger, observer }),
+      start: () => Promise.resolve([]),
+      close: () => Promise.resolve(),
+    };
+  }
+  return openWebhooks(options, webhooksFile);
+}
+
+async function openWebhooks(
+  { store, orchestrator, logger, registry, now, publicUrl }: NotifyingOptions,
+  file: string,
+): Promise<Notifying> {
+  const webhooks = createWebhookClient({
+    ...{ file, now },
+    ...(publicUrl === undefined ? {} : { publicUrl }),
+  });
+  const names = (await webhooks.list()).map(({ name }) => name);
+  await store.notifications.turnOn();
+  const observer = createWebhookMetrics(registry, store, names, logger);
+  const shared = { store, logger, observer };
+  const handover = { store, orchestrator, webhooks, logger, now };
+  const prompt = createPrompt(async (signal) => handOver(handover, signal), logger);
+  let unsubscribe: () => void = () => undefined;
+  return {
+    activities: createSettlementActivities(shared),
+    async handOver(signal) {
+      await handOver(handover, signal);
+      await forgetOld(handover);
+    },
+    async start(worker) {
+      const queue = await Worker.create({
+        ...worker,
+        taskQueue: toWebhookQueue(await store.deploymentId()),
+        maxConcurrentActivityTaskExecutions: MOST_OPEN,
+        activities: createDeliveryActivities({ ...shared, webhooks }),
+      });
+      unsubscribe = store.subscribe(({ kind }) => {
+        if (kind === 'end' || kind === 'any') prompt.wake();
+      });
+      prompt.wake();
+      return [queue];
+    },
+    async close() {
+      unsubscribe();
+      await prompt.close();
+    },
+  };
+}
+
+/** Acts once for all that wakes it meanwhile. What fails is left for the sweep, and for whoever wakes it next. */
+function createPrompt(act: (signal: AbortSignal) => Promise<void>, logger: Logger) {
+  const closing = new AbortController();
+  let isWoken = false;
+  let running = Promise.resolve();
+  const run = async () => {
+    isWoken = false;
+    try {
+      await act(closing.signal);
+    } catch (error) {
+      if (!closing.signal.aborted)
+        logger.warn({ err: error }, 'ends of sessions could not be handed over yet');
+    }
+  };
+  return {
+    wake() {
+      if (isWoken) return;
+      isWoken = true;
+      running = running.then(run);
+    },
+    close() {
+      closing.abort();
+      return running;
+    },
+  };
+}
