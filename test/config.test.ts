@@ -64,6 +64,12 @@ describe('parseConfig', () => {
     );
   });
 
+  test('has no webhooks where there is no worker', () => {
+    expect(() => parseConfig({ RUNNER: 'none', WEBHOOKS_FILE: file })).toThrow(
+      'WEBHOOKS_FILE: with RUNNER=none there is no worker that could tell anybody.',
+    );
+  });
+
   test('knows how jobs run on Kubernetes, and what is wrong with it', () => {
     const settings = join(directory, 'settings.yaml');
     writeFileSync(settings, 'image: registry/jobs:1\n');
@@ -82,7 +88,7 @@ describe('parseConfig', () => {
   });
 
   test('takes every variable that names a file, and no other absent', () => {
-    const { runner, sources, api } = parseConfig({
+    const { runner, sources, api, webhooksFile } = parseConfig({
       AUTH_TOKENS_FILE: file,
       SSH_PRIVATE_KEY_FILE: file,
       SSH_PUBLIC_KEY_FILE: file,
@@ -94,8 +100,10 @@ describe('parseConfig', () => {
       HSM_TOKEN_FILE: file,
       HSM_CA_FILE: file,
       INVENTORY_FILE: file,
+      WEBHOOKS_FILE: file,
     });
 
+    expect(webhooksFile).toBe(file);
     expect(api.auth).toEqual({ kind: 'tokens', file });
     expect(runner).toMatchObject({
       sshPrivateKeyFile: file,
@@ -228,6 +236,7 @@ describe('parseConfig', () => {
     ['HSM_TOKEN_FILE', '/nowhere'],
     ['HSM_CA_FILE', '/nowhere'],
     ['INVENTORY_FILE', '/nowhere'],
+    ['WEBHOOKS_FILE', '/nowhere'],
     ['METRICS_LISTEN', '9100'],
     ['WORKER_METRICS_LISTEN', 'x:'],
     ['TEMPORAL_METRICS_LISTEN', 'localhost:9464'],

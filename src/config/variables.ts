@@ -11,7 +11,7 @@ export const VARIABLES = {
   AUTH: '`none`: no authentication on any address (warned about at each start)',
   AUTH_TOKENS_FILE: 'tokens with their roles: a line each, `<token> read|write <name>`',
   PUBLIC_URL:
-    'URL at which people reach the API, for links to logs; default: the address by which they came',
+    'URL at which people reach the API, for links to logs and in webhooks; default: the address by which they came',
   JOB_LISTEN: 'host:port that serves jobs only; default: the API’s',
   JOB_API_URL: 'URL at which jobs reach it; default: from the address',
   MAX_BODY_BYTES: 'largest request body; default 16777216',

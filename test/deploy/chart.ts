@@ -52,6 +52,7 @@ export const FULL = {
   },
   hsm: { tokenSecret: { name: 'hsm' }, certificateAuthority: { name: 'ca' } },
   inventory: { name: 'inventory' },
+  webhooksSecret: { name: 'webhooks' },
   ims: {
     url: 'http://cray-ims',
     tokenSecret: { name: 'ims' },

@@ -29,6 +29,7 @@
 {{- else }}
 {{- $_ := set $secrets "HSM_TOKEN_FILE" $v.hsm.tokenSecret }}
 {{- $_ := set $secrets "IMS_TOKEN_FILE" $v.ims.tokenSecret }}
+{{- $_ := set $secrets "WEBHOOKS_FILE" $v.webhooksSecret }}
 {{- $_ := set $maps "HSM_CA_FILE" $v.hsm.certificateAuthority }}
 {{- $_ := set $maps "IMS_CA_FILE" $v.ims.certificateAuthority }}
 {{- $_ := set $maps "INVENTORY_FILE" $v.inventory }}
@@ -124,6 +125,7 @@ MAX_WATCHED_JOBS: {{ .maxWatchedJobs }}
 SWEEP_INTERVAL: {{ .sweepInterval }}
 {{- end }}
 HSM_URL: {{ .Values.hsm.url | quote }}
+PUBLIC_URL: {{ .Values.api.publicUrl | quote }}
 JOB_API_URL: {{ include "keelson.jobUrl" . | quote }}
 KUBERNETES_NAMESPACE: {{ include "keelson.jobNamespace" . | quote }}
 KUBERNETES_JOB_TTL: {{ .Values.jobs.ttlSeconds }}
