@@ -26,6 +26,8 @@ describe('the workflows', () => {
       'lost-machine-in-undo',
       'native-after-launch',
       'native-before-launch',
+      'notification/told',
+      'notification/undelivered',
       'queued',
       'refused-claim',
       'retention/removed',

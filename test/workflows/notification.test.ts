@@ -15,6 +15,7 @@ import { toNotificationWorkflow, toTaskQueue } from '../../src/core/names.js';
 import { openNotifying, type Notifying } from '../../src/process/notifying.js';
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import type { Store } from '../../src/store/store.js';
+import { saveHistory } from '../support/histories.js';
 import { startReceiver, type Receiver } from '../support/receiver.js';
 import { BUNDLE } from '../support/session-worker.js';
 import { aNewSession } from '../support/store-builders.js';
@@ -127,7 +128,7 @@ async function findFreePort(): Promise<number> {
   return port;
 }
 
-describe('openNotifying', () => {
+describe('NotificationWorkflow', () => {
   test('tells each webhook what it wants to know, of sessions that others end', async () => {
     writeWebhooks(
       { name: 'all', url: `${receiver.url}/all` },
@@ -178,6 +179,7 @@ describe('openNotifying', () => {
     await back.whenTold('a', '/away');
 
     expect(await handle.result()).toEqual({ told: ['away', 'ill', 'well'] });
+    await saveHistory(handle, 'notification/told');
     expect(await store.notifications.count()).toBe(0);
     const ids = [...receiver.deliveries, ...back.deliveries].map(
       ({ headers }) => headers['webhook-id'],
@@ -196,6 +198,7 @@ describe('openNotifying', () => {
     await expect(handle.result()).rejects.toMatchObject({
       cause: { message: 'Webhook chat answered with status 410.', type: 'undelivered' },
     });
+    await saveHistory(handle, 'notification/undelivered');
 
     expect(receiver.deliveries).toHaveLength(1);
     const told = lines.find((line) => line.includes('webhook was not told'));
