@@ -25,8 +25,12 @@ export function openWaits(
   { jobId, waiting }: Pick<Session, 'jobId' | 'waiting'>,
   phase?: string,
 ): Waits {
-  const begun = activityInfo().scheduledTimestampMs;
+  const { scheduledTimestampMs: begun, currentAttemptScheduledTimestampMs: begunAgain } =
+    activityInfo();
   const since = waiting?.since ?? new Date(begun).toISOString();
+  const attempted = performance.now();
+  // Temporal's clock for what was before this attempt: our own may differ by hours.
+  const lastedMs = () => begunAgain - begun + performance.now() - attempted;
   let told = waiting;
   let last = Promise.resolve();
   const attempt = (act: () => Promise<void>) =>
@@ -48,8 +52,7 @@ export function openWaits(
     });
   return {
     tell,
-    tellIfLasting: (cause) =>
-      Date.now() - begun < WORTH_TELLING_MS ? Promise.resolve() : tell(cause),
+    tellIfLasting: (cause) => (lastedMs() < WORTH_TELLING_MS ? Promise.resolve() : tell(cause)),
     end: () =>
       inTurn(async () => {
         if (told === undefined) return;

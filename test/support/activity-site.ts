@@ -62,7 +62,7 @@ export async function openActivitySite(
     lines,
     run: (activity, input, carried) =>
       new MockActivityEnvironment(
-        { heartbeatDetails: carried },
+        { heartbeatDetails: carried, currentAttemptScheduledTimestampMs: Date.now() },
         { logger: new DefaultLogger('ERROR') },
       ).run(activity, input),
     async close() {
