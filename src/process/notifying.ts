@@ -73,6 +73,11 @@ async function openWebhooks(
   return {
     activities: createSettlementActivities(shared),
     async handOver(signal) {
+      if (await store.notifications.turnOn())
+        logger.warn(
+          {},
+          'a worker without WEBHOOKS_FILE had turned them off: webhooks are on again',
+        );
       await handOver(handover, signal);
       await forgetOld(handover);
     },

@@ -327,4 +327,15 @@ describe('NotificationWorkflow', () => {
     expect(await store.notifications.count()).toBe(0);
     expect(lines.join()).toContain('"untold":1');
   });
+
+  test('goes on where a worker without webhooks was started beside one that has some', async () => {
+    const notifying = await open();
+    await open('');
+    await sweepOnce(notifying);
+    expect(lines.join()).toContain('webhooks are on again');
+    await work(notifying);
+    await store.sessions.recordOutcome(await add('a'), failed, now());
+    await receiver.whenTold('a');
+    await whenSettled();
+  });
 });

@@ -6,8 +6,8 @@ import type { PageRequest } from '../database/page.js';
  * the record is kept until all have been told or given up.
  */
 export interface NotificationStore {
-  /** From now on ends are noted. Those before are told to nobody. */
-  turnOn(): Promise<void>;
+  /** From now on ends are noted. Those before are told to nobody. False: they were noted already. */
+  turnOn(): Promise<boolean>;
   /** From now on none is noted. Returns how many that were noted nobody is told of any more. */
   turnOff(): Promise<number>;
   /** Ends that Temporal has not been given, by job id; `afterId` is one. */

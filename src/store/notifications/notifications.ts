@@ -7,7 +7,8 @@ export function createNotificationStore(database: Database): NotificationStore {
     turnOn: () =>
       writeAtOnce(async (db) => {
         const query = db.updateTable('deployment').set({ notifies: 1 });
-        await query.where('notifies', '=', 0).execute();
+        const { numUpdatedRows } = await query.where('notifies', '=', 0).executeTakeFirst();
+        return numUpdatedRows > 0n;
       }),
     turnOff: () =>
       write(async (db) => {

@@ -21,7 +21,8 @@ export function notificationContract(stores: () => Stores): void {
       const { store, other } = stores();
       await add(store, 'before', 'ran', 'running', 'cancelled', 'deleted', 'many-1', 'many-2');
       await end(store, 'cfs-before-0123abcd');
-      await other.notifications.turnOn();
+      expect(await other.notifications.turnOn()).toBe(true);
+      expect(await store.notifications.turnOn()).toBe(false);
       await end(store, 'cfs-ran-0123abcd');
       await end(store, 'cfs-ran-0123abcd');
       await store.sessions.claim('cfs-running-0123abcd', { at: at(1) });
