@@ -64,7 +64,7 @@ class Delivery:
         self._sequence = 0
         self._batches: list[dict[str, Any]] = []
         self._is_collected = False
-        self._hold: Mapping[str, Any] | None = None
+        self._hold: Callable[[], Mapping[str, Any]] | None = None
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._done = threading.Event()
@@ -85,9 +85,9 @@ class Delivery:
         if was_idle or size - self._offset >= CHUNK_BYTES:
             self._wake.set()
 
-    def hold(self, report: Mapping[str, Any]) -> None:
+    def hold(self, to_report: Callable[[], Mapping[str, Any]]) -> None:
         """Told when the log, and the host results so far, have been taken."""
-        self._hold = report
+        self._hold = to_report
         self._wake.set()
 
     def finish(
@@ -201,7 +201,7 @@ class Delivery:
 
     def _put_hold(self, timeout_seconds: float) -> None:
         hold = self._hold
-        self._api.put("/hold", hold or {}, timeout_seconds)
+        self._api.put("/hold", hold() if hold else {}, timeout_seconds)
         # Another may have come meanwhile.
         if self._hold is hold:
             self._hold = None

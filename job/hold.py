@@ -44,6 +44,11 @@ class Hold:
         self._before = {file: read_mark(file) for file in files}
         self._released, self._releasing = os.pipe()
 
+    @property
+    def seconds_left(self) -> float:
+        """Told to the API beside the time of the end, as its clock may be another one."""
+        return max(self._deadline - time.monotonic(), 0)
+
     def listen(self, api: Api) -> None:
         """Asks the API, for as long as this process lives, whether the hold is released."""
         threading.Thread(target=self._ask, args=(api,), name="hold", daemon=True).start()

@@ -171,18 +171,20 @@ class Wrapper:
         since = time.time()
         command = write_shell(self._context)
         hold = Hold(self._context, self._signals, seconds)
-        report = {"since": to_time(since), "until": to_time(since + seconds), "command": command}
+        until = to_time(since + seconds)
+        report = {"since": to_time(since), "until": until, "command": command}
         self._output.line(
-            f"Held for debugging on {socket.gethostname()} until {report['until']}, until the "
+            f"Held for debugging on {socket.gethostname()} until {until}, until the "
             f"session is released, or until {hold.file} is made. A shell: {command}"
         )
         if delivery is not None:
-            delivery.hold(report)
+            delivery.hold(lambda: {**report, "seconds_left": hold.seconds_left})
             hold.listen(self._to_api())
         end = hold.wait()
         self._output.line(f"The hold has ended: {HOLD_ENDS[end]}.")
         if delivery is not None and end != "released":
-            delivery.hold({**report, "until": to_time(time.time())})
+            over = {**report, "until": to_time(time.time()), "seconds_left": 0}
+            delivery.hold(lambda: over)
 
     def _to_api(self) -> Api:
         job = self._context.job

@@ -35,6 +35,17 @@ function askAsJob(jobId: string, method: string, query = '', body?: unknown) {
 const status = (session: Record<string, unknown>) => ({ status: { session } });
 
 describe('POST /v3/sessions/{name}/release', () => {
+  test('lets go on what is held on a machine whose clock is far behind', async () => {
+    const jobId = await launch('behind');
+    const until = '2026-01-02T04:04:05.000Z';
+    await askAsJob(jobId, 'PUT', '', { ...hold, until, seconds_left: 3600 });
+    const { body } = await service.ask('GET', '/v3/sessions/behind');
+    const shown = (body as { status: { session: { held_until: string } } }).status.session;
+    expect(Date.parse(shown.held_until)).toBeGreaterThan(Date.now());
+    expect((await service.ask('POST', '/v3/sessions/behind/release')).status).toBe(202);
+    await service.store.sessions.recordOutcome(jobId, { succeeded: 'false' }, hold.since);
+  });
+
   test('lets go on what is shown as held', async () => {
     const jobId = await launch('held');
     await askAsJob(jobId, 'PUT', '', hold);

@@ -70,10 +70,13 @@ describe('hold', () => {
     expect(api.holds[0]).toEqual({
       since: expect.any(String),
       until: expect.any(String),
+      seconds_left: expect.any(Number),
       command: `sh ${job.path('workspace/shell-only')}`,
     });
     const { since, until } = api.holds[0] as { since: string; until: string };
     expect(Date.parse(until) - Date.parse(since)).toBe(LONG * 1000);
+    const { seconds_left: left } = api.holds[0] as { seconds_left: number };
+    expect(left > 0 && left <= LONG).toBe(true);
     expect(job.phase('only')).toMatchObject({ state: 'running' });
     await waitFor(() => api.requests.some((request) => /GET .*\/hold\?wait=25$/.test(request)));
     api.release();
@@ -103,8 +106,12 @@ describe('hold', () => {
     const job = aJob({ apiUrl: api.url, seconds: 0.3 });
     await job.run();
     expect(job.log('only')).toContain('The hold has ended: its time is over.\n');
-    const { until } = api.holds.at(-1) as { until: string };
+    const { until, seconds_left: left } = api.holds.at(-1) as {
+      until: string;
+      seconds_left: number;
+    };
     expect(Date.parse(until)).toBeLessThanOrEqual(Date.now());
+    expect(left).toBe(0);
     expect(api.states.at(-1)).toMatchObject({ state: 'ended', exit_code: 7 });
   });
 

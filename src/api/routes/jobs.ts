@@ -66,7 +66,8 @@ function addDeliveryRoutes(routes: Hono, { store, now, tellWaiting }: JobDepende
   routes.put(`${PATH}/hold`, bounded, async (c) => {
     const { jobId, name } = await openDelivery(store, c);
     const hold = await readJsonDelivery(c, HoldDelivery);
-    await store.phases.hold(jobId, name, fromHoldDelivery(hold), now());
+    const at = now();
+    await store.phases.hold(jobId, name, fromHoldDelivery(hold, at), at);
     return c.body(null, 204);
   });
   routes.put(`${PATH}/wait`, bounded, async (c) => {

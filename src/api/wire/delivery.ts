@@ -40,7 +40,15 @@ export const HostDelivery = z.object({
   hosts: z.array(host).max(1000),
 });
 
-export const HoldDelivery = z.object({ since: moment, until: moment, command: text() });
+/** Ten years: a calendar ends too. */
+const MOST_HELD_SECONDS = 315_360_000;
+
+export const HoldDelivery = z.object({
+  since: moment,
+  until: moment,
+  seconds_left: z.number().min(0).max(MOST_HELD_SECONDS).optional(),
+  command: text(),
+});
 
 export const WaitDelivery = z.object({ since: moment, message: text(), over: z.boolean() });
 
@@ -81,8 +89,14 @@ export function fromHostDelivery(body: z.output<typeof HostDelivery>, at: string
   };
 }
 
-export function fromHoldDelivery(body: z.output<typeof HoldDelivery>): Omit<Hold, 'releasedAt'> {
-  return { since: body.since, until: body.until, command: body.command };
+/** `at`: the present time of all who ask whether it is held; the clock of the job may be hours off. */
+export function fromHoldDelivery(
+  { since, until, seconds_left: secondsLeft, command }: z.output<typeof HoldDelivery>,
+  at: string,
+): Omit<Hold, 'releasedAt'> {
+  if (secondsLeft === undefined) return { since, until, command };
+  const end = Date.parse(at) + secondsLeft * 1000;
+  return { since, until: new Date(end).toISOString(), command };
 }
 
 export function fromWaitDelivery(
