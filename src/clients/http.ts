@@ -1,5 +1,5 @@
-import { request as requestHttp, type IncomingMessage } from 'node:http';
-import { request as requestHttps } from 'node:https';
+import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http';
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { ServiceError, type Fault, type Reason } from '../core/errors.js';
 
 export type TokenFault = Extract<Fault, 'rejected' | 'unavailable'>;
@@ -76,6 +76,8 @@ export interface TextPost {
   readonly content: string;
   /** PEM; replaces the platform's certificate authorities. */
   readonly ca?: string;
+  /** URL of an HTTP proxy; absent: none. */
+  readonly proxy?: string;
   /** Limit until the answer begins; what it says is not read. */
   readonly timeoutSeconds: number;
 }
@@ -142,22 +144,31 @@ interface PlainRequest {
   readonly headers: Readonly<Record<string, string>>;
   readonly content?: string;
   readonly ca?: string;
+  readonly proxy?: string;
 }
 
 function start(
-  { url, method, headers, content, ca }: PlainRequest,
+  { url, method, headers, content, ca, proxy }: PlainRequest,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   const request = url.startsWith('https:') ? requestHttps : requestHttp;
   const length = content === undefined ? {} : { 'content-length': Buffer.byteLength(content) };
   const authority = ca === undefined ? {} : { ca };
   return new Promise((resolve, reject) => {
-    const options = { method, signal, agent: false, ...authority };
+    const options = { method, signal, agent: createAgent(url, proxy), ...authority };
     request(url, { ...options, headers: { ...headers, ...length } })
       .on('response', resolve)
       .on('error', reject)
       .end(content);
   });
+}
+
+/** Each request has a connection of its own. */
+function createAgent(url: string, proxy: string | undefined): HttpAgent | false {
+  if (proxy === undefined) return false;
+  return url.startsWith('https:')
+    ? new HttpsAgent({ proxyEnv: { HTTPS_PROXY: proxy } })
+    : new HttpAgent({ proxyEnv: { HTTP_PROXY: proxy } });
 }
 
 function isWorthRepeating(status: number): boolean {

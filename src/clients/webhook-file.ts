@@ -44,6 +44,8 @@ const webhook = z
       .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'is not of a-z, 0-9 and -, or is too long'),
     url,
     headers: headers.default({}),
+    /** HTTP proxy by which it is reached. */
+    proxy: url.exactOptional(),
     secret: secret.exactOptional(),
     when: z.enum(['all', 'failed']).default('all'),
     /** `text`: nothing but the sentence, for receivers that refuse what they do not know. */

@@ -39,7 +39,7 @@ export function createWebhookClient({ file, publicUrl, now }: WebhookOptions): W
 }
 
 async function post(
-  { name, url, headers, secret, format, ca }: Webhook,
+  { name, url, headers, secret, format, ca, proxy }: Webhook,
   end: SessionEnd,
   { publicUrl, at }: { readonly publicUrl: string | undefined; readonly at: string },
   signal: AbortSignal,
@@ -67,6 +67,7 @@ async function post(
           : { 'webhook-signature': sign(secret, `${id}.${timestamp}.${content}`) }),
       },
       ...(ca === undefined ? {} : { ca }),
+      ...(proxy === undefined ? {} : { proxy }),
     },
     signal,
   );

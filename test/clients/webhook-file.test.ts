@@ -33,6 +33,7 @@ describe('readWebhooks', () => {
   secret: ${SECRET}
   when: failed
   format: text
+  proxy: http://proxy:3128
   ca: "${certificate}"
 `);
     expect(webhooks).toEqual([
@@ -42,7 +43,7 @@ describe('readWebhooks', () => {
       },
       {
         ...{ name: 'pager-2', url: 'http://127.0.0.1:9/', when: 'failed', format: 'text' },
-        headers: { Authorization: 'Bearer abc' },
+        ...{ headers: { Authorization: 'Bearer abc' }, proxy: 'http://proxy:3128' },
         secret: new Uint8Array(32).fill(7),
         ca: certificate.replaceAll('\\n', '\n'),
       },
@@ -61,6 +62,10 @@ describe('readWebhooks', () => {
       'entry 1 (Chat): name is not of a-z, 0-9 and -, or is too long',
     ],
     ['- {name: a, url: "ftp://s3cret/"}', 'entry 1 (a): url is no http or https URL'],
+    [
+      '- {name: a, url: "http://s3cret/", proxy: "s3cret:3128"}',
+      'entry 1 (a): proxy is no http or https URL',
+    ],
     ['- {name: a, url: s3cret}', 'entry 1 (a): url is no http or https URL'],
     [
       '- {name: a, url: "http://s3cret/"}\n- {name: a, url: "http://s3cret/"}',

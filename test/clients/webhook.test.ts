@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type Server } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { createServer as createPlainServer, request as requestPlain } from 'node:http';
+import { createServer } from 'node:https';
+import { connect, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -181,15 +182,23 @@ describe('createWebhookClient', () => {
     await client.send('chat', end, never);
   });
 
-  test('trusts the certificate authority of its own', async () => {
-    const tls = (name: string) =>
-      readFileSync(new URL(`../fixtures/tls/${name}`, import.meta.url), 'utf8');
-    const server: Server = createServer(
-      { key: tls('loopback.key'), cert: tls('loopback.crt') },
-      (request, response) => void request.resume().on('end', () => response.end()),
+  test.each(['http', 'https'])('goes by the proxy that it names, to %s', async (scheme) => {
+    const proxy = await startProxy();
+    const target = scheme === 'https' ? await startTls() : undefined;
+    const url = `${target?.url ?? receiver.url}/t0ken`;
+    const ca = target === undefined ? {} : { ca: tls('loopback.crt') };
+    await open({ url, ...ca, proxy: proxy.url }).send('chat', end, never);
+    await proxy.close();
+    await expect(open({ url, ...ca, proxy: proxy.url }).send('chat', end, never)).rejects.toThrow(
+      'Webhook chat could not be reached (ECONNREFUSED).',
     );
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/t0ken`;
+    expect(proxy.passed).toEqual([new URL(url).host]);
+    target?.close();
+  });
+
+  test('trusts the certificate authority of its own', async () => {
+    const server = await startTls();
+    const url = `${server.url}/t0ken`;
     const untrusting = open({ url }).send('chat', end, never);
     await expect(untrusting).rejects.toMatchObject({
       fault: 'unavailable',
@@ -199,3 +208,46 @@ describe('createWebhookClient', () => {
     server.close();
   });
 });
+
+const tls = (name: string) =>
+  readFileSync(new URL(`../fixtures/tls/${name}`, import.meta.url), 'utf8');
+
+async function startTls() {
+  const server = createServer(
+    { key: tls('loopback.key'), cert: tls('loopback.crt') },
+    (request, response) => void request.resume().on('end', () => response.end()),
+  );
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return { url, close: () => server.close() };
+}
+
+/** An HTTP proxy that notes to whom it was asked to connect. */
+async function startProxy() {
+  const passed: string[] = [];
+  const server = createPlainServer((request, response) => {
+    passed.push(new URL(request.url ?? '').host);
+    const { method, headers } = request;
+    request.pipe(
+      requestPlain(request.url ?? '', { method, headers }, (answer) => {
+        response.writeHead(answer.statusCode ?? 502);
+        answer.pipe(response);
+      }),
+    );
+  });
+  server.on('connect', (request, socket) => {
+    passed.push(request.url ?? '');
+    const { hostname, port } = new URL(`http://${request.url ?? ''}`);
+    const onward = connect(Number(port), hostname, () => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n');
+      onward.pipe(socket).pipe(onward);
+    });
+    for (const end of [socket, onward]) end.on('error', () => undefined);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    passed,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () => new Promise((resolve) => server.close(resolve)),
+  };
+}
