@@ -14,6 +14,8 @@ import type { Stand } from './stand.js';
 const MOST_MS = 300_000;
 /** Processes that end of themselves, and the workflow's own last task. */
 const SETTLE_MS = 60_000;
+/** What a process that died has left to the sweep is told after that, which comes each minute. */
+const TOLD_MS = 180_000;
 
 /** What became of one session. */
 export interface Cell {
@@ -80,7 +82,7 @@ async function strike(
 }
 
 async function judge(
-  { cluster, site }: Stand,
+  { cluster, site, receiver }: Stand,
   { name: fault, promised }: Fault,
   { name, moment }: ChaosSession,
   watches: ReadonlyMap<string, StateWatch>,
@@ -97,6 +99,12 @@ async function judge(
   const halves = () => readdirSync(jobs).filter((each) => each.startsWith('.'));
   await waitFor(() => halves().length === 0, { timeoutMs: SETTLE_MS }).catch(() =>
     wrong.push(`half made or half removed: ${halves().join(', ')}`),
+  );
+  const { succeeded } = (await cluster.find(name)).status.session;
+  const isTold = () =>
+    receiver.of(name).some(({ body: { session } }) => session['succeeded'] === succeeded);
+  await waitFor(isTold, { timeoutMs: TOLD_MS }).catch(() =>
+    wrong.push(`no webhook was told: ${JSON.stringify(receiver.of(name))}`),
   );
   const watch = watches.get(name);
   const completeAt = await waitFor(() => watch?.completeAt(), { what: 'a reader to see the end' });

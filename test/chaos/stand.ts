@@ -7,11 +7,13 @@ import {
   rmdirSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { stringify } from 'yaml';
 import {
   startCluster,
   type Cluster,
@@ -22,6 +24,7 @@ import { startHsmStandIn, type HsmStandIn } from '../support/hsm-stand-in.js';
 import { createKillSite, type KillSite } from '../support/kill-site.js';
 import { createSupervisorHold, type SupervisorHold } from '../support/kill-steps.js';
 import { initdb, startPostgres, type PostgresServer } from '../support/postgres-server.js';
+import { startReceiver, type Receiver } from '../support/receiver.js';
 
 /** `small`: the database, but not the jobs, on a file system of its own that can be filled. */
 export type StandKind = 'sqlite' | 'postgres' | 'small';
@@ -34,6 +37,8 @@ export interface Stand {
   readonly site: KillSite;
   readonly starts: SupervisorHold;
   readonly hsm: HsmStandIn;
+  /** Is told by webhook of each session that ends. */
+  readonly receiver: Receiver;
   readonly postgres?: PostgresServer;
   close(): Promise<void>;
 }
@@ -43,25 +48,32 @@ const SMALL_DISK = '48m';
 export async function openStand(kind: StandKind): Promise<Stand> {
   const hsm = await startHsmStandIn();
   hsm.content.groups = [{ label: 'lab', members: { ids: ['node1', 'node2'] } }];
+  const receiver = await startReceiver();
+  const webhooks = mkdtempSync(join(tmpdir(), 'keelson-chaos-webhooks-'));
+  const webhooksFile = join(webhooks, 'webhooks.yaml');
+  writeFileSync(webhooksFile, stringify([{ name: 'chaos', url: receiver.url }]));
   const starts = createSupervisorHold();
   const postgres = kind === 'postgres' ? await startPostgres() : undefined;
   const environment = {
     PYTHON: starts.python,
     INVENTORY_FILE: '',
     HSM_URL: hsm.url,
+    WEBHOOKS_FILE: webhooksFile,
     ...(postgres === undefined ? {} : { DATABASE_URL: await postgres.createDatabase() }),
   };
   const cluster = await startCluster({ environment, ...(kind === 'small' ? ON_SMALL_DISK : {}) });
   const { worker: secondWorker } = await cluster.another('second', { JOB_API_URL: cluster.url });
   const site = await createKillSite(cluster);
   return {
-    ...{ cluster, secondWorker, site, starts, hsm },
+    ...{ cluster, secondWorker, site, starts, hsm, receiver },
     ...(postgres === undefined ? {} : { postgres }),
     async close() {
       await site.close();
       await cluster.close();
       await postgres?.close();
       await hsm.close();
+      await receiver.close();
+      rmSync(webhooks, { recursive: true });
       starts.close();
     },
   };
