@@ -6,6 +6,8 @@ import { pino } from 'pino';
 import { parseConfig } from '../../src/config.js';
 import { startEmbedded } from '../../src/embedded.js';
 import type { Service } from '../../src/process/run.js';
+import { openSqliteStore } from '../../src/store/database/sqlite.js';
+import { aNewSession, at } from '../support/store-builders.js';
 import { waitFor } from '../support/wait.js';
 
 let directory: string;
@@ -78,5 +80,18 @@ describe('the service with RUNNER=none', () => {
     await start();
     await waitFor(async () => (await ask('GET', '/v3/sessions/old'))[0] === 404);
     expect((await ask('GET', '/v3/sessions/recent'))[0]).toBe(200);
+  });
+
+  test('keeps no record for webhooks that an earlier worker was to tell', async () => {
+    await service.close();
+    const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
+    await store.notifications.turnOn();
+    for (const name of ['earlier', 'later']) await store.sessions.insert(aNewSession(name));
+    await store.sessions.requestCancel('earlier', { at: at(1) });
+    expect(await store.notifications.count()).toBe(1);
+    await start();
+    await store.sessions.requestCancel('later', { at: at(1) });
+    expect(await store.notifications.count()).toBe(0);
+    await store.close();
   });
 });
