@@ -28,7 +28,6 @@ export async function handOver(
   signal: AbortSignal,
 ): Promise<void> {
   const { store, now } = dependencies;
-  const webhooks = await dependencies.webhooks.list();
   const deploymentId = await store.deploymentId();
   let afterId: string | undefined;
   do {
@@ -37,7 +36,9 @@ export async function handOver(
       limit: PAGE,
       ...(afterId === undefined ? {} : { afterId }),
     });
+    if (due.length === 0) return;
     afterId = due.length < PAGE ? undefined : due.at(-1)?.jobId;
+    const webhooks = await dependencies.webhooks.list();
     const ends = await atMost(AT_ONCE, due, async (notification) => {
       const names = webhooks
         .filter(({ when }) => isWanted(when, notification.succeeded))

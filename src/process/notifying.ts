@@ -105,14 +105,19 @@ async function openWebhooks(
 function createPrompt(act: (signal: AbortSignal) => Promise<void>, logger: Logger) {
   const closing = new AbortController();
   let isWoken = false;
+  /** Said once: it may be woken several times in a second. */
+  let complaint = '';
   let running = Promise.resolve();
   const run = async () => {
     isWoken = false;
     try {
       await act(closing.signal);
+      complaint = '';
     } catch (error) {
-      if (!closing.signal.aborted)
-        logger.warn({ err: error }, 'ends of sessions could not be handed over yet');
+      const { message } = error as Error;
+      if (closing.signal.aborted || message === complaint) return;
+      complaint = message;
+      logger.warn({ err: error }, 'ends of sessions could not be handed over yet');
     }
   };
   return {
