@@ -1,4 +1,5 @@
 import { findErrorLine } from '../core/error-line.js';
+import { listImageIds } from '../core/image.js';
 import { isSuccess, type PhaseResult } from '../core/job.js';
 import type { PhaseEnd } from '../core/outcome.js';
 import { planJob, toPhaseSubject } from '../core/plan.js';
@@ -18,8 +19,9 @@ export async function toPhaseEnds(store: Store, session: Session): Promise<reado
   );
   const ends: PhaseEnd[] = [];
   for (const phase of phases) {
-    // Launched, yet nobody could say how it ended.
-    const result = records.get(phase.name)?.result ?? lost;
+    const told = records.get(phase.name)?.result;
+    // Launched, yet nobody could say how it ended; or it has discarded the images, and that well.
+    const result = told === undefined || isDiscard(session, phase, told) ? lost : told;
     const errorLine = isSuccess(result)
       ? undefined
       : await readErrorLine(store, session.jobId, records.get(phase.name));
@@ -36,6 +38,15 @@ export async function toPhaseEnds(store: Store, session: Session): Promise<reado
     if (!isSuccess(result)) break;
   }
   return ends;
+}
+
+function isDiscard(
+  { artifacts, request: { target } }: Session,
+  { kind }: Pick<PhaseEnd, 'kind'>,
+  result: PhaseResult,
+): boolean {
+  if (kind !== 'teardown' || !isSuccess(result)) return false;
+  return artifacts.length < listImageIds(target.groups ?? []).length;
 }
 
 function listPhasesToEnd(session: Session, snapshot: Snapshot) {

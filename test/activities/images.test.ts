@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ImageShell } from '../../src/clients/interfaces.js';
 import { createImsClient } from '../../src/clients/ims.js';
 import { ServiceError } from '../../src/core/errors.js';
+import { planJob } from '../../src/core/plan.js';
 import { toImageKey } from '../../src/process/image-key.js';
 import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
 import { startIms, type ImsStandIn } from '../support/ims-stand-in.js';
@@ -439,6 +440,29 @@ describe('discardImages', () => {
     expect(await logOf('teardown')).toContain('is removed, nothing was made.');
     expect(await site.store.phases.find(JOB, 'teardown')).toMatchObject({
       result: { exitCode: 0 },
+    });
+  });
+
+  test('is no success of the session, however well its playbooks have ended', async () => {
+    const { sessions, phases } = site.store;
+    const groups = [{ name: 'compute', members: [ONE] }];
+    await sessions.insert(aNewSession('a', { target: { definition: 'image', groups } }));
+    await sessions.saveSnapshot(JOB, aSnapshot());
+    const names = planJob(await session(), aSnapshot()).phases.map(({ name }) => name);
+    await phases.savePlan(JOB, [
+      ...names.map((name) => ({ name, kind: 'ansible', title: name }) as const),
+      { name: 'teardown', kind: 'teardown', title: 'teardown: image' },
+    ]);
+    await stage();
+    await sessions.recordLaunch(JOB, { at: at(1), incarnation: 'i' });
+    const result = { kind: 'exited', exitCode: 0, startedAt: at(1), endedAt: at(2) } as const;
+    for (const name of names)
+      await phases.report(JOB, name, { state: 'ended', startedAt: at(1), result });
+    await discard();
+    const failure = { reason: 'JOB_LOST', message: 'm1 is gone.' } as const;
+    const input = { jobId: JOB, failure, leftovers: [] };
+    expect(await site.run(site.activities.recordOutcome, input)).toMatchObject({
+      ...{ succeeded: 'unknown', reason: 'JOB_LOST', message: expect.stringContaining('m1') },
     });
   });
 
