@@ -174,6 +174,10 @@ describe('every other query', () => {
     await resources.note(jobId, 'job', 'x');
     await resources.list(jobId);
     await phases.list(jobId);
+    const silence = { task: 'x', since: at(4), hosts: 1, names: ['x1'], others: 0 };
+    await phases.tellSilence(jobId, 'ansible-0', { sequence: 1, silence });
+    await phases.silences([jobId]);
+    await phases.countSilentHosts();
     await phases.seal(jobId, 'ansible-0', { kind: 'killed', reason: 'stopped' }, at(4));
     await sessions.requestCancel('a', { at: at(5) });
     await sessions.recordOutcome(jobId, { succeeded: 'false' }, at(6));
@@ -192,6 +196,8 @@ describe('every other query', () => {
       .filter((line) => line.startsWith('SCAN') && !line.includes('USING'));
 
     expect(scans.filter((line) => line !== 'SCAN candidates')).toEqual([]);
+    const counting = queries.filter(({ sql }) => /silence.* is not null/.test(sql)).at(-1);
+    expect(counting && explain(counting).join()).toContain('INDEX phases_silence');
     expect(queries.length).toBeGreaterThan(30);
   });
 });

@@ -160,6 +160,9 @@ interface PhaseTable {
   hold_released_at: string | null;
   /** Compressed. */
   stored_log_bytes: Generated<number>;
+  /** A `StoredSilence`, as JSON; null once the phase is sealed. */
+  silence: string | null;
+  silence_sequence: Generated<number>;
 }
 
 interface HostResultTable {

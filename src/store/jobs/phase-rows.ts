@@ -1,6 +1,7 @@
 import { sql, type SqlBool } from 'kysely';
 import { missing, ServiceError } from '../../core/errors.js';
 import type { PhaseResult } from '../../core/job.js';
+import type { Silence } from '../../core/silence.js';
 import type { Connection } from '../database/database.js';
 import { dropNulls } from '../database/row-values.js';
 import type { PhaseRow } from '../database/schema.js';
@@ -25,12 +26,24 @@ export function toPhase(row: PhaseRow): PhaseRecord {
       reportedResult: toResult(row.reported_result),
       sealedAt: row.sealed_at,
       hold: toHold(row),
+      silence: row.sealed_at === null ? toSilence(row.silence) : null,
     }),
   };
 }
 
 function toResult(text: string | null): PhaseResult | null {
   return text === null ? null : (JSON.parse(text) as PhaseResult);
+}
+
+/** As it is stored. */
+export interface StoredSilence {
+  /** The sequence of the report with which it began. */
+  readonly begun: number;
+  readonly silence: Silence;
+}
+
+export function toSilence(text: string | null): Silence | null {
+  return text === null ? null : (JSON.parse(text) as StoredSilence).silence;
 }
 
 function toHold(row: PhaseRow): Hold | null {

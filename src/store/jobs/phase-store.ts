@@ -1,4 +1,5 @@
 import type { Phase, PhaseResult, SessionPhaseKind } from '../../core/job.js';
+import type { Silence } from '../../core/silence.js';
 
 export interface PhaseStore {
   /** Inserts the phases of a job, in order, as pending. A repeat changes nothing. */
@@ -24,6 +25,19 @@ export interface PhaseStore {
   endHold(jobId: string, at: string): Promise<boolean>;
   /** Job id → what is held at that moment. */
   holds(jobIds: readonly string[], at: string): Promise<ReadonlyMap<string, Hold>>;
+  /**
+   * Records of which hosts nothing is heard, until the phase is sealed; an earlier report that comes late is ignored. Undefined:
+   * a silence has neither begun nor ended with it. A phase that is sealed is fault `gone`.
+   */
+  tellSilence(
+    jobId: string,
+    phase: string,
+    report: SilenceReport,
+  ): Promise<SilenceTurn | undefined>;
+  /** Job id → hosts of which nothing is heard. */
+  silences(jobIds: readonly string[]): Promise<ReadonlyMap<string, Silence>>;
+  /** Of all phases. */
+  countSilentHosts(): Promise<number>;
 }
 
 export interface PhaseRecord {
@@ -48,6 +62,8 @@ export interface PhaseRecord {
   readonly hostsWhole?: boolean;
   readonly sealedAt?: string;
   readonly hold?: Hold;
+  /** Hosts of which nothing is heard. */
+  readonly silence?: Silence;
 }
 
 export type PhaseState = 'pending' | 'running' | 'ended';
@@ -58,6 +74,19 @@ export interface PhaseReport {
   /** How the phase ended, where it has, and the job knows how. */
   readonly result?: PhaseResult;
   readonly logBytes?: number;
+}
+
+export interface SilenceReport {
+  /** Counts the reports of a phase from 1. */
+  readonly sequence: number;
+  /** Undefined: it is over. */
+  readonly silence: Silence | undefined;
+}
+
+export interface SilenceTurn {
+  readonly kind: 'began' | 'ended';
+  /** The sequence of the report with which this silence began. */
+  readonly begun: number;
 }
 
 export interface Hold {

@@ -7,6 +7,7 @@ import { keepWaitOf } from '../sessions/session-waits.js';
 import type { PhaseReport, PhaseStore } from '../store.js';
 import { createHoldStore } from './holds.js';
 import { requireOpen, toPhase } from './phase-rows.js';
+import { createSilenceStore } from './silences.js';
 
 type Phases = ExpressionBuilder<Schema, 'phases'>;
 
@@ -38,6 +39,7 @@ export function createPhaseStore(database: Database): PhaseStore {
     report: (jobId, phase, report) => saveReport(database, jobId, phase, report),
     seal: (jobId, phase, result, at) => sealPhase(database, jobId, phase, result, at),
     ...createHoldStore(database),
+    ...createSilenceStore(database),
   };
 }
 
@@ -58,7 +60,7 @@ export async function sealOpenPhases(
   };
   await db
     .updateTable('phases')
-    .set({ state: 'ended', result: JSON.stringify(result), sealed_at: at })
+    .set({ state: 'ended', result: JSON.stringify(result), sealed_at: at, silence: null })
     .where('job_id', '=', jobId)
     .where('sealed_at', 'is', null)
     .execute();
@@ -157,6 +159,7 @@ function sealPhase(
         started_at: eb.fn.coalesce('started_at', eb.val(times.started ?? null)),
         ended_at: times.ended ?? null,
         sealed_at: at,
+        silence: null,
       }))
       .where('job_id', '=', jobId)
       .where('name', '=', phase)

@@ -10,6 +10,7 @@ import {
 } from './migration-components.js';
 import { createBatches } from './migration-batches.js';
 import { addNotifications } from './migration-notifications.js';
+import { addSilence } from './migration-silence.js';
 import { createSources } from './migration-sources.js';
 import { addSweep } from './migration-sweep.js';
 import { addTagColumns } from './migration-tags.js';
@@ -42,6 +43,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '025-key-digest': { up: (db) => addKeyDigest(db as Kysely<unknown>, dialect) },
     '026-retries': { up: (db) => addRetries(db as Kysely<unknown>, dialect) },
     '027-notifications': { up: (db) => addNotifications(db as Kysely<unknown>, dialect) },
+    '028-silence': { up: (db) => addSilence(db as Kysely<unknown>, dialect) },
   };
 }
 

@@ -139,6 +139,58 @@ export function phaseContract(stores: () => Stores): void {
     });
   });
 
+  describe('phases.tellSilence', () => {
+    const silence = { task: 'Mount', since: at(1), hosts: 3, names: ['x1', 'x2'], others: 1 };
+
+    test('is shown until it is over, and says when it begins and ends', async () => {
+      const { store, other } = stores();
+      const jobId = await addPlannedSession(store);
+      const tell = (sequence: number, hosts: number) =>
+        store.phases.tellSilence(jobId, 'ansible-0', {
+          sequence,
+          silence: hosts === 0 ? undefined : { ...silence, hosts },
+        });
+      const heard: unknown[] = [];
+      const unsubscribe = store.subscribe((change) => heard.push(change));
+
+      expect(await tell(1, 3)).toEqual({ kind: 'began', begun: 1 });
+      expect(await other.phases.silences([jobId, 'cfs-none'])).toEqual(new Map([[jobId, silence]]));
+      expect(await store.phases.countSilentHosts()).toBe(4);
+      expect((await other.phases.find(jobId, 'ansible-0'))?.silence).toEqual(silence);
+      expect(await tell(3, 2)).toBeUndefined();
+      expect(heard).toContainEqual({ kind: 'session', jobId });
+      // One that comes late, or again.
+      expect(await tell(2, 0)).toBeUndefined();
+      expect(await tell(3, 0)).toBeUndefined();
+      expect((await store.phases.silences([jobId])).get(jobId)?.hosts).toBe(2);
+      expect(await tell(4, 0)).toEqual({ kind: 'ended', begun: 1 });
+      expect(await tell(5, 0)).toBeUndefined();
+      expect(await store.phases.silences([jobId])).toEqual(new Map());
+      expect(await store.phases.countSilentHosts()).toBe(0);
+      expect((await store.phases.find(jobId, 'ansible-0'))?.silence).toBeUndefined();
+      unsubscribe();
+    });
+
+    test('is over with its phase, and with its session', async () => {
+      const { store } = stores();
+      const [one, two] = [await addPlannedSession(store), await addPlannedSession(store, 'b')];
+      for (const jobId of [one, two])
+        await store.phases.tellSilence(jobId, 'ansible-0', { sequence: 1, silence });
+      expect(await store.phases.countSilentHosts()).toBe(8);
+
+      await store.phases.seal(one, 'ansible-0', exited, at(21));
+      await store.sessions.recordOutcome(two, { succeeded: 'false' }, at(21));
+
+      expect(await store.phases.countSilentHosts()).toBe(0);
+      expect(await store.phases.silences([one, two])).toEqual(new Map());
+      const late = [
+        store.phases.tellSilence(one, 'ansible-0', { sequence: 2, silence }),
+        store.phases.tellSilence(one, 'ansible-9', { sequence: 2, silence }),
+      ];
+      expect(await count(late)).toEqual({ gone: 1, missing: 1 });
+    });
+  });
+
   describe('phases.hold', () => {
     test('is shown, may be prolonged, and is not put back by an older one', async () => {
       const { store } = stores();
