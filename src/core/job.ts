@@ -56,6 +56,8 @@ export interface AnsiblePhase extends PhaseBase {
   readonly debugWaitSeconds: number;
   /** The same where a hold was asked for only while the job ran: the job asks the API when the phase has failed. */
   readonly holdWaitSeconds: number;
+  /** After how long a host of which nothing is heard in one task is told of; 0 = never. */
+  readonly hostSilentSeconds: number;
   /** Whether results may count as component state (not for images, passthrough and debug playbooks). */
   readonly recordsState: boolean;
 }

@@ -31,6 +31,8 @@ export interface ExtensionOptions {
   readonly imagePackageTimeLimit: number;
   readonly podPendingTimeLimit: number;
   readonly phaseTimeLimit: number;
+  /** Seconds; 0 = never. A host of which nothing is heard for so long in one task is told of. */
+  readonly hostSilentAfter: number;
   readonly cancelGraceSeconds: number;
   readonly reportWait: number;
   /** Seconds; 0 = never. A machine that nobody has heard of for so long has lost its jobs. */
@@ -79,6 +81,7 @@ const DEFAULT_EXTENSION_OPTIONS: ExtensionOptions = {
   imagePackageTimeLimit: 7200,
   podPendingTimeLimit: 600,
   phaseTimeLimit: 0,
+  hostSilentAfter: 600,
   cancelGraceSeconds: 30,
   reportWait: 60,
   machineLostAfter: 3600,
@@ -100,6 +103,8 @@ export interface TimeLimits {
   readonly imagePackageSeconds: number;
   readonly podPendingSeconds: number;
   readonly phaseSeconds: number;
+  /** After how long a host without a word is told of; snapshots of 0.1.0 have none. */
+  readonly hostSilentSeconds?: number;
   /** SIGTERM to SIGKILL. */
   readonly cancelGraceSeconds: number;
   /** How long a job waits, after a phase, for the API to take the rest of its log. */
@@ -114,6 +119,7 @@ export function toTimeLimits(options: ExtensionOptions): TimeLimits {
     imagePackageSeconds: options.imagePackageTimeLimit,
     podPendingSeconds: options.podPendingTimeLimit,
     phaseSeconds: options.phaseTimeLimit,
+    hostSilentSeconds: options.hostSilentAfter,
     cancelGraceSeconds: options.cancelGraceSeconds,
     reportWaitSeconds: options.reportWait,
   };

@@ -36,6 +36,7 @@ describe('/v3/options', () => {
       image_package_time_limit: 7200,
       pod_pending_time_limit: 600,
       phase_time_limit: 0,
+      host_silent_after: 600,
       cancel_grace_seconds: 30,
       report_wait: 60,
       machine_lost_after: 3600,

@@ -183,6 +183,13 @@ describe('planJob', () => {
     expect(planPlaybooks(aSession(request), aSnapshot())[0]?.recordsState).toBe(expected);
   });
 
+  test('has nobody look for silent hosts where a snapshot is of a version that did not', () => {
+    const { hostSilentSeconds, ...limits } = DEFAULT_TIME_LIMITS;
+    const [before] = planPlaybooks(aSession(), aSnapshot({ limits }));
+    const [now] = planPlaybooks(aSession(), aSnapshot());
+    expect([before?.hostSilentSeconds, now?.hostSilentSeconds]).toEqual([0, hostSilentSeconds]);
+  });
+
   test('limits an image session to its members, each once, unless it has a limit', () => {
     const target = {
       definition: 'image',

@@ -45,6 +45,7 @@ export const aJob = (job: Partial<Job> = {}): Job => ({
       timeoutSeconds: 0,
       debugWaitSeconds: 0,
       holdWaitSeconds: 0,
+      hostSilentSeconds: 0,
       recordsState: true,
     },
   ],
