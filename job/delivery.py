@@ -2,8 +2,8 @@
 
 A thread of its own reads the log file by offset, so that an API that is slow or away neither slows
 the phase nor costs memory. One request is in flight at a time: the start, then the log, host
-results as they change, a hold, and at the end what is left of the log, all host results (the last
-batch marked `final`), and the end.
+results as they change, hosts of which nothing is heard, a hold, and at the end what is left of the
+log, all host results (the last batch marked `final`), and the end.
 """
 
 import random
@@ -16,6 +16,7 @@ from typing import Any
 
 from .api import Api, Piece, Refused, Unavailable, create_packer
 from .report import Host
+from .silence import Report, Silence
 
 # So much is sent at once; less waits a moment for more.
 CHUNK_BYTES = 256 * 1024
@@ -27,10 +28,12 @@ COLLECT_SECONDS = 0.2
 IDLE_SECONDS = 1.0
 BATCH_HOSTS = 1000
 REQUEST_SECONDS = 30.0
+SILENCE_SECONDS = 5.0
 MIN_BACK_OFF_SECONDS = 0.2
 MAX_BACK_OFF_SECONDS = 10.0
 # So that an API that comes back is found within a quarter of the time that it was away.
 BACK_OFF_GROWTH = 1.25
+NOT_FOUND = 404
 # How long delivery may go on after somebody asked us to stop.
 HURRIED_SECONDS = 5.0
 
@@ -48,12 +51,14 @@ class Delivery:
         started: Mapping[str, Any],
         read_hosts: HostReader,
         read_facts: Callable[[], Mapping[str, bool]],
+        silence: Silence,
     ) -> None:
         self._api = api
         self._log = log
         self._started = started
         self._read_hosts = read_hosts
         self._read_facts = read_facts
+        self._silence = silence
         self._ended: Mapping[str, Any] | None = None
         self._deadline = float("inf")
         self._written = 0
@@ -142,6 +147,9 @@ class Delivery:
         self._collect_hosts(is_over)
         if self._batches:
             return self._put_hosts
+        report = self._silence.next()
+        if report is not None:
+            return lambda timeout_seconds: self._put_silence(report, timeout_seconds)
         if self._hold is not None and pending == 0:
             return self._put_hold
         return self._put_end if is_over else None
@@ -198,6 +206,20 @@ class Delivery:
         self._api.put("/hosts", {"sequence": self._sequence, **batch}, timeout_seconds)
         self._batches.pop(0)
         self.has_final_hosts = bool(batch["final"])
+
+    def _put_silence(self, report: Report, timeout_seconds: float) -> None:
+        """Whatever becomes of it, the log does not wait: it is looked at again soon."""
+        try:
+            self._api.put("/silence", report, min(timeout_seconds, SILENCE_SECONDS))
+        except Unavailable:
+            return
+        except Refused as refusal:
+            # An API of a version that has no such route. Where it is the phase that is not there,
+            # the next request finds that out.
+            if refusal.status != NOT_FOUND:
+                raise
+            return
+        self._silence.note_told(report)
 
     def _put_hold(self, timeout_seconds: float) -> None:
         hold = self._hold

@@ -70,12 +70,15 @@ class JobDirectory:
     def results(self, phase: str) -> Path:
         return self.root / "results" / f"{phase}.json"
 
+    def heard(self, phase: str) -> Path:
+        return self.root / "results" / f"{phase}.heard"
+
     def result_drafts(self, phase: str) -> list[Path]:
         """What the callback has half written that was killed meanwhile."""
         return list(self.results(phase).parent.glob(f"{phase}.json.*"))
 
     def remove_results(self, phase: str) -> None:
-        for path in (self.results(phase), *self.result_drafts(phase)):
+        for path in (self.results(phase), self.heard(phase), *self.result_drafts(phase)):
             path.unlink(missing_ok=True)
 
     def is_stopped(self) -> bool:

@@ -30,7 +30,7 @@ LOOK_SECONDS = 1.0
 WANTED_SECONDS = 15
 WANTED_ANSWER_SECONDS = 5
 # The shell belongs to whoever opens it: it does not end with the job, and reports nothing.
-NOT_SHARED = ("KEELSON_JOB", "KEELSON_RESULTS")
+NOT_SHARED = ("KEELSON_JOB", "KEELSON_RESULTS", "KEELSON_HEARD")
 # The shell reads it from where it is, so that it goes with the job's secrets.
 VAULT_TOKEN = "VAULT_TOKEN"
 

@@ -16,6 +16,8 @@ class Phase(NamedTuple):
     debug_wait_seconds: float
     # The same where it is the API that says whether to hold it.
     hold_wait_seconds: float
+    # After how long a host that is in one task is told of; 0 = never.
+    host_silent_seconds: float
     fields: Mapping[str, Any]
 
 
@@ -59,5 +61,6 @@ def to_phase(raw: Mapping[str, Any]) -> Phase:
         timeout_seconds=float(raw.get("timeout_seconds", 0)),
         debug_wait_seconds=float(raw.get("debug_wait_seconds", 0)),
         hold_wait_seconds=float(raw.get("hold_wait_seconds", 0)),
+        host_silent_seconds=float(raw.get("host_silent_seconds", 0)),
         fields=raw,
     )

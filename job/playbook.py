@@ -72,6 +72,7 @@ def to_playbook_environment(context: Context, playbook: Path) -> dict[str, str]:
     is_debug = fields["layer"] == DEBUG_LAYER
     folder = playbook.parent if is_debug else context.directory.workspace / fields["directory"]
     results = context.directory.results(context.phase.name)
+    heard = context.directory.heard(context.phase.name)
     return {
         **to_ansible_environment(context),
         "ANSIBLE_ROLES_PATH": str(folder / "roles"),
@@ -82,6 +83,7 @@ def to_playbook_environment(context: Context, playbook: Path) -> dict[str, str]:
         "LAYER_PREVIOUS": str(fields.get("previous_layer") or ""),
         "INVENTORY_TYPE": context.job.inventory_type,
         "KEELSON_RESULTS": str(results),
+        **({"KEELSON_HEARD": str(heard)} if context.phase.host_silent_seconds > 0 else {}),
     }
 
 

@@ -38,14 +38,14 @@ class Redactor:
     def flush(self) -> bytes:
         return self._show(self._kept, len(self._kept))
 
-    def redact(self, text: str) -> str:
+    def redact(self, text: str, *, is_cut: bool = False) -> str:
         """
-        Redacts a whole text that is no part of the stream. Of output that was no UTF-8 Ansible
-        makes halves of characters.
+        Redacts a whole text that is no part of the stream, or the beginning of one, which may end
+        within a secret. Of output that was no UTF-8 Ansible makes halves of characters.
         """
         alone = Redactor(self._secrets)
-        data = text.encode("utf-8", "surrogatepass")
-        return (alone.feed(data) + alone.flush()).decode("utf-8", "replace")
+        shown = alone.feed(text.encode("utf-8", "surrogatepass"))
+        return (shown if is_cut else shown + alone.flush()).decode("utf-8", "replace")
 
     def _show(self, data: bytes, end: int) -> bytes:
         shown = bytearray()

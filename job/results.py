@@ -57,7 +57,8 @@ class Results:
 
     def redact(self, hosts: list[Host]) -> None:
         """Leaves the redacted results in the directory, not what the plugin has written."""
-        for draft in self._directory.result_drafts(self._phase.name):
-            draft.unlink(missing_ok=True)
+        name = self._phase.name
+        for path in (self._directory.heard(name), *self._directory.result_drafts(name)):
+            path.unlink(missing_ok=True)
         if hosts:
             write_atomically(self._path, json.dumps({"hosts": hosts}))

@@ -23,6 +23,7 @@ from .redaction import Redactor, read_secrets
 from .report import render_report
 from .results import Results
 from .signals import Signals
+from .silence import Silence
 from .watch import Ended, Watch
 
 # A calendar ends too.
@@ -99,6 +100,7 @@ class Wrapper:
         log = context.directory.log(self._phase.name)
         self._output = Output(log, redactor, has_reader)
         self._results = Results(context, redactor)
+        self._silence = Silence(context, redactor)
         self._started_at = started_at
 
     def run(self) -> int:
@@ -119,6 +121,7 @@ class Wrapper:
         )
         ended = watch.run()
         ended_at = to_time(time.time())
+        self._silence.end()
         self._explain(ended)
         if seconds := self._to_hold_seconds(ended):
             self._hold(delivery, seconds)
@@ -199,6 +202,7 @@ class Wrapper:
             {"state": "running", "started_at": self._started_at},
             self._results.read,
             self._results.read_facts,
+            self._silence,
         )
         self._output.on_growth = delivery.advance
         delivery.start()

@@ -18,6 +18,11 @@ export interface HostsReport {
   readonly hosts: readonly Record<string, unknown>[];
 }
 
+export interface SilenceReport {
+  readonly sequence: number;
+  readonly silence: Record<string, unknown> | null;
+}
+
 export interface Reply {
   readonly status: number;
   readonly headers?: Record<string, string>;
@@ -31,6 +36,7 @@ export interface PhaseApi {
   readonly hosts: readonly HostsReport[];
   readonly holds: readonly Record<string, unknown>[];
   readonly waits: readonly Record<string, unknown>[];
+  readonly silences: readonly SilenceReport[];
   readonly requests: readonly string[];
   /** Answers the wrapper's question whether the hold is released. */
   release(): void;
@@ -50,6 +56,7 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
   const hosts: HostsReport[] = [];
   const holds: Record<string, unknown>[] = [];
   const waits: Record<string, unknown>[] = [];
+  const silences: SilenceReport[] = [];
   const released = new AbortController();
   const requests: string[] = [];
   let log = Buffer.alloc(0);
@@ -88,6 +95,7 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     if (sent > MAX_SENT_BYTES) return { status: 413 };
     if (method === 'PATCH') return append(Number(headers['upload-offset']), body);
     if (url.endsWith('/wait')) waits.push(JSON.parse(body.toString()) as Record<string, unknown>);
+    else if (url.endsWith('/silence')) silences.push(JSON.parse(body.toString()) as SilenceReport);
     else if (url.endsWith('/hold'))
       holds.push(JSON.parse(body.toString()) as Record<string, unknown>);
     else if (url.endsWith('/hosts')) hosts.push(JSON.parse(body.toString()) as HostsReport);
@@ -124,6 +132,7 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     hosts,
     holds,
     waits,
+    silences,
     requests,
     release: () => released.abort(),
     wanted: undefined,

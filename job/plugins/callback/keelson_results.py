@@ -5,6 +5,7 @@
 
 import json
 import os
+import struct
 import time
 
 from ansible.module_utils.common.text.converters import to_text
@@ -16,6 +17,8 @@ type: aggregate
 short_description: Writes the result of each host to a file
 description:
   - Writes the counts of each host and its last failed task to the file named by C(KEELSON_RESULTS).
+  - Keeps in the file named by C(KEELSON_HEARD) the task that each host is in, and when it was heard
+    of last.
   - Loads without being listed, and does nothing where the variable is not set.
 author: Keelson
 """
@@ -28,6 +31,10 @@ MAX_LINES = 3
 # the time, however many hosts there are.
 MIN_SECONDS_BETWEEN_WRITES = 2.0
 PAUSE_PER_WRITING = 20
+# As `job/silence.py` reads it: when the host was heard of last, by the machine's own clock (0: it
+# is in no task) and by the time of day, the host, the task.
+RECORD = struct.Struct("<dd240s256s")
+CLOCKS = struct.Struct("<dd")
 
 
 class CallbackModule(CallbackBase):
@@ -51,6 +58,7 @@ class CallbackModule(CallbackBase):
         self._has_play_failures = False
         self._may_be_broken_off = False
         self._play = None
+        self._heard = Heard(os.environ.pop("KEELSON_HEARD", ""))
         self._due_at = time.monotonic() + MIN_SECONDS_BETWEEN_WRITES
 
     def v2_playbook_on_start(self, playbook):
@@ -64,12 +72,35 @@ class CallbackModule(CallbackBase):
         self._may_be_broken_off = False
         self._plays_left.discard(play._uuid)
         self._play = play
+        self._heard.forget()
         if self._hosts:
             self._write()
 
     def v2_playbook_on_task_start(self, task, is_conditional):  # noqa: ARG002
+        self._heard.name(task)
         if self._hosts and time.monotonic() >= self._due_at:
             self._write()
+
+    def v2_playbook_on_handler_task_start(self, task):
+        self._heard.name(task)
+
+    def v2_runner_on_start(self, host, task):
+        self._heard.begin(host.get_name(), task)
+
+    def v2_runner_item_on_ok(self, result):
+        self._heard.go_on(_host_name(result))
+
+    def v2_runner_item_on_failed(self, result):
+        self._heard.go_on(_host_name(result))
+
+    def v2_runner_item_on_skipped(self, result):
+        self._heard.go_on(_host_name(result))
+
+    def v2_runner_retry(self, result):
+        self._heard.go_on(_host_name(result))
+
+    def v2_runner_on_async_poll(self, result):
+        self._heard.go_on(_host_name(result))
 
     def v2_runner_on_ok(self, result):
         self._count(result, "ok")
@@ -105,6 +136,7 @@ class CallbackModule(CallbackBase):
                 "unreachable": summary["unreachable"],
             }
         self._is_over = True
+        self._heard.forget()
         self._write()
 
     def note_play_end(self, failed_hosts, was_aborted):
@@ -118,7 +150,9 @@ class CallbackModule(CallbackBase):
         self._is_play_open = was_aborted
 
     def _count(self, result, key):
-        counts = self._hosts.setdefault(_host_name(result), dict.fromkeys(COUNTS, 0))
+        host = _host_name(result)
+        self._heard.end(host)
+        counts = self._hosts.setdefault(host, dict.fromkeys(COUNTS, 0))
         counts[key] += 1
 
     def _note_failure(self, result):
@@ -158,6 +192,52 @@ class CallbackModule(CallbackBase):
         os.rename(temporary, self._path)
         ended = time.monotonic()
         self._due_at = ended + max((ended - begun) * PAUSE_PER_WRITING, MIN_SECONDS_BETWEEN_WRITES)
+
+
+class Heard:
+    """
+    Which hosts are in a task, for another process to look at: nobody here could look while Ansible
+    waits. A host that Ansible has not begun with, as all places of `forks` are taken, is in none.
+    """
+
+    def __init__(self, path):
+        self._file = None
+        self._places = {}
+        self._named = (None, "")
+        if path:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def name(self, task):
+        """What it is called in the log; later its variables are not filled in any more."""
+        self._named = (task._uuid, task.get_name())
+
+    def begin(self, host, task):
+        if self._file is None:
+            return
+        place = self._places.setdefault(host, len(self._places))
+        named, name = self._named
+        text = name if named == task._uuid else task.get_name()
+        texts = (part.encode("utf-8", "replace") for part in (host, text))
+        self._write(place, RECORD.pack(time.monotonic(), time.time(), *texts))
+
+    def go_on(self, host):
+        if host in self._places:
+            self._write(self._places[host], CLOCKS.pack(time.monotonic(), time.time()))
+
+    def end(self, host):
+        if host in self._places:
+            self._write(self._places[host], CLOCKS.pack(0, 0))
+
+    def forget(self):
+        for host in self._places:
+            self.end(host)
+
+    def _write(self, place, record):
+        try:
+            os.pwrite(self._file, record, place * RECORD.size)
+        except OSError:
+            # Of a full disk Ansible says more than enough.
+            self._file, self._places = None, {}
 
 
 def _host_name(result):

@@ -1,0 +1,274 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { waitFor } from '../support/wait.js';
+import { ANSIBLES, createPlaybookJob, HAS_ANSIBLE, type Inventory } from './ansible-plan.js';
+import { exitOf, TOKEN, type TestJob } from './harness.js';
+import { startPhaseApi, type PhaseApi } from './phase-api.js';
+
+const jobs: TestJob[] = [];
+let api: PhaseApi;
+beforeEach(async () => {
+  api = await startPhaseApi(TOKEN);
+});
+afterEach(async () => {
+  await api.close();
+  jobs.splice(0).forEach((job) => job.remove());
+});
+
+interface Options {
+  readonly groups?: Inventory;
+  readonly files?: Record<string, string>;
+  readonly plan?: Record<string, unknown>;
+  readonly phase?: Record<string, unknown>;
+}
+
+async function start(playbook: string, options: Options = {}) {
+  const { groups = { compute: { x1: {}, x2: {}, x3: {} } }, files = {}, plan, phase } = options;
+  const job = createPlaybookJob({
+    groups,
+    phase: { host_silent_seconds: 1, ...phase },
+    plan: { api_url: api.url, report_wait_seconds: 20, ...plan },
+    files: { 'workspace/layer0/site.yml': playbook, ...files },
+  });
+  jobs.push(job);
+  expect(await exitOf(job.startPhase('inventory'))).toBe(0);
+  const wrapper = job.startPhase('ansible-0');
+  return { job, wrapper, over: exitOf(wrapper) };
+}
+
+/** A task that says that it has begun, and ends when it is let, each by a file. */
+function awaitFile(name: string): string {
+  const path = `{{ playbook_dir }}/../${name}`;
+  return `echo > ${path}.begun; until [ -e ${path} ]; do sleep 0.02; done`;
+}
+
+async function waitForTask(job: TestJob, name: string): Promise<void> {
+  await waitFor(() => existsSync(job.path('workspace', `${name}.begun`)));
+}
+
+function goOn(job: TestJob, name: string): void {
+  writeFileSync(job.path('workspace', name), '');
+}
+
+function latest(): Record<string, unknown> | null | undefined {
+  return api.silences.at(-1)?.silence;
+}
+
+async function waitForSilence(expected: Record<string, unknown> | null): Promise<void> {
+  await waitFor(() => {
+    const silence = latest();
+    if (silence === undefined || silence === null) return silence === expected;
+    const members = Object.entries(expected ?? { none: 1 });
+    return members.every(
+      ([name, value]) => JSON.stringify(silence[name]) === JSON.stringify(value),
+    );
+  });
+}
+
+(HAS_ANSIBLE ? describe : describe.skip)('silence', () => {
+  it.each([...ANSIBLES])(
+    'of hosts in a task is told, and that they go on (Ansible %s)',
+    async (_series, ansible) => {
+      const playbook = `- hosts: all
+  gather_facts: false
+  tasks:
+    - name: "Hang with {{ inventory_hostname | length }}"
+      shell: ${awaitFile('{{ inventory_hostname }}')}
+      when: inventory_hostname != 'x3'
+    - name: Go on
+      command: "true"
+`;
+      const before = Date.now();
+      const { job, over } = await start(playbook, {
+        plan: { ansible_playbook: ansible },
+      });
+      await waitForSilence({ hosts: 2, names: ['x1', 'x2'] });
+      const since = Date.parse(String(latest()?.['since']));
+      expect(latest()).toEqual({
+        task: 'Hang with 2',
+        since: new Date(since).toISOString(),
+        hosts: 2,
+        names: ['x1', 'x2'],
+        others: 0,
+      });
+      expect(since).toBeGreaterThanOrEqual(before);
+      expect(Date.now() - since).toBeGreaterThanOrEqual(1000);
+      goOn(job, 'x1');
+      await waitForSilence({ hosts: 1, names: ['x2'] });
+      goOn(job, 'x2');
+      expect(await over).toBe(0);
+      expect(api.silences.map(({ sequence }) => sequence)).toEqual(
+        api.silences.map((_, index) => index + 1),
+      );
+      expect(existsSync(job.path('results/ansible-0.heard'))).toBe(false);
+    },
+  );
+
+  it('is over when the playbook goes on, and none of hosts that have not begun', async () => {
+    const playbook = `- hosts: all
+  gather_facts: false
+  serial: 2
+  tasks:
+    - name: First
+      shell: ${awaitFile('{{ inventory_hostname }}')}
+    - name: Second
+      shell: ${awaitFile('second-{{ inventory_hostname }}')}
+      run_once: true
+      delegate_to: localhost
+`;
+    const { job, over } = await start(playbook, {
+      phase: { passthrough: '--forks 1' },
+    });
+    await waitForSilence({ task: 'First', hosts: 1, names: ['x1'] });
+    goOn(job, 'x1');
+    await waitForSilence({ task: 'First', hosts: 1, names: ['x2'] });
+    goOn(job, 'x2');
+    await waitForSilence({ task: 'Second', hosts: 1, names: ['x1'] });
+    goOn(job, 'second-x1');
+    await waitForSilence({ task: 'First', hosts: 1, names: ['x3'] });
+    goOn(job, 'x3');
+    await waitForSilence({ task: 'Second', hosts: 1, names: ['x3'] });
+    goOn(job, 'second-x3');
+    expect(await over).toBe(0);
+    expect(job.log('ansible-0')).not.toContain('WARNING');
+  });
+
+  it('counts anew with each item, try and poll', async () => {
+    const playbook = `- hosts: x1
+  gather_facts: false
+  tasks:
+    - name: Items
+      shell: ${awaitFile('{{ item }}')}
+      loop: [one, two]
+    - name: Tries
+      shell: echo >> tries; ${awaitFile('try-$(wc -l < tries)')}; [ $(wc -l < tries) = 2 ]
+      args: {chdir: "{{ playbook_dir }}/.."}
+      register: tried
+      until: tried is success
+      retries: 3
+      delay: 0
+    - name: Polls
+      shell: ${awaitFile('poll')}
+      async: 600
+      poll: 3
+      vars: {ansible_async_dir: "{{ playbook_dir }}/../async"}
+`;
+    const { job, over } = await start(playbook);
+    await waitForSilence({ task: 'Items', names: ['x1'] });
+    const first = latest()?.['since'];
+    goOn(job, 'one');
+    await waitFor(() => latest() !== null && latest()?.['since'] !== first);
+    expect(latest()).toMatchObject({ task: 'Items', names: ['x1'] });
+    goOn(job, 'two');
+    await waitForSilence({ task: 'Tries', names: ['x1'] });
+    const second = latest()?.['since'];
+    goOn(job, 'try-1');
+    await waitFor(() => latest() !== null && latest()?.['since'] !== second);
+    expect(latest()).toMatchObject({ task: 'Tries', names: ['x1'] });
+    goOn(job, 'try-2');
+    await waitForSilence({ task: 'Polls', names: ['x1'] });
+    const third = latest()?.['since'];
+    await waitFor(() => latest() !== null && latest()?.['since'] !== third);
+    goOn(job, 'poll');
+    expect(await over).toBe(0);
+  });
+
+  it('is told task by task where the strategy is free', async () => {
+    const playbook = `- hosts: all
+  gather_facts: false
+  strategy: free
+  tasks:
+    - name: Ahead
+      shell: ${awaitFile('ahead')}
+      when: inventory_hostname == 'x1'
+    - name: Behind
+      shell: ${awaitFile('behind')}
+      when: inventory_hostname != 'x1'
+  handlers: []
+`;
+    const { job, over } = await start(playbook);
+    await waitForSilence({ hosts: 1, task: 'Ahead', others: 2 });
+    goOn(job, 'ahead');
+    await waitForSilence({ hosts: 2, task: 'Behind', others: 0 });
+    goOn(job, 'behind');
+    expect(await over).toBe(0);
+  });
+
+  it('is not told where nobody asks, and nothing is kept', async () => {
+    const playbook = `- hosts: x1
+  gather_facts: false
+  tasks:
+    - shell: ${awaitFile('one')}
+`;
+    const { job, over } = await start(playbook, { phase: { host_silent_seconds: 0 } });
+    await waitForTask(job, 'one');
+    expect(existsSync(job.path('results/ansible-0.heard'))).toBe(false);
+    goOn(job, 'one');
+    expect(await over).toBe(0);
+    expect(api.silences).toEqual([]);
+  });
+
+  it.each([404, 500])('that the API answers %d keeps nothing else from it', async (status) => {
+    api.interrupt = (_method, path) => (path.endsWith('/silence') ? { status } : undefined);
+    const playbook = `- hosts: x1
+  gather_facts: false
+  tasks:
+    - name: Hang
+      shell: ${awaitFile('one')}
+    - debug: {msg: after it}
+`;
+    const { job, over } = await start(playbook);
+    const told = () => api.requests.filter((request) => request.endsWith('/silence')).length;
+    await waitFor(() => told() > 1);
+    expect(api.silences).toEqual([]);
+    api.interrupt = () => undefined;
+    await waitForSilence({ task: 'Hang', names: ['x1'] });
+    goOn(job, 'one');
+    expect(await over).toBe(0);
+    expect(api.log.toString()).toBe(job.log('ansible-0'));
+    expect(api.states.at(-1)).toMatchObject({ state: 'ended', exit_code: 0 });
+  });
+
+  it('shows no secret', async () => {
+    const playbook = `- hosts: x1
+  gather_facts: false
+  tasks:
+    - name: Log in with very-secret-word
+      shell: ${awaitFile('one')}
+    - name: ${'x'.repeat(250)}very-secret-word
+      shell: ${awaitFile('two')}
+`;
+    const { job, over } = await start(playbook, {
+      files: { 'secrets/vault-token': 'very-secret-word' },
+    });
+    await waitForSilence({ task: 'Log in with ***' });
+    goOn(job, 'one');
+    // Longer than what is kept of a name, which ends within the secret.
+    await waitForSilence({ task: 'x'.repeat(250) });
+    goOn(job, 'two');
+    expect(await over).toBe(0);
+  });
+
+  it('ends with the playbook, though the phase is held', async () => {
+    const playbook = `- hosts: x1
+  gather_facts: false
+  tasks:
+    - name: Hang
+      shell: ${awaitFile('one')}
+`;
+    const { job, wrapper, over } = await start(playbook, {
+      phase: { debug_wait_seconds: 600 },
+    });
+    await waitForSilence({ task: 'Hang' });
+    const [ansible] = readFileSync(
+      `/proc/${wrapper.pid}/task/${wrapper.pid}/children`,
+      'utf8',
+    ).split(' ');
+    process.kill(Number(ansible), 'SIGKILL');
+    await waitFor(() => api.holds.length === 1);
+    await waitForSilence(null);
+    api.release();
+    expect(await over).toBe(137);
+    expect(existsSync(job.path('results/ansible-0.heard'))).toBe(false);
+  });
+});
