@@ -8,7 +8,7 @@ import { toSessionWire } from './wire/session.js';
 type Dependencies = Pick<ApiDependencies, 'store' | 'now' | 'publicUrl'>;
 
 /**
- * Sessions as clients see them, with a link to the log of each, what is held, and the place in the queue; each is asked for
+ * Sessions as clients see them, with a link to the log of each, what is held or silent, and the place in the queue; each is asked for
  * once, and only where it can be.
  */
 export async function describeSessions(
@@ -19,19 +19,22 @@ export async function describeSessions(
   options?: Options,
 ): Promise<readonly ReturnType<typeof toSessionWire>[]> {
   const now = deps.now();
-  const [shown, holds, places] = await Promise.all([
+  const [shown, holds, silences, places] = await Promise.all([
     options ?? deps.store.options.get(),
     findHolds(deps, sessions),
+    findSilences(deps, sessions),
     findPlaces(deps, sessions),
   ]);
   const toLogs = createLogLinks(deps, requestUrl, shown);
   return sessions.map((session) => {
     const hold = holds?.get(session.jobId);
+    const silence = silences?.get(session.jobId);
     const place = places?.get(session.jobId);
     const wait = findWait(session, now);
     return toSessionWire(session, {
       logs: toLogs(session.name),
       ...(hold === undefined ? {} : { hold }),
+      ...(silence === undefined ? {} : { silence }),
       ...(place === undefined ? {} : { place }),
       ...(wait === undefined ? {} : { wait }),
     });
@@ -51,6 +54,11 @@ export async function describeSession(
 async function findHolds({ store, now }: Dependencies, sessions: readonly Session[]) {
   const jobIds = sessions.filter(mayHold).map(({ jobId }) => jobId);
   return jobIds.length === 0 ? undefined : store.phases.holds(jobIds, now());
+}
+
+async function findSilences({ store }: Dependencies, sessions: readonly Session[]) {
+  const jobIds = sessions.filter(({ state }) => state === 'running').map(({ jobId }) => jobId);
+  return jobIds.length === 0 ? undefined : store.phases.silences(jobIds);
 }
 
 async function findPlaces({ store }: Dependencies, sessions: readonly Session[]) {

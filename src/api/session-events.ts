@@ -105,7 +105,12 @@ function tellSession(told: Told, wire: ReturnType<typeof toSessionWire>): boolea
 function findSurroundings(session: Session, phases: readonly PhaseRecord[], now: string) {
   const hold = findHold(phases, now);
   const wait = findWait(session, now);
-  return { ...(hold === undefined ? {} : { hold }), ...(wait === undefined ? {} : { wait }) };
+  const silence = phases.find((phase) => phase.silence !== undefined)?.silence;
+  return {
+    ...(hold === undefined ? {} : { hold }),
+    ...(wait === undefined ? {} : { wait }),
+    ...(silence === undefined ? {} : { silence }),
+  };
 }
 
 function findHold(phases: readonly PhaseRecord[], now: string): Hold | undefined {

@@ -100,6 +100,7 @@ const jobOperations: readonly Operation[] = [
   { method: 'GET', path: '/jobs/{job}/phases/{phase}/log', queries: [] },
   { method: 'PUT', path: '/jobs/{job}/phases/{phase}/hosts', queries: [], body: {} },
   { method: 'PUT', path: '/jobs/{job}/phases/{phase}/hold', queries: [], body: {} },
+  { method: 'PUT', path: '/jobs/{job}/phases/{phase}/silence', queries: [], body: {} },
 ];
 
 function readOperations({ paths }: ApiDocument): readonly Operation[] {

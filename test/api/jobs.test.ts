@@ -71,6 +71,16 @@ const row = {
 };
 const results = { sequence: 1, final: false, hosts: [row] };
 const waiting = { since: '2026-01-01T00:00:00Z', message: 'git: no answer', over: false };
+const silent = {
+  sequence: 1,
+  silence: {
+    task: 'Mount',
+    since: '2026-01-01T00:00:00Z',
+    hosts: 12,
+    names: ['x1', 'x2', 'x3', 'x4'],
+    others: 2,
+  },
+};
 const held = {
   since: '2026-01-01T00:00:00Z',
   until: '2026-01-01T01:00:00Z',
@@ -91,6 +101,7 @@ describe('job token', () => {
     ['PUT', 'ansible-0/hosts'],
     ['PUT', 'ansible-0/hold'],
     ['PUT', 'ansible-0/wait'],
+    ['PUT', 'ansible-0/silence'],
     ['GET', 'ansible-0/hold'],
   ])('%s %s is 401 without it, or with that of another job', async (method, path) => {
     const token = toJobToken(MASTER_KEY, 'cfs-other-00000000');
@@ -256,6 +267,17 @@ describe('…/wait', () => {
   });
 });
 
+describe('…/silence', () => {
+  test('is noted, and is over', async () => {
+    const read = async () => (await service.store.phases.find(jobId, 'ansible-0'))?.silence;
+    expect((await deliver('PUT', 'ansible-0/silence', { body: silent })).status).toBe(204);
+    expect(await read()).toEqual({ ...silent.silence, since: '2026-01-01T00:00:00.000Z' });
+    const body = { sequence: 2, silence: null };
+    expect((await deliver('PUT', 'ansible-0/silence', { body })).status).toBe(204);
+    expect(await read()).toBeUndefined();
+  });
+});
+
 describe('every delivery', () => {
   const deliveries = [
     ['PUT', '', { body: started }],
@@ -263,6 +285,7 @@ describe('every delivery', () => {
     ['PUT', '/hosts', { body: results }],
     ['PUT', '/hold', { body: held }],
     ['PUT', '/wait', { body: waiting }],
+    ['PUT', '/silence', { body: silent }],
     ['GET', '/hold', {}],
   ] as const;
 

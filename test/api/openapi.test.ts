@@ -84,6 +84,8 @@ async function prepare(service: TestService): Promise<void> {
   await store.sessions.recordLaunch(jobId, { at: AT, incarnation: 'i' });
   const hold = { since: AT, until: '2100-01-01T00:00:00.000Z', command: 'sh' };
   await store.phases.hold(jobId, 'ansible-0', hold, AT);
+  const silence = { task: 'Mount', since: AT, hosts: 1, names: ['x1'], others: 0 };
+  await store.phases.tellSilence(jobId, 'ansible-0', { sequence: 1, silence });
 }
 
 async function failSession({ store }: TestService): Promise<void> {

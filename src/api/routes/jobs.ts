@@ -1,6 +1,7 @@
 import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import { invalid, missing, ServiceError } from '../../core/errors.js';
-import type { PhaseRecord, Store } from '../../store/store.js';
+import { describeSilence } from '../../core/silence.js';
+import type { PhaseRecord, SilenceReport, Store } from '../../store/store.js';
 import { isSameSecret, readBearer } from '../auth.js';
 import { limitConcurrency } from '../concurrency.js';
 import { readDelivery, readJsonDelivery } from '../delivery-body.js';
@@ -17,12 +18,16 @@ import {
   fromWaitDelivery,
   HostDelivery,
   PhaseDelivery,
+  fromSilenceDelivery,
+  SilenceDelivery,
   WaitDelivery,
 } from '../wire/delivery.js';
 
 const MAX_WAIT_SECONDS = 25;
 /** Deliveries at once, as each may hold a body in memory; more are told to come again. */
 const MAX_DELIVERIES = 64;
+/** Of each phase, by the count of its reports: the history of a workflow has no room for any number. */
+const LAST_SHOWN_SILENCE = 200;
 const PATH = '/jobs/:job/phases/:phase';
 
 export type JobDependencies = Pick<
@@ -70,6 +75,15 @@ function addDeliveryRoutes(routes: Hono, { store, now, tellWaiting }: JobDepende
     await store.phases.hold(jobId, name, fromHoldDelivery(hold, at), at);
     return c.body(null, 204);
   });
+  routes.put(`${PATH}/silence`, bounded, async (c) => {
+    const { jobId, name } = await openDelivery(store, c);
+    const report = fromSilenceDelivery(await readJsonDelivery(c, SilenceDelivery));
+    const turn = await store.phases.tellSilence(jobId, name, report);
+    // As with waits: how it changes meanwhile, and what comes after very many, is not shown there.
+    if (turn !== undefined && turn.begun <= LAST_SHOWN_SILENCE)
+      void tellWaiting?.(jobId, toSilenceText(report, now())).catch(() => undefined);
+    return c.body(null, 204);
+  });
   routes.put(`${PATH}/wait`, bounded, async (c) => {
     const { jobId, name } = await openDelivery(store, c);
     const told = await readJsonDelivery(c, WaitDelivery);
@@ -82,6 +96,10 @@ function addDeliveryRoutes(routes: Hono, { store, now, tellWaiting }: JobDepende
     void tellWaiting?.(jobId, told.over ? '' : wait.message).catch(() => undefined);
     return c.body(null, 204);
   });
+}
+
+function toSilenceText({ silence }: SilenceReport, now: string): string {
+  return silence === undefined ? '' : `${describeSilence(silence)} So it was at ${now}.`;
 }
 
 function authenticateJob(masterKey: Uint8Array): MiddlewareHandler {

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import { toMessage } from '../../core/message.js';
 import type { PhaseResult } from '../../core/job.js';
 import type { Wait } from '../../core/session.js';
-import type { Hold, HostResults, PhaseReport } from '../../store/store.js';
+import type { Hold, HostResults, PhaseReport, SilenceReport } from '../../store/store.js';
 import { text } from './values.js';
 
 /** What a job sends. Unknown members are dropped: a job may be newer than the API it delivers to. */
@@ -51,6 +51,19 @@ export const HoldDelivery = z.object({
 });
 
 export const WaitDelivery = z.object({ since: moment, message: text(), over: z.boolean() });
+
+export const SilenceDelivery = z.object({
+  sequence: count,
+  silence: z
+    .object({
+      task: text(),
+      since: moment,
+      hosts: count,
+      names: z.array(text()).max(100),
+      others: count,
+    })
+    .nullable(),
+});
 
 export function fromPhaseDelivery(body: z.output<typeof PhaseDelivery>): PhaseReport {
   const result = toResult(body);
@@ -104,4 +117,11 @@ export function fromWaitDelivery(
   phase: string,
 ): Wait {
   return { since, message: toMessage(`Waiting: ${message}`), phase };
+}
+
+export function fromSilenceDelivery({
+  sequence,
+  silence,
+}: z.output<typeof SilenceDelivery>): SilenceReport {
+  return { sequence, silence: silence ?? undefined };
 }

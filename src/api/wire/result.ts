@@ -12,6 +12,16 @@ const HoldWire = z
   })
   .openapi('SessionHold');
 
+const SilenceWire = z
+  .object({
+    task: z.string(),
+    since: z.string().openapi({ description: 'When the first of them was heard of last.' }),
+    hosts: z.int().openapi({ description: 'How many are in this task.' }),
+    names: z.array(z.string()).openapi({ description: 'The first of them.' }),
+    others: z.int().openapi({ description: 'Those in other tasks.' }),
+  })
+  .openapi('SessionSilence');
+
 export const PhaseWire = z
   .object({
     name: z.string(),
@@ -28,6 +38,9 @@ export const PhaseWire = z
     hold: HoldWire.nullable().openapi({
       description: 'Where it failed and waits to be looked at.',
     }),
+    silence: SilenceWire.nullable().openapi({
+      description: 'Hosts of which nothing was heard for longer than host_silent_after.',
+    }),
   })
   .openapi('SessionPhase', {
     example: {
@@ -43,6 +56,7 @@ export const PhaseWire = z
       log_bytes: 1834,
       log_complete: true,
       hold: null,
+      silence: null,
     },
   });
 
@@ -95,6 +109,7 @@ export function toPhaseWire(phase: PhaseRecord): z.output<typeof PhaseWire> {
     log_bytes: phase.logBytes,
     log_complete: phase.sealedAt !== undefined,
     hold: toHoldWire(phase),
+    silence: toSilenceWire(phase),
   };
 }
 
@@ -102,6 +117,10 @@ function toHoldWire({ hold }: PhaseRecord): z.output<typeof HoldWire> | null {
   if (hold === undefined) return null;
   const { since, until, command, releasedAt } = hold;
   return { since, until, command, released: releasedAt !== undefined };
+}
+
+function toSilenceWire({ silence }: PhaseRecord): z.output<typeof SilenceWire> | null {
+  return silence === undefined ? null : { ...silence, names: [...silence.names] };
 }
 
 export function toHostWire(result: HostResult): z.output<typeof HostWire> {

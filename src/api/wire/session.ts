@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { describeCancelling } from '../../core/session-end.js';
 import type { Session, Wait } from '../../core/session.js';
+import { describeSilence, type Silence } from '../../core/silence.js';
 import type { Hold } from '../../store/store.js';
 import { TargetWire, toTargetWire } from './session-target.js';
 import { SESSION, toV2 } from './v2-names.js';
@@ -93,6 +94,7 @@ export interface SessionSurroundings {
   /** Its place in the queue, from 1. */
   readonly place?: number;
   readonly wait?: Wait;
+  readonly silence?: Silence;
 }
 
 export function toSessionWire(
@@ -132,15 +134,13 @@ export function toSessionWireV2(session: Session): z.output<typeof SessionWireV2
 }
 
 /** What keeps a session from going on, or from ending. */
-function toPresent(session: Session, wait: Wait | undefined): string | null {
-  const parts = [describeCancelling(session), wait?.message];
+function toPresent(session: Session, { wait, silence }: SessionSurroundings): string | null {
+  const parts = [describeCancelling(session), wait?.message, silence && describeSilence(silence)];
   return parts.filter((part) => part !== undefined).join('. ') || null;
 }
 
-function toStatus(
-  session: Session,
-  { hold, place, wait }: SessionSurroundings,
-): z.output<typeof status> {
+function toStatus(session: Session, surroundings: SessionSurroundings): z.output<typeof status> {
+  const { hold, place, wait } = surroundings;
   const { outcome, completedAt } = session;
   return {
     job: session.claimedAt === undefined ? null : session.jobId,
@@ -150,7 +150,8 @@ function toStatus(
     status: session.state,
     succeeded: outcome?.succeeded ?? 'none',
     reason: outcome?.reason ?? null,
-    message: session.state === 'complete' ? (outcome?.message ?? null) : toPresent(session, wait),
+    message:
+      session.state === 'complete' ? (outcome?.message ?? null) : toPresent(session, surroundings),
     // A wait before the job runs belongs to a phase too, which is not shown: the phase would go back later.
     phase: outcome?.phase ?? session.phase ?? null,
     host: outcome?.host ?? null,
