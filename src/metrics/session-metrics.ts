@@ -41,6 +41,11 @@ export function addSessionMetrics(registry: Registry, store: Store, logger: Logg
     async () => (await open.latest())?.behind,
   );
   add(
+    'keelson_hosts_silent',
+    'Hosts of which nothing was heard in one task for longer than host_silent_after.',
+    async () => (await open.latest())?.silent,
+  );
+  add(
     'keelson_dispatch_wishes_waiting',
     'Starts, cancels and admissions that Temporal has not acknowledged yet.',
     async () => (await open.latest())?.wishes,
@@ -78,14 +83,15 @@ function addSessionCounts(registry: Registry, read: () => Promise<readonly Count
   });
 }
 
-async function readOpen({ sessions, admission }: Store) {
-  const [counts, queued, behind, wishes] = await Promise.all([
+async function readOpen({ sessions, admission, phases }: Store) {
+  const [counts, queued, behind, wishes, silent] = await Promise.all([
     sessions.countOpen(),
     admission.countQueued(),
     admission.countBehind(),
     sessions.countWishes(),
+    phases.countSilentHosts(),
   ]);
-  return { ...counts, queued, behind, wishes };
+  return { ...counts, queued, behind, wishes, silent };
 }
 
 async function readEnded({ sessions, retention }: Store) {

@@ -100,6 +100,22 @@ describe('addSessionMetrics', () => {
     expect(readValue(text, 'keelson_sessions_queued')).toBe(0);
   });
 
+  test('tells of how many hosts nothing is heard', async () => {
+    for (const [name, others] of [
+      ['one', 0],
+      ['two', 4],
+      ['over', 8],
+    ] as const) {
+      const jobId = await addPlannedSession(store, name);
+      const silence = { task: 'Mount', since: at(1), hosts: 3, names: ['x1'], others };
+      await store.phases.tellSilence(jobId, PHASE, { sequence: 1, silence });
+      if (name !== 'over') continue;
+      await store.phases.seal(jobId, PHASE, { kind: 'killed', reason: 'stopped' }, at(2));
+    }
+    addSessionMetrics(registry, store, { warn: () => undefined });
+    expect(readValue(await registry.metrics(), 'keelson_hosts_silent')).toBe(10);
+  });
+
   test('tells the sessions by state and reason, and what waits', async () => {
     await store.options.patch({ maxRunningSessions: 1 });
     const ended = await addPlannedSession(store, 'ended');
