@@ -172,15 +172,23 @@ async function launch(
 /** The service that started it was killed, and could not end it: it would hold the port and the file. */
 async function endFormerServer(identityFile: string, logger: Logger): Promise<void> {
   if (!existsSync(identityFile)) return;
-  // Written by us, and a half-written one names no process.
-  const identity = JSON.parse(readFileSync(identityFile, 'utf8') || '{}') as ProcessIdentity;
-  if (!isAlive(identity)) return;
+  const identity = parseIdentity(readFileSync(identityFile, 'utf8'));
+  if (identity === undefined || !isAlive(identity)) return;
   logger.warn({ pid: identity.pid }, 'a temporal dev server is left from before; it is ended');
   signalProcess(identity, 'SIGTERM');
   const deadline = performance.now() + STOP_MS;
   while (isAlive(identity)) {
     if (performance.now() > deadline) signalProcess(identity, 'SIGKILL');
     await delay(100);
+  }
+}
+
+/** Written by us; where the machine lost its power meanwhile it is empty, or full of NUL, and no process is left. */
+function parseIdentity(text: string): ProcessIdentity | undefined {
+  try {
+    return JSON.parse(text) as ProcessIdentity;
+  } catch {
+    return undefined;
   }
 }
 

@@ -55,6 +55,13 @@ describe('startDevServer', () => {
     expect(isGone(first)).toBe(true);
   });
 
+  test('starts where the power went while the name of the last one was written', async () => {
+    writeFileSync(join(directory, 'temporal-server.json'), '\0'.repeat(80));
+    const server = await startDevServer(configure(0), directory, silent);
+    expect(await answers(server.address)).toBe(true);
+    await server.close();
+  });
+
   test('says in one sentence that its directory cannot be made', async () => {
     await expect(startDevServer(configure(0), '/proc/keelson/data', silent)).rejects.toThrow(
       'KEELSON_DATA: the directory /proc/keelson/data cannot be written to (ENOENT).',
