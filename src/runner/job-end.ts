@@ -25,8 +25,9 @@ export async function waitForPhase(
   jobId: string,
   paths: JobPaths,
   phase: string,
-  signal: AbortSignal,
+  { startSeconds, signal }: { readonly startSeconds: number; readonly signal: AbortSignal },
 ): Promise<PhaseResult> {
+  const began = performance.now();
   const plan = await readPlan(paths);
   if (plan === undefined) return endLostJob(jobId, paths, 0, signal);
   if (!plan.phases.includes(phase)) throw missing('Phase', `${phase} of ${jobId}`);
@@ -37,8 +38,12 @@ export async function waitForPhase(
     const result = await readResult(paths, phase);
     if (result !== undefined || alive) return result;
     const isThere = await exists(paths.job);
-    if (isThere && supervisor === undefined)
-      return (await exists(paths.stopped)) ? toStoppedResult(plan.phases, phase) : undefined;
+    if (isThere && supervisor === undefined) {
+      if (await exists(paths.stopped)) return toStoppedResult(plan.phases, phase);
+      if (performance.now() - began < startSeconds * 1000) return undefined;
+      // Should one start after all, it finds this and runs nothing.
+      await mark(paths.stopped);
+    }
     const lost = await endLostJob(jobId, paths, plan.graceSeconds, signal);
     if (!isThere) return lost;
     await closeJob(paths, plan);

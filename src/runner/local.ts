@@ -23,6 +23,11 @@ const LOG_CHUNK_BYTES = 256 * 1024;
 export interface LocalRunnerOptions extends PreparationOptions, SupervisorOptions {
   /** How long a job that was told to stop may take, after its grace time, to deliver what it has to say; default 15. */
   readonly graceSlackSeconds?: number;
+  /**
+   * A launch ends when a supervisor has made itself known. Where one that is waited for is unknown for so long, the machine has
+   * lost its power before that was on the disk; default 60.
+   */
+  readonly startSeconds?: number;
 }
 
 export interface LocalRunner extends Runner {
@@ -35,7 +40,7 @@ export interface LocalRunner extends Runner {
 /** Jobs as directories and detached processes on this machine. */
 export function createLocalRunner(given: LocalRunnerOptions): LocalRunner {
   const options = { ...given, jobsDirectory: resolve(given.jobsDirectory) };
-  const { jobsDirectory, graceSlackSeconds = 15 } = options;
+  const { jobsDirectory, graceSlackSeconds = 15, startSeconds = 60 } = options;
   const watch = createJobWatch();
   const pathsOf = (jobId: string) => jobPaths(join(jobsDirectory, checkFileName('Job', jobId)));
 
@@ -61,7 +66,7 @@ export function createLocalRunner(given: LocalRunnerOptions): LocalRunner {
 
     async awaitPhase(jobId, phase, signal) {
       checkFileName('Phase', phase);
-      return waitForPhase(watch, jobId, pathsOf(jobId), phase, signal);
+      return waitForPhase(watch, jobId, pathsOf(jobId), phase, { startSeconds, signal });
     },
 
     async *readLog(jobId, phase, offset, signal) {

@@ -1,5 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
@@ -106,6 +107,22 @@ describe('local runner: what dies', () => {
     const waiting = harness.runner.awaitPhase(jobId, 'one', never);
     await rename(harness.path(jobId), join(harness.jobsDirectory, 'cfs-elsewhere-00000000'));
     expect(await waiting).toEqual({ kind: 'killed', reason: 'lost' });
+    expect(await harness.countProcesses(jobId)).toBe(0);
+  });
+
+  test('machine, before the name of the supervisor was on the disk: lost, and nothing runs later', async () => {
+    const harness = await open({ startSeconds: 0.5 });
+    const { runner } = harness;
+    const given = aLaunch([aScript('one', 'touch ran'), aScript('two', 'true')]);
+    const { jobId } = given.job;
+    const incarnation = await runner.prepare(given, never);
+    await writeFile(harness.path(jobId, 'released'), '');
+    expect(await runner.awaitPhase(jobId, 'one', never)).toEqual({
+      kind: 'killed',
+      reason: 'lost',
+    });
+    await runner.release(jobId, incarnation, never);
+    expect(existsSync(harness.path(jobId, 'workspace', 'ran'))).toBe(false);
     expect(await harness.countProcesses(jobId)).toBe(0);
   });
 
