@@ -1,3 +1,4 @@
+import { isNativeError } from 'node:util/types';
 import { DefaultLogger, type LogEntry, type LogLevel, Runtime } from '@temporalio/worker';
 import { isRetryable } from '../activities/failure.js';
 import { toHostPort, type Address } from '../config/address.js';
@@ -65,7 +66,7 @@ export function toLevel({
   meta,
 }: Pick<LogEntry, 'level' | 'message' | 'meta'>): (typeof levels)[LogLevel] {
   const error: unknown = meta?.['error'];
-  const isToldElsewhere = message === ENDED && error instanceof Error && isKnown(error);
+  const isToldElsewhere = message === ENDED && isNativeError(error) && isKnown(error);
   return isToldElsewhere || message.startsWith(EXPECTED) ? 'debug' : levels[level];
 }
 
@@ -76,7 +77,7 @@ export function toLevel({
 export function toFields(meta: Readonly<Record<string | symbol, unknown>>): object {
   const { error, ...rest } = meta;
   const fields = { ...rest, taskToken: undefined };
-  if (!(error instanceof Error)) return error === undefined ? fields : { ...fields, error };
+  if (!isNativeError(error)) return error === undefined ? fields : { ...fields, error };
   const known = findKnown(error);
   return known === undefined ? { ...fields, err: error } : { ...fields, why: known.message };
 }
@@ -94,8 +95,14 @@ function isFault(error: unknown): error is Error {
 }
 
 /** A fault of an activity, or the end of a workflow that says why its session failed. */
-function isKnown({ name, cause }: Error): boolean {
-  return isServiceError(cause) || (name === 'ApplicationFailure' && cause === undefined);
+function isKnown(error: Error): boolean {
+  const { cause } = error;
+  return isServiceError(cause) || (nameOf(error) === 'ApplicationFailure' && cause === undefined);
+}
+
+/** Workflows have a thread of their own, and the copy of an error that comes from another thread has its name in the stack alone. */
+function nameOf({ name, stack = '' }: Error): string {
+  return name === 'Error' ? (/^\w+/.exec(stack)?.[0] ?? name) : name;
 }
 
 /** With the names that Prometheus wants: units, and `_total` for what only rises. */

@@ -186,6 +186,18 @@ describe('an inventory that cannot be made', () => {
   });
 });
 
+test('a session that failed is one line of the log of the worker', async () => {
+  const ended = await site.run('told', [site.layer({})]);
+  // What Temporal's SDK has to say comes late, but before the end.
+  await site.worker.kill('SIGTERM');
+  const message = JSON.stringify(ended.message);
+  const lines = site.worker.output().split('\n');
+  const told = lines.filter((line) => line.includes(message));
+  expect(told.map((line) => (JSON.parse(line) as { readonly msg: string }).msg)).toEqual([
+    'session ended',
+  ]);
+});
+
 function emptyRepository(): string {
   const directory = join(site.directory, 'empty.git');
   execFileSync('git', ['init', '--quiet', '--bare', directory]);

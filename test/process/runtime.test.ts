@@ -11,12 +11,13 @@ describe('toLevel', () => {
   const message = 'Workflow failed';
 
   test('leaves a session that failed for its own reason to who has recorded that', () => {
-    expect(toLevel({ level: 'WARN', message, meta: { error: ended } })).toBe('debug');
+    for (const error of [ended, structuredClone(ended)])
+      expect(toLevel({ level: 'WARN', message, meta: { error } })).toBe('debug');
   });
 
   test('keeps everything else as loud as it is', () => {
-    const error = new TypeError('x is undefined');
-    expect(toLevel({ level: 'WARN', message, meta: { error } })).toBe('warn');
+    for (const error of [new TypeError('x is undefined'), new Error('ApplicationFailure: no')])
+      expect(toLevel({ level: 'WARN', message, meta: { error } })).toBe('warn');
     const activity = { level: 'WARN', message: 'Activity failed' } as const;
     expect(toLevel({ ...activity, meta: { error: ended } })).toBe('warn');
     expect(toLevel({ level: 'ERROR', message })).toBe('error');
@@ -54,6 +55,8 @@ describe('toFields', () => {
   test('keeps why a session has failed', () => {
     const error = ApplicationFailure.nonRetryable('site.yml could not run', 'PLAYBOOK_ERROR');
     expect(toFields({ error })).toEqual({ why: 'site.yml could not run' });
+    // As it comes from the thread of the workflow.
+    expect(toFields({ error: structuredClone(error) })).toEqual({ why: 'site.yml could not run' });
   });
 
   test('finds the fault of the activity by which a workflow has failed', () => {
