@@ -47,6 +47,29 @@ function traceOf(job: TestJob): string[] {
     expect(logOf(job)).toMatch(new RegExp(`^ERROR! ${message}$`, 'm'));
   });
 
+  it('may wait for what it has begun on this machine, and works in the home of the job there', async () => {
+    const job = await run({
+      groups: { compute: { x1: {} } },
+      playbook: `- hosts: all
+  gather_facts: false
+  tasks:
+    - {command: 'true', async: 60, poll: 1}
+    - {command: 'true', async: 60, poll: 0, register: begun}
+    - async_status: {jid: '{{ begun.ansible_job_id }}'}
+      register: seen
+      until: seen.finished | bool
+      retries: 60
+      delay: 1
+    - {script: where.sh, register: told}
+    - {copy: {content: '{{ told.stdout }}', dest: ~/told}}
+`,
+      files: { 'workspace/layer0/where.sh': '#!/bin/sh\necho "$0"\n' },
+    });
+    expect(exitOf(job)).toBe(0);
+    const home = job.path('workspace/home');
+    expect(readFileSync(`${home}/told`, 'utf8')).toMatch(`${home}/.ansible/tmp/`);
+  });
+
   it('with a syntax error ends with what Ansible says', async () => {
     expect(exitOf(await run({ playbook: '- hosts: all\n  tasks: [}' }))).toBe(4);
   });
