@@ -217,7 +217,8 @@ async function sendBatches(
   signal: AbortSignal,
 ): Promise<number> {
   const at = now();
-  const openedUntil = toIso(Date.parse(at) - batchWindow * 1000);
+  // A window may be longer than time is told.
+  const openedUntil = toIso(Math.max(Date.parse(at) - batchWindow * 1000, 0));
   const causes = await store.batches.causes();
   const held = new Set(causes.filter((cause) => isBackedOff(cause, at)).map(({ cause }) => cause));
   if (held.has(PLATFORM)) return 0;

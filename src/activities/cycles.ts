@@ -18,6 +18,9 @@ export interface CycleDependencies extends BatchDependencies {
   readonly hardware: HardwareClient;
 }
 
+/** A wait is not broken off, and an interval that is put right should count soon. */
+const LONGEST_WAIT_SECONDS = 3_600;
+
 /** What repeats for as long as an option says so. Options are read anew each time. */
 export function createCycleActivities(deps: CycleDependencies): CycleActivities {
   return {
@@ -31,7 +34,7 @@ async function runBatcherCycle(deps: CycleDependencies, signal: AbortSignal): Pr
   if (options.batcher !== 'internal')
     return { details: `The option batcher is ${options.batcher}.` };
   const status = await runBatches(deps, options, signal);
-  return { details: renderCycle(status), nextSeconds: options.batcherCheckInterval };
+  return { details: renderCycle(status), nextSeconds: toWait(options.batcherCheckInterval) };
 }
 
 /** A node that has no component gets one, without state; it is configured when somebody enables it. */
@@ -45,5 +48,9 @@ async function syncHardware(
   const added = await store.components.addMissing(components.map(({ id }) => id));
   if (added > 0) logger.info({ added }, 'components were made of new nodes');
   const details = `${hardware.source}: ${components.length} nodes, ${added} of them new.`;
-  return { details, nextSeconds: hardwareSyncInterval };
+  return { details, nextSeconds: toWait(hardwareSyncInterval) };
+}
+
+function toWait(intervalSeconds: number): number {
+  return Math.min(intervalSeconds, LONGEST_WAIT_SECONDS);
 }

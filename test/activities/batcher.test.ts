@@ -176,6 +176,8 @@ describe('runBatches', () => {
     expect(await run()).toMatchObject({ collected: 30, sent: 1 });
     clock += 59_000;
     expect(await run()).toMatchObject({ collected: 0, sent: 0 });
+    const endless = { batchWindow: Number.MAX_SAFE_INTEGER };
+    expect(await run(endless)).toMatchObject({ collected: 0, sent: 0 });
     clock += 1_000;
     expect(await run()).toMatchObject({ collected: 0, sent: 1 });
   });

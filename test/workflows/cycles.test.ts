@@ -88,6 +88,22 @@ describe('BatcherWorkflow', () => {
 });
 
 describe('HardwareSyncWorkflow', () => {
+  test('waits for an hour at most, so that an interval that is put right counts', async () => {
+    const hardwareSyncInterval = Number.MAX_SAFE_INTEGER;
+    await site.store.options.patch({ hwsync: 'internal', hardwareSyncInterval });
+    const handle = await startTwice('HardwareSyncWorkflow', 'hwsync-slow');
+    await runWorker(async () => {
+      const timer = await waitFor(
+        async () =>
+          (await handle.fetchHistory()).events?.find((event) => event.timerStartedEventAttributes),
+        { what: 'the wait' },
+      );
+      const { startToFireTimeout } = timer.timerStartedEventAttributes ?? {};
+      expect(Number(startToFireTimeout?.seconds)).toBe(3600);
+    });
+    await handle.terminate();
+  });
+
   test('makes components of new nodes, whatever HSM does meanwhile', async () => {
     const { store } = site;
     await store.options.patch({ hwsync: 'internal', hardwareSyncInterval: 1 });
