@@ -90,6 +90,15 @@ export interface Change {
 export function compare(before: WireRecord, after: WireRecord): readonly Change[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   return names
-    .filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]))
+    .filter((name) => toText(name, before[name]) !== toText(name, after[name]))
     .map((member) => ({ member, before: before[member], after: after[member] }));
+}
+
+/** The layers of a state have no order that means anything, and no API gives an `incomplete` one its old place back. */
+function toText(name: string, value: unknown): string {
+  if (name !== 'state' || !Array.isArray(value)) return JSON.stringify(value);
+  return value
+    .map((layer) => JSON.stringify(layer))
+    .sort()
+    .join();
 }

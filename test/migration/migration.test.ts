@@ -262,6 +262,22 @@ describe('a CFS by its API', () => {
     ).toEqual(cfs().components.map((record) => strip('components', record)));
   });
 
+  test('takes a state over once, whichever of its layers is incomplete', async () => {
+    const layers = ['a.yml', 'b.yml'].map((playbook, index) => ({
+      ...{ clone_url: repository.url, playbook, commit: repository.commit, session_name: 'one' },
+      status: index === 0 ? 'incomplete' : 'applied',
+    }));
+    const api = createApiRecordStore({ url: other.url });
+    const take = () =>
+      importKind(api, 'components', [{ id: 'x1', state: layers, tags: {} }], {
+        ...{ dryRun: false, onProgress: nothing, signal },
+      });
+    expect(await take()).toMatchObject({ added: ['x1'], refused: [] });
+    expect(await take()).toMatchObject({ changed: [], same: 1 });
+    layers.pop();
+    expect(await take()).toMatchObject({ changed: [{ key: 'x1' }] });
+  });
+
   test('keeps the commit of a branch that has moved on, and says so', async () => {
     const commit = repository.commit;
     const moved = repository.addCommit({ files: { 'site.yml': '[1]\n' } });
