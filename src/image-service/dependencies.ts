@@ -1,4 +1,5 @@
 import type { Logger } from '../process/logger.js';
+import type { Turns } from '../process/turns.js';
 import type { Jobs } from './jobs.js';
 import type { SshAddress } from './job-record.js';
 import type { Place } from './place.js';
@@ -6,6 +7,8 @@ import type { Place } from './place.js';
 export interface RouteDependencies {
   readonly place: Place;
   readonly jobs: Jobs;
+  /** Changes of images begin with a look at what is there, so they act one after the other. */
+  readonly imageTurn: Turns;
   readonly clock: () => string;
   readonly choosePort: () => Promise<SshAddress>;
   /** Whether `/proc`, `/sys` and `/dev` are in the environment of a job that does not say. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Hono } from 'hono';
+import type { Context, Hono } from 'hono';
 import { missing, ServiceError } from '../core/errors.js';
 import { readBody } from './body.js';
 import type { Bucket } from './bucket.js';
@@ -12,8 +12,9 @@ const YES = new Set(['true', 'yes', 't', '1']);
 
 /** `soft`: version 3, whose deletes can be undone in IMS but not here, and which ignores `cascade`. */
 export function addImageRoutes(app: Hono, deps: RouteDependencies, soft: boolean): void {
-  const { place, clock } = deps;
+  const { place, clock, imageTurn } = deps;
   const { images, bucket } = place;
+  const inTurn = <T>(c: Context, act: () => Promise<T>) => imageTurn.take(act, c.req.raw.signal);
   const find = async (id: string) => {
     const image = await images.find(id);
     if (image === undefined) throw missing('Image', id);
@@ -26,30 +27,37 @@ export function addImageRoutes(app: Hono, deps: RouteDependencies, soft: boolean
   app.post('/images', async (c) => {
     const { link, ...given } = await readBody(c, newImage);
     const image = { id: randomUUID(), created: clock(), ...given };
-    return c.json(toImageBody(await saveLinked(deps, image, link ?? undefined)), 201);
+    const saved = await inTurn(c, () => saveLinked(deps, image, link ?? undefined));
+    return c.json(toImageBody(saved), 201);
   });
 
   app.get('/images/:id', async (c) => c.json(toImageBody(await find(c.req.param('id')))));
 
   app.patch('/images/:id', async (c) => {
     const patch = await readBody(c, imagePatch);
-    const image = await find(c.req.param('id'));
-    const next = applyPatch(image, patch);
-    return c.json(toImageBody(await saveLinked(deps, next, findNewLink(image, patch))));
+    const saved = await inTurn(c, async () => {
+      const image = await find(c.req.param('id'));
+      return saveLinked(deps, applyPatch(image, patch), findNewLink(image, patch));
+    });
+    return c.json(toImageBody(saved));
   });
 
   app.delete('/images/:id', async (c) => {
-    const image = await find(c.req.param('id'));
-    if (isCascading(c.req.query('cascade'))) await removeObjects(bucket, image);
-    await images.remove(image.id);
+    await inTurn(c, async () => {
+      const image = await find(c.req.param('id'));
+      if (isCascading(c.req.query('cascade'))) await removeObjects(bucket, image);
+      await images.remove(image.id);
+    });
     return c.body(null, 204);
   });
 
   app.delete('/images', async (c) => {
-    for (const image of await images.list()) {
-      if (isCascading(c.req.query('cascade'))) await removeObjects(bucket, image);
-      await images.remove(image.id);
-    }
+    await inTurn(c, async () => {
+      for (const image of await images.list()) {
+        if (isCascading(c.req.query('cascade'))) await removeObjects(bucket, image);
+        await images.remove(image.id);
+      }
+    });
     return c.body(null, 204);
   });
 }

@@ -44,6 +44,7 @@ export async function openImageService(
     const app = createImageApp({
       ...shared,
       jobs,
+      imageTurn: createTurns(1),
       enableDkms,
       version: readVersion(),
       ...(token === undefined ? {} : { token }),

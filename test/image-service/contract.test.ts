@@ -189,6 +189,26 @@ describeImages('the image service', () => {
     expect(() => readFileSync(join(site.data, 'boot-images', id, 'rootfs'))).toThrow('ENOENT');
   });
 
+  test('loses no change that comes together with others', async () => {
+    const path = `/images/${idOf(await site.ask('POST', '/images', { name: 'a' }))}`;
+    const keys = Array.from({ length: 20 }, (_, index) => `key-${index}`);
+    await Promise.all(
+      keys.map((key) =>
+        site.ask('PATCH', path, { metadata: { operation: 'set', key, value: 'v' } }),
+      ),
+    );
+    const { metadata } = (await site.ask('GET', path)).body as { metadata: object };
+    expect(Object.keys(metadata).sort()).toEqual([...keys].sort());
+  });
+
+  test('gives one manifest to one of those that ask for it together', async () => {
+    const artifact = toArtifact('together');
+    const link = put('together', { rootfs: 'abc', 'manifest.json': toManifest(artifact) });
+    const asked = ['a', 'b', 'c', 'd'].map((name) => site.ask('POST', '/images', { name, link }));
+    const statuses = (await Promise.all(asked)).map(({ status }) => status);
+    expect(statuses.sort()).toEqual([201, 422, 422, 422]);
+  });
+
   test('takes metadata in both shapes', async () => {
     const make = async (metadata: object) =>
       (await site.ask('POST', '/images', { name: 'a', metadata })).body;
