@@ -21,16 +21,19 @@ export interface ImageFiles {
 /** Copies the files in and makes a record, and returns the id of the new image. The service may run meanwhile, or not. */
 export async function importImage(place: Place, files: ImageFiles): Promise<string> {
   await checkSquashfs(files.rootfs);
+  const id = randomUUID();
   const folder = join(place.bucket.directory, namePreparation());
   await mkdir(folder, { mode: 0o700 });
   try {
     const artifacts = await copyFiles(files, folder);
     const { name, arch } = files;
     const created = createClock()();
-    const image = { id: randomUUID(), created, name, arch, folder, artifacts };
+    const image = { id, created, name, arch, folder, artifacts };
     return (await publishImage(place, image)).id;
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    // The folder has the image's own name already where only the record could not be written, as on a full disk.
+    for (const made of [folder, join(place.bucket.directory, id)])
+      await rm(made, { recursive: true, force: true });
     throw error;
   }
 }

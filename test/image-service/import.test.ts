@@ -1,0 +1,27 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { importImage } from '../../src/image-service/import-image.js';
+import { preparePlace } from '../../src/image-service/place.js';
+
+describe('importImage', () => {
+  let directory: string;
+  let rootfs: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'keelson-import-'));
+    rootfs = join(directory, 'compute.squashfs');
+    writeFileSync(rootfs, 'hsqs and more');
+  });
+  afterEach(() => rmSync(directory, { recursive: true }));
+
+  const listFiles = () => readdirSync(join(directory, 'boot-images'));
+
+  test('leaves nothing where the record cannot be written', async () => {
+    const place = await preparePlace(directory);
+    rmSync(join(directory, 'images'), { recursive: true });
+    const files = { name: 'compute', arch: 'x86_64', rootfs } as const;
+    await expect(importImage(place, files)).rejects.toThrow('ENOENT');
+    expect(listFiles()).toEqual([]);
+  });
+});
