@@ -51,7 +51,8 @@ export async function preparePlace(directory: string): Promise<Place> {
       await prepareRecords(join(directory, kind));
     for (const folder of [place.bucket.directory, place.work])
       await mkdir(folder, { recursive: true, mode: 0o700 });
-    await removeLeftovers(place.bucket.directory, new AbortController().signal);
+    // An import copies for as long as it takes; it is given up only when its process is gone.
+    await removeLeftovers(place.bucket.directory, new AbortController().signal, Infinity);
     return place;
   });
 }

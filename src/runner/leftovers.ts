@@ -6,7 +6,7 @@ import { readProcess } from './process-identity.js';
 
 const PREPARATION = /^\.prepare-(?:(?<pid>\d+)-(?<startTime>\d+)-)?/;
 const REMOVAL_PREFIX = '.removed-';
-/** A preparation copies a few small files. */
+/** A job's preparation copies a few small files. */
 const PREPARATION_MILLISECONDS = 5 * 60_000;
 
 /** The name of a job's directory while it is built; it tells who builds it. */
@@ -26,15 +26,21 @@ export function isRemoval(name: string): boolean {
 
 /**
  * Removes what preparations and removals left that died half-way: keys are in the one, and in the other all that a
- * session did. One that cannot be removed does not keep the others; the errors come together, at the end.
+ * session did. One that cannot be removed does not keep the others; the errors come together, at the end. A preparation of a
+ * process that lives is given the time of `patienceMilliseconds`.
  */
-export async function removeLeftovers(jobsDirectory: string, signal: AbortSignal): Promise<void> {
+export async function removeLeftovers(
+  jobsDirectory: string,
+  signal: AbortSignal,
+  patienceMilliseconds = PREPARATION_MILLISECONDS,
+): Promise<void> {
   const errors: unknown[] = [];
   for (const name of await readNames(jobsDirectory)) {
     signal.throwIfAborted();
     const path = join(jobsDirectory, name);
     try {
-      if (isRemoval(name) || (await isDeadPreparation(name, path))) await removeTree(path);
+      if (isRemoval(name) || (await isDeadPreparation(name, path, patienceMilliseconds)))
+        await removeTree(path);
     } catch (error) {
       if (!isAbsent(error)) errors.push(error);
     }
@@ -43,10 +49,14 @@ export async function removeLeftovers(jobsDirectory: string, signal: AbortSignal
     throw new AggregateError(errors, `leftovers that could not be removed: ${errors.length}`);
 }
 
-async function isDeadPreparation(name: string, path: string): Promise<boolean> {
+async function isDeadPreparation(
+  name: string,
+  path: string,
+  patienceMilliseconds: number,
+): Promise<boolean> {
   const match = PREPARATION.exec(name);
   if (match === null) return false;
   const { pid, startTime } = match.groups ?? {};
   if (pid !== undefined && readProcess(Number(pid))?.startTime !== startTime) return true;
-  return Date.now() - (await stat(path)).mtimeMs > PREPARATION_MILLISECONDS;
+  return Date.now() - (await stat(path)).mtimeMs > patienceMilliseconds;
 }

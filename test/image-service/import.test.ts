@@ -1,9 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { importImage } from '../../src/image-service/import-image.js';
 import { preparePlace } from '../../src/image-service/place.js';
+import { namePreparation } from '../../src/runner/leftovers.js';
 
 describe('importImage', () => {
   let directory: string;
@@ -23,5 +24,14 @@ describe('importImage', () => {
     const files = { name: 'compute', arch: 'x86_64', rootfs } as const;
     await expect(importImage(place, files)).rejects.toThrow('ENOENT');
     expect(listFiles()).toEqual([]);
+  });
+
+  test('is left alone by what begins meanwhile, however long it copies', async () => {
+    await preparePlace(directory);
+    const copying = namePreparation();
+    mkdirSync(join(directory, 'boot-images', copying));
+    utimesSync(join(directory, 'boot-images', copying), 1, 1);
+    await preparePlace(directory);
+    expect(listFiles()).toEqual([copying]);
   });
 });
