@@ -28,8 +28,12 @@ async function isFree(host: string, port: number): Promise<boolean> {
   try {
     await once(server, 'listening');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') return false;
-    throw error;
+    const { code = 'unknown error' } = error as NodeJS.ErrnoException;
+    if (code === 'EADDRINUSE') return false;
+    throw new ServiceError(
+      'unavailable',
+      `IMAGE_SSH_ADDRESS: ${host} cannot be listened at (${code}).`,
+    );
   }
   server.close();
   await once(server, 'close');

@@ -36,6 +36,8 @@ export async function openImageService(
     const place = await preparePlace(directory);
     const clock = createClock();
     const choosePort = () => findPort(config.sshAddress, place.jobs);
+    // An address that no job could have is told now.
+    await choosePort();
     const turns = createTurns(TURNS);
     const { maxJobAgeSeconds: maxAgeSeconds, enableDkms } = config;
     const shared = { place, clock, choosePort, logger };

@@ -297,3 +297,16 @@ describeImages('the image service with a token', () => {
     await site.close();
   });
 });
+
+describeImages('the image service with an SSH address of another machine', () => {
+  test('does not start, and names the setting', async () => {
+    const site = createImageSite();
+    try {
+      await expect(site.start({ IMAGE_SSH_ADDRESS: '192.0.2.1' })).rejects.toThrow(
+        'IMAGE_SSH_ADDRESS: 192.0.2.1 cannot be listened at (EADDRNOTAVAIL).',
+      );
+    } finally {
+      await site.close();
+    }
+  });
+});
