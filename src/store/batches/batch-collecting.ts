@@ -7,6 +7,7 @@ import { matchComponents } from '../components/component-filter.js';
 import { refreshProgress } from '../components/component-progress.js';
 import { COMPONENT_COLUMNS, toComponents } from '../components/component-rows.js';
 import { toViews, type ComponentDatabase } from '../components/component-views.js';
+import { toBigint } from '../database/row-values.js';
 import type { Schema } from '../database/schema.js';
 
 type Collect = Parameters<BatchStore['collect']>[0];
@@ -136,7 +137,7 @@ async function findOpen(
   const query = sql<BatchRow>`select batches.* from batches join ${dialect.rowsOf(keys, columns)}
     on configuration = given."configurationName" and batches.layers = given.layers
       and latest = given."latestStatus"
-    where state = 'open' and size < ${batchSize}
+    where state = 'open' and size < ${toBigint(batchSize)}
     order by batches.id ${dialect.hasOneWriter ? sql`` : sql`for update of batches`}`;
   const found = (await query.execute(db)).rows.map(toBatch);
   const newestFirst = found.sort((left, right) => (left.openedAt < right.openedAt ? 1 : -1));

@@ -10,6 +10,7 @@ import type { Connection } from '../database/database.js';
 import type { StoreDialect } from '../database/dialect.js';
 import { toSession } from '../sessions/session-rows.js';
 import type { Page } from '../database/page.js';
+import { toBigint } from '../database/row-values.js';
 
 export function createBatchStore(database: ComponentDatabase): BatchStore {
   const { read, write } = database;
@@ -42,7 +43,9 @@ export function createBatchStore(database: ComponentDatabase): BatchStore {
           .selectFrom('batches')
           .selectAll()
           .where('state', '=', 'open')
-          .where((eb) => eb.or([eb('size', '>=', batchSize), eb('opened_at', '<=', openedUntil)]))
+          .where((eb) =>
+            eb.or([eb('size', '>=', toBigint(batchSize)), eb('opened_at', '<=', openedUntil)]),
+          )
           .orderBy('opened_at')
           .orderBy('id')
           .execute();

@@ -1,3 +1,5 @@
+import { sql, type RawBuilder } from 'kysely';
+
 /** 0 or 1: SQLite has no truth values. */
 export type Flag = 0 | 1;
 
@@ -16,4 +18,9 @@ export type Present<T> = Omit<T, NullableKey<T>> & {
 
 export function toFlag(value: boolean): Flag {
   return value ? 1 : 0;
+}
+
+/** For a comparison with a column that is narrower: PostgreSQL refuses a number that does not fit into it. */
+export function toBigint(value: number): RawBuilder<number> {
+  return sql<number>`cast(${value} as bigint)`;
 }

@@ -147,6 +147,18 @@ export function batchContract(stores: () => Stores): void {
       expect((await due('2026-01-02T03:04:04.999Z')).map(({ size }) => size)).toEqual([3]);
       expect((await due(NOW)).map(({ size }) => size).sort()).toEqual([2, 3]);
     });
+
+    test('and the collecting before it take every size that the option may have', async () => {
+      const { store } = stores();
+      const batchSize = Number.MAX_SAFE_INTEGER;
+      await saveConfiguration(store);
+      await put(store, ...count(2, 'a'));
+      await collect(store, batchSize);
+      await put(store, ...count(5, 'b'));
+      await collect(store, batchSize);
+      const due = await store.batches.listDue({ batchSize, openedUntil: NOW });
+      expect(due.map(({ size }) => size)).toEqual([7]);
+    });
   });
 
   describe('batches.send', () => {
