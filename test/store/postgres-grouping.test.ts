@@ -222,6 +222,24 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     expect(await countCommitted('configurations', 'xmin::text')).toBeLessThanOrEqual(2);
   });
 
+  test('leaves no use of a source behind that somebody else has just stored under the name', async () => {
+    const source = { name: 'site', cloneUrl: 'https://git/a', secretName: 's', lastUpdated: at(0) };
+    await store.sources.insert(source);
+    const release = await hold(
+      url,
+      `insert into configurations (name, version, document) values ('c', 1, '{}')`,
+      `insert into configuration_sources (configuration, source) values ('c', 'site')`,
+    );
+    const saved = store.configurations.save(aConfiguration('c', '1'));
+    const isWaiting = `select 1 from pg_locks where not granted`;
+    await waitFor(async () => (await server.query(isWaiting, url)).length > 0);
+    await release('commit');
+    await saved;
+
+    expect((await store.configurations.find('c'))?.configuration.description).toBe('1');
+    await store.sources.remove('site');
+  });
+
   test('appends to several logs, to each in its order, and refuses only what does not fit', async () => {
     const jobIds = await Promise.all(
       Array.from({ length: 30 }, (_, index) => addPlannedSession(store, `s${index}`)),
@@ -265,14 +283,16 @@ async function endWaiting(server: PostgresServer): Promise<boolean> {
   return ended.length > 0;
 }
 
+type Release = (end?: 'rollback' | 'commit') => Promise<void>;
+
 /** A process that stands still in the middle of a transaction; returns how it goes on. */
-async function hold(url: string, ...statements: readonly string[]): Promise<() => Promise<void>> {
+async function hold(url: string, ...statements: readonly string[]): Promise<Release> {
   const client = new Client({ connectionString: url });
   await client.connect();
   await client.query('begin');
   for (const statement of statements) await client.query(statement);
-  return async () => {
-    await client.query('rollback');
+  return async (end = 'rollback') => {
+    await client.query(end);
     await client.end();
   };
 }

@@ -28,8 +28,8 @@ export function createConfigurationSave(database: Database): ConfigurationStore[
 }
 
 /**
- * Of one name the last that came stays, as if the others had been written before it. False of one whose row somebody holds:
- * it is left out, so that nobody waits for another's.
+ * Of one name the last that came stays, as if the others had been written before it. False of one whose row somebody holds,
+ * so that nobody waits for another's, or has just made: this statement cannot see the sources that such a row names.
  */
 function saveTogether(
   { writeAtOnce }: Database,
@@ -57,6 +57,7 @@ function saveTogether(
       where name not in (select name from held)
       on conflict (name) do update
         set version = excluded.version, document = excluded.document, tenant = excluded.tenant
+        where exists (select from free where free.name = excluded.name)
       returning name`.execute(db);
     const saved = new Set(rows.map(({ name }) => name));
     return configurations.map(({ name }) => saved.has(name));
