@@ -1,5 +1,6 @@
 import { ServiceError } from '../core/errors.js';
 import {
+  findResultNameFault,
   listImageIds,
   toContainerName,
   toImageId,
@@ -94,6 +95,7 @@ async function stageImages(work: ImageWork, imageIds: readonly string[]): Promis
   const missing = imageIds.filter((id) => !staged.has(id));
   if (missing.length > 0) {
     const images = await atMost(AT_ONCE, missing, (id) => findImage(work, id));
+    for (const image of images) refuseUnnamable(session, image);
     const keyName = toKeyName(name, jobId, deploymentId);
     await store.resources.note(jobId, IMAGE_RESOURCES.key, keyName);
     const { publicKey } = work.toKey(jobId);
@@ -117,6 +119,18 @@ async function findImage({ client, signal }: ImageWork, id: string): Promise<Ima
   throw new ServiceError('missing', `Image ${id} is not known to ${client.source}.`, {
     reason: 'IMAGE_NOT_FOUND',
   });
+}
+
+/** Names in `image_map` were looked at when the session was posted; those made of the source's name can be anything. */
+function refuseUnnamable({ name, request }: Session, image: Image): void {
+  const resultName = toResultName(image, name, request.target.imageMap);
+  const fault = findResultNameFault(resultName);
+  if (fault === undefined) return;
+  throw new ServiceError(
+    'rejected',
+    `Image ${image.id}: the new image would be called "${resultName}". The name of an image ${fault}; give it one in image_map.`,
+    { reason: 'IMAGE_PREPARE' },
+  );
 }
 
 async function openImage(

@@ -1,13 +1,11 @@
 import { invalid, type ServiceError } from '../core/errors.js';
-import { isImageId, listImageIds } from '../core/image.js';
+import { findResultNameFault, isImageId, listImageIds } from '../core/image.js';
 import type { Target, TargetGroup } from '../core/session.js';
 
 /** How many names a refusal tells at most. */
 const MAX_NAMED = 10;
 /** IMS opens each of them in a pod of its own. */
 const MAX_IMAGES = 100;
-/** In bytes: a file of this name is made. */
-const MAX_RESULT_NAME = 250;
 
 /** Playbooks that come with the service; a session names one as `debug_<name>`. */
 const DEBUG_PLAYBOOKS = ['noop', 'facts', 'fail'];
@@ -55,18 +53,9 @@ export function checkImages({ groups = [], imageMap = [] }: Target): void {
     );
   imageMap.forEach(({ resultName }, index) => {
     const member = `target.image_map.${index}.result_name`;
-    const fault = findNameFault(resultName);
+    const fault = findResultNameFault(resultName);
     if (fault !== undefined) throw invalid(`The name of an image ${fault} - '${member}'`);
   });
-}
-
-/** The name of an image becomes that of a file, with `.sqsh` behind it. */
-function findNameFault(name: string): string | undefined {
-  if (name === '') return 'must not be empty';
-  if (name.includes('/')) return 'must not have a slash';
-  if (/\p{Cc}/u.test(name)) return 'must not have control characters';
-  if (Buffer.byteLength(name) > MAX_RESULT_NAME) return `has at most ${MAX_RESULT_NAME} bytes`;
-  return undefined;
 }
 
 export function noImageService(): ServiceError {

@@ -73,6 +73,18 @@ export function toResultName(
   return mapped?.resultName ?? `${image.name}_cfs_${sessionName}`;
 }
 
+/** In bytes. */
+const MAX_RESULT_NAME = 250;
+
+/** IMS makes a file of the name, with `.sqsh` behind it, and says that it cannot only when the playbooks are over. */
+export function findResultNameFault(name: string): string | undefined {
+  if (name === '') return 'must not be empty';
+  if (name.includes('/')) return 'must not have a slash';
+  if (/\p{Cc}/u.test(name)) return 'must not have control characters';
+  const sizeBytes = new TextEncoder().encode(name).length;
+  return sizeBytes > MAX_RESULT_NAME ? `has at most ${MAX_RESULT_NAME} bytes` : undefined;
+}
+
 /** Name of the key record. IMS takes a name twice, so this one says whose it is. */
 export function toKeyName(sessionName: string, jobId: string, deploymentId: string): string {
   return `cfs_${sessionName}_${jobId}_${deploymentId}`;

@@ -111,6 +111,19 @@ describe('stageImages', () => {
     expect(await logOf('inventory')).toContain(`Image ${ONE} (compute): IMS job`);
   });
 
+  test.each([
+    ['must not have a slash', 'site/compute'],
+    ['has at most 250 bytes', `compute${'_cfs_and-again'.repeat(18)}`],
+  ])('makes nothing where the name of a new image %s', async (fault, name) => {
+    ims.images.set(ONE, { id: ONE, name, link: null });
+    await insert([TWO, ONE]);
+    await expect(stage()).rejects.toMatchObject({
+      reason: 'IMAGE_PREPARE',
+      message: `Image ${ONE}: the new image would be called "${name}_cfs_a". The name of an image ${fault}; give it one in image_map.`,
+    });
+    expect(ims.requests.filter(({ method }) => method === 'POST')).toEqual([]);
+  });
+
   test('makes nothing twice when it is repeated', async () => {
     await insert([ONE]);
     await stage();
