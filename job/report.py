@@ -27,6 +27,8 @@ from .redaction import Redactor
 
 PREFIX = "keelson-report"
 MAX_MESSAGE_BYTES = 1024
+# At so many the plugin cuts a message, maybe within a secret.
+PLUGIN_CHARACTERS = 1024
 
 Host = dict[str, Any]
 
@@ -59,7 +61,7 @@ def read_fact(path: Path, name: str) -> bool:
 
 def to_reported(host: Host, redactor: Redactor) -> Host:
     texts = {
-        key: cut(to_plain(redactor.redact(host[key])))
+        key: cut(to_plain(redactor.redact(host[key], is_cut=len(host[key]) >= PLUGIN_CHARACTERS)))
         for key in ("task", "message")
         if host.get(key) is not None
     }

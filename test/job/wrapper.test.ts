@@ -193,6 +193,17 @@ describe('redaction', () => {
     expect(readdirSync(job.path('results'))).toEqual(['only.json']);
   });
 
+  it('hides what is left of it where a message of the plugin was cut', async () => {
+    const filler = 'x'.repeat(1024 - TOKEN.length + 1);
+    const message = `${filler}${TOKEN.slice(0, -1)}`;
+    const hosts = JSON.stringify({ hosts: [{ host: 'x1', message }] });
+    const job = aJob({ phases: [aCommand('only', `echo '${hosts}' > "$KEELSON_RESULTS"`)] });
+    await runPhase(job, 'only');
+    expect(JSON.parse(readFileSync(job.path('results/only.json'), 'utf8'))).toEqual({
+      hosts: [{ host: 'x1', message: filler }],
+    });
+  });
+
   it('hides a secret however the output is cut into pieces', async () => {
     const script = `import sys, time
 for byte in b"<${TOKEN}|${TOKEN}${TOKEN}|${TOKEN.slice(0, 9)}|${TOKEN.slice(0, 5)}${TOKEN}>":
