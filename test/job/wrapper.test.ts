@@ -182,6 +182,14 @@ describe('redaction', () => {
     expect(job.log('only')).toBe(output.toString());
   });
 
+  it('hides a password that git takes as it is, and no other URL does', async () => {
+    const password = 'p[ss:wörd';
+    const files = { 'secrets/git-credentials': `https://user:${password}@git.example.org\n` };
+    const job = aJob({ phases: [aCommand('only', `echo '<${password}>'`)], files });
+    const { code, output } = await runPhase(job, 'only');
+    expect({ code, output: output.toString() }).toEqual({ code: 0, output: '<***>\n' });
+  });
+
   it('hides it in the results that stay, and leaves none that are half written', async () => {
     const hosts = JSON.stringify({ hosts: [{ host: 'x1', message: `<${TOKEN}>` }] });
     const script = `echo '${hosts}' | tee "$KEELSON_RESULTS.1" > "$KEELSON_RESULTS"`;
