@@ -29,7 +29,8 @@ ABSENT = re.compile(
 PREFIX = re.compile(r"^(fatal|error): (unable to access '[^']*': )?")
 # The server is there and has or gives no such object by this name.
 UNKNOWN_REF = re.compile(
-    r"not our ref|unadvertised object|couldn't find remote ref|shallow|invalid refspec"
+    r"not our ref|unadvertised object|couldn't find remote ref|(support|is|a) shallow"
+    r"|shallow (line|info|file)|invalid refspec"
     r"|unexpected object|bad object",
     re.IGNORECASE,
 )

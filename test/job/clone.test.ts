@@ -125,7 +125,8 @@ describe('git-clone', () => {
     async (limit) => {
       const repository = aRepository();
       const port = await findFreePort();
-      const url = `http://127.0.0.1:${port}/repository.git`;
+      // What git says of it holds a word by which other failures are told.
+      const url = `http://127.0.0.1:${port}/shallow/../repository.git`;
       const job = aClone({ url, commit: repository.commit, timeoutSeconds: limit });
       const child = job.startPhase('git-clone-0');
       await job.waitForLog('git-clone-0', 'trying again');
