@@ -11,7 +11,9 @@ wrapper:
 "unreachable", "incomplete", "task"?, "message"?}]}`; `<hmac>` is the HMAC-SHA256, in lower-case
 hex, with the job's token (its ASCII text) as the key, over the ASCII text of `<base64>`. It counts
 only as the very last line of the log, only if the HMAC fits, and only if `phase` is the phase whose
-log it ends; any other line of that form is output like the rest.
+log it ends; any other line of that form is output like the rest. The worker takes no line
+of more than 8 MiB, or of more than 64 MiB inside: where very many hosts have failed, their texts
+are shortened.
 """
 
 import base64
@@ -29,6 +31,11 @@ PREFIX = "keelson-report"
 MAX_MESSAGE_BYTES = 1024
 # At so many the plugin cuts a message, maybe within a secret.
 PLUGIN_CHARACTERS = 1024
+# Of each text, tried one after the other until the line fits.
+LINE_TEXT_BYTES = (MAX_MESSAGE_BYTES, 100, 0)
+MAX_BODY_BYTES = 64 * 1024 * 1024
+# With room for what stands around it.
+MAX_PACKED_BYTES = 8 * 1024 * 1024 - 1024
 
 Host = dict[str, Any]
 
@@ -75,13 +82,21 @@ def to_plain(text: str) -> str:
     return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def cut(text: str) -> str:
-    return text.encode()[:MAX_MESSAGE_BYTES].decode("utf-8", "ignore")
+def cut(text: str, most_bytes: int = MAX_MESSAGE_BYTES) -> str:
+    return text.encode()[:most_bytes].decode("utf-8", "ignore")
 
 
 def render_report(phase: str, hosts: list[Host], facts: Mapping[str, bool], token: str) -> str:
-    report = {"phase": phase, **facts, "hosts": hosts}
-    body = json.dumps(report, separators=(",", ":")).encode()
-    packed = base64.b64encode(gzip.compress(body, mtime=0))
+    for text_bytes in LINE_TEXT_BYTES:
+        report = {"phase": phase, **facts, "hosts": [shorten(host, text_bytes) for host in hosts]}
+        body = json.dumps(report, separators=(",", ":")).encode()
+        packed = base64.b64encode(gzip.compress(body, mtime=0))
+        if len(body) <= MAX_BODY_BYTES and len(packed) <= MAX_PACKED_BYTES:
+            break
     signature = hmac.new(token.encode(), packed, hashlib.sha256).hexdigest()
     return f"{PREFIX}:{packed.decode()}:{signature}"
+
+
+def shorten(host: Host, text_bytes: int) -> Host:
+    texts = {key: cut(host[key], text_bytes) for key in ("task", "message") if key in host}
+    return host | texts

@@ -236,6 +236,25 @@ describe('host results', () => {
     expect(readReport(job.log('only'))).toMatchObject({ hosts: [{ host: 'x0' }] });
   });
 
+  it('fit into that line, however many hosts have failed, each with another message', async () => {
+    const job = aJob(
+      `python3 -c '
+import json, os
+counts = {"ok": 0, "changed": 0, "failed": 1, "skipped": 0, "unreachable": 0, "incomplete": False}
+hosts = [{"host": "x%d" % i, **counts, "task": "Do", "message": os.urandom(512).hex()} for i in range(13000)]
+json.dump({"hosts": hosts}, open(os.environ["KEELSON_RESULTS"], "w"))'`,
+      { api_url: null },
+    );
+    await exitOf(job.startPhase('only'));
+    // As the worker does.
+    const report = readReport(job.log('only').slice(-8 * 1024 * 1024));
+    expect(report?.hosts).toHaveLength(13_000);
+    expect(report?.hosts[0]).toMatchObject({
+      task: 'Do',
+      message: expect.stringMatching(/^[0-9a-f]{100}$/) as unknown,
+    });
+  });
+
   it('do not come from a line that a task has forged', async () => {
     const packed = 'H4sIAAAAAAAAA6tWyi8uULKKjq0FAHyI5ygPAAAA';
     const job = aJob(`echo keelson-report:${packed}:${'0'.repeat(64)}`, { api_url: null });
