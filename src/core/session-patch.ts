@@ -125,17 +125,36 @@ function addArtifacts(session: Session, given: readonly Members[]): readonly Mem
     type,
   }));
   const patched = [...(session.patched?.artifacts ?? [])];
+  const agreement = createAgreement();
+  for (const present of [...own, ...patched]) agreement.add(present);
   for (const artifact of given) {
-    const isThere = [...own, ...patched].some((present) =>
-      Object.entries(artifact).every(([name, value]) => isSame(present[name], value)),
-    );
-    if (!isThere && Object.keys(artifact).length > 0) patched.push(artifact);
+    if (Object.keys(artifact).length === 0 || agreement.isWith(artifact)) continue;
+    patched.push(artifact);
+    agreement.add(artifact);
   }
   return patched;
 }
 
-function isSame(one: unknown, other: unknown): boolean {
-  return JSON.stringify(one) === JSON.stringify(other);
+/** By each member those that have it, as comparing each with each would keep this process from all else for minutes. */
+function createAgreement() {
+  const byMember = new Map<string, Set<Members>>();
+  const toKeys = (artifact: Members) =>
+    Object.entries(artifact).map((member) => JSON.stringify(member));
+  return {
+    add(artifact: Members) {
+      for (const key of toKeys(artifact)) {
+        const having = byMember.get(key) ?? new Set();
+        byMember.set(key, having.add(artifact));
+      }
+    },
+    /** Whether one of them has all members of this one. */
+    isWith(artifact: Members): boolean {
+      const sets = toKeys(artifact).map((key) => byMember.get(key) ?? new Set<Members>());
+      const [fewest = new Set(), ...others] = sets.sort((left, right) => left.size - right.size);
+      for (const present of fewest) if (others.every((having) => having.has(present))) return true;
+      return false;
+    },
+  };
 }
 
 /** Answers have text there. */
