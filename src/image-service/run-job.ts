@@ -194,6 +194,8 @@ async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void
 /** Adds that the disk is full, which programs do not always say. */
 async function toMessage(error: unknown, { work }: Place): Promise<string> {
   const message = error instanceof Error ? error.message : String(error);
-  const { availableBytes } = await readDiskSpace(work);
-  return availableBytes > FULL_BYTES ? message : `${message} (the disk of ${work} is full)`;
+  // A disk that does not even tell its space, as a network mount that has gone, must not keep the job from its end.
+  const space = await readDiskSpace(work).catch(() => undefined);
+  const isFull = space !== undefined && space.availableBytes <= FULL_BYTES;
+  return isFull ? `${message} (the disk of ${work} is full)` : message;
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { findJobProcesses } from '../../src/runner/process-tree.js';
@@ -199,6 +199,21 @@ describeImages('a job', () => {
       expect(message).toBe('The environment of the image has ended by itself.');
       await expectNothing(job.id);
     }
+  });
+
+  test('fails also where nobody can tell whether its disk is full', async () => {
+    const job = await site.waitFor(await site.post(image), 'waiting_on_user');
+    const work = join(site.data, 'work');
+    rmSync(work, { recursive: true });
+    try {
+      const [first] = await findJobProcesses(`image-${job.id}`);
+      process.kill(first?.pid ?? 0, 'SIGKILL');
+      const { message } = await site.waitFor(job, 'error');
+      expect(message).toBe('The environment of the image has ended by itself.');
+    } finally {
+      mkdirSync(work);
+    }
+    await expectNothing(job.id);
   });
 
   test('fails when it is too old, also for a service that was away', async () => {
