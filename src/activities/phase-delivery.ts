@@ -3,10 +3,7 @@ import type { LogGap } from '../runner/runner.js';
 import type { PhaseRecord, Store } from '../store/store.js';
 import type { ActivityDependencies } from './dependencies.js';
 import type { PhaseInput } from './interface.js';
-import { parseReportLine } from './report-line.js';
-
-/** A signed report is one line; it holds the results of every host of one phase. */
-const REPORT_LINE_BYTES = 8 * 1024 * 1024;
+import { parseReportLine, REPORT_LINE_BYTES } from './report-line.js';
 
 /** The signed line holds everything, so it gives way to nothing. */
 const FINAL_SEQUENCE = Number.MAX_SAFE_INTEGER;

@@ -5,6 +5,7 @@ import type { PhaseEnd } from '../core/outcome.js';
 import { planJob, toPhaseSubject } from '../core/plan.js';
 import type { Session, Snapshot } from '../core/session.js';
 import type { PhaseRecord, Store } from '../store/store.js';
+import { REPORT_LINE_BYTES, withoutReportLine } from './report-line.js';
 
 const TAIL_BYTES = 16 * 1024;
 const noHosts = { hosts: 0, failedHosts: 0, unreachableHosts: 0 };
@@ -68,7 +69,11 @@ async function readErrorLine(
   phase: PhaseRecord | undefined,
 ): Promise<string | undefined> {
   if (phase === undefined) return undefined;
-  return findErrorLine(
-    new TextDecoder().decode(await store.logs.tail(jobId, phase.name, TAIL_BYTES)),
-  );
+  const read = async (bytes: number) =>
+    new TextDecoder().decode(await store.logs.tail(jobId, phase.name, bytes));
+  const tail = await read(TAIL_BYTES);
+  // All of it may be a part of the report, where that holds many hosts.
+  const isOneLine = !tail.trimEnd().includes('\n');
+  const said = withoutReportLine(isOneLine ? await read(REPORT_LINE_BYTES + TAIL_BYTES) : tail);
+  return findErrorLine(said.slice(-TAIL_BYTES));
 }

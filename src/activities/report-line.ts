@@ -2,6 +2,8 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import type { HostResult } from '../core/job.js';
 
+/** A signed report is one line; it holds the results of every host of one phase. */
+export const REPORT_LINE_BYTES = 8 * 1024 * 1024;
 const MAX_JSON_BYTES = 64 * 1024 * 1024;
 
 export interface HostReport {
@@ -41,4 +43,9 @@ export function parseReportLine(
     recordsState: report.records_state ?? false,
     ...(report.whole === true ? { whole: true } : {}),
   };
+}
+
+/** What the phase has said itself, from the end of its output. */
+export function withoutReportLine(tail: string): string {
+  return tail.replace(/(^|\n)keelson-report:[^\n]*\n$/, '$1');
 }

@@ -128,6 +128,28 @@ describe('recordOutcome', () => {
     },
   );
 
+  test.each([
+    ['a short report', 10],
+    ['one that is longer than what is looked at', 100_000],
+  ])('tells what a playbook has said last, before %s', async (_, length) => {
+    const { sessions, phases, logs } = site.store;
+    const snapshot = await sessions.saveSnapshot(jobId, aSnapshot());
+    await sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
+    const names = planJob({ ...aSession(), jobId }, snapshot)
+      .phases.map(({ name }) => name)
+      .sort();
+    await phases.savePlan(
+      jobId,
+      names.map((name) => ({ name, kind: 'ansible', title: name })),
+    );
+    const report = `keelson-report:${'A'.repeat(length)}:${'0'.repeat(64)}`;
+    const log = `ERROR! It cannot go on:\nno room\n${report}\n`;
+    await logs.append(jobId, 'ansible-0', 0, Buffer.from(log));
+    for (const name of names)
+      await phases.seal(jobId, name, exited(name === 'ansible-0' ? 250 : 0), at(2));
+    expect((await record()).message).toMatch(/: It cannot go on: no room$/);
+  });
+
   test('knows of no success where the last phase of a lost machine has not told', async () => {
     const { sessions, phases } = site.store;
     await sessions.saveSnapshot(jobId, aSnapshot());
