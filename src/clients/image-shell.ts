@@ -49,8 +49,11 @@ async function connect(
 }
 
 async function execute(client: ssh2.Client, command: string, signal: AbortSignal): Promise<void> {
+  // Left on the signal, it would keep the connection and its key in memory for good.
+  let end: () => void = () => undefined;
   const code = await new Promise<number | undefined>((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true });
+    end = () => reject(signal.reason as Error);
+    signal.addEventListener('abort', end, { once: true });
     client.once('close', () => reject(new Error('the connection was closed')));
     client.exec(command, (error, channel) => {
       if (error !== undefined) {
@@ -64,7 +67,7 @@ async function execute(client: ssh2.Client, command: string, signal: AbortSignal
       channel.resume();
       channel.stderr.resume();
     });
-  });
+  }).finally(() => signal.removeEventListener('abort', end));
   if (code !== 0)
     throw new Error(`it ended with ${code === undefined ? 'no exit code' : `exit code ${code}`}`);
 }

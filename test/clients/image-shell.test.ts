@@ -47,6 +47,22 @@ describe('a shell in an image', () => {
     expect(said).toBe('unavailable');
   });
 
+  test('keeps nothing of a command that is over', () => {
+    const said = runAlone(`
+      const { queryObjects } = await import('node:v8');
+      const { default: ssh2 } = await import('ssh2');
+      const { createImageShell } = await import('./dist/clients/image-shell.js');
+      const shell = createImageShell();
+      const place = { host: '127.0.0.1', port: ${host.port} };
+      for (let left = 3; left > 0; left -= 1)
+        await shell.run(place, ${JSON.stringify(key.privateKey)}, 'true', new AbortController().signal);
+      const deadline = Date.now() + 10_000;
+      const count = () => queryObjects(ssh2.Client);
+      while (count() > 0 && Date.now() < deadline) await new Promise((go) => setTimeout(go, 20));
+      process.stdout.write(String(count()));`);
+    expect(said).toBe('0');
+  });
+
   test('runs a command with the key of the session, and no file has it', async () => {
     const file = join(directory, 'said');
     await run(`echo done > ${file}`);
