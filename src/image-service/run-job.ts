@@ -188,7 +188,11 @@ async function end(run: Run, change: Partial<JobRecord>, signal: AbortSignal): P
 }
 
 async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
-  if (!signal.aborted) await Promise.race([work, once(signal, 'abort')]);
+  if (signal.aborted) return;
+  // Left on the signal, which may be one of several combined, a listener would keep it in memory for good.
+  const over = new AbortController();
+  const aborted = once(signal, 'abort', { signal: over.signal });
+  await Promise.race([work, aborted]).finally(() => over.abort());
 }
 
 /** Adds that the disk is full, which programs do not always say. */
