@@ -36,11 +36,19 @@ function hasTags(
   tags: NonNullable<ComponentFilter['tags']>,
 ): Expression<SqlBool> {
   const lines = Object.entries(tags).map(([key, value]) => toTagLine(key, value));
-  const match = eb.and(
+  const match = allOf(
     lines.map((line) => dialect.contains(sql<string>`coalesce(tags, '')`, `\n${line}\n`)),
   );
   if (!dialect.indexesLongTexts) return eb.and([hasBeginnings(lines), match]);
   return eb('id', 'in', eb.selectFrom('components').select('id').where(match));
+}
+
+/** In pairs of pairs: one behind the other, many would be nested deeper than SQLite takes, and than Kysely's stack does. */
+function allOf(conditions: readonly Expression<SqlBool>[]): Expression<SqlBool> {
+  const [first, second] = conditions;
+  if (first === undefined || second === undefined) return first ?? sql<SqlBool>`true`;
+  const half = Math.ceil(conditions.length / 2);
+  return sql<SqlBool>`(${allOf(conditions.slice(0, half))} and ${allOf(conditions.slice(half))})`;
 }
 
 const progressOf: Readonly<Record<ConfigurationStatus, LayerProgress | 'none'>> = {

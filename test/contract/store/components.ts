@@ -111,6 +111,14 @@ export function componentContract(stores: () => Stores): void {
       }
     });
 
+    test('by many tags', async () => {
+      const { store } = stores();
+      const tags = Object.fromEntries(Array.from({ length: 3_000 }, (_, i) => [`k${i}`, 'v']));
+      await put(store, { id: 'x1', tags }, { id: 'x2', tags: { ...tags, k7: 'w' } });
+      expect(await listIds(store, { tags })).toBe('x1');
+      expect(await store.components.patchAll({ tags }, { enabled: true }, at(1))).toEqual(['x1']);
+    });
+
     test('by status, as configurations and options are now', async () => {
       const { store, other } = stores();
       await saveConfiguration(store, 'compute');
