@@ -97,7 +97,7 @@ class Clone:
     def _to_patience(self) -> str:
         if self._limit == math.inf:
             return "It is tried until it answers (clone_time_limit)."
-        return f"It is tried for {self._limit:g} s (clone_time_limit)."
+        return f"It is tried for {self._limit:.15g} s (clone_time_limit)."
 
     def _try_fetch(self, arguments: tuple[str, ...]) -> Failure | None:
         options = ("--no-tags", "--no-recurse-submodules", "--no-write-commit-graph", "--quiet")
@@ -111,7 +111,7 @@ class Clone:
         try:
             done = self._git(*arguments)
         except subprocess.TimeoutExpired as error:
-            fact = f"was not done within {self._limit:g} s (clone_time_limit)"
+            fact = f"was not done within {self._limit:.15g} s (clone_time_limit)"
             raise PhaseError(exits.GIT_CLONE, f"git {arguments[0]} {fact}.") from error
         if done.returncode != 0:
             raise PhaseError(exits.INTERNAL, f"git {arguments[0]}: {Failure(done.stderr).reason}.")
@@ -135,5 +135,5 @@ class Clone:
         return None if left == math.inf else max(left, 1)
 
     def _unreachable(self, failure: Failure) -> PhaseError:
-        tried = f" Tried for {self._limit:g} s (clone_time_limit)." if self._is_over else ""
+        tried = f" Tried for {self._limit:.15g} s (clone_time_limit)." if self._is_over else ""
         return PhaseError(exits.GIT_CLONE, f"{self._url}: {failure.reason}.{tried}")

@@ -149,7 +149,7 @@ class Wrapper:
 
     def _explain(self, ended: Ended) -> None:
         if ended.killed == "timeout":
-            limit = f"{self._phase.timeout_seconds:g}"
+            limit = f"{self._phase.timeout_seconds:.15g}"
             self._output.line(
                 f"ERROR! The phase was ended: its time limit of {limit} s has passed."
             )

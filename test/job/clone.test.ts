@@ -141,14 +141,17 @@ describe('git-clone', () => {
     const repository = aRepository();
     const port = await findFreePort();
     const url = `http://127.0.0.1:${port}/repository.git`;
-    const job = aClone({ url, commit: repository.commit, plan: { api_url: api.url } });
+    // The longest limit that there is.
+    const timeoutSeconds = 1_209_600;
+    const plan = { api_url: api.url };
+    const job = aClone({ url, commit: repository.commit, timeoutSeconds, plan });
     const child = job.startPhase('git-clone-0');
     const wait = await waitFor(() => api.waits[0], { what: 'the wait' });
     await serve(repository.directory, { port });
     expect(await exitOf(child)).toBe(0);
     expect(wait).toMatchObject({
       message: expect.stringMatching(
-        /^http:\S+: Failed to connect .*\. It is tried for 20 s \(clone_time_limit\)\.$/,
+        /^http:\S+: Failed to connect .*\. It is tried for 1209600 s \(clone_time_limit\)\.$/,
       ) as unknown,
       over: false,
     });
