@@ -49,7 +49,7 @@ async function connect(
 }
 
 async function execute(client: ssh2.Client, command: string, signal: AbortSignal): Promise<void> {
-  // Left on the signal, it would keep the connection and its key in memory for good.
+  // Left on the signal, it would keep the connection and its key in memory until the deadline.
   let end: () => void = () => undefined;
   const code = await new Promise<number | undefined>((resolve, reject) => {
     end = () => reject(signal.reason as Error);

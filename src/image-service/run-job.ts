@@ -189,7 +189,7 @@ async function end(run: Run, change: Partial<JobRecord>, signal: AbortSignal): P
 
 async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
-  // Left on the signal, which may be one of several combined, a listener would keep it in memory for good.
+  // Left on a combined signal, a listener would keep it in memory until the job would have been too old.
   const over = new AbortController();
   const aborted = once(signal, 'abort', { signal: over.signal });
   await Promise.race([work, aborted]).finally(() => over.abort());
