@@ -19,8 +19,12 @@ export async function resolveBranches(
   access: BranchAccess,
   caller: AbortSignal,
 ): Promise<Configuration> {
-  const signal = AbortSignal.any([caller, AbortSignal.timeout(TIMEOUT_MS)]);
-  const commits = await resolveAll(findBranches(configuration), access, signal);
+  const over = new AbortController();
+  const signal = AbortSignal.any([caller, over.signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  // Where one cannot be resolved, nobody asks for the others any more.
+  const commits = await resolveAll(findBranches(configuration), access, signal).finally(() =>
+    over.abort(),
+  );
   const pin = <T extends RepositoryReference>(reference: T): T => {
     const commit = commits.get(toKey(reference));
     return commit === undefined ? reference : { ...reference, commit };

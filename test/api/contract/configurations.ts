@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createGitClient } from '../../../src/clients/git.js';
 import { createRepository, type Repository } from '../../support/git-repository.js';
@@ -112,6 +113,29 @@ export function configurationContract(site: () => ContractSite): void {
       const { status } = await counting.ask('PUT', '/v3/configurations/many', { layers });
       expect({ status, calls, most }).toEqual({ status: 200, calls: 3, most: 3 });
       await counting.close();
+    });
+
+    test('asks for no more branches once one of them is refused', async () => {
+      const asked: AbortSignal[] = [];
+      const waiting = await openHttpService({
+        store: site().store,
+        git: {
+          async resolve(_url, ref, signal) {
+            if (ref === 'b1') throw new Error('There is no b1.');
+            asked.push(signal);
+            await once(signal, 'abort');
+            throw new Error('It was given up.');
+          },
+        },
+      });
+      const layers = Array.from({ length: 20 }, (_, index) => ({
+        ...{ clone_url: site().repository.url, branch: `b${index}`, playbook: `${index}.yml` },
+      }));
+      const { body } = await waiting.ask('PUT', '/v3/configurations/refused', { layers });
+      expect(body).toMatchObject({ status: 400, detail: "There is no b1. - 'layers.1.branch'" });
+      expect(asked.length).toBeLessThan(layers.length - 1);
+      expect(asked.every(({ aborted }) => aborted)).toBe(true);
+      await waiting.close();
     });
 
     test('finds layers in conflict only after the branches, as CFS does', async () => {
