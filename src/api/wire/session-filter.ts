@@ -76,7 +76,7 @@ export function fromSessionFilters(query: Filters, now: string): SessionFilter {
 }
 
 function readMinAge({ age, min_age: minAge }: Filters): [member: string, age: string | undefined] {
-  return minAge === undefined ? ['age', age] : ['min_age', minAge];
+  return minAge === undefined || minAge === '' ? ['age', age] : ['min_age', minAge];
 }
 
 /** Every parameter of the operation with its effective value, so that it can be sent again as it is. */

@@ -142,7 +142,7 @@ export function sessionV2Contract(site: () => ContractSite): void {
         ['age=1d', ['f-old']],
         ['min_age=1D', ['f-old']],
         ['age=1m&min_age=2d', ['f-old']],
-        ['age=2d&min_age=', all],
+        ['age=2d&min_age=', ['f-old']],
         ['age=', all],
         ['max_age=1d', ['f-new']],
         ['status=complete', ['f-new']],
