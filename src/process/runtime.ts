@@ -1,4 +1,3 @@
-import { isNativeError } from 'node:util/types';
 import { DefaultLogger, type LogEntry, type LogLevel, Runtime } from '@temporalio/worker';
 import { isRetryable } from '../activities/failure.js';
 import { toHostPort, type Address } from '../config/address.js';
@@ -66,7 +65,7 @@ export function toLevel({
   meta,
 }: Pick<LogEntry, 'level' | 'message' | 'meta'>): (typeof levels)[LogLevel] {
   const error: unknown = meta?.['error'];
-  const isToldElsewhere = message === ENDED && isNativeError(error) && isKnown(error);
+  const isToldElsewhere = message === ENDED && error instanceof Error && isKnown(error);
   return isToldElsewhere || message.startsWith(EXPECTED) ? 'debug' : levels[level];
 }
 
@@ -77,7 +76,7 @@ export function toLevel({
 export function toFields(meta: Readonly<Record<string | symbol, unknown>>): object {
   const { error, ...rest } = meta;
   const fields = { ...rest, taskToken: undefined };
-  if (!isNativeError(error)) return error === undefined ? fields : { ...fields, error };
+  if (!(error instanceof Error)) return error === undefined ? fields : { ...fields, error };
   const known = findKnown(error);
   return known === undefined ? { ...fields, err: error } : { ...fields, why: known.message };
 }

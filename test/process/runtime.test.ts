@@ -6,12 +6,17 @@ import { createSink, toFields, toLevel } from '../../src/process/runtime.js';
 
 const about = { activityType: 'stageInventory', attempt: 2 };
 
+/** What is left of an error that comes from another thread, as that of the workflows. */
+function copy({ message, stack = '' }: Error): Error {
+  return Object.assign(new Error(message), { stack });
+}
+
 describe('toLevel', () => {
   const ended = ApplicationFailure.nonRetryable('site.yml could not run', 'PLAYBOOK_ERROR');
   const message = 'Workflow failed';
 
   test('leaves a session that failed for its own reason to who has recorded that', () => {
-    for (const error of [ended, structuredClone(ended)])
+    for (const error of [ended, copy(ended)])
       expect(toLevel({ level: 'WARN', message, meta: { error } })).toBe('debug');
   });
 
@@ -56,7 +61,7 @@ describe('toFields', () => {
     const error = ApplicationFailure.nonRetryable('site.yml could not run', 'PLAYBOOK_ERROR');
     expect(toFields({ error })).toEqual({ why: 'site.yml could not run' });
     // As it comes from the thread of the workflow.
-    expect(toFields({ error: structuredClone(error) })).toEqual({ why: 'site.yml could not run' });
+    expect(toFields({ error: copy(error) })).toEqual({ why: 'site.yml could not run' });
   });
 
   test('finds the fault of the activity by which a workflow has failed', () => {
