@@ -49,6 +49,7 @@ describe('GET /v3/sessions/{name}/phases', () => {
           log_bytes: 6,
           log_complete: true,
           hold: null,
+          silence: null,
         },
         {
           name: 'ansible-0',
@@ -63,6 +64,7 @@ describe('GET /v3/sessions/{name}/phases', () => {
           log_bytes: 0,
           log_complete: false,
           hold: null,
+          silence: null,
         },
       ],
     });
