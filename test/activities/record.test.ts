@@ -101,19 +101,25 @@ describe('recordOutcome', () => {
     expect(await readAll(logs.read(jobId, 'ansible-0', 0))).toMatch(log);
   });
 
+  /** Answers the phases of the job, by name. */
+  async function launch(): Promise<readonly string[]> {
+    const { sessions, phases } = site.store;
+    const snapshot = await sessions.saveSnapshot(jobId, aSnapshot());
+    await sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
+    const { phases: planned } = planJob({ ...aSession(), jobId }, snapshot);
+    const names = planned.map(({ name }) => name).sort();
+    await phases.savePlan(
+      jobId,
+      names.map((name) => ({ name, kind: 'ansible', title: name })),
+    );
+    return names;
+  }
+
   test.each(['sealed', 'told'])(
     'takes the word of a job whose machine was lost: %s',
     async (by) => {
-      const { sessions, phases } = site.store;
-      const snapshot = await sessions.saveSnapshot(jobId, aSnapshot());
-      await sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
-      const names = planJob({ ...aSession(), jobId }, snapshot)
-        .phases.map(({ name }) => name)
-        .sort();
-      await phases.savePlan(
-        jobId,
-        names.map((name) => ({ name, kind: 'ansible', title: name })),
-      );
+      const { phases } = site.store;
+      const names = await launch();
       const failure = { reason: 'JOB_LOST', message: 'm1 is gone.' };
       for (const name of names) {
         const result = exited(name === 'ansible-0' ? 2 : 0);
@@ -132,16 +138,8 @@ describe('recordOutcome', () => {
     ['a short report', 10],
     ['one that is longer than what is looked at', 100_000],
   ])('tells what a playbook has said last, before %s', async (_, length) => {
-    const { sessions, phases, logs } = site.store;
-    const snapshot = await sessions.saveSnapshot(jobId, aSnapshot());
-    await sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
-    const names = planJob({ ...aSession(), jobId }, snapshot)
-      .phases.map(({ name }) => name)
-      .sort();
-    await phases.savePlan(
-      jobId,
-      names.map((name) => ({ name, kind: 'ansible', title: name })),
-    );
+    const { phases, logs } = site.store;
+    const names = await launch();
     const report = `keelson-report:${'A'.repeat(length)}:${'0'.repeat(64)}`;
     const log = `ERROR! It cannot go on:\nno room\n${report}\n`;
     await logs.append(jobId, 'ansible-0', 0, Buffer.from(log));
