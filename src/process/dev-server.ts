@@ -58,6 +58,9 @@ export async function startDevServer(
   logger.info({ address, pid: server.child.pid }, 'temporal dev server started');
   const closing = new AbortController();
   const isClosing = () => closing.signal.aborted;
+  // A second Ctrl-C waits for nothing that is being closed.
+  const endAlong = () => void server.child.kill('SIGTERM');
+  process.once('exit', endAlong);
   // A machine that is short of memory, processes or room on its disk may start none at this moment.
   const tellVain = (error: unknown) =>
     logger.error({ err: error }, 'temporal dev server cannot be started');
@@ -81,6 +84,7 @@ export async function startDevServer(
       closing.abort();
       await stop(server);
       await supervising;
+      process.off('exit', endAlong);
       rmSync(identityFile, { force: true });
     },
   };

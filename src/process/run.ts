@@ -31,22 +31,29 @@ export function readConfig(words: readonly string[] = process.argv.slice(2)): Co
   }
 }
 
+/** A terminal gives Ctrl-C to npm as well, which passes it on: one wish to stop comes as up to three signals. */
+const ONE_WISH_MS = 1_000;
+
 /**
- * Runs until SIGINT, SIGTERM or its own end; closes; a second signal does not wait. A signal that comes while it starts aborts
+ * Runs until SIGINT, SIGTERM or its own end; closes; a later signal does not wait. A signal that comes while it starts aborts
  * what `start` is given.
  */
 export async function runService(
   start: (signal: AbortSignal) => Promise<Service>,
   logger: Logger,
+  oneWishMs = ONE_WISH_MS,
 ): Promise<void> {
   const starting = new AbortController();
+  let isClosing = false;
   const stopped = new Promise<string>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        starting.abort();
-        resolve(signal);
-      });
-    }
+    let first: number | undefined;
+    const stop = (signal: string) => {
+      first ??= performance.now();
+      if (isClosing && performance.now() - first >= oneWishMs) process.exit(130);
+      starting.abort();
+      resolve(signal);
+    };
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, stop);
   });
   try {
     const service = await start(starting.signal);
@@ -57,7 +64,7 @@ export async function runService(
       await service.close();
       throw error;
     });
-    for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => process.exit(130));
+    isClosing = true;
     logger.info({ signal }, 'stopping');
     await service.close();
     process.exit(0);

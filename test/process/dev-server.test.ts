@@ -140,17 +140,32 @@ describe('startDevServer', () => {
     });
   });
 
-  test('ends one that a killed service left, and takes its place', async () => {
-    const port = await findFreePort();
+  /** A process of its own that has started the server. */
+  const startElsewhere = async (port: number) => {
     const script = `
       const { startDevServer } = await import(${JSON.stringify(MODULE)});
       const logger = { info() {}, warn() {}, error() {} };
       await startDevServer(${JSON.stringify(configure(port))}, ${JSON.stringify(directory)}, logger);
+      process.on('SIGINT', () => process.exit(130));
       process.stdout.write('ready');`;
     const service = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     await once(service.stdout, 'data');
+    return service;
+  };
+
+  test('ends it with a process that does not wait for its end', async () => {
+    const service = await startElsewhere(0);
+    const left = readPid();
+    service.kill('SIGINT');
+    await once(service, 'exit');
+    await waitFor(() => isGone(left), { what: 'the end of the server' });
+  });
+
+  test('ends one that a killed service left, and takes its place', async () => {
+    const port = await findFreePort();
+    const service = await startElsewhere(port);
     const orphan = readPid();
     service.kill('SIGKILL');
     await once(service, 'exit');
