@@ -10,6 +10,9 @@ export interface Refusal {
 /** Answered with 409 as well, where many objects are made at once; this one was not made. */
 const QUOTA_CHANGED = /cannot be fulfilled on resourcequotas/;
 
+/** A patch for an object with another uid than that of its name has now; with a version too it is a 409. */
+const ANOTHER_OBJECT = /metadata\.uid: .*field is immutable/;
+
 /** The client's error, told by its shape; undefined where there was no answer at all. */
 export function toRefusal(error: unknown): Refusal | undefined {
   if (typeof error !== 'object' || error === null) return undefined;
@@ -33,7 +36,7 @@ export function toKubernetesFault(act: string, error: unknown): ServiceError {
   const text = `Kubernetes would not ${act}: ${message}`;
   if (code === 404) return new ServiceError('missing', text);
   if (QUOTA_CHANGED.test(message)) return new ServiceError('unavailable', text);
-  if (code === 409) return new ServiceError('conflict', text);
+  if (code === 409 || ANOTHER_OBJECT.test(message)) return new ServiceError('conflict', text);
   if (code === 403) return toForbidden(text, message);
   if (code === 413) return new ServiceError('too_large', text, { reason: 'INTERNAL' });
   if (code === 401 || code === 408 || code === 429 || code >= 500)

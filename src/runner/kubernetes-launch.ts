@@ -5,9 +5,14 @@ import type { V1Job } from '@kubernetes/client-node';
 import { isServiceError, missing, ServiceError } from '../core/errors.js';
 import type { KubernetesApi } from './kubernetes-api.js';
 import { isOurs, isStopped, isSuspended } from './kubernetes-job.js';
-import { SECRETS_ANNOTATION, toOwnLabels } from './pod-labels.js';
+import {
+  CONTENT_ANNOTATION,
+  PREPARED_ANNOTATION,
+  SECRETS_ANNOTATION,
+  toOwnLabels,
+} from './pod-labels.js';
 import { renderSecret } from './pod-secrets.js';
-import { renderJobObjects, type PodSurroundings } from './pod.js';
+import { renderJobObjects, type JobObjects, type PodSurroundings } from './pod.js';
 import type { Incarnation, Launch } from './runner.js';
 
 export interface LaunchOptions extends PodSurroundings {
@@ -21,28 +26,33 @@ const ANSIBLE_CONFIG_KEY = 'ansible.cfg';
 
 /**
  * The Job first, suspended, then its Secrets, which it owns: whoever dies in between leaves nothing that is nobody's. A
- * repeat makes what lacks. The names of the Secrets are the Job's own, so they never meet those of an earlier one.
+ * repeat makes what lacks, but only of the very same content: a pod would wait for ever for a Secret or a key that is not
+ * made any more, or read the halves of two files. With another content it begins anew, unless all is there. The names of the
+ * Secrets are the Job's own, so they never meet those of an earlier one.
  */
 export async function prepareJob(
   options: LaunchOptions,
   launch: Launch,
   signal: AbortSignal,
 ): Promise<Incarnation> {
-  const { api, deploymentId } = options;
   const { jobId } = launch.job;
   const ansibleConfig = await readAnsibleConfig(options, launch.ansibleConfig, signal);
   const render = (name: string) => renderJobObjects(launch, ansibleConfig, name, options);
   const drawn = `${jobId}-${randomBytes(3).toString('hex')}`;
-  const job = await createOrFind(options, render(drawn).job, signal);
-  const uid = job.metadata?.uid ?? '';
-  if (!isSuspended(job) || isStopped(job)) return uid;
-  const { secrets } = render(job.metadata?.annotations?.[SECRETS_ANNOTATION] ?? drawn);
-  for (const [name, content] of Object.entries(secrets)) {
-    const labels = toOwnLabels(jobId, deploymentId);
-    const secret = renderSecret(name, labels, { name: jobId, uid }, content);
-    await api.createSecret(secret, signal).catch(ignoreConflict);
+  const { job: fresh } = render(drawn);
+  for (;;) {
+    const job = await createOrFind(options, fresh, signal);
+    const uid = job.metadata?.uid ?? '';
+    if (!isUnprepared(job)) return uid;
+    const find = (annotation: string) => job.metadata?.annotations?.[annotation];
+    if (find(CONTENT_ANNOTATION) === fresh.metadata?.annotations?.[CONTENT_ANNOTATION]) {
+      const { secrets } = render(find(SECRETS_ANNOTATION) ?? drawn);
+      await createSecrets(options, { name: jobId, uid }, secrets, signal);
+      return uid;
+    }
+    // Refused where all is there meanwhile.
+    await discardJob(options, jobId, uid, signal);
   }
-  return uid;
 }
 
 /** Resumes exactly this Job; one that was stopped stays as it is. */
@@ -90,8 +100,32 @@ export async function isDone(act: Promise<unknown>): Promise<boolean> {
   }
 }
 
-function ignoreConflict(error: unknown): void {
+function ignoreConflict(error: unknown): undefined {
   if (!isServiceError(error) || error.fault !== 'conflict') throw error;
+}
+
+async function createSecrets(
+  { api, deploymentId }: LaunchOptions,
+  { name: jobId, uid }: { readonly name: string; readonly uid: string },
+  secrets: JobObjects['secrets'],
+  signal: AbortSignal,
+): Promise<void> {
+  for (const [name, content] of Object.entries(secrets)) {
+    const labels = toOwnLabels(jobId, deploymentId);
+    const secret = renderSecret(name, labels, { name: jobId, uid }, content);
+    await api.createSecret(secret, signal).catch(ignoreConflict);
+  }
+  const mark = { metadata: { uid, annotations: { [PREPARED_ANNOTATION]: 'true' } } };
+  if ((await api.patchJob(jobId, mark, signal).catch(ignoreConflict)) === undefined)
+    // By somebody who began anew; who is too late must not record it as launched.
+    throw new ServiceError('unavailable', `Job ${jobId} was removed while it was prepared.`);
+}
+
+/** Whether nobody can have recorded it as launched. */
+function isUnprepared(job: V1Job): boolean {
+  const { annotations = {} } = job.metadata ?? {};
+  const wasReleased = !isSuspended(job) || job.status?.startTime !== undefined;
+  return !wasReleased && !isStopped(job) && annotations[PREPARED_ANNOTATION] === undefined;
 }
 
 async function createOrFind(
@@ -108,6 +142,8 @@ async function createOrFind(
     }
     const present = await api.findJob(name, signal);
     if (present === undefined) continue;
+    if (present.metadata?.deletionTimestamp !== undefined)
+      throw new ServiceError('unavailable', `Job ${name} is being removed.`);
     if (isOurs(present, deploymentId)) return present;
     throw new ServiceError(
       'conflict',

@@ -8,6 +8,10 @@ export const DEPLOYMENT_LABEL = 'keelson/deployment';
 export const STOPPED_ANNOTATION = 'keelson/stopped';
 /** What the names of a Job's Secrets begin with; drawn once, so that they never meet those of a Job of the same name. */
 export const SECRETS_ANNOTATION = 'keelson/secrets';
+/** A digest of all that a Job's Secrets hold: nobody may complete them with anything else. */
+export const CONTENT_ANNOTATION = 'keelson/content';
+/** On a Job that has all its Secrets. */
+export const PREPARED_ANNOTATION = 'keelson/prepared';
 export const PENDING_ANNOTATION = 'keelson/pod-pending-seconds';
 
 /**

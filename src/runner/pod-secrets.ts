@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { V1OwnerReference, V1Secret } from '@kubernetes/client-node';
 import type { StagedFiles } from './runner.js';
 
@@ -30,6 +31,17 @@ export function packFiles(files: StagedFiles, limit = MAX_SECRET_BYTES): readonl
         put(toPartName(name, part), content.subarray(part * limit, (part + 1) * limit));
   }
   return secrets;
+}
+
+/** Of every key and byte, in the order of the Secrets; their names do not count. */
+export function digestSecrets(secrets: readonly SecretContent[]): string {
+  const hash = createHash('sha256');
+  for (const secret of secrets) {
+    hash.update(`${Object.keys(secret).length}\n`);
+    for (const [key, bytes] of Object.entries(secret))
+      hash.update(`${key} ${bytes.length}\n`).update(bytes);
+  }
+  return hash.digest('hex');
 }
 
 export function renderSecret(

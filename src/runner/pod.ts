@@ -9,13 +9,14 @@ import type { ImageKey } from '../core/image.js';
 import type { Job, Phase } from '../core/job.js';
 import { renderJobFile } from './job-file.js';
 import {
+  CONTENT_ANNOTATION,
   PENDING_ANNOTATION,
   SECRETS_ANNOTATION,
   toOwnLabels,
   toPodAnnotations,
   toPodLabels,
 } from './pod-labels.js';
-import { packFiles, type SecretContent } from './pod-secrets.js';
+import { digestSecrets, packFiles, type SecretContent } from './pod-secrets.js';
 import type { PodSettings, ResourceSettings } from './pod-settings.js';
 import {
   renderMounts,
@@ -65,6 +66,17 @@ export function renderJobObjects(
     gitProtocols: surroundings.gitProtocols,
     ansiblePlaybook: settings.ansiblePlaybook,
   });
+  const secrets = {
+    [secretsName]: {
+      'job.json': encode(plan),
+      token: encode(token),
+      ...(vaultToken === undefined ? {} : { [VAULT_TOKEN]: encode(vaultToken) }),
+      ...encodeAll(cloneSecrets),
+      ...(imageKey === undefined ? {} : renderImageKey(imageKey)),
+      ...(settings.runAsNonRoot === undefined ? {} : renderPasswd(settings.runAsNonRoot)),
+    },
+    ...Object.fromEntries(packed.map((content, index) => [fileSecrets[index] ?? '', content])),
+  };
   return {
     job: {
       apiVersion: 'batch/v1',
@@ -75,6 +87,7 @@ export function renderJobObjects(
         annotations: {
           ...toPodAnnotations(job),
           [SECRETS_ANNOTATION]: secretsName,
+          [CONTENT_ANNOTATION]: digestSecrets(Object.values(secrets)),
           [PENDING_ANNOTATION]: String(job.podPendingSeconds),
         },
       },
@@ -86,17 +99,7 @@ export function renderJobObjects(
         template: renderTemplate(launch, secretsName, fileSecrets, surroundings),
       },
     },
-    secrets: {
-      [secretsName]: {
-        'job.json': encode(plan),
-        token: encode(token),
-        ...(vaultToken === undefined ? {} : { [VAULT_TOKEN]: encode(vaultToken) }),
-        ...encodeAll(cloneSecrets),
-        ...(imageKey === undefined ? {} : renderImageKey(imageKey)),
-        ...(settings.runAsNonRoot === undefined ? {} : renderPasswd(settings.runAsNonRoot)),
-      },
-      ...Object.fromEntries(packed.map((content, index) => [fileSecrets[index] ?? '', content])),
-    },
+    secrets,
   };
 }
 

@@ -24,6 +24,11 @@ describe('toKubernetesFault', () => {
     [refused(403, 'admission webhook "w" denied the request'), 'forbidden', 'INTERNAL'],
     [refused(401, 'Unauthorized'), 'unavailable', undefined],
     [refused(422, 'Job "a" is invalid'), 'rejected', 'INTERNAL'],
+    [
+      refused(422, 'The Job "a" is invalid: metadata.uid: Invalid value: "b": field is immutable'),
+      'conflict',
+      undefined,
+    ],
     [refused(413, 'too large'), 'too_large', 'INTERNAL'],
     [refused(429, 'too many'), 'unavailable', undefined],
     [refused(500, 'broken'), 'unavailable', undefined],

@@ -1,7 +1,8 @@
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
-import { BatchV1Api } from '@kubernetes/client-node';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { BatchV1Api, type V1Secret } from '@kubernetes/client-node';
 import { createKubernetesApi } from '../../src/runner/kubernetes-api.js';
-import { renderJobObjects } from '../../src/runner/pod.js';
+import { prepareJob } from '../../src/runner/kubernetes-launch.js';
+import type { Launch } from '../../src/runner/runner.js';
 import {
   aCommand,
   aLaunch,
@@ -61,19 +62,104 @@ describeCluster('the Kubernetes runner', () => {
     return items.length;
   };
 
-  test('completes a launch that somebody died in, between any two of its requests', async () => {
-    const given = aLaunch([aScript('one', 'cat /run/keelson/secrets/token | wc -c')]);
-    const { runner, config, namespace } = harness;
+  /** Prepares it, and does something else before the request for a Secret of this position, counted from 0. */
+  async function prepareWith(act: () => Promise<unknown>, position: number, given: Launch) {
+    const { config, namespace } = harness;
     const api = createKubernetesApi(config, namespace, 'test');
-    const settings = toSettings();
-    const surroundings = { settings, namespace, deploymentId: 'test', gitProtocols: 'http' };
-    const name = `${given.job.jobId}-dead00`;
-    const { job } = renderJobObjects(given, new Uint8Array(), name, surroundings);
-    const { metadata } = await api.createJob(job, never);
-    expect(await countSecrets(given.job.jobId)).toBe(0);
-    expect(await launch(runner, given)).toBe(metadata?.uid);
-    expect(await awaitAll(runner, given)).toEqual([EXITED_0]);
-    expect((await readLog(runner, given.job.jobId, 'one')).toString()).toBe('17\n');
+    let asked = 0;
+    const interrupted: typeof api = {
+      ...api,
+      async createSecret(secret, signal) {
+        if (asked++ === position) await act();
+        return api.createSecret(secret, signal);
+      },
+    };
+    const surroundings = { namespace, deploymentId: 'test', gitProtocols: 'http' };
+    const options = { ...surroundings, settings: toSettings(), jobSource: process.cwd() };
+    return prepareJob({ ...options, api: interrupted }, given, never);
+  }
+
+  async function dieInPreparation(given: Launch, position: number): Promise<void> {
+    const die = () => Promise.reject(new Error('dead'));
+    await expect(prepareWith(die, position, given)).rejects.toThrow('dead');
+  }
+
+  test.each([0, 1])(
+    'completes a launch that somebody died in, who had made %i Secrets',
+    async (count) => {
+      const { runner } = harness;
+      const given = aLaunch([aScript('one', 'cat /run/keelson/secrets/token | wc -c')]);
+      const { jobId } = given.job;
+      await dieInPreparation(given, count);
+      expect(await countSecrets(jobId)).toBe(count);
+      const prepared = await runner.find(jobId, never);
+      expect(await launch(runner, given)).toBe(prepared?.incarnation);
+      expect(await awaitAll(runner, given)).toEqual([EXITED_0]);
+      expect((await readLog(runner, jobId, 'one')).toString()).toBe('17\n');
+    },
+  );
+
+  test('takes a launch as it is that somebody prepared with another content', async () => {
+    const given = aLaunch([aScript('one', 'wc -c < /run/keelson/secrets/vault-token')]);
+    const first = await harness.runner.prepare({ ...given, vaultToken: 'first' }, never);
+    expect(await harness.runner.prepare({ ...given, vaultToken: 'second' }, never)).toBe(first);
+    await harness.runner.release(given.job.jobId, first, never);
+    expect(await awaitAll(harness.runner, given)).toEqual([EXITED_0]);
+    expect((await readLog(harness.runner, given.job.jobId, 'one')).toString()).toBe('5\n');
+  });
+
+  test('leaves a launch to who has begun it anew meanwhile', async () => {
+    const given = aLaunch([aScript('one', 'true')]);
+    let anew = '';
+    const begin = async () => {
+      anew = await harness.runner.prepare({ ...given, vaultToken: 'another' }, never);
+    };
+    await expect(prepareWith(begin, 1, given)).rejects.toMatchObject({ fault: 'unavailable' });
+    expect(await prepareWith(() => Promise.resolve(), 0, given)).toBe(anew);
+    expect(await launch(harness.runner, given)).toBe(anew);
+    expect(await awaitAll(harness.runner, given)).toEqual([EXITED_0]);
+  });
+
+  describe('begins a launch anew that somebody died in, where', () => {
+    const bytes = (size: number) => new Uint8Array(size).fill(size % 251);
+    const inventory = bytes(1_500_000);
+    const launchNotes = bytes(100);
+
+    test.each<[string, number, Partial<Launch>, Partial<Launch>]>([
+      ['files were more', 2, { files: { inventory, 'launch-notes': launchNotes } }, { files: {} }],
+      ['files were fewer', 1, { files: {} }, { files: { inventory } }],
+      [
+        'a file was another',
+        2,
+        { files: { inventory: bytes(1_500_001) } },
+        { files: { inventory } },
+      ],
+      ['there was a token for Vault', 1, { vaultToken: 'vault-token-of-then' }, {}],
+    ])('%s', async (_, made, then, now) => {
+      const { runner } = harness;
+      const script = 'cat /run/keelson/secrets/* | wc -c';
+      const given = { ...aLaunch([aScript('one', script)], { podPendingSeconds: 5 }), ...now };
+      const { jobId } = given.job;
+      await dieInPreparation({ ...given, ...then }, made);
+      await launch(runner, given);
+      expect(await awaitAll(runner, given)).toEqual([EXITED_0]);
+      expect((await readLog(runner, jobId, 'one')).toString()).toBe('17\n');
+      const content = (await readMounted(jobId))
+        .flatMap(({ data }) => Object.entries(data ?? {}))
+        .filter(([key]) => key.startsWith('inventory'))
+        .map(([, base64]) => Buffer.from(base64, 'base64'));
+      expect(Buffer.concat(content).equals(given.files['inventory'] ?? bytes(0))).toBe(true);
+    });
+
+    /** The Secrets of staged files, as the pod has them. */
+    async function readMounted(jobId: string): Promise<readonly V1Secret[]> {
+      const { core, config, namespace } = harness;
+      const batch = config.makeApiClient(BatchV1Api);
+      const { spec } = await batch.readNamespacedJob({ namespace, name: jobId });
+      const volume = spec?.template.spec?.volumes?.find(({ name }) => name === 'files');
+      const names = volume?.projected?.sources?.map(({ secret }) => secret?.name ?? '') ?? [];
+      return Promise.all(names.map((name) => core.readNamespacedSecret({ namespace, name })));
+    }
   });
 
   test('takes no Job of its name that is not its own', async () => {
