@@ -25,6 +25,8 @@ FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 def clone_repository(context: Context) -> int:
+    if context.job.check_mode and context.phase == context.job.phases[0]:
+        print("Check mode: Ansible only tells what it would change.", flush=True)
     fields = context.phase.fields
     url, commit = str(fields["repository"]["url"]), str(fields["repository"]["commit"])
     clone = Clone(context, url, commit, context.directory.workspace / str(fields["directory"]))

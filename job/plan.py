@@ -26,6 +26,8 @@ class Job(NamedTuple):
     session_name: str
     inventory_type: str
     phases: tuple[Phase, ...]
+    # For the log alone: that nothing is changed is up to the passthrough.
+    check_mode: bool
     grace_seconds: float
     report_wait_seconds: float
     api_url: str | None
@@ -46,6 +48,7 @@ def read_job(path: Path) -> Job:
         session_name=raw.get("session_name", ""),
         inventory_type=raw.get("inventory_type", ""),
         phases=tuple(to_phase(phase) for phase in raw["phases"]),
+        check_mode=bool(raw.get("check_mode", False)),
         grace_seconds=float(raw.get("grace_seconds", 30)),
         report_wait_seconds=float(raw.get("report_wait_seconds", 60)),
         api_url=raw.get("api_url"),

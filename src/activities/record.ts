@@ -1,5 +1,6 @@
 import { isServiceError } from '../core/errors.js';
 import { toControlQueue, toMachineQueue } from '../core/names.js';
+import { tellCheck } from '../core/check-mode.js';
 import { toOutcome } from '../core/outcome.js';
 import { decideClaim, type Outcome, type Session } from '../core/session.js';
 import {
@@ -82,7 +83,7 @@ async function recordOutcome(
   const session = await getSession(store, input.jobId);
   if (session.outcome !== undefined) return session.outcome;
   const decided = await decideOutcome(dependencies, session, input);
-  const outcome = nameLeftovers(decided, input.leftovers);
+  const outcome = nameLeftovers(tellCheck(decided, session.request), input.leftovers);
   if (input.failure !== undefined) await tellOpenLogs(store, input.jobId);
   const isOurs = await store.sessions.recordOutcome(input.jobId, outcome, now());
   logger.info({ session: session.name, jobId: input.jobId, ...outcome }, 'session ended');

@@ -1,3 +1,4 @@
+import { describeCheck } from '../core/check-mode.js';
 import { listPhases, selectLayers } from '../core/plan.js';
 import { describeRetry } from '../core/retry-line.js';
 import { planLeftOut } from '../core/retry.js';
@@ -43,7 +44,11 @@ export async function resolveConfiguration(
   const phases = listPhases(session, snapshot);
   await store.phases.savePlan(jobId, phases);
   if (session.snapshot === undefined && session.launchedAt === undefined)
-    for (const line of [describeRetry(session, snapshot), ...describeWaits(session, now())])
+    for (const line of [
+      describeCheck(session.request),
+      describeRetry(session, snapshot),
+      ...describeWaits(session, now()),
+    ])
       if (line !== undefined) await store.logs.appendLine(jobId, 'inventory', line);
   return { phases };
 }

@@ -1,6 +1,6 @@
 import { invalid, type ServiceError } from '../core/errors.js';
 import { findResultNameFault, isImageId, listImageIds } from '../core/image.js';
-import type { Target, TargetGroup } from '../core/session.js';
+import type { SessionRequest, Target, TargetGroup } from '../core/session.js';
 
 /** How many names a refusal tells at most. */
 const MAX_NAMED = 10;
@@ -30,6 +30,22 @@ export function checkTarget({ definition, groups = [] }: Target): void {
     if (blank >= 0) throw invalid(`Members must not be blank - '${member}.${blank}'`);
   });
   if (definition === 'image') checkImageIds(groups);
+}
+
+/** Refuses a check that would be none. */
+export function checkCheckMode(
+  { checkMode, target }: Pick<SessionRequest, 'checkMode' | 'target'>,
+  isExternal: boolean,
+): void {
+  if (checkMode !== true) return;
+  if (isExternal)
+    throw invalid(
+      `With RUNNER=none an operator outside runs sessions, and knows no check mode: it would apply this one - 'check_mode'`,
+    );
+  if (target.definition === 'image')
+    throw invalid(
+      `Ansible's check mode makes no image: customize one, which leaves its source as it is, and look at the result - 'check_mode'`,
+    );
 }
 
 function checkImageIds(groups: readonly TargetGroup[]): void {

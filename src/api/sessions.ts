@@ -1,3 +1,4 @@
+import { toAskedPassthrough } from '../core/check-mode.js';
 import { invalid, taken } from '../core/errors.js';
 import { toJobId } from '../core/names.js';
 import type { Options } from '../core/options.js';
@@ -5,7 +6,13 @@ import type { Session, SessionRequest } from '../core/session.js';
 import type { NewSession, Store } from '../store/store.js';
 import type { ApiDependencies } from './dependencies.js';
 import { checkPassthrough } from './passthrough.js';
-import { checkImages, checkTarget, isDebugConfiguration, noImageService } from './session-rules.js';
+import {
+  checkCheckMode,
+  checkImages,
+  checkTarget,
+  isDebugConfiguration,
+  noImageService,
+} from './session-rules.js';
 import { fromSessionCreate, type SessionBody } from './wire/session-request.js';
 
 export interface CreateRules {
@@ -64,9 +71,10 @@ async function insertSession(
 /** Refuses what cannot be run, in the order in which CFS checks it. */
 function checkRequest(
   { isExternal = false, customizesImages = false }: ApiDependencies,
-  { configurationName, target, ansiblePassthrough = '' }: SessionRequest,
+  request: SessionRequest,
   isKnown: boolean,
 ): void {
+  const { configurationName, target } = request;
   if (!isKnown) {
     throw invalid(
       `No configurations exist named ${configurationName} - 'configuration_name'`,
@@ -74,12 +82,13 @@ function checkRequest(
     );
   }
   checkTarget(target);
+  checkCheckMode(request, isExternal);
   // An operator outside makes the images of its sessions itself.
   if (target.definition === 'image' && !isExternal) {
     if (!customizesImages) throw noImageService();
     checkImages(target);
   }
-  checkPassthrough(ansiblePassthrough);
+  checkPassthrough(toAskedPassthrough(request));
 }
 
 async function isKnownConfiguration(

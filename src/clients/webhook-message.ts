@@ -17,6 +17,7 @@ export function toWebhookMessage(end: SessionEnd, publicUrl = '') {
       ansible_limit: request.ansibleLimit ?? null,
       target: request.target.definition,
       tags: { ...request.tags },
+      check_mode: request.checkMode ?? false,
       retry_of: request.retryOf ?? null,
       start_time: session.createdAt,
       launch_time: session.launchedAt ?? null,

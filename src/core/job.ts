@@ -69,6 +69,8 @@ export interface Job {
   readonly configurationName: string;
   readonly inventoryType: TargetDefinition;
   readonly phases: readonly Phase[];
+  /** For the log alone: that nothing is changed is up to the passthrough of its phases. */
+  readonly checkMode?: true;
   readonly graceSeconds: number;
   readonly reportWaitSeconds: number;
   /** How long a pod may wait for its start; 0 = for ever. */

@@ -29,11 +29,11 @@ export interface HostTotals {
 
 /** One sentence, or two, for people: how it ended, why, and on how many hosts. */
 export function describeEnd(
-  { name, outcome }: Pick<Session, 'name' | 'outcome'>,
+  { name, outcome, request }: Pick<Session, 'name' | 'outcome' | 'request'>,
   totals: HostTotals,
 ): string {
   const end = `Session ${name} ${describeOutcome(outcome)}`;
-  return `${/[.…]$/.test(end) ? end : `${end}.`} ${describeHosts(totals)}`.trimEnd();
+  return `${/[.…]$/.test(end) ? end : `${end}.`} ${describeHosts(totals, request.checkMode === true)}`.trimEnd();
 }
 
 function describeOutcome({ succeeded, reason, message = '' }: Outcome = { succeeded: 'unknown' }) {
@@ -42,12 +42,16 @@ function describeOutcome({ succeeded, reason, message = '' }: Outcome = { succee
   return `${VERDICTS[succeeded]}${why}${message === '' ? '' : `: ${message}`}`;
 }
 
-function describeHosts({ hosts, failed, unreachable, changed }: HostTotals): string {
+function describeHosts(
+  { hosts, failed, unreachable, changed }: HostTotals,
+  isCheck: boolean,
+): string {
   if (hosts === 0) return '';
   const bad = [
     ...(failed > 0 ? [`${failed} failed`] : []),
     ...(unreachable > 0 ? [`${unreachable} could not be reached`] : []),
   ];
-  const told = bad.length > 0 ? bad : [`${changed === 0 ? 'none' : changed} changed`];
+  const change = isCheck ? 'would change' : 'changed';
+  const told = bad.length > 0 ? bad : [`${changed === 0 ? 'none' : changed} ${change}`];
   return `Of ${hosts} ${hosts === 1 ? 'host' : 'hosts'} ${told.join(' and ')}.`;
 }

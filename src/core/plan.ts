@@ -59,6 +59,7 @@ export function planJob(session: Session, snapshot: Snapshot): Job {
     sessionName: session.name,
     configurationName: request.configurationName,
     inventoryType: request.target.definition,
+    ...(request.checkMode === true ? { checkMode: true } : {}),
     phases: [
       ...listRunLayers(snapshot).map((layer) => planClone(layer, limits.cloneSeconds)),
       ...planCloneHosts(snapshot),

@@ -5,7 +5,7 @@ export interface SessionStart {
   readonly jobId: string;
   readonly sessionName: string;
   readonly configurationName: string;
-  /** `<session>: <configuration> → <target>` */
+  /** `<session>: <configuration> → <target>`, and whether it is a check. */
   readonly summary: string;
 }
 
@@ -14,11 +14,12 @@ export function toSessionStart({
   name,
   request,
 }: Pick<Session, 'jobId' | 'name' | 'request'>): SessionStart {
-  const { configurationName, target } = request;
+  const { configurationName, target, checkMode } = request;
+  const how = checkMode === true ? ' (check mode)' : '';
   return {
     jobId,
     sessionName: name,
     configurationName,
-    summary: `${name}: ${configurationName} → ${target.definition}`,
+    summary: `${name}: ${configurationName} → ${target.definition}${how}`,
   };
 }

@@ -35,6 +35,8 @@ export interface SessionRequest {
   readonly target: Target;
   readonly tags: Readonly<Record<string, string>>;
   readonly debugOnFailure: boolean;
+  /** Ansible only tells what it would change; see `toCheck`. */
+  readonly checkMode?: true;
   /** Name of the session that this one was to retry. */
   readonly retryOf?: string;
 }

@@ -113,6 +113,15 @@ describe('resolveConfiguration', () => {
     });
   });
 
+  test('says at the start of the log of a check that it is one', async () => {
+    const check = { checkMode: true, ansiblePassthrough: '--check --diff' };
+    const jobId = await insert('check', { configurationName: 'debug_noop', ...check });
+    await resolve(jobId);
+    expect(await readAll(site.store.logs.read(jobId, 'inventory', 0))).toMatch(
+      /^Check mode \(--check --diff\): .* changes nothing but by tasks with check_mode: false\.\n$/,
+    );
+  });
+
   describe('of a retry', () => {
     const cloneUrl = () => repository.url;
     const layer = (commit: string) => ({ url: cloneUrl(), commit, playbook: 'site.yml' });

@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
+import { tellCheck, toCheck } from '../../src/core/check-mode.js';
 import { describeEnd, isWanted, type HostTotals } from '../../src/core/notification.js';
 import type { Outcome } from '../../src/core/session.js';
+import { aRequest } from '../support/session-builders.js';
 
 const none: HostTotals = {
   ...{ hosts: 0, failed: 0, unreachable: 0 },
@@ -46,7 +48,19 @@ describe('describeEnd', () => {
     [undefined, {}, 'ended, and whether it succeeded is not known.'],
   ];
   test.each(cases)('%j', (outcome, totals, text) => {
-    const session = { name: 'a', ...(outcome === undefined ? {} : { outcome }) };
+    const session = {
+      name: 'a',
+      request: aRequest(),
+      ...(outcome === undefined ? {} : { outcome }),
+    };
     expect(describeEnd(session, { ...none, ...totals })).toBe(`Session a ${text}`);
+  });
+
+  test('tells of a check what would change', () => {
+    const session = { name: 'a', request: toCheck(aRequest()) };
+    const outcome = tellCheck({ succeeded: 'true' }, session.request);
+    expect(describeEnd({ ...session, outcome }, { ...none, hosts: 2, changed: 1, ok: 1 })).toBe(
+      'Session a succeeded: Check mode: nothing was applied. The log has what would change. Of 2 hosts 1 would change.',
+    );
   });
 });

@@ -70,6 +70,19 @@ function traceOf(job: TestJob): string[] {
     expect(readFileSync(`${home}/told`, 'utf8')).toMatch(`${home}/.ansible/tmp/`);
   });
 
+  it('is marked as a check where the plan says so, and runs as its passthrough says', async () => {
+    const options = { phase: { passthrough: '--check --diff' }, playbook: TRACE };
+    const job = await run({ ...options, plan: { check_mode: true } });
+    expect(exitOf(job)).toBe(0);
+    expect(logOf(job)).toMatch(/^\s*DRY RUN \*+\n/);
+    expect(existsSync(job.path('workspace/trace'))).toBe(false);
+    // As a plan of a version that has no such member.
+    const unmarked = await run(options);
+    expect(exitOf(unmarked)).toBe(0);
+    expect(logOf(unmarked)).not.toContain('DRY RUN');
+    expect(existsSync(unmarked.path('workspace/trace'))).toBe(false);
+  });
+
   it('with a syntax error ends with what Ansible says', async () => {
     expect(exitOf(await run({ playbook: '- hosts: all\n  tasks: [}' }))).toBe(4);
   });

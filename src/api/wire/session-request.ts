@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { toCheck } from '../../core/check-mode.js';
 import type { SessionPatch, SessionRequest } from '../../core/session.js';
 import { fromTarget, TargetCreate } from './session-target.js';
 import { SESSION_CREATE, SESSION_PATCH, toV3 } from './v2-names.js';
@@ -30,6 +31,10 @@ export const SessionCreate = z
     ansible_limit: word().default(''),
     ansible_passthrough: text().default(''),
     debug_on_failure: z.boolean().default(false),
+    check_mode: z
+      .boolean()
+      .default(false)
+      .openapi({ description: 'Only tell what would change: `--check --diff` of Ansible.' }),
   })
   .openapi('V3SessionCreate', {
     example: {
@@ -57,7 +62,7 @@ export const SessionCreateV2 = z
   });
 
 type SessionCreateBody = z.output<typeof SessionCreate>;
-type LeftOutByV2 = 'ansible_limit' | 'ansible_passthrough' | 'debug_on_failure';
+type LeftOutByV2 = 'ansible_limit' | 'ansible_passthrough' | 'debug_on_failure' | 'check_mode';
 
 /** What both versions ask for, by the names of v3. */
 export type SessionBody = Omit<SessionCreateBody, LeftOutByV2> &
@@ -92,7 +97,7 @@ export const SessionPatchBody = z
 
 /** `defaultAnsibleConfig` stands in for one that is absent or empty. */
 export function fromSessionCreate(body: SessionBody, defaultAnsibleConfig: string): SessionRequest {
-  return {
+  const request: SessionRequest = {
     name: body.name,
     configurationName: body.configuration_name,
     configurationLimit: body.configuration_limit,
@@ -106,6 +111,7 @@ export function fromSessionCreate(body: SessionBody, defaultAnsibleConfig: strin
     tags: body.tags,
     debugOnFailure: body.debug_on_failure ?? false,
   };
+  return body.check_mode === true ? toCheck(request) : request;
 }
 
 export function fromSessionCreateV2(body: z.output<typeof SessionCreateV2>): SessionBody {

@@ -31,6 +31,7 @@ const status = z.object({
     .nullable()
     .openapi({ description: 'The phase has failed, and waits until then to be looked at.' }),
   hold_command: z.string().nullable().openapi({ description: 'Opens a shell there.' }),
+  check_mode: z.boolean().openapi({ description: 'Ansible only tells what it would change.' }),
   retry_of: z
     .string()
     .nullable()
@@ -160,6 +161,7 @@ function toStatus(session: Session, surroundings: SessionSurroundings): z.output
     queue_place: place ?? null,
     held_until: hold?.until ?? null,
     hold_command: hold?.command ?? null,
+    check_mode: session.request.checkMode ?? false,
     retry_of: session.request.retryOf ?? null,
   };
 }

@@ -37,6 +37,7 @@ export function sessionContract(site: () => ContractSite): void {
             hold_command: null,
             waiting_since: null,
             queue_place: null,
+            check_mode: false,
             retry_of: null,
           },
         },
