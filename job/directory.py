@@ -9,7 +9,9 @@ first and of the last KiB of the log (less where it is shorter): the first 16 he
 SHA-256. Whoever has a part of the log knows by them which part it is.
 
 In a pod, `job.json`, `secrets`, `files` and `keys` are mounts, and the state in which a phase ended
-is also written to the file whose content Kubernetes puts into the container's status.
+is also written to the file whose content Kubernetes puts into the container's status. There nulls
+are left out, and what nobody else knows comes first: all containers of a pod share 12 KiB, and what
+does not fit is cut.
 """
 
 import hashlib
@@ -23,6 +25,12 @@ from typing import BinaryIO, NamedTuple
 
 PRIVATE_KEYS = ("id_ecdsa", "id_image")
 LOG_MARK_BYTES = 1024
+# Of most worth first.
+RESULT_KEYS = (
+    *("state", "killed", "exit_code"),
+    *("log_bytes", "log_tail", "log_head"),
+    *("ended_at", "started_at"),
+)
 
 
 class PhaseState(NamedTuple):
@@ -130,7 +138,7 @@ class JobDirectory:
         write_atomically(self.root / "phases" / f"{phase}.json", text)
         if self._result is not None and state.state == "ended":
             # In place: the kubelet made this file, and reads no other.
-            self._result.write_text(text, "utf-8")
+            self._result.write_text(render_result(state), "utf-8")
 
     def read_state(self, phase: str) -> PhaseState | None:
         try:
@@ -154,6 +162,12 @@ class JobDirectory:
         shutil.rmtree(self.secrets, ignore_errors=True)
         for key in self.private_keys():
             key.unlink(missing_ok=True)
+
+
+def render_result(state: PhaseState) -> str:
+    members = state._asdict()
+    told = {key: members[key] for key in RESULT_KEYS if members[key] is not None}
+    return json.dumps(told, separators=(",", ":"))
 
 
 def digest_at(file: BinaryIO, offset: int) -> str:

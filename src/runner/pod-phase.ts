@@ -172,7 +172,7 @@ function toResult(pod: V1Pod, terminated: V1ContainerStateTerminated): PhaseResu
   const told = parseRecord(terminated);
   if (reason === OUT_OF_MEMORY && exitCode !== 0 && told?.killed == null)
     return { kind: 'killed', reason: 'memory', startedAt, endedAt };
-  const result = told && toPhaseResult(told);
+  const result = told && toPhaseResult({ started_at: startedAt, ended_at: endedAt, ...told });
   if (result === undefined)
     return exitCode === SIGKILLED || exitCode === SIGTERMED
       ? { ...toKill(pod), startedAt, endedAt }
@@ -202,10 +202,19 @@ function toKill({ metadata, spec, status }: V1Pod): Killed {
 /** What the wrapper wrote; whatever else may have written there fits no exit code. */
 function parseRecord({ message, exitCode }: V1ContainerStateTerminated): PhaseRecord | undefined {
   if (message === undefined || !message.startsWith('{')) return undefined;
+  const record = parseObject(message) ?? parseObject(withoutCutMember(message));
+  if (record?.state !== 'ended') return undefined;
+  return record.killed != null || record.exit_code === exitCode ? record : undefined;
+}
+
+/** The kubelet cuts it where a pod has so many containers that their messages have more than 12 KiB. */
+function withoutCutMember(message: string): string {
+  return `${message.slice(0, message.lastIndexOf(','))}}`;
+}
+
+function parseObject(text: string): PhaseRecord | undefined {
   try {
-    const record = JSON.parse(message) as PhaseRecord;
-    if (record.state !== 'ended') return undefined;
-    return record.killed != null || record.exit_code === exitCode ? record : undefined;
+    return JSON.parse(text) as PhaseRecord;
   } catch {
     return undefined;
   }

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import { BatchV1Api, type V1Secret } from '@kubernetes/client-node';
 import { createKubernetesApi } from '../../src/runner/kubernetes-api.js';
 import { prepareJob } from '../../src/runner/kubernetes-launch.js';
+import { toToldLog } from '../../src/runner/pod-phase.js';
 import type { Launch } from '../../src/runner/runner.js';
 import {
   aCommand,
@@ -225,6 +226,22 @@ describeCluster('the Kubernetes runner', () => {
     expect(lost).toBeGreaterThan(0);
     expect(1000 + lost + end.length).toBe(whole.length);
     expect(whole.subarray(1000 + lost).equals(end)).toBe(true);
+  });
+
+  test('knows how a phase of very many ended, of which each can tell a few bytes alone', async () => {
+    const rest = Array.from({ length: 149 }, (_, index) => aScript(`next-${index}`, 'true'));
+    const given = aLaunch([aScript('one', 'echo here; sleep 1000', 1), ...rest]);
+    const { jobId } = given.job;
+    await launch(harness.runner, given);
+    expect(await harness.runner.awaitPhase(jobId, 'one', never)).toMatchObject({
+      kind: 'killed',
+      reason: 'timeout',
+    });
+    expect(await harness.runner.awaitPhase(jobId, 'next-148', never)).toEqual(SKIPPED);
+    const pod = await findPod(jobId);
+    expect(pod && toToldLog(pod, 'one')?.bytes).toBe(
+      (await readLog(harness.runner, jobId, 'one')).length,
+    );
   });
 
   test('knows memory that ran out', async () => {

@@ -235,6 +235,20 @@ describe('toToldLog', () => {
     expect(toToldLog(aPod([ended(0), running]), 'two')).toBeUndefined();
   });
 
+  test('is what is left where the kubelet has cut it', () => {
+    const whole =
+      '{"state":"ended","exit_code":0,"log_bytes":17,"log_tail":"cd","ended_at":"2026-01-01T00:00:20.456Z"}';
+    const cut = (bytes: number) => aPod([ended(0, whole.slice(0, bytes))]);
+    const read = (bytes: number) => toToldLog(cut(bytes), 'one');
+    expect(read(whole.indexOf(',"ended_at'))).toEqual({ bytes: 17 });
+    expect(read(whole.indexOf('"ended_at'))).toEqual({ bytes: 17, tail: 'cd' });
+    for (let bytes = 0; bytes < whole.length; bytes += 1) {
+      expect([undefined, 17]).toContain(read(bytes)?.bytes);
+      const exited = { kind: 'exited', exitCode: 0 };
+      expect(toPodPhase(cut(bytes), PHASES, 'one')).toMatchObject({ result: exited });
+    }
+  });
+
   test('lacks what an older wrapper does not tell', () => {
     expect(told({ log_bytes: 17 })).toEqual({ bytes: 17 });
     expect(told({})).toBeUndefined();
