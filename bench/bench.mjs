@@ -1,11 +1,11 @@
 /** What Keelson costs and what it bears, measured on this machine; docs/performance.md tells what it means. */
-import { parseArgs } from 'node:util';
 import { benchApi } from './api/bench-api.mjs';
 import { benchComponents } from './components/bench-components.mjs';
 import { benchImages } from './images.mjs';
 import { benchKubernetes } from './kubernetes.mjs';
 import { benchLoad } from './load/bench-load.mjs';
 import { benchSessions } from './sessions.mjs';
+import { readArguments } from '../scripts/lib/options.mjs';
 
 const USAGE = `npm run bench [-- part] [options]
 
@@ -23,26 +23,19 @@ const USAGE = `npm run bench [-- part] [options]
   --part NAME          load: only this one, as docs/performance.md lists them; kubernetes: sessions or watching
   --scale PART         api, components, kubernetes, load: a part of the requests and records, as 0.1 (default 1)`;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    help: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-    rounds: { type: 'string', default: '7' },
-    more: { type: 'string', default: '0' },
-    database: { type: 'string' },
-    part: { type: 'string' },
-    scale: { type: 'string', default: '1' },
-  },
+const { values, positionals } = readArguments(USAGE, {
+  json: { type: 'boolean', default: false },
+  rounds: { type: 'string', default: '7' },
+  more: { type: 'string', default: '0' },
+  database: { type: 'string' },
+  part: { type: 'string' },
+  scale: { type: 'string', default: '1' },
 });
-if (values.help) {
-  console.log(USAGE);
-  process.exit(0);
-}
 const [what = 'sessions', ...rest] = positionals;
 const KINDS = ['api', 'components', 'images', 'kubernetes', 'load', 'sessions'];
 if (!KINDS.includes(what) || rest.length > 0) {
-  throw new Error(`${positionals.join(' ')}: none of ${KINDS.join(', ')}.`);
+  console.error(`${positionals.join(' ')}: none of ${KINDS.join(', ')}.`);
+  process.exit(1);
 }
 const interrupt = new AbortController();
 for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {

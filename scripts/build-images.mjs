@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { readArguments } from './lib/options.mjs';
 
 const BUILDERS = ['podman', 'docker', 'buildah', 'nerdctl'];
 const IMAGES = [
@@ -20,11 +20,10 @@ const USAGE = `npm run image:build -- [options] [-- options of the builder, as -
   --registry PREFIX    what the images are named for, as registry.example.org/site`;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const { values, positionals } = readArguments();
-if (values.help) {
-  console.log(USAGE);
-  process.exit(0);
-}
+const { values, positionals } = readArguments(USAGE, {
+  builder: { type: 'string' },
+  registry: { type: 'string' },
+});
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const builder = values.builder ?? BUILDERS.find(isOnPath);
 if (builder === undefined) {
@@ -43,20 +42,6 @@ for (const { name, file } of IMAGES) {
   if (status === 0) continue;
   console.error(`${tag} was not built: ${error?.message ?? `${builder} ended with ${status}`}.`);
   process.exit(1);
-}
-
-function readArguments() {
-  const options = /** @type {const} */ ({
-    builder: { type: 'string' },
-    registry: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  });
-  try {
-    return parseArgs({ allowPositionals: true, options });
-  } catch (error) {
-    console.error(`${/** @type {Error} */ (error).message}\n\n${USAGE}`);
-    process.exit(1);
-  }
 }
 
 /** @param {string} program */

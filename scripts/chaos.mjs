@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { build } from './build.mjs';
+import { readOptions } from './lib/options.mjs';
 
 const USAGE = `npm run chaos -- [options]
 
@@ -14,10 +15,13 @@ const USAGE = `npm run chaos -- [options]
 npm run chaos:all runs every pair that makes sense, and writes the table of docs/durability.md. The last line is
 N passed, N failed.`;
 
-if (process.argv.includes('--help')) {
-  console.log(USAGE);
-  process.exit(0);
-}
+readOptions(USAGE, {
+  rounds: { type: 'string' },
+  seed: { type: 'string' },
+  all: { type: 'boolean' },
+  fault: { type: 'string' },
+  moment: { type: 'string' },
+});
 
 /** @param {string} name */
 const toPath = (name) => fileURLToPath(new URL(`../test/${name}`, import.meta.url));

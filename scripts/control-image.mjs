@@ -1,10 +1,3 @@
-/**
- * Builds the image of API and worker from Debian packages, npm's and dist/, for a machine that has neither a registry nor a
- * builder of images. Wants root, debootstrap and a Debian mirror. With a builder, use Containerfile. The local runner is
- * not in it: it has no Ansible.
- *
- *   node scripts/control-image.mjs [--name localhost/keelson:test] [--output FILE]
- */
 import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,7 +11,18 @@ const LIBRARIES = 'node_modules/@temporalio/core-bridge/releases';
 const ARCHITECTURES = { x64: 'x86_64', arm64: 'aarch64' };
 const library = `${ARCHITECTURES[process.arch] ?? process.arch}-unknown-linux-gnu`;
 
-await runImageCommand({
+const HELP = `npm run image:control -- [options]
+
+Builds the image of API and worker from Debian packages, npm's and dist/, for a machine that has neither a registry nor a
+builder of images. Wants root, debootstrap and a Debian mirror. With a builder, use npm run image:build. The local runner is
+not in it: it has no Ansible.
+
+  --name NAME      what the image is named; empty: whoever loads it names it. Default localhost/keelson:test
+  --output FILE    the archive; default in the cache
+
+Prints the file. Exit code 69: this machine lacks what an image is made of.`;
+
+await runImageCommand(HELP, {
   title: 'control-image',
   name: 'localhost/keelson:test',
   packages: ['ca-certificates', 'git', 'openssh-client'],

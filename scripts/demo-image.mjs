@@ -1,8 +1,3 @@
-/**
- * A boot image, customized by a real session on this machine: `npm run demo:image`. Only root can unpack and pack images.
- *
- * Exit codes: 0 as it should be, 1 the session or what it made is not, 2 something else went wrong.
- */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, mkdtempSync, readFileSync, statSync } from 'node:fs';
@@ -11,12 +6,20 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createClient, waitForEnd } from './demo/client.mjs';
 import { importImage } from './demo/image.mjs';
+import { createInterrupt } from './demo/interrupt.mjs';
 import { dim, green, printTitle, red } from './demo/print.mjs';
 import { removeDemo } from './demo/removal.mjs';
 import { printOutcome } from './demo/report.mjs';
 import { startService } from './demo/service.mjs';
 import { createExample } from './demo/site.mjs';
 import { ensureImageRoot } from './lib/image-root.mjs';
+import { readOptions } from './lib/options.mjs';
+
+const HELP = `npm run demo:image
+
+A small boot image of Debian packages, customized by a real session on this machine. Only root can unpack and pack images.
+
+Exit codes: 0 as it should be, 1 the session or what it made is not, 2 something else went wrong.`;
 
 const NAME = 'demo';
 
@@ -113,6 +116,7 @@ function toSize(file) {
 }
 
 async function main() {
+  readOptions(HELP, {}, 2);
   if (process.getuid?.() !== 0) {
     console.error('Only root can unpack and pack images: sudo npm run demo:image');
     return 2;
@@ -120,9 +124,7 @@ async function main() {
   // Made once, and not part of what the demo measures.
   const root = await ensureImageRoot(process.env);
   const directory = mkdtempSync(join(tmpdir(), 'keelson-demo-'));
-  const interrupt = new AbortController();
-  const signals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);
-  for (const name of signals) process.on(name, () => interrupt.abort(new Error(`${name}.`)));
+  const interrupt = createInterrupt();
   try {
     const code = await runDemo(directory, root, interrupt.signal);
     await removeDemo(directory);

@@ -1,9 +1,3 @@
-/**
- * A real session as a Job of the cluster that KUBECONFIG names: `npm run demo:kubernetes`. The service, the hosts and the
- * repositories are processes of this machine, which is a node of that cluster; only jobs are pods.
- *
- * Exit codes: 0 as it should be, 1 the session failed, 2 something else went wrong.
- */
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -11,11 +5,21 @@ import { stringify } from 'yaml';
 import { createClient, waitForEnd } from './demo/client.mjs';
 import { NotPossible, openCluster } from './demo/cluster.mjs';
 import { startGitServer } from './demo/git-server.mjs';
+import { createInterrupt } from './demo/interrupt.mjs';
 import { dim, green, printTitle, red } from './demo/print.mjs';
 import { removeDemo } from './demo/removal.mjs';
 import { printOutcome } from './demo/report.mjs';
 import { startService } from './demo/service.mjs';
 import { createSite, findMissing } from './demo/site.mjs';
+import { readOptions } from './lib/options.mjs';
+
+const HELP = `npm run demo:kubernetes
+
+A real session as a Job of the cluster that KUBECONFIG names. The service, the hosts and the repositories are processes of
+this machine, which is a node of that cluster; only jobs are pods. KEELSON_JOB_IMAGE names another image than
+localhost/keelson-job:test.
+
+Exit codes: 0 as it should be, 1 the session failed, 2 something else went wrong.`;
 
 const NAME = 'demo';
 const IMAGE = process.env.KEELSON_JOB_IMAGE || 'localhost/keelson-job:test';
@@ -85,10 +89,9 @@ function toEnvironment(directory, { namespace, node }) {
 }
 
 async function main() {
+  readOptions(HELP, {}, 2);
   const directory = mkdtempSync(join(tmpdir(), 'keelson-demo-'));
-  const interrupt = new AbortController();
-  const signals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);
-  for (const name of signals) process.on(name, () => interrupt.abort(new Error(`${name}.`)));
+  const interrupt = createInterrupt();
   /** @type {(() => unknown)[]} */
   const undo = [() => removeDemo(directory)];
   try {

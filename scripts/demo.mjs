@@ -1,13 +1,14 @@
 import { existsSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { parseArgs } from 'node:util';
 import { createClient, waitForEnd } from './demo/client.mjs';
+import { createInterrupt } from './demo/interrupt.mjs';
 import { dim, green, printTitle, red } from './demo/print.mjs';
 import { printHints, printOutcome } from './demo/report.mjs';
 import { startService } from './demo/service.mjs';
 import { HOSTS, createSite, findMissing } from './demo/site.mjs';
 import { removeDemo } from './demo/removal.mjs';
+import { readOptions } from './lib/options.mjs';
 
 const HELP = `npm run demo -- [options]
 
@@ -21,22 +22,12 @@ Exit codes: 0 as it should be, 1 the session failed, 2 something else went wrong
 
 const NAME = 'demo';
 const PREFIX = 'keelson-demo-';
-const options = readOptions();
-
-function readOptions() {
-  const known = /** @type {const} */ ({
-    fail: { type: 'boolean', default: false },
-    keep: { type: 'boolean', default: false },
-    stop: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  });
-  try {
-    return parseArgs({ options: known }).values;
-  } catch (error) {
-    console.error(`${/** @type {Error} */ (error).message}\n\n${HELP}`);
-    process.exit(2);
-  }
-}
+const KNOWN = /** @type {const} */ ({
+  fail: { type: 'boolean', default: false },
+  keep: { type: 'boolean', default: false },
+  stop: { type: 'string' },
+});
+const options = readOptions(HELP, KNOWN, 2);
 
 /** @param {string} directory @param {AbortSignal} signal */
 async function runDemo(directory, signal) {
@@ -93,15 +84,9 @@ function judgeFailure(session) {
 }
 
 async function main() {
-  if (options.help) {
-    console.log(HELP);
-    return 0;
-  }
   if (options.stop !== undefined) return stopDemo(options.stop);
   const directory = mkdtempSync(join(tmpdir(), PREFIX));
-  const interrupt = new AbortController();
-  const signals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);
-  for (const name of signals) process.on(name, () => interrupt.abort(new Error(`${name}.`)));
+  const interrupt = createInterrupt();
   try {
     const code = await runDemo(directory, interrupt.signal);
     if (!options.keep) await removeDemo(directory);

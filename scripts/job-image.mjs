@@ -1,9 +1,3 @@
-/**
- * Builds the image of jobs from Debian packages, for a machine that has neither a registry nor a builder of images. Wants
- * root, debootstrap and a Debian mirror. With a builder, use job/Containerfile.
- *
- *   node scripts/job-image.mjs [--name localhost/keelson-job:test] [--output FILE] [--collections] [--sops]
- */
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +6,19 @@ import { ensureSops } from './setup/sops.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-await runImageCommand({
+const HELP = `npm run image:job -- [options]
+
+Builds the image of jobs from Debian packages, for a machine that has neither a registry nor a builder of images. Wants root,
+debootstrap and a Debian mirror. With a builder, use npm run image:build.
+
+  --name NAME      what the image is named; empty: whoever loads it names it. Default localhost/keelson-job:test
+  --output FILE    the archive; default in the cache
+  --collections    with the collections that Debian has
+  --sops           with sops, which needs Go
+
+Prints the file. Exit code 69: this machine lacks what an image is made of.`;
+
+await runImageCommand(HELP, {
   title: 'job-image',
   name: 'localhost/keelson-job:test',
   // What provides the virtual package is named too: python3-cffi-backend.

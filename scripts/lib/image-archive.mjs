@@ -17,10 +17,10 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { parseArgs } from 'node:util';
 import { SetupError, endChildrenOnSignals, runCommand } from '../setup/command.mjs';
 import { cacheDirectory } from './cache.mjs';
 import { withLock } from './files.mjs';
+import { readOptions } from './options.mjs';
 
 const EX_UNAVAILABLE = 69;
 const SUITE = 'bookworm';
@@ -40,23 +40,21 @@ const WITHOUT = ['var/cache/apt', 'var/lib/apt/lists', 'var/log', 'usr/share/doc
  */
 
 /**
- * Builds what the command line asks for: [--name NAME] [--output FILE] and the image's choices; prints the file. An
- * empty name leaves it to whoever loads it. Exit code 69: this machine lacks what an image is made of; 1: anything else.
- * @param {Image} image
+ * Builds what the command line asks for: a name, a file, and the image's choices; prints the file. Exit code 69: this
+ * machine lacks what an image is made of; 1: anything else.
+ * @param {string} help @param {Image} image
  */
-export async function runImageCommand(image) {
+export async function runImageCommand(help, image) {
   endChildrenOnSignals();
   const home = join(cacheDirectory(process.env), image.title);
   const { choices = {} } = image;
   const flags = Object.fromEntries(
     Object.keys(choices).map((flag) => [flag, { type: /** @type {const} */ ('boolean') }]),
   );
-  const { values } = parseArgs({
-    options: {
-      ...flags,
-      name: { type: 'string', default: image.name },
-      output: { type: 'string' },
-    },
+  const values = readOptions(help, {
+    ...flags,
+    name: { type: 'string', default: image.name },
+    output: { type: 'string' },
   });
   const chosen = Object.keys(choices).filter((flag) => flag in values);
   const packages = [...image.packages, ...chosen.flatMap((flag) => choices[flag] ?? [])];

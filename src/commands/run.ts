@@ -27,5 +27,7 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code = '' } = error as NodeJS.ErrnoException;
-  return code.startsWith('ERR_PARSE_ARGS') ? `${error.message} (--help tells more)` : error.message;
+  if (!code.startsWith('ERR_PARSE_ARGS')) return error.message;
+  // Node goes on with how a word that begins with a dash could be given.
+  return `${error.message.split('. ', 1)[0]} (--help tells more)`;
 }

@@ -18,10 +18,13 @@ const [command, ...words] = process.argv.slice(2);
 const { imageService: config, logLevel } = readConfig([]);
 
 if (command === undefined) await serve(config, logLevel);
-else
-  await runCommand(() =>
-    command === 'import' ? importFile(config, words) : Promise.resolve(HELP),
-  );
+else await runCommand(() => obey(command));
+
+async function obey(word: string): Promise<string> {
+  if (word === 'import') return importFile(config, words);
+  if (word === '--help') return HELP;
+  throw new Error(`${word}: neither import nor an option of its own.\n\n${HELP}`);
+}
 
 async function serve(config: ImageServiceConfig, logLevel?: string): Promise<void> {
   const logger = createLogger('images', logLevel);
