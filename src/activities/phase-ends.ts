@@ -20,12 +20,13 @@ export async function toPhaseEnds(store: Store, session: Session): Promise<reado
   );
   const ends: PhaseEnd[] = [];
   for (const phase of phases) {
-    const told = records.get(phase.name)?.result;
+    const record = records.get(phase.name);
+    const told = record?.result;
     // Launched, yet nobody could say how it ended; or it has discarded the images, and that well.
     const result = told === undefined || isDiscard(session, phase, told) ? lost : told;
     const errorLine = isSuccess(result)
       ? undefined
-      : await readErrorLine(store, session.jobId, records.get(phase.name));
+      : await readErrorLine(store, session.jobId, record);
     ends.push({
       name: phase.name,
       kind: phase.kind,
@@ -33,6 +34,7 @@ export async function toPhaseEnds(store: Store, session: Session): Promise<reado
       result,
       hosts:
         phase.kind === 'ansible' ? await store.hosts.summarize(session.jobId, phase.name) : noHosts,
+      ...(phase.kind === 'ansible' && record?.hostsFinal !== true ? { lacksResults: true } : {}),
       timeoutSeconds: phase.timeoutSeconds,
       ...(errorLine === undefined ? {} : { errorLine }),
     });

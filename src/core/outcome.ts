@@ -18,6 +18,8 @@ export interface PhaseEnd {
   readonly subject: string;
   readonly result: PhaseResult;
   readonly hosts: HostSummary;
+  /** Of a playbook whose last results nobody has heard: `hosts` may lack some, or all. */
+  readonly lacksResults?: true;
   /** The phase's last line of output that begins with `ERROR`; for the message only, never for the verdict. */
   readonly errorLine?: string;
   readonly timeoutSeconds: number;
@@ -40,6 +42,8 @@ export function toOutcome(ends: readonly PhaseEnd[], cancellation?: Cancellation
   const failed = ends.find(({ result }) => !isSuccess(result));
   if (failed !== undefined) return toFailure(failed, cancellation);
   const playbooks = ends.filter(({ kind }) => kind === 'ansible');
+  const lacking = playbooks.filter(({ lacksResults }) => lacksResults);
+  if (lacking.length > 0) return { succeeded: 'true', message: toLackMessage(lacking) };
   if (playbooks.some(({ hosts }) => hosts.hosts > 0)) return { succeeded: 'true' };
   return {
     succeeded: 'true',
@@ -50,6 +54,13 @@ export function toOutcome(ends: readonly PhaseEnd[], cancellation?: Cancellation
         : 'No host ran a task: no play of any layer matches a host of the inventory. See the log of the inventory phase.',
     ),
   };
+}
+
+function toLackMessage(lacking: readonly PhaseEnd[]): string {
+  const names = lacking.map(({ name }) => name);
+  return toMessage(
+    `Every phase exited 0. On which hosts is not known: results did not reach the API, and were lost with the end of the log (${names.join(', ')}). No component has them.`,
+  );
 }
 
 function toFailure(end: PhaseEnd, cancellation: Cancellation | undefined): Outcome {
@@ -180,6 +191,10 @@ function toPlaybookFailure(end: PhaseEnd, exitCode: number, because: string): Ou
       ...fail(end, 'HOST_UNREACHABLE', `${where}: ${firstUnreachable.message ?? 'no message'}`),
       host: firstUnreachable.host,
     };
+  }
+  if (isOfHosts && end.lacksResults) {
+    const lost = 'The results of its hosts were lost with the end of its log';
+    return fail(end, 'PLAYBOOK_ERROR', `${end.subject} (${end.name}) failed${because}. ${lost}.`);
   }
   const what = end.hosts.hosts > 0 ? 'broke off' : 'could not run';
   return fail(end, 'PLAYBOOK_ERROR', `${end.subject} (${end.name}) ${what}${because}`);

@@ -148,6 +148,26 @@ describe('recordOutcome', () => {
     expect((await record()).message).toMatch(/: It cannot go on: no room$/);
   });
 
+  test.each([
+    ['known', true, 'NO_HOSTS', 'No host ran a task'],
+    ['known, and not where they are lost', false, undefined, 'results did not reach the API'],
+  ])(
+    'says that no host ran a task only where its results are %s',
+    async (_, final, reason, message) => {
+      const { phases, hosts } = site.store;
+      for (const name of await launch()) {
+        await hosts.save(jobId, name, { sequence: 1, final, hosts: [] });
+        await phases.seal(jobId, name, exited(0), at(2));
+      }
+      const outcome = await record();
+      expect(outcome).toMatchObject({
+        succeeded: 'true',
+        message: expect.stringContaining(message),
+      });
+      expect(outcome.reason).toBe(reason);
+    },
+  );
+
   test('knows of no success where the last phase of a lost machine has not told', async () => {
     const { sessions, phases } = site.store;
     await sessions.saveSnapshot(jobId, aSnapshot());

@@ -80,6 +80,18 @@ describe('toOutcome', () => {
       },
     ],
     [
+      'says so when results were lost, of hosts that may have run all of it',
+      [
+        aPlaybook(exited(0), { hosts: NO_HOSTS, lacksResults: true }),
+        aPlaybook(exited(0), { name: 'ansible-1' }),
+      ],
+      {
+        succeeded: 'true',
+        message:
+          'Every phase exited 0. On which hosts is not known: results did not reach the API, and were lost with the end of the log (ansible-0). No component has them.',
+      },
+    ],
+    [
       'says so when there was nothing to run',
       [anInventory(exited(0))],
       {
@@ -138,6 +150,16 @@ describe('toOutcome', () => {
 
     expect(outcome).toMatchObject({ succeeded: 'false', reason, phase: end.name });
     expect(outcome.message).toContain(message);
+  });
+
+  test('does not say that a playbook could not run whose results were lost', () => {
+    const end = aPlaybook(exited(2), { hosts: NO_HOSTS, lacksResults: true });
+    expect(toOutcome([end])).toMatchObject({
+      succeeded: 'false',
+      reason: 'PLAYBOOK_ERROR',
+      message:
+        'site.yml (ansible-0) failed with exit code 2; see its log. The results of its hosts were lost with the end of its log.',
+    });
   });
 
   test.each<[string, number, HostSummary, Outcome['reason'], string]>([
