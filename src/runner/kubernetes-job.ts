@@ -1,4 +1,5 @@
 import type { V1Job } from '@kubernetes/client-node';
+import type { PhaseResult } from '../core/job.js';
 import { isOver, toEndedAt, toIso } from './pod-phase.js';
 import { DEPLOYMENT_LABEL, PENDING_ANNOTATION, STOPPED_ANNOTATION } from './pod-labels.js';
 import type { JobView } from './kubernetes-watch.js';
@@ -26,6 +27,16 @@ export function isStopped({ metadata }: V1Job): boolean {
 /** Whether it has ended by the word of the Job's controller, which comes seconds after the pod's. */
 export function isFinished(job: V1Job): boolean {
   return findEnd(job) !== undefined;
+}
+
+/** What a Job still tells of each phase whose pod is gone: complete, it has had a pod of which every phase exited 0. */
+export function toSuccess({ status }: V1Job): PhaseResult | undefined {
+  const isComplete = status?.conditions?.some(
+    ({ type, status: value }) => type === 'Complete' && value === 'True',
+  );
+  if (isComplete !== true) return undefined;
+  const [startedAt, endedAt] = [toIso(status?.startTime), toIso(status?.completionTime)];
+  return { kind: 'exited', exitCode: 0, startedAt, endedAt };
 }
 
 /** 0 = for ever. */

@@ -11,6 +11,7 @@ import {
   toPendingSeconds,
   toPhaseNames,
   toReleasedAt,
+  toSuccess,
 } from './kubernetes-job.js';
 import type { JobView, KubernetesWatch, Look } from './kubernetes-watch.js';
 import { toStoppedResult } from './phase-record.js';
@@ -71,7 +72,7 @@ async function lookAtPhase(
   if (isFinished(job)) {
     // The watch of pods may be behind that of jobs.
     const late = await findPod(options, job, signal);
-    if (late === undefined) return found(LOST);
+    if (late === undefined) return found(toSuccess(job) ?? LOST);
     return lookAtPod(options, job, { pod: late, podIsGone: false }, phase, signal);
   }
   if (isSuspended(job)) return { kind: 'wait' };
@@ -92,13 +93,25 @@ async function lookAtPod(
   if (sidecar !== undefined && state.kind !== 'ended') return found(toSidecarResult(sidecar));
   switch (state.kind) {
     case 'ended':
-      return found(state.result);
+      return found(podIsGone ? await settleGone(options, job, state.result, signal) : state.result);
     case 'running':
       options.tell?.(undefined);
       return waitForEnd(options, job, pod, signal);
     case 'pending':
       return waitForStart(options, job, pod, state, signal);
   }
+}
+
+/** Its last minutes may not have been heard of. What the Job says of them may not be, either, so it is read. */
+async function settleGone(
+  { api }: PhaseOptions,
+  { metadata }: V1Job,
+  seen: PhaseResult,
+  signal: AbortSignal,
+): Promise<PhaseResult> {
+  if (seen.kind !== 'killed' || seen.reason !== 'lost') return seen;
+  const now = await api.findJob(metadata?.name ?? '', signal);
+  return (now?.metadata?.uid === metadata?.uid && now && toSuccess(now)) || seen;
 }
 
 async function waitForEnd(

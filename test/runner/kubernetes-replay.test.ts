@@ -57,6 +57,21 @@ describe('the Kubernetes runner', () => {
     expect(await waiting).toEqual(EXITED_0);
   });
 
+  test.each([
+    ['is complete', 'Complete', EXITED_0],
+    ['is not', 'Failed', LOST],
+  ])('asks the Job that %s about a pod whose end it has missed', async (_, type, result) => {
+    const times = { startTime: LONG_AGO, completionTime: LONG_AGO };
+    api.jobStatus = { ...times, conditions: [{ type, status: 'True' }] };
+    api.watched = api.listed = aPodOf('1', [ended(0), running]);
+    const waiting = runner.awaitPhase(JOB, 'two', never);
+    await waitFor(() => api.asked.filter((what) => what === 'GET pods').length > 1, {
+      what: 'a watch beside the list',
+    });
+    api.tell(aPodOf('2', [ended(0), running]), 'DELETED');
+    expect(await waiting).toEqual(result);
+  });
+
   test('tells what keeps a phase from starting, and in the end what to do', async () => {
     const state = { waiting: { reason: 'ImagePullBackOff', message: 'no such image' } };
     api.watched = api.listed = aPodOf('1', [state]);
@@ -176,7 +191,9 @@ interface ReplayedApi {
   logStatus: number;
   /** The log as it is served time after time; the last one from then on. */
   logs: readonly Buffer[];
-  tell(pod: V1Pod): void;
+  /** The status of the job as whoever reads it gets it; the watch tells none. */
+  jobStatus: object;
+  tell(pod: V1Pod, type?: 'MODIFIED' | 'DELETED'): void;
   close(): Promise<void>;
 }
 
@@ -209,7 +226,8 @@ async function startReplayedApi(): Promise<ReplayedApi> {
     const pod = isOfJob ? api.listed : api.watched;
     const items = { jobs: [JOB_OBJECT], pods: [pod] }[kind] ?? [];
     const list = { metadata: { resourceVersion: '1' }, items };
-    response.end(JSON.stringify(name === undefined ? list : items[0]));
+    const one = kind === 'jobs' ? { ...JOB_OBJECT, status: api.jobStatus } : pod;
+    response.end(JSON.stringify(name === undefined ? list : one));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -223,9 +241,9 @@ async function startReplayedApi(): Promise<ReplayedApi> {
     listed: aPodOf('1', []),
     logStatus: 502,
     logs: [],
-    tell(pod) {
-      for (const watch of watches)
-        watch.write(`${JSON.stringify({ type: 'MODIFIED', object: pod })}\n`);
+    jobStatus: {},
+    tell(pod, type = 'MODIFIED') {
+      for (const watch of watches) watch.write(`${JSON.stringify({ type, object: pod })}\n`);
     },
     async close() {
       const closed = once(server, 'close');

@@ -55,6 +55,11 @@ describeCluster('the Kubernetes runner', () => {
     });
     return items[0];
   };
+  const findJob = (name: string) =>
+    harness.config.makeApiClient(BatchV1Api).readNamespacedJob({
+      namespace: harness.namespace,
+      name,
+    });
   const countSecrets = async (jobId: string) => {
     const { items } = await harness.core.listNamespacedSecret({
       namespace: harness.namespace,
@@ -375,6 +380,23 @@ describeCluster('the Kubernetes runner', () => {
       kind: 'killed',
       reason: expect.stringMatching(/^(stopped|lost)$/),
     });
+  });
+
+  test('knows a success whose pod is gone, though nobody saw it end', async () => {
+    const given = aLaunch([aScript('one', 'true'), aScript('two', 'true')]);
+    const { jobId } = given.job;
+    const { runner, core, namespace } = harness;
+    await launch(runner, given);
+    await awaitAll(runner, given);
+    await waitFor(async () => (await findJob(jobId)).status?.completionTime, { what: 'the Job' });
+    await core.deleteNamespacedPod({
+      namespace,
+      name: (await findPod(jobId))?.metadata?.name ?? '',
+    });
+    await waitFor(async () => (await findPod(jobId)) === undefined, { what: 'the end of the pod' });
+    const other = await another('');
+    expect(await awaitAll(other, given)).toEqual([EXITED_0, EXITED_0]);
+    await expect(readLog(other, jobId, 'two')).rejects.toMatchObject({ fault: 'missing' });
   });
 
   test('knows a Job that somebody deleted, with its pod killed at once', async () => {
