@@ -92,7 +92,8 @@ export async function postText(post: TextPost, signal: AbortSignal): Promise<voi
   const deadline = AbortSignal.timeout(timeoutSeconds * 1000);
   const end = (kind: Fault, fact: string) => new ServiceError(kind, `${service} ${fact}.`);
   try {
-    const response = await start({ ...post, method: 'POST' }, AbortSignal.any([signal, deadline]));
+    const plain = { ...post, method: 'POST', timeoutMs: timeoutSeconds * 1000 };
+    const response = await start(plain, AbortSignal.any([signal, deadline]));
     response.on('error', () => undefined).destroy();
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return;
@@ -145,30 +146,43 @@ interface PlainRequest {
   readonly content?: string;
   readonly ca?: string;
   readonly proxy?: string;
+  /** Until a proxy that does not answer is left. */
+  readonly timeoutMs?: number;
 }
 
-function start(
-  { url, method, headers, content, ca, proxy }: PlainRequest,
+/** Beyond the limit of the call, whose message says more. */
+const PROXY_MARGIN_MS = 1_000;
+
+async function start(
+  { url, method, headers, content, ca, proxy, timeoutMs = 0 }: PlainRequest,
   signal: AbortSignal,
 ): Promise<IncomingMessage> {
   const request = url.startsWith('https:') ? requestHttps : requestHttp;
   const length = content === undefined ? {} : { 'content-length': Buffer.byteLength(content) };
   const authority = ca === undefined ? {} : { ca };
-  return new Promise((resolve, reject) => {
-    const options = { method, signal, agent: createAgent(url, proxy), ...authority };
+  const agent = createAgent(url, proxy, timeoutMs + PROXY_MARGIN_MS);
+  const options = { method, signal, agent, ...authority };
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  // A request that is given up says nothing before its proxy has opened the way.
+  const giveUp = () => reject(signal.reason as Error);
+  signal.addEventListener('abort', giveUp);
+  try {
     request(url, { ...options, headers: { ...headers, ...length } })
       .on('response', resolve)
       .on('error', reject)
       .end(content);
-  });
+    return await promise;
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+  }
 }
 
 /** Each request has a connection of its own. */
-function createAgent(url: string, proxy: string | undefined): HttpAgent | false {
+function createAgent(url: string, proxy: string | undefined, timeout: number): HttpAgent | false {
   if (proxy === undefined) return false;
   return url.startsWith('https:')
-    ? new HttpsAgent({ proxyEnv: { HTTPS_PROXY: proxy } })
-    : new HttpAgent({ proxyEnv: { HTTP_PROXY: proxy } });
+    ? new HttpsAgent({ proxyEnv: { HTTPS_PROXY: proxy }, timeout })
+    : new HttpAgent({ proxyEnv: { HTTP_PROXY: proxy }, timeout });
 }
 
 function isWorthRepeating(status: number): boolean {

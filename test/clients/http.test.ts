@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { fetchJson, type JsonRequest } from '../../src/clients/http.js';
+import { fetchJson, postText, type JsonRequest } from '../../src/clients/http.js';
 import { startHsmStandIn, type HsmStandIn } from '../support/hsm-stand-in.js';
 
 describe('fetchJson, against a stand-in for HSM', () => {
@@ -47,5 +49,48 @@ describe('fetchJson, against a stand-in for HSM', () => {
       fault: 'unavailable',
       message: expect.stringMatching(/could not be reached \((ENOTFOUND|EAI_AGAIN)\)/),
     });
+  });
+});
+
+describe('postText, by a proxy that takes connections and never says a word', () => {
+  let proxy: Server;
+  let connected: Promise<Socket>;
+  const post = (timeoutSeconds: number, signal = new AbortController().signal) =>
+    postText(
+      {
+        ...{ url: 'https://receiver.example/', service: 'The receiver', timeoutSeconds },
+        ...{ headers: {}, content: '{}' },
+        proxy: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+      },
+      signal,
+    );
+
+  beforeEach(async () => {
+    proxy = createServer((socket) => void socket.resume());
+    connected = once(proxy, 'connection').then(([socket]) => socket as Socket);
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+  });
+  afterEach(async () => {
+    proxy.close();
+    (await connected).destroy();
+  });
+
+  test('ends when its time is over, and leaves no connection', async () => {
+    const posting = expect(post(0.2)).rejects.toMatchObject({
+      fault: 'unavailable',
+      message: 'The receiver did not answer within 0.2 s.',
+    });
+    const closed = once(await connected, 'close');
+    await posting;
+    await closed;
+  });
+
+  test('ends when it is given up', async () => {
+    const given = new AbortController();
+    const posting = expect(post(600, given.signal)).rejects.toThrow('given up');
+    await connected;
+    given.abort(new Error('given up'));
+    await posting;
   });
 });
