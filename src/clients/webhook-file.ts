@@ -14,10 +14,14 @@ const OWN_HEADERS =
 const MIN_SECRET_BYTES = 24;
 const MAX_SECRET_BYTES = 64;
 
-const url = z.string().refine((text) => {
-  const parsed = URL.canParse(text) ? new URL(text) : undefined;
-  return parsed?.protocol === 'http:' || parsed?.protocol === 'https:';
-}, 'is no http or https URL');
+/** As it is sent to: in one spelling of the scheme, without blanks around it. */
+const url = z
+  .string()
+  .refine((text) => {
+    const parsed = URL.canParse(text) ? new URL(text) : undefined;
+    return parsed?.protocol === 'http:' || parsed?.protocol === 'https:';
+  }, 'is no http or https URL')
+  .transform((text) => new URL(text).href);
 
 const headers = z.record(
   z

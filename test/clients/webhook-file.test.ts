@@ -43,11 +43,18 @@ describe('readWebhooks', () => {
       },
       {
         ...{ name: 'pager-2', url: 'http://127.0.0.1:9/', when: 'failed', format: 'text' },
-        ...{ headers: { Authorization: 'Bearer abc' }, proxy: 'http://proxy:3128' },
+        ...{ headers: { Authorization: 'Bearer abc' }, proxy: 'http://proxy:3128/' },
         secret: new Uint8Array(32).fill(7),
         ca: certificate.replaceAll('\\n', '\n'),
       },
     ]);
+  });
+
+  test('takes a URL in any spelling for what it is', async () => {
+    const [webhook] = await read(
+      '- {name: a, url: " HTTPS://Hooks.example/T0?a=B ", proxy: "HTTP://proxy"}',
+    );
+    expect(webhook).toMatchObject({ url: 'https://hooks.example/T0?a=B', proxy: 'http://proxy/' });
   });
 
   test.each(['', '[]', '# none yet'])('takes %j for no webhook', async (text) => {
