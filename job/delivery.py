@@ -212,6 +212,7 @@ class Delivery:
         try:
             self._api.put("/silence", report, min(timeout_seconds, SILENCE_SECONDS))
         except Unavailable:
+            self._silence.note_lost()
             return
         except Refused as refusal:
             # An API of a version that has no such route. Where it is the phase that is not there,

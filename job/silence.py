@@ -34,6 +34,7 @@ class Silence:
         self._is_over = False
         self._sequence = 0
         self._told: Report | None = None
+        self._is_sure = True
 
     def next(self) -> Report | None:
         """What is to be told now; None where nothing is new, or it was looked at a moment ago."""
@@ -42,13 +43,18 @@ class Silence:
             return None
         self._due_at = now + self._look_seconds
         found = None if self._is_over else self._find(now)
-        if found == self._told:
+        if found == self._told and self._is_sure:
             return None
         self._sequence += 1
         return {"sequence": self._sequence, "silence": found}
 
     def note_told(self, report: Report) -> None:
         self._told = report["silence"]
+        self._is_sure = True
+
+    def note_lost(self) -> None:
+        """It may have been taken, or come late, though there was no answer."""
+        self._is_sure = False
 
     def end(self) -> None:
         """The playbook has ended: so has the silence."""

@@ -229,6 +229,26 @@ async function waitForSilence(expected: Record<string, unknown> | null): Promise
     expect(api.states.at(-1)).toMatchObject({ state: 'ended', exit_code: 0 });
   });
 
+  it('of which nobody knows whether it was taken is taken back', async () => {
+    const playbook = `- hosts: x1
+  gather_facts: false
+  tasks:
+    - name: Hang
+      shell: ${awaitFile('one')}; false
+`;
+    const isSilence = (path: string) => path.endsWith('/silence');
+    api.interrupt = (_method, path) => (isSilence(path) ? { status: 503 } : undefined);
+    const { job, over } = await start(playbook, { phase: { debug_wait_seconds: 600 } });
+    await waitFor(() => api.requests.some(isSilence));
+    goOn(job, 'one');
+    await waitFor(() => api.holds.length === 1);
+    api.interrupt = () => undefined;
+    await waitForSilence(null);
+    api.release();
+    expect(await over).toBe(2);
+    expect(api.silences).toHaveLength(1);
+  });
+
   it('shows no secret', async () => {
     const playbook = `- hosts: x1
   gather_facts: false
