@@ -1,6 +1,9 @@
-import { cancellationSignal } from '@temporalio/activity';
+import { activityInfo, cancellationSignal } from '@temporalio/activity';
 import type { WebhookClient } from '../clients/interfaces.js';
+import { isServiceError } from '../core/errors.js';
+import { toAskedDelayMs } from '../core/notification.js';
 import { getSession } from './dependencies.js';
+import { isRetryable, toFailure } from './failure.js';
 import type { Store } from '../store/store.js';
 
 export interface DeliveryActivities {
@@ -67,7 +70,8 @@ export function createDeliveryActivities({
         store.hosts.total(jobId),
         store.hosts.listFailed(jobId, MOST_FAILED_HOSTS),
       ]);
-      await webhooks.send(webhook, { session, totals, failedHosts }, cancellationSignal());
+      const end = { session, totals, failedHosts };
+      await webhooks.send(webhook, end, cancellationSignal()).catch(leaveAlone);
       observer.onEnd(webhook, 'delivered');
       logger.info(
         { session: session.name, jobId, webhook },
@@ -75,6 +79,13 @@ export function createDeliveryActivities({
       );
     },
   };
+}
+
+/** For as long as the receiver asks. */
+function leaveAlone(error: unknown): never {
+  if (!isServiceError(error) || !isRetryable[error.fault]) throw error;
+  const delayMs = toAskedDelayMs(activityInfo().attempt, error.retryAfterSeconds ?? 0);
+  throw delayMs === undefined ? error : toFailure(error, { delayMs });
 }
 
 export function createSettlementActivities({

@@ -1,6 +1,6 @@
 import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
-import { ServiceError, type Fault, type Reason } from '../core/errors.js';
+import { ServiceError, type ErrorDetails, type Fault, type Reason } from '../core/errors.js';
 
 export type TokenFault = Extract<Fault, 'rejected' | 'unavailable'>;
 
@@ -84,23 +84,23 @@ export interface TextPost {
 
 /**
  * POSTs a text once. Any 2xx is enough. No answer, a time-out, 408, 425, 429 and 5xx are fault `unavailable`: it may have
- * arrived all the same. Every other status is `rejected`; redirects are not followed.
+ * arrived all the same; `retryAfterSeconds` is what the answer says of it. Every other status is `rejected`; redirects are not followed.
  */
 export async function postText(post: TextPost, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
   const { service, timeoutSeconds } = post;
   const deadline = AbortSignal.timeout(timeoutSeconds * 1000);
-  const end = (kind: Fault, fact: string) => new ServiceError(kind, `${service} ${fact}.`);
+  const end = (kind: Fault, fact: string, details?: ErrorDetails) =>
+    new ServiceError(kind, `${service} ${fact}.`, details);
   try {
     const plain = { ...post, method: 'POST', timeoutMs: timeoutSeconds * 1000 };
     const response = await start(plain, AbortSignal.any([signal, deadline]));
     response.on('error', () => undefined).destroy();
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return;
-    throw end(
-      isWorthRepeating(status) ? 'unavailable' : 'rejected',
-      `answered with status ${status}`,
-    );
+    const fact = `answered with status ${status}`;
+    if (!isWorthRepeating(status)) throw end('rejected', fact);
+    throw end('unavailable', fact, readRetryAfter(response));
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof ServiceError) throw error;
@@ -183,6 +183,14 @@ function createAgent(url: string, proxy: string | undefined, timeout: number): H
   return url.startsWith('https:')
     ? new HttpsAgent({ proxyEnv: { HTTPS_PROXY: proxy }, timeout })
     : new HttpAgent({ proxyEnv: { HTTP_PROXY: proxy }, timeout });
+}
+
+/** Seconds, or a date; of a date the seconds from the answer's own, whose clock is the same. */
+function readRetryAfter({ headers }: IncomingMessage): ErrorDetails {
+  const text = headers['retry-after'] ?? '';
+  const now = headers.date === undefined ? Date.now() : Date.parse(headers.date);
+  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : (Date.parse(text) - now) / 1000;
+  return seconds > 0 ? { retryAfterSeconds: seconds } : {};
 }
 
 function isWorthRepeating(status: number): boolean {

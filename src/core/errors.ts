@@ -17,6 +17,8 @@ export interface ErrorDetails {
   readonly title?: string;
   /** Why the session fails, where this error ends one. */
   readonly reason?: Reason;
+  /** How long whoever does not answer, or is busy, wants to be left alone. */
+  readonly retryAfterSeconds?: number;
 }
 
 /** The one error class of the service. Anything else that is thrown is a defect. */
@@ -25,12 +27,14 @@ export class ServiceError extends Error {
   readonly fault: Fault;
   readonly title: string | undefined;
   readonly reason: Reason | undefined;
+  readonly retryAfterSeconds: number | undefined;
 
   constructor(fault: Fault, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.fault = fault;
     this.title = details.title;
     this.reason = details.reason;
+    this.retryAfterSeconds = details.retryAfterSeconds;
   }
 }
 

@@ -16,6 +16,20 @@ export function isWanted(scope: NotificationScope, succeeded: Succeeded): boolea
   return scope === 'all' || succeeded !== 'true';
 }
 
+/** How long a webhook is left alone after a try that failed; twice as long after each. */
+export const TRIES = { firstMs: 1_000, growth: 2, mostMs: 600_000 } as const;
+
+/** For longer nobody is waited for who asks for it: a day is all the time that there is. */
+const MOST_ASKED_MS = 3_600_000;
+
+/** What the receiver asks for, where that is longer than it would be left alone anyway. `attempt`: that failed, from 1. */
+export function toAskedDelayMs(attempt: number, askedSeconds: number): number | undefined {
+  const { firstMs, growth, mostMs } = TRIES;
+  const ownMs = Math.min(firstMs * growth ** (attempt - 1), mostMs);
+  const askedMs = Math.min(askedSeconds * 1000, MOST_ASKED_MS);
+  return askedMs > ownMs ? askedMs : undefined;
+}
+
 /** Hosts of a session by the worst that befell each in any of its phases; each is counted once. */
 export interface HostTotals {
   readonly hosts: number;

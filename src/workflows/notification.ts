@@ -4,6 +4,7 @@ import {
   isCancellation,
   proxyActivities,
 } from '@temporalio/workflow';
+import { TRIES } from '../core/notification.js';
 import type {
   DeliveryActivities,
   SettlementActivities,
@@ -34,7 +35,11 @@ export async function NotificationWorkflow({
     taskQueue: deliveryQueue,
     startToCloseTimeout: '30s',
     scheduleToCloseTimeout: '1d',
-    retry: { initialInterval: '1s', backoffCoefficient: 2, maximumInterval: '10m' },
+    retry: {
+      initialInterval: TRIES.firstMs,
+      backoffCoefficient: TRIES.growth,
+      maximumInterval: TRIES.mostMs,
+    },
   });
   const ends = await Promise.all(
     webhooks.map(async (webhook): Promise<readonly UndeliveredNotification[]> => {

@@ -60,6 +60,7 @@ describe('createWebhookClient', () => {
   beforeEach(() => {
     receiver.deliveries.length = 0;
     receiver.answers.clear();
+    for (const name of Object.keys(receiver.says)) Reflect.deleteProperty(receiver.says, name);
   });
 
   const open = (webhook: object, publicUrl?: string) => {
@@ -143,6 +144,27 @@ describe('createWebhookClient', () => {
     const message = `Webhook chat answered with status ${status}.`;
     expect(await failureOf(open({}).send('chat', end, never))).toEqual({ fault, message });
     expect(receiver.deliveries).toHaveLength(1);
+  });
+
+  test.each([
+    [{ 'retry-after': '120' }, 120],
+    [{ 'retry-after': '0.5' }, 0.5],
+    [
+      {
+        'retry-after': 'Sun, 29 Nov 2026 10:02:00 GMT',
+        date: 'Sun, 29 Nov 2026 10:00:30 GMT',
+      },
+      90,
+    ],
+    [{ 'retry-after': 'Sun, 29 Nov 1970 10:02:00 GMT' }, undefined],
+    [{ 'retry-after': '-5' }, undefined],
+    [{ 'retry-after': 'soon' }, undefined],
+    [{}, undefined],
+  ])('says how long it is asked to wait by %j', async (headers, retryAfterSeconds) => {
+    receiver.answers.set('/t0ken', 429);
+    Object.assign(receiver.says, headers);
+    const sending = open({}).send('chat', end, never);
+    await expect(sending).rejects.toMatchObject({ fault: 'unavailable', retryAfterSeconds });
   });
 
   test.each([204, 202])('takes %d for an answer', async (status) => {

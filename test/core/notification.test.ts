@@ -1,6 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { tellCheck, toCheck } from '../../src/core/check-mode.js';
-import { describeEnd, isWanted, type HostTotals } from '../../src/core/notification.js';
+import {
+  describeEnd,
+  isWanted,
+  toAskedDelayMs,
+  type HostTotals,
+} from '../../src/core/notification.js';
 import type { Outcome } from '../../src/core/session.js';
 import { aRequest } from '../support/session-builders.js';
 
@@ -18,6 +23,22 @@ describe('isWanted', () => {
     ['failed', 'unknown', true],
   ] as const)('%s, of a session that succeeded: %s', (scope, succeeded, wanted) => {
     expect(isWanted(scope, succeeded)).toBe(wanted);
+  });
+});
+
+describe('toAskedDelayMs', () => {
+  test.each([
+    [1, 0, undefined],
+    [1, 1, undefined],
+    [1, 1.5, 1_500],
+    [4, 8, undefined],
+    [4, 9, 9_000],
+    [99, 600, undefined],
+    [99, 601, 601_000],
+    [1, 86_400, 3_600_000],
+    [1, Number.POSITIVE_INFINITY, 3_600_000],
+  ])('after try %d, and %d seconds that are asked for', (attempt, asked, expected) => {
+    expect(toAskedDelayMs(attempt, asked)).toBe(expected);
   });
 });
 

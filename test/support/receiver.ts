@@ -24,6 +24,8 @@ export interface Receiver {
   readonly deliveries: Delivery[];
   /** By path, what is answered: a status, or `silence`. Default: 200, with a word that is no JSON. */
   readonly answers: Map<string, number | 'silence'>;
+  /** What it says with each answer. */
+  readonly says: Record<string, string>;
   /** Those of this session that came to this path. */
   of(session: string, path?: string): readonly Delivery[];
   /** Waits until so many have come. */
@@ -34,6 +36,7 @@ export interface Receiver {
 export async function startReceiver(port = 0): Promise<Receiver> {
   const deliveries: Delivery[] = [];
   const answers = new Map<string, number | 'silence'>();
+  const says: Record<string, string> = {};
   const server = createServer((request, response) => {
     const { url: path = '', headers } = request;
     const chunks: Buffer[] = [];
@@ -45,7 +48,7 @@ export async function startReceiver(port = 0): Promise<Receiver> {
       if (answer === 'silence') return;
       // What a receiver says may repeat what it was asked.
       const location = `http://${headers.host ?? ''}/elsewhere`;
-      response.writeHead(answer, { 'content-type': 'application/json', location });
+      response.writeHead(answer, { 'content-type': 'application/json', location, ...says });
       response.end(JSON.stringify({ message: `${path} ${JSON.stringify(headers)}` }));
     });
   });
@@ -58,7 +61,7 @@ export async function startReceiver(port = 0): Promise<Receiver> {
         (path === undefined || path === each.path),
     );
   return {
-    ...{ url, deliveries, answers, of },
+    ...{ url, deliveries, answers, says, of },
     whenTold: (session, path, count = 1) =>
       waitFor(
         () => {

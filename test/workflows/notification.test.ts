@@ -188,6 +188,24 @@ describe('NotificationWorkflow', () => {
     expect(receiver.of('a', '/well')).toHaveLength(1);
   });
 
+  test('leaves one alone for as long as it asks', async () => {
+    receiver.answers.set('/chat', 429);
+    receiver.says['retry-after'] = '1800';
+    await work(await open());
+    const jobId = await add('a');
+    await store.sessions.recordOutcome(jobId, failed, now());
+    await receiver.whenTold('a');
+    const handle = await handleOf(jobId);
+    const pending = await waitFor(
+      async () =>
+        (await handle.describe()).raw.pendingActivities?.find(({ lastFailure }) => lastFailure),
+      { what: 'a failed try' },
+    );
+    expect(Number(pending.currentRetryInterval?.seconds)).toBe(1800);
+    await handle.cancel();
+    await whenSettled();
+  });
+
   test('gives up at once where a webhook refuses, and says so', async () => {
     receiver.answers.set('/chat', 410);
     await work(await open());
