@@ -1,9 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { forgetOld, handOver } from '../activities/notification-handover.js';
 import { sweep } from '../activities/sweep.js';
-import type { SweepLogger, SweepReport } from '../activities/sweep-dependencies.js';
+import type {
+  SweepDependencies,
+  SweepLogger,
+  SweepReport,
+} from '../activities/sweep-dependencies.js';
+import type { Orchestrator } from '../clients/interfaces.js';
 import { createOrchestrator } from '../clients/temporal.js';
+import { createWebhookClient } from '../clients/webhook.js';
 import { parseConfig, type Config } from '../config.js';
 import type { SourceConfig } from '../config/sources.js';
 import { toTaskQueue } from '../core/names.js';
@@ -95,6 +102,7 @@ async function sweepNow(
         // Before the first worker is back, all of them are silent.
         machineLostSeconds: (await isAnyHeard(store)) ? machineLostAfter : 0,
         ...(images === undefined ? {} : { images }),
+        ...createHandOver(config.webhooksFile, { store, orchestrator, now: clock.now }),
       },
       { dryRun },
       AbortSignal.timeout(600_000),
@@ -114,6 +122,22 @@ async function openImageSource(
   if (sources.imsUrl === undefined) return undefined;
   const key = await findMasterKey(config.masterKeyFile, store);
   return createImageSource(sources, key, await store.deploymentId());
+}
+
+/** As the sweep of a worker does it: but whether ends are noted at all, workers alone decide. */
+function createHandOver(
+  file: string | undefined,
+  { store, orchestrator, now }: { store: Store; orchestrator: Orchestrator; now: () => string },
+): Pick<SweepDependencies, 'handOver'> {
+  if (file === undefined) return {};
+  const webhooks = createWebhookClient({ file, now });
+  const handover = { store, orchestrator, webhooks, logger: complaints, now };
+  return {
+    async handOver(signal) {
+      await handOver(handover, signal);
+      await forgetOld(handover);
+    },
+  };
 }
 
 async function isAnyHeard(store: Store): Promise<boolean> {

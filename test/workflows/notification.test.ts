@@ -1,7 +1,10 @@
+import { execFile as execFileWithCallback } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { pino } from 'pino';
@@ -22,6 +25,7 @@ import { aNewSession } from '../support/store-builders.js';
 import { openTemporal, type TestTemporal } from '../support/temporal.js';
 import { waitFor } from '../support/wait.js';
 
+const execFile = promisify(execFileWithCallback);
 const TOKEN = 'bearer-of-the-webhook-0123456789';
 const now = () => new Date().toISOString();
 const failed = { succeeded: 'false', reason: 'TASK_FAILED', message: 'it broke' } as const;
@@ -245,6 +249,35 @@ describe('NotificationWorkflow', () => {
     await work(next);
     await receiver.whenTold('a');
     await whenSettled();
+  });
+
+  test('leaves it to the command too', async () => {
+    const notifying = await open();
+    const jobId = await add('a');
+    await store.sessions.recordOutcome(jobId, failed, now());
+    const command = fileURLToPath(new URL('../../dist/commands/sweep.js', import.meta.url));
+    const sweepByHand = (option: string) =>
+      execFile(process.execPath, [command, option], {
+        env: {
+          ...{ KEELSON_DATA: directory, TEMPORAL_ADDRESS: temporal.address },
+          WEBHOOKS_FILE: join(directory, 'webhooks.yaml'),
+        },
+      });
+    await sweepByHand('--dry-run');
+    expect(await store.notifications.listDue({ limit: 9 })).toHaveLength(1);
+    await sweepByHand('--json');
+    expect(await store.notifications.listDue({ limit: 9 })).toEqual([]);
+    expect((await (await handleOf(jobId)).describe()).status.name).toBe('RUNNING');
+    await work(notifying);
+    await receiver.whenTold('a');
+    await whenSettled();
+
+    writeFileSync(join(directory, 'webhooks.yaml'), '- {');
+    await store.sessions.recordOutcome(await add('b'), failed, now());
+    await expect(sweepByHand('--json')).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('webhooks.yaml: line 1 is not YAML'),
+    });
   });
 
   test('hands over at its start what was noted while no worker ran, once', async () => {
