@@ -226,6 +226,7 @@ describe('parseConfig', () => {
     ['TEMPORAL_UI_PORT', '-1'],
     ['JOB_RETENTION', '1.5'],
     ['MAX_WATCHED_JOBS', '0'],
+    ['ANSIBLE_CONFIG_DIRECTORY', '/nowhere'],
     ['SSH_PRIVATE_KEY_FILE', '/nowhere'],
     ['SSH_PUBLIC_KEY_FILE', '/nowhere'],
     ['SSH_CERTIFICATE_FILE', '/nowhere'],

@@ -42,7 +42,7 @@ export function parseRunner(
     jobRetentionSeconds: read.integer('JOB_RETENTION', { fallback: 3600, minimum: 0 }),
     python: tools.python,
     ansiblePlaybook: tools.ansiblePlaybook,
-    ...optional('ansibleConfigDirectory', read.text('ANSIBLE_CONFIG_DIRECTORY')),
+    ...optional('ansibleConfigDirectory', read.file('ANSIBLE_CONFIG_DIRECTORY')),
     ...optional('sshPrivateKeyFile', read.file('SSH_PRIVATE_KEY_FILE')),
     ...optional('sshPublicKeyFile', read.file('SSH_PUBLIC_KEY_FILE')),
     ...optional('sshCertificateFile', read.file('SSH_CERTIFICATE_FILE')),

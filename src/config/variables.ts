@@ -41,7 +41,8 @@ export const VARIABLES = {
     'jobs that one worker watches at once, default 200; the others run too, and are watched when it is their turn',
   PYTHON: 'Python 3.10 or newer for jobs; default: Ansible’s in the cache, else `python3`',
   ANSIBLE_PLAYBOOK: 'ansible-playbook for jobs; default: in the cache',
-  ANSIBLE_CONFIG_DIRECTORY: 'files that a session’s `ansible_config` may name',
+  ANSIBLE_CONFIG_DIRECTORY:
+    'files that a session’s `ansible_config` may name; `cfs-default-ansible-cfg` there counts for those that name none',
   SSH_PRIVATE_KEY_FILE: 'key for the managed hosts',
   SSH_PUBLIC_KEY_FILE: 'its public half',
   SSH_CERTIFICATE_FILE: 'its certificate',

@@ -107,6 +107,8 @@ const settings = z
 export function parsePodSettings(text: string): PodSettings {
   const result = settings.safeParse(parse(text) ?? {});
   if (result.success) return result.data;
-  const faults = result.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`);
+  const faults = result.error.issues.map(({ path, message }) =>
+    path.length === 0 ? message : `${path.join('.')}: ${message}`,
+  );
   throw new Error(faults.join('; '));
 }

@@ -36,6 +36,7 @@ describe('parsePodSettings', () => {
 
   test.each([
     ['', /^image: /],
+    ['registry.example.com/job', /^Invalid input: expected object/],
     ['image: a\nimages: b', /images/],
     ['image: a b', /^image: holds a space/],
     [
