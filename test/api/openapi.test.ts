@@ -151,6 +151,21 @@ describe('/openapi.json', () => {
     }
   });
 
+  test('says of what others may change meanwhile that it may be refused for that', () => {
+    const refusing = operations()
+      .filter(({ operation }) => '409' in operation.responses)
+      .map(({ method, path }) => `${method} ${path}`);
+    expect(refusing).toEqual(
+      expect.arrayContaining([
+        'PATCH /v2/configurations/{configuration_id}',
+        'DELETE /v2/configurations/{configuration_id}',
+        'PATCH /v3/configurations/{configuration_id}',
+        'DELETE /v3/configurations/{configuration_id}',
+        'PATCH /v3/sources/{source_id}',
+      ]),
+    );
+  });
+
   test('gives every operation a name of its own, which generators of clients take', () => {
     const names = operations().map(({ operation }) => operation.operationId);
     expect(names).toContain('get_v3_sessions_session_name_logs');

@@ -12,6 +12,7 @@ import {
 import {
   answer,
   bodyProblems,
+  conflictProblem,
   missingProblem,
   readProblems,
   takes,
@@ -56,6 +57,7 @@ const refresh = createRoute({
   responses: {
     ...writeProblems,
     ...missingProblem,
+    ...conflictProblem,
     200: answer(ConfigurationWireV2, 'The configuration as stored.'),
   },
 });
@@ -65,7 +67,12 @@ const remove = createRoute({
   path: PATH,
   summary: 'Delete a configuration',
   request: { params },
-  responses: { ...writeProblems, ...missingProblem, 204: { description: 'It is gone.' } },
+  responses: {
+    ...writeProblems,
+    ...missingProblem,
+    ...conflictProblem,
+    204: { description: 'It is gone.' },
+  },
 });
 
 /** What v3 does, in the words of v2, which knows neither tenants nor sources. */

@@ -18,6 +18,7 @@ import {
 import {
   answer,
   bodyProblems,
+  conflictProblem,
   missingProblem,
   readProblems,
   takes,
@@ -73,6 +74,7 @@ const refresh = createRoute({
   responses: {
     ...writeProblems,
     ...missingProblem,
+    ...conflictProblem,
     200: answer(ConfigurationWire, 'The configuration as stored.'),
   },
 });
@@ -82,7 +84,12 @@ const remove = createRoute({
   path: PATH,
   summary: 'Delete a configuration',
   request: { params, headers },
-  responses: { ...writeProblems, ...missingProblem, 204: { description: 'It is gone.' } },
+  responses: {
+    ...writeProblems,
+    ...missingProblem,
+    ...conflictProblem,
+    204: { description: 'It is gone.' },
+  },
 });
 
 export function addConfigurationRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {

@@ -65,6 +65,7 @@ const update = createRoute({
   responses: {
     ...bodyProblems,
     ...missingProblem,
+    ...conflictProblem,
     200: answer(SourceWire, 'The source as stored.'),
   },
 });

@@ -20,7 +20,7 @@ const descriptions = {
   413: 'The body is larger than the limit.',
   415: 'The body is not declared as JSON.',
   429: 'More are being taken already; `Retry-After` tells when to come again.',
-  503: 'The database does not answer.',
+  503: 'What this needs does not answer, or has no room; `Retry-After` tells when to come again.',
 } as const;
 
 type Status = keyof typeof descriptions;
