@@ -26,6 +26,10 @@ const folders = {
     deny: ['workflows', 'activities', 'store', 'clients', 'cli', 'api/routes', 'api/wire'],
   },
   api: { deny: ['workflows', 'activities', 'runner', 'cli'], typesOnly: ['store', 'clients'] },
+  cli: {
+    deny: ['workflows', 'activities', 'runner', 'store', 'clients', 'process'],
+    typesOnly: ['api'],
+  },
   migration: {
     deny: ['workflows', 'activities', 'runner', 'cli', 'api/routes'],
     typesOnly: ['store'],

@@ -1,0 +1,93 @@
+import { readText, toSessionPath, type Command, type CommandInput } from '../command.js';
+import { followToEnd } from '../follow.js';
+import { printJson, printLines, tell } from '../output.js';
+import { EXIT } from '../report.js';
+import type { Session } from '../wire.js';
+import { renderStarted } from './run.js';
+
+export const cancel: Command = {
+  summary: 'stop a session; its record and its log stay',
+  names: ['NAME'],
+  options: { reason: { type: 'string' } },
+  optionHelp: [['--reason TEXT', 'is kept with the session']],
+  async run(input) {
+    const reason = readText(input.values, 'reason');
+    return act(input, 'cancel', reason === undefined ? {} : { reason }, (name) => [
+      `Session ${name} is being cancelled.`,
+      `  keelson watch ${name}      until it has ended`,
+    ]);
+  },
+};
+
+export const hold: Command = {
+  summary: 'hold a session that runs, once a playbook of it fails',
+  names: ['NAME'],
+  options: {},
+
+  run: (input) =>
+    act(input, 'hold', {}, (name) => [
+      `If a playbook of session ${name} fails, it is held, and a shell can be opened there.`,
+      `  keelson show ${name}       whether it is held, and the command for the shell`,
+      `  keelson release ${name}    ends the hold`,
+    ]),
+};
+
+export const release: Command = {
+  summary: 'end the hold of a session',
+  names: ['NAME'],
+  options: {},
+
+  run: (input) => act(input, 'release', {}, (name) => [`Session ${name} is released.`]),
+};
+
+export const retry: Command = {
+  summary: 'go on with what a failed session has not done, as a new session',
+  names: ['NAME'],
+  options: { name: { type: 'string' }, follow: { type: 'boolean', short: 'f' } },
+  optionHelp: [
+    ['--name NAME', 'of the new session; default: NAME-retry-1'],
+    ['-f, --follow', 'its log until the end, then how it ended'],
+  ],
+  run: (input) => startFrom(input, 'retry'),
+};
+
+export const remove: Command = {
+  summary: 'delete the record of a session, and with it its log; one that runs is stopped',
+  names: ['NAME'],
+  options: {},
+
+  async run({ api, names: [name = ''] }) {
+    await api.ask<undefined>('DELETE', toSessionPath(name));
+    tell(`Session ${name} is deleted.`);
+    return EXIT.well;
+  },
+};
+
+async function act(
+  { api, names: [name = ''], isJson }: CommandInput,
+  what: string,
+  body: object,
+  render: (name: string) => readonly string[],
+): Promise<number> {
+  const answer = await api.ask<unknown>('POST', toSessionPath(name, what), body);
+  if (isJson) await printJson(answer ?? {});
+  else await printLines(render(name));
+  return EXIT.well;
+}
+
+/** A new session that comes from this one. */
+async function startFrom(
+  { api, values, names: [name = ''], isJson, signal }: CommandInput,
+  what: string,
+): Promise<number> {
+  const given = readText(values, 'name');
+  const body = given === undefined ? {} : { name: given };
+  const session = await api.ask<Session>('POST', toSessionPath(name, what), body);
+  if (values['follow'] === true) {
+    tell(`Session ${session.name} was started.`);
+    return followToEnd(api, session.name, { isJson, signal });
+  }
+  if (isJson) await printJson(session);
+  else await printLines(renderStarted(session.name));
+  return EXIT.well;
+}

@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import { parse, stringify } from 'yaml';
+import { UsageError, type Command } from '../command.js';
+import { toQuery } from '../follow.js';
+import { printJson, printLines, renderTable } from '../output.js';
+import { EXIT } from '../report.js';
+import type { Configuration, Configurations } from '../wire.js';
+
+export const configurations: Command = {
+  summary: 'configurations, or one of them',
+  names: ['[NAME]'],
+  options: {},
+
+  async run({ api, names: [name], isJson }) {
+    if (name !== undefined) {
+      const configuration = await api.ask<Configuration>('GET', toPath(name));
+      await (isJson ? printJson(configuration) : printLines([stringify(configuration).trimEnd()]));
+      return EXIT.well;
+    }
+    const all: Configuration[] = [];
+    let query: URLSearchParams | undefined = new URLSearchParams();
+    while (query !== undefined) {
+      const page: Configurations = await api.ask('GET', `/v3/configurations?${query.toString()}`);
+      all.push(...page.configurations);
+      query = page.next === null ? undefined : toQuery(page.next);
+    }
+    await (isJson ? printJson(all) : printLines(renderConfigurations(all)));
+    return EXIT.well;
+  },
+};
+
+export const configure: Command = {
+  summary: 'make or change a configuration',
+  names: ['NAME', 'FILE'],
+  options: {},
+  notes: `FILE is JSON or YAML with layers, as PUT /v3/configurations/NAME takes it; - is the standard input:
+
+  layers:
+    - { name: base, clone_url: https://git.example.org/base.git, branch: main, playbook: site.yml }`,
+  async run({ api, names: [name = '', file = ''], isJson }) {
+    // As this program shows it, with what only an answer has.
+    const body: unknown = parse(readFileSync(file === '-' ? 0 : file, 'utf8'));
+    if (typeof body !== 'object' || body === null)
+      throw new UsageError(`${file} does not hold an object with layers.`);
+    const put = { ...body, name: undefined, last_updated: undefined };
+    const configuration = await api.ask<Configuration>('PUT', toPath(name), put);
+    if (isJson) await printJson(configuration);
+    else
+      await printLines([
+        `Configuration ${name}:`,
+        ...renderLayers(configuration).map((line) => `  ${line}`),
+        `  keelson run ${name} --follow`,
+      ]);
+    return EXIT.well;
+  },
+};
+
+function renderConfigurations(all: readonly Configuration[]): readonly string[] {
+  if (all.length === 0) return ['No configurations. keelson configure NAME FILE makes one.'];
+  return renderTable(
+    ['configuration', 'layers', 'updated'],
+    all.map(({ name, layers, last_updated: updated }) => [name, layers.length, updated]),
+  );
+}
+
+function renderLayers({ layers }: Configuration): readonly string[] {
+  return renderTable(
+    ['layer', 'repository', 'commit', 'playbook'],
+    layers.map(({ name, clone_url: url, source, commit, playbook }, index) => [
+      ...[name ?? String(index), url ?? source ?? '', commit?.slice(0, 12) ?? '', playbook ?? ''],
+    ]),
+  );
+}
+
+function toPath(name: string): string {
+  return `/v3/configurations/${encodeURIComponent(name)}`;
+}

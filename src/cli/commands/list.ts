@@ -1,0 +1,91 @@
+import { readText, readTexts, UsageError, type Command, type Values } from '../command.js';
+import { toQuery } from '../follow.js';
+import {
+  cut,
+  formatDuration,
+  printJson,
+  printLines,
+  renderTable,
+  tell,
+  toMillis,
+} from '../output.js';
+import { describeState, EXIT } from '../report.js';
+import type { Session, Sessions } from '../wire.js';
+
+const DEFAULT_AGE = '1d';
+const MOST = 1_000;
+const MESSAGE_SHOWN = 60;
+
+export const list: Command = {
+  summary: 'sessions of the last day, the latest last',
+  names: [],
+  options: {
+    age: { type: 'string' },
+    all: { type: 'boolean' },
+    status: { type: 'string' },
+    succeeded: { type: 'string' },
+    contains: { type: 'string' },
+    tag: { type: 'string', multiple: true },
+  },
+  optionHelp: [
+    ['--age AGE', `begun since then: 30m, 12h, 7d (default ${DEFAULT_AGE})`],
+    ['--all', 'however old they are'],
+    ['--status S', 'pending, running or complete'],
+    ['--succeeded S', 'true, false, unknown, or none for those that have not ended'],
+    ['--contains TEXT', 'a part of the name'],
+    ['--tag KEY=VALUE', 'as often as you like; all must match'],
+  ],
+  async run({ api, values, isJson }) {
+    const sessions: Session[] = [];
+    let query: URLSearchParams | undefined = toFilters(values);
+    while (query !== undefined && sessions.length < MOST) {
+      const page: Sessions = await api.ask('GET', `/v3/sessions?${query.toString()}`);
+      sessions.push(...page.sessions);
+      query = page.next === null ? undefined : toQuery(page.next);
+    }
+    sessions.sort((one, other) => toStart(one) - toStart(other));
+    if (isJson) await printJson(sessions);
+    else await printLines(sessions.length === 0 ? [renderNone(values)] : renderSessions(sessions));
+    if (query !== undefined)
+      tell(
+        `There are more than these ${sessions.length}: narrow the list down (--help tells how).`,
+      );
+    return EXIT.well;
+  },
+};
+
+function toFilters(values: Values): URLSearchParams {
+  if (values['all'] === true && values['age'] !== undefined)
+    throw new UsageError('--all and --age contradict each other.');
+  const tags = readTexts(values, 'tag').join(',');
+  return toQuery({
+    max_age: values['all'] === true ? undefined : (readText(values, 'age') ?? DEFAULT_AGE),
+    status: readText(values, 'status'),
+    succeeded: readText(values, 'succeeded'),
+    name_contains: readText(values, 'contains'),
+    tags: tags === '' ? undefined : tags,
+  });
+}
+
+function renderNone(values: Values): string {
+  if (values['all'] === true) return 'No sessions.';
+  return `No sessions since ${readText(values, 'age') ?? DEFAULT_AGE} (--all: however old they are).`;
+}
+
+function renderSessions(sessions: readonly Session[]): readonly string[] {
+  return renderTable(
+    ['state', 'session', 'configuration', 'begun', 'took', 'what'],
+    sessions.map((session) => {
+      const { start_time: start, completion_time: end, status, message } = session.status.session;
+      const took = status === 'pending' ? '-' : formatDuration(start, end);
+      return [
+        ...[describeState(session).word, session.name, session.configuration.name],
+        ...[`${formatDuration(start, null)} ago`, took, cut(message ?? '', MESSAGE_SHOWN)],
+      ];
+    }),
+  );
+}
+
+function toStart({ status }: Session): number {
+  return toMillis(status.session.start_time);
+}

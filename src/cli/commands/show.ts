@@ -1,0 +1,43 @@
+import { toSessionPath, type Command } from '../command.js';
+import { isFailing, readHosts, readReport } from '../follow.js';
+import { printJson, printLines } from '../output.js';
+import { EXIT, renderHosts } from '../report.js';
+import type { Phases, Session } from '../wire.js';
+
+export const show: Command = {
+  summary: 'how a session is, or how it ended',
+  names: ['NAME'],
+  options: {},
+
+  async run({ api, names: [name = ''], isJson }) {
+    const session = await api.ask<Session>('GET', toSessionPath(name));
+    if (isJson) {
+      const { phases } = await api.ask<Phases>('GET', toSessionPath(name, 'phases'));
+      await printJson({ session, phases });
+    } else await printLines(await readReport(api, session));
+    return EXIT.well;
+  },
+};
+
+export const hosts: Command = {
+  summary: 'what was done on each host, by phase',
+  names: ['NAME'],
+  options: { failed: { type: 'boolean' }, phase: { type: 'string' } },
+  optionHelp: [
+    ['--failed', 'only hosts that failed or could not be reached'],
+    ['--phase PHASE', 'only of this one, such as ansible-0'],
+  ],
+  notes: `With --json, a line for each.`,
+  async run({ api, values, names: [name = ''], isJson }) {
+    const phase = typeof values['phase'] === 'string' ? values['phase'] : undefined;
+    let isFirst = true;
+    for await (const page of readHosts(api, name, phase)) {
+      const wanted = values['failed'] === true ? page.filter(isFailing) : page;
+      if (wanted.length === 0) continue;
+      if (isJson) for (const host of wanted) await printJson(host);
+      else await printLines(renderHosts(wanted).slice(isFirst ? 0 : 1));
+      isFirst = false;
+    }
+    return EXIT.well;
+  },
+};

@@ -1,0 +1,76 @@
+import { toSessionPath, type Command } from '../command.js';
+import { followSession, isFailing, readReport } from '../follow.js';
+import { formatDuration, paint, print, printJson, printLines } from '../output.js';
+import { describePhase, EXIT, toExitCode } from '../report.js';
+import type { Host, Phase, Session } from '../wire.js';
+
+export const watch: Command = {
+  summary: 'phases, hosts that fail, waits and holds, as they come; then how it ended',
+  names: ['NAME'],
+  options: {},
+  notes: `With --json, events as {"event", "data"}, a line for each.`,
+  async run({ api, names: [name = ''], isJson, signal }) {
+    const narrator = createNarrator();
+    let session: Session | undefined;
+    const path = toSessionPath(name, 'events');
+    for await (const event of followSession(api, { name, path, signal })) {
+      if (event.event === 'session') session = event.data as Session;
+      if (isJson) await printJson(event);
+      else await printLines(narrator(event.event, event.data));
+    }
+    session ??= await api.ask<Session>('GET', toSessionPath(name));
+    if (!isJson) {
+      await print('\n');
+      await printLines(await readReport(api, session));
+    }
+    return session.status.session.status === 'complete' ? toExitCode(session) : EXIT.error;
+  },
+};
+
+/** What an event has that was not told yet, in lines. Events tell the whole state each time. */
+function createNarrator(): (event: string, data: unknown) => readonly string[] {
+  const told = new Map<string, string>();
+  const isNews = (about: string, text: string) => {
+    if (told.get(about) === text) return false;
+    told.set(about, text);
+    return true;
+  };
+  const readers: Readonly<Record<string, (data: never) => readonly string[]>> = {
+    phase: (phase: Phase) => {
+      const text = narratePhase(phase);
+      return text !== undefined && isNews(phase.name, text) ? [toLine(phase.name, text)] : [];
+    },
+    hosts: ({ hosts }: { readonly hosts: readonly Host[] }) =>
+      hosts
+        .filter(isFailing)
+        .filter((host) => isNews(`${host.phase}/${host.host}`, narrateHost(host)))
+        .map((host) => toLine(host.phase, paint('red', `${host.host}: ${narrateHost(host)}`))),
+    session: ({ status }: Session) => {
+      const { status: state, message, held_until: until, hold_command: command } = status.session;
+      if (state === 'complete') return [];
+      const held = until === null ? undefined : `held until ${until}: ${command}`;
+      const text = [message, held].filter((part) => part != null).join(' ');
+      return isNews('session', text) && text !== '' ? [toLine(state, paint('yellow', text))] : [];
+    },
+  };
+  return (event, data) => readers[event]?.(data as never) ?? [];
+}
+
+function toLine(about: string, text: string): string {
+  return `${paint('dim', new Date().toTimeString().slice(0, 8))}  ${about.padEnd(15)}  ${text}`;
+}
+
+/** Undefined: nothing is to be said of it yet. */
+function narratePhase(phase: Phase): string | undefined {
+  const { name, title, state, result, start_time: start, completion_time: end } = phase;
+  if (state === 'pending') return undefined;
+  if (state === 'running') return `runs: ${title.replace(`${name}: `, '')}`;
+  const took = result === 'unstarted' ? '' : `, after ${formatDuration(start, end)}`;
+  return `ended: ${describePhase(phase)}${took}`;
+}
+
+function narrateHost({ unreachable, task, message }: Host): string {
+  const what =
+    unreachable > 0 ? 'could not be reached' : `failed${task === null ? '' : ` in "${task}"`}`;
+  return message === null ? what : `${what}: ${message}`;
+}

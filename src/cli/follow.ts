@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Api } from './api.js';
+import { toSessionPath } from './command.js';
+import { followEvents, type SessionEvent } from './events.js';
+import { print, printJson, printLines, tell } from './output.js';
+import { renderReport, toExitCode } from './report.js';
+import type { Host, Hosts, Phases, Session } from './wire.js';
+
+const HOSTS_SHOWN = 20;
+const HOSTS_PER_PAGE = 1_000;
+const RECORD_MS = 500;
+
+export interface Following {
+  readonly phase?: string;
+  readonly isJson: boolean;
+  readonly signal: AbortSignal;
+}
+
+/** A stream of a session; whoever interrupts it learns that the session goes on. */
+export async function* followSession(
+  api: Api,
+  {
+    name,
+    path,
+    signal,
+  }: { readonly name: string; readonly path: string; readonly signal: AbortSignal },
+): AsyncGenerator<SessionEvent, void, undefined> {
+  const onAbort = () => {
+    tell(
+      `No longer follows. Session ${name} is not stopped by that: keelson cancel ${name} would.`,
+    );
+  };
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    yield* followEvents(api, path, { signal, tell });
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** The log as it grows, to its end; the same bytes as it has later. */
+export async function followLog(
+  api: Api,
+  name: string,
+  { phase, isJson, signal }: Following,
+): Promise<void> {
+  const query = phase === undefined ? '' : `?${new URLSearchParams({ phase }).toString()}`;
+  const path = `${toSessionPath(name, 'logs')}${query}`;
+  for await (const { data } of followSession(api, { name, path, signal })) {
+    if (isJson) await printJson(data);
+    else await print(toBytes(data as { readonly text?: string; readonly base64?: string }));
+  }
+}
+
+/** What is no text comes in another form. */
+function toBytes({ text, base64 }: { readonly text?: string; readonly base64?: string }) {
+  return text ?? Buffer.from(base64 ?? '', 'base64');
+}
+
+/** The log of a session, then how it ended. Resolves with the exit code. */
+export async function followToEnd(api: Api, name: string, following: Following): Promise<number> {
+  await followLog(api, name, following);
+  const session = await waitForRecord(api, name, following.signal);
+  if (following.isJson) await printJson(session);
+  else await printLines(['', ...(await readReport(api, session))]);
+  return toExitCode(session);
+}
+
+/** Its log ends a moment before its record is complete. */
+async function waitForRecord(api: Api, name: string, signal: AbortSignal): Promise<Session> {
+  for (;;) {
+    const session = await api.ask<Session>('GET', toSessionPath(name));
+    if (session.status.session.status === 'complete') return session;
+    await sleep(RECORD_MS, undefined, { signal });
+  }
+}
+
+/** With the hosts of the phase that failed, the first of those that failed there. */
+export async function readReport(api: Api, session: Session): Promise<readonly string[]> {
+  const { phases } = await api.ask<Phases>('GET', toSessionPath(session.name, 'phases'));
+  const { phase, succeeded } = session.status.session;
+  const failing: Host[] = [];
+  if (succeeded === 'false' && phase !== null)
+    for await (const hosts of readHosts(api, session.name, phase)) {
+      failing.push(...hosts.filter(isFailing));
+      if (failing.length > HOSTS_SHOWN) break;
+    }
+  const more =
+    failing.length > HOSTS_SHOWN ? [`  … more with: keelson hosts ${session.name} --failed`] : [];
+  return [...renderReport(session, phases, failing.slice(0, HOSTS_SHOWN)), ...more];
+}
+
+/** Page by page. */
+export async function* readHosts(
+  api: Api,
+  name: string,
+  phase?: string,
+): AsyncGenerator<readonly Host[], void, undefined> {
+  let query = new URLSearchParams({ limit: String(HOSTS_PER_PAGE), ...(phase && { phase }) });
+  for (;;) {
+    const path = `${toSessionPath(name, 'hosts')}?${query.toString()}`;
+    const { hosts, next } = await api.ask<Hosts>('GET', path);
+    yield hosts;
+    if (next === null) return;
+    query = toQuery(next);
+  }
+}
+
+/** Parameters that are given; `next` of a list has all, as they are to be sent back. */
+export function toQuery(parameters: Readonly<Record<string, unknown>>): URLSearchParams {
+  const given = Object.entries(parameters).filter(([, value]) => value != null);
+  return new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)]));
+}
+
+/** Whether its playbook did not do on it what it was to do. */
+export function isFailing({ failed, unreachable }: Host): boolean {
+  return failed > 0 || unreachable > 0;
+}

@@ -1,0 +1,140 @@
+import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
+import { createApi } from './api.js';
+import { readText, UsageError, type Command, type OptionHelp } from './command.js';
+import { cancel, hold, release, remove, retry } from './commands/acts.js';
+import { configurations, configure } from './commands/configurations.js';
+import { list } from './commands/list.js';
+import { logs } from './commands/logs.js';
+import { run } from './commands/run.js';
+import { hosts, show } from './commands/show.js';
+import { watch } from './commands/watch.js';
+import { print } from './output.js';
+import { EXIT } from './report.js';
+
+const commands: Readonly<Record<string, Command>> = {
+  ...{ run, list, show, watch, logs, hosts },
+  ...{ cancel, hold, release, retry, delete: remove },
+  ...{ configurations, configure },
+};
+
+const COMMON = {
+  url: { type: 'string' },
+  'token-file': { type: 'string' },
+  'ca-file': { type: 'string' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+} as const satisfies ParseArgsOptionsConfig;
+
+const COMMON_HELP: OptionHelp = [
+  ['--url URL', 'where the API is (KEELSON_URL); default http://127.0.0.1:8080'],
+  ['--token-file FILE', 'with the token for it (KEELSON_TOKEN_FILE)'],
+  ['--ca-file FILE', 'PEM of the authority that its certificate is from (KEELSON_CA_FILE)'],
+  ['--json', 'what the API says, for programs'],
+  ['-h, --help', ''],
+];
+
+const EXIT_HELP =
+  'Exit codes: 0 well, 1 the session that was followed did not succeed, 2 anything else that failed.';
+
+process.exitCode = await main(process.argv.slice(2));
+
+async function main([word = '--help', ...rest]: readonly string[]): Promise<number> {
+  endWithReader();
+  const interrupt = new AbortController();
+  process.once('SIGINT', () => interrupt.abort());
+  try {
+    if (['--help', '-h', 'help'].includes(word)) return await printHelp(rest[0]);
+    return await runCommand(word, rest, interrupt.signal);
+  } catch (error) {
+    if (interrupt.signal.aborted) return EXIT.interrupted;
+    process.stderr.write(`${describe(error, word)}\n`);
+    return EXIT.error;
+  }
+}
+
+async function runCommand(
+  word: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<number> {
+  const command = findCommand(word);
+  const options = { ...command.options, ...COMMON };
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    options,
+    allowPositionals: true,
+  });
+  if (values.help === true) return printHelp(word);
+  checkNames(command, word, positionals);
+  const { env } = process;
+  const tokenFile = readText(values, 'token-file') ?? env['KEELSON_TOKEN_FILE'];
+  const caFile = readText(values, 'ca-file') ?? env['KEELSON_CA_FILE'];
+  const api = createApi({
+    url: readText(values, 'url') ?? env['KEELSON_URL'] ?? 'http://127.0.0.1:8080',
+    ...(tokenFile === undefined ? {} : { tokenFile }),
+    ...(caFile === undefined ? {} : { caFile }),
+    signal,
+  });
+  return command.run({ api, values, names: positionals, isJson: values.json === true, signal });
+}
+
+function findCommand(word: string): Command {
+  const command = Object.hasOwn(commands, word) ? commands[word] : undefined;
+  if (command !== undefined) return command;
+  throw new UsageError(`"${word}" is no command: ${Object.keys(commands).join(', ')}.`);
+}
+
+function checkNames({ names }: Command, word: string, given: readonly string[]): void {
+  const least = names.filter((name) => !name.startsWith('[')).length;
+  if (given.length >= least && given.length <= names.length) return;
+  const wanted = names.length === 0 ? 'no name' : names.join(' and ');
+  throw new UsageError(`keelson ${word} takes ${wanted}, not "${given.join(' ')}".`);
+}
+
+async function printHelp(word: string | undefined): Promise<number> {
+  if (word === undefined) await print(renderOverview());
+  else await print(renderHelp(word, findCommand(word)));
+  return EXIT.well;
+}
+
+function renderOverview(): string {
+  const lines = Object.entries(commands).map(
+    ([word, { names, summary }]) => [[word, ...names].join(' '), summary] as const,
+  );
+  return [
+    ...['keelson COMMAND [options]', '', 'Sessions of the service, from a terminal.', ''],
+    ...[...renderPairs(lines), '', ...renderPairs(COMMON_HELP), ''],
+    ...[EXIT_HELP, 'keelson COMMAND --help tells more.', ''],
+  ].join('\n');
+}
+
+function renderHelp(word: string, { names, summary, optionHelp = [], notes }: Command): string {
+  return [
+    ...[['keelson', word, ...names, '[options]'].join(' '), ''],
+    ...[`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`, ''],
+    ...renderPairs([...optionHelp, ...COMMON_HELP]),
+    ...(notes === undefined ? [] : ['', notes]),
+    ...['', EXIT_HELP, ''],
+  ].join('\n');
+}
+
+function renderPairs(pairs: OptionHelp): readonly string[] {
+  const width = Math.max(...pairs.map(([left]) => left.length));
+  return pairs.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`.trimEnd());
+}
+
+function describe(error: unknown, word: string): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code = '' } = error as NodeJS.ErrnoException;
+  const isUsage = error instanceof UsageError || code.startsWith('ERR_PARSE_ARGS');
+  const help = Object.hasOwn(commands, word) ? `keelson ${word} --help` : 'keelson --help';
+  return isUsage ? `${error.message} (${help} tells more)` : error.message;
+}
+
+/** Whoever reads may have seen enough, as `| head` does. */
+function endWithReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(EXIT.well);
+  });
+}

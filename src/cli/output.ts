@@ -1,0 +1,76 @@
+import { once } from 'node:events';
+import { styleText } from 'node:util';
+
+export type Tone = 'bold' | 'dim' | 'green' | 'red' | 'yellow';
+type Cell = string | number;
+
+/** In colour where a person reads: not in a pipe, not with NO_COLOR. */
+export function paint(tone: Tone, text: string): string {
+  return styleText(tone, text, { stream: process.stdout });
+}
+
+/** Columns as wide as their widest cell; numbers to the right. */
+export function renderTable(
+  head: readonly string[],
+  rows: readonly (readonly Cell[])[],
+): readonly string[] {
+  const widths = head.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => String(row[column]).length)),
+  );
+  const render = (cells: readonly Cell[]) =>
+    cells
+      .map((cell, column) => {
+        const width = widths[column] ?? 0;
+        return typeof cell === 'number' ? String(cell).padStart(width) : cell.padEnd(width);
+      })
+      .join('  ')
+      .trimEnd();
+  return [paint('dim', render(head)), ...rows.map(render)];
+}
+
+/** As much of a text as a screen has room for; all of it in a pipe. */
+export function cut(text: string, most: number): string {
+  const isShown = process.stdout.isTTY && text.length > most;
+  return isShown ? `${text.slice(0, Math.max(0, most - 1))}…` : text;
+}
+
+/** Of the API's times, of which those of sessions have no zone. */
+export function toMillis(time: string): number {
+  return Date.parse(/Z|[+-]\d\d:?\d\d$/.test(time) ? time : `${time}Z`);
+}
+
+/** Without an end: until now. */
+export function formatDuration(start: string | null, end: string | null): string {
+  if (start === null) return '-';
+  const seconds = Math.max(
+    0,
+    ((end === null ? Date.now() : toMillis(end)) - toMillis(start)) / 1000,
+  );
+  return formatSeconds(seconds);
+}
+
+export function formatSeconds(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 120) return `${Math.round(seconds)} s`;
+  if (seconds < 7_200) return `${Math.round(seconds / 60)} min`;
+  if (seconds < 172_800) return `${Math.round(seconds / 3_600)} h`;
+  return `${Math.round(seconds / 86_400)} d`;
+}
+
+/** To whoever reads on the screen, apart from what a program reads. */
+export function tell(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** Resolves when the reader can take more, so that a slow one costs no memory. */
+export async function print(text: string | Uint8Array): Promise<void> {
+  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+}
+
+export function printLines(lines: readonly string[]): Promise<void> {
+  return print(lines.map((line) => `${line}\n`).join(''));
+}
+
+export function printJson(value: unknown): Promise<void> {
+  return print(`${JSON.stringify(value)}\n`);
+}

@@ -1,0 +1,94 @@
+import { formatDuration, paint, renderTable, type Tone } from './output.js';
+import type { Host, Phase, Session } from './wire.js';
+
+/** Exit codes of the program. */
+export const EXIT = { well: 0, sessionFailed: 1, error: 2, interrupted: 130 } as const;
+
+export function toExitCode({ status }: Session): number {
+  return status.session.succeeded === 'true' ? EXIT.well : EXIT.sessionFailed;
+}
+
+/** One word, with a colour where it is an end. */
+export function describeState({ status }: Session): {
+  readonly word: string;
+  readonly tone?: Tone;
+} {
+  const { status: state, succeeded, reason, held_until: heldUntil } = status.session;
+  if (heldUntil !== null) return { word: 'held', tone: 'yellow' };
+  if (state !== 'complete') return { word: state };
+  if (succeeded === 'true') return { word: 'succeeded', tone: 'green' };
+  return { word: reason ?? (succeeded === 'unknown' ? 'unknown' : 'failed'), tone: 'red' };
+}
+
+/** How the session is or has ended, its phases, and hosts if there are any to tell of. */
+export function renderReport(
+  session: Session,
+  phases: readonly Phase[],
+  hosts: readonly Host[],
+): readonly string[] {
+  return [
+    ...renderSession(session),
+    ...(phases.length === 0 ? [] : ['', paint('bold', 'Phases'), ...indent(renderPhases(phases))]),
+    ...(hosts.length === 0 ? [] : ['', paint('bold', 'Hosts'), ...indent(renderHosts(hosts))]),
+  ];
+}
+
+export function renderSession(session: Session): readonly string[] {
+  const { word, tone } = describeState(session);
+  const { status, configuration, ansible, logs } = session;
+  const now = status.session;
+  const facts: Readonly<Record<string, string | number | null>> = {
+    configuration: configuration.name,
+    'layers limit': configuration.limit,
+    'hosts limit': ansible.limit,
+    'retry of': now.retry_of,
+    started: now.start_time,
+    took: now.status === 'pending' ? null : formatDuration(now.start_time, now.completion_time),
+    'queue place': now.queue_place,
+    phase: now.phase,
+    host: now.host,
+    task: now.task,
+    message: now.message,
+    'held until': now.held_until,
+    shell: now.hold_command,
+    images: status.artifacts.map(({ result_id: id }) => String(id)).join(', '),
+    log: logs,
+    workflow: now.job,
+  };
+  return [
+    `${paint('bold', `Session ${session.name}`)} ${tone === undefined ? word : paint(tone, word)}`,
+    ...Object.entries(facts)
+      .filter(([, value]) => value !== null && value !== '')
+      .map(([name, value]) => `  ${name.padEnd(15)} ${value}`),
+  ];
+}
+
+export function renderPhases(phases: readonly Phase[]): readonly string[] {
+  return renderTable(
+    ['phase', 'ended', 'took', 'log bytes'],
+    phases.map((phase) => [
+      phase.title,
+      describePhase(phase),
+      formatDuration(phase.start_time, phase.state === 'pending' ? null : phase.completion_time),
+      phase.log_bytes,
+    ]),
+  );
+}
+
+export function describePhase({ state, result, exit_code: exitCode, reason }: Phase): string {
+  if (result === 'exited') return `exit ${exitCode}`;
+  return reason ?? result ?? state;
+}
+
+export function renderHosts(hosts: readonly Host[]): readonly string[] {
+  return renderTable(
+    ['phase', 'host', 'ok', 'changed', 'failed', 'skipped', 'unreachable', 'failing task'],
+    hosts.map(({ phase, host, ok, changed, failed, skipped, unreachable, task }) => [
+      ...[phase, host, ok, changed, failed, skipped, unreachable, task ?? ''],
+    ]),
+  );
+}
+
+function indent(lines: readonly string[]): readonly string[] {
+  return lines.map((line) => `  ${line}`);
+}

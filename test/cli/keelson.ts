@@ -1,0 +1,48 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+export interface Ran {
+  readonly code: number | null;
+  readonly out: Buffer;
+  /** The same as text. */
+  readonly text: string;
+  readonly err: string;
+}
+
+export interface Running {
+  readonly child: ChildProcess;
+  /** What it has printed so far. */
+  readonly out: () => string;
+  readonly err: () => string;
+  readonly ended: Promise<Ran>;
+}
+
+/** Starts the program as a shell does, with this API. */
+export function startKeelson(
+  url: string,
+  words: readonly string[],
+  { input = '', env = {} }: { input?: string; env?: Readonly<Record<string, string>> } = {},
+): Running {
+  const child = spawn(process.execPath, [PROGRAM, ...words], {
+    env: { PATH: process.env['PATH'], KEELSON_URL: url, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  const [out, err]: [Buffer[], Buffer[]] = [[], []];
+  child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
+  child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
+  child.stdin.end(input);
+  const ended = once(child, 'close').then(([code]) => {
+    const bytes = Buffer.concat(out);
+    const said = Buffer.concat(err).toString();
+    return { code: code as number | null, out: bytes, text: bytes.toString(), err: said };
+  });
+  return {
+    child,
+    out: () => Buffer.concat(out).toString(),
+    err: () => Buffer.concat(err).toString(),
+    ended,
+  };
+}

@@ -1,0 +1,276 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openHttpService, type HttpService } from '../api/http-service.js';
+import { waitFor } from '../support/wait.js';
+import { openCuttingProxy, type CuttingProxy } from './cutting-proxy.js';
+import { startKeelson } from './keelson.js';
+
+const AT = '2026-01-02T03:04:05.000Z';
+const exited = { kind: 'exited', exitCode: 2, startedAt: AT, endedAt: AT } as const;
+const layers = [
+  { clone_url: 'https://git.example.org/base.git', commit: 'a'.repeat(40), playbook: 'site.yml' },
+];
+const counts = { ok: 1, changed: 0, skipped: 0, unreachable: 0, incomplete: false };
+const lostHosts = [
+  { host: 'x1', ...counts, failed: 1, task: 'Break', message: 'broken on purpose' },
+  { host: 'x2', ...counts, failed: 0 },
+];
+
+let service: HttpService;
+let proxy: CuttingProxy;
+let directory: string;
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'keelson-cli-'));
+  service = await openHttpService();
+  proxy = await openCuttingProxy(service.url);
+  await service.ask('PUT', '/v3/configurations/base', { layers });
+});
+afterAll(async () => {
+  await proxy.close();
+  await service.close();
+  rmSync(directory, { recursive: true });
+});
+
+const keelson = (...words: readonly string[]) => startKeelson(proxy.url, words).ended;
+const find = async (name: string) =>
+  (await service.ask('GET', `/v3/sessions/${name}`)).body as Record<string, never>;
+
+async function plan(name: string): Promise<string> {
+  await service.ask('POST', '/v3/sessions', { name, configuration_name: 'base' });
+  const { jobId } = (await service.store.sessions.find(name)) ?? { jobId: '' };
+  await service.store.phases.savePlan(jobId, [
+    { name: 'inventory', kind: 'inventory', title: 'inventory: dynamic' },
+    { name: 'ansible-0', kind: 'ansible', title: 'ansible-0: site.yml' },
+  ]);
+  return jobId;
+}
+
+async function fail(jobId: string): Promise<void> {
+  const { phases, hosts, sessions } = service.store;
+  await hosts.save(jobId, 'ansible-0', { sequence: 1, final: true, hosts: lostHosts });
+  await phases.seal(jobId, 'ansible-0', exited, AT);
+  const facts = { phase: 'ansible-0', host: 'x1', task: 'Break' };
+  const message = 'Task "Break" failed on x1.';
+  await sessions.recordOutcome(
+    jobId,
+    { succeeded: 'false', reason: 'TASK_FAILED', message, ...facts },
+    AT,
+  );
+}
+
+const append = (jobId: string, phase: string, offset: number, bytes: Uint8Array) =>
+  service.store.logs.append(jobId, phase, offset, bytes);
+
+describe('keelson run', () => {
+  test('starts a session with what the options say, and says how to go on', async () => {
+    const file = join(directory, 'request.yaml');
+    writeFileSync(file, 'ansible_config: site.cfg\ntags: { owner: bob }\nname: other\n');
+    const words = [
+      ...['run', 'base', '--name', 'first', '--limit', 'x1,x2', '--configuration-limit', '0'],
+      ...['--passthrough=--tags ssh', '--verbosity', '2', '--tag', 'owner=ann', '--tag', 'a=b=c'],
+      ...['--debug-on-failure', '--request', file],
+    ];
+    const { code, text, err } = await keelson(...words);
+    expect([code, err]).toEqual([0, '']);
+    expect(text).toMatch(/^Session first was started\.\n.*keelson logs -f first .*\n.*watch first/);
+    expect(await find('first')).toMatchObject({
+      configuration: { name: 'base', limit: '0' },
+      ansible: { limit: 'x1,x2', passthrough: '--tags ssh', verbosity: 2, config: 'site.cfg' },
+      tags: { owner: 'ann', a: 'b=c' },
+      debug_on_failure: true,
+    });
+  });
+
+  test('draws a name that a session may have', async () => {
+    const name = `_Ab.${'x'.repeat(50)}.`;
+    expect((await service.ask('PUT', `/v3/configurations/${name}`, { layers })).status).toBe(200);
+    const { code, text } = await keelson('run', name, '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(text)).toMatchObject({
+      name: expect.stringMatching(/^ab-x{34}-[0-9a-z]{6}$/),
+      configuration: { name },
+    });
+  });
+
+  test('makes exactly one session, although answers are lost and the service is away for a while', async () => {
+    proxy.faults.push('refused', 'lost', 'lost');
+    const { code, text, err } = await keelson('run', 'base', '--name', 'once', '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(text)).toEqual({ ...(await find('once')), logs: expect.any(String) });
+    expect(err).toMatch(/^POST \/v3\/sessions was answered with status 503\. Tries again/);
+    expect(proxy.asked.filter((each) => each === 'POST /v3/sessions').length).toBeGreaterThan(3);
+  });
+
+  test('does not take the session of somebody else for its own', async () => {
+    await plan('taken');
+    const { code, err, text } = await keelson('run', 'base', '--name', 'taken');
+    expect([code, text]).toEqual([2, '']);
+    expect(err).toContain('taken');
+  });
+});
+
+describe('keelson logs', () => {
+  test('has every byte, over connections that break anywhere', async () => {
+    const jobId = await plan('bytes');
+    const bytes = Buffer.concat([
+      Buffer.from('ä€𝄞\r\n'),
+      randomBytes(70_000),
+      Buffer.from('x\n\n'),
+    ]);
+    await append(jobId, 'inventory', 0, bytes);
+    await append(jobId, 'ansible-0', 0, Buffer.from('play'));
+    const whole = Buffer.concat([bytes, Buffer.from('play')]);
+    proxy.faults.push(100, 60, 50_000, 'refused', 70_000);
+    const following = startKeelson(proxy.url, ['logs', '-f', 'bytes']);
+    await waitFor(() => following.out().endsWith('x\n\n'), { what: 'the log' });
+    await append(jobId, 'ansible-0', 4, Buffer.from(' book'));
+    await fail(jobId);
+    const { code, out, err } = await following.ended;
+    expect(code).toBe(0);
+    expect(out.equals(Buffer.concat([whole, Buffer.from(' book')]))).toBe(true);
+    expect(err).toMatch(/Waits for it, and goes on then …\nThe connection is there again\.\n$/);
+
+    expect((await keelson('logs', 'bytes')).out.equals(out)).toBe(true);
+    expect((await keelson('logs', 'bytes', '--phase', 'ansible-0')).text).toBe('play book');
+    const pieces = (await keelson('logs', 'bytes', '--phase', 'ansible-0', '-f', '--json')).text;
+    const first = { phase: 'ansible-0', offset: 0, text: expect.stringMatching(/^play/) };
+    expect(JSON.parse(pieces.split('\n')[0] ?? '')).toEqual(first);
+  });
+
+  test('says that a log broke off', async () => {
+    await append(await plan('broken-off'), 'inventory', 0, Buffer.alloc(100_000, 'x'));
+    proxy.faults.push(5_000);
+    const { code, err } = await keelson('logs', 'broken-off');
+    expect([code, err]).toEqual([
+      2,
+      expect.stringMatching(/^The log broke off \(.*\)\. Ask again/),
+    ]);
+  });
+
+  test('interrupted, says that the session goes on', async () => {
+    await append(await plan('endless'), 'inventory', 0, Buffer.from('begun'));
+    const following = startKeelson(proxy.url, ['logs', '-f', 'endless']);
+    await waitFor(() => following.out() === 'begun', { what: 'the log' });
+    following.child.kill('SIGINT');
+    const { code, err } = await following.ended;
+    expect([code, err]).toEqual([130, expect.stringContaining('keelson cancel endless would')]);
+  });
+
+  test('ends quietly when its reader has seen enough', async () => {
+    await append(await plan('long'), 'inventory', 0, Buffer.alloc(2_000_000, 'x'));
+    const { child, ended } = startKeelson(proxy.url, ['logs', 'long']);
+    child.stdout?.once('data', () => child.stdout?.destroy());
+    expect(await ended).toMatchObject({ code: 0, err: '' });
+  });
+});
+
+describe('keelson watch and show', () => {
+  test('tell phases, hosts that fail, and how it ended', async () => {
+    const jobId = await plan('failing');
+    const watching = startKeelson(proxy.url, ['watch', 'failing']);
+    await service.store.phases.start(jobId, 'ansible-0');
+    await service.store.phases.report(jobId, 'ansible-0', { state: 'running', startedAt: AT });
+    await waitFor(() => watching.out().includes('runs: site.yml'), { what: 'the phase' });
+    await fail(jobId);
+    const { code, text, err } = await watching.ended;
+    expect([code, err]).toEqual([1, '']);
+    expect(text.match(/x1: failed in "Break": broken on purpose/g)).toHaveLength(1);
+    expect(text).toMatch(/ansible-0 +ended: exit 2, after 0\.0 s/);
+    expect(text).not.toMatch(/x2: failed/);
+    const report = text.slice(text.indexOf('\n\n') + 2);
+    expect(report).toMatch(/^Session failing TASK_FAILED\n/);
+    expect(report).toContain('  message         Task "Break" failed on x1.\n');
+    expect(report).toMatch(/\n {2}ansible-0 +x1 +1 +0 +1 +0 +0 +Break\n$/);
+
+    const shown = await keelson('show', 'failing');
+    expect([shown.code, shown.text]).toEqual([0, report]);
+    const { session, phases } = JSON.parse((await keelson('show', 'failing', '--json')).text) as {
+      readonly session: object;
+      readonly phases: readonly object[];
+    };
+    expect(session).toEqual({ ...(await find('failing')), logs: expect.any(String) });
+    expect(phases).toHaveLength(2);
+    const hosts = await keelson('hosts', 'failing', '--failed', '--json');
+    expect(JSON.parse(hosts.text)).toMatchObject({ host: 'x1', failed: 1 });
+    expect((await keelson('hosts', 'failing')).text.split('\n')).toHaveLength(4);
+  });
+
+  test('come with the end of what succeeded, and its exit code', async () => {
+    const jobId = await plan('well');
+    await service.store.sessions.recordOutcome(jobId, { succeeded: 'true' }, AT);
+    const { code, text } = await keelson('watch', 'well');
+    expect([code, text]).toEqual([0, expect.stringContaining('Session well succeeded\n')]);
+    const events = (await keelson('watch', 'well', '--json')).text.trim().split('\n');
+    expect(events.map((line) => (JSON.parse(line) as { event: string }).event)).toEqual([
+      ...['phase', 'phase', 'session'],
+    ]);
+  });
+
+  test('a session that was never there is an error', async () => {
+    for (const word of ['watch', 'show', 'logs', 'hosts', 'cancel', 'delete', 'retry'])
+      expect(await keelson(word, 'nobody')).toMatchObject({
+        code: 2,
+        text: '',
+        err: expect.stringContaining('nobody'),
+      });
+  });
+});
+
+describe('keelson list', () => {
+  test('has the sessions of the last day, the latest last', async () => {
+    service.setTime(new Date(Date.now() - 7_000).toISOString());
+    await service.ask('POST', '/v3/sessions', { name: 'zz-early', configuration_name: 'base' });
+    service.setTime(undefined);
+    await service.ask('POST', '/v3/sessions', { name: 'zz-a-late', configuration_name: 'base' });
+    const { text } = await keelson('list', '--contains', 'zz-');
+    expect(text.trim().split('\n')).toEqual([
+      expect.stringMatching(/^state +session +configuration +begun +took +what$/),
+      expect.stringMatching(/^pending +zz-early +base +\d+\.\d s ago +-/),
+      expect.stringMatching(/^pending +zz-a-late +base /),
+    ]);
+    const narrowed = ['--status', 'complete', '--succeeded', 'false', '--tag', 'owner=ann'];
+    expect((await keelson('list', ...narrowed)).text).toMatch(/^No sessions since 1d/);
+    expect((await keelson('list', ...narrowed, '--all')).text).toBe('No sessions.\n');
+    expect(
+      JSON.parse((await keelson('list', '--all', '--tag', 'owner=ann', '--json')).text),
+    ).toEqual([{ ...(await find('first')), logs: expect.any(String) }]);
+    expect(await keelson('list', '--age', 'soon')).toMatchObject({ code: 2 });
+  });
+});
+
+describe('what acts on a session', () => {
+  test('is told to the service, and what it refuses is said', async () => {
+    await plan('acted');
+    for (const [word, said] of [
+      ['hold', /If a playbook of session acted fails, it is held/],
+      ['cancel', /Session acted is being cancelled/],
+    ] as const)
+      expect(await keelson(word, 'acted')).toMatchObject({
+        code: 0,
+        text: expect.stringMatching(said),
+      });
+    expect(await keelson('release', 'acted')).toMatchObject({ code: 2, text: '' });
+    expect(await keelson('retry', 'well')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('session well has succeeded'),
+    });
+    expect(await keelson('retry', 'failing', '--name', 'again')).toMatchObject({
+      code: 0,
+      text: expect.stringMatching(/^Session again was started\./),
+    });
+    expect(await find('again')).toMatchObject({ status: { session: { retry_of: 'failing' } } });
+    expect(await keelson('delete', 'failing')).toMatchObject({ code: 0, text: '' });
+    expect((await service.ask('GET', '/v3/sessions/failing')).status).toBe(404);
+  });
+
+  test('a reason for a cancel is kept', async () => {
+    const jobId = await plan('reasoned');
+    await keelson('cancel', 'reasoned', '--reason', 'the wrong nodes');
+    expect(await service.store.sessions.get(jobId)).toMatchObject({
+      cancelReason: 'the wrong nodes',
+    });
+  });
+});
