@@ -62,5 +62,8 @@ function listFiles() {
     .filter(([path, { dev, extraneous }]) => path !== '' && !dev && !extraneous)
     .map(([path]) => path)
     .filter((path) => path.lastIndexOf('node_modules/') === 0 && existsSync(join(root, path)));
-  return ['package.json', 'dist', 'job', 'scripts/api.sh', 'scripts/run.sh', ...packages];
+  return [
+    ...['package.json', 'keelson', 'dist', 'job', 'scripts/api.sh', 'scripts/run.sh'],
+    ...packages,
+  ];
 }

@@ -41,6 +41,7 @@ export function renderSession(session: Session): readonly string[] {
     configuration: configuration.name,
     'layers limit': configuration.limit,
     'hosts limit': ansible.limit,
+    'check mode': now.check_mode ? 'nothing is changed; the log has what would be' : null,
     'retry of': now.retry_of,
     started: now.start_time,
     took: now.status === 'pending' ? null : formatDuration(now.start_time, now.completion_time),

@@ -84,6 +84,12 @@ describe('keelson run', () => {
     });
   });
 
+  test('with --check asks for check mode, and show tells of it', async () => {
+    expect(await keelson('run', 'base', '--name', 'look', '--check')).toMatchObject({ code: 0 });
+    expect(await find('look')).toMatchObject({ status: { session: { check_mode: true } } });
+    expect((await keelson('show', 'look')).text).toMatch(/check mode +nothing is changed/);
+  });
+
   test('draws a name that a session may have', async () => {
     const name = `_Ab.${'x'.repeat(50)}.`;
     expect((await service.ask('PUT', `/v3/configurations/${name}`, { layers })).status).toBe(200);

@@ -32,6 +32,7 @@ export const run: Command = {
     tag: { type: 'string', multiple: true },
     verbosity: { type: 'string' },
     passthrough: { type: 'string' },
+    check: { type: 'boolean' },
     'debug-on-failure': { type: 'boolean' },
     request: { type: 'string' },
     follow: { type: 'boolean', short: 'f' },
@@ -43,6 +44,7 @@ export const run: Command = {
     ['--tag KEY=VALUE', 'as often as you like'],
     ['--verbosity 0…4', ''],
     ['--passthrough=TEXT', `ansible_passthrough: --passthrough='--tags ssh'`],
+    ['--check', "Ansible's check mode: the log has what would change, and nothing is changed"],
     ['--debug-on-failure', 'a playbook that fails is held, for a look at what it saw'],
     ['--request FILE', 'JSON or YAML with whatever else a session may have, such as target'],
     ['-f, --follow', 'its log until the end, then how it ended'],
@@ -74,6 +76,7 @@ function toRequest(configuration: string, values: Values) {
     configuration_limit: readText(values, 'configuration-limit'),
     ansible_passthrough: readText(values, 'passthrough'),
     ansible_verbosity: readVerbosity(values),
+    check_mode: values['check'],
     debug_on_failure: values['debug-on-failure'],
   };
   const tags = readTexts(values, 'tag').map(toTag);
