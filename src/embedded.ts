@@ -4,7 +4,7 @@ import { startApi } from './api/server.js';
 import type { Config } from './config.js';
 import { findImageTools } from './image-service/tools.js';
 import { observeStore } from './metrics/store-metrics.js';
-import { prepareDataDirectory } from './process/data-directory.js';
+import { holdDataDirectory, prepareDataDirectory } from './process/data-directory.js';
 import { startDevServer } from './process/dev-server.js';
 import { lockDirectory } from './process/directory-lock.js';
 import { startImageService } from './process/image-service.js';
@@ -44,6 +44,8 @@ export async function startEmbedded(
     // A second one would end the first one's Temporal, as if a killed service had left it behind.
     prepareDataDirectory(given.dataDirectory);
     await open(lockDataDirectory(given.dataDirectory));
+    // The lock does not reach into another container. Later, the worker would be refused, but by then Temporal's file had two servers.
+    if (given.runner.kind !== 'none') await open(keepDataDirectory(given.dataDirectory));
     const config = await addImageService(given, logger, open);
     const temporal =
       config.runner.kind === 'none' ? undefined : await findTemporal(config, logger, open);
@@ -87,6 +89,16 @@ function lockDataDirectory(directory: string): Promise<Service> {
       `KEELSON_DATA: ${(cause as Error).message} Stop it, or give this one a directory of its own.`,
     );
   });
+}
+
+async function keepDataDirectory(directory: string): Promise<Service> {
+  const hold = await holdDataDirectory(directory);
+  return {
+    close() {
+      hold.close();
+      return Promise.resolve();
+    },
+  };
 }
 
 interface TemporalPlace {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { holdDataDirectory } from '../../src/process/data-directory.js';
 import { describeFailure } from '../../src/process/run.js';
 import { describeImages } from '../image-service/image-site.js';
 import { findFreePort } from '../support/ssh-host.js';
@@ -98,6 +99,14 @@ describe('a mistake of whoever starts it is one sentence with the variable', () 
       );
     },
   );
+
+  test('KEELSON_DATA that a worker in another container has, before Temporal is started on its file', async () => {
+    const data = makeDirectory();
+    const theirs = await holdDataDirectory(data, 'theirs', 0);
+    const environment = { KEELSON_DATA: data, TEMPORAL_CLI: '/none', IMS_URL: 'http://none' };
+    const output = await startInVain('embedded.js', environment).finally(() => theirs.close());
+    expect(toSentence(output)).toMatch(/^KEELSON_DATA: a worker in another container /);
+  }, 60_000);
 
   test('MASTER_KEY_FILE below a directory in which none can be made', async () => {
     const environment = { MASTER_KEY_FILE: '/proc/none/key' };
