@@ -35,8 +35,8 @@ export function readConfig(words: readonly string[] = process.argv.slice(2)): Co
 const ONE_WISH_MS = 1_000;
 
 /**
- * Runs until SIGINT, SIGTERM or its own end; closes; a later signal does not wait. A signal that comes while it starts aborts
- * what `start` is given.
+ * Runs until SIGINT, SIGTERM or its own end; closes; a later signal does not wait, neither for the close nor for a start that
+ * hangs. A signal that comes while it starts aborts what `start` is given.
  */
 export async function runService(
   start: (signal: AbortSignal) => Promise<Service>,
@@ -44,12 +44,11 @@ export async function runService(
   oneWishMs = ONE_WISH_MS,
 ): Promise<void> {
   const starting = new AbortController();
-  let isClosing = false;
   const stopped = new Promise<string>((resolve) => {
     let first: number | undefined;
     const stop = (signal: string) => {
+      if (first !== undefined && performance.now() - first >= oneWishMs) process.exit(130);
       first ??= performance.now();
-      if (isClosing && performance.now() - first >= oneWishMs) process.exit(130);
       starting.abort();
       resolve(signal);
     };
@@ -64,7 +63,6 @@ export async function runService(
       await service.close();
       throw error;
     });
-    isClosing = true;
     logger.info({ signal }, 'stopping');
     await service.close();
     process.exit(0);

@@ -26,11 +26,24 @@ type Child = ChildProcessByStdio<Writable, Readable, null>;
 let child: Child | undefined;
 afterEach(() => void child?.kill('SIGKILL'));
 
+/** Says `started`, and hangs. */
+const HANGING = `
+import { runService } from '${MODULE.href}';
+await runService(() => {
+  console.log('started');
+  setInterval(() => undefined, 1000);
+  return new Promise(() => undefined);
+}, {}, 0);`;
+
+function spawnScript(script: string): Child {
+  const args = ['--input-type=module', '--eval', script];
+  child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  return child;
+}
+
 /** A service that has got a signal and closes. */
 async function startAndStop(oneWishMs: number): Promise<Child> {
-  const args = ['--input-type=module', '--eval', toScript(oneWishMs)];
-  const started = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-  child = started;
+  const started = spawnScript(toScript(oneWishMs));
   await untilSaid(started, 'started');
   started.kill('SIGINT');
   await untilSaid(started, 'closing');
@@ -56,5 +69,13 @@ describe('runService', () => {
     const service = await startAndStop(0);
     service.kill('SIGINT');
     expect(await once(service, 'exit')).toEqual([130, null]);
+  });
+
+  test('does not wait for a start that hangs when a later signal comes', async () => {
+    const service = spawnScript(HANGING);
+    await untilSaid(service, 'started');
+    const signals = setInterval(() => service.kill('SIGINT'), 100);
+    expect(await once(service, 'exit')).toEqual([130, null]);
+    clearInterval(signals);
   });
 });
