@@ -1,15 +1,16 @@
 import { describeCheck } from '../core/check-mode.js';
-import { listPhases, selectLayers } from '../core/plan.js';
+import type { PinnedRepository, RepositoryReference } from '../core/configuration.js';
+import { ServiceError } from '../core/errors.js';
+import { toTimeLimits } from '../core/options.js';
+import {
+  listRepositories,
+  toSnapshot,
+  type PerRepository,
+  type WantedRepository,
+} from '../core/pin.js';
+import { listPhases } from '../core/plan.js';
 import { describeRetry } from '../core/retry-line.js';
 import { planLeftOut } from '../core/retry.js';
-import type {
-  Configuration,
-  PinnedLayer,
-  PinnedRepository,
-  RepositoryReference,
-} from '../core/configuration.js';
-import { ServiceError } from '../core/errors.js';
-import { toTimeLimits, type Options } from '../core/options.js';
 import type { PhaseOutline } from '../core/progress.js';
 import type { Session, Snapshot } from '../core/session.js';
 import { describeWaits } from '../core/waiting.js';
@@ -18,8 +19,6 @@ import { withHeartbeat, type Heartbeat } from './heartbeat.js';
 import type { Activities } from './interface.js';
 import { readWithin, type SourceLimit } from './source-limit.js';
 import { openWaits } from './waits.js';
-
-const DEBUG_PREFIX = 'debug_';
 
 export function createResolveActivities(
   dependencies: ActivityDependencies,
@@ -59,32 +58,23 @@ async function buildSnapshot(
   beat: Heartbeat,
 ): Promise<Snapshot> {
   const { store, git, openSource } = dependencies;
+  const { request } = session;
   const options = await store.options.get();
-  const limits = toTimeLimits(options);
-  const { configurationName } = session.request;
-  const configuration = (await store.configurations.find(configurationName))?.configuration;
+  const configuration = (await store.configurations.find(request.configurationName))?.configuration;
+  const basis = { request, configuration, options };
   const asked = new Set<string>();
   const limit: SourceLimit = {
-    seconds: limits.cloneSeconds,
+    seconds: toTimeLimits(options).cloneSeconds,
     option: 'clone_time_limit',
     what: 'A repository',
     reason: 'GIT_CLONE',
     toSilence: (seconds) =>
       `Repository ${[...asked].join(', ')} had not answered for ${seconds} s.`,
   };
-  const content = await readWithin(limit, beat, openWaits(dependencies, session), (signal) => {
-    const pin: Pin = (reference, what) =>
-      pinRepository(reference, what, { git, openSource, signal, asked });
-    return configuration === undefined
-      ? pinDebugPlaybook(configurationName, options, pin)
-      : pinConfiguration(configuration, session, options, pin);
-  });
-  const snapshot = {
-    configurationName,
-    options: { debugWaitTime: options.debugWaitTime, defaultPlaybook: options.defaultPlaybook },
-    limits,
-    ...content,
-  };
+  const pinned = await readWithin(limit, beat, openWaits(dependencies, session), (signal) =>
+    pinAll(listRepositories(basis), { git, openSource, signal, asked }),
+  );
+  const snapshot = toSnapshot(basis, pinned);
   return { ...snapshot, ...leaveOut(session, snapshot) };
 }
 
@@ -100,76 +90,6 @@ function leaveOut({ done, request }: Session, snapshot: Snapshot): Pick<Snapshot
   return leftOut === undefined ? {} : { leftOut };
 }
 
-type Content = Pick<
-  Snapshot,
-  'layers' | 'debugPlaybook' | 'additionalInventory' | 'requireDkms' | 'tenant'
->;
-
-async function pinDebugPlaybook(name: string, options: Options, pin: Pin): Promise<Content> {
-  if (!name.startsWith(DEBUG_PREFIX)) throw gone(name);
-  const debugPlaybook = name.slice(DEBUG_PREFIX.length);
-  const inventory = await pinDefaultInventory(options, pin);
-  return { layers: [], debugPlaybook, ...toAdditionalInventory(inventory) };
-}
-
-async function pinConfiguration(
-  configuration: Configuration,
-  { request: { configurationLimit } }: Session,
-  options: Options,
-  pin: Pin,
-): Promise<Content> {
-  const selected = selectLayers(configuration.layers, configurationLimit);
-  const [layers, additionalInventory] = await Promise.all([
-    Promise.all(
-      selected.map(async ({ index, layer }): Promise<PinnedLayer> => {
-        const repository = await pin(layer, `Layer ${index} of ${configuration.name}`);
-        return {
-          index,
-          ...(layer.name === undefined ? {} : { name: layer.name }),
-          repository,
-          playbook: layer.playbook ?? '',
-        };
-      }),
-    ),
-    pinAdditionalInventory(configuration, options, pin),
-  ]);
-  const { tenantName: tenant = '' } = configuration;
-  const requireDkms = configuration.layers.some(({ imsRequireDkms }) => imsRequireDkms === true);
-  return {
-    layers,
-    ...(requireDkms ? { requireDkms } : {}),
-    ...(tenant === '' ? {} : { tenant }),
-    ...toAdditionalInventory(additionalInventory),
-  };
-}
-
-function toAdditionalInventory(additionalInventory: PinnedRepository | undefined) {
-  return additionalInventory === undefined ? {} : { additionalInventory };
-}
-
-type Pin = (reference: RepositoryReference, what: string) => Promise<PinnedRepository>;
-
-/** The configuration's own goes before the option, whose default branch is taken; debug playbooks have no other. */
-function pinAdditionalInventory(
-  { name, additionalInventory }: Configuration,
-  options: Options,
-  pin: Pin,
-): Promise<PinnedRepository> | undefined {
-  if (additionalInventory?.cloneUrl !== undefined || additionalInventory?.source !== undefined) {
-    return pin(additionalInventory, `The additional inventory of ${name}`);
-  }
-  return pinDefaultInventory(options, pin);
-}
-
-function pinDefaultInventory(
-  { additionalInventorySource: source, additionalInventoryUrl }: Options,
-  pin: Pin,
-): Promise<PinnedRepository> | undefined {
-  if (source !== '') return pin({ source }, 'Option additional_inventory_source');
-  if (additionalInventoryUrl === '') return undefined;
-  return pin({ cloneUrl: additionalInventoryUrl }, 'Option additional_inventory_url');
-}
-
 interface Question {
   readonly git: ActivityDependencies['git'];
   readonly openSource: ActivityDependencies['openSource'];
@@ -178,10 +98,24 @@ interface Question {
   readonly asked: Set<string>;
 }
 
+async function pinAll(
+  { layers, inventory }: PerRepository<WantedRepository>,
+  question: Question,
+): Promise<PerRepository<PinnedRepository>> {
+  const pin = (wanted: WantedRepository) => pinRepository(wanted, question);
+  const [pinnedLayers, pinnedInventory] = await Promise.all([
+    Promise.all(layers.map(pin)),
+    inventory && pin(inventory),
+  ]);
+  return {
+    layers: pinnedLayers,
+    ...(pinnedInventory === undefined ? {} : { inventory: pinnedInventory }),
+  };
+}
+
 /** A stored commit is taken as it is; without one the branch, else the default branch, is looked up now. */
 async function pinRepository(
-  reference: RepositoryReference,
-  what: string,
+  { reference, what }: WantedRepository,
   question: Question,
 ): Promise<PinnedRepository> {
   const { cloneUrl, source = '', commit } = reference;
@@ -210,14 +144,4 @@ async function pinSource(
   const found = await git.resolve(url, branch, signal, access);
   asked.delete(url);
   return { url, source, commit: found };
-}
-
-function gone(name: string): ServiceError {
-  return new ServiceError(
-    'missing',
-    `Configuration ${name} was deleted before the session started.`,
-    {
-      reason: 'PLAYBOOK_ERROR',
-    },
-  );
 }
