@@ -1,3 +1,4 @@
+import { describeApply } from '../core/apply.js';
 import { describeCheck } from '../core/check-mode.js';
 import type { PinnedRepository, RepositoryReference } from '../core/configuration.js';
 import { ServiceError } from '../core/errors.js';
@@ -41,15 +42,26 @@ export async function resolveConfiguration(
     session.snapshot ??
     (await store.sessions.saveSnapshot(jobId, await buildSnapshot(dependencies, session, beat)));
   const phases = listPhases(session, snapshot);
+  const isFirst = session.launchedAt === undefined && !(await hasBegun(store, session));
   await store.phases.savePlan(jobId, phases);
-  if (session.snapshot === undefined && session.launchedAt === undefined)
+  if (isFirst)
     for (const line of [
       describeCheck(session.request),
+      describeApply(session.request),
       describeRetry(session, snapshot),
       ...describeWaits(session, now()),
     ])
       if (line !== undefined) await store.logs.appendLine(jobId, 'inventory', line);
   return { phases };
+}
+
+/** Whether the snapshot was made, or where it was there from the start the plan, by an attempt before. */
+async function hasBegun(
+  store: ActivityDependencies['store'],
+  { jobId, request, snapshot }: Session,
+): Promise<boolean> {
+  if (request.applyOf === undefined) return snapshot !== undefined;
+  return (await store.phases.list(jobId)).length > 0;
 }
 
 async function buildSnapshot(

@@ -10,6 +10,7 @@ import { createRequestLog } from './request-log.js';
 import { createRequestMetrics } from './request-metrics.js';
 import { addComponentRoutes } from './routes/components.js';
 import { addComponentRoutesV2 } from './routes/components-v2.js';
+import { addApplyRoute } from './routes/apply.js';
 import { addBatchRoutes } from './routes/batches.js';
 import { addConfigurationRoutes } from './routes/configurations.js';
 import { addConfigurationRoutesV2 } from './routes/configurations-v2.js';
@@ -30,9 +31,10 @@ import { refuseInvalid } from './validation.js';
 export { createJobApp } from './job-app.js';
 
 const SESSION_PATHS = ['', '/apis/cfs'].flatMap((prefix) =>
-  ['/v2/sessions', '/v3/sessions', '/v3/sessions/:session_name/retry'].map(
-    (path) => `${prefix}${path}`,
-  ),
+  [
+    ...['/v2/sessions', '/v3/sessions'],
+    ...['/v3/sessions/:session_name/retry', '/v3/sessions/:session_name/apply'],
+  ].map((path) => `${prefix}${path}`),
 );
 
 /** The public service: the API at the root and below CFS's external prefix, and what jobs call unless that has its own address. */
@@ -72,6 +74,7 @@ function createApi(deps: ApiDependencies): OpenAPIHono<ApiEnv> {
   addHoldRoute(api, deps);
   addReleaseRoute(api, deps);
   addRetryRoute(api, deps);
+  addApplyRoute(api, deps);
   addBatchRoutes(api, deps);
   if (deps.registry !== undefined) addMetricsRoute(api, deps.registry);
   api.openAPIRegistry.registerComponent('securitySchemes', 'token', {

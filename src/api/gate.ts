@@ -8,7 +8,7 @@ const MAX_NEW_SESSIONS = 20;
 const WAIT_MS = 500;
 /** How long a body may take to come. */
 const BODY_MS = 2_000;
-const GUARDED = /^(?:\/apis\/cfs)?\/v[23]\/sessions(?:\/[^/?]+\/retry)?(?:\?|$)/;
+const GUARDED = /^(?:\/apis\/cfs)?\/v[23]\/sessions(?:\/[^/?]+\/(?:retry|apply))?(?:\?|$)/;
 
 const BODY = JSON.stringify({
   type: 'about:blank',

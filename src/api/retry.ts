@@ -1,6 +1,6 @@
-import { isServiceError, ServiceError } from '../core/errors.js';
+import { ServiceError } from '../core/errors.js';
 import type { HostResult } from '../core/job.js';
-import { collectDone, findOpenPhase, isAllDone, toRetryName } from '../core/retry.js';
+import { collectDone, findOpenPhase, isAllDone, toRetried, toRetryName } from '../core/retry.js';
 import type { DoneWork, Session } from '../core/session.js';
 import type { Store } from '../store/store.js';
 import type { ApiDependencies } from './dependencies.js';
@@ -24,15 +24,15 @@ export async function retrySession(
     throw refusal(
       `Nothing is left to do: every layer of session ${name} ended well. A new session applies them again.`,
     );
-  const request = { ...session.request, name: given ?? toRetryName(name), retryOf: name };
-  try {
-    return await repeatSession(deps, { request, ...(done === undefined ? {} : { done }) });
-  } catch (error) {
-    if (given !== undefined || !isServiceError(error) || error.fault !== 'conflict') throw error;
-    throw refusal(
-      `Session ${request.name} exists already. If it is the retry of ${name} and has failed, retry that one; else give the retry a name.`,
-    );
-  }
+  const request = toRetried(session.request, given ?? toRetryName(name));
+  const retry = { request, ...(done === undefined ? {} : { done }) };
+  return repeatSession(deps, retry, () =>
+    given === undefined
+      ? refusal(
+          `Session ${request.name} exists already. If it is the retry of ${name} and has failed, retry that one; else give the retry a name.`,
+        )
+      : undefined,
+  );
 }
 
 function refuseUnfailed({ name, state, outcome }: Session): void {

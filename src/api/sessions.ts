@@ -1,5 +1,5 @@
 import { toAskedPassthrough } from '../core/check-mode.js';
-import { invalid, taken } from '../core/errors.js';
+import { invalid, isServiceError, taken, type ServiceError } from '../core/errors.js';
 import { toJobId } from '../core/names.js';
 import type { Options } from '../core/options.js';
 import type { Session, SessionRequest } from '../core/session.js';
@@ -35,20 +35,29 @@ export async function createSession(
   return { session: await insertSession(deps, { request }, isKnown), options };
 }
 
-/** The same for a request that is there already, by the rules of v3. */
+/** What is known of a session that follows from another one. */
+export type Repetition = Pick<NewSession, 'request' | 'done' | 'snapshot'>;
+
+/**
+ * The same for a request that is there already, by the rules of v3. `toTaken`: what is said where its name is taken; undefined:
+ * what is said of any.
+ */
 export async function repeatSession(
   deps: ApiDependencies,
-  session: Pick<NewSession, 'request' | 'done'>,
+  session: Repetition,
+  toTaken: () => ServiceError | undefined,
 ): Promise<Session> {
   const { configurationName } = session.request;
   const rules = { knowsDebugPlaybooks: true };
   const isKnown = await isKnownConfiguration(deps.store, configurationName, rules);
-  return insertSession(deps, session, isKnown);
+  return insertSession(deps, session, isKnown).catch((error: unknown) => {
+    throw isServiceError(error) && error.fault === 'conflict' ? (toTaken() ?? error) : error;
+  });
 }
 
 async function insertSession(
   deps: ApiDependencies,
-  session: Pick<NewSession, 'request' | 'done'>,
+  session: Repetition,
   isKnown: boolean,
 ): Promise<Session> {
   const { store, now, newSuffix, isExternal = false } = deps;

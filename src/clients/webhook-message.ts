@@ -18,6 +18,7 @@ export function toWebhookMessage(end: SessionEnd, publicUrl = '') {
       target: request.target.definition,
       tags: { ...request.tags },
       check_mode: request.checkMode ?? false,
+      apply_of: request.applyOf ?? null,
       retry_of: request.retryOf ?? null,
       start_time: session.createdAt,
       launch_time: session.launchedAt ?? null,

@@ -1,5 +1,7 @@
 const MAX_JOB_ID = 63;
 const SUFFIX = 8;
+/** As many as the name of a session may have. */
+const MAX_NAME = 45;
 
 /**
  * `cfs-<session name>-<8 hex>`, at most 63 characters, so that it is also a Kubernetes Job's name. A long name is cut, and
@@ -9,6 +11,11 @@ export function toJobId(sessionName: string, suffix: string): string {
   const room = MAX_JOB_ID - 'cfs-'.length - 1 - SUFFIX;
   const cut = sessionName.slice(0, room).replace(/[^a-z0-9]+$/, '');
   return `cfs-${cut}-${suffix}`;
+}
+
+/** A name for a session that follows from another one's, which is cut where both are too long. */
+export function addToName(name: string, end: string): string {
+  return name.slice(0, MAX_NAME - end.length).replace(/[^a-z0-9]+$/, '') + end;
 }
 
 /** The part of a job id that was drawn. */

@@ -1,16 +1,16 @@
 import type { PinnedLayer } from './configuration.js';
 import { isSuccess, type HostResult, type PhaseResult } from './job.js';
+import { addToName } from './names.js';
 import {
   isKept,
   type DoneLayer,
   type DoneWork,
   type LeftOut,
   type Session,
+  type SessionRequest,
   type Snapshot,
 } from './session.js';
 
-/** As many as the name of a session may have. */
-const MAX_NAME = 45;
 /** All names of hosts that are kept; where there are more, all hosts run again. */
 const MAX_HOST_CHARACTERS = 100_000;
 
@@ -26,8 +26,18 @@ export interface EndedPhase {
 /** `a-retry-1`, and `a-retry-2` for a retry of that one: a session has one retry of this name, however often it is asked for. */
 export function toRetryName(name: string): string {
   const [, base = name, count = '0'] = /^(.+)-retry-(\d{1,9})$/.exec(name) ?? [];
-  const end = `-retry-${Number(count) + 1}`;
-  return base.slice(0, MAX_NAME - end.length).replace(/[^a-z0-9]+$/, '') + end;
+  return addToName(base, `-retry-${Number(count) + 1}`);
+}
+
+/** The same request; the configuration counts as it is then, also where its session had to apply what was checked. */
+export function toRetried(request: SessionRequest, name: string): SessionRequest {
+  const retried: { -readonly [Member in keyof SessionRequest]: SessionRequest[Member] } = {
+    ...request,
+    name,
+    retryOf: request.name,
+  };
+  delete retried.applyOf;
+  return retried;
 }
 
 /** The phase of the first layer that is not done; undefined: there is none, or it is not known. */
@@ -130,7 +140,8 @@ function toPhaseName(layer: PinnedLayer | undefined): string {
   return `ansible-${layer?.index}`;
 }
 
-function toDoneLayer(
+/** With the playbook that it is run by. */
+export function toDoneLayer(
   { repository, playbook }: PinnedLayer,
   { options }: Pick<Snapshot, 'options'>,
 ): DoneLayer {

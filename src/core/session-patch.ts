@@ -24,7 +24,7 @@ const SUCCEEDED: readonly unknown[] = ['none', 'unknown', 'false', 'true'];
 const OURS = new Set([
   ...['status', 'succeeded', 'start_time', 'completion_time', 'reason', 'message'],
   ...['phase', 'host', 'task', 'waiting_since', 'queue_place', 'held_until', 'hold_command'],
-  ...['retry_of', 'check_mode'],
+  ...['retry_of', 'check_mode', 'apply_of'],
 ]);
 const MAX_CHARACTERS = 256 * 1024;
 

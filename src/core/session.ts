@@ -39,6 +39,8 @@ export interface SessionRequest {
   readonly checkMode?: true;
   /** Name of the session that this one was to retry. */
   readonly retryOf?: string;
+  /** Name of the check that this one applies. Its snapshot was there from the start. */
+  readonly applyOf?: string;
 }
 
 /** A layer as it was run, with the default playbook filled in. */

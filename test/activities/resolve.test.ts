@@ -5,6 +5,7 @@ import type { DoneWork } from '../../src/core/session.js';
 import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
 import { createRepository, type Repository } from '../support/git-repository.js';
 import { findFreePort } from '../support/ssh-host.js';
+import { aLayer, aSnapshot } from '../support/session-builders.js';
 import { aNewSession, readAll } from '../support/store-builders.js';
 
 let site: ActivitySite;
@@ -119,6 +120,20 @@ describe('resolveConfiguration', () => {
     await resolve(jobId);
     expect(await readAll(site.store.logs.read(jobId, 'inventory', 0))).toMatch(
       /^Check mode \(--check --diff\): .* changes nothing but by tasks with check_mode: false\.\n$/,
+    );
+  });
+
+  test('runs what was fixed with the session, says so once in its log, and asks nobody for it', async () => {
+    const snapshot = aSnapshot({ layers: [aLayer({ index: 3 })] });
+    const request = { configurationName: 'nowhere', applyOf: 'look' };
+    const given = { ...aNewSession('fixed', request), snapshot };
+    const { jobId } = await site.store.sessions.insert(given);
+    const { phases } = await resolve(jobId);
+    expect(phases.map(({ name }) => name)).toEqual(['git-clone-3', 'inventory', 'ansible-3']);
+    expect(await resolve(jobId)).toEqual({ phases });
+    expect((await site.store.sessions.get(jobId))?.snapshot).toEqual(snapshot);
+    expect(await readAll(site.store.logs.read(jobId, 'inventory', 0))).toBe(
+      'Applies what session look has checked, at the same commits.\n',
     );
   });
 

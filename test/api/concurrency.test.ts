@@ -20,7 +20,10 @@ test('more new sessions at once than can be taken are told to come again, and th
   const taken = Array.from({ length: MOST }, (_, index) => post(`s${index}`));
   await waitFor(() => arrived === MOST);
 
-  for (const path of ['/v3/sessions', '/apis/cfs/v2/sessions?x=1', '/v3/sessions/s0/retry']) {
+  for (const path of [
+    ...['/v3/sessions', '/apis/cfs/v2/sessions?x=1'],
+    ...['/v3/sessions/s0/retry', '/v3/sessions/s0/apply'],
+  ]) {
     const refused = await post('one-more', path);
     expect(refused).toMatchObject({
       status: 429,

@@ -4,6 +4,8 @@ import { serve } from '@hono/node-server';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { z } from '@hono/zod-openapi';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { toCheck } from '../../src/core/check-mode.js';
+import { toSnapshot } from '../../src/core/pin.js';
 import { createRepository, type Repository } from '../support/git-repository.js';
 import { openService, type TestService } from './service.js';
 
@@ -91,6 +93,20 @@ async function prepare(service: TestService): Promise<void> {
 async function failSession({ store }: TestService): Promise<void> {
   const { jobId } = (await store.sessions.find(THERE)) ?? { jobId: '' };
   await store.sessions.recordOutcome(jobId, { succeeded: 'false' }, AT);
+}
+
+/** One that has checked what `prepare` has made. */
+async function checkSession({ store }: TestService): Promise<void> {
+  const { jobId = '', request } = (await store.sessions.find(THERE)) ?? {};
+  if (request === undefined) throw new Error('There is no session.');
+  await store.sessions.requestDelete(THERE, { at: AT });
+  const check = { jobId: `${jobId}-check`, request: toCheck(request), createdAt: AT };
+  const repositories = [{ url: repository.url, commit: repository.commit }];
+  const { configuration } = (await store.configurations.find('compute')) ?? {};
+  const basis = { request, configuration, options: await store.options.get() };
+  const snapshot = toSnapshot(basis, { layers: repositories });
+  await store.sessions.insert({ ...check, snapshot });
+  await store.sessions.recordOutcome(check.jobId, { succeeded: 'true' }, AT);
 }
 
 function operations(): readonly { method: string; path: string; operation: Operation }[] {
@@ -182,6 +198,7 @@ describe('/openapi.json', () => {
       const running = await startService();
       try {
         await prepare(running.service);
+        if (path.endsWith('/apply')) await checkSession(running.service);
         if (path.endsWith('/retry')) await failSession(running.service);
         if (called !== 'POST /v3/sources/{source_id}') await addSource(running.service);
         const body = readExample(each);

@@ -91,7 +91,7 @@ describe('createWebhookClient', () => {
       text: `Session a failed (TASK_FAILED): it broke. Of 2 hosts 1 failed and 1 could not be reached. ${session}/logs`,
       session: {
         ...{ name: 'a', job: 'cfs-a-0123abcd', tags: { team: 'blue' }, retry_of: null },
-        check_mode: false,
+        ...{ check_mode: false, apply_of: null },
         configuration: {
           name: end.session.request.configurationName,
           limit: end.session.request.configurationLimit,

@@ -19,13 +19,13 @@ const playbook = (text: string) => `- hosts: lab
 
 const nothing = { node1: undefined, node2: undefined };
 
-test('a check tells what would change, and changes nothing', async () => {
+test('a check tells what would change and changes nothing; applying it does exactly that, or nothing', async () => {
+  const repository = site.repository({ 'site.yml': playbook('hello') });
+  const layer = { clone_url: repository.url, branch: 'main', playbook: 'site.yml' };
   const ids = ['node1', 'node2'];
   for (const id of ids)
     await site.ask('PUT', `/v3/components/${id}`, { desired_config: 'checked', state: [] });
-  const ended = await site.run('checked', [site.layer({ 'site.yml': playbook('hello') })], {
-    check_mode: true,
-  });
+  const ended = await site.run('checked', [layer], { check_mode: true });
   expect(ended).toMatchObject({
     succeeded: 'true',
     reason: null,
@@ -47,4 +47,23 @@ test('a check tells what would change, and changes nothing', async () => {
     expect((await site.ask('GET', `/v3/components/${id}?state_details=true`)).body).toMatchObject({
       ...{ state: [], error_count: 0, configuration_status: 'pending' },
     });
+
+  const apply = (name: string) => site.ask('POST', `/v3/sessions/checked/apply`, { name });
+  expect(await apply('real')).toMatchObject({ status: 201 });
+  // Whatever comes after it was accepted is not applied.
+  repository.addCommit({ files: { 'site.yml': playbook('bye') } });
+  await site.configure('checked', [layer]);
+  expect(await site.whenOver('real')).toMatchObject({ succeeded: 'true', message: null });
+  expect(site.made('greeting')).toEqual({ node1: 'hello\n', node2: 'hello\n' });
+  expect(await site.log('real', 'inventory')).toMatch(/^Applies what session checked has checked/);
+  expect((await site.ask('GET', '/v3/components/node1?state_details=true')).body).toMatchObject({
+    state: [{ commit: repository.commit }],
+  });
+  const refused = await apply('late');
+  expect([refused.status, (refused.body as { detail: string }).detail]).toEqual([
+    409,
+    expect.stringMatching(
+      /^Not what session checked has checked: layer 0 was .* Check it again\.$/,
+    ),
+  ]);
 });

@@ -85,6 +85,11 @@ export const RetryRequest = z
   .strictObject({ name: create.name.optional() })
   .openapi('SessionRetry', { example: { name: 'compute-1-again' } });
 
+/** Without a name: `<session>-apply`. */
+export const ApplyRequest = z
+  .strictObject({ name: create.name.optional() })
+  .openapi('SessionApply', { example: { name: 'compute-1-for-real' } });
+
 const anyObject = z.record(text(), anything());
 const patch = { artifacts: z.array(anyObject).optional(), session: anyObject.optional() };
 

@@ -32,6 +32,10 @@ const status = z.object({
     .openapi({ description: 'The phase has failed, and waits until then to be looked at.' }),
   hold_command: z.string().nullable().openapi({ description: 'Opens a shell there.' }),
   check_mode: z.boolean().openapi({ description: 'Ansible only tells what it would change.' }),
+  apply_of: z
+    .string()
+    .nullable()
+    .openapi({ description: 'The check that this one applies, at the same commits.' }),
   retry_of: z
     .string()
     .nullable()
@@ -162,6 +166,7 @@ function toStatus(session: Session, surroundings: SessionSurroundings): z.output
     held_until: hold?.until ?? null,
     hold_command: hold?.command ?? null,
     check_mode: session.request.checkMode ?? false,
+    apply_of: session.request.applyOf ?? null,
     retry_of: session.request.retryOf ?? null,
   };
 }

@@ -119,12 +119,12 @@ function insertRows(
     sql`${from.map((row) => row[column])}::text[]`;
   const given = sql`unnest(${texts(rows, 'job_id')}, ${texts(rows, 'name')}, ${texts(rows, 'created_at')},
     ${texts(rows, 'request')}, ${texts(rows, 'dispatched')}, ${rows.map((row) => row.external)}::int[],
-    ${texts(rows, 'done')})`;
+    ${texts(rows, 'done')}, ${texts(rows, 'snapshot')})`;
   const givenTags = sql`unnest(${texts(tags, 'job_id')}, ${texts(tags, 'key')}, ${texts(tags, 'value')})`;
   const query = sql<SessionRow>`
     with inserted as (
-      insert into sessions (job_id, name, created_at, request, dispatched, external, done)
-      select * from ${given} as given (job_id, name, created_at, request, dispatched, external, done)
+      insert into sessions (job_id, name, created_at, request, dispatched, external, done, snapshot)
+      select * from ${given} as given (job_id, name, created_at, request, dispatched, external, done, snapshot)
       where ${isWanted}
       on conflict do nothing
       returning *
@@ -142,7 +142,7 @@ function toInserted({ request }: NewSession, row: SessionRow | undefined): Sessi
   return toSession(row);
 }
 
-function toRow({ jobId, request, createdAt, external = false, done }: NewSession) {
+function toRow({ jobId, request, createdAt, external = false, done, snapshot }: NewSession) {
   return {
     job_id: jobId,
     name: request.name,
@@ -152,6 +152,7 @@ function toRow({ jobId, request, createdAt, external = false, done }: NewSession
     // As if Temporal knew of everything already.
     dispatched: external ? ('cancelled' as const) : ('none' as const),
     done: done === undefined ? null : JSON.stringify(done),
+    snapshot: snapshot === undefined ? null : JSON.stringify(snapshot),
   };
 }
 

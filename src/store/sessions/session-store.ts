@@ -135,6 +135,8 @@ export interface NewSession {
   /** For an operator outside: never a wish. */
   readonly external?: boolean;
   readonly done?: DoneWork;
+  /** Where it is fixed already what the session runs. */
+  readonly snapshot?: Snapshot;
 }
 
 /** All given filters hold; names compare by code point. */

@@ -73,6 +73,7 @@ const bodies: Readonly<Record<string, object>> = {
   'POST /v3/sessions/{session_name}/hold': {},
   'POST /v3/sessions/{session_name}/release': {},
   'POST /v3/sessions/{session_name}/retry': {},
+  'POST /v3/sessions/{session_name}/apply': {},
 };
 
 const fillAll = (text: string) => ({

@@ -38,6 +38,7 @@ export function sessionContract(site: () => ContractSite): void {
             waiting_since: null,
             queue_place: null,
             check_mode: false,
+            apply_of: null,
             retry_of: null,
           },
         },

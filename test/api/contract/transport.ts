@@ -170,7 +170,7 @@ export function transportContract(site: () => ContractSite): void {
       const rows = operations.filter(({ method }) => /POST|PUT|PATCH/.test(method));
       for (const { method, path } of rows) {
         const target = fillPath(path, there);
-        const isOptional = /cancel|hold|release|retry/.test(path);
+        const isOptional = /apply|cancel|hold|release|retry/.test(path);
         const isIgnored = method === 'PATCH' && path.includes('configurations');
         const expected = isOptional ? 409 : isIgnored ? 200 : 400;
         for (const [body, headers] of [

@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { aLayer, aSnapshot } from '../../support/session-builders.js';
 import { aNewSession, at, count } from '../../support/store-builders.js';
 import type { Stores } from '../store-contract.js';
 
@@ -46,6 +47,21 @@ export function sessionRequestContract(stores: () => Stores): void {
         expect(items).toMatchObject([{ name: 'a', request: { retryOf: 'b' } }]);
         expect(items[0]).not.toHaveProperty('done');
       }
+    });
+
+    test('keeps with a session what it runs, where that is fixed, whatever its start finds', async () => {
+      const { store, other } = stores();
+      const snapshot = aSnapshot({ layers: [aLayer({ name: 'ñ' })] });
+      const given = { ...aNewSession('a', { applyOf: 'b' }), snapshot };
+
+      const inserted = await store.sessions.insert(given);
+
+      expect(inserted).toMatchObject({ request: { applyOf: 'b' }, snapshot });
+      expect(await other.sessions.find('a')).toEqual(inserted);
+      await other.sessions.claim(given.jobId, { at: at(1) });
+      const late = aSnapshot({ layers: [] });
+      expect(await other.sessions.saveSnapshot(given.jobId, late)).toEqual(snapshot);
+      expect((await store.sessions.get(given.jobId))?.snapshot).toEqual(snapshot);
     });
 
     test('takes one of many of the same name', async () => {

@@ -1,0 +1,118 @@
+import { listMoves, toApplied, toApplyName } from '../core/apply.js';
+import type { PinnedRepository } from '../core/configuration.js';
+import { invalid, isServiceError, ServiceError } from '../core/errors.js';
+import {
+  listRepositories,
+  toSnapshot,
+  type PerRepository,
+  type WantedRepository,
+} from '../core/pin.js';
+import type { Session, SessionRequest, Snapshot } from '../core/session.js';
+import type { BranchAccess } from './branch.js';
+import type { ApiDependencies } from './dependencies.js';
+import { findSession } from './session-lookup.js';
+import { repeatSession } from './sessions.js';
+
+const TIMEOUT_MS = 60_000;
+
+/** A new session that does what a check has told, at the commits at which that ran. They go with it, so nothing else can run. */
+export async function applySession(
+  deps: ApiDependencies,
+  name: string,
+  given: string | undefined,
+  caller: AbortSignal,
+): Promise<Session> {
+  const session = await findSession(deps.store, name);
+  // One would run what the configuration has when it comes to it.
+  if (deps.isExternal ?? false)
+    throw refusal('With RUNNER=none an operator outside runs sessions, and knows no commits.');
+  const checked = requireChecked(session);
+  const request = toApplied(session.request, given ?? toApplyName(name));
+  const snapshot = await resolveNow(deps, request, caller).catch((error: unknown) => {
+    if (!isServiceError(error) || error.fault === 'unavailable') throw error;
+    throw refusal(
+      `What session ${name} has checked cannot be compared with what there is now: ${error.message}`,
+    );
+  });
+  const moves = listMoves(checked, snapshot);
+  if (moves.length > 0)
+    throw refusal(`Not what session ${name} has checked: ${moves.join('; ')}. Check it again.`);
+  return repeatSession(deps, { request, snapshot }, () =>
+    given === undefined
+      ? refusal(
+          `Session ${request.name} exists already. If it has failed, retry that one; to apply once more, give the session a name.`,
+        )
+      : undefined,
+  );
+}
+
+/** What the session ran. Where it failed, what it told is not what would happen. */
+function requireChecked({ name, request, state, outcome, snapshot }: Session): Snapshot {
+  if (request.checkMode !== true)
+    throw refusal(`Session ${name} is no check: only one with check_mode can be applied.`);
+  if (state !== 'complete')
+    throw refusal(`Session ${name} is ${state}: it can be applied when it has succeeded.`);
+  if (outcome?.succeeded !== 'true' || snapshot === undefined)
+    throw refusal(
+      `Session ${name} has not succeeded, so what it told is not all that would happen. Retry it first.`,
+    );
+  return snapshot;
+}
+
+function refusal(message: string): ServiceError {
+  return new ServiceError('conflict', message, { title: 'Session cannot be applied' });
+}
+
+/** What a session of this request would run if it started now. */
+async function resolveNow(
+  { store, git, openSource }: ApiDependencies,
+  request: SessionRequest,
+  caller: AbortSignal,
+): Promise<Snapshot> {
+  const [record, options] = await Promise.all([
+    store.configurations.find(request.configurationName),
+    store.options.get(),
+  ]);
+  const basis = { request, configuration: record?.configuration, options };
+  const over = new AbortController();
+  const late = AbortSignal.timeout(TIMEOUT_MS);
+  const signal = AbortSignal.any([caller, over.signal, late]);
+  try {
+    return toSnapshot(basis, await pinAll(listRepositories(basis), { git, openSource }, signal));
+  } catch (error) {
+    if (!late.aborted) throw error;
+    throw new ServiceError('unavailable', 'The repositories of the session do not answer.');
+  } finally {
+    // Where one cannot be read, nobody asks for the others any more.
+    over.abort();
+  }
+}
+
+async function pinAll(
+  { layers, inventory }: PerRepository<WantedRepository>,
+  access: BranchAccess,
+  signal: AbortSignal,
+): Promise<PerRepository<PinnedRepository>> {
+  const pin = (wanted: WantedRepository) => pinRepository(wanted, access, signal);
+  const [found, foundInventory] = await Promise.all([
+    Promise.all(layers.map(pin)),
+    inventory && pin(inventory),
+  ]);
+  return {
+    layers: found,
+    ...(foundInventory === undefined ? {} : { inventory: foundInventory }),
+  };
+}
+
+async function pinRepository(
+  { reference: { cloneUrl, source = '', commit, branch = '' }, what }: WantedRepository,
+  { git, openSource }: BranchAccess,
+  signal: AbortSignal,
+): Promise<PinnedRepository> {
+  if (source !== '') {
+    const { url, access } = await openSource(source, signal);
+    return { url, source, commit: commit ?? (await git.resolve(url, branch, signal, access)) };
+  }
+  if (cloneUrl === undefined) throw invalid(`${what} names neither a clone_url nor a source.`);
+  return { url: cloneUrl, commit: commit ?? (await git.resolve(cloneUrl, branch, signal)) };
+}
