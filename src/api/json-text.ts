@@ -1,6 +1,9 @@
 import { invalid } from '../core/errors.js';
 
 const MAX_DEPTH = 100;
+/** Longer texts are not searched for a place that V8 leaves out. */
+const MAX_SEARCHED = 65_536;
+const UNEXPECTED = 'Unexpected token';
 const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
 
 /** Refuses what is not JSON, and two things that JSON.parse takes: a member that is given twice, and nesting of any depth. */
@@ -20,16 +23,39 @@ function parse(text: string, what: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw invalid(`${what} is not valid JSON${describePlace(error)}.`);
+    throw invalid(`${what} is not valid JSON${describePlace(error as Error, text)}.`);
   }
 }
 
-/** The place of the error, as far as V8 tells it. The rest of its message is left out, as it may quote the body. */
-function describePlace(error: unknown): string {
-  const { message } = error as SyntaxError;
+/** The place of the error alone: the rest of V8's message may quote the body. */
+function describePlace({ message }: Error, text: string): string {
+  if (message.includes('end of JSON')) return ': it ends too early';
+  // First, as this one quotes what is around the token, whatever that says, and tells no place.
+  if (message.startsWith(UNEXPECTED))
+    return text.length > MAX_SEARCHED ? '' : `: ${findUnexpected(text)}`;
   const [place] = /line \d+ column \d+/.exec(message) ?? [];
-  if (place !== undefined) return `: ${place}`;
-  return message.includes('end of JSON') ? ': it ends too early' : '';
+  return place === undefined ? '' : `: ${place}`;
+}
+
+/** The last character of the shortest beginning that V8 refuses in this way. */
+function findUnexpected(text: string): string {
+  let [shortest, longest] = [1, text.length];
+  while (shortest < longest) {
+    const middle = Math.floor((shortest + longest) / 2);
+    if (isUnexpected(text.slice(0, middle))) longest = middle;
+    else shortest = middle + 1;
+  }
+  const lines = text.slice(0, shortest).split(/\r\n|[\r\n]/);
+  return `line ${lines.length} column ${lines.at(-1)?.length ?? 0}`;
+}
+
+function isUnexpected(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return false;
+  } catch (error) {
+    return (error as Error).message.startsWith(UNEXPECTED);
+  }
 }
 
 /** One pass over text that is known to be JSON. */
