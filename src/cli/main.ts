@@ -1,7 +1,7 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { createApi } from './api.js';
 import { readText, UsageError, type Command, type OptionHelp } from './command.js';
-import { cancel, hold, release, remove, retry } from './commands/acts.js';
+import { apply, cancel, hold, release, remove, retry } from './commands/acts.js';
 import { configurations, configure } from './commands/configurations.js';
 import { list } from './commands/list.js';
 import { logs } from './commands/logs.js';
@@ -13,7 +13,7 @@ import { EXIT } from './report.js';
 
 const commands: Readonly<Record<string, Command>> = {
   ...{ run, list, show, watch, logs, hosts },
-  ...{ cancel, hold, release, retry, delete: remove },
+  ...{ cancel, hold, release, retry, apply, delete: remove },
   ...{ configurations, configure },
 };
 

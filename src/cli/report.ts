@@ -41,7 +41,8 @@ export function renderSession(session: Session): readonly string[] {
     configuration: configuration.name,
     'layers limit': configuration.limit,
     'hosts limit': ansible.limit,
-    'check mode': now.check_mode ? 'nothing is changed; the log has what would be' : null,
+    'check mode': describeCheck(session),
+    'apply of': now.apply_of,
     'retry of': now.retry_of,
     started: now.start_time,
     took: now.status === 'pending' ? null : formatDuration(now.start_time, now.completion_time),
@@ -62,6 +63,13 @@ export function renderSession(session: Session): readonly string[] {
       .filter(([, value]) => value !== null && value !== '')
       .map(([name, value]) => `  ${name.padEnd(15)} ${value}`),
   ];
+}
+
+function describeCheck({ name, status }: Session): string | null {
+  const { check_mode: isCheck, succeeded } = status.session;
+  if (!isCheck) return null;
+  const what = 'nothing is changed; the log has what would be';
+  return succeeded === 'true' ? `${what}. To do it: keelson apply ${name}` : what;
 }
 
 export function renderPhases(phases: readonly Phase[]): readonly string[] {

@@ -268,6 +268,10 @@ describe('what acts on a session', () => {
       text: expect.stringMatching(/^Session again was started\./),
     });
     expect(await find('again')).toMatchObject({ status: { session: { retry_of: 'failing' } } });
+    expect(await keelson('apply', 'well')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('well'),
+    });
     expect(await keelson('delete', 'failing')).toMatchObject({ code: 0, text: '' });
     expect((await service.ask('GET', '/v3/sessions/failing')).status).toBe(404);
   });

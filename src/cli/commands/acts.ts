@@ -51,6 +51,17 @@ export const retry: Command = {
   run: (input) => startFrom(input, 'retry'),
 };
 
+export const apply: Command = {
+  summary: 'do what a session in check mode has told, as a new session',
+  names: ['NAME'],
+  options: { name: { type: 'string' }, follow: { type: 'boolean', short: 'f' } },
+  optionHelp: [
+    ['--name NAME', 'of the new session; default: NAME-apply'],
+    ['-f, --follow', 'its log until the end, then how it ended'],
+  ],
+  run: (input) => startFrom(input, 'apply'),
+};
+
 export const remove: Command = {
   summary: 'delete the record of a session, and with it its log; one that runs is stopped',
   names: ['NAME'],
