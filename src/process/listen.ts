@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { toHostPort, toUrl, type Address } from '../config/address.js';
 import type { Variable } from '../config/variables.js';
@@ -21,6 +22,9 @@ const BACKLOG = 4096;
  * that is sent at that moment gets no answer, and nobody knows whether it was heard.
  */
 const KEEP_ALIVE_MS = 75_000;
+
+/** How long answers that have begun, or are awaited, may take when it closes. */
+const DRAIN_MS = 3_000;
 
 const FAULTS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another program listens there; stop it, or take another port',
@@ -48,9 +52,11 @@ export async function listen(
 ): Promise<Listener> {
   const answer = getRequestListener(app.fetch, { hostname: address.host });
   const arrivals = createArrivals();
+  const answers = createAnswers();
   // Long lists of ids come in the request line.
   const options = { maxHeaderSize: 80 * 1024, keepAliveTimeout: KEEP_ALIVE_MS };
   const server = createServer(options, (incoming, outgoing) => {
+    answers.open(outgoing);
     const act = () => void answer(incoming, outgoing);
     arrivals.pass(gate === undefined ? act : () => gate(incoming, outgoing, act));
   });
@@ -66,9 +72,32 @@ export async function listen(
     async close() {
       const closed = once(server, 'close');
       server.close();
-      // Followers of logs stay as long as we let them.
+      await answers.drain();
+      // Who does not read, or never ends, is not waited for any longer.
       server.closeAllConnections();
       await closed;
+    },
+  };
+}
+
+/** The answers that are not over. Who has asked must hear what came of it: it may have been done. */
+function createAnswers() {
+  const open = new Set<ServerResponse>();
+  let onDrained: (() => void) | undefined;
+  return {
+    open(answer: ServerResponse) {
+      if (onDrained !== undefined) answer.shouldKeepAlive = false;
+      open.add(answer);
+      answer.once('close', () => {
+        open.delete(answer);
+        if (open.size === 0) onDrained?.();
+      });
+    },
+    async drain() {
+      const { promise, resolve } = Promise.withResolvers<undefined>();
+      onDrained = () => resolve(undefined);
+      for (const answer of open) answer.shouldKeepAlive = false;
+      if (open.size > 0) await Promise.race([promise, delay(DRAIN_MS, undefined, { ref: false })]);
     },
   };
 }

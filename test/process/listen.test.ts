@@ -1,0 +1,40 @@
+import { expect, test } from '@jest/globals';
+import { Hono } from 'hono';
+import { listen } from '../../src/process/listen.js';
+
+const ADDRESS = { host: '127.0.0.1', port: 0 };
+
+/** A route that answers when it is told to. */
+function createSlowApp() {
+  const asked = Promise.withResolvers<undefined>();
+  const told = Promise.withResolvers<undefined>();
+  const app = new Hono().get('/', async (c) => {
+    asked.resolve(undefined);
+    await told.promise;
+    return c.text('done');
+  });
+  return { app, asked: asked.promise, answer: () => told.resolve(undefined) };
+}
+
+test('who has asked before it closes gets the answer, and nobody else is let in', async () => {
+  const { app, asked, answer } = createSlowApp();
+  const listener = await listen(app, ADDRESS);
+  const answered = fetch(listener.url);
+  await asked;
+  const closed = listener.close();
+  await expect(fetch(listener.url)).rejects.toThrow();
+  answer();
+  const response = await answered;
+  expect(response.headers.get('connection')).toBe('close');
+  expect(await response.text()).toBe('done');
+  await closed;
+});
+
+test('an answer that never comes keeps it open for a while, and no longer', async () => {
+  const { app, asked } = createSlowApp();
+  const listener = await listen(app, ADDRESS);
+  const answered = fetch(listener.url).catch(() => 'cut');
+  await asked;
+  await listener.close();
+  expect(await answered).toBe('cut');
+});
