@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parseConfig } from '../src/config.js';
 import { isLoopback, toUrl } from '../src/config/address.js';
@@ -85,6 +85,18 @@ describe('parseConfig', () => {
     expect(() => parseConfig(environment)).toThrow(
       new RegExp(`^KUBERNETES_SETTINGS_FILE: ${settings}: mesh: `),
     );
+  });
+
+  test('completes paths: git and jobs are not where this process is', () => {
+    const [path, program] = [relative(process.cwd(), file), './venv/bin/ansible-playbook'];
+    const environment = { GIT_CA_FILE: path, ANSIBLE_PLAYBOOK: program };
+    const { sources, runner } = parseConfig(environment);
+    expect(sources.gitCaFile).toBe(file);
+    expect(runner.ansiblePlaybook).toBe(resolve(program));
+    expect(parseConfig({ KEELSON_CACHE: 'cache' }).runner.ansiblePlaybook).toBe(
+      resolve('cache/ansible/bin/ansible-playbook'),
+    );
+    expect(parseConfig({ ANSIBLE_PLAYBOOK: 'ansible' }).runner.ansiblePlaybook).toBe('ansible');
   });
 
   test('takes every variable that names a file, and no other absent', () => {

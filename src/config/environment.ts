@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import type { Address } from './address.js';
 import type { Variable } from './variables.js';
 
@@ -10,7 +11,7 @@ export type Environment = Readonly<Record<string, string | undefined>>;
  */
 export interface EnvironmentReader {
   text(name: Variable): string | undefined;
-  /** The path of a file or directory that exists. */
+  /** The path of a file or directory that exists, complete: git and jobs have directories of their own. */
   file(name: Variable): string | undefined;
   /** What is in that file. */
   content(name: Variable): Buffer | undefined;
@@ -54,7 +55,7 @@ export function optional<K extends string, V>(
 function checkFile(name: Variable, path: string | undefined): string | undefined {
   if (path !== undefined && !existsSync(path))
     throw new Error(`${name}: there is no file ${path}.`);
-  return path;
+  return path === undefined ? undefined : resolve(path);
 }
 
 function readContent(name: Variable, path: string | undefined): Buffer | undefined {

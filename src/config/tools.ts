@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
 import { readText, type Environment, type EnvironmentReader } from './environment.js';
 
 /** Programs that the service starts. */
@@ -20,13 +20,19 @@ export function findTools(read: EnvironmentReader, environment: Environment): To
       findOnPath('temporal', environment) ??
       cache('temporal-1.5.1/temporal'),
     python: read.text('PYTHON') ?? (existsSync(installedPython) ? installedPython : 'python3'),
-    ansiblePlaybook: read.text('ANSIBLE_PLAYBOOK') ?? cache('ansible/bin/ansible-playbook'),
+    ansiblePlaybook:
+      completePath(read.text('ANSIBLE_PLAYBOOK')) ?? cache('ansible/bin/ansible-playbook'),
   };
 }
 
 function findCache(environment: Environment): string {
   const caches = readText(environment, 'XDG_CACHE_HOME') ?? join(homedir(), '.cache');
-  return readText(environment, 'KEELSON_CACHE') ?? join(caches, 'keelson');
+  return resolve(readText(environment, 'KEELSON_CACHE') ?? join(caches, 'keelson'));
+}
+
+/** Jobs start it from a directory of their own. A mere name is looked for on their path. */
+function completePath(program: string | undefined): string | undefined {
+  return program?.includes('/') === true ? resolve(program) : program;
 }
 
 function findOnPath(program: string, environment: Environment): string | undefined {
