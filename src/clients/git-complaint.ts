@@ -13,6 +13,9 @@ const UNREACHABLE = [
   /hung up unexpectedly|early EOF|empty reply from server|RPC failed/i,
 ];
 
+/** A disk is full, here or there. */
+const NO_ROOM = /no space left on device|disk quota exceeded|read-only file system/i;
+
 const REFUSED: readonly (readonly [RegExp, string])[] = [
   [
     /authentication failed|could not read (username|password)|access denied|terminal prompts disabled/i,
@@ -51,15 +54,17 @@ export function toCloneFault(url: string, end: GitEnd): ServiceError {
       const said = toLastWord(end.complaint);
       if (UNREACHABLE.some((pattern) => pattern.test(end.complaint)))
         return fail('unavailable', url, `could not be reached: ${said}`);
+      if (NO_ROOM.test(end.complaint))
+        return fail('unavailable', url, `could not be read: ${said}`);
       const known = REFUSED.find(([pattern]) => pattern.test(end.complaint));
       return fail('rejected', url, `${known?.[1] ?? 'could not be read'}: ${said}`);
     }
   }
 }
 
-/** A URL without user and password. */
+/** A URL without user and password, which may have an @ of its own. */
 export function hideCredentials(text: string): string {
-  return text.replace(/:\/\/[^/@\s]*@/g, '://');
+  return text.replace(/:\/\/[^/\s]*@/g, '://');
 }
 
 /** What git says behind every cause. */

@@ -1,6 +1,7 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ServiceError } from '../core/errors.js';
 
 const PREFIX = 'keelson-remote-';
 /** Longer than any git command may take. */
@@ -8,12 +9,26 @@ const ABANDONED_MS = 600_000;
 
 /** A directory that only we can read, for as long as `act` runs. */
 export async function withGitDirectory<T>(act: (directory: string) => Promise<T>): Promise<T> {
-  const directory = await mkdtemp(join(tmpdir(), PREFIX));
+  const directory = await mkdtemp(join(tmpdir(), PREFIX)).catch(throwNoRoom);
   try {
     return await act(directory);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** Writes a file that only we can read. */
+export async function writeGitFile(path: string, content: string): Promise<string> {
+  await writeFile(path, content, { mode: 0o600 }).catch(throwNoRoom);
+  return path;
+}
+
+function throwNoRoom(cause: NodeJS.ErrnoException): never {
+  throw new ServiceError(
+    'unavailable',
+    `The directory ${tmpdir()} cannot be written to (${cause.code}), and git needs it.`,
+    { reason: 'GIT_CLONE', cause },
+  );
 }
 
 /** Removes what a killed process has left, as it may hold credentials. */

@@ -1,9 +1,8 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ServiceError, type Reason } from '../core/errors.js';
 import { toCredentialLine } from '../core/source.js';
 import { hideCredentials, isHashRefused, isHashUnknown, toCloneFault } from './git-complaint.js';
-import { removeAbandonedDirectories, withGitDirectory } from './git-directory.js';
+import { removeAbandonedDirectories, withGitDirectory, writeGitFile } from './git-directory.js';
 import { runGit, type GitEnd } from './git-process.js';
 import type { GitClient, RepositoryAccess } from './interfaces.js';
 
@@ -65,10 +64,7 @@ async function withAccess<T>(
   act: (files: Pick<GitOptions, 'credentialsFile' | 'caFile'>) => Promise<T>,
 ): Promise<T> {
   return withGitDirectory(async (directory) => {
-    const write = async (name: string, content: string) => {
-      await writeFile(join(directory, name), content, { mode: 0o600 });
-      return join(directory, name);
-    };
+    const write = (name: string, content: string) => writeGitFile(join(directory, name), content);
     return act({
       ...(credentials === undefined
         ? {}

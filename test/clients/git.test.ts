@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { toCloneFault } from '../../src/clients/git-complaint.js';
 import { createGitClient, type GitOptions } from '../../src/clients/git.js';
 import { createRepository, type Repository } from '../support/git-repository.js';
 import { runAlone } from '../support/own-process.js';
@@ -31,6 +32,40 @@ function resolve(url: string, ref: string, options: Partial<GitOptions> = {}, si
 function git(repository: Repository, ...argv: string[]): string {
   return execFileSync('git', ['-C', repository.directory, ...argv], { encoding: 'utf8' }).trim();
 }
+
+describe('toCloneFault', () => {
+  test('has a later try where a disk is full', () => {
+    const complaint = "fatal: cannot copy 'a' to 'b': No space left on device\n";
+    const end = { kind: 'exited', exitCode: 128, output: '', complaint } as const;
+    expect(toCloneFault('https://git/a', end)).toMatchObject({
+      fault: 'unavailable',
+      message: `Repository https://git/a could not be read: ${complaint.trim()}`,
+    });
+  });
+
+  test('shows nothing of a password that has an @', () => {
+    const { message } = toCloneFault('https://me:p@ss@git/a', { kind: 'timeout' });
+    expect(message).toBe('Repository https://git/a did not answer in time');
+  });
+});
+
+describe('a directory for temporary files that cannot be written to', () => {
+  test.each([
+    ['a hash', "'0'.repeat(40), signal"],
+    ['credentials', "'main', signal, { credentials: { username: 'a', password: 'b' } }"],
+  ])('is waited for, for %s', (_, given) => {
+    const said = runAlone(`
+      process.env.TMPDIR = '/proc/none';
+      const { createGitClient } = await import('./dist/clients/git.js');
+      const { signal } = new AbortController();
+      await createGitClient({ protocols: 'file' })
+        .resolve('file://${process.cwd()}', ${given})
+        .catch(({ fault, reason, message }) => process.stdout.write([fault, reason, message].join()));`);
+    expect(said).toBe(
+      'unavailable,GIT_CLONE,The directory /proc/none cannot be written to (ENOENT), and git needs it.',
+    );
+  });
+});
 
 describe('resolve', () => {
   let repository: Repository;
