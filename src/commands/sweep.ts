@@ -147,8 +147,9 @@ async function isAnyHeard(store: Store): Promise<boolean> {
 
 function findTemporal({ temporal, dataDirectory }: Config): string {
   if (temporal.address !== undefined) return temporal.address;
-  const service = readService(dataDirectory);
-  if (service !== undefined) return service.temporal;
+  // With RUNNER=none the service has none, and without an address the client would take whichever is on this machine.
+  const address = readService(dataDirectory)?.temporal ?? undefined;
+  if (address !== undefined) return address;
   throw new Error(
     `TEMPORAL_ADDRESS is not set, and no service runs in ${dataDirectory} that would say where its Temporal is.`,
   );
@@ -169,10 +170,13 @@ function findSources({ sources, imageService, dataDirectory }: Config): SourceCo
 /** The embedded service writes where its parts are. */
 function readService(
   dataDirectory: string,
-): { readonly temporal: string; readonly images: string | null } | undefined {
+): { readonly temporal: string | null; readonly images: string | null } | undefined {
   const file = join(dataDirectory, 'service.json');
   if (!existsSync(file)) return undefined;
-  return JSON.parse(readFileSync(file, 'utf8')) as { temporal: string; images: string | null };
+  return JSON.parse(readFileSync(file, 'utf8')) as {
+    temporal: string | null;
+    images: string | null;
+  };
 }
 
 function render({ examined, entries, halted }: SweepReport, dryRun = false): string {

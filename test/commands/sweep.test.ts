@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -37,5 +37,18 @@ test('a sweep from where no key is brings none to the deployment, and binds it t
   const store = await openSqliteStore({ path });
   expect(await store.masterKey.find()).toBeUndefined();
   await store.close();
+  rmSync(directory, { recursive: true });
+});
+
+test('a sweep beside a service without Temporal asks no other Temporal of this machine', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-sweep-'));
+  await (await openSqliteStore({ path: join(directory, 'keelson.db') })).close();
+  writeFileSync(join(directory, 'service.json'), '{"temporal":null,"images":null}');
+  const { stderr, status } = spawnSync(process.execPath, [SWEEP, '--dry-run'], {
+    env: { PATH: process.env['PATH'], KEELSON_DATA: directory },
+    encoding: 'utf8',
+  });
+  expect(stderr).toContain('TEMPORAL_ADDRESS is not set');
+  expect(status).toBe(1);
   rmSync(directory, { recursive: true });
 });
