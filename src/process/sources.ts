@@ -4,17 +4,19 @@ import { createTenantClient } from '../clients/tapms.js';
 import { createVaultClient } from '../clients/vault.js';
 import type { SourceConfig } from '../config/sources.js';
 import type { SourceStore } from '../store/configurations/source-store.js';
+import { limitGit } from './git-turns.js';
 import { createOpenSource } from './source-access.js';
 
 export function createGitSource(sources: SourceConfig): GitClient {
   const { gitProtocols, gitCredentialsFile, gitCaFile, gitSshKeyFile, gitKnownHostsFile } = sources;
-  return createGitClient({
+  const client = createGitClient({
     protocols: gitProtocols,
     ...(gitCredentialsFile === undefined ? {} : { credentialsFile: gitCredentialsFile }),
     ...(gitCaFile === undefined ? {} : { caFile: gitCaFile }),
     ...(gitSshKeyFile === undefined ? {} : { sshKeyFile: gitSshKeyFile }),
     ...(gitKnownHostsFile === undefined ? {} : { knownHostsFile: gitKnownHostsFile }),
   });
+  return limitGit(client);
 }
 
 export function createSourceOpener(

@@ -1,0 +1,61 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import { expect, test } from '@jest/globals';
+import { limitGit } from '../../src/process/git-turns.js';
+
+const never = new AbortController().signal;
+
+/** Answers each question when it is told to, in the order in which they came. */
+function createClient() {
+  const waiting: { readonly url: string; readonly answer: () => void }[] = [];
+  const client = limitGit(
+    {
+      resolve: (url, ref) =>
+        new Promise((resolve) => waiting.push({ url, answer: () => resolve(ref) })),
+    },
+    2,
+  );
+  return { client, waiting };
+}
+
+test('so many ask one server at a time, whoever they are, and all are answered', async () => {
+  const { client, waiting } = createClient();
+  const urls = ['https://one/a', 'https://me@one/b', 'https://One/c', 'https://one/d'];
+  const commits = Promise.all(urls.map((url, index) => client.resolve(url, `${index}`, never)));
+  await turn();
+  expect(waiting).toHaveLength(2);
+  waiting[1]?.answer();
+  await turn();
+  expect(waiting).toHaveLength(3);
+  waiting[0]?.answer();
+  await turn();
+  expect(waiting).toHaveLength(4);
+  for (const { answer } of waiting) answer();
+  expect(await commits).toEqual(['0', '1', '2', '3']);
+});
+
+test('a server that does not answer keeps nobody from another one', async () => {
+  const { client, waiting } = createClient();
+  for (const path of ['a', 'b', 'c']) void client.resolve(`git@one:${path}`, '', never);
+  void client.resolve('git@two:a', '', never);
+  await turn();
+  expect(waiting.map(({ url }) => url)).toEqual(['git@one:a', 'git@one:b', 'git@two:a']);
+});
+
+test('who waits no longer is not asked for', async () => {
+  const { client, waiting } = createClient();
+  const caller = new AbortController();
+  for (const path of ['a', 'b']) void client.resolve(`https://one/${path}`, '', never);
+  const left = client.resolve('https://one/c', '', caller.signal);
+  const next = client.resolve('https://one/d', 'tip', never);
+  caller.abort(new Error('gone'));
+  await expect(left).rejects.toThrow('gone');
+  waiting[0]?.answer();
+  await turn();
+  expect(waiting.map(({ url }) => url)).toEqual([
+    'https://one/a',
+    'https://one/b',
+    'https://one/d',
+  ]);
+  waiting[2]?.answer();
+  expect(await next).toBe('tip');
+});
