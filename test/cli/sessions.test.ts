@@ -112,9 +112,13 @@ describe('keelson run', () => {
 
   test('does not take the session of somebody else for its own', async () => {
     await plan('taken');
-    const { code, err, text } = await keelson('run', 'base', '--name', 'taken');
-    expect([code, text]).toEqual([2, '']);
-    expect(err).toContain('taken');
+    await service.ask('PUT', '/v3/configurations/other', { layers });
+    for (const faults of [[], ['refused' as const]]) {
+      proxy.faults.push(...faults);
+      const { code, err, text } = await keelson('run', 'other', '--name', 'taken');
+      expect([code, text]).toEqual([2, '']);
+      expect(err).toContain('taken');
+    }
   });
 });
 

@@ -127,7 +127,7 @@ function toName(configuration: string): string {
  */
 async function createSession(
   api: Api,
-  body: { readonly name: unknown },
+  body: { readonly name: unknown; readonly configuration_name: string },
   signal: AbortSignal,
 ): Promise<Session> {
   const giveUpAt = Date.now() + GIVE_UP_MS;
@@ -137,8 +137,11 @@ async function createSession(
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof ApiError)) throw error;
-      if (isRepeat && error.status === 409)
-        return api.ask<Session>('GET', toSessionPath(String(body.name)));
+      if (isRepeat && error.status === 409) {
+        const there = await api.ask<Session>('GET', toSessionPath(String(body.name)));
+        if (there.configuration.name !== body.configuration_name) throw error;
+        return there;
+      }
       if (!error.isPassing || Date.now() > giveUpAt) throw error;
       if (!isRepeat) tell(`${error.message} Tries again, for a minute …`);
       await sleep(error.retryAfterMs ?? REPEAT_MS, undefined, { signal });
