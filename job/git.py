@@ -95,15 +95,16 @@ def to_git_environment(context: Context) -> dict[str, str]:
 
 
 def to_ssh_command(directory: JobDirectory) -> list[str]:
+    # In quotes, as SSH takes a path with a space for several files.
     key, hosts = directory.secrets / "git-ssh-key", directory.secrets / "git-known-hosts"
     options = ["BatchMode=yes", "ConnectTimeout=30", "ServerAliveInterval=15", "IdentityAgent=none"]
     if key.exists():
         options.append("IdentitiesOnly=yes")
     if hosts.exists():
-        options += [f"UserKnownHostsFile={hosts}", "StrictHostKeyChecking=yes"]
+        options += [f'UserKnownHostsFile="{hosts}"', "StrictHostKeyChecking=yes"]
     else:
         # Without known hosts the first key is believed, and kept for this job.
         found = directory.workspace / "git-known-hosts"
-        options += [f"UserKnownHostsFile={found}", "StrictHostKeyChecking=accept-new"]
+        options += [f'UserKnownHostsFile="{found}"', "StrictHostKeyChecking=accept-new"]
     identity = ["-i", str(key)] if key.exists() else []
     return ["ssh", "-F", "none", *identity, *(part for o in options for part in ("-o", o))]
