@@ -56,6 +56,19 @@ describe('openInformer', () => {
     expect(informer.heardAt()).toBeGreaterThan(performance.now() - 60_000);
   });
 
+  test('keeps nothing of who has set which field', async () => {
+    const aManaged = (name: string, version: string) => {
+      const pod = aPod(name, version);
+      return { ...pod, metadata: { ...pod.metadata, managedFields: [{ manager: 'kubelet' }] } };
+    };
+    server.items = [aManaged('a', '1')];
+    open(({ metadata }) => void told.push(`${metadata?.name} ${metadata?.managedFields?.length}`));
+    await whenWatched(1);
+    server.send('ADDED', aManaged('b', '1001'));
+    await waitFor(() => told.length === 2, { what: 'both' });
+    expect(told).toEqual(['a undefined', 'b undefined']);
+  });
+
   test('hears for as long as a connection speaks, though it never has to begin another', async () => {
     open();
     await waitFor(() => informer.heardAt() > 0, { what: 'the watch to stand' });
