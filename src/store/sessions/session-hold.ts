@@ -31,5 +31,8 @@ function findObstacle(session: Session): string | undefined {
   if (session.desired !== 'run') return 'is cancelled';
   if (session.teardownAt !== undefined) return 'has run its playbooks, and is finishing its images';
   if (session.external) return 'is run by an operator outside, who alone could hold it';
+  // What counts is the option as it was when the session started.
+  if (session.snapshot?.options.debugWaitTime === 0)
+    return 'holds nothing: the option debug_wait_time was 0 when it started';
   return undefined;
 }

@@ -30,8 +30,8 @@ export interface SessionStore {
    */
   requestCancel(name: string, wish: CancelWish): Promise<Session>;
   /**
-   * Sets `debugOnFailure` of the request; a repeat changes nothing. One that is complete or cancelled, in teardown, or run by an
-   * operator outside is fault `conflict`; no such name is `missing`.
+   * Sets `debugOnFailure` of the request; a repeat changes nothing. One that is complete or cancelled, in teardown, run by an
+   * operator outside, or would be held for no time is fault `conflict`; no such name is `missing`.
    */
   requestHold(name: string): Promise<Session>;
   /** Hides the record, so that its name is free again. No such name is fault `missing`. Of several at once one succeeds. */

@@ -201,11 +201,15 @@ export function sessionRequestContract(stores: () => Stores): void {
       const running = await store.sessions.insert(aNewSession('stopping'));
       await store.sessions.claim(running.jobId, claim);
       for (const name of ['cancelled', 'stopping']) await store.sessions.requestCancel(name, wish);
+      const brief = await store.sessions.insert(aNewSession('brief'));
+      const options = { debugWaitTime: 0, defaultPlaybook: 'site.yml' };
+      await store.sessions.saveSnapshot(brief.jobId, aSnapshot({ options }));
 
       for (const [name, why] of [
         ['outside', 'operator outside'],
         ['cancelled', 'is complete'],
         ['stopping', 'is cancelled'],
+        ['brief', 'debug_wait_time was 0'],
       ] as const)
         await expect(other.sessions.requestHold(name)).rejects.toMatchObject({
           fault: 'conflict',
