@@ -96,6 +96,10 @@ describe('readWebhooks', () => {
     ],
     ['- {name: a, url: "http://s3cret/", ca: s3cret}', 'entry 1 (a): ca is no certificate in PEM'],
     [
+      `- {name: a, url: "http://s3cret/", ca: "${certificate.slice(0, -40)}"}`,
+      'entry 1 (a): ca is no certificate in PEM',
+    ],
+    [
       '- {name: a, url: "http://s3cret/", event: x}',
       'entry 1 (a): has a member that is not known, event',
     ],
