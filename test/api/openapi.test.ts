@@ -182,6 +182,16 @@ describe('/openapi.json', () => {
     );
   });
 
+  test.each(['V3SessionCreate', 'SessionTargetCreate'])('tells what members of %s mean', (name) => {
+    const { properties } = document.components.schemas[name] as {
+      properties: Record<string, { description?: string }>;
+    };
+    const silent = Object.entries(properties).filter(([, { description }]) => !description);
+    expect(silent.map(([member]) => member)).toEqual(
+      name === 'V3SessionCreate' ? ['name', 'target'] : [],
+    );
+  });
+
   test('gives every operation a name of its own, which generators of clients take', () => {
     const names = operations().map(({ operation }) => operation.operationId);
     expect(names).toContain('get_v3_sessions_session_name_logs');

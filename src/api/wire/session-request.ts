@@ -15,22 +15,41 @@ const create = {
       NAME,
       'Must be lower case letters, digits, "-" and ".", with a letter or digit at both ends',
     ),
-  configuration_limit: text().default(''),
+  configuration_limit: text().default('').openapi({
+    description: 'The layers to apply, by name or index and with commas; empty: all.',
+  }),
   ansible_config: text()
     .regex(/^(?!\.{1,2}$)[^/]*$/, 'Must be the name of a file, without a path')
-    .default(''),
-  ansible_verbosity: z.int().min(0).max(4).default(0),
+    .default('')
+    .openapi({
+      description: 'Which `ansible.cfg`, by its name; empty: the option `default_ansible_config`.',
+    }),
+  ansible_verbosity: z
+    .int()
+    .min(0)
+    .max(4)
+    .default(0)
+    .openapi({ description: 'How many `-v` Ansible gets.' }),
   target: TargetCreate.default({ definition: 'dynamic' }),
-  tags: tags().default({}),
+  tags: tags().default({}).openapi({ description: 'By which sessions are found again.' }),
 };
 
 export const SessionCreate = z
   .strictObject({
     ...create,
-    configuration_name: boundedText(1, 60),
-    ansible_limit: word().default(''),
-    ansible_passthrough: text().default(''),
-    debug_on_failure: z.boolean().default(false),
+    configuration_name: boundedText(1, 60).openapi({
+      description:
+        'Of a configuration that is stored, or `debug_noop`, `debug_facts`, `debug_fail`.',
+    }),
+    ansible_limit: word().default('').openapi({
+      description: 'Hosts to run on, as `--limit` of Ansible; empty: all of the target.',
+    }),
+    ansible_passthrough: text().default('').openapi({
+      description: 'More options of `ansible-playbook`, split as a shell does it.',
+    }),
+    debug_on_failure: z.boolean().default(false).openapi({
+      description: 'Hold a playbook that fails, for a look, up to `debug_wait_time` seconds.',
+    }),
     check_mode: z
       .boolean()
       .default(false)

@@ -12,9 +12,16 @@ const imageMapEntry = z.object({ source_id: text(), result_name: text() });
  */
 export const TargetCreate = z
   .object({
-    definition: definition.default('dynamic'),
-    groups: z.array(group).nullish(),
-    image_map: z.array(imageMapEntry).nullish(),
+    definition: definition.default('dynamic').openapi({
+      description:
+        'Where hosts come from: the hardware state manager (`dynamic`), `groups` (`spec`), the additional inventory alone (`repo`); `image`: the images in `groups` are customized.',
+    }),
+    groups: z.array(group).nullish().openapi({
+      description: 'Of `spec` with names of hosts, of `image` with ids of images.',
+    }),
+    image_map: z.array(imageMapEntry).nullish().openapi({
+      description: 'Names of the new images; otherwise it is `<name of the source>_cfs_<session>`.',
+    }),
   })
   .openapi('SessionTargetCreate');
 
