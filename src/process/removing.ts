@@ -16,10 +16,10 @@ export function startRemoving(store: Store, logger: Logger): { close(): Promise<
       if (!closing.signal.aborted) logger.warn({ err: error }, 'old data could not be removed');
     }
   };
-  let removing = remove();
-  const timer = setInterval(() => {
-    removing = removing.then(remove);
-  }, INTERVAL_MS);
+  let removing: Promise<void> | undefined;
+  const begin = () => (removing ??= remove().finally(() => (removing = undefined)));
+  void begin();
+  const timer = setInterval(() => void begin(), INTERVAL_MS);
   return {
     async close() {
       clearInterval(timer);

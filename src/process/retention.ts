@@ -34,13 +34,13 @@ export async function startRetention(options: RetentionOptions) {
   const abort = new AbortController();
   const known: Known = { unrecorded: new Set(), stopping: new Map() };
   const presence = await startPresence(options);
-  const sweep = () => sweepOnce(options, known, abort.signal);
-  let sweeping = sweep();
-  await sweeping;
+  let sweeping: Promise<void> | undefined;
+  // One that takes longer than the interval is not followed by those that it has kept waiting.
+  const sweep = () =>
+    (sweeping ??= sweepOnce(options, known, abort.signal).finally(() => (sweeping = undefined)));
+  await sweep();
   const timer = setInterval(
-    () => {
-      sweeping = sweeping.then(sweep);
-    },
+    () => void sweep(),
     Math.min(MAX_INTERVAL_MS, Math.max(1000, options.retentionSeconds * 1000)),
   );
   return {

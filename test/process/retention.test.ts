@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { pino } from 'pino';
 import { startRetention } from '../../src/process/retention.js';
 import { createLocalRunner, type LocalRunner } from '../../src/runner/local.js';
@@ -122,5 +122,35 @@ describe('startRetention', () => {
     await (await start()).close();
     expect(await runner.find(jobId, never)).toMatchObject({ state: 'running' });
     await runner.remove(jobId, never);
+  });
+
+  test('looks once, however many times it was due meanwhile', async () => {
+    jest.useFakeTimers({
+      now: Date.now(),
+      doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'],
+    });
+    try {
+      const released = Promise.withResolvers<undefined>();
+      let looks = 0;
+      const slow = {
+        ...runner,
+        async *list(): AsyncGenerator<never> {
+          looks += 1;
+          if (looks > 1) await released.promise;
+          yield* [];
+        },
+      };
+      const logger = pino({ level: 'silent' });
+      const now = () => at(0);
+      const retention = await startRetention({
+        ...{ runner: slow, store, logger, now, retentionSeconds: 0 },
+      });
+      jest.advanceTimersByTime(10_000);
+      released.resolve(undefined);
+      await retention.close();
+      expect(looks).toBe(2);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 });
