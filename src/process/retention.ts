@@ -117,7 +117,8 @@ async function keepJob(
   }
   // A job without a record has its end by the clock of its machine alone.
   const at = session === undefined ? new Date().toISOString() : now();
-  const before = (ms: number) => new Date(Date.parse(at) - ms).toISOString();
+  // Where somebody means `for ever`, the time before that has no date.
+  const before = (ms: number) => new Date(Math.max(0, Date.parse(at) - ms)).toISOString();
   const fate = decideJobFate(job, session, {
     expiry: before(retentionSeconds * 1000),
     abandon: before(ABANDON_MS),

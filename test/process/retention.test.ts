@@ -49,9 +49,9 @@ async function listJobs(): Promise<string[]> {
   return ids.sort();
 }
 
-function start(now = () => new Date().toISOString()) {
+function start(now = () => new Date().toISOString(), retentionSeconds = 3600) {
   const logger = pino({ level: 'silent' });
-  return startRetention({ runner, store, logger, now, retentionSeconds: 3600, machine: 'm' });
+  return startRetention({ runner, store, logger, now, retentionSeconds, machine: 'm' });
 }
 
 describe('startRetention', () => {
@@ -76,17 +76,23 @@ describe('startRetention', () => {
     expect(await readdir(jobs)).toEqual([broken]);
   });
 
-  test('takes over a job that its restored record lacks, and notes the machine as alive', async () => {
-    const jobId = await addJob('restored');
-    const incarnation = await runner.prepare(aLaunch([aScript('one', 'true')], { jobId }), never);
-    await runner.release(jobId, incarnation, never);
-    await runner.awaitPhase(jobId, 'one', never);
-    await (await start()).close();
-    // The supervisor may still be at its last act.
-    await runner.stop(jobId, never);
-    expect(await store.sessions.get(jobId)).toMatchObject({ incarnation, machine: 'm' });
-    expect([...(await store.sweep.listMachines()).keys()]).toEqual(['m']);
-  });
+  test.each([
+    ['for an hour', 3600],
+    ['for ever', Number.MAX_SAFE_INTEGER],
+  ])(
+    'takes over a job that its restored record lacks, and notes the machine as alive, where jobs are kept %s',
+    async (_, seconds) => {
+      const jobId = await addJob('restored');
+      const incarnation = await runner.prepare(aLaunch([aScript('one', 'true')], { jobId }), never);
+      await runner.release(jobId, incarnation, never);
+      await runner.awaitPhase(jobId, 'one', never);
+      await (await start(undefined, seconds)).close();
+      // The supervisor may still be at its last act.
+      await runner.stop(jobId, never);
+      expect(await store.sessions.get(jobId)).toMatchObject({ incarnation, machine: 'm' });
+      expect([...(await store.sweep.listMachines()).keys()]).toEqual(['m']);
+    },
+  );
 
   test('keeps what a job without a record has left, however far the clock of the database is ahead', async () => {
     const given = aLaunch([aScript('one', 'true')]);
