@@ -10,7 +10,6 @@ import { createRequestLog } from './request-log.js';
 import { createRequestMetrics } from './request-metrics.js';
 import { addComponentRoutes } from './routes/components.js';
 import { addComponentRoutesV2 } from './routes/components-v2.js';
-import { addApplyRoute } from './routes/apply.js';
 import { addBatchRoutes } from './routes/batches.js';
 import { addConfigurationRoutes } from './routes/configurations.js';
 import { addConfigurationRoutesV2 } from './routes/configurations-v2.js';
@@ -21,9 +20,9 @@ import { createJobRoutes } from './routes/jobs.js';
 import { addMetricsRoute } from './routes/metrics.js';
 import { addHoldRoute } from './routes/hold.js';
 import { addReleaseRoute } from './routes/release.js';
-import { addRetryRoute } from './routes/retry.js';
 import { addServiceRoutes } from './routes/service.js';
 import { addStreamRoutes } from './routes/streams.js';
+import { addSuccessorRoutes } from './routes/successors.js';
 import { addSessionRoutes } from './routes/sessions.js';
 import { addSessionRoutesV2 } from './routes/sessions-v2.js';
 import { refuseInvalid } from './validation.js';
@@ -73,8 +72,7 @@ function createApi(deps: ApiDependencies): OpenAPIHono<ApiEnv> {
   addStreamRoutes(api, deps);
   addHoldRoute(api, deps);
   addReleaseRoute(api, deps);
-  addRetryRoute(api, deps);
-  addApplyRoute(api, deps);
+  addSuccessorRoutes(api, deps);
   addBatchRoutes(api, deps);
   if (deps.registry !== undefined) addMetricsRoute(api, deps.registry);
   api.openAPIRegistry.registerComponent('securitySchemes', 'token', {
