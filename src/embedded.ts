@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startApi } from './api/server.js';
 import type { Config } from './config.js';
+import { DEFAULT_HSM_URL } from './config/sources.js';
 import { findImageTools } from './image-service/tools.js';
 import { observeStore } from './metrics/store-metrics.js';
 import { holdDataDirectory, prepareDataDirectory } from './process/data-directory.js';
@@ -75,12 +76,23 @@ export async function startEmbedded(
     };
     await replaceFile(file, `${JSON.stringify(service)}\n`);
     opened.unshift({ close: () => rm(file, { force: true }) });
+    tellWhereNodesAre(config, logger);
     logger.info(service, 'keelson is ready');
     return { close, ...(worker?.ended === undefined ? {} : { ended: worker.ended }) };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+/** Elsewhere than on a Cray system, the default is the address of nobody: a newcomer learns it before the first session fails. */
+function tellWhereNodesAre({ runner, sources }: Config, logger: Logger): void {
+  const { hsmUrl, inventoryFile } = sources;
+  if (runner.kind === 'none' || inventoryFile !== undefined || hsmUrl !== DEFAULT_HSM_URL) return;
+  logger.info(
+    { hsmUrl },
+    'sessions ask this hardware state manager for their nodes; INVENTORY_FILE or HSM_URL names another place',
+  );
 }
 
 function lockDataDirectory(directory: string): Promise<Service> {

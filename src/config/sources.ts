@@ -1,5 +1,8 @@
 import { optional, type EnvironmentReader } from './environment.js';
 
+/** Of a Cray system. */
+export const DEFAULT_HSM_URL = 'http://cray-smd/hsm/v2';
+
 /** What sessions are made from: git repositories, the hardware state manager, images, credentials, tenants. */
 export interface SourceConfig {
   /** Schemes that a repository may have, as git's GIT_ALLOW_PROTOCOL: `https:ssh`. */
@@ -44,7 +47,7 @@ export function parseSources(read: EnvironmentReader): SourceConfig {
     ...optional('gitCaFile', read.file('GIT_CA_FILE')),
     ...optional('gitSshKeyFile', read.file('GIT_SSH_KEY_FILE')),
     ...optional('gitKnownHostsFile', read.file('GIT_KNOWN_HOSTS_FILE')),
-    hsmUrl: read.url('HSM_URL') ?? 'http://cray-smd/hsm/v2',
+    hsmUrl: read.url('HSM_URL') ?? DEFAULT_HSM_URL,
     ...optional('hsmTokenFile', read.file('HSM_TOKEN_FILE')),
     ...optional('hsmCaFile', read.file('HSM_CA_FILE')),
     ...optional('inventoryFile', read.file('INVENTORY_FILE')),

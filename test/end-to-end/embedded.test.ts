@@ -48,6 +48,9 @@ afterAll(async () => {
 
 test('a service that is stopped in the middle of a session ends it when it is started again', async () => {
   await start();
+  await waitFor(() => readLog().includes('INVENTORY_FILE or HSM_URL names another place'), {
+    what: 'it to say where nodes are',
+  });
   await configure();
   await post('kept');
   await waitFor(() => readRuns() === 'kept\n', { what: 'the playbook to run' });
@@ -108,6 +111,7 @@ const listImages = async () => {
   };
   return (await fetch(`${images}/v3/images`)).json();
 };
+const readLog = () => readFileSync(join(directory, 'service.log'), 'utf8');
 const readRuns = () => {
   try {
     return readFileSync(join(host.directory, 'runs'), 'utf8');
