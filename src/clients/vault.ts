@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { ServiceError } from '../core/errors.js';
 import type { SourceCredentials } from '../core/source.js';
 import { exchangeJson, fetchJson, readMember, type JsonRequest } from './http.js';
+import { readToken as readSettingToken } from './settings.js';
 
 const TIMEOUT_SECONDS = 10;
 const MAX_BYTES = 64 * 1024;
@@ -69,7 +70,10 @@ async function readToken(
   shared: Shared,
   signal: AbortSignal,
 ): Promise<string> {
-  if (tokenFile !== undefined) return readText(tokenFile);
+  // Empty, or half written, while somebody replaces it.
+  const setting = { variable: 'VAULT_TOKEN_FILE', path: tokenFile, reason: 'GIT_CLONE' } as const;
+  const token = await readSettingToken({ ...setting, fault: 'unavailable' });
+  if (token !== undefined) return token;
   const login = {
     role: role ?? (await readText(join(dirname(jwtFile), 'namespace'))),
     jwt: await readText(jwtFile),

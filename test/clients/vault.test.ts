@@ -52,6 +52,18 @@ describe('Vault', () => {
     expect(vault.logins).toEqual([]);
   });
 
+  test.each(['', 's.half\nwritten'])(
+    'waits for a token that is being replaced: %j',
+    async (text) => {
+      const tokenFile = join(directory, 'own');
+      writeFileSync(tokenFile, text);
+      await expect(read({ tokenFile })).rejects.toMatchObject({
+        fault: 'unavailable',
+        message: `VAULT_TOKEN_FILE: ${tokenFile} does not hold a token.`,
+      });
+    },
+  );
+
   test.each<[string, () => Promise<unknown>, string, string]>([
     ['a role that it does not know', () => read({ role: 'none' }), 'rejected', 'status 400'],
     ['a secret that is not there', () => read({}, 'none'), 'rejected', 'status 404'],
