@@ -226,7 +226,9 @@ describe('parseConfig', () => {
     ['JOB_API_URL', 'api:8080'],
     ['JOB_API_URL', 'ftp://api'],
     ['HSM_URL', 'cray-smd'],
-    ['HSM_URL', 'http://user:secret@smd'],
+    ['HSM_URL', 'http://user:planted@smd'],
+    ['HSM_URL', 'htp://user:plan@planted@smd'],
+    ['HSM_URL', '//user:planted@smd'],
     ['AUTH', 'basic'],
     ['AUTH_TOKENS_FILE', '/nowhere'],
     ['MAX_BODY_BYTES', '0'],
@@ -256,6 +258,7 @@ describe('parseConfig', () => {
     ['LOG_LEVEL', 'verbose'],
   ])('refuses %s=%s and names it', (name, value) => {
     expect(() => parseConfig({ [name]: value })).toThrow(new RegExp(`^${name}: `));
+    expect(() => parseConfig({ [name]: value })).not.toThrow(/planted/);
   });
 
   describe('where the API listens', () => {

@@ -75,8 +75,11 @@ function readContent(name: Variable, path: string | undefined): Buffer | undefin
 function parseUrl(name: Variable, text: string | undefined): string | undefined {
   if (text === undefined) return undefined;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol !== 'http:' && url?.protocol !== 'https:')
-    throw new Error(`${name}: "${text}" is not an http or https URL.`);
+  if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
+    // What stands before an @ may be a password.
+    const shown = text.replace(/^.*@/s, '…@');
+    throw new Error(`${name}: "${shown}" is not an http or https URL.`);
+  }
   if (url.username !== '' || url.password !== '')
     throw new Error(`${name}: a URL is shown to people and must not hold a user name or password.`);
   return text.replace(/\/+$/, '');
