@@ -8,7 +8,7 @@ import { logs } from './commands/logs.js';
 import { run } from './commands/run.js';
 import { hosts, show } from './commands/show.js';
 import { watch } from './commands/watch.js';
-import { print } from './output.js';
+import { print, tell } from './output.js';
 import { EXIT } from './report.js';
 
 const commands: Readonly<Record<string, Command>> = {
@@ -47,7 +47,7 @@ async function main([word = '--help', ...rest]: readonly string[]): Promise<numb
     return await runCommand(word, rest, interrupt.signal);
   } catch (error) {
     if (interrupt.signal.aborted) return EXIT.interrupted;
-    process.stderr.write(`${describe(error, word)}\n`);
+    tell(describe(error, word));
     return EXIT.error;
   }
 }

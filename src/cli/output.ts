@@ -9,11 +9,34 @@ export function paint(tone: Tone, text: string): string {
   return styleText(tone, text, { stream: process.stdout });
 }
 
+const MOVES = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
+
+/**
+ * What others have written (names, messages, tasks of playbooks), for a terminal: nothing in it moves the cursor, sets a colour or
+ * turns the direction. Lines stay lines.
+ */
+export function toPlain(text: string): string {
+  return text.replace(MOVES, (sign) => {
+    const code = sign.charCodeAt(0);
+    if (sign === '\n') return sign;
+    if (sign === '\t') return ' ';
+    return code < 0x20 ? String.fromCharCode(0x2400 + code) : '\ufffd';
+  });
+}
+
+/** The same as one line. */
+export function toPlainLine(text: string): string {
+  return toPlain(text.trim().replace(/\s*[\r\n]\s*/g, ' '));
+}
+
 /** Columns as wide as their widest cell; numbers to the right. */
 export function renderTable(
   head: readonly string[],
-  rows: readonly (readonly Cell[])[],
+  given: readonly (readonly Cell[])[],
 ): readonly string[] {
+  const rows = given.map((row) =>
+    row.map((cell) => (typeof cell === 'number' ? cell : toPlainLine(cell))),
+  );
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => String(row[column]).length)),
   );
@@ -59,7 +82,7 @@ export function formatSeconds(seconds: number): string {
 
 /** To whoever reads on the screen, apart from what a program reads. */
 export function tell(line: string): void {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${toPlain(line)}\n`);
 }
 
 /** Resolves when the reader can take more, so that a slow one costs no memory. */

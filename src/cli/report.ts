@@ -1,4 +1,4 @@
-import { formatDuration, paint, renderTable, type Tone } from './output.js';
+import { formatDuration, paint, renderTable, toPlainLine, type Tone } from './output.js';
 import type { Host, Phase, Session } from './wire.js';
 
 /** Exit codes of the program. */
@@ -61,7 +61,7 @@ export function renderSession(session: Session): readonly string[] {
     `${paint('bold', `Session ${session.name}`)} ${tone === undefined ? word : paint(tone, word)}`,
     ...Object.entries(facts)
       .filter(([, value]) => value !== null && value !== '')
-      .map(([name, value]) => `  ${name.padEnd(15)} ${value}`),
+      .map(([name, value]) => `  ${name.padEnd(15)} ${toPlainLine(String(value))}`),
   ];
 }
 

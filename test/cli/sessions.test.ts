@@ -219,6 +219,31 @@ describe('keelson watch and show', () => {
     ]);
   });
 
+  test('show what a playbook has written without what moves the cursor', async () => {
+    const jobId = await plan('hostile');
+    const evil = 'a\x1b[2J\x1b]0;title\x07b\x9b1mc\r\nd\u202ee\tf';
+    const plain = 'a␛[2J␛]0;title␇b\ufffd1mc d\ufffde f';
+    const { hosts, phases, sessions } = service.store;
+    const failing = { host: 'x1', ...counts, failed: 1, task: evil, message: evil };
+    const titled = [{ name: 'ansible-0', kind: 'ansible', title: `ansible-0: ${evil}` }] as const;
+    await phases.savePlan(jobId, titled);
+    await hosts.save(jobId, 'ansible-0', { sequence: 1, final: true, hosts: [failing] });
+    await sessions.recordOutcome(
+      jobId,
+      { succeeded: 'false', reason: 'TASK_FAILED', message: evil, phase: 'ansible-0', task: evil },
+      AT,
+    );
+    for (const words of [['watch'], ['show'], ['hosts'], ['list', '--contains']]) {
+      const { text, err } = await keelson(...words, 'hostile');
+      expect(text).toContain(plain);
+      expect(`${text}${err}`.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\u202e]/u);
+    }
+    const { session } = JSON.parse((await keelson('show', 'hostile', '--json')).text) as {
+      session: { status: { session: { message: string } } };
+    };
+    expect(session.status.session.message).toBe(evil);
+  });
+
   test('a session that was never there is an error', async () => {
     for (const word of ['watch', 'show', 'logs', 'hosts', 'cancel', 'delete', 'retry'])
       expect(await keelson(word, 'nobody')).toMatchObject({

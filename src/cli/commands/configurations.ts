@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { parse, stringify } from 'yaml';
 import { UsageError, type Command } from '../command.js';
 import { toQuery } from '../follow.js';
-import { printJson, printLines, renderTable } from '../output.js';
+import { printJson, printLines, renderTable, toPlain } from '../output.js';
 import { EXIT } from '../report.js';
 import type { Configuration, Configurations } from '../wire.js';
 
@@ -14,7 +14,10 @@ export const configurations: Command = {
   async run({ api, names: [name], isJson }) {
     if (name !== undefined) {
       const configuration = await api.ask<Configuration>('GET', toPath(name));
-      await (isJson ? printJson(configuration) : printLines([stringify(configuration).trimEnd()]));
+      const shown = stringify(configuration).trimEnd();
+      // A file gets it as it is, to be sent back.
+      const lines = [process.stdout.isTTY ? toPlain(shown) : shown];
+      await (isJson ? printJson(configuration) : printLines(lines));
       return EXIT.well;
     }
     const all: Configuration[] = [];

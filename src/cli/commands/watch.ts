@@ -1,6 +1,14 @@
 import { toSessionPath, type Command } from '../command.js';
 import { followSession, isFailing, readReport } from '../follow.js';
-import { formatDuration, paint, print, printJson, printLines } from '../output.js';
+import {
+  formatDuration,
+  paint,
+  print,
+  printJson,
+  printLines,
+  toPlainLine,
+  type Tone,
+} from '../output.js';
 import { describePhase, EXIT, toExitCode } from '../report.js';
 import type { Host, Phase, Session } from '../wire.js';
 
@@ -44,20 +52,22 @@ function createNarrator(): (event: string, data: unknown) => readonly string[] {
       hosts
         .filter(isFailing)
         .filter((host) => isNews(`${host.phase}/${host.host}`, narrateHost(host)))
-        .map((host) => toLine(host.phase, paint('red', `${host.host}: ${narrateHost(host)}`))),
+        .map((host) => toLine(host.phase, `${host.host}: ${narrateHost(host)}`, 'red')),
     session: ({ status }: Session) => {
       const { status: state, message, held_until: until, hold_command: command } = status.session;
       if (state === 'complete') return [];
       const held = until === null ? undefined : `held until ${until}: ${command}`;
       const text = [message, held].filter((part) => part != null).join(' ');
-      return isNews('session', text) && text !== '' ? [toLine(state, paint('yellow', text))] : [];
+      return isNews('session', text) && text !== '' ? [toLine(state, text, 'yellow')] : [];
     },
   };
   return (event, data) => readers[event]?.(data as never) ?? [];
 }
 
-function toLine(about: string, text: string): string {
-  return `${paint('dim', new Date().toTimeString().slice(0, 8))}  ${about.padEnd(15)}  ${text}`;
+function toLine(about: string, text: string, tone?: Tone): string {
+  const time = paint('dim', new Date().toTimeString().slice(0, 8));
+  const plain = toPlainLine(text);
+  return `${time}  ${about.padEnd(15)}  ${tone === undefined ? plain : paint(tone, plain)}`;
 }
 
 /** Undefined: nothing is to be said of it yet. */
