@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Api } from './api.js';
 import { toSessionPath } from './command.js';
 import { followEvents, type SessionEvent } from './events.js';
-import { print, printJson, printLines, tell } from './output.js';
-import { renderReport, toExitCode } from './report.js';
+import { print, printJson, printLines, setUnreadCode, tell } from './output.js';
+import { EXIT, renderReport, toExitCode } from './report.js';
 import type { Host, Hosts, Phases, Session } from './wire.js';
 
 const HOSTS_SHOWN = 20;
@@ -59,6 +59,8 @@ function toBytes({ text, base64 }: { readonly text?: string; readonly base64?: s
 
 /** The log of a session, then how it ended. Resolves with the exit code. */
 export async function followToEnd(api: Api, name: string, following: Following): Promise<number> {
+  // Whoever leaves early must not take it for a success.
+  setUnreadCode(EXIT.error);
   await followLog(api, name, following);
   const session = await waitForRecord(api, name, following.signal);
   if (following.isJson) await printJson(session);

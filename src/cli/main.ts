@@ -8,7 +8,7 @@ import { logs } from './commands/logs.js';
 import { run } from './commands/run.js';
 import { hosts, show } from './commands/show.js';
 import { watch } from './commands/watch.js';
-import { print, tell } from './output.js';
+import { guardOutput, print, tell } from './output.js';
 import { EXIT } from './report.js';
 
 const commands: Readonly<Record<string, Command>> = {
@@ -39,7 +39,7 @@ const EXIT_HELP =
 process.exitCode = await main(process.argv.slice(2));
 
 async function main([word = '--help', ...rest]: readonly string[]): Promise<number> {
-  endWithReader();
+  guardOutput(EXIT.error);
   const interrupt = new AbortController();
   process.once('SIGINT', () => interrupt.abort());
   try {
@@ -129,12 +129,4 @@ function describe(error: unknown, word: string): string {
   const isUsage = error instanceof UsageError || code.startsWith('ERR_PARSE_ARGS');
   const help = Object.hasOwn(commands, word) ? `keelson ${word} --help` : 'keelson --help';
   return isUsage ? `${error.message} (${help} tells more)` : error.message;
-}
-
-/** Whoever reads may have seen enough, as `| head` does. */
-function endWithReader(): void {
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(EXIT.well);
-  });
 }

@@ -80,6 +80,23 @@ export function formatSeconds(seconds: number): string {
   return `${Math.round(seconds / 86_400)} d`;
 }
 
+let unreadCode = 0;
+
+/** What the program ends with if its reader has seen enough, as `| head` has. */
+export function setUnreadCode(code: number): void {
+  unreadCode = code;
+}
+
+/** Output that cannot be written ends the program, with a sentence if it is not for the reader's leaving. */
+export function guardOutput(errorCode: number): void {
+  process.stderr.on('error', () => undefined);
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(unreadCode);
+    tell(`The output cannot be written: ${error.message}`);
+    process.exit(errorCode);
+  });
+}
+
 /** To whoever reads on the screen, apart from what a program reads. */
 export function tell(line: string): void {
   process.stderr.write(`${toPlain(line)}\n`);

@@ -169,6 +169,20 @@ describe('keelson logs', () => {
     expect([code, err]).toEqual([130, expect.stringContaining('keelson cancel endless would')]);
   });
 
+  test('followed to the end of the session, does not call it a success when its reader leaves', async () => {
+    const { child, ended } = startKeelson(proxy.url, ['run', 'base', '--name', 'left', '--follow']);
+    const isThere = async () => (await service.store.sessions.find('left')) !== undefined;
+    await waitFor(isThere, { what: 'the session' });
+    child.stdout?.destroy();
+    const { jobId } = (await service.store.sessions.find('left')) ?? { jobId: '' };
+    await service.store.phases.savePlan(jobId, [
+      { name: 'inventory', kind: 'inventory', title: 'inventory: dynamic' },
+    ]);
+    await append(jobId, 'inventory', 0, Buffer.from('unread'));
+    await service.store.sessions.recordOutcome(jobId, { succeeded: 'true' }, AT);
+    expect(await ended).toMatchObject({ code: 2 });
+  });
+
   test('ends quietly when its reader has seen enough', async () => {
     await append(await plan('long'), 'inventory', 0, Buffer.alloc(2_000_000, 'x'));
     const { child, ended } = startKeelson(proxy.url, ['logs', 'long']);

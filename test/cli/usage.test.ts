@@ -1,6 +1,14 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { request, type Server } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -11,7 +19,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { parse, stringify } from 'yaml';
 import { parseTokens } from '../../src/api/auth.js';
 import { openHttpService, type HttpService } from '../api/http-service.js';
-import { startKeelson } from './keelson.js';
+import { PROGRAM, startKeelson } from './keelson.js';
 
 const TOKEN = 'reader-token-0123456789';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -80,6 +88,21 @@ describe('keelson', () => {
     expect([code, text]).toEqual([2, '']);
     expect(err).toMatch(said);
     expect(err).not.toMatch(/\n {4}at /);
+  });
+
+  test('says that its output cannot be written', () => {
+    const run = (...stdio: readonly (number | 'ignore' | 'pipe')[]) =>
+      spawnSync(process.execPath, [PROGRAM, '--help'], { stdio: [...stdio], encoding: 'utf8' });
+    const full = openSync('/dev/full', 'w');
+    try {
+      expect(run('ignore', full, 'pipe')).toMatchObject({
+        status: 2,
+        stderr: expect.stringMatching(/^The output cannot be written: ENOSPC.*\n$/),
+      });
+      expect(run('ignore', full, full)).toMatchObject({ status: 2 });
+    } finally {
+      closeSync(full);
+    }
   });
 
   test('sends a token from a file, and says that one is missing', async () => {

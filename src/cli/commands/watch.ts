@@ -6,6 +6,7 @@ import {
   print,
   printJson,
   printLines,
+  setUnreadCode,
   toPlainLine,
   type Tone,
 } from '../output.js';
@@ -18,6 +19,7 @@ export const watch: Command = {
   options: {},
   notes: `With --json, events as {"event", "data"}, a line for each.`,
   async run({ api, names: [name = ''], isJson, signal }) {
+    setUnreadCode(EXIT.error);
     const narrator = createNarrator();
     let session: Session | undefined;
     const path = toSessionPath(name, 'events');
