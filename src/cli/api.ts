@@ -7,10 +7,21 @@ export class ApiError extends Error {
   /** How long the service asks to be left alone. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(message: string, status?: number, retryAfterMs?: number) {
+  /** When it was answered, by the clock of the service. */
+  readonly date: number | undefined;
+
+  constructor(
+    message: string,
+    {
+      status,
+      retryAfterMs,
+      date,
+    }: Partial<Pick<ApiError, 'status' | 'retryAfterMs' | 'date'>> = {},
+  ) {
     super(message);
     this.status = status;
     this.retryAfterMs = retryAfterMs;
+    this.date = date;
   }
 
   /** Whether the same may be answered otherwise in a moment. */
@@ -95,7 +106,12 @@ async function toRefusal(response: Response, request: string): Promise<ApiError>
   const hint =
     status === 401 ? ' --token-file or KEELSON_TOKEN_FILE names a file with a token.' : '';
   const seconds = Number(response.headers.get('retry-after'));
-  return new ApiError(`${said}${hint}`, status, seconds > 0 ? seconds * 1000 : undefined);
+  const date = Date.parse(response.headers.get('date') ?? '');
+  return new ApiError(`${said}${hint}`, {
+    status,
+    ...(seconds > 0 ? { retryAfterMs: seconds * 1000 } : {}),
+    ...(Number.isNaN(date) ? {} : { date }),
+  });
 }
 
 /** Undefined: it is no problem document, as that of a gateway before the service. */

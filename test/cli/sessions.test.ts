@@ -122,6 +122,18 @@ describe('keelson run', () => {
   });
 });
 
+describe('keelson run, whose answer was lost', () => {
+  test('does not take a session that was there before for its own', async () => {
+    service.setTime(new Date(Date.now() - 3_600_000).toISOString());
+    await plan('earlier');
+    service.setTime(undefined);
+    proxy.faults.push('lost');
+    const { code, err, text } = await keelson('run', 'base', '--name', 'earlier');
+    expect([code, text]).toEqual([2, '']);
+    expect(err).toMatch(/Tries again.*\n.*earlier/);
+  });
+});
+
 describe('keelson logs', () => {
   test('has every byte, over connections that break anywhere', async () => {
     const jobId = await plan('bytes');

@@ -12,7 +12,7 @@ import {
   type Values,
 } from '../command.js';
 import { followToEnd } from '../follow.js';
-import { printJson, printLines, tell } from '../output.js';
+import { printJson, printLines, tell, toMillis } from '../output.js';
 import { EXIT } from '../report.js';
 import type { Session } from '../wire.js';
 
@@ -21,6 +21,8 @@ const DRAWN = 6;
 const REPEAT_MS = 1_000;
 /** As long as a service takes that starts again. */
 const GIVE_UP_MS = 60_000;
+/** At most, those of the processes of one service. */
+const CLOCKS_DIFFER_SECONDS = 10;
 
 export const run: Command = {
   summary: 'start a session',
@@ -123,14 +125,14 @@ function toName(configuration: string): string {
 
 /**
  * Exactly one session, whatever becomes of the answers: names are taken once, so the same request is sent until it is
- * answered, and a name that is taken after an answer was lost is this session's.
+ * answered, and a name that was taken since then is this session's.
  */
 async function createSession(
   api: Api,
   body: { readonly name: unknown; readonly configuration_name: string },
   signal: AbortSignal,
 ): Promise<Session> {
-  const giveUpAt = Date.now() + GIVE_UP_MS;
+  const begunAt = Date.now();
   for (let isRepeat = false; ; isRepeat = true) {
     try {
       return await api.ask<Session>('POST', '/v3/sessions', body);
@@ -139,12 +141,20 @@ async function createSession(
       if (!(error instanceof ApiError)) throw error;
       if (isRepeat && error.status === 409) {
         const there = await api.ask<Session>('GET', toSessionPath(String(body.name)));
-        if (there.configuration.name !== body.configuration_name) throw error;
+        const isOlder = isBefore(there, error, (Date.now() - begunAt) / 1_000);
+        if (there.configuration.name !== body.configuration_name || isOlder) throw error;
         return there;
       }
-      if (!error.isPassing || Date.now() > giveUpAt) throw error;
+      if (!error.isPassing || Date.now() > begunAt + GIVE_UP_MS) throw error;
       if (!isRepeat) tell(`${error.message} Tries again, for a minute …`);
       await sleep(error.retryAfterMs ?? REPEAT_MS, undefined, { signal });
     }
   }
+}
+
+/** Whether a session was there before this program asked for it, by the clock of the service. */
+function isBefore({ status }: Session, { date }: ApiError, askedForSeconds: number): boolean {
+  if (date === undefined) return false;
+  const ageSeconds = (date - toMillis(status.session.start_time)) / 1_000;
+  return ageSeconds > askedForSeconds + CLOCKS_DIFFER_SECONDS;
 }
