@@ -55,7 +55,7 @@ export function createApi({ url, tokenFile, caFile, signal }: ApiOptions): Api {
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
     throw new Error(`"${url}" is not an http or https URL: --url or KEELSON_URL.`);
   const base = url.replace(/\/+$/, '');
-  const token = tokenFile === undefined ? undefined : readFileSync(tokenFile, 'utf8').trim();
+  const token = tokenFile === undefined ? undefined : readToken(tokenFile);
   if (caFile !== undefined)
     setDefaultCACertificates([...getCACertificates('default'), readFileSync(caFile, 'utf8')]);
 
@@ -93,10 +93,49 @@ export function createApi({ url, tokenFile, caFile, signal }: ApiOptions): Api {
         signal.throwIfAborted();
         throw new ApiError(`The answer from ${base} broke off (${toCause(error)}).`);
       }
-      return (text === '' ? undefined : JSON.parse(text)) as T;
+      return (text === '' ? undefined : readJson(text, response)) as T;
     },
-    open: (path, headers = {}) => send('GET', path, { headers }),
+    async open(path, headers = {}) {
+      const response = await send('GET', path, { headers });
+      if (!isWanted(response, headers)) {
+        await response.body?.cancel();
+        throw toForeign(response.status, response.url);
+      }
+      return response;
+    },
   };
+}
+
+/** What is no token is not shown: it may have some, as the service's own file has. */
+function readToken(file: string): string {
+  const token = readFileSync(file, 'utf8').trim();
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new Error(
+    `${file} does not hold one token and nothing else: --token-file or KEELSON_TOKEN_FILE.`,
+  );
+}
+
+function isWanted(
+  { status, headers }: Response,
+  { accept = '' }: Readonly<Record<string, string>>,
+) {
+  return status === 204 || (headers.get('content-type') ?? '').startsWith(accept);
+}
+
+/** Whatever else answers at an address, such as the page of a login, has no JSON. */
+function readJson(text: string, { status, url }: Response): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw toForeign(status, url);
+  }
+}
+
+function toForeign(status: number, url: string): ApiError {
+  return new ApiError(
+    `What answers at ${url} is not the API: --url or KEELSON_URL says where it is.`,
+    { status },
+  );
 }
 
 async function toRefusal(response: Response, request: string): Promise<ApiError> {

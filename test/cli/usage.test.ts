@@ -9,7 +9,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { request, type Server } from 'node:http';
+import { createServer as createPlainServer, request, type Server } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -102,6 +102,35 @@ describe('keelson', () => {
       expect(run('ignore', full, full)).toMatchObject({ status: 2 });
     } finally {
       closeSync(full);
+    }
+  });
+
+  test('does not show a file that is none of one token', async () => {
+    const file = join(directory, 'tokens');
+    for (const text of [`${TOKEN} read ann\n${TOKEN} write bob\n`, `${TOKEN}✓`, '']) {
+      writeFileSync(file, text);
+      const { code, err } = await keelson(['list', '--token-file', file]);
+      expect([code, err]).toEqual([2, expect.stringMatching(/tokens does not hold one token/)]);
+      expect(err).not.toContain(TOKEN);
+    }
+  });
+
+  test('says that something else answers at the address', async () => {
+    const login = createPlainServer((_, response) => {
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Log in</html>');
+    });
+    login.listen(0, '127.0.0.1');
+    await once(login, 'listening');
+    try {
+      const url = `http://127.0.0.1:${(login.address() as AddressInfo).port}`;
+      for (const words of [['list'], ['watch', 'x'], ['logs', '-f', 'x'], ['run', 'x']])
+        expect(await startKeelson(url, words).ended).toMatchObject({
+          ...{ code: 2, text: '' },
+          err: expect.stringMatching(/^What answers at http.* is not the API: --url/),
+        });
+    } finally {
+      login.closeAllConnections();
+      login.close();
     }
   });
 
