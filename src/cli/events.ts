@@ -15,7 +15,33 @@ interface Following {
   readonly signal: AbortSignal;
   readonly tell: (line: string) => void;
   readonly silentMs?: number;
+  /** Whether the stream is known to be there, so that its first request may wait too. */
+  readonly isKnown?: boolean;
 }
+
+/** Questions that are asked again until they are answered, once the service has been seen. */
+export function createPatientApi(api: Api, { signal, tell }: Following): Api {
+  return {
+    ...api,
+    async ask<T>(method: string, path: string, body?: unknown): Promise<T> {
+      for (let isLost = false; ; isLost = true) {
+        try {
+          const answer = await api.ask<T>(method, path, body);
+          if (isLost) tell(BACK);
+          return answer;
+        } catch (error) {
+          signal.throwIfAborted();
+          if (method !== 'GET' || !(error instanceof ApiError) || !error.isPassing) throw error;
+          if (!isLost) tell(toWaiting(error));
+          await sleep(error.retryAfterMs ?? RETRY_MS, undefined, { signal });
+        }
+      }
+    },
+  };
+}
+
+const BACK = 'The connection is there again.';
+const toWaiting = ({ message }: ApiError) => `${message} Waits for it, and goes on then …`;
 
 /**
  * A stream of events to its `end`, which is left out. A connection that is lost is made again for as long as it takes, and the
@@ -24,19 +50,19 @@ interface Following {
 export async function* followEvents(
   api: Api,
   path: string,
-  { signal, tell, silentMs = SILENT_MS }: Following,
+  { signal, tell, silentMs = SILENT_MS, isKnown = false }: Following,
 ): AsyncGenerator<SessionEvent, void, undefined> {
   let lastId: string | undefined;
-  let isKnown = false;
+  let hasAnswered = isKnown;
   let isLost = false;
   for (;;) {
     try {
       const headers = { accept: 'text/event-stream', ...(lastId && { 'last-event-id': lastId }) };
       const { body, status } = await api.open(path, headers);
-      isKnown = true;
+      hasAnswered = true;
       if (status === 204) return;
       for await (const { event = '', id, data } of readFrames(body, silentMs)) {
-        if (isLost) tell('The connection is there again.');
+        if (isLost) tell(BACK);
         isLost = false;
         if (event === 'end') return;
         yield { event, data: JSON.parse(data) };
@@ -44,8 +70,8 @@ export async function* followEvents(
       }
     } catch (error) {
       signal.throwIfAborted();
-      if (!isKnown || !(error instanceof ApiError) || !error.isPassing) throw error;
-      if (!isLost) tell(`${error.message} Waits for it, and goes on then …`);
+      if (!hasAnswered || !(error instanceof ApiError) || !error.isPassing) throw error;
+      if (!isLost) tell(toWaiting(error));
       isLost = true;
     }
     await sleep(RETRY_MS, undefined, { signal });

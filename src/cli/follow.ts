@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Api } from './api.js';
 import { toSessionPath } from './command.js';
-import { followEvents, type SessionEvent } from './events.js';
+import { createPatientApi, followEvents, type SessionEvent } from './events.js';
 import { print, printJson, printLines, setUnreadCode, tell } from './output.js';
 import { EXIT, renderReport, toExitCode } from './report.js';
 import type { Host, Hosts, Phases, Session } from './wire.js';
@@ -12,6 +12,8 @@ const RECORD_MS = 500;
 
 export interface Following {
   readonly phase?: string;
+  /** Whether the session is known to be there, so that a service that is away is waited for. */
+  readonly isKnown?: boolean;
   readonly isJson: boolean;
   readonly signal: AbortSignal;
 }
@@ -23,7 +25,13 @@ export async function* followSession(
     name,
     path,
     signal,
-  }: { readonly name: string; readonly path: string; readonly signal: AbortSignal },
+    isKnown = false,
+  }: {
+    readonly name: string;
+    readonly path: string;
+    readonly signal: AbortSignal;
+    readonly isKnown?: boolean;
+  },
 ): AsyncGenerator<SessionEvent, void, undefined> {
   const onAbort = () => {
     tell(
@@ -32,7 +40,7 @@ export async function* followSession(
   };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    yield* followEvents(api, path, { signal, tell });
+    yield* followEvents(api, path, { signal, tell, isKnown });
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
@@ -42,11 +50,11 @@ export async function* followSession(
 export async function followLog(
   api: Api,
   name: string,
-  { phase, isJson, signal }: Following,
+  { phase, isKnown = false, isJson, signal }: Following,
 ): Promise<void> {
   const query = phase === undefined ? '' : `?${new URLSearchParams({ phase }).toString()}`;
   const path = `${toSessionPath(name, 'logs')}${query}`;
-  for await (const { data } of followSession(api, { name, path, signal })) {
+  for await (const { data } of followSession(api, { name, path, signal, isKnown })) {
     if (isJson) await printJson(data);
     else await print(toBytes(data as { readonly text?: string; readonly base64?: string }));
   }
@@ -57,14 +65,15 @@ function toBytes({ text, base64 }: { readonly text?: string; readonly base64?: s
   return text ?? Buffer.from(base64 ?? '', 'base64');
 }
 
-/** The log of a session, then how it ended. Resolves with the exit code. */
+/** The log of a session that is there, then how it ended, however often the service is away. Resolves with the exit code. */
 export async function followToEnd(api: Api, name: string, following: Following): Promise<number> {
   // Whoever leaves early must not take it for a success.
   setUnreadCode(EXIT.error);
-  await followLog(api, name, following);
-  const session = await waitForRecord(api, name, following.signal);
+  await followLog(api, name, { ...following, isKnown: true });
+  const patient = createPatientApi(api, { signal: following.signal, tell });
+  const session = await waitForRecord(patient, name, following.signal);
   if (following.isJson) await printJson(session);
-  else await printLines(['', ...(await readReport(api, session))]);
+  else await printLines(['', ...(await readReport(patient, session))]);
   return toExitCode(session);
 }
 

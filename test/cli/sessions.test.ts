@@ -134,6 +134,28 @@ describe('keelson run, whose answer was lost', () => {
   });
 });
 
+describe('keelson run --follow', () => {
+  test('has the exit code of the session, though the service is away before, between and after', async () => {
+    const whole = 1_000_000;
+    proxy.faults.push(whole, 'refused', whole, 'refused', whole, 'lost', 'refused');
+    const words = ['run', 'base', '--name', 'away', '--follow'];
+    const following = startKeelson(proxy.url, words);
+    await waitFor(() => proxy.asked.filter((each) => each.endsWith('/away/logs')).length === 2, {
+      what: 'the log that is followed',
+    });
+    const { jobId } = (await service.store.sessions.find('away')) ?? { jobId: '' };
+    await service.store.phases.savePlan(jobId, [
+      { name: 'ansible-0', kind: 'ansible', title: 'ansible-0: site.yml' },
+    ]);
+    await append(jobId, 'ansible-0', 0, Buffer.from('play\n'));
+    await fail(jobId);
+    const { code, text, err } = await following.ended;
+    expect([code, proxy.faults]).toEqual([1, []]);
+    expect(text).toMatch(/^play\n\nSession away TASK_FAILED\n[^]* x1 /);
+    expect(err.match(/Waits for it, and goes on then/g)).toHaveLength(3);
+  });
+});
+
 describe('keelson logs', () => {
   test('has every byte, over connections that break anywhere', async () => {
     const jobId = await plan('bytes');

@@ -1,4 +1,5 @@
 import { toSessionPath, type Command } from '../command.js';
+import { createPatientApi } from '../events.js';
 import { followSession, isFailing, readReport } from '../follow.js';
 import {
   formatDuration,
@@ -7,6 +8,7 @@ import {
   printJson,
   printLines,
   setUnreadCode,
+  tell,
   toPlainLine,
   type Tone,
 } from '../output.js';
@@ -28,10 +30,11 @@ export const watch: Command = {
       if (isJson) await printJson(event);
       else await printLines(narrator(event.event, event.data));
     }
-    session ??= await api.ask<Session>('GET', toSessionPath(name));
+    const patient = createPatientApi(api, { signal, tell });
+    session ??= await patient.ask<Session>('GET', toSessionPath(name));
     if (!isJson) {
       await print('\n');
-      await printLines(await readReport(api, session));
+      await printLines(await readReport(patient, session));
     }
     return session.status.session.status === 'complete' ? toExitCode(session) : EXIT.error;
   },
