@@ -24,7 +24,16 @@ export interface Running {
 export function startKeelson(
   url: string,
   words: readonly string[],
-  { input = '', env = {} }: { input?: string; env?: Readonly<Record<string, string>> } = {},
+  {
+    input = '',
+    isOpen = false,
+    env = {},
+  }: {
+    input?: string;
+    /** Whether more input may come. */
+    isOpen?: boolean;
+    env?: Readonly<Record<string, string>>;
+  } = {},
 ): Running {
   const child = spawn(process.execPath, [PROGRAM, ...words], {
     env: { PATH: process.env['PATH'], KEELSON_URL: url, ...env },
@@ -33,7 +42,8 @@ export function startKeelson(
   const [out, err]: [Buffer[], Buffer[]] = [[], []];
   child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
-  child.stdin.end(input);
+  child.stdin.on('error', () => undefined).write(input);
+  if (!isOpen) child.stdin.end();
   const ended = once(child, 'close').then(([code]) => {
     const bytes = Buffer.concat(out);
     const said = Buffer.concat(err).toString();

@@ -213,6 +213,16 @@ describe('the program in the checkout', () => {
 });
 
 describe('keelson configure', () => {
+  test('hears of Ctrl-C while it waits for its input', async () => {
+    const { child, ended } = startKeelson(service.url, ['configure', 'base', '-'], {
+      isOpen: true,
+    });
+    // More than a pipe holds, so somebody reads.
+    await new Promise((resolve) => child.stdin?.write(' '.repeat(1_000_000), resolve));
+    child.kill('SIGINT');
+    expect(await ended).toMatchObject({ code: 130, text: '', err: '' });
+  });
+
   test('makes a configuration from YAML, and takes it again as it was shown', async () => {
     expect((await keelson(['configurations'])).text).toMatch(/^No configurations\./);
     const made = await keelson(['configure', 'base', '-'], {

@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { addAbortSignal } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { parse, stringify } from 'yaml';
 import { UsageError, type Command } from '../command.js';
 import { toQuery } from '../follow.js';
@@ -40,9 +42,10 @@ export const configure: Command = {
 
   layers:
     - { name: base, clone_url: https://git.example.org/base.git, branch: main, playbook: site.yml }`,
-  async run({ api, names: [name = '', file = ''], isJson }) {
+  async run({ api, names: [name = '', file = ''], isJson, signal }) {
+    const given = file === '-' ? await readInput(signal) : readFileSync(file, 'utf8');
     // As this program shows it, with what only an answer has.
-    const body: unknown = parse(readFileSync(file === '-' ? 0 : file, 'utf8'));
+    const body: unknown = parse(given);
     if (typeof body !== 'object' || body === null)
       throw new UsageError(`${file} does not hold an object with layers.`);
     const put = { ...body, name: undefined, last_updated: undefined };
@@ -77,4 +80,9 @@ function renderLayers({ layers }: Configuration): readonly string[] {
 
 function toPath(name: string): string {
   return `/v3/configurations/${encodeURIComponent(name)}`;
+}
+
+/** A read that blocks would not hear of Ctrl-C. */
+function readInput(signal: AbortSignal): Promise<string> {
+  return text(addAbortSignal(signal, process.stdin));
 }
