@@ -38,8 +38,12 @@ export interface Api {
   readonly url: string;
   /** The answer's JSON, of which the caller says what it is; undefined where there is no body. */
   ask<T>(method: string, path: string, body?: unknown): Promise<T>;
-  /** An answer that is read as it comes. */
-  open(path: string, headers?: Readonly<Record<string, string>>): Promise<Response>;
+  /** An answer that is read as it comes; `signal` ends it before the API's own does. */
+  open(
+    path: string,
+    headers?: Readonly<Record<string, string>>,
+    signal?: AbortSignal,
+  ): Promise<Response>;
 }
 
 export interface ApiOptions {
@@ -64,9 +68,9 @@ export function createApi({ url, tokenFile, caFile, signal }: ApiOptions): Api {
     if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
     let response;
     try {
-      response = await fetch(`${base}${path}`, { ...init, method, headers, signal });
+      response = await fetch(`${base}${path}`, { signal, ...init, method, headers });
     } catch (error) {
-      signal.throwIfAborted();
+      (init.signal ?? signal).throwIfAborted();
       const cause = toCause(error);
       const hint = CERTIFICATE.test(cause)
         ? '--ca-file or KEELSON_CA_FILE names the authority that its certificate is from'
@@ -95,8 +99,8 @@ export function createApi({ url, tokenFile, caFile, signal }: ApiOptions): Api {
       }
       return (text === '' ? undefined : readJson(text, response)) as T;
     },
-    async open(path, headers = {}) {
-      const response = await send('GET', path, { headers });
+    async open(path, headers = {}, own = signal) {
+      const response = await send('GET', path, { headers, signal: AbortSignal.any([own, signal]) });
       if (!isWanted(response, headers)) {
         await response.body?.cancel();
         throw toForeign(response.status, response.url);

@@ -58,7 +58,7 @@ export async function* followEvents(
   for (;;) {
     try {
       const headers = { accept: 'text/event-stream', ...(lastId && { 'last-event-id': lastId }) };
-      const { body, status } = await api.open(path, headers);
+      const { body, status } = await api.open(path, headers, signal);
       hasAnswered = true;
       if (status === 204) return;
       for await (const { event = '', id, data } of readFrames(body, silentMs)) {

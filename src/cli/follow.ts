@@ -69,12 +69,46 @@ function toBytes({ text, base64 }: { readonly text?: string; readonly base64?: s
 export async function followToEnd(api: Api, name: string, following: Following): Promise<number> {
   // Whoever leaves early must not take it for a success.
   setUnreadCode(EXIT.error);
-  await followLog(api, name, { ...following, isKnown: true });
+  const over = new AbortController();
+  const waits = tellWaits(api, name, AbortSignal.any([over.signal, following.signal]));
+  try {
+    await followLog(api, name, { ...following, isKnown: true });
+  } finally {
+    over.abort();
+    await waits;
+  }
   const patient = createPatientApi(api, { signal: following.signal, tell });
   const session = await waitForRecord(patient, name, following.signal);
   if (following.isJson) await printJson(session);
   else await printLines(['', ...(await readReport(patient, session))]);
   return toExitCode(session);
+}
+
+/** What a session waits for is not in its log until the wait is over. */
+async function tellWaits(api: Api, name: string, signal: AbortSignal): Promise<void> {
+  const path = toSessionPath(name, 'events');
+  let told = '';
+  try {
+    for await (const { event, data } of followEvents(api, path, {
+      signal,
+      tell: () => undefined,
+      isKnown: true,
+    })) {
+      const text = event === 'session' ? describeNow(data as Session) : '';
+      if (text !== '' && text !== told) tell(text);
+      told = event === 'session' ? text : told;
+    }
+  } catch {
+    // Who follows the log hears of whatever goes wrong.
+  }
+}
+
+/** What a session that has not ended waits for, or that it is held. */
+export function describeNow({ status }: Session): string {
+  const { status: state, message, held_until: until, hold_command: command } = status.session;
+  if (state === 'complete') return '';
+  const held = until === null ? undefined : `held until ${until}: ${command}`;
+  return [message, held].filter((part) => part != null).join(' ');
 }
 
 /** Its log ends a moment before its record is complete. */

@@ -13,13 +13,16 @@ export interface CuttingProxy {
 /** `lost`: the service has acted, and its answer never arrives. A number: so many bytes of it do. */
 export type Fault = 'lost' | 'refused' | number;
 
-/** Stands between a client and a service, and breaks connections. */
-export async function openCuttingProxy(target: string): Promise<CuttingProxy> {
+/** Stands between a client and a service, and breaks connections, except of requests that are spared. */
+export async function openCuttingProxy(
+  target: string,
+  { spared }: { readonly spared: RegExp },
+): Promise<CuttingProxy> {
   const asked: string[] = [];
   const faults: Fault[] = [];
   const server = createServer((incoming, outgoing) => {
     asked.push(`${incoming.method ?? ''} ${incoming.url ?? ''}`);
-    const fault = faults.shift();
+    const fault = spared.test(incoming.url ?? '') ? undefined : faults.shift();
     if (fault === 'refused') {
       incoming.resume();
       outgoing.writeHead(503, { 'retry-after': '1' }).end();

@@ -25,7 +25,7 @@ let directory: string;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'keelson-cli-'));
   service = await openHttpService();
-  proxy = await openCuttingProxy(service.url);
+  proxy = await openCuttingProxy(service.url, { spared: /\/events$/ });
   await service.ask('PUT', '/v3/configurations/base', { layers });
 });
 afterAll(async () => {
@@ -135,6 +135,22 @@ describe('keelson run, whose answer was lost', () => {
 });
 
 describe('keelson run --follow', () => {
+  test('says what the session waits for, apart from the log', async () => {
+    const following = startKeelson(proxy.url, ['run', 'base', '--name', 'queued', '--follow']);
+    const isThere = async () => (await service.store.sessions.find('queued')) !== undefined;
+    await waitFor(isThere, { what: 'the session' });
+    const { jobId } = (await service.store.sessions.find('queued')) ?? { jobId: '' };
+    const wait = { since: AT, message: 'Waiting for the cows.' };
+    await service.store.sessions.claim(jobId, { at: AT });
+    await service.store.sessions.recordWait(jobId, wait);
+    await waitFor(() => following.err().includes('Waiting for the cows.\n'), { what: 'the wait' });
+    await service.store.sessions.recordOutcome(jobId, { succeeded: 'true' }, AT);
+    const { code, text, err } = await following.ended;
+    expect(code).toBe(0);
+    expect(text).not.toContain('cows');
+    expect(err.match(/cows/g)).toHaveLength(1);
+  });
+
   test('has the exit code of the session, though the service is away before, between and after', async () => {
     const whole = 1_000_000;
     proxy.faults.push(whole, 'refused', whole, 'refused', whole, 'lost', 'refused');

@@ -1,6 +1,6 @@
 import { toSessionPath, type Command } from '../command.js';
 import { createPatientApi } from '../events.js';
-import { followSession, isFailing, readReport } from '../follow.js';
+import { describeNow, followSession, isFailing, readReport } from '../follow.js';
 import {
   formatDuration,
   paint,
@@ -58,12 +58,11 @@ function createNarrator(): (event: string, data: unknown) => readonly string[] {
         .filter(isFailing)
         .filter((host) => isNews(`${host.phase}/${host.host}`, narrateHost(host)))
         .map((host) => toLine(host.phase, `${host.host}: ${narrateHost(host)}`, 'red')),
-    session: ({ status }: Session) => {
-      const { status: state, message, held_until: until, hold_command: command } = status.session;
-      if (state === 'complete') return [];
-      const held = until === null ? undefined : `held until ${until}: ${command}`;
-      const text = [message, held].filter((part) => part != null).join(' ');
-      return isNews('session', text) && text !== '' ? [toLine(state, text, 'yellow')] : [];
+    session: (session: Session) => {
+      const text = describeNow(session);
+      const state = session.status.session.status;
+      if (state === 'complete' || !isNews('session', text) || text === '') return [];
+      return [toLine(state, text, 'yellow')];
     },
   };
   return (event, data) => readers[event]?.(data as never) ?? [];
