@@ -123,6 +123,19 @@ describe('keelson run', () => {
 });
 
 describe('keelson run, whose answer was lost', () => {
+  test('interrupted, says under what name the session may be there', async () => {
+    proxy.faults.push(...Array<'lost'>(60).fill('lost'));
+    const running = startKeelson(proxy.url, ['run', 'base']);
+    await waitFor(() => running.err().includes('Tries again'), { what: 'the first answer' });
+    running.child.kill('SIGINT');
+    const { code, err } = await running.ended;
+    proxy.faults.length = 0;
+    expect(code).toBe(130);
+    const [, name = ''] =
+      /may have been started as session (base-\w+): keelson show/.exec(err) ?? [];
+    expect(await find(name)).toMatchObject({ name });
+  });
+
   test('does not take a session that was there before for its own', async () => {
     service.setTime(new Date(Date.now() - 3_600_000).toISOString());
     await plan('earlier');

@@ -53,7 +53,13 @@ export const run: Command = {
   ],
   async run({ api, values, names: [configuration = ''], isJson, signal }) {
     const body = toRequest(configuration, values);
+    const onAbort = () => {
+      const name = String(body.name);
+      tell(`It may have been started as session ${name}: keelson show ${name} tells.`);
+    };
+    signal.addEventListener('abort', onAbort);
     const session = await createSession(api, body, signal);
+    signal.removeEventListener('abort', onAbort);
     if (values['follow'] === true) {
       tell(`Session ${session.name} was started.`);
       return followToEnd(api, session.name, { isJson, signal });
