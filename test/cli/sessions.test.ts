@@ -290,6 +290,8 @@ describe('keelson watch and show', () => {
     await service.store.sessions.recordOutcome(jobId, { succeeded: 'true' }, AT);
     const { code, text } = await keelson('watch', 'well');
     expect([code, text]).toEqual([0, expect.stringContaining('Session well succeeded\n')]);
+    const none = { code: 0, text: '', err: 'No host has a result.\n' };
+    expect(await keelson('hosts', 'well')).toMatchObject(none);
     const events = (await keelson('watch', 'well', '--json')).text.trim().split('\n');
     expect(events.map((line) => (JSON.parse(line) as { event: string }).event)).toEqual([
       ...['phase', 'phase', 'session'],

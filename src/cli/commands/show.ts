@@ -1,6 +1,6 @@
 import { toSessionPath, type Command } from '../command.js';
 import { isFailing, readHosts, readReport } from '../follow.js';
-import { printJson, printLines } from '../output.js';
+import { printJson, printLines, tell } from '../output.js';
 import { EXIT, renderHosts } from '../report.js';
 import type { Phases, Session } from '../wire.js';
 
@@ -38,6 +38,7 @@ export const hosts: Command = {
       else await printLines(renderHosts(wanted).slice(isFirst ? 0 : 1));
       isFirst = false;
     }
+    if (isFirst) tell(values['failed'] === true ? 'No host has failed.' : 'No host has a result.');
     return EXIT.well;
   },
 };
