@@ -42,7 +42,7 @@ export async function prepareJob(
   const { job: fresh } = render(drawn);
   for (;;) {
     const job = await createOrFind(options, fresh, signal);
-    const uid = job.metadata?.uid ?? '';
+    const { uid = '', resourceVersion = '' } = job.metadata ?? {};
     if (!isUnprepared(job)) return uid;
     const find = (annotation: string) => job.metadata?.annotations?.[annotation];
     if (find(CONTENT_ANNOTATION) === fresh.metadata?.annotations?.[CONTENT_ANNOTATION]) {
@@ -50,8 +50,8 @@ export async function prepareJob(
       await createSecrets(options, { name: jobId, uid }, secrets, signal);
       return uid;
     }
-    // Refused where all is there meanwhile.
-    await discardJob(options, jobId, uid, signal);
+    // As it was seen: refused where all is there meanwhile, as it may be on the record then.
+    await isDone(options.api.deleteJob(jobId, { uid, resourceVersion }, signal));
   }
 }
 
