@@ -29,12 +29,12 @@ function parse(text: string, what: string): unknown {
 
 /** The place of the error alone: the rest of V8's message may quote the body. */
 function describePlace({ message }: Error, text: string): string {
-  if (message.includes('end of JSON')) return ': it ends too early';
   // First, as this one quotes what is around the token, whatever that says, and tells no place.
   if (message.startsWith(UNEXPECTED))
     return text.length > MAX_SEARCHED ? '' : `: ${findUnexpected(text)}`;
   const [place] = /line \d+ column \d+/.exec(message) ?? [];
-  return place === undefined ? '' : `: ${place}`;
+  if (place !== undefined) return `: ${place}`;
+  return message.includes('end of JSON') ? ': it ends too early' : '';
 }
 
 /** The last character of the shortest beginning that V8 refuses in this way. */

@@ -22,6 +22,7 @@ describe('checkJsonText', () => {
     ['{"a": 1,}', 'not valid JSON: line 1 column 9.'],
     ['{"layers": [}', 'not valid JSON: line 1 column 13.'],
     ['[1,]', 'not valid JSON: line 1 column 4.'],
+    ['{"end of JSON": [}', 'not valid JSON: line 1 column 18.'],
     ['{"a": "line 7 column 7",\r\n "b": tru}', 'not valid JSON: line 2 column 10.'],
     ['nothing', 'not valid JSON: line 1 column 2.'],
     [`{"a": [${'1, '.repeat(15_000)}]}`, 'not valid JSON: line 1 column 45008.'],
