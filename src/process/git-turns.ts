@@ -26,8 +26,8 @@ export function limitGit(client: GitClient, atOnce = AT_ONCE): GitClient {
   };
 }
 
-/** SSH has a form of its own: `git@host:path`. */
+/** SSH has a form of its own, `git@host:path` or `host:path`; the latter looks like a URL without a host. */
 function toServer(url: string): string {
-  const host = URL.parse(url)?.host ?? url.replace(/:.*/s, '').replace(/^.*@/s, '');
+  const host = URL.parse(url)?.host || url.replace(/:.*/s, '').replace(/^.*@/s, '');
   return host.toLowerCase();
 }

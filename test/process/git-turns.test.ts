@@ -33,12 +33,15 @@ test('so many ask one server at a time, whoever they are, and all are answered',
   expect(await commits).toEqual(['0', '1', '2', '3']);
 });
 
-test('a server that does not answer keeps nobody from another one', async () => {
+test.each([
+  ['git@one:', 'git@two:'],
+  ['one:', 'two:'],
+])('a server that does not answer keeps nobody from another one: %s', async (one, two) => {
   const { client, waiting } = createClient();
-  for (const path of ['a', 'b', 'c']) void client.resolve(`git@one:${path}`, '', never);
-  void client.resolve('git@two:a', '', never);
+  for (const path of ['a', 'b', 'c']) void client.resolve(`${one}${path}`, '', never);
+  void client.resolve(`${two}a`, '', never);
   await turn();
-  expect(waiting.map(({ url }) => url)).toEqual(['git@one:a', 'git@one:b', 'git@two:a']);
+  expect(waiting.map(({ url }) => url)).toEqual([`${one}a`, `${one}b`, `${two}a`]);
 });
 
 test('who waits no longer is not asked for', async () => {
