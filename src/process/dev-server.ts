@@ -58,9 +58,6 @@ export async function startDevServer(
   logger.info({ address, pid: server.child.pid }, 'temporal dev server started');
   const closing = new AbortController();
   const isClosing = () => closing.signal.aborted;
-  // A second Ctrl-C waits for nothing that is being closed.
-  const endAlong = () => void server.child.kill('SIGTERM');
-  process.once('exit', endAlong);
   // A machine that is short of memory, processes or room on its disk may start none at this moment.
   const tellVain = (error: unknown) =>
     logger.error({ err: error }, 'temporal dev server cannot be started');
@@ -84,7 +81,6 @@ export async function startDevServer(
       closing.abort();
       await stop(server);
       await supervising;
-      process.off('exit', endAlong);
       rmSync(identityFile, { force: true });
     },
   };
@@ -160,7 +156,10 @@ async function launch(
   const exit = once(child, 'close').catch((cause: unknown) => {
     throw new Error(`TEMPORAL_CLI: ${cli} cannot be started. Run npm run setup.`, { cause });
   });
-  exit.catch(() => undefined);
+  // A second Ctrl-C waits for nothing that is being started or closed.
+  const endAlong = () => void child.kill('SIGTERM');
+  process.once('exit', endAlong);
+  exit.finally(() => process.off('exit', endAlong)).catch(() => undefined);
   const launched = { child, exit, stderr };
   try {
     const identity = child.pid === undefined ? undefined : identify(child.pid);

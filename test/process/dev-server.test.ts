@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -140,17 +140,21 @@ describe('startDevServer', () => {
     });
   });
 
-  /** A process of its own that has started the server. */
-  const startElsewhere = async (port: number) => {
+  /** A process of its own that starts the server. */
+  const spawnElsewhere = (config: object) => {
     const script = `
+      process.on('SIGINT', () => process.exit(130));
       const { startDevServer } = await import(${JSON.stringify(MODULE)});
       const logger = { info() {}, warn() {}, error() {} };
-      await startDevServer(${JSON.stringify(configure(port))}, ${JSON.stringify(directory)}, logger);
-      process.on('SIGINT', () => process.exit(130));
+      await startDevServer(${JSON.stringify(config)}, ${JSON.stringify(directory)}, logger);
       process.stdout.write('ready');`;
-    const service = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    return spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
+  };
+
+  const startElsewhere = async (port: number) => {
+    const service = spawnElsewhere(configure(port));
     await once(service.stdout, 'data');
     return service;
   };
@@ -161,6 +165,24 @@ describe('startDevServer', () => {
     service.kill('SIGINT');
     await once(service, 'exit');
     await waitFor(() => isGone(left), { what: 'the end of the server' });
+  });
+
+  test('ends it with a process that does not wait for its start', async () => {
+    const cli = join(directory, 'hanging');
+    const script = `#!/bin/sh
+      if [ "$1" = server ]; then exec sleep 1000; fi
+      exec ${configure(0).cli} "$@"`;
+    writeFileSync(cli, script, { mode: 0o755 });
+    const service = spawnElsewhere({ ...configure(0), cli });
+    await waitFor(() => existsSync(join(directory, 'temporal-server.json')), {
+      what: 'the server that does not answer',
+    });
+    const left = readPid();
+    service.kill('SIGINT');
+    await once(service, 'exit');
+    await waitFor(() => isGone(left), { what: 'the end of the server' }).finally(() => {
+      if (!isGone(left)) process.kill(left);
+    });
   });
 
   test('ends one that a killed service left, and takes its place', async () => {
