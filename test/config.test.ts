@@ -80,6 +80,8 @@ describe('parseConfig', () => {
       namespace: 'n',
       jobTtlSeconds: 3600,
     });
+    const forEver = parseConfig({ ...environment, KUBERNETES_JOB_TTL: '9999999999' }).runner;
+    expect(forEver.kubernetes?.jobTtlSeconds).toBe(2_147_483_647);
     expect(() => parseConfig({ RUNNER: 'kubernetes' })).toThrow('KUBERNETES_SETTINGS_FILE: ');
     writeFileSync(settings, 'image: a\nmesh: maybe\n');
     expect(() => parseConfig(environment)).toThrow(

@@ -31,6 +31,9 @@ export interface KubernetesConfig {
   readonly jobTtlSeconds: number;
 }
 
+/** Kubernetes takes no more, 68 years, and would refuse what a Job is told at the end of its session. */
+const MAX_TTL_SECONDS = 2 ** 31 - 1;
+
 export function parseRunner(
   read: EnvironmentReader,
   tools: Pick<Tools, 'python' | 'ansiblePlaybook'>,
@@ -65,7 +68,10 @@ function parseKubernetes(read: EnvironmentReader): KubernetesConfig {
     settings: readPodSettings(file),
     ...optional('namespace', read.text('KUBERNETES_NAMESPACE')),
     ...optional('kubeconfigFile', read.file('KUBECONFIG')),
-    jobTtlSeconds: read.integer('KUBERNETES_JOB_TTL', { fallback: 3600, minimum: 0 }),
+    jobTtlSeconds: Math.min(
+      read.integer('KUBERNETES_JOB_TTL', { fallback: 3600, minimum: 0 }),
+      MAX_TTL_SECONDS,
+    ),
   };
 }
 
