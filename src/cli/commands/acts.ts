@@ -1,9 +1,8 @@
 import { readText, toSessionPath, type Command, type CommandInput } from '../command.js';
-import { followToEnd } from '../follow.js';
 import { printJson, printLines, tell } from '../output.js';
 import { EXIT } from '../report.js';
 import type { Session } from '../wire.js';
-import { renderStarted } from './run.js';
+import { tellStarted } from './run.js';
 
 export const cancel: Command = {
   summary: 'stop a session; its record and its log stay',
@@ -87,18 +86,10 @@ async function act(
 }
 
 /** A new session that comes from this one. */
-async function startFrom(
-  { api, values, names: [name = ''], isJson, signal }: CommandInput,
-  what: string,
-): Promise<number> {
-  const given = readText(values, 'name');
+async function startFrom(input: CommandInput, what: string): Promise<number> {
+  const [name = ''] = input.names;
+  const given = readText(input.values, 'name');
   const body = given === undefined ? {} : { name: given };
-  const session = await api.ask<Session>('POST', toSessionPath(name, what), body);
-  if (values['follow'] === true) {
-    tell(`Session ${session.name} was started.`);
-    return followToEnd(api, session.name, { isJson, signal });
-  }
-  if (isJson) await printJson(session);
-  else await printLines(renderStarted(session.name));
-  return EXIT.well;
+  const session = await input.api.ask<Session>('POST', toSessionPath(name, what), body);
+  return tellStarted(input, session);
 }

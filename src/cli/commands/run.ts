@@ -9,6 +9,7 @@ import {
   toSessionPath,
   UsageError,
   type Command,
+  type CommandInput,
   type Values,
 } from '../command.js';
 import { followToEnd } from '../follow.js';
@@ -51,7 +52,13 @@ export const run: Command = {
     ['--request FILE', 'JSON or YAML with whatever else a session may have, such as target'],
     ['-f, --follow', 'its log until the end, then how it ended'],
   ],
-  async run({ api, values, names: [configuration = ''], isJson, signal }) {
+  async run(input) {
+    const {
+      api,
+      values,
+      names: [configuration = ''],
+      signal,
+    } = input;
     const body = toRequest(configuration, values);
     const onAbort = () => {
       const name = String(body.name);
@@ -60,22 +67,28 @@ export const run: Command = {
     signal.addEventListener('abort', onAbort);
     const session = await createSession(api, body, signal);
     signal.removeEventListener('abort', onAbort);
-    if (values['follow'] === true) {
-      tell(`Session ${session.name} was started.`);
-      return followToEnd(api, session.name, { isJson, signal });
-    }
-    if (isJson) await printJson(session);
-    else await printLines(renderStarted(session.name));
-    return EXIT.well;
+    return tellStarted(input, session);
   },
 };
 
-export function renderStarted(name: string): readonly string[] {
-  return [
-    `Session ${name} was started.`,
-    `  keelson logs -f ${name}    its log, live`,
-    `  keelson watch ${name}      its phases, and what goes wrong`,
-  ];
+/** With `--follow` all that becomes of it, else how to go on. Resolves with the exit code. */
+export async function tellStarted(
+  { api, values, isJson, signal }: CommandInput,
+  session: Session,
+): Promise<number> {
+  const { name } = session;
+  if (values['follow'] === true) {
+    tell(`Session ${name} was started.`);
+    return followToEnd(api, name, { isJson, signal });
+  }
+  if (isJson) await printJson(session);
+  else
+    await printLines([
+      `Session ${name} was started.`,
+      `  keelson logs -f ${name}    its log, live`,
+      `  keelson watch ${name}      its phases, and what goes wrong`,
+    ]);
+  return EXIT.well;
 }
 
 function toRequest(configuration: string, values: Values) {
