@@ -5,8 +5,8 @@ import { ServiceError } from '../core/errors.js';
 import { toTimeLimits } from '../core/options.js';
 import {
   listRepositories,
+  mapRepositories,
   toSnapshot,
-  type PerRepository,
   type WantedRepository,
 } from '../core/pin.js';
 import { listPhases } from '../core/plan.js';
@@ -84,7 +84,9 @@ async function buildSnapshot(
       `Repository ${[...asked].join(', ')} had not answered for ${seconds} s.`,
   };
   const pinned = await readWithin(limit, beat, openWaits(dependencies, session), (signal) =>
-    pinAll(listRepositories(basis), { git, openSource, signal, asked }),
+    mapRepositories(listRepositories(basis), (wanted) =>
+      pinRepository(wanted, { git, openSource, signal, asked }),
+    ),
   );
   const snapshot = toSnapshot(basis, pinned);
   return { ...snapshot, ...leaveOut(session, snapshot) };
@@ -108,21 +110,6 @@ interface Question {
   readonly signal: AbortSignal;
   /** Repositories that have not answered yet. */
   readonly asked: Set<string>;
-}
-
-async function pinAll(
-  { layers, inventory }: PerRepository<WantedRepository>,
-  question: Question,
-): Promise<PerRepository<PinnedRepository>> {
-  const pin = (wanted: WantedRepository) => pinRepository(wanted, question);
-  const [pinnedLayers, pinnedInventory] = await Promise.all([
-    Promise.all(layers.map(pin)),
-    inventory && pin(inventory),
-  ]);
-  return {
-    layers: pinnedLayers,
-    ...(pinnedInventory === undefined ? {} : { inventory: pinnedInventory }),
-  };
 }
 
 /** A stored commit is taken as it is; without one the branch, else the default branch, is looked up now. */

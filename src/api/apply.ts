@@ -3,8 +3,8 @@ import type { PinnedRepository } from '../core/configuration.js';
 import { invalid, isServiceError, ServiceError } from '../core/errors.js';
 import {
   listRepositories,
+  mapRepositories,
   toSnapshot,
-  type PerRepository,
   type WantedRepository,
 } from '../core/pin.js';
 import type { Session, SessionRequest, Snapshot } from '../core/session.js';
@@ -78,7 +78,10 @@ async function resolveNow(
   const late = AbortSignal.timeout(TIMEOUT_MS);
   const signal = AbortSignal.any([caller, over.signal, late]);
   try {
-    return toSnapshot(basis, await pinAll(listRepositories(basis), { git, openSource }, signal));
+    const pinned = await mapRepositories(listRepositories(basis), (wanted) =>
+      pinRepository(wanted, { git, openSource }, signal),
+    );
+    return toSnapshot(basis, pinned);
   } catch (error) {
     if (!late.aborted) throw error;
     throw new ServiceError('unavailable', 'The repositories of the session do not answer.');
@@ -86,22 +89,6 @@ async function resolveNow(
     // Where one cannot be read, nobody asks for the others any more.
     over.abort();
   }
-}
-
-async function pinAll(
-  { layers, inventory }: PerRepository<WantedRepository>,
-  access: BranchAccess,
-  signal: AbortSignal,
-): Promise<PerRepository<PinnedRepository>> {
-  const pin = (wanted: WantedRepository) => pinRepository(wanted, access, signal);
-  const [found, foundInventory] = await Promise.all([
-    Promise.all(layers.map(pin)),
-    inventory && pin(inventory),
-  ]);
-  return {
-    layers: found,
-    ...(foundInventory === undefined ? {} : { inventory: foundInventory }),
-  };
 }
 
 async function pinRepository(

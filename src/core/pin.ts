@@ -26,6 +26,18 @@ export interface WantedRepository {
   readonly what: string;
 }
 
+/** `act` on each, all at once. */
+export async function mapRepositories<T, R>(
+  { layers, inventory }: PerRepository<T>,
+  act: (repository: T) => Promise<R>,
+): Promise<PerRepository<R>> {
+  const [ofLayers, ofInventory] = await Promise.all([
+    Promise.all(layers.map(act)),
+    inventory && act(inventory),
+  ]);
+  return { layers: ofLayers, ...(ofInventory === undefined ? {} : { inventory: ofInventory }) };
+}
+
 /** The repositories whose commits have to be known before the session can run. */
 export function listRepositories({
   request,
