@@ -78,7 +78,7 @@ describe('docker-compose.yml', () => {
 /** What a script of ours has `run.sh` start. */
 function findProgram(script: string): string {
   const text = readFileSync(join(root, script), 'utf8');
-  return /^exec .*\/run\.sh" (?<program>\S+)$/m.exec(text)?.groups?.['program'] ?? '';
+  return /^exec .*\/run\.sh" (?<program>\S+) "\$@"$/m.exec(text)?.groups?.['program'] ?? '';
 }
 
 describe('Containerfile', () => {
