@@ -7,7 +7,7 @@ import { findFreePort } from '../scripts/lib/ssh-host.mjs';
 import { pause } from '../scripts/demo/service.mjs';
 import { readMemory } from './memory.mjs';
 
-const dist = fileURLToPath(new URL('../dist/', import.meta.url));
+const scripts = fileURLToPath(new URL('../scripts/', import.meta.url));
 const SETTLE_MS = 10_000;
 
 /**
@@ -25,8 +25,9 @@ export async function measureIdle(directory, temporalAddress, signal) {
     TEMPORAL_ADDRESS: temporalAddress,
   };
   const log = openSync(join(data, 'log'), 'a');
-  const children = ['api/server.js', 'worker.js'].map((file) =>
-    spawn(process.execPath, [join(dist, file)], { env, stdio: ['ignore', log, log] }),
+  // As `npm run api` and `npm run worker` start them, with what bounds their memory.
+  const children = [['api.sh'], ['run.sh', 'worker.js']].map(([script = '', ...words]) =>
+    spawn(join(scripts, script), words, { env, stdio: ['ignore', log, log] }),
   );
   closeSync(log);
   try {

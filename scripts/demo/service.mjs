@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findTools } from '../lib/tools.mjs';
 
-const program = fileURLToPath(new URL('../../dist/embedded.js', import.meta.url));
+const program = fileURLToPath(new URL('../run.sh', import.meta.url));
 const READY_MS = 60_000;
 
 /**
- * The embedded service on free loopback ports.
+ * The embedded service on free loopback ports, started as `npm start` does it.
  * @param {string} directory @param {{ inventoryFile?: string, keyFile?: string, environment?: Record<string, string> }} site
  * @param {AbortSignal} signal
  */
@@ -17,7 +17,7 @@ export async function startService(directory, site, signal) {
   mkdirSync(data);
   const logFile = join(directory, 'service.log');
   const log = openSync(logFile, 'a', 0o600);
-  const child = spawn(process.execPath, [program], {
+  const child = spawn(program, ['embedded.js'], {
     env: { ...process.env, ...toEnvironment(directory, data, site) },
     stdio: ['ignore', log, log],
     detached: true,
