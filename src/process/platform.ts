@@ -8,7 +8,7 @@ import { findInterpreter } from './python.js';
 export async function openPlatform(options: PlatformOptions): Promise<JobPlatform> {
   const { kubernetes } = options.config.runner;
   if (kubernetes === undefined) return openMachine(options);
-  // Its client is a hundred megabytes that nobody else needs.
+  // Its client takes fifty megabytes, which nobody else needs.
   const { openKubernetes } = await import('./kubernetes-platform.js');
   return openKubernetes(options, kubernetes);
 }
