@@ -1,95 +1,102 @@
-/** Every variable that is read, with what the README says of it. */
+/** Every variable that is read, in the order and with the words of README.md. */
 export const VARIABLES = {
-  KEELSON_DATA: 'data directory of the workers of one machine or container; default `./data`',
+  KEELSON_DATA:
+    'Data directory. Workers on different machines or in different containers must not share one. Default: `./data`',
   DATABASE_URL:
-    '`postgresql://user@host/name?sslmode=verify-full` of a PostgreSQL 14 or newer; absent: SQLite in the data directory',
-  DATABASE_PASSWORD_FILE: 'the password for it, instead of one in the URL',
-  DATABASE_POOL_SIZE: 'connections to it of one process, besides one that listens; default 10',
-  KEELSON_CACHE: 'tools that the set-up installed; default below the user’s cache directory',
-  API_LISTEN:
-    'host:port of the API; default `127.0.0.1:8080`; other than loopback needs AUTH_TOKENS_FILE or AUTH',
-  AUTH: '`none`: no authentication on any address (warned about at each start)',
-  AUTH_TOKENS_FILE: 'tokens with their roles: a line each, `<token> read|write <name>`',
-  PUBLIC_URL:
-    'URL at which people reach the API, for links to logs and in webhooks; default: the address by which they came',
-  JOB_LISTEN: 'host:port that serves jobs only; default: the API’s',
-  JOB_API_URL: 'URL at which jobs reach it; default: from the address',
-  MAX_BODY_BYTES: 'largest request body; default 16777216',
-  MAX_LIST_BYTES:
-    'the same of a list of components, each of which may be as large as MAX_BODY_BYTES; default 268435456. Of lists beyond MAX_BODY_BYTES one is taken at a time',
+    'PostgreSQL 14 or newer: `postgresql://user@host/name?sslmode=verify-full`. Default: SQLite in the data directory',
+  DATABASE_PASSWORD_FILE: 'Password of the database user, if the URL has none',
+  DATABASE_POOL_SIZE:
+    'Largest number of PostgreSQL connections per process, plus one that listens for changes. Default: 10',
   MASTER_KEY_FILE:
-    'key that job tokens derive from, and that encrypts credentials of sources; made at first start in the data directory',
-  TEMPORAL_ADDRESS: 'host:port of a Temporal service; absent: `npm start` runs a dev server',
-  TEMPORAL_NAMESPACE: 'default `default`',
-  TEMPORAL_TLS_CA_FILE:
-    'certificate authority of the Temporal service, which is reached with TLS then',
-  TEMPORAL_TLS_CERT_FILE: 'certificate to show to it, which is reached with TLS then',
-  TEMPORAL_TLS_KEY_FILE: 'its key',
-  TEMPORAL_CLI: 'the `temporal` program; default: on the path, else in the cache',
-  TEMPORAL_PORT: 'of the dev server; default 7233, 0 = any free one',
-  TEMPORAL_UI_PORT: 'of its Web UI; default 8233, 0 = any free one',
+    'Key that job tokens are derived from and that encrypts the credentials of sources. Default: `master.key` in the data directory, made at the first start',
+  KEELSON_CACHE:
+    'Directory of the tools that the setup installs. Default: `keelson` in the user’s cache directory',
+  API_LISTEN:
+    'host:port of the API. Any address but loopback requires `AUTH_TOKENS_FILE` or `AUTH`. Default: `127.0.0.1:8080`',
+  AUTH_TOKENS_FILE: 'Bearer tokens with their roles, one per line: `<token> read|write <name>`',
+  AUTH: '`none`: no authentication on any address. The API logs a warning at each start',
+  PUBLIC_URL:
+    'URL of the API for people. Used in links to logs and in webhooks. Default: the address of the request',
+  JOB_LISTEN: 'A separate host:port for jobs only. Default: jobs use the API’s address',
+  JOB_API_URL:
+    'URL at which jobs reach the API. Default: derived from `JOB_LISTEN` or `API_LISTEN`',
+  MAX_BODY_BYTES: 'Largest request body. Default: 16777216',
+  MAX_LIST_BYTES:
+    'Largest request body with a list of components. Each component is still limited by `MAX_BODY_BYTES`. The API reads one list larger than `MAX_BODY_BYTES` at a time. Default: 268435456',
+  TEMPORAL_ADDRESS: 'host:port of the Temporal service. Default: `npm start` runs a dev server',
+  TEMPORAL_NAMESPACE: 'Temporal namespace. Default: `default`',
+  TEMPORAL_TLS_CA_FILE: 'Certificate authority of the Temporal service. Turns TLS on',
+  TEMPORAL_TLS_CERT_FILE: 'Client certificate for the Temporal service. Turns TLS on',
+  TEMPORAL_TLS_KEY_FILE: 'Key of the client certificate',
+  TEMPORAL_CLI: 'The `temporal` program. Default: the one on the path, else the one in the cache',
+  TEMPORAL_PORT: 'Port of the dev server. 0: any free port. Default: 7233',
+  TEMPORAL_UI_PORT: 'Port of the dev server’s Web UI. 0: any free port. Default: 8233',
   RUNNER:
-    '`local` (default): jobs are processes of the worker’s machine; `kubernetes`: each is a Job of Kubernetes; `none`: sessions stay pending for an operator of yours, which reports by PATCH',
-  KUBERNETES_SETTINGS_FILE:
-    'what pods of jobs are like, in YAML: the image and more, see [docs/kubernetes.md](docs/kubernetes.md); needed with `RUNNER=kubernetes`',
-  KUBERNETES_NAMESPACE: 'where jobs run; default: that of the context, in a pod its own',
-  KUBERNETES_JOB_TTL: 'seconds a Job of Kubernetes is kept after its session; default 3600',
-  KUBECONFIG:
-    'as `kubectl` has it, but one file; default: `~/.kube/config`, in a pod its service account',
-  JOB_RETENTION: 'seconds a job directory is kept after its end; default 3600',
+    'Where jobs run. `local`: as processes on the worker’s machine. `kubernetes`: each as a Kubernetes Job. `none`: nothing is started; sessions stay pending for your own operator, which reports by PATCH. Default: `local`',
   MAX_WATCHED_JOBS:
-    'jobs that one worker watches at once, default 200; the others run too, and are watched when it is their turn',
-  PYTHON: 'Python 3.10 or newer for jobs; default: Ansible’s in the cache, else `python3`',
-  ANSIBLE_PLAYBOOK: 'ansible-playbook for jobs; default: in the cache',
+    'Number of jobs that one worker watches at the same time. Further jobs run too; the worker watches them as soon as it can. Default: 200',
+  JOB_RETENTION: 'Seconds to keep a job directory after the job has ended. Default: 3600',
+  PYTHON: 'Python 3.10 or newer for jobs. Default: Ansible’s Python in the cache, else `python3`',
+  ANSIBLE_PLAYBOOK: 'The `ansible-playbook` program for jobs. Default: the one in the cache',
   ANSIBLE_CONFIG_DIRECTORY:
-    'files that a session’s `ansible_config` may name; `cfs-default-ansible-cfg` there counts for those that name none',
-  SSH_PRIVATE_KEY_FILE: 'key for the managed hosts',
-  SSH_PUBLIC_KEY_FILE: 'its public half',
-  SSH_CERTIFICATE_FILE: 'its certificate',
-  GIT_ALLOW_PROTOCOL: 'schemes a repository may have; default `https:ssh`',
-  GIT_CREDENTIALS_FILE: 'credentials by host, as git-credential-store has them',
-  GIT_CA_FILE: 'certificate authority of the git servers',
-  GIT_SSH_KEY_FILE: 'key for git over SSH',
-  GIT_KNOWN_HOSTS_FILE: 'host keys for git over SSH',
-  HSM_URL: 'default `http://cray-smd/hsm/v2`',
-  HSM_TOKEN_FILE: 'bearer token for it',
-  HSM_CA_FILE: 'its certificate authority',
-  INVENTORY_FILE:
-    'YAML with `groups`, `partitions`, `components` in HSM’s terms, instead of an HSM',
-  IMS_URL:
-    'the image management service, with its prefix if it has one: `http://cray-ims`; absent: `npm start` as root has an image service of its own, elsewhere there are no image sessions',
-  IMS_TOKEN_FILE: 'bearer token for it',
-  IMS_CA_FILE: 'its certificate authority',
-  VAULT_ADDR:
-    'Vault that has credentials of restored sources, in its KV store `secret`, and keys of tenants; absent: such sources cannot be read, and playbooks of tenants have no `VAULT_TOKEN`',
-  VAULT_TOKEN_FILE: 'token for it; default: login by a service account of Kubernetes',
-  VAULT_JWT_FILE: 'token of that service account; default: the pod’s own',
-  VAULT_ROLE: 'role of that login; default: the pod’s namespace',
-  VAULT_CA_FILE: 'its certificate authority',
+    'Files that `ansible_config` of a session may name. Sessions that name none use `cfs-default-ansible-cfg` if it is there',
+  SSH_PRIVATE_KEY_FILE: 'Private SSH key for the managed hosts',
+  SSH_PUBLIC_KEY_FILE: 'Its public key',
+  SSH_CERTIFICATE_FILE: 'Its certificate',
+  KUBERNETES_SETTINGS_FILE:
+    'YAML file that describes the pods of jobs: the image and more ([docs/kubernetes.md](docs/kubernetes.md)). Required with `RUNNER=kubernetes`',
+  KUBERNETES_NAMESPACE:
+    'Namespace of jobs. Default: the namespace of the context; in a pod, the pod’s own',
+  KUBERNETES_JOB_TTL: 'Seconds to keep a Kubernetes Job after its session has ended. Default: 3600',
+  KUBECONFIG:
+    'As for `kubectl`, but one file only. Default: `~/.kube/config`; in a pod, its service account',
+  GIT_ALLOW_PROTOCOL: 'URL schemes that a repository may have. Default: `https:ssh`',
+  GIT_CREDENTIALS_FILE: 'Credentials by host, in the format of `git-credential-store`',
+  GIT_CA_FILE: 'Certificate authority of the git servers',
+  GIT_SSH_KEY_FILE: 'SSH key for git',
+  GIT_KNOWN_HOSTS_FILE: 'Host keys of the git servers, for SSH',
   SOURCE_CA_DIRECTORY:
-    'what `ca_cert` of sources names: `<configmap_name>` is a file there, or a directory as a mounted ConfigMap is',
-  TAPMS_URL: 'the tenant service, like `http://cray-tapms/v1alpha3`; absent: any tenant is refused',
+    'Certificate authorities that `ca_cert` of a source names. `<configmap_name>` is a file in this directory, or a subdirectory like a mounted ConfigMap',
+  VAULT_ADDR:
+    'Vault. Its KV store `secret` has the credentials of restored sources. Vault also has the keys of tenants. Default: none; restored sources cannot be read, and playbooks of tenants have no `VAULT_TOKEN`',
+  VAULT_TOKEN_FILE: 'Token for Vault. Default: log in with a Kubernetes service account',
+  VAULT_JWT_FILE: 'Token of that service account. Default: the pod’s own',
+  VAULT_ROLE: 'Role for that login. Default: the name of the pod’s namespace',
+  VAULT_CA_FILE: 'Certificate authority of Vault',
+  TAPMS_URL:
+    'Tenant service, such as `http://cray-tapms/v1alpha3`. Default: none; every tenant is refused',
+  HSM_URL: 'Hardware state manager. Default: `http://cray-smd/hsm/v2`',
+  HSM_TOKEN_FILE: 'Bearer token for the hardware state manager',
+  HSM_CA_FILE: 'Certificate authority of the hardware state manager',
+  INVENTORY_FILE:
+    'YAML file with `groups`, `partitions` and `components`, read instead of a hardware state manager',
+  IMS_URL:
+    'Image management service, including its path prefix if it has one: `http://cray-ims`. Default: `npm start` as root runs its own image service; otherwise there are no image sessions',
+  IMS_TOKEN_FILE: 'Bearer token for the image management service',
+  IMS_CA_FILE: 'Certificate authority of the image management service',
   IMAGE_SERVICE_DIRECTORY:
-    'images, keys and jobs of the image service; default `image-service` in the data directory',
+    'Images, keys and jobs of the image service. Default: `image-service` in the data directory',
   IMAGE_SERVICE_LISTEN:
-    'host:port of it; default `127.0.0.1:9000`, in `npm start` a free port; other than loopback needs IMAGE_SERVICE_TOKEN_FILE',
-  IMAGE_SERVICE_TOKEN_FILE: 'bearer token that its clients must send; default: none',
+    'host:port of the image service. Any address but loopback requires `IMAGE_SERVICE_TOKEN_FILE`. Default: `127.0.0.1:9000`; with `npm start`, a free port',
+  IMAGE_SERVICE_TOKEN_FILE:
+    'Bearer token that clients of the image service must send. Default: none',
   IMAGE_SSH_ADDRESS:
-    'IP address at which images that are customized are reached over SSH; default `127.0.0.1`',
-  IMAGE_JOB_MAX_AGE: 'seconds after which a customize job fails, 0 = never; default 604800',
+    'IP address at which images are reached by SSH while they are customized. Default: `127.0.0.1`',
+  IMAGE_JOB_MAX_AGE: 'Seconds after which a customize job fails. 0: never. Default: 604800',
   JOB_ENABLE_DKMS:
-    '`true` (default) or `false`: whether such a job has `/proc`, `/sys` and `/dev` if its client does not say',
+    '`true` or `false`: whether a customize job has `/proc`, `/sys` and `/dev` if the client does not say. Default: `true`',
   SWEEP_INTERVAL:
-    'seconds between two looks at what no workflow puts right: sessions without one, leftovers; default 60',
+    'Seconds between two sweeps, which repair what no workflow can: sessions without a workflow, leftovers. Default: 60',
   WEBHOOKS_FILE:
-    'YAML with webhooks that the worker tells of the end of each session, see [docs/webhooks.md](docs/webhooks.md)',
+    'YAML file with the webhooks that are called at the end of each session ([docs/webhooks.md](docs/webhooks.md))',
   METRICS_LISTEN:
-    'host:port that tells the API’s metrics, without a token; default: `/metrics` of the API’s address',
+    'host:port for the API’s metrics, without a token. Default: `/metrics` at the API’s address',
   WORKER_METRICS_LISTEN:
-    'host:port that tells the metrics of `npm run worker`, and whether it is ready; default: nowhere; in `npm start` the API tells them',
+    'host:port for the metrics and health of `npm run worker`. Default: none. With `npm start` the API serves the worker’s metrics',
   TEMPORAL_METRICS_LISTEN:
-    'address:port that tells what Temporal’s SDK counts in the worker; default: nowhere',
-  LOG_LEVEL: 'debug, info, warn or error; default: the option `logging_level`, as it changes',
+    'IP address:port for the metrics of Temporal’s SDK in the worker. Default: none',
+  LOG_LEVEL:
+    '`debug`, `info`, `warn` or `error`. Default: the option `logging_level`, also when it changes',
 } as const;
 
 export type Variable = keyof typeof VARIABLES;
