@@ -281,6 +281,11 @@ describeHelm('the chart', () => {
     });
   });
 
+  test('names the namespace of every object, for who applies what was rendered', () => {
+    const namespaces = new Set(full.map(({ metadata }) => metadata.namespace));
+    expect([...namespaces].sort()).toEqual(['cfs', 'jobs', 'vcluster-blue']);
+  });
+
   test('lets the worker ask for a token of the account that a tenant has', () => {
     const role = pick(full, 'Role', 'keelson-worker-cfs');
     expect(role).toMatchObject({
