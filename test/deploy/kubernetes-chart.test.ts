@@ -325,8 +325,9 @@ describeHelm('the chart', () => {
         podSelector: { matchLabels },
         policyTypes: ['Ingress', 'Egress'],
       });
-      expect(pick(full, 'PodDisruptionBudget', `keelson-${component}`)['spec']).toMatchObject({
+      expect(pick(full, 'PodDisruptionBudget', `keelson-${component}`)['spec']).toEqual({
         maxUnavailable: 1,
+        unhealthyPodEvictionPolicy: 'AlwaysAllow',
         selector: { matchLabels },
       });
     }
