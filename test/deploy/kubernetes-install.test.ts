@@ -98,11 +98,25 @@ describeCluster('the chart on a cluster', () => {
     5 * MINUTES,
   );
 
+  test('keeps its master key, whatever it is called', async () => {
+    const none = ['api', 'worker'].flatMap((part) => ['--set', `${part}.replicas=0`]);
+    await withValues(site.values, async (file) => {
+      await runRelease('install', 'keelson', CHART, '--values', file, ...none);
+      const key = await readKey();
+      const named = [...none, '--set', 'masterKeySecret.key=named'];
+      await runRelease('upgrade', 'keelson', CHART, '--values', file, ...named);
+      expect(await readKey('named')).toBe(key);
+      await runRelease('rollback', 'keelson');
+      expect(await readKey()).toBe(key);
+    });
+    await runRelease('uninstall', 'keelson', '--wait', '--timeout', '60s');
+  });
+
   const runRelease = (...argv: readonly string[]) => runHelm(...argv, '--namespace', namespace);
 
-  const readKey = async () => {
+  const readKey = async (key = 'master.key') => {
     const name = 'keelson-master-key';
-    return (await core.readNamespacedSecret({ namespace, name })).data?.['master.key'];
+    return (await core.readNamespacedSecret({ namespace, name })).data?.[key];
   };
 
   const listPods = async (component = 'api,worker') => {
