@@ -257,6 +257,16 @@ describeHelm('the chart', () => {
       expect(deployment()['spec']).not.toHaveProperty('strategy');
     });
 
+    test('knows the names of Services on the network of its node, unless it is said otherwise', async () => {
+      const findPolicy = async (own: object) => {
+        const api = { ...NEEDED.api, ...own };
+        return toPod(deployment(await render({ ...NEEDED, api, worker: own }))).dnsPolicy;
+      };
+      expect(await findPolicy({})).toBeUndefined();
+      expect(await findPolicy({ hostNetwork: true })).toBe('ClusterFirstWithHostNet');
+      expect(await findPolicy({ hostNetwork: true, dnsPolicy: 'Default' })).toBe('Default');
+    });
+
     test('has a URL with a password by reference alone', async () => {
       const urlSecret = { name: 'database', key: 'url' };
       const resources = await render({ ...NEEDED, database: { urlSecret } });

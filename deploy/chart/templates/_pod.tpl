@@ -26,6 +26,10 @@ spec:
   {{- end }}
   {{- if $own.hostNetwork }}
   hostNetwork: true
+  {{- if not $own.dnsPolicy }}
+  # Else names of Services would mean nothing there.
+  dnsPolicy: ClusterFirstWithHostNet
+  {{- end }}
   {{- end }}
   {{- range $key := list "dnsPolicy" "priorityClassName" "nodeSelector" "tolerations" "affinity" }}
   {{- with get $own $key }}
