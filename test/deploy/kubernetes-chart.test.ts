@@ -267,6 +267,14 @@ describeHelm('the chart', () => {
       expect(await findPolicy({ hostNetwork: true, dnsPolicy: 'Default' })).toBe('Default');
     });
 
+    test('has numbers of its environment as they were written', async () => {
+      const environment = { WHOLE: 123456789, PART: 0.5, FLAG: true };
+      const api = { ...NEEDED.api, environment };
+      const resources = await render({ ...NEEDED, api, worker: { environment } });
+      const told = { WHOLE: '123456789', PART: '0.5', FLAG: 'true' };
+      expect(toEnvironment(deployment(resources))).toMatchObject(told);
+    });
+
     test('has a URL with a password by reference alone', async () => {
       const urlSecret = { name: 'database', key: 'url' };
       const resources = await render({ ...NEEDED, database: { urlSecret } });

@@ -103,7 +103,7 @@
 {{- end }}
 
 {{- /* Helm has whole numbers as floating ones: 16777216 would be 1.6777216e+07. */}}
-{{- define "keelson.text" }}{{ if kindIs "float64" . }}{{ int64 . }}{{ else }}{{ . }}{{ end }}{{ end }}
+{{- define "keelson.text" }}{{ if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}{{ end }}
 
 {{- define "keelson.apiEnvironment" -}}
 {{- with .Values.api -}}
