@@ -13,7 +13,7 @@ export const VARIABLES = {
     'Directory of the tools that the setup installs. Default: `keelson` in the user’s cache directory',
   API_LISTEN:
     'host:port of the API. Any address but loopback requires `AUTH_TOKENS_FILE` or `AUTH`. Default: `127.0.0.1:8080`',
-  AUTH_TOKENS_FILE: 'Bearer tokens with their roles, one per line: `<token> read|write <name>`',
+  AUTH_TOKENS_FILE: 'Bearer tokens, one per line: `<token> read <name>` or `<token> write <name>`',
   AUTH: '`none`: no authentication on any address. The API logs a warning at each start',
   PUBLIC_URL:
     'URL of the API for people. Used in links to logs and in webhooks. Default: the address of the request',
@@ -58,7 +58,7 @@ export const VARIABLES = {
   SOURCE_CA_DIRECTORY:
     'Certificate authorities that `ca_cert` of a source names. `<configmap_name>` is a file in this directory, or a subdirectory like a mounted ConfigMap',
   VAULT_ADDR:
-    'Vault. Its KV store `secret` has the credentials of restored sources. Vault also has the keys of tenants. Default: none; restored sources cannot be read, and playbooks of tenants have no `VAULT_TOKEN`',
+    'Vault. Its KV store `secret` has the credentials of restored sources. It also issues the `VAULT_TOKEN` for playbooks of tenants. Default: none; restored sources cannot be read, and playbooks of tenants have no `VAULT_TOKEN`',
   VAULT_TOKEN_FILE: 'Token for Vault. Default: log in with a Kubernetes service account',
   VAULT_JWT_FILE: 'Token of that service account. Default: the pod’s own',
   VAULT_ROLE: 'Role for that login. Default: the name of the pod’s namespace',
