@@ -1,14 +1,20 @@
 """Phases `git-clone-<i>` and `git-clone-hosts`: one repository at one commit.
 
 An unreachable server is tried again until shortly before the phase's time limit; what will not
-change (refused, no such repository, no such commit) ends the phase at once.
+change (refused, no such repository, no such commit) ends the phase at once. A commit that is in the
+git cache is taken from there, and no server is asked.
 """
 
+import contextlib
 import math
+import os
 import re
+import shutil
 import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import IO, Any
 
 from . import exits
 from .context import Context
@@ -28,17 +34,18 @@ def clone_repository(context: Context) -> int:
     if context.job.check_mode and context.phase == context.job.phases[0]:
         print("Check mode: Ansible only tells what it would change.", flush=True)
     fields = context.phase.fields
-    url, commit = str(fields["repository"]["url"]), str(fields["repository"]["commit"])
-    clone = Clone(context, url, commit, context.directory.workspace / str(fields["directory"]))
-    clone.run()
+    target = context.directory.workspace / str(fields["directory"])
+    Clone(context, fields["repository"], target).run()
     return 0
 
 
 class Clone:
-    def __init__(self, context: Context, url: str, commit: str, target: Path) -> None:
-        self._url = url
-        self._commit = commit
+    def __init__(self, context: Context, repository: Mapping[str, Any], target: Path) -> None:
+        self._url = str(repository["url"])
+        self._commit = str(repository["commit"])
         self._target = target
+        self._cache = context.job.git_cache
+        self._entry = None if self._cache is None else self._cache.entry(repository)
         self._arguments = to_git_arguments(context)
         self._environment = to_git_environment(context)
         limit = context.phase.timeout_seconds or math.inf
@@ -50,17 +57,55 @@ class Clone:
 
     def run(self) -> None:
         print(f"Cloning {self._url} at {self._commit}", flush=True)
-        self._target.mkdir(parents=True, exist_ok=True)
-        self._need("init", "--quiet", "--template=", "--initial-branch=keelson", "--", ".")
+        if self._take_kept():
+            return
+        self._begin()
         failure = self._fetch("--depth=1", "--", self._url, self._commit)
         if failure is None:
-            revision = "FETCH_HEAD"
+            self._check_out("FETCH_HEAD")
+            self._keep()
         elif failure.is_unknown_ref:
             print(f"No single commit to be had ({failure.reason}); fetching everything", flush=True)
-            revision = self._fetch_everything()
+            self._check_out(self._fetch_everything())
         else:
             raise self._unreachable(failure)
-        self._check_out(revision)
+
+    def _begin(self) -> None:
+        self._target.mkdir(parents=True, exist_ok=True)
+        self._need("init", "--quiet", "--template=", "--initial-branch=keelson", "--", ".")
+
+    def _take_kept(self) -> bool:
+        """Whether it was in the cache, whole."""
+        if self._entry is None:
+            return False
+        try:
+            with self._entry.open("rb") as pack:
+                self._begin()
+                self._need("index-pack", "--stdin", stdin=pack)
+            # What it is the child of was not sent.
+            (self._target / ".git" / "shallow").write_text(f"{self._commit}\n", "ascii")
+            self._check_out(self._commit)
+            os.utime(self._entry)
+        except FileNotFoundError:
+            return False
+        except (OSError, PhaseError) as error:
+            print(f"Its copy in the git cache is of no use: {error}", flush=True)
+            with contextlib.suppress(OSError):
+                self._entry.unlink(missing_ok=True)
+            shutil.rmtree(self._target, ignore_errors=True)
+            return False
+        print("It was in the git cache; the server was not asked", flush=True)
+        return True
+
+    def _keep(self) -> None:
+        """Of no consequence for the session."""
+        packs = list((self._target / ".git" / "objects" / "pack").glob("*.pack"))
+        if self._cache is None or self._entry is None or len(packs) != 1:
+            return
+        try:
+            self._cache.keep(packs[0], self._entry)
+        except OSError as error:
+            print(f"Not kept in the git cache: {error}", flush=True)
 
     def _fetch_everything(self) -> str:
         heads, tags = "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"
@@ -103,15 +148,17 @@ class Clone:
 
     def _try_fetch(self, arguments: tuple[str, ...]) -> Failure | None:
         options = ("--no-tags", "--no-recurse-submodules", "--no-write-commit-graph", "--quiet")
+        # As one pack, however few objects it has: the cache keeps that.
+        one_pack = ("-c", "fetch.unpackLimit=1")
         try:
-            done = self._git("fetch", *options, *arguments)
+            done = self._git(*one_pack, "fetch", *options, *arguments)
         except subprocess.TimeoutExpired:
             return Failure("fatal: no answer in time")
         return None if done.returncode == 0 else Failure(done.stderr)
 
-    def _need(self, *arguments: str) -> str:
+    def _need(self, *arguments: str, stdin: IO[bytes] | None = None) -> str:
         try:
-            done = self._git(*arguments)
+            done = self._git(*arguments, stdin=stdin)
         except subprocess.TimeoutExpired as error:
             fact = f"was not done within {self._limit:.15g} s (clone_time_limit)"
             raise PhaseError(exits.GIT_CLONE, f"git {arguments[0]} {fact}.") from error
@@ -119,12 +166,14 @@ class Clone:
             raise PhaseError(exits.INTERNAL, f"git {arguments[0]}: {Failure(done.stderr).reason}.")
         return done.stdout.strip()
 
-    def _git(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def _git(
+        self, *arguments: str, stdin: IO[bytes] | None = None
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["git", *self._arguments, *arguments],
             cwd=self._target,
             env=self._environment,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
             capture_output=True,
             text=True,
             errors="replace",

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .git_cache import GitCache
+
 
 class Phase(NamedTuple):
     """One command of the job. `fields` are the members that belong to its kind."""
@@ -33,6 +35,8 @@ class Job(NamedTuple):
     api_url: str | None
     git_protocols: str
     ansible_playbook: str
+    # Where clones keep commits for later jobs; None = nowhere.
+    git_cache: GitCache | None
 
     def phase(self, name: str) -> Phase:
         for phase in self.phases:
@@ -54,7 +58,12 @@ def read_job(path: Path) -> Job:
         api_url=raw.get("api_url"),
         git_protocols=raw.get("git_protocols", "https:ssh"),
         ansible_playbook=raw.get("ansible_playbook", "ansible-playbook"),
+        git_cache=to_git_cache(raw.get("git_cache")),
     )
+
+
+def to_git_cache(raw: Mapping[str, Any] | None) -> GitCache | None:
+    return None if raw is None else GitCache(Path(raw["directory"]), int(raw["max_bytes"]))
 
 
 def to_phase(raw: Mapping[str, Any]) -> Phase:

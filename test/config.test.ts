@@ -46,6 +46,7 @@ describe('parseConfig', () => {
         python: 'python3',
         ansiblePlaybook: '/cache/ansible/bin/ansible-playbook',
         maxWatchedJobs: 200,
+        gitCache: { directory: 'data/git-cache', maxBytes: 2 ** 30 },
       },
       imageService: {
         directory: 'data/image-service',

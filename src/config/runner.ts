@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { GitCache } from '../runner/job-file.js';
 import { parsePodSettings, type PodSettings } from '../runner/pod-settings.js';
 import { optional, type EnvironmentReader } from './environment.js';
 import type { Tools } from './tools.js';
@@ -19,6 +20,8 @@ export interface RunnerConfig {
   readonly sshPublicKeyFile?: string;
   readonly sshCertificateFile?: string;
   readonly maxWatchedJobs: number;
+  /** Of jobs on this machine; absent: they keep no commits. */
+  readonly gitCache?: GitCache;
 }
 
 export interface KubernetesConfig {
@@ -50,7 +53,13 @@ export function parseRunner(
     ...optional('sshPublicKeyFile', read.file('SSH_PUBLIC_KEY_FILE')),
     ...optional('sshCertificateFile', read.file('SSH_CERTIFICATE_FILE')),
     maxWatchedJobs: read.integer('MAX_WATCHED_JOBS', { fallback: 200, minimum: 1 }),
+    ...optional('gitCache', parseGitCache(read, dataDirectory)),
   };
+}
+
+function parseGitCache(read: EnvironmentReader, dataDirectory: string): GitCache | undefined {
+  const maxBytes = read.integer('GIT_CACHE_MAX_BYTES', { fallback: 2 ** 30, minimum: 0 });
+  return maxBytes === 0 ? undefined : { directory: join(dataDirectory, 'git-cache'), maxBytes };
 }
 
 function parseKind(read: EnvironmentReader): Pick<RunnerConfig, 'kind' | 'kubernetes'> {

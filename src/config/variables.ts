@@ -51,6 +51,8 @@ export const VARIABLES = {
   KUBECONFIG:
     'As for `kubectl`, but one file only. Default: `~/.kube/config`; in a pod, its service account',
   GIT_ALLOW_PROTOCOL: 'URL schemes that a repository may have. Default: `https:ssh`',
+  GIT_CACHE_MAX_BYTES:
+    'Size of the git cache, with the local runner. 0: no cache. Default: 1073741824 (1 GiB)',
   GIT_CREDENTIALS_FILE: 'Credentials by host, in the format of `git-credential-store`',
   GIT_CA_FILE: 'Certificate authority of the git servers',
   GIT_SSH_KEY_FILE: 'SSH key for git',

@@ -8,16 +8,26 @@ export interface JobSurroundings {
   readonly gitProtocols: string;
   /** The executable; `ansible-inventory` lies beside it. */
   readonly ansiblePlaybook: string;
+  /** Absent: clones keep nothing. */
+  readonly gitCache?: GitCache;
+}
+
+/** Where clones keep the commits that they have fetched, for later jobs. */
+export interface GitCache {
+  readonly directory: string;
+  /** Of all files in it. */
+  readonly maxBytes: number;
 }
 
 /** The text of `job.json`, as `job/` reads it. */
 export function renderJobFile(job: Job, surroundings: JobSurroundings): string {
-  const { apiUrl, gitProtocols, ansiblePlaybook } = surroundings;
+  const { apiUrl, gitProtocols, ansiblePlaybook, gitCache } = surroundings;
   return `${JSON.stringify({
     ...(toSnakeCase(job) as object),
     api_url: apiUrl ?? null,
     git_protocols: gitProtocols,
     ansible_playbook: ansiblePlaybook,
+    git_cache: gitCache === undefined ? null : toSnakeCase(gitCache),
   })}\n`;
 }
 

@@ -39,7 +39,13 @@ export interface LocalRunner extends Runner {
 
 /** Jobs as directories and detached processes on this machine. */
 export function createLocalRunner(given: LocalRunnerOptions): LocalRunner {
-  const options = { ...given, jobsDirectory: resolve(given.jobsDirectory) };
+  const options = {
+    ...given,
+    jobsDirectory: resolve(given.jobsDirectory),
+    ...(given.gitCache && {
+      gitCache: { ...given.gitCache, directory: resolve(given.gitCache.directory) },
+    }),
+  };
   const { jobsDirectory, graceSlackSeconds = 15, startSeconds = 60 } = options;
   const watch = createJobWatch();
   const pathsOf = (jobId: string) => jobPaths(join(jobsDirectory, checkFileName('Job', jobId)));

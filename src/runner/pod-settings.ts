@@ -98,6 +98,16 @@ const settings = z
     gitCredentials: secretKey('credentials').optional(),
     gitSshKey: secretKey('private').optional(),
     gitKnownHosts: configMapKey('known_hosts').optional(),
+    /** A volume of its own, in which clones keep the commits that they have fetched, for later jobs. */
+    gitCache: z
+      .strictObject({
+        claimName: objectName,
+        maxBytes: z
+          .int()
+          .min(1)
+          .default(2 ** 30),
+      })
+      .optional(),
     /** Certificate authority of the git servers. Playbooks find it at `/etc/cray/ca/certificate_authority.crt`. */
     certificateAuthority: configMapKey('certificate_authority.crt').optional(),
   })

@@ -9,6 +9,7 @@ export const WORKSPACE = '/inventory';
 /** Where playbooks that were written for CFS look for the same tree. */
 const ANSIBLE_DIRECTORY = '/etc/ansible';
 const CA_DIRECTORY = '/etc/cray/ca';
+export const GIT_CACHE_DIRECTORY = '/var/cache/keelson';
 export const VAULT_TOKEN = 'vault-token';
 const OWNER_ONLY = 0o400;
 const EVERYBODY = 0o444;
@@ -27,7 +28,7 @@ export function renderVolumes(
   fileSecrets: readonly string[],
   { hasImageKey, hasVaultToken, cloneSecrets }: OwnSecrets,
 ): V1Volume[] {
-  const { workspace, certificateAuthority, runAsNonRoot } = settings;
+  const { workspace, certificateAuthority, runAsNonRoot, gitCache } = settings;
   const token = projectSecret(secretsName, { token: 'token' });
   const imageKey = projectSecret(secretsName, {
     id_image: 'id_image',
@@ -57,6 +58,9 @@ export function renderVolumes(
       fileSecrets.map((name) => ({ secret: { name } })),
     ),
     ...(keys.length === 0 ? [] : [project('keys', keys)]),
+    ...(gitCache === undefined
+      ? []
+      : [{ name: 'git-cache', persistentVolumeClaim: { claimName: gitCache.claimName } }]),
     ...(certificateAuthority === undefined
       ? []
       : [
@@ -90,6 +94,9 @@ export function renderMounts(
     readOnly(isClone ? 'clone-secrets' : 'secrets', inJob('secrets')),
     ...(phase.kind === 'inventory' ? [readOnly('files', inJob('files'))] : []),
     ...(isClone || !hasKeys ? [] : [readOnly('keys', inJob('keys'))]),
+    ...(isClone && settings.gitCache !== undefined
+      ? [{ name: 'git-cache', mountPath: GIT_CACHE_DIRECTORY }]
+      : []),
     ...(settings.certificateAuthority === undefined ? [] : [readOnly('ca', CA_DIRECTORY)]),
     ...(settings.runAsNonRoot === undefined
       ? []

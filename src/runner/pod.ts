@@ -22,6 +22,7 @@ import {
   renderMounts,
   renderVolumes,
   renderPasswd,
+  GIT_CACHE_DIRECTORY,
   JOB_DIRECTORY,
   VAULT_TOKEN,
   WORKSPACE,
@@ -65,6 +66,9 @@ export function renderJobObjects(
     ...(surroundings.apiUrl === undefined ? {} : { apiUrl: surroundings.apiUrl }),
     gitProtocols: surroundings.gitProtocols,
     ansiblePlaybook: settings.ansiblePlaybook,
+    ...(settings.gitCache === undefined
+      ? {}
+      : { gitCache: { directory: GIT_CACHE_DIRECTORY, maxBytes: settings.gitCache.maxBytes } }),
   });
   const secrets = {
     [secretsName]: {

@@ -18,6 +18,7 @@ const NOT_OF_THE_CHART: Partial<Record<keyof typeof VARIABLES, string>> = {
   TEMPORAL_UI_PORT: 'no dev server',
   KUBECONFIG: 'a pod has its service account',
   JOB_RETENTION: 'local runner',
+  GIT_CACHE_MAX_BYTES: 'local runner',
   PYTHON: 'local runner',
   ANSIBLE_PLAYBOOK: 'local runner',
   ANSIBLE_CONFIG_DIRECTORY: 'local runner',
@@ -56,6 +57,7 @@ const SETTINGS: Record<keyof PodSettings, true> = {
   gitCredentials: true,
   gitSshKey: true,
   gitKnownHosts: true,
+  gitCache: true,
   certificateAuthority: true,
 };
 

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { defineSearchAttributeKey } from '@temporalio/common';
+import { startGitHttpServer } from '../clients/git-http-server.js';
 import { openSite, renderPlaybook, writes, type Ended, type Site } from './site.js';
 
 const PHASES = [
@@ -134,3 +135,18 @@ test('a follower hears the same bytes as a later reader', async () => {
 function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
+
+test('a commit that one session has cloned is there for the next while its git server is away', async () => {
+  const { directory, commit } = site.repository({
+    'site.yml': renderPlaybook(writes('kept', 'x')),
+  });
+  const server = await startGitHttpServer({ root: dirname(directory) });
+  const layers = [
+    { clone_url: `${server.url}/${basename(directory)}`, commit, playbook: 'site.yml' },
+  ];
+  await site.run('before', layers).finally(() => server.close());
+  expect(await site.run('meanwhile', layers)).toMatchObject({ succeeded: 'true' });
+  const log = await site.ask('GET', '/v3/sessions/meanwhile/logs?phase=git-clone-0');
+  expect(log.body).toContain('the server was not asked');
+  expect(site.made('kept')).toEqual({ node1: 'x\nx\n', node2: 'x\nx\n' });
+});

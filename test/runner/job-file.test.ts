@@ -36,7 +36,9 @@ describe('renderJobFile', () => {
       ],
       { jobId: 'cfs-a-00000000' },
     );
-    expect(JSON.parse(renderJobFile(job, { ...surroundings, apiUrl: 'http://api' }))).toEqual({
+    const gitCache = { directory: '/data/git-cache', maxBytes: 1000 };
+    const text = renderJobFile(job, { ...surroundings, apiUrl: 'http://api', gitCache });
+    expect(JSON.parse(text)).toEqual({
       job_id: 'cfs-a-00000000',
       session_name: 'test',
       configuration_name: 'none',
@@ -74,12 +76,14 @@ describe('renderJobFile', () => {
       api_url: 'http://api',
       git_protocols: 'https:ssh',
       ansible_playbook: '/opt/ansible-playbook',
+      git_cache: { directory: '/data/git-cache', max_bytes: 1000 },
     });
   });
 
-  test('says null where there is no API', () => {
+  test('says null where there is no API, and no git cache', () => {
     expect(JSON.parse(renderJobFile(aLaunch([]).job, surroundings))).toMatchObject({
       api_url: null,
+      git_cache: null,
     });
   });
 });

@@ -47,6 +47,7 @@ sshCertificate: { name: cfstrustcertificate }
 gitCredentials: { name: vcs }
 gitSshKey: { name: vcs-key, key: id_ed25519 }
 gitKnownHosts: { name: known-hosts }
+gitCache: { claimName: git-cache, maxBytes: 1000000 }
 certificateAuthority: { name: cray-configmap-ca-public-key }
 `;
 
