@@ -1,4 +1,4 @@
-import { ServiceError } from '../core/errors.js';
+import { isServiceError, ServiceError } from '../core/errors.js';
 import { settleResult, type PhaseResult } from '../core/job.js';
 import type { PhaseReturn } from '../core/progress.js';
 import type { Session } from '../core/session.js';
@@ -40,7 +40,12 @@ async function observePhase(
   let result = planned.result;
   for (const record of due) {
     const isLast = !phases.some((other) => isOfJob(other) && other.position > record.position);
-    const own = await settlePhase(dependencies, session, { ...record, isLast }, beat.signal);
+    const own = await settlePhase(dependencies, session, { ...record, isLast }, beat.signal).catch(
+      async (error: unknown) => {
+        if (!(await isSealedBy(store, record, error))) throw error;
+        return undefined;
+      },
+    );
     if (record.name === phase) result = own;
   }
   result ??= (await findPhase(store, input)).result;
@@ -49,6 +54,16 @@ async function observePhase(
   if (planned.kind !== 'ansible') return { result, hosts: noHosts };
   const { hosts, failedHosts, unreachableHosts } = await store.hosts.summarize(jobId, phase);
   return { result, hosts: { hosts, failedHosts, unreachableHosts } };
+}
+
+/** An earlier attempt that lives still may come to the end first: nothing more is taken then, and its end counts. */
+async function isSealedBy(
+  store: ActivityDependencies['store'],
+  { jobId, name }: PhaseRecord,
+  error: unknown,
+): Promise<boolean> {
+  if (!isServiceError(error) || error.fault !== 'gone') return false;
+  return (await store.phases.find(jobId, name))?.sealedAt !== undefined;
 }
 
 function isOfJob({ kind }: PhaseRecord): boolean {

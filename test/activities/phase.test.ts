@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { ServiceError } from '../../src/core/errors.js';
 import type { PhaseResult } from '../../src/core/job.js';
 import { aRunnerWith, openActivitySite, type ActivitySite } from '../support/activity-site.js';
 import { exited } from '../support/session-worker.js';
@@ -18,6 +19,13 @@ const host = {
   unreachable: 0,
   incomplete: false,
 };
+
+/** The line in which the job of `addPlannedSession` signs what the API did not hear. */
+function signed(hosts: readonly object[]): string {
+  const payload = gzipSync(JSON.stringify({ phase: 'ansible-0', hosts })).toString('base64');
+  const hmac = createHmac('sha256', 'token-of-cfs-a-0123abcd').update(payload).digest('hex');
+  return `keelson-report:${payload}:${hmac}`;
+}
 
 async function observe(result: PhaseResult, output: string, delivered = ''): Promise<string> {
   site = await openActivitySite({ runner: aRunnerWith(result, output) });
@@ -51,11 +59,7 @@ describe('a phase', () => {
   });
 
   test('takes host results from the line that the job signed', async () => {
-    const payload = gzipSync(JSON.stringify({ phase: 'ansible-0', hosts: [host] })).toString(
-      'base64',
-    );
-    const signature = createHmac('sha256', 'token-of-cfs-a-0123abcd').update(payload).digest('hex');
-    const jobId = await observe(exited(2), `output\nkeelson-report:${payload}:${signature}\n`);
+    const jobId = await observe(exited(2), `output\n${signed([host])}\n`);
     const { items } = await site.store.hosts.list(jobId, { limit: 10 });
     expect(items).toMatchObject([{ host: 'x1', failed: 1 }]);
   });
@@ -172,6 +176,51 @@ describe('a phase', () => {
     await site.store.phases.report(jobId, 'ansible-0', { ...report, result: exited(0) });
     const { result } = await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
     expect(result).toEqual(exited(0));
+  });
+
+  test('that another attempt seals while this one makes its log whole has that end', async () => {
+    let attempts = 0;
+    site = await openActivitySite({
+      runner: {
+        ...aRunnerWith(exited(2), ''),
+        async *readLog(jobId, phase) {
+          attempts += 1;
+          if (attempts > 1) {
+            yield Buffer.from('whole\n');
+            return;
+          }
+          await site.run(site.activities.ansible, { jobId, phase });
+          throw new ServiceError('missing', 'The job is gone.');
+        },
+      },
+    });
+    const jobId = await addPlannedSession(site.store);
+    const ended = await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
+    expect(ended.result).toEqual(exited(2));
+    expect(await read(jobId)).toBe('whole\n');
+  });
+
+  test('that another attempt seals while this one takes host results has that end', async () => {
+    let attempts = 0;
+    site = await openActivitySite({
+      runner: aRunnerWith(exited(2), `output\n${signed([host])}\n`),
+    });
+    // It is read between the look whether there are results and their save.
+    const tail = site.store.logs.tail.bind(site.store.logs);
+    Object.assign(site.store.logs, {
+      async tail(...[jobId, phase, limit]: Parameters<typeof tail>) {
+        attempts += 1;
+        const read = await tail(jobId, phase, limit);
+        if (attempts === 1) await site.run(site.activities.ansible, { jobId, phase });
+        return read;
+      },
+    });
+    const jobId = await addPlannedSession(site.store);
+    const ended = await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
+    expect(ended).toEqual({
+      result: exited(2),
+      hosts: { hosts: 1, failedHosts: 1, unreachableHosts: 0 },
+    });
   });
 
   test('answers the same when it is watched again', async () => {
