@@ -19,6 +19,8 @@ export async function sweep(
   signal: AbortSignal,
 ): Promise<SweepReport> {
   const report = await performSweep(dependencies, options, signal);
+  const { halted } = report;
+  if (halted !== undefined) dependencies.logger.warn({ halted }, 'sweep halted');
   dependencies.observer?.onEnd(report);
   return report;
 }
@@ -29,10 +31,7 @@ async function performSweep(
   signal: AbortSignal,
 ): Promise<SweepReport> {
   const foreign = await findForeignTemporal(dependencies);
-  if (foreign !== undefined) {
-    dependencies.logger.warn({ halted: foreign }, 'sweep halted');
-    return { examined: 0, entries: [], halted: foreign };
-  }
+  if (foreign !== undefined) return { examined: 0, entries: [], halted: foreign };
   const entries: SweepEntry[] = [];
   const perform: Perform = async (entry, act) => {
     if (!dryRun) await act();

@@ -286,6 +286,7 @@ describe('sweep', () => {
     }
     const first = await run({ limit: 1 });
     expect(first.halted).toContain('More than 1');
+    expect(lines).toContainEqual({ halted: first.halted, text: 'sweep halted' });
     const last = await run({ limit: 1 });
     expect(last.halted).toBeUndefined();
     const removed = [first, last].flatMap(({ entries }) => entries.map(({ session }) => session));
