@@ -13,7 +13,8 @@ export const VARIABLES = {
     'Directory of the tools that the setup installs. Default: `keelson` in the user’s cache directory',
   API_LISTEN:
     'host:port of the API. Any address but loopback requires `AUTH_TOKENS_FILE` or `AUTH`. Default: `127.0.0.1:8080`',
-  AUTH_TOKENS_FILE: 'Bearer tokens, one per line: `<token> read <name>` or `<token> write <name>`',
+  AUTH_TOKENS_FILE:
+    'Bearer tokens of at least 16 characters, one per line: `<token> read <name>` or `<token> write <name>`',
   AUTH: '`none`: no authentication on any address. The API logs a warning at each start',
   PUBLIC_URL:
     'URL of the API for people. Used in links to logs and in webhooks. Default: the address of the request',
