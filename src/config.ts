@@ -14,9 +14,9 @@ import { parseSources, type SourceConfig } from './config/sources.js';
 import { parseTemporal, type TemporalConfig } from './config/temporal.js';
 import { findTools } from './config/tools.js';
 
-/** Everything that the environment decides. It is parsed once: completely, or the process does not start. */
+/** Everything that environment variables decide. Parsed once; the process does not start unless all of it is valid. */
 export interface Config {
-  /** Holds the embedded database, jobs, keys and Temporal's file. */
+  /** Holds the embedded database, jobs, keys and the file of the dev server. */
   readonly dataDirectory: string;
   readonly database: DatabaseConfig;
   readonly api: ApiConfig;
@@ -25,7 +25,7 @@ export interface Config {
   readonly sources: SourceConfig;
   readonly masterKeyFile: string;
   readonly sweepSeconds: number;
-  /** Who is told of ends of sessions, in YAML. Absent: nobody. */
+  /** YAML file that names the webhooks. Absent: there are none. */
   readonly webhooksFile?: string;
   readonly metrics: MetricsConfig;
   readonly imageService: ImageServiceConfig;
@@ -33,7 +33,7 @@ export interface Config {
   readonly logLevel?: string;
 }
 
-/** Throws a plain Error that names the variable: at the start of a process there is no caller to answer with a fault. */
+/** Throws a plain Error that names the variable: while a process starts there is no caller to return a fault to. */
 export function parseConfig(environment: Environment): Config {
   const read = createEnvironmentReader(environment);
   const tools = findTools(read, environment);

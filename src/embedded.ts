@@ -20,8 +20,8 @@ import { startWorker } from './worker.js';
 const LOCK_PATIENCE_MS = 3_000;
 
 /**
- * API, worker and, unless TEMPORAL_ADDRESS and IMS_URL name others, a Temporal dev server and an image service: the same code
- * as apart, API and worker in one process. With RUNNER=none the API alone.
+ * Runs API and worker in one process. Also starts a Temporal dev server and an image service, unless TEMPORAL_ADDRESS and
+ * IMS_URL name others. With RUNNER=none it runs the API alone.
  */
 export async function startEmbedded(
   given: Config,
@@ -35,17 +35,18 @@ export async function startEmbedded(
   };
   const close = async () => {
     for (const service of opened) {
-      // One that cannot close must not leave the others open.
+      // A service that cannot be closed must not leave the others open.
       await service
         .close()
         .catch((error: unknown) => logger.error({ err: error }, 'closing failed'));
     }
   };
   try {
-    // A second one would end the first one's Temporal, as if a killed service had left it behind.
+    // A second service would end the dev server of the first, as if a killed service had left it behind.
     prepareDataDirectory(given.dataDirectory);
     await open(lockDataDirectory(given.dataDirectory));
-    // The lock does not reach into another container. Later, the worker would be refused, but by then Temporal's file had two servers.
+    // The lock does not reach into other containers. The worker checks that too, but only after a second dev server has opened
+    // Temporal's file.
     if (given.runner.kind !== 'none') await open(keepDataDirectory(given.dataDirectory));
     const config = await addImageService(given, logger, open);
     const temporal =
@@ -85,7 +86,7 @@ export async function startEmbedded(
   }
 }
 
-/** Elsewhere than on a Cray system, the default is the address of nobody: a newcomer learns it before the first session fails. */
+/** Only a Cray system has the default address. A newcomer learns that here, before the first session fails. */
 function tellWhereNodesAre({ runner, sources }: Config, logger: Logger): void {
   const { hsmUrl, inventoryFile } = sources;
   if (runner.kind === 'none' || inventoryFile !== undefined || hsmUrl !== DEFAULT_HSM_URL) return;
@@ -129,7 +130,7 @@ async function findTemporal(
   return { temporalAddress: server.address, uiUrl: server.uiUrl };
 }
 
-/** The configuration with where images are: as it was, or with a service of our own where this machine can have one. */
+/** Adds the URL of an image service of our own, if none is configured and this machine can run one. */
 async function addImageService(
   config: Config,
   logger: Logger,

@@ -46,13 +46,13 @@ export interface WorkerDependencies {
   readonly logger: Logger;
   readonly registry: Registry;
   readonly temporalAddress: string;
-  /** Where jobs reach the API. */
+  /** URL at which jobs reach the API. */
   readonly jobUrl: string;
-  /** Where people reach it; absent: nobody has said so. */
+  /** URL at which people reach the API, if known. */
   readonly publicUrl?: string;
-  /** Whether Temporal is a child of this service: then it is the right one, whatever its file has lost. */
+  /** Whether this service started Temporal. Then it is the right one, whatever its file has lost. */
   readonly ownsTemporal?: boolean;
-  /** Instead of processes on this machine. */
+  /** Replaces the runner of local processes. */
   readonly runner?: LocalRunner;
 }
 
@@ -64,7 +64,7 @@ export interface WorkerService extends Service {
 const SHUTDOWN_GRACE = '2s';
 const SHUTDOWN_FORCE = '20s';
 
-/** Workflows and all activities on the shared queue; on this machine's own queues what touches its jobs. */
+/** Serves workflows and all activities on the shared queue, and on the queues of this machine those that touch its jobs. */
 export async function startWorker(dependencies: WorkerDependencies): Promise<WorkerService> {
   const { config, store, logger, temporalAddress } = dependencies;
   const { namespace, tls } = config.temporal;
@@ -116,7 +116,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
     ...machine,
     phaseQueue: platform.phaseQueue,
   });
-  // Before any worker polls: a workflow that starts meanwhile must find what runs here on its record.
+  // Before any worker polls: a workflow that starts then must find the jobs of this machine on its record.
   const retention = await startRetention({
     runner,
     store,
@@ -198,7 +198,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
   };
 }
 
-/** One observer per running session holds a slot for as long as its phase; the rest is short. */
+/** Each running session has one observer, which holds a slot for as long as its phase runs; other activities are short. */
 function toWorkerOptions(connection: NativeConnection, namespace: string, maxWatchedJobs: number) {
   return {
     connection,
@@ -212,7 +212,7 @@ function toWorkerOptions(connection: NativeConnection, namespace: string, maxWat
   } as const satisfies Partial<WorkerOptions>;
 }
 
-/** The bundle that the build made, else the workflow's own source. */
+/** The bundle made by the build, or else the source of the workflows. */
 function locateWorkflows(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
   const bundle = fileURLToPath(new URL('./workflow-bundle.js', import.meta.url));
   if (existsSync(bundle)) return { workflowBundle: { codePath: bundle } };

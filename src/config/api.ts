@@ -3,13 +3,13 @@ import { optional, type EnvironmentReader } from './environment.js';
 
 export interface ApiConfig {
   readonly listen: Address;
-  /** Serves only what jobs call. Absent: jobs call the API's own address. */
+  /** Serves only the routes that jobs call. Absent: jobs call the API's own address. */
   readonly jobListen?: Address;
-  /** Where people reach the API. Absent: links lead to the address that the request came to. */
+  /** URL at which people reach the API. Absent: links use the address of the request. */
   readonly publicUrl?: string;
-  /** Where jobs reach the API. Absent: follows from the address that serves jobs. */
+  /** URL at which jobs reach the API. Absent: derived from the address that serves jobs. */
   readonly jobUrl?: string;
-  /** `loopback`: no authentication, and therefore no other address than loopback. */
+  /** `loopback`: no authentication, so the API may listen only on loopback. */
   readonly auth:
     | { readonly kind: 'none' }
     | { readonly kind: 'tokens'; readonly file: string }

@@ -15,11 +15,11 @@ export function parseDatabase(read: EnvironmentReader, dataDirectory: string): D
   const passwordText = read.content('DATABASE_PASSWORD_FILE')?.toString('utf8');
   const poolSize = read.integer('DATABASE_POOL_SIZE', { fallback: 10, minimum: 1 });
   if (url === undefined) return { kind: 'sqlite', path: join(dataDirectory, 'keelson.db') };
-  // The URL is not shown, as it may hold a password.
+  // The URL is not shown, because it may hold a password.
   if (!URL.canParse(url) || !/^postgres(ql)?:$/.test(new URL(url).protocol))
     throw new Error('DATABASE_URL: not a postgresql:// URL.');
   const { pathname, hash } = new URL(url);
-  // Read as port and name of the database, a part of the password would be shown.
+  // Otherwise part of the password would be read as port or database name, and shown.
   if (pathname.includes('@') || hash !== '')
     throw new Error('DATABASE_URL: write / ? # @ in a password as %2F %3F %23 %40.');
   if (passwordText !== undefined && new URL(url).password !== '')

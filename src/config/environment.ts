@@ -6,16 +6,16 @@ import type { Variable } from './variables.js';
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * The variables of an environment by kind of value. A variable that is empty counts as absent. Each method throws a plain
- * Error that names the variable and what is wrong with it.
+ * Reads variables by kind of value. An empty variable counts as absent. Each method throws a plain Error that names the
+ * variable and what is wrong with it.
  */
 export interface EnvironmentReader {
   text(name: Variable): string | undefined;
-  /** The path of a file or directory that exists, complete: git and jobs have directories of their own. */
+  /** The absolute path of an existing file or directory: git and jobs run in other directories. */
   file(name: Variable): string | undefined;
-  /** What is in that file. */
+  /** The content of the file. */
   content(name: Variable): Buffer | undefined;
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   url(name: Variable): string | undefined;
   address(name: Variable): Address | undefined;
   integer(name: Variable, range: { readonly fallback: number; readonly minimum: number }): number;
@@ -44,7 +44,7 @@ export function readText(environment: Environment, name: string): string | undef
   return environment[name] === '' ? undefined : environment[name];
 }
 
-/** A member that is left out where it has no value, as `exactOptionalPropertyTypes` asks for. */
+/** Leaves the member out if it has no value, as `exactOptionalPropertyTypes` requires. */
 export function optional<K extends string, V>(
   key: K,
   value: V | undefined,
@@ -76,7 +76,7 @@ function parseUrl(name: Variable, text: string | undefined): string | undefined 
   if (text === undefined) return undefined;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') {
-    // What stands before an @ may be a password.
+    // The part before an @ may be a password.
     const shown = text.replace(/^.*@/s, '…@');
     throw new Error(`${name}: "${shown}" is not an http or https URL.`);
   }

@@ -3,20 +3,20 @@ import { join } from 'node:path';
 import { isLoopback, type Address } from './address.js';
 import { optional, type EnvironmentReader } from './environment.js';
 
-/** Settings of the service that holds and customizes images where there is no IMS. */
+/** Settings of the service that stores and customizes images for sites without an IMS. */
 export interface ImageServiceConfig {
   readonly directory: string;
-  /** Absent: port 9000 of loopback; a free port where `npm start` starts it. */
+  /** Absent: port 9000 on loopback, or a free port if `npm start` starts it. */
   readonly listen?: Address;
   readonly tokenFile?: string;
   /** IP address at which the environments of jobs are reached. */
   readonly sshAddress: string;
-  /** 0 = any. */
+  /** 0: unlimited. */
   readonly maxJobAgeSeconds: number;
   readonly enableDkms: boolean;
 }
 
-/** The longest that a timer of Node's can wait. */
+/** The longest time that a timer of Node can wait. */
 const MAX_TIMER_SECONDS = 2_147_483;
 
 export function parseImageService(
@@ -43,7 +43,7 @@ function parseListen(read: EnvironmentReader, tokenFile: string | undefined): Ad
   return address;
 }
 
-/** Clients are told this address, so it must be one of an interface, not one that stands for all. */
+/** Clients connect to this address, so it must belong to an interface and cannot be a wildcard. */
 function parseSshAddress(read: EnvironmentReader): string {
   const address = read.text('IMAGE_SSH_ADDRESS') ?? '127.0.0.1';
   if (isIP(address) === 0 || ['0.0.0.0', '::'].includes(address))

@@ -2,13 +2,13 @@ import { isIP } from 'node:net';
 import type { Address } from './address.js';
 import { optional, type EnvironmentReader } from './environment.js';
 
-/** Addresses that tell metrics, to anybody who reaches them. */
+/** Addresses that serve metrics without authentication. */
 export interface MetricsConfig {
-  /** The API's metrics. Absent: on the API's own address, to whoever may read there. */
+  /** The API's metrics. Absent: served at the API's own address, to anyone who may read there. */
   readonly api?: Address;
-  /** The metrics of a worker that is a process of its own. Absent: nowhere. */
+  /** The metrics of a worker in a process of its own. Absent: not served. */
   readonly worker?: Address;
-  /** What Temporal's SDK counts in the worker. Absent: nowhere. */
+  /** The metrics of Temporal's SDK in the worker. Absent: not served. */
   readonly temporal?: Address;
 }
 

@@ -6,12 +6,12 @@ import { optional, type EnvironmentReader } from './environment.js';
 import type { Tools } from './tools.js';
 
 export interface RunnerConfig {
-  /** `none`: sessions are recorded for an operator outside, and nothing is started. */
+  /** `none`: sessions are recorded for an external operator, and nothing is started. */
   readonly kind: 'local' | 'kubernetes' | 'none';
-  /** Present where the kind is `kubernetes`. */
+  /** Present if the kind is `kubernetes`. */
   readonly kubernetes?: KubernetesConfig;
   readonly jobsDirectory: string;
-  /** How long the directory of a job is kept after its end. */
+  /** How long the directory of a job is kept after the job has ended. */
   readonly jobRetentionSeconds: number;
   readonly python: string;
   readonly ansiblePlaybook: string;
@@ -20,7 +20,7 @@ export interface RunnerConfig {
   readonly sshPublicKeyFile?: string;
   readonly sshCertificateFile?: string;
   readonly maxWatchedJobs: number;
-  /** Of jobs on this machine; absent: they keep no commits. */
+  /** For jobs on this machine. Absent: no commits are cached. */
   readonly gitCache?: GitCache;
 }
 
@@ -28,13 +28,13 @@ export interface KubernetesConfig {
   readonly settings: PodSettings;
   /** Absent: the namespace of the context; in a pod, the pod's own. */
   readonly namespace?: string;
-  /** Absent: the file that `kubectl` would take; in a pod, its service account. */
+  /** Absent: the file that `kubectl` would use; in a pod, its service account. */
   readonly kubeconfigFile?: string;
-  /** How long a Job of Kubernetes is kept after its session. */
+  /** How long a Kubernetes Job is kept after its session has ended. */
   readonly jobTtlSeconds: number;
 }
 
-/** Kubernetes takes no more, 68 years, and would refuse what a Job is told at the end of its session. */
+/** Kubernetes accepts no more than this (68 years). It would refuse the update of a Job at the end of its session. */
 const MAX_TTL_SECONDS = 2 ** 31 - 1;
 
 export function parseRunner(

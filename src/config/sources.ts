@@ -1,11 +1,11 @@
 import { optional, type EnvironmentReader } from './environment.js';
 
-/** Of a Cray system. */
+/** The address on a Cray system. */
 export const DEFAULT_HSM_URL = 'http://cray-smd/hsm/v2';
 
-/** What sessions are made from: git repositories, the hardware state manager, images, credentials, tenants. */
+/** Where sessions get their input: git repositories, the hardware state manager, images, credentials, tenants. */
 export interface SourceConfig {
-  /** Schemes that a repository may have, as git's GIT_ALLOW_PROTOCOL: `https:ssh`. */
+  /** Schemes that the URL of a repository may have, as in git's GIT_ALLOW_PROTOCOL: `https:ssh`. */
   readonly gitProtocols: string;
   /** In the format of git-credential-store. */
   readonly gitCredentialsFile?: string;
@@ -15,15 +15,15 @@ export interface SourceConfig {
   readonly hsmUrl: string;
   readonly hsmTokenFile?: string;
   readonly hsmCaFile?: string;
-  /** YAML in the terms of the hardware state manager, read instead of it. */
+  /** YAML file with the data of a hardware state manager, read instead of asking one. */
   readonly inventoryFile?: string;
-  /** With its prefix. Absent: no image sessions; `npm start` puts that of its own image service here. */
+  /** Includes the path prefix. Absent: no image sessions. `npm start` sets the URL of its own image service. */
   readonly imsUrl?: string;
   readonly imsTokenFile?: string;
   readonly imsCaFile?: string;
-  /** Has the credentials of those sources of which the database knows only the name of a secret. */
+  /** Holds the credentials of sources for which the database knows only the name of a secret. */
   readonly vault?: VaultConfig;
-  /** Holds the certificate authorities that `ca_cert` of a source names. */
+  /** Directory of the certificate authorities that `ca_cert` of a source names. */
   readonly sourceCaDirectory?: string;
   /** The tenant service. Absent: there are no tenants. */
   readonly tapmsUrl?: string;
@@ -36,7 +36,7 @@ export interface VaultConfig {
   readonly tokenFile?: string;
   /** The token of that service account. Absent: the pod's own. */
   readonly jwtFile?: string;
-  /** The role of that login. Absent: named like the namespace that stands beside the token. */
+  /** The role for that login. Absent: the name of the pod's namespace, from the file beside the token. */
   readonly role?: string;
 }
 

@@ -5,7 +5,7 @@ export interface TemporalConfig {
   /** Absent in embedded mode, which starts a dev server of its own. */
   readonly address?: string;
   readonly namespace: string;
-  /** Absent where the address is reached without TLS. */
+  /** Absent if the address is reached without TLS. */
   readonly tls?: TLSConfig;
   /** The `temporal` program. */
   readonly cli: string;

@@ -10,7 +10,7 @@ export interface Tools {
   readonly ansiblePlaybook: string;
 }
 
-/** Each as its variable says, else where the set-up has put it. */
+/** Takes each program from its variable, or else from where the setup installed it. */
 export function findTools(read: EnvironmentReader, environment: Environment): Tools {
   const cache = (path: string) => join(findCache(environment), path);
   const installedPython = cache('ansible/bin/python3');
@@ -30,7 +30,7 @@ function findCache(environment: Environment): string {
   return resolve(readText(environment, 'KEELSON_CACHE') ?? join(caches, 'keelson'));
 }
 
-/** Jobs start it from a directory of their own. A mere name is looked for on their path. */
+/** Jobs start the program from their own directory, so a path must be absolute. A bare name is looked up on their path. */
 function completePath(program: string | undefined): string | undefined {
   return program?.includes('/') === true ? resolve(program) : program;
 }

@@ -1,4 +1,4 @@
-/** Every variable that is read, in the order and with the words of README.md. */
+/** Every variable that is read, in the order and with the wording of README.md. */
 export const VARIABLES = {
   KEELSON_DATA:
     'Data directory. Workers on different machines or in different containers must not share one. Default: `./data`',

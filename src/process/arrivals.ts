@@ -1,17 +1,17 @@
-/** The most connections that are taken before requests on others are answered. */
+/** The most connections that are accepted before requests on the others are answered. */
 const MOST_TURNS = 256;
 
 export interface Arrivals {
-  /** A connection has been taken. */
+  /** A connection has been accepted. */
   arrive(): void;
-  /** Acts now, or when no more connections come. */
+  /** Calls `act` now, or as soon as no more connections arrive. */
   pass(act: () => void): void;
 }
 
 /**
- * Node takes one connection in each turn of its loop, and in the same turn answers whatever has been asked on all others. Where
- * many ask again and again, somebody new would wait for seconds to be taken. So as long as each turn brings a connection,
- * requests wait for the turns after it: a turn without them is a thousand times as short.
+ * Node accepts one connection per turn of its event loop, and in the same turn answers every request that has come on the
+ * others. While many clients send requests all the time, a new client would wait seconds to be accepted. So as long as each
+ * turn brings a connection, requests wait: a turn without requests is a thousand times shorter.
  */
 export function createArrivals(): Arrivals {
   const waiting: (() => void)[] = [];

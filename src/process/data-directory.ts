@@ -4,14 +4,14 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import { makeDirectory, toDirectoryFailure } from './directory.js';
 
-/** How long a container that is being replaced may take to end. */
+/** How long the worker waits for a container that is being replaced to end. */
 const PATIENCE_MILLISECONDS = 15_000;
 const POLL_MILLISECONDS = 200;
 const BUSY = 5;
-/** A block of the disk. */
+/** One block of the disk. */
 const PROBE_BYTES = 4096;
 
-/** For who can do without writing to it. */
+/** Makes the directory, but does not check that this process can write to it. */
 export function makeDataDirectory(dataDirectory: string): void {
   try {
     makeDirectory(dataDirectory);
@@ -20,7 +20,7 @@ export function makeDataDirectory(dataDirectory: string): void {
   }
 }
 
-/** Makes the directory where it is not there, and makes sure that this process can write to it. */
+/** Makes the directory if it does not exist, and checks that this process can write to it. */
 export function prepareDataDirectory(dataDirectory: string): void {
   makeDataDirectory(dataDirectory);
   const probe = join(dataDirectory, `.probe-${process.pid}`);
@@ -34,21 +34,21 @@ export function prepareDataDirectory(dataDirectory: string): void {
 }
 
 /**
- * Holds a data directory for the workers that see the same processes, and keeps all others out. Of several workers on one
- * directory each takes over the jobs of the others, and looks for their processes. A worker in another container, or on another
- * machine, cannot see those, so it would find every job lost. The lock is one of SQLite's, which holds between containers too, and
- * goes with its process.
+ * Holds a data directory for the workers that see the same processes, and keeps all others out. Workers that share a directory
+ * take over each other's jobs and look for their processes. A worker in another container or on another machine does not see
+ * those processes, so it would find every job lost. The lock is one of SQLite's: it works across containers, and ends with its
+ * process.
  */
 export async function holdDataDirectory(
   dataDirectory: string,
   processes = readProcessNamespace(),
   patienceMilliseconds = PATIENCE_MILLISECONDS,
 ): Promise<{ close(): void }> {
-  // The file keeps its name, so that workers of earlier versions are kept out too.
+  // The file keeps its old name, so that workers of earlier versions are kept out too.
   const database = new DatabaseSync(join(dataDirectory, 'machine-world.db'), { timeout: 0 });
   const deadline = performance.now() + patienceMilliseconds;
   try {
-    // Unless somebody else holds the directory, the first call writes who we are, and the second takes it.
+    // If nobody else holds the directory, the first call writes this worker's id and the second takes the lock.
     while (!tryHold(database, processes) && !tryHold(database, processes)) {
       if (performance.now() > deadline)
         throw new Error(
@@ -63,13 +63,13 @@ export async function holdDataDirectory(
   return { close: () => database.close() };
 }
 
-/** Names the set of processes that we can see. It is another one after each start of the machine or of its container. */
+/** Identifies the set of processes that this one can see. It changes with each start of the machine or container. */
 function readProcessNamespace(): string {
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   return `${boot} ${readlinkSync('/proc/self/ns/pid')}`;
 }
 
-/** Leaves a transaction open that has read, and so keeps everybody from writing for as long as this process lives. */
+/** If it succeeds, it leaves a read transaction open, which keeps all others from writing for as long as this process lives. */
 function tryHold(database: DatabaseSync, processes: string): boolean {
   try {
     database.exec('begin');

@@ -4,19 +4,21 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Logger } from './logger.js';
 
-/** What SQLite says of a file that is not its own, is damaged, or has other tables than the server expects. */
+/** SQLite's messages for a file that is no database, is damaged, or lacks tables that the server expects. */
 const UNREADABLE = /not a database|malformed|no such (table|column)/;
-/** The first read of a program of 150 MB takes a slow disk many seconds. */
+/** A slow disk takes many seconds to read a program of 150 MB for the first time. */
 const VERSION_MS = 60_000;
 
-/** All that a Temporal dev server knows; the service itself loses nothing with it, as the sweep gives sessions new workflows. */
+/**
+ * Holds everything that a Temporal dev server knows. Nothing is lost with it, because the sweep gives sessions new workflows.
+ */
 export interface DevServerFile {
   readonly path: string;
-  /** The next server begins with a new one; the last that was set aside is kept beside it. */
+  /** Lets the next server begin with a new file. The old one is kept beside it, until another is set aside. */
   setAside(why: string): void;
 }
 
-/** One that another version of the server has made is set aside: it may start on it, and fail later. */
+/** A file that another version of the server made is set aside, because the server may start on it and fail later. */
 export async function openDevServerFile(
   cli: string,
   directory: string,
@@ -41,12 +43,12 @@ export async function openDevServerFile(
   return { path, setAside };
 }
 
-/** Whether the server ended because of its file, and not because of its port or a full disk. */
+/** Whether the server ended because it cannot read its file, and not because of its port or a full disk. */
 export function isUnreadable(output: string): boolean {
   return UNREADABLE.test(output);
 }
 
-/** Version of the server in the program, which says `temporal version 1.5.1 (Server 1.29.1, UI 2.42.1)`. */
+/** The version of the server, from output such as `temporal version 1.5.1 (Server 1.29.1, UI 2.42.1)`. */
 async function readVersion(cli: string): Promise<string> {
   try {
     const { stdout } = await promisify(execFile)(cli, ['--version'], { timeout: VERSION_MS });

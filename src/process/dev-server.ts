@@ -29,9 +29,9 @@ export interface DevServer {
 }
 
 /**
- * A Temporal dev server as a child process: all it knows is in one file of the data directory, which is replaced where it
- * cannot read it. One that a killed service left behind is ended first; one that dies is started again, as sessions and their
- * jobs go on meanwhile.
+ * Starts a Temporal dev server as a child process. It keeps everything in one file of the data directory, which is replaced if
+ * the server cannot read it. A dev server that a killed service left behind is ended first. One that dies is started again;
+ * sessions and their jobs continue meanwhile.
  */
 export async function startDevServer(
   { cli, namespace, port, uiPort }: TemporalConfig,
@@ -58,7 +58,7 @@ export async function startDevServer(
   logger.info({ address, pid: server.child.pid }, 'temporal dev server started');
   const closing = new AbortController();
   const isClosing = () => closing.signal.aborted;
-  // A machine that is short of memory, processes or room on its disk may start none at this moment.
+  // A machine may be short of memory, processes or disk space for a moment, so a failed start is only logged.
   const tellVain = (error: unknown) =>
     logger.error({ err: error }, 'temporal dev server cannot be started');
   const supervising = (async () => {
@@ -90,8 +90,8 @@ export async function startDevServer(
 class EndedError extends Error {}
 
 /**
- * The server takes ports of its own beside ours, which are free when it looks and may be taken when it binds them; another
- * start takes others. A file that it cannot read is set aside, once, as the next one would take the place of the first.
+ * Besides the given ports the server picks some of its own, and another program may take one before the server binds it. A new
+ * start picks others. A file that the server cannot read is set aside only once, because a second would replace the first.
  */
 async function beginAgain<T>(
   begin: () => Promise<T>,
@@ -148,15 +148,15 @@ async function launch(
 ): Promise<Launched> {
   const child = spawn(cli, args, {
     stdio: ['ignore', 'ignore', 'pipe'],
-    // Ctrl-C reaches the whole foreground group; the server must outlive the worker's draining.
+    // Ctrl-C reaches the whole foreground process group; the server must outlive the worker's draining.
     detached: true,
   });
   const stderr = keepTail(child);
-  // Not `exit`: what it said of its end may not be read by then.
+  // Not `exit`: at that event, stderr may not have been read to its end.
   const exit = once(child, 'close').catch((cause: unknown) => {
     throw new Error(`TEMPORAL_CLI: ${cli} cannot be started. Run npm run setup.`, { cause });
   });
-  // A second Ctrl-C waits for nothing that is being started or closed.
+  // A second Ctrl-C exits at once, without waiting for a start or a close. The server must end then too.
   const endAlong = () => void child.kill('SIGTERM');
   process.once('exit', endAlong);
   exit.finally(() => process.off('exit', endAlong)).catch(() => undefined);
@@ -165,14 +165,14 @@ async function launch(
     const identity = child.pid === undefined ? undefined : identify(child.pid);
     if (identity !== undefined) writeFileSync(identityFile, JSON.stringify(identity));
   } catch (error) {
-    // Nobody else would find it, and it would keep the port.
+    // Without its identity file nobody would find the server, and it would keep the port.
     await stop(launched);
     throw error;
   }
   return launched;
 }
 
-/** The service that started it was killed, and could not end it: it would hold the port and the file. */
+/** A service that was killed could not end its dev server, which still holds the port and the file. */
 async function endFormerServer(identityFile: string, logger: Logger): Promise<void> {
   if (!existsSync(identityFile)) return;
   const identity = parseIdentity(readFileSync(identityFile, 'utf8'));
@@ -186,7 +186,7 @@ async function endFormerServer(identityFile: string, logger: Logger): Promise<vo
   }
 }
 
-/** Written by us; where the machine lost its power meanwhile it is empty, or full of NUL, and no process is left. */
+/** We wrote the file. After a power failure it may be empty or full of NUL, and then no process is left either. */
 function parseIdentity(text: string): ProcessIdentity | undefined {
   try {
     return JSON.parse(text) as ProcessIdentity;
@@ -196,9 +196,9 @@ function parseIdentity(text: string): ProcessIdentity | undefined {
 }
 
 /**
- * As the server comes, each of its commits waits for the disk three times, and every activity is asked for by itself. What
- * it loses with the power of the machine, the last moments, the sessions' records still have: a workflow that stands before
- * what it did does it again, and finds it done.
+ * By default, each commit of the server waits for the disk three times, and every activity is polled for separately. With these
+ * settings a power failure may lose the last moments. The session records still have them: a workflow that was set back repeats
+ * its steps and finds them done.
  */
 export function toServerSettings(): string[] {
   return [
@@ -286,7 +286,7 @@ function keepTail(child: ChildProcess): () => string {
   return () => tail.trim();
 }
 
-/** A free one for 0. Whoever has taken the one that is wanted would answer in the server's place. */
+/** Returns a free port for 0. Checks any other: a program that already listens there would answer in the server's place. */
 async function findPort(wanted: number, variable: string): Promise<number> {
   const server = createServer().listen(wanted, '127.0.0.1');
   await once(server, 'listening').catch((cause: unknown) => {

@@ -5,13 +5,14 @@ import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Service } from './run.js';
 
-/** How long a process that was told to end, or has lost its parent, may take to end. */
+/** How long to wait for a process that was told to end, or that has lost its parent. */
 const PATIENCE_MILLISECONDS = 15_000;
 const POLL_MILLISECONDS = 100;
 
 /**
- * Two services on one directory would both take over what is in it. A name of the kernel's, not a file: it goes with its
- * process, however that ends. `service` is what they are, in the message too.
+ * Keeps a second service off the directory, because both would take over what is in it. The lock is an abstract socket of the
+ * kernel and not a file, so it ends with its process, however that ends. `service` names the kind of service, in the lock and
+ * in the message.
  */
 export async function lockDirectory(
   directory: string,

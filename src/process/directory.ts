@@ -3,8 +3,8 @@ import { dirname, resolve } from 'node:path';
 import type { Variable } from '../config/variables.js';
 
 /**
- * Makes the directory, and those that it is in, where they are not there. Node's own way (`recursive`) never ends where a
- * directory can be made in none that is there, as below `/proc`: it takes the system's "no such directory" for a missing parent.
+ * Makes the directory and its missing parents. Node's own `recursive` never returns where no directory can be made, as below
+ * `/proc`: it takes the system's "no such directory" for a missing parent.
  */
 export function makeDirectory(directory: string): void {
   if (existsSync(directory)) return;
@@ -13,12 +13,12 @@ export function makeDirectory(directory: string): void {
   try {
     mkdirSync(directory, { mode: 0o700 });
   } catch (error) {
-    // Of two processes that start at once one finds it made.
+    // Another process that started at the same time may have made it.
     if (toCode(error) !== 'EEXIST') throw error;
   }
 }
 
-/** What to do about a directory that cannot be used; whatever is no error of the system is left as it is. */
+/** Adds what to do about a directory that cannot be used. Errors that do not come from the system are returned unchanged. */
 export function toDirectoryFailure(variable: Variable, directory: string, error: unknown): unknown {
   const code = toCode(error);
   if (code === undefined) return error;

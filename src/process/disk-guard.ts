@@ -3,19 +3,19 @@ import type { DiskSpace } from './disk-space.js';
 import type { Logger } from './logger.js';
 
 const FULL_PERCENT = 95;
-/** Requests that come meanwhile are judged by one reading. */
+/** One reading serves all requests that come within this time. */
 const READING_MS = 1000;
 
 export interface DiskGuardOptions {
-  /** On the disk that is watched. */
+  /** A directory on the disk that is watched. */
   readonly directory: string;
   readonly logger: Pick<Logger, 'warn'>;
   readonly read: (directory: string) => Promise<DiskSpace>;
 }
 
 /**
- * Throws fault `unavailable` while the disk is nearly full: new sessions would fill it, and those that run need the rest to
- * come to their end. A disk that cannot be read refuses nothing.
+ * Throws the fault `unavailable` while the disk is nearly full: new sessions would fill it, and running sessions need the rest
+ * to finish. A disk that cannot be read counts as empty.
  */
 export function createDiskGuard({
   directory,

@@ -2,11 +2,11 @@ import { statfs } from 'node:fs/promises';
 
 export interface DiskSpace {
   readonly usedBytes: number;
-  /** What is free for us; the system keeps some for root. */
+  /** Free for ordinary users; the system reserves some for root. */
   readonly availableBytes: number;
 }
 
-/** Reads the space of the file system that has this directory. */
+/** Reads the space of the file system that contains the directory. */
 export async function readDiskSpace(directory: string): Promise<DiskSpace> {
   const { bsize, blocks, bfree, bavail } = await statfs(directory);
   return { usedBytes: (blocks - bfree) * bsize, availableBytes: bavail * bsize };

@@ -1,12 +1,12 @@
 import type { GitClient } from '../clients/interfaces.js';
 import { createTurns, type Turns } from './turns.js';
 
-/** Each takes two or three processes for as long as the server needs. */
+/** Each request runs two or three processes until the server has answered. */
 const AT_ONCE = 16;
 
 /**
- * The same client, by which so many ask one server at a time; the others wait for their turn. A server that does not answer
- * keeps nobody from asking another one.
+ * Limits how many requests the client makes to one server at a time; further requests wait for their turn. A server that does
+ * not answer holds up no requests to other servers.
  */
 export function limitGit(client: GitClient, atOnce = AT_ONCE): GitClient {
   const servers = new Map<string, { readonly turns: Turns; users: number }>();
@@ -26,7 +26,7 @@ export function limitGit(client: GitClient, atOnce = AT_ONCE): GitClient {
   };
 }
 
-/** SSH has a form of its own, `git@host:path` or `host:path`; the latter looks like a URL without a host. */
+/** SSH also has the forms `git@host:path` and `host:path`. The latter parses as a URL without a host. */
 function toServer(url: string): string {
   const host = URL.parse(url)?.host || url.replace(/:.*/s, '').replace(/^.*@/s, '');
   return host.toLowerCase();

@@ -17,8 +17,9 @@ export interface ImageServiceProcess extends Service {
 }
 
 /**
- * The image service as a child process, on a free port unless the configuration names one. It ends with this process, however
- * that ends; one that ends by itself is started again at the same address, after a pause that grows while it does not start.
+ * Starts the image service as a child process, on a free port unless the configuration names one. It ends with this process,
+ * however that ends. If it ends by itself it is started again at the same address, after a pause that grows while it does not
+ * start.
  */
 export async function startImageService(
   config: ImageServiceConfig,
@@ -53,13 +54,13 @@ export async function startImageService(
       closing.abort();
       await stop(server);
       await supervising;
-      // Another process may have been started while the first was being stopped.
+      // Another process may have been started while the first one was being stopped.
       await stop(server);
     },
   };
 }
 
-/** One of both. */
+/** Has exactly one of the two. */
 interface Told {
   readonly url?: string;
   readonly failure?: string;
@@ -78,7 +79,7 @@ async function launch(
 ): Promise<Launched> {
   const child = fork(program, [], {
     execArgv: [],
-    // Ctrl-C reaches the whole foreground group; who waits for a result must be served until the worker has drained.
+    // Ctrl-C reaches the whole foreground process group; the service must answer until the worker has drained.
     detached: true,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: { ...toEnvironment(config), IMAGE_SERVICE_LISTEN: toHostPort(address) },
@@ -92,7 +93,7 @@ async function launch(
   return { child, url, ended };
 }
 
-/** What `parseConfig` has read for it, and nothing that is a secret of the others. */
+/** Only what `parseConfig` has read for it, so that it gets none of the other parts' secrets. */
 function toEnvironment(config: ImageServiceConfig): NodeJS.ProcessEnv {
   const { PATH, LOG_LEVEL } = process.env;
   return {

@@ -5,19 +5,19 @@ import type { LocalRunner } from '../runner/local.js';
 import type { Runner } from '../runner/runner.js';
 import type { Logger } from './logger.js';
 
-/** Where jobs run, and who may touch them. */
+/** Where jobs run, and which workers may launch, watch and stop them. */
 export interface JobPlatform {
   readonly runner: Runner & Partial<Pick<LocalRunner, 'removeLeftovers'>> & { close(): void };
-  /** Present where jobs live on the machine that launched them. */
+  /** Present if jobs live on the machine that launched them. */
   readonly machine?: string;
-  /** Observers of phases have a queue of their own, so that nothing waits for their slots. */
+  /** Observers of phases have their own queue, so that nothing else waits for their slots. */
   readonly phaseQueue: string;
-  /** Present where only this machine can launch and stop its jobs. */
+  /** Present if only this machine can launch and stop its jobs. */
   readonly controlQueue?: string;
   readonly jobRetentionSeconds: number;
-  /** Milliseconds since the watch was last known to hear everything; absent where files and processes are watched. */
+  /** Milliseconds since the watch was last known to hear everything. Absent if files and processes are watched. */
   readonly watchAge?: () => number;
-  /** Absent where there is no Kubernetes. */
+  /** Absent without Kubernetes. */
   readonly issueToken?: IssueToken;
 }
 
@@ -25,11 +25,11 @@ export interface PlatformOptions {
   readonly config: Config;
   readonly logger: Logger;
   readonly deploymentId: string;
-  /** Where jobs reach the API. */
+  /** URL at which jobs reach the API. */
   readonly jobUrl: string;
-  /** Instead of processes on this machine. */
+  /** Replaces the runner of local processes. */
   readonly runner?: LocalRunner;
 }
 
-/** Where the package `job` is. */
+/** Directory that contains the package `job`. */
 export const JOB_SOURCE = fileURLToPath(new URL('../..', import.meta.url));

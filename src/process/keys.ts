@@ -5,7 +5,7 @@ import { makeDirectory } from './directory.js';
 
 const KEY_BYTES = 32;
 
-/** The key that job tokens derive from; made at first use, readable by its owner alone. */
+/** The key that job tokens are derived from. Made at first use, readable only by its owner. */
 export function readMasterKey(file: string): Buffer {
   const key = Buffer.from(readKeyText(file), 'hex');
   if (key.length < KEY_BYTES)
@@ -26,12 +26,15 @@ function readKeyText(file: string): string {
   }
 }
 
-/** Names this machine's own task queue; a file, because it must survive a reboot. */
+/** Names this machine's task queues. It is kept in a file because it must survive a reboot. */
 export function readMachineId(dataDirectory: string): string {
   return readOrCreate(join(dataDirectory, 'machine-id'), randomUUID);
 }
 
-/** Written beside and linked into place, so that two processes that start at once agree, and none reads half of it. */
+/**
+ * Writes a draft beside the file and links it into place, so that two processes that start at the same time get the same
+ * content, and neither reads half of it.
+ */
 function readOrCreate(file: string, create: () => string): string {
   try {
     return readFileSync(file, 'utf8').trim();

@@ -5,7 +5,7 @@ import { createTokenIssuer } from '../runner/account-token.js';
 import { createKubernetesRunner } from '../runner/kubernetes.js';
 import { JOB_SOURCE, type JobPlatform, type PlatformOptions } from './job-platform.js';
 
-/** Jobs are Jobs of Kubernetes; a KUBECONFIG that cannot be used is thrown as a sentence. */
+/** Runs each job as a Kubernetes Job. Throws a readable sentence if the KUBECONFIG cannot be used. */
 export function openKubernetes(
   { config, logger, deploymentId, jobUrl }: PlatformOptions,
   { settings, namespace, kubeconfigFile, jobTtlSeconds }: KubernetesConfig,
@@ -38,7 +38,7 @@ function loadKubeConfig(file: string | undefined): KubeConfig {
     else config.loadFromFile(file);
     return config;
   } catch (error) {
-    // The lines that follow show the file, which holds tokens and keys.
+    // The following lines quote the file, which contains tokens and keys.
     const [fact = ''] = (error as Error).message.split('\n');
     throw new Error(`KUBECONFIG: ${file ?? 'the default'}: ${fact}`);
   }

@@ -13,17 +13,17 @@ export interface Listener {
 }
 
 /**
- * Connections that wait to be taken: one that the system turns away hears nothing, and tries again after 1, 3 and 7 s. The
- * system may allow fewer.
+ * Length of the queue of connections that wait to be accepted; the system may allow fewer. A client that the system turns away
+ * hears nothing, and tries again after 1, 3 and 7 s.
  */
 const BACKLOG = 4096;
 /**
- * Longer than clients and proxies keep a connection that nobody uses (mostly 60 s): where the server closes it first, a request
- * that is sent at that moment gets no answer, and nobody knows whether it was heard.
+ * Longer than clients and proxies keep an unused connection (mostly 60 s). If the server closed first, a request sent at that
+ * moment would get no answer, and its sender could not know whether it was carried out.
  */
 const KEEP_ALIVE_MS = 75_000;
 
-/** How long answers that have begun, or are awaited, may take when it closes. */
+/** How long `close` waits for requests that are still being answered. */
 const DRAIN_MS = 3_000;
 
 const FAULTS: Readonly<Record<string, string>> = {
@@ -33,7 +33,7 @@ const FAULTS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'there is no such host',
 };
 
-/** `listen` at the address that a variable gives, or that is its default: who cannot have it reads which one that is. */
+/** Like `listen`, but an error begins with the name of the variable that sets the address. */
 export function listenFor(
   variable: Variable,
   ...given: Parameters<typeof listen>
@@ -43,11 +43,11 @@ export function listenFor(
   });
 }
 
-/** Also what tests listen with. */
+/** Serves the app over HTTP. Tests use it too. */
 export async function listen(
   app: { fetch: Parameters<typeof getRequestListener>[0] },
   address: Address,
-  /** What is asked before the app is. */
+  /** Called before the app, with what hands the request to it. */
   gate?: (incoming: IncomingMessage, outgoing: ServerResponse, act: () => void) => void,
 ): Promise<Listener> {
   const answer = getRequestListener(app.fetch, { hostname: address.host });
@@ -73,14 +73,16 @@ export async function listen(
       const closed = once(server, 'close');
       server.close();
       await answers.drain();
-      // Who does not read, or never ends, is not waited for any longer.
+      // Clients that do not read, and answers that never end, are not waited for any longer.
       server.closeAllConnections();
       await closed;
     },
   };
 }
 
-/** The answers that are not over. Who has asked must hear what came of it: it may have been done. */
+/**
+ * The answers that are still open. Clients must learn the result of their requests, which may already have been carried out.
+ */
 function createAnswers() {
   const open = new Set<ServerResponse>();
   let onDrained: (() => void) | undefined;

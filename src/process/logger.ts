@@ -4,10 +4,10 @@ import { isServiceError } from '../core/errors.js';
 
 export type { Logger };
 
-/** What is kept of lines that cannot be written, until they can. */
+/** How much is kept of lines that cannot be written yet. */
 const KEPT_BYTES = 1024 * 1024;
 
-/** Structured on a pipe, readable on a terminal; every line carries the process's part. */
+/** Logs JSON, or readable lines on a terminal. Each line names the part of the service. */
 export function createLogger(part: string, level = 'info'): Logger {
   const options = {
     level,
@@ -20,20 +20,23 @@ export function createLogger(part: string, level = 'info'): Logger {
   return pino({ ...options, transport });
 }
 
-/** Of a fault its sentence is enough; where it was thrown matters for a defect. */
+/** A fault is logged without its stack: where it was thrown matters only for a defect. */
 function toErrorField(error: Error): object {
   return isServiceError(error)
     ? { fault: error.fault, message: error.message }
     : pino.stdSerializers.err(error);
 }
 
-/** A disk that is full neither ends the process nor keeps it from ending: nobody can be told what cannot be logged. */
+/**
+ * A full disk must neither end the process nor keep it from ending, so write errors are ignored: a failure to log cannot be
+ * logged.
+ */
 function openDestination(dest: number): ReturnType<typeof pino.destination> {
   const stat = fstatSync(dest);
   if (stat.isFIFO() || stat.isSocket()) return pino.destination({ dest, sync: false });
   const file = pino.destination({ dest, sync: true, maxLength: KEPT_BYTES });
   file.on('error', () => undefined);
-  // Each line is written when it comes; pino's own would try to write what is left until there is room.
+  // Each line is written as it comes. Pino's own flush would retry the rest until there is room.
   file.flushSync = () => undefined;
   return file;
 }

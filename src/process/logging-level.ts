@@ -3,7 +3,7 @@ import type { Logger } from './logger.js';
 
 const levels = { DEBUG: 'debug', INFO: 'info', WARNING: 'warn', ERROR: 'error' } as const;
 
-/** Lets the logger have the level of the option `logging_level`, whoever changes it. Returns how to stop. */
+/** Keeps the logger at the level of the option `logging_level`, whoever changes it. Returns a function that stops it. */
 export function followLoggingLevel(
   store: Pick<Store, 'options' | 'subscribe'>,
   logger: Pick<Logger, 'level' | 'warn'>,

@@ -6,8 +6,8 @@ import { readMasterKey } from './keys.js';
 const DIGEST_BYTES = 16;
 
 /**
- * The key of this deployment, made where the deployment is new. With another one nobody could open the credentials of sources,
- * and jobs that run could deliver nothing, so nothing starts with it.
+ * Opens the key of this deployment, or makes it if the deployment is new. No process starts with another key: it could not open
+ * the credentials of sources, and running jobs could not deliver anything.
  */
 export async function openMasterKey(
   file: string,
@@ -19,7 +19,7 @@ export async function openMasterKey(
   return readKnown(file, await masterKey.bind(toDigest(key)));
 }
 
-/** The same for who only looks in: a key is neither made, nor kept as that of the deployment. */
+/** Like `openMasterKey`, but neither makes a key nor records one as that of the deployment. */
 export async function findMasterKey(
   file: string,
   { masterKey }: Pick<Store, 'masterKey'>,
@@ -35,7 +35,7 @@ function readKnown(file: string, known: string | undefined): Buffer {
   return key;
 }
 
-/** Where it only cannot be reached, who reads it says why. */
+/** False also if the file cannot be reached: reading it reports why. */
 function isAbsent(file: string): boolean {
   try {
     accessSync(file);
@@ -45,7 +45,7 @@ function isAbsent(file: string): boolean {
   }
 }
 
-/** Tells keys apart, and nothing of them. */
+/** Distinguishes keys without revealing anything about them. */
 function toDigest(key: Uint8Array): string {
   return Buffer.from(hkdfSync('sha256', key, '', 'master-key', DIGEST_BYTES)).toString('hex');
 }

@@ -9,14 +9,14 @@ import { readDiskSpace } from './disk-space.js';
 import { listenFor, type Listener } from './listen.js';
 import type { Logger } from './logger.js';
 
-/** What every process tells of itself; API and worker add theirs. */
+/** The metrics that every process has; API and worker add their own. */
 export function createProcessMetrics(dataDirectory: string): Registry {
   const registry = createRegistry(readVersion());
   addDiskMetrics(registry, () => readDiskSpace(dataDirectory));
   return registry;
 }
 
-/** At an address of its own, where nobody is asked for a token; `addRoutes` adds what else is told there. */
+/** Serves metrics at an address of their own, without authentication. `addRoutes` adds further routes there. */
 export async function serveMetrics(
   registry: Registry,
   variable: Variable,

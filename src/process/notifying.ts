@@ -19,26 +19,26 @@ export interface NotifyingOptions {
   readonly logger: Logger;
   readonly registry: Registry;
   readonly now: () => string;
-  /** Absent: nobody is told of anything. */
+  /** Absent: there are no webhooks. */
   readonly webhooksFile?: string;
-  /** Where people reach the API. */
+  /** URL at which people reach the API. */
   readonly publicUrl?: string;
 }
 
 export interface Notifying {
-  /** For the queue that every worker serves: also a worker without webhooks ends what another has begun. */
+  /** For the queue that every worker serves, because a worker without webhooks also ends what another has begun. */
   readonly activities: SettlementActivities;
-  /** What the sweep does for it. Absent: there are no webhooks. */
+  /** Called by the sweep. Absent if there are no webhooks. */
   readonly handOver?: (signal: AbortSignal) => Promise<void>;
-  /** Makes the workers that tell webhooks, and hands over what is due from now on. */
+  /** Creates the workers that call webhooks, and from now on hands over notes as they become due. */
   start(worker: Partial<WorkerOptions>): Promise<readonly Worker[]>;
   close(): Promise<void>;
 }
 
-/** Deliveries that one worker tries at a time. Each holds a connection for ten seconds at most. */
+/** Deliveries that one worker attempts at the same time. Each holds a connection for at most ten seconds. */
 const MOST_OPEN = 100;
 
-/** Throws one sentence where the file cannot be used. */
+/** Throws a readable sentence if the file cannot be used. */
 export async function openNotifying(options: NotifyingOptions): Promise<Notifying> {
   const { store, logger, registry, webhooksFile } = options;
   if (webhooksFile === undefined) {
@@ -101,11 +101,13 @@ async function openWebhooks(
   };
 }
 
-/** Acts once for all that wakes it meanwhile. What fails is left for the sweep, and for whoever wakes it next. */
+/**
+ * Runs `act` once for all wake-ups that come while it waits or runs. What fails is left to the sweep and to the next wake-up.
+ */
 function createPrompt(act: (signal: AbortSignal) => Promise<void>, logger: Logger) {
   const closing = new AbortController();
   let isWoken = false;
-  /** Said once: it may be woken several times in a second. */
+  /** The last logged failure; it is not repeated, because there may be several wake-ups per second. */
   let complaint = '';
   let running = Promise.resolve();
   const run = async () => {

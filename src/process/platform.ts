@@ -8,7 +8,7 @@ import { findInterpreter } from './python.js';
 export async function openPlatform(options: PlatformOptions): Promise<JobPlatform> {
   const { kubernetes } = options.config.runner;
   if (kubernetes === undefined) return openMachine(options);
-  // Its client takes fifty megabytes, which nobody else needs.
+  // Imported only here, because the client takes 50 MB that nothing else needs.
   const { openKubernetes } = await import('./kubernetes-platform.js');
   return openKubernetes(options, kubernetes);
 }

@@ -4,16 +4,16 @@ import type { Logger } from './logger.js';
 export interface PresenceOptions {
   readonly store: Pick<Store, 'sweep'>;
   readonly logger: Logger;
-  /** Absent where jobs are no machine's. */
+  /** Absent if jobs do not belong to a machine. */
   readonly machine?: string;
 }
 
-/** The sweep counts on it, see `machine_lost_after`. */
+/** Must stay well below the option `machine_lost_after`, by which the sweep counts machines as lost. */
 const INTERVAL_MS = 30_000;
 
 /**
- * Notes that this machine is alive: before it resolves, and by timer. Whatever else the worker is at may not keep it from that,
- * or the sessions of a machine that is alive would count as lost.
+ * Notes that this machine is alive: once before it resolves, then by timer. No other work of the worker may delay that, or the
+ * sessions of a live machine would count as lost.
  */
 export async function startPresence(
   { store, logger, machine }: PresenceOptions,

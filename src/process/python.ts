@@ -5,8 +5,8 @@ const PROBE =
   'import sys; print(sys.executable); print(sys.version_info >= (3, 10)); print(sys.version.split()[0])';
 
 /**
- * The interpreter itself, behind whatever shim the name stands for: jobs start it several times, and a shim would cost
- * each start, and put its own variables into the environment of playbooks.
+ * Resolves the name to the interpreter itself, past any shim. Jobs start it several times; a shim would slow each start and put
+ * its own variables into the environment of playbooks.
  */
 export async function findInterpreter(python: string): Promise<string> {
   const { stdout } = await promisify(execFile)(python, ['-c', PROBE]).catch((cause: unknown) => {

@@ -2,10 +2,10 @@ import { removeOld } from '../activities/removal.js';
 import type { Store } from '../store/store.js';
 import type { Logger } from './logger.js';
 
-/** The interval of the Schedule that does the same where there is a Temporal. */
+/** The interval of the Schedule that does the same in a deployment with Temporal. */
 const INTERVAL_MS = 300_000;
 
-/** Removes what is old where no worker does: at once, then by timer. */
+/** Removes old data in a deployment without workers: at once, then by timer. */
 export function startRemoving(store: Store, logger: Logger): { close(): Promise<void> } {
   const closing = new AbortController();
   const now = () => store.sweep.clock();

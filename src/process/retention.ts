@@ -11,31 +11,31 @@ export interface RetentionOptions {
     Partial<Pick<LocalRunner, 'removeLeftovers'>>;
   readonly store: Store;
   readonly logger: Logger;
-  /** By the clock that all processes share. */
+  /** The time by the clock that all processes share. */
   readonly now: () => string;
   readonly retentionSeconds: number;
-  /** Absent where jobs are no machine's, and every worker looks after all of them. */
+  /** Absent if jobs do not belong to a machine; then every worker looks after all of them. */
   readonly machine?: string;
 }
 
 const MAX_INTERVAL_MS = 30_000;
-/** Jobs whose sessions are read together. */
+/** Number of jobs whose sessions are read together. */
 const BATCH = 100;
-/** A job's last act is to tell how it ended, which is when its session may be over already. */
+/** A job reports its end as its last act. Its session may be over by then, so a job gets this long before it is stopped. */
 const ABANDON_MS = 120_000;
 
 /**
- * Looks after this machine's jobs, or after those that any worker can reach: takes over those that a restored record lacks,
- * stops those whose session is over, removes them when that is so for the retention time, and what half-done removals and
- * preparations left. Once before it resolves, then by timer. A job may take its whole grace time to stop, and nothing here
- * waits for it but the close.
+ * Looks after this machine's jobs, or those that any worker can reach. It takes over jobs whose launch a restored record lacks,
+ * stops jobs whose session is over, removes them once the retention time has passed, and removes what unfinished removals and
+ * preparations left. It does so once before it resolves, then by timer. A job may take its whole grace period to stop; only
+ * `close` waits for that.
  */
 export async function startRetention(options: RetentionOptions) {
   const abort = new AbortController();
   const known: Known = { unrecorded: new Set(), stopping: new Map() };
   const presence = await startPresence(options);
   let sweeping: Promise<void> | undefined;
-  // One that takes longer than the interval is not followed by those that it has kept waiting.
+  // While one sweep runs, the timer starts no other.
   const sweep = () =>
     (sweeping ??= sweepOnce(options, known, abort.signal).finally(() => (sweeping = undefined)));
   await sweep();
@@ -55,7 +55,7 @@ export async function startRetention(options: RetentionOptions) {
 }
 
 interface Known {
-  /** Jobs without a record, said once. */
+  /** Jobs without a record, each logged once. */
   readonly unrecorded: Set<string>;
   readonly stopping: Map<string, Promise<void>>;
 }
@@ -115,9 +115,9 @@ async function keepJob(
     unrecorded.add(jobId);
     logger.warn({ jobId }, 'a job without a record runs here; it is left to its end');
   }
-  // A job without a record has its end by the clock of its machine alone.
+  // The end of a job without a record is known by the clock of its machine only.
   const at = session === undefined ? new Date().toISOString() : now();
-  // Where somebody means `for ever`, the time before that has no date.
+  // A very long retention would lead to a time that is no valid date.
   const before = (ms: number) => new Date(Math.max(0, Date.parse(at) - ms)).toISOString();
   const fate = decideJobFate(job, session, {
     expiry: before(retentionSeconds * 1000),
@@ -135,7 +135,7 @@ async function keepJob(
     });
 }
 
-/** One that is to be removed is stopped first, and removed by a later look. */
+/** A running job that is to be removed is stopped first; a later sweep removes it. */
 function beginStop(
   { runner, logger }: RetentionOptions,
   jobId: string,

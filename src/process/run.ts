@@ -5,19 +5,19 @@ import { parseConfig, type Config } from '../config.js';
 import { VARIABLES } from '../config/variables.js';
 import type { Logger } from './logger.js';
 
-/** Something that was started and has to be closed again. */
+/** Something that was started and must be closed. */
 export interface Service {
   close(): Promise<void>;
-  /** Rejects, or resolves, when it ended by itself: the process has nothing left to do. */
+  /** Settles when the service has ended by itself, so that the process has nothing left to do. */
   readonly ended?: Promise<void>;
 }
 
-/** Whether this module is the program that was started, rather than imported. */
+/** Whether this module was started as the program, not imported. */
 export function isProgram(url: string): boolean {
   return process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(url);
 }
 
-/** Reads the environment before anything has started. A mistake in it is one line on stderr and the end of the process. */
+/** Reads the environment before anything starts. On a mistake it prints one line on stderr and exits. */
 export function readConfig(words: readonly string[] = process.argv.slice(2)): Config {
   try {
     if (words.length > 0)
@@ -31,12 +31,12 @@ export function readConfig(words: readonly string[] = process.argv.slice(2)): Co
   }
 }
 
-/** A terminal gives Ctrl-C to npm as well, which passes it on: one wish to stop comes as up to three signals. */
+/** A terminal sends Ctrl-C to npm too, which passes it on, so one Ctrl-C arrives as up to three signals. */
 const ONE_WISH_MS = 1_000;
 
 /**
- * Runs until SIGINT, SIGTERM or its own end; closes; a later signal does not wait, neither for the close nor for a start that
- * hangs. A signal that comes while it starts aborts what `start` is given.
+ * Runs the service until SIGINT, SIGTERM or its own end, then closes it. A later signal exits at once, even if the start or the
+ * close hangs. A signal during the start aborts the signal that `start` was given.
  */
 export async function runService(
   start: (signal: AbortSignal) => Promise<Service>,
@@ -56,7 +56,7 @@ export async function runService(
   });
   try {
     const service = await start(starting.signal);
-    // The next start is to find the compiled code even if this process is killed.
+    // Now, so that the next start finds the compiled code even if this process is killed.
     flushCompileCache();
     const ended = (service.ended ?? stopped).then(() => undefined);
     const signal = await Promise.race([stopped, ended]).catch(async (error: unknown) => {
@@ -73,14 +73,14 @@ export async function runService(
     }
     const { fields, message } = describeFailure(error);
     logger.fatal(fields, message);
-    // Whatever still holds handles may not keep a failed process alive; the log is flushed by the destination.
+    // Open handles may not keep a failed process alive. The log is flushed by its destination.
     process.exit(1);
   }
 }
 
 /**
- * A sentence that begins with the name of a variable says what its reader has to do, so no stack is logged beside it, but what
- * was seen. Anything else may be a defect.
+ * A message that begins with the name of a variable tells the reader what to do, so it is logged with its cause but without a
+ * stack. Anything else may be a defect.
  */
 export function describeFailure(error: unknown): {
   readonly fields: object;

@@ -12,22 +12,25 @@ const levels = {
   ERROR: 'error',
 } as const satisfies Record<LogLevel, string>;
 
-/** What Temporal's SDK says of a machine's own queues, which have only activities. */
+/** The SDK warns with this about a machine's own queues, which have only activities. */
 const EXPECTED = 'No workflows registered';
-/** Of a session that failed for a reason of its own, who recorded that has told. */
+/** The SDK warns with this about a session that failed for its own reasons, which have already been logged. */
 const ENDED = 'Workflow failed';
 
-/** What Temporal's client says of every call that it repeats: several each second while Temporal is away. */
+/** Temporal's client logs this for every call that it retries: several per second while Temporal is away. */
 const REPEATED = /^gRPC call \S+ retried /;
 const REPEATED_MS = 60_000;
 
-/** Once per process, before anything of the worker: Temporal's own lines go through our logger, and signals are ours. */
+/**
+ * To be called once per process, before anything of the worker is made. Sends Temporal's log lines through our logger and
+ * leaves signals to us.
+ */
 export function installRuntime(logger: Logger, metricsAddress?: Address): void {
   try {
     Runtime.install({
       shutdownSignals: [],
       telemetryOptions: {
-        // Without it the part that is not JavaScript writes lines of its own between ours.
+        // Without `forward`, the native part of the SDK writes its own lines between ours.
         logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} },
         ...(metricsAddress === undefined ? {} : { metrics: toExporter(metricsAddress) }),
       },
@@ -42,7 +45,7 @@ export function installRuntime(logger: Logger, metricsAddress?: Address): void {
   }
 }
 
-/** Takes what Temporal's SDK has to say. That Temporal is away it says once a minute. */
+/** Receives the log lines of Temporal's SDK. That Temporal is away is logged at most once a minute. */
 export function createSink(
   logger: Readonly<Record<(typeof levels)[LogLevel], (fields: object, message: string) => void>>,
   now: () => number = () => performance.now(),
@@ -70,8 +73,8 @@ export function toLevel({
 }
 
 /**
- * What Temporal says beside its words. Its `error` would lose text and stack, as loggers know an error by the name `err`. Of a
- * fault that we know the sentence is enough. The token of a task is long, tells nothing, and completes the task.
+ * The fields of a line of Temporal's. `error` becomes `err`, the name by which loggers keep message and stack; a known fault is
+ * shown by its message alone. The task token is left out: it is long, tells nothing, and could be used to complete the task.
  */
 export function toFields(meta: Readonly<Record<string | symbol, unknown>>): object {
   const { error, ...rest } = meta;
@@ -81,13 +84,13 @@ export function toFields(meta: Readonly<Record<string | symbol, unknown>>): obje
   return known === undefined ? { ...fields, err: error } : { ...fields, why: known.message };
 }
 
-/** A workflow that ends by a fault of its activity fails by the failure of that. */
+/** The failure of a workflow has the failed activity's fault as its cause. */
 function findKnown(error: Error): Error | undefined {
   if (isKnown(error)) return error;
   return isFault(error.cause) ? error.cause : undefined;
 }
 
-/** As it comes back from Temporal. By its shape: a workflow's errors are of another realm. */
+/** A fault as Temporal returns it. Recognized by its shape, because a workflow's errors come from another realm. */
 function isFault(error: unknown): error is Error {
   if (typeof error !== 'object' || error === null || !('type' in error)) return false;
   return typeof error.type === 'string' && Object.hasOwn(isRetryable, error.type);
@@ -99,12 +102,12 @@ function isKnown(error: Error): boolean {
   return isServiceError(cause) || (nameOf(error) === 'ApplicationFailure' && cause === undefined);
 }
 
-/** Workflows have a thread of their own, and the copy of an error that comes from another thread has its name in the stack alone. */
+/** Workflows run in their own thread, and an error copied from another thread has its name only in the stack. */
 function nameOf({ name, stack = '' }: Error): string {
   return name === 'Error' ? (/^\w+/.exec(stack)?.[0] ?? name) : name;
 }
 
-/** With the names that Prometheus wants: units, and `_total` for what only rises. */
+/** Uses the names that Prometheus expects: with units, and `_total` for counters. */
 function toExporter(address: Address) {
   return {
     prometheus: { bindAddress: toHostPort(address), countersTotalSuffix: true, unitSuffix: true },

@@ -1,5 +1,5 @@
 const COMPARE_MS = 30_000;
-/** Clocks that are looked after differ by less, and times of one process are not to jump for that. */
+/** Synchronized clocks differ by less than this. Such differences are ignored, so that the times of one process do not jump. */
 const AGREED_MS = 1000;
 
 export interface SharedClock {
@@ -8,8 +8,8 @@ export interface SharedClock {
 }
 
 /**
- * The time, ISO, by the clock that all processes `ask`: what one has written another sorts and compares, and a machine's own
- * clock may be hours off. While there is no answer the two differ by what they last did.
+ * Follows the clock that all processes `ask`, because processes sort and compare each other's times and a machine's own clock
+ * may be hours off. Without an answer, the last known difference applies. `now` returns an ISO string.
  */
 export async function followClock(
   ask: () => Promise<string>,
@@ -28,7 +28,7 @@ export async function followClock(
   };
 }
 
-/** How far our own is ahead. */
+/** Milliseconds by which the local clock is ahead. */
 async function compare(ask: () => Promise<string>): Promise<number> {
   const before = Date.now();
   const told = Date.parse(await ask());

@@ -14,7 +14,7 @@ export interface SourceAccessOptions {
   readonly caDirectory?: string;
 }
 
-/** Everything is read anew: credentials rotate, and certificates expire. */
+/** Reads everything at each call, because credentials rotate and certificates expire. */
 export function createOpenSource(options: SourceAccessOptions): OpenSource {
   return async (name, signal) => {
     const stored = await options.store.find(name);
@@ -60,7 +60,7 @@ async function readCa(
   }
 }
 
-/** The first key of a mounted ConfigMap. Hidden entries are not keys. */
+/** The path itself, or the first key of a mounted ConfigMap. Hidden entries are not keys. */
 async function findCaFile(path: string): Promise<string> {
   if (!(await stat(path)).isDirectory()) return path;
   const names = (await readdir(path)).filter((name) => !name.startsWith('.'));

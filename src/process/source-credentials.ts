@@ -7,7 +7,7 @@ const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** Encrypted by a key that follows from the master key, and bound to the source: under another name it does not open. */
+/** Encrypts with a key derived from the master key. The result is bound to the source: it does not open under another name. */
 export function sealCredentials(
   masterKey: Uint8Array,
   source: string,
@@ -21,7 +21,7 @@ export function sealCredentials(
   return Buffer.concat([nonce, cipher.getAuthTag(), body]).toString('base64');
 }
 
-/** Fault `rejected` where the master key is another one, or somebody has changed the text. */
+/** Throws the fault `rejected` if the master key is another one or the text was changed. */
 export function openCredentials(
   masterKey: Uint8Array,
   source: string,
@@ -39,7 +39,7 @@ export function openCredentials(
     const text = Buffer.concat([decipher.update(bytes.subarray(tagEnd)), decipher.final()]);
     return JSON.parse(text.toString('utf8')) as SourceCredentials;
   } catch {
-    // What the cipher says would help nobody.
+    // The cipher's own message would help nobody.
     throw new ServiceError(
       'rejected',
       `The credentials of source ${source} do not open: the master key is not the one that sealed them.`,

@@ -32,7 +32,7 @@ export function createSourceOpener(
   });
 }
 
-/** Undefined where no tenant service is named. */
+/** Undefined if no tenant service is configured. */
 export function createTenantSource({ tapmsUrl }: SourceConfig): TenantClient | undefined {
   return tapmsUrl === undefined ? undefined : createTenantClient({ url: tapmsUrl });
 }

@@ -13,17 +13,17 @@ export interface SweepingOptions {
   readonly store: Store;
   readonly orchestrator: Orchestrator;
   readonly logger: Logger;
-  /** By the clock that all processes share. */
+  /** The time by the clock that all processes share. */
   readonly now: () => string;
   readonly intervalSeconds: number;
   readonly observer: SweepObserver;
   readonly hardware: HardwareClient;
-  /** Absent: there is no image management service. */
+  /** Absent if there is no image management service. */
   readonly images?: ImageDependencies;
-  /** Of ends of sessions. */
+  /** Hands over the ends of sessions to webhooks. */
   readonly handOver?: (signal: AbortSignal) => Promise<void>;
   readonly machine?: string;
-  /** Of the batcher. */
+  /** Throws if the disk has no room for the sessions of the batcher. */
   readonly requireRoom: () => Promise<void>;
   /** Options of the worker that sweeps. */
   readonly worker: Partial<WorkerOptions>;
@@ -32,9 +32,8 @@ export interface SweepingOptions {
 const ENSURE_MS = 30_000;
 
 /**
- * A worker for the queue that sweep, retention and cycles have of their own, and their Schedules and workflows: made at start
- * and looked after from then on, because a Temporal that was emptied has lost them with everything else, and because options
- * begin a cycle.
+ * Starts a worker for the queue of sweep, retention and cycles, and makes their Schedules and workflows. It checks those again
+ * regularly, because an emptied Temporal has lost them, and because options start cycles.
  */
 export async function startSweeping({
   store,
@@ -81,7 +80,7 @@ export async function startSweeping({
   return { worker, close: () => clearInterval(timer) };
 }
 
-/** Each workflow ends by itself when its option says so. */
+/** Starts the workflows that the options ask for. They end by themselves when their option says so. */
 async function startCycles(
   store: Store,
   orchestrator: Orchestrator,

@@ -1,4 +1,4 @@
-/** Lets a fixed number act at the same time; the others wait for their turn, first come first served. */
+/** Lets a fixed number of callers act at the same time. The others wait, first come, first served. */
 export interface Turns {
   take<T>(act: () => Promise<T>, signal: AbortSignal): Promise<T>;
 }

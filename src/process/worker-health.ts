@@ -1,11 +1,11 @@
 import type { Hono } from 'hono';
 
-/** A watch is begun again every thirty seconds, or after ten where it was broken off. */
+/** A watch is started again every 30 s, or 10 s after it was broken off. */
 const MAX_WATCH_AGE_MS = 60_000;
 
 /**
- * For probes of a worker. Ready: it hears of its jobs. `watchAge` is in milliseconds, and absent where nothing is watched
- * over a network; null in the answer, where it has heard nothing yet.
+ * Probes of a worker. It is ready while it hears about its jobs. `watchAge` is in milliseconds, and absent if nothing is
+ * watched over a network. In the answer the age is null if nothing was heard yet.
  */
 export function addWorkerHealth(app: Hono, watchAge?: () => number): void {
   app.get('/healthz/live', (c) => c.json({ status: 'ok' }));

@@ -10,9 +10,9 @@ import type { SourceConfig } from '../config/sources.js';
 import type { IssueToken } from '../runner/account-token.js';
 import { toImageKey } from './image-key.js';
 
-/** The service itself ends a request after as long. */
+/** HSM itself ends a request after this time. */
 const HSM_TIMEOUT_SECONDS = 60;
-/** IMS handles one request at a time, and copies large objects in between. */
+/** IMS handles one request at a time, and copies large objects between requests. */
 const IMS_TIMEOUT_SECONDS = 60;
 
 export function createHardwareSource(sources: SourceConfig): HardwareClient {
@@ -26,7 +26,9 @@ export function createHardwareSource(sources: SourceConfig): HardwareClient {
   });
 }
 
-/** At the start, though it is read anew for each session: who has made a mistake in the file is there to read it. */
+/**
+ * Called at the start, although each session reads the file again: whoever made a mistake in it is likely to be watching now.
+ */
 export async function tellInventoryFault(
   hardware: HardwareClient,
   logger: { error(fields: object, message: string): void },
@@ -41,7 +43,7 @@ export async function tellInventoryFault(
   }
 }
 
-/** Undefined where no image management service is named. */
+/** Undefined if no image management service is configured. */
 export function createImageSource(
   { imsUrl, imsTokenFile, imsCaFile }: SourceConfig,
   masterKey: Uint8Array,
@@ -61,7 +63,7 @@ export function createImageSource(
   };
 }
 
-/** Undefined where tenants have no keys: they are in Vault, for accounts of the tenant's namespace in Kubernetes. */
+/** Undefined if tenants have no keys. The keys are in Vault, for service accounts of the tenant's Kubernetes namespace. */
 export function createTenantOpener(
   { tapmsUrl, vault }: SourceConfig,
   issueToken: IssueToken | undefined,
