@@ -5,14 +5,16 @@ import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
 import { onScreen } from './run.js';
 
-/** Which one it is, for people: without the password. */
+/** Names the database for people, without its password. */
 export function describeDatabase(database: DatabaseConfig): string {
   if (database.kind === 'sqlite') return `SQLite ${resolve(database.path)}`;
   const { host, pathname } = new URL(database.url);
   return `PostgreSQL ${host}${pathname}`;
 }
 
-/** The one that the service has. Where there is none, an empty one would be made, and everything found in order. */
+/**
+ * Opens an existing database. Without this check an empty one would be made, and the command would find everything in order.
+ */
 export async function openPresentStore(database: DatabaseConfig): Promise<Store> {
   if (database.kind === 'sqlite' && !existsSync(database.path))
     throw new Error(

@@ -18,7 +18,7 @@ may be repeated; what is there and not in the files stays.
   --dry-run         only says what would change and, of a database, what would be refused
 ${RECORD_STORE_HELP}`;
 
-/** Lines of each kind of change; --json has all. */
+/** The most lines printed for each kind of change; --json prints all. */
 const MOST_SHOWN = 20;
 const MOST_CHARACTERS = 80;
 

@@ -10,7 +10,7 @@ import { openStore } from '../store/open.js';
 import { describeDatabase, openPresentStore } from './database.js';
 import { onScreen } from './run.js';
 
-/** What both commands take beside their own. */
+/** The options that export and import share. */
 export const RECORD_STORE_OPTIONS = {
   url: { type: 'string' },
   'token-file': { type: 'string' },
@@ -35,7 +35,7 @@ export const RECORD_STORE_HELP = `  --url URL         a CFS by its API, as http:
 
 const PROGRESS_MS = 1_000;
 
-/** Runs `act` with the record store that the arguments name, and closes it. `makes`: a database that is not there is made. */
+/** Runs `act` with the record store that the arguments name, then closes it. `makes`: a missing database is created. */
 export async function withRecordStore<T>(
   { url, 'token-file': tokenFile, 'ca-file': caFile }: RecordStoreArguments,
   { makes }: { readonly makes: boolean },
@@ -82,7 +82,7 @@ export function parseKinds(only: string | undefined): readonly Kind[] {
   return KINDS.filter((kind) => wanted.includes(kind));
 }
 
-/** A line now and then, beside what the command prints at its end. */
+/** Prints a line on stderr from time to time. */
 export function toProgress(what: string): (done: number) => void {
   let next = Date.now() + PROGRESS_MS;
   return (done) => {

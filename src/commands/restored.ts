@@ -45,7 +45,9 @@ await runCommand(async () => {
   }
 });
 
-/** Sessions that it is about to launch would be lost. Those who run apart nobody can see from here. */
+/**
+ * A running service could be launching sessions, which would then be lost. Processes that run separately cannot be seen here.
+ */
 async function refuseRunning(dataDirectory: string): Promise<void> {
   if (!existsSync(dataDirectory)) return;
   const lock = await lockDirectory(dataDirectory, 'service', 0).catch((cause: unknown) => {

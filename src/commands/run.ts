@@ -1,6 +1,6 @@
 /**
- * A command says what it did when it has done it, and what it could not do, it throws. What it waits for it says meanwhile;
- * a connection that is lost is told by what fails with it.
+ * The logger of a command. A command prints its result at the end and throws what it could not do, so this shows only what it
+ * is waiting for. A lost connection shows in what fails because of it.
  */
 export const onScreen = {
   warn(fields: object, message: string): void {
@@ -8,7 +8,7 @@ export const onScreen = {
   },
 };
 
-/** Prints what the command says; an error is one line that says what to do, and exit code 1. */
+/** Prints what the command returns. An error is printed as one line that says what to do, with exit code 1. */
 export async function runCommand(command: () => Promise<string>): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe);
   try {
@@ -19,7 +19,7 @@ export async function runCommand(command: () => Promise<string>): Promise<void> 
   }
 }
 
-/** Whoever reads may have seen enough, as `| head` does. The command has done what it had to do all the same. */
+/** A reader such as `| head` may have seen enough. The command still does all its work. */
 function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }
@@ -28,6 +28,6 @@ function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { code = '' } = error as NodeJS.ErrnoException;
   if (!code.startsWith('ERR_PARSE_ARGS')) return error.message;
-  // Node goes on with how a word that begins with a dash could be given.
+  // Node adds advice on arguments that begin with a dash.
   return `${error.message.split('. ', 1)[0]} (--help tells more)`;
 }

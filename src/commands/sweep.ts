@@ -31,10 +31,10 @@ Compares records with Temporal and puts right what no workflow can, once and at 
 
 Exit code 1 where it halted, and where something could not be looked at: it says why, and what to do.`;
 
-/** Workers note themselves every thirty seconds. */
+/** Workers note every 30 s that they are alive. */
 const HEARD_MS = 120_000;
 
-/** What could not be looked at keeps nothing else waiting. A halt is in the report. */
+/** A record that cannot be examined is reported, and the sweep continues. A halt is in the report. */
 const complaints: SweepLogger = {
   info: () => undefined,
   warn(fields, message) {
@@ -88,7 +88,7 @@ async function sweepNow(
   const clock = await followClock(() => store.sweep.clock());
   const orchestrator = createOrchestrator(temporal);
   try {
-    // First, as nothing is to be changed where the key that it needs is not the right one.
+    // First, so that nothing is changed if the master key is the wrong one.
     const images = await openImageSource(config, store);
     if (rebind && !dryRun) await store.sweep.rebindTemporal(await orchestrator.namespaceId());
     const { sweepLimit, machineLostAfter } = await store.options.get();
@@ -99,7 +99,7 @@ async function sweepNow(
         logger: complaints,
         now: clock.now,
         limit: sweepLimit,
-        // Before the first worker is back, all of them are silent.
+        // If no worker has been heard recently, all machines are silent, and none may count as lost.
         machineLostSeconds: (await isAnyHeard(store)) ? machineLostAfter : 0,
         ...(images === undefined ? {} : { images }),
         ...createHandOver(config.webhooksFile, { store, orchestrator, now: clock.now }),
@@ -113,7 +113,7 @@ async function sweepNow(
   }
 }
 
-/** Nothing else needs the key. */
+/** Opens the master key only if there is an image service, because nothing else needs it. */
 async function openImageSource(
   config: Config,
   store: Store,
@@ -124,7 +124,7 @@ async function openImageSource(
   return createImageSource(sources, key, await store.deploymentId());
 }
 
-/** As the sweep of a worker does it: but whether ends are noted at all, workers alone decide. */
+/** Hands over ends of sessions as the sweep of a worker does. Only workers decide whether ends are noted at all. */
 function createHandOver(
   file: string | undefined,
   { store, orchestrator, now }: { store: Store; orchestrator: Orchestrator; now: () => string },
@@ -147,7 +147,7 @@ async function isAnyHeard(store: Store): Promise<boolean> {
 
 function findTemporal({ temporal, dataDirectory }: Config): string {
   if (temporal.address !== undefined) return temporal.address;
-  // With RUNNER=none the service has none, and without an address the client would take whichever is on this machine.
+  // With RUNNER=none the service has no Temporal. Without an address, the client would use any that runs on this machine.
   const address = readService(dataDirectory)?.temporal ?? undefined;
   if (address !== undefined) return address;
   throw new Error(
@@ -155,7 +155,7 @@ function findTemporal({ temporal, dataDirectory }: Config): string {
   );
 }
 
-/** Where there is no IMS, the image service that the embedded service has. */
+/** Without an IMS, uses the image service of the embedded service. */
 function findSources({ sources, imageService, dataDirectory }: Config): SourceConfig {
   const url = sources.imsUrl ?? readService(dataDirectory)?.images ?? undefined;
   if (url === undefined || sources.imsUrl !== undefined) return sources;
@@ -167,7 +167,7 @@ function findSources({ sources, imageService, dataDirectory }: Config): SourceCo
   };
 }
 
-/** The embedded service writes where its parts are. */
+/** Reads the file in which the embedded service says where its parts are. */
 function readService(
   dataDirectory: string,
 ): { readonly temporal: string | null; readonly images: string | null } | undefined {

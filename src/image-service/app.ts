@@ -9,7 +9,7 @@ import { addJobRoutes } from './job-routes.js';
 import { addKeyRoutes } from './key-routes.js';
 import { answerProblem, answerWrongMethod, createErrorHandler } from './problem.js';
 
-/** The part of IMS's API that customizes images: version 3, version 2, and version 2 without its prefix. */
+/** The part of IMS's API that customizes images, in version 3, version 2, and version 2 without its prefix. */
 export function createImageApp(deps: AppDependencies): Hono {
   const { version, logger, token } = deps;
   const app = new Hono();

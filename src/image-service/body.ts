@@ -8,7 +8,10 @@ import { unprocessable, type FieldErrors } from './problem.js';
 const MAX_BYTES = 1024 * 1024;
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json\s*(?:;|$)/i;
 
-/** As IMS does, it refuses what is not JSON by 400 or 415 with a plain message, and what does not fit the schema by 422. */
+/**
+ * Like IMS, answers a body that is not JSON with 400 or 415 and a plain message, and one that does not match the schema with
+ * 422.
+ */
 export async function readBody<T extends z.ZodType>(c: Context, schema: T): Promise<z.output<T>> {
   const bytes = await readBytes(c.req.raw, MAX_BYTES);
   const type = c.req.header('content-type') ?? '';
@@ -56,7 +59,7 @@ function addError(errors: Tree, path: readonly PropertyKey[], message: string): 
   let place = errors;
   for (const name of names) {
     const next = place[name];
-    // The field is refused as a whole already, so nothing is said of what is in it.
+    // The whole field is already refused, so errors inside it are not reported.
     if (Array.isArray(next)) return;
     place = next ?? (place[name] = {});
   }

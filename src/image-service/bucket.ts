@@ -30,13 +30,13 @@ export type ManifestReading =
   | { readonly kind: 'read'; readonly artifacts: readonly Artifact[] }
   | { readonly kind: 'absent' | 'large' | 'malformed'; readonly detail: string };
 
-/** Files by the names that IMS's objects in S3 have: `s3://boot-images/<image id>/rootfs`. */
+/** Files under the names of IMS's objects in S3: `s3://boot-images/<image id>/rootfs`. */
 export interface Bucket {
   readonly directory: string;
   /** The file of an object; undefined where there is none. */
   findFile(path: string): Promise<string | undefined>;
   readManifest(path: string): Promise<ManifestReading>;
-  /** Removes the objects, and each of their folders in which nothing is left. */
+  /** Removes the objects, and each of their folders that is then empty. */
   removeObjects(paths: readonly string[]): Promise<void>;
 }
 
@@ -84,7 +84,7 @@ export async function computeMd5(file: string, signal?: AbortSignal): Promise<st
   return hash.digest('hex');
 }
 
-/** Undefined for a name of another bucket, and for one that leads out of this one. */
+/** Undefined for a name in another bucket, or one that leads out of this one. */
 function toFile(directory: string, path: string): string | undefined {
   if (!path.startsWith(PREFIX) || path.includes('\0')) return undefined;
   const parts = path.slice(PREFIX.length).split('/');

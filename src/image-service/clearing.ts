@@ -2,8 +2,8 @@ import type { Logger } from '../process/logger.js';
 import { removeLeftovers } from '../runner/leftovers.js';
 
 /**
- * Returns a function that removes what jobs have put aside; calls of it take their turn. It never fails: what cannot be removed
- * is logged, keeps nobody waiting, and is tried again at the next call.
+ * Returns a function that removes what jobs have put aside. Calls run one after the other and never fail: what cannot be
+ * removed is logged, and tried again at the next call.
  */
 export function createClearing(directory: string, logger: Logger): () => Promise<void> {
   const { signal } = new AbortController();

@@ -7,17 +7,17 @@ import type { Place } from './place.js';
 export interface RouteDependencies {
   readonly place: Place;
   readonly jobs: Jobs;
-  /** Changes of images begin with a look at what is there, so they act one after the other. */
+  /** Changes of images run one at a time, because each first checks the images that exist. */
   readonly imageTurn: Turns;
   readonly clock: () => string;
   readonly choosePort: () => Promise<SshAddress>;
-  /** Whether `/proc`, `/sys` and `/dev` are in the environment of a job that does not say. */
+  /** Whether the environment of a job that does not say has `/proc`, `/sys` and `/dev`. */
   readonly enableDkms: boolean;
 }
 
 export interface AppDependencies extends RouteDependencies {
   readonly version: string;
   readonly logger: Logger;
-  /** The token that requests must carry; absent: they need none. */
+  /** The token that requests must carry. Absent: none is required. */
   readonly token?: string;
 }

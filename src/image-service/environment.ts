@@ -16,21 +16,21 @@ import type { WorkPaths } from './work.js';
 const READY_MILLISECONDS = 60_000;
 const POLL_MILLISECONDS = 20;
 /**
- * How often it is looked, after the flag was seen, whether commands have ended, and then whether connections are closed. A
- * count and no time: where everything takes long, the looks take longer too.
+ * How often to check, after the flag was seen, whether commands have ended, and then whether connections are closed. A count
+ * and not a time, so that a slow machine gets longer.
  */
 const QUIET_LOOKS = 40;
 const SETTLE_LOOKS = 6;
 
 /**
- * Capabilities that sshd does not need, and with which a playbook could change this machine or make files that stay for good.
+ * Capabilities that sshd does not need. With them a playbook could change this machine, or make files that cannot be removed.
  */
 const DENIED = ['sys_module', 'sys_time', 'sys_boot', 'sys_rawio', 'linux_immutable'];
 
 /**
- * The first process of the environment, with mounts of its own that nobody else sees. It covers `/etc/passwd`, so that sshd
- * finds root's shell in the image, and the records of logins, so that sshd does not write into this machine's. Its arguments
- * after the first five are what to mount in the image's root.
+ * Script of the environment's first process, which has its own private mounts. It covers `/etc/passwd`, so that sshd finds
+ * root's shell in the image, and the records of logins, so that sshd does not write into this machine's. The arguments after
+ * the first five name what to mount in the image's root.
  */
 const SCRIPT = `set -eu
 sshd=$1 setpriv=$2 work=$3 root=$4 denied=$5
@@ -68,16 +68,17 @@ exec "$setpriv" --bounding-set "$denied" "$sshd" -D -e -f "$work/sshd-config"
 export interface EnvironmentOptions {
   readonly jobId: string;
   readonly work: WorkPaths;
-  /** Whether `/proc`, `/sys` and `/dev` are in it. */
+  /** Whether the environment has `/proc`, `/sys` and `/dev`. */
   readonly withMounts: boolean;
 }
 
-/** The port was taken by somebody else. */
+/** Another program has taken the port. */
 export class PortTaken extends Error {}
 
 /**
- * Opens the image's root over SSH; on return somebody can log in. All processes and mounts end with the first process, whose
- * identity is returned. They outlive the service, which finds them again by that identity, and by the mark in their variables.
+ * Opens the image's root over SSH; once it returns, a login works. All processes and mounts end with the first process, whose
+ * identity is returned. They outlive the service, which finds them again by that identity and by the mark in their environment
+ * variables.
  */
 export async function openEnvironment(
   tools: ImageTools,
@@ -105,14 +106,14 @@ export async function openEnvironment(
   throw new Error(`sshd did not start in the image: ${said}`);
 }
 
-/** Ends every process of the job; its mounts go with the last. May be repeated. */
+/** Ends every process of the job; the mounts end with the last. May be repeated. */
 export async function closeEnvironment(jobId: string): Promise<void> {
   await endJobProcesses(toMark(jobId), 0, new AbortController().signal);
 }
 
 /**
- * Waits until no command runs in the environment any more and all connections are closed, but not for long: commands may go on,
- * and connections may be left open.
+ * Waits until no command runs in the environment any more and all connections are closed, but only for a limited time: commands
+ * may continue, and connections may stay open.
  */
 export async function awaitQuiet(jobId: string, signal: AbortSignal): Promise<void> {
   const pauseWhile = async (isBusy: (names: readonly string[]) => boolean, looks: number) => {
@@ -120,7 +121,7 @@ export async function awaitQuiet(jobId: string, signal: AbortSignal): Promise<vo
       await delay(POLL_MILLISECONDS, undefined, { signal });
   };
   await pauseWhile((names) => names.some((name) => !/^(?:sshd|unshare)/.test(name)), QUIET_LOOKS);
-  // One of them is the one that listens.
+  // One of them is the listening sshd.
   await pauseWhile(
     (names) => names.filter((name) => name.startsWith('sshd')).length > 1,
     SETTLE_LOOKS,
@@ -146,7 +147,9 @@ async function toArguments(
   return [...isolation, '/bin/sh', '-c', SCRIPT, 'environment', ...words];
 }
 
-/** Looks into sshd's log until that says so. To ask the port would prove nothing, as another server may answer there. */
+/**
+ * Reads sshd's log until it says that it listens. Asking the port would prove nothing, because another server may answer there.
+ */
 async function isListening(
   identity: ProcessIdentity,
   logFile: string,

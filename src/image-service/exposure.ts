@@ -18,8 +18,8 @@ import type { WorkPaths } from './work.js';
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
- * Unpacks the image of the job into its work directory, and makes it fit for its user. The checksum is computed meanwhile:
- * where it is wrong, that is the error, whatever unpacking says.
+ * Unpacks the job's image into its work directory and prepares it for the user. The checksum is computed at the same time; if
+ * it is wrong, that is the error, whatever unpacking reports.
  */
 export async function fetchRoot(
   tools: ImageTools,
@@ -48,7 +48,7 @@ export async function fetchRoot(
   await lendResolver(work.root, work.resolver);
 }
 
-/** Opens the environment in which the user of the job works. May be repeated, with another port. */
+/** Opens the environment for the user of the job. May be repeated with another port. */
 export async function exposeRoot(
   tools: ImageTools,
   job: JobRecord,
@@ -60,7 +60,7 @@ export async function exposeRoot(
   return openEnvironment(tools, options, signal);
 }
 
-/** Refuses a root to which every login would fail, or whose user could not say that it is done. */
+/** Refuses a root to which every login would fail, or whose user could not set a flag. */
 async function checkRoot(root: string): Promise<void> {
   const { uid, mode } = await stat(root);
   if (uid !== 0 || (mode & WRITABLE_BY_OTHERS) !== 0)

@@ -3,14 +3,14 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { findKind, resolveInRoot } from './root-path.js';
 
-/** How the user has ended its work: the name of the file that it has left. */
+/** How the user has ended the work: the name of the file that it has created. */
 export type Verdict = 'complete' | 'failed';
 
 const VERDICTS: readonly Verdict[] = ['failed', 'complete'];
-/** It is also looked by time, because a watch ends with its directory, which a playbook may replace. */
+/** The flag is also polled, because a watch ends with its directory, which a playbook may replace. */
 const LOOK_MILLISECONDS = 1000;
 
-/** The flag in the image's `/tmp`. Where both are there, `failed` counts. */
+/** Reads the flag in the image's `/tmp`. If both are there, `failed` counts. */
 export async function readFlag(root: string): Promise<Verdict | undefined> {
   const directory = await resolveInRoot(root, '/tmp');
   for (const verdict of VERDICTS)
@@ -24,7 +24,7 @@ export async function removeFlags(root: string): Promise<void> {
     await rm(join(directory, verdict), { recursive: true, force: true });
 }
 
-/** Undefined when the environment has ended without a flag. */
+/** Waits for a flag. Undefined if the environment has ended without one. */
 export async function waitForFlag(
   root: string,
   isAlive: () => boolean,
@@ -34,7 +34,7 @@ export async function waitForFlag(
   try {
     for (;;) {
       signal.throwIfAborted();
-      // Asked before the look, as a flag may be the last thing that the environment has left.
+      // Checked before the flag, because the environment may set one just before it ends.
       const alive = isAlive();
       const verdict = await readFlag(root);
       if (verdict !== undefined || !alive) return verdict;
@@ -62,7 +62,7 @@ function createBell(directory: string, signal: AbortSignal) {
   };
 }
 
-/** Undefined where the kernel has no room for one more, or a playbook has just taken the directory away. */
+/** Undefined if the kernel has no watches left, or a playbook has just removed the directory. */
 function openWatch(directory: string, wake: () => void): FSWatcher | undefined {
   try {
     const watcher = watch(directory, (_event, name) => {

@@ -4,14 +4,11 @@ import type { ImageRecord, Link } from './records.js';
 
 type Unread = Exclude<ManifestReading, { kind: 'read' }>['kind'];
 
-/** IMS's status for a manifest that cannot be read: where an image is linked to it, and where a job needs it. */
+/** IMS's status for a manifest that cannot be read, when an image is linked to it and when a job needs it. */
 const linkStatus: Record<Unread, 400 | 422> = { absent: 422, large: 400, malformed: 422 };
 const jobStatus: Record<Unread, 400 | 422> = { absent: 422, large: 400, malformed: 400 };
 
-/**
- * Refuses a link that is another image's, or whose manifest and artifacts are not all there, in the order in which IMS
- * checks.
- */
+/** Refuses a link that another image has, or whose manifest or artifacts are missing. Checks in the order in which IMS does. */
 export async function checkLink(
   bucket: Bucket,
   images: readonly ImageRecord[],
@@ -28,7 +25,7 @@ export async function checkLink(
   findRootfs(artifacts, path);
 }
 
-/** The root of an image and its checksum, where the manifest knows one. */
+/** The root of an image, and its checksum if the manifest has one. */
 export interface Rootfs {
   readonly file: string;
   readonly md5?: string;

@@ -10,7 +10,7 @@ import { imagePatch, newImage, toImageBody, type ImagePatch } from './wire.js';
 
 const YES = new Set(['true', 'yes', 't', '1']);
 
-/** `soft`: version 3, whose deletes can be undone in IMS but not here, and which ignores `cascade`. */
+/** `soft`: version 3, which ignores `cascade`, and whose deletes can be undone in IMS but not here. */
 export function addImageRoutes(app: Hono, deps: RouteDependencies, soft: boolean): void {
   const { place, clock, imageTurn } = deps;
   const { images, bucket } = place;
@@ -73,7 +73,7 @@ async function saveLinked(
   return linked;
 }
 
-/** The link that the patch gives to the image; undefined where it has none, or the one that the image has already. */
+/** The link that the patch adds. Undefined if it adds none, or repeats the image's own. */
 function findNewLink({ id, link }: ImageRecord, patch: ImagePatch): Link | undefined {
   if (patch.link === undefined || link === undefined) return patch.link;
   const { path, etag } = patch.link;
@@ -89,7 +89,7 @@ function applyPatch(image: ImageRecord, { arch, metadata }: ImagePatch): ImageRe
   return { ...changed, metadata: Object.fromEntries([...others, ...added]) };
 }
 
-/** To be called before the record is removed, so that a delete that was broken off may be repeated. */
+/** Call this before removing the record, so that an interrupted delete can be repeated. */
 async function removeObjects(bucket: Bucket, { link }: ImageRecord): Promise<void> {
   if (link === undefined) return;
   const reading = await bucket.readManifest(link.path);

@@ -18,7 +18,7 @@ export interface ImageFiles {
   readonly initrd?: string;
 }
 
-/** Copies the files in and makes a record, and returns the id of the new image. The service may run meanwhile, or not. */
+/** Copies the files in, makes a record and returns the id of the new image. The service may run meanwhile. */
 export async function importImage(place: Place, files: ImageFiles): Promise<string> {
   await checkSquashfs(files.rootfs);
   const id = randomUUID();
@@ -31,7 +31,7 @@ export async function importImage(place: Place, files: ImageFiles): Promise<stri
     const image = { id, created, name, arch, folder, artifacts };
     return (await publishImage(place, image)).id;
   } catch (error) {
-    // The folder has the image's own name already where only the record could not be written, as on a full disk.
+    // If only the record could not be written, as on a full disk, the folder already has the name of the image.
     for (const made of [folder, join(place.bucket.directory, id)])
       await rm(made, { recursive: true, force: true });
     throw error;

@@ -9,14 +9,14 @@ export interface SshAddress {
   readonly port: number;
 }
 
-/** What a customize job was asked for, and what has become of it. */
+/** What a customize job was asked for, and its progress. */
 export interface JobRecord {
   readonly id: string;
   readonly created: string;
   readonly status: JobStatus;
   readonly artifactId: string;
   readonly publicKeyId: string;
-  /** As it was when the job was made, for the key's record may be deleted. */
+  /** Copied when the job was made, because the record of the key may be deleted. */
   readonly publicKey: string;
   /** The name of the new image. */
   readonly archiveName: string;
@@ -30,13 +30,13 @@ export interface JobRecord {
   readonly initrdFileName: string;
   readonly kernelParametersFileName: string;
   readonly address: SshAddress;
-  /** The id that the new image will have. It is drawn beforehand, so that what is half made can be found by it. */
+  /** The id that the new image will have. Chosen beforehand, so that a half-made image can be found by it. */
   readonly resultId: string;
-  /** The id of the new image, once that is there. */
+  /** The id of the new image, once it exists. */
   readonly resultantImageId?: string;
   /** The first process of the environment, while the job waits for its user. */
   readonly environment?: ProcessIdentity;
-  /** Why it ended in `error`. */
+  /** Why the job ended in `error`. */
   readonly message?: string;
 }
 
@@ -44,7 +44,7 @@ export function isOver({ status }: JobRecord): boolean {
   return status === 'success' || status === 'error';
 }
 
-/** Marks the processes of a job, so that they are found whoever started them. */
+/** The mark by which the processes of a job are found, whoever started them. */
 export function toMark(id: string): string {
   return `image-${id}`;
 }

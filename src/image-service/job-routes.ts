@@ -15,7 +15,7 @@ const STATUSES = [
 const TYPES = ['create', 'customize'];
 const MAX_WAIT_SECONDS = 60;
 const UNIT_SECONDS: Readonly<Record<string, number>> = { w: 604_800, d: 86_400, h: 3600, m: 60 };
-/** Like `3d` or `2w 12h`. */
+/** Such as `3d` or `2w 12h`. */
 const AGE = /^\d+[wdhm](?: +\d+[wdhm])*$/;
 
 export function addJobRoutes(app: Hono, deps: RouteDependencies): void {
@@ -53,7 +53,7 @@ export function addJobRoutes(app: Hono, deps: RouteDependencies): void {
   });
 }
 
-/** Returns the job when it has another status, or as it is when the client has waited for as long as it asked, or has gone. */
+/** Returns the job once it has another status; or unchanged, once the wait is over or the client has gone. */
 async function waitForOther(
   jobs: Jobs,
   c: Context,
@@ -61,7 +61,7 @@ async function waitForOther(
 ): Promise<JobRecord | undefined> {
   const text = c.req.query('wait_seconds') ?? '';
   const seconds = /^\d{1,9}$/.test(text) ? Math.min(Number(text), MAX_WAIT_SECONDS) : 0;
-  // Not AbortSignal.timeout, which may be collected as garbage while nothing but a combined signal waits for it.
+  // Not AbortSignal.timeout: it may be garbage collected while only a combined signal refers to it.
   const wait = new AbortController();
   const end = () => wait.abort();
   const timer = setTimeout(end, seconds * 1000);
@@ -74,7 +74,7 @@ async function waitForOther(
   }
 }
 
-/** The filter, or a text that says what is wrong with the query. */
+/** Returns the filter, or a text that says what is wrong with the query. */
 function readFilter(c: Context): string | ((job: JobRecord) => boolean) {
   const statuses = c.req.queries('status') ?? [];
   const types = c.req.queries('job_type') ?? [];
@@ -98,7 +98,7 @@ function toMilliseconds(age: string): number {
   return 1000 * seconds.reduce((sum, each) => sum + each, 0);
 }
 
-/** For a wrong query IMS says what is wrong in the title, and has no detail. */
+/** Like IMS, says what is wrong with the query in the title, without a detail. */
 function refuseQuery(c: Context, title: string): Response {
   const body = JSON.stringify({ status: 400, title });
   return c.body(body, 400, { 'content-type': 'application/problem+json' });

@@ -5,17 +5,19 @@ import { createClearing } from './clearing.js';
 import { isOver, type JobRecord } from './job-record.js';
 import { removeTraces, removeWork, runJob, type JobDependencies } from './run-job.js';
 
-/** The customize jobs of this service. Each goes on by itself. */
+/** The customize jobs of this service, each of which runs in the background. */
 export interface Jobs {
-  /** Records the job, and then begins it. */
+  /** Records the job, then starts it. */
   start(job: JobRecord): Promise<void>;
-  /** Returns the job as soon as it has another status, or a result, or else as it is when the signal aborts, which it must. */
+  /**
+   * Returns the job once it has another status or a result, or unchanged once the signal aborts, which it must at some time.
+   */
   findOther(id: string, status: string, signal: AbortSignal): Promise<JobRecord | undefined>;
-  /** Removes a job with all that it has made. False where there is no such job. May be repeated. */
+  /** Removes a job and everything that it made. False if there is no such job. May be repeated. */
   remove(id: string): Promise<boolean>;
-  /** Takes over the jobs that an earlier process has left. Called once, before everything else. */
+  /** Takes over the jobs of an earlier process. Called once, before anything else. */
   resume(): Promise<void>;
-  /** Leaves the jobs as they are: their environments go on, and the next process takes them over. */
+  /** Leaves the jobs as they are: their environments continue, and the next process takes them over. */
   close(): Promise<void>;
 }
 
@@ -31,7 +33,7 @@ export function createJobs(given: Omit<JobDependencies, 'announce' | 'clear'>): 
       .catch((error: unknown) => logger.error({ err: error, job: job.id }, 'image job is stuck'))
       .finally(() => {
         running.delete(job.id);
-        // Nobody waits for it: a root of some gigabytes takes seconds.
+        // Not awaited, because removing a root of some gigabytes takes seconds.
         void clear();
       });
     running.set(job.id, { controller, ended });
@@ -49,7 +51,7 @@ export function createJobs(given: Omit<JobDependencies, 'announce' | 'clear'>): 
 
     async remove(id) {
       await halt(id);
-      // Read after the halt, before which it may have changed.
+      // Read after the halt, because the run may change it until then.
       const job = await place.jobs.find(id);
       if (job === undefined) return false;
       await removeTraces(place, job);
@@ -61,7 +63,7 @@ export function createJobs(given: Omit<JobDependencies, 'announce' | 'clear'>): 
 
     async findOther(id, status, signal) {
       for (;;) {
-        // Begun before the look, so that no change in between is missed; the signal ends it.
+        // Listens before it reads, so that no change is missed. The signal ends the wait.
         const change = once(changes, id, { signal }).catch(() => undefined);
         const job = await place.jobs.find(id);
         const isAsked = job?.status === status && job.resultantImageId === undefined;

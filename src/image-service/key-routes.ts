@@ -5,7 +5,7 @@ import { readBody } from './body.js';
 import type { RouteDependencies } from './dependencies.js';
 import { newKey, toKeyBody } from './wire.js';
 
-/** The text of a key is only checked when a job needs it, as with IMS. */
+/** As in IMS, the text of a key is checked only when a job needs it. */
 export function addKeyRoutes(app: Hono, { place: { keys }, clock }: RouteDependencies): void {
   app.get('/public-keys', async (c) => c.json((await keys.list()).map(toKeyBody)));
 

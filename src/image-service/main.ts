@@ -39,13 +39,13 @@ async function serve(config: ImageServiceConfig, logLevel?: string): Promise<voi
   }, logger);
 }
 
-/** Returns when it is told, or cannot be: this process may end at once. */
+/** Returns once the message is sent or has failed, because this process may exit right after it. */
 async function tellParent(word: { readonly url: string } | { readonly failure: string }) {
   if (process.send !== undefined)
     await new Promise<void>((resolve) => process.send?.(word, () => resolve()));
 }
 
-/** A service that was started by another process ends when that ends, in whatever way. */
+/** Resolves when the process that started this one has ended, in whatever way. Undefined if there is none. */
 function waitForParent(): Promise<void> | undefined {
   if (process.send === undefined) return undefined;
   return new Promise((resolve) => {

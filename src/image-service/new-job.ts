@@ -6,10 +6,12 @@ import type { JobRecord } from './job-record.js';
 import type { ImageRecord, KeyRecord } from './records.js';
 import type { NewJob } from './wire.js';
 
-/** A line as sshd reads it: kind, key, perhaps a comment. Options in front could change what a login may do. */
+/**
+ * A line as sshd reads it: type, key, optional comment. Options in front are refused, as they could change what a login may do.
+ */
 const PUBLIC_KEY = /^(?:ssh|ecdsa|sk)-[\w@.-]+ [A-Za-z0-9+/]+={0,3}(?: [^\r\n]*)?$/;
 
-/** Checks what is asked for, in the order in which IMS checks it, and makes the record of the job. Stores nothing. */
+/** Checks the request in the order in which IMS does, and returns the record of the job. Stores nothing. */
 export async function createJobRecord(
   { place, clock, choosePort, enableDkms }: RouteDependencies,
   given: NewJob,
@@ -45,7 +47,7 @@ export async function createJobRecord(
   };
 }
 
-/** IMS also has environments without a jail, which is its default. No client that runs sessions wants one. */
+/** IMS also has environments without a jail, by default. No client that runs sessions uses them. */
 function findContainer({ ssh_containers: containers }: NewJob): JobRecord['container'] {
   const [container, ...more] = containers ?? [];
   if (more.length > 0) throw invalid('A job has at most one SSH container - ssh_containers');

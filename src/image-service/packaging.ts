@@ -12,7 +12,7 @@ import { packRoot } from './squashfs.js';
 import type { ImageTools } from './tools.js';
 import type { WorkPaths } from './work.js';
 
-/** Makes an image of the root that its user has left. May be repeated: the image has its id beforehand. */
+/** Makes an image from the root that the user has left. May be repeated, because the id of the image is fixed beforehand. */
 export async function packageRoot(
   tools: ImageTools,
   { place, created }: { readonly place: Place; readonly created: string },
@@ -33,13 +33,13 @@ export async function packageRoot(
   await publishImage(place, { id, created, name, arch, folder: work.image, artifacts }, signal);
 }
 
-/** Removes what there is of an image that nobody was told of. */
+/** Removes what exists of an image that was never announced. */
 export async function removeResult({ images, bucket }: Place, job: JobRecord): Promise<void> {
   await images.remove(job.resultId);
   await removeTree(join(bucket.directory, job.resultId));
 }
 
-/** Copies kernel, initrd and boot parameters from the image's `/boot`, as far as they are there. */
+/** Copies kernel, initrd and boot parameters from the image's `/boot`, if they are there. */
 async function takeBootFiles(job: JobRecord, work: WorkPaths): Promise<readonly NewArtifact[]> {
   const kinds = [
     { key: 'kernel', type: KERNEL, name: job.kernelFileName },

@@ -14,13 +14,13 @@ import {
   type Records,
 } from './records.js';
 
-/** All that the service keeps, in one directory. */
+/** Everything that the service stores, in one directory. */
 export interface Place {
   readonly images: Records<ImageRecord>;
   readonly keys: Records<KeyRecord>;
   readonly jobs: Records<JobRecord>;
   readonly bucket: Bucket;
-  /** A directory for each job that is not over. */
+  /** Holds a directory for each job that is not over. */
   readonly work: string;
 }
 
@@ -34,7 +34,7 @@ function createPlace(directory: string): Place {
   };
 }
 
-/** Keeps other services out of it. */
+/** Keeps other image services out of the directory. */
 export async function holdPlace(directory: string): Promise<Service> {
   return refuseUnusable(directory, () => {
     makeDirectory(directory);
@@ -42,7 +42,7 @@ export async function holdPlace(directory: string): Promise<Service> {
   });
 }
 
-/** Makes what is not there yet, and removes what was half made when a process died. */
+/** Creates what is missing, and removes what a process that died left unfinished. */
 export async function preparePlace(directory: string): Promise<Place> {
   const place = createPlace(directory);
   return refuseUnusable(directory, async () => {
@@ -51,7 +51,7 @@ export async function preparePlace(directory: string): Promise<Place> {
       await prepareRecords(join(directory, kind));
     for (const folder of [place.bucket.directory, place.work])
       await mkdir(folder, { recursive: true, mode: 0o700 });
-    // An import copies for as long as it takes; it is given up only when its process is gone.
+    // An import may take any time, so its folder is removed only if its process is gone.
     await removeLeftovers(place.bucket.directory, new AbortController().signal, Infinity);
     return place;
   });

@@ -5,12 +5,12 @@ import { ServiceError } from '../core/errors.js';
 import { isOver, type JobRecord, type SshAddress } from './job-record.js';
 import type { Records } from './records.js';
 
-/** Below those that the kernel gives to connections: one that is free now is likely to be free when sshd takes it. */
+/** Below the kernel's range for outgoing connections, so that a free port is likely to be free still when sshd binds it. */
 const FIRST = 20_000;
 const END = 32_000;
 const TRIES = 100;
 
-/** A port that no other job was given, and nobody listens on. */
+/** Finds a port that no other job has and on which nobody listens. */
 export async function findPort(host: string, jobs: Records<JobRecord>): Promise<SshAddress> {
   const given = (await jobs.list())
     .filter((job) => !isOver(job))

@@ -5,19 +5,19 @@ import { statuses, titles } from '../api/problem.js';
 import { invalid, isServiceError } from '../core/errors.js';
 import type { Logger } from '../process/logger.js';
 
-/** What IMS says of a body that does not fit: a list of messages for each field, nested as the fields are. */
+/** IMS's errors for a body that does not match the schema: a list of messages per field, nested like the fields. */
 export type FieldErrors = { readonly [field: string]: readonly string[] | FieldErrors };
 
 export function unprocessable(detail: string, errors?: FieldErrors): HTTPException {
   return new HTTPException(422, { message: detail, cause: errors });
 }
 
-/** For facts that IMS answers by 400 in one operation and by 422 in another. */
+/** For facts that IMS answers with 400 in one operation and with 422 in another. */
 export function refusal(status: 400 | 422, detail: string): Error {
   return status === 400 ? invalid(detail) : unprocessable(detail);
 }
 
-/** Two media types, as with IMS: most errors are problems, what the framework refuses is a message. */
+/** Like IMS, uses two media types: most errors are problems, but what the framework refuses is a plain message. */
 export function createErrorHandler(logger: Logger): ErrorHandler {
   return (error, c) => {
     if (isServiceError(error)) return answerProblem(c, statuses[error.fault], error.message);
@@ -34,7 +34,7 @@ export function createErrorHandler(logger: Logger): ErrorHandler {
   };
 }
 
-/** Without `type`, as IMS has it. */
+/** Like IMS, without `type`. */
 export function answerProblem(
   c: Context,
   status: ContentfulStatusCode,

@@ -4,7 +4,7 @@ import { computeMd5, toObjectName } from './bucket.js';
 import type { Place } from './place.js';
 import type { Arch, ImageRecord } from './records.js';
 
-/** A file in the folder that becomes the image's. */
+/** A file in the folder of the new image. */
 export interface NewArtifact {
   readonly key: string;
   readonly type: string;
@@ -15,12 +15,14 @@ export interface NewImage {
   readonly created: string;
   readonly name: string;
   readonly arch: Arch;
-  /** Beside the images, so that one rename brings all artifacts in. */
+  /** On the same disk as the images, so that one rename adds all artifacts. */
   readonly folder: string;
   readonly artifacts: readonly NewArtifact[];
 }
 
-/** Makes an image of the folder. The record comes last, so that an image that is listed is whole, after a power failure too. */
+/**
+ * Turns the folder into an image. The record is written last, so that a listed image is complete, even after a power failure.
+ */
 export async function publishImage(
   { images, bucket }: Place,
   { id, created, name, arch, folder, artifacts }: NewImage,

@@ -5,7 +5,7 @@ import { isAbsent, readNames, readText } from '../runner/files.js';
 
 export type Arch = 'x86_64' | 'aarch64';
 
-/** An object in the bucket, by the name that IMS gives it. */
+/** An object in the bucket, under its name in IMS. */
 export interface Link {
   readonly type: 's3';
   readonly path: string;
@@ -18,7 +18,7 @@ export interface ImageRecord {
   readonly name: string;
   readonly arch: Arch;
   readonly metadata: Readonly<Record<string, string>>;
-  /** Where its manifest is; absent until there is one. */
+  /** The manifest. Absent until there is one. */
   readonly link?: Link;
 }
 
@@ -29,19 +29,19 @@ export interface KeyRecord {
   readonly publicKey: string;
 }
 
-/** One file for each record, replaced as a whole: a reader sees the old one or the new one, also another process. */
+/** One file per record, replaced as a whole: every reader, also in another process, sees the old content or the new. */
 export interface Records<T> {
-  /** In the order in which they were made. */
+  /** In order of creation. */
   list(): Promise<readonly T[]>;
   find(id: string): Promise<T | undefined>;
   save(record: T): Promise<void>;
-  /** False where there was none. */
+  /** False if there was none. */
   remove(id: string): Promise<boolean>;
 }
 
 const FILE = /^(?<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.json$/;
 const DRAFT = /\.json\.[0-9a-f-]+$/;
-/** No write of a record takes so long: an older draft was left by a process that died. */
+/** No write of a record takes this long: an older draft was left by a process that died. */
 const DRAFT_MILLISECONDS = 60_000;
 
 export function createRecords<T extends { readonly id: string; readonly created: string }>(
@@ -49,7 +49,7 @@ export function createRecords<T extends { readonly id: string; readonly created:
 ): Records<T> {
   const toFile = (id: string) => join(directory, `${id}.json`);
   const find = async (id: string) => {
-    // What is no id could be a path that leads elsewhere.
+    // Anything but an id could be a path that leads elsewhere.
     if (!FILE.test(`${id}.json`)) return undefined;
     const text = await readText(toFile(id));
     return text === undefined ? undefined : (JSON.parse(text) as T);
@@ -89,7 +89,7 @@ export function createRecords<T extends { readonly id: string; readonly created:
   };
 }
 
-/** Makes the directory if it is not there, and removes from it what was half written when a process died. */
+/** Creates the directory if necessary, and removes drafts from it that a process left when it died. */
 export async function prepareRecords(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   for (const name of (await readNames(directory)).filter((each) => DRAFT.test(each))) {
@@ -100,8 +100,8 @@ export async function prepareRecords(directory: string): Promise<void> {
 }
 
 /**
- * Returns the times for `created`: UTC to the microsecond, without a zone, as IMS writes them. No time comes twice, because
- * lists are in this order.
+ * Returns a clock for `created`: UTC to the microsecond, without a zone, as IMS writes it. No time is returned twice, because
+ * lists are sorted by it.
  */
 export function createClock(): () => string {
   let last = 0;

@@ -6,8 +6,8 @@ import { findKind, resolveInRoot } from './root-path.js';
 const HOSTS_OWN = '/etc/resolv.conf';
 
 /**
- * Gives the image this machine's name servers for the time of its environment. A copy, not a mount: a playbook that replaces
- * the file, by rename, would fail on one. The image's own is kept beside the root, where no playbook that tidies up finds it.
+ * Gives the image this machine's name servers while its environment exists. Copies the file, because a playbook that replaces
+ * it by rename would fail on a mount. The image's own file is kept beside the root, where no playbook that cleans up finds it.
  */
 export async function lendResolver(root: string, keptIn: string): Promise<void> {
   const etc = await resolveInRoot(root, '/etc');
@@ -19,10 +19,7 @@ export async function lendResolver(root: string, keptIn: string): Promise<void> 
   await copyFile(HOSTS_OWN, own);
 }
 
-/**
- * Puts back the file that the image had, or removes the lent one if it had none. May be repeated, also where it was broken
- * off.
- */
+/** Restores the image's own file, or removes the lent one if it had none. May be repeated, also after an interruption. */
 export async function returnResolver(root: string, keptIn: string): Promise<void> {
   const kept = join(keptIn, 'resolv.conf');
   const isKept = (await findKind(kept)) !== undefined;

@@ -5,7 +5,7 @@ import { isAbsent } from '../runner/files.js';
 /** The most links that are followed, as in the kernel. */
 const MAX_LINKS = 40;
 
-/** Where a path of the image lies outside, with its links followed as they are inside: none leads out of the root. */
+/** Where a path of the image is outside. Links are followed as inside the image, so none leads out of the root. */
 export async function resolveInRoot(root: string, path: string): Promise<string> {
   let inside = '/';
   let links = 0;
@@ -29,7 +29,7 @@ export async function resolveInRoot(root: string, path: string): Promise<string>
   return join(root, inside);
 }
 
-/** What is at this path; a link is not followed. */
+/** What is at this path. Links are not followed. */
 export async function findKind(path: string): Promise<'file' | 'directory' | 'other' | undefined> {
   try {
     const found = await lstat(path);
@@ -45,7 +45,7 @@ function toNames(path: string): string[] {
   return path.split('/').filter((name) => name !== '' && name !== '.');
 }
 
-/** Undefined for what is no link, or not there. */
+/** Undefined if it is no link, or does not exist. */
 async function readLink(path: string): Promise<string | undefined> {
   try {
     return await readlink(path);

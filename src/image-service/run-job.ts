@@ -21,7 +21,7 @@ const FULL_BYTES = 1024 * 1024;
 export interface JobDependencies {
   readonly place: Place;
   readonly tools: ImageTools;
-  /** Turns for unpacking and packing, each of which takes all processors and much memory. */
+  /** Limits unpacking and packing, each of which uses all processors and much memory. */
   readonly turns: Turns;
   readonly maxAgeSeconds: number;
   readonly choosePort: () => Promise<SshAddress>;
@@ -34,8 +34,8 @@ export interface JobDependencies {
 }
 
 /**
- * Brings a job to its end from wherever it stands, with nothing left but its record and perhaps a new image. Aborted, it
- * leaves all as it is: the environment goes on, and another run goes on from there.
+ * Runs a job to its end from its present state, leaving only its record and, if it succeeds, a new image. If aborted it leaves
+ * everything as it is: the environment continues, and a later run goes on from there.
  */
 export async function runJob(
   deps: JobDependencies,
@@ -55,7 +55,7 @@ export async function runJob(
       age?.aborted === true
         ? `The job was not over ${maxAgeSeconds} s after it was made.`
         : await toMessage(error, deps.place);
-    // The record names the image already, so it is there, and only the removal of the work directory has failed.
+    // The record already names the image, so the image exists and only removing the work directory has failed.
     const isMade = run.job().resultantImageId !== undefined;
     const what = isMade ? 'image job succeeded, but left something behind' : 'image job failed';
     logger.warn({ job: job.id, why: message }, what);
@@ -63,16 +63,14 @@ export async function runJob(
   }
 }
 
-/**
- * Milliseconds until the job is too old. Where the clock was set back, no more than a new job has, as a timer bears no more.
- */
+/** Milliseconds until the job is too old. If the clock was set back, at most what a new job has, because timers are limited. */
 function toMillisecondsLeft({ created }: JobRecord, maxAgeSeconds: number): number {
   const most = maxAgeSeconds * 1000;
   return Math.min(most, Math.max(0, toTime(created) + most - Date.now()));
 }
 
 /**
- * Removes everything that a job has made and nobody was told of. Its record stays, and its files are only put aside, for
+ * Removes everything that a job made and that was never announced. Its record stays, and its files are only put aside, for
  * `clear` to remove.
  */
 export async function removeTraces(place: Place, job: JobRecord): Promise<void> {
@@ -91,7 +89,7 @@ interface Run extends JobDependencies {
   readonly save: (change: Partial<JobRecord>) => Promise<void>;
 }
 
-/** Nobody else writes the record of a job that runs. */
+/** Holds the job's record in memory: nobody else writes the record of a running job. */
 function createRun(deps: JobDependencies, given: JobRecord): Run {
   let job = given;
   return {
@@ -115,7 +113,7 @@ async function proceed(run: Run, signal: AbortSignal): Promise<void> {
   await pack(run, signal);
 }
 
-/** Begins anew, however far an earlier run has come. */
+/** Starts over, however far an earlier run got. */
 async function expose(run: Run, signal: AbortSignal): Promise<void> {
   const { place, tools, work, turns, clear } = run;
   await closeEnvironment(run.job().id);
@@ -138,7 +136,7 @@ async function expose(run: Run, signal: AbortSignal): Promise<void> {
   }
 }
 
-/** Waits until the user says that the work is done, and closes the environment. */
+/** Waits until the user sets a flag, then closes the environment. */
 async function attend(run: Run, signal: AbortSignal): Promise<void> {
   const { id, environment } = run.job();
   const { root } = run.work;
@@ -150,7 +148,7 @@ async function attend(run: Run, signal: AbortSignal): Promise<void> {
   if (seen === undefined) throw new Error('The environment of the image has ended by itself.');
   await awaitQuiet(id, signal);
   await closeEnvironment(id);
-  // Read again: the user could change the flag until the environment was closed.
+  // Read again, because the user could change the flag until the environment was closed.
   if ((await readFlag(root)) !== 'complete') throw new Error('Its user has said that it failed.');
   await run.save({ status: 'packaging_artifacts' });
 }
@@ -170,8 +168,8 @@ async function pack(run: Run, signal: AbortSignal): Promise<void> {
 }
 
 /**
- * Tries until it succeeds, or until somebody deletes the job. What was made is removed before the record is written, so that a
- * full disk has room for it.
+ * Retries until it succeeds or somebody deletes the job. The files are removed before the record is written, so that a full
+ * disk has room for it.
  */
 async function end(run: Run, change: Partial<JobRecord>, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
@@ -189,16 +187,16 @@ async function end(run: Run, change: Partial<JobRecord>, signal: AbortSignal): P
 
 async function orAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
-  // Left on a combined signal, a listener would keep it in memory until the job would have been too old.
+  // A listener left on a combined signal would keep that in memory until the job's maximum age.
   const over = new AbortController();
   const aborted = once(signal, 'abort', { signal: over.signal });
   await Promise.race([work, aborted]).finally(() => over.abort());
 }
 
-/** Adds that the disk is full, which programs do not always say. */
+/** Adds that the disk is full, because programs do not always say so. */
 async function toMessage(error: unknown, { work }: Place): Promise<string> {
   const message = error instanceof Error ? error.message : String(error);
-  // A disk that does not even tell its space, as a network mount that has gone, must not keep the job from its end.
+  // A disk whose space cannot be read, such as a lost network mount, must not keep the job from ending.
   const space = await readDiskSpace(work).catch(() => undefined);
   const isFull = space !== undefined && space.availableBytes <= FULL_BYTES;
   return isFull ? `${message} (the disk of ${work} is full)` : message;

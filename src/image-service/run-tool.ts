@@ -11,7 +11,7 @@ export interface ToolOptions {
   readonly cwd?: string;
 }
 
-/** Runs a program to its end; its last words are the error where it fails. Aborted, it is killed, and gone on return. */
+/** Runs a program to its end. If it fails, the end of its output is the error. If aborted, it has been killed on return. */
 export async function runTool(
   [program, ...args]: readonly [string, ...string[]],
   { mark, signal, cwd }: ToolOptions,
@@ -20,7 +20,7 @@ export async function runTool(
   const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: toToolEnvironment(mark),
-    // Ctrl-C is for the service, which then decides.
+    // Ctrl-C must reach only the service, which then decides.
     detached: true,
     ...(cwd === undefined ? {} : { cwd }),
   });

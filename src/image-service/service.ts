@@ -18,12 +18,14 @@ export interface ImageService extends Service {
   readonly url: string;
 }
 
-/** Images that are unpacked or packed at a time. Each takes all processors, and up to a quarter of the memory. */
+/** Images that are unpacked or packed at the same time. Each takes all processors and up to a quarter of the memory. */
 const TURNS = 2;
-/** The address of IMS itself. */
+/** The port of IMS itself. */
 const DEFAULT_ADDRESS: Address = { host: '127.0.0.1', port: 9000 };
 
-/** Serves images, keys and jobs until it is closed; what jobs have made goes on, and another service goes on with it. */
+/**
+ * Serves images, keys and jobs until it is closed. Environments of jobs continue then, and the next service takes them over.
+ */
 export async function openImageService(
   config: ImageServiceConfig,
   logger: Logger,
@@ -36,7 +38,7 @@ export async function openImageService(
     const place = await preparePlace(directory);
     const clock = createClock();
     const choosePort = () => findPort(config.sshAddress, place.jobs);
-    // An address that no job could have is told now.
+    // Fails now if no job could listen at the address.
     await choosePort();
     const turns = createTurns(TURNS);
     const { maxJobAgeSeconds: maxAgeSeconds, enableDkms } = config;
@@ -51,7 +53,7 @@ export async function openImageService(
       version: readVersion(),
       ...(token === undefined ? {} : { token }),
     });
-    // Before a request can make or delete a job.
+    // Before any request can create or delete a job.
     await jobs.resume();
     const address = config.listen ?? DEFAULT_ADDRESS;
     const listener = await listenFor('IMAGE_SERVICE_LISTEN', app, address).catch(

@@ -1,10 +1,10 @@
 import { runTool, type ToolOptions } from './run-tool.js';
 import type { ImageTools } from './tools.js';
 
-/** Of 1 to 22; mksquashfs's own default, 15, takes several times as long for a few percent. */
+/** From 1 to 22. The default of mksquashfs, 15, takes several times as long and saves a few percent. */
 const COMPRESSION_LEVEL = '6';
 
-/** Owners, modes, devices, links and extended attributes as they are; whatever cannot be made is an error. */
+/** Restores owners, modes, devices, links and extended attributes. Whatever cannot be created is an error. */
 export async function unpackRoot(
   { unsquashfs }: ImageTools,
   { file, root }: { readonly file: string; readonly root: string },
@@ -13,7 +13,7 @@ export async function unpackRoot(
   await runTool([unsquashfs, '-no-progress', '-dest', root, file], options);
 }
 
-/** Everything that is in the root; nothing is left out. */
+/** Packs everything in the root. */
 export async function packRoot(
   { mksquashfs }: ImageTools,
   { root, file }: { readonly root: string; readonly file: string },

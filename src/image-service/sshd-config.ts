@@ -1,10 +1,10 @@
 import type { JobRecord } from './job-record.js';
 import type { WorkPaths } from './work.js';
 
-/** Where sshd finds the image's root, in its own view of mounts: a path that only root may write to, as it demands. */
+/** Where sshd finds the image's root, inside its own mounts. Only root may write to any part of the path, as sshd demands. */
 export const ENVIRONMENT_ROOT = '/run/keelson-image-root';
 
-/** Root alone, by the one key, into the root of the image, and nowhere else. */
+/** Lets only root log in, only with the one key, and only into the root of the image. */
 export function renderSshdConfig(
   { id, arch, address, requireDkms }: JobRecord,
   { ssh }: WorkPaths,
@@ -41,13 +41,13 @@ SetEnv ${variables.join(' ')}
 `;
 }
 
-/** Root as the image knows it; the others are this machine's, as sshd needs a user of its own. */
+/** Takes root from the image and all other users from this machine, because sshd needs a user of its own. */
 export function renderPasswd(hosts: string, shell: string): string {
   const others = hosts.split('\n').filter((line) => line !== '' && !line.startsWith('root:'));
   return [`root:x:0:0:root:/root:${shell}`, ...others, ''].join('\n');
 }
 
-/** No password fits, and the account is not locked: sshd would refuse the key too. */
+/** No password matches, but the account is not locked: sshd would then refuse the key too. */
 export const SHADOW = 'root:*:1::::::\n';
 
 /** The shell in root's line of the image's `/etc/passwd`. */

@@ -1,7 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Debian's package of each program, for messages. */
+/** The Debian package of each program, for messages. */
 const PACKAGES = {
   unsquashfs: 'squashfs-tools',
   mksquashfs: 'squashfs-tools',
@@ -12,10 +12,10 @@ const PACKAGES = {
   mount: 'mount',
 } as const;
 
-/** The path of each program. sshd starts itself again, and insists on an absolute one. */
+/** The path of each program. It must be absolute, because sshd starts itself again. */
 export type ImageTools = Readonly<Record<keyof typeof PACKAGES, string>>;
 
-/** The programs, or a sentence that says why there can be no images here. */
+/** Returns the programs, or a sentence that says why this machine cannot serve images. */
 export function findImageTools(
   isRoot = process.getuid?.() === 0,
   path = process.env['PATH'] ?? '',
@@ -32,7 +32,7 @@ export function findImageTools(
   return Object.fromEntries(found) as unknown as ImageTools;
 }
 
-/** Server programs are found too when the path leaves their folders out. */
+/** Also looks in the system's folders, which a path may leave out. */
 function findProgram(name: string, path: string): string | undefined {
   const folders = path.split(delimiter).filter((folder) => folder.startsWith('/'));
   return [...folders, '/usr/sbin', '/sbin', '/usr/bin', '/bin']

@@ -8,7 +8,7 @@ const guid = z.guid().transform((id) => id.toLowerCase());
 
 const TRUE = ['t', 'true', 'on', 'y', 'yes', '1'];
 const FALSE = ['f', 'false', 'off', 'n', 'no', '0'];
-/** IMS takes a boolean also as a word or a number. */
+/** IMS also accepts a boolean as a word or a number. */
 const flag = z.preprocess((value) => {
   if (typeof value !== 'string' && typeof value !== 'number') return value;
   const word = String(value).toLowerCase();
@@ -26,7 +26,7 @@ const link = z.strictObject({
   type: z.literal('s3'),
 });
 
-/** The documented shape holds one pair; any other map of texts is taken as it is. */
+/** The documented shape holds one pair; any other map of strings is taken as it is. */
 const metadata = z.record(z.string(), z.string()).transform((given): Record<string, string> => {
   const { key, value, ...more } = given;
   if (key === undefined || value === undefined || Object.keys(more).length > 0) return given;
@@ -57,7 +57,7 @@ export const newJob = z.strictObject({
   job_type: z.enum(['create', 'customize']),
   artifact_id: guid,
   public_key_id: guid,
-  // IMS makes a file of this name, and fails late where it cannot.
+  // IMS creates a file of this name, and fails late if it cannot.
   image_root_archive_name: text.regex(/^[^/\p{Cc}]+$/u, 'Must not hold / or control characters.'),
   ssh_containers: z
     .array(z.strictObject({ name: z.string().optional(), jail: flag.default(false) }))
@@ -82,7 +82,7 @@ export function toKeyBody({ id, created, name, publicKey }: KeyRecord) {
   return { id, created, name, public_key: publicKey };
 }
 
-/** The whole set of IMS's members; `message` is our own, and stands on a job that failed. */
+/** Has all members of IMS. `message` is our own, and is present on failed jobs. */
 export function toJobBody(job: JobRecord) {
   return {
     id: job.id,

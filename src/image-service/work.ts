@@ -4,14 +4,14 @@ import { isAbsent } from '../runner/files.js';
 import { nameRemoval } from '../runner/leftovers.js';
 import type { Place } from './place.js';
 
-/** The files of one job while it is not over. */
+/** The files of a job that is not over. */
 export function workPaths(directory: string) {
   return {
     directory,
-    /** What its user sees as `/`. */
+    /** What the user sees as `/`. */
     root: join(directory, 'root'),
     resolver: join(directory, 'resolver'),
-    /** What sshd reads, and its log. */
+    /** The files that sshd reads, and its log. */
     ssh: {
       config: join(directory, 'sshd-config'),
       hostKey: join(directory, 'host-key'),
@@ -20,7 +20,7 @@ export function workPaths(directory: string) {
       shadow: join(directory, 'shadow'),
       log: join(directory, 'sshd.log'),
     },
-    /** The folder that becomes the new image's. */
+    /** The folder that becomes the new image. */
     image: join(directory, 'image'),
   };
 }
@@ -31,7 +31,7 @@ export function toWorkDirectory({ work }: Place, jobId: string): string {
   return join(work, jobId);
 }
 
-/** Moves the job's directory out of the way, which is quick whatever its size; `createClearing` removes it. May be repeated. */
+/** Moves the job's directory out of the way, which is fast whatever its size; `createClearing` removes it. May be repeated. */
 export async function putAside(place: Place, jobId: string): Promise<void> {
   try {
     await rename(toWorkDirectory(place, jobId), join(place.work, nameRemoval()));

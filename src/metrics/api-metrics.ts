@@ -4,16 +4,16 @@ const REQUEST_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 
 export interface AnsweredRequest {
   readonly method: string;
-  /** The pattern, never the path. */
+  /** The pattern of the route, never the path. */
   readonly route: string;
-  /** `2xx` and the like. */
+  /** The class of the status, such as `2xx`. */
   readonly status: string;
   readonly seconds: number;
 }
 
 export interface ApiMetrics {
   observeRequest(request: AnsweredRequest): void;
-  /** Returns what to call when it is over. */
+  /** Returns a function to call when the follower has gone. */
   openFollower(): () => void;
 }
 

@@ -1,7 +1,7 @@
 import { Gauge, type Registry } from 'prom-client';
 import type { DiskSpace } from '../process/disk-space.js';
 
-/** Space of the data directory's disk. A disk that cannot be read has no value. */
+/** Adds gauges for the disk of the data directory. If the disk cannot be read they have no value. */
 export function addDiskMetrics(registry: Registry, read: () => Promise<DiskSpace>): void {
   const readOrNothing = () => read().catch(() => undefined);
   new Gauge({

@@ -1,6 +1,6 @@
 import { Gauge, type Registry } from 'prom-client';
 
-/** Some thirty seconds are usual, for a quiet watch is begun again then; more means that nothing is heard of jobs. */
+/** Up to about 30 s is normal, because a quiet watch is restarted then. More means that nothing is heard about jobs. */
 export function observeWatchAge(registry: Registry, ageMs: () => number): void {
   new Gauge({
     name: 'keelson_kubernetes_watch_age_seconds',

@@ -2,11 +2,11 @@
 const WAIT_MS = 2_000;
 
 export interface Reading<T> {
-  /** The last one, taken again when it is too old. Undefined: there is none, or the last try has failed. */
+  /** The last reading, renewed if it is too old. Undefined if there is none or the last attempt failed. */
   latest(): Promise<T | undefined>;
 }
 
-/** Any number of scrapes cost one reading in `maxAgeMs`, and none waits for a source that is away. */
+/** Any number of scrapes cause one reading per `maxAgeMs`, and no scrape waits long for a source that is away. */
 export function createReading<T>(
   read: () => Promise<T>,
   maxAgeMs: number,

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 
-/** One for each process: no name may be registered twice. With what Node tells of itself. */
+/** One registry per process, because no name may be registered twice. Includes the default metrics of Node. */
 export function createRegistry(version: string): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });

@@ -2,7 +2,7 @@ import { Gauge, type Registry } from 'prom-client';
 import type { SessionCount, Store } from '../store/store.js';
 import { createReading } from './reading.js';
 
-/** A count of what is at work takes milliseconds; one of all that ended, seconds where there are a million. */
+/** Counting open sessions takes milliseconds; counting all that ended takes seconds if there are a million. */
 const OPEN_AGE_MS = 5_000;
 const ENDED_AGE_MS = 60_000;
 
@@ -10,7 +10,7 @@ interface Logger {
   warn(fields: object, message: string): void;
 }
 
-/** What the database says of all sessions; the same from every API process. While it is away, these are absent. */
+/** Metrics of all sessions, from the database, so every API process serves the same. They are absent while it is away. */
 export function addSessionMetrics(registry: Registry, store: Store, logger: Logger): void {
   const onError = (error: unknown) => logger.warn({ err: error }, 'metrics could not be read');
   const open = createReading(() => readOpen(store), OPEN_AGE_MS, onError);

@@ -4,10 +4,10 @@ import { isSuccess, type PhaseResult } from '../core/job.js';
 import type { Session } from '../core/session.js';
 import type { PhaseRecord, Store } from '../store/store.js';
 
-/** From a clone to a playbook on thousands of nodes. */
+/** Buckets from a short clone to a playbook on thousands of nodes. */
 const PHASE_SECONDS = [1, 5, 15, 60, 300, 900, 1_800, 3_600, 7_200, 14_400, 43_200];
 
-/** The same store; what this process does with it is counted. */
+/** Returns the store with counters for what this process does with it. */
 export function observeStore(store: Store, registry: Registry): Store {
   if (store.pool !== undefined) addPoolMetrics(registry, store.pool);
   return {
@@ -42,7 +42,7 @@ function observeSeal({ phases }: Store, registry: Registry): Store['phases']['se
   return async (jobId, phase, result, at) => {
     const isFirst = await phases.seal(jobId, phase, result, at);
     if (!isFirst || result.kind === 'unstarted') return isFirst;
-    // What has been sealed stays so, whether it can be counted or not.
+    // The phase is sealed even if it cannot be counted.
     const record = await phases.find(jobId, phase).catch(() => undefined);
     const seconds = record && toSeconds(record);
     if (seconds === undefined || record === undefined) return isFirst;
@@ -51,7 +51,7 @@ function observeSeal({ phases }: Store, registry: Registry): Store['phases']['se
   };
 }
 
-/** Clocks of other machines may be behind. */
+/** Never negative, although the clock of another machine may be behind. */
 function toSeconds({ startedAt, endedAt }: PhaseRecord): number | undefined {
   if (startedAt === undefined || endedAt === undefined) return undefined;
   return Math.max(0, Date.parse(endedAt) - Date.parse(startedAt)) / 1000;
@@ -64,7 +64,7 @@ function toResultLabel(result: Exclude<PhaseResult, { kind: 'unstarted' }>): str
 
 type Ends = Pick<Store['sessions'], 'recordOutcome' | 'requestCancel' | 'patch'>;
 
-/** Sessions that ended, whoever ended them: a workflow or the sweep, a cancel before they began, an operator outside. */
+/** Counts ended sessions, whatever ended them: a workflow, the sweep, a cancel before they began, or an external operator. */
 function observeEnds({ sessions }: Store, registry: Registry): Ends {
   const ended = createEndCounter(registry);
   const count = ({ outcome }: Pick<Session, 'outcome'>) =>
@@ -92,7 +92,7 @@ function observeEnds({ sessions }: Store, registry: Registry): Ends {
   };
 }
 
-/** Counts every possible end from 0 on: Prometheus would not see an increase from nothing. */
+/** Starts each possible end at 0, because Prometheus sees no increase from an absent value. */
 function createEndCounter(registry: Registry) {
   const ended = new Counter({
     name: 'keelson_sessions_ended_total',

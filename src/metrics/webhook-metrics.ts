@@ -9,7 +9,7 @@ interface Logger {
 
 const WAITING_AGE_MS = 5_000;
 
-/** Names of webhooks come from a file of the operator's, and are few. Those that are known count from 0 on. */
+/** Uses names of webhooks as labels: they come from the operator's file and are few. Known ones start at 0. */
 export function createWebhookMetrics(
   registry: Registry,
   { notifications }: Pick<Store, 'notifications'>,

@@ -13,7 +13,7 @@ const ACTS = { restart: 0, record: 0, move: 0, lose: 0, remove: 0 } as const sat
   SweepActKind,
   0
 >;
-/** One of these waits for each phase of a local job. */
+/** The activities that watch the phases of a job. */
 const OBSERVERS = ['gitClone', 'gitCloneHosts', 'inventory', 'ansible'];
 
 export function createWorkerMetrics(registry: Registry, maxWatchedJobs: number): WorkerMetrics {
@@ -45,7 +45,7 @@ export function createWorkerMetrics(registry: Registry, maxWatchedJobs: number):
   };
 }
 
-/** Next to the activities, before their faults become Temporal's failures. */
+/** Must be the innermost interceptor, to see faults before they become failures of Temporal. */
 function createInterceptor(registry: Registry): ActivityInterceptorsFactory {
   const watched = new Gauge({
     name: 'keelson_jobs_watched',
@@ -77,11 +77,11 @@ function createInterceptor(registry: Registry): ActivityInterceptorsFactory {
   });
 }
 
-/** A cancel, or a worker that shuts down, is no failure. */
+/** Undefined for a cancel or the shutdown of a worker, which are no failures. */
 function toFaultLabel(error: unknown): string | undefined {
   if (isServiceError(error)) return error.fault;
   if (!(error instanceof Error)) return 'defect';
   if (['CancelledFailure', 'AbortError'].includes(error.name)) return undefined;
-  // Thrown by an activity that says itself when to come again; its type is the fault.
+  // Activities that set the delay before their next attempt throw these; the type is the fault.
   return error instanceof ApplicationFailure ? (error.type ?? 'defect') : 'defect';
 }
