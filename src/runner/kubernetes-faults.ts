@@ -7,6 +7,8 @@ export interface Refusal {
   readonly message: string;
 }
 
+const MIN_STATUS = 100;
+
 /** Answered with 409 as well, where many objects are made at once; this one was not made. */
 const QUOTA_CHANGED = /cannot be fulfilled on resourcequotas/;
 
@@ -17,7 +19,8 @@ const ANOTHER_OBJECT = /metadata\.uid: .*field is immutable/;
 export function toRefusal(error: unknown): Refusal | undefined {
   if (typeof error !== 'object' || error === null) return undefined;
   const { code, body } = error as { code?: unknown; body?: unknown };
-  if (typeof code !== 'number') return undefined;
+  // The timeout of a request has a code too, a DOMException's: 23.
+  if (typeof code !== 'number' || code < MIN_STATUS) return undefined;
   return { code, message: readMessage(body) ?? `status ${code}` };
 }
 

@@ -33,6 +33,7 @@ describe('toKubernetesFault', () => {
     [refused(429, 'too many'), 'unavailable', undefined],
     [refused(500, 'broken'), 'unavailable', undefined],
     [new TypeError('fetch failed', { cause: { code: 'ECONNREFUSED' } }), 'unavailable', undefined],
+    [new DOMException('due to timeout', 'TimeoutError'), 'unavailable', undefined],
   ])('of %s is %s', (error, fault, reason) => {
     expect(toKubernetesFault('create job a', error)).toMatchObject({ fault, reason });
   });
