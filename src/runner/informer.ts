@@ -10,12 +10,19 @@ import { toWatchFault } from './kubernetes-faults.js';
 
 const MIN_BACK_OFF_MS = 250;
 const MAX_BACK_OFF_MS = 10_000;
+const PAGE = 250;
+
+/** As a request for a list has it. */
+export interface Page {
+  readonly limit?: number;
+  readonly _continue?: string;
+}
 
 export interface InformerOptions<T extends KubernetesObject> {
   readonly config: KubeConfig;
   readonly path: string;
   readonly selector: string;
-  readonly list: (signal: AbortSignal) => Promise<KubernetesListObject<T>>;
+  readonly list: (signal: AbortSignal, page: Page) => Promise<KubernetesListObject<T>>;
   readonly onChange: (object: T) => void;
   readonly onDelete: (object: T) => void;
   readonly onBreak: (error: unknown) => void;
@@ -48,8 +55,7 @@ export function openInformer<T extends KubernetesObject>(options: InformerOption
     path,
     createWatch(config, hear, closing.signal),
     async () => {
-      const listed = await list(closing.signal);
-      listed.items.forEach(dropManagers);
+      const listed = await listPages((page) => list(closing.signal, page));
       // It tells what was listed in the same turn in which it gets it.
       setImmediate(() => synced.resolve(undefined));
       return listed;
@@ -93,6 +99,24 @@ export function openInformer<T extends KubernetesObject>(options: InformerOption
       informer.stop().catch(() => undefined);
     },
   };
+}
+
+/**
+ * All of them, as they were when the first was told. At once they would take several times the memory of what is kept, and
+ * where they are many no time limit of a request would do.
+ */
+async function listPages<T extends KubernetesObject>(
+  list: (page: Page) => Promise<KubernetesListObject<T>>,
+): Promise<KubernetesListObject<T>> {
+  const items: T[] = [];
+  for (let next: Page = { limit: PAGE }; ;) {
+    const page = await list(next);
+    page.items.forEach(dropManagers);
+    items.push(...page.items);
+    const { _continue } = page.metadata ?? {};
+    if (_continue === undefined || _continue === '') return { ...page, items };
+    next = { limit: PAGE, _continue };
+  }
 }
 
 /** As it is, but that a failure to authenticate is told like any other, and that a connection which stands or speaks is known. */

@@ -17,6 +17,7 @@ import {
   type V1PodList,
   type V1Secret,
 } from '@kubernetes/client-node';
+import type { Page } from './informer.js';
 import { toKubernetesFault, toRefusal } from './kubernetes-faults.js';
 import { DEPLOYMENT_LABEL, JOB_LABEL } from './pod-labels.js';
 
@@ -73,15 +74,14 @@ export function createKubernetesApi(config: KubeConfig, namespace: string, deplo
         ),
       ),
 
-    /** One page, or with the watch's options: everything. */
-    listJobs: (signal: AbortSignal, page: { limit?: number; _continue?: string } = {}) =>
+    listJobs: (signal: AbortSignal, page: Page = {}) =>
       ask('list jobs', signal, (options): Promise<V1JobList> =>
         batch.listNamespacedJob({ namespace, labelSelector: ours, ...page }, options),
       ),
 
-    listPods: (signal: AbortSignal) =>
+    listPods: (signal: AbortSignal, page: Page = {}) =>
       ask('list pods', signal, (options): Promise<V1PodList> =>
-        core.listNamespacedPod({ namespace, labelSelector: ours }, options),
+        core.listNamespacedPod({ namespace, labelSelector: ours, ...page }, options),
       ),
 
     async listPodsOf(jobId: string, signal: AbortSignal): Promise<readonly V1Pod[]> {

@@ -55,7 +55,7 @@ export function openKubernetesWatch(
     config,
     path: `/apis/batch/v1/namespaces/${api.namespace}/jobs`,
     selector: api.selector,
-    list: (signal) => api.listJobs(signal),
+    list: api.listJobs,
     onChange(job) {
       const name = job.metadata?.name ?? '';
       if (forgotten.has(job.metadata?.uid ?? '')) return;
@@ -75,7 +75,7 @@ export function openKubernetesWatch(
     config,
     path: `/api/v1/namespaces/${api.namespace}/pods`,
     selector: api.selector,
-    list: (signal) => api.listPods(signal),
+    list: api.listPods,
     onChange(pod) {
       const jobId = toJobIdOf(pod);
       pods.set(jobId, { pod, isGone: false });

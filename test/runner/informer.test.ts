@@ -31,7 +31,7 @@ function open(onChange = (pod: V1Pod) => void told.push(`+${pod.metadata?.name}`
     config: server.config,
     path: server.path,
     selector: 'a=b',
-    list: () => core.listNamespacedPod({ namespace: 'n' }),
+    list: (_, page) => core.listNamespacedPod({ namespace: 'n', ...page }),
     onChange,
     onDelete: (pod) => told.push(`-${pod.metadata?.name}`),
     onBreak: (error) => breaks.push(error),
@@ -54,6 +54,17 @@ describe('openInformer', () => {
     await whenTold('+c');
     expect(told).toEqual(['+a', '+b', '-a', '+c']);
     expect(informer.heardAt()).toBeGreaterThan(performance.now() - 60_000);
+  });
+
+  test('asks for what is there in pages, and goes on from where the first was made', async () => {
+    const names = Array.from({ length: 1001 }, (_, index) => `pod-${index}`);
+    server.items = names.map((name) => aPod(name, '1'));
+    open();
+    await informer.synced;
+    expect(told).toEqual(names.map((name) => `+${name}`));
+    expect(server.largestPage()).toBe(250);
+    await whenWatched(1);
+    expect([server.lists(), server.watchedFrom()]).toEqual([1, '1000']);
   });
 
   test('keeps nothing of who has set which field', async () => {

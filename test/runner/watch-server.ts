@@ -9,8 +9,9 @@ export interface WatchServer {
   readonly path: string;
   /** What the next list answers. */
   items: readonly object[];
-  /** How often it was listed and watched. */
+  /** How often it was listed and watched, and the most that one answer had of a list. */
   readonly lists: () => number;
+  readonly largestPage: () => number;
   readonly watches: () => number;
   /** The version that the last watch went on from. */
   readonly watchedFrom: () => string | null;
@@ -26,18 +27,23 @@ export interface WatchServer {
 
 export async function startWatchServer(): Promise<WatchServer> {
   const open = new Set<ServerResponse>();
-  const counts = { lists: 0, watches: 0 };
+  const counts = { lists: 0, watches: 0, largestPage: 0 };
   let refused: number | undefined;
   let watchedFrom: string | null = null;
   const http = createServer((request, response) => {
     const { searchParams } = new URL(request.url ?? '/', 'http://localhost');
     if (searchParams.get('watch') !== 'true') {
-      counts.lists += 1;
+      const begin = Number(searchParams.get('continue') ?? 0);
+      if (begin === 0) counts.lists += 1;
+      const page = server.items.slice(begin, begin + Number(searchParams.get('limit') ?? Infinity));
+      const end = begin + page.length;
+      counts.largestPage = Math.max(counts.largestPage, page.length);
+      const metadata = {
+        resourceVersion: String(counts.lists * 1000),
+        ...(end < server.items.length ? { continue: String(end) } : {}),
+      };
       response.setHeader('content-type', 'application/json');
-      const metadata = { resourceVersion: String(counts.lists * 1000) };
-      response.end(
-        JSON.stringify({ kind: 'List', apiVersion: 'v1', metadata, items: server.items }),
-      );
+      response.end(JSON.stringify({ kind: 'List', apiVersion: 'v1', metadata, items: page }));
       return;
     }
     counts.watches += 1;
@@ -61,6 +67,7 @@ export async function startWatchServer(): Promise<WatchServer> {
     path: '/api/v1/namespaces/n/pods',
     items: [],
     lists: () => counts.lists,
+    largestPage: () => counts.largestPage,
     watches: () => counts.watches,
     watchedFrom: () => watchedFrom,
     send(type, object) {
