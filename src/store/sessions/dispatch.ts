@@ -12,7 +12,7 @@ type DispatchStore = Pick<
   'takeWishes' | 'recordDispatched' | 'returnWish' | 'nextWishAt' | 'countWishes'
 >;
 
-/** What each word may replace; never the other way round. */
+/** The values that each value may replace, so that `dispatched` never goes back. */
 const before: Record<Dispatched, readonly Dispatched[]> = {
   none: [],
   started: ['none'],
@@ -58,7 +58,7 @@ function takeWishes(
       .selectFrom('sessions')
       .select('job_id')
       .where(isWish)
-      // A lease is as long; what is later still was written by a clock that has been set back since.
+      // No lease ends later than `leaseUntil`. A later time was written by a clock that has been set back since.
       .where((eb) => eb.or([eb('wish_at', '<=', now), eb('wish_at', '>', leaseUntil)]))
       .orderBy('wish_at')
       .orderBy('created_at')
@@ -99,13 +99,13 @@ function recordDispatched(
       }))
       .where('job_id', '=', jobId)
       .execute();
-    // A cancel may have come while the start was under way.
+    // A cancel may have come while the start was being dispatched.
     if (dispatched !== 'none') emit({ kind: 'wish' });
     if (dispatched === 'cancelled') emit({ kind: 'session', jobId });
   });
 }
 
-/** A session that has waited again meanwhile may have been admitted again, and be told of that next. */
+/** Clears the flag only if the latest admission was told: a session that waited again may have been admitted again. */
 function unlessTold(eb: ExpressionBuilder<Schema, 'sessions'>, toldOf = '') {
   return eb
     .case()

@@ -18,20 +18,20 @@ interface Turn {
   readonly turn: number;
 }
 
-/** A session that is to go first, and what both name. */
+/** A session that goes first, and the hosts that both name. */
 interface Predecessor {
   readonly jobId: string;
   readonly name: string;
-  /** The first of the hosts that both name, by name. */
+  /** The first, in order of names, of the hosts that both name. */
   readonly host: string;
   readonly hosts: number;
   readonly heldUntil: string | undefined;
 }
 
 /**
- * Sessions ask for their hosts in one order. One may go when none that was there before it names a host of its own, and none
- * that has gone already. So whoever has hosts waits for nobody, nobody is overtaken by who wants the same, and no two can wait
- * for each other. Nothing has to be given back: a session that is complete has no hosts.
+ * A session gets a turn when it first asks for hosts. It may go if no session that already went, and none with an earlier
+ * turn, names one of its hosts. So a session that has its hosts waits for nobody, no session is overtaken by another that
+ * wants the same host, and no two wait for each other. Nothing has to be released, because a complete session has no hosts.
  */
 export function requestHosts(
   database: Database,
@@ -42,12 +42,12 @@ export function requestHosts(
     await lockPlaces(database, db);
     const asking = await takeTurn(db, jobId);
     if (asking !== undefined) {
-      // Who has gone keeps what it has: a late attempt may ask for less than the inventory has that is staged.
+      // A session that went keeps all its hosts, because a late attempt may ask for fewer than the staged inventory has.
       if (asking.isBehind) await dropHosts(database, db, jobId, hosts);
       const hasMore = await saveHosts(database, db, jobId, hosts);
-      // Nor does it wait for somebody with an earlier turn who has come to want the same since.
+      // Nor does it wait for a session with an earlier turn that has asked for one of its hosts since.
       if (hasMore || asking.isBehind) await settle(db, asking, { since, at });
-      // A session that waits for this one may be the first now, and nobody may wait for who waits for him.
+      // A session that waits for this one may go first now. Left as it is, the two could wait for each other.
       await settleBehind(db, jobId, at, emit);
       await admitQueued(database, db, at, emit);
       emit({ kind: 'session', jobId });
@@ -56,19 +56,19 @@ export function requestHosts(
   });
 }
 
-/** Lets those go, or wait for somebody else, that have waited for this session. */
+/** Lets the sessions that waited for this one go, or wait for another. */
 export async function passHostsOn(
   database: Database,
   db: Transaction<Schema>,
   { jobId, at, emit }: { readonly jobId: string; readonly at: string; readonly emit: Emit },
 ): Promise<void> {
-  // Before the look: who has found these hosts taken waits from its commit on.
+  // Before the waiting sessions are read, because one that found these hosts taken waits only from its commit on.
   await lockPlaces(database, db);
   await db.deleteFrom('session_hosts').where('job_id', '=', jobId).execute();
   await settleBehind(db, jobId, at, emit);
 }
 
-/** For those that nobody has let go: the option was turned off, or a version without it has ended a session. */
+/** Lets sessions go that nothing blocks any more: the option was turned off, or a version without it ended a session. */
 export async function settleHosts(
   database: Database,
   db: Transaction<Schema>,
@@ -89,7 +89,7 @@ export async function settleHosts(
   await settleAll(db, behindNobody, at, emit);
 }
 
-/** Undefined: the session is complete or has been launched. An attempt that was given up may ask late. */
+/** Undefined if the session is complete or launched: an attempt that was given up may ask late. */
 async function takeTurn(
   db: Transaction<Schema>,
   jobId: string,
@@ -111,7 +111,7 @@ async function takeTurn(
   return { jobId, turn: row.host_turn ?? 0, isBehind: row.waits_for !== null };
 }
 
-/** All but these. */
+/** Removes all hosts but these. */
 async function dropHosts(
   { dialect }: Database,
   db: Transaction<Schema>,
@@ -125,7 +125,7 @@ async function dropHosts(
     .execute();
 }
 
-/** Whether there are more of them than before. */
+/** Adds these hosts. Returns whether any of them is new. */
 async function saveHosts(
   { dialect }: Database,
   db: Transaction<Schema>,
@@ -141,12 +141,12 @@ async function saveHosts(
   return numAffectedRows > 0n;
 }
 
-/** What a database takes as text; another inventory may hold anything. */
+/** The name as a database can store it; an additional inventory may hold any text. */
 function toText(host: string): string {
   return toStoredHost(host.toWellFormed().replaceAll('\0', '\uFFFD'));
 }
 
-/** Looks again at those that wait for this session: some may go, and the others say what they wait for. */
+/** Looks again at the sessions that wait for this one. Each of them goes, or its record says what it waits for now. */
 export async function settleBehind(
   db: Transaction<Schema>,
   jobId: string,
@@ -171,7 +171,7 @@ async function settleAll(
   }
 }
 
-/** Lets the session go, or wait. It gives its place to others while it waits, and is the first to get one again. */
+/** Lets the session go, or makes it wait: then it gives up its place, but queues ahead of sessions that arrived later. */
 async function settle(
   db: Transaction<Schema>,
   { jobId, turn }: Turn,
@@ -195,14 +195,14 @@ async function settle(
     .execute();
 }
 
-/** Of those that are to go first the one that came last: while it is there, nothing else can let this session go. */
+/** Of the sessions that go first, the one with the latest turn: until it ends, no other one's end can let this session go. */
 async function findPredecessor(
   db: Transaction<Schema>,
   { jobId, turn }: Turn,
   at: string,
 ): Promise<Predecessor | undefined> {
   const first = await db
-    // By itself, because a database that knows little of a table that changes all the time would look for it in each session.
+    // Materialized: the statistics of a table that changes all the time are poor, so it would run for each session.
     .with(
       (cte) => cte('others').materialized(),
       (cte) => selectShared(cte, jobId).select('theirs.job_id').distinct(),
@@ -235,7 +235,7 @@ async function findPredecessor(
   };
 }
 
-/** The hosts of a session, each with every other session that names it. */
+/** Each host of the session with each other session that names it. */
 function selectShared(db: QueryCreator<Schema>, jobId: string) {
   return db
     .selectFrom('session_hosts as mine')

@@ -8,8 +8,9 @@ import { AT_ONCE, isAdmitted, isQueued } from './session-conditions.js';
 type Emit = (change: Change) => void;
 
 /**
- * Gives a session that is claimed its place, or a place in the queue; once. One that has waited is admitted like all of the
- * queue: a claim may come late, when a workflow waits to be told. Call it with the places locked.
+ * Admits a claimed session or puts it in the queue, once. If the session has been queued, sessions are admitted from the
+ * queue in their order instead: a claim may come late, when the workflow already waits to be told. The caller must hold the
+ * lock of `lockPlaces`.
  */
 export async function queueOrAdmit(
   database: Database,
@@ -29,15 +30,15 @@ export async function queueOrAdmit(
   if (numUpdatedRows === 0n) await admitQueued(database, db, at, emit);
 }
 
-/** Whether not everybody has a place. */
+/** Whether places are limited (option `max_running_sessions`). */
 export const isLimited = sql<SqlBool>`exists (
   select 1 from options where options.name = 'maxRunningSessions' and value <> '0')`;
 
-/** 1: somebody may be to be admitted. Where places are without limit, which is the rule, only who waits since there was one. */
+/** 1 if a session may have to be admitted: places are limited, or a session still waits because they were. */
 export const hasAdmission = sql<number>`case when ${isLimited}
   or exists (select 1 from sessions as waiting where ${isQueued}) then 1 else 0 end`;
 
-/** As many of the queue, oldest first, as there are places; whoever dispatches tells their workflows. */
+/** Admits as many sessions of the queue as there are free places, oldest first. The dispatch loop tells their workflows. */
 export async function admitQueued(
   database: Database,
   db: Transaction<Schema>,
@@ -45,7 +46,7 @@ export async function admitQueued(
   emit: Emit,
 ): Promise<void> {
   const limit = await readOption(db, 'maxRunningSessions');
-  // Before the look: a claim that has found every place taken joins the queue with its commit.
+  // Before the queue is read, because a claim that found every place taken joins the queue only when it commits.
   if (limit > 0) await lockPlaces(database, db);
   const first = db.selectFrom('sessions').select('job_id').where(isQueued);
   if ((await first.limit(1).executeTakeFirst()) === undefined) return;
@@ -55,7 +56,7 @@ export async function admitQueued(
     .updateTable('sessions')
     .set({ admitted_at: at, admission_due: 1, wish_at: AT_ONCE })
     .where('job_id', 'in', first.orderBy('queued_at').orderBy('job_id').limit(places))
-    // Again, for who has changed while this waited for its row.
+    // Repeated, because a session may have changed while this statement waited for its row.
     .where(isQueued)
     .returning('job_id')
     .execute();
@@ -69,8 +70,8 @@ async function countAdmitted(db: Transaction<Schema>): Promise<number> {
 }
 
 /**
- * For the end of a session, before its row is locked: who has locked the places goes on to rows of sessions, and two that
- * lock them in another order wait for each other. Where nobody waits for anything the ends need no lock.
+ * For the end of a session, before its row is locked: holders of the places' lock go on to lock rows of sessions, and taking
+ * the locks in another order would deadlock. Takes no lock if the session has no hosts and nobody can be waiting for a place.
  */
 export async function lockPlacesOf(
   { dialect }: Database,
@@ -89,7 +90,7 @@ export async function lockPlacesOf(
     .execute();
 }
 
-/** Where transactions run side by side, two of them would count the same free place, or find the same host free. */
+/** Without this lock, concurrent transactions could count the same free place or find the same host free. */
 export async function lockPlaces({ dialect }: Database, db: Transaction<Schema>): Promise<void> {
   if (dialect.hasOneWriter) return;
   await db.selectFrom('deployment').select('id').forUpdate().execute();

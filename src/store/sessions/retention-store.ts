@@ -1,13 +1,13 @@
 /** Each call is one short transaction, to be repeated until nothing is left to do. */
 export interface RetentionStore {
-  /** Hides some of the complete sessions that ended by then, as a delete at `at` does. Returns how many; 0: none is left. */
+  /** Deletes, at `at`, some of the complete sessions that ended by `endedUntil`. Returns how many; 0 if none is left. */
   expireSessions(endedUntil: string, at: string): Promise<number>;
-  /** Removes some of what is stored of sessions that had ended and were deleted by then. Returns the rows; 0: none is left. */
+  /** Removes some rows of sessions that had ended and were deleted by `until`. Returns how many; 0 if none is left. */
   removeDeleted(until: string): Promise<number>;
-  /** The size of all logs, compressed. */
+  /** The compressed size of the logs of all complete sessions. */
   logStoreBytes(): Promise<number>;
-  /** Removes some of the log of the complete session that ended first; a line with the reason stays. False: none has a log. */
+  /** Removes some log of the complete session that ended first; a line with the reason stays. False if none has a log. */
   removeOldestLog(reason: string): Promise<boolean>;
-  /** Gives back some of the disk space that removed rows have left, where it is much. Returns the bytes; 0: it is not much. */
+  /** Gives back some of the disk space of removed rows, if there is much of it. Returns the bytes; 0 if there is not much. */
   shrink(): Promise<number>;
 }

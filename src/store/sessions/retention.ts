@@ -6,7 +6,7 @@ import type { Schema } from '../database/schema.js';
 import { isLive } from './session-states.js';
 import type { RetentionStore } from '../store.js';
 
-/** Of one transaction, so that nobody waits long behind it. */
+/** Limits of one transaction, so that nobody waits long for it. */
 const SESSIONS = 100;
 const HOSTS = 2_000;
 const CHUNKS = 64;
@@ -34,7 +34,7 @@ function expireSessions(
       .where('completed_at', '<=', endedUntil)
       .orderBy('completed_at')
       .limit(SESSIONS)
-      // What somebody else has at this moment is deleted already, or comes with the next step.
+      // A row that somebody else has locked is being deleted, or is left to the next call.
       .$if(!dialect.hasOneWriter, (query) => query.forNoKeyUpdate().skipLocked())
       .execute();
     if (expired.length === 0) return 0;
@@ -51,7 +51,7 @@ function expireSessions(
   });
 }
 
-/** First what there may be much of, then the sessions with the rest. */
+/** Removes log chunks and host results first, because there may be many, then the sessions with everything else. */
 function removeDeleted({ write }: Database, until: string): Promise<number> {
   return write(async (db) => {
     const jobIds = await findRemovable(db, until);
@@ -70,7 +70,7 @@ function removeDeleted({ write }: Database, until: string): Promise<number> {
   });
 }
 
-/** One that has left something outside is kept until that is gone, and one whose end is still to be told until it has been. */
+/** A session with noted resources is kept until they are gone, and one with a notification until that is delivered. */
 async function findRemovable(db: Transaction<Schema>, until: string): Promise<readonly string[]> {
   const rows = await db
     .selectFrom('sessions')

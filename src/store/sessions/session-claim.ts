@@ -14,7 +14,7 @@ export async function claimSession(
   );
 }
 
-/** Where there are places for all, which is the rule, as one statement. Undefined: there are not, or it has waited, or is complete. */
+/** Claims in one statement if places are unlimited, as usual. Undefined if they are not, or if it was queued or is complete. */
 function claimUnlimited(
   { writeAtOnce }: Database,
   jobId: string,

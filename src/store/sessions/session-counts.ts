@@ -3,13 +3,13 @@ import type { Database } from '../database/database.js';
 import { isLive, isOpen } from './session-states.js';
 import type { SessionCount, SessionStore } from '../store.js';
 
-/** Of one query: a million at once would keep the process from answering. */
+/** Sessions that one query counts. A million at once would keep the process from answering. */
 const PIECE = 10_000;
 const BEGIN = '';
 
 type CountStore = Pick<SessionStore, 'countOpen' | 'countComplete'>;
 
-/** Of the sessions that people see, for metrics. */
+/** Counts sessions that are not deleted, for metrics. */
 export function createCountStore(database: Database): CountStore {
   return {
     countOpen: () => countOpen(database),
@@ -31,7 +31,7 @@ function countOpen({ read }: Database) {
   });
 }
 
-/** Walks along the time at which they ended. */
+/** Counts piece by piece, in order of completion. */
 async function countComplete(database: Database): Promise<readonly SessionCount[]> {
   const counts = new Map<string, SessionCount>();
   let after: string | undefined = BEGIN;
@@ -47,7 +47,7 @@ async function countComplete(database: Database): Promise<readonly SessionCount[
   return [...counts.values()];
 }
 
-/** Undefined: the piece goes to the end. */
+/** The completion time at which the piece ends; undefined for the last piece. */
 function findEnd({ read }: Database, after: string): Promise<string | undefined> {
   return read(async (db) => {
     const row = await db

@@ -15,12 +15,16 @@ type Sessions = ExpressionBuilder<Schema, 'sessions'>;
 type Column = 'name' | 'state' | 'succeeded' | 'created_at';
 type JobIds = SelectQueryBuilder<Schema, 'sessions' | 'session_tags', { job_id: string }>;
 
-/** Up to so many candidates are looked up and sorted; where every filter fits more, the walk in order of names soon fills a page. */
+/**
+ * If a filter alone matches fewer sessions than this, they are looked up and sorted. If every filter matches more, a walk in
+ * order of names soon fills a page.
+ */
 const FEW = 5_000;
 
 /**
- * The condition on a session that is not deleted. A walk by name would read everything to find the few that carry a tag or
- * were made in a time: where one filter by itself leaves few, those are looked up, and no other index may lead.
+ * The condition for sessions that are not deleted. A walk in order of names would read every session to find the few that
+ * carry a tag or were created in a certain time. So if one filter alone matches few, these are looked up, and the other
+ * columns are hidden from the planner (`|| ''`), so that it uses no other index.
  */
 export async function planFilter(
   db: Connection,
@@ -49,8 +53,8 @@ export async function planFilter(
 }
 
 /**
- * The tag along whose index a page is read: the first that few carry, or else the first. None where a time or a result leaves
- * few.
+ * The tag along whose index a page is read: the first that few sessions carry, or else the first. Undefined if the time or
+ * the result alone matches few.
  */
 export async function findLeadingTag(
   db: Connection,
@@ -69,7 +73,7 @@ export async function findLeadingTag(
   return first;
 }
 
-/** Of state and result each has an index: which one would mislead. */
+/** State and result each have an index. Returns the one whose index would mislead, because the other matches few. */
 async function findHidden(db: Connection, { state, succeeded }: SessionFilter) {
   if (state === undefined || succeeded === undefined) return undefined;
   if (await isFew(db, selectBy(db, 'succeeded', succeeded))) return 'state';

@@ -4,7 +4,7 @@ import type { Database } from '../database/database.js';
 import { lockSession } from './session-lock.js';
 import { toSession } from './session-rows.js';
 
-/** From now on a playbook of the session that fails is held: the job asks for it at that moment. */
+/** From now on, a playbook of the session that fails is held: the job asks the API when one has failed. */
 export function requestHold(database: Database, name: string): Promise<Session> {
   return database.write(async (db, emit) => {
     const session = toSession(await lockSession(database, db, name));
@@ -25,13 +25,13 @@ export function requestHold(database: Database, name: string): Promise<Session> 
   });
 }
 
-/** Why no playbook of it will fail and be held any more. */
+/** Why no playbook of the session can be held any more; undefined if one can. */
 function findObstacle(session: Session): string | undefined {
   if (session.state === 'complete') return 'is complete';
   if (session.desired !== 'run') return 'is cancelled';
   if (session.teardownAt !== undefined) return 'has run its playbooks, and is finishing its images';
   if (session.external) return 'is run by an operator outside, who alone could hold it';
-  // What counts is the option as it was when the session started.
+  // The option as it was when the session started is what counts.
   if (session.snapshot?.options.debugWaitTime === 0)
     return 'holds nothing: the option debug_wait_time was 0 when it started';
   return undefined;

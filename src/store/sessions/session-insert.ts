@@ -9,7 +9,7 @@ import { toSession } from './session-rows.js';
 import type { Change, NewSession, SessionStore } from '../store.js';
 import { toTagText } from './tags.js';
 
-/** 7 values each; a statement takes 32,766. */
+/** A row has 7 values, and a statement of SQLite takes at most 32,766. */
 const TAGS_PER_INSERT = 1_000;
 
 interface TagRow {
@@ -29,7 +29,7 @@ export function createInsert(database: Database): SessionStore['insert'] {
     toInserted(session, (await insert(session)) ?? (await insertAlone(database, session)));
 }
 
-/** As part of a transaction, in their order; undefined: the name is taken. */
+/** Inserts within the caller's transaction. Returns the rows in the order of the sessions; undefined if the name is taken. */
 export async function addSessions(
   { dialect }: Database,
   db: Connection,
@@ -67,7 +67,10 @@ async function insertInSteps(
   return rows;
 }
 
-/** Whose name is there: taken, or about to be free, and then it waits for that while nobody else waits for it. */
+/**
+ * Inserts one session. On PostgreSQL this follows a group insert that found the name in use. If a transaction under way is
+ * about to free the name, this statement waits for it, and no other session of the group has to.
+ */
 async function insertAlone(
   database: Database,
   session: NewSession,
@@ -80,7 +83,7 @@ async function insertAlone(
 const isFree = sql`not exists (
   select from sessions where sessions.name = given.name and deleted_at is null)`;
 
-/** One statement with all tags, which is a transaction by itself. Of one name the first that came is taken. */
+/** Inserts a group with its tags in one statement, its own transaction. Of sessions with the same name the first wins. */
 async function insertTogether(
   { writeAtOnce }: Database,
   sessions: readonly NewSession[],
@@ -99,7 +102,7 @@ function matchRows(
   const byName = new Map(rows.map((row) => [row.name, row]));
   return sessions.map((session) => {
     const row = byName.get(session.request.name);
-    // It is the answer of one, even if somebody asks twice under the same id.
+    // A row answers one request only, even if two requests have the same job id.
     if (row?.job_id !== session.jobId) return undefined;
     byName.delete(row.name);
     toChanges(session).forEach(emit);
@@ -112,7 +115,7 @@ function insertRows(
   sessions: readonly NewSession[],
   isWanted: RawBuilder<unknown>,
 ): Promise<SessionRow[]> {
-  // In one order, so that two of these wait for each other and never in a circle.
+  // Sorted, so that concurrent statements take their locks in the same order and cannot deadlock.
   const rows = sessions.map(toRow).sort((left, right) => (left.name < right.name ? -1 : 1));
   const tags = sessions.flatMap(toTagRows);
   const texts = <Row>(from: readonly Row[], column: keyof Row) =>
@@ -149,7 +152,7 @@ function toRow({ jobId, request, createdAt, external = false, done, snapshot }: 
     created_at: createdAt,
     request: JSON.stringify(request),
     external: toFlag(external),
-    // As if Temporal knew of everything already.
+    // Nothing about an external session is left to tell Temporal.
     dispatched: external ? ('cancelled' as const) : ('none' as const),
     done: done === undefined ? null : JSON.stringify(done),
     snapshot: snapshot === undefined ? null : JSON.stringify(snapshot),
@@ -164,7 +167,7 @@ function toTagRows({ jobId, request }: NewSession): readonly TagRow[] {
   }));
 }
 
-/** Of a session that others run Temporal is told nothing. */
+/** An external session has no wish, because Temporal is never told of it. */
 function toChanges({ jobId, external = false }: NewSession): readonly Change[] {
   const change: Change = { kind: 'session', jobId };
   return external ? [change] : [{ kind: 'wish' }, change];

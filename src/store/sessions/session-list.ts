@@ -9,7 +9,7 @@ import type { SessionFilter } from '../store.js';
 import type { Session } from '../../core/session.js';
 import { haveTags, isTagText, type Tag } from './tag-filter.js';
 
-/** What a list shows of a session. Snapshot and done work, which may be many times as large, are for those who run it. */
+/** All columns but `snapshot` and `done`, which may be many times as large and which no list shows. */
 const LISTED = [
   'sessions.job_id',
   'sessions.name',
@@ -63,7 +63,7 @@ export function listSessions(
   { limit, ...from }: PageRequest,
 ): Promise<Page<Session>> {
   return read(async (db) => {
-    // One more tells whether there is more.
+    // One more than asked for tells whether there is a next page.
     const parts = { db, dialect, filter, page: { limit: limit + 1, ...from } };
     const tag = await findLeadingTag(db, filter);
     const rows = await (tag === undefined ? selectByName(parts) : selectByTag(parts, tag));
@@ -73,7 +73,7 @@ export function listSessions(
 
 async function selectByName({ db, dialect, filter, page }: Parts): Promise<SessionRow[]> {
   const matches = await planFilter(db, dialect, filter, page.afterId);
-  // Of names that do not fit, an index has enough; the rows behind it are read for those that do.
+  // Names are filtered within an index, so that whole rows are read only for those that match.
   const names = db.selectFrom('sessions').select('name').where(matches).orderBy('name');
   return db
     .selectFrom('sessions')
@@ -88,7 +88,7 @@ async function selectByName({ db, dialect, filter, page }: Parts): Promise<Sessi
     .execute();
 }
 
-/** In order of names among those that carry it. What the index has of them is compared there; rows are read of those that fit. */
+/** Walks along the tag's index, in order of names. It has the columns that filters compare, so only matching rows are read. */
 function selectByTag({ db, dialect, filter, page }: Parts, tag: Tag): Promise<SessionRow[]> {
   const { state, succeeded, nameContains, createdFrom, createdUntil, tags = {} } = filter;
   const others = Object.entries(tags).filter(([key]) => key !== tag[0]);

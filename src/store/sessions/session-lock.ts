@@ -2,7 +2,7 @@ import { missing } from '../../core/errors.js';
 import type { Connection, Database } from '../database/database.js';
 import type { SessionRow } from '../database/schema.js';
 
-/** The record of this name that is not deleted; whoever would write it waits until the transaction is over. */
+/** Reads the record of this name that is not deleted, locked against other writers until the transaction ends. */
 export async function lockSession(
   { dialect }: Database,
   db: Connection,

@@ -4,7 +4,7 @@ import type { Database } from '../database/database.js';
 import { lockSession } from './session-lock.js';
 import { toSession } from './session-rows.js';
 
-/** Read, decided and written in one transaction; whoever comes at the same time waits. */
+/** Reads, decides and writes in one transaction, while other writers of the record wait. */
 export function patchSession(
   database: Database,
   name: string,
@@ -17,7 +17,7 @@ export function patchSession(
       .updateTable('sessions')
       .set({
         patched: JSON.stringify(patched),
-        // Of a session that we run, these are for activities to write.
+        // In a session that this service runs, only activities write these.
         ...(row.external === 1
           ? { state, succeeded, created_at: createdAt, completed_at: completedAt ?? null }
           : {}),

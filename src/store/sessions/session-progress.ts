@@ -27,7 +27,7 @@ type ProgressStore = Pick<
   | 'recordOutcome'
 >;
 
-/** What activities write. Each is an UPDATE that its condition guards, so that it may be repeated and come late. */
+/** What activities write. Each write is an UPDATE guarded by its WHERE clause, so it may be repeated or come late. */
 export function createProgressStore(database: Database): ProgressStore {
   return {
     noteCancel: (jobId, wish) => noteCancel(database, jobId, wish),
@@ -138,7 +138,7 @@ function recordOutcome(
   at: string,
 ): Promise<boolean> {
   return database.write(async (db, emit) => {
-    // Before the record, so that nothing is appended any more when it counts the log.
+    // Sealed before the record is completed, so that nothing is appended to the log once its size has been counted.
     await sealOpenPhases(db, jobId, at);
     await lockPlacesOf(database, db, jobId);
     const completed = await db

@@ -12,7 +12,7 @@ import { patchSession } from './session-patch.js';
 import { toOutcomeColumns, toSession } from './session-rows.js';
 import type { CancelWish, SessionFilter, SessionStore } from '../store.js';
 
-/** Some 0.1 s on SQLite, in which nothing else is done; a thousand at a time, the same pages are written thrice as often. */
+/** Blocks the process for 0.1 s on SQLite. Batches of a thousand would write the same pages three times as often. */
 const DELETE_BATCH = 5_000;
 
 type RequestStore = Pick<
@@ -20,7 +20,7 @@ type RequestStore = Pick<
   'insert' | 'requestCancel' | 'requestHold' | 'requestDelete' | 'deleteMany' | 'patch'
 >;
 
-/** What people ask for, written before anything acts on it. */
+/** What people request, stored before anything acts on it. */
 export function createRequestStore(database: Database): RequestStore {
   return {
     insert: createInsert(database),
@@ -52,7 +52,7 @@ function requestCancel({ write }: Database, name: string, wish: CancelWish): Pro
   });
 }
 
-/** Nothing was changed: say why, or that it is cancelled already. */
+/** Follows an UPDATE that changed nothing. Returns a session that is cancelled already, and throws for every other reason. */
 async function refuseCancel(db: Transaction<Schema>, name: string): Promise<Session> {
   const query = db.selectFrom('sessions').selectAll().where('name', '=', name);
   const row = await query.where('deleted_at', 'is', null).executeTakeFirst();
@@ -76,7 +76,7 @@ function requestDelete({ write }: Database, name: string, wish: CancelWish): Pro
       .returning(['job_id', 'completed_at'])
       .executeTakeFirst();
     if (row === undefined) throw missing('Session', name);
-    // Only lists ask for them, and would come upon them until the record itself is removed.
+    // Only lists read tags, and they would come across these until retention removes the record.
     await db.deleteFrom('session_tags').where('job_id', '=', row.job_id).execute();
     emit({ kind: 'wish' });
     emit({ kind: 'session', jobId: row.job_id });
@@ -84,7 +84,7 @@ function requestDelete({ write }: Database, name: string, wish: CancelWish): Pro
   });
 }
 
-/** Some at a time, by name: a hundred thousand at once would keep every other writer waiting for seconds. */
+/** Deletes in batches, because 100,000 sessions in one transaction would keep other writers waiting for seconds. */
 async function deleteMany(
   database: Database,
   filter: SessionFilter,
@@ -115,15 +115,15 @@ async function deleteBatch(
       .where(matches)
       .orderBy('name')
       .limit(DELETE_BATCH)
-      // In one order, so that two of these wait for each other and never in a circle.
+      // Locks in order of names, so that concurrent deletes cannot deadlock.
       .$if(!dialect.hasOneWriter, (query) => query.forNoKeyUpdate())
       .execute();
     if (found.length === 0) return { deleted: [], lastName: undefined };
     const jobIds = JSON.stringify(found.map(({ job_id: jobId }) => jobId));
-    // In these words each is found by its key; as so many parameters PostgreSQL would rather read the whole table each time.
+    // In this form each row is found by its key. With a parameter for each id PostgreSQL would rather scan the whole table.
     const isFound = (eb: ExpressionBuilder<Schema, 'sessions' | 'session_tags'>) =>
       dialect.isOneOfFew(eb.ref('job_id'), dialect.textsOf(jobIds));
-    // First: no trigger need follow those that this completes.
+    // Before the sessions, so that the trigger has no tags to update when sessions become complete.
     await db.deleteFrom('session_tags').where(isFound).execute();
     const rows = await db
       .updateTable('sessions')
@@ -146,7 +146,10 @@ function toDeleteColumns(eb: Sessions, wish: CancelWish) {
   return { deleted_at: wish.at, desired: 'delete', ...toCancelColumns(eb, wish) } as const;
 }
 
-/** Who and why, unless that is known or it is over; what nobody has claimed, or is not ours to stop, is complete at once. */
+/**
+ * Notes who cancelled and why, unless that is known or the session is complete. Completes at once a session that is
+ * unclaimed, and a running external one, which this service cannot stop.
+ */
 function toCancelColumns(eb: Sessions, wish: CancelWish) {
   const isUnclaimed = eb.and([eb('state', '=', 'pending'), eb('claimed_at', 'is', null)]);
   const isWithdrawn = eb.and([eb('state', '=', 'running'), eb('external', '=', 1)]);

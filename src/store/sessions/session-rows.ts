@@ -14,7 +14,7 @@ import type { Connection } from '../database/database.js';
 import { dropNulls } from '../database/row-values.js';
 import type { Schema, SessionRow } from '../database/schema.js';
 
-/** Fault `missing` where there is none. */
+/** Throws fault `missing` if there is no such session. */
 export async function getSession(db: Connection, jobId: string): Promise<Session> {
   const query = db.selectFrom('sessions').selectAll().where('job_id', '=', jobId);
   const row = await query.executeTakeFirst();
@@ -60,12 +60,12 @@ export function toSession(row: SessionRow): Session {
   };
 }
 
-/** Most have none, and a page has many of them. */
+/** Most sessions have none, and a page has many sessions, so the empty list is not parsed. */
 function toArtifacts(text: string): readonly Artifact[] {
   return text === '[]' ? [] : (JSON.parse(text) as readonly Artifact[]);
 }
 
-/** The columns of an outcome. `state` goes with them, always. */
+/** The columns of an outcome, with `state`, which is always written together with them. */
 export function toOutcomeColumns(outcome: Outcome, at: string) {
   return {
     state: 'complete',

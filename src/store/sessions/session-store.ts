@@ -14,117 +14,121 @@ import type {
 } from '../../core/session.js';
 import type { Page, PageRequest } from '../database/page.js';
 
-/** Session records. The rules of each write are in ARCHITECTURE.md, "The session record". Times are ISO strings. */
+/** Session records. ARCHITECTURE.md, "The session record", has the rules of each column. Times are ISO strings. */
 export interface SessionStore {
-  /** Emits `wish`. A name that another record has, which is not deleted, is fault `conflict` with the API's title. */
+  /** Emits `wish`. Throws fault `conflict`, with the API's title, if a record that is not deleted has the name. */
   insert(session: NewSession): Promise<Session>;
-  /** Finds by name a session that is not deleted. */
+  /** Finds a session that is not deleted. */
   find(name: string): Promise<Session | undefined>;
-  /** Finds by job id, also a session that is deleted. */
+  /** Also finds a deleted session. */
   get(jobId: string): Promise<Session | undefined>;
-  /** Those that are not deleted, by name. They come without `snapshot` and `done`, which only `find` and `get` read. */
+  /** Sessions that are not deleted, in order of names, without `snapshot` and `done`, which only `find` and `get` read. */
   list(filter: SessionFilter, page: PageRequest): Promise<Page<Session>>;
   /**
-   * Raises `desired` to `cancel`. A session that is pending and unclaimed is then complete at once, as CANCELLED; one that was
-   * cancelled before stays as it is. One that is complete, or in teardown, is fault `conflict`; no such name is `missing`.
+   * Raises `desired` to `cancel`. A pending session that is unclaimed becomes complete at once, as CANCELLED. One that is
+   * cancelled already stays as it is. Throws fault `conflict` if the session is complete or in teardown, and `missing` if
+   * there is no such name.
    */
   requestCancel(name: string, wish: CancelWish): Promise<Session>;
   /**
-   * Sets `debugOnFailure` of the request; a repeat changes nothing. One that is complete or cancelled, in teardown, run by an
-   * operator outside, or would be held for no time is fault `conflict`; no such name is `missing`.
+   * Sets `debugOnFailure` of the request; a repeat changes nothing. Throws fault `conflict` if the session is complete,
+   * cancelled, in teardown or external, or if `debug_wait_time` was 0 when it started, and `missing` if there is no such
+   * name.
    */
   requestHold(name: string): Promise<Session>;
-  /** Hides the record, so that its name is free again. No such name is fault `missing`. Of several at once one succeeds. */
+  /** Hides the record and frees its name. Throws fault `missing` if no record has it: of concurrent calls, all but one. */
   requestDelete(name: string, wish: CancelWish): Promise<void>;
   /**
-   * Like `requestDelete` for all that match, a thousand in a transaction. Returns the names that this call deleted, sorted;
-   * each is reported to one caller only.
+   * Like `requestDelete`, for all sessions that match, in several transactions. Returns the names that this call deleted,
+   * sorted; each name is reported to one caller only.
    */
   deleteMany(filter: SessionFilter, wish: CancelWish): Promise<readonly string[]>;
   /**
-   * Stores what `decide` makes of the record. State, outcome and times change only in a session that an operator outside runs.
-   * No such name is fault `missing`.
+   * Stores what `decide` returns for the record. Changes state, outcome and times only in an external session. Throws fault
+   * `missing` if there is no such name.
    */
   patch(name: string, decide: (session: Session) => PatchedRecord): Promise<Session>;
   /**
-   * Notes a cancel that came to the workflow: `desired` rises to `cancel` where the record is not complete, and who cancelled,
-   * and why, is stored where it is not known yet.
+   * Notes a cancel that reached the workflow: raises `desired` to `cancel` unless the session is complete or in teardown, and
+   * stores who cancelled and why unless that is known.
    */
   noteCancel(jobId: string, wish: CancelWish): Promise<Session>;
   /**
-   * Sets the time of the claim, the machine, and a place or a place in the queue (option `max_running_sessions`): each once, and
-   * only while the record is not complete. Returns the record as it then is.
+   * Sets the time of the claim, the machine, and either a place or a position in the queue (option `max_running_sessions`).
+   * Each is set once, and only while the record is not complete. Returns the resulting record.
    */
   claim(jobId: string, claim: NewClaim): Promise<Session>;
-  /** Stores the snapshot once. A repeat returns the one that is stored. */
+  /** Stores the snapshot once. A repeat returns the stored one. */
   saveSnapshot(jobId: string, snapshot: Snapshot): Promise<Snapshot>;
-  /** Makes a pending session running. False: it was stopped, or is no longer wanted. A repeat is true again. */
+  /** Makes a pending session running; a repeat returns true too. False if it was stopped or is no longer wanted. */
   markRunning(jobId: string): Promise<boolean>;
   /**
-   * The fence: once this is recorded, this incarnation may run, and no other ever. Not won: the session was launched or stopped
-   * before, is no longer wanted, may only be attached to, or belongs to another machine by now.
+   * The fence: once this is recorded, this incarnation may run as the job, and no other ever. `won` is false if the session
+   * was launched or stopped before, is no longer wanted, waits for hosts, may only be attached to, or belongs to another
+   * machine by now.
    */
   recordLaunch(
     jobId: string,
     launch: NewLaunch,
   ): Promise<{ readonly won: boolean; readonly session: Session }>;
   /**
-   * Records that this incarnation runs or ran, where a restored database is older than the launch. Changes nothing where one is
-   * recorded, or where the session is complete. Returns the record as it then is.
+   * Records that this incarnation runs or ran, if a restored database is older than the launch. Changes nothing if an
+   * incarnation is recorded or the session is complete. Returns the resulting record.
    */
   recordAttach(jobId: string, attach: NewLaunch): Promise<Session>;
   /**
-   * Takes a session that has launched nothing away from its machine, which can launch nothing for it from then on. The next
-   * claim gives it to another. False: it was launched or stopped, may not be launched, or is not that machine's.
+   * Takes a session that was not launched away from its machine, which can then launch nothing for it. The next claim assigns
+   * another machine. False if the session was launched or stopped, may not be launched, or belongs to another machine.
    */
   unclaim(jobId: string, machine: string): Promise<boolean>;
   /** Recorded once. From then on nothing may be launched. */
   recordStop(jobId: string, at: string): Promise<void>;
   /**
-   * Records that the images of a success are being packaged: once, and only where `desired` is `run`. From then on a cancel is
-   * too late. False: the session was cancelled before.
+   * Records that the playbooks have succeeded and the images are being packaged: once, and only while `desired` is `run`.
+   * From then on it is too late to cancel. False if the session was cancelled before.
    */
   recordTeardown(jobId: string, at: string): Promise<boolean>;
-  /** The IMS job of an image session; of several, that of the first image. */
+  /** The IMS job of an image session; if it has several images, the job of the first one. */
   recordImsJob(jobId: string, imsJob: string): Promise<void>;
   /** Adds the artifact of one image. A repeat changes nothing. */
   addArtifact(jobId: string, artifact: Artifact): Promise<void>;
   /**
-   * Records what the session waits for; the next step or phase forgets it. No effect on a session that is complete, nor, once
-   * the job is launched, for another phase than the one that runs.
+   * Records what the session waits for; the next step or phase removes it. Has no effect on a complete session or, once the
+   * job is launched, for a phase other than the current one.
    */
   recordWait(jobId: string, wait: Wait): Promise<void>;
-  /** Forgets that wait. No effect where another one was recorded since. */
+  /** Removes that wait. Has no effect if another one was recorded since. */
   recordWaitEnd(jobId: string, wait: Wait): Promise<void>;
   /**
-   * Completes the session, once. Phases that are not sealed are sealed as skipped, and the place that becomes free goes to the
-   * first of the queue. False: the session was complete before.
+   * Completes the session, once. Seals open phases as skipped, and gives the place that becomes free to the first session of
+   * the queue. False if the session was complete before.
    */
   recordOutcome(jobId: string, outcome: Outcome, at: string): Promise<boolean>;
   /**
-   * Takes sessions that are not complete and whose wish Temporal does not have yet: `run` that is not `started`, or a higher
-   * wish that is not `cancelled`. They are leased to this caller until `leaseUntil`; leases that are over at `now` are free.
+   * Takes sessions that are not complete and whose wish Temporal has not got yet: `run` that is not `started`, a higher wish
+   * that is not `cancelled`, or an admission that the workflow has not been told. They are leased to this caller until
+   * `leaseUntil`; a lease that ended by `now` can be taken again.
    */
   takeWishes(take: {
     readonly now: string;
     readonly leaseUntil: string;
     readonly limit: number;
   }): Promise<readonly Session[]>;
-  /** Stores what Temporal has acknowledged, which never goes back; with `toldOf`, the `admittedAt` that was told, the admission too. Ends the lease. */
+  /** Stores what Temporal acknowledged, never going back, and that the admission `toldOf` was told. Ends the lease. */
   recordDispatched(
     jobId: string,
     dispatched: Dispatched,
     admission?: { readonly toldOf: string | undefined },
   ): Promise<void>;
-  /** For when Temporal did not answer: ends the lease at `at`. */
+  /** Ends the lease at `at`, because Temporal did not answer. */
   returnWish(jobId: string, at: string): Promise<void>;
-  /** The earliest moment at which a wish may be taken. Undefined where none waits. */
+  /** The earliest time at which a wish may be taken; undefined if there is no wish. */
   nextWishAt(): Promise<string | undefined>;
-  /** How many wishes wait, for health and metrics. */
+  /** The number of wishes that wait, for health and metrics. */
   countWishes(): Promise<number>;
-  /** How many sessions are not complete, and not deleted. */
+  /** The number of sessions that are neither complete nor deleted. */
   countOpen(): Promise<{ readonly pending: number; readonly running: number }>;
-  /** How many sessions are complete, and not deleted, by how they ended. Counts in pieces, so that there may be a million. */
+  /** The number of complete sessions that are not deleted, by how they ended. Uses several queries: there may be a million. */
   countComplete(): Promise<readonly SessionCount[]>;
 }
 
@@ -132,10 +136,10 @@ export interface NewSession {
   readonly jobId: string;
   readonly request: SessionRequest;
   readonly createdAt: string;
-  /** For an operator outside: never a wish. */
+  /** An operator outside this service runs the session. It is never dispatched. */
   readonly external?: boolean;
   readonly done?: DoneWork;
-  /** Where it is fixed already what the session runs. */
+  /** Given if what the session runs is already decided: it applies a check. */
   readonly snapshot?: Snapshot;
 }
 
@@ -144,7 +148,7 @@ export interface SessionFilter {
   readonly state?: SessionState;
   readonly succeeded?: Succeeded;
   readonly nameContains?: string;
-  /** Created at or before / at or after; ISO. */
+  /** ISO times, both inclusive. */
   readonly createdUntil?: string;
   readonly createdFrom?: string;
   readonly tags?: Readonly<Record<string, string>>;
@@ -164,11 +168,11 @@ export interface CancelWish {
 
 export interface NewClaim {
   readonly at: string;
-  /** The machine that is to run the job. Absent where jobs live on no machine of ours. */
+  /** The machine that is to run the job. Absent if the runner starts jobs elsewhere (Kubernetes). */
   readonly machine?: string;
 }
 
 export interface NewLaunch extends NewClaim {
-  /** What may run: the id that the runner gave to this one object. */
+  /** The id that the runner gave to the one object that may run. */
   readonly incarnation: string;
 }

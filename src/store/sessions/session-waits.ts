@@ -13,7 +13,7 @@ export function createWaitStore(database: Database): WaitStore {
   };
 }
 
-/** Who comes back to a phase leaves what it has told; what another one has told is over. */
+/** For the start of a phase: keeps the wait if the session is in that phase already; the wait of another phase is over. */
 export function keepWaitOf(eb: ExpressionBuilder<Schema, 'sessions'>, phase: string) {
   return eb.case().when('phase', '=', phase).then(eb.ref('waiting')).else(null).end();
 }
@@ -45,7 +45,7 @@ function recordWaitEnd({ writeAtOnce }: Database, jobId: string, wait: Wait): Pr
   });
 }
 
-/** Equal waits are equal text. */
+/** Equal waits are equal text, so a wait can be compared with the stored one. */
 function toText({ since, message, phase }: Wait): string {
   return JSON.stringify({ since, message, ...(phase === undefined ? {} : { phase }) });
 }

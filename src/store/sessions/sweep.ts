@@ -6,7 +6,7 @@ import type { Page, PageRequest } from '../database/page.js';
 import type { SweepStore } from '../store.js';
 import { isUnfinished } from './session-conditions.js';
 
-/** Workers note themselves every thirty seconds. */
+/** Workers call `seeMachine` every thirty seconds. */
 const SILENCE_MS = 120_000;
 
 export function createSweepStore(database: Database): SweepStore {
@@ -31,7 +31,7 @@ export function createSweepStore(database: Database): SweepStore {
           .set({ temporal_namespace_id: namespaceId })
           .where((eb) => eb(eb.fn.coalesce('temporal_namespace_id', eb.val('')), '<>', namespaceId))
           .executeTakeFirst();
-        // What another one was given has gone with it.
+        // The workflows of what was handed over are in the former Temporal, so it is handed over again.
         if (numUpdatedRows > 0n)
           await db.updateTable('notifications').set({ handed_at: null }).execute();
       }),
@@ -64,7 +64,7 @@ async function readClock({ dialect: { clock }, read }: Database): Promise<string
   return rows[0]?.now ?? '';
 }
 
-/** Where nobody at all could be heard, the database was away, or everything was: all are given their time anew. */
+/** If no machine was seen for `SILENCE_MS`, the database was away, or all of them were. Then all count as seen now. */
 function seeMachine({ write }: Database, machine: string, at: string): Promise<void> {
   const silent = new Date(Date.parse(at) - SILENCE_MS).toISOString();
   return write(async (db) => {
@@ -107,7 +107,7 @@ function listLeftovers({ read }: Database, limit: number): ReturnType<SweepStore
       .select(['job_id', 'name'])
       .where('state', '=', 'complete')
       .where('job_id', 'in', staged.union(noted))
-      // By chance: those that cannot be removed may be many, and are not to keep the others from their turn.
+      // In random order, so that many leftovers that cannot be removed do not keep the others from their turn.
       .orderBy(sql`random()`)
       .limit(limit)
       .execute();

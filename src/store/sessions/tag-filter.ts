@@ -6,7 +6,7 @@ export type Tag = readonly [key: string, value: string];
 
 export const FEW_TAGS = 8;
 
-/** That a session carries them all. A condition for each is planned best; of very many no database makes a plan. */
+/** The session carries all these tags. One condition per tag gives the best plan, but no database can plan very many. */
 export function haveTags(
   db: Connection,
   jobId: Expression<string>,
@@ -17,7 +17,7 @@ export function haveTags(
     : [hasManyTags(db, jobId, tags)];
 }
 
-/** As it is stored; where only one text may be, a comparison with it alone leaves the rest of an index in order. */
+/** Compares with each form in which the text may be stored. If there is one, `=` lets the index give the rest in order. */
 export function isTagText(column: 'key' | 'value', text: string, table: string) {
   const stored = sql.ref(`${table}.${column}`);
   const texts = toTagTexts(text);
@@ -26,7 +26,7 @@ export function isTagText(column: 'key' | 'value', text: string, table: string) 
     : sql<SqlBool>`${stored} in (${sql.join(texts)})`;
 }
 
-/** A session has each key once, so it has them all if it has as many. */
+/** A session has each key at most once, so it carries all the tags if as many are found. */
 function hasManyTags(db: Connection, jobId: Expression<string>, tags: readonly Tag[]) {
   const pairs = tags.flatMap(([key, value]) =>
     toTagTexts(key).flatMap((text) => toTagTexts(value).map((other) => sql`(${text}, ${other})`)),
