@@ -5,7 +5,7 @@ import { toResultCode } from './database/sqlite-dialect.js';
 
 type Advice = readonly (readonly [pattern: RegExp, whatToDo: string])[];
 
-/** By SQLSTATE, by the code of the system, or by the message of what has none. */
+/** Matched against code and message. The code is a SQLSTATE or a system error such as ECONNREFUSED; some errors have none. */
 const POSTGRES: Advice = [
   [
     /^28000 .*pg_hba/,
@@ -20,14 +20,14 @@ const POSTGRES: Advice = [
   [/^53300/, 'Let the server have more connections, or set a smaller DATABASE_POOL_SIZE.'],
   [/^57P0[1-3]/, 'Start this process again when the server has started.'],
   [/SSL|TLS|CERT|SELF_SIGNED|VERIFY/, 'Correct sslmode and sslrootcert of the URL.'],
-  // A statement that takes too long has a code: the server is there.
+  // Errors without a SQLSTATE: no server has answered. (A statement that takes too long has one.)
   [
     /^(?:E[A-Z_]+|timeout|Connection terminated|Query read timeout)\b/,
     'Start the server, or correct the URL.',
   ],
 ];
 
-/** By the primary result code, or by the code of the system. */
+/** Matched against the primary result code of SQLite, or the code of a system error. */
 const SQLITE: Advice = [
   [
     /^(?:8|14|EACCES|EPERM|EROFS|ENOTDIR|EEXIST) /,
@@ -38,7 +38,7 @@ const SQLITE: Advice = [
   [/^(?:11|26) /, 'It is damaged, or none of SQLite: restore a backup.'],
 ];
 
-/** What to do about a PostgreSQL that cannot be used from the beginning; whatever is not known is left as it is. */
+/** Adds advice to the error of a PostgreSQL that cannot be used at the start. Returns an unknown error unchanged. */
 export function toPostgresFailure(error: unknown, url: string): unknown {
   const { code = '', message } = describePostgresError(findCause(error));
   const advice = findAdvice(POSTGRES, `${code} ${message}`.trimStart());
@@ -49,7 +49,7 @@ export function toPostgresFailure(error: unknown, url: string): unknown {
   );
 }
 
-/** The same of a file. */
+/** Like `toPostgresFailure`, for the file of SQLite. */
 export function toSqliteFailure(error: unknown, path: string): unknown {
   const cause = findCause(error);
   const { message, code = '' } = cause as NodeJS.ErrnoException;

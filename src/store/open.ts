@@ -13,7 +13,7 @@ interface Logger {
   warn(fields: object, message: string): void;
 }
 
-/** `signal` ends the waiting of a migration, which may take as long as a dump does. */
+/** `signal` ends a migration that waits for others: a dump may make it wait for as long as the dump takes. */
 export async function openStore(
   options: DatabaseOptions,
   logger: Logger,
@@ -33,7 +33,7 @@ export async function openStore(
   const outage = {
     onAway(error: unknown) {
       if (isOpen) tellAway(error);
-      // If it cannot be opened, the error that is thrown says it.
+      // Not logged yet: if the store cannot be opened, the error that is thrown says why.
       else untold = { error };
     },
     onBack() {

@@ -8,7 +8,7 @@ export function createOptionStore(database: Database): OptionStore {
     get: createSharedRead(database, readOptions),
     patch: (changes) =>
       database.write(async (db, emit) => {
-        // In one order, so that two of these transactions cannot deadlock.
+        // Sorted, so that two such transactions lock the rows in the same order and cannot deadlock.
         for (const [name, change] of Object.entries(changes).sort(byName)) {
           const value = JSON.stringify(change);
           await db
@@ -34,7 +34,7 @@ export async function readOption<Name extends keyof Options>(
   return toOption(name, (await selectOption(db, name).executeTakeFirst())?.value);
 }
 
-/** The query for one option, which may be run by itself or be part of another query. */
+/** The query for one option. It can be run by itself or be part of another query. */
 export function selectOption(db: Connection, name: keyof Options) {
   return db.selectFrom('options').select('value').where('options.name', '=', name);
 }
@@ -46,7 +46,7 @@ export function toOption<Name extends keyof Options>(
   return typeof value === 'string' ? (JSON.parse(value) as Options[Name]) : DEFAULT_OPTIONS[name];
 }
 
-/** A name that this version does not know (stored by a later one) is left alone. */
+/** Ignores options that this version does not know, because a later version stored them. */
 async function readOptions(db: Connection): Promise<Options> {
   const rows = await db.selectFrom('options').selectAll().execute();
   const stored = rows.filter(({ name }) => name in DEFAULT_OPTIONS);

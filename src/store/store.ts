@@ -24,8 +24,8 @@ export type * from './sessions/session-store.js';
 export type * from './sessions/sweep-store.js';
 
 /**
- * The database: what people read, and what processes tell each other. Every method is one transaction. A database that
- * does not answer is fault `unavailable`.
+ * The database: the records that people read, and the changes that processes tell each other about. Each method is one
+ * transaction unless it says otherwise, and throws fault `unavailable` if the database does not answer.
  */
 export interface Store {
   readonly sessions: SessionStore;
@@ -46,15 +46,15 @@ export interface Store {
   readonly masterKey: MasterKeyStore;
   /** Eight random hexadecimal digits, drawn once. They mark everything that this deployment creates elsewhere. */
   deploymentId(): Promise<string>;
-  /** Calls the listener after each commit: of this process at once, of others soon. Returns how to unsubscribe. */
+  /** Calls the listener after each commit, at once if it is this process's, else soon. Returns a function to unsubscribe. */
   subscribe(listener: (change: Change) => void): () => void;
   ping(): Promise<void>;
-  /** Absent where there is no pool of connections. */
+  /** Absent on SQLite, which has no connection pool. */
   readonly pool?: () => PoolUse;
   close(): Promise<void>;
 }
 
-/** How many connections there are at this moment, and how many callers wait for one. */
+/** Connections of the pool at this moment, and the number of callers that wait for one. */
 export interface PoolUse {
   readonly used: number;
   readonly idle: number;
@@ -65,27 +65,27 @@ export interface PoolUse {
 export type Change =
   /** There may be something to dispatch. */
   | { readonly kind: 'wish' }
-  /** The end of a session may have been noted, for those who are to be told of it. */
+  /** A session may have ended, and webhooks are to be told. */
   | { readonly kind: 'end' }
-  /** Log, phases or outcome of one session. */
+  /** The record, log or phases of one session may have changed. */
   | { readonly kind: 'session'; readonly jobId: string }
-  /** Some commit of another process may have been missed: look again. */
+  /** Anything may have changed, for example in a commit of another process that this one missed: look again. */
   | { readonly kind: 'any' };
 
-/** Which master key this deployment has, by its digest. */
+/** The digest of this deployment's master key, which shows whether a process has the right key. */
 export interface MasterKeyStore {
-  /** Undefined before any process has told it. */
+  /** Undefined until a process has bound a key. */
   find(): Promise<string | undefined>;
-  /** Keeps this one unless there is one. Returns the one that is kept. */
+  /** Stores the digest if none is stored. Returns the stored one. */
   bind(digest: string): Promise<string>;
-  /** The next one that is told is kept. */
+  /** Removes the digest, so that the next `bind` stores its own. */
   forget(): Promise<void>;
 }
 
 export interface OptionStore {
-  /** Stored values over the defaults. */
+  /** The defaults, overridden by the stored values. */
   get(): Promise<Options>;
-  /** Merges the changes into what is stored. Returns the options as they then are. */
+  /** Merges the changes into the stored values. Returns the resulting options. */
   patch(changes: Partial<Options>): Promise<Options>;
 }
 
@@ -96,7 +96,7 @@ export interface StagedFileStore {
   remove(jobId: string): Promise<void>;
 }
 
-/** What a session makes outside of the database. It is noted before it is made, so that it is found whatever fails. */
+/** What a session creates outside the database, noted before it is created, so that it is found whatever fails. */
 export interface ResourceStore {
   note(jobId: string, kind: string, key: string): Promise<void>;
   list(jobId: string): Promise<readonly { readonly kind: string; readonly key: string }[]>;
