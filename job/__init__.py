@@ -1,9 +1,9 @@
 """
-What runs inside a job: one wrapper for every phase, a supervisor that runs the phases in order, and
-their commands.
+What runs inside a job: a supervisor that runs the phases in order, a wrapper that runs one phase,
+and the commands of the phases.
 """
 
 import gc
 
-# What is loaded is no garbage. `__main__` turns this on again.
+# Imports create no garbage. `__main__` turns collection on again.
 gc.disable()

@@ -11,7 +11,8 @@ from .wrapper import run_phase
 
 
 def main() -> int:
-    # What was loaded stays to the end: not looked through, its memory stays shared with the forks.
+    # The modules stay until the end. Without collections over them, their memory stays shared with
+    # forks.
     gc.freeze()
     gc.enable()
     parser = argparse.ArgumentParser(prog="job", description=__doc__, allow_abbrev=False)

@@ -1,6 +1,6 @@
-"""Requests of one phase to the API that it reports to."""
+"""Requests of a phase to the API."""
 
-# Whatever connects loads this: once, before the forks, instead of in each of them.
+# Every connection needs this module: load it once, before the forks.
 import encodings.idna  # noqa: F401
 import http.client
 import json
@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
-# Answers that will not change: not for us, not there, over.
+# Answers that will not change: unauthenticated, missing, gone.
 REFUSALS = (401, 404, 410)
 
 
 class Refused(Exception):
-    """The API takes nothing more of this phase."""
+    """The API accepts nothing more from this phase."""
 
     def __init__(self, status: int) -> None:
         super().__init__(f"HTTP {status}")
@@ -22,7 +22,7 @@ class Refused(Exception):
 
 
 class Unavailable(Exception):
-    """To be tried again, no sooner than `retry_after_seconds`."""
+    """May be retried, but not before `retry_after_seconds`."""
 
     def __init__(self, reason: str, retry_after_seconds: float = 0) -> None:
         super().__init__(reason)
@@ -30,7 +30,7 @@ class Unavailable(Exception):
 
 
 class Piece(NamedTuple):
-    """A part of a log, compressed."""
+    """A compressed part of a log."""
 
     offset: int
     size: int
@@ -48,7 +48,7 @@ class Answer(NamedTuple):
 
 
 class Api:
-    """Keeps one connection open, and one request in flight."""
+    """Keeps one connection open and sends one request at a time."""
 
     def __init__(self, url: str, token: str, job_id: str, phase: str) -> None:
         parts = urlsplit(url)
@@ -69,7 +69,7 @@ class Api:
     def append_log(
         self, piece: Piece, timeout_seconds: float, meanwhile: Callable[[], None]
     ) -> int:
-        """Answers the offset at which to go on; does `meanwhile` while the piece is on its way."""
+        """Returns the offset to continue at. Calls `meanwhile` while the piece is being sent."""
         headers = {"Content-Type": "application/partial-upload", "Upload-Offset": str(piece.offset)}
         answer = self._send("PATCH", "/log", piece.packed, headers, timeout_seconds, meanwhile)
         expected = answer.headers.get("Upload-Offset", "")
@@ -80,11 +80,11 @@ class Api:
         raise to_unavailable(answer)
 
     def await_release(self, wait_seconds: int, timeout_seconds: float) -> bool:
-        """Whether the hold is released; answered at once when it is, else after the wait."""
+        """Whether the hold is released. Returns as soon as it is, or else after the wait."""
         return self._ask_of_hold("released", wait_seconds, timeout_seconds)
 
     def is_hold_wanted(self, timeout_seconds: float) -> bool:
-        """Whether the session is to be held now that the phase has failed."""
+        """Whether the phase, which has failed, is to be held."""
         return self._ask_of_hold("wanted", 0, timeout_seconds)
 
     def _ask_of_hold(self, what: str, wait_seconds: int, timeout_seconds: float) -> bool:
@@ -93,7 +93,7 @@ class Api:
             raise to_unavailable(answer)
         try:
             told = json.loads(answer.body)
-            # An API of an earlier version does not tell whether a hold is wanted.
+            # An API of an earlier version does not say whether a hold is wanted.
             return bool(told[what] if what == "released" else told.get(what))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise Unavailable(repr(error)) from error
@@ -142,8 +142,8 @@ def pack(data: bytes) -> bytes:
 
 
 def create_packer() -> "zlib._Compress":
-    """Packs as gzip does, part by part."""
-    # Of a log the third level takes two thirds more time than this one, for 5 % fewer bytes.
+    """Compresses to the gzip format, piece by piece."""
+    # For logs, level 3 takes two thirds more time and saves 5 % of the bytes.
     return zlib.compressobj(2, wbits=31)
 
 

@@ -1,8 +1,8 @@
-"""Phases `git-clone-<i>` and `git-clone-hosts`: one repository at one commit.
+"""Phases `git-clone-<i>` and `git-clone-hosts`: clone one repository at one commit.
 
-An unreachable server is tried again until shortly before the phase's time limit; what will not
-change (refused, no such repository, no such commit) ends the phase at once. A commit that is in the
-git cache is taken from there, and no server is asked.
+An unreachable server is retried until shortly before the phase's time limit. A failure that will
+not change (refused, no such repository, no such commit) ends the phase at once. A commit that is in
+the git cache is taken from there, without asking the server.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from .exits import PhaseError
 from .git import Failure, to_git_arguments, to_git_environment
 from .waiting import Wait
 
-# What is left of the limit to say why it was not kept.
+# Part of the limit that is kept for reporting the failure.
 MARGIN_SECONDS = 5.0
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 15.0
@@ -52,7 +52,7 @@ class Clone:
         self._limit = limit
         self._deadline = time.monotonic() + max(limit - MARGIN_SECONDS, limit * 0.8)
         self._wait = Wait(context)
-        # Whether the limit is why it was given up.
+        # Whether fetching stopped because of the limit.
         self._is_over = False
 
     def run(self) -> None:
@@ -75,14 +75,14 @@ class Clone:
         self._need("init", "--quiet", "--template=", "--initial-branch=keelson", "--", ".")
 
     def _take_kept(self) -> bool:
-        """Whether it was in the cache, whole."""
+        """Returns whether the cache had an intact copy."""
         if self._entry is None:
             return False
         try:
             with self._entry.open("rb") as pack:
                 self._begin()
                 self._need("index-pack", "--stdin", stdin=pack)
-            # What it is the child of was not sent.
+            # The pack lacks the parents of the commit, so the clone is shallow.
             (self._target / ".git" / "shallow").write_text(f"{self._commit}\n", "ascii")
             self._check_out(self._commit)
             os.utime(self._entry)
@@ -98,7 +98,7 @@ class Clone:
         return True
 
     def _keep(self) -> None:
-        """Of no consequence for the session."""
+        """Puts the commit into the cache; a failure does not affect the session."""
         packs = list((self._target / ".git" / "objects" / "pack").glob("*.pack"))
         if self._cache is None or self._entry is None or len(packs) != 1:
             return
@@ -126,7 +126,7 @@ class Clone:
         print(f"Checked out {head}", flush=True)
 
     def _fetch(self, *arguments: str) -> Failure | None:
-        """Repeats while the server cannot be reached and time is left."""
+        """Retries while the server cannot be reached and time is left."""
         pause = FIRST_PAUSE_SECONDS
         while True:
             failure = self._try_fetch(arguments)
@@ -148,7 +148,7 @@ class Clone:
 
     def _try_fetch(self, arguments: tuple[str, ...]) -> Failure | None:
         options = ("--no-tags", "--no-recurse-submodules", "--no-write-commit-graph", "--quiet")
-        # As one pack, however few objects it has: the cache keeps that.
+        # One pack even for few objects, because the cache keeps packs.
         one_pack = ("-c", "fetch.unpackLimit=1")
         try:
             done = self._git(*one_pack, "fetch", *options, *arguments)

@@ -1,4 +1,4 @@
-"""Which command a phase runs, each in its own process, whose output is the phase's."""
+"""The command of each kind of phase. It runs in its own process; its output is the phase's."""
 
 from collections.abc import Callable, Mapping
 from typing import NoReturn
@@ -20,12 +20,12 @@ def run_command(context: Context) -> int:
 
 
 def clean_up(context: Context) -> None:
-    """Removes what a phase may have left outside of the job's directory."""
+    """Removes what a phase may have left outside the job's directory."""
     remove_control_folder(context.directory)
 
 
 def run_argv(context: Context) -> NoReturn:
-    """Kind `command`, for tests of wrapper and runner; no plan of a session has it."""
+    """Kind `command`: for tests of wrapper and runner only; no session's plan has it."""
     argv: list[str] = context.phase.fields["argv"]
     environment = to_environment(context) | {
         "KEELSON_RESULTS": str(context.directory.results(context.phase.name))

@@ -1,4 +1,4 @@
-"""What a phase's command knows, and what every command sees of the world."""
+"""What the command of a phase is given, and the environment of every command."""
 
 import os
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ class Context(NamedTuple):
 
 def to_environment(context: Context) -> dict[str, str]:
     """
-    What every command sees: nothing of the worker's own environment but the path, and folders of
-    the job's.
+    The environment of every command: of the worker's own variables only the path and the locale,
+    and folders that belong to the job.
     """
     home = context.directory.workspace / "home"
     temporary = context.directory.workspace / "tmp"
@@ -35,7 +35,7 @@ def to_environment(context: Context) -> dict[str, str]:
 
 
 def to_utf8_locale(environment: Mapping[str, str]) -> str:
-    """Ansible refuses to start with another encoding."""
+    """Ansible refuses to start with any other encoding."""
     wanted = environment.get("LANG", "")
     return wanted if wanted.lower().replace("-", "").endswith("utf8") else "C.UTF-8"
 

@@ -1,9 +1,9 @@
 """Delivers a phase to the API while it runs: state, log, host results.
 
-A thread of its own reads the log file by offset, so that an API that is slow or away neither slows
-the phase nor costs memory. One request is in flight at a time: the start, then the log, host
-results as they change, hosts of which nothing is heard, a hold, and at the end what is left of the
-log, all host results (the last batch marked `final`), and the end.
+Its own thread reads the log file by offset, so that an API that is slow or away neither slows the
+phase nor costs memory. It sends one request at a time: the start, then the log, host results as
+they change, silent hosts, a hold; and at the end the rest of the log, all host results (the last
+batch marked `final`), and the end.
 """
 
 import random
@@ -18,11 +18,12 @@ from .api import Api, Piece, Refused, Unavailable, create_packer
 from .report import Host
 from .silence import Report, Silence
 
-# So much is sent at once; less waits a moment for more.
+# This much is sent at once; less waits a moment for more.
 CHUNK_BYTES = 256 * 1024
-# Of one request, where more is waiting: each is a transaction.
+# Limit of one request, as each is a transaction of the API.
 MAX_PIECE_BYTES = 2 * 1024 * 1024
-# What gzip leaves of it: the API takes 1 MiB, and one more chunk may not shrink at all.
+# Compressed size at which a piece is complete: the API takes 1 MiB, and one more chunk may not
+# shrink at all.
 ENOUGH_PACKED_BYTES = 640 * 1024
 COLLECT_SECONDS = 0.2
 IDLE_SECONDS = 1.0
@@ -31,15 +32,15 @@ REQUEST_SECONDS = 30.0
 SILENCE_SECONDS = 5.0
 MIN_BACK_OFF_SECONDS = 0.2
 MAX_BACK_OFF_SECONDS = 10.0
-# So that an API that comes back is found within a quarter of the time that it was away.
+# Finds an API that is back within a quarter of the time that it was away.
 BACK_OFF_GROWTH = 1.25
 NOT_FOUND = 404
-# How long delivery may go on after somebody asked us to stop.
+# How long delivery may continue after a request to stop.
 HURRIED_SECONDS = 5.0
 
 Request = Callable[[float], None]
-# Answers the hosts' results so far, or None where they have not changed; asked for all of them:
-# None where there are none.
+# Returns the results so far, or None if they have not changed. If called with true, returns all of
+# them, or None if there are none.
 HostReader = Callable[[bool], "list[Host] | None"]
 
 
@@ -73,7 +74,7 @@ class Delivery:
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._done = threading.Event()
-        # Set when the API has told that it takes no more, with what it said.
+        # The status with which the API refused the phase.
         self.refused: int | None = None
         self.has_final_hosts = False
         self.has_end = False
@@ -82,7 +83,7 @@ class Delivery:
         threading.Thread(target=self._run, name="delivery", daemon=True).start()
 
     def advance(self, size: int) -> None:
-        """The log has grown to `size`."""
+        """To be called when the log has grown to `size`."""
         was_idle = self._written <= self._offset
         if was_idle:
             self._grown_at = time.monotonic()
@@ -91,14 +92,14 @@ class Delivery:
             self._wake.set()
 
     def hold(self, to_report: Callable[[], Mapping[str, Any]]) -> None:
-        """Told when the log, and the host results so far, have been taken."""
+        """Reports the hold once the log and the host results so far are delivered."""
         self._hold = to_report
         self._wake.set()
 
     def finish(
         self, ended: Mapping[str, Any], wait_seconds: float, is_hurried: Callable[[], bool]
     ) -> None:
-        """Waits until all is delivered, the time is over, or nothing more is taken."""
+        """Waits until everything is delivered or refused, or the time is over."""
         self._deadline = time.monotonic() + wait_seconds
         self._ended = ended
         self._ending.set()
@@ -112,10 +113,10 @@ class Delivery:
         try:
             self._deliver()
         except Exception:
-            # Said before anybody goes on: Python aborts where it ends while a thread still speaks.
+            # Printed before `_done` is set: Python aborts if it exits while a thread is printing.
             traceback.print_exc()
         finally:
-            # Also by a defect: nobody is to wait for what will never be delivered.
+            # Also after a defect, so that nobody waits for what will never be delivered.
             self._api.close()
             self._done.set()
 
@@ -181,7 +182,7 @@ class Delivery:
         self._offset = min(offset, self._written)
 
     def _prepare(self, offset: int) -> None:
-        """Compressed while the one before is on its way, so that neither waits for the other."""
+        """Compresses the next piece while the previous one is being sent."""
         if self._written - offset >= CHUNK_BYTES:
             self._prepared = self._read_piece(offset)
 
@@ -208,15 +209,15 @@ class Delivery:
         self.has_final_hosts = bool(batch["final"])
 
     def _put_silence(self, report: Report, timeout_seconds: float) -> None:
-        """Whatever becomes of it, the log does not wait: it is looked at again soon."""
+        """Never holds up the log: after a failure, the state is soon reported anew."""
         try:
             self._api.put("/silence", report, min(timeout_seconds, SILENCE_SECONDS))
         except Unavailable:
             self._silence.note_lost()
             return
         except Refused as refusal:
-            # An API of a version that has no such route. Where it is the phase that is not there,
-            # the next request finds that out.
+            # An earlier version of the API has no such route. If it is the phase that is missing,
+            # the next request finds out.
             if refusal.status != NOT_FOUND:
                 raise
             return
@@ -225,7 +226,7 @@ class Delivery:
     def _put_hold(self, timeout_seconds: float) -> None:
         hold = self._hold
         self._api.put("/hold", hold() if hold else {}, timeout_seconds)
-        # Another may have come meanwhile.
+        # Another hold may have been set meanwhile.
         if self._hold is hold:
             self._hold = None
 

@@ -1,17 +1,17 @@
-"""The directory of a job: where each file lies, and how state is written.
+"""The directory of a job: where each file is, and how state is written.
 
-`phases/<phase>.json` is replaced atomically:
-`{state: running|ended, started_at, ended_at, exit_code, killed, unstarted, log_bytes, log_head,
-log_tail}`. `killed` is null, `stopped`, `timeout`, `memory`, or `lost` where the wrapper vanished
-without a result; `exit_code` is null unless the command ended by itself; `unstarted` is null or
-`skipped`. Times are ISO 8601 in UTC with milliseconds. `log_head` and `log_tail` are digests of the
-first and of the last KiB of the log (less where it is shorter): the first 16 hex digits of their
-SHA-256. Whoever has a part of the log knows by them which part it is.
+`phases/<phase>.json` is replaced atomically: `{state: running|ended, started_at, ended_at,
+exit_code, killed, unstarted, log_bytes, log_head, log_tail}`. `killed` is null, `stopped`,
+`timeout`, `memory`, or `lost` if the wrapper vanished without a result; `exit_code` is null unless
+the command ended by itself; `unstarted` is null or `skipped`. Times are ISO 8601 in UTC with
+milliseconds. `log_head` and `log_tail` are digests of the first and the last KiB of the log (or of
+all of a shorter one): the first 16 hex digits of their SHA-256. They show a reader that has part of
+the log which part that is.
 
-In a pod, `job.json`, `secrets`, `files` and `keys` are mounts, and the state in which a phase ended
-is also written to the file whose content Kubernetes puts into the container's status. There nulls
-are left out, and what nobody else knows comes first: all containers of a pod share 12 KiB, and what
-does not fit is cut.
+In a pod, `job.json`, `secrets`, `files` and `keys` are mounts, and the final state of a phase is
+also written to the file that Kubernetes copies into the container's status. There nulls are left
+out, and the members that nobody else knows come first, because all containers of a pod share 12 KiB
+and the rest is cut.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ from typing import BinaryIO, NamedTuple
 
 PRIVATE_KEYS = ("id_ecdsa", "id_image")
 LOG_MARK_BYTES = 1024
-# Of most worth first.
+# Most important first.
 RESULT_KEYS = (
     *("state", "killed", "exit_code"),
     *("log_bytes", "log_tail", "log_head"),
@@ -82,7 +82,7 @@ class JobDirectory:
         return self.root / "results" / f"{phase}.heard"
 
     def result_drafts(self, phase: str) -> list[Path]:
-        """What the callback has half written that was killed meanwhile."""
+        """Half-written files of a callback that was killed."""
         return list(self.results(phase).parent.glob(f"{phase}.json.*"))
 
     def remove_results(self, phase: str) -> None:
@@ -99,8 +99,8 @@ class JobDirectory:
 
     def open_staged(self, name: str) -> BinaryIO | None:
         """
-        A staged file, or None where there is none. What was too large for one Secret comes in
-        parts: `name.0000`, `name.0001` and so on.
+        Opens a staged file, or returns None if there is none. A file too large for one Secret is
+        stored in parts: `name.0000`, `name.0001` and so on.
         """
         path = self.root / "files" / name
         if path.exists():
@@ -109,7 +109,9 @@ class JobDirectory:
         return io.BytesIO(b"".join(part.read_bytes() for part in parts)) if parts else None
 
     def place_mounted(self) -> None:
-        """Puts what a pod mounts where playbooks expect it, with the modes that SSH asks for."""
+        """
+        Copies what a pod mounts to where playbooks expect it, with the modes that SSH requires.
+        """
         configuration = self.open_staged("ansible.cfg")
         if configuration is not None:
             with configuration:
@@ -126,9 +128,7 @@ class JobDirectory:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def claim(self, phase: str) -> bool:
-        """
-        Whether this call is the first that asks for the phase; true exactly once in the job's life.
-        """
+        """Whether this is the first claim of the phase: true exactly once in the job's life."""
         mark = self.root / ".started" / phase
         mark.parent.mkdir(mode=0o700, exist_ok=True)
         return create_exclusively(mark, "")
@@ -137,7 +137,7 @@ class JobDirectory:
         text = json.dumps(state._asdict())
         write_atomically(self.root / "phases" / f"{phase}.json", text)
         if self._result is not None and state.state == "ended":
-            # In place: the kubelet made this file, and reads no other.
+            # In place, because the kubelet made this file and reads no other.
             self._result.write_text(render_result(state), "utf-8")
 
     def read_state(self, phase: str) -> PhaseState | None:
@@ -155,7 +155,9 @@ class JobDirectory:
 
     @property
     def vault_token(self) -> Path:
-        """What playbooks of a tenant open the tenant's secrets with; most jobs have none."""
+        """
+        The token with which playbooks of a tenant read the tenant's secrets; most jobs have none.
+        """
         return self.secrets / "vault-token"
 
     def remove_secrets(self) -> None:
@@ -183,7 +185,7 @@ def write_private(path: Path, content: bytes) -> None:
 
 
 def create_exclusively(path: Path, text: str) -> bool:
-    """Whether it was us; the file is whole, or not there."""
+    """Returns whether this call created the file, which is complete or absent at any time."""
     draft = write_draft(path, text)
     try:
         os.link(draft, path)

@@ -1,6 +1,6 @@
 """
-Exit codes by which the programs of a job name their reason; Ansible's own (1 to 5, 250) mean what
-Ansible says.
+Exit codes by which the programs of a job state their reason. Ansible's own (1 to 5, 250) keep their
+meaning.
 """
 
 GIT_CLONE = 70
@@ -10,7 +10,7 @@ PLAYBOOK = 73
 DISK_FULL = 78
 INTERNAL = 79
 
-# Of the wrapper itself, as `timeout` and a shell would answer.
+# Codes of the wrapper itself, like those of `timeout` and of a shell.
 TIMED_OUT = 124
 SIGNALLED = 128
 

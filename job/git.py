@@ -1,7 +1,7 @@
 """How git is called, and what its failures mean.
 
-Git sees no configuration but ours, asks no questions, and learns passwords from a file that it may
-read but not change.
+Git reads no configuration but ours, asks no questions, and gets passwords from a file that it
+cannot change.
 """
 
 import os
@@ -25,9 +25,9 @@ ABSENT = re.compile(
     r"|not a git repository|transport '.*' not allowed|unable to find remote helper",
     re.IGNORECASE,
 )
-# What our own line says already.
+# Left out, because our own line already says it.
 PREFIX = re.compile(r"^(fatal|error): (unable to access '[^']*': )?")
-# The server is there and has or gives no such object by this name.
+# The server answers, but has no such object or does not serve it by this name.
 UNKNOWN_REF = re.compile(
     r"not our ref|unadvertised object|couldn't find remote ref|(support|is|a) shallow"
     r"|shallow (line|info|file)|invalid refspec"
@@ -49,7 +49,7 @@ class Failure(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """The line that tells most: the first fatal one."""
+        """The most telling line: the first fatal one."""
         lines = [line.strip() for line in self.text.splitlines() if line.strip()]
         fatal = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:"))]
         line = (fatal or lines or ["git failed"])[0].rstrip(".")
@@ -69,7 +69,7 @@ def to_git_arguments(context: Context) -> list[str]:
     own = context.directory.secrets / f"git-credentials-{context.phase.name}"
     credentials = own if own.exists() else context.directory.secrets / "git-credentials"
     if credentials.exists():
-        # Git tells a helper to erase what a server has refused; this one only reads.
+        # Git tells a helper to erase what a server has refused. This one only reads.
         reading = f"git credential-store --file={shlex.quote(str(credentials))} get"
         body = f'if [ "$1" = get ]; then {reading}; else cat >/dev/null; fi'
         settings.append(f"credential.helper=!f() {{ {body}; }}; f")
@@ -82,7 +82,7 @@ def to_git_environment(context: Context) -> dict[str, str]:
     authority = own if own.exists() else secrets / "git-ca.crt"
     return {
         **to_environment(context),
-        # The messages that we read are the untranslated ones.
+        # Untranslated, because we parse the messages.
         "LC_ALL": "C",
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
@@ -95,7 +95,7 @@ def to_git_environment(context: Context) -> dict[str, str]:
 
 
 def to_ssh_command(directory: JobDirectory) -> list[str]:
-    # In quotes, as SSH takes a path with a space for several files.
+    # Paths are quoted: SSH would split one with a space into several files.
     key, hosts = directory.secrets / "git-ssh-key", directory.secrets / "git-known-hosts"
     options = ["BatchMode=yes", "ConnectTimeout=30", "ServerAliveInterval=15", "IdentityAgent=none"]
     if key.exists():
@@ -103,7 +103,7 @@ def to_ssh_command(directory: JobDirectory) -> list[str]:
     if hosts.exists():
         options += [f'UserKnownHostsFile="{hosts}"', "StrictHostKeyChecking=yes"]
     else:
-        # Without known hosts the first key is believed, and kept for this job.
+        # Without known hosts, the first key is trusted and kept for this job.
         found = directory.workspace / "git-known-hosts"
         options += [f'UserKnownHostsFile="{found}"', "StrictHostKeyChecking=accept-new"]
     identity = ["-i", str(key)] if key.exists() else []

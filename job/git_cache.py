@@ -1,11 +1,11 @@
-"""Commits that were cloned before, so that a git server that is busy or away is not needed again.
+"""Commits that were cloned before, so that clones do not need a git server that is busy or away.
 
-One file each, `<repository>-<commit>.pack`: what git has sent for that commit, as it was sent.
-Git hashes each object as it is read back, so a file that was cut, or changed by whoever can write
-here, gives no other content for a commit, only none. <repository> stands for the URL and the source
-whose credentials opened it: nobody gets by another name what only a source may read.
+Each is one file, `<repository>-<commit>.pack`: the pack as git received it. Git hashes every object
+when it reads the file, so a truncated or forged file cannot give a commit other content; it is only
+useless. <repository> is a digest of the URL and of the source whose credentials opened it, so
+nobody reads under another name what only that source may read.
 
-The files used last are kept, up to a size in sum. Nothing depends on any of them.
+The most recently used files are kept, up to a total size. Nothing depends on any of them.
 """
 
 import contextlib
@@ -20,13 +20,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# Only what names its content can be kept; a branch or a tag may be moved.
+# Only a hash fixes the content; a branch or a tag may move.
 COMMIT = re.compile(r"[0-9a-f]{40}")
-# Nothing is gained where the repository lies on a disk of this machine.
+# Caching a repository on a local disk gains nothing.
 REMOTE = re.compile(r"(?!file:)[^/]+:", re.IGNORECASE)
-# Room of the file system that is left to others.
+# Share of the file system that is left free.
 SPARED = 0.1
-# No copy takes as long, so whoever made it is gone.
+# No copy takes this long, so an older draft is abandoned.
 DRAFT_SECONDS = 3600
 
 
@@ -36,7 +36,9 @@ class GitCache:
         self._max_bytes = max_bytes
 
     def entry(self, repository: Mapping[str, Any]) -> Path | None:
-        """Where this commit is, or would be; None where it cannot be kept."""
+        """
+        The file of this commit, whether it exists or not. None if the commit cannot be cached.
+        """
         url, commit = str(repository["url"]), str(repository["commit"])
         if not COMMIT.fullmatch(commit) or not REMOTE.match(url):
             return None
@@ -44,7 +46,9 @@ class GitCache:
         return self._directory / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}-{commit}.pack"
 
     def keep(self, pack: Path, entry: Path) -> None:
-        """Unless it is too large. Raises OSError where the directory cannot be written."""
+        """
+        Copies the pack unless it is too large. Raises OSError if the directory is not writable.
+        """
         size = pack.stat().st_size
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         disk = shutil.disk_usage(self._directory)
@@ -63,7 +67,7 @@ class GitCache:
         entries: list[tuple[float, int, str]] = []
         with os.scandir(self._directory) as files:
             for file in files:
-                # Another job may have removed it since.
+                # Another job may have removed the file meanwhile.
                 with contextlib.suppress(FileNotFoundError):
                     status = file.stat()
                     entries.append((status.st_mtime, status.st_size, file.name))

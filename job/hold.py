@@ -1,9 +1,9 @@
 """Keeps a failed phase as it is, so that somebody can look at it.
 
 The phase's command has ended and its output is complete. The hold ends when it is released by the
-API, when the file `complete` in the workspace (in a pod also `/tmp/complete`, as with CFS) is made
-or touched (one that was there before does not count), when its time is over, or at once when the
-job is told to stop.
+API, when the file `complete` in the workspace (in a pod also `/tmp/complete`, as in CFS) is created
+or touched (one that existed before does not count), when its time is over, or at once when the job
+is told to stop.
 """
 
 import contextlib
@@ -22,16 +22,17 @@ from .exits import PhaseError
 from .playbook import find_playbook, to_playbook_environment
 from .signals import Signals
 
-# The longest that the API lets a question wait.
+# The longest wait that the API allows.
 WAIT_SECONDS = 25
 ANSWER_SECONDS = 10
 LOOK_SECONDS = 1.0
-# For so long an API that is away is asked whether to hold what has failed.
+# How long to ask an API that is away whether to hold a failed phase.
 WANTED_SECONDS = 15
 WANTED_ANSWER_SECONDS = 5
-# The shell belongs to whoever opens it: it does not end with the job, and reports nothing.
+# Not passed to the shell, which belongs to whoever opens it: it does not end with the job and
+# reports nothing.
 NOT_SHARED = ("KEELSON_JOB", "KEELSON_RESULTS", "KEELSON_HEARD")
-# The shell reads it from where it is, so that it goes with the job's secrets.
+# The shell reads the token from its file, so that it is removed with the job's secrets.
 VAULT_TOKEN = "VAULT_TOKEN"
 
 
@@ -46,15 +47,15 @@ class Hold:
 
     @property
     def seconds_left(self) -> float:
-        """Told to the API beside the time of the end, as its clock may be another one."""
+        """Reported to the API beside the end time, because clocks may differ."""
         return max(self._deadline - time.monotonic(), 0)
 
     def listen(self, api: Api) -> None:
-        """Asks the API, for as long as this process lives, whether the hold is released."""
+        """Asks the API in the background whether the hold is released."""
         threading.Thread(target=self._ask, args=(api,), name="hold", daemon=True).start()
 
     def wait(self) -> str:
-        """Answers why the hold is over."""
+        """Returns why the hold is over."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._released, selectors.EVENT_READ)
             selector.register(self._signals.wakeup, selectors.EVENT_READ)
@@ -81,7 +82,7 @@ class Hold:
             pause = self._ask_once(api, pause)
 
     def _ask_once(self, api: Api, pause: float) -> float | None:
-        """Answers how long to wait before the next question; None: there is none."""
+        """Returns how long to wait before the next request, or None to stop."""
         try:
             if not api.await_release(WAIT_SECONDS, WAIT_SECONDS + ANSWER_SECONDS):
                 return MIN_BACK_OFF_SECONDS
@@ -95,7 +96,7 @@ class Hold:
 
 
 def is_wanted(api: Api, signals: Signals) -> bool:
-    """Whether somebody has asked, while the job ran, to hold what fails."""
+    """Whether somebody has asked, while the job ran, to hold a failed phase."""
     deadline = time.monotonic() + WANTED_SECONDS
     pause = MIN_BACK_OFF_SECONDS
     try:
@@ -116,7 +117,7 @@ def is_wanted(api: Api, signals: Signals) -> bool:
 
 
 def write_shell(context: Context) -> str:
-    """Answers the command that opens a shell with what the phase saw."""
+    """Returns the command that opens a shell with the phase's environment."""
     script = context.directory.workspace / f"shell-{context.phase.name}"
     exports = [
         f"export {name}={shlex.quote(value)}"
@@ -139,7 +140,7 @@ def write_shell(context: Context) -> str:
 
 
 def find_pod() -> tuple[str, str] | None:
-    """Namespace and name of the pod that we are in."""
+    """Namespace and name of our pod, if we are in one."""
     namespace, name = (os.environ.get(f"KEELSON_{word}") for word in ("NAMESPACE", "POD"))
     return (namespace, name) if namespace and name else None
 
@@ -147,7 +148,7 @@ def find_pod() -> tuple[str, str] | None:
 def to_shell_environment(context: Context) -> dict[str, str]:
     environment = to_environment(context)
     if context.phase.kind == "ansible":
-        # It may be the playbook that is missing.
+        # The phase may have failed because the playbook is missing.
         with contextlib.suppress(PhaseError):
             environment = to_playbook_environment(context, find_playbook(context))
         programs = Path(context.job.ansible_playbook).parent

@@ -1,5 +1,5 @@
 """
-Phase `inventory`: puts the generated inventory beside the site's own and lets Ansible read both.
+Phase `inventory`: puts the generated inventory beside the site's own, and has Ansible read both.
 """
 
 import gzip
@@ -16,11 +16,11 @@ from .directory import JobDirectory
 from .exits import PhaseError
 from .settings import to_ansible_environment
 
-# Below the workspace, where every command starts: a comma in the whole path would make Ansible
-# take it for a list of hosts.
+# Relative to the workspace, where every command starts: Ansible would take an absolute path that
+# contains a comma for a list of hosts.
 HOSTS = "hosts"
 GENERATED = "01-cfs-generated.yaml"
-# Sorts before everything, so that whatever else sets the variable goes before it.
+# Sorts first, so that any other source of the variable overrides it.
 DEFAULTS = "00-cfs-defaults.yaml"
 DEFAULTS_TEXT = "all:\n  vars:\n    cray_cfs_image: false\n"
 
@@ -42,9 +42,9 @@ def make_inventory(context: Context) -> int:
 
 def print_notes(directory: JobDirectory) -> None:
     """
-    What the worker wrote to this phase's log before the job began: the job's own log begins with
-    the same bytes, so that the stored log goes on where they end. What the launch has to say
-    comes after them.
+    Prints what the worker wrote to the stored log of this phase before the job began. The job's own
+    log must begin with the same bytes, so that the stored log continues where they end. The notes
+    of the launch come after them.
     """
     for name in ("inventory-notes.gz", "launch-notes.gz"):
         source = directory.open_staged(name)
@@ -65,7 +65,7 @@ def write_generated(directory: JobDirectory, target: Path) -> None:
 
 def check_inventory(context: Context) -> None:
     """
-    A source that Ansible would only warn about ends the phase: hosts would be missing silently.
+    Fails on a source that Ansible only warns about, because its hosts would be missing silently.
     """
     command = Path(context.job.ansible_playbook).with_name("ansible-inventory")
     environment = to_ansible_environment(context) | {
@@ -93,6 +93,6 @@ def check_inventory(context: Context) -> None:
 def describe(groups: dict[str, Any]) -> str:
     named = {name: group for name, group in groups.items() if name != "_meta"}
     hosts = {host for group in named.values() for host in group.get("hosts", ())}
-    # Ansible has these two in every inventory.
+    # Every inventory of Ansible has these two.
     own = len([name for name in named if name not in ("all", "ungrouped")])
     return f"Inventory: hosts {len(hosts)}, groups {own}"

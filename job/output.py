@@ -1,6 +1,6 @@
 """
-The output of a phase: redacted once, then the same bytes to the phase's log and, where somebody
-keeps it, to our own output.
+The output of a phase: redacted once, then written to the phase's log and, if somebody reads it, to
+our own stdout.
 """
 
 import fcntl
@@ -30,24 +30,24 @@ class Output:
         self._write(self._redactor.feed(data))
 
     def flush(self) -> None:
-        """To be called when the command's own output is over."""
+        """To be called when the command's own output is complete."""
         self._write(self._redactor.flush())
 
     def line(self, text: str) -> None:
-        """Appends a line of ours; what the command wrote last is ended first."""
+        """Appends a line of the wrapper, after ending an unfinished line of the command."""
         self.flush()
         self._write_line(self._redactor.redact(text))
 
     def report(self, text: str) -> None:
-        """Appends the signed report, which must arrive unchanged."""
+        """Appends the signed report, unredacted, because it must not be changed."""
         self.flush()
         self._write_line(text)
 
     def drain(self) -> None:
         """
-        Waits until our own output is read. A container runtime that has not read it when we end
-        may drop it (containerd does, two seconds later), as it may what it has read and not
-        written by then: it is left as long again as it took to read.
+        Waits until our stdout has been read. A container runtime may drop what it has not read when
+        we end (containerd does, two seconds later), or has read but not yet written. So this waits
+        once more for as long as the reading took.
         """
         if not self._has_reader or not stat.S_ISFIFO(os.fstat(1).st_mode):
             return
@@ -69,13 +69,12 @@ class Output:
             try:
                 write_all(1, data)
             except OSError:
-                # Whoever read our own output is gone; the log is what counts.
+                # The reader of our stdout is gone, but the log is what counts.
                 self._has_reader = False
         self.on_growth(self.size)
 
 
 def count_unread(pipe: int) -> int:
-    """Bytes."""
     (count,) = struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, struct.pack("i", 0)))
     return int(count)
 

@@ -1,4 +1,4 @@
-"""The plan of a job, as `job.json` holds it."""
+"""The plan of a job, as in `job.json`."""
 
 import json
 from collections.abc import Mapping
@@ -9,16 +9,16 @@ from .git_cache import GitCache
 
 
 class Phase(NamedTuple):
-    """One command of the job. `fields` are the members that belong to its kind."""
+    """One phase of the job. `fields` has the members that depend on its kind."""
 
     name: str
     kind: str
     timeout_seconds: float
-    # How long the phase is held where it fails; 0 = not at all.
+    # How long the phase is held if it fails; 0: not at all.
     debug_wait_seconds: float
-    # The same where it is the API that says whether to hold it.
+    # The same, if the API decides whether to hold it.
     hold_wait_seconds: float
-    # After how long a host that is in one task is told of; 0 = never.
+    # After how long without news a host is reported as silent; 0: never.
     host_silent_seconds: float
     fields: Mapping[str, Any]
 
@@ -28,14 +28,14 @@ class Job(NamedTuple):
     session_name: str
     inventory_type: str
     phases: tuple[Phase, ...]
-    # For the log alone: that nothing is changed is up to the passthrough.
+    # Only for the log; the passthrough is what makes it a check.
     check_mode: bool
     grace_seconds: float
     report_wait_seconds: float
     api_url: str | None
     git_protocols: str
     ansible_playbook: str
-    # Where clones keep commits for later jobs; None = nowhere.
+    # Where clones keep commits for later jobs; None: nowhere.
     git_cache: GitCache | None
 
     def phase(self, name: str) -> Phase:

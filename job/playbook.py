@@ -18,9 +18,9 @@ from .settings import make_control_folder, to_ansible_environment
 
 DEBUG_LAYER = "_debug"
 DEBUG_PLAYBOOKS = Path(__file__).resolve().parent / "debug"
-# What Ansible may read as more than one host pattern, and only Ansible can tell.
+# Ansible may read such a limit as several host patterns; only Ansible can tell.
 AMBIGUOUS = re.compile(r"[:\[\]\s]")
-# They may work for the hosts that are left.
+# Not left out, because their tasks may serve the remaining hosts.
 LOCALHOST = {"localhost", "127.0.0.1", "::1"}
 SPLIT = "import json, sys; from ansible.inventory.manager import split_host_pattern as split; "
 SPLIT += "print(json.dumps(split(sys.stdin.read())))"
@@ -83,7 +83,7 @@ def to_playbook_environment(context: Context, playbook: Path) -> dict[str, str]:
         "LAYER_PREVIOUS": str(fields.get("previous_layer") or ""),
         "INVENTORY_TYPE": context.job.inventory_type,
         "KEELSON_RESULTS": str(results),
-        # Ansible then says so at each task.
+        # Makes Ansible mark each task as a check.
         **({"ANSIBLE_CHECK_MODE_MARKERS": "true"} if context.job.check_mode else {}),
         **({"KEELSON_HEARD": str(heard)} if context.phase.host_silent_seconds > 0 else {}),
     }
@@ -91,7 +91,8 @@ def to_playbook_environment(context: Context, playbook: Path) -> dict[str, str]:
 
 def write_limit(context: Context, environment: Mapping[str, str]) -> list[str]:
     """
-    By a file, as one argument holds at most 128 KiB; Ansible reads one pattern from each line.
+    Passes the limit as a file, because one argument holds at most 128 KiB. Ansible reads one
+    pattern per line.
     """
     fields = context.phase.fields
     limit = str(fields.get("limit") or "")
@@ -100,13 +101,14 @@ def write_limit(context: Context, environment: Mapping[str, str]) -> list[str]:
     if not done:
         return place_limit(context, patterns)
     known = set(list_hosts(context, environment, place_limit(context, patterns)))
-    # Those of `add_host` may be there for the hosts that are left.
+    # Hosts of `add_host` are not left out: they may serve the remaining hosts.
     done &= known
     wanted = known - done
-    # A limit keeps plays from the implicit localhost, unless it is named.
+    # With a limit, Ansible skips the implicit localhost unless it is named.
     rest = [*(patterns or ["all", "localhost"]), render_exclusion(done)]
     arguments = place_limit(context, rest)
-    # A group may have the name of a host. Where nobody is left, who failed is not known any more.
+    # Checked, because a group may have the name of a host. If no host remained, the hosts that
+    # failed are not known any more.
     if done and wanted and set(list_hosts(context, environment, arguments)) == wanted:
         left_out = len(known) - len(wanted)
         tell(f"Hosts that have this layer and are left out: {left_out}, others: {len(wanted)}.")
@@ -116,14 +118,14 @@ def write_limit(context: Context, environment: Mapping[str, str]) -> list[str]:
 
 
 def tell(line: str) -> None:
-    """At once: this process becomes another one, and forgets what it has not written."""
+    """Flushes, because this process is about to be replaced and would lose its buffer."""
     print(line, flush=True)
 
 
 def place_limit(context: Context, patterns: list[str]) -> list[str]:
     if not patterns:
         return []
-    # Relative: Ansible splits the argument, so a comma in the path would break it.
+    # A relative path, because Ansible would split a path at its commas.
     name = f"limit-{context.phase.name}"
     (context.directory.workspace / name).write_text("\n".join(patterns), "utf-8")
     return ["--limit", f"@{name}"]
@@ -135,7 +137,7 @@ def render_exclusion(hosts: set[str]) -> str:
 
 
 def list_hosts(context: Context, environment: Mapping[str, str], limit: list[str]) -> list[str]:
-    """The hosts of the inventory that Ansible would take; none where it cannot tell."""
+    """The hosts that Ansible would select; empty if it cannot tell."""
     command = Path(context.job.ansible_playbook).with_name("ansible")
     arguments = [str(command), "all", "-i", HOSTS, "--list-hosts", *limit]
     try:
@@ -171,7 +173,7 @@ def split_limit(limit: str, context: Context, environment: Mapping[str, str]) ->
 
 
 def find_interpreter(ansible_playbook: str) -> str:
-    """The Python that has Ansible: the one beside the executable, else the one that it names."""
+    """The Python of Ansible: the one beside the executable, or else the one in its first line."""
     executable = Path(shutil.which(ansible_playbook) or ansible_playbook)
     beside = executable.with_name("python3")
     if beside.exists() and beside.parent.joinpath("activate").exists():

@@ -1,4 +1,4 @@
-"""Processes: fork one that dies with its parent, find every descendant, end them all."""
+"""Processes: fork a child that dies with its parent, find all descendants, end them all."""
 
 import ctypes
 import os
@@ -14,18 +14,17 @@ from . import exits
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-# A process that SIGKILL does not end sits in the kernel (a dead network mount); we do not wait for
-# it for ever.
+# How long to wait for a process that SIGKILL does not end because it is stuck in the kernel (a dead
+# network mount).
 UNKILLABLE_SECONDS = 30
-# Another user's, as `become` makes them, we may not signal at all: it ends with what it waits for,
-# or it stays.
+# The same for processes of other users, as `become` starts them, which we may not signal.
 FOREIGN_SECONDS = 2
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def become_subreaper() -> None:
-    """From now on every orphaned descendant becomes our child, also one that left its session."""
+    """From now on every orphaned descendant becomes our child, even if it left its session."""
     _set_process_control(PR_SET_CHILD_SUBREAPER, 1)
 
 
@@ -40,13 +39,12 @@ def start_child(
     blocked: tuple[signal.Signals, ...] = (),
 ) -> int:
     """
-    Forks; the child runs `action` and ends with its code, or by `death_signal` when we are gone. To
-    be called from the main thread: the kernel counts the end of the thread that forked as the
-    parent's.
+    Forks a child that runs `action` and exits with its result, and that gets `death_signal` when we
+    are gone. To be called from the main thread, because the kernel takes the end of the forking
+    thread for that of the parent.
     """
     parent = os.getpid()
-    # Python is told of a signal after the fork too; with the mask a signal cannot run our handlers
-    # in the child.
+    # Python runs signal handlers after the fork too; blocked signals cannot run ours in the child.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     pid = os.fork()
     if pid == 0:
@@ -87,12 +85,12 @@ def _become_child(
             sys.stdout.flush()
             sys.stderr.flush()
         finally:
-            # Whatever happens: this is a copy of its parent, and must not go on as that.
+            # In any case: the child is a copy of its parent and must not continue as such.
             os._exit(code)
 
 
 def reap_children() -> dict[int, int]:
-    """Exit codes of the children that have ended (128 + n for signal n); never waits."""
+    """Exit codes of the children that have ended (128 + n for signal n). Never waits."""
     ended: dict[int, int] = {}
     while True:
         try:
@@ -110,7 +108,9 @@ def to_exit_code(status: int) -> int:
 
 
 def has_children() -> bool:
-    """Without a child there is no descendant either: a subreaper inherits every orphan."""
+    """
+    Without children there are no descendants either, because a subreaper inherits every orphan.
+    """
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -119,7 +119,7 @@ def has_children() -> bool:
 
 
 def find_descendants() -> list[int]:
-    """Every living descendant; those that have ended and wait to be reaped are left out."""
+    """Every living descendant, without those that have ended and wait to be reaped."""
     children: dict[int, list[int]] = {}
     dead = set()
     for entry in os.listdir("/proc"):
@@ -144,7 +144,7 @@ def find_descendants() -> list[int]:
 class Ending:
     """
     Ends every descendant: SIGTERM to each once, SIGKILL after the grace time. `left` are those that
-    it could not end; `spared` are left alone from the start.
+    could not be ended; `spared` are never signalled.
     """
 
     def __init__(self, grace_seconds: float, spared: Collection[int] = ()) -> None:
@@ -156,7 +156,7 @@ class Ending:
 
     def step(self) -> bool:
         """
-        Signals what is left; true when nothing is, or nothing that can be ended. Children must be
+        Signals what is left. True if nothing is, or nothing that can be ended. Children must be
         reaped between two steps.
         """
         if not has_children():
@@ -174,7 +174,7 @@ class Ending:
             elif pid not in self._told:
                 self._told.add(pid)
                 self._send(pid, signal.SIGTERM)
-                # One that is stopped (SIGSTOP) would never see it.
+                # A process that is stopped (SIGSTOP) would never see the SIGTERM.
                 self._send(pid, signal.SIGCONT)
         return False
 
@@ -195,7 +195,7 @@ class Ending:
 
 
 def end_descendants(grace_seconds: float, spared: Collection[int] = ()) -> list[int]:
-    """Answers those that could not be ended."""
+    """Returns those that could not be ended."""
     ending = Ending(grace_seconds, spared)
     while not ending.step():
         time.sleep(0.01)

@@ -1,7 +1,4 @@
-"""
-Takes the values of known secrets out of a stream of bytes, also where a value lies across two
-chunks.
-"""
+"""Removes the values of known secrets from a stream of bytes, even if a value spans two chunks."""
 
 import base64
 import re
@@ -12,24 +9,21 @@ from urllib.parse import unquote_to_bytes
 from .directory import JobDirectory
 
 MASK = b"***"
-# Shorter values would blank ordinary words.
+# Shorter values would mask ordinary words.
 MIN_BYTES = 4
 MIN_KEY_LINE_BYTES = 16
-# As git reads it, which takes characters that are refused in other URLs.
+# As lenient as git, which accepts characters that are invalid in other URLs.
 LOGIN = re.compile(rb"[^:/]+://([^:@/?#]*):([^@/?#]+)@")
 
 
 class Redactor:
-    """
-    `feed` answers what may be shown now; it keeps back only bytes that may be the beginning of a
-    secret.
-    """
+    """`feed` returns what may be shown now. It keeps back only bytes that may begin a secret."""
 
     def __init__(self, secrets: Iterable[bytes]) -> None:
         self._secrets = sorted({s for s in secrets if len(s) >= MIN_BYTES}, key=len, reverse=True)
         self._longest = len(self._secrets[0]) if self._secrets else 0
         self._kept = b""
-        # How many of the kept bytes belong to a secret whose mask has been shown already.
+        # How many of the kept bytes belong to a secret whose mask was already shown.
         self._masked = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -43,8 +37,8 @@ class Redactor:
 
     def redact(self, text: str, *, is_cut: bool = False) -> str:
         """
-        Redacts a whole text that is no part of the stream, or the beginning of one, which may end
-        within a secret. Of output that was no UTF-8 Ansible makes halves of characters.
+        Redacts a text that is not part of the stream. `is_cut`: the text may end within a secret.
+        For output that is not UTF-8, Ansible produces surrogates.
         """
         alone = Redactor(self._secrets)
         shown = alone.feed(text.encode("utf-8", "surrogatepass"))
@@ -68,7 +62,7 @@ class Redactor:
         return bytes(shown)
 
     def _find_spans(self, data: bytes) -> list[tuple[int, int]]:
-        """Where secrets lie, those that overlap joined."""
+        """The spans of secrets, with overlapping ones joined."""
         found = [(0, self._masked)] if self._masked else []
         for secret in self._secrets:
             at = data.find(secret)
@@ -84,7 +78,7 @@ class Redactor:
         return joined
 
     def _find_beginning(self, data: bytes) -> int:
-        """Where the longest end of `data` starts that could go on to become a secret."""
+        """Where the longest suffix of `data` starts that could become a secret."""
         tail = data[-(self._longest - 1) :]
         first = len(tail)
         for secret in self._secrets:
@@ -98,9 +92,9 @@ class Redactor:
 
 
 def read_secrets(directory: JobDirectory) -> set[bytes]:
-    """Values that must not be shown: tokens, passwords of git, the lines of private keys."""
+    """Values that must not be shown: tokens, git passwords, the lines of private keys."""
     secrets = {directory.read_token().encode(), *read_lines(directory.vault_token)}
-    # Of the job, and of each phase that clones from a source.
+    # One file for the job, and one for each phase that clones from a source.
     for path in directory.secrets.glob("git-credentials*"):
         for line in read_lines(path):
             secrets |= to_password_forms(line)
@@ -115,7 +109,7 @@ def read_secrets(directory: JobDirectory) -> set[bytes]:
 
 def to_password_forms(line: bytes) -> set[bytes]:
     """
-    The password of one line of git's credential store: as written, decoded, and as HTTP sends it.
+    The password in a line of git's credential store: as written, decoded, and as HTTP sends it.
     """
     match = LOGIN.match(line)
     if match is None:

@@ -1,19 +1,17 @@
-"""Host results of a phase, and the signed line that carries them where the API could not be told.
+"""Host results of a phase, and the signed line that carries them if the API did not get them.
 
-A phase that has host results (it is of kind `ansible`, or its command wrote `$KEELSON_RESULTS`) and
-whose results the API did not acknowledge as `final` ends its log with exactly one line of the
-wrapper:
+A phase has host results if it is of kind `ansible` or its command wrote `$KEELSON_RESULTS`. If the
+API did not acknowledge them as `final`, the wrapper ends the log with exactly one line:
 
     keelson-report:<base64>:<hmac>\\n
 
 `<base64>` is standard base64, with padding, of the gzip-compressed UTF-8 JSON `{"phase": <name>,
 "records_state": <bool>, "whole": <bool>, "hosts": [{"host", "ok", "changed", "failed", "skipped",
-"unreachable", "incomplete", "task"?, "message"?}]}`; `<hmac>` is the HMAC-SHA256, in lower-case
-hex, with the job's token (its ASCII text) as the key, over the ASCII text of `<base64>`. It counts
-only as the very last line of the log, only if the HMAC fits, and only if `phase` is the phase whose
-log it ends; any other line of that form is output like the rest. The worker takes no line
-of more than 8 MiB, or of more than 64 MiB inside: where very many hosts have failed, their texts
-are shortened.
+"unreachable", "incomplete", "task"?, "message"?}]}`. `<hmac>` is the HMAC-SHA256 of the ASCII text
+of `<base64>`, in lower-case hex; its key is the ASCII text of the job's token. The line counts only
+if it is the very last one of the log, the HMAC is right, and `phase` is the phase of the log.
+Otherwise it is ordinary output. The worker accepts no line of more than 8 MiB, or of more than
+64 MiB unpacked, so texts are shortened if very many hosts have failed.
 """
 
 import base64
@@ -29,19 +27,19 @@ from .redaction import Redactor
 
 PREFIX = "keelson-report"
 MAX_MESSAGE_BYTES = 1024
-# At so many the plugin cuts a message, maybe within a secret.
+# The length at which the plugin cuts a message, maybe within a secret.
 PLUGIN_CHARACTERS = 1024
-# Of each text, tried one after the other until the line fits.
+# Limits of each text, tried in turn until the line fits.
 LINE_TEXT_BYTES = (MAX_MESSAGE_BYTES, 100, 0)
 MAX_BODY_BYTES = 64 * 1024 * 1024
-# With room for what stands around it.
+# Leaves room for the rest of the line.
 MAX_PACKED_BYTES = 8 * 1024 * 1024 - 1024
 
 Host = dict[str, Any]
 
 
 def read_results(path: Path, redactor: Redactor) -> list[Host]:
-    """What the callback plugin has written, with texts redacted and cut."""
+    """The results that the callback plugin wrote, with texts redacted and cut."""
     try:
         hosts = json.loads(path.read_text("utf-8"))["hosts"]
     except FileNotFoundError:
@@ -50,12 +48,12 @@ def read_results(path: Path, redactor: Redactor) -> list[Host]:
 
 
 def is_over(path: Path) -> bool:
-    """Whether the playbook came to its end: only then its results say what a host has."""
+    """Whether the playbook came to its end. Only then do its results say what a host has."""
     return read_fact(path, "is_over")
 
 
 def is_whole(path: Path) -> bool:
-    """Whether each host that did not fail came to that end too."""
+    """Whether every host that did not fail came to that end too."""
     return read_fact(path, "is_whole")
 
 
@@ -77,7 +75,7 @@ def to_reported(host: Host, redactor: Redactor) -> Host:
 
 
 def to_plain(text: str) -> str:
-    """Without what no database takes as text: NUL and halves of characters."""
+    """Without what no database accepts in a text: NUL and surrogates."""
     whole = text.encode("utf-8", "replace").decode()
     return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
 

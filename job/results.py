@@ -1,4 +1,4 @@
-"""The host results of one phase: what its callback plugin writes while the playbook runs."""
+"""The host results of a phase, which its callback plugin writes while the playbook runs."""
 
 import json
 
@@ -17,13 +17,13 @@ class Results:
         self._phase = context.phase
         self._path = context.directory.results(context.phase.name)
         self._redactor = redactor
-        # Of the file when it was read last.
+        # Modification time of the file when it was last read.
         self._modified_at = 0
 
     def read(self, everything: bool) -> list[Host] | None:
         """
-        Answers all results, redacted. None where the phase has none, or where nothing is new since
-        the last call and `everything` is not asked for.
+        Returns all results, redacted. None if the phase has none, or if nothing has changed since
+        the last call and `everything` is false.
         """
         try:
             modified_at = self._path.stat().st_mtime_ns
@@ -36,13 +36,13 @@ class Results:
         except ValueError:
             if everything:
                 raise
-            # A command, unlike the plugin, may still be writing it.
+            # Unlike the plugin, a command may still be writing the file.
             return None
         self._modified_at = modified_at
         return hosts
 
     def read_facts(self) -> dict[str, bool]:
-        """What is told with the last results."""
+        """Facts that are reported with the last results."""
         return {"records_state": self.become_state(), "whole": is_whole(self._path)}
 
     def become_state(self) -> bool:
@@ -56,7 +56,7 @@ class Results:
         return records_state(self._context, config) and is_over(self._path)
 
     def redact(self, hosts: list[Host]) -> None:
-        """Leaves the redacted results in the directory, not what the plugin has written."""
+        """Replaces what the plugin has written by the redacted results."""
         name = self._phase.name
         for path in (self._directory.heard(name), *self._directory.result_drafts(name)):
             path.unlink(missing_ok=True)

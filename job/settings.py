@@ -1,7 +1,7 @@
-"""What Ansible is told by its environment, so that a site's `ansible.cfg` works unmodified.
+"""Ansible's environment variables, chosen so that a site's `ansible.cfg` works unmodified.
 
-An environment variable replaces what `ansible.cfg` says. So each is set only where the file says
-nothing, or with the file's own value appended.
+A variable overrides `ansible.cfg`. So each is set only if the file does not have the setting, or
+with the file's own value appended.
 """
 
 import configparser
@@ -17,8 +17,8 @@ from .directory import JobDirectory
 from .exits import PhaseError
 
 PLUGINS = Path(__file__).resolve().parent / "plugins"
-# What repositories hold beside inventories. Ansible would warn of each; here a source that cannot
-# be read ends the session, so these are told apart by their names.
+# Files of a repository that are no inventories, recognized by name. Ansible would only warn about
+# them, but here a source that cannot be read ends the session.
 NO_INVENTORY = r"^(LICEN[CS]E|COPYING|NOTICE|README|CODEOWNERS|Makefile|Jenkinsfile)$"
 SYSTEM_PLUGINS = "/usr/share/ansible/plugins"
 
@@ -38,13 +38,13 @@ class AnsibleConfig:
         return self._parser.get(section, key, raw=True, fallback=None)
 
     def lists_callback(self, name: str) -> bool:
-        """Also under the old name of the list, which Ansible 2.16 and later silently ignore."""
+        """Also looks in the list's old name, which Ansible 2.16 and later silently ignore."""
         listed = (self.read(key) or "" for key in ("callbacks_enabled", "callback_whitelist"))
         return name in {part.strip() for text in listed for part in text.split(",")}
 
 
 def records_state(context: Context, config: AnsibleConfig) -> bool:
-    """Whether the results of this phase are to count as the state of components."""
+    """Whether the results of this phase count as the state of components."""
     return bool(context.phase.fields.get("records_state")) and config.lists_callback(
         "cfs_aggregator"
     )
@@ -85,8 +85,9 @@ def to_plugin_path(config: AnsibleConfig, kind: str, home: Path) -> str:
 
 def to_control_folder(directory: JobDirectory) -> Path:
     """
-    Where SSH keeps its sockets. The path of a socket holds 108 bytes at most, too few for the
-    workspace's; the name is known beforehand, so that it can be removed by whoever comes later.
+    The folder of SSH's sockets. The path of a socket has at most 108 bytes, too few for one in the
+    workspace. The name is derived from the job's directory, so that whoever cleans up later can
+    find it.
     """
     name = hashlib.sha256(str(directory.root).encode()).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"keelson-ssh-{name}"

@@ -1,6 +1,4 @@
-"""
-Signals of a process that waits in `select`: a request to stop, and the news that a child has ended.
-"""
+"""Signals of a process that waits in `select`: a request to stop, and the end of a child."""
 
 import os
 import signal
@@ -11,8 +9,7 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 class Signals:
     """
-    `wakeup` becomes readable with each signal. Only one object of this class may exist in a
-    process.
+    `wakeup` becomes readable with each signal. A process may have only one object of this class.
     """
 
     def __init__(self) -> None:
@@ -24,7 +21,7 @@ class Signals:
         for number in STOP_SIGNALS:
             signal.signal(number, self._request_stop)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
-        # The supervisor starts us with these blocked, so that none is lost before we can handle it.
+        # The supervisor starts us with these blocked, so that none is lost before we handle them.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def clear(self) -> None:

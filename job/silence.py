@@ -1,9 +1,9 @@
-"""Hosts of which nothing was heard for long, while the playbook that is at work on them runs.
+"""Finds hosts that say nothing for long while a playbook runs on them.
 
-The callback plugin keeps in a file of fixed records which host is in which task, and when it was
-heard of last: when the task began there, or when one of its items, tries or polls ended. It writes
-without a thread of its own, which Ansible's forks would not bear, and whether time passes is looked
-at here. An API that does not know of this is told again now and then, as after a failure.
+The callback plugin keeps a file of fixed-size records with the current task of each host and when
+it was last heard of: when the task began there, or one of its items, tries or polls ended. The
+plugin has no thread of its own, because Ansible's forks would not survive that, so the passing of
+time is checked here. A report that the API may not have received is sent again.
 """
 
 import struct
@@ -15,7 +15,7 @@ from .directory import to_time
 from .redaction import Redactor
 from .report import cut, to_plain
 
-# As the plugin writes it.
+# The format that the plugin writes.
 RECORD = struct.Struct("<dd240s256s")
 MAX_NAMES = 10
 MIN_LOOK_SECONDS = 1.0
@@ -37,7 +37,7 @@ class Silence:
         self._is_sure = True
 
     def next(self) -> Report | None:
-        """What is to be told now; None where nothing is new, or it was looked at a moment ago."""
+        """The next report, or None if nothing is new or the last look was a moment ago."""
         now = time.monotonic()
         if now < self._due_at:
             return None
@@ -53,11 +53,11 @@ class Silence:
         self._is_sure = True
 
     def note_lost(self) -> None:
-        """It may have been taken, or come late, though there was no answer."""
+        """The API may have received the report, or may yet, although it did not answer."""
         self._is_sure = False
 
     def end(self) -> None:
-        """The playbook has ended: so has the silence."""
+        """To be called when the playbook has ended, which ends the silence."""
         self._is_over = True
         self._due_at = min(self._due_at, time.monotonic())
 
@@ -75,7 +75,7 @@ class Silence:
         return self._render(sorted(silent)) if silent else None
 
     def _render(self, silent: list[tuple[float, bytes, str]]) -> Report:
-        """The task of which nothing was heard for longest; the others are counted."""
+        """Shows the task that has been silent longest, and counts the hosts in other tasks."""
         since, first, _ = silent[0]
         hosts = [host for _, task, host in silent if task == first]
         return {

@@ -1,7 +1,7 @@
 """Runs the phases of a job in order on one machine, each in its own wrapper, until one fails.
 
-It runs once in the life of a directory: `lock` is held while it lives, `supervisor.json` tells who
-it was.
+It runs once in the life of a directory: it holds `lock` while it lives, and `supervisor.json`
+identifies it.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from .process import become_subreaper, end_descendants, start_child, to_exit_cod
 from .signals import STOP_SIGNALS
 from .wrapper import run_phase
 
-# What a wrapper needs beyond the grace time to report and to give up on what cannot be killed.
+# What a wrapper needs beyond the grace time to report, and to give up on what cannot be killed.
 WRAPPER_SECONDS = 45
 
 
@@ -47,7 +47,7 @@ class Supervisor:
         self._lock = lock
         self._stop_requested = False
         self._unendable: list[int] = []
-        # A pidfd: a number could belong to somebody else by the time the signal is sent.
+        # A pidfd, because a pid could be another process by the time the signal is sent.
         self._wrapper: int | None = None
         signal.signal(signal.SIGALRM, self._kill_wrapper)
         for number in STOP_SIGNALS:
@@ -64,7 +64,7 @@ class Supervisor:
             else:
                 is_over = not self._run_phase(phase).succeeded
         self._directory.remove_secrets()
-        # Empty, for which there is room on a full disk.
+        # An empty file, which a full disk has room for.
         (self._directory.root / "ended").touch(0o600)
 
     def _run_phase(self, phase: Phase) -> PhaseState:
@@ -75,12 +75,12 @@ class Supervisor:
             self._stop_wrapper(signal.SIGTERM, None)
         code = wait_for(pid)
         signal.alarm(0)
-        # First forgotten: a signal that comes in between would be sent to what is closed.
+        # Forgotten before it is closed, so that a signal handler never uses a closed descriptor.
         pidfd, self._wrapper = self._wrapper, None
         os.close(pidfd)
         state = self._directory.read_state(phase.name)
         has_ended = state is not None and state.state == "ended"
-        # Only a wrapper that was killed leaves anything, or one that had to give up.
+        # Only a wrapper that was killed or gave up leaves descendants.
         grace_seconds = 0 if has_ended else self._job.grace_seconds
         self._unendable = end_descendants(grace_seconds, self._unendable)
         if state is not None and has_ended:
@@ -90,18 +90,18 @@ class Supervisor:
 
     def _become_wrapper(self, phase: Phase) -> int:
         """
-        In this interpreter, which has everything loaded: a new one would cost each phase 60 ms and
-        several megabytes, and be of another version after an upgrade in the middle of the job.
+        Runs the wrapper in a fork of this interpreter. A new interpreter would cost each phase 60
+        ms and several megabytes, and would be of another version after an upgrade during the job.
         """
         os.close(self._lock)
-        # As Python has it from its start on.
+        # Python's default at its start.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-        # Our output is a file beside the log, and would hold all of it a second time.
+        # Our stdout is a file beside the log, and would hold the log a second time.
         return run_phase(self._directory, phase.name, has_reader=False)
 
     def _note_end(self, phase: Phase, started_at: str, code: int) -> PhaseState:
-        """Of a wrapper that was killed, or that could not write its own end."""
-        # Nobody is left to redact them.
+        """Records the end of a wrapper that was killed or could not record it."""
+        # Nobody is left to redact the results.
         self._directory.remove_results(phase.name)
         is_told = code in (exits.DISK_FULL, exits.INTERNAL)
         state = PhaseState(
@@ -116,8 +116,8 @@ class Supervisor:
 
     def _save(self, phase: Phase, state: PhaseState) -> None:
         """
-        The job is over with it, so secrets go first: on a full disk that makes the room. Where even
-        that is not enough, whoever waits for the phase finds it lost.
+        The job ends with this state, so secrets can be removed first, which makes room on a full
+        disk. If that is not enough, whoever waits for the phase finds it lost.
         """
         self._directory.remove_secrets()
         with contextlib.suppress(OSError):
@@ -135,7 +135,7 @@ class Supervisor:
 
 
 def wait_for(pid: int) -> int:
-    """Waits for one child, and reaps the orphans that end meanwhile."""
+    """Waits for one child, and reaps orphans that end meanwhile."""
     while True:
         ended, status = os.waitpid(-1, 0)
         if ended == pid:
@@ -150,10 +150,7 @@ def send(pidfd: int, number: signal.Signals) -> None:
 
 
 def read_identity() -> dict[str, object]:
-    """
-    Tells this process from any other, also after its pid was given away or the machine was
-    restarted.
-    """
+    """Identifies this process, even after its pid was reused or the machine was restarted."""
     fields = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
     boot_id = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     return {"pid": os.getpid(), "start_time": int(fields[19]), "boot_id": boot_id}

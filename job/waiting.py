@@ -1,7 +1,7 @@
-"""Tells the API what a phase waits for, so that its session says it too.
+"""Tells the API what a phase waits for, so that the session shows it.
 
-Once for each cause, and not before it has lasted. What the API does not take is not told again: the
-log has it.
+Reports each cause once, and only if it lasts. A report that the API does not accept is not
+repeated, because the log has it.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from .context import Context
 from .directory import to_time
 from .redaction import Redactor, read_secrets
 
-# Failures of less are no wait: the next try may do.
+# Fewer failures are not reported: the next try may succeed.
 WORTH_TELLING = 3
 REQUEST_SECONDS = 2.0
 
@@ -53,5 +53,5 @@ class Wait:
 
 
 def to_kind(cause: str) -> str:
-    """Milliseconds differ from one failure to the next."""
+    """Numbers are ignored, because times differ from one failure to the next."""
     return re.sub(r"\d+", "0", cause)

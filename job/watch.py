@@ -1,6 +1,4 @@
-"""
-Copies a command's output and waits until neither the command nor any descendant of it is left.
-"""
+"""Copies a command's output and waits until neither the command nor any descendant is left."""
 
 import os
 import selectors
@@ -12,13 +10,13 @@ from .process import Ending, reap_children
 from .signals import Signals
 
 READ_BYTES = 256 * 1024
-# How often we look for what is left while descendants end.
+# How often to look for remaining descendants while they end.
 ENDING_SECONDS = 0.02
 
 
 class Ended:
     """
-    How the command ended: `exit_code` where by itself, `killed` where we ended it. `left` are the
+    How the command ended: `exit_code` if by itself, `killed` if we ended it. `left` are the
     descendants that could not be ended.
     """
 
@@ -91,7 +89,7 @@ class Watch:
             ended.killed = "timeout"
 
     def _copy(self) -> int:
-        """How many bytes there were: 0 at the end, -1 where there are none yet."""
+        """Returns the number of bytes: 0 at the end, -1 if there are none yet."""
         try:
             data = os.read(self._reading, READ_BYTES)
         except BlockingIOError:

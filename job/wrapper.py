@@ -1,4 +1,4 @@
-"""Runs one phase from its start to the last of its descendants, and tells how it ended."""
+"""Runs one phase from its start until its last descendant has ended, and reports how it ended."""
 
 import contextlib
 import errno
@@ -26,7 +26,7 @@ from .signals import Signals
 from .silence import Silence
 from .watch import Ended, Watch
 
-# A calendar ends too.
+# Keeps the end of the hold a valid date.
 MAX_HOLD_SECONDS = 10 * 365 * 86_400
 HOLD_ENDS = {
     "released": "it was released",
@@ -34,12 +34,12 @@ HOLD_ENDS = {
     "over": "its time is over",
     "stopped": "the job was told to stop",
 }
-# Processes that are named where some could not be ended.
+# The most processes that are named if some could not be ended.
 MAX_SHOWN = 5
 
 
 def run_phase(directory: JobDirectory, name: str, has_reader: bool) -> int:
-    """`has_reader`: the phase's output is also written to our own."""
+    """`has_reader`: also write the phase's output to our own stdout."""
     supervisor = os.getppid()
     signals = Signals()
     become_subreaper()
@@ -54,7 +54,7 @@ def run_phase(directory: JobDirectory, name: str, has_reader: bool) -> int:
         return Wrapper(context, signals, supervisor, started_at, has_reader).run()
     except Exception as error:
         code = exits.DISK_FULL if is_full(error) else exits.INTERNAL
-        # What is full may hold this too; by the exit code our supervisor knows as much.
+        # stderr may be on the full disk too; the exit code tells the supervisor as much.
         with contextlib.suppress(OSError):
             traceback.print_exc()
         with contextlib.suppress(OSError):
@@ -67,7 +67,9 @@ def is_full(error: Exception) -> bool:
 
 
 def end_as_defect(context: Context, started_at: str, code: int) -> None:
-    """For what should not happen, as a full disk: nothing is left running, the phase has ended."""
+    """
+    Ends the phase after a failure of the wrapper, such as a full disk. Leaves no process running.
+    """
     try:
         end_descendants(context.job.grace_seconds)
         context.directory.remove_results(context.phase.name)
@@ -108,7 +110,7 @@ class Wrapper:
         reading, writing = os.pipe()
         command = start_child(lambda: self._become_command(reading, writing), signal.SIGKILL)
         os.close(writing)
-        # Threads begin after the fork: a fork copies only the thread that calls it.
+        # Threads start after the fork, because it copies only the calling thread.
         delivery = self._start_delivery()
         watch = Watch(
             command,
@@ -141,8 +143,7 @@ class Wrapper:
 
     def _to_stop_reason(self) -> str:
         """
-        We are told to end by the kernel when our supervisor is gone, else by somebody who wants us
-        to.
+        The kernel signals us when our supervisor is gone; otherwise somebody wants the job to stop.
         """
         is_lost = os.getppid() != self._supervisor and not self._directory.is_stopped()
         return "lost" if is_lost else "stopped"
@@ -159,7 +160,7 @@ class Wrapper:
             self._output.line(render_left(ended.left))
 
     def _to_hold_seconds(self, ended: Ended) -> float:
-        """How long the phase is held now; 0 = not at all."""
+        """How long to hold the phase now; 0: not at all."""
         phase = self._phase
         if ended.exit_code in (0, None) and ended.killed != "timeout":
             return 0

@@ -1,7 +1,7 @@
-"""Lets a site's `ansible.cfg` list `cfs_aggregator`."""
+"""Exists so that a site's `ansible.cfg` can list `cfs_aggregator`."""
 
 # mypy: ignore-errors
-# Ansible's classes carry no types, and are there only in Ansible's own interpreter.
+# Ansible's classes have no types, and exist only in Ansible's own interpreter.
 
 from ansible.plugins.callback import CallbackBase
 

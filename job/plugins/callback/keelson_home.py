@@ -1,7 +1,7 @@
-"""Has tasks on this machine use the job's home."""
+"""Makes tasks on this machine use the job's home."""
 
 # mypy: ignore-errors
-# Ansible's classes carry no types, and are there only in Ansible's own interpreter.
+# Ansible's classes have no types, and exist only in Ansible's own interpreter.
 
 import functools
 

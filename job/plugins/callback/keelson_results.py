@@ -1,7 +1,7 @@
-"""Collects what each host came to, for the wrapper to deliver."""
+"""Collects the result of each host, for the wrapper to deliver."""
 
 # mypy: ignore-errors
-# Ansible's classes carry no types, and are there only in Ansible's own interpreter.
+# Ansible's classes have no types, and exist only in Ansible's own interpreter.
 
 import json
 import os
@@ -25,14 +25,14 @@ author: Keelson
 
 COUNTS = ("ok", "changed", "failed", "skipped", "unreachable")
 MAX_MESSAGE_CHARACTERS = 1024
-# Of what a command said; more is cut to its last line.
+# Longer output of a command is cut to its last line.
 MAX_LINES = 3
-# Before the end, so that a playbook that is killed has results too. Writing takes at most a part of
-# the time, however many hosts there are.
+# Results are written while the playbook runs, so that a killed playbook has some too. Writing takes
+# only a small share of the time, however many hosts there are.
 MIN_SECONDS_BETWEEN_WRITES = 2.0
 PAUSE_PER_WRITING = 20
-# As `job/silence.py` reads it: when the host was heard of last, by the machine's own clock (0: it
-# is in no task) and by the time of day, the host, the task.
+# The format that `job/silence.py` reads: when the host was last heard of, by the monotonic clock
+# (0: it is in no task) and by the time of day; the host; the task.
 RECORD = struct.Struct("<dd240s256s")
 CLOCKS = struct.Struct("<dd")
 
@@ -45,7 +45,7 @@ class CallbackModule(CallbackBase):
 
     def __init__(self):
         super().__init__()
-        # Taken away: a playbook that a task starts in turn must not write there too.
+        # Removed, so that a playbook started by a task does not write there too.
         self._path = os.environ.pop("KEELSON_RESULTS", "")
         self.disabled = self._path == ""
         self._hosts = {}
@@ -65,7 +65,8 @@ class CallbackModule(CallbackBase):
         self._plays_left = {play._uuid for play in playbook.get_plays()}
 
     def v2_playbook_on_play_start(self, play):
-        # Or a batch of `serial`. What came before was not broken off, as this comes after it.
+        # Also called for each batch of `serial`. What came before was not broken off, because this
+        # follows.
         self._is_unclear = self._is_unclear or self._is_play_open
         self._is_play_open = True
         self._has_play_failures = False
@@ -127,7 +128,7 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_stats(self, stats):
         for host in stats.processed:
             summary = stats.summarize(host)
-            # These know of rescued and ignored failures; what was counted on the way does not.
+            # The statistics include rescued and ignored failures, which the counts so far do not.
             self._hosts[host] = {
                 "ok": summary["ok"],
                 "changed": summary["changed"],
@@ -140,8 +141,11 @@ class CallbackModule(CallbackBase):
         self._write()
 
     def note_play_end(self, failed_hosts, was_aborted):
-        """Called by our strategies at the end of each: the hosts that Ansible goes on without."""
-        # Strategies meet also those whom Ansible leaves out because they are disabled.
+        """
+        Called by our strategies at the end of each play or batch, with the hosts that Ansible goes
+        on without.
+        """
+        # Strategies also see callbacks that Ansible itself skips because they are disabled.
         if self.disabled:
             return
         has_failures = self._has_play_failures or not self._cut_short.issuperset(failed_hosts)
@@ -175,9 +179,9 @@ class CallbackModule(CallbackBase):
 
     def _is_whole(self):
         """
-        Whether who did not fail and is not incomplete came to the end of the playbook. Ansible may
-        break off: then it runs no later play or batch of `serial`. Only our strategies tell of
-        hosts that it goes on without though no task of theirs has failed.
+        Whether every host that neither failed nor is incomplete came to the end of the playbook.
+        Ansible may break off, and then runs no later play or batch of `serial`. Only our strategies
+        report hosts that Ansible goes on without although no task of theirs has failed.
         """
         is_unclear = self._is_unclear or self._is_play_open or self._may_be_broken_off
         return self._is_over and not self._plays_left and not is_unclear
@@ -196,8 +200,8 @@ class CallbackModule(CallbackBase):
 
 class Heard:
     """
-    Which hosts are in a task, for another process to look at: nobody here could look while Ansible
-    waits. A host that Ansible has not begun with, as all places of `forks` are taken, is in none.
+    Records which host is in which task, for another process to check: nothing here runs while
+    Ansible waits. A host that Ansible has not started, because all `forks` are busy, is in no task.
     """
 
     def __init__(self, path):
@@ -208,7 +212,9 @@ class Heard:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def name(self, task):
-        """What it is called in the log; later its variables are not filled in any more."""
+        """
+        Keeps the name that the log shows; later, Ansible does not fill in its variables any more.
+        """
         self._named = (task._uuid, task.get_name())
 
     def begin(self, host, task):
@@ -236,7 +242,7 @@ class Heard:
         try:
             os.pwrite(self._file, record, place * RECORD.size)
         except OSError:
-            # Of a full disk Ansible says more than enough.
+            # Silent, because Ansible itself reports a full disk.
             self._file, self._places = None, {}
 
 
@@ -250,7 +256,7 @@ def _fields(result):
 
 
 def _describe(fields):
-    """The text that tells most; where `no_log` is set Ansible has taken out all but a notice."""
+    """The most telling text. With `no_log`, Ansible has removed all but a notice."""
     if "censored" in fields:
         return to_text(fields["censored"])
     for item in fields.get("results") or ():
@@ -266,8 +272,8 @@ def _describe(fields):
 
 def _explain(text, fields):
     """
-    Of a command Ansible says no more than that it failed. What it said itself tells why: all of it
-    where that is short, else its last line, where programs that say much say what ended them.
+    Adds a command's own output, because Ansible says only that it failed: all of it if it is short,
+    or else its last line, where verbose programs say what ended them.
     """
     if text != "non-zero return code":
         return text

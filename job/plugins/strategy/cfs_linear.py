@@ -1,7 +1,7 @@
-"""Strategy `linear` that also tells which hosts a play was cut short on."""
+"""Strategy `linear` that also reports on which hosts a play was cut short."""
 
 # mypy: ignore-errors
-# Ansible's classes carry no types, and are there only in Ansible's own interpreter.
+# Ansible's classes have no types, and exist only in Ansible's own interpreter.
 
 from ansible.errors import AnsibleError
 from ansible.plugins.strategy.linear import StrategyModule as Strategy
@@ -28,6 +28,6 @@ class StrategyModule(Strategy):
     def _queue_task(self, host, task, task_vars, play_context):
         before = self._pending_results
         super()._queue_task(host, task, task_vars, play_context)
-        # Where no process can be made, Ansible goes on with the next task as if this one was done.
+        # If no process can be started, Ansible goes on as if the task were done.
         if self._pending_results == before:
             raise AnsibleError(f"Task {task.get_name()} could not be started on {host.get_name()}.")
