@@ -1,7 +1,7 @@
 import { ServiceError } from '../core/errors.js';
 import type { GitEnd } from './git-process.js';
 
-/** What git and its transports write where a later try may fare better. Read with LC_ALL=C. */
+/** Messages of git and its transports for errors that may pass. They are in English, because git runs with LC_ALL=C. */
 const UNREACHABLE = [
   /could not resolve host/i,
   /temporary failure in name resolution/i,
@@ -13,7 +13,7 @@ const UNREACHABLE = [
   /hung up unexpectedly|early EOF|empty reply from server|RPC failed/i,
 ];
 
-/** A disk is full, here or there. */
+/** A disk is full, on our side or the server's. */
 const NO_ROOM = /no space left on device|disk quota exceeded|read-only file system/i;
 
 const REFUSED: readonly (readonly [RegExp, string])[] = [
@@ -32,7 +32,7 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** A commit that a server does not hand out by its hash, though it may have it. */
+/** The server does not serve commits by hash; it may have this one. */
 export function isHashRefused(complaint: string): boolean {
   return /unadvertised object|does not support shallow/i.test(complaint);
 }
@@ -62,16 +62,16 @@ export function toCloneFault(url: string, end: GitEnd): ServiceError {
   }
 }
 
-/** A URL without user and password, which may have an @ of its own. */
+/** Removes user and password, which may contain an @, from URLs. */
 export function hideCredentials(text: string): string {
   return text.replace(/:\/\/[^/\s]*@/g, '://');
 }
 
-/** What git says behind every cause. */
+/** Advice that git adds to any error. */
 const ADVICE =
   /^(fatal: Could not read from remote|Please make sure you have the correct|and the repository exists)/;
 
-/** Git's own verdict stands on its last `fatal:` line; what follows is advice. */
+/** Git states the cause on its last `fatal:` line; advice follows. */
 function toLastWord(complaint: string): string {
   const lines = complaint
     .split('\n')

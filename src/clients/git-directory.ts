@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { ServiceError } from '../core/errors.js';
 
 const PREFIX = 'keelson-remote-';
-/** Longer than any git command may take. */
+/** Longer than any use of a directory may take. */
 const ABANDONED_MS = 600_000;
 
-/** A directory that only we can read, for as long as `act` runs. */
+/** Creates a directory that only this user can read, and removes it when `act` ends. */
 export async function withGitDirectory<T>(act: (directory: string) => Promise<T>): Promise<T> {
   const directory = await mkdtemp(join(tmpdir(), PREFIX)).catch(throwNoRoom);
   try {
@@ -17,7 +17,7 @@ export async function withGitDirectory<T>(act: (directory: string) => Promise<T>
   }
 }
 
-/** Writes a file that only we can read. */
+/** Writes a file that only this user can read, and returns its path. */
 export async function writeGitFile(path: string, content: string): Promise<string> {
   await writeFile(path, content, { mode: 0o600 }).catch(throwNoRoom);
   return path;
@@ -31,7 +31,7 @@ function throwNoRoom(cause: NodeJS.ErrnoException): never {
   );
 }
 
-/** Removes what a killed process has left, as it may hold credentials. */
+/** Removes directories that killed processes have left, because they may contain credentials. */
 export async function removeAbandonedDirectories(): Promise<void> {
   const names = await readdir(tmpdir());
   for (const name of names.filter((each) => each.startsWith(PREFIX))) {

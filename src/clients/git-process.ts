@@ -11,7 +11,7 @@ export type GitEnd =
       readonly kind: 'exited';
       readonly exitCode: number;
       readonly output: string;
-      /** The last of what it said on standard error. */
+      /** The end of its standard error. */
       readonly complaint: string;
     }
   | { readonly kind: 'timeout' }
@@ -22,12 +22,12 @@ const MAX_OUTPUT_BYTES = 4 * 1024 * 1024;
 const MAX_COMPLAINT_BYTES = 16 * 1024;
 
 /**
- * Runs one git command to its end. It leads a process group, so that its transports (`git-remote-https`, `ssh`) end with
- * it on a time-out or an abort. The signal's reason is thrown as it is.
+ * Runs one git command to its end. The command leads a process group, so that a time-out or an abort also ends its transports
+ * (`git-remote-https`, `ssh`). An abort throws the signal's own reason.
  */
 export async function runGit(command: GitCommand, signal: AbortSignal): Promise<GitEnd> {
   signal.throwIfAborted();
-  // Away from the service's own directory, which may lie in a repository with a configuration.
+  // Not the service's own directory, which may be in a repository whose configuration git would read.
   const child = spawn('git', command.argv, {
     env: command.environment,
     cwd: '/',

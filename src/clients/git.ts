@@ -7,14 +7,14 @@ import { runGit, type GitEnd } from './git-process.js';
 import type { GitClient, RepositoryAccess } from './interfaces.js';
 
 export interface GitOptions {
-  /** As GIT_ALLOW_PROTOCOL: `https:ssh`. */
+  /** In the format of GIT_ALLOW_PROTOCOL: `https:ssh`. */
   readonly protocols: string;
-  /** In the format of git-credential-store; only read. */
+  /** In the format of git-credential-store; never written. */
   readonly credentialsFile?: string;
   readonly caFile?: string;
   readonly sshKeyFile?: string;
   readonly knownHostsFile?: string;
-  /** Limit of each git command. A reference takes one command, a hash up to three. */
+  /** Limit of each git command. A branch or tag takes one command, a hash a few more. */
   readonly timeoutSeconds?: number;
 }
 
@@ -22,10 +22,10 @@ type Git = (argv: readonly string[], signal: AbortSignal) => Promise<GitEnd>;
 
 const HASH = /^[0-9a-f]{40}$/;
 
-/** Asks git servers by `git ls-remote`; nothing is cloned, but for a bare hash, whose commit alone is fetched. */
+/** Asks git servers with `git ls-remote`. Only for a full hash it also fetches commits, without their files. */
 export function createGitClient(options: GitOptions): GitClient {
   const git = createGit(options);
-  // Nobody awaits it: what could not be removed now is removed at the next start.
+  // Not awaited, and may fail: the next start tries again.
   void removeAbandonedDirectories().catch(() => undefined);
   return {
     async resolve(url, ref, signal, access) {
@@ -57,7 +57,7 @@ async function resolve(git: Git, url: string, ref: string, signal: AbortSignal):
   throw unknownReference(url, ref);
 }
 
-/** Secrets lie in files that only we can read, for as long as git runs: neither arguments nor environment hold one. */
+/** Passes secrets in files that only this user can read and that exist while git runs, never in arguments or environment. */
 async function withAccess<T>(
   url: string,
   { credentials, ca }: RepositoryAccess,
@@ -74,7 +74,7 @@ async function withAccess<T>(
   });
 }
 
-/** Branch before tag; of an annotated tag, the commit that it is of. */
+/** A branch goes before a tag. `^{}` is the commit of an annotated tag. */
 function toCandidates(ref: string): readonly string[] {
   if (ref === '') return ['HEAD'];
   const full = ref.startsWith('refs/') ? [`${ref}^{}`, ref] : [];
@@ -89,7 +89,7 @@ async function readReferences(
 ): Promise<ReadonlyMap<string, string>> {
   const end = await git(['ls-remote', '--quiet', '--', url, ...names], signal);
   if (end.kind !== 'exited' || end.exitCode !== 0) throw toCloneFault(url, end);
-  // The names are patterns to git and fit the ends of longer ones too; the caller looks up exact ones.
+  // Git takes the names as patterns that also match the ends of longer names; the caller looks up exact names.
   const lines = end.output.split('\n').map((line) => line.split('\t'));
   return new Map(lines.map(([hash = '', name = '']) => [name, hash]));
 }
@@ -116,14 +116,14 @@ async function resolveHash(
   });
 }
 
-/** Commits without their files; servers that do not know it ignore it. */
+/** Fetches commits without their files. Servers that do not support it ignore it. */
 const FILTER = '--filter=tree:0';
 
 function requireSuccess(url: string, end: GitEnd): void {
   if (end.kind !== 'exited' || end.exitCode !== 0) throw toCloneFault(url, end);
 }
 
-/** Nothing but git's own defaults and ours: no user, no system, no prompt, no inherited variable. */
+/** Git gets its defaults and our settings only: no configuration of user or system, no prompts, no inherited variables. */
 function toEnvironment(options: GitOptions): Readonly<Record<string, string>> {
   const { protocols, caFile, sshKeyFile, knownHostsFile } = options;
   const ssh = ['ssh', '-F', '/dev/null', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=10'];
@@ -143,9 +143,9 @@ function toEnvironment(options: GitOptions): Readonly<Record<string, string>> {
   };
 }
 
-/** `get` alone reaches the store: after a refusal git tells its helpers to erase, and the file is the operator's. */
+/** Only `get` reaches the store: after a refusal git tells its helpers to erase the entry, but the file is the operator's. */
 function toSettings({ credentialsFile, timeoutSeconds = 30 }: GitOptions): readonly string[] {
-  // Ends a transfer that stands still even when this process is gone and cannot.
+  // Git itself ends a stalled transfer, in case this process has died and cannot.
   const patience = ['http.lowSpeedLimit=1', `http.lowSpeedTime=${Math.ceil(timeoutSeconds)}`];
   const settings = patience.flatMap((setting) => ['-c', setting]);
   if (credentialsFile === undefined) return [...settings, '-c', 'credential.helper='];
@@ -153,7 +153,7 @@ function toSettings({ credentialsFile, timeoutSeconds = 30 }: GitOptions): reado
   return [...settings, '-c', `credential.helper=!f() { test "$1" != get || ${store}; }; f`];
 }
 
-/** Quotes for the shell by which git starts helpers and ssh. */
+/** Quotes for the shell with which git starts helpers and ssh. */
 function quote(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }

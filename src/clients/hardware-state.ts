@@ -1,13 +1,13 @@
 import type { ServiceError } from '../core/errors.js';
 import type { HardwareState } from '../core/inventory.js';
 
-/** Where in a document a value stands: `['groups', 3, 'members', 'ids', 0]`. */
+/** Path to a value in a document: `['groups', 3, 'members', 'ids', 0]`. */
 export type DocumentPath = readonly (string | number)[];
 
-/** What is wrong, and where; the caller adds which document. */
+/** Makes the error for a wrong value. The implementation adds the name of the document. */
 export type Complaint = (path: DocumentPath, fact: string) => ServiceError;
 
-/** Arrays of `{label, members: {ids}}`, as HSM answers them; members it has not are ignored. */
+/** Parses an array of `{label, members: {ids}}`, as HSM answers it. Other members are ignored. */
 export function parseGroups(value: unknown, complain: Complaint): HardwareState['groups'] {
   return parseArray(value, ['groups'], complain, (entry, path) => ({
     label: requireText(entry['label'], [...path, 'label'], complain),
@@ -23,7 +23,7 @@ export function parsePartitions(value: unknown, complain: Complaint): HardwareSt
   }));
 }
 
-/** Array of `{ID, Role?, SubRole?}`; `base` is where it stands: HSM has it below `Components`. */
+/** Parses an array of `{ID, Role?, SubRole?}`. `base` is its path: HSM has it in `Components`. */
 export function parseComponents(
   value: unknown,
   base: DocumentPath,
@@ -40,7 +40,7 @@ export function parseComponents(
   });
 }
 
-/** `groups[3].members.ids[0]`; the document itself has no name. */
+/** Renders a path as `groups[3].members.ids[0]`; the path of the whole document is empty. */
 export function toPathText(path: DocumentPath): string {
   const text = path.map((key) => (typeof key === 'number' ? `[${key}]` : `.${key}`)).join('');
   return text.replace(/^\./, '');

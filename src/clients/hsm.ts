@@ -24,7 +24,7 @@ const SERVICE = 'The hardware state manager';
 /** A system of 100,000 nodes answers with about 25 MiB. */
 const MAX_BYTES = 256 * 1024 * 1024;
 
-/** Reads groups, partitions and nodes, all three or none. Token and CA files are read for each call: they rotate. */
+/** Reads groups, partitions and nodes; fails unless it gets all three. */
 export function createHsmClient(options: HsmOptions): HardwareClient {
   return {
     source: options.url,

@@ -6,36 +6,36 @@ export type TokenFault = Extract<Fault, 'rejected' | 'unavailable'>;
 
 export interface JsonRequest {
   readonly url: string;
-  /** Part of the URL that messages leave out. */
+  /** Appended to the URL, but left out of messages. */
   readonly query?: string;
-  /** Who answers, for messages: "The hardware state manager". */
+  /** Name of the service for messages: "The hardware state manager". */
   readonly service: string;
-  /** Why a session fails that cannot do without the answer. */
+  /** Reason of a session that fails because of this request. */
   readonly reason: Reason;
-  /** Never part of a message. */
+  /** Never shown in a message. */
   readonly token?: string;
-  /** Asked where the token is refused (401, 403): `unavailable` if the next may be a new one. Absent: `rejected`. */
+  /** Called if the token is refused (401, 403). `unavailable`: it may be replaced, so try again. Absent: `rejected`. */
   readonly judgeToken?: () => TokenFault;
   /** PEM; replaces the platform's certificate authorities. */
   readonly ca?: string;
-  /** Limit of the whole call, with the body of the answer. */
+  /** Limit of the whole call, including the body of the answer. */
   readonly timeoutSeconds: number;
   readonly maxBytes: number;
   /** Default GET. */
   readonly method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** Sent as JSON. */
   readonly body?: unknown;
-  /** Further statuses, beside 2xx, that are an answer and no fault. */
+  /** Statuses besides 2xx that are returned instead of thrown as faults. */
   readonly alsoAccepted?: readonly number[];
 }
 
 export interface JsonAnswer {
   readonly status: number;
-  /** Undefined where there is no body. */
+  /** Undefined if the body is empty. */
   readonly body: unknown;
 }
 
-/** GETs a JSON document; only 200 is an answer. */
+/** GETs a JSON document. Any status but 200 is a fault. */
 export async function fetchJson(request: JsonRequest, signal: AbortSignal): Promise<unknown> {
   const { status, body } = await exchangeJson(request, signal);
   if (status !== 200) throw fault(request, 'rejected', `answered with status ${status}`);
@@ -45,9 +45,9 @@ export async function fetchJson(request: JsonRequest, signal: AbortSignal): Prom
 }
 
 /**
- * Sends a request once. No answer, a time-out or a 5xx is fault `unavailable`: it may have acted all the same. Every other
- * answer but 2xx and what is accepted beside it, and a body that is too long or not JSON, is `rejected`. The signal's own
- * reason is thrown as it is.
+ * Sends a request once. Throws `unavailable` for no answer, a time-out, 408, 425, 429 and 5xx; the request may still have
+ * taken effect. Throws `rejected` for every other status that is not accepted, and for a body that is too long or not JSON.
+ * An abort throws the signal's own reason.
  */
 export async function exchangeJson(request: JsonRequest, signal: AbortSignal): Promise<JsonAnswer> {
   signal.throwIfAborted();
@@ -70,21 +70,21 @@ export async function exchangeJson(request: JsonRequest, signal: AbortSignal): P
 
 export interface TextPost {
   readonly url: string;
-  /** Who answers, for messages. They have neither URL nor headers, which may be secrets, and no word of the answer, which may repeat them. */
+  /** Name for messages. They contain no URL, header or part of the answer, because each may contain secrets. */
   readonly service: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly content: string;
   /** PEM; replaces the platform's certificate authorities. */
   readonly ca?: string;
-  /** URL of an HTTP proxy; absent: none. */
+  /** URL of an HTTP proxy. */
   readonly proxy?: string;
-  /** Limit until the answer begins; what it says is not read. */
+  /** Limit until the answer begins; its body is not read. */
   readonly timeoutSeconds: number;
 }
 
 /**
- * POSTs a text once. Any 2xx is enough. No answer, a time-out, 408, 425, 429 and 5xx are fault `unavailable`: it may have
- * arrived all the same; `retryAfterSeconds` is what the answer says of it. Every other status is `rejected`; redirects are not followed.
+ * POSTs a text once; any 2xx is success. Throws `unavailable` for no answer, a time-out, 408, 425, 429 and 5xx; the text may
+ * still have arrived. `retryAfterSeconds` comes from the answer. Every other status is `rejected`. Redirects are not followed.
  */
 export async function postText(post: TextPost, signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
@@ -110,7 +110,7 @@ export async function postText(post: TextPost, signal: AbortSignal): Promise<voi
   }
 }
 
-/** The member at this path of an answer that nobody has checked; undefined if there is none. */
+/** The member at this path of an unchecked answer; undefined if there is none. */
 export function readMember(value: unknown, ...path: readonly string[]): unknown {
   return path.reduce(
     (inner, name) =>
@@ -146,11 +146,11 @@ interface PlainRequest {
   readonly content?: string;
   readonly ca?: string;
   readonly proxy?: string;
-  /** Until a proxy that does not answer is left. */
+  /** Limit of a connection through the proxy. */
   readonly timeoutMs?: number;
 }
 
-/** Beyond the limit of the call, whose message says more. */
+/** Lets the limit of the call end it first, because that message says more. */
 const PROXY_MARGIN_MS = 1_000;
 
 async function start(
@@ -163,7 +163,7 @@ async function start(
   const agent = createAgent(url, proxy, timeoutMs + PROXY_MARGIN_MS);
   const options = { method, signal, agent, ...authority };
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
-  // A request that is given up says nothing before its proxy has opened the way.
+  // An aborted request emits no error while it waits for its proxy, so the abort itself must reject.
   const giveUp = () => reject(signal.reason as Error);
   signal.addEventListener('abort', giveUp);
   try {
@@ -177,7 +177,7 @@ async function start(
   }
 }
 
-/** Each request has a connection of its own. */
+/** Every request opens its own connection. */
 function createAgent(url: string, proxy: string | undefined, timeout: number): HttpAgent | false {
   if (proxy === undefined) return false;
   return url.startsWith('https:')
@@ -185,7 +185,7 @@ function createAgent(url: string, proxy: string | undefined, timeout: number): H
     : new HttpAgent({ proxyEnv: { HTTP_PROXY: proxy }, timeout });
 }
 
-/** Seconds, or a date; of a date the seconds from the answer's own, whose clock is the same. */
+/** Reads seconds or a date. A date is compared with the `date` of the answer, because both come from the same clock. */
 function readRetryAfter({ headers }: IncomingMessage): ErrorDetails {
   const text = headers['retry-after'] ?? '';
   const now = headers.date === undefined ? Date.now() : Date.parse(headers.date);
@@ -215,7 +215,7 @@ function refuse(request: JsonRequest, status: number, body: Buffer): ServiceErro
 
 const MAX_DETAIL = 200;
 
-/** What a problem document says, whatever media type it comes in; nothing of any other body. */
+/** The detail of a problem document, whatever its media type; empty for any other body. */
 function readDetail(body: Buffer): string {
   try {
     const problem = JSON.parse(body.toString('utf8')) as Record<string, unknown> | null;
@@ -247,7 +247,7 @@ function parseJson(request: JsonRequest, body: Buffer): unknown {
   }
 }
 
-/** Codes of Node and OpenSSL for a certificate that no repetition will make acceptable. */
+/** Codes of Node and OpenSSL for TLS errors that trying again does not solve. */
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_|ERR_TLS|ERR_SSL|EPROTO/;
 
 function toFault(request: JsonRequest, error: unknown): ServiceError {

@@ -8,15 +8,15 @@ const CONNECT_MS = 10_000;
 const COMMAND_MS = 30_000;
 
 /**
- * Without a program or a file: the key is in this process alone. Host keys are not compared, as IMS makes new ones for each
- * job; what is opened is a copy of an image that the session's own key fits.
+ * Speaks SSH in this process, so that the key is in no file and no other program. Host keys are not checked, because IMS makes
+ * new ones for each job; the other end is only a copy of an image, opened for the session's own key.
  */
 export function createImageShell(): ImageShell {
   return {
     async run(address, privateKey, command, signal) {
       const deadline = AbortSignal.timeout(COMMAND_MS);
       const client = new ssh2.Client();
-      // Errors of a broken connection after the first one are of no use.
+      // The first error is reported below; without a listener, a later one would end this process.
       client.on('error', () => undefined);
       const either = AbortSignal.any([signal, deadline]);
       const end = () => client.destroy();
@@ -42,14 +42,14 @@ async function connect(
   signal: AbortSignal,
 ): Promise<void> {
   const ready = once(client, 'ready', { signal });
-  // Nobody awaits this promise if the connection cannot even be begun, for example because the port is out of range.
+  // If `connect` throws, for example because the port is out of range, nothing awaits this promise.
   ready.catch(() => undefined);
   client.connect({ host, port, username: 'root', privateKey, readyTimeout: CONNECT_MS });
   await ready;
 }
 
 async function execute(client: ssh2.Client, command: string, signal: AbortSignal): Promise<void> {
-  // Left on the signal, it would keep the connection and its key in memory until the deadline.
+  // The listener must be removed, or it would keep the connection and its key in memory until the deadline.
   let end: () => void = () => undefined;
   const code = await new Promise<number | undefined>((resolve, reject) => {
     end = () => reject(signal.reason as Error);
@@ -60,7 +60,7 @@ async function execute(client: ssh2.Client, command: string, signal: AbortSignal
         reject(error);
         return;
       }
-      // At once: what a server has sent in one go, to the very end, is told before anything that waits goes on.
+      // Listens before anything is awaited: if the server sent everything at once, all events are emitted in one go.
       let given: number | undefined;
       channel.on('exit', (exitCode: number | null) => (given = exitCode ?? undefined));
       channel.once('close', () => resolve(given));

@@ -12,22 +12,22 @@ import type { ImageClient, NewImageJob } from './interfaces.js';
 import { readSetting, readToken } from './settings.js';
 
 export interface ImsOptions {
-  /** With its prefix, if it has one: `http://cray-ims`, `https://api.example.org/apis/ims/v3`. */
+  /** Includes the prefix, if there is one: `http://cray-ims`, `https://api.example.org/apis/ims/v3`. */
   readonly url: string;
   readonly tokenFile?: string;
   readonly caFile?: string;
   /** Limit of each call. */
   readonly timeoutSeconds: number;
-  /** Milliseconds, of which only the differences count. */
+  /** Monotonic milliseconds; only differences matter. */
   readonly clock?: () => number;
 }
 
 const SERVICE = 'The image management service';
-/** A list of every job ever made, at about 2 KiB each. */
+/** Lists contain every job ever made, at about 2 KiB each. */
 const MAX_BYTES = 64 * 1024 * 1024;
-/** How long an image service may wait for something new to tell. */
+/** How long our own image service may wait for a new status before it answers. */
 const WAIT_SECONDS = 5;
-/** Seen from pods; a service without Kubernetes has it too. */
+/** The network that pods use; our own image service names its address the same. */
 const NETWORK = 'cluster.local';
 
 const statuses = [
@@ -58,26 +58,26 @@ const jobAnswer = z.object({
 type JobAnswer = z.output<typeof jobAnswer>;
 
 /**
- * The calls with which a session begins. A token that is refused there is wrong, and said so at once; later it is one that
- * is being replaced, as they expire.
+ * For the first calls of a session: a refused token is wrong and is reported at once. In later calls it may have expired and
+ * be replaced soon.
  */
 const begins = { judgeToken: (): TokenFault => 'rejected' } as const;
 
-/** A token that is refused for longer than this is replaced by nobody. */
+/** A token that is refused for longer than this is not going to be replaced. */
 const REPLACING_MS = 600_000;
 
-/** What may make something is waited for: cut off, it would be made all the same, and nobody would know when. */
+/** For POST: if it were aborted, IMS could still create the record later, and nobody would know. */
 const uninterrupted = new AbortController().signal;
 
 /**
- * IMS over its unprefixed, v2 or v3 paths, which are alike for all that is used here. It makes a second record for every
- * repeated POST, so what is made is looked for first; a POST is sent once in a call, and the next call looks again.
+ * IMS through its unprefixed, v2 or v3 paths, which behave the same for everything used here. IMS creates another record for
+ * every repeated POST. So each call looks for an existing record first and sends at most one POST.
  */
 export function createImsClient(options: ImsOptions): ImageClient {
   const refusals = createRefusals(options.clock ?? (() => performance.now()));
   const call = (path: string, signal: AbortSignal, more: Partial<JsonRequest> = {}) =>
     callIms({ ...options, refusals }, path, signal, more);
-  /** Everybody's: what they hold is looked at where they are ours, so that an odd one keeps nobody from finding the others. */
+  /** Returns unchecked records of all clients. Only our own are parsed, so that a malformed foreign record does no harm. */
   const list = async (path: string, signal: AbortSignal) => {
     const { body } = await call(path, signal);
     return parse(options, path, z.array(z.unknown()), body);
@@ -142,7 +142,7 @@ export function createImsClient(options: ImsOptions): ImageClient {
 
     async removeImage(id, signal) {
       await remove(`images/${encodeURIComponent(id)}`, signal);
-      // Under v3 it has only been moved there; the other paths know no such place.
+      // Under v3 the first DELETE only moves the image to `deleted`; the other paths have no such collection.
       if (/\/v3$/.test(options.url))
         await remove(`deleted/images/${encodeURIComponent(id)}`, signal);
     },
@@ -181,7 +181,7 @@ async function callIms(
 
 type Refusals = ReturnType<typeof createRefusals>;
 
-/** Since when the same token is refused, by method: some may read, and delete nothing. */
+/** Remembers since when a token is refused, for each method, because some tokens may read but not delete. */
 function createRefusals(clock: () => number) {
   const refused = new Map<string, { readonly token: string | undefined; readonly since: number }>();
   return {
@@ -196,13 +196,13 @@ function createRefusals(clock: () => number) {
   };
 }
 
-/** Parameters of our own image service; IMS reads none, and answers at once. */
+/** Parameters of our own image service. IMS ignores them and answers at once. */
 function toWaitQuery(known: ImageJob['status'], { timeoutSeconds }: ImsOptions): string {
   const seconds = Math.min(WAIT_SECONDS, Math.floor(timeoutSeconds / 2));
   return `?while_status=${known}&wait_seconds=${seconds}`;
 }
 
-/** `require_dkms` is sent only where it is wanted: absent means what IMS is set to. */
+/** `require_dkms` is sent only if it is true; if it is absent, IMS uses its own default. */
 function toJobBody({ imageId, resultName, keyId, container, requireDkms }: NewImageJob) {
   return {
     job_type: 'customize',
@@ -239,7 +239,7 @@ function findContainer({ ssh_containers: containers }: JobAnswer, name: string) 
   return containers?.find((container) => container.name === name);
 }
 
-/** The oldest first. IMS writes local time, with an offset or without; without one it is UTC. */
+/** Oldest first. IMS writes times with or without an offset; without one, they are UTC. */
 function byAge(left: JobAnswer, right: JobAnswer): number {
   return toTime(left.created ?? '') - toTime(right.created ?? '');
 }

@@ -12,12 +12,12 @@ export interface CancelRequest {
   readonly reason?: string;
 }
 
-/** Reads of git servers. Messages never contain credentials. */
+/** Reads from git servers. Messages never contain credentials. */
 export interface GitClient {
   /**
-   * The commit that a branch, a tag or a full hash names; an empty `ref` names the default branch. A `ref` that the server does
-   * not know is fault `invalid` with reason GIT_REF. A server that refuses us is `rejected`, one that cannot be reached is
-   * `unavailable`, both with reason GIT_CLONE.
+   * Returns the commit of a branch, a tag or a full hash; an empty `ref` means the default branch. Throws `invalid` with
+   * reason GIT_REF if the server does not know `ref`; with reason GIT_CLONE, `rejected` if it refuses access, and
+   * `unavailable` if it cannot be reached.
    */
   resolve(
     url: string,
@@ -27,7 +27,7 @@ export interface GitClient {
   ): Promise<string>;
 }
 
-/** How to reach the repository of one source, instead of how all others are reached. */
+/** Access to the repository of one source; replaces the access settings of the service. */
 export interface RepositoryAccess {
   readonly credentials?: SourceCredentials;
   /** Certificate authority, as PEM. */
@@ -39,40 +39,40 @@ export interface OpenedSource {
   readonly access: RepositoryAccess;
 }
 
-/** Reads URL, credentials and certificate authority of a source. Where there is none: `missing`. Faults have reason GIT_CLONE. */
+/** Reads the URL and the access of a source; throws `missing` if there is no such source. Faults have reason GIT_CLONE. */
 export type OpenSource = (name: string, signal: AbortSignal) => Promise<OpenedSource>;
 
 export interface TenantClient {
-  /** Whether there is such a tenant; an answer is remembered for a while. */
+  /** Whether the tenant exists. Answers are cached for a short time. */
   knows(tenant: string, signal: AbortSignal): Promise<boolean>;
-  /** Undefined where there is no such tenant, or it has no keys. */
+  /** Undefined if the tenant does not exist or has no keys. */
   findKeys(tenant: string, signal: AbortSignal): Promise<TenantKeys | undefined>;
 }
 
 /** Where a tenant's keys are in Vault, and who may use them. */
 export interface TenantKeys {
-  /** Namespace of Kubernetes whose service account `default` may use them. */
+  /** Kubernetes namespace whose service account `default` may use them. */
   readonly namespace: string;
-  /** Name of the transit engine of Vault, and of the role that may use it. */
+  /** Name of Vault's transit engine, and of the role that may use it. */
   readonly transit: string;
 }
 
-/** Gets a token of Vault with the rights of a tenant. Undefined where the tenant has no keys there. */
+/** Gets a Vault token with the rights of a tenant. Undefined if the tenant has no keys in Vault. */
 export type OpenTenant = (tenant: string, signal: AbortSignal) => Promise<string | undefined>;
 
-/** The hardware state manager, or a file in its terms. A source that cannot be read is a fault with reason INVENTORY. */
+/** The hardware state manager, or a file with the same content. Faults have reason INVENTORY. */
 export interface HardwareClient {
   fetchHardwareState(signal: AbortSignal): Promise<HardwareState>;
-  /** For messages: `http://cray-smd/hsm/v2`. */
+  /** URL or path, for messages: `http://cray-smd/hsm/v2`. */
   readonly source: string;
 }
 
-/** The image management service. Faults have reason IMAGE_PREPARE. To remove what is not there is no fault. */
+/** The image management service. Faults have reason IMAGE_PREPARE. Removing something that does not exist succeeds. */
 export interface ImageClient {
-  /** For messages: `http://cray-ims`. */
+  /** URL, for messages: `http://cray-ims`. */
   readonly source: string;
   findImage(id: string, signal: AbortSignal): Promise<Image | undefined>;
-  /** The id of the key record with this name and text. It is made where there is none. */
+  /** Returns the id of the key record with this name and text; creates it if there is none. */
   ensureKey(
     key: { readonly name: string; readonly publicKey: string },
     signal: AbortSignal,
@@ -80,11 +80,11 @@ export interface ImageClient {
   /** Ids of all key records of this name. */
   findKeys(name: string, signal: AbortSignal): Promise<readonly string[]>;
   removeKey(id: string, signal: AbortSignal): Promise<void>;
-  /** The oldest job with this container, image and name of the result. It is made where there is none. */
+  /** Returns the oldest job with this container, image and result name; creates one if there is none. */
   ensureJob(job: NewImageJob, signal: AbortSignal): Promise<ImageJob>;
   /** All jobs of this container, oldest first. */
   findJobs(container: string, signal: AbortSignal): Promise<readonly ImageJob[]>;
-  /** `known`: its last status. A service that can do so waits a few seconds for another one, or a result. */
+  /** `known`: the last status seen. A service that supports it waits a few seconds for another status, or a result. */
   getJob(
     job: {
       readonly id: string;
@@ -94,15 +94,15 @@ export interface ImageClient {
     signal: AbortSignal,
   ): Promise<ImageJob | undefined>;
   removeJob(id: string, signal: AbortSignal): Promise<void>;
-  /** Removes an image for good, with the files that it consists of. */
+  /** Removes an image and its files permanently. */
   removeImage(id: string, signal: AbortSignal): Promise<void>;
-  /** Names of all containers and keys that are there, whoever made them. */
+  /** Names of all containers and keys, including those that others made. */
   listNames(signal: AbortSignal): Promise<readonly string[]>;
 }
 
 /** The root file systems that IMS opens, over SSH. */
 export interface ImageShell {
-  /** Runs a command as root. Unless it succeeds: fault `unavailable` with reason IMAGE_PREPARE. */
+  /** Runs a command as root. Throws `unavailable` with reason IMAGE_PREPARE unless it exits with 0. */
   run(
     address: ImageAddress,
     privateKey: string,
@@ -115,57 +115,60 @@ export interface NewImageJob {
   readonly imageId: string;
   readonly resultName: string;
   readonly keyId: string;
-  /** Says whose job it is; each session has a name of its own. */
+  /** Identifies the session of the job: each session has its own container name. */
   readonly container: string;
   readonly requireDkms: boolean;
 }
 
-/** Who is told of ends of sessions, by name. Faults have neither URL, headers nor secret, so that they may go into a history. */
+/**
+ * Sends ends of sessions to webhooks, which are known by name. Faults contain no URL, header or secret, because they go into
+ * workflow histories.
+ */
 export interface WebhookClient {
-  /** As the file has them now; fault `unavailable` where it cannot be used. */
+  /** The webhooks that the file has now. Throws `unavailable` if the file cannot be used. */
   list(): Promise<readonly { readonly name: string; readonly when: NotificationScope }[]>;
-  /** Tells one once. A name that the file no longer has is `rejected`. */
+  /** Sends to one webhook, once. Throws `rejected` if the file no longer has the name. */
   send(name: string, end: SessionEnd, signal: AbortSignal): Promise<void>;
 }
 
-/** A session that is complete, and what became of its hosts. */
+/** A complete session and the results of its hosts. */
 export interface SessionEnd {
   readonly session: Session;
   readonly totals: HostTotals;
-  /** The first of them. */
+  /** Only the first few. */
   readonly failedHosts: readonly HostResult[];
 }
 
 /**
- * What is asked of Temporal. Every call has a deadline; without an answer by then it is fault `unavailable`. What is told to a
- * workflow that is closed, or not there, counts as told.
+ * Calls to Temporal. Every call has a deadline and throws `unavailable` if Temporal does not answer by then. A signal to a
+ * workflow that is closed or does not exist succeeds.
  */
 export interface Orchestrator {
-  /** Starts its workflow. One that was started before counts, whether it runs or is closed. */
+  /** Starts the session's workflow. Succeeds if it was started before, whether it still runs or is closed. */
   startSession(start: SessionStart): Promise<void>;
-  /** Sends the signal that cancels the session. */
+  /** Signals the workflow to cancel the session. */
   cancelSession(jobId: string, request: CancelRequest): Promise<void>;
-  /** Starts a new run of its workflow, unless one runs. */
+  /** Starts a new run of the session's workflow, unless one is running. */
   restartSession(start: SessionStart): Promise<void>;
-  /** Ends its workflow without a word to it. */
+  /** Terminates the workflow: none of its code runs. */
   terminateSession(jobId: string, why: string): Promise<void>;
-  /** Tells its workflow, which waits for a place, that it has one. */
+  /** Tells the workflow that waits for a place that the session has one. */
   admitSession(jobId: string): Promise<void>;
-  /** Tells its workflow what a step waits for; with an empty text, that the step goes on. */
+  /** Tells the workflow what a step waits for; an empty text means that the step continues. */
   readonly tellWaiting: (jobId: string, message: string) => Promise<void>;
-  /** Tells its workflow that the job will never answer. */
+  /** Tells the workflow that the job is lost. */
   loseJob(jobId: string, why: string): Promise<void>;
-  /** How its workflow is at this moment: a read that is strongly consistent. */
+  /** Reads the current state of the workflow; the read is strongly consistent. */
   describeSession(jobId: string): Promise<WorkflowState>;
-  /** Makes the Schedule that starts sweeps, or gives it this interval. */
+  /** Creates the Schedule that starts sweeps, or updates its interval. */
   scheduleSweep(schedule: SweepSchedule): Promise<void>;
-  /** Makes the Schedule that removes what is old. */
+  /** Creates the Schedule of retention. */
   scheduleRetention(deploymentId: string): Promise<void>;
-  /** Starts a workflow that repeats by itself, unless it runs. */
+  /** Starts a workflow that repeats itself, unless it is running. */
   startCycle(cycle: CycleStart): Promise<void>;
-  /** Starts the workflow that tells of the end of a session. One that was started before counts. */
+  /** Starts the workflow that sends the end of a session to webhooks. Succeeds if it was started before. */
   startNotification(start: NotificationStart): Promise<void>;
-  /** The id of the configured namespace. Another server has another one, and so has one that was emptied. */
+  /** The id of the configured namespace. It changes with another server, and if Temporal was emptied. */
   namespaceId(): Promise<string>;
   /** Whether Temporal answers now. */
   check(): Promise<boolean>;
@@ -173,7 +176,7 @@ export interface Orchestrator {
 }
 
 export interface SweepSchedule {
-  /** The Schedule's id, its workflows' id, and their task queue. */
+  /** Id of the Schedule and of its workflows, and name of their task queue. */
   readonly id: string;
   readonly intervalSeconds: number;
 }
@@ -186,13 +189,13 @@ export interface CycleStart {
 }
 
 export interface NotificationStart {
-  /** Of the workflow. */
+  /** Id of the workflow. */
   readonly id: string;
   readonly jobId: string;
   readonly sessionName: string;
-  /** By name. */
+  /** Names. */
   readonly webhooks: readonly string[];
-  /** Of those who can tell them. */
+  /** Task queue of the workers that can send to webhooks. */
   readonly deliveryQueue: string;
 }
 

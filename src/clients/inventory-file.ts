@@ -14,7 +14,7 @@ import type { HardwareClient } from './interfaces.js';
 
 const KEYS = ['groups', 'partitions', 'components'];
 
-/** The same reads from a YAML file in HSM's terms, for sites without HSM. Read anew for each session. */
+/** Reads groups, partitions and nodes from a YAML file, for sites without HSM. The file is read for each session. */
 export function createInventoryFile(path: string): HardwareClient {
   return {
     source: path,
@@ -46,7 +46,7 @@ function parseInventoryFile(path: string, text: string) {
   };
 }
 
-/** Aliases are followed here: those that name nothing, or unfold to far more than was written, are refused. */
+/** Resolves aliases: refuses those without an anchor, and documents that expand far beyond their size. */
 function toValue(document: Document, path: string): unknown {
   try {
     return document.toJS();
@@ -55,7 +55,7 @@ function toValue(document: Document, path: string): unknown {
   }
 }
 
-/** The line of the value, or where it is missing, of what should contain it. */
+/** The line of the value or, if it is missing, of the innermost value that should contain it. */
 function findLine(document: Document, lines: LineCounter, place: DocumentPath): number {
   for (let length = place.length; length > 0; length -= 1) {
     const node = document.getIn(place.slice(0, length), true);

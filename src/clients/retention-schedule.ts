@@ -7,10 +7,10 @@ import {
 import { toRetentionSchedule, toSweepQueue } from '../core/names.js';
 import type { RetentionWorkflow } from '../workflows/index.js';
 
-/** The interval at which CFS looks for what is too old. */
+/** The interval at which CFS looks for old sessions. */
 const INTERVAL_MS = 300_000;
 
-/** Makes the Schedule, or gives the one that is there this interval. May be repeated: an emptied Temporal has lost it. */
+/** Creates the Schedule, or updates the interval of an existing one. To be repeated: an emptied Temporal has lost it. */
 export async function ensureRetentionSchedule(
   schedules: ScheduleClient,
   deploymentId: string,

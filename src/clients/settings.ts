@@ -2,16 +2,16 @@ import { readFile } from 'node:fs/promises';
 import { ServiceError, type Reason } from '../core/errors.js';
 import type { TokenFault } from './http.js';
 
-/** A file that a variable names; why the session fails that needs it. */
+/** A file that an environment variable names. `reason`: of a session that fails because the file cannot be used. */
 export interface FileSetting {
   readonly variable: string;
   readonly path: string | undefined;
   readonly reason: Reason;
-  /** What it is that the file cannot be used: default `rejected`; `unavailable` where somebody may be replacing it. */
+  /** Fault if the file cannot be used. Default `rejected`; `unavailable` where somebody may be replacing the file. */
   readonly fault?: TokenFault;
 }
 
-/** Read for each call: tokens and certificates rotate. */
+/** Reads the file on every call, because tokens and certificates rotate. */
 export async function readSetting({
   variable,
   path,

@@ -2,17 +2,17 @@ import { exchangeJson, readMember, type JsonAnswer } from './http.js';
 import type { TenantClient } from './interfaces.js';
 
 export interface TenantOptions {
-  /** With its version: `http://cray-tapms/v1alpha3`. */
+  /** Includes the version: `http://cray-tapms/v1alpha3`. */
   readonly url: string;
-  /** How long an answer is believed; default 60. */
+  /** How long an answer is cached; default 60. */
   readonly cacheSeconds?: number;
 }
 
 const TIMEOUT_SECONDS = 10;
 const MAX_BYTES = 1024 * 1024;
-/** Names that were asked for may be anybody's inventions. */
+/** Limits the cache, because callers can ask for any number of names that do not exist. */
 const MOST_REMEMBERED = 1_000;
-/** A name of Kubernetes or a UUID; `..` would be another path. */
+/** A Kubernetes name or a UUID. Other names are refused, because `..` would lead to another path. */
 const TENANT = /^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$/i;
 
 export function createTenantClient({ url, cacheSeconds = 60 }: TenantOptions): TenantClient {

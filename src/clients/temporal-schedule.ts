@@ -7,7 +7,7 @@ import {
 import type { SweepWorkflow } from '../workflows/index.js';
 import type { SweepSchedule } from './interfaces.js';
 
-/** Makes the Schedule, or gives the one that is there this interval. May be repeated: an emptied Temporal has lost it. */
+/** Creates the Schedule, or updates the interval of an existing one. To be repeated: an emptied Temporal has lost it. */
 export async function ensureSweepSchedule(client: Client, schedule: SweepSchedule): Promise<void> {
   const options = toScheduleOptions(schedule);
   try {
@@ -33,7 +33,7 @@ function toScheduleOptions({ id, intervalSeconds }: SweepSchedule) {
       args: [],
       staticSummary: 'compare records with workflows',
     },
-    // A sweep that was missed is made up for by the next one.
+    // The next sweep makes up for a missed one.
     policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '10s' },
     memo: {},
     // If the schedule is new, Temporal may be new too and lack the workflows of sessions that exist.

@@ -3,8 +3,8 @@ import { encodeSearchAttributeIndexedValueType } from '@temporalio/common/lib/se
 import { searchAttributes } from '../workflows/messages.js';
 
 /**
- * Registers the search attributes that are missing, so that no start is refused for them. Where this may not be done, or
- * one is there with another type, throws an error that names them and says what to type.
+ * Registers missing search attributes, without which Temporal would refuse to start sessions. If that is not allowed, the
+ * error gives the command to run. An attribute that has another type is an error, too.
  */
 export async function registerSearchAttributes(
   connection: Pick<Connection, 'operatorService'>,

@@ -16,10 +16,10 @@ const CLOSED: ReadonlySet<WorkflowExecutionStatusName> = new Set([
   'FAILED',
   'CANCELLED',
 ]);
-/** Ways in which others end a workflow, without any of its code. */
+/** Ends that come from outside: no code of the workflow runs. */
 const ENDED: ReadonlySet<WorkflowExecutionStatusName> = new Set(['TERMINATED', 'TIMED_OUT']);
 
-/** Where the workflow has ended by itself, its result; that is read from the history, which a deleted run no longer has. */
+/** Reads the result, too, if the workflow has ended by itself. It is in the history, so a deleted run is `gone`. */
 export async function describeWorkflow(client: Client, jobId: string): Promise<WorkflowState> {
   const handle = client.workflow.getHandle(jobId);
   try {
@@ -47,7 +47,7 @@ async function readOutcome(ended: Promise<unknown>): Promise<Outcome> {
   }
 }
 
-/** The failure's type is the session's reason, as `conclude` of the workflow has it. */
+/** The failure's type is the session's reason; the workflow's `conclude` sets it. */
 function toFailedOutcome(cause: unknown): Outcome {
   const message = cause instanceof Error ? cause.message : undefined;
   const told = message === undefined ? {} : { message };

@@ -23,10 +23,10 @@ import { describeWorkflow } from './temporal-state.js';
 import { registerSearchAttributes } from './temporal-setup.js';
 
 const DEADLINE_MS = 5000;
-/** gRPC's INVALID_ARGUMENT and PERMISSION_DENIED: understood, and refused again, so that it delays one session alone. */
+/** gRPC's INVALID_ARGUMENT and PERMISSION_DENIED: Temporal answers but will refuse the same call again, so only this session waits. */
 const REFUSALS: readonly number[] = [3, 7];
 const DEADLINE_EXCEEDED = 4;
-/** Bytes; Temporal refuses a start beyond 400 and, by its database, 255. */
+/** In bytes: Temporal refuses a start with a longer summary, or, in some of its databases, with a longer keyword. */
 const MAX_SUMMARY = 400;
 const MAX_KEYWORD = 255;
 
@@ -37,7 +37,7 @@ export interface OrchestratorOptions {
   readonly tls?: TLSConfig | undefined;
 }
 
-/** Connects lazily: the API starts, and records sessions, before Temporal answers. */
+/** Connects lazily, so that the API can start and record sessions before Temporal answers. */
 export function createOrchestrator({
   address,
   namespace,
@@ -60,7 +60,7 @@ export function createOrchestrator({
         throw fail(error, 'start the session');
     }
   };
-  /** A workflow that is closed, or not there, has nothing to hear. */
+  /** Ignores that the workflow is closed or does not exist: then there is nothing left to signal. */
   const tell = async (what: string, signal: () => Promise<void>) => {
     try {
       await call(signal);
@@ -180,14 +180,14 @@ function toStartOptions(
   } satisfies SessionStartOptions;
 }
 
-/** Names may be longer than what Temporal takes; a start must not be refused for that. */
+/** Names may be longer than Temporal accepts, which must not prevent a start. */
 function cut(text: string, maxBytes: number): string {
   const bytes = Buffer.from(text);
   if (bytes.length <= maxBytes) return text;
   return new TextDecoder().decode(bytes.subarray(0, maxBytes)).replace(/\uFFFD$/, '');
 }
 
-/** Without a deadline a call may wait for ever: the client repeats what Temporal refuses under load. */
+/** Without a deadline a call could wait forever, because the client repeats calls that Temporal refuses under load. */
 function withDeadline<T>(client: Client, act: () => Promise<T>): Promise<T> {
   return client.withDeadline(Date.now() + DEADLINE_MS, act);
 }
@@ -202,7 +202,7 @@ function toFault(error: unknown, what: string): ServiceError {
   });
 }
 
-/** gRPC's, of the first in the chain of causes that has one. */
+/** The gRPC code of the first error in the chain of causes that has one. */
 function findCode(error: unknown): number | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (isGrpcServiceError(cause)) return cause.code;

@@ -12,18 +12,18 @@ const POD_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 export interface VaultOptions {
   readonly url: string;
   readonly caFile?: string;
-  /** Absent: a login by a token of Kubernetes. */
+  /** Absent: logs in with a Kubernetes token. */
   readonly tokenFile?: string;
-  /** File with the token of the service account. Absent: the pod's own. */
+  /** File with the token of a service account. Absent: the pod's own token. */
   readonly jwtFile?: string;
-  /** Role of that login. Absent: the namespace that lies beside that token. */
+  /** Role of that login. Absent: the namespace in the file beside that token. */
   readonly role?: string;
 }
 
 export interface VaultClient {
-  /** Reads a secret of the KV store (version 2) `secret`. */
+  /** Reads a secret from the KV store (version 2) mounted at `secret`. */
   readCredentials(secretName: string, signal: AbortSignal): Promise<SourceCredentials>;
-  /** A token with the rights of this role, for whoever shows a service account's token. */
+  /** Exchanges the token of a service account for a Vault token with the rights of the role. */
   logIn(login: KubernetesLogin, signal: AbortSignal): Promise<string>;
 }
 
@@ -32,7 +32,7 @@ export interface KubernetesLogin {
   readonly jwt: string;
 }
 
-/** Logs in for each secret: that is seldom, and then no token can have expired. */
+/** Logs in for each secret: reads are rare, and a fresh token cannot have expired. */
 export function createVaultClient(config: VaultOptions): VaultClient {
   return {
     async readCredentials(secretName, signal) {
@@ -70,7 +70,7 @@ async function readToken(
   shared: Shared,
   signal: AbortSignal,
 ): Promise<string> {
-  // Empty, or half written, while somebody replaces it.
+  // `unavailable`, because the file may be empty or half written while it is replaced.
   const setting = { variable: 'VAULT_TOKEN_FILE', path: tokenFile, reason: 'GIT_CLONE' } as const;
   const token = await readSettingToken({ ...setting, fault: 'unavailable' });
   if (token !== undefined) return token;

@@ -4,18 +4,18 @@ import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { ServiceError } from '../core/errors.js';
 
-/** Somebody who is told of ends of sessions. Only the name may be shown: URL, headers and secret let others in. */
+/** A receiver of ends of sessions. Only the name may be shown, because URL, headers and secret give access. */
 export type Webhook = z.output<typeof webhook>;
 
-/** Their names are labels of a metric. */
+/** Limited, because the names are labels of a metric. */
 const MOST_WEBHOOKS = 50;
-/** What we say ourselves, and what would break the message off or send it elsewhere. */
+/** Headers that we set ourselves, and those that would truncate the message or send it elsewhere. */
 const OWN_HEADERS =
   /^(webhook-.*|content-(type|length|encoding)|transfer-encoding|connection|host|expect|upgrade|te|trailer)$/i;
 const MIN_SECRET_BYTES = 24;
 const MAX_SECRET_BYTES = 64;
 
-/** As it is sent to: in one spelling of the scheme, without blanks around it. */
+/** Normalized: scheme in lower case, no surrounding blanks. */
 const url = z
   .string()
   .refine((text) => {
@@ -32,7 +32,7 @@ const headers = z.record(
   z.string().regex(/^[\t\x20-\x7e]*$/, 'is no value of a header'),
 );
 
-/** As standardwebhooks.com has it: base64 behind a prefix. */
+/** In the format of standardwebhooks.com: a prefix and base64. */
 const secret = z
   .string()
   .regex(/^whsec_[A-Za-z0-9+/]+={0,2}$/, 'is not whsec_ and base64')
@@ -49,11 +49,11 @@ const webhook = z
       .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'is not of a-z, 0-9 and -, or is too long'),
     url,
     headers: headers.default({}),
-    /** HTTP proxy by which it is reached. */
+    /** URL of an HTTP proxy. */
     proxy: url.exactOptional(),
     secret: secret.exactOptional(),
     when: z.enum(['all', 'failed']).default('all'),
-    /** `text`: nothing but the sentence, for receivers that refuse what they do not know. */
+    /** `text`: only the member `text`, for receivers that refuse unknown members. */
     format: z.enum(['full', 'text']).default('full'),
     /** Certificate authority, as PEM. */
     ca: z.string().refine(isCertificate, 'is no certificate in PEM').exactOptional(),
@@ -72,7 +72,7 @@ const list = z
     }
   });
 
-/** Read anew whenever it is needed. Until it can be used it is fault `unavailable`: somebody may be about to replace it. */
+/** Reads the file on every call. Throws `unavailable` if it cannot be used, because somebody may be replacing it. */
 export async function readWebhooks(path: string): Promise<readonly Webhook[]> {
   const document = parseYaml(path, await readText(path));
   const parsed = list.safeParse(document ?? []);
@@ -80,7 +80,7 @@ export async function readWebhooks(path: string): Promise<readonly Webhook[]> {
   throw refuse(path, describeIssue(parsed.error.issues[0], document));
 }
 
-/** The first of several; TLS itself takes anything, and then trusts nobody. */
+/** Checks the first of several certificates. TLS itself accepts any text, and then trusts nobody. */
 function isCertificate(text: string): boolean {
   try {
     return new X509Certificate(text).raw.length > 0;
@@ -93,7 +93,7 @@ function parseYaml(path: string, text: string): unknown {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const [error] = document.errors;
-  // Its own message may repeat what stands there.
+  // The parser's own message may quote the file, and so a secret.
   if (error !== undefined)
     throw refuse(path, `line ${lines.linePos(error.pos[0]).line} is not YAML (${error.code})`);
   try {
@@ -103,7 +103,7 @@ function parseYaml(path: string, text: string): unknown {
   }
 }
 
-/** What is wrong, and with which entry; never a value. */
+/** Names the entry and what is wrong with it, but never shows a value. */
 function describeIssue(issue: z.core.$ZodIssue | undefined, document: unknown): string {
   const [index, ...members] = issue?.path ?? [];
   const fact = describeFact(issue);
@@ -124,7 +124,7 @@ function describeFact(issue: z.core.$ZodIssue | undefined): string {
   return issue?.message ?? 'cannot be used';
 }
 
-/** What stands in the wrong place may be a secret. */
+/** Whether a word looks like a name. Others are not shown: a secret may be in the wrong place. */
 function isShown(word: unknown): word is string {
   return typeof word === 'string' && /^[A-Za-z][-_A-Za-z0-9]{0,31}$/.test(word);
 }

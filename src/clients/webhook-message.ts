@@ -2,7 +2,7 @@ import { toMessage } from '../core/message.js';
 import { describeEnd } from '../core/notification.js';
 import type { SessionEnd } from './interfaces.js';
 
-/** The body as docs/webhooks.md promises it: members may come, none goes or changes. `publicUrl`: where people reach the API. */
+/** The body that docs/webhooks.md promises: members may be added, but never removed or changed. `publicUrl`: of the API. */
 export function toWebhookMessage(end: SessionEnd, publicUrl = '') {
   const { session, totals, failedHosts } = end;
   const { request, outcome } = session;
@@ -55,14 +55,14 @@ export function toWebhookMessage(end: SessionEnd, publicUrl = '') {
   };
 }
 
-/** The sentence, with a link to the log where people can follow it. */
+/** One sentence about the end, with a link to the log if `publicUrl` is known. */
 export function toWebhookText(end: SessionEnd, publicUrl = ''): string {
   const links = publicUrl === '' ? null : toLinks(end, publicUrl);
   const text = describeEnd(end.session, end.totals);
   return links === null ? text : `${text} ${links.log}`;
 }
 
-/** Null: the session was deleted, so they would lead nowhere. */
+/** Null if the session was deleted, because the links would lead nowhere. */
 function toLinks({ session: { name, deletedAt } }: SessionEnd, publicUrl: string) {
   if (deletedAt !== undefined) return null;
   const session = `${publicUrl}/v3/sessions/${encodeURIComponent(name)}`;

@@ -6,13 +6,13 @@ import { readWebhooks, type Webhook } from './webhook-file.js';
 import { toWebhookMessage, toWebhookText } from './webhook-message.js';
 
 const TIMEOUT_SECONDS = 10;
-/** To one webhook at a time: one that never answers must leave room for the others. */
+/** Open requests to one webhook: one that never answers must leave room for the others. */
 const MOST_OPEN = 20;
 
 export interface WebhookOptions {
-  /** Read anew for each call. */
+  /** Read on every call. */
   readonly file: string;
-  /** Where people reach the API, for links. Absent: links are paths. */
+  /** URL at which people reach the API, for links. Absent: links are paths. */
   readonly publicUrl?: string;
   readonly now: () => string;
 }
@@ -47,7 +47,7 @@ async function post(
   const body =
     format === 'text' ? { text: toWebhookText(end, publicUrl) } : toWebhookMessage(end, publicUrl);
   const content = JSON.stringify(body);
-  // The same for each repeat, by which a receiver tells them.
+  // The same in each repeat, so that a receiver can recognize repeats.
   const id = `${end.session.jobId}-complete`;
   const timestamp = String(Math.floor(Date.parse(at) / 1000));
   await postText(
@@ -73,7 +73,7 @@ async function post(
   );
 }
 
-/** As standardwebhooks.com has it. */
+/** Signs as standardwebhooks.com specifies. */
 function sign(secret: Uint8Array, signed: string): string {
   return `v1,${createHmac('sha256', secret).update(signed).digest('base64')}`;
 }
