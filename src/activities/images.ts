@@ -38,6 +38,8 @@ export function createImageActivities(
       withHeartbeat(async (_, beat) => {
         const session = await getSession(store, jobId);
         const imageIds = listImageIds(session.request.target.groups ?? []);
+        // Its workflow stands before what it did, see `stageInventory`.
+        if (session.launchedAt !== undefined) return { staged: true, imageIds };
         // Before the first call to IMS: from here on something of the session exists outside the database.
         if (!(await store.sessions.markRunning(jobId))) return { staged: false, imageIds };
         const log = openPhaseLog(store, jobId, 'inventory', beat.signal);
@@ -57,6 +59,7 @@ export function createImageActivities(
       withHeartbeat(async (_, beat) => {
         const images = requireImages(dependencies);
         const session = await getSession(store, jobId);
+        if (session.launchedAt !== undefined) return;
         const log = openPhaseLog(store, jobId, 'inventory', beat.signal);
         const known = { status: 'no answer yet' };
         const limit = toPrepareLimit(session, `Image ${imageId}`, () => known.status);

@@ -29,6 +29,8 @@ export function createInventoryActivities(
     stageInventory: ({ jobId, waitingSince }) =>
       withHeartbeat(async (signal, beat) => {
         const session = await getSession(store, jobId);
+        // Its workflow stands before what it did, by a reset or with a Temporal that has lost it: the job has its inventory.
+        if (session.launchedAt !== undefined) return undefined;
         // Where its workflow was started anew while it waited, the record knows since when.
         const since = waitingSince ?? (session.waitsFor && session.waiting?.since);
         const log = openPhaseLog(store, jobId, 'inventory', signal);

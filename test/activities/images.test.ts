@@ -205,6 +205,16 @@ describe('stageImages', () => {
     },
   );
 
+  test('is over, like the wait for each, where its workflow was reset to a moment before the launch', async () => {
+    await insert([ONE]);
+    await stage();
+    await site.store.sessions.recordLaunch(JOB, { at: at(2), incarnation: 'i' });
+    expect(await stage()).toEqual({ staged: true, imageIds: [ONE] });
+    ims.jobs.clear();
+    await site.run(site.activities.awaitImage, { jobId: JOB, imageId: ONE });
+    expect(jobs()).toEqual([]);
+  });
+
   test('makes nothing for a session that was cancelled', async () => {
     await insert([ONE]);
     await site.store.sessions.requestCancel('a', { at: at(2) });

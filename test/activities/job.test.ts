@@ -90,3 +90,19 @@ describe('launchJob', () => {
     expect(await readWait()).toBeUndefined();
   });
 });
+
+describe('stageInventory', () => {
+  test('does nothing where its workflow was reset to a moment before the launch', async () => {
+    const site = sites[0] as ActivitySite;
+    const { store, activities } = site;
+    await site.run(activities.claimSession, { jobId });
+    await site.run(activities.resolveConfiguration, { jobId });
+    const stage = () => site.run<{ jobId: string }, unknown>(activities.stageInventory, { jobId });
+    await stage();
+    const read = () => readAll(store.logs.read(jobId, 'inventory', 0));
+    const log = await read();
+    await store.sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i', machine: 'm1' });
+    expect(await stage()).toBeUndefined();
+    expect(await read()).toBe(log);
+  });
+});
