@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { toSnapshot } from '../../src/core/pin.js';
 import { openHttpService, type HttpService } from '../api/http-service.js';
 import { waitFor } from '../support/wait.js';
 import { openCuttingProxy, type CuttingProxy } from './cutting-proxy.js';
@@ -46,6 +47,22 @@ async function plan(name: string): Promise<string> {
     { name: 'ansible-0', kind: 'ansible', title: 'ansible-0: site.yml' },
   ]);
   return jobId;
+}
+
+/** A check that has succeeded, of what the configuration still is. */
+async function check(name: string): Promise<void> {
+  const { configurations, options, sessions } = service.store;
+  const body = { name, configuration_name: 'base', check_mode: true };
+  await service.ask('POST', '/v3/sessions', body);
+  const there = await sessions.find(name);
+  if (there === undefined) throw new Error(`There is no session ${name}.`);
+  const { jobId, request } = there;
+  const configuration = (await configurations.find('base'))?.configuration;
+  const pinned = { layers: [{ url: layers[0]?.clone_url ?? '', commit: 'a'.repeat(40) }] };
+  const basis = { request, configuration, options: await options.get() };
+  await sessions.claim(jobId, { at: AT });
+  await sessions.saveSnapshot(jobId, toSnapshot(basis, pinned));
+  await sessions.recordOutcome(jobId, { succeeded: 'true' }, AT);
 }
 
 async function fail(jobId: string): Promise<void> {
@@ -119,6 +136,53 @@ describe('keelson run', () => {
       expect([code, text]).toEqual([2, '']);
       expect(err).toContain('taken');
     }
+  });
+});
+
+describe('keelson retry and apply', () => {
+  test('make exactly one session each, although answers are lost and the service is away for a while', async () => {
+    await fail(await plan('lost'));
+    await repeated('retry', 'lost', 'lost-retry-1');
+    await check('lost-check');
+    await repeated('apply', 'lost-check', 'lost-check-apply');
+    await repeated('apply', 'lost-check', 'real', '--name', 'real');
+  });
+
+  async function repeated(what: 'retry' | 'apply', from: string, name: string, ...more: string[]) {
+    // Of the last one it is the question for what is there already that is not answered.
+    proxy.faults.push('refused', 'lost', 1_000_000, 'lost');
+    const { code, text, err } = await keelson(what, from, ...more);
+    expect([code, text, err]).toEqual([
+      0,
+      expect.stringContaining(`Session ${name} was started.\n`),
+      expect.stringMatching(/status 503\. Tries again.*\n$/),
+    ]);
+    expect(await find(name)).toMatchObject({ status: { session: { [`${what}_of`]: from } } });
+  }
+
+  test('do not take a session that was there before for the one that was asked for', async () => {
+    await fail(await plan('twice'));
+    service.setTime(new Date(Date.now() - 3_600_000).toISOString());
+    expect((await service.ask('POST', '/v3/sessions/twice/retry')).status).toBe(201);
+    service.setTime(undefined);
+    await plan('somebody');
+    for (const words of [[], ['--name', 'somebody'], ['--name', 'Not a name']]) {
+      proxy.faults.push('refused');
+      const { code, text } = await keelson('retry', 'twice', ...words);
+      expect([code, text]).toEqual([2, '']);
+    }
+  });
+
+  test('interrupted, say under what name the session may be there', async () => {
+    await fail(await plan('left-retry-1'));
+    proxy.faults.push(...Array<'lost'>(60).fill('lost'));
+    const running = startKeelson(proxy.url, ['retry', 'left-retry-1']);
+    await waitFor(() => running.err().includes('Tries again'), { what: 'the first answer' });
+    running.child.kill('SIGINT');
+    const { code, err } = await running.ended;
+    proxy.faults.length = 0;
+    expect([code, err]).toEqual([130, expect.stringContaining('keelson show left-retry-2 tells')]);
+    expect(await find('left-retry-2')).toMatchObject({ name: 'left-retry-2' });
   });
 });
 

@@ -1,8 +1,9 @@
+import { toApplyName } from '../../core/apply.js';
+import { toRetryName } from '../../core/retry.js';
 import { readText, toSessionPath, type Command, type CommandInput } from '../command.js';
 import { printJson, printLines, tell } from '../output.js';
 import { EXIT } from '../report.js';
-import type { Session } from '../wire.js';
-import { tellStarted } from './run.js';
+import { startOnce, tellStarted } from '../start.js';
 
 export const cancel: Command = {
   summary: 'stop a session; its record and its log stay',
@@ -47,7 +48,7 @@ export const retry: Command = {
     ['--name NAME', 'of the new session; default: NAME-retry-1'],
     ['-f, --follow', 'its log until the end, then how it ended'],
   ],
-  run: (input) => startFrom(input, 'retry'),
+  run: (input) => startFrom(input, 'retry', toRetryName),
 };
 
 export const apply: Command = {
@@ -58,7 +59,7 @@ export const apply: Command = {
     ['--name NAME', 'of the new session; default: NAME-apply'],
     ['-f, --follow', 'its log until the end, then how it ended'],
   ],
-  run: (input) => startFrom(input, 'apply'),
+  run: (input) => startFrom(input, 'apply', toApplyName),
 };
 
 export const remove: Command = {
@@ -85,11 +86,19 @@ async function act(
   return EXIT.well;
 }
 
-/** A new session that comes from this one. */
-async function startFrom(input: CommandInput, what: string): Promise<number> {
+/** A new session that comes from this one; `toName` is what the service calls it that is given no name. */
+async function startFrom(
+  input: CommandInput,
+  what: 'retry' | 'apply',
+  toName: (name: string) => string,
+): Promise<number> {
   const [name = ''] = input.names;
   const given = readText(input.values, 'name');
-  const body = given === undefined ? {} : { name: given };
-  const session = await input.api.ask<Session>('POST', toSessionPath(name, what), body);
+  const session = await startOnce(input, {
+    path: toSessionPath(name, what),
+    body: given === undefined ? {} : { name: given },
+    name: given ?? toName(name),
+    isAskedFor: ({ status }) => status.session[`${what}_of`] === name,
+  });
   return tellStarted(input, session);
 }

@@ -1,29 +1,11 @@
 import { randomInt } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
-import { ApiError, type Api } from '../api.js';
-import {
-  readText,
-  readTexts,
-  toSessionPath,
-  UsageError,
-  type Command,
-  type CommandInput,
-  type Values,
-} from '../command.js';
-import { followToEnd } from '../follow.js';
-import { printJson, printLines, tell, toMillis } from '../output.js';
-import { EXIT } from '../report.js';
-import type { Session } from '../wire.js';
+import { readText, readTexts, UsageError, type Command, type Values } from '../command.js';
+import { startOnce, tellStarted } from '../start.js';
 
 const MAX_NAME = 45;
 const DRAWN = 6;
-const REPEAT_MS = 1_000;
-/** As long as a service takes that starts again. */
-const GIVE_UP_MS = 60_000;
-/** At most, those of the processes of one service. */
-const CLOCKS_DIFFER_SECONDS = 10;
 
 export const run: Command = {
   summary: 'start a session',
@@ -54,42 +36,19 @@ export const run: Command = {
   ],
   async run(input) {
     const {
-      api,
       values,
       names: [configuration = ''],
-      signal,
     } = input;
     const body = toRequest(configuration, values);
-    const onAbort = () => {
-      const name = String(body.name);
-      tell(`It may have been started as session ${name}: keelson show ${name} tells.`);
-    };
-    signal.addEventListener('abort', onAbort);
-    const session = await createSession(api, body, signal);
-    signal.removeEventListener('abort', onAbort);
+    const session = await startOnce(input, {
+      path: '/v3/sessions',
+      body,
+      name: String(body.name),
+      isAskedFor: (there) => there.configuration.name === configuration,
+    });
     return tellStarted(input, session);
   },
 };
-
-/** With `--follow` all that becomes of it, else how to go on. Resolves with the exit code. */
-export async function tellStarted(
-  { api, values, isJson, signal }: CommandInput,
-  session: Session,
-): Promise<number> {
-  const { name } = session;
-  if (values['follow'] === true) {
-    tell(`Session ${name} was started.`);
-    return followToEnd(api, name, { isJson, signal });
-  }
-  if (isJson) await printJson(session);
-  else
-    await printLines([
-      `Session ${name} was started.`,
-      `  keelson logs -f ${name}    its log, live`,
-      `  keelson watch ${name}      its phases, and what goes wrong`,
-    ]);
-  return EXIT.well;
-}
 
 function toRequest(configuration: string, values: Values) {
   const given = {
@@ -140,40 +99,4 @@ function toName(configuration: string): string {
   const base = configuration.toLowerCase().replace(/[^a-z0-9]+/g, '-');
   const cut = base.slice(0, MAX_NAME - DRAWN - 1).replace(/^-|-$/g, '');
   return cut === '' ? drawn : `${cut}-${drawn}`;
-}
-
-/**
- * Exactly one session, whatever becomes of the answers: names are taken once, so the same request is sent until it is
- * answered, and a name that was taken since then is this session's.
- */
-async function createSession(
-  api: Api,
-  body: { readonly name: unknown; readonly configuration_name: string },
-  signal: AbortSignal,
-): Promise<Session> {
-  const begunAt = Date.now();
-  for (let isRepeat = false; ; isRepeat = true) {
-    try {
-      return await api.ask<Session>('POST', '/v3/sessions', body);
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!(error instanceof ApiError)) throw error;
-      if (isRepeat && error.status === 409) {
-        const there = await api.ask<Session>('GET', toSessionPath(String(body.name)));
-        const isOlder = isBefore(there, error, (Date.now() - begunAt) / 1_000);
-        if (there.configuration.name !== body.configuration_name || isOlder) throw error;
-        return there;
-      }
-      if (!error.isPassing || Date.now() > begunAt + GIVE_UP_MS) throw error;
-      if (!isRepeat) tell(`${error.message} Tries again, for a minute …`);
-      await sleep(error.retryAfterMs ?? REPEAT_MS, undefined, { signal });
-    }
-  }
-}
-
-/** Whether a session was there before this program asked for it, by the clock of the service. */
-function isBefore({ status }: Session, { date }: ApiError, askedForSeconds: number): boolean {
-  if (date === undefined) return false;
-  const ageSeconds = (date - toMillis(status.session.start_time)) / 1_000;
-  return ageSeconds > askedForSeconds + CLOCKS_DIFFER_SECONDS;
 }
