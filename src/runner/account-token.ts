@@ -3,14 +3,16 @@ import { toKubernetesFault } from './kubernetes-faults.js';
 import { until } from './kubernetes-api.js';
 
 const REQUEST_MS = 30_000;
-/** The least that Kubernetes gives; it is shown once, a moment later. */
+/** The shortest life that Kubernetes grants. The token is used at once, and only once. */
 const LIFE_SECONDS = 600;
 const ACCOUNT = 'default';
 
 /** A token of a namespace's default service account. */
 export type IssueToken = (namespace: string, signal: AbortSignal) => Promise<string>;
 
-/** Asked for, not read from a Secret: newer clusters have none, and whoever may read one reads all of a namespace. */
+/**
+ * Requests a token: newer clusters keep none in Secrets, and a right to read Secrets would cover those of a whole namespace.
+ */
 export function createTokenIssuer(config: KubeConfig): IssueToken {
   const core = config.makeApiClient(CoreV1Api);
   return async (namespace, signal) => {

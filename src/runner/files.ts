@@ -12,7 +12,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** Undefined where there is no such file. */
+/** Undefined if there is no such file. */
 export async function readText(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
@@ -22,7 +22,7 @@ export async function readText(path: string): Promise<string | undefined> {
   }
 }
 
-/** When it was last written; undefined where there is no such file. */
+/** Time of the last write. Undefined if there is no such file. */
 export async function readTime(path: string): Promise<string | undefined> {
   try {
     return (await stat(path)).mtime.toISOString();
@@ -32,7 +32,7 @@ export async function readTime(path: string): Promise<string | undefined> {
   }
 }
 
-/** Nothing where there is no such directory. */
+/** Empty if there is no such directory. */
 export async function readNames(directory: string): Promise<readonly string[]> {
   try {
     return await readdir(directory);
@@ -56,14 +56,14 @@ export async function writePrivate(path: string, content: string | Uint8Array): 
   await writeFile(path, content, { mode: 0o600 });
 }
 
-/** Readers see the old content or the new. */
+/** Readers see either the old content or the new. */
 export async function replaceFile(path: string, content: string): Promise<void> {
   const draft = `${path}.${randomUUID()}`;
   await writePrivate(draft, content);
   await rename(draft, path);
 }
 
-/** An empty file whose presence says it all. False where its directory is not there any more. */
+/** Creates an empty file whose existence is the message. False if its directory no longer exists. */
 export async function mark(path: string): Promise<boolean> {
   try {
     await writeFile(path, '', { flag: 'a', mode: 0o600 });
@@ -78,7 +78,7 @@ export async function makeDirectory(path: string): Promise<void> {
   await mkdir(path, { recursive: true, mode: 0o700 });
 }
 
-/** Removes a directory, with what a playbook has made read-only in it, as the module caches of some tools are. */
+/** Removes a directory, including what playbooks have made read-only, as the module caches of some tools are. */
 export async function removeTree(path: string): Promise<void> {
   const remove = () => rm(path, { recursive: true, force: true });
   try {
@@ -96,7 +96,7 @@ async function makeWritable(directory: string): Promise<void> {
     if (entry.isDirectory()) await makeWritable(join(directory, entry.name));
 }
 
-/** No such file, directory or process. */
+/** Whether the error means: no such file, directory or process. */
 export function isAbsent(error: unknown): boolean {
   return ['ENOENT', 'ENOTDIR', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

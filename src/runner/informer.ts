@@ -12,7 +12,7 @@ const MIN_BACK_OFF_MS = 250;
 const MAX_BACK_OFF_MS = 10_000;
 const PAGE = 250;
 
-/** As a request for a list has it. */
+/** The paging parameters of a list request. */
 export interface Page {
   readonly limit?: number;
   readonly _continue?: string;
@@ -29,16 +29,16 @@ export interface InformerOptions<T extends KubernetesObject> {
 }
 
 export interface Informer {
-  /** Resolves when everything that is there has been told. */
+  /** Resolves once all existing objects have been passed to `onChange`. */
   readonly synced: Promise<void>;
-  /** When it last was known to hear everything; -Infinity: never. */
+  /** When it was last known to hear everything (`performance.now()`); -Infinity: never. */
   heardAt(): number;
   close(): void;
 }
 
 /**
- * The client's informer, which gives up on the first connection that breaks: begun again with back-off, for as long as it
- * takes. It goes on from what it has seen; where the server has forgotten that, it lists again and tells the difference.
+ * Wraps the client's informer, which gives up when a connection breaks, and restarts it with back-off for as long as necessary.
+ * It continues from what it has seen. If the server no longer knows that state, it lists again and reports the difference.
  */
 export function openInformer<T extends KubernetesObject>(options: InformerOptions<T>): Informer {
   const { config, path, selector, list, onChange, onDelete, onBreak } = options;
@@ -56,7 +56,7 @@ export function openInformer<T extends KubernetesObject>(options: InformerOption
     createWatch(config, hear, closing.signal),
     async () => {
       const listed = await listPages((page) => list(closing.signal, page));
-      // It tells what was listed in the same turn in which it gets it.
+      // The informer reports the listed objects in the turn in which it gets them.
       setImmediate(() => synced.resolve(undefined));
       return listed;
     },
@@ -78,7 +78,7 @@ export function openInformer<T extends KubernetesObject>(options: InformerOption
     );
   }
   const tell = (act: (object: T) => void) => (object: T) => guard(() => act(object));
-  // An error that a listener throws would end the process.
+  // An error thrown by a listener would end the process.
   function guard(act: () => void): void {
     try {
       act();
@@ -102,8 +102,8 @@ export function openInformer<T extends KubernetesObject>(options: InformerOption
 }
 
 /**
- * All of them, as they were when the first was told. At once they would take several times the memory of what is kept, and
- * where they are many no time limit of a request would do.
+ * Lists all objects page by page, as they were at the first page. A single list would take several times the memory of what is
+ * kept, and for very many objects no time limit would suffice.
  */
 async function listPages<T extends KubernetesObject>(
   list: (page: Page) => Promise<KubernetesListObject<T>>,
@@ -119,7 +119,9 @@ async function listPages<T extends KubernetesObject>(
   }
 }
 
-/** As it is, but that a failure to authenticate is told like any other, and that a connection which stands or speaks is known. */
+/**
+ * The client's watch, but a failure to authenticate is reported like any other, and `onHeard` is called as long as it works.
+ */
 function createWatch(config: KubeConfig, onHeard: () => void, closing: AbortSignal): Watch {
   const watch = new Watch(config);
   const open = watch.watch.bind(watch);
@@ -137,7 +139,7 @@ function createWatch(config: KubeConfig, onHeard: () => void, closing: AbortSign
       };
       const controller = await open(path, query, hearing, done);
       if (!state.isDone) onHeard();
-      // The informer could not end it yet when it was closed.
+      // The informer was closed before it could end this connection.
       if (closing.aborted) controller.abort();
       return controller;
     } catch (error) {
@@ -148,7 +150,7 @@ function createWatch(config: KubeConfig, onHeard: () => void, closing: AbortSign
   return watch;
 }
 
-/** Who has set which field: two thirds of what an object of many containers takes in memory, and nobody here asks. */
+/** Drops the record of who set which field: two thirds of the memory of an object with many containers, and unused here. */
 function dropManagers({ metadata }: KubernetesObject): void {
   delete metadata?.managedFields;
 }

@@ -7,7 +7,7 @@ import { nameRemoval } from './leftovers.js';
 import type { PhaseRecord } from './phase-record.js';
 import type { ProcessIdentity } from './process-identity.js';
 
-/** Where a job has its temporary files, as its environment names no other place. */
+/** Directory of a job's temporary files; the environment of jobs names no other. */
 const TEMPORARY_FILES = '/tmp';
 const SAFE_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
@@ -15,13 +15,13 @@ export function isFileName(name: string): boolean {
   return SAFE_NAME.test(name);
 }
 
-/** Refuses what could lead out of the directory it is put into. */
+/** Refuses names that could lead out of the directory. */
 export function checkFileName(kind: string, name: string): string {
   if (!isFileName(name)) throw invalid(`${kind} "${name}" cannot be the name of a file.`);
   return name;
 }
 
-/** The files of one job: what `job/` and the runner tell each other. */
+/** The files of one job, through which `job/` and the runner communicate. */
 export function jobPaths(directory: string) {
   return {
     directory,
@@ -29,7 +29,7 @@ export function jobPaths(directory: string) {
     job: join(directory, 'job.json'),
     released: join(directory, 'released'),
     stopped: join(directory, 'stopped'),
-    /** The runner's own mark: it ends what runs, so a phase left open is `stopped` and not `lost`. */
+    /** Set by the runner when it ends the job, so that a phase left open is `stopped` and not `lost`. */
     ending: join(directory, 'ending'),
     ended: join(directory, 'ended'),
     supervisor: join(directory, 'supervisor.json'),
@@ -46,7 +46,7 @@ export function jobPaths(directory: string) {
 }
 export type JobPaths = ReturnType<typeof jobPaths>;
 
-/** What the runner needs of `job.json`. */
+/** The part of `job.json` that the runner needs. */
 export interface JobPlan {
   readonly phases: readonly string[];
   readonly graceSeconds: number;
@@ -75,7 +75,7 @@ export async function readPhase(paths: JobPaths, phase: string): Promise<PhaseRe
   return (await readJson(paths.phase(phase))) as PhaseRecord | undefined;
 }
 
-/** Takes the directory away in one act, so that nobody meets half of it. */
+/** Renames the directory before removing it, so that nobody sees half of it. */
 export async function removeDirectory(jobsDirectory: string, directory: string): Promise<void> {
   const doomed = join(jobsDirectory, nameRemoval());
   try {
@@ -87,7 +87,7 @@ export async function removeDirectory(jobsDirectory: string, directory: string):
   await removeTree(doomed);
 }
 
-/** The one thing a job has outside of its directory: SSH's sockets, named as `job/settings.py` does it. */
+/** Removes the only thing of a job outside its directory: the folder of SSH's sockets, named as in `job/settings.py`. */
 export async function removeControlFolder({ directory }: JobPaths): Promise<void> {
   const jobs = dirname(directory);
   const real = join((await exists(jobs)) ? await realpath(jobs) : jobs, basename(directory));
@@ -98,6 +98,6 @@ export async function removeControlFolder({ directory }: JobPaths): Promise<void
 
 async function readJson(path: string): Promise<unknown> {
   const text = await readText(path);
-  // Empty where the machine lost its power before the content was on the disk.
+  // Empty if the machine lost power before the content was on the disk.
   return text === undefined || text === '' ? undefined : JSON.parse(text);
 }

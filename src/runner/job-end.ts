@@ -33,7 +33,7 @@ export async function waitForPhase(
   if (!plan.phases.includes(phase)) throw missing('Phase', `${phase} of ${jobId}`);
   return watch.until(paths, signal, async () => {
     const supervisor = await readSupervisor(paths);
-    // Before the record is read: what a supervisor wrote just before its death counts.
+    // Checked before the record is read, so that what a supervisor wrote just before its death counts.
     const alive = supervisor !== undefined && isAlive(supervisor);
     const result = await readResult(paths, phase);
     if (result !== undefined || alive) return result;
@@ -41,7 +41,7 @@ export async function waitForPhase(
     if (isThere && supervisor === undefined) {
       if (await exists(paths.stopped)) return toStoppedResult(plan.phases, phase);
       if (performance.now() - began < startSeconds * 1000) return undefined;
-      // Should one start after all, it finds this and runs nothing.
+      // A supervisor that starts after all finds this mark and runs nothing.
       await mark(paths.stopped);
     }
     const lost = await endLostJob(jobId, paths, plan.graceSeconds, signal);
@@ -51,7 +51,7 @@ export async function waitForPhase(
   });
 }
 
-/** Resolves when nothing of the job runs that we can end. */
+/** Resolves when nothing of the job runs that this process can end. */
 export async function stopJob(
   jobId: string,
   paths: JobPaths,
@@ -62,7 +62,7 @@ export async function stopJob(
   if (plan === undefined || !(await mark(paths.stopped))) return;
   const supervisor = await readSupervisor(paths);
   const wasAlive = supervisor !== undefined && isAlive(supervisor);
-  // From here on a phase that has not ended is one that we stop, unless the job was lost before.
+  // From now on an open phase is one that we stop, unless the job was already lost.
   if (wasAlive || supervisor === undefined) await mark(paths.ending);
   if (wasAlive) {
     signalProcess(supervisor, 'SIGTERM');
@@ -73,7 +73,7 @@ export async function stopJob(
   await closeJob(paths, plan);
 }
 
-/** Ends what is left of the job, so that nothing of it runs on unseen. */
+/** Ends what is left of the job, so that nothing of it keeps running unnoticed. */
 async function endLostJob(
   jobId: string,
   paths: JobPaths,
@@ -100,11 +100,10 @@ async function waitForDeath(
     await delay(POLL_MILLISECONDS, undefined, { signal });
 }
 
-/** Does what a dead supervisor could not: ends its phases and takes the secrets away. Nothing runs any more. */
+/** Does what a dead supervisor could not: closes its phases and removes the secrets. Called when nothing runs any more. */
 async function closeJob(paths: JobPaths, plan: JobPlan): Promise<void> {
   if (await exists(paths.ended)) return;
-  // First what nobody may find; on a full disk it also makes room for the rest.
-  // Where the wrapper died too, nobody has redacted the results.
+  // Confidential files first, which also makes room on a full disk. If the wrapper died too, nobody has redacted the results.
   await removeTree(paths.results);
   await removeTree(paths.secrets);
   await removeTree(join(paths.workspace, 'ssh'));

@@ -1,21 +1,21 @@
 import type { Job } from '../core/job.js';
 
-/** What the job must know beside its plan. */
+/** What the job must know besides its plan. */
 export interface JobSurroundings {
-  /** Base of the routes for jobs; absent: the job delivers nothing, and the worker reads its files. */
+  /** Base URL of the routes for jobs. Absent: the job delivers nothing, and the worker reads its files. */
   readonly apiUrl?: string;
-  /** As git's GIT_ALLOW_PROTOCOL has it: `https:ssh`. */
+  /** In the format of git's GIT_ALLOW_PROTOCOL: `https:ssh`. */
   readonly gitProtocols: string;
-  /** The executable; `ansible-inventory` lies beside it. */
+  /** The executable. `ansible-inventory` must be beside it. */
   readonly ansiblePlaybook: string;
-  /** Absent: clones keep nothing. */
+  /** Absent: no commits are cached. */
   readonly gitCache?: GitCache;
 }
 
-/** Where clones keep the commits that they have fetched, for later jobs. */
+/** Where clones keep fetched commits for later jobs. */
 export interface GitCache {
   readonly directory: string;
-  /** Of all files in it. */
+  /** Total size of the files. */
   readonly maxBytes: number;
 }
 
@@ -31,7 +31,7 @@ export function renderJobFile(job: Job, surroundings: JobSurroundings): string {
   })}\n`;
 }
 
-/** No object of a plan has keys that are data, so every key may be converted. */
+/** Converts every key, because no object of a plan has keys that are data. */
 function toSnakeCase(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(toSnakeCase);
   if (typeof value !== 'object' || value === null) return value;

@@ -8,7 +8,7 @@ import { renderJobFile, type JobSurroundings } from './job-file.js';
 import { namePreparation } from './leftovers.js';
 import type { Incarnation, Launch } from './runner.js';
 
-/** Files whose content a job gets. They are read for each job anew: keys and certificates rotate. */
+/** Files whose content a job gets. Read anew for each job, because keys and certificates rotate. */
 export interface SecretFiles {
   readonly sshPrivateKeyFile?: string;
   readonly sshPublicKeyFile?: string;
@@ -30,7 +30,9 @@ export interface PreparationOptions extends JobSurroundings {
 
 const DEFAULT_ANSIBLE_CONFIG = 'cfs-default-ansible-cfg';
 
-/** Builds the job's directory under another name and renames it: it is whole, or not there. */
+/**
+ * Builds the directory under another name and renames it, so that it is complete or absent. Undefined if there is one already.
+ */
 export async function buildJobDirectory(
   options: PreparationOptions,
   launch: Launch,
@@ -90,7 +92,7 @@ async function copySecret(source: string | undefined, target: string): Promise<v
   await writePrivate(target, await readSource(source));
 }
 
-/** A file that is being replaced may be away for a moment, so this is worth repeating. */
+/** A file may be missing for a moment while it is replaced, so the fault is one that is retried. */
 async function readSource(path: string): Promise<Uint8Array> {
   try {
     return await readFile(path);
@@ -117,7 +119,7 @@ async function writeAnsibleConfig(
   else throw unknownConfig(known, name);
 }
 
-/** A mounted ConfigMap has hidden entries beside its files. */
+/** Skips hidden entries, which a mounted ConfigMap has besides its files. */
 async function readVisibleNames(directory: string): Promise<readonly string[]> {
   return (await readNames(directory)).filter((name) => !name.startsWith('.'));
 }

@@ -6,14 +6,14 @@ const LIVENESS_MILLISECONDS = 1000;
 
 export interface JobWatch {
   /**
-   * Calls `look` until it answers: at once, after every event in the job's directory, and each second, because neither the
-   * death of a supervisor nor every file system makes an event.
+   * Calls `look` until it returns a value: at once, after every event in the job's directory, and every second, because the
+   * death of a supervisor makes no event, and some file systems make none at all.
    */
   until<T>(paths: JobPaths, signal: AbortSignal, look: () => Promise<T | undefined>): Promise<T>;
   close(): void;
 }
 
-/** One timer for all jobs that are waited for; no timer and no watch when there are none. */
+/** Uses one timer for all jobs that are waited for. Without waits there is neither a timer nor a watch. */
 export function createJobWatch(): JobWatch {
   const waiting = new Set<EventEmitter>();
   const closed = new AbortController();
@@ -42,7 +42,7 @@ export function createJobWatch(): JobWatch {
       try {
         for (;;) {
           over.throwIfAborted();
-          // Armed before the look, so that what changes during it is not missed.
+          // Listens before it looks, so that no change is missed.
           const changed = waitForChange(waiter, over);
           const found = await look();
           if (found !== undefined) return found;
@@ -66,7 +66,7 @@ async function waitForChange(waiter: EventEmitter, signal: AbortSignal): Promise
   });
 }
 
-/** Without the directory, or without watches left on this machine, the timer alone must do. */
+/** Without the directory, or when the machine has no watches left, the timer alone must do. */
 function watchPath(path: string, waiter: EventEmitter): readonly FSWatcher[] {
   try {
     const watcher = watch(path, () => waiter.emit('change'));

@@ -21,12 +21,12 @@ import type { Page } from './informer.js';
 import { toKubernetesFault, toRefusal } from './kubernetes-faults.js';
 import { DEPLOYMENT_LABEL, JOB_LABEL } from './pod-labels.js';
 
-/** One request; a watch has its own. */
+/** Limit of one request. Watches have their own. */
 const REQUEST_MS = 30_000;
 const PAGE = 250;
 const MAX_EVENTS = 50;
 
-/** Which object, exactly: another of its name, or a later version, is refused with fault `conflict`. */
+/** Identifies the exact object. Another of the same name, or a later version, is refused with the fault `conflict`. */
 export interface Precondition {
   readonly uid: string;
   readonly resourceVersion?: string;
@@ -34,7 +34,7 @@ export interface Precondition {
 
 export type KubernetesApi = ReturnType<typeof createKubernetesApi>;
 
-/** The requests that a job needs, each with a limit in time and with faults of ours. */
+/** The requests that jobs need, each with a time limit and with our faults. */
 export function createKubernetesApi(config: KubeConfig, namespace: string, deploymentId: string) {
   const batch = config.makeApiClient(BatchV1Api);
   const core = config.makeApiClient(CoreV1Api);
@@ -46,7 +46,7 @@ export function createKubernetesApi(config: KubeConfig, namespace: string, deplo
     namespace,
     selector: ours,
 
-    /** Milliseconds since 1970 by the clock of Kubernetes, which its objects tell the time by; this machine's may be hours off. */
+    /** Milliseconds since 1970 by the clock of Kubernetes, as in its objects. This machine's clock may be hours off. */
     now: clock.now,
 
     findJob: (name: string, signal: AbortSignal) =>
@@ -59,13 +59,13 @@ export function createKubernetesApi(config: KubeConfig, namespace: string, deplo
         batch.createNamespacedJob({ namespace, body }, options),
       ),
 
-    /** A merge patch; undefined where there is no such job. */
+    /** Applies a merge patch. Undefined if there is no such job. */
     patchJob: (name: string, body: object, signal: AbortSignal) =>
       findOr(`patch job ${name}`, signal, (options) =>
         batch.patchNamespacedJob({ namespace, name, body }, asMergePatch(options)),
       ),
 
-    /** The pods of a job go with it; gone already is no fault. */
+    /** Removes the job and its pods. A job that is already gone is no fault. */
     deleteJob: (name: string, preconditions: Precondition, signal: AbortSignal) =>
       findOr(`delete job ${name}`, signal, (options) =>
         batch.deleteNamespacedJob(
@@ -116,7 +116,7 @@ export function createKubernetesApi(config: KubeConfig, namespace: string, deplo
         core.readNamespacedConfigMap({ namespace, name }, options),
       ),
 
-    /** What Kubernetes has to say of this very object, the last first. */
+    /** The warnings of Kubernetes about exactly this object, the last one first. */
     async listEvents(uid: string, signal: AbortSignal): Promise<readonly string[]> {
       const { items } = await ask('list events', signal, (options) =>
         core.listNamespacedEvent(
@@ -129,7 +129,7 @@ export function createKubernetesApi(config: KubeConfig, namespace: string, deplo
       return [...items].sort((a, b) => at(b) - at(a)).flatMap(({ message }) => message ?? []);
     },
 
-    /** The bytes of a container's output; none where it did not start. The pod is not there: fault `missing`. */
+    /** The bytes of a container's output; none if it did not start. Throws the fault `missing` if there is no such pod. */
     async *readLog(
       pod: string,
       container: string,
@@ -187,7 +187,7 @@ export async function* listAllJobs(api: KubernetesApi, signal: AbortSignal): Asy
   } while (next !== undefined && next !== '');
 }
 
-/** The server's time: that of its last answer, and what has passed since. */
+/** The server's time: that of its last answer plus the time since. */
 function createServerClock() {
   let told: { readonly at: number; readonly heardAt: number } | undefined;
   return {
@@ -220,7 +220,7 @@ function asMergePatch(options: ConfigurationOptions): ConfigurationOptions {
   return setHeaderOptions('Content-Type', PatchStrategy.MergePatch, options);
 }
 
-/** The client's own reader neither keeps bytes as they are nor tells of a connection that broke. */
+/** Replaces the client's reader, which neither keeps the bytes unchanged nor reports a broken connection. */
 async function openStream(
   config: KubeConfig,
   path: string,

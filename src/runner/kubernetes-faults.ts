@@ -1,25 +1,25 @@
 import { ServiceError } from '../core/errors.js';
 
-/** What Kubernetes answered to a request that it did not grant. */
+/** The answer of Kubernetes to a request that it refused. */
 export interface Refusal {
   readonly code: number;
-  /** Message of the Status object. It names the verb and the resource that are lacking. */
+  /** Message of the Status object. It names the missing verb and resource. */
   readonly message: string;
 }
 
 const MIN_STATUS = 100;
 
-/** Answered with 409 as well, where many objects are made at once; this one was not made. */
+/** Also a 409. It happens if many objects are created at once; this one was not created. */
 const QUOTA_CHANGED = /cannot be fulfilled on resourcequotas/;
 
-/** A patch for an object with another uid than that of its name has now; with a version too it is a 409. */
+/** The answer to a patch if the name now has another uid. With a resource version, that is a 409 instead. */
 const ANOTHER_OBJECT = /metadata\.uid: .*field is immutable/;
 
-/** The client's error, told by its shape; undefined where there was no answer at all. */
+/** Recognizes the client's error by its shape. Undefined if there was no answer at all. */
 export function toRefusal(error: unknown): Refusal | undefined {
   if (typeof error !== 'object' || error === null) return undefined;
   const { code, body } = error as { code?: unknown; body?: unknown };
-  // The timeout of a request has a code too, a DOMException's: 23.
+  // A request that timed out is a DOMException, which also has a code: 23.
   if (typeof code !== 'number' || code < MIN_STATUS) return undefined;
   return { code, message: readMessage(body) ?? `status ${code}` };
 }
@@ -47,7 +47,7 @@ export function toKubernetesFault(act: string, error: unknown): ServiceError {
   return new ServiceError('rejected', text, { reason: 'INTERNAL' });
 }
 
-/** The client tells of a watch that was refused no more than the status; that of a right which lacks names it here. */
+/** The client reports only the status of a refused watch. This adds which right is missing. */
 export function toWatchFault(resource: string, error: unknown): unknown {
   const { statusCode } = (error ?? {}) as { statusCode?: unknown };
   if (statusCode !== 403) return error;
@@ -55,7 +55,7 @@ export function toWatchFault(resource: string, error: unknown): unknown {
   return toForbidden(`Kubernetes would not watch ${resource}: ${message}`, message);
 }
 
-/** Quota may be free again in a moment; a right or an admission rule is somebody's to change. */
+/** A quota may soon have room again; a missing right or an admission rule needs somebody to change it. */
 function toForbidden(text: string, message: string): ServiceError {
   if (/exceeded quota/.test(message))
     return new ServiceError('unavailable', text, { reason: 'UNSCHEDULABLE' });
@@ -77,7 +77,7 @@ function parseStatus(text: string): unknown {
   }
 }
 
-/** `fetch failed` says nothing; its cause does. */
+/** Prefers the cause, because `fetch failed` says nothing. */
 function describe(error: unknown): string {
   const { message, cause } = error as {
     message?: unknown;

@@ -5,7 +5,7 @@ import { DEPLOYMENT_LABEL, PENDING_ANNOTATION, STOPPED_ANNOTATION } from './pod-
 import type { JobView } from './kubernetes-watch.js';
 import type { JobSummary } from './runner.js';
 
-/** The phases of the job, in their order. */
+/** The phases of the job, in order. */
 export function toPhaseNames({ spec }: V1Job): readonly string[] {
   const { initContainers = [], containers = [] } = spec?.template.spec ?? {};
   return [...initContainers, ...containers].map(({ name }) => name);
@@ -19,17 +19,17 @@ export function isSuspended({ spec }: V1Job): boolean {
   return spec?.suspend === true;
 }
 
-/** Whether it was told to stop before it had a pod; then it never gets one. */
+/** Whether the job was stopped before it had a pod. Then it never gets one. */
 export function isStopped({ metadata }: V1Job): boolean {
   return metadata?.annotations?.[STOPPED_ANNOTATION] !== undefined;
 }
 
-/** Whether it has ended by the word of the Job's controller, which comes seconds after the pod's. */
+/** Whether the controller says that the Job has ended, which it does seconds after its pod. */
 export function isFinished(job: V1Job): boolean {
   return findEnd(job) !== undefined;
 }
 
-/** What a Job still tells of each phase whose pod is gone: complete, it has had a pod of which every phase exited 0. */
+/** The result of every phase if the pod is gone: in a Job that is complete, each exited with 0. */
 export function toSuccess({ status }: V1Job): PhaseResult | undefined {
   const isComplete = status?.conditions?.some(
     ({ type, status: value }) => type === 'Complete' && value === 'True',
@@ -39,12 +39,12 @@ export function toSuccess({ status }: V1Job): PhaseResult | undefined {
   return { kind: 'exited', exitCode: 0, startedAt, endedAt };
 }
 
-/** 0 = for ever. */
+/** 0: forever. */
 export function toPendingSeconds({ metadata }: V1Job): number {
   return Number(metadata?.annotations?.[PENDING_ANNOTATION] ?? 0);
 }
 
-/** When it was let run; before that it waits for nothing. */
+/** When the job was released. Before that it waits for nothing. */
 export function toReleasedAt({ status, metadata }: V1Job): string {
   return toIso(status?.startTime ?? metadata?.creationTimestamp);
 }

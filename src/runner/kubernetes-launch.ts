@@ -25,10 +25,10 @@ const DEFAULT_ANSIBLE_CONFIG = 'cfs-default-ansible-cfg';
 const ANSIBLE_CONFIG_KEY = 'ansible.cfg';
 
 /**
- * The Job first, suspended, then its Secrets, which it owns: whoever dies in between leaves nothing that is nobody's. A
- * repeat makes what lacks, but only of the very same content: a pod would wait for ever for a Secret or a key that is not
- * made any more, or read the halves of two files. With another content it begins anew, unless all is there. The names of the
- * Secrets are the Job's own, so they never meet those of an earlier one.
+ * Creates the suspended Job first, then its Secrets, which it owns, so that a worker that dies in between leaves nothing
+ * without an owner. A repeat adds missing Secrets only if their content is the same: otherwise the pod would wait forever for a
+ * Secret or key that is no longer created, or read halves of two files. With other content it starts over, unless everything
+ * exists already. The names of the Secrets belong to this Job alone, so they never collide with those of an earlier one.
  */
 export async function prepareJob(
   options: LaunchOptions,
@@ -50,12 +50,12 @@ export async function prepareJob(
       await createSecrets(options, { name: jobId, uid }, secrets, signal);
       return uid;
     }
-    // As it was seen: refused where all is there meanwhile, as it may be on the record then.
+    // Only the version that was seen: by now the Job may be complete, and recorded as launched.
     await isDone(options.api.deleteJob(jobId, { uid, resourceVersion }, signal));
   }
 }
 
-/** Resumes exactly this Job; one that was stopped stays as it is. */
+/** Resumes exactly this Job. A stopped one stays as it is. */
 export async function releaseJob(
   { api, deploymentId }: Pick<LaunchOptions, 'api' | 'deploymentId'>,
   jobId: string,
@@ -89,7 +89,7 @@ export async function discardJob(
   }
 }
 
-/** False where the object has changed since it was read. */
+/** False if the object has changed since it was read. */
 export async function isDone(act: Promise<unknown>): Promise<boolean> {
   try {
     await act;
@@ -117,11 +117,11 @@ async function createSecrets(
   }
   const mark = { metadata: { uid, annotations: { [PREPARED_ANNOTATION]: 'true' } } };
   if ((await api.patchJob(jobId, mark, signal).catch(ignoreConflict)) === undefined)
-    // By somebody who began anew; who is too late must not record it as launched.
+    // Another attempt has started over, so this one must not record the job as launched.
     throw new ServiceError('unavailable', `Job ${jobId} was removed while it was prepared.`);
 }
 
-/** Whether nobody can have recorded it as launched. */
+/** Whether nobody can have recorded the job as launched. */
 function isUnprepared(job: V1Job): boolean {
   const { annotations = {} } = job.metadata ?? {};
   const wasReleased = !isSuspended(job) || job.status?.startTime !== undefined;

@@ -8,7 +8,7 @@ import type { KubernetesWatch } from './kubernetes-watch.js';
 import { hasStarted, isOverdue, toToldLog, type ToldLog } from './pod-phase.js';
 import type { LogGap } from './runner.js';
 
-/** Of which the phase tells a digest. */
+/** Size of the head and tail whose digests the phase reports. */
 const MARK_BYTES = 1024;
 const SETTLE_MS = 1000;
 const SETTLE_TIMES = 5;
@@ -19,9 +19,9 @@ export interface LogOptions {
 }
 
 /**
- * What the kubelet still has of a phase's output. It begins a new file when one is full and serves the last alone, and a
- * container runtime that is short of time drops the end of what a container has said. By what the phase has told of its
- * output, both are known, and stand as gaps where they are.
+ * Reads what the kubelet still has of a phase's output. The kubelet rotates files and serves only the last one, and a busy
+ * container runtime may drop the end of the output. What the phase reported about its output reveals both, and they are
+ * returned as gaps.
  */
 export async function* readPodLog(
   { api, watch }: LogOptions,
@@ -35,7 +35,7 @@ export async function* readPodLog(
   try {
     yield* readKept(api, pod, phase, offset, signal);
   } catch (error) {
-    // Its node does not answer, and is not waited for any more.
+    // The node does not answer and is not waited for any longer.
     if (isServiceError(error) && error.fault === 'unavailable' && isOverdue(pod, api.now()))
       throw missing('Pod of job', jobId);
     throw error;
@@ -65,9 +65,9 @@ async function* readKept(
 }
 
 /**
- * The offset, in the whole output, of the first byte that is served. A runtime may still be writing when the kubelet tells of
- * a container's end, so what lacks its tail is asked for again until it grows no more. What has neither its tail nor its head
- * counts as the tail: nobody can tell.
+ * The offset, in the whole output, of the first byte that is served. A runtime may still be writing when the kubelet reports
+ * the end of a container, so output without its tail is read again until it stops growing. Output with neither its tail nor its
+ * head counts as the tail, because nobody can tell.
  */
 async function findBegin(
   read: () => AsyncIterable<Uint8Array>,
@@ -98,12 +98,12 @@ async function measure(output: AsyncIterable<Uint8Array>): Promise<Required<Told
   return { bytes, head: digest(head), tail: digest(tail) };
 }
 
-/** As job/directory.py makes it. */
+/** Computed as in job/directory.py. */
 function digest(mark: Uint8Array): string {
   return createHash('sha256').update(mark).digest('hex').slice(0, 16);
 }
 
-/** The last pod of the job that was seen; undefined where it never had one. Gone, with all that it said: fault `missing`. */
+/** The job's last known pod. Undefined if it never had one. Throws the fault `missing` if it is gone with its output. */
 async function findPod(
   { api, watch }: LogOptions,
   jobId: string,

@@ -30,16 +30,16 @@ export interface PhaseOptions {
   readonly api: KubernetesApi;
   readonly watch: KubernetesWatch;
   readonly deploymentId: string;
-  /** What keeps the phase from starting; undefined: it runs. */
+  /** Called with what keeps the phase from starting, and with undefined once it runs. */
   readonly tell?: (what: string | undefined) => void;
 }
 
 type PhaseLook = Look<PhaseResult>;
 
 const LOST: PhaseResult = { kind: 'killed', reason: 'lost' };
-/** The watch is about to tell. */
+/** The watch is about to report a change. */
 const SOON: PhaseLook = { kind: 'wait', milliseconds: 1000 };
-/** Timers hold no more. */
+/** Timers are limited. */
 const MAX_WAIT_MS = 3_600_000;
 
 export async function awaitPhase(
@@ -53,7 +53,7 @@ export async function awaitPhase(
     const job = view.job ?? (await api.findJob(jobId, signal));
     if (job === undefined || !isOurs(job, deploymentId)) return found(LOST);
     if (!toPhaseNames(job).includes(phase)) throw missing('Phase', `${phase} of ${jobId}`);
-    // The Job was made only a moment ago, and the watch has not heard of it yet.
+    // The Job is so new that the watch has not heard of it yet.
     if (view.job === undefined) return SOON;
     return lookAtPhase(options, { ...view, job }, phase, signal);
   });
@@ -70,7 +70,7 @@ async function lookAtPhase(
     return found(toStoppedResult(phases, phase));
   if (pod !== undefined) return lookAtPod(options, job, { pod, podIsGone }, phase, signal);
   if (isFinished(job)) {
-    // The watch of pods may be behind that of jobs.
+    // The watch of pods may lag behind that of jobs.
     const late = await findPod(options, job, signal);
     if (late === undefined) return found(toSuccess(job) ?? LOST);
     return lookAtPod(options, job, { pod: late, podIsGone: false }, phase, signal);
@@ -102,7 +102,7 @@ async function lookAtPod(
   }
 }
 
-/** Its last minutes may not have been heard of. What the Job says of them may not be, either, so it is read. */
+/** The watch may have missed the pod's last minutes, and what the Job says about them. So this reads the Job. */
 async function settleGone(
   { api }: PhaseOptions,
   { metadata }: V1Job,
@@ -148,13 +148,13 @@ async function waitForStart(
   return found({ kind: 'unstarted', reason: known.reason, message: advise(known, limit) });
 }
 
-/** What to do next, before Kubernetes' own words: those may be long, and are cut. */
+/** Puts the advice before Kubernetes' own words, which may be long and are cut. */
 function advise({ reason, message }: Obstacle, limit: number): string {
   const within = `it did not within ${limit} s (pod_pending_time_limit). ${NEXT_STEPS[reason]}`;
   return message === '' ? within.replace(/: $/, '') : `${within}${message}`;
 }
 
-/** The watch may have been broken meanwhile, so before the clock alone decides it must have told something new. */
+/** Whether the watch is up to date. Checked before a time limit alone decides, because the watch may have been broken. */
 async function isCurrent(
   options: PhaseOptions,
   job: V1Job,

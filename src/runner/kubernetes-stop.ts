@@ -10,13 +10,13 @@ export interface StopOptions {
   readonly api: KubernetesApi;
   readonly watch: KubernetesWatch;
   readonly deploymentId: string;
-  /** How long a Job stays after its session; Kubernetes removes it then. */
+  /** How long Kubernetes keeps a Job after its session has ended. */
   readonly jobTtlSeconds: number;
 }
 
 /**
- * Ends what runs and keeps what can be read. A pod gets a deadline that has passed: that way it has its grace time, and
- * its log and statuses stay. A Job that has no pod never gets one. Secrets go; the time that the Job is kept begins.
+ * Stops the job and keeps its log and statuses. A pod gets a deadline that has already passed, which gives it its grace time. A
+ * Job without a pod never gets one. The Secrets are removed, and the time to keep the Job begins.
  */
 export async function stopJob(
   options: StopOptions,
@@ -34,7 +34,7 @@ export async function stopJob(
   await api.deleteSecretsOf(jobId, signal);
 }
 
-/** False where something has changed meanwhile: look again. */
+/** False if something has changed meanwhile and the caller must look again. */
 async function endJob(options: StopOptions, job: V1Job, signal: AbortSignal): Promise<boolean> {
   const { api } = options;
   const { name = '', uid = '' } = job.metadata ?? {};
@@ -56,7 +56,7 @@ async function keepFromStarting(
   job: V1Job,
   signal: AbortSignal,
 ): Promise<boolean> {
-  // Nothing came between: it was so when we looked for pods.
+  // The Job was already stopped when the pods were listed, so none can have been added.
   if (isSuspended(job) && isStopped(job)) return true;
   const { name = '', uid, resourceVersion } = job.metadata ?? {};
   const patch = {
@@ -67,7 +67,7 @@ async function keepFromStarting(
   return false;
 }
 
-/** It has never run, so nothing of it is worth keeping; on no node a deadline would mean nothing to it. */
+/** Deletes a pod that has never run: it has nothing worth keeping, and a deadline has no effect on a pod without a node. */
 async function dropPod(
   options: StopOptions,
   job: V1Job,
@@ -86,7 +86,7 @@ async function dropPod(
   return waitForEnd(options, name, uid, signal);
 }
 
-/** False where its node is silent for so long that it counts as lost, as far as the watch has told. */
+/** Waits until the watch reports the pod's end. False if its node has been silent for so long that the pod counts as lost. */
 function waitForEnd(
   { watch, api }: StopOptions,
   jobId: string,
@@ -101,7 +101,7 @@ function waitForEnd(
       return patience > 0
         ? { kind: 'wait', milliseconds: patience }
         : { kind: 'found', value: false };
-    // Not heard of it yet, or not any more.
+    // The watch has not heard of the Job yet, or it is gone.
     const isThere = job !== undefined || (await api.findJob(jobId, signal))?.metadata?.uid === uid;
     return isThere ? { kind: 'wait' } : { kind: 'found', value: true };
   });

@@ -5,30 +5,30 @@ import { openInformer } from './informer.js';
 import type { KubernetesApi } from './kubernetes-api.js';
 import { JOB_LABEL } from './pod-labels.js';
 
-/** A job as it was last heard of. */
+/** The last known state of a job. */
 export interface JobView {
   readonly job?: V1Job;
   readonly pod?: V1Pod;
-  /** The pod was deleted; this is the last that was seen of it. */
+  /** The pod was deleted; `pod` is the last that was seen of it. */
   readonly podIsGone: boolean;
 }
 
-/** What a look at a job came to: an answer, or a wait for a change, for so long at most. */
+/** What a look at a job returns: a value, or a request to wait for a change, at most for this long. */
 export type Look<T> =
   | { readonly kind: 'found'; readonly value: T }
   | { readonly kind: 'wait'; readonly milliseconds?: number };
 
 export interface KubernetesWatch {
   view(jobId: string): JobView;
-  /** Looks at once, and after every change of the job or its pod, until there is an answer. */
+  /** Looks at once and after every change of the job or its pod, until a look returns a value. */
   until<T>(
     jobId: string,
     signal: AbortSignal,
     look: (view: JobView) => Promise<Look<T>>,
   ): Promise<T>;
-  /** A job that we have deleted is not there any more, whatever is heard of it until then. */
+  /** Treats a job that we have deleted as gone, although its deletion has not been reported yet. */
   forget(jobId: string, uid: string): void;
-  /** Milliseconds since it was last known to hear everything. */
+  /** Milliseconds since the watch was last known to hear everything. */
   age(): number;
   close(): void;
 }
@@ -37,7 +37,7 @@ export interface WatchLogger {
   warn(fields: object, message: string): void;
 }
 
-/** One watch for all jobs of the deployment and one for their pods, however many there are. */
+/** Opens one watch for all jobs of the deployment and one for all their pods. */
 export function openKubernetesWatch(
   config: KubeConfig,
   api: KubernetesApi,
@@ -98,7 +98,7 @@ export function openKubernetesWatch(
     const job = jobs.get(jobId);
     const told = job === undefined ? {} : { job };
     const known = pods.get(jobId);
-    // A pod of an earlier job of this name says nothing of this one.
+    // The pod of an earlier job with this name says nothing about this one.
     const owners = known?.pod.metadata?.ownerReferences ?? [];
     if (known === undefined || !owners.some(({ uid }) => uid === job?.metadata?.uid))
       return { ...told, podIsGone: false };
@@ -132,7 +132,7 @@ export function openKubernetesWatch(
       }
     },
     forget(jobId, uid) {
-      // Heard of its deletion already: nothing more is told of it, so nothing would take it off the list again.
+      // Its deletion was already reported, so nothing would ever remove it from the set.
       if (jobs.get(jobId)?.metadata?.uid !== uid) return;
       forgotten.add(uid);
       jobs.delete(jobId);

@@ -19,11 +19,11 @@ export interface KubernetesRunnerOptions extends PodSurroundings {
 export interface KubernetesRunner extends Runner {
   /** Milliseconds since the watch was last known to hear everything. */
   watchAge(): number;
-  /** Ends every wait; the jobs go on. */
+  /** Ends every wait; the jobs continue. */
   close(): void;
 }
 
-/** Jobs as Kubernetes Jobs, a phase a container. */
+/** Runs each job as a Kubernetes Job, with one container per phase. */
 export function createKubernetesRunner(given: KubernetesRunnerOptions): KubernetesRunner {
   const { config, namespace, deploymentId, logger } = given;
   const api = createKubernetesApi(config, namespace, deploymentId);

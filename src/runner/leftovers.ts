@@ -6,16 +6,16 @@ import { readProcess } from './process-identity.js';
 
 const PREPARATION = /^\.prepare-(?:(?<pid>\d+)-(?<startTime>\d+)-)?/;
 const REMOVAL_PREFIX = '.removed-';
-/** A job's preparation copies a few small files. */
+/** More than enough: preparing a job copies a few small files. */
 const PREPARATION_MILLISECONDS = 5 * 60_000;
 
-/** The name of a job's directory while it is built; it tells who builds it. */
+/** The name of a job's directory while it is built. It identifies the building process. */
 export function namePreparation(): string {
   const startTime = readProcess(process.pid)?.startTime ?? '0';
   return `.prepare-${process.pid}-${startTime}-${randomUUID()}`;
 }
 
-/** The name of a job's directory while it is taken away. */
+/** The name of a job's directory while it is removed. */
 export function nameRemoval(): string {
   return `${REMOVAL_PREFIX}${randomUUID()}`;
 }
@@ -25,9 +25,9 @@ export function isRemoval(name: string): boolean {
 }
 
 /**
- * Removes what preparations and removals left that died half-way: keys are in the one, and in the other all that a
- * session did. One that cannot be removed does not keep the others; the errors come together, at the end. A preparation of a
- * process that lives is given the time of `patienceMilliseconds`.
+ * Removes what interrupted preparations and removals left: the former contain keys, the latter all that a session did. One that
+ * cannot be removed does not keep the others; the errors are thrown together at the end. A preparation of a live process is
+ * removed after `patienceMilliseconds`.
  */
 export async function removeLeftovers(
   jobsDirectory: string,

@@ -21,23 +21,23 @@ import { startSupervisor, type SupervisorOptions } from './supervisor.js';
 const LOG_CHUNK_BYTES = 256 * 1024;
 
 export interface LocalRunnerOptions extends PreparationOptions, SupervisorOptions {
-  /** How long a job that was told to stop may take, after its grace time, to deliver what it has to say; default 15. */
+  /** How long a stopped job may take after its grace time to deliver its last reports. Default 15. */
   readonly graceSlackSeconds?: number;
   /**
-   * A launch ends when a supervisor has made itself known. Where one that is waited for is unknown for so long, the machine has
-   * lost its power before that was on the disk; default 60.
+   * A launch returns only once a supervisor has recorded itself. If that record is missing for this long, the machine lost
+   * power before it was on the disk. Default 60.
    */
   readonly startSeconds?: number;
 }
 
 export interface LocalRunner extends Runner {
-  /** Removes what preparations and removals left behind that died half-way. */
+  /** Removes what interrupted preparations and removals left behind. */
   removeLeftovers(signal: AbortSignal): Promise<void>;
-  /** Ends every wait; the jobs go on. */
+  /** Ends every wait; the jobs continue. */
   close(): void;
 }
 
-/** Jobs as directories and detached processes on this machine. */
+/** Runs jobs as detached processes on this machine, each with a directory. */
 export function createLocalRunner(given: LocalRunnerOptions): LocalRunner {
   const options = {
     ...given,
@@ -78,7 +78,7 @@ export function createLocalRunner(given: LocalRunnerOptions): LocalRunner {
     async *readLog(jobId, phase, offset, signal) {
       const paths = pathsOf(jobId);
       yield* readFrom(paths.log(checkFileName('Phase', phase)), offset, signal);
-      // Asked last: what went away meanwhile may have had more to say.
+      // Checked last: a job that was removed meanwhile may have had more output.
       if (!(await exists(paths.incarnation))) throw missing('Job', jobId);
     },
 
@@ -100,7 +100,7 @@ export function createLocalRunner(given: LocalRunnerOptions): LocalRunner {
     async *list(signal) {
       for (const name of await readNames(jobsDirectory)) {
         signal.throwIfAborted();
-        // Another's, as `lost+found`, is none of ours.
+        // Skips files that are not ours, such as `lost+found`.
         const summary = isFileName(name) ? await summarize(name, pathsOf(name)) : undefined;
         if (summary !== undefined) yield summary;
       }
@@ -147,7 +147,7 @@ async function* readFrom(
   }
 }
 
-/** Undefined where the job was removed meanwhile. */
+/** Undefined if the job was removed meanwhile. */
 async function summarize(jobId: string, paths: JobPaths): Promise<JobSummary | undefined> {
   const incarnation = await readText(paths.incarnation);
   if (incarnation === undefined) return undefined;
@@ -156,7 +156,7 @@ async function summarize(jobId: string, paths: JobPaths): Promise<JobSummary | u
   return { jobId, incarnation, state, ...(endedAt === undefined ? {} : { endedAt }) };
 }
 
-/** Released and without a supervisor is the moment in which one starts. */
+/** A job that is released but has no supervisor is just being started. */
 async function readState(paths: JobPaths): Promise<JobSummary['state']> {
   const supervisor = await readSupervisor(paths);
   if (supervisor !== undefined) return isAlive(supervisor) ? 'running' : 'ended';

@@ -1,6 +1,6 @@
 import type { PhaseResult } from '../core/job.js';
 
-/** `phases/<phase>.json`: written by the job's supervisor, and by the runner where a dead supervisor left it open. */
+/** `phases/<phase>.json`: written by the job's supervisor, or by the runner if a dead supervisor left it open. */
 export interface PhaseRecord {
   readonly state: 'running' | 'ended';
   readonly started_at?: string | null;
@@ -34,14 +34,14 @@ export function toPhaseResult(record: PhaseRecord): PhaseResult | undefined {
   };
 }
 
-/** How the phases of a job end that was stopped before it was released. */
+/** The results of the phases of a job that was stopped before its release. */
 export function toStoppedResult(phases: readonly string[], phase: string): PhaseResult {
   return phases[0] === phase ? { kind: 'killed', reason: 'stopped' } : SKIPPED;
 }
 
 /**
- * The ends of phases that a supervisor left open: the one whose turn it was is interrupted, the others will never start.
- * `records` has every phase, in the order of the job.
+ * Closes the phases that a supervisor left open: the current one was interrupted, the later ones will never start. `records`
+ * has every phase, in order.
  */
 export function closePhases(
   records: readonly { readonly phase: string; readonly record: PhaseRecord | undefined }[],

@@ -4,19 +4,19 @@ const MAX_LABEL = 60;
 
 export const JOB_LABEL = 'keelson/job';
 export const DEPLOYMENT_LABEL = 'keelson/deployment';
-/** When it was told to stop: a pod that ends then was stopped, and a Job without one never gets one. */
+/** Time of the stop: a pod that ends afterwards was stopped, and a Job without a pod never gets one. */
 export const STOPPED_ANNOTATION = 'keelson/stopped';
-/** What the names of a Job's Secrets begin with; drawn once, so that they never meet those of a Job of the same name. */
+/** Prefix of the names of a Job's Secrets. Random, so that they never collide with those of another Job of the same name. */
 export const SECRETS_ANNOTATION = 'keelson/secrets';
-/** A digest of all that a Job's Secrets hold: nobody may complete them with anything else. */
+/** Digest of the content of all Secrets of a Job: missing ones may be added only with the same content. */
 export const CONTENT_ANNOTATION = 'keelson/content';
-/** On a Job that has all its Secrets. */
+/** Set on a Job that has all its Secrets. */
 export const PREPARED_ANNOTATION = 'keelson/prepared';
 export const PENDING_ANNOTATION = 'keelson/pod-pending-seconds';
 
 /**
- * Labels of everything that we create. An operator of CFS that still runs deletes objects that carry its own labels; these are
- * others.
+ * Labels of everything that we create. They differ from those of CFS, because a CFS operator that still runs deletes objects
+ * with its own labels.
  */
 export function toOwnLabels(jobId: string, deploymentId: string): Record<string, string> {
   return {
@@ -36,7 +36,7 @@ export function toPodLabels({ sessionName, configurationName }: Job): Record<str
   };
 }
 
-/** The same, whole: a label may hold less. */
+/** The full names, because a label may have to be cut. */
 export function toPodAnnotations({ sessionName, configurationName }: Job): Record<string, string> {
   return { 'keelson/session': sessionName, 'keelson/configuration': configurationName };
 }

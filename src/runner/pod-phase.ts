@@ -11,15 +11,15 @@ import { STOPPED_ANNOTATION } from './pod-labels.js';
 type Killed = Extract<PhaseResult, { kind: 'killed' }>;
 export type Obstacle = Omit<Extract<PhaseResult, { kind: 'unstarted' }>, 'kind'>;
 
-/** What a pod says of one of its phases. */
+/** What a pod says about one of its phases. */
 export type PodPhase =
   | { readonly kind: 'ended'; readonly result: PhaseResult }
-  /** The phase runs, or one before it does. */
+  /** The phase or an earlier one runs. */
   | { readonly kind: 'running' }
-  /** It is the phase's turn, but it cannot start. `obstacle` is what is known of the cause. */
+  /** It is the phase's turn, but it cannot start. `obstacle`: what is known about the cause. */
   | { readonly kind: 'pending'; readonly since: string; readonly obstacle?: Obstacle };
 
-/** What to do about an obstacle; Kubernetes' own words follow. */
+/** What to do about an obstacle. Kubernetes' own words follow. */
 export const NEXT_STEPS = {
   unschedulable:
     'Make room on a node or in the quota, or ask for less (resources in KUBERNETES_SETTINGS_FILE), and run it again: ',
@@ -28,16 +28,16 @@ export const NEXT_STEPS = {
   skipped: '',
 } as const;
 
-/** No waiting mends these. */
+/** Waiting does not help against these. */
 const FINAL = ['ErrImageNeverPull', 'InvalidImageName'];
 const IMAGE = [...FINAL, 'ErrImagePull', 'ImagePullBackOff', 'RegistryUnavailable'];
 /** The container never ran. */
 const NOT_STARTED = ['StartError', 'ContainerCannotRun', 'CreateContainerError'];
 const UNKNOWN = 'ContainerStatusUnknown';
 const OUT_OF_MEMORY = 'OOMKilled';
-/** How long a pod may outlast the time at which Kubernetes itself wanted it to be gone. */
+/** How long a pod may outlast the time at which Kubernetes was to remove it. */
 const OVERDUE_MS = 300_000;
-/** The reasons of a DisruptionTarget that say: its node wanted it gone. */
+/** Reasons of a DisruptionTarget that mean that the pod was evicted. */
 const EVICTIONS = [
   'PreemptionByScheduler',
   'DeletionByTaintManager',
@@ -46,8 +46,8 @@ const EVICTIONS = [
 ];
 
 /**
- * How the phase ended, or where it stands. `phases` are all of the job, in their order; `isGone`: the pod was deleted, and
- * this is the last that was seen of it.
+ * How the phase ended, or its present state. `phases`: all of the job, in order. `isGone`: the pod was deleted, and this is the
+ * last that was seen of it.
  */
 export function toPodPhase(
   pod: V1Pod,
@@ -75,8 +75,8 @@ export function toPodPhase(
 }
 
 /**
- * No phase of it runs any more, and none will. The containers say so a moment before the pod does; a native sidecar that
- * ends is begun again, and says nothing.
+ * Whether no phase runs and none will. The containers show that a moment before the pod does. Native sidecars do not count,
+ * because one that ends is restarted.
  */
 export function isOver({ spec, status }: V1Pod): boolean {
   if (status?.phase === 'Failed' || status?.phase === 'Succeeded') return true;
@@ -95,8 +95,8 @@ export function isOver({ spec, status }: V1Pod): boolean {
 }
 
 /**
- * Milliseconds until it counts as lost, for its node does not answer; undefined where nobody wants it to be gone. A node that
- * is away never tells how what ran on it ended.
+ * Milliseconds until the pod counts as lost because its node does not answer. Undefined if it is not being deleted. A node that
+ * is away never reports how its containers ended.
  */
 export function toPatience({ metadata }: V1Pod, now: number): number | undefined {
   const deletion = metadata?.deletionTimestamp;
@@ -108,7 +108,7 @@ export function isOverdue(pod: V1Pod, now: number): boolean {
   return (toPatience(pod, now) ?? Infinity) <= 0;
 }
 
-/** When the last of its containers ended. */
+/** When the last container ended. */
 export function toEndedAt({ status }: V1Pod): string | undefined {
   const times = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])]
     .map(({ state }) => state?.terminated?.finishedAt)
@@ -118,14 +118,14 @@ export function toEndedAt({ status }: V1Pod): string | undefined {
   return times.at(-1);
 }
 
-/** The phase's output as its wrapper left it: bytes, and digests of its head and its tail (see job/directory.py). */
+/** What the wrapper reported about the phase's output: its size, and digests of its head and tail (see job/directory.py). */
 export interface ToldLog {
   readonly bytes: number;
   readonly head?: string;
   readonly tail?: string;
 }
 
-/** Undefined where the wrapper could not tell, or has not yet. */
+/** Undefined if the wrapper could not report it, or has not yet. */
 export function toToldLog(pod: V1Pod, phase: string): ToldLog | undefined {
   const terminated = findStatus(pod, phase)?.state?.terminated;
   const record = terminated && parseRecord(terminated);
@@ -139,19 +139,19 @@ export function hasStarted(pod: V1Pod, phase: string): boolean {
   return state?.running !== undefined || state?.terminated !== undefined;
 }
 
-/** Whether any of its containers runs or ran. */
+/** Whether any container of the pod runs or has run. */
 export function hasBegun({ status }: V1Pod): boolean {
   return [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])].some(
     ({ state }) => state?.running !== undefined || state?.terminated !== undefined,
   );
 }
 
-/** A container beside the last phase would keep the pod from ending. */
+/** A container that runs beside the last phase and would keep the pod from ending. */
 export function findSidecar({ spec }: V1Pod, phases: readonly string[]): string | undefined {
   return spec?.containers.find(({ name }) => !phases.includes(name))?.name;
 }
 
-/** The client gives dates where it has listed, and their text where it has watched. */
+/** The client returns Dates from lists, but strings from watches. */
 export function toIso(time: Date | string | undefined): string {
   return time === undefined ? new Date(0).toISOString() : new Date(time).toISOString();
 }
@@ -199,7 +199,7 @@ function toKill({ metadata, spec, status }: V1Pod): Killed {
   return { kind: 'killed', reason: 'lost' };
 }
 
-/** What the wrapper wrote; whatever else may have written there fits no exit code. */
+/** What the wrapper wrote. Text from any other writer does not match the exit code. */
 function parseRecord({ message, exitCode }: V1ContainerStateTerminated): PhaseRecord | undefined {
   if (message === undefined || !message.startsWith('{')) return undefined;
   const record = parseObject(message) ?? parseObject(withoutCutMember(message));
@@ -207,7 +207,7 @@ function parseRecord({ message, exitCode }: V1ContainerStateTerminated): PhaseRe
   return record.killed != null || record.exit_code === exitCode ? record : undefined;
 }
 
-/** The kubelet cuts it where a pod has so many containers that their messages have more than 12 KiB. */
+/** The kubelet cuts the message if those of all containers of a pod exceed 12 KiB. */
 function withoutCutMember(message: string): string {
   return `${message.slice(0, message.lastIndexOf(','))}}`;
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { V1OwnerReference, V1Secret } from '@kubernetes/client-node';
 import type { StagedFiles } from './runner.js';
 
-/** Kubernetes takes 1 MiB for all values of a Secret; the keys and the rest of the object want room too. */
+/** Kubernetes accepts 1 MiB for all values of a Secret; this leaves room for its keys and the rest of the object. */
 const MAX_SECRET_BYTES = 1_000_000;
 const PART_DIGITS = 4;
 
@@ -10,8 +10,8 @@ const PART_DIGITS = 4;
 export type SecretContent = Readonly<Record<string, Uint8Array>>;
 
 /**
- * Staged files as the contents of as many Secrets as they need. A file that does not fit into one is cut: `inventory.gz`
- * is then `inventory.gz.0000`, `inventory.gz.0001` and so on, which `job/` puts together again.
+ * Distributes staged files over as many Secrets as they need. A file that does not fit into one is split: `inventory.gz`
+ * becomes `inventory.gz.0000`, `inventory.gz.0001` and so on, which `job/` joins again.
  */
 export function packFiles(files: StagedFiles, limit = MAX_SECRET_BYTES): readonly SecretContent[] {
   const secrets: Record<string, Uint8Array>[] = [];
@@ -33,7 +33,7 @@ export function packFiles(files: StagedFiles, limit = MAX_SECRET_BYTES): readonl
   return secrets;
 }
 
-/** Of every key and byte, in the order of the Secrets; their names do not count. */
+/** Digest of all keys and values, in the order of the Secrets. Their names do not count. */
 export function digestSecrets(secrets: readonly SecretContent[]): string {
   const hash = createHash('sha256');
   for (const secret of secrets) {

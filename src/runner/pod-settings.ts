@@ -1,7 +1,7 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
 
-/** What a site decides about the pods of jobs: the file that KUBERNETES_SETTINGS_FILE names, in the words of Kubernetes. */
+/** What a site decides about the pods of jobs: the content of KUBERNETES_SETTINGS_FILE, with members named as in Kubernetes. */
 export type PodSettings = z.output<typeof settings>;
 export type ResourceSettings = PodSettings['resources']['ansible'];
 /** A key of an existing Secret or ConfigMap. */
@@ -65,7 +65,7 @@ const settings = z
     /** The program in the image. */
     ansiblePlaybook: z.string().min(1).default('ansible-playbook'),
     serviceAccountName: objectName.optional(),
-    /** Absent: root, as CFS has it. */
+    /** Absent: root, as in CFS. */
     runAsNonRoot: z.strictObject({ user: id, group: id }).optional(),
     workspace: z
       .strictObject({ sizeLimit: quantity.optional(), medium: z.enum(['', 'Memory']).default('') })
@@ -85,12 +85,12 @@ const settings = z
     priorityClassName: objectName.optional(),
     labels: z.record(labelKey, labelValue).default({}),
     annotations: z.record(labelKey, z.string()).default({}),
-    /** The last resort: what is longer than any session may last. */
+    /** A last resort; must be longer than any session may take. */
     activeDeadlineSeconds: z.int().min(1).optional(),
     hostNetwork: z.boolean().default(false),
     dnsPolicy: z.enum(['ClusterFirst', 'ClusterFirstWithHostNet', 'Default']).optional(),
     mesh: z.enum(['off', 'native']).default('off'),
-    /** Keys for the managed hosts; the defaults are CFS's keys. */
+    /** Keys for the managed hosts. The default keys of the Secrets are those of CFS. */
     sshPrivateKey: secretKey('private').optional(),
     sshPublicKey: secretKey('public').optional(),
     sshCertificate: secretKey('certificate').optional(),
@@ -98,7 +98,7 @@ const settings = z
     gitCredentials: secretKey('credentials').optional(),
     gitSshKey: secretKey('private').optional(),
     gitKnownHosts: configMapKey('known_hosts').optional(),
-    /** A volume of its own, in which clones keep the commits that they have fetched, for later jobs. */
+    /** A volume in which clones keep fetched commits for later jobs. */
     gitCache: z
       .strictObject({
         claimName: objectName,
@@ -113,7 +113,7 @@ const settings = z
   })
   .readonly();
 
-/** Throws a plain Error that names what is wrong: it is read at start, when there is nobody to answer to yet. */
+/** Throws a plain Error that names what is wrong: while a process starts there is no caller to return a fault to. */
 export function parsePodSettings(text: string): PodSettings {
   const result = settings.safeParse(parse(text) ?? {});
   if (result.success) return result.data;

@@ -3,10 +3,10 @@ import type { Phase } from '../core/job.js';
 import type { SecretContent } from './pod-secrets.js';
 import type { KeyReference, PodSettings } from './pod-settings.js';
 
-/** What `job/` calls its directory, and what lies in it by mounts of its own. */
+/** The job's directory. Parts of it are separate mounts. */
 export const JOB_DIRECTORY = '/run/keelson';
 export const WORKSPACE = '/inventory';
-/** Where playbooks that were written for CFS look for the same tree. */
+/** Where playbooks written for CFS look for the workspace. */
 const ANSIBLE_DIRECTORY = '/etc/ansible';
 const CA_DIRECTORY = '/etc/cray/ca';
 export const GIT_CACHE_DIRECTORY = '/var/cache/keelson';
@@ -14,14 +14,14 @@ export const VAULT_TOKEN = 'vault-token';
 const OWNER_ONLY = 0o400;
 const EVERYBODY = 0o444;
 
-/** Which of the job's own Secret has what some jobs have. */
+/** Optional content of the job's own Secret. */
 interface OwnSecrets {
   readonly hasImageKey: boolean;
   readonly hasVaultToken: boolean;
   readonly cloneSecrets: readonly string[];
 }
 
-/** Credentials are mounted where they are needed: those of git while cloning, keys for hosts and of tenants afterwards. */
+/** Mounts credentials only where they are needed: those of git for clones, keys for hosts and tenants' tokens afterwards. */
 export function renderVolumes(
   settings: PodSettings,
   secretsName: string,
@@ -104,7 +104,7 @@ export function renderMounts(
   ];
 }
 
-/** SSH and git want to know who they are. */
+/** SSH and git look up the user that they run as. */
 export function renderPasswd({ user, group }: { user: number; group: number }): SecretContent {
   const encode = (lines: readonly string[]) => new TextEncoder().encode(`${lines.join('\n')}\n`);
   return {

@@ -29,11 +29,13 @@ import {
 } from './pod-volumes.js';
 import type { Launch } from './runner.js';
 
-/** Where the image has the package `job`. */
+/** Where the image contains the package `job`. */
 const JOB_SOURCE = '/opt/keelson';
-/** Read by the kubelet into the container's status: how the phase ended, to the millisecond and beyond an exit code. */
+/**
+ * The kubelet copies it into the container's status: how the phase ended, to the millisecond and with more than an exit code.
+ */
 const RESULT_FILE = '/dev/termination-log';
-/** What a wrapper needs beyond the grace time to deliver and to give up on what cannot be killed. */
+/** What a wrapper needs beyond the grace time to deliver, and to give up on what cannot be killed. */
 const GRACE_SLACK_SECONDS = 15;
 
 export interface PodSurroundings {
@@ -44,13 +46,13 @@ export interface PodSurroundings {
   readonly gitProtocols: string;
 }
 
-/** What a job is to Kubernetes: the Job, suspended, and the Secrets that it will own, by name. */
+/** The objects of a job in Kubernetes: the suspended Job, and by name the Secrets that it will own. */
 export interface JobObjects {
   readonly job: V1Job;
   readonly secrets: Readonly<Record<string, SecretContent>>;
 }
 
-/** `ansibleConfig` is the text of the session's ansible.cfg; `secretsName` what the names of its Secrets begin with. */
+/** `ansibleConfig`: the text of the session's ansible.cfg. `secretsName`: the prefix of the names of its Secrets. */
 export function renderJobObjects(
   launch: Launch,
   ansibleConfig: Uint8Array,
@@ -156,7 +158,7 @@ function renderTemplate(
   };
 }
 
-/** What keeps classic sidecars out, which would start beside the last phase and never end; or asks for native ones. */
+/** Keep out classic sidecars, which would start beside the last phase and never end, or ask for native ones. */
 export const meshAnnotations = {
   off: { 'sidecar.istio.io/inject': 'false', 'linkerd.io/inject': 'disabled' },
   native: {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { isAbsent } from './files.js';
 
-/** One process, and not another that got its number later: not even after a reboot. */
+/** Identifies a process even after its pid was reused or the machine was rebooted. */
 export interface ProcessIdentity {
   readonly pid: number;
   /** Ticks since boot: field 22 of `/proc/<pid>/stat`. */
@@ -17,8 +17,8 @@ export interface ProcessStat {
 }
 
 /**
- * Undefined where there is no such process, or none that the kernel shows us. Read at once: the kernel has it in memory and
- * waits for nobody, and each of the many reads would take 64 KiB of buffer, whose sum makes V8 collect everything.
+ * Undefined if there is no such process, or the kernel hides it. Reads synchronously, because the kernel answers from memory,
+ * and because each of the many asynchronous reads would take a buffer of 64 KiB, which together make V8 run full collections.
  */
 export function readProcess(pid: number): ProcessStat | undefined {
   try {
@@ -29,13 +29,13 @@ export function readProcess(pid: number): ProcessStat | undefined {
   }
 }
 
-/** Undefined where there is no such process. */
+/** Undefined if there is no such process. */
 export function identify(pid: number): ProcessIdentity | undefined {
   const stat = readProcess(pid);
   return stat && { pid, startTime: stat.startTime, bootId: readBootId() };
 }
 
-/** A zombie counts as dead: where nobody reaps, it would stay for ever. */
+/** A zombie counts as dead, because without anyone to reap it, it would stay forever. */
 export function isAlive(identity: ProcessIdentity): boolean {
   const stat = readProcess(identity.pid);
   if (stat?.startTime !== identity.startTime || isDead(stat)) return false;
@@ -46,7 +46,7 @@ export function isDead({ state }: ProcessStat): boolean {
   return state === 'Z' || state === 'X';
 }
 
-/** Sends to this very process; gone is no error. False where it is another user's, which we may not signal. */
+/** Signals exactly this process, if it still exists. False if it belongs to another user, so that we may not signal it. */
 export function signalProcess(
   identity: Pick<ProcessIdentity, 'pid' | 'startTime'>,
   signal: NodeJS.Signals,
@@ -69,7 +69,7 @@ function readBootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
 }
 
-/** The second field is the program's name in parentheses and may hold anything, parentheses too. */
+/** The second field is the program's name in parentheses, which may itself contain anything, including parentheses. */
 function parseStat(pid: number, text: string): ProcessStat {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return {

@@ -3,20 +3,20 @@ import { setTimeout as delay, setImmediate as yieldToOthers } from 'node:timers/
 import { isDead, readProcess, signalProcess, type ProcessStat } from './process-identity.js';
 
 const POLL_MILLISECONDS = 50;
-/** A process that SIGKILL does not end sits in the kernel, as on a dead network mount. */
+/** How long to wait for a process that SIGKILL does not end, because it is stuck in the kernel (a dead network mount). */
 const UNKILLABLE_MILLISECONDS = 30_000;
-/** Another user's process we may not signal: it ends with what it waits for, or it stays. */
+/** The same if only processes of other users are left, which we may not signal. */
 const FOREIGN_MILLISECONDS = 2000;
-/** Processes that are read at once, in some milliseconds. */
+/** Number of processes that are read without a break, which takes some milliseconds. */
 const READS_AT_ONCE = 250;
-/** Where new ones are started all the time, there is no last look. */
+/** A limit, because processes may be started all the time. */
 const MOST_LOOKS = 5;
 
 /**
- * Ends what runs for a job, wherever it hides: by its environment, which daemons that left the process group still have,
- * and by descent from such a process. SIGTERM to those at the top, because a wrapper ends its own tree; who is orphaned is
- * then at the top. SIGKILL to everything that is there after the grace time. What cannot be ended is left after a while.
- * `since`: the start time of the job's first process, where it is known.
+ * Ends every process of a job, found by its environment, which daemons outside the process group still have, or by descent from
+ * such a process. SIGTERM goes only to the topmost ones, because a wrapper ends its own tree; orphans then become topmost.
+ * After the grace time SIGKILL goes to all. What cannot be ended is given up after a while. `since`: the start time of the
+ * job's first process, if known.
  */
 export async function endJobProcesses(
   jobId: string,
@@ -43,7 +43,7 @@ export async function endJobProcesses(
   }
 }
 
-/** A process that was stopped would not see the first signal without the second. */
+/** SIGCONT too, because a stopped process (SIGSTOP) would not see the SIGTERM. */
 function terminate(process: ProcessStat): void {
   signalProcess(process, 'SIGTERM');
   signalProcess(process, 'SIGCONT');
@@ -55,9 +55,9 @@ function findTops(processes: readonly ProcessStat[]): readonly ProcessStat[] {
 }
 
 /**
- * Every living process whose environment names the job, or that descends from one. With `since` the environments of older
- * processes are not read: there may be thousands. Who was started during the look is looked at too: the process that started it
- * may have ended before it was read, and with it all that told of the job.
+ * Finds every live process whose environment names the job, and all descendants of such processes. With `since`, environments
+ * of older processes are not read, as there may be thousands. Also looks at processes started meanwhile: their parent may have
+ * ended before it was read, and nothing else links them to the job.
  */
 export async function findJobProcesses(
   jobId: string,
@@ -107,7 +107,7 @@ async function isMarked(pid: number, jobId: string): Promise<boolean> {
     const environment = await readFile(`/proc/${pid}/environ`, 'latin1');
     return environment.split('\0').includes(`KEELSON_JOB=${jobId}`);
   } catch {
-    // Gone meanwhile, or another user's: not ours in either case.
+    // The process is gone or belongs to another user; it is not ours in either case.
     return false;
   }
 }

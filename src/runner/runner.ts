@@ -1,7 +1,7 @@
 import type { ImageKey } from '../core/image.js';
 import type { Job, PhaseResult } from '../core/job.js';
 
-/** What would run: the Kubernetes Job's uid, or a random name written into the job's directory. */
+/** Identifies a prepared job: the uid of the Kubernetes Job, or a random name in the job's directory. */
 export type Incarnation = string;
 
 /** Name → gzip-compressed content. `inventory` becomes `hosts/01-cfs-generated.yaml`. */
@@ -11,49 +11,49 @@ export interface JobSummary {
   readonly jobId: string;
   readonly incarnation: Incarnation;
   readonly state: 'prepared' | 'running' | 'ended';
-  /** Absent where the job has not ended, or nobody saw it end. */
+  /** Absent if the job has not ended, or nobody saw it end. */
   readonly endedAt?: string;
 }
 
 /**
- * Stands in a log for output that the platform has lost. What follows it is later output. `rotated`: it had begun a new file
- * before that was read; `cut`: it never kept the end.
+ * Stands in a log for output that the platform has lost; later output follows. `rotated`: the platform began a new file before
+ * the old one was read; `cut`: it never kept the end.
  */
 export interface LogGap {
   readonly lostBytes: number;
   readonly why: 'rotated' | 'cut';
 }
 
-/** What a job carries beside its plan. Values of secrets never enter `Job`. */
+/** What a job gets besides its plan. Secrets never enter `Job`. */
 export interface Launch {
   readonly job: Job;
   readonly files: StagedFiles;
-  /** File name → content: what clones from sources need beside what every clone is given. */
+  /** File name → content: what clones from sources need besides the credentials of every clone. */
   readonly cloneSecrets?: Readonly<Record<string, string>>;
-  /** Name of a file in the configured directory of Ansible configurations; absent = the default one. */
+  /** Name of a file in the configured directory of Ansible configurations. Absent: the default one. */
   readonly ansibleConfig?: string;
-  /** The bearer token by which the job delivers to the API. */
+  /** The bearer token with which the job delivers to the API. */
   readonly token: string;
-  /** The token by which a tenant's playbooks open the tenant's secrets in Vault. */
+  /** The token with which a tenant's playbooks read the tenant's secrets in Vault. */
   readonly vaultToken?: string;
   /** The SSH key for the images of an image session; it becomes `ssh/id_image` in the workspace. */
   readonly imageKey?: ImageKey;
 }
 
-/** Executes jobs. Every method may be repeated, and may be called by another process than the one that launched. */
+/** Executes jobs. Every method may be repeated, and may be called from another process than the one that launched. */
 export interface Runner {
-  /** Prepares the job without running anything. A job that is prepared already is returned as it is. */
+  /** Prepares the job without running anything. A job that is already prepared is returned unchanged. */
   prepare(launch: Launch, signal: AbortSignal): Promise<Incarnation>;
   /**
-   * Lets exactly this incarnation run. A repeat changes nothing, and after `stop` a release has no effect. An incarnation that
-   * is not there any more is fault `missing`.
+   * Lets exactly this incarnation run. Repeating it changes nothing, and after `stop` it has no effect. Throws the fault
+   * `missing` if the incarnation no longer exists.
    */
   release(jobId: string, incarnation: Incarnation, signal: AbortSignal): Promise<void>;
-  /** Removes this incarnation, which was prepared and never released. No effect where it is not there, or another one is. */
+  /** Removes this incarnation if it was never released. No effect if it does not exist, even if another one does. */
   discard(jobId: string, incarnation: Incarnation, signal: AbortSignal): Promise<void>;
   /**
-   * Waits until the phase has ended or can never start. The phase of a job that is not there was `killed` as `lost`. `tell` is
-   * called with what keeps the phase from starting, and with undefined while it runs.
+   * Waits until the phase has ended or can never start. The phase of a job that does not exist was `killed` as `lost`. `tell`
+   * is called with what keeps the phase from starting, and with undefined once it runs.
    */
   awaitPhase(
     jobId: string,
@@ -61,18 +61,18 @@ export interface Runner {
     signal: AbortSignal,
     tell?: (what: string | undefined) => void,
   ): Promise<PhaseResult>;
-  /** What the platform still holds of the phase's output from `offset` on. A job that is not there is fault `missing`. */
+  /** Reads what the platform still has of the phase's output. Throws the fault `missing` if the job does not exist. */
   readLog(
     jobId: string,
     phase: string,
     offset: number,
     signal: AbortSignal,
   ): AsyncIterable<Uint8Array | LogGap>;
-  /** Sends SIGTERM, and after the job's grace time SIGKILL. Resolves when nothing runs. Status and output stay readable. */
+  /** Sends SIGTERM, and SIGKILL after the job's grace time. Resolves when nothing runs. State and output stay readable. */
   stop(jobId: string, signal: AbortSignal): Promise<void>;
-  /** Removes the job with everything that was made for it. */
+  /** Removes the job and everything that was made for it. */
   remove(jobId: string, signal: AbortSignal): Promise<void>;
   find(jobId: string, signal: AbortSignal): Promise<JobSummary | undefined>;
-  /** Every job of this deployment that this runner holds. */
+  /** All jobs of this deployment that this runner holds. */
   list(signal: AbortSignal): AsyncIterable<JobSummary>;
 }

@@ -11,13 +11,13 @@ const POLL_MILLISECONDS = 20;
 export interface SupervisorOptions {
   readonly python: string;
   readonly jobSource: string;
-  /** PATH of the job, default the worker's; the rest of its environment stays with the worker. */
+  /** PATH of the job; default: the worker's. The job gets nothing else of the worker's environment. */
   readonly path?: string;
 }
 
 /**
- * Starts the supervisor in a session of its own, so that it outlives the worker, and waits until it has made itself known.
- * Two at once do no harm: the second finds the first one's mark and leaves.
+ * Starts the supervisor in its own session, so that it outlives the worker, and waits until it has recorded itself. A second
+ * supervisor finds the record of the first and exits.
  */
 export async function startSupervisor(
   { python, jobSource, path = process.env['PATH'] }: SupervisorOptions,
