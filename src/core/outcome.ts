@@ -51,7 +51,7 @@ export function toOutcome(ends: readonly PhaseEnd[], cancellation?: Cancellation
     message: toMessage(
       playbooks.length === 0
         ? 'The configuration has no layer, so nothing ran.'
-        : 'No host ran a task: no play of any layer matches a host of the inventory. See the log of the inventory phase.',
+        : 'No host ran a task: no play of any layer matches a host of the inventory, or those that do have no task to run.',
     ),
   };
 }

@@ -76,7 +76,7 @@ describe('toOutcome', () => {
         succeeded: 'true',
         reason: 'NO_HOSTS',
         message:
-          'No host ran a task: no play of any layer matches a host of the inventory. See the log of the inventory phase.',
+          'No host ran a task: no play of any layer matches a host of the inventory, or those that do have no task to run.',
       },
     ],
     [
