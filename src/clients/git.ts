@@ -74,11 +74,14 @@ async function withAccess<T>(
   });
 }
 
-/** A branch goes before a tag. `^{}` is the commit of an annotated tag. */
+/** A branch goes before a tag. `^{}` is the commit of an annotated tag. Last comes what a clone calls it: `origin/main`. */
 function toCandidates(ref: string): readonly string[] {
-  if (ref === '') return ['HEAD'];
+  if (['', 'HEAD', 'origin/HEAD'].includes(ref)) return ['HEAD'];
   const full = ref.startsWith('refs/') ? [`${ref}^{}`, ref] : [];
-  return [...full, `refs/heads/${ref}`, `refs/tags/${ref}^{}`, `refs/tags/${ref}`];
+  const short = /^(heads|tags)\//.test(ref) ? [`refs/${ref}^{}`, `refs/${ref}`] : [];
+  const remote = ref.startsWith('origin/') ? [ref.replace('origin', 'refs/heads')] : [];
+  const plain = [`refs/heads/${ref}`, `refs/tags/${ref}^{}`, `refs/tags/${ref}`];
+  return [...full, ...plain, ...short, ...remote];
 }
 
 async function readReferences(

@@ -82,6 +82,7 @@ describe('resolve', () => {
     git(repository, 'tag', 'both', repository.commit);
     git(repository, 'tag', 'light', repository.commit);
     git(repository, 'branch', 'deep/er/only', repository.commit);
+    git(repository, 'branch', 'origin/main', repository.commit);
   });
   afterAll(() => repository.remove());
 
@@ -98,6 +99,15 @@ describe('resolve', () => {
     ],
     ['a full name of a branch', 'refs/heads/main', () => tip],
     ['a full name of an annotated tag', 'refs/tags/v1', () => repository.commit],
+    ['the default branch by HEAD', 'HEAD', () => tip],
+    ['a branch by the name that it has in a clone', 'origin/feature/größe', () => feature],
+    [
+      'a branch before the name that another has in a clone',
+      'origin/main',
+      () => git(repository, 'rev-parse', 'refs/heads/origin/main'),
+    ],
+    ['a branch as git shortens it', 'heads/main', () => tip],
+    ['a tag as git shortens it', 'tags/both', () => repository.commit],
   ];
   test.each(refs)('finds %s', async (_title, ref, expected) => {
     expect(await resolve(repository.url, ref)).toBe(expected());
@@ -122,7 +132,7 @@ describe('resolve', () => {
     ['an abbreviated hash', '0123456'],
     ['another spelling', 'Main'],
     ['a hash that is not there', 'f'.repeat(40)],
-    ['HEAD of nothing', 'HEAD~9'],
+    ['an expression', 'HEAD~1'],
   ])('refuses %s', async (_title, ref) => {
     await expect(resolve(repository.url, ref)).rejects.toMatchObject({
       name: 'ServiceError',
