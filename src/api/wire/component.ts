@@ -15,7 +15,11 @@ const STATUSES = ['unconfigured', 'pending', 'failed', 'configured'] as const;
 const commit = '1'.repeat(40);
 const layer = { clone_url: 'https://git.example.com/site.git', playbook: 'site.yml', commit };
 
-export const ComponentId = boundedText(1, MAX_NAME_V2);
+/** `.` and `..` are steps in a path, so nobody could ask for that component again, or remove it. */
+export const ComponentId = boundedText(1, MAX_NAME_V2).refine(
+  (id) => !/^\.\.?$/.test(id),
+  'Must not be "." or ".."',
+);
 
 const status = z.enum(['applied', 'failed', 'skipped']);
 /** The status may stand at the end of the commit. */

@@ -195,6 +195,22 @@ export function componentContract(site: () => ContractSite): void {
     });
   });
 
+  test.each(['/v3/components', '/v2/components'])(
+    '%s takes no id that no path can name',
+    async (path) => {
+      await begin();
+      for (const id of ['.', '..']) {
+        expect(await ask('PUT', path, [{ id: 'x6' }, { id }])).toMatchObject({
+          status: 400,
+          body: { detail: `Must not be "." or ".." - '1.id'` },
+        });
+      }
+      expect((await ask('GET', '/v3/components/x6')).status).toBe(404);
+      expect((await ask('PUT', path, [{ id: '.x' }, { id: '...' }])).status).toBe(200);
+      expect((await ask('DELETE', '/v3/components/...')).status).toBe(204);
+    },
+  );
+
   describe('PATCH and DELETE /v3/components/{id}', () => {
     test('answer what is stored, keep the id, and know what is not there', async () => {
       await begin();
