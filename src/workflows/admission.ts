@@ -2,9 +2,9 @@ import { setHandler } from '@temporalio/workflow';
 import { admittedSignal } from './messages.js';
 
 export interface Admission {
-  /** Whether the session was told that it may go on. */
+  /** Whether the session was told, since the last `forget`, that it may go on. */
   readonly isAdmitted: () => boolean;
-  /** Before it asks for something that it may have to wait for: what it was told until then was of something else. */
+  /** Call before asking for something that the session may have to wait for: an earlier signal was about something else. */
   readonly forget: () => void;
 }
 

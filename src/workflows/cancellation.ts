@@ -1,20 +1,20 @@
 import { CancellationScope, setHandler } from '@temporalio/workflow';
 import { cancelSignal, type CancelRequest } from './messages.js';
 
-/** One path for every way a cancel comes: our signal, or Temporal's own. */
+/** A cancel of the session, whether by our signal or by Temporal's own cancellation. */
 export interface Cancellation {
-  /** Steps before the launch run in it; a cancel ends them. Everything later is non-cancellable and stops by stopping the job. */
+  /** Runs the steps before the launch; a cancel ends them. After the launch a cancel stops the job instead. */
   readonly scope: CancellationScope;
   readonly request: () => CancelRequest | undefined;
   readonly isNative: () => boolean;
-  /** Resolves when a cancel has come and is on the record. */
+  /** Resolves once a cancel has come and is on the record. */
   readonly noted: Promise<void>;
 }
 
-/** Call before the first `await`, so that no signal is missed. `note` puts the cancel on the record: its first act. */
+/** Call before the first `await`, so that no signal is missed. `note` puts a cancel on the record. */
 export function openCancellation(note: (request: CancelRequest) => Promise<unknown>): Cancellation {
   const scope = new CancellationScope();
-  // Not Temporal's Trigger: a native cancel rejects that one, and this is awaited on the way to the undo.
+  // Not Temporal's Trigger, which a native cancel rejects: this promise is awaited on the way to the undo.
   const noted = Promise.withResolvers<undefined>();
   let request: CancelRequest | undefined;
   let native = false;
@@ -35,7 +35,7 @@ export function openCancellation(note: (request: CancelRequest) => Promise<unkno
     native = true;
     cancel({});
   });
-  // Whoever must know awaits it; a cancel that could not be noted must not fail the workflow from the side.
+  // Whoever needs `noted` awaits it. A cancel that could not be noted must not fail the workflow as an unhandled rejection.
   noted.promise.catch(() => undefined);
   return {
     scope,

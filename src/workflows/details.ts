@@ -2,12 +2,12 @@ import { setCurrentDetails, setHandler } from '@temporalio/workflow';
 import { renderProgress, type Progress } from '../core/progress.js';
 import { waitingSignal } from './messages.js';
 
-/** The phases of a session, and what it waits for, as the Web UI shows them. */
+/** The details that the Web UI shows: the phases of the session, and what it waits for. */
 export interface Details {
   readonly progress: () => Progress;
-  /** Shows the phases anew. Whatever was waited for is over by then. */
+  /** Changes the phases and shows them. Clears what the session waited for, because it has gone on. */
   readonly update: (change: (progress: Progress) => Progress) => void;
-  /** Shows what the session waits for; an empty text: for nothing any more. */
+  /** Shows what the session waits for; an empty text means that it no longer waits. */
   readonly wait: (what: string) => void;
 }
 

@@ -4,7 +4,7 @@ import type { StepFailure } from '../core/step-failure.js';
 import type { Cancellation } from './cancellation.js';
 import type { SessionResult } from './messages.js';
 
-/** What the record is told of a failed step. A step that only a cancel ended is left out: the record knows of the cancel. */
+/** The failure to put on the record. None if only a cancel ended the step, because the record has the cancel already. */
 export function describeFailure(
   failure: StepFailure | undefined,
   cancellation: Cancellation,
@@ -15,8 +15,8 @@ export function describeFailure(
 }
 
 /**
- * How the workflow closes. A success and a cancel by our signal complete it; Temporal's own cancel ends it as Canceled; all
- * else fails it, with the reason as the type of the failure.
+ * How the workflow closes. A success, or a cancel by our signal, completes it; Temporal's own cancel ends
+ * it as Canceled; anything else fails it, with the reason as the failure type.
  */
 export function conclude(outcome: Outcome, cancellation: Cancellation): SessionResult {
   const { reason, message } = outcome;

@@ -1,12 +1,12 @@
 import { ApplicationFailure, patched, setHandler } from '@temporalio/workflow';
 import { jobLostSignal } from './messages.js';
 
-/** Whether the sweep has told that the machine which has the job is gone for good. */
+/** Whether the sweep has reported that the job's machine is lost. */
 export interface JobLoss {
   readonly isLost: () => boolean;
-  /** Rejects with reason JOB_LOST when it is told; never resolves. */
+  /** Rejects with reason JOB_LOST when the loss is reported; never resolves. */
   readonly lost: Promise<never>;
-  /** Resolves when it is told from now on: for the undo, which would wait for that machine. */
+  /** Resolves when the loss is reported. The undo would otherwise wait for the lost machine. */
   readonly whenTold: () => Promise<void>;
 }
 
@@ -28,11 +28,11 @@ export function openJobLoss(): JobLoss {
   setHandler(jobLostSignal, lose, {
     description: 'Of the sweep, not for people: nobody can ever say how the job ended, and why.',
   });
-  // The session's run races this promise; nobody awaits it if the signal comes after the end.
+  // The session's run races this promise. Nobody awaits it if the signal comes after the run has ended.
   promise.catch(() => undefined);
   const whenTold = () =>
     promise.catch(() =>
-      // One that began before this was here has heard it and waited on. To go when none of those is left.
+      // Workflows that began before this patch kept waiting after the signal. Remove it when none of them is left.
       patched('loss-ends-undo') ? undefined : new Promise<never>(() => undefined),
     );
   return { isLost: () => isLost, lost: promise, whenTold };

@@ -24,22 +24,22 @@ export interface SessionStatus {
   readonly cancel?: CancelRequest;
 }
 
-/** Stops the session; it ends as `cancelled` unless every phase had ended well already. */
+/** Stops the session, which ends as `cancelled` unless every phase has already succeeded. */
 export const cancelSignal = defineSignal<[CancelRequest?]>('cancel');
 
-/** Sent by the dispatch loop: the session has a place and may go on. */
+/** Sent by the dispatch loop: the session has its place and its hosts, and may go on. */
 export const admittedSignal = defineSignal('admitted');
 
-/** Sent by a step: what it waits for. With an empty text it goes on. */
+/** Sent by a step: what it waits for. An empty text means that it no longer waits. */
 export const waitingSignal = defineSignal<[string]>('waiting');
 
-/** Sent by the sweep: why nobody can ever say how the job ended. */
+/** Sent by the sweep when the job's machine is lost: why nobody can ever know how the job ended. */
 export const jobLostSignal = defineSignal<[string]>('jobLost');
 
 /** For debugging; the API answers from the database. */
 export const statusQuery = defineQuery<SessionStatus>('status');
 
-/** Type of each: Keyword. Registered by every process at its start. */
+/** All of type Keyword. Every process registers them at its start. */
 export const searchAttributes = {
   name: defineSearchAttributeKey('SessionName', 'KEYWORD'),
   status: defineSearchAttributeKey('SessionStatus', 'KEYWORD'),

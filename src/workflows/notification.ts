@@ -13,19 +13,19 @@ import type {
 
 export interface NotificationInput {
   readonly jobId: string;
-  /** By name: a history is no place for URLs, which may be secrets. */
+  /** By name, because URLs may contain secrets, which must not be in the history. */
   readonly webhooks: readonly string[];
   readonly deliveryQueue: string;
 }
 
-/** However long the database is away: until then the record of the session is kept. */
+/** Retried however long the database is away. Until it succeeds, the record of the session is kept. */
 const { settleNotification } = proxyActivities<SettlementActivities>({
   startToCloseTimeout: '30s',
   scheduleToCloseTimeout: '30d',
   retry: { initialInterval: '200ms', maximumInterval: '10s' },
 });
 
-/** Tells each webhook of the end of a session; one that is away delays no other. Fails where one was not told within a day. */
+/** Tells all webhooks of the end of a session, independently of each other. Fails if one could not be told within a day. */
 export async function NotificationWorkflow({
   jobId,
   webhooks,
@@ -58,7 +58,7 @@ export async function NotificationWorkflow({
   throw ApplicationFailure.nonRetryable(why, 'undelivered');
 }
 
-/** Causes are wrapped once per border; the innermost says what happened. */
+/** Each border wraps the cause once more, so the innermost one says what happened. */
 function readCause(error: unknown): string {
   if (isCancellation(error)) return 'The notification was cancelled.';
   let last = error;

@@ -1,10 +1,10 @@
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { Activities } from '../activities/index.js';
 
-/** What was away and is back is noticed within ten seconds, so that an end is seen within thirty. */
+/** Retries are at most ten seconds apart, so that the end of a phase is noticed within thirty. */
 const retry = { initialInterval: '200ms', backoffCoefficient: 2, maximumInterval: '10s' } as const;
 
-/** Reads and writes of the record. A database that is away for days costs the session time, not its result. */
+/** Reads and writes of the record. A database that is away for days delays the session but does not fail it. */
 export const record = proxyActivities<Activities>({
   startToCloseTimeout: '30s',
   scheduleToCloseTimeout: '30d',
@@ -14,20 +14,20 @@ export const record = proxyActivities<Activities>({
 });
 
 /**
- * Reads of git, HSM and IMS before anything runs, and the launch. What limits them lies in the activities: a source by the
- * time that workers have tried to read it, the launch by failures in a row. Neither tries nor the clock could: both also go
- * on while no worker or no database is there, and a session must not fail because its worker was away.
+ * Reads of git, HSM and IMS before anything runs, and the launch. The activities limit themselves: a read by the
+ * time that workers have spent on it, the launch by failures in a row. Neither attempts nor elapsed time can be
+ * the limit, because both also grow while no worker or no database is there, and a session must not fail for that.
  */
 export const prepare = proxyActivities<Activities>({
   startToCloseTimeout: '10m',
   scheduleToCloseTimeout: '30d',
-  // A cancel reaches the activity with a beat, and beats go out at four fifths of this.
+  // A cancel reaches the activity with a heartbeat, and heartbeats are sent at four fifths of this interval.
   heartbeatTimeout: '6s',
   cancellationType: 'WAIT_CANCELLATION_COMPLETED',
   retry,
 });
 
-/** The waits for IMS: as long as its options say, and then some. A cancel reaches them like the steps above. */
+/** Waits for IMS, which the activities limit as the options say. A cancel must reach them as soon as the steps above. */
 export const wait = proxyActivities<Activities>({
   startToCloseTimeout: '3650d',
   heartbeatTimeout: '6s',
@@ -35,7 +35,10 @@ export const wait = proxyActivities<Activities>({
   retry,
 });
 
-/** Acts on the job: repeated until done, because nobody else would. Without beats, a worker's death would cost five minutes. */
+/**
+ * Actions on the job, retried until they succeed because nobody else would do them. Without
+ * heartbeats, the death of a worker would cost the five minutes of an attempt.
+ */
 export const act = proxyActivities<Activities>({
   startToCloseTimeout: '5m',
   scheduleToCloseTimeout: '30d',
@@ -45,8 +48,8 @@ export const act = proxyActivities<Activities>({
 });
 
 /**
- * One activity per phase, as long as the phase; the phase's own limit is enforced in the job. A killed worker's attempt is
- * given up after the heartbeat time-out: that, too, is less than the thirty seconds within which an end is to be seen.
+ * One activity per phase, which lasts as long as the phase; the job enforces the phase's time limit. The heartbeat timeout
+ * ends the attempt of a killed worker. It is also less than the thirty seconds within which the end of a phase is noticed.
  */
 export const observe = proxyActivities<Activities>({
   startToCloseTimeout: '3650d',
@@ -55,7 +58,7 @@ export const observe = proxyActivities<Activities>({
   retry,
 });
 
-/** Undo: some hour of tries, then it is named on the record and left behind. */
+/** Undo, retried for about an hour. What still fails is then named on the record and left to the sweep. */
 export const compensate = proxyActivities<Activities>({
   startToCloseTimeout: '5m',
   scheduleToCloseTimeout: '30d',
@@ -64,7 +67,7 @@ export const compensate = proxyActivities<Activities>({
   retry: { ...retry, maximumInterval: '30s', maximumAttempts: 130 },
 });
 
-/** Options of an activity on a local job, which lives on one machine: it goes to a queue of that machine and nowhere else. */
+/** Options of an activity on a local job, which only its own machine can reach. Undefined: any worker can run the activity. */
 export function onQueue(taskQueue: string | undefined) {
   return {
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -8,7 +8,7 @@ const { removeExpired } = proxyActivities<RetentionActivities>({
   retry: { initialInterval: '1s', maximumInterval: '1m' },
 });
 
-/** One run of the schedule; what it does not get done the next one does. */
+/** One run of the schedule. The next run does what this one does not get done. */
 export function RetentionWorkflow(): Promise<RetentionResult> {
   return removeExpired();
 }

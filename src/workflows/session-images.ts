@@ -2,10 +2,10 @@ import { CancellationScope } from '@temporalio/workflow';
 import type { SessionRun } from './session-run.js';
 import { wait } from './proxies.js';
 
-/** Images that are waited for at once. */
+/** How many images are waited for at once. */
 const MAX_IMAGES = 10;
 
-/** Has every image of the session opened to Ansible. False: the session is no longer wanted. */
+/** Has every image of the session opened for Ansible. Returns false if the session is no longer wanted. */
 export async function openImages({ jobId, cancellation }: SessionRun): Promise<boolean> {
   const { staged, imageIds } = await cancellation.scope.run(() => wait.stageImages({ jobId }));
   if (!staged) return false;
@@ -16,7 +16,7 @@ export async function openImages({ jobId, cancellation }: SessionRun): Promise<b
   return true;
 }
 
-/** The first failure cancels the other waits. It is thrown when they have ended, so that the undo finds nothing in use. */
+/** The first failure cancels the other waits. It is thrown once they have ended, so that the undo finds nothing in use. */
 async function awaitImages(jobId: string, imageIds: readonly string[]): Promise<void> {
   const scope = new CancellationScope();
   await scope.run(async () => {

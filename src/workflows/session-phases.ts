@@ -13,8 +13,8 @@ const activityOf = {
 } as const satisfies Record<SessionPhaseKind, keyof typeof observe>;
 
 /**
- * Watches a launched job to its end. A cancel stops the job and never the watching: the phase that runs then ends by
- * itself, and its log is whole. If the job cannot be stopped, the session fails with that.
+ * Watches a launched job to its end. A cancel stops the job, not the watching: the current phase then ends
+ * by itself, with a complete log. If the job cannot be stopped, the session fails with that error.
  */
 export async function observeJob(run: SessionRun): Promise<void> {
   const { jobId, claim, cancellation } = run;
@@ -28,12 +28,12 @@ export async function observeJob(run: SessionRun): Promise<void> {
   if (claim.kind === 'stop' || cancellation.request() !== undefined) await stopping;
 }
 
-/** One activity for each phase, in order, up to the first that does not succeed. */
+/** Watches the phases in order, with one activity each, up to the first that does not succeed. */
 async function observePhases({ jobId, claim, details }: SessionRun): Promise<void> {
   for (const { name, kind, title } of details.progress()) {
     showState(claim, 'running', name);
     details.update((progress) => startPhase(progress, name, Date.now()));
-    // Packaging images is no phase of the job, so any worker can do it.
+    // `teardown` is not a phase of the job, so any worker can run it.
     const queue = onQueue(kind === 'teardown' ? undefined : claim.machineQueue);
     const end = await observe[activityOf[kind]].executeWithOptions({ ...queue, summary: title }, [
       { jobId, phase: name },

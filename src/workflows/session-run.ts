@@ -5,7 +5,7 @@ import type { Details } from './details.js';
 import type { JobLoss } from './job-loss.js';
 import type { UndoList } from './undo.js';
 
-/** A claim of a session that is not over. */
+/** The claim of a session that is not complete. */
 export type OpenClaim = Exclude<ClaimResult, { kind: 'complete' }>;
 
 /** What the steps of one run of SessionWorkflow share. */

@@ -15,9 +15,9 @@ import { answerStatus, showState } from './status.js';
 import { createUndoList } from './undo.js';
 
 /**
- * One session, from its claim to its outcome: prepare the job, launch it, watch it phase by phase, undo what was made,
- * record how it ended. The job runs by itself, so this workflow may be replayed, reset or started again at any moment: its
- * claim tells how far the session is.
+ * One session, from its claim to its outcome: prepare the job, launch it, watch it phase by phase, undo
+ * what was made, record how it ended. The job runs by itself, so this workflow may be replayed, reset or
+ * started again at any time; its claim tells it how far the session is.
  */
 export async function SessionWorkflow({ jobId }: SessionInput): Promise<SessionResult> {
   const cancellation = openCancellation((request) => record.noteCancel({ jobId, ...request }));
@@ -46,13 +46,13 @@ async function runSession(run: SessionRun): Promise<void> {
   await CancellationScope.nonCancellable(async () => {
     registerUndoOfJob(run);
     if (claim.kind !== 'go') await resolvePlan(run);
-    // A job that an earlier run launched is launched again: that run may have died before it let the job go.
+    // A job that an earlier run launched is launched again, because that run may have died before it released the job.
     if (claim.kind !== 'stop' && !(await launchJob(run))) return;
     await observeJob(run);
   });
 }
 
-/** Registers how to undo what the preparation makes, and what that of an earlier run of the workflow has made. */
+/** Registers the undo of what the preparation makes, or has made in an earlier run of the workflow. */
 function registerUndoOfPreparation({ jobId, claim, undo }: SessionRun): void {
   undo.add('staged files', () => compensate.removeStagedFiles({ jobId }));
   if (claim.customizesImages !== true) return;
@@ -60,7 +60,10 @@ function registerUndoOfPreparation({ jobId, claim, undo }: SessionRun): void {
   undo.add('IMS jobs', () => compensate.discardImages({ jobId }));
 }
 
-/** Registers the stop of the job, unless its machine is gone for good: should that come back, its own worker stops the job. */
+/**
+ * Registers the stop of the job. A job on a lost machine is not stopped here: if the machine comes back,
+ * its own worker does it.
+ */
 function registerUndoOfJob({ jobId, claim, loss, undo }: SessionRun): void {
   undo.add('job', async () => {
     if (loss.isLost()) return;
@@ -69,7 +72,7 @@ function registerUndoOfJob({ jobId, claim, loss, undo }: SessionRun): void {
   });
 }
 
-/** The steps before the launch; a cancel ends the one that runs. False: the session is no longer wanted. */
+/** Runs the steps before the launch; a cancel ends the current one. Returns false if the session is no longer wanted. */
 async function prepareJob(run: SessionRun): Promise<boolean> {
   const { claim, cancellation } = run;
   if (claim.queue !== undefined) await waitForPlace(run, claim.queue);
@@ -79,7 +82,7 @@ async function prepareJob(run: SessionRun): Promise<boolean> {
   return true;
 }
 
-/** Once for most; again each time that the session has waited for its hosts, for which the inventory is read anew. */
+/** Stages the inventory; after each wait for hosts again, with the inventory as it is then. */
 async function stageInventory(run: SessionRun): Promise<void> {
   const { jobId, claim, cancellation, admission, details } = run;
   for (let waitingSince: string | undefined; ;) {
@@ -95,7 +98,7 @@ async function stageInventory(run: SessionRun): Promise<void> {
   }
 }
 
-/** The queue is kept by the database: the wait takes no slot of a worker. */
+/** The database keeps the queue, so a waiting session takes no slot of a worker. */
 async function waitForPlace(run: SessionRun, { place, limit }: QueuePlace): Promise<void> {
   const { claim, cancellation, admission, details } = run;
   showState(claim, 'pending', 'queued');
@@ -106,13 +109,13 @@ async function waitForPlace(run: SessionRun, { place, limit }: QueuePlace): Prom
   details.wait('');
 }
 
-/** Pins what the session is made from, once; a repeat answers the same phases. */
+/** Pins what the session runs, once; a repeat returns the same phases. */
 async function resolvePlan({ jobId, details }: SessionRun): Promise<void> {
   const { phases } = await prepare.resolveConfiguration({ jobId });
   details.update(() => phases);
 }
 
-/** False: the record does not allow a launch any more. */
+/** Returns false if the record no longer allows a launch. */
 async function launchJob({ jobId, claim }: SessionRun): Promise<boolean> {
   const queue = onQueue(claim.controlQueue);
   const { launched } = await prepare.launchJob.executeWithOptions(queue, [{ jobId }]);

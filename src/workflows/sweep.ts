@@ -1,14 +1,14 @@
 import { proxyActivities } from '@temporalio/workflow';
 import type { SweepActivities, SweepSummary } from '../activities/sweep-activities.js';
 
-/** One try: the next sweep comes soon enough, and takes up what this one left. */
+/** A single attempt, because the next sweep comes soon and does what this one has left. */
 const { sweep } = proxyActivities<SweepActivities>({
   startToCloseTimeout: '10m',
   heartbeatTimeout: '30s',
   retry: { maximumAttempts: 1 },
 });
 
-/** What the Schedule starts; never two at a time. */
+/** Started by the schedule, never twice at a time. */
 export async function SweepWorkflow(): Promise<SweepSummary> {
   return sweep();
 }

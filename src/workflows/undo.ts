@@ -1,9 +1,9 @@
 import { toStepFailure } from '../core/step-failure.js';
 
-/** How to take back what a session makes outside the database. An entry is added before the thing is made. */
+/** How to undo what a session makes outside the database. An entry is added before the thing is made. */
 export interface UndoList {
   readonly add: (what: string, undo: () => Promise<unknown>) => void;
-  /** Tries each entry, the last one first. Returns what could not be undone within its time, with the cause. */
+  /** Runs each entry, the last one first. Returns what could not be undone, with the cause. */
   readonly undoAll: () => Promise<readonly string[]>;
 }
 
@@ -14,8 +14,8 @@ export function createUndoList(): UndoList {
       entries.unshift({ what, undo });
     },
     undoAll: async () => {
-      // As they are now: a run whose job is lost may still add one.
       const leftovers: string[] = [];
+      // A copy, because a run whose job is lost may still add an entry.
       for (const { what, undo } of [...entries]) {
         try {
           await undo();
