@@ -6,12 +6,12 @@ import type { SessionRequest, Snapshot } from './session.js';
 
 const NOT_THERE = 'not there';
 
-/** `a-apply`: what a session has checked is applied once under this name, however often it is asked for. */
+/** `a-apply` for a check named `a`. A fixed name, so that a check is applied once, however often that is requested. */
 export function toApplyName(name: string): string {
   return addToName(name, '-apply');
 }
 
-/** The request of a check, without the check. */
+/** The request that applies a check: the same request without check mode. */
 export function toApplied(request: SessionRequest, name: string): SessionRequest {
   const applied: { -readonly [Member in keyof SessionRequest]: SessionRequest[Member] } = {
     ...request,
@@ -24,7 +24,7 @@ export function toApplied(request: SessionRequest, name: string): SessionRequest
   return applied;
 }
 
-/** Of what was checked, what is something else now: each a part of a sentence. */
+/** What has changed since the check; each entry is part of a sentence. */
 export function listMoves(checked: Snapshot, now: Snapshot): readonly string[] {
   if (checked.debugPlaybook !== now.debugPlaybook)
     return [`configuration ${now.configurationName} is another one`];
@@ -39,7 +39,7 @@ export function listMoves(checked: Snapshot, now: Snapshot): readonly string[] {
   return moves.filter((move) => move !== undefined);
 }
 
-/** The line at the beginning of the log of a session that applies what another one has checked. */
+/** An opening line for the log of a session that applies a check. */
 export function describeApply({ applyOf }: Pick<SessionRequest, 'applyOf'>): string | undefined {
   if (applyOf === undefined) return undefined;
   return `Applies what session ${applyOf} has checked, at the same commits.`;

@@ -1,18 +1,18 @@
 import type { Reason } from './errors.js';
 import type { Outcome } from './session.js';
 
-/** What was tried, for as long as it is worth to know: the last results of one cause, and until when nothing is tried for it. */
+/** The recent results of one cause, and until when nothing that it affects is sent. */
 export interface CauseRecord {
   readonly cause: string;
   /** Oldest first; true = success. At most `WINDOW`. */
   readonly results: readonly boolean[];
-  /** Length of the back-off that was set last; 0 = none. */
+  /** Length of the last back-off; 0 = none. */
   readonly seconds: number;
-  /** ISO; absent: none. */
+  /** ISO; absent if there is no back-off. */
   readonly until?: string;
 }
 
-/** How a batch ended. `released`: nobody's failure, as a session that a person has deleted. */
+/** How a batch ended. `released` is neither a success nor a failure: for example, a person has deleted the session. */
 export type BatchResult =
   | { readonly kind: 'success' }
   | { readonly kind: 'failure'; readonly cause: 'configuration' | 'platform' }
@@ -20,18 +20,18 @@ export type BatchResult =
 
 /** How many failures in a row begin a back-off, as in CFS. */
 const WINDOW = 20;
-/** What all batches share is not tried 20 times: one failure says it. */
+/** All batches share the platform, so one failure of it is enough. */
 const PLATFORM_WINDOW = 1;
 const FIRST_SECONDS = 60;
 
 export const PLATFORM = 'platform';
 
-/** Every configuration by itself: one that fails keeps no other waiting. */
+/** Each configuration is a cause of its own, so that one that fails does not hold back the others. */
 export function toConfigurationCause(configurationName: string): string {
   return `configuration:${configurationName}`;
 }
 
-/** Not by what runs on the nodes, nor by what the configuration says. */
+/** Reasons of failures that come neither from what runs on the nodes nor from the configuration. */
 const PLATFORM_REASONS: readonly Reason[] = [
   'INVENTORY',
   'UNSCHEDULABLE',
@@ -41,7 +41,7 @@ const PLATFORM_REASONS: readonly Reason[] = [
   'INTERNAL',
 ];
 
-/** `outcome` is absent where the session is gone without one. */
+/** `outcome` is undefined if the session is gone without one. */
 export function toBatchResult(outcome: Outcome | undefined): BatchResult {
   if (outcome === undefined || outcome.reason === 'CANCELLED') return { kind: 'released' };
   if (outcome.succeeded === 'true') return { kind: 'success' };
@@ -50,7 +50,7 @@ export function toBatchResult(outcome: Outcome | undefined): BatchResult {
   return { kind: 'failure', cause: isPlatform ? 'platform' : 'configuration' };
 }
 
-/** What the end of a batch tells of causes: its success of all that could have failed it, its failure of one. */
+/** What the end of a batch says about causes: a success clears all that could have failed it, a failure counts against one. */
 export function toNotes(
   configurationName: string,
   result: BatchResult,
@@ -63,8 +63,8 @@ export function toNotes(
 }
 
 /**
- * The record after a result, by the rule of CFS: where the last results are all failures, and the back-off before has
- * passed, 60 seconds, doubled each time, at most `maxSeconds`; any success ends it.
+ * Adds a result to the record, by the rule of CFS. If the last results are all failures and no back-off is in force,
+ * a new one begins: 60 seconds at first, then twice as long each time, at most `maxSeconds`. Any success ends it.
  */
 export function noteResult(
   record: CauseRecord,

@@ -6,19 +6,19 @@ import type { Component, ConfigurationStatus, DesiredLayerStatus } from './compo
 /** `open`: takes components until it is sent; `sent`: has a session; `finished`: its components are free again. */
 export type BatchState = 'open' | 'sent' | 'finished';
 
-/** Components that lack the same layers of the same configuration, and stand the same way. */
+/** What the components of a batch have in common. */
 export interface BatchKey {
   readonly configurationName: string;
-  /** Indexes of the layers that are pending, `0,2`: the session's configuration limit. */
+  /** Indexes of the pending layers, such as `0,2`: the session's configuration limit. */
   readonly layers: string;
-  /** Status of the last state layer, empty where there is none. It keeps fresh nodes apart from those that have failed. */
+  /** Status of the last state layer, empty if there is none. It keeps fresh nodes apart from those that have failed. */
   readonly latestStatus: string;
 }
 
 export interface Batch extends BatchKey {
   readonly id: string;
   readonly state: BatchState;
-  /** Components that are in it, or were when it was sent. */
+  /** How many components are in the batch, or were when it was sent. */
   readonly size: number;
   readonly openedAt: string;
   readonly sentAt?: string;
@@ -33,11 +33,11 @@ export interface BatcherStatus {
   /** When the last cycle ended. */
   readonly cycleAt: string;
   readonly seconds: number;
-  /** How many components that cycle collected; the others count batches. */
+  /** Components that the last cycle collected. `sent` and `finished` count batches. */
   readonly collected: number;
   readonly sent: number;
   readonly finished: number;
-  /** Why nothing is sent; absent: nothing stands against it. */
+  /** Why nothing is sent; absent if nothing prevents it. */
   readonly halted?: string;
 }
 
@@ -47,7 +47,7 @@ interface Candidate {
   readonly desiredState: readonly DesiredLayerStatus[];
 }
 
-/** Undefined: it is not one to be configured now. */
+/** Undefined if the component is not to be configured now. */
 export function toBatchKey({ component, status, desiredState }: Candidate): BatchKey | undefined {
   const { enabled = false, desiredConfig, state } = component;
   if (!enabled || status !== 'pending' || desiredConfig === undefined) return undefined;
@@ -61,7 +61,7 @@ export function toBatchKey({ component, status, desiredState }: Candidate): Batc
   };
 }
 
-/** Whether it would come into this batch now. */
+/** Whether the component would be put into this batch now. */
 export function isOfBatch(candidate: Candidate, batch: BatchKey): boolean {
   const key = toBatchKey(candidate);
   return (
@@ -78,13 +78,13 @@ type SessionView = Pick<
 
 export type BatchEnd =
   | { readonly kind: 'wait' }
-  /** Its session has stood still for too long: it is deleted, and the batch ends with it. */
+  /** Its session has been pending for too long: it is deleted, and the batch ends with it. */
   | { readonly kind: 'overdue' }
   | { readonly kind: 'ended'; readonly result: BatchResult; readonly reason?: Reason };
 
 /**
- * What has become of a batch that was sent. A session that is deleted while it runs still has its nodes, until it is
- * complete; one that waits for a place or for Temporal does not stand still.
+ * What has become of a batch that was sent. A session that is deleted while it runs keeps its components
+ * until it is complete. The time that a session waits for a place or for Temporal does not count as pending.
  */
 export function decideEnd(
   sentAt: string,
@@ -111,7 +111,7 @@ function later(left: string, right: string | undefined): string {
   return right !== undefined && right > left ? right : left;
 }
 
-/** Tags that all have, with one value: so a session carries what BOS looks for. */
+/** The tags that all components have with the same value. The session gets them, because BOS looks for its own tags there. */
 export function toCommonTags(
   all: readonly Readonly<Record<string, string>>[],
 ): Readonly<Record<string, string>> {
@@ -121,7 +121,7 @@ export function toCommonTags(
   );
 }
 
-/** Groups of at most so many components, in the order of the batches. A batch that has more goes alone. */
+/** Splits the batches, in order, into groups of at most `mostComponents` components. A larger batch gets a group of its own. */
 export function toGroups<T extends Pick<Batch, 'size'>>(
   batches: readonly T[],
   mostComponents: number,

@@ -6,7 +6,7 @@ import type {
   StateLayer,
 } from './component.js';
 
-/** What a PUT stores: nothing of what was there before. */
+/** The component that a PUT stores. It keeps nothing of the one before. */
 export function newComponent(put: ComponentPut, at: string): Component {
   const { state = [], stateAppend = [], ...rest } = put;
   const layers = state.map((layer) => stamp(layer, at));
@@ -31,7 +31,7 @@ export function patchComponent(component: Component, patch: ComponentPatch, at: 
     : { ...patched, errorCount: (patched.errorCount ?? 0) + addErrors };
 }
 
-/** Whoever wants another configuration, or the same from the start, counts errors from the start. */
+/** Errors are counted anew if the change sets a configuration, or empties the state so that everything is applied again. */
 function startCount({ desiredConfig, state, errorCount }: ComponentPatch) {
   const isAnew = desiredConfig !== undefined || state?.length === 0;
   return isAnew && errorCount === undefined ? { errorCount: 0 } : {};
@@ -41,7 +41,7 @@ function dropEmpty(tags: Readonly<Record<string, string>>): Readonly<Record<stri
   return Object.fromEntries(Object.entries(tags).filter(([, value]) => value !== ''));
 }
 
-/** What is not news keeps its time. */
+/** A layer that has not changed keeps its time. */
 function replaceState(
   before: readonly StateLayer[],
   state: readonly LayerReport[],
@@ -60,7 +60,7 @@ function isSame(left: LayerReport, right: LayerReport): boolean {
   );
 }
 
-/** Each in the place of those of the same repository and playbook, and last. */
+/** Each report replaces the layers with the same repository and playbook, and goes to the end. */
 function appendReports(
   state: readonly StateLayer[],
   reports: readonly LayerReport[],

@@ -39,7 +39,7 @@ function isGiven(text: string | undefined): text is string {
   return text !== undefined && text !== '';
 }
 
-/** `desired`: of the configuration, undefined where none is stored under that name. */
+/** `desired` are the layers of the component's configuration; undefined if no configuration is stored under that name. */
 export function configurationStatus(
   component: Component,
   desired: readonly DesiredLayer[] | undefined,
@@ -48,7 +48,7 @@ export function configurationStatus(
   return toStatus(component, layerProgress(component, desired), defaultRetryPolicy);
 }
 
-/** `configurationStatus` of a component whose layers are known to be so far. */
+/** The same for a component whose layer progress is known already. */
 export function toStatus(
   component: Pick<Component, 'desiredConfig' | 'errorCount' | 'retryPolicy'>,
   progress: LayerProgress,
@@ -59,7 +59,7 @@ export function toStatus(
   return isGivenUp(component, defaultRetryPolicy) ? 'failed' : 'pending';
 }
 
-/** Without a configuration, whatever was once applied counts as all that was wanted. */
+/** If there is no configuration, anything that was ever applied counts as configured. */
 export function layerProgress(
   { state }: Pick<Component, 'state'>,
   desired: readonly DesiredLayer[] | undefined,
@@ -85,7 +85,7 @@ function layerStatus({ state }: Component, layer: DesiredLayer, givenUp: boolean
   return report?.status === 'failed' && givenUp ? 'failed' : 'pending';
 }
 
-/** A policy of 0 never tries. */
+/** With a retry policy of 0 a component is given up from the start; -1 never gives up. */
 function isGivenUp(
   { retryPolicy, errorCount = 0 }: Pick<Component, 'retryPolicy' | 'errorCount'>,
   defaultRetryPolicy: number,

@@ -3,7 +3,7 @@ import { invalid } from './errors.js';
 export const LAYER_RESULTS = ['applied', 'failed', 'skipped', 'incomplete'] as const;
 export type LayerResult = (typeof LAYER_RESULTS)[number];
 
-/** What a session did of one layer. */
+/** What became of one layer on a component. */
 export interface LayerReport {
   readonly cloneUrl: string;
   readonly playbook: string;
@@ -17,15 +17,15 @@ export interface StateLayer extends LayerReport {
   readonly lastUpdated: string;
 }
 
-/** A node, and what is known of its configuration. */
+/** A node, and what is known about its configuration. */
 export interface Component {
   readonly id: string;
   /** One for each (URL, playbook), the latest last. */
   readonly state: readonly StateLayer[];
-  /** Name of a configuration, which need not exist. Empty: none; absent: it was never said. */
+  /** Name of a configuration, which need not exist. Empty means none; absent means that it was never set. */
   readonly desiredConfig?: string;
   readonly errorCount?: number;
-  /** -1: retried for ever. Absent: the option `default_batcher_retry_policy`. */
+  /** -1: retried for ever. If absent, the option `default_batcher_retry_policy` applies. */
   readonly retryPolicy?: number;
   readonly enabled?: boolean;
   readonly tags?: Readonly<Record<string, string>>;
@@ -33,17 +33,17 @@ export interface Component {
 
 export interface ComponentPut extends Omit<Component, 'state'> {
   readonly state?: readonly LayerReport[];
-  /** After everything else, one after the other. */
+  /** Appended after all other changes, in this order. */
   readonly stateAppend?: readonly LayerReport[];
 }
 
-/** What is absent stays. */
+/** Absent members stay as they are. */
 export interface ComponentPatch extends Omit<ComponentPut, 'id'> {
-  /** On top of what the error count then is. */
+  /** Added to the error count after all other changes. */
   readonly addErrors?: number;
 }
 
-/** A layer as a component must have it: source and default playbook filled in. What is missing can never be reached. */
+/** A layer that a component is to have, with source and default playbook filled in. With a gap it cannot be reached. */
 export interface DesiredLayer {
   readonly cloneUrl?: string;
   readonly playbook?: string;
@@ -51,17 +51,17 @@ export interface DesiredLayer {
 }
 
 export type LayerStatus = 'unconfigured' | 'pending' | 'failed' | 'configured';
-/** `config_deprecated`: no desired configuration was ever said. */
+/** `config_deprecated`: the desired configuration was never set. */
 export type ConfigurationStatus = LayerStatus | 'config_deprecated';
 
-/** How far the layers are, whatever the error count. `open`: something is left to do. */
+/** How far the layers are, regardless of the error count. `open`: something is left to do. */
 export type LayerProgress = 'unconfigured' | 'open' | 'configured';
 
 export interface DesiredLayerStatus extends DesiredLayer {
   readonly status: LayerStatus;
 }
 
-/** `<commit>_<status>` in two; what was said explicitly counts more. */
+/** Splits `<commit>_<status>`. An explicit `status` takes precedence over the suffix. */
 export function splitCommit(
   text: string,
   status?: LayerResult,

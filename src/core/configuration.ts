@@ -1,4 +1,4 @@
-/** Where content comes from, as it is stored: a branch layer carries both its branch and the commit it stood at. */
+/** Where content comes from, as it is stored. With a branch, `commit` is the commit that the branch was at. */
 export interface RepositoryReference {
   readonly name?: string;
   readonly cloneUrl?: string;
@@ -9,7 +9,7 @@ export interface RepositoryReference {
 }
 
 export interface Layer extends RepositoryReference {
-  /** Absent or empty: the option `default_playbook`. */
+  /** If absent or empty, the option `default_playbook` applies. */
   readonly playbook?: string;
   readonly imsRequireDkms?: boolean;
 }
@@ -34,14 +34,14 @@ export interface PinnedRepository {
 }
 
 export interface PinnedLayer {
-  /** Index in the whole configuration, whatever the session's limit selects. */
+  /** Index in the whole configuration, even if the session's limit selects only some layers. */
   readonly index: number;
   readonly name?: string;
   readonly repository: PinnedRepository;
   readonly playbook: string;
 }
 
-/** Names of the sources that it uses, each once. */
+/** Names of the sources that a configuration uses, each once. */
 export function listSources({
   layers,
   additionalInventory,

@@ -1,6 +1,6 @@
 /**
- * The last line that begins with `ERROR`, as Ansible and our own programs write it. If it ends with a colon, the lines after it
- * belong to it. If it is about a mistake in a file, it begins with the place, which Ansible tells at the end.
+ * The last line that begins with `ERROR` (Ansible and our own programs) or `fatal:`. If it ends with a colon, the lines after
+ * it belong to it. If it is about a mistake in a file, the result begins with the place, which Ansible prints at the end.
  */
 export function findErrorLine(tail: string): string | undefined {
   const lines = tail.split('\n');
@@ -18,7 +18,7 @@ function toWhole(line: string, behind: string, tail: string): string {
   return line.endsWith('no hosts to target.') ? `${line} ${listUnmatched(tail)}` : line;
 }
 
-/** Of a limit that matches nothing Ansible says first, as warnings, which parts of it do not. */
+/** If a limit matches nothing, Ansible warns beforehand about each part of it that does not match. */
 function listUnmatched(tail: string): string {
   return Array.from(
     tail.matchAll(/Could not match supplied host pattern,\s+ignoring:\s+.+/g),
@@ -26,12 +26,12 @@ function listUnmatched(tail: string): string {
   ).join(' ');
 }
 
-/** Ansible tries JSON first and complains about that too; only what it says of YAML is of use. */
+/** Ansible tries JSON first and complains about that too; only its error about YAML is of use. */
 function findYamlFault(behind: string): string | undefined {
   return /Syntax Error while loading YAML\.\n(.+)/.exec(behind)?.[1];
 }
 
-/** The file, relative to the repository of its layer, and the line. Ansible before 2.19 tells them in a sentence. */
+/** The file, relative to the repository of its layer, and the line. Ansible before 2.19 puts them into a sentence. */
 function findPlace(behind: string): string | undefined {
   const sentence = /error appears to be in '(?:.*\/layer\d+\/)?(.+)': line (\d+), column \d+/;
   const origin = /^Origin: (?:.*\/layer\d+\/)?(.+?):(\d+)(?::\d+)?$/m;

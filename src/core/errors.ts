@@ -1,4 +1,4 @@
-/** One word for what went wrong that crosses every border: HTTP, Temporal, the store and the clients. */
+/** One word for what went wrong. It crosses every border: HTTP, Temporal, the store and the clients. */
 export type Fault =
   | 'invalid'
   | 'forbidden'
@@ -13,11 +13,11 @@ export type Fault =
 
 export interface ErrorDetails {
   readonly cause?: unknown;
-  /** A title that the published API fixes for this case; the border has a default for each fault. */
+  /** The title that the published API prescribes for this case; the border has a default for each fault. */
   readonly title?: string;
-  /** Why the session fails, where this error ends one. */
+  /** The session's reason, if this error ends a session. */
   readonly reason?: Reason;
-  /** How long whoever does not answer, or is busy, wants to be left alone. */
+  /** How long a dependency that is unavailable or busy asks not to be called again. */
   readonly retryAfterSeconds?: number;
 }
 
@@ -38,7 +38,7 @@ export class ServiceError extends Error {
   }
 }
 
-/** Decides by name and shape: `instanceof` does not hold under Jest, nor across bundles. */
+/** Checks name and shape, because `instanceof` fails under Jest and across bundles. */
 export function isServiceError(error: unknown): error is ServiceError {
   return (
     typeof error === 'object' &&
@@ -65,7 +65,7 @@ export function taken(kind: string, name: string): ServiceError {
   });
 }
 
-/** Why a session did not succeed; `NO_HOSTS` alone also stands on a success. */
+/** Why a session did not succeed. Only `NO_HOSTS` stands on a success. */
 export const REASONS = [
   'GIT_CLONE',
   'GIT_REF',

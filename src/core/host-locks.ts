@@ -6,21 +6,22 @@ import { isLike } from './wildcard.js';
 
 type Members = RenderedInventory['groups'];
 
-/** A name or a wildcard, with a sign or without. The hosts of all else, such as `x[1:3]` and `~x.*`, only Ansible can tell. */
+/** A name or a wildcard, with or without a sign. Only Ansible can resolve anything else, such as `x[1:3]` and `~x.*`. */
 const WORD = /^[!&]?[\w.*?-]+$/;
 const WILDCARD = /[*?]/;
 const ADDRESS = /^ *[\da-fA-F.]*(?::[\da-fA-F.]*){2,} *$/;
 
 /**
- * What a session must have for itself before it runs: at least every host that its playbooks may reach, and some more where only
- * Ansible could tell. An inventory that comes from a repository is known when the job has cloned it, so such a session locks
- * the repository. Hosts that an additional inventory adds to others are not known either, and not locked.
+ * What a session must have to itself before it runs: at least every host that its playbooks may
+ * reach, and some more where only Ansible could tell. If the inventory comes from a repository
+ * alone, it is not known until the job has cloned it, so the session locks the repository. Hosts
+ * that an additional inventory adds to another inventory are not known either; they are not locked.
  */
 export function listLockedHosts(
   { request, snapshot }: Pick<Session, 'request' | 'snapshot'>,
   inventory: RenderedInventory | undefined,
 ): readonly string[] {
-  // An image is a host of this session alone.
+  // Images are hosts of this session alone.
   if (request.target.definition === 'image') return [];
   if (inventory === undefined) return lockRepository(snapshot?.additionalInventory);
   const groups = toAnsibleGroups(inventory.groups);
@@ -28,7 +29,7 @@ export function listLockedHosts(
   return [...selectHosts(groups, request.ansibleLimit ?? '', isPartOnly)];
 }
 
-/** With the groups that every inventory has for Ansible, and for each name the hosts that it stands for. */
+/** Adds the groups that Ansible has in every inventory, and expands each name to the hosts that it stands for. */
 function toAnsibleGroups(given: Members): Members {
   const groups = new Map([...given].map(([name, members]) => [name, members.flatMap(expandHost)]));
   const outside = [...(groups.get('all') ?? []), ...(groups.get('ungrouped') ?? [])];
@@ -48,11 +49,11 @@ function lockRepository(repository: PinnedRepository | undefined): readonly stri
 }
 
 /**
- * The hosts of a limit, which is a pattern of Ansible: at least those that Ansible would take. What narrows it by `&` is left
- * out, as an additional inventory may put more hosts into a group.
+ * The hosts of a limit, which is an Ansible pattern: at least those that Ansible would take. Parts
+ * that narrow it (`&`) are ignored, because an additional inventory may put more hosts into a group.
  */
 function selectHosts(groups: Members, limit: string, isPartOnly: boolean): ReadonlySet<string> {
-  // What is in no inventory reaches nobody, unless a playbook adds a host of that name.
+  // An unknown word is a group of the additional inventory, if there is one, else at most a host that a playbook adds.
   const toUnknown = (word: string): readonly string[] => (isPartOnly ? [...all] : [word]);
   const all = new Set(groups.get('all'));
   const words = splitLimit(limit);
@@ -64,20 +65,20 @@ function selectHosts(groups: Members, limit: string, isPartOnly: boolean): Reado
       : wanted.flatMap((word) => findHosts(groups, all, word) ?? toUnknown(word)),
   );
   for (const word of words.filter((text) => text.startsWith('!')).map((text) => text.slice(1)))
-    // Of a group and a host of one name Ansible leaves out the group alone.
+    // If a group and a host have the same name, Ansible excludes only the group.
     for (const host of groups.get(word) ?? findHosts(groups, all, word) ?? [])
       selected.delete(host);
   return selected;
 }
 
-/** Where there is a comma, Ansible splits at nothing else, and else not within an address of IPv6. */
+/** If there is a comma, Ansible splits only at commas. Otherwise it splits at colons, but not within an IPv6 address. */
 function splitLimit(limit: string): readonly string[] {
   if (ADDRESS.test(limit)) return [limit];
   const parts = limit.split(limit.includes(',') ? ',' : ':');
   return parts.map((part) => part.replace(/^ +| +$/g, '')).filter((part) => part !== '');
 }
 
-/** Undefined: a word that this inventory does not know; it may be a group of the additional inventory, or an error. */
+/** Undefined if this inventory does not know the word: it may be a group of the additional inventory, or a mistake. */
 function findHosts(
   groups: Members,
   all: ReadonlySet<string>,

@@ -1,10 +1,10 @@
 const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
 const PORT = /^(?<host>(?:[^:[\]]|\[[^[\]]*\])*):\d+$/;
 const RANGE = /\[(?<from>\w*):(?<to>\w+)(?::(?<step>\d+))?\]/;
-/** More are not counted out. */
+/** A range with more hosts is not expanded. */
 const MOST_HOSTS = 100_000;
 
-/** The hosts that a name stands for in an inventory of Ansible, where `x[1:3]:22` is x1, x2 and x3, each with a port. */
+/** The hosts that a name in an Ansible inventory stands for: `x[1:3]:22` is x1, x2 and x3; the port is dropped. */
 export function expandHost(name: string): readonly string[] {
   if (!name.includes(':')) return [name];
   let hosts: readonly string[] = [PORT.exec(name)?.groups?.['host'] ?? name];
@@ -17,7 +17,7 @@ export function expandHost(name: string): readonly string[] {
   }
 }
 
-/** None: it is no range to Ansible, or one that is too long. */
+/** Empty if Ansible does not take it for a range, or if it is too long. */
 function listSteps(
   { from: given = '', to = '', step: stepText = '1' }: Readonly<Record<string, string>>,
   most: number,
@@ -29,7 +29,7 @@ function listSteps(
     : [Number(from), Number(to)];
   const step = Number(stepText);
   const count = Math.floor((last - first) / step) + 1;
-  // Not a number where one of them is none.
+  // NaN if one of the bounds is not a number.
   if (!(count > 0 && count <= most)) return [];
   const width = from.startsWith('0') ? from.length : 0;
   return Array.from({ length: count }, (_, index) => {

@@ -5,7 +5,7 @@ import type { Session } from './session.js';
 
 export type ReportedLayer = Omit<LayerReport, 'status'>;
 
-/** The layer that the results of a phase are about; undefined where they are no state of components. */
+/** The layer that the results of a phase are about; undefined if they do not count as state of components. */
 export function findReportedLayer(session: Session, phase: string): ReportedLayer | undefined {
   const { snapshot } = session;
   if (snapshot === undefined) return undefined;
@@ -22,7 +22,7 @@ export function findReportedLayer(session: Session, phase: string): ReportedLaye
   };
 }
 
-/** What a playbook that came to its end says of a component. */
+/** What the result of a completed playbook changes on a component. */
 export function toComponentPatch(result: HostResult, layer: ReportedLayer): ComponentPatch {
   const status = toLayerResult(result);
   return { stateAppend: [{ ...layer, status }], ...errors[status] };

@@ -2,10 +2,10 @@ import { toImageId, type ImageAddress } from './image.js';
 import { toReadable, toRendered, toSpecDocument, type RenderedInventory } from './inventory.js';
 import type { TargetGroup } from './session.js';
 
-/** Beside the configuration that Ansible uses, wherever the workspace lies. */
+/** Next to Ansible's configuration file, because the path of the workspace is not known here. */
 const IMAGE_KEY_FILE = '{{ ansible_config_file | dirname }}/ssh/id_image';
 
-/** Every image is a host of that name in `cfs_image`, and in the groups of the request; Ansible comes as root (contract of IMS). */
+/** Each image is a host, named by its id, in `cfs_image` and in its groups. Ansible connects as root, as IMS requires. */
 export function renderImageInventory(
   groups: readonly TargetGroup[],
   addresses: ReadonlyMap<string, ImageAddress>,

@@ -1,4 +1,4 @@
-/** What a session needs of an image, of the service that holds it. */
+/** What a session needs to know about an image. */
 export interface Image {
   readonly id: string;
   readonly name: string;
@@ -20,21 +20,21 @@ export interface ImageAddress {
   readonly port: number;
 }
 
-/** One image that is being customized. */
+/** An IMS job, which customizes one image. */
 export interface ImageJob {
   readonly id: string;
   readonly imageId: string;
   readonly status: ImageJobStatus;
-  /** Where its root is reached over SSH, from the first answer on: long before anything listens there. */
+  /** Where the image's root is reached over SSH. Known from the first answer on, long before anything listens there. */
   readonly address?: ImageAddress;
-  /** Set while it is packaged, before `success`. */
+  /** The new image. Set during packaging, before the status is `success`. */
   readonly resultId?: string;
 }
 
-/** ECDSA P-256, one line each but for the PEM. Opens the images of one session and nothing else. */
+/** ECDSA P-256. Opens the images of one session and nothing else. */
 export interface ImageKey {
   readonly privateKey: string;
-  /** A line as `authorized_keys` has it. */
+  /** In the format of a line in `authorized_keys`. */
   readonly publicKey: string;
 }
 
@@ -43,7 +43,7 @@ export function isImageId(text: string): boolean {
   return /^[0-9a-f]{32}$/.test(toDigits(text));
 }
 
-/** As the image management service writes it, which compares ids as text. What is no UUID stays as it is. */
+/** Spells an id as IMS does, which compares ids as text. Text that is not a UUID is returned as it is. */
 export function toImageId(text: string): string {
   if (!isImageId(text)) return text;
   const [, ...parts] = /^(.{8})(.{4})(.{4})(.{4})(.{12})$/.exec(toDigits(text)) ?? [];
@@ -58,12 +58,12 @@ function toDigits(text: string): string {
     .replaceAll('-', '');
 }
 
-/** The images of a target's groups, each once, in the order in which they come. */
+/** The images of a target's groups in order, each once. */
 export function listImageIds(groups: readonly { readonly members: readonly string[] }[]) {
   return [...new Set(groups.flatMap(({ members }) => members.map(toImageId)))];
 }
 
-/** What a customized image is called: the session's `image_map` decides, else the source's name and the session's. */
+/** The name of a customized image: as `image_map` says, else made of the names of its source and of the session. */
 export function toResultName(
   image: Image,
   sessionName: string,
@@ -76,7 +76,7 @@ export function toResultName(
 /** In bytes. */
 const MAX_RESULT_NAME = 250;
 
-/** IMS makes a file of the name, with `.sqsh` behind it, and says that it cannot only when the playbooks are over. */
+/** IMS uses the name, with `.sqsh` appended, as a file name, and would refuse a bad one only after the playbooks have run. */
 export function findResultNameFault(name: string): string | undefined {
   if (name === '') return 'must not be empty';
   if (name.includes('/')) return 'must not have a slash';
@@ -85,22 +85,22 @@ export function findResultNameFault(name: string): string | undefined {
   return sizeBytes > MAX_RESULT_NAME ? `has at most ${MAX_RESULT_NAME} bytes` : undefined;
 }
 
-/** Name of the key record. IMS takes a name twice, so this one says whose it is. */
+/** Name of the session's key in IMS. IMS accepts the same name twice, so this one says whose key it is. */
 export function toKeyName(sessionName: string, jobId: string, deploymentId: string): string {
   return `cfs_${sessionName}_${jobId}_${deploymentId}`;
 }
 
-/** Name of the container of each image's job, by which the job is found again. */
+/** Name of the container of each of the session's IMS jobs, by which the jobs are found again. */
 export function toContainerName(jobId: string, deploymentId: string): string {
   return `${jobId}.${deploymentId}`;
 }
 
-/** The job id of a container or key name of this deployment; undefined: it is not ours. */
+/** The job id in a container or key name; undefined if the name does not belong to this deployment. */
 export function findOwner(name: string, deploymentId: string): string | undefined {
   const container = `.${deploymentId}`;
   if (name.endsWith(container)) return name.slice(0, -container.length);
   const key = `_${deploymentId}`;
   if (!name.startsWith('cfs_') || !name.endsWith(key)) return undefined;
-  // Neither a session's name nor a job id that was made of it has an underscore in its drawn part.
+  // Job ids contain no underscore.
   return name.slice(0, -key.length).split('_').at(-1);
 }

@@ -1,6 +1,6 @@
 import type { TargetGroup } from './session.js';
 
-/** What the hardware state manager, or a file in the same terms, knows. */
+/** What the hardware state manager, or a file that replaces it, knows. */
 export interface HardwareState {
   readonly groups: readonly { readonly label: string; readonly members: readonly string[] }[];
   readonly partitions: readonly { readonly name: string; readonly members: readonly string[] }[];
@@ -13,13 +13,13 @@ export interface HardwareState {
 
 export interface RenderedInventory {
   /**
-   * JSON, which is YAML too: Ansible tries JSON first and reads it many times faster. Indented, because Ansible's
-   * last resort takes a document of one line for the name of a host.
+   * JSON, which is also YAML: Ansible tries JSON first and reads it many times faster. Indented,
+   * because the last parser that Ansible tries takes a document of one line for the name of a host.
    */
   readonly text: string;
-  /** Group → its hosts. No host is outside of them. */
+  /** The hosts of each group. Every host is in at least one. */
   readonly groups: ReadonlyMap<string, readonly string[]>;
-  /** How many hosts there are. */
+  /** Number of hosts. */
   readonly hosts: number;
   readonly warnings: readonly string[];
 }
@@ -33,9 +33,9 @@ const PYTHON_KEYWORDS = new Set(
 );
 
 /**
- * One group each for HSM groups, partitions, `<Role>` and `<Role>_<SubRole>`. On a clash of names a partition replaces a
- * group, and a role both. Names that Ansible cannot take are left out with a warning; of role names only `all`, by which
- * Ansible would refuse the whole inventory.
+ * One group for each HSM group, partition, `<Role>` and `<Role>_<SubRole>`. If names clash, a partition
+ * replaces a group, and a role replaces both. Names that Ansible does not accept are left out with a
+ * warning. Roles are taken under any name except `all`, which would make Ansible refuse the whole inventory.
  */
 export function renderDynamicInventory(state: HardwareState): RenderedInventory {
   const groups = new Map<string, readonly string[]>();
@@ -51,7 +51,7 @@ export function renderDynamicInventory(state: HardwareState): RenderedInventory 
   for (const { label, members } of state.groups) add('Group', label, members);
   for (const { name, members } of state.partitions) add('Partition', name, members);
   for (const [name, members] of groupByRole(state.components)) add('Role', name, members);
-  // In one order, whatever that of the source.
+  // Sorted, so that the order of the source does not matter.
   const sorted = new Map([...groups].sort(byName).map(([name, of]) => [name, [...of].sort()]));
   const children = Object.fromEntries(
     [...sorted].map(([name, members]) => [name, { hosts: toHosts(members) }]),
@@ -59,13 +59,13 @@ export function renderDynamicInventory(state: HardwareState): RenderedInventory 
   return toRendered({ all: { children } }, sorted, warnings);
 }
 
-/** Groups as the request gives them, at the top level; equal names are merged. */
+/** The groups of the request, at the top level; groups of the same name are merged. */
 export function renderSpecInventory(groups: readonly TargetGroup[]): RenderedInventory {
   const { document, members } = toSpecDocument(groups);
   return toRendered(toReadable(document), members, []);
 }
 
-/** Groups at the top level, equal names merged; and the members of each, by its name. */
+/** The document, with groups of the same name merged, and the members of each group by its name. */
 export function toSpecDocument(groups: readonly TargetGroup[]) {
   const merged = new Map<string, string[]>();
   for (const { name, members } of groups)
@@ -76,7 +76,7 @@ export function toSpecDocument(groups: readonly TargetGroup[]) {
   return { document, members: merged };
 }
 
-/** An empty document is no YAML inventory to Ansible, and `plugin` at the top level marks a plugin's configuration. */
+/** Ansible reads no inventory from an empty document, nor from one with `plugin` at the top level, meant for a plugin. */
 export function toReadable(document: Readonly<Record<string, object>>): object {
   const { all, ...children } = document;
   if (Object.keys(document).length > 0 && !('plugin' in children)) return document;

@@ -1,29 +1,29 @@
 import type { Session } from './session.js';
 
-/** What a machine does about a job that it holds. */
+/** What a machine does with a job that it holds. */
 export type JobFate =
   | 'keep'
-  /** The record lacks it, as after a restore: the job is this session's. */
+  /** The record lacks the launch, as after a restore: record this job as the session's. */
   | 'adopt'
-  /** The session is over, so nobody watches it any more. */
+  /** The session is over, so nobody watches the job any more. */
   | 'stop'
   | 'remove';
 
 export interface HeldJob {
   readonly incarnation: string;
   readonly state: 'prepared' | 'running' | 'ended';
-  /** Absent where it has not ended, or nobody saw it end. */
+  /** Absent if it has not ended, or if nobody saw it end. */
   readonly endedAt?: string;
 }
 
 export interface FateTimes {
-  /** What ended before is kept no longer; ISO. */
+  /** ISO. What ended by this time is not kept any longer. */
   readonly expiry: string;
-  /** What runs although its session was over before is nobody's; ISO. */
+  /** ISO. A job that is still there although its session ended by this time is stopped, or removed if it was only prepared. */
   readonly abandon: string;
 }
 
-/** A job without a record runs to its end: it may be that of a session which a restored database does not know yet. */
+/** A job without a record runs to its end, because it may belong to a session that a restored database does not have. */
 export function decideJobFate(
   job: HeldJob,
   session: Pick<Session, 'state' | 'completedAt' | 'launchedAt' | 'incarnation'> | undefined,
@@ -35,7 +35,7 @@ export function decideJobFate(
   }
   if (session.state !== 'complete') {
     if (session.launchedAt === undefined) return job.state === 'prepared' ? 'keep' : 'adopt';
-    // Another may run instead, so this one never will; it holds keys.
+    // The record names another incarnation, so this one will never run. It holds keys.
     return job.state === 'prepared' && job.incarnation !== session.incarnation ? 'remove' : 'keep';
   }
   const completedAt = session.completedAt ?? '';

@@ -1,7 +1,7 @@
 import type { PinnedRepository } from './configuration.js';
 import type { TargetDefinition } from './session.js';
 
-/** One command of a job, with its own log and exit code. Exactly what `job/` reads, in snake_case, from `job.json`. */
+/** One command of a job, with its own log and exit code. `job/` reads exactly these members, in snake_case, from `job.json`. */
 export type Phase = ClonePhase | CloneHostsPhase | InventoryPhase | AnsiblePhase;
 export type PhaseKind = Phase['kind'];
 /** `teardown` comes after the job, in image sessions only; the worker runs it. */
@@ -44,19 +44,19 @@ export interface AnsiblePhase extends PhaseBase {
   readonly playbook: string;
   /** Text of `SESSION_CLONE_URL`; empty for a debug playbook. */
   readonly cloneUrl: string;
-  /** As asked for, split as Ansible splits it; empty = no limit. */
+  /** As requested; Ansible splits it. Empty = no limit. */
   readonly limit: string;
-  /** Hosts of the limit that have this layer already, which a retry leaves out. */
+  /** Hosts that have this layer already, which a retry leaves out. */
   readonly doneHosts?: readonly string[];
   /** 0 to 4 */
   readonly verbosity: number;
-  /** As asked for; `job/` splits it into shell words. */
+  /** As requested; `job/` splits it into shell words. */
   readonly passthrough: string;
   /** How long the phase is held for debugging when it fails; 0 = not at all. */
   readonly debugWaitSeconds: number;
-  /** The same where a hold was asked for only while the job ran: the job asks the API when the phase has failed. */
+  /** The same if the hold is requested only while the job runs. The job asks the API about it once the phase has failed. */
   readonly holdWaitSeconds: number;
-  /** After how long a host of which nothing is heard in one task is told of; 0 = never. */
+  /** How long a host may be silent within one task before it is reported; 0 = for ever. */
   readonly hostSilentSeconds: number;
   /** Whether results may count as component state (not for images, passthrough and debug playbooks). */
   readonly recordsState: boolean;
@@ -69,11 +69,11 @@ export interface Job {
   readonly configurationName: string;
   readonly inventoryType: TargetDefinition;
   readonly phases: readonly Phase[];
-  /** For the log alone: that nothing is changed is up to the passthrough of its phases. */
+  /** Only for the log. What prevents changes is the passthrough of the phases. */
   readonly checkMode?: true;
   readonly graceSeconds: number;
   readonly reportWaitSeconds: number;
-  /** How long a pod may wait for its start; 0 = for ever. */
+  /** How long a pod may wait to be started; 0 = for ever. */
   readonly podPendingSeconds: number;
 }
 
@@ -102,9 +102,10 @@ export function isSuccess(result: PhaseResult): boolean {
 }
 
 /**
- * How a phase ended of which the platform `seen`, and the job `told` once nothing of the phase ran any more. The platform has
- * the last word, unless it lost sight: then the job has it. But not for a success after which more was to run, as nobody knows
- * whether that began. Nor for a signal, where the platform says that it took the node away: the job knows not who sent it.
+ * How a phase ended: `seen` by the platform, and `told` by the job once nothing of the phase ran
+ * any more. The platform decides, unless it lost sight of the job; then the job decides, with two
+ * exceptions. A success counts only for the last phase, because nobody knows whether the next one
+ * began. A signal does not count after an eviction, because the job cannot know who sent it.
  */
 export function settleResult(
   seen: PhaseResult,
@@ -117,9 +118,9 @@ export function settleResult(
   return isLast || !isSuccess(told) ? told : seen;
 }
 
-/** Exit codes by which the programs of `job/` name their reason; Ansible's own (1 to 5, 250) mean what Ansible says. */
+/** Exit codes with which the programs of `job/` give their reason. Ansible's own codes (1 to 5, 250) keep Ansible's meaning. */
 export const EXIT = {
-  /** Repository unreachable, or refused us. */
+  /** The repository is unreachable, or refused access. */
   gitClone: 70,
   /** Reached, but the commit is not in it. */
   gitRef: 71,

@@ -1,6 +1,6 @@
 const MAX_JOB_ID = 63;
 const SUFFIX = 8;
-/** As many as the name of a session may have. */
+/** The most characters that the name of a session may have. */
 const MAX_NAME = 45;
 
 /**
@@ -13,17 +13,17 @@ export function toJobId(sessionName: string, suffix: string): string {
   return `cfs-${cut}-${suffix}`;
 }
 
-/** A name for a session that follows from another one's, which is cut where both are too long. */
+/** Appends `end` to the name of a session, which is cut if both together are too long. */
 export function addToName(name: string, end: string): string {
   return name.slice(0, MAX_NAME - end.length).replace(/[^a-z0-9]+$/, '') + end;
 }
 
-/** The part of a job id that was drawn. */
+/** The random suffix of a job id. */
 export function toJobSuffix(jobId: string): string {
   return jobId.slice(-SUFFIX);
 }
 
-/** The task queue of everything that any worker can do, but for watching jobs. */
+/** Task queue of everything that any worker can do, except watching jobs. */
 export function toTaskQueue(deploymentId: string): string {
   return `keelson-${deploymentId}`;
 }
@@ -33,12 +33,12 @@ export function toPhaseQueue(deploymentId: string): string {
   return `keelson-${deploymentId}-phases`;
 }
 
-/** Task queue of the machine that has a local job: the job is watched there, and nowhere else. */
+/** Task queue on which the local jobs of one machine are watched. */
 export function toMachineQueue(machine: string): string {
   return `host-${machine}`;
 }
 
-/** Task queue of that machine for launch and stop, so that a stop never waits for the slot of an observer. */
+/** Task queue on which local jobs of one machine are launched and stopped, so that a stop never waits for an observer. */
 export function toControlQueue(machine: string): string {
   return `host-${machine}-control`;
 }
@@ -48,34 +48,32 @@ export function toWebhookQueue(deploymentId: string): string {
   return `keelson-${deploymentId}-webhooks`;
 }
 
-/** The workflow that tells of the end of a session. */
+/** Id of the workflow that tells webhooks of the end of a session. */
 export function toNotificationWorkflow(deploymentId: string, jobId: string): string {
   return `keelson-notification-${deploymentId}-${jobId}`;
 }
 
-/** The Schedule of the sweep, its workflows, and their task queue, which retention has too. */
+/** Name of the sweep's schedule, workflows and task queue. Retention uses the same queue. */
 export function toSweepQueue(deploymentId: string): string {
   return `keelson-sweep-${deploymentId}`;
 }
 
-/** The Schedule of the retention and its workflows. */
+/** Name of retention's schedule and workflows. */
 export function toRetentionSchedule(deploymentId: string): string {
   return `keelson-retention-${deploymentId}`;
 }
 
-/** The workflow of the batcher. */
 export function toBatcherWorkflow(deploymentId: string): string {
   return `keelson-batcher-${deploymentId}`;
 }
 
-/** The workflow that looks for new nodes. */
 export function toHardwareSyncWorkflow(deploymentId: string): string {
   return `keelson-hwsync-${deploymentId}`;
 }
 
 /**
- * The session of a batch, 44 characters as CFS's. The deployment id stands where a UUID begins, so that ours are told from
- * those of a batcher outside. `id` is the UUID of the batch.
+ * The name of a batch's session, with 44 characters like CFS's. The deployment id replaces the beginning
+ * of `id`, the UUID of the batch, so that our sessions can be told from those of an external batcher.
  */
 export function toBatchSession(deploymentId: string, id: string): string {
   return `${toBatchPrefix(deploymentId)}${id.slice(deploymentId.length)}`;

@@ -1,6 +1,6 @@
 import type { Outcome, Session, Succeeded } from './session.js';
 
-/** How the message of a session that was cancelled begins. */
+/** The beginning of the message of a cancelled session. */
 const CANCELLED = 'Cancelled';
 
 const VERDICTS = {
@@ -9,20 +9,20 @@ const VERDICTS = {
   unknown: 'ended, and whether it succeeded is not known',
 } as const satisfies Record<Outcome['succeeded'], string>;
 
-/** Of which ends somebody wants to be told; `failed`: of all that are no success. */
+/** Which ends of sessions a webhook is told of. `failed` means all that are not a success. */
 export type NotificationScope = 'all' | 'failed';
 
 export function isWanted(scope: NotificationScope, succeeded: Succeeded): boolean {
   return scope === 'all' || succeeded !== 'true';
 }
 
-/** How long a webhook is left alone after a try that failed; twice as long after each. */
+/** The delay before a webhook is tried again. It doubles after each failure. */
 export const TRIES = { firstMs: 1_000, growth: 2, mostMs: 600_000 } as const;
 
-/** For longer nobody is waited for who asks for it: a day is all the time that there is. */
+/** The longest delay that a receiver may ask for, because a webhook is tried for only a day. */
 const MOST_ASKED_MS = 3_600_000;
 
-/** What the receiver asks for, where that is longer than it would be left alone anyway. `attempt`: that failed, from 1. */
+/** The delay that the receiver asks for, if it is longer than our own. `attempt` is the one that failed, counted from 1. */
 export function toAskedDelayMs(attempt: number, askedSeconds: number): number | undefined {
   const { firstMs, growth, mostMs } = TRIES;
   const ownMs = Math.min(firstMs * growth ** (attempt - 1), mostMs);
@@ -30,7 +30,7 @@ export function toAskedDelayMs(attempt: number, askedSeconds: number): number | 
   return askedMs > ownMs ? askedMs : undefined;
 }
 
-/** Hosts of a session by the worst that befell each in any of its phases; each is counted once. */
+/** Hosts of a session, each counted once, by its worst result in any phase. */
 export interface HostTotals {
   readonly hosts: number;
   readonly failed: number;
@@ -41,7 +41,7 @@ export interface HostTotals {
   readonly ok: number;
 }
 
-/** One sentence, or two, for people: how it ended, why, and on how many hosts. */
+/** One or two sentences for people: how the session ended, why, and on how many hosts. */
 export function describeEnd(
   { name, outcome, request }: Pick<Session, 'name' | 'outcome' | 'request'>,
   totals: HostTotals,

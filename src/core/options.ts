@@ -1,7 +1,7 @@
 /** Every option is stored and shown. */
 export interface Options extends CfsOptions, ExtensionOptions {}
 
-/** The published API's, which v2 has too. */
+/** Options of the published API, also in v2. */
 export interface CfsOptions {
   readonly defaultPlaybook: string;
   readonly defaultAnsibleConfig: string;
@@ -22,36 +22,36 @@ export interface CfsOptions {
   readonly hardwareSyncInterval: number;
 }
 
-/** Ours: members of `/v3/options`, never of v2, and of no export. Each takes effect at the step that uses it. */
+/** Our own options: members of `/v3/options`, but not of v2 or of exports. Each takes effect at the step that uses it. */
 export interface ExtensionOptions {
-  /** Time limits in seconds, 0 = none; fixed for a session when it starts. */
+  /** Time limits in seconds, 0 = none. A session keeps those that it started with. */
   readonly cloneTimeLimit: number;
   readonly inventorySourcesTimeLimit: number;
   readonly imagePrepareTimeLimit: number;
   readonly imagePackageTimeLimit: number;
   readonly podPendingTimeLimit: number;
   readonly phaseTimeLimit: number;
-  /** Seconds; 0 = never. A host of which nothing is heard for so long in one task is told of. */
+  /** Seconds that a host may be silent within one task before it is reported; 0 = for ever. */
   readonly hostSilentAfter: number;
   readonly cancelGraceSeconds: number;
   readonly reportWait: number;
-  /** Seconds; 0 = never. A machine that nobody has heard of for so long has lost its jobs. */
+  /** Seconds that a machine may be silent before it counts as lost, with its jobs; 0 = for ever. */
   readonly machineLostAfter: number;
-  /** Sessions that hold a place at once, from their claim to their end; 0 = any number. The others wait in order. */
+  /** How many sessions may have a place at once, from their claim to their end; 0 = any number. The others wait in order. */
   readonly maxRunningSessions: number;
-  /** Whether a session waits while another one runs on a host that it names too. */
+  /** Whether a session waits while another one runs on any of its hosts. */
   readonly hostLocks: boolean;
-  /** Most sessions whose leftovers one sweep removes. */
+  /** The most sessions whose leftovers one sweep removes. */
   readonly sweepLimit: number;
-  /** Compressed, of all sessions; 0 = none. */
+  /** Limit of the compressed logs of all sessions; 0 = none. */
   readonly logStoreMaxBytes: number;
-  /** Who configures nodes that wait for it. */
+  /** Who starts sessions for components that need configuration. */
   readonly batcher: Provider;
-  /** Who makes components of the nodes that the hardware state manager knows. */
+  /** Who creates components for the nodes that the hardware state manager knows. */
   readonly hwsync: Provider;
 }
 
-/** `external`: another program, beside this service. */
+/** `external`: another program does it. */
 export type Provider = 'internal' | 'external' | 'off';
 
 const DEFAULT_CFS_OPTIONS: CfsOptions = {
@@ -103,9 +103,9 @@ export interface TimeLimits {
   readonly imagePackageSeconds: number;
   readonly podPendingSeconds: number;
   readonly phaseSeconds: number;
-  /** After how long a host without a word is told of; snapshots of 0.1.0 have none. */
+  /** How long a host may be silent before it is reported; snapshots of 0.1.0 do not have it. */
   readonly hostSilentSeconds?: number;
-  /** SIGTERM to SIGKILL. */
+  /** From SIGTERM to SIGKILL. */
   readonly cancelGraceSeconds: number;
   /** How long a job waits, after a phase, for the API to take the rest of its log. */
   readonly reportWaitSeconds: number;

@@ -10,7 +10,7 @@ import { toMessage } from './message.js';
 import type { Outcome } from './session.js';
 import { toCancelled, type Cancellation } from './session-end.js';
 
-/** How one phase of a session ended, with what is known beside its exit code. */
+/** How one phase of a session ended, with what is known besides its exit code. */
 export interface PhaseEnd {
   readonly name: string;
   readonly kind: SessionPhaseKind;
@@ -18,7 +18,7 @@ export interface PhaseEnd {
   readonly subject: string;
   readonly result: PhaseResult;
   readonly hosts: HostSummary;
-  /** Of a playbook whose last results nobody has heard: `hosts` may lack some, or all. */
+  /** The last results of this playbook never arrived: `hosts` may lack some hosts, or all. */
   readonly lacksResults?: true;
   /** The phase's last line of output that begins with `ERROR`; for the message only, never for the verdict. */
   readonly errorLine?: string;
@@ -26,7 +26,7 @@ export interface PhaseEnd {
 }
 
 export interface HostSummary {
-  /** Hosts that ran a task, or should have and were not reached. */
+  /** Hosts that ran a task, or should have but were unreachable. */
   readonly hosts: number;
   readonly failedHosts: number;
   readonly unreachableHosts: number;
@@ -35,8 +35,8 @@ export interface HostSummary {
 }
 
 /**
- * The verdict on a job: the first phase that did not exit 0 decides. All 0 is a success, whatever was wished meanwhile.
- * `ends` are in the job's order; phases that never began may be missing.
+ * The verdict on a job: the first phase that did not exit with 0 decides. If all exited with 0 the session succeeded,
+ * even if it was cancelled meanwhile. `ends` are in the job's order; phases that never began may be missing.
  */
 export function toOutcome(ends: readonly PhaseEnd[], cancellation?: Cancellation): Outcome {
   const failed = ends.find(({ result }) => !isSuccess(result));
@@ -171,7 +171,7 @@ function toExitFailure(end: PhaseEnd, exitCode: number): Outcome {
   }
 }
 
-/** Ansible's exit codes for a run that went wrong on hosts; 1 and 4 stand for errors of its own, too. */
+/** Ansible's exit codes for a run that failed on hosts. Codes 1 and 4 also stand for errors of Ansible itself. */
 const HOST_EXITS: readonly number[] = [1, 2, 3, 4, 8];
 
 function toPlaybookFailure(end: PhaseEnd, exitCode: number, because: string): Outcome {

@@ -6,15 +6,15 @@ import type { SessionRequest, Snapshot } from './session.js';
 
 const DEBUG_PREFIX = 'debug_';
 
-/** What a session is to run, as it stands now. */
+/** What a session's snapshot is made from, as it is now. */
 export interface Basis {
   readonly request: Pick<SessionRequest, 'configurationName' | 'configurationLimit'>;
-  /** Absent: there is none of this name, so it has to be a debug playbook. */
+  /** Undefined if there is none of this name; then it must be a debug playbook. */
   readonly configuration: Configuration | undefined;
   readonly options: Options;
 }
 
-/** Something for each repository of a session: for the layers that its limit selects, in their order, and for its inventory. */
+/** One value for each repository of a session: for the layers that its limit selects, in order, and for its inventory. */
 export interface PerRepository<T> {
   readonly layers: readonly T[];
   readonly inventory?: T;
@@ -26,7 +26,7 @@ export interface WantedRepository {
   readonly what: string;
 }
 
-/** `act` on each, all at once. */
+/** Calls `act` on all of them at once. */
 export async function mapRepositories<T, R>(
   { layers, inventory }: PerRepository<T>,
   act: (repository: T) => Promise<R>,
@@ -38,7 +38,7 @@ export async function mapRepositories<T, R>(
   return { layers: ofLayers, ...(ofInventory === undefined ? {} : { inventory: ofInventory }) };
 }
 
-/** The repositories whose commits have to be known before the session can run. */
+/** The repositories whose commits must be known before the session can run. */
 export function listRepositories({
   request,
   configuration,
@@ -105,7 +105,7 @@ function toDebugPlaybook(name: string): string {
 
 type WantedInventory = Pick<PerRepository<WantedRepository>, 'inventory'>;
 
-/** The configuration's own goes before the option, whose default branch is taken; debug playbooks have no other. */
+/** The configuration's own additional inventory, or else the default branch of the one in the options. */
 function wantInventory(
   { name, additionalInventory: reference }: Configuration,
   options: Options,

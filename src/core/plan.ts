@@ -5,7 +5,7 @@ import type { AnsiblePhase, Job, Phase } from './job.js';
 import type { PhaseOutline } from './progress.js';
 import { isKept, type Session, type Snapshot } from './session.js';
 
-/** Characters; Temporal takes 400 bytes, and a character has at most three. */
+/** Characters. Temporal takes 400 bytes, and a character has at most three. */
 const MAX_TITLE = 130;
 
 const TEARDOWN: PhaseOutline = {
@@ -15,9 +15,9 @@ const TEARDOWN: PhaseOutline = {
 };
 
 /**
- * The layers that a limit names: a comma list of exact names or zero-based indexes, in the configuration's order. An index
- * goes before a name of the same text, as batchers, ours and CFS's, know layers by their indexes. An unknown element fails,
- * and says what there is (CFS would match substrings and run nothing for a limit that fits nothing).
+ * The layers that a limit selects, in the configuration's order. The limit is a comma-separated list of exact names or
+ * zero-based indexes. An index takes precedence over an equal name, because batchers, ours and CFS's, use indexes. An unknown
+ * element is an error that lists the layers. (CFS would match substrings, and would run nothing for a limit that fits nothing.)
  */
 export function selectLayers<T extends { readonly name?: string }>(
   layers: readonly T[],
@@ -50,7 +50,7 @@ function unknownLayer(
   );
 }
 
-/** The job that a session is: clone each selected layer, the additional inventory, make the inventory, run the playbooks. */
+/** The job of a session: clone the selected layers and the additional inventory, make the inventory, run the playbooks. */
 export function planJob(session: Session, snapshot: Snapshot): Job {
   const { request } = session;
   const { limits } = snapshot;
@@ -77,7 +77,7 @@ export function planJob(session: Session, snapshot: Snapshot): Job {
   };
 }
 
-/** Every phase of the session in order: the job's, and of an image session the worker's own after it. */
+/** Every phase of the session in order: those of the job, then, in image sessions, the worker's own. */
 export function listPhases(session: Session, snapshot: Snapshot): readonly PhaseOutline[] {
   const { phases } = planJob(session, snapshot);
   const outline = phases.map((phase) => ({
@@ -187,12 +187,12 @@ function planPlaybooks(session: Session, snapshot: Snapshot): readonly AnsiblePh
   return phases.slice(left?.layers ?? 0);
 }
 
-/** Those that a retry does not leave out. */
+/** The layers that a retry does not leave out. */
 function listRunLayers({ layers, leftOut }: Snapshot): readonly PinnedLayer[] {
   return layers.slice(leftOut?.layers ?? 0);
 }
 
-/** An image session without a limit is limited to its members. */
+/** An image session without a limit is limited to its images. */
 function toAnsibleLimit({ request }: Session): string {
   const limit = request.ansibleLimit ?? '';
   if (limit !== '' || request.target.definition !== 'image') return limit;

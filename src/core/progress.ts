@@ -1,6 +1,6 @@
 import { isSuccess, type PhaseResult, type SessionPhaseKind } from './job.js';
 
-/** What the workflow shows of a session while it runs. */
+/** What the workflow shows of a phase before it runs. */
 export interface PhaseOutline {
   readonly name: string;
   readonly kind: SessionPhaseKind;

@@ -2,15 +2,15 @@ import type { Options } from './options.js';
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400, w: 604_800 };
 
-/** Who reads a log, or records the end, of a session that is deleted meanwhile has this long to come to an end. */
+/** How long a deleted session is kept, so that whoever reads its log or records its end can finish. */
 const GRACE_SECONDS = 600;
 
 export interface RetentionPlan {
-  /** Sessions that ended by then are deleted; absent: none. */
+  /** Sessions that ended by this time are deleted; absent if none are. */
   readonly expiredUntil?: string;
-  /** Those that were deleted and had ended by then are removed. */
+  /** Sessions that were deleted and had ended by this time are removed. */
   readonly deletedUntil: string;
-  /** Absent: no limit. */
+  /** Absent if there is no limit. */
   readonly maxLogBytes?: number;
 }
 
@@ -27,13 +27,13 @@ export function planRetention(
   };
 }
 
-/** `7d` and the like; empty: never. */
+/** Parses `7d` and the like. Undefined means never; so does an empty text. */
 function toSeconds(age: string): number | undefined {
   const seconds = Number(age.slice(0, -1)) * (UNIT_SECONDS[age.slice(-1).toLowerCase()] ?? NaN);
   return Number.isFinite(seconds) ? seconds : undefined;
 }
 
-/** Undefined: before there were any sessions. */
+/** Undefined if it would be before 1970: no session is that old. */
 function toPast(now: string, seconds: number): string | undefined {
   const past = Date.parse(now) - seconds * 1000;
   return past < 0 ? undefined : new Date(past).toISOString();

@@ -2,7 +2,7 @@ import type { PinnedLayer } from './configuration.js';
 import { hasSameInventory } from './retry.js';
 import type { DoneWork, Session, Snapshot } from './session.js';
 
-/** The line at the beginning of the log of a retry: what is left out, and why not more. */
+/** An opening line for the log of a retry: what is left out, and why not more. */
 export function describeRetry(
   { request, done }: Pick<Session, 'request' | 'done'>,
   snapshot: Pick<Snapshot, 'layers' | 'leftOut' | 'additionalInventory'>,
@@ -35,7 +35,7 @@ function describeHosts(layer: PinnedLayer | undefined, done: DoneWork | undefine
   return `layer ${layer?.index} runs without the ${hosts}`;
 }
 
-/** What keeps more from being left out, though it was done. */
+/** Why work that was done is done again; undefined if none is. */
 function describeChange(
   done: DoneWork | undefined,
   snapshot: Pick<Snapshot, 'layers' | 'leftOut' | 'additionalInventory'>,

@@ -11,10 +11,10 @@ import {
   type Snapshot,
 } from './session.js';
 
-/** All names of hosts that are kept; where there are more, all hosts run again. */
+/** Limit of all host names together. If they have more, the layer runs on all hosts again. */
 const MAX_HOST_CHARACTERS = 100_000;
 
-/** What is known of a phase of the session that is to be retried. */
+/** What is known about a phase of the session that is to be retried. */
 export interface EndedPhase {
   readonly name: string;
   readonly result?: PhaseResult;
@@ -23,13 +23,13 @@ export interface EndedPhase {
   readonly hostsWhole?: boolean;
 }
 
-/** `a-retry-1`, and `a-retry-2` for a retry of that one: a session has one retry of this name, however often it is asked for. */
+/** `a-retry-1` for `a`, and `a-retry-2` for a retry of that one. Fixed, so that repeated requests make only one retry. */
 export function toRetryName(name: string): string {
   const [, base = name, count = '0'] = /^(.+)-retry-(\d{1,9})$/.exec(name) ?? [];
   return addToName(base, `-retry-${Number(count) + 1}`);
 }
 
-/** The same request; the configuration counts as it is then, also where its session had to apply what was checked. */
+/** The same request under another name. A retry uses the configuration as it is then, even if its session applied a check. */
 export function toRetried(request: SessionRequest, name: string): SessionRequest {
   const retried: { -readonly [Member in keyof SessionRequest]: SessionRequest[Member] } = {
     ...request,
@@ -40,7 +40,7 @@ export function toRetried(request: SessionRequest, name: string): SessionRequest
   return retried;
 }
 
-/** The phase of the first layer that is not done; undefined: there is none, or it is not known. */
+/** The phase of the first layer that is not done. Undefined if there is none, or if it is not known. */
 export function findOpenPhase(
   { snapshot }: Pick<Session, 'snapshot'>,
   phases: readonly EndedPhase[],
@@ -50,8 +50,8 @@ export function findOpenPhase(
 }
 
 /**
- * What a complete session, and those that it retried, have done. `hosts` are all results of its open phase. Undefined: nothing
- * is known to be done, or what was done does not last.
+ * What a complete session, and the sessions that it retried, have done. `hosts` are all results
+ * of its open phase. Undefined if nothing is known to be done, or if what was done does not last.
  */
 export function collectDone(
   session: Session,
@@ -73,15 +73,15 @@ export function collectDone(
   };
 }
 
-/** Whether there is nothing that a retry could do. */
+/** Whether every layer of the session is done, so that a retry would do nothing. */
 export function isAllDone(snapshot: Snapshot | undefined, done: DoneWork | undefined): boolean {
   const layers = snapshot?.layers.length ?? 0;
   return layers > 0 && done?.layers.length === layers;
 }
 
 /**
- * Leading layers that are the same as they were done; and whether the hosts that have the next one are left out of that. None
- * where the additional inventory has changed: any layer may read its variables.
+ * What a retry leaves out: the leading layers that have not changed since they were done, and possibly, of the next layer,
+ * the hosts that have it. Nothing if the additional inventory has changed, because any layer may read its variables.
  */
 export function planLeftOut(
   done: DoneWork,
@@ -108,7 +108,7 @@ function countDone(
   return open < 0 ? layers.length : first + open;
 }
 
-/** None where it is not sure of all of them that they came to the end of the playbook. */
+/** The hosts that came to the end of the playbook. Empty if that is not certain for every one of them. */
 function listThrough(
   { snapshot, done, outcome, launchedAt }: Session,
   phase: EndedPhase | undefined,
@@ -126,7 +126,7 @@ function listThrough(
   return all.join('').length > MAX_HOST_CHARACTERS ? [] : all;
 }
 
-/** Of a job that was launched, a phase of which nothing is known may have. */
+/** If the job was launched, a phase about which nothing is known may have begun. */
 function mayHaveBegun({ startedAt, result }: EndedPhase, launchedAt: string | undefined): boolean {
   const byResult = result === undefined ? launchedAt !== undefined : result.kind !== 'unstarted';
   return startedAt !== undefined || byResult;
@@ -140,7 +140,7 @@ function toPhaseName(layer: PinnedLayer | undefined): string {
   return `ansible-${layer?.index}`;
 }
 
-/** With the playbook that it is run by. */
+/** Fills in the default playbook. */
 export function toDoneLayer(
   { repository, playbook }: PinnedLayer,
   { options }: Pick<Snapshot, 'options'>,
@@ -160,7 +160,7 @@ function toDoneInventory({
   return { inventory: { url, commit } };
 }
 
-/** Whether the additional inventory is the one with which it was done. */
+/** Whether the additional inventory is still the one with which the work was done. */
 export function hasSameInventory(
   { inventory: before }: DoneWork,
   snapshot: Pick<Snapshot, 'additionalInventory'>,

@@ -9,7 +9,7 @@ export interface Cancellation {
   readonly reason?: string;
 }
 
-/** Undefined: nobody has cancelled it. */
+/** Undefined if nobody has cancelled the session. */
 export function findCancellation({
   desired,
   cancelBy: by,
@@ -19,7 +19,7 @@ export function findCancellation({
   return { ...(by === undefined ? {} : { by }), ...(reason === undefined ? {} : { reason }) };
 }
 
-/** A session that was cancelled, in a phase or before it had a job. */
+/** The outcome of a session that was cancelled, in a phase or before it had a job. */
 export function toCancelled({ by, reason }: Cancellation = {}, phase?: string): Outcome {
   const when = phase === undefined ? ' before it started' : ` during ${phase}`;
   return {
@@ -30,7 +30,7 @@ export function toCancelled({ by, reason }: Cancellation = {}, phase?: string): 
   };
 }
 
-/** What is said of a session that is cancelled until it has ended. */
+/** The message of a cancelled session until it has ended. */
 export function describeCancelling(
   session: Pick<Session, 'desired' | 'dispatched' | 'cancelBy' | 'cancelReason'>,
 ): string | undefined {
@@ -44,7 +44,7 @@ export function describeCancelling(
   return toMessage(`Cancelled${renderBy(by)}; ${what}${renderWhy(reason)}`);
 }
 
-/** A session of an operator outside, which we can take off the list but not stop. */
+/** The outcome of a cancelled session that an external operator runs: we can close its record but not stop it. */
 export function toWithdrawn({ by, reason }: Cancellation = {}): Outcome {
   return {
     succeeded: 'false',
@@ -55,10 +55,10 @@ export function toWithdrawn({ by, reason }: Cancellation = {}): Outcome {
   };
 }
 
-/** The reasons of steps that the worker takes before the job runs; they are told in the log of the phase `inventory`. */
+/** Reasons of steps that the worker takes before the job runs. They write to the log of the phase `inventory`. */
 const OF_INVENTORY: readonly Reason[] = ['INVENTORY', 'IMAGE_NOT_FOUND', 'IMAGE_PREPARE'];
 
-/** A session that a failed step has ended. */
+/** The outcome of a session that a failed step has ended. */
 export function toStepOutcome(
   session: Pick<Session, 'launchedAt' | 'attachOnly' | 'phase'>,
   { reason = 'INTERNAL', message }: StepFailure,
@@ -73,7 +73,7 @@ export function toStepOutcome(
   };
 }
 
-/** Before the launch nothing ran. After it, and where the record may lack the launch, nobody knows. */
+/** Before the launch nothing ran. After it, or if the record may lack the launch, nobody knows what ran. */
 function toLoss(
   { launchedAt, attachOnly }: Pick<Session, 'launchedAt' | 'attachOnly'>,
   message: string,
@@ -86,7 +86,7 @@ function toLoss(
       };
 }
 
-/** A session that ends without a launch, though no step failed: it was cancelled, or it may only attach to a job. */
+/** The outcome of a session that ends without a launch or a failed step: it was cancelled, or may only attach to a job. */
 export function toUnlaunched(cancellation: Cancellation | undefined): Outcome {
   if (cancellation !== undefined) return toCancelled(cancellation);
   return {
@@ -97,7 +97,7 @@ export function toUnlaunched(cancellation: Cancellation | undefined): Outcome {
   };
 }
 
-/** The outcome, whose message begins with what could not be undone. */
+/** Puts what could not be undone at the beginning of the message. */
 export function nameLeftovers(outcome: Outcome, leftovers: readonly string[]): Outcome {
   if (leftovers.length === 0) return outcome;
   return {

@@ -3,7 +3,7 @@ import type { Patched, Session, SessionPatch, SessionState, Succeeded } from './
 
 type Members = Readonly<Record<string, unknown>>;
 
-/** What becomes of the record. */
+/** What the PATCH makes of the record. */
 export interface PatchedRecord {
   readonly patched: Patched;
   readonly state: SessionState;
@@ -13,14 +13,14 @@ export interface PatchedRecord {
 }
 
 export interface PatchRules {
-  /** Whether a job that is known may be replaced, as in v2. */
+  /** Whether a job that is already set may be replaced, as in v2. */
   readonly replacesJob: boolean;
   readonly now: string;
 }
 
 const STATES: readonly unknown[] = ['pending', 'running', 'complete'];
 const SUCCEEDED: readonly unknown[] = ['none', 'unknown', 'false', 'true'];
-/** What only we know of a session that we run. */
+/** Members that only we set in a session that we run. */
 const OURS = new Set([
   ...['status', 'succeeded', 'start_time', 'completion_time', 'reason', 'message'],
   ...['phase', 'host', 'task', 'waiting_since', 'queue_place', 'held_until', 'hold_command'],
@@ -29,8 +29,8 @@ const OURS = new Set([
 const MAX_CHARACTERS = 256 * 1024;
 
 /**
- * The rules of CFS: what is empty overwrites nothing, status and succeeded only rise, artifacts are added. Of a session that
- * we run only what is not ours is taken.
+ * Applies the rules of CFS: empty values overwrite nothing, status and succeeded only rise,
+ * artifacts are added. In a session that we run, members that only we set are ignored.
  */
 export function patchSession(
   session: Session,
@@ -77,7 +77,7 @@ function toProgress({ state, outcome, createdAt, completedAt }: Session): Progre
   };
 }
 
-/** A session that becomes complete without a time is complete now; one that is not has none, whatever was told. */
+/** A session completed without a time is complete now. Without completion there is no time, even if one was given. */
 function patchProgress(session: Session, given: Members, now: string): Progress {
   const before = toProgress(session);
   const state = rise(STATES, before.state, given['status']);
@@ -94,14 +94,14 @@ function patchProgress(session: Session, given: Members, now: string): Progress 
   };
 }
 
-/** A time of completion that comes before the completion: shown, and the session's own when it is complete. */
+/** Keeps a completion time that is given before the completion: it is shown, and becomes the session's own at completion. */
 function keepEarlyEnd(patched: Members, given: Members, { state }: Progress): Members {
   const { completion_time: before, ...others } = patched;
   const time = readTime(given, 'completion_time')?.slice(0, 19) ?? before;
   return state === 'complete' || time === undefined ? others : { ...others, completion_time: time };
 }
 
-/** A word that is not known ranks below all. */
+/** An unknown word ranks below all others. */
 function rise<T>(ranks: readonly unknown[], present: T, given: unknown): T {
   return ranks.indexOf(given) > ranks.indexOf(present) ? (given as T) : present;
 }
@@ -117,7 +117,7 @@ function checkJob(session: Session, job: unknown, { replacesJob }: PatchRules): 
   );
 }
 
-/** One that agrees with a present one in all of its own members is there already; so an empty one never comes. */
+/** An artifact is not added if a present one has all of its members with the same values, so an empty one is never added. */
 function addArtifacts(session: Session, given: readonly Members[]): readonly Members[] {
   const own = session.artifacts.map(({ imageId, resultId, type }): Members => ({
     image_id: imageId,
@@ -135,7 +135,7 @@ function addArtifacts(session: Session, given: readonly Members[]): readonly Mem
   return patched;
 }
 
-/** By each member those that have it, as comparing each with each would keep this process from all else for minutes. */
+/** An index of artifacts by their members, because comparing each with each would block this process for minutes. */
 function createAgreement() {
   const byMember = new Map<string, Set<Members>>();
   const toKeys = (artifact: Members) =>
@@ -147,7 +147,7 @@ function createAgreement() {
         byMember.set(key, having.add(artifact));
       }
     },
-    /** Whether one of them has all members of this one. */
+    /** Whether an artifact in the index has all members of this one. */
     isWith(artifact: Members): boolean {
       const sets = toKeys(artifact).map((key) => byMember.get(key) ?? new Set<Members>());
       const [fewest = new Set(), ...others] = sets.sort((left, right) => left.size - right.size);
@@ -157,7 +157,7 @@ function createAgreement() {
   };
 }
 
-/** Answers have text there. */
+/** Answers contain these members as text. */
 function checkText(name: string, value: unknown): void {
   if ((OURS.has(name) || name === 'job' || name === 'ims_job') && typeof value !== 'string') {
     throw invalid(`Must be text - 'status.session.${name}'`);

@@ -1,6 +1,6 @@
 import type { Session } from './session.js';
 
-/** What Temporal is told of a session when its workflow starts. */
+/** What Temporal is told about a session when its workflow starts. */
 export interface SessionStart {
   readonly jobId: string;
   readonly sessionName: string;

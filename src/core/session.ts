@@ -14,32 +14,32 @@ export interface ImageMapEntry {
   readonly resultName: string;
 }
 
-/** `groups` and `imageMap` are absent where the request had none; a given empty list stays empty. */
+/** `groups` and `imageMap` are absent if the request had none; a given empty list stays empty. */
 export interface Target {
   readonly definition: TargetDefinition;
   readonly groups?: readonly TargetGroup[];
   readonly imageMap?: readonly ImageMapEntry[];
 }
 
-/** What was asked for; never changed after the insert. */
+/** What was requested; never changed after the insert. */
 export interface SessionRequest {
   readonly name: string;
   readonly configurationName: string;
   readonly configurationLimit: string;
-  /** Absent where a request of v2 gave none; answers then have null. */
+  /** Absent if a v2 request gave none; answers then have null. */
   readonly ansibleLimit?: string;
   readonly ansibleConfig: string;
   readonly ansibleVerbosity: number;
-  /** As given; the job splits it into shell words. Absent where a request of v2 gave none. */
+  /** As given; the job splits it into shell words. Absent if a v2 request gave none. */
   readonly ansiblePassthrough?: string;
   readonly target: Target;
   readonly tags: Readonly<Record<string, string>>;
   readonly debugOnFailure: boolean;
-  /** Ansible only tells what it would change; see `toCheck`. */
+  /** Ansible only reports what it would change; see `toCheck`. */
   readonly checkMode?: true;
-  /** Name of the session that this one was to retry. */
+  /** Name of the session that this one retries. */
   readonly retryOf?: string;
-  /** Name of the check that this one applies. Its snapshot was there from the start. */
+  /** Name of the check that this session applies. Its snapshot was stored at the insert. */
   readonly applyOf?: string;
 }
 
@@ -50,21 +50,21 @@ export interface DoneLayer {
   readonly playbook: string;
 }
 
-/** What earlier sessions have done of what a retry is asked for, as it was known when the retry was posted. */
+/** The part of a retry's work that earlier sessions have done, as it was known when the retry was posted. */
 export interface DoneWork {
-  /** The first of the session's layers: they ended well. */
+  /** The session's first layers, which succeeded. */
   readonly layers: readonly DoneLayer[];
-  /** What was the additional inventory then; its variables are part of what was done. */
+  /** The additional inventory at that time; its variables are part of what was done. */
   readonly inventory?: Pick<PinnedRepository, 'url' | 'commit'>;
-  /** The layer after them, where some hosts got through it. */
+  /** The next layer, if some hosts completed it. */
   readonly partial?: { readonly layer: DoneLayer; readonly hosts: readonly string[] };
 }
 
 export type SessionState = 'pending' | 'running' | 'complete';
 export type Succeeded = 'none' | 'true' | 'false' | 'unknown';
-/** What is wished of a session. It only rises, in this order. */
+/** The wish for a session. It only rises, in this order. */
 export type Desired = 'run' | 'cancel' | 'delete';
-/** What Temporal has acknowledged of the wish. */
+/** How much of the wish Temporal has acknowledged. */
 export type Dispatched = 'none' | 'started' | 'cancelled';
 
 /** How a session ended. `reason` is absent on a plain success. */
@@ -84,21 +84,21 @@ export interface Artifact {
   readonly type: 'ims_customized_image';
 }
 
-/** What a PATCH sets below `status`, by the names of v3. */
+/** What a PATCH sets below `status`, with the names of v3. */
 export interface SessionPatch {
   readonly artifacts?: readonly Readonly<Record<string, unknown>>[];
   readonly session?: Readonly<Record<string, unknown>>;
 }
 
-/** What PATCHes have set so far. Answers show it instead of what we know of the same members. */
+/** What PATCHes have set so far. Answers show it instead of what we know about the same members. */
 export type Patched = SessionPatch;
 
-/** Something that is not the session's own work, and that it waits for. */
+/** Something that a session waits for and that is not its own work. */
 export interface Wait {
   readonly since: string;
-  /** One line: for what, why, and until when. */
+  /** One line: what it waits for, why, and until when. */
   readonly message: string;
-  /** The phase whose work waits, where that is known. */
+  /** The phase whose work waits, if known. */
   readonly phase?: string;
 }
 
@@ -107,7 +107,7 @@ export interface Session {
   readonly jobId: string;
   readonly name: string;
   readonly request: SessionRequest;
-  /** Of a retry alone. Lists come without it. */
+  /** Only in retries. Lists do not contain it. */
   readonly done?: DoneWork;
   readonly createdAt: string;
   readonly desired: Desired;
@@ -116,16 +116,16 @@ export interface Session {
   readonly deletedAt?: string;
   readonly dispatched: Dispatched;
   readonly attachOnly: boolean;
-  /** Made under RUNNER=none: an operator outside of this service runs it, and Temporal never hears of it. */
+  /** Created under RUNNER=none: an external operator runs it, and Temporal never hears of it. */
   readonly external: boolean;
   readonly state: SessionState;
   readonly claimedAt?: string;
   /** When it began to wait for a place, because every place was taken when it was claimed. */
   readonly queuedAt?: string;
   readonly admittedAt?: string;
-  /** It has got a place, and its workflow has not been told yet. */
+  /** It has been admitted, and its workflow has not been told yet. */
   readonly admissionDue: boolean;
-  /** Job id of the session that it waits for, which has hosts of its own (option `host_locks`). */
+  /** Job id of the session that it waits for, because both name a host (option `host_locks`). */
   readonly waitsFor?: string;
   /** UUID of the machine that runs it; local runner only. */
   readonly machine?: string;
@@ -136,9 +136,9 @@ export interface Session {
   readonly teardownAt?: string;
   readonly outcome?: Outcome;
   readonly completedAt?: string;
-  /** The phase that runs or ran last. */
+  /** The current phase, or the last one that ran. */
   readonly phase?: string;
-  /** What a step or a phase says that it waits for. Waits that follow from the rest of the record are not kept here. */
+  /** What a step or a phase reports that it waits for. Waits that follow from the rest of the record are not stored here. */
   readonly waiting?: Wait;
   readonly imsJob?: string;
   readonly artifacts: readonly Artifact[];
@@ -150,10 +150,10 @@ export interface Snapshot {
   readonly configurationName: string;
   /** Those that `configurationLimit` selects, in the configuration's order. */
   readonly layers: readonly PinnedLayer[];
-  /** What a retry does not do again, because it is done and the same. */
+  /** What a retry leaves out, because it was done and has not changed. */
   readonly leftOut?: LeftOut;
   readonly additionalInventory?: PinnedRepository;
-  /** Whether any layer of the whole configuration asks for DKMS, which IMS is then told. */
+  /** Whether any layer of the whole configuration asks for DKMS. IMS is told so. */
   readonly requireDkms?: boolean;
   /** The tenant that the configuration belongs to, if it belongs to one. */
   readonly tenant?: string;
@@ -164,15 +164,15 @@ export interface Snapshot {
 }
 
 export interface LeftOut {
-  /** So many of the first layers. */
+  /** How many of the first layers are left out. */
   readonly layers: number;
-  /** Whether the layer after them leaves out the hosts that have it. */
+  /** Whether the next layer leaves out the hosts that have it already. */
   readonly hosts: boolean;
 }
 
 /**
- * Whether the playbooks run as they are, and on nodes that keep what they do: then that is state of components, and need not
- * be done again.
+ * Whether what the playbooks do lasts, so that it becomes state of components and need not be done
+ * again. It does if they run as they are, without passthrough, and on nodes instead of images.
  */
 export function isKept({
   target,
@@ -181,12 +181,12 @@ export function isKept({
   return target.definition !== 'image' && ansiblePassthrough === '';
 }
 
-/** What a workflow that starts has to do. A session may have had workflows before: see ARCHITECTURE.md, "The sweep". */
+/** What a workflow has to do when it starts. A session may have had workflows before: see ARCHITECTURE.md, "The sweep". */
 export type Claim =
   | { readonly kind: 'go' }
-  /** It was launched before, or may not be launched any more: watch the job, if there is one. */
+  /** The job was launched before, or may not be launched any more: watch it, if there is one. */
   | { readonly kind: 'attach' }
-  /** It is no longer wanted, or was stopped already: stop the job, if there is one, and tell how it ended. */
+  /** The session is no longer wanted, or was stopped already: stop the job, if there is one, and record how it ended. */
   | { readonly kind: 'stop' }
   | { readonly kind: 'complete'; readonly outcome: Outcome };
 

@@ -3,8 +3,8 @@ const OUTSIDE =
 const INSIDE = /(?<quote>")|\\(?<escaped>["\\])|(?<plain>[^"\\]+|\\)/y;
 
 /**
- * Words exactly as Python's `shlex.split` has them, which splits the same text where it runs; npm's `shlex` does not: it reads
- * escapes in single quotes, and quotes of bash that Python does not know. Undefined: a quotation or an escape is not closed.
+ * Splits text exactly as Python's `shlex.split` does, which splits it again in the job. npm's `shlex` differs: it reads
+ * escapes in single quotes, and bash quotes that Python does not know. Undefined if a quotation or an escape is not closed.
  */
 export function splitWords(text: string): readonly string[] | undefined {
   const words: string[] = [];

@@ -1,24 +1,24 @@
 import { toMessage } from './message.js';
 
-/** Characters of a task's name, of those that a message has. */
+/** Characters of a task's name in the message. */
 const MAX_TASK = 50;
 const MAX_NAMES = 3;
 
-/** What a phase says of hosts that have been in one task for long without a word. */
+/** What a phase reports about hosts that have been silent for long within one task. */
 export interface Silence {
-  /** The one of which nothing was heard for longest. */
+  /** The task that has been silent for longest. */
   readonly task: string;
-  /** When it was heard of the first of its hosts for the last time. */
+  /** When the task's first silent host was last heard of. */
   readonly since: string;
-  /** How many it has. */
+  /** How many silent hosts the task has. */
   readonly hosts: number;
-  /** The first of them. */
+  /** Names of the first of them. */
   readonly names: readonly string[];
-  /** Silent hosts in other tasks. */
+  /** How many hosts are silent in other tasks. */
   readonly others: number;
 }
 
-/** A fact, not a verdict: a package manager may be silent for as long as a mount that hangs. */
+/** States a fact, not a verdict: a package manager may be silent for as long as a mount that hangs. */
 export function describeSilence({ task, since, hosts, names, others }: Silence): string {
   const shown = names.slice(0, MAX_NAMES);
   const more = hosts - shown.length;
@@ -29,7 +29,6 @@ export function describeSilence({ task, since, hosts, names, others }: Silence):
   );
 }
 
-/** All hosts of which it tells. */
 export function countSilent({ hosts, others }: Silence): number {
   return hosts + others;
 }

@@ -1,11 +1,11 @@
-/** A repository that layers name instead of its URL, with credentials of its own. */
+/** A repository with its own credentials, which layers name instead of a URL. */
 export interface Source {
   readonly name: string;
   readonly description?: string;
   readonly cloneUrl: string;
   /** `YYYY-MM-DDTHH:MM:SSZ` */
   readonly lastUpdated: string;
-  /** Names what holds the credentials: ours, or in Vault where somebody else has put it there. */
+  /** Name of the secret with the credentials. It is ours, or one that somebody else has put into Vault. */
   readonly secretName: string;
   readonly caCert?: CaReference;
 }
@@ -21,7 +21,7 @@ export interface SourceCredentials {
   readonly password: string;
 }
 
-/** A line for git-credential-store, for every repository of the URL's server. Empty where the URL names no server. */
+/** A line for git-credential-store, for every repository on the URL's server. Empty if the URL names no HTTP server. */
 export function toCredentialLine(url: string, { username, password }: SourceCredentials): string {
   const [, scheme, host] = /^(https?):\/\/(?:[^/@]*@)?([^/?#]+)/i.exec(url) ?? [];
   if (scheme === undefined || host === undefined) return '';

@@ -1,14 +1,14 @@
 import type { Reason } from './errors.js';
 
-/** Why a step ended the session. `reason` is absent where the step did not fail by itself: it was cancelled. */
+/** Why a step ended the session. `reason` is absent if the step did not fail by itself but was cancelled. */
 export interface StepFailure {
   readonly reason?: Reason;
   readonly message: string;
 }
 
 /**
- * Reads what crossed Temporal: the innermost cause that carries a reason wins, as causes are wrapped once per border. The
- * reason travels as `details[0].reason` of an application failure (see activities/failure.ts). Total: takes anything.
+ * Reads an error that crossed Temporal. Each border wraps the cause once more, so the innermost cause with a reason counts. The
+ * reason travels as `details[0].reason` of an application failure (see activities/failure.ts). Takes anything, never throws.
  */
 export function toStepFailure(error: unknown): StepFailure {
   const chain = unwrap(error);

@@ -1,22 +1,22 @@
 import type { Outcome, Session } from './session.js';
 
-/** What Temporal says of a session's workflow, asked by its id. */
+/** What Temporal says about a session's workflow. */
 export type WorkflowState =
   | { readonly kind: 'running' }
-  /** It ended by itself, and says how. */
+  /** It ended by itself, with this outcome. */
   | { readonly kind: 'closed'; readonly outcome: Outcome }
-  /** Terminated, timed out, or not known (any more): nobody ended the session. */
+  /** It was terminated, timed out, or does not exist (any more): nobody has ended the session. */
   | { readonly kind: 'gone' };
 
-/** What the sweep does about one record that is not complete. */
+/** What the sweep does with a record that is not complete. */
 export type SweepAct =
   | { readonly kind: 'none' }
-  /** The workflow's own word, where its last write did not reach this database. */
+  /** Copy the workflow's outcome, because its last write did not reach this database. */
   | { readonly kind: 'record'; readonly outcome: Outcome }
-  /** Under the same id; the claim then finds out whether there is a job to attach to. */
+  /** Start the workflow again under the same id. Its claim finds out whether there is a job to attach to. */
   | { readonly kind: 'restart' };
 
-/** Its machine has launched nothing, and the record can see to it that it never will. */
+/** Whether another machine may have the session: its own has launched nothing, and the record can keep it from doing so. */
 export function isMovable({
   launchedAt,
   stoppedAt,
@@ -26,8 +26,8 @@ export function isMovable({
 }
 
 /**
- * `session` must have been read after `workflow` was asked for: what ended in between is complete by then. A wish that
- * Temporal never had is the dispatch loop's.
+ * `session` must be read after Temporal was asked about `workflow`, so that what ended in between is
+ * already complete. A wish that Temporal has not acknowledged at all is left to the dispatch loop.
  */
 export function decideSweep(
   workflow: WorkflowState,
@@ -36,7 +36,7 @@ export function decideSweep(
   if (session === undefined || session.state === 'complete' || session.dispatched === 'none') {
     return { kind: 'none' };
   }
-  // Temporal never has those of an operator outside.
+  // Temporal never hears of sessions that an external operator runs.
   if (session.external) return { kind: 'none' };
   switch (workflow.kind) {
     case 'running':

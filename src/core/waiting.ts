@@ -1,7 +1,7 @@
 import { toMessage } from './message.js';
 import type { Session, Wait } from './session.js';
 
-/** What lasts less is no wait: who asks right after the POST sees it begin. */
+/** A shorter delay is not shown as a wait: right after the POST every session has one. */
 export const WORTH_TELLING_MS = 5000;
 
 type Waiting = Pick<
@@ -20,14 +20,14 @@ type Waiting = Pick<
 >;
 
 /**
- * What a session waits for now. That nobody has begun it, and that it has no place, follow from its record, so that nobody has
- * to write it ten thousand times.
+ * What a session waits for now. That nobody has begun it, or that it has no place, follows
+ * from the record. It is not stored, because thousands of sessions may wait like that.
  */
 export function findWait(session: Waiting, now: string): Wait | undefined {
   return untilWait(session, now) === undefined ? toWait(session) : undefined;
 }
 
-/** Milliseconds until it counts as a wait that it has not begun, which nothing will announce. */
+/** Milliseconds until the delay of a session that has not begun counts as a wait. No event announces that moment. */
 export function untilWait(session: Waiting, now: string): number | undefined {
   const wait = toWait(session);
   const patience = toPatience(session);
@@ -36,12 +36,12 @@ export function untilWait(session: Waiting, now: string): number | undefined {
   return left > 0 ? left : undefined;
 }
 
-/** The line of the log that ends such a wait. */
+/** The log line at the end of a wait for hosts. */
 export function describeHostWaitEnd(since: string, now: string): string {
   return `Waited ${toSeconds(since, now)} for its hosts (host_locks).`;
 }
 
-/** The line of the log that tells, once the session goes on, what it waited for before there was any log. */
+/** The log lines that say, once the session goes on, what it waited for before it had a log. */
 export function describeWaits(
   session: Pick<Session, 'createdAt' | 'claimedAt' | 'queuedAt' | 'admittedAt' | 'waiting'>,
   now: string,
@@ -60,7 +60,7 @@ export function describeWaits(
   ];
 }
 
-/** For whom and for what a session waits that names hosts which another one named before. */
+/** The message of a session that waits because another one named one of its hosts before. */
 export function describeHostWait({
   name,
   host,
@@ -68,10 +68,10 @@ export function describeHostWait({
   heldUntil,
 }: {
   readonly name: string;
-  /** One of them. */
+  /** One of the hosts that both name. */
   readonly host: string;
   readonly hosts: number;
-  /** Where its failed phase is kept for somebody to look at: it may be days until it ends by itself. */
+  /** Set if the other session has failed and is held for somebody to look at, which may take days. */
   readonly heldUntil?: string | undefined;
 }): string {
   const others = hosts === 1 ? '' : ` and ${hosts - 1} other ${hosts === 2 ? 'host' : 'hosts'}`;
@@ -95,7 +95,7 @@ function toWait(session: Waiting): Wait | undefined {
           ? 'Waiting: Temporal has not taken it yet; it starts when Temporal does. See temporal_status in /healthz.'
           : 'Waiting: Temporal has it, and no worker has taken it yet; it starts when one does. See whether a worker runs.',
     };
-  // Neither hosts nor a place are of use to a session that is cancelled.
+  // A cancelled session needs neither hosts nor a place.
   if (session.desired !== 'run') return waitsFor === undefined ? waiting : undefined;
   if (waitsFor !== undefined) return waiting;
   if (queuedAt !== undefined && admittedAt === undefined)
@@ -113,7 +113,7 @@ function toWait(session: Waiting): Wait | undefined {
   return waiting;
 }
 
-/** A place in the queue is a wait from the first moment on, and what was told has lasted already. */
+/** A short delay is usual before a claim, and before an admission is told. Other waits count at once. */
 function toPatience({ claimedAt, admittedAt, admissionDue }: Waiting): number {
   const isUsual = claimedAt === undefined || (admissionDue && admittedAt !== undefined);
   return isUsual ? WORTH_TELLING_MS : 0;

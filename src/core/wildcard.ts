@@ -1,6 +1,6 @@
 /**
- * Whether a name is one of those that a wildcard of `*` and `?` stands for. As a regular expression it could take for ever; this
- * goes back to the last `*` alone.
+ * Whether a name matches a wildcard of `*` and `?`. A regular expression could backtrack for
+ * ever; this only goes back to the last `*`.
  */
 export function isLike(name: string, wildcard: string): boolean {
   const characters = Array.from(name);
