@@ -1,4 +1,4 @@
-/** Results in the order of the items; the first error decides, once all that began have ended. */
+/** Runs `limit` items at a time and keeps their order. The first error is thrown once all that began have ended. */
 export async function atMost<T, R>(
   limit: number,
   items: readonly T[],

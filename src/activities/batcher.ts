@@ -7,11 +7,11 @@ import type { EndedBatch, Sending, SentBatch } from '../store/batches/batch-stor
 import type { Store } from '../store/store.js';
 import type { Logger } from './dependencies.js';
 
-/** Batches and components that are read, and components that are sent, at a time. */
+/** How many batches and components are read at a time, and how many components are sent. */
 const PAGE = 1_000;
-/** How long another batcher counts as being at work after its last session. */
+/** How long another batcher counts as active after its last session. */
 const OUTSIDE_MS = 900_000;
-/** Finished batches are shown for so long. */
+/** How long finished batches are shown. */
 const KEPT_MS = 86_400_000;
 
 interface BatchLogger extends Logger {
@@ -28,11 +28,14 @@ export interface BatchDependencies {
   readonly store: Store;
   readonly logger: BatchLogger;
   readonly now: () => string;
-  /** Fault `unavailable` while there is no room for new sessions. */
+  /** Throws fault `unavailable` while there is no room for new sessions. */
   readonly requireRoom?: () => Promise<void>;
 }
 
-/** One cycle: what has ended, what is new, what is due. Each step is a transaction, so a cycle may stop anywhere. */
+/**
+ * One cycle: finish ended batches, collect components, send due batches. Each step is a
+ * transaction, so a cycle may stop anywhere.
+ */
 export async function runBatches(
   deps: BatchDependencies,
   options: Options,
@@ -88,7 +91,7 @@ function judge(
   return { ended, overdue };
 }
 
-/** The batch ends when its session has. */
+/** Deletes the session of the batch. The batch ends once its session has ended. */
 async function deleteOverdue(
   { store, logger, now }: BatchDependencies,
   { batcherPendingTimeout }: Options,
@@ -114,7 +117,7 @@ async function finishGroup(
   return ours.size;
 }
 
-/** Returns the sum of what `act` has done. A group that fails is tried one by one: what fails by itself keeps no other waiting. */
+/** Returns the sum of the counts. A group that fails is tried one by one, so that a bad batch does not hold back the others. */
 async function actInGroups<T extends Pick<Batch, 'id' | 'size'>>(
   logger: BatchLogger,
   batches: readonly T[],
@@ -150,12 +153,12 @@ async function actOneByOne<T extends Pick<Batch, 'id'>>(
   return count;
 }
 
-/** The database does not answer. */
+/** Whether the database does not answer. */
 function isAway(error: unknown): boolean {
   return isServiceError(error) && error.fault === 'unavailable';
 }
 
-/** Somebody else may have deleted it just now. */
+/** Deletes a session that somebody else may have deleted just now. */
 async function deleteOnce(
   store: BatchDependencies['store'],
   name: string,
@@ -168,7 +171,7 @@ async function deleteOnce(
   }
 }
 
-/** Why nothing may be sent now. */
+/** Why nothing may be sent now; undefined if nothing prevents it. */
 async function findObstacle(
   { store, now, requireRoom }: BatchDependencies,
   { batcherDisable }: Options,
@@ -217,7 +220,7 @@ async function sendBatches(
   signal: AbortSignal,
 ): Promise<number> {
   const at = now();
-  // A window may be longer than time is told.
+  // Not before 1970, because a window may be so long that it would begin at no valid date.
   const openedUntil = toIso(Math.max(Date.parse(at) - batchWindow * 1000, 0));
   const causes = await store.batches.causes();
   const held = new Set(causes.filter((cause) => isBackedOff(cause, at)).map(({ cause }) => cause));

@@ -3,7 +3,7 @@ import { ServiceError } from '../core/errors.js';
 import type { Job } from '../core/job.js';
 import { toCredentialLine } from '../core/source.js';
 
-/** Name → content of the files by which phases clone from sources; `job/` takes those of a phase before those of the job. */
+/** File name → content of what phases need to clone from sources. `job/` prefers the files of a phase to those of the job. */
 export async function collectCloneSecrets(
   { phases }: Job,
   openSource: OpenSource,
@@ -15,7 +15,7 @@ export async function collectCloneSecrets(
     const { source, url } = phase.repository;
     if (source === undefined) continue;
     const { url: present, access } = await openSource(source, signal);
-    // Its credentials are for the server that it names now, and for no other.
+    // The credentials are for the server that the source names now, and for no other.
     if (present !== url) {
       const message = `The source ${source} has got another clone_url since the session began.`;
       throw new ServiceError('rejected', message, { reason: 'GIT_CLONE' });

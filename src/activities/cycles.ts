@@ -3,7 +3,7 @@ import { renderCycle, runBatches, type BatchDependencies } from './batcher.js';
 
 import { withHeartbeat } from './heartbeat.js';
 
-/** What the Web UI shows, and when the next one is due; absent: never, it is not wanted any more. */
+/** What the Web UI shows, and when the next cycle is due; absent if an option has turned the cycle off. */
 export interface CycleReport {
   readonly details: string;
   readonly nextSeconds?: number;
@@ -18,10 +18,10 @@ export interface CycleDependencies extends BatchDependencies {
   readonly hardware: HardwareClient;
 }
 
-/** A wait is not broken off, and an interval that is put right should count soon. */
+/** Nothing interrupts a wait, so this is how long a shorter interval may take to have an effect. */
 const LONGEST_WAIT_SECONDS = 3_600;
 
-/** What repeats for as long as an option says so. Options are read anew each time. */
+/** Activities that repeat for as long as an option says so. They read the options anew each time. */
 export function createCycleActivities(deps: CycleDependencies): CycleActivities {
   return {
     runBatcherCycle: () => withHeartbeat((signal) => runBatcherCycle(deps, signal)),
@@ -37,7 +37,7 @@ async function runBatcherCycle(deps: CycleDependencies, signal: AbortSignal): Pr
   return { details: renderCycle(status), nextSeconds: toWait(options.batcherCheckInterval) };
 }
 
-/** A node that has no component gets one, without state; it is configured when somebody enables it. */
+/** Gives every new node a component, without state. It is configured once somebody enables it. */
 async function syncHardware(
   { store, hardware, logger }: CycleDependencies,
   signal: AbortSignal,

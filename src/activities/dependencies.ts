@@ -12,7 +12,7 @@ import type { Session } from '../core/session.js';
 import type { Runner } from '../runner/runner.js';
 import type { Store } from '../store/store.js';
 
-/** Constant text; the facts are fields. */
+/** The message is constant text; the facts are fields. */
 export interface Logger {
   info(fields: object, message: string): void;
 }
@@ -29,24 +29,24 @@ export interface ActivityDependencies {
   readonly runner: Runner;
   readonly git: GitClient;
   readonly openSource: OpenSource;
-  /** Absent: sessions of tenants' configurations get no token of Vault. */
+  /** If absent, sessions with a tenant's configuration get no Vault token. */
   readonly openTenant?: OpenTenant;
   readonly hardware: HardwareClient;
-  /** Absent: there is no image management service. */
+  /** Absent if there is no image management service. */
   readonly images?: ImageDependencies;
-  /** Makes the token by which a job speaks to the API. */
+  /** Makes the token with which a job authenticates to the API. */
   readonly toToken: (jobId: string) => string;
   readonly now: () => string;
   readonly logger: Logger;
-  /** Tells the session's workflow, for the Web UI, what it waits for; an empty text: it goes on. Absent: it is not told. */
+  /** Tells the session's workflow, for the Web UI, what it waits for. An empty text means that it no longer waits. */
   readonly tellWaiting?: (jobId: string, message: string) => Promise<void>;
-  /** This machine's UUID, where jobs live on the machine that launched them. */
+  /** This machine's UUID, if jobs run on the machine that launched them. */
   readonly machine?: string;
-  /** Task queue on which phases of jobs that any worker can reach are watched. */
+  /** Task queue for watching phases of jobs that any worker can reach. */
   readonly phaseQueue?: string;
 }
 
-/** A workflow's record is written before the workflow starts; without one there is nothing to be done. */
+/** Throws fault `missing` without a record: it is written before its workflow starts, so there is nothing to be done. */
 export async function getSession(store: Pick<Store, 'sessions'>, jobId: string): Promise<Session> {
   const session = await store.sessions.get(jobId);
   if (session === undefined)

@@ -10,10 +10,10 @@ import { IMAGE_RESOURCES, removeKeys, requireImages } from './image-work.js';
 import type { Activities } from './interface.js';
 import { openPhaseLog, type PhaseLog } from './phase-log.js';
 
-/** Less than the start-to-close of an undo; the next attempt goes on waiting. */
+/** How long an attempt waits for packaging: less than the start-to-close timeout of an undo. The next attempt waits on. */
 const PACKAGING_MS = 240_000;
 const TELLING_MS = 15_000;
-/** IMS looks every five seconds for what it was told: a job that waits for longer than this was not told. */
+/** IMS looks every five seconds for what it was told, so a job that still waits for its user after this time was not told. */
 const DECIDING_MS = 30_000;
 
 export function createDiscardActivities(
@@ -26,7 +26,7 @@ export function createDiscardActivities(
         const session = await getSession(store, jobId);
         const startedAt = now();
         if (!(await discardImages(dependencies, session, signal))) return;
-        // After a failure; a teardown that has a result keeps it.
+        // The session failed before its teardown. A teardown that has a result keeps it.
         const result = { kind: 'exited', exitCode: 0, startedAt, endedAt: now() } as const;
         await store.phases.seal(jobId, 'teardown', result, now());
       }),
@@ -39,7 +39,10 @@ export function createDiscardActivities(
 
 type Means = Pick<ActivityDependencies, 'store' | 'images'>;
 
-/** What is left in IMS of a session that is over, or about to be. Not there counts as done. False: there was nothing. */
+/**
+ * Removes what a session that is over, or about to be, has left in IMS, if it is still there.
+ * Returns false if nothing was noted.
+ */
 export async function discardImages(
   dependencies: Means,
   session: Session,
@@ -61,7 +64,10 @@ export async function discardImages(
   return true;
 }
 
-/** For the sweep: removes IMS jobs that carry this job's name, whether or not a record knows of them. Whole images are left. */
+/**
+ * For the sweep: removes IMS jobs with this job's name, even if no record knows of them, but
+ * none that is packaging, and no image.
+ */
 export async function discardOrphans(
   { client, deploymentId }: Pick<ImageDependencies, 'client' | 'deploymentId'>,
   jobId: string,
@@ -90,11 +96,11 @@ interface Discard extends ImageDependencies {
   readonly session: Session;
   readonly log: Pick<PhaseLog, 'write'>;
   readonly signal: AbortSignal;
-  /** How long one that is packaging is waited for. */
+  /** How long to wait for a job that is packaging. */
   readonly patienceMs: number;
 }
 
-/** IMS cleans up only what it ended itself: one that is packaging must come to its end before it may be removed. */
+/** IMS cleans up only after jobs that it has ended itself, so a job that is packaging must end before it may be removed. */
 async function discardJob(work: Discard, job: ImageJob, kept: ReadonlySet<string>): Promise<void> {
   const { client, log, signal } = work;
   const mayPackage = work.session.teardownAt !== undefined || job.status === 'packaging_artifacts';
@@ -110,7 +116,7 @@ async function discardJob(work: Discard, job: ImageJob, kept: ReadonlySet<string
     await log.write(`Image ${job.imageId}: IMS job ${job.id} is removed, nothing was made.`);
 }
 
-/** Where packaging may have been asked for, IMS is told to fail, and waited for until it has decided. */
+/** For a job that may have been told to package: tells it to fail, and waits until IMS has decided. */
 async function awaitEnd(work: Discard, job: ImageJob): Promise<ImageJob | undefined> {
   const { client, log, deploymentId, session, signal, patienceMs } = work;
   const container = toContainerName(session.jobId, deploymentId);
@@ -121,7 +127,7 @@ async function awaitEnd(work: Discard, job: ImageJob): Promise<ImageJob | undefi
   return waitForImage<ImageJob | undefined>(
     async () => {
       const now = await client.getJob({ id: job.id, container, known }, signal);
-      // The image is whole when it is named, a moment before the job is done.
+      // The image is complete as soon as it is named, a moment before the job is done.
       if (now?.resultId !== undefined) return { value: now };
       if (now === undefined || now.status === 'error' || now.status === 'success')
         return { value: now };
@@ -138,7 +144,7 @@ async function awaitEnd(work: Discard, job: ImageJob): Promise<ImageJob | undefi
   );
 }
 
-/** Tells the environment to fail, where it can be reached, so that IMS ends it in its own way. It is removed in any case. */
+/** Tells the environment to fail, if it can be reached, so that IMS ends the job in its own way. It is removed in any case. */
 async function tellFailed({ shell, log, session, toKey, signal }: Discard, job: ImageJob) {
   const { address, imageId } = job;
   if (address === undefined) return;
@@ -153,7 +159,7 @@ async function tellFailed({ shell, log, session, toKey, signal }: Discard, job: 
   }
 }
 
-/** Writes to the log of teardown as long as that is open. What comes after its end is told nowhere. */
+/** Writes to the log of `teardown` while it is open. Lines that come after its end are dropped. */
 function openOpenLog(store: Store, jobId: string, signal: AbortSignal): Pick<PhaseLog, 'write'> {
   const log = openPhaseLog(store, jobId, 'teardown', signal);
   return {

@@ -15,10 +15,10 @@ export const isRetryable: Record<Fault, boolean> = {
   busy: true,
 };
 
-/** Activities whose failures are remembered at once. */
+/** The most activities whose failures are counted at a time. */
 const MOST_COUNTED = 10_000;
 
-/** How many failures in a row end an activity that has no limit in time; of steps some ten minutes of them. */
+/** How many failures in a row end an activity that has no time limit. For a step this takes about ten minutes. */
 const MAX_FAILURES: Readonly<Record<string, number>> = {
   resolveConfiguration: 25,
   stageImages: 25,
@@ -33,9 +33,9 @@ const MAX_FAILURES: Readonly<Record<string, number>> = {
 };
 
 /**
- * Once per worker, so that no activity names Temporal's error classes. The reason travels in the details. Defects, and faults
- * that would be the session's reason, are final after so many in a row. They are counted here, as attempts alone do not
- * count: those rise with every restart of a worker and while the database is away.
+ * Translates faults to Temporal's failures, once per worker, so that no activity names Temporal's error classes. The
+ * reason travels in the details. Defects, and faults with a reason, are final after so many in a row. They are counted
+ * here, because Temporal's count of attempts also rises with every restart of a worker and while the database is away.
  */
 export function createFaultTranslation(): ActivityInterceptorsFactory {
   const failures = new Map<string, number>();
@@ -60,7 +60,7 @@ export function createFaultTranslation(): ActivityInterceptorsFactory {
   });
 }
 
-/** Forgets the oldest: an activity that another worker has finished is never heard of again here. */
+/** Forgets the oldest count, because an activity that another worker has finished is never heard of again here. */
 function note(failures: Map<string, number>, key: string, count: number): void {
   failures.set(key, count);
   const [oldest] = failures.keys();
@@ -80,7 +80,7 @@ function toLast(error: unknown): ApplicationFailure {
 }
 
 export interface Retry {
-  /** How long the next attempt waits, instead of what the policy says. */
+  /** How long the next attempt waits, instead of the interval of the retry policy. */
   readonly delayMs?: number;
   readonly isFinal?: boolean;
 }
@@ -100,7 +100,7 @@ export function toFailure(
   });
 }
 
-/** Neither a cancel, nor a worker that shuts down, nor a failure that is Temporal's already. */
+/** Whether the error is a defect: not a cancel, a shutdown of the worker, or a failure that is Temporal's already. */
 function isDefect(error: unknown): error is Error {
   return (
     error instanceof Error &&

@@ -3,15 +3,15 @@ import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activit
 const BEAT_MS = 2000;
 
 export interface Heartbeat {
-  /** The activity's own: a cancel, a worker that shuts down, an attempt that is no longer ours. */
+  /** Aborted by a cancel, by a shutdown of the worker, and once Temporal has given this attempt up. */
   readonly signal: AbortSignal;
-  /** Has every beat from now on, and the failure of this attempt, carry what this returns to the next attempt. */
+  /** From now on every heartbeat, and the failure of this attempt, carries what `details` returns to the next attempt. */
   readonly carry: (details: () => unknown) => void;
 }
 
 /**
- * Runs `work` while telling Temporal that this attempt lives. What earlier attempts carried is kept until it is replaced.
- * Most end before the first beat is due, and then Temporal has nothing to write.
+ * Runs `work` while telling Temporal that this attempt is alive. What earlier attempts carried is kept until it
+ * is replaced. Most activities end before the first heartbeat is due, so that Temporal has nothing to write.
  */
 export async function withHeartbeat<T>(
   work: (signal: AbortSignal, beat: Heartbeat) => Promise<T>,

@@ -3,24 +3,24 @@ import { isServiceError } from '../core/errors.js';
 import { isRetryable } from './failure.js';
 import type { PhaseLog } from './phase-log.js';
 
-/** How often the log is told that nothing has changed. */
+/** How often the log says that nothing has changed. */
 const TELL_MS = 30_000;
 const FIRST_PAUSE_MS = 100;
-/** Pauses grow with the wait: on average an answer is noticed late by a twentieth of it. */
+/** Pauses grow with the wait: on average an answer is noticed late by a twentieth of the wait. */
 const PAUSE_GROWTH = 1.1;
 const MAX_PAUSE_MS = 5000;
 
 export interface WaitOptions {
   readonly log?: PhaseLog;
   readonly signal: AbortSignal;
-  /** Called with what is waited for, at each answer. */
+  /** Called at each answer with what is waited for. */
   readonly tell?: (text: string) => void;
 }
 
 /**
- * Asks until there is an answer, as IMS has no event for it: often at first, ever less later; at once again where the service
- * itself has waited for so long. The log tells each change of what is waited for, and every 30 s that it is still so. A service
- * that is away is waited for as well.
+ * Asks until there is a value, because IMS has no events: often at first, then less and less often; at
+ * once if IMS itself has held back its answer for as long as the pause. The log shows each change of
+ * what is waited for, and every 30 s that it is unchanged. An IMS that is away is waited for as well.
  */
 export async function waitForImage<T>(
   ask: () => Promise<{ readonly value: T } | { readonly waiting: string }>,

@@ -33,8 +33,8 @@ export function requireImages({ images }: Pick<ActivityDependencies, 'images'>):
 }
 
 /**
- * Image id → the one IMS job in which that image was opened to Ansible. A late attempt of that step may have made another and
- * noted it, so the first that was noted counts.
+ * Image id → the IMS job in which that image was opened for Ansible. A late attempt of that
+ * step may have made and noted another job, so the first one noted counts.
  */
 export async function readImageJobs(
   store: Store,
@@ -48,7 +48,7 @@ export async function readImageJobs(
   return jobs;
 }
 
-/** Removes the session's public key from IMS. Jobs that were given it keep it. */
+/** Removes the session's public key from IMS. Jobs that have got it keep it. */
 export async function removeKeys(
   { client, deploymentId, signal }: ImageDependencies & { readonly signal: AbortSignal },
   { name, jobId }: Pick<Session, 'name' | 'jobId'>,

@@ -38,7 +38,7 @@ export function createImageActivities(
       withHeartbeat(async (_, beat) => {
         const session = await getSession(store, jobId);
         const imageIds = listImageIds(session.request.target.groups ?? []);
-        // Its workflow stands before what it did, see `stageInventory`.
+        // The workflow was put back to before the launch: see `stageInventory`.
         if (session.launchedAt !== undefined) return { staged: true, imageIds };
         // Before the first call to IMS: from here on something of the session exists outside the database.
         if (!(await store.sessions.markRunning(jobId))) return { staged: false, imageIds };
@@ -74,7 +74,7 @@ export function createImageActivities(
   };
 }
 
-/** Tells of images that `image_map` names and no group does. */
+/** Warns of images that `image_map` names although no group does. */
 async function noteUnused(
   { request: { target } }: Session,
   imageIds: readonly string[],
@@ -88,8 +88,8 @@ async function noteUnused(
 }
 
 /**
- * Has IMS open each image. What is to be made is noted before it is made, so that a repeat finds it. Once the jobs are there the
- * record of the key is needed no more.
+ * Has IMS open each image. Everything is noted before it is made, so that a repeat finds it.
+ * Once the jobs exist, the record of the key is no longer needed.
  */
 async function stageImages(work: ImageWork, imageIds: readonly string[]): Promise<void> {
   const { client, store, session, log, deploymentId, signal } = work;
@@ -124,7 +124,7 @@ async function findImage({ client, signal }: ImageWork, id: string): Promise<Ima
   });
 }
 
-/** Names in `image_map` were looked at when the session was posted; those made of the source's name can be anything. */
+/** Names in `image_map` were checked when the session was posted. A name made from the source's name can be anything. */
 function refuseUnnamable({ name, request }: Session, image: Image): void {
   const resultName = toResultName(image, name, request.target.imageMap);
   const fault = findResultNameFault(resultName);
@@ -174,7 +174,7 @@ async function awaitImage(
       const job = await client.getJob({ id, container, known }, signal);
       refuseEnded(imageId, id, job);
       const about = `Image ${imageId}: IMS job ${id}`;
-      // Waiting for its user it may stay so for long; what is waited for then is that it can be entered.
+      // IMS may hold back its answer until the status changes from `known`. This one stays: the image has to answer over SSH.
       known = job?.status === 'waiting_on_user' ? undefined : job?.status;
       if (job?.status !== 'waiting_on_user') return { waiting: `${about} is ${job?.status}.` };
       if (job.address === undefined) return { waiting: `${about} has no address yet.` };

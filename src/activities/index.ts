@@ -25,13 +25,13 @@ export function createActivities(dependencies: ActivityDependencies): Activities
   };
 }
 
-/** The activities that a machine's queue for observers serves. */
+/** The activities on the queues for observers. */
 export function pickObservers(activities: Activities) {
   const { gitClone, gitCloneHosts, inventory, ansible } = activities;
   return { gitClone, gitCloneHosts, inventory, ansible };
 }
 
-/** The activities that its queue for control serves. */
+/** The activities on a machine's queue for control. */
 export function pickControls(activities: Activities) {
   const { launchJob, stopJob } = activities;
   return { launchJob, stopJob };

@@ -6,21 +6,21 @@ export type ClaimResult =
   | { readonly kind: 'complete'; readonly outcome: Outcome }
   | {
       readonly kind: 'go' | 'attach' | 'stop';
-      /** Whether an incarnation may run or have run. */
+      /** Whether an incarnation may be running or have run. */
       readonly launched: boolean;
       readonly sessionName: string;
       readonly configurationName: string;
-      /** Every place is taken: wait to be admitted. */
+      /** Set if every place is taken: wait to be admitted. */
       readonly queue?: QueuePlace;
-      /** What it makes in IMS is to be undone, whatever an earlier run left there. Absent: nothing. */
+      /** What the session makes in IMS must be undone, including what an earlier run left there. Absent if it makes nothing. */
       readonly customizesImages?: true;
-      /** Task queue of those who can watch the job: of the machine that has it, or of every worker that can reach it. */
+      /** Task queue on which the job is watched: that of its machine, or that of all workers that can reach it. */
       readonly machineQueue?: string;
-      /** The machine's queue for launch and stop, which must not wait behind observers; absent where any worker can do both. */
+      /** The machine's queue for launch and stop, which must not wait behind observers. Absent if any worker can do both. */
       readonly controlQueue?: string;
     };
 
-/** When it was claimed; those before it may be gone since. */
+/** As of the claim; sessions that were ahead may be gone since. */
 export interface QueuePlace {
   readonly place: number;
   /** How many sessions may run at once. */
@@ -29,11 +29,11 @@ export interface QueuePlace {
 
 export interface HostWait {
   readonly since: string;
-  /** For whom, and for which hosts. */
+  /** Which session it waits for, and for which hosts. */
   readonly message: string;
 }
 
-/** `waitingSince`: of an earlier call's result. */
+/** `waitingSince` is `since` of an earlier call's result. */
 export interface InventoryInput extends JobInput {
   readonly waitingSince?: string;
 }
@@ -67,13 +67,13 @@ export interface Activities {
   readonly resolveConfiguration: (
     input: JobInput,
   ) => Promise<{ readonly phases: readonly PhaseOutline[] }>;
-  /** Has IMS open each image: the key, one IMS job per image. Not staged: the session is not wanted any more. */
+  /** Has IMS open each image: the key, and one IMS job per image. If not `staged`, the session is no longer wanted. */
   readonly stageImages: (
     input: JobInput,
   ) => Promise<{ readonly staged: boolean; readonly imageIds: readonly string[] }>;
-  /** Until the image answers over SSH. */
+  /** Waits until the image answers over SSH. */
   readonly awaitImage: (input: ImageInput) => Promise<void>;
-  /** With a result: other sessions have its hosts. It is to be called again once the session is admitted. */
+  /** Returns a wait if other sessions have its hosts. Call it again once the session is admitted. */
   readonly stageInventory: (input: InventoryInput) => Promise<HostWait | undefined>;
   readonly launchJob: (input: JobInput) => Promise<{ readonly launched: boolean }>;
   readonly gitClone: (input: PhaseInput) => Promise<PhaseReturn>;
@@ -84,7 +84,7 @@ export interface Activities {
   readonly teardown: (input: PhaseInput) => Promise<PhaseReturn>;
   readonly noteCancel: (input: CancelInput) => Promise<void>;
   readonly stopJob: (input: JobInput) => Promise<void>;
-  /** Undo: the IMS jobs of the session, and images that nobody asked for. */
+  /** Undo: removes the IMS jobs of the session, and images that are not among its artifacts. */
   readonly discardImages: (input: JobInput) => Promise<void>;
   readonly removeImageKey: (input: JobInput) => Promise<void>;
   readonly removeStagedFiles: (input: JobInput) => Promise<void>;

@@ -18,7 +18,7 @@ import { openPhaseLog, type PhaseLog } from './phase-log.js';
 import { readWithin, type SourceLimit } from './source-limit.js';
 import { openWaits } from './waits.js';
 
-/** Its name in `staged_files`, and in the job's directory. */
+/** Name of the inventory in `staged_files` and in the job's directory. */
 const INVENTORY_FILE = 'inventory';
 
 export function createInventoryActivities(
@@ -29,9 +29,9 @@ export function createInventoryActivities(
     stageInventory: ({ jobId, waitingSince }) =>
       withHeartbeat(async (signal, beat) => {
         const session = await getSession(store, jobId);
-        // Its workflow stands before what it did, by a reset or with a Temporal that has lost it: the job has its inventory.
+        // A reset, or a Temporal that lost its data, may put a workflow back to before the launch. The job has its inventory.
         if (session.launchedAt !== undefined) return undefined;
-        // Where its workflow was started anew while it waited, the record knows since when.
+        // If its workflow was started again during the wait, the record knows when the wait began.
         const since = waitingSince ?? (session.waitsFor && session.waiting?.since);
         const log = openPhaseLog(store, jobId, 'inventory', signal);
         const rendered = await renderInventory(dependencies, session, log, beat);
@@ -47,7 +47,7 @@ export function createInventoryActivities(
         }
         if (since !== undefined) await log.write(describeHostWaitEnd(since, now()));
         signal.throwIfAborted();
-        // Last: whichever of two attempts stages its inventory, the session has the hosts of it.
+        // Last, so that the session has the hosts of its inventory, whichever of two attempts stages it.
         if (rendered !== undefined)
           await store.stagedFiles.save(jobId, INVENTORY_FILE, gzipSync(rendered.text));
         return undefined;
@@ -55,7 +55,7 @@ export function createInventoryActivities(
   };
 }
 
-/** By default sessions share hosts, and there is nothing to ask for. */
+/** Asks for the session's hosts, and for its place if it has lost that. By default sessions share hosts and keep it. */
 async function requestHosts(
   { store, now }: ActivityDependencies,
   session: Session,
@@ -105,7 +105,7 @@ async function renderInventory(
   }
 }
 
-/** Every one has answered a moment ago. */
+/** Every image has answered over SSH a moment ago, so it has an address. */
 async function readImageAddresses(
   dependencies: ActivityDependencies,
   session: Session,

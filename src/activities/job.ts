@@ -21,7 +21,7 @@ export function createJobActivities(
     launchJob: ({ jobId }) => withHeartbeat((signal) => launchJob(dependencies, jobId, signal)),
     stopJob: ({ jobId }) =>
       withHeartbeat(async (signal) => {
-        // A job without a record is nobody's to stop: it runs to its end, and its machine removes it then.
+        // A job without a record is not stopped: it runs to its end, and its machine then removes it.
         if ((await store.sessions.get(jobId)) === undefined) return;
         await store.sessions.recordStop(jobId, now());
         await runner.stop(jobId, signal);
@@ -67,8 +67,8 @@ async function launchOnce(
 }
 
 /**
- * An attempt that was given up, of an earlier run of the workflow too, may have asked late for other hosts, and wait for them
- * now: then nothing is launched until they are free.
+ * Refuses the launch while the session waits for hosts. It may do so even now: a late attempt that
+ * Temporal had given up, perhaps of an earlier run of the workflow, may have asked for other hosts.
  */
 function refuseWaiting({ name, waitsFor }: Session): void {
   if (waitsFor !== undefined)
@@ -106,13 +106,13 @@ async function prepareJob(
   );
 }
 
-/** What the worker wrote to the log of `inventory` goes along: the job prints it first, so that both logs stay equal. */
+/** Includes what the worker wrote to the log of `inventory`: the job prints it first, so that both logs stay equal. */
 async function collectFiles(store: Store, jobId: string): Promise<StagedFiles> {
   await store.logs.handOver(jobId, 'inventory');
   return store.stagedFiles.read(jobId);
 }
 
-/** The recorded incarnation and no other; gone is the observer's to find. */
+/** Releases the recorded incarnation and no other. If it is gone, the observer finds out. */
 async function releaseRecorded(
   { runner, logger }: ActivityDependencies,
   { jobId, incarnation, name }: Session,

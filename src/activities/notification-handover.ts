@@ -16,12 +16,13 @@ export interface HandoverDependencies {
 
 const PAGE = 100;
 const AT_ONCE = 10;
-/** Twice as long as a webhook is tried: whatever was to tell it was terminated. */
+/** Twice as long as a webhook is tried. What is left by then has lost its workflow, for example because it was terminated. */
 const FORGET_MS = 172_800_000;
 
 /**
- * Gives Temporal what is due. It may be done by several at once, and broken off after any step: what Temporal has already it
- * does not begin again. Fault `unavailable` where somebody does not answer, and the rest is left for the next time.
+ * Has Temporal tell webhooks of every end that is due. Several processes may do this at once,
+ * and stop anywhere, because Temporal does not begin again what it has. Throws fault
+ * `unavailable` if somebody does not answer; the rest is left for the next time.
  */
 export async function handOver(
   dependencies: HandoverDependencies,
@@ -54,7 +55,7 @@ export async function handOver(
   } while (afterId !== undefined);
 }
 
-/** Removes what was handed over so long ago that nothing can be about to tell it. */
+/** Removes notifications that were handed over so long ago that no workflow can still be about to tell them. */
 export async function forgetOld({ store, now, logger }: HandoverDependencies): Promise<void> {
   const before = new Date(Date.parse(now()) - FORGET_MS).toISOString();
   const notifications = await store.notifications.forget(before);
@@ -75,7 +76,7 @@ async function handOverOne(
     });
     return 'handed';
   } catch (error) {
-    // One that is refused must not keep the others waiting.
+    // One that is refused must not hold back the others.
     if (!isServiceError(error) || error.fault !== 'rejected') throw error;
     logger.warn({ err: error, session: name, jobId }, 'a notification could not be handed over');
     return 'refused';

@@ -7,12 +7,12 @@ import { isRetryable, toFailure } from './failure.js';
 import type { Store } from '../store/store.js';
 
 export interface DeliveryActivities {
-  /** Tells one webhook of the end of a session, once or, after a failure that came late, again. */
+  /** Tells one webhook of the end of a session. After a failure that came late, it is told again. */
   readonly deliverNotification: (input: DeliveryInput) => Promise<void>;
 }
 
 export interface SettlementActivities {
-  /** Everybody has been told, but for those that cannot be. */
+  /** Removes the notification once all webhooks were told, except those that could not be. */
   readonly settleNotification: (input: SettlementInput) => Promise<void>;
 }
 
@@ -54,7 +54,7 @@ export interface SettlementDependencies {
   readonly observer: NotificationObserver;
 }
 
-/** Enough to see what went wrong; the rest is behind a link. */
+/** Enough to see what went wrong; the notification links to the rest. */
 const MOST_FAILED_HOSTS = 20;
 
 export function createDeliveryActivities({
@@ -81,7 +81,7 @@ export function createDeliveryActivities({
   };
 }
 
-/** For as long as the receiver asks. */
+/** Delays the next attempt for as long as the receiver asks. */
 function leaveAlone(error: unknown): never {
   if (!isServiceError(error) || !isRetryable[error.fault]) throw error;
   const delayMs = toAskedDelayMs(activityInfo().attempt, error.retryAfterSeconds ?? 0);

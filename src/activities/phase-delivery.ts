@@ -5,12 +5,12 @@ import type { ActivityDependencies } from './dependencies.js';
 import type { PhaseInput } from './interface.js';
 import { parseReportLine, REPORT_LINE_BYTES } from './report-line.js';
 
-/** The signed line holds everything, so it gives way to nothing. */
+/** The signed line holds all results, so no report takes precedence over it. */
 const FINAL_SEQUENCE = Number.MAX_SAFE_INTEGER;
 
 /**
- * Makes the log of a phase that has ended whole. The job has delivered it by then, or has given up, so what is missing is what
- * the platform still has. Where nothing is missing the platform is not asked.
+ * Completes the log of a phase that has ended. By then the job has delivered it or given up, so only
+ * the platform may still have what is missing. If nothing is missing, the platform is not asked.
  */
 export async function completeLog(
   dependencies: ActivityDependencies,
@@ -29,15 +29,15 @@ export async function completeLog(
   if (gap !== undefined) await store.logs.recordGap(told.jobId, told.name, gap);
 }
 
-/** A phase of Ansible whose results were not taken has one line more than it reported, which holds them. */
+/** Results of Ansible that the API did not take are in one more line of the log, which the job did not count. */
 function isDelivered({ kind, hostsFinal, logBytes, reportedLogBytes }: PhaseRecord): boolean {
   if (reportedLogBytes === undefined || logBytes < reportedLogBytes) return false;
   return hostsFinal || kind !== 'ansible';
 }
 
 /**
- * Copies what the log lacks from the platform. `gap`: some of it was lost, and is recorded as such. After a gap the length of
- * the log does not tell how far the output was copied, so a worker that takes over from one that died counts from the gap.
+ * Copies what the log lacks from the platform. `gap` means that some of it was lost, which is recorded. After a gap the
+ * length of the log does not tell how much was copied, so a worker that takes over from a dead one counts from the gap.
  */
 async function copyLog(
   { store, runner }: ActivityDependencies,
@@ -74,7 +74,7 @@ function tellLost({ lostBytes, why }: LogGap): string {
   return `[${lostBytes} bytes of this log were lost: ${LOSSES[why]}]`;
 }
 
-/** Where the job is gone and never reported how long its log is, nobody knows how much is lost. */
+/** If the job is gone and never reported how long its log is, nobody knows how much is lost. */
 function describeGap(
   { logBytes, reportedLogBytes }: PhaseRecord,
   isGone: boolean,
@@ -85,7 +85,7 @@ function describeGap(
   return lost > 0 ? `[${lost} bytes of this log were lost with the job]` : undefined;
 }
 
-/** Takes host results that the API did not hear from the log of the phase, into which the job signed them. */
+/** Takes host results that did not reach the API from the log of the phase, where the job has put them into a signed line. */
 export async function completeHosts(
   { store, toToken, now }: ActivityDependencies,
   { jobId, phase }: PhaseInput,

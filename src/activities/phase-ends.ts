@@ -11,7 +11,7 @@ const TAIL_BYTES = 16 * 1024;
 const noHosts = { hosts: 0, failedHosts: 0, unreachableHosts: 0 };
 const lost: PhaseResult = { kind: 'killed', reason: 'lost' };
 
-/** What the verdict needs of each phase, up to the first that did not end well. */
+/** What the verdict needs to know about each phase, up to the first that did not succeed. */
 export async function toPhaseEnds(store: Store, session: Session): Promise<readonly PhaseEnd[]> {
   const { snapshot } = session;
   const phases = snapshot === undefined ? [] : listPhasesToEnd(session, snapshot);
@@ -22,7 +22,7 @@ export async function toPhaseEnds(store: Store, session: Session): Promise<reado
   for (const phase of phases) {
     const record = records.get(phase.name);
     const told = record?.result;
-    // Launched, yet nobody could say how it ended; or it has discarded the images, and that well.
+    // A launched phase without a result is lost. So is a `teardown` that exited with 0 because it discarded the images.
     const result = told === undefined || isDiscard(session, phase, told) ? lost : told;
     const errorLine = isSuccess(result)
       ? undefined
@@ -74,7 +74,7 @@ async function readErrorLine(
   const read = async (bytes: number) =>
     new TextDecoder().decode(await store.logs.tail(jobId, phase.name, bytes));
   const tail = await read(TAIL_BYTES);
-  // All of it may be a part of the report, where that holds many hosts.
+  // All of the tail may be part of the report line, if that holds many hosts.
   const isOneLine = !tail.trimEnd().includes('\n');
   const said = withoutReportLine(isOneLine ? await read(REPORT_LINE_BYTES + TAIL_BYTES) : tail);
   return findErrorLine(said.slice(-TAIL_BYTES));

@@ -3,12 +3,12 @@ import type { Store } from '../store/store.js';
 import { getSession } from './dependencies.js';
 
 /**
- * What the worker does for a phase, told in that phase's log. That of a phase of the job is the worker's until the launch: the
- * job gets these bytes and prints them first, so that its own log and the stored one stay the same.
+ * Writes what the worker does for a phase to the log of that phase. The log of a phase of the job is the worker's until
+ * the launch: the job gets these bytes and prints them first, so that its own log and the stored one stay the same.
  */
 export interface PhaseLog {
   write(line: string): Promise<void>;
-  /** Tells what is waited for, and every 30 s for how long; and how it ended. */
+  /** Logs what is waited for, every 30 s for how long, and how it ended. */
   whileWaiting<T>(what: string, work: () => Promise<T>): Promise<T>;
 }
 
@@ -23,7 +23,7 @@ export function openPhaseLog(
   const write = async (line: string) => {
     signal.throwIfAborted();
     if (phase !== 'teardown') await refuseLaunched(store, jobId);
-    // The line was not taken because the launch is under way: this is a late attempt too.
+    // The line was not taken because the launch is under way, so this is a late attempt too.
     if (!(await store.logs.appendLine(jobId, phase, line))) await refuseLaunched(store, jobId);
   };
   return {
@@ -55,7 +55,7 @@ export function openPhaseLog(
   };
 }
 
-/** A late attempt of a step that another has done: the log is the job's now. */
+/** Throws if the job was launched: then this is a late attempt of a step that another has done, and the log is the job's. */
 async function refuseLaunched(store: Store, jobId: string): Promise<void> {
   const { launchedAt } = await getSession(store, jobId);
   if (launchedAt !== undefined) throw new ServiceError('conflict', `Job ${jobId} was launched.`);

@@ -23,8 +23,8 @@ export function createPhaseActivities(dependencies: ActivityDependencies): Phase
 }
 
 /**
- * Waits for the phase, makes its log whole, and seals it with its result. A repeat goes on where the first attempt stopped.
- * Earlier phases that are still open belong to a restored record: only the job knows how they ended, so they are settled first.
+ * Waits for the phase, completes its log, and seals it with its result. A repeat continues where the last attempt stopped. If
+ * earlier phases are still open, the record was restored and only the job knows how they ended, so they are settled first.
  */
 async function observePhase(
   dependencies: ActivityDependencies,
@@ -70,7 +70,7 @@ function isOfJob({ kind }: PhaseRecord): boolean {
   return kind !== 'teardown';
 }
 
-/** Undefined: somebody else has sealed the phase. `isLast`: it is the last one of the job. */
+/** Returns undefined if somebody else has sealed the phase. `isLast` means that it is the last one of the job. */
 async function settlePhase(
   dependencies: ActivityDependencies,
   session: Session,

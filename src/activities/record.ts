@@ -70,7 +70,7 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
   };
 }
 
-/** A signal that somebody sent by hand may hold anything; no cancel is to wait for ever on what no database takes. */
+/** A signal sent by hand may hold anything. Text that no database takes must not keep a cancel from being recorded. */
 function readText(told: unknown): string | undefined {
   return typeof told === 'string' ? told.toWellFormed().replaceAll('\0', '\uFFFD') : undefined;
 }
@@ -90,12 +90,12 @@ async function recordOutcome(
   return isOurs ? outcome : ((await getSession(store, input.jobId)).outcome ?? outcome);
 }
 
-/** A phase that ran and that nobody could see end: who reads its log is told that more may have been written. */
+/** Notes in the log of each phase that nobody saw end that more may have been written. */
 async function tellOpenLogs(store: Store, jobId: string): Promise<void> {
   for (const phase of await store.phases.list(jobId)) {
     if (phase.state !== 'running' || isWhole(phase)) continue;
     await store.logs.recordGap(jobId, phase.name, OPEN_LOG).catch((error: unknown) => {
-      // Sealed meanwhile, by the worker that could see it after all.
+      // It was sealed meanwhile, by a worker that saw it end after all.
       if (!isServiceError(error) || error.fault !== 'gone') throw error;
     });
   }
@@ -109,11 +109,11 @@ async function findPlace(
   store: Store,
   { jobId, admittedAt, waitsFor }: Session,
 ): Promise<QueuePlace | undefined> {
-  // One that waits for hosts asks for them again, whatever run of its workflow asked before.
+  // A session that waits for hosts asks for them again, even if an earlier run of its workflow has done so.
   if (admittedAt !== undefined || waitsFor !== undefined) return undefined;
   const [places, options] = await Promise.all([store.admission.places(), store.options.get()]);
   const place = places.get(jobId);
-  // Admitted meanwhile: the signal is on its way.
+  // Without a place it was admitted meanwhile, and the signal is on its way.
   return { place: place ?? 1, limit: options.maxRunningSessions };
 }
 
@@ -136,7 +136,7 @@ async function decideOutcome(
   return toOutcome(await toPhaseEnds(dependencies.store, session), cancellation);
 }
 
-/** A machine that is lost may have told how the job ended all the same, and only Temporal did not hear of it. */
+/** A lost machine may have reported how the job ended, although Temporal did not hear of it. */
 async function findEnd(
   { store, now }: ActivityDependencies,
   session: Session,

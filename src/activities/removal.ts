@@ -10,18 +10,18 @@ export interface RetentionResult {
   readonly removedRows: number;
   /** Bytes of logs that were over the limit. */
   readonly removedLogBytes: number;
-  /** Bytes of the database that the disk has back. */
+  /** Bytes that the database has given back to the disk. */
   readonly freedBytes: number;
 }
 
 export interface RemovalDependencies {
   readonly store: Store;
-  /** Nothing is removed by one machine's clock, which may be wrong. */
+  /** Should not be the clock of one machine, which may be wrong. */
   readonly now: () => string | Promise<string>;
   readonly logger: Logger;
 }
 
-/** The options are read at each run. It may be stopped anywhere and run again, and by several processes at once. */
+/** Removes what retention does not keep. It may be stopped anywhere and run again, and by several processes at once. */
 export async function removeOld(
   { store, now, logger }: RemovalDependencies,
   signal: AbortSignal,
@@ -58,7 +58,7 @@ async function limitLogs(
   return Math.max(0, before - (await retention.logStoreBytes()));
 }
 
-/** Repeats a step until it has nothing to do, and returns how much was done. Others get their turn in between. */
+/** Repeats a step until it has nothing to do, and returns how much was done. Other work of this process runs in between. */
 async function repeatStep(step: () => Promise<number>, signal: AbortSignal): Promise<number> {
   let total = 0;
   for (;;) {

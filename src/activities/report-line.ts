@@ -2,12 +2,12 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import type { HostResult } from '../core/job.js';
 
-/** A signed report is one line; it holds the results of every host of one phase. */
+/** The longest signed report: one line with the results of every host of one phase. */
 export const REPORT_LINE_BYTES = 8 * 1024 * 1024;
 const MAX_JSON_BYTES = 64 * 1024 * 1024;
 
 export interface HostReport {
-  /** Whether they are to be the state of components too. */
+  /** Whether the results are to become state of components too. */
   readonly recordsState: boolean;
   /** Whether each host that did not fail came to the end of the playbook. */
   readonly whole?: boolean;
@@ -16,8 +16,8 @@ export interface HostReport {
 
 /**
  * The host results that a job could not deliver, from the last line of a phase's output:
- * `keelson-report:<base64 of gzip of JSON>:<hex HMAC-SHA256 of the base64 text, keyed with the job's token>`. A line whose
- * HMAC does not fit was written by a task and is output like any other: undefined.
+ * `keelson-report:<base64 of gzip of JSON>:<hex HMAC-SHA256 of the base64 text, keyed with the job's token>`.
+ * Undefined if the HMAC does not fit: then a task has written the line, and it is output like any other.
  */
 export function parseReportLine(
   tail: Uint8Array,
@@ -45,7 +45,7 @@ export function parseReportLine(
   };
 }
 
-/** What the phase has said itself, from the end of its output. */
+/** The end of a phase's output, without the report line. */
 export function withoutReportLine(tail: string): string {
   return tail.replace(/(^|\n)keelson-report:[^\n]*\n$/, '$1');
 }

@@ -30,7 +30,7 @@ export function createResolveActivities(
   };
 }
 
-/** Once: a repeat finds the stored snapshot, and its plan. */
+/** Makes the snapshot and the plan, once; a repeat finds both stored. */
 export async function resolveConfiguration(
   dependencies: ActivityDependencies,
   jobId: string,
@@ -55,7 +55,7 @@ export async function resolveConfiguration(
   return { phases };
 }
 
-/** Whether the snapshot was made, or where it was there from the start the plan, by an attempt before. */
+/** Whether an earlier attempt has made the snapshot or, if that was stored at the insert, the plan. */
 async function hasBegun(
   store: ActivityDependencies['store'],
   { jobId, request, snapshot }: Session,
@@ -92,7 +92,7 @@ async function buildSnapshot(
   return { ...snapshot, ...leaveOut(session, snapshot) };
 }
 
-/** Fault `conflict` where nothing would be left of a retry. */
+/** Throws fault `conflict` if nothing is left for a retry to do. */
 function leaveOut({ done, request }: Session, snapshot: Snapshot): Pick<Snapshot, 'leftOut'> {
   const leftOut = done && planLeftOut(done, snapshot);
   if (leftOut !== undefined && leftOut.layers === snapshot.layers.length)
@@ -112,7 +112,7 @@ interface Question {
   readonly asked: Set<string>;
 }
 
-/** A stored commit is taken as it is; without one the branch, else the default branch, is looked up now. */
+/** A stored commit is used as it is. Without one, the branch, or else the default branch, is looked up now. */
 async function pinRepository(
   { reference, what }: WantedRepository,
   question: Question,
@@ -131,7 +131,7 @@ async function pinRepository(
   return { url: cloneUrl, commit: found };
 }
 
-/** Credentials are looked at even where the commit is known: what cannot be read fails here, before anything is staged. */
+/** Opens the source even if the commit is known, so that unreadable credentials fail the session before anything is staged. */
 async function pinSource(
   source: string,
   { commit, branch = '' }: RepositoryReference,

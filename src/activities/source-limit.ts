@@ -5,30 +5,30 @@ import { isRetryable, toFailure } from './failure.js';
 import type { Heartbeat } from './heartbeat.js';
 import type { Waits } from './waits.js';
 
-/** How long a step may try to read what lies outside. */
+/** How long a step may try to read an external source. */
 export interface SourceLimit {
   /** 0 = for ever. */
   readonly seconds: number;
   /** The option that sets the limit. */
   readonly option: string;
-  /** What it is for, as the subject of a message: "The inventory". */
+  /** What is read, as the subject of a message: "The inventory". */
   readonly what: string;
-  /** What happened to it; default "could not be read". */
+  /** What went wrong with it; default "could not be read". */
   readonly failed?: string;
   readonly reason: Reason;
-  /** What the limit has ended the wait for, as a sentence. */
+  /** A sentence that says what has not answered, for so many seconds. */
   readonly toSilence: (seconds: number) => string;
 }
 
 const FIRST_DELAY_MS = 200;
 const MAX_DELAY_MS = 30_000;
-/** Less than this is not worth another attempt: Temporal's timers have a grain of a second. */
+/** With less time left there is no further attempt: Temporal's timers are accurate to a second. */
 const MIN_LEFT_MS = 1000;
 
 /**
- * Reads a source, and has the read repeated until the limit. Only the time of workers counts, theirs at work and the pauses
- * that they ask for, whatever number of attempts it takes: each attempt carries on what the earlier ones used up. A session
- * does not fail because its worker was away.
+ * Reads a source, and has Temporal repeat a failed read until the limit. Only time of workers
+ * counts: their work, and the pauses that they ask for. Each attempt carries what all have
+ * used up on to the next. So a session does not fail because its worker was away.
  */
 export async function readWithin<T>(
   limit: SourceLimit,
@@ -65,7 +65,7 @@ export async function readWithin<T>(
   }
 }
 
-/** A source that hangs says nothing that could be told. */
+/** Reports a source that hangs, because it gives no error that could be reported. */
 function watchSilence(limit: SourceLimit, waits: Waits): NodeJS.Timeout {
   return setTimeout(() => {
     if (!waits.isTold())
@@ -85,7 +85,7 @@ function readUsedMs(details: unknown): number {
   return typeof details.usedMs === 'number' ? details.usedMs : 0;
 }
 
-/** The next attempt comes when at most half of what is left has passed, so that the last one is made near the limit. */
+/** A pause is at most half of the time that is left, so that the last attempt is made near the limit. */
 function toDelayMs(leftMs: number): number {
   const { attempt } = activityInfo();
   return Math.round(Math.min(FIRST_DELAY_MS * 2 ** (attempt - 1), MAX_DELAY_MS, leftMs / 2));
@@ -101,7 +101,7 @@ function openDeadline(leftMs: number) {
     signal: controller.signal,
     close() {
       clearTimeout(timer);
-      // Of several reads the first that fails decides; the others end with it.
+      // If one of several reads fails, the others end with it.
       controller.abort();
     },
   };

@@ -2,7 +2,7 @@ import { withHeartbeat } from './heartbeat.js';
 import { sweep } from './sweep.js';
 import type { SweepActKind, SweepDependencies, SweepReport } from './sweep-dependencies.js';
 
-/** What the Web UI shows of a sweep: numbers, however much was done. */
+/** What the Web UI shows of a sweep: only numbers, so that its size does not depend on how much was done. */
 export interface SweepSummary extends Readonly<Partial<Record<SweepActKind, number>>> {
   readonly examined: number;
   readonly halted?: string;

@@ -10,16 +10,16 @@ export interface SweepDependencies {
   >;
   readonly logger: SweepLogger;
   readonly now: () => string;
-  /** The most leftovers that one sweep removes. */
+  /** The most sessions whose leftovers one sweep removes. */
   readonly limit: number;
   readonly observer?: SweepObserver;
-  /** Absent: there is no image management service to look into. */
+  /** Absent if there is no image management service. */
   readonly images?: ImageDependencies;
-  /** Hands over the ends of sessions that webhooks are still to be told. Absent: there are none here. */
+  /** Hands over the ends of sessions that webhooks have not been told of. Absent if this process has no webhooks. */
   readonly handOver?: (signal: AbortSignal) => Promise<void>;
-  /** A machine whose worker was not heard of for so long is gone, and its jobs with it; 0 = never. */
+  /** How long a machine may be silent before it counts as lost, with its jobs; 0 = for ever. */
   readonly machineLostSeconds: number;
-  /** The machine of the worker that sweeps. Absent where it has none. */
+  /** The machine of the worker that sweeps, if it has one. */
   readonly machine?: string;
 }
 
@@ -35,7 +35,7 @@ export interface SweepObserver {
 
 export type SweepActKind = 'restart' | 'record' | 'move' | 'lose' | 'remove';
 
-/** One thing done, or to be done. */
+/** One thing that was done or, in a dry run, would be. */
 export interface SweepEntry {
   readonly act: SweepActKind;
   readonly session: string;

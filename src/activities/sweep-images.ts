@@ -13,9 +13,9 @@ interface Owned {
 }
 
 /**
- * Removes IMS jobs and keys that carry this deployment's id and belong to a session that is over, or that no record knows:
- * what IMS made after it was given up, or before an older copy of the database was restored. What cannot be removed keeps
- * nothing else from being removed.
+ * Removes IMS jobs and keys that carry this deployment's id and whose session is over or has
+ * no record. IMS made them after they were given up, or before an older copy of the database
+ * was restored. One that cannot be removed does not hold back the others.
  */
 export async function removeImageOrphans(
   dependencies: SweepDependencies,

@@ -3,8 +3,8 @@ import { discardImages, removeImageKey } from './discard.js';
 import type { Perform, SweepDependencies } from './sweep-dependencies.js';
 
 /**
- * Removes what sessions that are over left behind, because their own undo failed or somebody else completed their record.
- * Returns why some were left for the next sweep, if some were.
+ * Removes what sessions that are over left behind, because their own undo failed or somebody
+ * else completed their record. Returns why some are left for the next sweep, if they are.
  */
 export async function removeLeftovers(
   dependencies: SweepDependencies,
@@ -29,7 +29,7 @@ export async function removeLeftovers(
     : undefined;
 }
 
-/** An IMS job that is packaging is not waited for here: the next sweep finds it again. */
+/** Does not wait for an IMS job that is packaging, because the next sweep finds it again. */
 async function undoImages(
   dependencies: SweepDependencies,
   jobId: string,

@@ -6,10 +6,10 @@ import type { Perform, SweepDependencies, SweepEntry } from './sweep-dependencie
 
 const PAGE = 100;
 const AT_ONCE = 10;
-/** Workers note themselves every thirty seconds: whoever was heard of so lately may be about to do so again. */
+/** Workers report themselves every thirty seconds, so a machine that was heard of more recently may well be alive. */
 const LEAST_LOST_SECONDS = 120;
 
-/** Why each machine that is lost counts as lost. */
+/** For each lost machine, why it counts as lost. */
 type LostMachines = ReadonlyMap<string, string>;
 
 /** Sweeps every session that is not complete. Returns how many there were. */
@@ -45,7 +45,7 @@ async function findLostMachines({
 }: SweepDependencies): Promise<LostMachines> {
   if (machineLostSeconds === 0) return new Map();
   const now = await store.sweep.clock();
-  // First: after a time in which the database was away nobody counts as silent.
+  // Before the machines are read, because it makes none count as silent after the database was away.
   if (machine !== undefined) await store.sweep.seeMachine(machine, now);
   const seconds = Math.max(machineLostSeconds, LEAST_LOST_SECONDS);
   const before = new Date(Date.parse(now) - seconds * 1000).toISOString();
@@ -76,7 +76,7 @@ async function sweepSession(
     const { kind, why, act } = planned;
     await perform({ act: kind, session: name, jobId, why }, act);
   } catch (error) {
-    // One session must not keep the others waiting; the next sweep comes to it again.
+    // One session must not hold back the others; the next sweep tries it again.
     if (!isServiceError(error)) throw error;
     logger.warn({ err: error, session: name, jobId }, 'a session could not be swept');
   }
@@ -88,7 +88,7 @@ interface PlannedAct {
   readonly act: () => Promise<unknown>;
 }
 
-/** Undefined: record and workflow agree. */
+/** Undefined if record and workflow agree. */
 function planRepair(
   { store, orchestrator, now }: SweepDependencies,
   workflow: WorkflowState,
@@ -113,7 +113,7 @@ function planRepair(
   }
 }
 
-/** Undefined: the session is not open, or its machine is not lost, or not needed. */
+/** Undefined if the session is over, or if its machine is not lost, or not needed. */
 async function planForLostMachine(
   dependencies: SweepDependencies,
   workflow: WorkflowState,
@@ -129,7 +129,7 @@ async function planForLostMachine(
     : { kind: 'lose', why, act: () => dependencies.orchestrator.loseJob(session.jobId, why) };
 }
 
-/** The job is over, and any worker packages its images. What comes after that wants the machine again. */
+/** Whether images are being packaged. The job is over then, and any worker can do it; later steps need the machine again. */
 async function isPackaging(
   { store }: SweepDependencies,
   { jobId, teardownAt }: Session,
@@ -139,8 +139,8 @@ async function isPackaging(
 }
 
 /**
- * Has another machine take the session over. The workflow is terminated first: wherever this stops then, the next sweep finds
- * a session without a workflow. If the machine lives after all and has launched the job meanwhile, the new workflow attaches.
+ * Has another machine take over the session. The workflow is terminated first: wherever this stops, the next sweep finds a
+ * session without a workflow. If the machine lives after all and has launched the job meanwhile, the new workflow attaches.
  */
 async function move(
   { store, orchestrator }: SweepDependencies,

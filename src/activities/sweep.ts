@@ -5,12 +5,12 @@ import { removeLeftovers } from './sweep-leftovers.js';
 import { sweepSessions } from './sweep-sessions.js';
 
 export interface SweepOptions {
-  /** Says what it would do, and does nothing. */
+  /** Reports what would be done, and does nothing. */
   readonly dryRun: boolean;
 }
 
 /**
- * Compares records with workflows and puts right what no workflow can: see ARCHITECTURE.md, "The sweep". It asks Temporal
+ * Compares records with workflows and repairs what no workflow can: see ARCHITECTURE.md, "The sweep". It asks Temporal
  * first and reads the record afterwards, so that it never acts on what has just ended, and it touches nothing that runs.
  */
 export async function sweep(
@@ -39,7 +39,7 @@ async function performSweep(
     entries.push(entry);
     dependencies.logger.info({ ...entry, dryRun }, 'sweep');
   };
-  // A place may be free although sessions wait: somebody died between two of them, or the option was raised.
+  // A place may be free although sessions wait: a process died before it gave the place on, or the option was raised.
   if (!dryRun) await dependencies.store.admission.admit(dependencies.now());
   const examined = await sweepSessions(dependencies, perform, signal);
   if (!dryRun) await handOverRest(dependencies, signal);
@@ -48,7 +48,7 @@ async function performSweep(
   return { examined, entries, ...(halted === undefined ? {} : { halted }) };
 }
 
-/** What a process that died, or could not reach Temporal, has left. */
+/** Hands over what a process has left that died, or could not reach Temporal. */
 async function handOverRest(
   { handOver, logger }: SweepDependencies,
   signal: AbortSignal,
@@ -56,13 +56,13 @@ async function handOverRest(
   try {
     await handOver?.(signal);
   } catch (error) {
-    // A file that cannot be used must not keep the rest of the sweep waiting.
+    // A webhooks file that cannot be used must not hold back the rest of the sweep.
     if (!isServiceError(error)) throw error;
     logger.warn({ err: error }, 'ends of sessions could not be handed over');
   }
 }
 
-/** Another Temporal than the one that has this deployment's workflows would say of each of them that it is gone. */
+/** Why nothing may be swept: a Temporal without this deployment's workflows would say of each of them that it is gone. */
 async function findForeignTemporal({
   store,
   orchestrator,

@@ -13,7 +13,10 @@ import { openPhaseLog } from './phase-log.js';
 import { readWithin } from './source-limit.js';
 import { openWaits } from './waits.js';
 
-/** Seen by IMS within five seconds, and gone from its list of states after as many: said once more only if not by then. */
+/**
+ * IMS sees `complete` within five seconds, and changes the job's status after as many more. If
+ * not by this time, it is told again.
+ */
 const SAID_AGAIN_MS = 30_000;
 const NOBODY_KNOWS_MS = 15_000;
 
@@ -30,8 +33,8 @@ export function createTeardownActivities(
 }
 
 /**
- * A phase like the others, but the worker's own. A repeat goes on with what an earlier attempt began, and where that one lives
- * still and comes to the end first, its end is taken.
+ * A phase like the others, but run by the worker. A repeat continues what an earlier attempt
+ * began. If that attempt is still alive and comes to the end first, its result is taken.
  */
 async function teardown(
   dependencies: ActivityDependencies,
@@ -67,7 +70,7 @@ async function performTeardown(
     return result;
   };
   if (!(await store.sessions.recordTeardown(jobId, now()))) {
-    // A cancel came first: as if it had come a moment earlier.
+    // A cancel came first, so the session ends as if the teardown had not begun.
     await discardImages(dependencies, session, beat.signal);
     return seal({ kind: 'killed', reason: 'stopped', startedAt, endedAt: now() });
   }
@@ -75,7 +78,7 @@ async function performTeardown(
   return seal({ kind: 'exited', exitCode: failed ? 1 : 0, startedAt, endedAt: now() });
 }
 
-/** True: at least one could not be packaged; the last line of the log names them and those that were. */
+/** Returns true if at least one image could not be packaged. The last line of the log names those, and the ones that were. */
 async function packageAll(
   dependencies: ActivityDependencies,
   session: Session,
@@ -131,7 +134,7 @@ async function packageImage(
       const about = `Image ${imageId}: IMS job ${imsJob}`;
       if (job?.resultId !== undefined) {
         const { resultId } = job;
-        // An image that is there is told of, even where IMS could not finish its job.
+        // An image that exists is recorded even if IMS could not finish its job.
         await store.sessions.addArtifact(session.jobId, {
           ...{ imageId, resultId, type: 'ims_customized_image' },
         });
@@ -156,8 +159,8 @@ async function packageImage(
 }
 
 /**
- * Says `complete` once; IMS takes a moment to see it, and one that is said twice may end up in the image. `session` is as it
- * was found: with a teardown that somebody else has begun, who may have said it.
+ * Tells IMS to package an image, and only once: IMS takes a moment to see it, and what it is told twice may end
+ * up in the image. If `session` had a teardown when it was read, an earlier attempt may have told IMS already.
  */
 function openTelling({ shell, session, log, signal, toKey }: ImageWork, imageId: string) {
   let notBefore = session.teardownAt === undefined ? 0 : performance.now() + NOBODY_KNOWS_MS;

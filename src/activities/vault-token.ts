@@ -3,8 +3,8 @@ import type { Session } from '../core/session.js';
 import type { ActivityDependencies } from './dependencies.js';
 
 /**
- * By which playbooks of a tenant's configuration open the tenant's secrets. Where it is refused the session goes on without
- * it, and `note` says so in its log: many playbooks need none. Who does not answer is asked again.
+ * The token with which playbooks open the secrets of their configuration's tenant. If Vault refuses it, the session goes on
+ * without it, because many playbooks need none, and `note` says so in its log. If Vault does not answer, the step is repeated.
  */
 export async function readVaultToken(
   { openTenant, logger }: Pick<ActivityDependencies, 'openTenant' | 'logger'>,

@@ -7,19 +7,19 @@ import type { ActivityDependencies } from './dependencies.js';
 import { isRetryable } from './failure.js';
 
 /**
- * What a step waits for that does not answer: on the session's record once for each cause, in the Web UI the first, whatever
- * number of attempts it takes. Nothing here fails a step: what could not be told, the next attempt tells.
+ * Shows that a step waits for something that does not answer. The session's record gets each cause once, the Web UI only the
+ * first, whatever number of attempts it takes. Nothing here fails a step: what could not be shown, the next attempt shows.
  */
 export interface Waits {
   tell(cause: string): Promise<void>;
   /** Like `tell`, unless the step has only begun. */
   tellIfLasting(cause: string): Promise<void>;
-  /** The step goes on. */
+  /** The step no longer waits. */
   end(): Promise<void>;
   readonly isTold: () => boolean;
 }
 
-/** `phase`: whose work it is. */
+/** `phase` is the phase whose work waits. */
 export function openWaits(
   { store, tellWaiting, logger }: Pick<ActivityDependencies, 'store' | 'tellWaiting' | 'logger'>,
   { jobId, waiting }: Pick<Session, 'jobId' | 'waiting'>,
@@ -29,13 +29,13 @@ export function openWaits(
     activityInfo();
   const since = waiting?.since ?? new Date(begun).toISOString();
   const attempted = performance.now();
-  // Temporal's clock for what was before this attempt: our own may differ by hours.
+  // The time before this attempt is by Temporal's clock, because our own may differ from it by hours.
   const lastedMs = () => begunAgain - begun + performance.now() - attempted;
   let told = waiting;
   let last = Promise.resolve();
   const attempt = (act: () => Promise<void>) =>
     act().catch((error: unknown) => {
-      // The database or Temporal may be what is away.
+      // The database or Temporal may be the one that is away.
       if (!isServiceError(error)) logger.info({ err: error, jobId }, 'a wait could not be told');
     });
   const inTurn = (act: () => Promise<void>) => (last = last.then(() => attempt(act)));
@@ -47,7 +47,7 @@ export function openWaits(
       await store.sessions.recordWait(jobId, wait);
       const isFirst = told === undefined;
       told = wait;
-      // Only the first cause: each signal is an event of the history, whose size is limited, and a wait may last for weeks.
+      // Only the first cause: each signal adds an event to the history, whose size is limited, and a wait may last for weeks.
       if (isFirst) await tellWaiting?.(jobId, message);
     });
   return {
@@ -64,7 +64,7 @@ export function openWaits(
   };
 }
 
-/** Tells of a dependency that is away while the work is repeated. */
+/** Shows a wait for a dependency that is away while the work is repeated. */
 export async function withWaits<T>(waits: Waits, work: () => Promise<T>): Promise<T> {
   try {
     const result = await work();
@@ -76,7 +76,7 @@ export async function withWaits<T>(waits: Waits, work: () => Promise<T>): Promis
   }
 }
 
-/** Milliseconds and ports differ from one attempt to the next. */
+/** Numbers do not count, because milliseconds and ports differ from one attempt to the next. */
 function isSameCause(one: string, other: string): boolean {
   return one.replace(/\d+/g, '0') === other.replace(/\d+/g, '0');
 }
