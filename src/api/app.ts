@@ -36,7 +36,7 @@ const SESSION_PATHS = ['', '/apis/cfs'].flatMap((prefix) =>
   ].map((path) => `${prefix}${path}`),
 );
 
-/** The public service: the API at the root and below CFS's external prefix, and what jobs call unless that has its own address. */
+/** Serves the API at the root and below CFS's external prefix, and the routes of jobs unless they have their own address. */
 export function createApp(deps: ApiDependencies): Hono<ApiEnv> {
   const app = new Hono<ApiEnv>();
   app.onError(createProblemHandler(deps.logger));

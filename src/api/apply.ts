@@ -15,7 +15,7 @@ import { repeatSession } from './sessions.js';
 
 const TIMEOUT_MS = 60_000;
 
-/** A new session that does what a check has told, at the commits at which that ran. They go with it, so nothing else can run. */
+/** Stores a new session that applies a check, with the check's commits: it can run nothing else. */
 export async function applySession(
   deps: ApiDependencies,
   name: string,
@@ -23,7 +23,7 @@ export async function applySession(
   caller: AbortSignal,
 ): Promise<Session> {
   const session = await findSession(deps.store, name);
-  // One would run what the configuration has when it comes to it.
+  // An external operator would run what the configuration says by then, not what was checked.
   if (deps.isExternal ?? false)
     throw refusal('With RUNNER=none an operator outside runs sessions, and knows no commits.');
   const checked = requireChecked(session);
@@ -46,7 +46,7 @@ export async function applySession(
   );
 }
 
-/** What the session ran. Where it failed, what it told is not what would happen. */
+/** Returns what the check ran. A failed check has not shown everything that would happen, so it is refused. */
 function requireChecked({ name, request, state, outcome, snapshot }: Session): Snapshot {
   if (request.checkMode !== true)
     throw refusal(`Session ${name} is no check: only one with check_mode can be applied.`);
@@ -63,7 +63,7 @@ function refusal(message: string): ServiceError {
   return new ServiceError('conflict', message, { title: 'Session cannot be applied' });
 }
 
-/** What a session of this request would run if it started now. */
+/** The snapshot that a session with this request would get if it started now. */
 async function resolveNow(
   { store, git, openSource }: ApiDependencies,
   request: SessionRequest,
@@ -86,7 +86,7 @@ async function resolveNow(
     if (!late.aborted) throw error;
     throw new ServiceError('unavailable', 'The repositories of the session do not answer.');
   } finally {
-    // Where one cannot be read, nobody asks for the others any more.
+    // If one repository cannot be read, the other reads are of no use.
     over.abort();
   }
 }

@@ -8,7 +8,7 @@ export type Auth = ApiDependencies['auth'];
 const OPEN_PATHS = /^(?:\/apis\/cfs)?\/healthz\/(?:live|ready)$/;
 const READING = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** Asks each request for a token whose role allows it. Probes of the platform carry none, so their paths are open. */
+/** Requires a token whose role allows the request. Health probes send no token, so their paths are open. */
 export function createAuthentication(auth: Auth): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     if (auth.kind === 'open' || OPEN_PATHS.test(c.req.path)) {
@@ -24,10 +24,7 @@ export function createAuthentication(auth: Auth): MiddlewareHandler<ApiEnv> {
   };
 }
 
-/**
- * Reads a token from each line `<token> read|write <name>`, but for empty lines and those that begin with `#`. Errors name
- * the line.
- */
+/** Reads lines `<token> read|write <name>`; ignores empty ones and those that begin with `#`. Errors name the line. */
 export function parseTokens(text: string): readonly AccessToken[] {
   return text.split('\n').flatMap((line, index) => {
     if (/^\s*(?:#|$)/.test(line)) return [];
@@ -42,14 +39,14 @@ export function parseTokens(text: string): readonly AccessToken[] {
   });
 }
 
-/** The token of an `Authorization` header; a missing one is fault `unauthenticated`. */
+/** Reads the token of an `Authorization` header; throws `unauthenticated` if there is none. */
 export function readBearer(header: string | undefined): string {
   const token = /^Bearer +(?<token>\S+) *$/i.exec(header ?? '')?.groups?.['token'];
   if (token === undefined) throw new ServiceError('unauthenticated', 'A bearer token is needed.');
   return token;
 }
 
-/** Takes the same time wherever the two differ, so that nobody can guess a secret by the time. */
+/** Compares in constant time, so that the time reveals nothing about a secret. */
 export function isSameSecret(one: string, other: string): boolean {
   return timingSafeEqual(toDigest(one), toDigest(other));
 }

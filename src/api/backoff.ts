@@ -1,12 +1,12 @@
 const MIN_MS = 200;
 const MAX_MS = 10_000;
 
-/** Shared by all who ask the same server: while that does not answer, they all wait for the next try, and the pauses grow. */
+/** Shared by all calls to one server: while it does not answer, they all wait for the next attempt, and the pauses grow. */
 export interface Backoff {
-  /** Milliseconds until the next try; calls that failed together count once. */
+  /** Returns the milliseconds until the next attempt. Calls that fail together count as one failure. */
   fail(): number;
   succeed(): void;
-  /** Milliseconds until somebody may ask; 0: now. */
+  /** Milliseconds until the next call is allowed; 0: now. */
   delayMs(): number;
   readonly isFailing: () => boolean;
 }

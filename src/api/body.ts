@@ -9,29 +9,29 @@ const JSON_SPELLING = 'application/json';
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 interface BodyRules {
-  /** An empty body is as good as `{}`. */
+  /** An empty body counts as `{}`. */
   readonly optional?: boolean;
-  /** CFS describes no body of the operation: another content type is refused with 400 instead of 415. */
+  /** CFS declares no body for the operation, so another content type is refused with 400 instead of 415. */
   readonly undeclared?: boolean;
 }
 
-/** Reads the body within the limit and refuses what is not declared as JSON; the route's schema reads it from there. */
+/** Reads the body within the limit and refuses what is not declared as JSON. The route's schema then parses it. */
 export function takeJson(maxBytes: number, rules: BodyRules = {}): MiddlewareHandler {
   return async (c, next) => {
     const bytes = await readBytes(c.req.raw, maxBytes);
     requireJson(c, bytes.length === 0, rules);
-    // The router knows no other spelling, and refuses an empty body without a type.
+    // The router accepts no other spelling, and refuses an empty body without a type.
     if (c.req.header('content-type') !== JSON_SPELLING)
       c.req.raw.headers.set('content-type', JSON_SPELLING);
     const text = bytes.length === 0 ? '{}' : decodeJson(bytes);
     checkJsonText(text);
-    // Hono keeps promises there, though its types say text.
+    // Hono expects a promise here, although its types say text.
     Object.assign(c.req.bodyCache, { text: Promise.resolve(text) });
     await next();
   };
 }
 
-/** Refuses an empty body, unless it is optional, and one that is not declared as JSON. */
+/** Refuses a body that is not declared as JSON, and an empty one unless it is optional. */
 export function requireJson(
   c: Context,
   isEmpty: boolean,
@@ -54,18 +54,18 @@ export function decodeJson(bytes: Uint8Array): string {
   }
 }
 
-/** The whole body; the count of what really comes decides, not the length that was announced. */
+/** Reads the whole body. Its actual length must be within the limit, not only the announced one. */
 export async function readBytes(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
   const announced = request.headers.get('content-length');
   if (Number(announced ?? 0) > maxBytes) throw tooLarge(maxBytes);
   if (announced === null) return collect(request.body ?? [], maxBytes);
-  // No more can come than was announced, and this way costs a fraction of the other.
+  // No more than announced can arrive, and this is much cheaper than reading chunks.
   const bytes = Buffer.from(await request.arrayBuffer());
   if (bytes.length > maxBytes) throw tooLarge(maxBytes);
   return bytes;
 }
 
-/** The body as it comes, within the limit. One that is announced with no more than `atOnce` bytes comes in one piece. */
+/** Reads the body as it arrives, within the limit. A body announced with at most `atOnce` bytes is one piece. */
 export async function* readPieces(
   request: Request,
   { maxBytes, atOnce }: { readonly maxBytes: number; readonly atOnce: number },

@@ -11,8 +11,8 @@ export interface BranchAccess {
 }
 
 /**
- * Writes into every layer with a branch the commit at which it stands now. Each branch is asked for once, some at the same
- * time. Whatever goes wrong with one is fault `invalid`, which is what CFS answers, and names the member.
+ * Sets the commit of every layer with a branch to the branch's current commit. Each branch is resolved once, several at the
+ * same time. Every failure is `invalid`, as in CFS, and names the member.
  */
 export async function resolveBranches(
   configuration: Configuration,
@@ -21,7 +21,7 @@ export async function resolveBranches(
 ): Promise<Configuration> {
   const over = new AbortController();
   const signal = AbortSignal.any([caller, over.signal, AbortSignal.timeout(TIMEOUT_MS)]);
-  // Where one cannot be resolved, nobody asks for the others any more.
+  // If one branch cannot be resolved, the others are of no use.
   const commits = await resolveAll(findBranches(configuration), access, signal).finally(() =>
     over.abort(),
   );
@@ -37,7 +37,7 @@ export async function resolveBranches(
   };
 }
 
-/** Removes the branches, so that the commits alone are left. */
+/** Removes the branches, so that only the commits are left. */
 export function dropBranches(configuration: Configuration): Configuration {
   const { additionalInventory } = configuration;
   return {

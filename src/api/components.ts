@@ -5,7 +5,7 @@ import { fromComponentBody, type ComponentRequest } from './wire/component.js';
 
 export type IdentifiedPatch = ComponentPatch & Pick<Component, 'id'>;
 
-/** What a PATCH of many asks for, in both versions. */
+/** A bulk PATCH, in both versions: one patch for each component, or one patch for all that match. */
 export type ComponentPatches =
   | readonly IdentifiedPatch[]
   | { readonly patch: ComponentPatch; readonly filters: ComponentFilter };
@@ -28,7 +28,7 @@ export function patchComponents<T>(
   return store.components.patchMatching(patches.filters, patches.patch, at, toResult);
 }
 
-/** Like `patchComponents`, but returns the ids alone, which is cheaper. */
+/** Like `patchComponents`, but returns only the ids, which is cheaper. */
 export function patchComponentIds(
   store: Store,
   patches: ComponentPatches,
@@ -38,7 +38,7 @@ export function patchComponentIds(
   return store.components.patchAll(patches.filters, patches.patch, at);
 }
 
-/** The id of the path counts, whatever the body says. */
+/** `body.id` must be the id of the path, which goes before the one in the request's body. */
 export async function putComponent<T>(
   store: Store,
   body: ComponentRequest & { readonly id: string },
@@ -59,7 +59,7 @@ export async function patchComponent<T>(
   return result as T;
 }
 
-/** For an element of a list, which must hold its id. The fault names the element by its index. */
+/** Requires the id that each element of a list must have. The fault names the element by its index. */
 export function toIdentified(body: ComponentRequest, index = 0): IdentifiedPatch {
   const { id } = body;
   if (id === undefined) {

@@ -1,7 +1,7 @@
 import type { MiddlewareHandler } from 'hono';
 import { ServiceError } from '../core/errors.js';
 
-/** Takes at most `max` requests at once and refuses the next as `busy`; `what` names them in the message. */
+/** Handles at most `max` requests at once and refuses further ones as `busy`; `what` names them in the message. */
 export function limitConcurrency(max: number, what: string): MiddlewareHandler {
   let running = 0;
   return async (_c, next) => {

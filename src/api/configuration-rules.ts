@@ -4,12 +4,12 @@ import { findRefFault, findUrlFault } from './repository-url.js';
 
 export interface RepositoryRules {
   readonly gitProtocols: string;
-  /** The title of the refusal of a branch beside a commit, in which the versions of the API differ. */
+  /** Title of the problem for a layer with both branch and commit; it differs between versions of the API. */
   readonly branchTitle: string;
   readonly knownSources: ReadonlySet<string>;
 }
 
-/** Checks what can be told without asking a git server, in the order in which CFS checks it. */
+/** Checks everything that needs no git server, in the order of CFS. */
 export function checkRepositories(
   configuration: Configuration,
   { gitProtocols, branchTitle, knownSources }: RepositoryRules,
@@ -32,7 +32,7 @@ export function checkRepositories(
   for (const [member, reference] of uses) checkAddress(member, reference, gitProtocols);
 }
 
-/** Refuses two layers that run the same playbook of the same repository, whatever their commits. */
+/** Refuses two layers with the same repository and playbook, even if their commits differ. */
 export function checkConflicts(layers: readonly Layer[]): void {
   const seen = new Map<string, number>();
   layers.forEach((layer, index) => {

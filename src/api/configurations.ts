@@ -13,9 +13,9 @@ export interface ConfigurationPutRequest {
   readonly body: ConfigurationBody;
   readonly branchTitle: string;
   readonly isDroppingBranches?: boolean;
-  /** The tenant that asks; absent: an administrator. */
+  /** The tenant that calls; absent: an administrator. */
   readonly tenant?: string | undefined;
-  /** Whether the stored owner stays, as the request cannot name one. */
+  /** Whether to keep the stored owner. For v2, whose requests cannot name one. */
   readonly isKeepingOwner?: boolean;
 }
 
@@ -47,7 +47,7 @@ async function requireOwned(
   return stored;
 }
 
-/** The owner may change while branches are looked up, so it is read again, and saved only where nobody has changed it since. */
+/** Reads the owner again, which may have changed while branches were resolved; saves only if it does not change again. */
 async function saveFor(
   store: Store,
   configuration: Configuration,
@@ -73,7 +73,7 @@ function withOwner(configuration: Configuration, tenantName: string | undefined)
   return copy as Configuration;
 }
 
-/** What somebody else writes meanwhile is read and refreshed instead, once. */
+/** Resolves the branches again. If the configuration changes meanwhile, it is read and resolved once more. */
 export async function refreshConfiguration(
   deps: ApiDependencies,
   name: string,

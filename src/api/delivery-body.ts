@@ -10,17 +10,17 @@ const decompress = promisify(gunzip);
 
 const MAX_SENT_BYTES = 1024 * 1024;
 const MAX_BYTES = 8 * 1024 * 1024;
-/** Header and trailer of gzip, with nothing between them. */
+/** Header and trailer of gzip. */
 const MIN_GZIP_BYTES = 18;
 const MIN_BUFFER_BYTES = 1024;
 
 export interface DeliveryBody {
   readonly bytes: Buffer;
-  /** The body as it came, where it came compressed. */
+  /** The compressed body; absent if it came uncompressed. */
   readonly gzip?: Buffer;
 }
 
-/** The body of a job's request, decompressed, within the limits on both sides. */
+/** Reads and decompresses the body of a job's request, within the limits for both sizes. */
 export async function readDelivery(c: Context): Promise<DeliveryBody> {
   const bytes = await readBytes(c.req.raw, MAX_SENT_BYTES);
   const encoding = (c.req.header('content-encoding') ?? 'identity').toLowerCase();
@@ -37,8 +37,8 @@ export async function readDelivery(c: Context): Promise<DeliveryBody> {
 }
 
 /**
- * One buffer of the size that the last four bytes of gzip name, instead of many small ones and a copy of them all. It is only
- * believed as far as the limit goes; what is larger takes several.
+ * Uses one buffer of the size that the last four bytes of gzip state, instead of many small ones and a copy. The sender may
+ * state any size, so the buffer is bounded; a larger content takes several buffers.
  */
 function toBounds(gzip: Buffer) {
   const named = gzip.length < MIN_GZIP_BYTES ? 0 : gzip.readUInt32LE(gzip.length - 4);

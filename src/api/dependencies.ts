@@ -5,7 +5,7 @@ import type { ApiMetrics } from '../metrics/api-metrics.js';
 import type { EventStreams } from './event-stream.js';
 import type { Store } from '../store/store.js';
 
-/** What the API needs of a logger; pino fits. Messages are constant text, the facts are fields. */
+/** The part of pino's interface that the API uses. Messages are constant text, the facts are fields. */
 export interface Logger {
   debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
@@ -25,48 +25,48 @@ export interface ApiDependencies {
   readonly openSource: OpenSource;
   /** Absent: there are no tenants. */
   readonly tenants?: TenantClient;
-  /** Absent where nothing is started. */
+  /** Absent with RUNNER=none. */
   readonly orchestrator?: Pick<Orchestrator, 'check'>;
-  /** Tells a session's workflow what its job waits for. Absent where nothing is started. */
+  /** Tells a session's workflow what its job waits for. Absent with RUNNER=none. */
   readonly tellWaiting?: Orchestrator['tellWaiting'];
   readonly logger: Logger;
   /** `major.minor.patch` */
   readonly version: string;
-  /** Schemes a repository may have, separated by colons. */
+  /** Schemes that a repository URL may have, separated by colons. */
   readonly gitProtocols: string;
-  /** The tokens of jobs and the key of stored credentials derive from it. */
+  /** The tokens of jobs and the key for stored credentials are derived from it. */
   readonly masterKey: Uint8Array;
   readonly maxBodyBytes: number;
-  /** The same for a list of components, each of which is within the limit above. */
+  /** Limit of a list of components; each element is within `maxBodyBytes`. */
   readonly maxListBytes: number;
   readonly auth:
-    /** `anyName`: people chose to let everybody in, by whatever name. */
+    /** `anyName`: AUTH=none was set, so pages may use any name of this host, not only loopback ones. */
     | { readonly kind: 'open'; readonly anyName?: boolean }
     | { readonly kind: 'tokens'; readonly tokens: readonly AccessToken[] };
   readonly now: () => string;
   /** 8 hexadecimal digits, for a job id. */
   readonly newSuffix: () => string;
-  /** Whether an operator outside runs what is created from now on; default false. */
+  /** Whether an external operator runs the sessions created from now on (RUNNER=none); default false. */
   readonly isExternal?: boolean;
   /** Whether there is an image management service; default false. */
   readonly customizesImages?: boolean;
-  /** Where people reach this API, without a slash at its end. */
+  /** URL at which people reach this API, without a trailing slash. */
   readonly publicUrl?: string;
   /** URL of Temporal's Web UI. */
   readonly uiUrl?: string;
-  /** Ends streams of events when the service stops. Default: nobody ends them. */
+  /** Ends event streams when the service stops. Absent: nothing ends them. */
   readonly streams?: EventStreams;
-  /** Whether the public address also serves what jobs call; default true. */
+  /** Whether the public address also serves the routes of jobs; default true. */
   readonly serveJobs?: boolean;
-  /** Absent: nothing is counted. */
+  /** Absent: requests are not counted. */
   readonly metrics?: ApiMetrics;
-  /** What `/metrics` tells; absent: it is told elsewhere. */
+  /** The metrics at `/metrics`. Absent: they are served at another address. */
   readonly registry?: Pick<Registry, 'metrics' | 'contentType'>;
-  /** Throws where there is no room for another session. */
+  /** Throws if the disk has no room for another session. */
   readonly requireRoom?: () => Promise<void>;
 }
 
-/** Who asks: the name of the token, or `api` where there are no tokens. */
+/** `caller`: name of the request's token, or `api` if there are no tokens. */
 export interface ApiEnv extends Env {
   Variables: { caller: string };
 }

@@ -9,7 +9,7 @@ import { openWatch } from './watch.js';
 
 const LEASE_MS = 30_000;
 const AT_ONCE = 10;
-/** The longest pause between two looks for wishes. */
+/** The longest pause between two reads of wishes. */
 const LOOK_MS = 60_000;
 const PAUSE_MS = 200;
 const REFUSED_MS = 10_000;
@@ -23,20 +23,20 @@ export interface DispatchDependencies {
 
 export interface DispatchHealth {
   readonly inFlight: number;
-  /** Whether the last try failed. */
+  /** Whether the last attempt failed. */
   readonly isFailing: boolean;
 }
 
 export interface Dispatcher {
   start(): void;
-  /** Resolves when what is under way has been answered. */
+  /** Resolves when the calls in flight have ended. */
   close(): Promise<void>;
   health(): DispatchHealth;
 }
 
 /**
- * Hands every recorded wish to Temporal: at once when it answers, later when it does not. It takes rows by a lease, so any
- * number of processes may do the same, and it never throws: what fails is tried again.
+ * Hands every recorded wish to Temporal: at once if it answers, later if it does not. Rows are taken by a lease, so any number
+ * of processes may do this at the same time. It never throws: whatever fails is tried again.
  */
 export function createDispatcher(deps: DispatchDependencies): Dispatcher {
   const backoff = createBackoff();
@@ -91,7 +91,7 @@ async function takeWishes(loop: Loop): Promise<readonly Session[]> {
   }
 }
 
-/** Milliseconds until a wish may be due that no change announces. */
+/** Milliseconds until a wish may be due of which no change tells: one with a lease or a delay that ends. */
 async function findDelay({ store, backoff, inFlight, now, logger }: Loop): Promise<number> {
   if (backoff.delayMs() > 0) return backoff.delayMs();
   if (inFlight.size >= AT_ONCE) return LOOK_MS;
@@ -124,8 +124,8 @@ async function dispatch(loop: Loop, session: Session): Promise<void> {
 }
 
 /**
- * While Temporal is away all wishes wait; a wish that is refused waits alone. Where it cannot be given back either, its lease
- * runs out by itself.
+ * All wishes wait while Temporal does not answer; a wish that is refused waits alone. If it cannot be returned either, its
+ * lease expires by itself.
  */
 async function giveBack(loop: Loop, session: Session, error: unknown): Promise<void> {
   const { store, backoff, logger, now } = loop;

@@ -1,21 +1,21 @@
-/** Short enough that no proxy takes a silent connection for a dead one. */
+/** Short enough that no proxy closes a silent connection. */
 const HEARTBEAT_MS = 15_000;
 const RETRY_MS = 1_000;
 const HEARTBEAT = ':\n\n';
 
-/** As in https://html.spec.whatwg.org/multipage/server-sent-events.html. `data` is sent as JSON, which has no line breaks. */
+/** See https://html.spec.whatwg.org/multipage/server-sent-events.html. `data` is sent as JSON, which has no line breaks. */
 export interface ServerSentEvent {
   readonly event: string;
   readonly id: string;
   readonly data: unknown;
 }
 
-/** Streams of events that are open, so that a service that stops can end them: their clients come again. */
+/** The open event streams, so that a service that stops can end them. Their clients connect again. */
 export interface EventStreams {
   readonly closing: AbortSignal;
-  /** Returns what to call when it has ended. */
+  /** Registers a stream. Returns a function to call when the stream has ended. */
   open(): () => void;
-  /** Ends them; resolves when they have ended. */
+  /** Ends all streams; resolves when they have ended. */
   close(): Promise<void>;
 }
 
@@ -46,8 +46,8 @@ interface EventBodyOptions {
 }
 
 /**
- * The events as the body of an answer, read only as fast as the client takes them. It ends with an `end` event when there is
- * nothing more to come, and without one when the service stops.
+ * Returns the events as the body of an answer. They are read only as fast as the client takes them. The stream ends with an
+ * `end` event if no more events can come, and without one if the service stops.
  */
 export function toEventBody(
   read: (signal: AbortSignal) => AsyncGenerator<ServerSentEvent, void, undefined>,
@@ -103,7 +103,7 @@ function renderEvent({ event, id, data }: ServerSentEvent): string {
   return `event: ${event}\nid: ${id}\ndata: ${JSON.stringify(data)}\n\n`;
 }
 
-/** The next frame, or a heartbeat where none comes in time. Undefined: there is nothing more. */
+/** The next frame, or a heartbeat if none comes in time. Undefined at the end. */
 async function orHeartbeat(
   next: Promise<IteratorResult<string, void>>,
   heartbeatMs: number,

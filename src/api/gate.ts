@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 
 /**
- * New sessions that one process takes at once: enough to share a commit on SQLite, and two for each connection to PostgreSQL.
- * With more of them none would be stored faster, and each would be answered later.
+ * New sessions that one process handles at once: enough to share a commit on SQLite, and two for each connection to
+ * PostgreSQL. More would not be stored faster, and each would be answered later.
  */
 const MAX_NEW_SESSIONS = 20;
 const WAIT_MS = 500;
-/** How long a body may take to come. */
+/** How long a request keeps its slot without having sent its whole body. */
 const BODY_MS = 2_000;
 const GUARDED = /^(?:\/apis\/cfs)?\/v[23]\/sessions(?:\/[^/?]+\/(?:retry|apply))?(?:\?|$)/;
 
@@ -22,7 +22,7 @@ const HEADERS = {
   'Retry-After': '1',
 };
 
-/** Calls `act` when there is a place, which is free again when `outgoing` was answered or its connection is closed. */
+/** Calls `act` when a slot is free. The slot is freed when `outgoing` is answered or its connection closes. */
 export type Gate = (incoming: IncomingMessage, outgoing: ServerResponse, act: () => void) => void;
 
 interface Waiting {
@@ -33,10 +33,10 @@ interface Waiting {
 }
 
 /**
- * Takes so many new sessions at once. The next wait for a place, first come first served, but not for long: then they are
- * told to come again. Not at once, because clients that come again at once would cost more. It stands before everything else
- * that is done for a request, because new sessions come by the thousand. So nobody was asked for a token yet, and a request
- * that has a place and does not send its body in time must lose the place; it is answered all the same.
+ * Bounds how many new sessions are handled at once. Further requests wait for a slot, first come first served, and get 429
+ * after a short time; refusing them at once would cost more, because clients would repeat them at once. The gate comes before
+ * all other work on a request, because new sessions come by the thousand. So no token has been checked yet, and a request
+ * that does not send its body in time must lose its slot. It is still answered.
  */
 export function createGate(onRefusal: (seconds: number) => void = () => undefined): Gate {
   const waiting = new Set<Waiting>();

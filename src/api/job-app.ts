@@ -4,7 +4,7 @@ import { createRequestLog } from './request-log.js';
 import { createRequestMetrics } from './request-metrics.js';
 import { createJobRoutes, type JobDependencies } from './routes/jobs.js';
 
-/** What jobs call, and nothing else, for an address of its own. */
+/** Serves only the routes of jobs, at an address of their own. */
 export function createJobApp(deps: JobDependencies): Hono {
   const app = new Hono();
   app.onError(createProblemHandler(deps.logger));

@@ -1,7 +1,7 @@
 import { invalid, ServiceError } from '../core/errors.js';
 
 const [QUOTE, BACKSLASH, COMMA, CLOSE] = [0x22, 0x5c, 0x2c, 0x5d];
-/** Codes of `[{` and `]}`. Lists that are elements are told from the outer one by their depth. */
+/** Codes of `[{` and `]}`. The depth tells inner lists from the outer one. */
 const [OPENS, CLOSES] = [new Set([0x5b, 0x7b]), new Set([CLOSE, 0x7d])];
 const BLANK = /^[\t\n\r ]*$/;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -14,8 +14,8 @@ interface Place {
 }
 
 /**
- * Splits a JSON list, which comes in pieces after its first bracket, into the texts of its elements. Whether each of them is
- * JSON is for its reader to find out; what stands between them and behind the list is checked here.
+ * Splits a JSON list into the texts of its elements. `pieces` begin after the first bracket. The caller must parse each text;
+ * this function checks only what is between elements and after the list.
  */
 export async function* splitJsonList(
   pieces: AsyncIterable<Uint8Array>,
@@ -30,7 +30,7 @@ export async function* splitJsonList(
     let start = 0;
     for (const end of findEnds(place, piece)) {
       const text = decode([...begun, piece.subarray(start, end)]);
-      // An empty list has an end and no element.
+      // Before the closing bracket of an empty list there is no element.
       if (!place.isOver || count > 0 || !BLANK.test(text)) found.push(text);
       count += 1;
       begun = [];
@@ -47,7 +47,7 @@ export async function* splitJsonList(
   if (!place.isOver) throw notJson();
 }
 
-/** The offsets in this piece at which elements end: the commas between them, and the bracket behind the last. */
+/** The offsets in this piece at which elements end: commas between them, and the closing bracket. */
 function* findEnds(place: Place, piece: Uint8Array): Generator<number> {
   if (place.isOver) return;
   for (let index = 0; index < piece.length; index += 1) {

@@ -1,17 +1,17 @@
 import { invalid } from '../core/errors.js';
 
 const MAX_DEPTH = 100;
-/** Longer texts are not searched for a place that V8 leaves out. */
+/** In longer texts, a place that V8 does not give is not searched for. */
 const MAX_SEARCHED = 65_536;
 const UNEXPECTED = 'Unexpected token';
 const [QUOTE, BACKSLASH, COLON] = [0x22, 0x5c, 0x3a];
 
-/** Refuses what is not JSON, and two things that JSON.parse takes: a member that is given twice, and nesting of any depth. */
+/** Refuses what is not JSON, and also duplicate members and deep nesting, which JSON.parse accepts. */
 export function checkJsonText(text: string): void {
   parseJsonText(text);
 }
 
-/** The value of a text that passes the same checks. `what` names it in the message where it is no JSON. */
+/** Parses a text that passes the same checks. `what` names it in the message if it is not JSON. */
 export function parseJsonText(text: string, what = 'The body'): unknown {
   const value = parse(text, what);
   const fault = findFault(text);
@@ -27,9 +27,9 @@ function parse(text: string, what: string): unknown {
   }
 }
 
-/** The place of the error alone: the rest of V8's message may quote the body. */
+/** Returns only the place of the error, because the rest of V8's message may quote the body. */
 function describePlace({ message }: Error, text: string): string {
-  // First, as this one quotes what is around the token, whatever that says, and tells no place.
+  // Checked first: this message gives no place but quotes the body, which may look like one.
   if (message.startsWith(UNEXPECTED))
     return text.length > MAX_SEARCHED ? '' : `: ${findUnexpected(text)}`;
   const [place] = /line \d+ column \d+/.exec(message) ?? [];
@@ -37,7 +37,7 @@ function describePlace({ message }: Error, text: string): string {
   return message.includes('end of JSON') ? ': it ends too early' : '';
 }
 
-/** The last character of the shortest beginning that V8 refuses in this way. */
+/** Finds the place by bisection: the end of the shortest prefix that V8 refuses in this way. */
 function findUnexpected(text: string): string {
   let [shortest, longest] = [1, text.length];
   while (shortest < longest) {
@@ -58,7 +58,7 @@ function isUnexpected(text: string): boolean {
   }
 }
 
-/** One pass over text that is known to be JSON. */
+/** Makes one pass over text that is known to be JSON. */
 function findFault(text: string): string | undefined {
   const open: (Set<string> | undefined)[] = [];
   for (let index = 0; index < text.length; index += 1) {

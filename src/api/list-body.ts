@@ -8,9 +8,9 @@ import { parseJsonText } from './json-text.js';
 
 const BRACKET = 0x5b;
 const BLANKS = new Set([0x09, 0x0a, 0x0d, 0x20]);
-/** So much is read of a list before others get their turn. */
+/** After this much of a list, other requests get their turn. */
 const PIECE_BYTES = 64 * 1024;
-/** A shorter text takes no more room than a reference to it. */
+/** Sharing a shorter text would save nothing. */
 const SHARED_LENGTH = 10;
 const MOST_SHARED = 10_000;
 
@@ -18,10 +18,10 @@ type Limits = Pick<ApiDependencies, 'maxBodyBytes' | 'maxListBytes'>;
 
 export type ListBody<T> =
   | { readonly kind: 'list'; readonly items: readonly T[] }
-  /** Something else that is JSON, and within the limit of every body. */
+  /** Any other JSON, within the limit of ordinary bodies. */
   | { readonly kind: 'other'; readonly value: unknown };
 
-/** Lists that are larger than any other body may be are taken one at a time, so that memory is bounded. */
+/** Handles lists that exceed the limit of ordinary bodies one at a time, so that memory is bounded. */
 export function takeLargeInTurn({ maxBodyBytes }: Limits): MiddlewareHandler {
   const turns = createTurns(1);
   return async (c, next) => {
@@ -31,7 +31,7 @@ export function takeLargeInTurn({ maxBodyBytes }: Limits): MiddlewareHandler {
   };
 }
 
-/** Each element of a list is parsed by itself as it comes: the whole is never there as text. */
+/** Parses each element of a list as it arrives, so that the whole text is never in memory. */
 export async function readListBody<T>(
   c: Context,
   { maxBodyBytes, maxListBytes }: Limits,
@@ -47,7 +47,7 @@ export async function readListBody<T>(
   }
 }
 
-/** Reads on, for a client that still sends would see the connection break instead of the answer. */
+/** Reads the rest of the body: otherwise a client that still sends would see a broken connection instead of the answer. */
 async function passOver(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<void> {
   if (body === null || body.locked) return;
   let bytes = 0;
@@ -82,7 +82,7 @@ async function* cut(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Arra
   }
 }
 
-/** The first piece that is not blank, from its first byte that is not; undefined where no byte came at all. */
+/** Reads up to the first byte that is not blank and returns the piece from there on; undefined if there is no body. */
 async function readBegin(pieces: AsyncGenerator<Uint8Array>): Promise<Uint8Array | undefined> {
   let begin: Uint8Array | undefined;
   for (let next = await pieces.next(); next.done !== true; next = await pieces.next()) {
@@ -116,7 +116,7 @@ async function parseItems<T>(
   return items;
 }
 
-/** Makes equal texts one: the state of a fleet names few repositories, a hundred thousand times each. */
+/** Keeps one copy of equal texts, to save memory: the state of many nodes repeats the names of a few repositories. */
 function shareTexts(value: unknown, known: Map<string, string>): unknown {
   if (typeof value === 'string') return shareText(value, known);
   if (typeof value !== 'object' || value === null) return value;

@@ -6,8 +6,8 @@ import type { LogPiece, LogPlace } from './log-stream.js';
 const EVENT_BYTES = 64 * 1024;
 
 /**
- * Pieces of a log as events. Text where it is text, else base64, so that every byte arrives; a character that is cut is
- * kept until the rest of it comes. The id tells where to go on.
+ * Turns pieces of a log into events, as text if they are UTF-8, else as base64, so that every byte arrives. A character that
+ * is cut is kept until the rest of it comes. The id of an event says where to continue.
  */
 export async function* toLogEvents(
   pieces: AsyncIterable<LogPiece>,
@@ -27,11 +27,11 @@ export async function* toLogEvents(
     }
     kept = rest.bytes.length > 0 ? rest : undefined;
   }
-  // What is kept when the stream breaks off is read again when the client comes again.
+  // If the stream breaks off, the kept bytes are read again when the client connects again.
   if (kept !== undefined && !signal.aborted) yield toEvent(kept, tag);
 }
 
-/** Reads an id `<tag>/<phase>/<offset>` or `<tag>/end`. Undefined: it is of an earlier session of the same name. */
+/** Reads an id `<tag>/<phase>/<offset>` or `<tag>/end`. Undefined if it belongs to an earlier session of the same name. */
 export function parseLogId(id: string, tag: string): LogPlace | 'end' | undefined {
   const [, ofTag, phase, offset] = /^([0-9a-f]{8})\/(?:end|([^/]+)\/(\d{1,15}))$/.exec(id) ?? [];
   if (ofTag === undefined) throw invalid(`"${id}" is no id of this stream - 'Last-Event-ID'`);
@@ -51,7 +51,7 @@ function toEvent({ phase, offset, bytes }: LogPiece, tag: string): ServerSentEve
   return { event: 'log', id: `${tag}/${phase}/${offset + bytes.length}`, data };
 }
 
-/** How many bytes at the end are the beginning of a character. */
+/** The number of bytes at the end that begin an incomplete character. */
 function countCut(bytes: Uint8Array): number {
   for (let back = 1; back <= Math.min(3, bytes.length); back += 1) {
     const byte = bytes[bytes.length - back] ?? 0;

@@ -1,10 +1,10 @@
 import type { Options } from '../core/options.js';
 import type { ApiDependencies } from './dependencies.js';
 
-/** Makes the link to the log of a session, which in CFS is a page of ARA. Null where the option `include_ara_links` is off. */
+/** Returns the link to the log of a session (in CFS, a page of ARA); null if the option `include_ara_links` is off. */
 export type LogLinks = (sessionName: string) => string | null;
 
-/** Without PUBLIC_URL the address is the one by which the caller came. */
+/** Without PUBLIC_URL, links use the address of the request. */
 export function createLogLinks(
   { publicUrl }: Pick<ApiDependencies, 'publicUrl'>,
   requestUrl: string,

@@ -10,7 +10,7 @@ export interface LogRequest {
   readonly jobId: string;
   /** Absent: every phase, one after the other. */
   readonly phase?: string;
-  /** The place to begin at. Absent: the beginning. */
+  /** Where to begin. Absent: at the beginning. */
   readonly from?: LogPlace;
   readonly follow: boolean;
 }
@@ -19,7 +19,7 @@ export interface LogPiece extends LogPlace {
   readonly bytes: Uint8Array;
 }
 
-/** Reads exactly the stored bytes; when following, it goes on until the phase or the session has ended. */
+/** Reads exactly the stored bytes. With `follow` it continues until the phase or the session has ended. */
 export async function* readLog(
   feed: SessionFeed,
   request: LogRequest,
@@ -36,7 +36,7 @@ export async function* readLog(
   }
 }
 
-/** The log as the body of an answer. It is read only as fast as the client takes it, and no longer than that. */
+/** Returns the log as the body of an answer. It is read only as fast as the client takes it, and only while it does. */
 export function toLogBody(
   feed: SessionFeed,
   request: LogRequest,

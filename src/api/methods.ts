@@ -1,7 +1,7 @@
 import type { Context, Env, Hono } from 'hono';
 import { answerProblem } from './problem.js';
 
-/** Answers every other method of each path that has routes: 405, and OPTIONS, both with what is allowed. Call it last. */
+/** Answers OPTIONS with the allowed methods of each path, and other methods with 405. Call it after adding all routes. */
 export function addMethodRefusals<E extends Env>(
   app: Hono<E>,
   answer = (c: Context, detail: string): Response => answerProblem(c, 405, detail),

@@ -7,14 +7,14 @@ type Document = ReturnType<Api['getOpenAPI31Document']>;
 
 const METHODS = ['get', 'put', 'post', 'patch', 'delete'] as const;
 
-/** Serves the OpenAPI document of all routes that the API has by then. */
+/** Serves the OpenAPI document of all routes, including those that are added later. */
 export function addOpenApiRoute(api: Api, configuration: Configuration): void {
   api.get('/openapi.json', (c) =>
     c.json(nameOperations(api.getOpenAPI31Document(configuration)), 200),
   );
 }
 
-/** Generators of clients name their functions after `operationId`, and invent names where there is none. */
+/** Sets `operationId`: client generators name their functions after it, and invent names if it is missing. */
 function nameOperations(document: Document): Document {
   for (const [path, item] of Object.entries(document.paths ?? {}))
     for (const method of METHODS) {

@@ -5,9 +5,9 @@ const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 const READING = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * Without tokens a page of any site could make a browser on this machine run playbooks, so pages of other addresses may only
- * read. Browsers send Origin with every POST; other programs send none. Unless `anyName`, a page's own address must be a
- * loopback one, because any site can let a name of its own lead here.
+ * Lets pages of other addresses only read. Without tokens, a page of any site could otherwise make a browser on this machine
+ * run playbooks. Browsers send Origin with every POST; other programs do not. Unless `anyName`, the page's address must be a
+ * loopback one, because any site can point a name of its own at this address.
  */
 export function refuseForeignPages(anyName = false): MiddlewareHandler {
   return async (c, next) => {

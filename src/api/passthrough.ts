@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { invalid } from '../core/errors.js';
 import { splitWords } from '../core/shell-words.js';
 
-/** What CFS lets through to ansible-playbook. */
+/** The options of ansible-playbook that CFS allows. */
 const options = {
   'extra-vars': { type: 'string', short: 'e', multiple: true },
   forks: { type: 'string', short: 'f', multiple: true },
@@ -11,10 +11,10 @@ const options = {
   tags: { type: 'string', short: 't', multiple: true },
 } as const;
 
-/** A kernel takes no longer argument, and to check a longer text would keep this process from its other requests. */
+/** The kernel's limit of one argument. Checking a longer text would also block this process's other requests. */
 const MAX_LENGTH = 128 * 1024;
 
-/** Refuses what is not on the list, with fault `invalid`. The text itself is stored as it came. */
+/** Throws `invalid` for options that are not allowed. Only checks: the text is stored unchanged. */
 export function checkPassthrough(text: string): void {
   if (text.length > MAX_LENGTH) throw refuse(`it has more than ${MAX_LENGTH} characters`);
   const args = toWords(text).map(expandPrefix);
@@ -38,7 +38,7 @@ function toWords(text: string): readonly string[] {
   return words;
 }
 
-/** Long options may be shortened while they stay unambiguous. */
+/** Completes shortened long options, which ansible-playbook accepts if they are unambiguous. */
 function expandPrefix(argument: string): string {
   const match = /^--(?<name>[^=]+)(?<rest>.*)$/s.exec(argument)?.groups;
   if (match === undefined) return argument;

@@ -33,7 +33,7 @@ export const titles: Readonly<Record<number, string>> = {
   503: 'Service Unavailable',
 };
 
-/** Answers whatever a route throws. What is no ServiceError is a defect: logged with its cause, hidden from the caller. */
+/** Answers what routes throw. Unknown errors are defects: they are logged with their cause, but hidden from the caller. */
 export function createProblemHandler(logger: Logger): ErrorHandler {
   return (error, c) => {
     if (isServiceError(error)) return answerFault(c, error);

@@ -1,4 +1,4 @@
-/** Why a URL may not be given to git, or undefined. `allowed` is a list with colons, as git's GIT_ALLOW_PROTOCOL. */
+/** Says why git must not get this URL; undefined if it may. `allowed` has the format of GIT_ALLOW_PROTOCOL. */
 export function findUrlFault(url: string, allowed: string): string | undefined {
   if (url.startsWith('-')) return 'A URL must not begin with "-"';
   const { scheme, authority } = splitUrl(url);
@@ -14,12 +14,12 @@ export function findUrlFault(url: string, allowed: string): string | undefined {
   return undefined;
 }
 
-/** Why a branch or tag may not be given to git, or undefined. */
+/** Says why git must not get this branch or tag; undefined if it may. */
 export function findRefFault(ref: string): string | undefined {
   return ref.startsWith('-') ? 'A branch must not begin with "-"' : undefined;
 }
 
-/** As git reads it: `scheme://authority/path`, `helper::address`, `user@host:path` (SSH), else a path (file). */
+/** Splits as git does: `scheme://authority/path`, `helper::address`, `user@host:path` (SSH), else a path (file). */
 function splitUrl(url: string): { readonly scheme: string; readonly authority: string } {
   const helper = /^(?<scheme>[a-z0-9][a-z0-9+.-]*)::/i.exec(url)?.groups;
   if (helper !== undefined) return { scheme: helper['scheme'] ?? '', authority: '' };

@@ -4,7 +4,7 @@ import type { ApiMetrics } from '../metrics/api-metrics.js';
 
 const METHODS = new Set(['GET', 'HEAD', 'OPTIONS', 'POST', 'PUT', 'PATCH', 'DELETE']);
 
-/** Labels are the service's own words, never a caller's. */
+/** Labels never contain text of the caller, so that their number is bounded. */
 export function createRequestMetrics(metrics: ApiMetrics): MiddlewareHandler {
   return async (c, next) => {
     const begin = performance.now();
@@ -18,7 +18,7 @@ export function createRequestMetrics(metrics: ApiMetrics): MiddlewareHandler {
   };
 }
 
-/** The route that matched last is the handler's own; those that end with `*` are not. CFS's prefix is left out. */
+/** The last matching route is the handler's; those that end with `*` are middleware. CFS's prefix is removed. */
 function toRoute(c: Context): string {
   const path = matchedRoutes(c).findLast((route) => !route.path.endsWith('*'))?.path;
   return path?.replace(/^\/apis\/cfs(?=\/)/, '') ?? 'none';

@@ -9,7 +9,7 @@ import { repeatSession } from './sessions.js';
 
 const HOSTS_PER_READ = 1_000;
 
-/** A new session with the same request, and with what need not be done again. */
+/** Stores a new session with the same request and a record of the work that need not be repeated. */
 export async function retrySession(
   deps: ApiDependencies,
   name: string,
@@ -18,7 +18,7 @@ export async function retrySession(
   const { store, isExternal = false } = deps;
   const session = await findSession(store, name);
   refuseUnfailed(session);
-  // An operator outside runs what the request says, and knows of nothing else.
+  // An external operator reads only the request, so it would not leave anything out.
   const done = isExternal ? undefined : await readDone(store, session);
   if (isAllDone(session.snapshot, done))
     throw refusal(
@@ -46,7 +46,7 @@ function refusal(message: string): ServiceError {
   return new ServiceError('conflict', message, { title: 'Session cannot be retried' });
 }
 
-/** Nothing of a complete session changes any more, so this may be read piece by piece. */
+/** Reads in several steps, which is safe because the results of a complete session no longer change. */
 async function readDone(store: Store, session: Session): Promise<DoneWork | undefined> {
   const { jobId } = session;
   const phases = await store.phases.list(jobId);

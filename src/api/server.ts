@@ -31,12 +31,12 @@ import { createEventStreams, type EventStreams } from './event-stream.js';
 import { createGate } from './gate.js';
 
 const STREAM_END_MS = 1_000;
-/** The route under which the metrics count what the gate refuses, whatever version of the API it was for. */
+/** The metrics count all requests that the gate refuses under this route, whatever their version. */
 const SESSIONS = '/v3/sessions';
 
 export interface ApiService extends Service {
   readonly url: string;
-  /** URL that jobs deliver to. */
+  /** URL at which jobs reach the API. */
   readonly jobUrl: string;
 }
 
@@ -45,12 +45,12 @@ export interface ApiServiceDependencies {
   readonly store: Store;
   readonly logger: Logger;
   readonly registry: Registry;
-  /** Absent where nothing is started. */
+  /** Absent with RUNNER=none: this service starts no sessions. */
   readonly temporalAddress?: string;
   readonly uiUrl?: string;
 }
 
-/** Listens, and hands what was accepted to Temporal. */
+/** Serves the API and starts the dispatch loop. */
 export async function startApi(dependencies: ApiServiceDependencies): Promise<ApiService> {
   const { config, store, logger, registry, temporalAddress, uiUrl } = dependencies;
   const clock = await followClock(() => store.sweep.clock());
@@ -104,7 +104,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
   const api = await listenFor('API_LISTEN', createApp(shared), config.api.listen, gate);
   const jobs = jobListen && (await listenFor('JOB_LISTEN', createJobApp(shared), jobListen));
   if (orchestrator === undefined) await warnOfWishes(store, logger);
-  // There is no worker that would, and records are kept until it has.
+  // Without a worker nothing would send notifications, and records are kept until theirs is sent.
   if (orchestrator === undefined) await store.notifications.turnOff();
   const removing = orchestrator === undefined ? startRemoving(store, logger) : undefined;
   const dispatcher = orchestrator && createDispatcher({ store, orchestrator, logger, now });
@@ -130,12 +130,12 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
   };
 }
 
-/** Clients that read see the end of their stream; those that do not read are not waited for. */
+/** Lets clients that read see the end of their stream, but does not wait long for those that do not read. */
 async function endStreams(streams: EventStreams): Promise<void> {
   await Promise.race([streams.close(), delay(STREAM_END_MS, undefined, { ref: false })]);
 }
 
-/** With RUNNER=none nothing runs or stops the sessions that another runner has begun. */
+/** With RUNNER=none this service neither runs nor stops sessions that were created under another runner. */
 async function warnOfWishes(store: Store, logger: Logger): Promise<void> {
   const waiting = await store.sessions.countWishes();
   if (waiting > 0)

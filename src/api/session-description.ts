@@ -8,14 +8,14 @@ import { toSessionWire } from './wire/session.js';
 type Dependencies = Pick<ApiDependencies, 'store' | 'now' | 'publicUrl'>;
 
 /**
- * Sessions as clients see them, with a link to the log of each, what is held or silent, and the place in the queue; each is asked for
- * once, and only where it can be.
+ * Renders sessions for clients, with links to their logs, holds, silent hosts and places in the queue. Each of these is read
+ * at most once for all sessions, and only if one of them may have it.
  */
 export async function describeSessions(
   deps: Dependencies,
   requestUrl: string,
   sessions: readonly Session[],
-  /** Where they have been read for this request already. */
+  /** If the request has already read them. */
   options?: Options,
 ): Promise<readonly ReturnType<typeof toSessionWire>[]> {
   const now = deps.now();

@@ -9,7 +9,7 @@ import { toSessionWire } from './wire/session.js';
 
 const DIGEST = 6;
 
-/** What a follower has been told, in few characters: a digest of each thing, and the sequence of the hosts of each phase. */
+/** What a client has been sent, in short form: a digest of the session and of each phase, and the sequence of its hosts. */
 interface Told {
   session: string;
   readonly phases: { digest: string; sequence: number }[];
@@ -18,17 +18,17 @@ interface Told {
 interface EventRequest {
   readonly jobId: string;
   readonly tag: string;
-  /** The id of the last event that the client has. */
+  /** Id of the last event that the client has received. */
   readonly lastId?: string;
-  /** The link to its log. */
+  /** Link to the log of the session. */
   readonly logs: string | null;
   readonly now: () => string;
 }
 
 /**
- * The present state, then what changes, until the session is complete. It follows from the stored records, so whoever comes
- * again with an id, in whatever process, is told of all that differs from what the id says. What lay between may be left
- * out, and hosts may be told twice.
+ * Yields the present state, then changes, until the session is complete. Events follow from the stored records, so a client
+ * that connects again with an id, to any process, gets everything that differs from the state in the id. Intermediate states
+ * may be left out, and results of hosts may come twice.
  */
 export async function* readSessionEvents(
   feed: SessionFeed,
@@ -56,7 +56,7 @@ export async function* readSessionEvents(
         if (signal.aborted) return;
       }
       if (session === undefined || signal.aborted) return;
-      // The session comes last, so that nothing is told after its end.
+      // The session comes last, so that no event follows its end.
       const at = now();
       const wire = toSessionWire(session, { logs, ...findSurroundings(session, phases, at) });
       if (tellSession(told, wire)) yield event('session', wire);
@@ -72,7 +72,7 @@ function mayHaveNews({ kind, startedAt, sealedAt }: PhaseRecord): boolean {
   return kind === 'ansible' && (startedAt !== undefined || sealedAt !== undefined);
 }
 
-/** The cursor that goes into the ids passes a sequence only when all of its hosts are told. */
+/** The sequence in the ids passes a number only after all hosts with that number have been sent. */
 async function* readHosts(follower: Follower, { name, position }: PhaseRecord, told: Told) {
   const state = (told.phases[position] ??= { digest: '', sequence: -1 });
   let after: Parameters<Follower['readHosts']>[1] = { sequence: state.sequence };
@@ -86,7 +86,7 @@ async function* readHosts(follower: Follower, { name, position }: PhaseRecord, t
   }
 }
 
-/** Whether it is new. The growth of its log is no news here. */
+/** Whether the phase has changed. A longer log alone is no change. */
 function tellPhase(told: Told, phase: PhaseRecord): boolean {
   const digest = toDigest({ ...toPhaseWire(phase), log_bytes: 0 });
   const known = told.phases[phase.position];
@@ -133,7 +133,7 @@ function toEventId({ session, phases }: Told, tag: string): string {
   return `${tag}/${[session, ...parts].join('.')}`;
 }
 
-/** What the stream had told up to the event of this id. Nothing where the id is of another session, or there is none. */
+/** What the client had been sent up to this event. Nothing without an id, or if the id is of another session. */
 function parseEventId(id: string | undefined, tag: string): Told {
   const nothing: Told = { session: '', phases: [] };
   if (id === undefined || !id.startsWith(`${tag}/`)) return nothing;

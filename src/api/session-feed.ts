@@ -3,26 +3,25 @@ import type { HostChanges, HostCursor, PhaseRecord, Store } from '../store/store
 import type { ApiMetrics } from '../metrics/api-metrics.js';
 import { createLatch, type Latch } from './watch.js';
 
-/** Larger pieces of a log are read by each follower for itself: whoever is so far behind has few who read along. */
+/** Each follower reads larger pieces of a log for itself: a follower that far behind has few others at the same offset. */
 const SHARED_BYTES = 256 * 1024;
-/** Reads of one session that its followers share. Followers that are in step need one at a time. */
+/** Reads of one session that are kept for its followers. Followers at the same offset need one at a time. */
 const SHARED_READS = 4;
 const HOSTS_PER_READ = 1_000;
 
 export interface SessionState {
-  /** Undefined where its record is gone. */
+  /** Undefined if the record is gone. */
   readonly session: Session | undefined;
-  /** Read after the session: where that is complete, they are final. */
+  /** Read after the session: if the session is complete, they are final. */
   readonly phases: readonly PhaseRecord[];
 }
 
-/** One who follows a session. */
 export interface Follower {
   look(): Promise<SessionState>;
   /** The stored bytes, at least up to `end`. */
   readLog(phase: string, offset: number, end: number): AsyncIterable<Uint8Array>;
   readHosts(phase: string, after: HostCursor): Promise<HostChanges>;
-  /** Resolves when there may be something new since the last look, after so long, or when the signal aborts. */
+  /** Resolves when something may have changed since the last `look`, after `timeoutMs`, or when the signal aborts. */
   next(signal: AbortSignal, timeoutMs?: number): Promise<void>;
   close(): void;
 }
@@ -34,12 +33,12 @@ export interface SessionFeed {
 interface Topic {
   readonly jobId: string;
   readonly latches: Set<Latch>;
-  /** What was read since the last change. */
+  /** The state as read since the last change. */
   state: Promise<SessionState> | undefined;
   readonly reads: Map<string, Promise<unknown>>;
 }
 
-/** One subscription for all followers of a process, and one read of what many of them want at the same time. */
+/** Gives all followers of a process one subscription, and one read of what several of them need at the same time. */
 export function createSessionFeed(
   store: Store,
   metrics?: Pick<ApiMetrics, 'openFollower'>,
@@ -66,7 +65,7 @@ export function createSessionFeed(
     follow(jobId) {
       const topic = topics.get(jobId) ?? openTopic(jobId);
       topics.set(jobId, topic);
-      // Changes by other processes are heard of a little late, and a new follower may not see less than was there when it came.
+      // Other processes' changes are announced a little late, but a new follower must see all that was stored when it began.
       topic.state = undefined;
       const latch = createLatch();
       topic.latches.add(latch);

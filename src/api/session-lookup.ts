@@ -8,7 +8,7 @@ export async function findSession(store: Store, name: string): Promise<Session> 
   return session;
 }
 
-/** Where there is no such phase, the fault names those that there are. */
+/** If the phase does not exist, the fault lists those that do. */
 export async function findPhase(store: Store, jobId: string, name: string): Promise<PhaseRecord> {
   const phase = await store.phases.find(jobId, name);
   if (phase !== undefined) return phase;

@@ -2,19 +2,19 @@ import { invalid, type ServiceError } from '../core/errors.js';
 import { findResultNameFault, isImageId, listImageIds } from '../core/image.js';
 import type { SessionRequest, Target, TargetGroup } from '../core/session.js';
 
-/** How many names a refusal tells at most. */
+/** The most names that a message lists. */
 const MAX_NAMED = 10;
-/** IMS opens each of them in a pod of its own. */
+/** Limited, because IMS opens each image in a pod of its own. */
 const MAX_IMAGES = 100;
 
-/** Playbooks that come with the service; a session names one as `debug_<name>`. */
+/** Playbooks that come with the service. A session requests one as configuration `debug_<name>`. */
 const DEBUG_PLAYBOOKS = ['noop', 'facts', 'fail'];
 
 export function isDebugConfiguration(name: string): boolean {
   return DEBUG_PLAYBOOKS.some((playbook) => name === `debug_${playbook}`);
 }
 
-/** Checks what a target may hold; fault `invalid` names the member. */
+/** Checks the groups of a target; the fault names the wrong member. */
 export function checkTarget({ definition, groups = [] }: Target): void {
   const mayHaveGroups = definition === 'spec' || definition === 'image';
   if (!mayHaveGroups && groups.length > 0) {
@@ -32,7 +32,7 @@ export function checkTarget({ definition, groups = [] }: Target): void {
   if (definition === 'image') checkImageIds(groups);
 }
 
-/** Refuses a check that would be none. */
+/** Refuses check mode where it would have no effect. */
 export function checkCheckMode(
   { checkMode, target }: Pick<SessionRequest, 'checkMode' | 'target'>,
   isExternal: boolean,
@@ -60,7 +60,7 @@ function checkImageIds(groups: readonly TargetGroup[]): void {
   );
 }
 
-/** Refuses, before anything starts, what the image management service could not do. */
+/** Refuses what the image management service could not do, before anything starts. */
 export function checkImages({ groups = [], imageMap = [] }: Target): void {
   const images = listImageIds(groups).length;
   if (images > MAX_IMAGES)

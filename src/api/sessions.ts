@@ -20,7 +20,7 @@ export interface CreateRules {
   readonly knowsDebugPlaybooks: boolean;
 }
 
-/** Stores a new session, and returns it with the options that were read for it. */
+/** Stores a new session. Returns it with the options that were read for it, so that the caller need not read them again. */
 export async function createSession(
   deps: ApiDependencies,
   body: SessionBody,
@@ -35,12 +35,12 @@ export async function createSession(
   return { session: await insertSession(deps, { request }, isKnown), options };
 }
 
-/** What is known of a session that follows from another one. */
+/** A new session that follows from an earlier one: a retry, or the application of a check. */
 export type Repetition = Pick<NewSession, 'request' | 'done' | 'snapshot'>;
 
 /**
- * The same for a request that is there already, by the rules of v3. `toTaken`: what is said where its name is taken; undefined:
- * what is said of any.
+ * Stores a session that follows from an earlier one, by the rules of v3. If its name is taken, throws what `toTaken` returns,
+ * or the usual fault if that is undefined.
  */
 export async function repeatSession(
   deps: ApiDependencies,
@@ -65,7 +65,7 @@ async function insertSession(
   try {
     checkRequest(deps, session.request, isKnown);
   } catch (fault) {
-    // Of several faults CFS tells that the name is taken. Where there is no other, the insert finds out.
+    // CFS checks the name first. If there is no other fault, the insert finds out whether the name is taken.
     if ((await store.sessions.find(name)) !== undefined) throw taken('session', name);
     throw fault;
   }
@@ -77,7 +77,7 @@ async function insertSession(
   });
 }
 
-/** Refuses what cannot be run, in the order in which CFS checks it. */
+/** Refuses requests that cannot run. The checks are in the order of CFS. */
 function checkRequest(
   { isExternal = false, customizesImages = false }: ApiDependencies,
   request: SessionRequest,
@@ -92,7 +92,7 @@ function checkRequest(
   }
   checkTarget(target);
   checkCheckMode(request, isExternal);
-  // An operator outside makes the images of its sessions itself.
+  // An external operator customizes the images of its sessions itself.
   if (target.definition === 'image' && !isExternal) {
     if (!customizesImages) throw noImageService();
     checkImages(target);
@@ -109,7 +109,7 @@ async function isKnownConfiguration(
   return (await store.configurations.find(name)) !== undefined;
 }
 
-/** Lists of v2 have no pages: what does not fit into one is refused. */
+/** Refuses a list that does not fit into one answer, because v2 has no pages. */
 export function refuseMore(hasMore: boolean, limit: number): void {
   if (!hasMore) return;
   throw invalid(

@@ -29,7 +29,7 @@ export async function createSource(
   return source;
 }
 
-/** Stores a source whose credentials somebody has put into Vault. Nobody looks there before they are needed. */
+/** Stores a source whose credentials are already in Vault. They are not read before they are needed. */
 export async function restoreSource(
   { store, gitProtocols, now }: ApiDependencies,
   name: string,
@@ -50,7 +50,7 @@ export function fromSourceRestore(
   return toSource(name, body, { secretName: body.credentials.secret_name, lastUpdated });
 }
 
-/** What somebody else writes meanwhile is read and changed instead, once. */
+/** If the source changes meanwhile, it is read and changed once more. */
 export async function updateSource(
   deps: ApiDependencies,
   name: string,
@@ -130,7 +130,7 @@ function checkUrl(url: string, gitProtocols: string): void {
 
 const MAX_NAME = 255;
 
-/** Also checks a name that is a URL, because none was given. */
+/** For names that no schema has checked, such as a URL that is used as the name. */
 function checkName(name: string): void {
   if (Array.from(name).length > MAX_NAME)
     throw invalid(`The length must be 1 to ${MAX_NAME} - 'name'`);

@@ -2,7 +2,7 @@ import type { Configuration } from '../core/configuration.js';
 import { invalid, ServiceError } from '../core/errors.js';
 import type { ApiDependencies } from './dependencies.js';
 
-/** Undefined: an administrator, who may everything. Fault `invalid` for a tenant that does not exist. */
+/** Undefined: an administrator, who may do everything. Throws `invalid` if the tenant does not exist. */
 export async function readTenant(
   { tenants }: ApiDependencies,
   { 'cray-tenant-name': tenant = '' }: { readonly 'cray-tenant-name'?: string | undefined },
@@ -13,7 +13,7 @@ export async function readTenant(
   throw invalid(`The tenant ${tenant} does not exist - 'Cray-Tenant-Name'`, 'Invalid tenant');
 }
 
-/** What belongs to nobody is not a tenant's either. */
+/** Refuses a tenant that is not the owner, even if the configuration has no owner. */
 export function requireOwner(
   { name, tenantName }: Configuration,
   tenant: string | undefined,
@@ -22,7 +22,7 @@ export function requireOwner(
     throw forbidden(`Tenant ${tenant} does not own configuration ${name}.`);
 }
 
-/** A tenant's configurations are its own, whether it says so or not. */
+/** The owner to store: always the tenant itself if one calls; an administrator may name any. */
 export function toOwner(asked: string | undefined, tenant: string | undefined): string | undefined {
   if (tenant === undefined) return asked;
   if (asked !== undefined && asked !== '' && asked !== tenant)

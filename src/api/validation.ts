@@ -1,18 +1,18 @@
 import type { z } from '@hono/zod-openapi';
 import { invalid } from '../core/errors.js';
 
-/** Called by every route with the result of its schema; a refusal names the member by its dotted path. */
+/** The router calls it with the result of each schema. The fault names the member by its dotted path. */
 export function refuseInvalid(
   result: { readonly success: true } | { readonly success: false; readonly error: z.ZodError },
 ): undefined {
   if (!result.success) throw invalid(describe(result.error));
 }
 
-/** Unknown in, checked value or fault `invalid` out; for bodies that no public route declares. */
+/** Checks a value; throws `invalid`. For bodies that the router does not parse. */
 export function parse<T extends z.ZodType>(
   schema: T,
   value: unknown,
-  /** The path of the member in the body. */
+  /** Path of the value in the body. */
   place: readonly number[] = [],
 ): z.output<T> {
   const result = schema.safeParse(value);
@@ -20,7 +20,7 @@ export function parse<T extends z.ZodType>(
   return result.data;
 }
 
-/** The first fault, in CFS's form: text, then the path behind a dash. */
+/** Describes the first fault in CFS's form: the text, then a dash and the path. */
 function describe({ issues }: z.ZodError, place: readonly number[] = []): string {
   const issue = issues[0] && findCause(issues[0]);
   if (issue === undefined) return 'The input is not valid.';
@@ -30,7 +30,7 @@ function describe({ issues }: z.ZodError, place: readonly number[] = []): string
   return path === '' ? text : `${text} - '${path}'`;
 }
 
-/** Where a value may be one thing or another, the fault is told of the one that it came closest to. */
+/** For a union: finds the fault of the alternative that the value came closest to. */
 function findCause(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   if (issue.code !== 'invalid_union') return issue;
   const causes = issue.errors.flatMap(([first]) => (first === undefined ? [] : [findCause(first)]));

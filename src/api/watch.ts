@@ -1,10 +1,13 @@
 import type { Change, Store } from '../store/store.js';
 
-/** Remembers that something changed until it is asked for, so that nothing is missed between a look and a wait. */
+/** Remembers a change until the next wait, so that a change between a read and the wait is not missed. */
 export interface Latch {
-  /** Resolves at the next change, at once if one has come since the last call; also when the signal aborts. */
+  /**
+   * Resolves at the next change, or at once if there was one since the last call. Also resolves when the signal aborts and
+   * after `timeoutMs`.
+   */
   next(signal: AbortSignal, timeoutMs?: number): Promise<void>;
-  /** Wakes whoever waits, as if something had changed. */
+  /** Reports a change. */
   wake(): void;
 }
 

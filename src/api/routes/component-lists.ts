@@ -6,10 +6,10 @@ import { parse } from '../validation.js';
 import { fromComponentFilters, type Filters } from '../wire/component-filter.js';
 import { fromComponentBody, type ComponentRequest } from '../wire/component.js';
 
-/** How a version of the API speaks of many components at once. */
+/** What differs between the versions of the API in operations on many components. */
 interface ListVersion<Body> {
   readonly path: string;
-  /** For the OpenAPI document alone: a list may be too large to be read as a whole, as the router would. */
+  /** Only for the OpenAPI document: the router would read a list as a whole, and it may be too large for that. */
   readonly routes: readonly RouteConfig[];
   readonly Item: z.ZodType<Body>;
   readonly FilterPatch: z.ZodType<{ readonly patch: Body; readonly filters: Filters }>;
@@ -44,7 +44,7 @@ export function addComponentLists<Body>(
   });
 }
 
-/** Refuses what is no list, in the words of every schema. */
+/** Refuses a body that is not a list, with the message of the schemas. */
 function refuse(value: unknown): readonly IdentifiedPatch[] {
   return parse(z.array(z.never()), value);
 }

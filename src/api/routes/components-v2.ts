@@ -90,7 +90,7 @@ const remove = createRoute({
   responses: { ...writeProblems, ...missingProblem, 204: { description: 'It is gone.' } },
 });
 
-/** What v3 does, in the words of v2. */
+/** Behaves like v3, with the names of v2. */
 export function addComponentRoutesV2(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
   const { store, now, maxBodyBytes } = deps;
   addListRoute(api, deps);

@@ -75,7 +75,7 @@ const remove = createRoute({
   },
 });
 
-/** What v3 does, in the words of v2, which knows neither tenants nor sources. */
+/** Behaves like v3, with the names of v2, which has neither tenants nor sources. */
 export function addConfigurationRoutesV2(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
   const { store, maxBodyBytes } = deps;
   addListRoute(api, deps);

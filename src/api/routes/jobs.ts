@@ -24,9 +24,9 @@ import {
 } from '../wire/delivery.js';
 
 const MAX_WAIT_SECONDS = 25;
-/** Deliveries at once, as each may hold a body in memory; more are told to come again. */
+/** Deliveries at once, because each may hold a body in memory. Further ones are refused as `busy`. */
 const MAX_DELIVERIES = 64;
-/** Of each phase, by the count of its reports: the history of a workflow has no room for any number. */
+/** Reports of silence per phase that go to the workflow, because its history has a limited size. */
 const LAST_SHOWN_SILENCE = 200;
 const PATH = '/jobs/:job/phases/:phase';
 
@@ -35,7 +35,7 @@ export type JobDependencies = Pick<
   'store' | 'logger' | 'masterKey' | 'metrics' | 'now' | 'tellWaiting'
 >;
 
-/** The protocol between a job and the API. Every request may come again, late, or out of order. */
+/** The protocol between a job and the API. Requests may be repeated, late or out of order. */
 export function createJobRoutes(deps: JobDependencies): Hono {
   const { store, masterKey } = deps;
   const routes = new Hono();
@@ -44,7 +44,7 @@ export function createJobRoutes(deps: JobDependencies): Hono {
   routes.use(`${PATH}/*`, authenticated);
   addDeliveryRoutes(routes, deps);
   routes.get(`${PATH}/hold`, (c) => awaitRelease(store, c));
-  // Hono serves HEAD by the routes of GET.
+  // Also answers HEAD, which Hono routes like GET.
   routes.get(`${PATH}/log`, async (c) => {
     const { logBytes } = await findDelivered(store, c);
     return c.body(null, 204, { 'Upload-Offset': String(logBytes) });
@@ -79,7 +79,7 @@ function addDeliveryRoutes(routes: Hono, { store, now, tellWaiting }: JobDepende
     const { jobId, name } = await openDelivery(store, c);
     const report = fromSilenceDelivery(await readJsonDelivery(c, SilenceDelivery));
     const turn = await store.phases.tellSilence(jobId, name, report);
-    // As with waits: how it changes meanwhile, and what comes after very many, is not shown there.
+    // Only for the Web UI, as with waits below. It shows when a silence begins and ends, not how it changes.
     if (turn !== undefined && turn.begun <= LAST_SHOWN_SILENCE)
       void tellWaiting?.(jobId, toSilenceText(report, now())).catch(() => undefined);
     return c.body(null, 204);
@@ -91,7 +91,7 @@ function addDeliveryRoutes(routes: Hono, { store, now, tellWaiting }: JobDepende
     const isFirst = (await store.sessions.get(jobId))?.waiting === undefined;
     if (told.over) await store.sessions.recordWaitEnd(jobId, wait);
     else await store.sessions.recordWait(jobId, wait);
-    // For the Web UI alone, so a failure does not matter. The workflow's history has no room for every wait: the first will do.
+    // Only for the Web UI, so a failure does not matter. The workflow's history is limited, so only the first wait is sent.
     if (!told.over && !isFirst) return c.body(null, 204);
     void tellWaiting?.(jobId, told.over ? '' : wait.message).catch(() => undefined);
     return c.body(null, 204);
@@ -112,7 +112,7 @@ function authenticateJob(masterKey: Uint8Array): MiddlewareHandler {
   };
 }
 
-/** The phase that delivers, if its session is not over. */
+/** Finds the phase that delivers; throws `gone` if its session is complete. */
 async function findDelivered(store: Store, c: Context): Promise<PhaseRecord> {
   const jobId = c.req.param('job') ?? '';
   const name = c.req.param('phase') ?? '';
@@ -130,7 +130,7 @@ async function openDelivery(store: Store, c: Context): Promise<PhaseRecord> {
   return phase;
 }
 
-/** A sealed phase is not refused here: for bytes that it has already, the store says that they are stored. */
+/** Accepts a sealed phase, because the store answers `stored` for bytes that it already has. */
 async function appendLog(store: Store, c: Context): Promise<Response> {
   const { jobId, name } = await findDelivered(store, c);
   const type = c.req.header('content-type') ?? '';
@@ -152,7 +152,7 @@ async function appendLog(store: Store, c: Context): Promise<Response> {
   }
 }
 
-/** Answers at once when the hold is released, else when the wait is over; `wanted`: whether what has failed is to be held. */
+/** Answers when the hold is released, or at the end of the wait. `wanted`: whether a failed phase is to be held. */
 async function awaitRelease(store: Store, c: Context): Promise<Response> {
   const wait = c.req.query('wait') ?? '0';
   if (!/^\d{1,4}$/.test(wait)) throw invalid(`wait: "${wait}" is not a number of seconds.`);

@@ -64,7 +64,7 @@ async function patchOptions(
 ): Promise<Options> {
   checkInventoryUrl(changes, gitProtocols);
   const options = await store.options.patch(changes);
-  // Who may go by what has changed goes now, not at the next sweep.
+  // Sessions that may go with the new options go now, not at the next sweep.
   if ('maxRunningSessions' in changes || 'hostLocks' in changes)
     await store.admission.admit(now()).catch((error: unknown) => {
       logger.warn({ err: error }, 'options are stored; who may go by them goes at the next sweep');
@@ -72,7 +72,7 @@ async function patchOptions(
   return options;
 }
 
-/** By the rules for layers, as sessions clone it like one. */
+/** Applies the rules for layers, because sessions clone the inventory like a layer. */
 function checkInventoryUrl(
   { additionalInventoryUrl = '' }: Partial<Options>,
   allowed: string,

@@ -134,7 +134,7 @@ function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): voi
   });
 }
 
-/** The router has decoded the name once. Where it cannot be decoded again, or only into text with NUL, it stays as it is. */
+/** The router has decoded the name once. It stays as it is if it cannot be decoded again, or only into text with NUL. */
 function toName({ source_id: encoded }: z.output<typeof params>): string {
   try {
     const name = decodeURIComponent(encoded);

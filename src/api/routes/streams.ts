@@ -69,7 +69,7 @@ const events = createRoute({
   },
 });
 
-/** The schema can only say text; a stream is text too. */
+/** The schema declares text; a stream is answered as text, too. */
 type TextResponse = Response & TypedResponse<string, 200, 'text'>;
 type ReadContext = Pick<Context<ApiEnv>, 'header' | 'body' | 'req'>;
 

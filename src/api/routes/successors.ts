@@ -20,7 +20,7 @@ interface Succession {
   readonly verb: 'retry' | 'apply';
   readonly summary: string;
   readonly body: typeof RetryRequest | typeof ApplyRequest;
-  /** `given`: the name that the new session is to have. */
+  /** `given`: name of the new session, if the request has one. */
   readonly start: (
     deps: ApiDependencies,
     name: string,
@@ -44,7 +44,7 @@ const successions: readonly Succession[] = [
   },
 ];
 
-/** Each starts a new session that comes from one that is over. */
+/** Operations that create a session from a complete one. */
 export function addSuccessorRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
   for (const { verb, summary, body, start } of successions) {
     const route = createRoute({

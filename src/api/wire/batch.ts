@@ -105,7 +105,7 @@ export function toBatchWire(
   };
 }
 
-/** `causes`: those that are backed off now. */
+/** `causes`: only those that are in backoff now. */
 export function toBatcherWire(
   { batcher }: Pick<Options, 'batcher'>,
   status: BatcherStatus | undefined,

@@ -40,7 +40,7 @@ export const ComponentQueryV2 = z.object({
   configDetails,
 });
 
-/** Filters of a body; what it does not know is ignored. */
+/** Filters in a body. Unknown ones are ignored. */
 const filters = {
   ids: text().optional(),
   status: z.enum([...STATUSES, '']).optional(),
@@ -89,7 +89,7 @@ export interface Filters {
   readonly tags?: string | undefined;
 }
 
-/** Filters of both versions; one that is empty is none. */
+/** Takes the filters of both versions. An empty filter counts as absent. */
 export function fromComponentFilters(given: Filters): ComponentFilter {
   const { ids = '', status = '', enabled } = given;
   const configName = given.config_name ?? given.configName ?? '';
@@ -103,7 +103,7 @@ export function fromComponentFilters(given: Filters): ComponentFilter {
   };
 }
 
-/** Every parameter of the operation with its effective value, so that it can be sent again as it is. */
+/** All parameters of the operation with their effective values; a client sends them to get the next page. */
 export function toComponentNext(
   query: z.output<typeof ComponentQuery>,
   limit: number,

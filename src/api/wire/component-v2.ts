@@ -75,7 +75,6 @@ export const ComponentWireV2 = z
 
 type ComponentAnswerV2 = z.output<typeof ComponentWireV2>;
 
-/** The same object by the names of v3. */
 export function fromComponentBodyV2(body: z.output<typeof ComponentBodyV2>): ComponentRequest {
   const { state, ...rest } = body;
   return {
@@ -111,7 +110,7 @@ function fromStateLayerV2(body: z.output<typeof StateLayerBodyV2>): StateLayerOf
     clone_url: body.cloneUrl,
     playbook: body.playbook,
     session_name: body.sessionName,
-    // Its pattern does not let `incomplete` in, so the status is one of v3.
+    // The schema's pattern excludes `incomplete`, so v3 accepts the status.
     ...(splitCommit(body.commit) as Pick<StateLayerOfV3, 'commit' | 'status'>),
   };
 }

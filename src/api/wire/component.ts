@@ -22,7 +22,7 @@ export const ComponentId = boundedText(1, MAX_NAME_V2).refine(
 );
 
 const status = z.enum(['applied', 'failed', 'skipped']);
-/** The status may stand at the end of the commit. */
+/** The commit may end with the status. */
 export const reportedCommit = text().regex(
   new RegExp(`^[^_]*(?:_(?:${LAYER_RESULTS.join('|')}))?$`),
   `After a "_" must come one of ${LAYER_RESULTS.join(', ')}`,

@@ -23,7 +23,7 @@ const LayerPut = z
     special_parameters: specialParameters.optional(),
   })
   .openapi('V3LayerPut');
-/** A layer that v2 has stored may lack a playbook, and have a longer name. */
+/** A layer that was stored through v2 may have no playbook, and a longer name. */
 const LayerWire = LayerPut.extend({
   name: z.string().optional(),
   playbook: word().optional(),
@@ -86,7 +86,7 @@ export const ConfigurationPutV2 = z
     example: { layers: [{ cloneUrl: 'https://git.example.com/site.git', branch: 'main' }] },
   });
 
-/** A layer of v3 that uses a source has no URL here. */
+/** A layer that was stored through v3 with a source has no URL. */
 const answered = { cloneUrl: z.string().optional() };
 
 export const ConfigurationWireV2 = z
@@ -115,7 +115,7 @@ export const ConfigurationPage = z
   })
   .openapi('V3ConfigurationPage');
 
-/** What both versions ask for, in the words of v3; v2 may leave a playbook out. */
+/** The body of both versions, with the names of v3. In v2 a layer may have no playbook. */
 export type ConfigurationBody = Omit<z.output<typeof ConfigurationPut>, 'layers'> & {
   readonly layers: readonly LayerBody[];
 };

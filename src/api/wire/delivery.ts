@@ -5,7 +5,7 @@ import type { Wait } from '../../core/session.js';
 import type { Hold, HostResults, PhaseReport, SilenceReport } from '../../store/store.js';
 import { text } from './values.js';
 
-/** What a job sends. Unknown members are dropped: a job may be newer than the API it delivers to. */
+/** Schemas of what jobs send. They drop unknown members, because a job may be newer than the API to which it delivers. */
 const moment = z.iso.datetime({ offset: true }).transform((value) => new Date(value).toISOString());
 const count = z.int().min(0);
 
@@ -40,7 +40,7 @@ export const HostDelivery = z.object({
   hosts: z.array(host).max(1000),
 });
 
-/** Ten years: a calendar ends too. */
+/** Ten years; much later times are not valid dates. */
 const MOST_HELD_SECONDS = 315_360_000;
 
 export const HoldDelivery = z.object({
@@ -75,7 +75,7 @@ export function fromPhaseDelivery(body: z.output<typeof PhaseDelivery>): PhaseRe
   };
 }
 
-/** Undefined where it runs, or its wrapper was lost and cannot tell. */
+/** Undefined if the phase still runs, or its result is unknown because its wrapper was lost. */
 function toResult({
   started_at: startedAt,
   ended_at: endedAt,
@@ -87,7 +87,7 @@ function toResult({
   return exitCode === undefined ? undefined : { kind: 'exited', exitCode, startedAt, endedAt };
 }
 
-/** `at`: the time that the state of components gets, where the results become that too. */
+/** `at`: the time of the component state that the results become. */
 export function fromHostDelivery(body: z.output<typeof HostDelivery>, at: string): HostResults {
   return {
     sequence: body.sequence,
@@ -102,7 +102,7 @@ export function fromHostDelivery(body: z.output<typeof HostDelivery>, at: string
   };
 }
 
-/** `at`: the present time of all who ask whether it is held; the clock of the job may be hours off. */
+/** Computes the end of the hold from `at`, the service's time, because the clock of the job may be hours off. */
 export function fromHoldDelivery(
   { since, until, seconds_left: secondsLeft, command }: z.output<typeof HoldDelivery>,
   at: string,

@@ -4,7 +4,7 @@ import { OPTIONS, toV2, toV3 } from './v2-names.js';
 import { boundedText, readOnly, word } from './values.js';
 
 const atLeast = (minimum: number) => z.int().min(minimum).max(Number.MAX_SAFE_INTEGER);
-/** A longer time does not fit into the timers that keep it. */
+/** Timers do not support much longer times. */
 const TWO_WEEKS = 1_209_600;
 const seconds = (meaning: string, { from = 0, to = TWO_WEEKS } = {}) =>
   z.int().min(from).max(to).openapi({ description: meaning });
@@ -13,7 +13,7 @@ const age = () =>
     .string()
     .max(10)
     .regex(/^(?:[0-9]+[mMhHdDwW]){0,1}$/, 'Must be a number and one of m, h, d, w');
-/** `external`: another program, beside this service. */
+/** `external`: another program does this. */
 const provider = (meaning: string) =>
   z.enum(['internal', 'external', 'off']).openapi({ description: meaning });
 
@@ -80,7 +80,7 @@ export const OptionsPatch = z
   .partial()
   .openapi('V3OptionsPatch', { example: { debug_wait_time: 600 } });
 
-/** Options of v2, by its names. Unlike in v3 the default playbook can be written. */
+/** Options of v2, with its names. Unlike in v3, the default playbook can be changed. */
 const shapeV2 = Object.fromEntries(
   Object.entries(OPTIONS).map(([v3, v2]) => [v2, OptionsWire.shape[v3 as keyof typeof OPTIONS]]),
 );

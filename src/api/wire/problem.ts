@@ -32,7 +32,7 @@ function problem<S extends Status>(status: S) {
   };
 }
 
-/** What every operation may answer. */
+/** Problems of every operation. */
 export const problems = { 401: problem(401), 503: problem(503) };
 export const readProblems = { ...problems, 400: problem(400), 404: problem(404) };
 export const writeProblems = { ...problems, 400: problem(400), 403: problem(403) };
@@ -41,7 +41,7 @@ export const missingProblem = { 404: problem(404) };
 export const conflictProblem = { 409: problem(409) };
 export const busyProblem = { 429: problem(429) };
 
-/** An answer in JSON. */
+/** A JSON answer. */
 export function answer<T extends z.ZodType>(schema: T, description: string) {
   return { description, content: { 'application/json': { schema } } };
 }

@@ -4,10 +4,10 @@ import { text } from './values.js';
 
 const UNIT_SECONDS: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400, w: 604_800 };
 
-/** What a statement can take; a request line of 64 KiB holds fewer. */
+/** Limit of an SQL statement. A request line of 64 KiB holds fewer. */
 const MAX_TAGS = 16_000;
 
-/** Of a repeated parameter the last value counts. */
+/** The last value of a repeated parameter counts. */
 function last<T extends z.ZodType>(schema: T) {
   return z.preprocess(
     (value: unknown): unknown => (Array.isArray(value) ? value.at(-1) : value),
@@ -27,7 +27,7 @@ export function choiceParameter<const T extends readonly string[]>(values: T, de
   });
 }
 
-/** `true` or `false` in any letter case, and nothing else, not even an empty text. */
+/** `true` or `false` in any letter case; anything else is refused, even empty text. */
 export function booleanParameter(description: string) {
   const flag = z
     .string()
@@ -45,7 +45,7 @@ export function integerParameter(minimum: number, description: string) {
   return last(integer.optional()).openapi({ type: 'integer', minimum, description });
 }
 
-/** One number and one unit: minutes, hours, days, weeks. Empty: no filter. */
+/** One number and one unit: minutes, hours, days or weeks. Empty: no filter. */
 export function ageParameter(description: string) {
   const age = z
     .string()
@@ -59,7 +59,7 @@ export const pageParameters = {
   after_id: textParameter('Begin behind this id, which need not exist.'),
 };
 
-/** The moment to which an age reaches back from now; undefined for none. */
+/** Returns the time that lies `age` before `now`; undefined without an age. */
 export function toMoment(member: string, age: string | undefined, now: string): string | undefined {
   if (age === undefined || age === '') return undefined;
   const seconds = Number(age.slice(0, -1)) * (UNIT_SECONDS[age.slice(-1).toLowerCase()] ?? 0);
@@ -68,7 +68,7 @@ export function toMoment(member: string, age: string | undefined, now: string): 
   return new Date(moment).toISOString();
 }
 
-/** Reads `name=value[,name=value...]`; all of them must match. */
+/** Parses `name=value[,name=value...]`. */
 export function parseTags(value: string | undefined): Readonly<Record<string, string>> | undefined {
   if (value === undefined || value === '') return undefined;
   const entries = value.split(',').map((element): [string, string] => {

@@ -79,7 +79,7 @@ function readMinAge({ age, min_age: minAge }: Filters): [member: string, age: st
   return minAge === undefined || minAge === '' ? ['age', age] : ['min_age', minAge];
 }
 
-/** Every parameter of the operation with its effective value, so that it can be sent again as it is. */
+/** All parameters of the operation with their effective values; a client sends them to get the next page. */
 export function toSessionNext(
   query: Query,
   limit: number,

@@ -83,7 +83,7 @@ export const SessionCreateV2 = z
 type SessionCreateBody = z.output<typeof SessionCreate>;
 type LeftOutByV2 = 'ansible_limit' | 'ansible_passthrough' | 'debug_on_failure' | 'check_mode';
 
-/** What both versions ask for, by the names of v3. */
+/** The body of both versions, with the names of v3. */
 export type SessionBody = Omit<SessionCreateBody, LeftOutByV2> &
   Partial<Pick<SessionCreateBody, LeftOutByV2>>;
 
@@ -99,12 +99,12 @@ export const HoldRequest = z.strictObject({}).openapi('SessionHoldRequest', { ex
 
 export const ReleaseRequest = z.strictObject({}).openapi('SessionRelease', { example: {} });
 
-/** Without a name: `<session>-retry-1`. */
+/** Default of `name`: `<session>-retry-1`. */
 export const RetryRequest = z
   .strictObject({ name: create.name.optional() })
   .openapi('SessionRetry', { example: { name: 'compute-1-again' } });
 
-/** Without a name: `<session>-apply`. */
+/** Default of `name`: `<session>-apply`. */
 export const ApplyRequest = z
   .strictObject({ name: create.name.optional() })
   .openapi('SessionApply', { example: { name: 'compute-1-for-real' } });
@@ -112,14 +112,14 @@ export const ApplyRequest = z
 const anyObject = z.record(text(), anything());
 const patch = { artifacts: z.array(anyObject).optional(), session: anyObject.optional() };
 
-/** CFS has no schema for what is in `status`; `patchSession` in core decides what it may be. */
+/** CFS has no schema for the content of `status`; `patchSession` in core checks it. */
 export const SessionPatchBody = z
   .strictObject({ status: z.object(patch).optional() })
   .openapi('SessionPatch', {
     example: { status: { session: { ims_job: '5c1a4a0e-4a6b-4c8e-9d5e-2f6f1f3f8f0a' } } },
   });
 
-/** `defaultAnsibleConfig` stands in for one that is absent or empty. */
+/** `defaultAnsibleConfig` replaces an empty `ansible_config`. */
 export function fromSessionCreate(body: SessionBody, defaultAnsibleConfig: string): SessionRequest {
   const request: SessionRequest = {
     name: body.name,

@@ -7,8 +7,8 @@ const group = z.object({ name: text(), members: z.array(text()) });
 const imageMapEntry = z.object({ source_id: text(), result_name: text() });
 
 /**
- * Alone among the objects of requests it takes unknown members, and drops them, as CFS does. It takes null as well: answers have
- * null where nothing was given, and clients send them back.
+ * The only object in requests that may have unknown members; they are dropped, as CFS does. Null is accepted as well: answers
+ * have null for members that are not set, and clients send answers back.
  */
 export const TargetCreate = z
   .object({

@@ -42,7 +42,7 @@ const status = z.object({
     .openapi({ description: 'The session whose work this one was to go on with.' }),
 });
 
-/** Artifacts that a PATCH has added are answered as they were given, whatever they are. */
+/** Artifacts that a PATCH has added are returned unchanged, whatever they contain. */
 const artifacts = z.array(
   z
     .looseObject({
@@ -91,9 +91,9 @@ export const SessionWireV2 = z
   })
   .openapi('V2Session');
 
-/** What an answer tells besides the session's record. */
+/** Members of an answer that are not in the session's record. */
 export interface SessionSurroundings {
-  /** A link to the log. */
+  /** Link to the log. */
   readonly logs?: string | null;
   readonly hold?: Hold;
   /** Its place in the queue, from 1. */
@@ -138,7 +138,7 @@ export function toSessionWireV2(session: Session): z.output<typeof SessionWireV2
   return toV2(SESSION, toSessionWire(session)) as z.output<typeof SessionWireV2>;
 }
 
-/** What keeps a session from going on, or from ending. */
+/** The message of a session that is not complete: what it is waiting for. */
 function toPresent(session: Session, { wait, silence }: SessionSurroundings): string | null {
   const parts = [describeCancelling(session), wait?.message, silence && describeSilence(silence)];
   return parts.filter((part) => part !== undefined).join('. ') || null;
@@ -157,7 +157,7 @@ function toStatus(session: Session, surroundings: SessionSurroundings): z.output
     reason: outcome?.reason ?? null,
     message:
       session.state === 'complete' ? (outcome?.message ?? null) : toPresent(session, surroundings),
-    // A wait before the job runs belongs to a phase too, which is not shown: the phase would go back later.
+    // `wait.phase` is not used: before the job runs it may name a later phase, so the phase shown would go back.
     phase: outcome?.phase ?? session.phase ?? null,
     host: outcome?.host ?? null,
     task: outcome?.task ?? null,

@@ -5,7 +5,7 @@ import { boundedText, MAX_NAME_V2, readOnly, text } from './values.js';
 
 const method = z.literal('password').openapi({ type: 'string' });
 const given = () => text().min(1);
-/** Git is given a credential in lines, which a control character could break. */
+/** Git reads credentials line by line, so control characters are refused. */
 const credential = () =>
   given()
     .regex(/^[^\x00-\x1f\x7f]*$/, 'Holds a control character')

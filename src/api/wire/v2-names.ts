@@ -1,8 +1,8 @@
 import { isServiceError, ServiceError } from '../../core/errors.js';
 
 /**
- * The members of an object by their names in v3, each with its name in v2 and, where it holds objects, their table. What is
- * not listed is not in v2: it is dropped in both directions.
+ * Maps the members of an object from v3 to v2: to the name and, for a member that holds objects, their own map. Members that
+ * are not listed do not exist in v2 and are dropped in both directions.
  */
 export interface Names {
   readonly [v3: string]: string | readonly [v2: string, Names];
@@ -26,7 +26,7 @@ export const SESSION_CREATE: Names = {
   tags: 'tags',
 };
 
-/** What a PATCH may carry, and what an answer shows below `status`. */
+/** The content of `status` in a PATCH and in answers. */
 const status: Names = {
   artifacts: ['artifacts', { image_id: 'image_id', result_id: 'result_id', type: 'type' }],
   session: [
@@ -84,7 +84,7 @@ const stateLayer: Names = {
   last_updated: 'lastUpdated',
 };
 
-/** The status of a layer is the end of its commit in v2. */
+/** In v2 the status of a layer is a suffix of its commit. */
 export const COMPONENT: Names = {
   id: 'id',
   state: ['state', stateLayer],
@@ -114,18 +114,16 @@ export const OPTIONS = {
   logging_level: 'loggingLevel',
 } as const satisfies Names;
 
-/** The same object by the names of v2. */
 export function toV2(names: Names, value: unknown): unknown {
   return rename(listNames(names), value, toV2);
 }
 
-/** The same object by the names of v3. */
 export function toV3(names: Names, value: unknown): unknown {
   const swapped = listNames(names).map(([v3, v2, inner]): Row => [v2, v3, inner]);
   return rename(swapped, value, toV3);
 }
 
-/** Does what both versions share; a refusal names the member as v2 does. */
+/** Calls code that both versions share. Faults then name members as in v2. */
 export async function inV2<T>(names: Names, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
@@ -150,7 +148,7 @@ function listNames(names: Names): readonly Row[] {
   );
 }
 
-/** Renames in each element of a list. What is neither list nor object stays as it is. */
+/** Renames the members of an object, or of each object in a list. Other values stay unchanged. */
 function rename(
   rows: readonly Row[],
   value: unknown,

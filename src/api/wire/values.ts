@@ -1,21 +1,21 @@
 import { z } from '@hono/zod-openapi';
 
-/** Length of names that v2 does not limit: what every index of a database can hold. */
+/** Limit of names whose length v2 does not limit: what the indexes of both databases can hold. */
 export const MAX_NAME_V2 = 255;
 
 const UNFIT = 'Holds a NUL or half a character';
 
-/** Text that every database and every program's argument can hold. */
+/** Text that both databases, and arguments of programs, can hold. */
 export function text() {
   return z.string().refine(isFit, UNFIT);
 }
 
-/** Whatever JSON can say, in such text. */
+/** Any JSON whose texts are like that. */
 export function anything() {
   return z.unknown().refine(isFitThroughout, UNFIT);
 }
 
-/** Text of so many characters; a character outside the basic plane counts as one. */
+/** Text with a limited number of characters; one outside the basic plane counts as one. */
 export function boundedText(minLength: number, maxLength: number) {
   return text()
     .refine(
@@ -25,12 +25,12 @@ export function boundedText(minLength: number, maxLength: number) {
     .openapi({ minLength, maxLength });
 }
 
-/** CFS's pattern for what used to become a shell's word. */
+/** CFS's pattern for values that it passes to a shell. */
 export function word() {
   return text().regex(/^[^\s;]*$/, 'White space and semicolons are not allowed');
 }
 
-/** Part of answers only: refused where it is sent. */
+/** A member of answers, which is refused in requests. */
 export function readOnly() {
   return z
     .never({ error: 'The property is read-only' })
@@ -47,7 +47,7 @@ export function toSeconds(iso: string): string {
   return `${iso.slice(0, 19)}Z`;
 }
 
-/** Times of sessions have no zone either; they are UTC. */
+/** CFS writes times of sessions without a zone, too; they are UTC. */
 export function toZoneless(iso: string): string {
   return iso.slice(0, 19);
 }
