@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 
-/** An answer that is a refusal, or (without a status) none at all. */
+/** An answer with a status other than 2xx, or, without `status`, no answer. */
 export class ApiError extends Error {
   readonly status: number | undefined;
-  /** How long the service asks to be left alone. */
+  /** From `Retry-After`. */
   readonly retryAfterMs: number | undefined;
 
-  /** When it was answered, by the clock of the service. */
+  /** Time of the answer, by the service's clock. */
   readonly date: number | undefined;
 
   constructor(
@@ -24,7 +24,7 @@ export class ApiError extends Error {
     this.date = date;
   }
 
-  /** Whether the same may be answered otherwise in a moment. */
+  /** Whether repeating the request may help. */
   get isPassing(): boolean {
     return this.status === undefined || [429, 502, 503, 504].includes(this.status);
   }
@@ -34,11 +34,11 @@ export class ApiError extends Error {
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_/;
 
 export interface Api {
-  /** Where it is, for messages. */
+  /** For messages. */
   readonly url: string;
-  /** The answer's JSON, of which the caller says what it is; undefined where there is no body. */
+  /** Returns the JSON of the answer, or undefined if it has no body. `T` is not checked. */
   ask<T>(method: string, path: string, body?: unknown): Promise<T>;
-  /** An answer that is read as it comes; `signal` ends it before the API's own does. */
+  /** Returns an answer that is read as it comes. `signal` aborts it, as does the signal of `createApi`. */
   open(
     path: string,
     headers?: Readonly<Record<string, string>>,
@@ -47,10 +47,10 @@ export interface Api {
 }
 
 export interface ApiOptions {
-  /** Below which `/v3` is. */
+  /** Base URL, without `/v3`. */
   readonly url: string;
   readonly tokenFile?: string;
-  /** PEM, of an authority that is trusted beside those of the platform. */
+  /** PEM of a certificate authority that is trusted in addition to the platform's. */
   readonly caFile?: string;
   readonly signal: AbortSignal;
 }
@@ -110,7 +110,7 @@ export function createApi({ url, tokenFile, caFile, signal }: ApiOptions): Api {
   };
 }
 
-/** What is no token is not shown: it may have some, as the service's own file has. */
+/** Does not show a wrong content, because it may contain tokens: somebody may name the service's own file. */
 function readToken(file: string): string {
   const token = readFileSync(file, 'utf8').trim();
   if (/^[\x21-\x7e]+$/.test(token)) return token;
@@ -126,7 +126,7 @@ function isWanted(
   return status === 204 || (headers.get('content-type') ?? '').startsWith(accept);
 }
 
-/** Whatever else answers at an address, such as the page of a login, has no JSON. */
+/** If something other than the API answers, such as a login page, the answer is not JSON. */
 function readJson(text: string, { status, url }: Response): unknown {
   try {
     return JSON.parse(text);
@@ -157,7 +157,7 @@ async function toRefusal(response: Response, request: string): Promise<ApiError>
   });
 }
 
-/** Undefined: it is no problem document, as that of a gateway before the service. */
+/** Undefined if the text is not a problem document, for example if a gateway answered. */
 function readDetail(text: string): string | undefined {
   try {
     const { detail } = JSON.parse(text) as { readonly detail?: unknown };
@@ -167,7 +167,7 @@ function readDetail(text: string): string | undefined {
   }
 }
 
-/** What `fetch` says first is only that it failed. */
+/** The error of `fetch` says only that it failed; its cause says why. */
 export function toCause(error: unknown): string {
   const { cause } = error as { readonly cause?: unknown };
   const { code, message } = (cause ?? error) as {

@@ -1,7 +1,7 @@
 import type { ParseArgsOptionsConfig } from 'node:util';
 import type { Api } from './api.js';
 
-/** Values as `parseArgs` gives them. */
+/** The values of `parseArgs`. */
 export type Values = Readonly<
   Record<string, string | boolean | readonly (string | boolean)[] | undefined>
 >;
@@ -9,10 +9,10 @@ export type Values = Readonly<
 export interface CommandInput {
   readonly api: Api;
   readonly values: Values;
-  /** As many as the command names. */
+  /** As many as the command's `names` allow. */
   readonly names: readonly string[];
   readonly isJson: boolean;
-  /** Of Ctrl-C. */
+  /** Aborts at Ctrl-C. */
   readonly signal: AbortSignal;
 }
 
@@ -20,12 +20,11 @@ export type OptionHelp = readonly (readonly [option: string, meaning: string])[]
 
 export interface Command {
   readonly summary: string;
-  /** What follows the name of the command: `['NAME']`. */
+  /** Positional arguments: `['NAME']`. Optional ones are in brackets: `['[NAME]']`. */
   readonly names: readonly string[];
   readonly options: ParseArgsOptionsConfig;
-  /** Each option with what it is for. */
   readonly optionHelp?: OptionHelp;
-  /** Whatever else is to be known. */
+  /** More help, after the options. */
   readonly notes?: string;
   /** Resolves with the exit code. */
   run(input: CommandInput): Promise<number>;
@@ -41,7 +40,7 @@ export function readTexts(values: Values, name: string): readonly string[] {
   return Array.isArray(value) ? value.map(String) : [];
 }
 
-/** A wrong use of the program: the message names the option or the word. */
+/** Wrong use of the program. The message names the option or the argument. */
 export class UsageError extends Error {}
 
 export function toSessionPath(name: string, ...rest: readonly string[]): string {

@@ -3,7 +3,7 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { ApiError, toCause, type Api } from './api.js';
 
 const RETRY_MS = 1_000;
-/** The service says something every 15 s, so a connection of which nothing is heard for so long is dead. */
+/** The service sends something every 15 s, so a connection that is silent for this long is dead. */
 const SILENT_MS = 60_000;
 
 export interface SessionEvent {
@@ -15,11 +15,11 @@ interface Following {
   readonly signal: AbortSignal;
   readonly tell: (line: string) => void;
   readonly silentMs?: number;
-  /** Whether the stream is known to be there, so that its first request may wait too. */
+  /** Whether the stream is known to exist, so that the first request, too, may wait for the service. */
   readonly isKnown?: boolean;
 }
 
-/** Questions that are asked again until they are answered, once the service has been seen. */
+/** Repeats each GET until it is answered. Use it once the service has answered, so that its URL is known to be right. */
 export function createPatientApi(api: Api, { signal, tell }: Following): Api {
   return {
     ...api,
@@ -44,8 +44,8 @@ const BACK = 'The connection is there again.';
 const toWaiting = ({ message }: ApiError) => `${message} Waits for it, and goes on then …`;
 
 /**
- * A stream of events to its `end`, which is left out. A connection that is lost is made again for as long as it takes, and the
- * stream goes on after the last event; only the first request must be answered at once.
+ * Yields the events of a stream until its `end`, which is left out. If the connection is lost, it connects again, for as long
+ * as it takes, and continues after the last event. Only the first request must be answered at once, unless `isKnown`.
  */
 export async function* followEvents(
   api: Api,

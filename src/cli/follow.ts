@@ -12,13 +12,13 @@ const RECORD_MS = 500;
 
 export interface Following {
   readonly phase?: string;
-  /** Whether the session is known to be there, so that a service that is away is waited for. */
+  /** Whether the session is known to exist, so that the first request, too, may wait for the service. */
   readonly isKnown?: boolean;
   readonly isJson: boolean;
   readonly signal: AbortSignal;
 }
 
-/** A stream of a session; whoever interrupts it learns that the session goes on. */
+/** Follows a stream of a session. After Ctrl-C it tells the user that the session continues. */
 export async function* followSession(
   api: Api,
   {
@@ -46,7 +46,7 @@ export async function* followSession(
   }
 }
 
-/** The log as it grows, to its end; the same bytes as it has later. */
+/** Prints the log as it grows, until its end, byte for byte. */
 export async function followLog(
   api: Api,
   name: string,
@@ -60,14 +60,17 @@ export async function followLog(
   }
 }
 
-/** What is no text comes in another form. */
+/** Bytes that are not text arrive as base64. */
 function toBytes({ text, base64 }: { readonly text?: string; readonly base64?: string }) {
   return text ?? Buffer.from(base64 ?? '', 'base64');
 }
 
-/** The log of a session that is there, then how it ended, however often the service is away. Resolves with the exit code. */
+/**
+ * Prints the log of an existing session, then how it ended; waits for the service whenever it does not answer. Resolves with
+ * the exit code.
+ */
 export async function followToEnd(api: Api, name: string, following: Following): Promise<number> {
-  // Whoever leaves early must not take it for a success.
+  // A reader that leaves early must not take this for a success.
   setUnreadCode(EXIT.error);
   const over = new AbortController();
   const waits = tellWaits(api, name, AbortSignal.any([over.signal, following.signal]));
@@ -84,7 +87,7 @@ export async function followToEnd(api: Api, name: string, following: Following):
   return toExitCode(session);
 }
 
-/** What a session waits for is not in its log until the wait is over. */
+/** Tells what the session waits for, because its log says so only when the wait is over. */
 async function tellWaits(api: Api, name: string, signal: AbortSignal): Promise<void> {
   const path = toSessionPath(name, 'events');
   let told = '';
@@ -99,11 +102,11 @@ async function tellWaits(api: Api, name: string, signal: AbortSignal): Promise<v
       told = event === 'session' ? text : told;
     }
   } catch {
-    // Who follows the log hears of whatever goes wrong.
+    // The log is followed at the same time and reports any error.
   }
 }
 
-/** What a session that has not ended waits for, or that it is held. */
+/** Says what the session waits for, or that it is held; empty if neither, or if it is complete. */
 export function describeNow({ status }: Session): string {
   const { status: state, message, held_until: until, hold_command: command } = status.session;
   if (state === 'complete') return '';
@@ -111,7 +114,7 @@ export function describeNow({ status }: Session): string {
   return [message, held].filter((part) => part != null).join(' ');
 }
 
-/** Its log ends a moment before its record is complete. */
+/** The log ends a moment before the record is complete. */
 async function waitForRecord(api: Api, name: string, signal: AbortSignal): Promise<Session> {
   for (;;) {
     const session = await api.ask<Session>('GET', toSessionPath(name));
@@ -120,7 +123,7 @@ async function waitForRecord(api: Api, name: string, signal: AbortSignal): Promi
   }
 }
 
-/** With the hosts of the phase that failed, the first of those that failed there. */
+/** Reports a session; if it failed, with the first hosts that failed in the phase that failed. */
 export async function readReport(api: Api, session: Session): Promise<readonly string[]> {
   const { phases } = await api.ask<Phases>('GET', toSessionPath(session.name, 'phases'));
   const { phase, succeeded } = session.status.session;
@@ -135,7 +138,6 @@ export async function readReport(api: Api, session: Session): Promise<readonly s
   return [...renderReport(session, phases, failing.slice(0, HOSTS_SHOWN)), ...more];
 }
 
-/** Page by page. */
 export async function* readHosts(
   api: Api,
   name: string,
@@ -151,13 +153,12 @@ export async function* readHosts(
   }
 }
 
-/** Parameters that are given; `next` of a list has all, as they are to be sent back. */
+/** Leaves out parameters that are null, as in `next` of a list, or undefined. */
 export function toQuery(parameters: Readonly<Record<string, unknown>>): URLSearchParams {
   const given = Object.entries(parameters).filter(([, value]) => value != null);
   return new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)]));
 }
 
-/** Whether its playbook did not do on it what it was to do. */
 export function isFailing({ failed, unreachable }: Host): boolean {
   return failed > 0 || unreachable > 0;
 }

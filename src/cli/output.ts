@@ -4,7 +4,7 @@ import { styleText } from 'node:util';
 export type Tone = 'bold' | 'dim' | 'green' | 'red' | 'yellow';
 type Cell = string | number;
 
-/** In colour where a person reads: not in a pipe, not with NO_COLOR. */
+/** Colours text on a terminal, unless NO_COLOR is set. */
 export function paint(tone: Tone, text: string): string {
   return styleText(tone, text, { stream: process.stdout });
 }
@@ -12,8 +12,8 @@ export function paint(tone: Tone, text: string): string {
 const MOVES = /[\p{Cc}\u202a-\u202e\u2066-\u2069]/gu;
 
 /**
- * What others have written (names, messages, tasks of playbooks), for a terminal: nothing in it moves the cursor, sets a colour or
- * turns the direction. Lines stay lines.
+ * Makes text that others have written (names, messages, tasks of playbooks) safe for a terminal: it can neither move the cursor
+ * nor set a colour nor change the direction of writing. Line breaks stay.
  */
 export function toPlain(text: string): string {
   return text.replace(MOVES, (sign) => {
@@ -24,12 +24,12 @@ export function toPlain(text: string): string {
   });
 }
 
-/** The same as one line. */
+/** Like `toPlain`, but in one line. */
 export function toPlainLine(text: string): string {
   return toPlain(text.trim().replace(/\s*[\r\n]\s*/g, ' '));
 }
 
-/** Columns as wide as their widest cell; numbers to the right. */
+/** Columns are as wide as their widest cell; numbers are aligned to the right. */
 export function renderTable(
   head: readonly string[],
   given: readonly (readonly Cell[])[],
@@ -51,18 +51,18 @@ export function renderTable(
   return [paint('dim', render(head)), ...rows.map(render)];
 }
 
-/** As much of a text as a screen has room for; all of it in a pipe. */
+/** Cuts text for a terminal, but not in a pipe. */
 export function cut(text: string, most: number): string {
   const isShown = process.stdout.isTTY && text.length > most;
   return isShown ? `${text.slice(0, Math.max(0, most - 1))}…` : text;
 }
 
-/** Of the API's times, of which those of sessions have no zone. */
+/** Parses times of the API. Those of sessions have no zone; they are UTC. */
 export function toMillis(time: string): number {
   return Date.parse(/Z|[+-]\d\d:?\d\d$/.test(time) ? time : `${time}Z`);
 }
 
-/** Without an end: until now. */
+/** The time from `start` to `end`, or to now if there is no end. */
 export function formatDuration(start: string | null, end: string | null): string {
   if (start === null) return '-';
   const seconds = Math.max(
@@ -82,12 +82,12 @@ export function formatSeconds(seconds: number): string {
 
 let unreadCode = 0;
 
-/** What the program ends with if its reader has seen enough, as `| head` has. */
+/** Sets the exit code for the case that the reader of the output closes it early, as `| head` does. */
 export function setUnreadCode(code: number): void {
   unreadCode = code;
 }
 
-/** Output that cannot be written ends the program, with a sentence if it is not for the reader's leaving. */
+/** Ends the program if output cannot be written; with a message, unless the reader has closed it. */
 export function guardOutput(errorCode: number): void {
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -97,7 +97,7 @@ export function guardOutput(errorCode: number): void {
   });
 }
 
-/** To whoever reads on the screen, apart from what a program reads. */
+/** Writes to standard error, so that it does not mix with output that a program reads. */
 export function tell(line: string): void {
   process.stderr.write(`${toPlain(line)}\n`);
 }

@@ -8,7 +8,7 @@ export function toExitCode({ status }: Session): number {
   return status.session.succeeded === 'true' ? EXIT.well : EXIT.sessionFailed;
 }
 
-/** One word, with a colour where it is an end. */
+/** One word, with a colour if the session has ended or is held. */
 export function describeState({ status }: Session): {
   readonly word: string;
   readonly tone?: Tone;
@@ -20,7 +20,7 @@ export function describeState({ status }: Session): {
   return { word: reason ?? (succeeded === 'unknown' ? 'unknown' : 'failed'), tone: 'red' };
 }
 
-/** How the session is or has ended, its phases, and hosts if there are any to tell of. */
+/** Renders the state of a session, its phases, and the given hosts. */
 export function renderReport(
   session: Session,
   phases: readonly Phase[],

@@ -7,24 +7,24 @@ import { EXIT } from './report.js';
 import type { Session } from './wire.js';
 
 const REPEAT_MS = 1_000;
-/** As long as a service takes that starts again. */
+/** Longer than a service takes to start again. */
 const GIVE_UP_MS = 60_000;
-/** At most, those of the processes of one service. */
+/** The most by which the clocks of one service's processes differ. */
 const CLOCKS_DIFFER_SECONDS = 10;
 
 interface Start {
-  /** What makes it, by a POST. */
+  /** Path of the POST that creates the session. */
   readonly path: string;
   readonly body: object;
-  /** That it has, or is given where the request has none. */
+  /** Name of the new session: as in the body, or the service's default. */
   readonly name: string;
-  /** Whether a session of this name may be the one. */
+  /** Whether an existing session of this name may come from this request. */
   readonly isAskedFor: (there: Session) => boolean;
 }
 
 /**
- * Exactly one session, whatever becomes of the answers: names are taken once, so the same request is sent until it is
- * answered, and a name that was taken since then is this session's.
+ * Starts exactly one session, even if answers are lost. The request is repeated until it is answered. Names are unique, so if
+ * the name has been taken since the first request, the session that has it is the one that was asked for.
  */
 export async function startOnce(input: CommandInput, start: Start): Promise<Session> {
   const { signal } = input;
@@ -39,7 +39,7 @@ export async function startOnce(input: CommandInput, start: Start): Promise<Sess
   }
 }
 
-/** With `--follow` all that becomes of it, else how to go on. Resolves with the exit code. */
+/** Follows the session with `--follow`, else prints how to continue. Resolves with the exit code. */
 export async function tellStarted(
   { api, values, isJson, signal }: CommandInput,
   session: Session,
@@ -74,7 +74,7 @@ async function post({ api, signal }: CommandInput, start: Start): Promise<Sessio
   }
 }
 
-/** `begunAt`: when the same was asked for the first time, so that it may be there already. */
+/** `begunAt`: the time of the first request, if this one repeats it: the session may already exist. */
 async function ask(api: Api, start: Start, begunAt: number | undefined): Promise<Session> {
   try {
     return await api.ask<Session>('POST', start.path, start.body);
@@ -96,7 +96,7 @@ async function find(api: Api, name: string): Promise<Session | undefined> {
   }
 }
 
-/** Whether a session was there before this program asked for it, by the clock of the service. */
+/** Whether the session existed before the first request, by the service's clock. */
 function isBefore({ status }: Session, { date }: ApiError, askedForSeconds: number): boolean {
   if (date === undefined) return false;
   const ageSeconds = (date - toMillis(status.session.start_time)) / 1_000;

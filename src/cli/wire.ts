@@ -4,7 +4,7 @@ import type { HostPage, PhaseList, PhaseWire } from '../api/wire/result.js';
 import type { SessionPage } from '../api/wire/session-filter.js';
 import type { SessionWire } from '../api/wire/session.js';
 
-/** What the API answers, by the schemas that it answers with. */
+/** Answers of the API, typed by the API's own schemas. */
 export type Session = z.output<typeof SessionWire>;
 export type Sessions = z.output<typeof SessionPage>;
 export type Phase = z.output<typeof PhaseWire>;

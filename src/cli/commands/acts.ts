@@ -86,7 +86,7 @@ async function act(
   return EXIT.well;
 }
 
-/** A new session that comes from this one; `toName` is what the service calls it that is given no name. */
+/** Starts a session that follows from this one. `toName`: the name that the service gives it by default. */
 async function startFrom(
   input: CommandInput,
   what: 'retry' | 'apply',

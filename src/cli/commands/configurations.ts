@@ -17,7 +17,7 @@ export const configurations: Command = {
     if (name !== undefined) {
       const configuration = await api.ask<Configuration>('GET', toPath(name));
       const shown = stringify(configuration).trimEnd();
-      // A file gets it as it is, to be sent back.
+      // Unchanged in a file or pipe, so that `configure` can send it back.
       const lines = [process.stdout.isTTY ? toPlain(shown) : shown];
       await (isJson ? printJson(configuration) : printLines(lines));
       return EXIT.well;
@@ -44,7 +44,7 @@ export const configure: Command = {
     - { name: base, clone_url: https://git.example.org/base.git, branch: main, playbook: site.yml }`,
   async run({ api, names: [name = '', file = ''], isJson, signal }) {
     const given = file === '-' ? await readInput(signal) : readFileSync(file, 'utf8');
-    // As this program shows it, with what only an answer has.
+    // It may be the output of `configurations`, with members that the API refuses in requests.
     const body: unknown = parse(given);
     if (typeof body !== 'object' || body === null)
       throw new UsageError(`${file} does not hold an object with layers.`);
@@ -82,7 +82,7 @@ function toPath(name: string): string {
   return `/v3/configurations/${encodeURIComponent(name)}`;
 }
 
-/** A read that blocks would not hear of Ctrl-C. */
+/** Reads asynchronously: a blocking read would not notice Ctrl-C. */
 function readInput(signal: AbortSignal): Promise<string> {
   return text(addAbortSignal(signal, process.stdin));
 }

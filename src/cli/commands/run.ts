@@ -91,7 +91,7 @@ function readRequest(path: string | undefined): object {
   throw new UsageError(`--request: ${path} does not hold an object.`);
 }
 
-/** Of what the name of a session may have. */
+/** Makes a session name from the characters that it may have. */
 function toName(configuration: string): string {
   const drawn = randomInt(36 ** DRAWN)
     .toString(36)

@@ -40,7 +40,7 @@ export const watch: Command = {
   },
 };
 
-/** What an event has that was not told yet, in lines. Events tell the whole state each time. */
+/** Renders what is new in each event. Every event has the whole state. */
 function createNarrator(): (event: string, data: unknown) => readonly string[] {
   const told = new Map<string, string>();
   const isNews = (about: string, text: string) => {
@@ -74,7 +74,7 @@ function toLine(about: string, text: string, tone?: Tone): string {
   return `${time}  ${about.padEnd(15)}  ${tone === undefined ? plain : paint(tone, plain)}`;
 }
 
-/** Undefined: nothing is to be said of it yet. */
+/** Undefined if there is nothing to say yet. */
 function narratePhase(phase: Phase): string | undefined {
   const { name, title, state, result, start_time: start, completion_time: end } = phase;
   if (state === 'pending') return undefined;
