@@ -4,7 +4,7 @@ export interface RetentionStore {
   expireSessions(endedUntil: string, at: string): Promise<number>;
   /** Removes some rows of sessions that had ended and were deleted by `until`. Returns how many; 0 if none is left. */
   removeDeleted(until: string): Promise<number>;
-  /** The compressed size of the logs of all complete sessions. */
+  /** The compressed size of all logs. */
   logStoreBytes(): Promise<number>;
   /** Removes some log of the complete session that ended first; a line with the reason stays. False if none has a log. */
   removeOldestLog(reason: string): Promise<boolean>;
