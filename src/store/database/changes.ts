@@ -2,13 +2,13 @@ import type { StoreDialect } from './dialect.js';
 import type { Change } from '../store.js';
 
 export interface ChangeFeed {
-  /** Is to be called after the commit. */
+  /** Call it after the commit. */
   readonly publish: (changes: readonly Change[]) => void;
   readonly subscribe: (listener: (change: Change) => void) => () => void;
   readonly close: () => void;
 }
 
-/** Own commits go to the listeners at once; `watch` tells those of others, and runs only while somebody listens. */
+/** Listeners hear of this process's commits at once, and of others' through `watch`, which runs only while somebody listens. */
 export function createChangeFeed({
   watch,
   announce,

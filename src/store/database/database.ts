@@ -13,16 +13,16 @@ const DEADLOCK_ATTEMPTS = 5;
 
 export type Connection = Kysely<Schema>;
 
-/** What the queries of each noun are given. */
+/** What each folder's queries are given to reach the database. */
 export interface Database {
   readonly dialect: StoreDialect;
-  /** For one SELECT: it sees what is committed and waits for nobody. */
+  /** Runs one SELECT, which sees what is committed and never waits for a transaction. */
   readonly read: <T>(query: (db: Connection) => Promise<T>) => Promise<T>;
-  /** One transaction; what it emits reaches the listeners after the commit. */
+  /** Runs one transaction. What it emits reaches the listeners after the commit. */
   readonly write: <T>(
     change: (db: Transaction<Schema>, emit: (change: Change) => void) => Promise<T>,
   ) => Promise<T>;
-  /** `write` for a change of one statement; where several may write at once, the statement is a transaction by itself. */
+  /** `write` for a change of one statement. On PostgreSQL the statement is its own transaction, which saves round trips. */
   readonly writeAtOnce: <T>(
     change: (db: Connection, emit: (change: Change) => void) => Promise<T>,
   ) => Promise<T>;
@@ -91,7 +91,7 @@ async function migrateBy(connection: Connection, dialect: StoreDialect): Promise
   });
 }
 
-/** Who was undone so that another could go on comes again; whoever is undone so often is told that the database is busy. */
+/** Repeats a transaction that the database undid to end a deadlock. After the last attempt the caller gets `unavailable`. */
 async function repeatDeadlocked<T>(
   { isDeadlock }: StoreDialect,
   transact: () => Promise<T>,

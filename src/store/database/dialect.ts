@@ -9,60 +9,60 @@ export interface StoreDialect {
   readonly writer: Dialect;
   /** For single reads, so that they never wait for a transaction. */
   readonly reader: Dialect;
-  /** For migrations, where they need another one; closed after them. */
+  /** For migrations, if they need another one. It is closed after them. */
   readonly migrator?: Dialect;
   readonly types: {
     /** Compares by code point. */
     readonly text: RawBuilder<unknown>;
     readonly bytes: ColumnDataType;
   };
-  /** Whether transactions run one after the other anyway. Those that wait may then share a commit, and no row needs a lock. */
+  /** Whether transactions run one after the other (SQLite). Those that wait can share a commit, and no row needs a lock. */
   readonly hasOneWriter: boolean;
   /** Whether an index takes texts of any length. */
   readonly indexesLongTexts: boolean;
-  /** A value that changes with each change of a row; absent where a transaction costs no round trips, so that nobody needs it. */
+  /** A value that changes whenever its row does. Absent on SQLite, which needs none: a transaction costs no round trips. */
   readonly rowVersion?: RawBuilder<string>;
-  /** The time by the database's clock, ISO; absent where all processes run on one machine and share its clock. */
+  /** The database's time, ISO. Absent on SQLite, whose processes share the clock of one machine. */
   readonly clock?: RawBuilder<string>;
   contains(text: Expression<string>, part: string): Expression<SqlBool>;
-  /** `contains` for the name of a session, written so that an index serves it where there is one. */
+  /** `contains` for the name of a session, in a form that an index can serve. */
   nameContains(part: string): Expression<SqlBool>;
-  /** `id in ids`, where we know that `ids` are few and the database may expect many. */
+  /** `id in ids` for few `ids`, of which the planner may expect many. */
   isOneOfFew(id: Expression<string>, ids: Expression<unknown>): Expression<SqlBool>;
   /**
-   * Has the rest of a transaction read rows in the order of an index until there are enough. By its statistics, which know
-   * nothing of the last minutes, the database would read and sort all of them for each page.
+   * Makes the rest of a transaction read rows in the order of an index until there are enough. With statistics that are
+   * minutes old, the planner would rather read and sort all rows for each page.
    */
   readonly readInOrder?: (db: Kysely<Schema>) => Promise<void>;
-  /** The texts of a JSON list, as a sub-select: a list of any length is one parameter. */
+  /** The texts of a JSON list as a sub-select, so that a list of any length is one parameter. */
   textsOf(json: string): RawBuilder<string>;
   /** The objects of a JSON list as rows to select from, called `given`. */
   rowsOf(json: string, columns: Readonly<Record<string, 'text' | 'bigint'>>): RawBuilder<unknown>;
-  /** The fault for a database that does not answer, or for a foreign key that refers to nothing; undefined: a defect of ours. */
+  /** The fault if the database does not answer, or a foreign key refers to nothing. Undefined for a defect in this code. */
   toFault(error: unknown): ServiceError | undefined;
   /** Whether the database has undone the transaction to end a deadlock. */
   readonly isDeadlock?: (error: unknown) => boolean;
-  /** Runs first in the migrating transaction: lets one process migrate at a time, and refuses a server that does not fit. */
+  /** Runs first in the migrating transaction: lets one process migrate at a time, and refuses an unsuitable server. */
   readonly beforeMigration?: (db: Kysely<Schema>) => Promise<void>;
-  /** Repeats the migrating transaction until it succeeds without making others wait for long. By `db` it looks for what is in its way. */
+  /** Repeats the migrating transaction until it succeeds, without making others wait long. Uses `db` to see what blocks it. */
   readonly migrateInTurns?: (attempt: () => Promise<void>, db: Kysely<Schema>) => Promise<void>;
   readonly createRevision: (db: Kysely<unknown>) => Promise<void>;
-  /** Triggers that keep the columns which a tag has from its session equal to the session's. */
+  /** Creates the triggers that keep the session's columns in `session_tags` equal to the session's. */
   readonly createTagTriggers: (db: Kysely<unknown>) => Promise<void>;
-  /** A trigger that notes the end of each session in `notifications`, while those are wanted. */
+  /** Creates the trigger that notes the end of each session in `notifications` while that is turned on. */
   readonly createNotificationTrigger: (db: Kysely<unknown>) => Promise<void>;
-  /** Makes the index that serves `nameContains`, where the database can have one. */
+  /** Creates the index that serves `nameContains`, if the database can have one. */
   readonly indexNameParts?: (db: Kysely<unknown>) => Promise<void>;
   /** Keeps the database from trying to compress logs, which are gzip already. */
   readonly keepLogsAsTheyCome?: (db: Kysely<unknown>) => Promise<void>;
-  /** A number that is given only once; where there is one writer, that of a transaction which was rolled back is given again. */
+  /** A number that is used once. On SQLite, a number from a transaction that was rolled back is used again. */
   readonly nextRevision: (db: Kysely<Schema>) => Promise<number>;
-  /** Called after commits of this process, where other processes do not learn of them by themselves. */
+  /** Called after commits of this process. Absent if other processes learn of them by themselves. */
   readonly announce?: (changes: readonly Change[]) => void;
-  /** Calls back soon after others have committed. Returns how to stop. */
+  /** Calls back soon after others have committed. Returns a function to stop. */
   readonly watch: (onChange: (change: Change) => void) => () => void;
   readonly pool?: () => PoolUse;
-  /** `RetentionStore.shrink` within a transaction; absent where the database gives room back by itself. */
+  /** `RetentionStore.shrink` within a transaction. Absent if the database reclaims space by itself. */
   readonly shrink?: () => number;
   /** Called after the last commit. */
   readonly close?: () => Promise<void>;

@@ -2,32 +2,32 @@ import { setImmediate } from 'node:timers/promises';
 import { type Kysely, sql, type Transaction } from 'kysely';
 import type { Schema } from './schema.js';
 
-/** The most that share a transaction, so that other processes get their turn. */
+/** The most changes that share a transaction, so that other processes get their turn. */
 const MOST = 100;
 
 export interface GroupCommit {
   readonly run: <T>(change: (db: Transaction<Schema>) => Promise<T>) => Promise<T>;
-  /** Resolves when all that has come so far is committed or has failed. */
+  /** Resolves when all changes so far are committed or have failed. */
   readonly settle: () => Promise<void>;
 }
 
 interface Waiting {
-  /** Resolves to what tells the caller, to be called when the commit has come to its end. */
+  /** Resolves to a function that answers the caller, to be called after the commit. */
   readonly run: (db: Transaction<Schema>) => Promise<() => void>;
   readonly fail: (error: unknown) => void;
 }
 
 /**
  * For a database with one writer, where each commit waits for the disk: changes that come at the same time share a
- * transaction. They run one after the other, each in a savepoint, so that the failure of one undoes that one alone; none is
- * answered, not even with its failure, before what it has seen of the others is committed.
+ * transaction. They run one after the other, each in a savepoint, so that one that fails is undone alone. No caller is
+ * answered, not even with a failure, before the commit, because its change may have seen those of the others.
  */
 export function createGroupCommit(writer: Kysely<Schema>): GroupCommit {
   const queue: Waiting[] = [];
   let running: Promise<void> | undefined;
   const drain = async () => {
     while (queue.length > 0) {
-      // Lets in what has arrived on other connections meanwhile.
+      // Lets changes that have arrived meanwhile join the group.
       await setImmediate();
       await commitGroup(writer, queue);
     }
@@ -57,12 +57,12 @@ async function commitGroup(writer: Kysely<Schema>, queue: Waiting[]): Promise<vo
     });
     for (const answer of answers) answer();
   } catch (error) {
-    // Where the transaction could not even begin, the others that wait would fail too, so they fail at once.
+    // If the transaction could not even begin, the others that wait would fail too, so they fail at once.
     for (const { fail } of group.length > 0 ? group : queue.splice(0)) fail(error);
   }
 }
 
-/** Throws only where the whole transaction is lost. */
+/** Throws only if the whole transaction is lost. */
 async function inSavepoint<T>(
   db: Transaction<Schema>,
   change: (db: Transaction<Schema>) => Promise<T>,
@@ -85,7 +85,7 @@ async function undo(db: Transaction<Schema>, reason: unknown): Promise<void> {
     await sql`rollback to change`.execute(db);
     await sql`release change`.execute(db);
   } catch {
-    // A full disk ends the transaction and its savepoints with it; why is what counts.
+    // A full disk ends the transaction with its savepoints. The caller needs the first error, which says why.
     throw reason;
   }
 }

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { isServiceError } from '../../core/errors.js';
 import type { Connection, Database } from './database.js';
 
-/** The most that go together, so that no statement grows without bound. */
+/** The most items of a group, so that no statement grows without bound. */
 const MOST = 100;
 
 interface Waiting<Item, Result> {
@@ -14,9 +14,9 @@ interface Waiting<Item, Result> {
 type Act<Item, Result> = (items: readonly Item[]) => Promise<readonly Result[]>;
 
 /**
- * For a database where each statement is a round trip and each commit waits for the disk: what comes while one group is under
- * way goes together as the next one. Where a group fails, each of it is tried alone and so fails for itself alone; but a
- * database that does not answer has answered for all.
+ * For a database where each statement is a round trip and each commit waits for the disk: items that come while one group is
+ * under way form the next group. If a group fails, each item is tried alone, so that it fails only for its own reasons; but
+ * if the database does not answer, all of them fail.
  */
 export function createGrouping<Item, Result>(
   act: Act<Item, Result>,
@@ -27,7 +27,7 @@ export function createGrouping<Item, Result>(
   const drain = async () => {
     isRunning = true;
     while (waiting.length > 0) {
-      // Lets in what has arrived on other connections meanwhile.
+      // Lets items that have arrived meanwhile join the group.
       await setImmediate();
       await actTogether(act, waiting.splice(0, most));
     }
@@ -60,7 +60,7 @@ function isAway(error: unknown): boolean {
   return isServiceError(error) && error.fault === 'unavailable';
 }
 
-/** Finds one row by its key; on such a database those that are asked for at the same time are one query. */
+/** Finds a row by its key. On PostgreSQL, simultaneous lookups share a query. */
 export function createLookup<Row>(
   { dialect, read }: Database,
   select: (db: Connection, keys: readonly string[]) => Promise<readonly Row[]>,
@@ -74,7 +74,7 @@ export function createLookup<Row>(
   return dialect.hasOneWriter ? async (key) => (await find([key]))[0] : createGrouping(find);
 }
 
-/** Reads what all want alike; on such a database those who ask at the same time are told the same. */
+/** Reads what is the same for every caller. On PostgreSQL, simultaneous callers share a query. */
 export function createSharedRead<Result>(
   { dialect, read }: Database,
   query: (db: Connection) => Promise<Result>,

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 
-/** Whoever completes a session notes its end, the version before too. Sessions of an operator outside are told by nobody here. */
+/** A trigger, so that an end is noted whoever completes the session, an earlier version too. External sessions are left out. */
 export async function createSqliteNotificationTrigger(db: Kysely<unknown>): Promise<void> {
   await sql`create trigger sessions_noted after update of state on sessions
     when new.state = 'complete' and old.state <> 'complete' and new.external = 0

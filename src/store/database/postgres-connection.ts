@@ -19,22 +19,22 @@ export interface PostgresOptions {
   readonly timeouts?: Partial<typeof TIMEOUTS_MS>;
 }
 
-/** A request rather hears 503 than waits longer. */
+/** A request is answered with 503 rather than waiting longer. */
 const TIMEOUTS_MS = {
   /** To connect, or to get a connection from the pool. */
   connect: 5_000,
-  /** For a lock, on the server. It ends before `statement` does, so that the error names the lock. */
+  /** For a lock on the server. Shorter than `statement`, so that the error names the lock. */
   lock: 8_000,
   statement: 10_000,
-  /** Until this process gives up a server that says nothing at all. */
+  /** Until this process gives up on a server that says nothing at all. */
   answer: 12_000,
-  /** Until a process that stands still inside a transaction loses its locks. */
+  /** Until a process that hangs inside a transaction loses its locks. */
   idleInTransaction: 30_000,
 };
 const POOL_SIZE = 10;
-/** People ask now and then, and the first queries of a new connection cost the server 10 ms. */
+/** Long, because requests may be rare, and the first queries of a new connection cost the server 10 ms. */
 const IDLE_MS = 300_000;
-/** After so much silence the operating system asks whether the server is still there, for a server that died says nothing. */
+/** Silence after which the operating system probes the connection, because a server that died says nothing. */
 const KEEP_ALIVE_MS = 10_000;
 
 export function createPool(options: PostgresOptions): Pool {
@@ -47,8 +47,8 @@ export function createPool(options: PostgresOptions): Pool {
     statement_timeout: timeouts.statement,
     idle_in_transaction_session_timeout: timeouts.idleInTransaction,
   });
-  // An idle connection that breaks is replaced at the next use, but without a listener the event would end the process. The
-  // connection that listens tells that the server is away.
+  // The pool replaces an idle connection that breaks, but without a listener this event would end the process. The connection
+  // that listens for notices reports outages.
   pool.on('error', () => undefined);
   return pool;
 }
@@ -57,7 +57,7 @@ export function toTimeouts({ timeouts }: PostgresOptions): typeof TIMEOUTS_MS {
   return { ...TIMEOUTS_MS, ...timeouts };
 }
 
-/** One connection, until the pool ends, whose statements may take any time: an index of a large table does. */
+/** One connection, open until the pool ends, without limits on time: an index of a large table takes long. */
 export function createMigrationPool(options: PostgresOptions): Pool {
   const pool = new Pool({
     ...toClientConfig(options),
@@ -83,7 +83,7 @@ export function toClientConfig({ url, password, timeouts }: PostgresOptions): Cl
 /** The pool as Kysely wants it. */
 export function toKyselyPool(pool: Pool, answerMs?: number): PostgresPool {
   const rules = { toName: createNaming(), answerMs };
-  // The same each time: Kysely keeps what it makes of each, and V8 forgets that only when it looks through its whole heap.
+  // One wrapper per client: Kysely keeps state for each wrapper, which V8 frees only in a full garbage collection.
   const known = new WeakMap<PoolClient, PostgresPoolClient>();
   return {
     options: {},
@@ -102,18 +102,18 @@ export function toKyselyPool(pool: Pool, answerMs?: number): PostgresPool {
 
 interface QueryRules {
   readonly toName: ReturnType<typeof createNaming>;
-  /** How long this process waits for an answer; undefined: for ever. */
+  /** How long to wait for an answer; undefined means for ever. */
   readonly answerMs: number | undefined;
 }
 
-/** A connection that has failed as such is not used again, nor may its failing end the process. */
+/** A connection that broke is not used again, and its `error` event does not end the process. */
 function toKyselyClient(client: PoolClient, { toName, answerMs }: QueryRules): PostgresPoolClient {
   let isBroken = false;
   client.on('error', () => {
     isBroken = true;
   });
   const query = async (sql: string, parameters: readonly unknown[]) => {
-    // A roll-back after a time-out would wait for the silent server as long again.
+    // Else a rollback after a timeout would wait for the silent server just as long.
     if (isBroken) throw new Error('Connection terminated');
     try {
       const name = toName(sql);
@@ -131,8 +131,8 @@ function toKyselyClient(client: PoolClient, { toName, answerMs }: QueryRules): P
 }
 
 /**
- * With a callback and a time limit of ours: what `pg` makes of a query with a promise or a limit of its own, all rows with it,
- * stays until V8 looks through its whole heap, and so that comes every few hundred pages.
+ * Uses a callback and its own timer: with a promise or a limit of its own, `pg` keeps a query and all its rows alive until a
+ * full garbage collection, and so causes one every few hundred pages.
  */
 function ask(client: PoolClient, query: QueryConfig, answerMs?: number): Promise<QueryResult> {
   return new Promise((resolve, reject) => {
@@ -145,7 +145,7 @@ function ask(client: PoolClient, query: QueryConfig, answerMs?: number): Promise
   });
 }
 
-/** Sizes and counts are far from 2^53. */
+/** Parses int8 as a number: sizes and counts are far below 2^53. */
 function getTypeParser(oid: Parameters<typeof types.getTypeParser>[0], format?: 'text' | 'binary') {
   return oid === types.builtins.INT8
     ? (text: string) => Number(text)

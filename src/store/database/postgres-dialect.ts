@@ -40,9 +40,9 @@ export function createPostgresDialect({
     rowVersion: sql`xmin::text`,
     clock: sql`to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`,
     contains: (text, part) => sql`strpos(${text}, ${part}) > 0`,
-    // Unlike strpos, it goes by trigrams where there are some.
+    // Unlike strpos, `like` can use the trigram index.
     nameContains: (part) => sql`name like ${`%${part.replace(/[\\%_]/g, '\\$&')}%`}`,
-    // A sub-select would be planned by statistics, which know nothing of the last minutes and of what is deleted.
+    // An array, because a sub-select is planned by statistics, which know nothing of the last minutes or of deleted rows.
     isOneOfFew: (id, ids) => sql`${id} = any(array${ids})`,
     readInOrder: async (db) => {
       await sql`set local enable_bitmapscan to off`.execute(db);
@@ -54,7 +54,7 @@ export function createPostgresDialect({
       );
       return sql`json_to_recordset(${json}::json) as given(${sql.join(types)})`;
     },
-    // A row that every writer of a configuration updates would let them commit one by one.
+    // A sequence, because writers of configurations would have to commit one by one if they all updated the same row.
     createRevision: async (db) => {
       await sql`create sequence configuration_revision`.execute(db);
     },

@@ -4,11 +4,11 @@ import { invalid, missing, ServiceError } from '../../core/errors.js';
 const FOREIGN_KEY = '23503';
 const READ_ONLY = '25006';
 const DISK_FULL = '53100';
-/** It still answers who reads. */
+/** Reads still work. */
 const TAKES_NOTHING = [READ_ONLY, DISK_FULL];
 const DEADLOCK = '40P01';
 const LOCK_TIMEOUT = '55P03';
-/** Text that PostgreSQL cannot hold: it has no NUL. */
+/** Text that PostgreSQL cannot store, because it has a NUL character. */
 const NO_TEXT = ['22021', '22P05'];
 
 const away = [
@@ -59,7 +59,7 @@ export function isLockTimeout(error: unknown): boolean {
   return describePostgresError(error).code === LOCK_TIMEOUT;
 }
 
-/** The connection is of no further use: broken, silent, or to a server that is no longer the one to write to. */
+/** The connection is useless from now on: it is broken or silent, or its server takes no writes any more. */
 export function isUnfit(error: unknown): boolean {
   const { code, message } = describePostgresError(error);
   if (code === undefined) return brokenMessages.includes(message);
@@ -71,7 +71,7 @@ function isAway(code: string | undefined, message: string): boolean {
   return isSystemCode(code) || away.some((pattern) => pattern.test(code));
 }
 
-/** `ECONNREFUSED`, `EAI_AGAIN` and what TLS finds wrong; a SQLSTATE has digits. */
+/** A code of the system or of TLS, such as `ECONNREFUSED`. A SQLSTATE has digits. */
 function isSystemCode(code: string): boolean {
   return /^(E(?!RR_)|ERR_(TLS|SSL)|CERT_|SELF_SIGNED_|UNABLE_TO_|DEPTH_ZERO_)[A-Z_]+$/.test(code);
 }
@@ -83,7 +83,7 @@ export function describePostgresError(error: unknown): {
   if (typeof error !== 'object' || error === null) return { message: String(error) };
   const message = 'message' in error ? String(error.message) : '';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  // Several addresses were tried; the first says why none took us.
+  // Several addresses were tried, and the whole has no message. The first error says why it failed.
   if (message === '' && 'errors' in error && Array.isArray(error.errors)) {
     return { ...describePostgresError(error.errors[0]), ...(code === undefined ? {} : { code }) };
   }

@@ -4,16 +4,16 @@ import type { StoreDialect } from './dialect.js';
 import { isDeadlock, isLockTimeout } from './postgres-faults.js';
 import type { Schema } from './schema.js';
 
-/** Any number that nobody else takes. */
+/** The key of the advisory lock: any number that nobody else uses. */
 const MIGRATION_LOCK = 5_147_211_904;
 /** Longer than the second after which an autovacuum gives way. */
 const LOCK_MS = 3_000;
-/** How often it looks what it waits for, while it does. */
+/** How often it checks, during `lockMs`, what it waits for. */
 const LOOKS = 4;
 
 /** How a migration waits for others. */
 export interface MigrationWaiting {
-  /** How long it waits for a lock before it gives up all locks that it has. */
+  /** How long it waits for a lock before it gives up all the locks that it has. */
   readonly lockMs?: number;
   readonly onWait?: (wait: MigrationWait) => void;
   /** Ends the waiting. */
@@ -33,7 +33,7 @@ export function createMigrationDialect(pool: PostgresPool): PostgresDialect {
   return dialect;
 }
 
-/** We hold a lock of our own. Kysely's would wait for an hour, and hide what failed behind its own failure. */
+/** Takes no lock of Kysely's, because the migration has its own. Kysely's would wait for an hour, and hide the real failure. */
 class LockedAdapter extends PostgresAdapter {
   override acquireMigrationLock(): Promise<void> {
     return Promise.resolve();
@@ -45,8 +45,8 @@ class LockedAdapter extends PostgresAdapter {
 }
 
 /**
- * Whoever comes to a table has to wait behind a migration that waits for this table, even for a reader such as `pg_dump`, which
- * would be in nobody else's way. So an attempt waits only briefly; between two attempts those who came meanwhile get their turn.
+ * While a migration waits for a table, everybody else who needs the table queues behind it, even if the migration only waits
+ * for a reader such as `pg_dump`. So an attempt waits briefly, and the others get their turn between two attempts.
  */
 export function createMigrationTurns({
   lockMs = LOCK_MS,
@@ -84,13 +84,13 @@ async function findProcessId(db: Kysely<Schema>): Promise<number> {
   return rows[0]?.pid ?? 0;
 }
 
-/** To the end of the connection: in a pause between attempts another process would only take this one's place before the table. */
+/** Kept until the connection ends: if released between attempts, another process would only take this one's place. */
 async function lockMigration(db: Kysely<Schema>, lockMs: number): Promise<void> {
   await sql`set local lock_timeout = ${sql.lit(lockMs)}`.execute(db);
   await sql`select pg_advisory_lock(${sql.lit(MIGRATION_LOCK)})`.execute(db);
 }
 
-/** Those in the way of the migration, as they were last seen. */
+/** Remembers who was last seen to block the migration. */
 function watchBlockers(list: () => Promise<readonly string[]>, everyMs: number) {
   let last: readonly string[] = [];
   const look = async () => {
@@ -121,7 +121,7 @@ async function refuseUnfitServer(db: Kysely<Schema>): Promise<void> {
   if (encoding !== 'UTF8') {
     throw new Error(`DATABASE_URL: the database is encoded in ${encoding}; it must be UTF8.`);
   }
-  // Kysely would say that its transaction is aborted.
+  // Checked here, because Kysely would only say that its transaction is aborted.
   if (guest !== null) {
     throw new Error(
       `DATABASE_URL: the user ${guest} may make no tables in the database. Make it the owner.`,

@@ -5,11 +5,11 @@ const REFUSALS = [
   '0A000', // the extension is not installed on the server
   '58P01', // the same, in the words of another version
   '42501', // this role may not create it
-  '42704', // it is there, in a schema that is not looked through
+  '42704', // it is installed, in a schema that is not in the search path
 ];
 
 /**
- * The trigrams of names. Where the server refuses them, all names are read as before: that is slower and no reason not to
+ * Creates a trigram index of session names. If the server refuses it, searches read all names: slower, but no reason not to
  * start.
  */
 export async function indexNameParts(db: Kysely<unknown>): Promise<void> {

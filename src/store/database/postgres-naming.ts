@@ -1,4 +1,4 @@
-/** How often a statement has to come before it gets a name. */
+/** How often a statement must come before it gets a name. */
 const OFTEN = 20;
 /** Each name costs the server some kilobytes of memory for each connection. */
 const MOST_NAMES = 100;
@@ -8,9 +8,9 @@ const STATEMENT = /^\s*(?:select|insert|update|delete|with)\b/;
 const UNFIT = /\*|\blimit\b/;
 
 /**
- * Names for statements that come again and again: what the server has made of the text of one with a name it keeps, for each
- * connection. Not for all columns of a table: it refuses those once a later version has added another. Nor for a page, which
- * is better planned by what is asked for.
+ * Gives names to frequent statements, because the server then keeps what it has parsed, for each connection. A statement with
+ * `*` gets none: the server refuses it once a later version has added a column. Nor does one with `limit`, because a page is
+ * planned better for the values that it is asked for.
  */
 export function createNaming(): (text: string) => string | undefined {
   const counts = new Map<string, number>();

@@ -3,37 +3,37 @@ import { Client, type ClientConfig } from 'pg';
 import type { Change } from '../store.js';
 import { describePostgresError } from './postgres-faults.js';
 
-/** Since when the server does not answer, once for each reason, and that it does again, once. */
+/** Called when the server stops answering, once for each reason, and once when it answers again. */
 export interface Outage {
   readonly onAway: (error: unknown) => void;
   readonly onBack: () => void;
 }
 
-/** Changes from process to process. */
+/** Carries changes from process to process. */
 export interface Notices {
   /** Tells the others, now or when the connection is back. */
   announce(changes: readonly Change[]): void;
-  /** Calls back for what others have announced, and with `any` where something may have been missed. */
+  /** Calls back with what others have announced, and with `any` if something may have been missed. */
   watch(onChange: (change: Change) => void): () => void;
-  /** Tells first what is still to tell. */
+  /** Announces pending changes first. */
   close(): Promise<void>;
 }
 
 const CHANNEL = 'keelson';
-/** Where more changes wait to be announced, one notice has everybody look at everything again instead. */
+/** If more changes than this wait to be announced, one `any` replaces them. */
 const MOST_PENDING = 1_000;
-/** How long changes are gathered for a notice, which costs this process and the server about as much as a write. */
+/** How long changes are gathered, because a notice costs this process and the server about as much as a write. */
 const GATHER_MS = 10;
 const BACKOFF_MS = { first: 100, most: 5_000 };
 const ANSWER_TIMEOUT_MS = 5_000;
 const END_TIMEOUT_MS = 1_000;
-/** How long it may take until a dead connection is noticed, or a change that a killed process has not announced. */
+/** The longest time until a dead connection is noticed, or a change that a killed process did not announce. */
 const BEAT_MS = 20_000;
 
 /**
- * LISTEN and NOTIFY over one connection of its own, made again when it breaks. Changes are announced after their commit, many at once:
- * a transaction that notifies holds a lock of the whole server while it commits, so writers would go to the disk one by one.
- * What a process that dies in between does not announce is found by the beat.
+ * LISTEN and NOTIFY over a connection of their own, which is opened again when it breaks. Changes are announced after their
+ * commit, many at once: a transaction that notifies holds a lock on the whole server while it commits, so writers would
+ * commit one by one. If a process dies after a commit, the beat of the others finds what it did not announce.
  */
 export async function openNotices(
   config: ClientConfig,
@@ -43,7 +43,7 @@ export async function openNotices(
   const tell = (change: Change) => listeners.forEach(({ notify }) => notify(change));
   const outbox = createOutbox();
   const closing = new AbortController();
-  /** What was told since the server is away. The first is often no more than that a connection has ended. */
+  /** Reasons reported since the server went away. The first often says only that a connection has ended. */
   const reasons = new Set<string>();
   const tried = Promise.withResolvers<undefined>();
   const onListening = () => {
@@ -81,11 +81,11 @@ export async function openNotices(
 interface Outbox {
   add(changes: readonly Change[]): void;
   flush(): Promise<void>;
-  /** Sends by this client until the next one is given. */
+  /** Sends through this client until the next call. */
   open(client: Client | undefined): Promise<void>;
 }
 
-/** While one notification is on its way, and a moment longer, what comes is gathered for the next; the same is told once. */
+/** Gathers changes while a notification is being sent, and a moment longer. Equal ones are sent once. */
 function createOutbox(): Outbox {
   const pending = new Set<string>();
   let client: Client | undefined;
@@ -131,7 +131,7 @@ interface Talk {
 
 async function talkTo(client: Client, { outbox, tell, onListening, signal }: Talk): Promise<void> {
   client.on('notification', ({ payload = '', processId }) => {
-    // Its own listeners were told without the database.
+    // This process has told its own listeners already.
     if (processId !== toProcessId(client)) tell(parseNotice(payload));
   });
   // A notice need not be on the disk before the server answers.
@@ -150,7 +150,7 @@ async function talkTo(client: Client, { outbox, tell, onListening, signal }: Tal
   }
 }
 
-/** False as soon as the signal aborts, true after a while otherwise. */
+/** Resolves to false as soon as the signal aborts, or to true after a beat. */
 async function isStillOpen(signal: AbortSignal): Promise<boolean> {
   await delay(BEAT_MS, undefined, { signal }).catch(() => undefined);
   return !signal.aborted;
@@ -193,7 +193,7 @@ function renderNotice(change: Change): string {
   return change.kind === 'session' ? `session ${change.jobId}` : change.kind;
 }
 
-/** A notice of a later version that this one does not know may be about anything. */
+/** An unknown notice, which a later version has sent, may be about anything. */
 function parseNotice(payload: string): Change {
   const [kind, jobId] = payload.split(' ');
   if (kind === 'session' && jobId !== undefined) return { kind, jobId };

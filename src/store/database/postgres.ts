@@ -19,7 +19,7 @@ export interface PostgresStoreOptions extends PostgresOptions {
 
 const UNTOLD: Outage = { onAway: () => undefined, onBack: () => undefined };
 
-/** Brings the database up to date. Any number of processes may share it. */
+/** Migrates the database. Any number of processes may share it. */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
   const notices = await openNotices(toClientConfig(options), options.outage ?? UNTOLD);
   const parts = {

@@ -1,12 +1,12 @@
 import { sql, type RawBuilder } from 'kysely';
 
-/** 0 or 1: SQLite has no truth values. */
+/** 0 or 1, because SQLite has no booleans. */
 export type Flag = 0 | 1;
 
-/** Absent is null in a row, and no member at all outside. */
+/** Drops members that are null: in a row null stands for what is absent, elsewhere there is no member. */
 export function dropNulls<T extends object>(row: T): Present<T> {
   const present: Partial<T> = {};
-  // A loop: it is done for every session of a page, and lists of pairs cost a tenth of the page.
+  // A loop, because this runs for every session of a page, and lists of pairs took a tenth of the page's time.
   for (const key in row) if (row[key] !== null) present[key] = row[key];
   return present as Present<T>;
 }
@@ -20,7 +20,7 @@ export function toFlag(value: boolean): Flag {
   return value ? 1 : 0;
 }
 
-/** For a comparison with a column that is narrower: PostgreSQL refuses a number that does not fit into it. */
+/** For comparison with a narrower column: PostgreSQL refuses a number that does not fit the column. */
 export function toBigint(value: number): RawBuilder<number> {
   return sql<number>`cast(${value} as bigint)`;
 }

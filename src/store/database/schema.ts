@@ -13,7 +13,7 @@ export interface Schema {
   readonly sessions: SessionTable;
   readonly session_tags: SessionTagTable;
   readonly resources: { job_id: string; kind: string; key: string; position: number };
-  /** What each session that is not complete must have for itself, see `host_turn` and `waits_for`. */
+  /** The hosts that each incomplete session has or waits for; see `host_turn` and `waits_for`. */
   readonly session_hosts: { job_id: string; host: string };
   readonly staged_files: { job_id: string; name: string; gzip: Uint8Array };
   readonly configurations: {
@@ -35,9 +35,9 @@ export interface Schema {
   readonly host_results: HostResultTable;
   readonly log_chunks: LogChunkTable;
   readonly machines: { machine: string; seen_at: string };
-  /** Sessions whose end is still to be told. `handed_at`: since when that is Temporal's to do. */
+  /** Sessions whose end webhooks are still to be told. `handed_at`: when that was handed over to Temporal. */
   readonly notifications: { job_id: string; handed_at: string | null };
-  /** One row: the logs of complete sessions. */
+  /** One row: the compressed size of the logs of complete sessions. */
   readonly log_store: { id: number; bytes: number };
 }
 
@@ -50,16 +50,16 @@ export type HostResultRow = Selectable<HostResultTable>;
 interface DeploymentTable {
   id: number;
   deployment_id: string;
-  /** Rises with each write of a configuration, so that no version comes twice, not even after a removal. PostgreSQL counts by a sequence. */
+  /** Rises with each write of a configuration or source, so no version is used twice. PostgreSQL has a sequence instead. */
   revision: number;
-  /** Of the Temporal namespace that has this deployment's workflows. */
+  /** The id of the Temporal namespace that has this deployment's workflows. */
   temporal_namespace_id: string | null;
   key_digest: string | null;
-  /** Whether ends of sessions are noted. */
+  /** Whether ends of sessions are noted in `notifications`. */
   notifies: Generated<Flag>;
 }
 
-/** The large columns come last: SQLite reads through them to what follows. */
+/** Large columns come last, because SQLite reads through them to reach the columns behind them. */
 interface SessionTable {
   job_id: string;
   name: string;
@@ -69,19 +69,19 @@ interface SessionTable {
   cancel_reason: string | null;
   deleted_at: string | null;
   dispatched: Generated<Dispatched>;
-  /** From when on somebody may take the wish; a lease moves it ahead. */
+  /** When the wish may be taken; a lease moves it into the future. */
   wish_at: Generated<string>;
   attach_only: Generated<Flag>;
   state: Generated<SessionState>;
   claimed_at: string | null;
-  /** Claimed while every place was taken. */
+  /** When the session joined the queue for a place; null if it got one at once. */
   queued_at: string | null;
   admitted_at: string | null;
-  /** The workflow waits, and has not been told yet that it may go on. */
+  /** The workflow waits and must still be told that it may go on. */
   admission_due: Generated<Flag>;
-  /** The order in which sessions have asked for hosts; null: it has asked for none. */
+  /** The order in which sessions asked for hosts; null if it has asked for none. */
   host_turn: number | null;
-  /** Job id of a session that has hosts of this one; null: its hosts are its own. */
+  /** Job id of a session that goes first, because both name a host; null if it waits for none. */
   waits_for: string | null;
   machine: string | null;
   launched_at: string | null;
@@ -102,9 +102,9 @@ interface SessionTable {
   request: string;
   snapshot: string | null;
   external: Generated<Flag>;
-  /** What a PATCH has set of members that are not ours. */
+  /** Members that PATCHes have set and that this service does not set itself, as JSON. */
   patched: string | null;
-  /** Compressed; counted when the session is complete, 0 where the log was removed. */
+  /** Compressed. Counted when the session completes; 0 once the log is removed. */
   stored_log_bytes: Generated<number>;
   /** A `Wait`, as JSON. */
   waiting: string | null;
@@ -112,7 +112,7 @@ interface SessionTable {
   done: string | null;
 }
 
-/** What lists go and filter by is the session's; triggers keep it so. */
+/** Repeats the columns that lists sort and filter by; triggers keep them equal to the session's. */
 interface SessionTagTable {
   job_id: string;
   key: string;
@@ -129,10 +129,10 @@ interface ComponentTable {
   enabled: Flag | null;
   error_count: number | null;
   retry_policy: number | null;
-  /** How far the layers were when they were last compared with what `progress_key` stands for. */
+  /** How far the layers had come when they were last compared with what `progress_key` stands for. */
   progress: LayerProgress | 'none';
   progress_key: string;
-  /** A line for each tag, and a line feed before and after, so that one is found by its line. */
+  /** A line for each tag, with a line feed before the first and after each, so that a tag is found by its whole line. */
   tags: string | null;
   state: string;
 }
@@ -151,7 +151,7 @@ interface PhaseTable {
   reported_log_bytes: number | null;
   reported_result: string | null;
   hosts_final: Generated<Flag>;
-  /** Null where the job did not say. */
+  /** Null if the job did not say. */
   hosts_whole: Flag | null;
   sealed_at: string | null;
   hold_since: string | null;
@@ -189,7 +189,7 @@ interface LogChunkTable {
   end_offset: number;
   /** Uncompressed. */
   size: number;
-  /** What the platform lost, in words; such a chunk holds our line instead of the job's output. */
+  /** Says what is missing from the log. Such a chunk holds a line that says so to readers, instead of the job's output. */
   gap: string | null;
   gzip: Uint8Array;
 }

@@ -16,7 +16,7 @@ import { createSqliteTagTriggers } from './tag-triggers.js';
 
 const LOCK_WAIT_MS = 10_000;
 const LOCK_RETRY_MS = 5;
-/** Statements wait this long by themselves, which blocks the process; only recovery after a crash needs it. */
+/** How long SQLite itself waits for a lock, which blocks the process. Only recovery after a crash needs it. */
 const BUSY_TIMEOUT_MS = 5_000;
 const POLL_MS = 250;
 const CACHED_STATEMENTS = 200;
@@ -25,9 +25,9 @@ const KEPT_PAGES = 1_000;
 const KEPT_SHARE = 0.1;
 /** Pages that one step gives back. It takes about 25 ms, in which this process does nothing else. */
 const SHRINK_PAGES = 1_000;
-/** 32 MB of log: a page that many transactions change is copied into the database once, not every few of them. */
+/** 32 MB of write-ahead log, so that a page is copied into the database once for many transactions that change it. */
 const CHECKPOINT_PAGES = 8_000;
-/** Page cache of the writing connection, kept between transactions: changes of many sessions come back to the same pages of their indexes. */
+/** Page cache of the writing connection: changes of many sessions come back to the same pages of indexes. */
 const CACHE_KIB = 8_000;
 
 export interface SqliteConnections {
@@ -35,11 +35,11 @@ export interface SqliteConnections {
   readonly reader: DatabaseSync;
 }
 
-/** FULL: what was answered is on the disk. A lost power supply costs nothing that was accepted. */
+/** With `synchronous = FULL` a write is on the disk before it is answered, so it survives a loss of power. */
 export async function openConnections(path: string): Promise<SqliteConnections> {
   try {
     const writer = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
-    // It has an effect only before the first table is made: older files keep the room that they once took.
+    // Only works before the first table is created: older files keep the space that they once took.
     await waitForLock(() => writer.exec('PRAGMA auto_vacuum = INCREMENTAL'));
     await waitForLock(() => writer.exec('PRAGMA journal_mode = WAL'));
     writer.exec('PRAGMA synchronous = FULL');
@@ -85,8 +85,8 @@ export function createSqliteDialect({ writer, reader }: SqliteConnections): Stor
 }
 
 /**
- * Repeats what another process or connection keeps locked, without blocking this process: SQLite's own wait would also
- * keep a second store of this process from ever giving its lock back.
+ * Repeats `act` while another process or connection has the lock, without blocking this process: SQLite's own wait would also
+ * keep a second store in this process from ever releasing its lock.
  */
 async function waitForLock(act: () => void): Promise<void> {
   const deadline = performance.now() + LOCK_WAIT_MS;
@@ -119,7 +119,7 @@ class TransactionalAdapter extends SqliteAdapter {
 
 function createDriver(database: DatabaseSync): SqliteDriver {
   const driver = new SqliteDriver({ database: toKyselyDatabase(database) });
-  // IMMEDIATE: a transaction that reads first and then writes would fail where another has written in between.
+  // IMMEDIATE, because a transaction that reads before it writes would fail if another has written in between.
   driver.beginTransaction = async () => {
     database.exec('PRAGMA busy_timeout = 0');
     try {
@@ -128,7 +128,7 @@ function createDriver(database: DatabaseSync): SqliteDriver {
       database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     }
   };
-  // A full disk has rolled back by itself, and that is what the caller is to hear of.
+  // If the disk is full, SQLite has rolled back already. A second ROLLBACK would fail and hide the cause from the caller.
   driver.rollbackTransaction = () => {
     if (database.isTransaction) database.exec('ROLLBACK');
     return Promise.resolve();
@@ -161,7 +161,7 @@ function toKyselyDatabase(database: DatabaseSync): SqliteDatabase {
   };
 }
 
-/** One step of it. What the next sessions will need again is kept. */
+/** Gives back some free pages. Keeps those that the next sessions will need again. */
 function shrink(database: DatabaseSync): number {
   const read = (name: string) => Number(database.prepare(`PRAGMA ${name}`).get()?.[name]);
   const pages = read('page_count');
@@ -189,7 +189,7 @@ function watchDataVersion(database: DatabaseSync, onChange: () => void): () => v
 /** https://www.sqlite.org/rescode.html */
 const SQLITE = { busy: 5, locked: 6, readOnly: 8, io: 10, full: 13, cannotOpen: 14 } as const;
 const UNAVAILABLE: readonly number[] = Object.values(SQLITE);
-/** It still answers who reads. */
+/** Reads still work. */
 const TAKES_NOTHING: readonly number[] = [SQLITE.readOnly, SQLITE.full];
 const FOREIGN_KEY = 787;
 
@@ -206,7 +206,7 @@ function toFault(error: unknown): ServiceError | undefined {
   return undefined;
 }
 
-/** The primary code; the extended ones carry it in their low byte. */
+/** The primary result code, which is the low byte of an extended one. */
 export function toResultCode(error: unknown): number | undefined {
   if (!isObject(error) || !('errcode' in error)) return undefined;
   return typeof error.errcode === 'number' ? error.errcode & 0xff : undefined;

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 
-/** A tag that comes without what it has of its session: from the version before, which knows of nothing else. */
+/** The first trigger fills in tags that an earlier version inserts, which does not know the session's columns. */
 export async function createSqliteTagTriggers(db: Kysely<unknown>): Promise<void> {
   await sql`create trigger session_tags_filled after insert on session_tags when new.name is null
     begin
