@@ -49,7 +49,7 @@ function saveHold(database: Database, { jobId, phase, hold, at }: NewHold): Prom
       .returning('name')
       .executeTakeFirst();
     if (row === undefined) await requireOpen(db, jobId, phase);
-    // Who waits for the hosts of this session says that it is held.
+    // Sessions that wait for the hosts of this one say that it is held.
     else await settleBehind(db, jobId, at, emit);
     emit({ kind: 'session', jobId });
   });

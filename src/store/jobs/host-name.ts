@@ -5,8 +5,8 @@ const MAX_BYTES = 1024;
 const DIGEST_CHARACTERS = 16;
 
 /**
- * As it is, or cut where no index could hold it: the results of the others must not be lost for one name. What was cut off
- * leaves its digest, so that two hosts stay two.
+ * The name as it is, or cut if it is too long for an index, so that one name does not cost the results of all hosts. A cut
+ * name ends with a digest of the whole, so that two hosts stay distinct.
  */
 export function toStoredHost(host: string): string {
   const bytes = Buffer.from(host);
@@ -14,6 +14,6 @@ export function toStoredHost(host: string): string {
   const digest = createHash('sha256').update(bytes).digest('hex').slice(0, DIGEST_CHARACTERS);
   const end = `…${digest}`;
   const cut = bytes.subarray(0, MAX_BYTES - Buffer.byteLength(end)).toString();
-  // Half a character at the end became a sign that takes more room than the half had.
+  // Half a character at the end has become U+FFFD, which takes more bytes than the half did.
   return cut.replace(/\uFFFD+$/, '') + end;
 }

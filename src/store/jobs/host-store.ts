@@ -5,19 +5,19 @@ import type { Page, PageRequest } from '../database/page.js';
 
 export interface HostStore {
   /**
-   * Stores results; those of a host give way only to a higher sequence. The first that are final make all of the phase final. In
-   * that transaction, and in no other, they become the state of components, where the plan says so. A phase that is sealed is
-   * fault `gone`.
+   * Stores results; a host's result is replaced only by one of a higher sequence. The first final results make the phase
+   * final. In that transaction, and no other, they become the state of components, if the plan says so. Throws fault `gone`
+   * if the phase is sealed.
    */
   save(jobId: string, phase: string, results: HostResults): Promise<void>;
-  /** By phase and host. `afterId` is the `<phase>/<host>` of the last one. */
+  /** In order of phases and hosts. `afterId` is the `<phase>/<host>` of the last item. */
   list(jobId: string, page: PageRequest & { readonly phase?: string }): Promise<Page<HostResult>>;
-  /** What came after that place, by sequence and host. */
+  /** Results that came after that cursor, in order of sequences and hosts. */
   changes(jobId: string, phase: string, after: HostCursor, limit: number): Promise<HostChanges>;
   summarize(jobId: string, phase: string): Promise<HostSummary>;
-  /** Of all phases. */
+  /** Over all phases. */
   total(jobId: string): Promise<HostTotals>;
-  /** The first that failed or could not be reached, by phase and host. */
+  /** The first results that failed or were unreachable, in order of phases and hosts. */
   listFailed(jobId: string, limit: number): Promise<readonly HostResult[]>;
 }
 
@@ -26,12 +26,12 @@ export interface HostResults {
   readonly final: boolean;
   /** With `final`: the time at which the results of the phase become the state of components. */
   readonly recordedAt?: string;
-  /** With `final`: Ansible broke nothing off, so that whoever did not fail came to the end of the playbook. */
+  /** With `final`: Ansible did not break off, so each host that did not fail came to the end of the playbook. */
   readonly whole?: boolean;
   readonly hosts: readonly Omit<HostResult, 'phase'>[];
 }
 
-/** How far the results of a phase were read: all of smaller sequences, and those of this one up to the host. */
+/** How far the results of a phase were read: all of lower sequences, and those of this one up to the host. */
 export interface HostCursor {
   readonly sequence: number;
   /** Absent: all of this sequence. */
@@ -39,6 +39,6 @@ export interface HostCursor {
 }
 
 export interface HostChanges extends Page<HostResult> {
-  /** The place of the last item. Absent where there is none. */
+  /** The cursor of the last item. Absent if there is no item. */
   readonly end?: Required<HostCursor>;
 }

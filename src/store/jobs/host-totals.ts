@@ -24,7 +24,7 @@ export function createHostTotals(database: Database): TotalStore {
   };
 }
 
-/** As `summarize`, hosts that no task ran on and that were not asked for any are left out. */
+/** Like `summarize`, leaves out hosts whose counters are all 0: no task was tried on them. */
 function total({ read }: Database, jobId: string): Promise<HostTotals> {
   return read(async (db) => {
     const hosts = db

@@ -14,7 +14,7 @@ import { dropNulls, toFlag } from '../database/row-values.js';
 import type { HostResultRow, Schema } from '../database/schema.js';
 import type { HostChanges, HostCursor, HostResults, HostStore } from '../store.js';
 
-/** 13 values each; a statement takes 32,766. */
+/** A row has 13 values, and a statement of SQLite takes at most 32,766. */
 const ROWS_PER_INSERT = 1_000;
 
 export function createHostStore(database: ComponentDatabase): HostStore {
@@ -59,7 +59,7 @@ function saveResults(
   });
 }
 
-/** Written before the rows, so that the seal either comes before all of this or after. */
+/** Locks the phase before the rows are written, so that a seal comes either before all of this or after it. */
 function openPhase(db: Transaction<Schema>, jobId: string, phase: string) {
   return db
     .updateTable('phases')
@@ -71,7 +71,7 @@ function openPhase(db: Transaction<Schema>, jobId: string, phase: string) {
     .executeTakeFirst();
 }
 
-/** The same, for the one whose results are the last; undefined: they were told already. */
+/** Like `openPhase`, for final results. Undefined if final results came before. */
 function endResults(
   db: Transaction<Schema>,
   jobId: string,
@@ -169,7 +169,7 @@ function listChanges(
   });
 }
 
-/** `<phase>/<host>`: the host need not be there, but only a phase of this job has a place. */
+/** Parses `<phase>/<host>`. The host need not exist, but the phase must be one of this job. */
 async function findPlace(
   db: Connection,
   jobId: string,

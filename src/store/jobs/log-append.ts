@@ -15,7 +15,7 @@ export interface Chunk {
   readonly gzip: Uint8Array;
 }
 
-/** Whether it is stored; not where its phase does not end where the chunk begins, or is sealed. */
+/** Returns whether the chunk was stored. It is not if the phase is sealed, or its log does not end where the chunk begins. */
 export type Append = (chunk: Chunk) => Promise<boolean>;
 
 export function createAppend(database: Database): Append {
@@ -59,8 +59,8 @@ export async function appendWithin(
 }
 
 /**
- * Of each phase one, the first that came; whatever else came for it finds that the end has moved. Phases that somebody holds
- * are left out, so that nobody waits for another's: that one is appended alone.
+ * Appends one chunk per phase, the first that came; any other finds that the end has moved. Phases that somebody has locked
+ * are skipped, so that no chunk waits for another phase, and appended alone.
  */
 function appendTogether(
   { writeAtOnce }: Database,
@@ -68,7 +68,7 @@ function appendTogether(
 ): Promise<readonly boolean[]> {
   const byPhase = new Map<string, Chunk>();
   for (const chunk of chunks) if (!byPhase.has(toKey(chunk))) byPhase.set(toKey(chunk), chunk);
-  // In one order, so that two of these transactions cannot deadlock.
+  // Sorted, so that two such transactions cannot deadlock.
   const keys = [...byPhase.keys()].sort();
   const first = keys.flatMap((key) => byPhase.get(key) ?? []);
   return writeAtOnce(async (db, emit) => {
@@ -81,7 +81,7 @@ function appendTogether(
   });
 }
 
-/** One statement, whose parameters are bytes as they are: in an array they would be text of twice the size. */
+/** One statement with binary parameters: in an array the bytes would be text of twice the size. */
 async function insertChunks(db: Connection, chunks: readonly Chunk[]): Promise<readonly string[]> {
   const rows = chunks.map(
     ({ jobId, phase, from, end, gap, gzip }) =>

@@ -5,7 +5,7 @@ import { appendWithin } from './log-append.js';
 import { requireOpen } from './phase-rows.js';
 import type { Schema } from '../database/schema.js';
 
-/** What the worker adds to a log by itself, until the job has it. False: the job has it. */
+/** Appends a line of the worker's. False if the log was handed over to the job. */
 export function appendNote(
   { write }: Database,
   jobId: string,
@@ -28,7 +28,7 @@ export function appendNote(
   });
 }
 
-/** The chunks as they lie here: compressed pieces, one behind the other, are the whole compressed. */
+/** Joins the stored chunks as they are: compressed pieces in a row are valid gzip of the whole. */
 export function handOver({ write }: Database, jobId: string, phase: string): Promise<void> {
   return write(async (db) => {
     await lockLog(db, jobId, phase);
@@ -53,7 +53,9 @@ function toNotes(phase: string): string {
   return `${phase}-notes`;
 }
 
-/** Before any look, so that a line comes before the hand-over, and goes along, or after it. Where the log ends. */
+/**
+ * Locks the phase, so that a line comes either before the hand-over and goes along, or after it. Returns where the log ends.
+ */
 async function lockLog(db: Transaction<Schema>, jobId: string, phase: string): Promise<number> {
   const row = await db
     .updateTable('phases')

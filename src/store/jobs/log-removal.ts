@@ -5,8 +5,8 @@ import { addLogBytes } from './log-store-size.js';
 import type { Schema } from '../database/schema.js';
 
 /**
- * One step: at most so many chunks of the oldest complete session that has a log, from its end. First the last chunk of each
- * phase gives way to a line that says so, and that stays: whoever reads the log, from whatever offset, comes upon it.
+ * Removes at most `limit` chunks of the oldest complete session that has a log, from its end. First the last chunk of each
+ * phase is replaced by a line that says so. The line stays, and a reader comes across it from any offset.
  */
 export function removeOldestLog(
   { write }: Database,
@@ -29,7 +29,7 @@ export function removeOldestLog(
         .updateTable('sessions')
         .set({ stored_log_bytes: 0 })
         .where('job_id', '=', jobId)
-        // Two may have come to this end at the same time.
+        // Two processes may get here at the same time.
         .where('stored_log_bytes', '=', oldest.stored_log_bytes)
         .returning('job_id')
         .executeTakeFirst();
@@ -40,7 +40,7 @@ export function removeOldestLog(
   });
 }
 
-/** Of no size, so that it is read whole from each offset before the log's end. */
+/** The line has size 0, so that it is read whole from any offset before the end of the log. */
 async function leaveLines(db: Transaction<Schema>, jobId: string, reason: string): Promise<void> {
   const phases = await db
     .selectFrom('phases')

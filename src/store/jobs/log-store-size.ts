@@ -3,7 +3,7 @@ import type { Database } from '../database/database.js';
 import { isLive, isOpen } from '../sessions/session-states.js';
 import type { Schema } from '../database/schema.js';
 
-/** Bytes as they are stored, compressed. Those of complete sessions are a counter, so only the others are added up. */
+/** Compressed bytes. Complete sessions have a counter, so only the logs of the others are added up. */
 export async function readLogStoreBytes({ read }: Database): Promise<number> {
   return read(async (db) => {
     const open = db.selectFrom('sessions').select('job_id').where(isOpen).where(isLive);
@@ -23,7 +23,7 @@ export async function readLogStoreBytes({ read }: Database): Promise<number> {
   });
 }
 
-/** Of a session: nothing is appended to its log once all its phases are sealed. */
+/** The compressed size of a session's log, which is final once all phases are sealed. */
 export function countSessionLog(eb: ExpressionBuilder<Schema, 'sessions'>): Expression<number> {
   const sum = eb
     .selectFrom('phases')

@@ -1,8 +1,8 @@
 export interface LogStore {
   /**
-   * Stores bytes from `offset` on, as one gzip chunk. What lies before the end is skipped. In a phase that is sealed only a
-   * repeat of what is stored counts as `stored`. No such phase is fault `missing`. `gzip` has the same bytes where they came
-   * compressed.
+   * Stores bytes from `offset` on as one gzip chunk, and skips what is stored already. In a sealed phase the result is
+   * `stored` only if the same bytes are. Throws fault `missing` if there is no such phase. `gzip` has the same bytes, if they
+   * came compressed.
    */
   append(
     jobId: string,
@@ -12,18 +12,18 @@ export interface LogStore {
     gzip?: Uint8Array,
   ): Promise<AppendResult>;
   /**
-   * Adds a line of the worker's at the end, wherever that is by then; several may write at once. False: the log was handed over.
-   * A phase that is sealed is fault `gone`.
+   * Adds a line of the worker's at the current end; several may write at once. False if the log was handed over. Throws fault
+   * `gone` if the phase is sealed.
    */
   appendLine(jobId: string, phase: string, line: string): Promise<boolean>;
   /**
-   * Hands the log to the job, once: what it holds becomes the staged file `<phase>-notes`, which the job prints first, and from
-   * then on only the job writes.
+   * Hands the log over to the job, once: its content becomes the staged file `<phase>-notes`, which the job prints first.
+   * From then on only the job writes.
    */
   handOver(jobId: string, phase: string): Promise<void>;
   /**
-   * Records that the platform lost what belongs at the end of the log. Readers see a line that says so in its place. A gap that
-   * is recorded again before anything was appended is the same one, and its first line stays.
+   * Records that the platform lost what belongs at the end of the log. Readers see a line that says so in its place. A gap
+   * that is recorded again before anything was appended is the same one, and its first line stays.
    */
   recordGap(jobId: string, phase: string, message: string): Promise<void>;
   /** The last gap of the phase. */

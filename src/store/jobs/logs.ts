@@ -10,7 +10,7 @@ import type { AppendResult, LogStore, RecordedGap } from '../store.js';
 const compress = promisify(gzipCallback);
 const decompress = promisify(gunzip);
 
-/** Chunks are read so many at a time: many are tiny, and a large one is 1 MiB or so as it lies here. */
+/** Chunks that are read at a time. Many are tiny, and a large one has about 1 MiB. */
 const READ_AHEAD = 16;
 const NEWLINE = 0x0a;
 
@@ -42,8 +42,8 @@ export function createLogStore(given: Database): LogStore {
 }
 
 /**
- * Compressed outside the transaction; where somebody else has appended meanwhile, the end is read again. What comes compressed
- * belongs to the end nearly always, so where that is, is asked only if it does not.
+ * Compresses outside the transaction, and reads the end again if somebody else has appended meanwhile. Bytes that come
+ * compressed nearly always belong at the end, so the end is read only if they do not.
  */
 async function appendLog(
   database: LogDatabase,
@@ -92,7 +92,7 @@ async function isStored(
   return compared === bytes.length;
 }
 
-/** False: the end has moved, or the phase is sealed. */
+/** False if the end has moved or the phase is sealed. */
 async function appendChunk(
   { append }: LogDatabase,
   { jobId, phase }: Phase,
@@ -108,7 +108,7 @@ async function recordGap(database: LogDatabase, phase: Phase, message: string): 
   for (;;) {
     const { end } = await readEnd(database, phase);
     const last = await readLast(database, phase);
-    // Nothing came between: the same one, told again by somebody who did not know of the first.
+    // Nothing was appended since, so it is the same gap, recorded again by somebody who did not know of the first.
     if (last?.gap !== undefined) return;
     const lineBreak = last === undefined || last.bytes.at(-1) === NEWLINE ? '' : '\n';
     const line = Buffer.from(`${lineBreak}${message}\n`);

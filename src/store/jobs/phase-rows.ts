@@ -56,7 +56,7 @@ function toHold(row: PhaseRow): Hold | null {
 export const isHeldAt = (at: string) =>
   sql<SqlBool>`sealed_at is null and hold_released_at is null and hold_until > ${at}`;
 
-/** To be called where a write for an open phase has changed nothing; returns if the phase is there. */
+/** Call it if a write to an open phase changed nothing. Throws if the phase is missing or sealed. */
 export async function requireOpen(db: Connection, jobId: string, phase: string): Promise<void> {
   const query = db.selectFrom('phases').select('sealed_at').where('job_id', '=', jobId);
   const row = await query.where('name', '=', phase).executeTakeFirst();

@@ -10,33 +10,33 @@ export interface PhaseStore {
   /** The phases of a job, in order. */
   list(jobId: string): Promise<readonly PhaseRecord[]>;
   find(jobId: string, phase: string): Promise<PhaseRecord | undefined>;
-  /** Makes a pending phase running, and the phase of its session, unless the session is complete. */
+  /** Makes a pending phase running and, unless the session is complete, the current phase of the session. */
   start(jobId: string, phase: string): Promise<void>;
   /**
-   * Stores what the job says of the phase: when it started, where that is not known yet, how it ended, and how long its log is. `running` after
-   * `ended` is ignored. A phase that is sealed is fault `gone`.
+   * Stores what the job reports about the phase: when it started, if that is not known yet, how it ended, and how long its
+   * log is. `running` after `ended` is ignored. Throws fault `gone` if the phase is sealed.
    */
   report(jobId: string, phase: string, report: PhaseReport): Promise<void>;
-  /** Ends the phase with this result, once: from then on nothing of it changes. False: it was sealed before. */
+  /** Ends the phase with this result, once. Nothing of the phase changes afterwards. False if it was sealed before. */
   seal(jobId: string, phase: string, result: PhaseResult, at: string): Promise<boolean>;
-  /** Records a hold. One that was released stays so unless this one is later. A phase that is sealed is fault `gone`. */
+  /** Records a hold. A released one stays released unless this one is later. Throws fault `gone` if the phase is sealed. */
   hold(jobId: string, phase: string, hold: Omit<Hold, 'releasedAt'>, at: string): Promise<void>;
-  /** Releases what is held at that moment. A repeat changes nothing. False: nothing is held. */
+  /** Releases what is held at that time. A repeat changes nothing. False if nothing is held. */
   endHold(jobId: string, at: string): Promise<boolean>;
-  /** Job id → what is held at that moment. */
+  /** Job id → what is held at that time. */
   holds(jobIds: readonly string[], at: string): Promise<ReadonlyMap<string, Hold>>;
   /**
-   * Records of which hosts nothing is heard, until the phase is sealed; an earlier report that comes late is ignored. Undefined:
-   * a silence has neither begun nor ended with it. A phase that is sealed is fault `gone`.
+   * Records which hosts are silent, until the phase is sealed; an older report that comes late is ignored. Undefined if no
+   * silence has begun or ended with this report. Throws fault `gone` if the phase is sealed.
    */
   tellSilence(
     jobId: string,
     phase: string,
     report: SilenceReport,
   ): Promise<SilenceTurn | undefined>;
-  /** Job id → hosts of which nothing is heard. */
+  /** Job id → silent hosts. */
   silences(jobIds: readonly string[]): Promise<ReadonlyMap<string, Silence>>;
-  /** Of all phases. */
+  /** Over all phases. */
   countSilentHosts(): Promise<number>;
 }
 
@@ -52,9 +52,9 @@ export interface PhaseRecord {
   readonly endedAt?: string;
   /** Bytes of log stored. */
   readonly logBytes: number;
-  /** How long the log is by the word of the job. Known when the job has reported the end of the phase. */
+  /** The length of the log according to the job. Known once the job has reported the end of the phase. */
   readonly reportedLogBytes?: number;
-  /** How the phase ended by the word of the job; `result` is the word of the platform. */
+  /** How the phase ended according to the job; `result` is according to the platform. */
   readonly reportedResult?: PhaseResult;
   /** Whether the last host results have come. */
   readonly hostsFinal: boolean;
@@ -62,7 +62,7 @@ export interface PhaseRecord {
   readonly hostsWhole?: boolean;
   readonly sealedAt?: string;
   readonly hold?: Hold;
-  /** Hosts of which nothing is heard. */
+  /** Silent hosts. */
   readonly silence?: Silence;
 }
 
@@ -71,7 +71,7 @@ export type PhaseState = 'pending' | 'running' | 'ended';
 export interface PhaseReport {
   readonly state: 'running' | 'ended';
   readonly startedAt: string;
-  /** How the phase ended, where it has, and the job knows how. */
+  /** How the phase ended, if it has and the job knows. */
   readonly result?: PhaseResult;
   readonly logBytes?: number;
 }
@@ -79,7 +79,7 @@ export interface PhaseReport {
 export interface SilenceReport {
   /** Counts the reports of a phase from 1. */
   readonly sequence: number;
-  /** Undefined: it is over. */
+  /** Undefined if no host is silent any more. */
   readonly silence: Silence | undefined;
 }
 

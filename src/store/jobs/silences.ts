@@ -6,7 +6,7 @@ import { requireOpen, toSilence, type StoredSilence } from './phase-rows.js';
 /** A statement takes 32,766 values. */
 const JOBS_PER_QUERY = 1_000;
 
-/** Hosts of which nothing is heard while a phase runs. */
+/** Hosts that are silent while a phase runs. */
 export function createSilenceStore(
   database: Database,
 ): Pick<PhaseStore, 'tellSilence' | 'silences' | 'countSilentHosts'> {
@@ -85,7 +85,7 @@ async function findSilences(
   return found;
 }
 
-/** Sealed: of a version that does not know of it. */
+/** An earlier version leaves the silence in phases that it seals. */
 function selectSilent(db: Connection) {
   return db
     .selectFrom('phases')
