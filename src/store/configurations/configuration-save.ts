@@ -7,7 +7,7 @@ import type { StoreDialect } from '../database/dialect.js';
 import type { Schema } from '../database/schema.js';
 import type { ConfigurationStore } from '../store.js';
 
-/** Where a write is a round trip, PUTs that come at the same time share one, if they set no condition and name no source. */
+/** On PostgreSQL, simultaneous PUTs share a statement if they set no condition and name no source. */
 export function createConfigurationSave(database: Database): ConfigurationStore['save'] {
   const { dialect, write } = database;
   const saveOne: ConfigurationStore['save'] = (configuration, ifVersion) =>
@@ -28,15 +28,16 @@ export function createConfigurationSave(database: Database): ConfigurationStore[
 }
 
 /**
- * Of one name the last that came stays, as if the others had been written before it. False of one whose row somebody holds,
- * so that nobody waits for another's, or has just made: this statement cannot see the sources that such a row names.
+ * Of configurations with the same name the last is stored, as if the others had been written before it. False for one whose
+ * row somebody has locked, so that no PUT waits for another, or has just inserted, because this statement cannot see the
+ * sources that such a row names.
  */
 function saveTogether(
   { writeAtOnce }: Database,
   configurations: readonly Configuration[],
 ): Promise<readonly boolean[]> {
   const last = new Map(configurations.map((configuration) => [configuration.name, configuration]));
-  // In one order, so that two of these transactions cannot deadlock.
+  // Sorted, so that two such transactions cannot deadlock.
   const names = [...last.keys()].sort();
   const documents = names.map((name) => JSON.stringify(last.get(name)));
   const tenants = names.map((name) => last.get(name)?.tenantName ?? null);
@@ -93,7 +94,7 @@ async function saveRow(
   if ((await query.executeTakeFirst()) === undefined) throw changedMeanwhile(name);
 }
 
-/** The sources' rows are held until the end, so that none is deleted meanwhile. */
+/** Locks the sources' rows until the transaction ends, so that none is deleted meanwhile. */
 async function saveUses(
   db: Transaction<Schema>,
   dialect: StoreDialect,

@@ -3,25 +3,25 @@ import type { Page, PageRequest } from '../database/page.js';
 
 export interface StoredSource {
   readonly source: Source;
-  /** Encrypted; absent where Vault has them. */
+  /** Encrypted. Absent if Vault has them. */
   readonly credentials?: string;
   readonly version: number;
 }
 
-/** A configuration's layer or inventory, or the option `additional_inventory_source`, names it. */
 export interface UseFilter {
   readonly inUse?: boolean;
 }
 
 export interface SourceStore {
   find(name: string): Promise<StoredSource | undefined>;
-  /** Those of the names that there are. */
+  /** Which of these names exist. */
   findNames(names: readonly string[]): Promise<ReadonlySet<string>>;
+  /** A source is in use if a configuration or the option `additional_inventory_source` names it. */
   list(page: PageRequest & UseFilter): Promise<Page<Source>>;
-  /** Name taken: fault `conflict`, titled as the API wants. Of N at once exactly one succeeds. */
+  /** Throws fault `conflict`, with the API's title, if the name is taken. Of concurrent calls exactly one succeeds. */
   insert(source: Source, credentials?: string): Promise<void>;
-  /** Only where the stored version is that one, else fault `conflict`. Configurations that name it are looked at anew. */
+  /** Throws fault `conflict` if another version is stored. Configurations that name the source get a new version. */
   replace(stored: StoredSource): Promise<void>;
-  /** In use: fault `invalid`; not there: `missing`. */
+  /** Throws fault `invalid` if it is in use, and `missing` if it does not exist. */
   remove(name: string): Promise<void>;
 }

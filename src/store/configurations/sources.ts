@@ -97,7 +97,10 @@ function replaceSource(
   });
 }
 
-/** Deleted first: a configuration that is being saved with it holds its row, and is seen after that. */
+/**
+ * Deletes first and looks for users afterwards: a configuration that is being saved with the source has locked its row, so it
+ * is committed and visible once the delete goes on.
+ */
 async function removeSource(db: Transaction<Schema>, name: string): Promise<void> {
   const query = db.deleteFrom('sources').where('name', '=', name).returning('name');
   if ((await query.executeTakeFirst()) === undefined)
