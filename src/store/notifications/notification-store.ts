@@ -2,22 +2,22 @@ import type { Succeeded } from '../../core/session.js';
 import type { PageRequest } from '../database/page.js';
 
 /**
- * Which ends of sessions webhooks are still to be told. An end is noted in the transaction that makes it, whoever makes it, and
- * the record is kept until all have been told or given up.
+ * The ends of sessions that webhooks are still to be told. A trigger notes each end in the transaction that completes the
+ * session. The record is kept until every webhook has been told or given up.
  */
 export interface NotificationStore {
-  /** From now on ends are noted. Those before are told to nobody. False: they were noted already. */
+  /** From now on ends are noted; earlier ones are told to nobody. False if they were noted already. */
   turnOn(): Promise<boolean>;
-  /** From now on none is noted. Returns how many that were noted nobody is told of any more. */
+  /** From now on no end is noted. Returns how many noted ones are dropped untold. */
   turnOff(): Promise<number>;
-  /** Ends that Temporal has not been given, by job id; `afterId` is one. */
+  /** Ends that were not handed over to Temporal, in order of job ids; `afterId` is a job id. */
   listDue(page: PageRequest): Promise<readonly DueNotification[]>;
   recordHandedOver(jobIds: readonly string[], at: string): Promise<void>;
-  /** They are told, or given up. A repeat changes nothing. */
+  /** For ends that were told or given up. A repeat changes nothing. */
   remove(jobIds: readonly string[]): Promise<void>;
-  /** Removes those that were handed over by then, which nothing tells any more. Returns how many. */
+  /** Removes ends that were handed over by then, which nothing tells any more. Returns how many. */
   forget(handedUntil: string): Promise<number>;
-  /** How many are not told yet. */
+  /** The number of ends that are not told yet. */
   count(): Promise<number>;
 }
 
