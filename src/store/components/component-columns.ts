@@ -9,8 +9,8 @@ import { toFlag } from '../database/row-values.js';
 import type { ComponentFilter } from '../store.js';
 
 /**
- * Patches all that match without reading their state, and returns their ids. Undefined: it cannot be done so, and nothing is
- * changed. A filter by status needs the state, and tags are merged for each component by itself.
+ * Patches all components that match without reading their state, and returns their ids. Returns undefined, and changes
+ * nothing, if that is not possible: a filter by status needs the state, and tags are merged for each component separately.
  */
 export function patchColumns(
   { dialect, write, writeAtOnce }: ComponentDatabase,
@@ -45,7 +45,7 @@ async function patchInSteps(
   return ids;
 }
 
-/** One statement, in which the rows are locked in the order of their ids. */
+/** One statement that locks the rows in order of their ids. */
 async function patchAtOnce(
   db: Connection,
   dialect: StoreDialect,
@@ -77,7 +77,7 @@ async function patchAtOnce(
   return rows.some((row) => row.is_unclean) ? undefined : rows.map(({ id }) => id);
 }
 
-/** Members with a column of their own, which a patch replaces. */
+/** Members that have a column of their own, which a patch replaces. */
 const plain: Readonly<Record<string, true>> = {
   desiredConfig: true,
   enabled: true,
@@ -85,7 +85,7 @@ const plain: Readonly<Record<string, true>> = {
   retryPolicy: true,
 } satisfies Partial<Record<keyof ComponentPatch, true>>;
 
-/** Only a PUT leaves a tag without a value, and every PATCH is to drop it, which needs a look at the tags. */
+/** Only a PUT stores a tag with an empty value, and every PATCH drops such tags, so the tags must be read. */
 function hasEmptyTag(dialect: StoreDialect) {
   return sql<SqlBool>`${dialect.contains(sql<string>`coalesce(tags, '')`, ':""\n')}`;
 }

@@ -9,7 +9,7 @@ import type { ComponentFilter } from '../store.js';
 
 type Components = ExpressionBuilder<Schema, 'components'>;
 
-/** `status` is as it was last compared; a caller that must be exact compares again what it gets. */
+/** `status` matches as it was last compared. A caller that must be exact compares the results again. */
 export function matchComponents(
   eb: Components,
   dialect: StoreDialect,
@@ -27,8 +27,8 @@ export function matchComponents(
 }
 
 /**
- * By an index, as the rows with their state are many times as large: SQLite's has the tags whole, PostgreSQL's their
- * beginnings.
+ * Uses an index, because rows with their state are many times as large. SQLite's index has the whole tags, PostgreSQL's the
+ * beginning of each.
  */
 function hasTags(
   eb: Components,
@@ -43,7 +43,7 @@ function hasTags(
   return eb('id', 'in', eb.selectFrom('components').select('id').where(match));
 }
 
-/** In pairs of pairs: one behind the other, many would be nested deeper than SQLite takes, and than Kysely's stack does. */
+/** A balanced tree: a chain of many conditions is nested too deeply for SQLite, and for Kysely's stack. */
 function allOf(conditions: readonly Expression<SqlBool>[]): Expression<SqlBool> {
   const [first, second] = conditions;
   if (first === undefined || second === undefined) return first ?? sql<SqlBool>`true`;
@@ -59,7 +59,7 @@ const progressOf: Readonly<Record<ConfigurationStatus, LayerProgress | 'none'>> 
   config_deprecated: 'none',
 };
 
-/** Of what is open, `isGivenUp` tells the failed from the pending. */
+/** Pending and failed components both have progress `open`; `isGivenUp` tells them apart. */
 function hasStatus(eb: Components, status: ConfigurationStatus, defaultRetryPolicy: number) {
   const progress = eb('progress', '=', progressOf[status]);
   if (status !== 'pending' && status !== 'failed') return progress;

@@ -27,8 +27,8 @@ interface Plan {
 const names = Object.keys(COLUMN_TYPES);
 
 /**
- * Does patches that come at the same time by one read and one write, and returns each component as it is then. Undefined: it
- * is not there, or somebody has changed it between the two, and nothing is done.
+ * Handles simultaneous patches with one read and one write. Returns each component as patched; undefined, with nothing done,
+ * if it does not exist or somebody has locked or changed it meanwhile.
  */
 export async function patchTogether(
   components: ComponentDatabase,
@@ -61,14 +61,14 @@ async function savePlans(
   const desired = await findDesired(components, plans);
   const rows = plans.map(({ before, component }, index) => {
     const after = toComponentRow(component, desired[index] ?? none);
-    // State is large, so it is not sent where it stays the same.
+    // State is large, so it is not sent if it stays the same.
     const state = before.state === after.state ? null : after.state;
     return { isSame: isSame(before, after), given: { ...before, ...after, state } };
   });
   const changed = rows.filter((row) => !row.isSame).map(({ given }) => given);
   const same = rows.filter((row) => row.isSame).map(({ given }) => given.id);
   if (changed.length === 0) return new Set(same);
-  // In one order, so that two of these transactions cannot deadlock.
+  // Sorted, so that two such transactions cannot deadlock.
   changed.sort((left, right) => (left.id < right.id ? -1 : 1));
   const json = JSON.stringify(changed);
   const written = await components.writeAtOnce((db) => updateRows(db, components.dialect, json));
@@ -97,8 +97,8 @@ async function findDesired(
 }
 
 /**
- * The layers with which the component's progress was last compared, if it is still to have that configuration. They may be
- * old by now, but then their key is too, and readers compare again.
+ * The layers with which the component's progress was last compared, if it still has the same desired configuration. They may
+ * be outdated, but then so is their key, and readers compare again.
  */
 export function recallDesired(
   reader: DesiredReader,
@@ -108,7 +108,7 @@ export function recallDesired(
   return fromProgressKey(key) === desiredConfig ? reader.recall(key) : undefined;
 }
 
-/** Rows that somebody has locked are left out, so that no patch waits for the row of another: they are patched one by one. */
+/** Skips rows that somebody has locked, so that no patch waits for another's row. These are patched one by one. */
 const updateRows = keepText<{ id: string }, string>((dialect, json) => {
   const changes = names
     .filter((name) => name !== 'id')
@@ -136,7 +136,7 @@ type Run<Row, Value> = (
   value: Value,
 ) => Promise<readonly Row[]>;
 
-/** The text of a query of one parameter is made once: making it takes as long as its answer. */
+/** Compiles a query with one parameter only once, because compiling takes as long as running it. */
 function keepText<Row, Value extends string | readonly string[]>(
   build: (dialect: StoreDialect, value: Value) => RawBuilder<Row>,
 ): Run<Row, Value> {

@@ -63,7 +63,7 @@ async function patchAlone(
   return component;
 }
 
-/** The columns that differ, and no others: each that an UPDATE names costs a write to its index. */
+/** Only the columns that differ, because each column that an UPDATE names costs a write to its index. */
 function listChanges(before: ComponentRow, after: ComponentRow): Partial<ComponentRow> {
   const columns = Object.entries(after) as [keyof ComponentRow, unknown][];
   return Object.fromEntries(columns.filter(([name, value]) => before[name] !== value));
@@ -75,7 +75,7 @@ function patchMany<T>(
   at: string,
   toResult: (component: Component) => T,
 ): Promise<readonly T[]> {
-  // A stable sort: those of one id stay in their order.
+  // The sort is stable, so patches of the same id stay in order.
   const sorted = patches.map((patch, index) => ({ ...patch, index })).sort(byId);
   return components.write(async (db) => {
     const results = new Array<T>(patches.length);
@@ -104,7 +104,7 @@ export function byId(left: { readonly id: string }, right: { readonly id: string
   return left.id < right.id ? -1 : 1;
 }
 
-/** So that never more than some megabytes of state are in memory. */
+/** Parts of a size that keeps no more than some megabytes of state in memory. */
 export function* inParts<T>(items: readonly T[]): Generator<readonly T[]> {
   for (let first = 0; first < items.length; first += ROWS_PER_READ) {
     yield items.slice(first, first + ROWS_PER_READ);

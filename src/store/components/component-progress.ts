@@ -7,8 +7,8 @@ import { fromProgressKey, toProgressKey, type DesiredReader } from './desired-la
 const ROWS_PER_UPDATE = 1_000;
 
 /**
- * A component's progress is kept with the key of what it was compared with. What a configuration, a source or an option
- * changes makes the keys old at once and costs nothing then; who filters by status brings them up to date first.
+ * A component's progress is stored with a key of what it was compared with. A change of a configuration, a source or an
+ * option only makes keys outdated, which costs nothing then. A filter by status brings them up to date first.
  */
 export async function refreshProgress(database: Database, reader: DesiredReader): Promise<void> {
   const old = await database.read(async (db) => {
@@ -24,7 +24,7 @@ export async function refreshProgress(database: Database, reader: DesiredReader)
   }
 }
 
-/** All keys, each found after the one before by the index: a thousand keys of a million rows are a thousand steps. */
+/** All distinct keys, each found in the index after the one before: a thousand keys of a million rows take a thousand steps. */
 async function listKeys(db: Connection): Promise<readonly string[]> {
   const { rows } = await sql<{ key: string }>`
     with recursive keys (key) as (
@@ -37,7 +37,7 @@ async function listKeys(db: Connection): Promise<readonly string[]> {
   return rows.map(({ key }) => key);
 }
 
-/** One of many short transactions, so that nobody waits long for a fleet. False: no component with this key is left. */
+/** One of many short transactions, so that nobody waits for a whole fleet. False if no component with this key is left. */
 function refreshSome({ write, dialect }: Database, reader: DesiredReader, key: string) {
   const name = fromProgressKey(key);
   return write(async (db) => {

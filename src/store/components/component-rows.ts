@@ -7,7 +7,7 @@ import type { StoreDialect } from '../database/dialect.js';
 import { dropNulls, toFlag } from '../database/row-values.js';
 import type { ComponentRow } from '../database/schema.js';
 
-/** A statement of so many rows has some megabytes. */
+/** A statement with this many rows has some megabytes. */
 const ROWS_PER_INSERT = 1_000;
 
 export const COLUMN_TYPES = {
@@ -24,7 +24,7 @@ export const COLUMN_TYPES = {
 
 const columns = Object.keys(COLUMN_TYPES) as readonly (keyof ComponentRow)[];
 
-/** The columns that hold nothing but one member of the component. */
+/** Columns that hold exactly one member of the component. */
 const members: Readonly<Partial<Record<keyof ComponentRow, keyof Component>>> = {
   desired_config: 'desiredConfig',
   enabled: 'enabled',
@@ -46,7 +46,7 @@ export const COMPONENT_COLUMNS = [
 
 type StoredComponent = Omit<ComponentRow, 'progress' | 'progress_key'>;
 
-/** Parses equal texts once: what a session has reported is the same text for all of its hosts. */
+/** Parses equal texts once, because a session reports the same text for all of its hosts. */
 export function toComponents(rows: readonly StoredComponent[]): readonly Component[] {
   const once = { toState: remember(toState), toTags: remember(toTags) };
   return rows.map((row) => toComponent(row, once));
@@ -99,7 +99,7 @@ function toSmallColumns(component: Component, desired: DesiredLayersOf) {
   } satisfies Omit<ComponentRow, 'state'>;
 }
 
-/** A component that is stored, and as it is to be. */
+/** A component as it is stored, and as it is to be. */
 export interface Changed {
   readonly before: Component;
   readonly after: Component;
@@ -121,7 +121,7 @@ export async function saveComponents(
     const rows = sorted
       .slice(first, first + ROWS_PER_INSERT)
       .map((component) => toComponentRow(component, desired));
-    // `where true`: SQLite would take `on conflict` for the condition of a join.
+    // `where true`, because SQLite would otherwise take `on conflict` for the condition of a join.
     await sql`insert into components (${sql.join(names)})
       select ${sql.join(names)} from ${dialect.rowsOf(JSON.stringify(rows), COLUMN_TYPES)} where true
       on conflict (id) do update set ${sql.join(changes)}`.execute(db);
@@ -129,7 +129,7 @@ export async function saveComponents(
 }
 
 /**
- * Updates components that the caller has locked. Only columns that differ are sent: state is most of what there is to send, and
+ * Updates components that the caller has locked. Sends only columns that differ: state is most of what there is to send, and
  * each column that is named costs a write to its index.
  */
 export async function updateComponents(
@@ -150,7 +150,7 @@ export async function updateComponents(
   }
 }
 
-/** Progress always counts as different, as what it was compared with may be old. */
+/** Progress always counts as different, because what it was compared with may be outdated. */
 function differs(changed: readonly Changed[], name: keyof ComponentRow): boolean {
   const member = members[name];
   return (
@@ -158,7 +158,7 @@ function differs(changed: readonly Changed[], name: keyof ComponentRow): boolean
   );
 }
 
-/** The line that stands for a tag. JSON has no line feeds within texts. */
+/** The line that stores a tag. JSON has no line feeds within texts. */
 export function toTagLine(key: string, value: string): string {
   return `${JSON.stringify(key)}:${JSON.stringify(value)}`;
 }

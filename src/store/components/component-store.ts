@@ -8,45 +8,45 @@ import type {
 import type { Page, PageRequest } from '../database/page.js';
 
 /**
- * Every write changes all that it names, or nothing; `at` is an ISO time. `toResult` is called for one component after the other,
- * so that no caller holds more of them than it needs.
+ * Every write changes all that it names, or nothing; `at` is an ISO time. `toResult` is called for one component at a time,
+ * so that a caller need not hold them all.
  */
 export interface ComponentStore {
   find(id: string): Promise<ComponentView | undefined>;
   list(filter: ComponentFilter, page: PageRequest): Promise<Page<ComponentView>>;
-  /** Creates or replaces them, in this order. Of an id that comes twice the last is stored. */
+  /** Creates or replaces components, in this order. If an id comes twice, the last one is stored. */
   put<T>(
     components: readonly ComponentPut[],
     at: string,
     toResult: (component: Component) => T,
   ): Promise<readonly T[]>;
-  /** Patches them in this order; ids may repeat. One that is not stored is fault `missing`, and nothing is changed. */
+  /** Patches components in this order; ids may repeat. Throws fault `missing`, and changes nothing, if one does not exist. */
   patch<T>(
     patches: readonly (ComponentPatch & Pick<Component, 'id'>)[],
     at: string,
     toResult: (component: Component) => T,
   ): Promise<readonly T[]>;
-  /** Patches all that match. The results are by id, and include components that the patch leaves as they are. */
+  /** Patches all that match. The results are in order of ids and include components that the patch leaves as they are. */
   patchMatching<T>(
     filter: ComponentFilter,
     patch: ComponentPatch,
     at: string,
     toResult: (component: Component) => T,
   ): Promise<readonly T[]>;
-  /** Like `patchMatching`, but returns ids alone, which is much cheaper where the patch sets nothing but columns. */
+  /** Like `patchMatching`, but returns only ids, which is much cheaper if the patch only sets columns. */
   patchAll(filter: ComponentFilter, patch: ComponentPatch, at: string): Promise<readonly string[]>;
   /**
-   * Patches each component that is stored with what `decide` makes of it; undefined leaves it as it is. What it is shown cannot
-   * change meanwhile. Returns the ids of those that changed.
+   * Patches each existing component with what `decide` returns; undefined leaves it as it is. A component cannot change while
+   * `decide` looks at it. Returns the ids of those that changed.
    */
   change(
     ids: readonly string[],
     decide: (view: ComponentView) => ComponentPatch | undefined,
     at: string,
   ): Promise<readonly string[]>;
-  /** Fault `missing` where there is none. */
+  /** Throws fault `missing` if it does not exist. */
   remove(id: string): Promise<void>;
-  /** Creates those that are not there, disabled and without state. Returns how many. */
+  /** Creates the components that do not exist, disabled and without state. Returns how many. */
   addMissing(ids: readonly string[]): Promise<number>;
 }
 
@@ -63,6 +63,6 @@ export interface ComponentFilter {
 export interface ComponentView {
   readonly component: Component;
   readonly status: ConfigurationStatus;
-  /** The layers of the configuration that it is to have. None where that configuration is not stored. */
+  /** The layers of its desired configuration; none if that is not stored. */
   readonly desiredState: readonly DesiredLayerStatus[];
 }

@@ -1,9 +1,9 @@
 import { sql, type SqlBool } from 'kysely';
 
-/** The most characters of a line that are in the index: an entry of PostgreSQL's holds some 2,700 bytes, a character up to four. */
+/** Characters of a line that are indexed: an entry of PostgreSQL's index holds about 2,700 bytes, a character up to four. */
 const MOST = 64;
 
-/** The expression of which the index is made: the beginning of each line of tags, or all of it if it is short. */
+/** The expression that is indexed: the beginning of each line of tags. */
 export const tagBeginnings = sql`string_to_array(btrim(
   case when length(tags) <= ${sql.lit(MOST)} then tags
   else regexp_replace(tags, ${sql.lit(`([^\\n]{${MOST}})[^\\n]*`)}, '\\1', 'g') end, e'\\n'), e'\\n')`;

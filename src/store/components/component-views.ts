@@ -36,7 +36,7 @@ export async function toViews(
 }
 
 /**
- * Locks those that are stored, and returns them by id. In the order of ids, so that two of these transactions cannot
+ * Locks the components that exist, and returns them by id. Locks in order of ids, so that two such transactions cannot
  * deadlock.
  */
 export async function lockComponents(
@@ -65,7 +65,7 @@ export async function lockViews(
   return toViews(db, database.reader, [...stored.values()]);
 }
 
-/** Updates components that the caller has locked, and compares each anew with its configuration. */
+/** Updates components that the caller has locked, and compares each with its configuration again. */
 export async function saveChanged(
   db: Connection,
   { dialect, reader }: ComponentDatabase,

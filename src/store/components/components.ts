@@ -74,7 +74,7 @@ function hasOrder({ status, configName, tags = {} }: ComponentFilter): boolean {
   return (status ?? configName) !== undefined && Object.keys(tags).length === 0;
 }
 
-/** Reads rows that match by what was last compared, and keeps those that match now, until the page is full. */
+/** Reads rows that matched when they were last compared, and keeps those that match now, until the page is full. */
 async function listComponents(
   db: Connection,
   components: ComponentDatabase,
@@ -201,7 +201,7 @@ async function listKnown(
   return new Set(rows.map(({ id }) => id));
 }
 
-/** Disabled and without a configuration: whoever boots the node enables it, and says what it is to be. */
+/** New components are disabled and have no configuration: whoever boots a node sets both. */
 async function insertNew(db: Connection, ids: readonly string[]): Promise<number> {
   const rows = ids.map((id) =>
     toComponentRow(

@@ -12,24 +12,24 @@ const KEY_CHARACTERS = 22;
 const NO_CONFIGURATION = '-'.repeat(KEY_CHARACTERS);
 const MOST_REMEMBERED = 10_000;
 
-/** What a configuration asks of a component. Other layers have another `key`. */
+/** The layers that a configuration asks of a component. Other layers have another `key`. */
 export interface DesiredLayers {
   readonly layers: readonly DesiredLayer[];
   readonly key: string;
 }
 
-/** By name of a configuration; undefined: none is stored, or none is wanted. */
+/** By name of a configuration. Undefined if none is stored, or none is desired. */
 export type DesiredLayersOf = (name: string | undefined) => DesiredLayers | undefined;
 
 export interface DesiredReader {
-  /** What the configurations of these names ask now, and the option that says how often a component may fail. */
+  /** The current layers of these configurations, and the option that says how often a component may fail. */
   read(
     db: Connection,
     names: Iterable<string | undefined>,
   ): Promise<{ readonly desired: DesiredLayersOf; readonly retryPolicy: number }>;
   /**
-   * What a key of progress stands for, without a look at the database; that cannot be wrong, as other layers have another key.
-   * Undefined: this process does not know it.
+   * What a progress key stands for, without asking the database. It cannot be outdated, because other layers have another
+   * key. Undefined if this process does not know the key.
    */
   recall(progressKey: string): DesiredLayersOf | undefined;
 }
@@ -39,11 +39,11 @@ interface Remembered extends DesiredLayers {
   readonly playbook: string;
 }
 
-/** Remembers what it has worked out of each version of a configuration. */
+/** Caches the layers of each version of a configuration. */
 export function createDesiredReader(dialect: StoreDialect): DesiredReader {
   const known = new Map<string, Remembered>();
   const byKey = new Map<string, DesiredLayers>();
-  // Where versions are counted in a row, one that a failed commit takes back comes again with other layers.
+  // Not in a transaction of SQLite: if it is rolled back, its version is used again, with other layers.
   const mayRemember = (db: Connection) => !dialect.hasOneWriter || !db.isTransaction;
   return {
     async read(db, names) {
@@ -77,7 +77,7 @@ export function createDesiredReader(dialect: StoreDialect): DesiredReader {
   };
 }
 
-/** A text that stands for a configuration's name and what it asks. It ends with the name. */
+/** A key that stands for a configuration's name and its layers. It ends with the name. */
 export function toProgressKey(
   name: string | undefined,
   desired: DesiredLayers | undefined,
@@ -86,12 +86,12 @@ export function toProgressKey(
   return (desired?.key ?? NO_CONFIGURATION) + name;
 }
 
-/** The key of progress that was not yet compared with what the configuration asks. */
+/** The key of progress that has not been compared with this configuration yet. */
 export function toUnknownKey(name: string): string {
   return '?'.repeat(KEY_CHARACTERS) + name;
 }
 
-/** The name of the configuration. Undefined: none is wanted. */
+/** The name of the configuration; undefined if none is desired. */
 export function fromProgressKey(key: string): string | undefined {
   return key === '' ? undefined : key.slice(KEY_CHARACTERS);
 }
@@ -102,7 +102,7 @@ function toLayers(configuration: Configuration, context: DesiredContext): Desire
   return { layers, key: digest.slice(0, KEY_CHARACTERS) };
 }
 
-/** Options, and versions of configurations, in one statement: every look at a component asks for both. */
+/** Reads options and versions of configurations in one statement, because every look at a component needs both. */
 async function readCurrent(db: Connection, dialect: StoreDialect, names: readonly string[]) {
   const ofOptions = sql`select 'option' as kind, name, value from options
     where name in ('defaultPlaybook', 'defaultBatcherRetryPolicy')`;
@@ -133,7 +133,7 @@ async function readConfigurations(db: Connection, dialect: StoreDialect, names: 
   }));
 }
 
-/** A source whose URL changes gives its configurations another version. */
+/** URLs are no part of the cache's key, because a change of a source gives its configurations another version. */
 async function readSourceUrls(
   db: Connection,
   dialect: StoreDialect,

@@ -17,7 +17,7 @@ interface RecordedPhase {
   readonly at: string;
 }
 
-/** Makes the results of a phase the state of those of its hosts that are components. */
+/** Records the results of a phase as the state of those hosts that are components. */
 export async function recordState(
   db: Connection,
   database: ComponentDatabase,
