@@ -1,5 +1,5 @@
 /**
- * Builds the image of API and worker and that of jobs with a builder of OCI images. Machines without one have
+ * Builds the image of API and worker and that of jobs with a builder of OCI images. For machines without one there are
  * control-image.mjs and job-image.mjs.
  */
 import { spawnSync } from 'node:child_process';

@@ -11,8 +11,8 @@ const dist = join(root, 'dist');
 const stampFile = join(dist, '.stamp');
 
 /**
- * Compiles src/ and bundles the workflows; does nothing when dist/ was made from the same sources. The compiler writes
- * its output in spite of type errors: `onErrors` decides whether that is good enough.
+ * Compiles src/ and bundles the workflows, unless dist/ was made from the same sources. The compiler writes its output in
+ * spite of type errors; `onErrors` decides whether to accept it.
  * @param {{ onErrors?: (errors: string) => void, onStart?: () => void }} [options]
  */
 export async function build({ onErrors = refuse, onStart = () => undefined } = {}) {
@@ -39,7 +39,7 @@ function isCurrent(stamp) {
   return existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp;
 }
 
-/** Path, size and time of every source, and the lock file that says which compiler and SDK they meet. */
+/** Path, size and time of every source, and of the lock file, which fixes compiler and SDK. */
 function computeStamp() {
   const hash = createHash('sha256');
   const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).sort();
@@ -81,7 +81,7 @@ async function bundle() {
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   try {
     const start = Date.now();
-    // Not among what the command itself prints, which may be JSON.
+    // On stderr, because the command itself may print JSON.
     const built = await build({ onStart: () => console.error('Building dist/ …') });
     if (built) console.error(`Built dist/ in ${((Date.now() - start) / 1000).toFixed(1)} s.`);
   } catch (error) {

@@ -1,4 +1,4 @@
-/** Breaks everything at every moment, and looks at what became of the sessions; docs/durability.md tells what is promised. */
+/** Interrupts every process at every moment and checks that the sessions end as docs/durability.md promises. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

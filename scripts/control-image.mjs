@@ -5,7 +5,7 @@ import { renderPath, runImageCommand } from './lib/image-archive.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const node = `node_modules/node-linux-${process.arch}`;
-/** Temporal's SDK brings a library for each platform, Node what native packages are compiled with. */
+/** Packed only in part: the SDK has a library for each platform, and Node has headers for native packages. */
 const LIBRARIES = 'node_modules/@temporalio/core-bridge/releases';
 /** @type {Readonly<Record<string, string>>} as its files name them */
 const ARCHITECTURES = { x64: 'x86_64', arm64: 'aarch64' };
@@ -54,7 +54,7 @@ await runImageCommand(HELP, {
   },
 });
 
-/** What runs, without what builds and tests it. */
+/** The files that are needed to run, without those for builds and tests. */
 function listFiles() {
   if (!existsSync(join(root, node))) throw new Error(`There is no ${node}: npm ci brings it.`);
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));

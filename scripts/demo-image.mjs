@@ -84,7 +84,7 @@ function toConfiguration(directory) {
 }
 
 /**
- * Unpacks what was made, and says what is not as expected.
+ * Unpacks the new image and returns what is not as expected.
  * @param {string} directory @param {string} imageId @param {string} rootfs
  */
 function showFiles(directory, imageId, rootfs) {
@@ -121,7 +121,7 @@ async function main() {
     console.error('Only root can unpack and pack images: sudo npm run demo:image');
     return 2;
   }
-  // Made once, and not part of what the demo measures.
+  // Built once, and not part of the time that the demo measures.
   const root = await ensureImageRoot(process.env);
   const directory = mkdtempSync(join(tmpdir(), 'keelson-demo-'));
   const interrupt = createInterrupt();

@@ -76,7 +76,7 @@ function judgeSuccess(succeeded, site) {
   return succeeded && missing.length === 0 ? 0 : 1;
 }
 
-/** A session that was made to fail is right when it failed for that. @param {any} session */
+/** Whether a session that was meant to fail failed for the intended reason. @param {any} session */
 function judgeFailure(session) {
   const { succeeded, reason, phase, host } = session.status.session;
   const expected = ['false', 'TASK_FAILED', 'ansible-1', HOSTS[1]];

@@ -21,7 +21,7 @@ Prints the file. Exit code 69: this machine lacks what an image is made of.`;
 await runImageCommand(HELP, {
   title: 'job-image',
   name: 'localhost/keelson-job:test',
-  // What provides the virtual package is named too: python3-cffi-backend.
+  // Debootstrap knows no virtual packages, so the provider is named: python3-cffi-backend.
   packages: [
     'ansible-core',
     'ca-certificates',
@@ -30,7 +30,7 @@ await runImageCommand(HELP, {
     'python3',
     'python3-cffi-backend',
   ],
-  // Collections as CFS's image has them, and many more: those that fit Debian's ansible-core.
+  // The collections of CFS's image and many more, in the versions for Debian's ansible-core.
   choices: { collections: ['ansible'], sops: [] },
   renderLayer: async (work, chosen) => [
     ...['-C', root, '--exclude=__pycache__', '--exclude=.*_cache'],
@@ -40,7 +40,7 @@ await runImageCommand(HELP, {
   config: { Env: [renderPath()], WorkingDir: '/opt/keelson' },
 });
 
-/** As a tree of its own. Debian has none. @param {string} work */
+/** In a tree of its own, because Debian has no package. @param {string} work */
 async function stageSops(work) {
   const file = await withMeans(() => ensureSops(process.env));
   const folder = join(work, 'usr/local/bin');

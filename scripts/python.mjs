@@ -1,4 +1,4 @@
-/** Runs a linter of job/ from the environment that the set-up made: `node scripts/python.mjs ruff check job`. */
+/** Runs a linter of job/ from the environment that the setup made: `node scripts/python.mjs ruff check job`. */
 import { spawnSync } from 'node:child_process';
 import { findTools } from './lib/tools.mjs';
 

@@ -1,4 +1,4 @@
-/** Finds or installs what Keelson needs beside Node and npm. Has no dependencies: it runs before there are any. */
+/** Finds or installs what Keelson needs besides Node and npm. Has no dependencies, because it runs before they are installed. */
 import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -29,7 +29,7 @@ export function createClient(base, signal) {
     /** @param {string} path @param {unknown} body */
     patch: (path, body) => callForJson('PATCH', path, body),
     /**
-     * Lines as they come; the last one may lack its end.
+     * Passes on lines as they arrive; the last one may be incomplete.
      * @param {string} path @param {(line: string) => void} onLine
      */
     async followLines(path, onLine) {
@@ -46,7 +46,7 @@ export function createClient(base, signal) {
 }
 
 /**
- * The session as it is when its record is complete, a moment after its log has ended.
+ * Waits until the session's record is complete, a moment after the end of its log, and returns it.
  * @param {ReturnType<typeof createClient>} client @param {string} name @param {AbortSignal} signal
  */
 export async function waitForEnd(client, name, signal) {

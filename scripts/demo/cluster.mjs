@@ -7,11 +7,11 @@ import { formatDuration, printTable, printTitle } from './print.mjs';
 
 const IMAGE_MS = 15_000;
 
-/** Something that the user can change. */
+/** A failure whose cause the user can change. */
 export class NotPossible extends Error {}
 
 /**
- * A namespace of its own on the cluster that KUBECONFIG names, whose node is this machine and has the image of jobs.
+ * Makes a namespace on the cluster of KUBECONFIG. Its node must be this machine and have the image of jobs.
  * @param {string} image
  */
 export async function openCluster(image) {
@@ -42,7 +42,10 @@ export async function openCluster(image) {
   };
 }
 
-/** Hosts and repositories of the demo listen on loopback, so pods use the network of this machine. @param {CoreV1Api} core @param {string} image */
+/**
+ * Pods use this machine's network, because the demo's hosts and repositories listen on loopback.
+ * @param {CoreV1Api} core @param {string} image
+ */
 async function findNode(core, image) {
   const { items } = await core.listNode().catch((error) => {
     throw new NotPossible(`The cluster that KUBECONFIG names does not answer: ${error.message}`);
@@ -69,7 +72,7 @@ async function findNode(core, image) {
   return node.metadata?.labels?.['kubernetes.io/hostname'] ?? '';
 }
 
-/** The kubelet tells what it has every ten seconds. @param {CoreV1Api} core @param {string} name @param {string} image */
+/** The kubelet reports its images every ten seconds. @param {CoreV1Api} core @param {string} name @param {string} image */
 async function hasImage(core, name, image) {
   for (const deadline = Date.now() + IMAGE_MS; ;) {
     const { status } = await core.readNode({ name });
@@ -79,7 +82,7 @@ async function hasImage(core, name, image) {
   }
 }
 
-/** Whether one may listen there; a list of interfaces lacks a bridge without pods. @param {string} address */
+/** Tries to listen at the address, because a list of interfaces lacks a bridge without pods. @param {string} address */
 async function isOwnAddress(address) {
   const server = createServer();
   try {

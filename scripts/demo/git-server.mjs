@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 
 /**
- * The repositories of a directory as plain files, from which git can clone.
+ * Serves the repositories of a directory as plain files over HTTP, from which git can clone.
  * @param {string} directory
  */
 export async function startGitServer(directory) {

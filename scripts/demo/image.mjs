@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 const PROGRAM = fileURLToPath(new URL('../../dist/image-service/main.js', import.meta.url));
 
 /**
- * As `npm run image-service -- import` does.
+ * Imports an image like `npm run image-service -- import`.
  * @param {string} directory of the image service @param {string} root a squashfs file @param {string} name
  */
 export function importImage(directory, root, name) {

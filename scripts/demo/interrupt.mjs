@@ -1,4 +1,4 @@
-/** Aborted by a signal, and where nobody reads what the demo says any more: it removes everything then too. */
+/** Aborted by a signal, or when nobody reads the demo's output any more, so that it still removes everything. */
 export function createInterrupt() {
   const interrupt = new AbortController();
   const signals = /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP']);

@@ -7,8 +7,8 @@ import { HOSTS } from './site.mjs';
 const CANCEL_MS = 15_000;
 
 /**
- * Ends everything of a demo, whoever started it, and removes its directory: first the session, so that its job cleans up
- * after itself, then the service, then the hosts.
+ * Ends everything that belongs to a demo and removes its directory: first the session, so that its job cleans up after
+ * itself, then the service, then the hosts.
  * @param {string} directory
  */
 export async function removeDemo(directory) {
@@ -21,7 +21,7 @@ export async function removeDemo(directory) {
   rmSync(directory, { recursive: true, force: true });
 }
 
-/** Best effort: what does not answer is ended all the same. @param {string} file */
+/** Best effort: a service that does not answer is ended anyway. @param {string} file */
 async function cancelSessions(file) {
   if (!existsSync(file)) return;
   const { api } = JSON.parse(readFileSync(file, 'utf8'));

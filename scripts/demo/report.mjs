@@ -3,7 +3,7 @@ import { dim, printTitle } from './print.mjs';
 import { writeCrayConfiguration } from './site.mjs';
 
 /**
- * How the session ended: its phases, its hosts, and why.
+ * Prints how the session ended: phases, hosts, reason.
  * @param {ReturnType<typeof import('./client.mjs').createClient>} client @param {any} session
  * @param {string} directory left out of the addresses of repositories
  */
@@ -18,7 +18,7 @@ export async function printOutcome(client, session, directory) {
 }
 
 /**
- * Where to look further.
+ * Says where to find more.
  * @param {{ keep: boolean, directory: string, session: string, job: string,
  *   service: { api: string, temporal: string, temporalUi: string | null, logFile: string } }} what
  */

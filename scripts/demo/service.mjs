@@ -8,7 +8,7 @@ const program = fileURLToPath(new URL('../run.sh', import.meta.url));
 const READY_MS = 60_000;
 
 /**
- * The embedded service on free loopback ports, started as `npm start` does it.
+ * Starts the embedded service like `npm start`, on free loopback ports.
  * @param {string} directory @param {{ inventoryFile?: string, keyFile?: string, environment?: Record<string, string> }} site
  * @param {AbortSignal} signal
  */
@@ -42,7 +42,7 @@ export async function startService(directory, site, signal) {
 function toEnvironment(directory, data, site) {
   const { temporal, ansiblePlaybook, python } = findTools(process.env);
   return {
-    // Marks the service and what it starts, so that nothing of the demo is left behind.
+    // Marks the service and everything that it starts, so that the demo leaves nothing behind.
     KEELSON_DEMO: directory,
     KEELSON_DATA: data,
     API_LISTEN: '127.0.0.1:0',
@@ -50,7 +50,7 @@ function toEnvironment(directory, data, site) {
     TEMPORAL_UI_PORT: '0',
     INVENTORY_FILE: site.inventoryFile ?? '',
     SSH_PRIVATE_KEY_FILE: site.keyFile ?? '',
-    // Its own image service, whatever the shell has.
+    // Always its own image service, whatever the shell has set.
     IMS_URL: '',
     GIT_ALLOW_PROTOCOL: 'file:https:ssh',
     ...site.environment,

@@ -8,11 +8,11 @@ const examples = fileURLToPath(new URL('../../examples/', import.meta.url));
 
 export const HOSTS = ['x3000c0s1b0n0', 'x3000c0s2b0n0'];
 
-/** What examples/services writes as the port of each host. */
+/** The port of each host in examples/services. */
 const PORTS = { x3000c0s1b0n0: 8443, x3000c0s2b0n0: 443 };
 
 /**
- * Two SSH hosts, three git repositories and an inventory: what a site brings.
+ * Makes what a site provides: two SSH hosts, three git repositories and an inventory.
  * @param {string} directory @param {{ outlives: boolean }} options
  */
 export async function createSite(directory, { outlives }) {
@@ -43,7 +43,7 @@ export async function createSite(directory, { outlives }) {
 }
 
 /**
- * A folder of examples/ as a git repository.
+ * Makes a git repository from a folder of examples/.
  * @param {string} directory @param {string} name @param {Record<string, string>} [files] beside those of the folder
  */
 export function createExample(directory, name, files = {}) {
@@ -53,7 +53,7 @@ export function createExample(directory, name, files = {}) {
   });
 }
 
-/** The key is left out: the service has it. @param {Readonly<Record<string, string | number>>} variables */
+/** Without the key, which the service has. @param {Readonly<Record<string, string | number>>} variables */
 function renderVariables({ ansible_ssh_private_key_file: _key, ...variables }) {
   const lines = Object.entries(variables).map(
     ([name, value]) => `${name}: ${JSON.stringify(value)}`,
@@ -71,7 +71,7 @@ function readTree(root) {
 }
 
 /**
- * What is wrong with the files that the playbooks should have made.
+ * Returns what is wrong with the files that the playbooks should have made.
  * @param {readonly import('../lib/ssh-host.mjs').SshHost[]} hosts @param {string} session
  */
 export function findMissing(hosts, session) {
@@ -98,7 +98,7 @@ function readOr(file) {
 }
 
 /**
- * The Cray CLI's configuration: no scheme but http, no login.
+ * Writes the configuration of the Cray CLI: http only, no login.
  * @param {string} directory @param {string} api
  */
 export function writeCrayConfiguration(directory, api) {

@@ -5,21 +5,20 @@ import { buffer } from 'node:stream/consumers';
 import { KubeConfig } from '@kubernetes/client-node';
 
 /**
- * A request to Kubernetes: the kind is as in its path, `jobs` or `pods/log`; `about` is path and body, which name what it
- * is about.
+ * A request to Kubernetes. `kind` is as in its path, `jobs` or `pods/log`; `about` is path and body, which name the object.
  * @typedef {{ readonly method: string, readonly kind: string, readonly about: string }} ApiCall
  */
 
 /**
  * @typedef {object} CallHold
- * @property {(call: ApiCall) => boolean} isMeant is asked of each call, in their order, until it says that one is the one
- * @property {'before' | 'after'} when `before`: Kubernetes does not hear of it; `after`: whoever asked does not hear the answer
+ * @property {(call: ApiCall) => boolean} isMeant called for each call in order, until it returns true
+ * @property {'before' | 'after'} when `before`: the call does not reach Kubernetes; `after`: the answer does not reach the client
  */
 
 /** @typedef {Awaited<ReturnType<typeof startApiServerProxy>>} ApiServerProxy */
 
 /**
- * In front of Kubernetes, over plain HTTP on loopback: tells what is asked, and keeps calls from coming to their end.
+ * A proxy for Kubernetes over plain HTTP on loopback that records calls and can hold some of them.
  * @param {KubeConfig} config of Kubernetes
  */
 export async function startApiServerProxy(config) {
@@ -63,10 +62,10 @@ export async function startApiServerProxy(config) {
   );
   return {
     calls,
-    /** As a kubeconfig file has it. */
+    /** In the format of a kubeconfig file. */
     kubeconfig: through.exportConfig(),
     /**
-     * Resolves when the call is held; it stays so until whoever asked is gone.
+     * Resolves when the call is held, which it is until the client has gone.
      * @param {CallHold} hold @returns {Promise<void>}
      */
     hold: (hold) => new Promise((resolve) => holds.set(hold, resolve)),

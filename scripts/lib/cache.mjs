@@ -26,7 +26,7 @@ export function cachedHelm(env) {
 }
 
 /**
- * Server programs are found too when the path of an ordinary user leaves their folders out.
+ * Also looks in the folders of server programs, which an ordinary user's path may leave out.
  * @param {string} name @param {Environment} env
  */
 export function findProgram(name, env) {
@@ -37,7 +37,7 @@ export function findProgram(name, env) {
   return folders.map((folder) => join(folder, name)).find(isProgram);
 }
 
-/** Debian puts each version into a folder that is on nobody's path; the newest first. */
+/** Debian installs each PostgreSQL version in its own folder outside the path; the newest comes first. */
 function listPostgres() {
   const versions = existsSync(POSTGRES) ? readdirSync(POSTGRES).map(Number) : [];
   return versions

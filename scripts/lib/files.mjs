@@ -10,7 +10,7 @@ import {
 import { dirname } from 'node:path';
 
 /**
- * Readers see the old file or the new one, never a part.
+ * Replaces the file so that readers see either the old content or the new.
  * @param {string} file @param {string | Uint8Array} content
  */
 export function replaceFile(file, content, mode = 0o644) {
@@ -20,7 +20,7 @@ export function replaceFile(file, content, mode = 0o644) {
 }
 
 /**
- * Runs the act while no other process holds the lock. A lock whose holder is gone is taken over.
+ * Runs `act` while holding the lock. A lock whose holder has died is taken over.
  * @template T
  * @param {string} file @param {() => Promise<T>} act @param {() => void} [onWait] called once when another holds it
  */
@@ -51,11 +51,11 @@ function take(file) {
   return takeOver(file, identity);
 }
 
-/** The rename decides between two that find the same lock abandoned. @param {string} file @param {string} identity */
+/** If two processes find an abandoned lock, the rename decides. @param {string} file @param {string} identity */
 function takeOver(file, identity) {
   const holder = readOr(file, '');
   const [pid, started] = holder.split(' ');
-  // Empty: just created, its holder is about to write.
+  // Empty: just created, and its holder is about to write its identity.
   if (holder === '' || startTime(Number(pid)) === started) return false;
   const aside = `${file}.${process.pid}`;
   try {
@@ -68,7 +68,7 @@ function takeOver(file, identity) {
   return moved === holder && identity !== '' ? take(file) : false;
 }
 
-/** Tells a process from a later one with the same id. @param {number} pid */
+/** Distinguishes a process from a later one with the same pid. @param {number} pid */
 function startTime(pid) {
   const stat = readOr(`/proc/${pid}/stat`, '');
   return stat === '' ? undefined : stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];

@@ -8,7 +8,7 @@ import { pathToFileURL } from 'node:url';
 /** @typedef {{ files?: Record<string, string>, remove?: readonly string[], message?: string, branch?: string }} RepositoryChange */
 
 /**
- * A bare repository that answers under a file:// address, made from files.
+ * Makes a bare repository with a file:// address from files.
  * @param {{ files: Record<string, string>, branch?: string, directory?: string, config?: Record<string, string> }} options
  *   config has settings of the bare repository, such as `uploadpack.allowAnySHA1InWant`
  */
@@ -33,12 +33,12 @@ export function createRepository({ files, branch = 'main', directory, config = {
   };
   const first = commit({ files, message: 'first' });
   return {
-    /** The bare repository's. */
+    /** Of the bare repository. */
     directory: bare,
     url: pathToFileURL(bare).href,
     branch,
     commit: first,
-    /** To a branch, the first one unless it says otherwise; returns the new commit's id. @param {RepositoryChange} change */
+    /** Commits to a branch, by default the first one, and returns the commit's id. @param {RepositoryChange} change */
     addCommit({ branch: target = branch, ...change }) {
       git(tree, ['checkout', '-q', target]);
       return commit(change);

@@ -1,6 +1,6 @@
 /**
- * Images of containers without a registry or a builder: Debian packages by debootstrap, and files of ours on top, as an
- * archive that `ctr images import`, `docker load` and their like take.
+ * Builds container images without a registry or a builder: Debian packages by debootstrap, with our files on top, as an
+ * archive for `ctr images import`, `docker load` and the like.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -40,8 +40,8 @@ const WITHOUT = ['var/cache/apt', 'var/lib/apt/lists', 'var/log', 'usr/share/doc
  */
 
 /**
- * Builds what the command line asks for: a name, a file, and the image's choices; prints the file. Exit code 69: this
- * machine lacks what an image is made of; 1: anything else.
+ * Builds the image with the name, file and choices of the command line, and prints the file. Exit code 69: this machine lacks
+ * what is needed to build images; 1: any other failure.
  * @param {string} help @param {Image} image
  */
 export async function runImageCommand(help, image) {
@@ -107,7 +107,7 @@ async function buildArchive(image, home, output) {
   }
 }
 
-/** The system with its packages changes when these do, or when the cache is emptied. @param {Image} image @param {string} home */
+/** Cached until the packages change or the cache is emptied. @param {Image} image @param {string} home */
 async function ensureBase({ packages, users = [] }, home) {
   const hash = createHash('sha256').update([SUITE, ...packages, ...users].join(' '));
   const directory = join(home, `base-${hash.digest('hex').slice(0, 12)}`);
@@ -131,7 +131,7 @@ async function ensureBase({ packages, users = [] }, home) {
   return { file, digest: readFileSync(digest, 'utf8') };
 }
 
-/** What fails in here is no fault of ours. @template T @param {() => Promise<T>} act */
+/** Reports failures as something that this machine lacks: exit code 69. @template T @param {() => Promise<T>} act */
 export async function withMeans(act) {
   try {
     return await act();
@@ -147,7 +147,7 @@ export function renderPath(...folders) {
   return `PATH=${[...folders, PATH].join(':')}`;
 }
 
-/** The same bytes for the same files. @param {string} file @param {string[]} args */
+/** Writes the same bytes for the same files. @param {string} file @param {string[]} args */
 async function tar(file, args) {
   const same = ['--sort=name', '--numeric-owner', '--owner=0', '--group=0', '--mtime=@0'];
   await runCommand(`image: ${file.split('/').at(-1)}`, ['tar', ...same, '-cf', file, ...args]);
@@ -160,7 +160,7 @@ async function digestOf(file) {
   return `sha256:${hash.digest('hex')}`;
 }
 
-/** That of the machine's own sources. */
+/** The mirror of this machine's own package sources. */
 function findMirror() {
   const { stdout } = spawnSync(
     'apt-get',

@@ -18,12 +18,12 @@ import { withLock } from './files.mjs';
 const RECIPE = 1;
 const MIRROR = 'http://deb.debian.org/debian';
 const DRAFT = 'image-root.new-';
-/** What a small machine can do without. */
+/** Packages that a small machine can do without. */
 const NEEDLESS = ['usr/share/doc', 'usr/share/info', 'usr/share/locale', 'usr/share/man'];
 const LEFTOVERS = ['var/cache/apt', 'var/lib/apt/lists', 'var/log'];
 
 /**
- * A squashfs file with the smallest root of this machine's own Debian that Ansible can work in: made once, and then cached.
+ * A squashfs file with the smallest root of this machine's Debian that Ansible can work in. Built once, then cached.
  * @param {import('./cache.mjs').Environment} env
  */
 export async function ensureImageRoot(env) {
@@ -52,12 +52,12 @@ async function build(draft, { suite, mirror }) {
   const root = join(draft, 'root');
   const dpkg = join(root, 'etc', 'dpkg', 'dpkg.cfg.d', 'draft');
   mkdirSync(join(dpkg, '..'), { recursive: true, mode: 0o755 });
-  // What is thrown away after a power failure need not be on the disk; it takes half the time.
+  // Without syncs it takes half the time. A root that a power failure damages is thrown away anyway.
   writeFileSync(
     dpkg,
     ['force-unsafe-io', ...NEEDLESS.map((path) => `path-exclude=/${path}/*`), ''].join('\n'),
   );
-  // With mounts and processes of its own, so that none is left when it is interrupted.
+  // In its own mount and PID namespaces, so that nothing is left when it is interrupted.
   const isolated = ['unshare', '--mount', '--pid', '--fork', '--kill-child'];
   const debootstrap = [
     'debootstrap',
@@ -71,13 +71,13 @@ async function build(draft, { suite, mirror }) {
   await runCommand(title, [...isolated, ...debootstrap]);
   rmSync(dpkg);
   for (const path of [...NEEDLESS, ...LEFTOVERS]) empty(join(root, path));
-  // debootstrap's own doing, and this machine's.
+  // Made by debootstrap, or copied from this machine.
   for (const name of ['hostname', 'resolv.conf']) rmSync(join(root, 'etc', name), { force: true });
   const pack = ['mksquashfs', root, join(draft, 'root.squashfs'), '-comp', 'zstd', '-no-progress'];
   await runCommand('Image root: mksquashfs', [...pack, '-Xcompression-level', '6']);
 }
 
-/** Files, not folders, which programs expect. @param {string} directory */
+/** Empties the folders but keeps them, because programs expect them. @param {string} directory */
 function empty(directory) {
   if (!existsSync(directory)) return;
   for (const entry of readdirSync(directory, { withFileTypes: true, recursive: true }))
@@ -85,7 +85,7 @@ function empty(directory) {
 }
 
 /**
- * This machine's own suite, from where its own packages come; elsewhere Debian's current one.
+ * This machine's suite and mirror; on other systems, Debian's current suite.
  * @param {import('./cache.mjs').Environment} env
  */
 function findSource(env) {

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 /** @typedef {NonNullable<import('node:util').ParseArgsConfig['options']>} Options */
 
 /**
- * What a command line has. `--help` is answered here, and so is what is not known: with the help, and exit code `onMistake`.
+ * Parses the command line. Prints the help for `--help`, and also for unknown words, with exit code `onMistake`.
  * @template {Options} T
  * @param {string} help @param {T} options @param {number} [onMistake]
  */
@@ -12,7 +12,7 @@ export function readOptions(help, options, onMistake = 1) {
 }
 
 /**
- * The same with words beside the options.
+ * The same, with positional words.
  * @template {Options} T @param {string} help @param {T} options
  */
 export function readArguments(help, options) {

@@ -1,10 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
 /**
- * Processes by id, by a variable of their environment (orphans keep it) or by a text in their command line, and
- * everything that descends from them.
+ * Finds processes by id, by a variable of their environment (orphans keep it) or by a text in their command line, with all
+ * descendants.
  * @param {{ pids?: readonly number[], marks?: readonly string[], texts?: readonly string[] }} what
- *   marks are whole: `NAME=value`
+ *   `marks` are whole variables: `NAME=value`
  * @returns {number[]}
  */
 export function findProcesses({ pids = [], marks = [], texts = [] }) {
@@ -23,7 +23,7 @@ export function findProcesses({ pids = [], marks = [], texts = [] }) {
 }
 
 /**
- * SIGTERM, then SIGKILL for what is still there after the grace time; resolves when none is left.
+ * Sends SIGTERM, and SIGKILL to those left after the grace time. Resolves when none is left.
  * @param {() => number[]} find
  */
 export async function endProcesses(find, graceMs = 3000) {

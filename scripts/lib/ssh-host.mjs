@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { endProcesses, findProcesses } from './processes.mjs';
 
 const STARTS = 5;
-/** So many are tried. */
+/** Number of ports that are tried. */
 const PORTS = 50;
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
@@ -31,12 +31,12 @@ process.on('exit', () => servers.forEach((child) => child.kill('SIGKILL')));
  * @property {string} [directory] made anew when absent
  * @property {string} [userKeyFile] private key whose public half lies beside it; made when absent
  * @property {number} [port] a free one when absent; set it to start a stopped host again
- * @property {boolean} [outlives] it goes on when the process that started it ends; otherwise it ends with it
+ * @property {boolean} [outlives] it outlives the process that started it; otherwise it ends with it
  */
 
 /**
- * A real SSH server on a free loopback port, run by the user who calls, with a directory as its world: who logs in has
- * it as HOME and as KEELSON_WORLD, and temporary files beside it, where what is killed may leave them.
+ * A real SSH server on a free loopback port, run by the calling user. Sessions have its directory as HOME and as
+ * KEELSON_WORLD, and temporary files beside it, where killed processes may leave them.
  * @param {SshHostOptions} options
  */
 export async function startSshHost({ name, directory, userKeyFile, port, outlives = false }) {
@@ -56,7 +56,7 @@ export async function startSshHost({ name, directory, userKeyFile, port, outlive
     variables: toVariables(server.port, files),
     serverLog: server.log,
     processes,
-    /** Ends server, sessions and what they started; the directory stays. */
+    /** Ends the server, its sessions and what they started. Keeps the directory. */
     stop: () => endProcesses(processes),
     async remove() {
       await endProcesses(processes);
@@ -103,7 +103,7 @@ async function startServer(base, files, { port: wished, outlives }) {
     writeFileSync(configuration, renderConfiguration(files, port));
     const logFile = join(base, 'sshd.log');
     const output = openSync(logFile, 'a', 0o600);
-    // The server re-executes itself and therefore insists on an absolute path. Ctrl-C is for who started it.
+    // The server re-executes itself and therefore needs an absolute path. Detached, because Ctrl-C is for the caller.
     const child = spawn(findServer(), ['-D', '-e', '-f', configuration], {
       stdio: ['ignore', output, output],
       detached: true,
@@ -151,12 +151,12 @@ function toVariables(port, files) {
     ansible_ssh_private_key_file: files.userKeyFile,
     ansible_python_interpreter: findPython(),
     ansible_remote_tmp: join(files.world, '.ansible', 'tmp'),
-    // A machine on which fifty sessions begin at once takes its time.
+    // A machine on which fifty sessions start at once is slow.
     ansible_timeout: 120,
   };
 }
 
-/** The interpreter itself: a shim in front of it may need the caller's environment. */
+/** The interpreter itself, because a shim may need the caller's environment. */
 export function findPython() {
   const ask = ['-c', 'import sys; print(sys.executable)'];
   return execFileSync(process.env.PYTHON ?? 'python3', ask, { encoding: 'utf8' }).trim();
@@ -170,7 +170,7 @@ function findServer() {
 }
 
 /**
- * Below those that the kernel gives to connections: one of these would be taken by another program before it is listened at.
+ * Below the kernel's range for outgoing connections, where another program could take the port before the server does.
  */
 export async function findFreePort() {
   for (let left = PORTS; ; left -= 1) {
@@ -218,7 +218,7 @@ function isRoot() {
   return process.getuid?.() === 0;
 }
 
-/** Without PAM, a server of root's refuses users whose password is locked, even with a key. */
+/** Without PAM, a server run by root refuses users whose password is locked, even with a key. */
 function isLocked() {
   if (!isRoot()) return false;
   const entry = readFileSync('/etc/shadow', 'utf8').match(/^root:([^:]*)/m);

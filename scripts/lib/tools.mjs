@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { cacheDirectory, cachedHelm, cachedTemporal, findProgram, isProgram } from './cache.mjs';
 
 /**
- * What the set-up found or installed, by the same order of preference. A tool that is not there is undefined.
+ * The tools that the setup found or installed, in the same order of preference. A missing tool is undefined.
  * @param {import('./cache.mjs').Environment} env
  */
 export function findTools(env) {

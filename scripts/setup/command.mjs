@@ -1,12 +1,12 @@
 import { spawn } from 'node:child_process';
 
-/** What the user is told instead of a stack trace. */
+/** An error whose message is shown to the user without a stack trace. */
 export class SetupError extends Error {}
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const children = new Set();
 
-/** An interrupted set-up ends what it started; what is half done is removed by the next one. */
+/** If the setup is interrupted, ends what it started. The next setup removes what is half done. */
 export function endChildrenOnSignals() {
   for (const name of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
     process.once(name, () => {
@@ -17,7 +17,7 @@ export function endChildrenOnSignals() {
 }
 
 /**
- * Runs a command to its end, showing that time passes. Its output is shown only when it fails.
+ * Runs a command to its end and shows progress. Its output is shown only if it fails.
  * @param {string} title @param {string[]} argv
  * @param {{ env?: NodeJS.ProcessEnv, cwd?: string }} [options]
  */
@@ -40,7 +40,7 @@ export async function runCommand(title, [program = '', ...args], options = {}) {
 }
 
 /**
- * Tells on standard error, as standard output may be read by a program: when it begins, every five seconds, and when it has ended.
+ * Shows progress at the start, every five seconds and at the end; on stderr, because a program may read stdout.
  * @template T @param {string} title @param {() => Promise<T>} act @param {() => string} [describe]
  */
 export async function withProgress(title, act, describe = () => '') {
@@ -57,7 +57,7 @@ export async function withProgress(title, act, describe = () => '') {
   }
 }
 
-/** The end of the output; addresses of package servers are nobody's business but the site's. @param {string} output */
+/** The end of the output, without the addresses of the site's package servers. @param {string} output */
 export function toExcerpt(output) {
   const hidden = output.replace(/(https?:\/\/)[^\s/'")]+/g, '$1...');
   const lines = hidden.trimEnd().split('\n').slice(-20);

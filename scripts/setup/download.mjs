@@ -8,7 +8,7 @@ const CONNECT_MS = 5000;
 const IDLE_MS = 30_000;
 const REDIRECTS = 5;
 
-/** The server cannot be reached or has no such file: another way may be tried. */
+/** The server cannot be reached or does not have the file, so another way may be tried. */
 export class Unreachable extends Error {}
 
 /**

@@ -16,13 +16,13 @@ import { SetupError, runCommand } from './command.mjs';
 import { installDebian } from './programs.mjs';
 import { findPythonFor } from './python.mjs';
 
-/** As toDirectoryName ends. */
+/** How names from `toDirectoryName` end. */
 const DIGITS = /-[0-9a-f]{8}$/;
 
 const requirements = new URL('../requirements/', import.meta.url);
 
 /**
- * Ansible in an environment of its own, reached by `<cache>/ansible`; or the one that ANSIBLE_PLAYBOOK asks for.
+ * Installs Ansible in its own environment, linked as `<cache>/ansible`, or checks the one that ANSIBLE_PLAYBOOK names.
  * @param {import('../lib/cache.mjs').Environment} env
  */
 export async function ensureAnsible(env) {
@@ -42,7 +42,7 @@ export async function ensurePythonTools(env) {
 }
 
 /**
- * A virtual environment cannot be moved, so it is made under its final name and a link decides that it counts.
+ * A virtual environment cannot be moved, so it is made under its final name, and a link marks it as complete.
  * @param {{ name: string, series: string, size: string, env: import('../lib/cache.mjs').Environment,
  *   python: ReturnType<typeof findPythonFor> }} what
  */
@@ -64,7 +64,7 @@ async function install({ name, series, size, python, env }) {
   replaceLink(link, directory);
 }
 
-/** What an interrupted set-up left, and environments of former pins. @param {string} cache @param {string} name */
+/** Removes what an interrupted setup left, and environments of earlier pins. @param {string} cache @param {string} name */
 function removeAbandoned(cache, name) {
   const current = readLink(join(cache, name));
   for (const entry of readdirSync(cache)) {
@@ -73,7 +73,7 @@ function removeAbandoned(cache, name) {
   }
 }
 
-/** The same pins, the same name. @param {string} list */
+/** The same pins give the same name. @param {string} list */
 function toDirectoryName(list) {
   const pins = readFileSync(new URL(`${list}.txt`, requirements));
   return `${list}-${createHash('sha256').update(pins).digest('hex').slice(0, 8)}`;
@@ -92,7 +92,7 @@ function readLink(link) {
 
 /** @param {string} link @param {string} target */
 function replaceLink(link, target) {
-  // An environment under a name of its own, put there by hand, is its maker's.
+  // A real directory was put there by hand, so it is left alone.
   if (lstatSync(link, { throwIfNoEntry: false })?.isDirectory()) return;
   const draft = `${link}.draft`;
   rmSync(draft, { force: true });

@@ -4,7 +4,7 @@ import { cacheDirectory, findProgram, isProgram } from '../lib/cache.mjs';
 import { SetupError, runCommand } from './command.mjs';
 
 /**
- * Compiles a program that is published as a module of Go, once, into a file of the cache.
+ * Compiles a program that is published as a Go module into a file of the cache, once.
  * @param {{ title: string, module: string, file: string, settings?: Readonly<Record<string, string>> }} what
  * @param {import('../lib/cache.mjs').Environment} env
  */

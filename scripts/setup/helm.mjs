@@ -2,7 +2,7 @@ import { HELM_VERSION, cachedHelm, findProgram } from '../lib/cache.mjs';
 import { ensureCompiled } from './go.mjs';
 
 /**
- * Helm, by which the chart is tried: on the path, cached, or compiled.
+ * Helm, which the tests of the chart use: on the path, cached, or compiled.
  * @param {import('../lib/cache.mjs').Environment} env
  */
 export async function ensureHelm(env) {

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SetupError, runCommand } from './command.mjs';
 
-/** node_modules/ as package-lock.json has it. @param {string} root */
+/** Installs node_modules/ as in package-lock.json. @param {string} root */
 export async function ensurePackages(root) {
   if (!isInstalled(root)) {
     const title = 'npm packages: npm ci downloads and unpacks them (about 810 MB on disk)';
@@ -20,8 +20,8 @@ export async function ensurePackages(root) {
 }
 
 /**
- * By content, not by time: a fresh checkout of the same lock file is no reason to install again. Optional packages are
- * those of other platforms; extraneous ones stand in a lock file and are never installed.
+ * Compares content and not times, so that a fresh checkout of the same lock file installs nothing. Optional packages may be
+ * for other platforms; extraneous ones are in a lock file but never installed.
  * @param {string} root
  */
 function isInstalled(root) {
@@ -42,7 +42,7 @@ function readPackages(file) {
   return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).packages : undefined;
 }
 
-/** Under `npm run` the npm that runs, else the one on the path. */
+/** Under `npm run`, the running npm; otherwise the one on the path. */
 function npm() {
   const script = process.env.npm_execpath;
   return script?.endsWith('.js') ? [process.execPath, script] : ['npm'];

@@ -4,7 +4,7 @@ import { SetupError, runCommand, toExcerpt } from './command.mjs';
 
 const POLICY = '/usr/sbin/policy-rc.d';
 
-/** Debian's package of each program. @type {Readonly<Record<string, string>>} */
+/** The Debian package of each program. @type {Readonly<Record<string, string>>} */
 const PACKAGES = {
   git: 'git',
   tar: 'tar',
@@ -17,11 +17,11 @@ const PACKAGES = {
   debootstrap: 'debootstrap',
 };
 
-/** Where a package brings more than a few MB. @type {Readonly<Record<string, string>>} */
+/** Download sizes above a few MB. @type {Readonly<Record<string, string>>} */
 const SIZES = { postgresql: 'about 45 MB' };
 
 /**
- * Programs that the system brings: on the path, else by apt-get when root, else the one command to type.
+ * Programs from the system: found on the path, or installed by apt-get as root, or else an error with the command to type.
  * @param {readonly string[]} names @param {import('../lib/cache.mjs').Environment} env
  */
 export async function ensurePrograms(names, env) {
@@ -30,7 +30,7 @@ export async function ensurePrograms(names, env) {
 }
 
 /**
- * @param {readonly string[]} missing what the user lacks, @param {readonly string[]} packages what brings it
+ * @param {readonly string[]} missing programs @param {readonly string[]} packages that contain them
  * @param {import('../lib/cache.mjs').Environment} env
  */
 export async function installDebian(missing, packages, env) {
@@ -54,7 +54,7 @@ export async function installDebian(missing, packages, env) {
   });
 }
 
-/** Debian starts a server when its package is installed; nobody asked for one on port 22 or 5432. @param {() => Promise<void>} act */
+/** Keeps Debian from starting a server that it installs: nobody asked for one on port 22 or 5432. @param {() => Promise<void>} act */
 async function withoutServices(act) {
   const own = !existsSync(POLICY);
   const remove = () => rmSync(POLICY, { force: true });
@@ -69,7 +69,7 @@ async function withoutServices(act) {
   }
 }
 
-/** What `update` could not read: it ends well all the same, and then `install` knows of no such package. @param {string} told */
+/** What `update` could not read. It succeeds anyway, and then `install` does not know the package. @param {string} told */
 function toWarnings(told) {
   const lines = told.split('\n').filter((line) => /^(?:W|E|Err):/.test(line));
   return lines.length === 0 ? '' : `\napt-get update had said:\n${toExcerpt(lines.join('\n'))}`;

@@ -8,7 +8,7 @@ const NAMES = ['python3', 'python3.12', 'python3.11', 'python3.10', 'python3.13'
 const SERIES = { 10: '2.16', 11: '2.16', 12: '2.16', 13: '2.18' };
 
 /**
- * The first Python that some supported Ansible runs on, those for the default series first.
+ * The first Python that a supported Ansible runs on; those for the default series come first.
  * @param {import('../lib/cache.mjs').Environment} env
  */
 export function findPythonFor(env) {

@@ -6,7 +6,7 @@ import { ensureCompiled } from './go.mjs';
 const VERSION = '3.13.3';
 
 /**
- * The program that the collection community.sops calls, for any Linux of this processor; returns its file.
+ * Builds the program that the collection community.sops calls, for any Linux on this processor. Returns its file.
  * @param {import('../lib/cache.mjs').Environment} env
  */
 export async function ensureSops(env) {

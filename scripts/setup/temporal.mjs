@@ -16,8 +16,7 @@ const MODULE = `github.com/temporalio/cli/cmd/temporal@v${TEMPORAL_VERSION}`;
 /** @typedef {import('../lib/cache.mjs').Environment} Environment */
 
 /**
- * A Temporal service to use, or the program that starts one: given, on the path, cached, released by its vendor, or
- * compiled.
+ * A Temporal service, or the program that starts one: given, on the path, cached, downloaded from its vendor, or compiled.
  * @param {Environment} env
  */
 export async function ensureTemporal(env) {
@@ -49,7 +48,7 @@ async function install(env) {
   }
 }
 
-/** Why the vendor's archive cannot be had, or nothing when it is unpacked. @param {string} draft @param {Environment} env */
+/** Unpacks the vendor's archive. Returns why that is not possible, or nothing. @param {string} draft @param {Environment} env */
 async function downloadRelease(draft, env) {
   const base = `${env.KEELSON_TEMPORAL_RELEASES || RELEASES}/v${TEMPORAL_VERSION}`;
   const name = `temporal_cli_${TEMPORAL_VERSION}_${process.platform}_${toGoArchitecture()}.tar.gz`;
