@@ -10,7 +10,7 @@ interface ResultOf {
   readonly result: BatchResult;
 }
 
-/** Counts results for their causes, in the given order. A cause whose last result is a success is forgotten. */
+/** Counts results for their causes, in the given order. A cause whose last result is a success is removed. */
 export async function recordCauses(
   db: Transaction<Schema>,
   dialect: StoreDialect,
@@ -50,9 +50,7 @@ async function forgetCauses(
   await db.deleteFrom('batch_causes').where('cause', 'in', texts).execute();
 }
 
-/**
- * Locks the rows before they are read, so that of two that end batches at the same time the second counts on from the first.
- */
+/** Locks rows before they are read, so that of two callers at the same time the second counts on from the first. */
 async function lockCauses(
   db: Transaction<Schema>,
   dialect: StoreDialect,
@@ -61,7 +59,7 @@ async function lockCauses(
   const given = dialect.rowsOf(JSON.stringify(causes.map((cause) => ({ cause }))), {
     cause: 'text',
   });
-  // `where true`: SQLite would take `on conflict` for the condition of a join.
+  // `where true`, because SQLite would otherwise take `on conflict` for the condition of a join.
   const query = sql<CauseRow>`insert into batch_causes (cause, results, seconds)
     select cause, '[]', 0 from ${given} where true
     on conflict (cause) do update set cause = excluded.cause returning *`;

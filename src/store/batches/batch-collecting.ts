@@ -12,15 +12,15 @@ import type { Schema } from '../database/schema.js';
 
 type Collect = Parameters<BatchStore['collect']>[0];
 
-/** Components of one key, by the key's text. */
+/** Components by the text of their batch key. */
 type Groups = ReadonlyMap<string, { readonly key: BatchKey; readonly ids: string[] }>;
 
-/** A batch, there or to be made, and the components that come into it. */
+/** A batch, existing or new, and the components to put into it. */
 interface Place {
   readonly id: string;
   readonly key: BatchKey;
   readonly isNew: boolean;
-  /** How many are in it already. */
+  /** How many components are in it already. */
   readonly before: number;
   readonly ids: readonly string[];
 }
@@ -43,7 +43,7 @@ export async function collectComponents(
   });
 }
 
-/** Components that are enabled, pending when they were last compared, and in no batch. */
+/** Components that are enabled, were pending when last compared, and are in no batch. */
 async function readWaiting(
   db: Transaction<Schema>,
   { dialect, reader }: ComponentDatabase,
@@ -123,8 +123,8 @@ function toPlaces(
 }
 
 /**
- * By the text of the key, the oldest open batch that has room. They are locked in the order of ids, so that two of these
- * transactions cannot deadlock.
+ * Text of the key → the oldest open batch that has room. Locks in order of ids, so that two such transactions cannot
+ * deadlock.
  */
 async function findOpen(
   db: Transaction<Schema>,
@@ -166,7 +166,7 @@ async function addMembers(
 ): Promise<ReadonlyMap<string, string>> {
   const rows = places.flatMap(({ id, ids }) => ids.map((member) => ({ id: member, batch: id })));
   const given = dialect.rowsOf(JSON.stringify(rows), { id: 'text', batch: 'text' });
-  // `where true`: SQLite would take `on conflict` for the condition of a join.
+  // `where true`, because SQLite would otherwise take `on conflict` for the condition of a join.
   const query = sql<Schema['batch_members']>`insert into batch_members (component_id, batch_id)
     select id, batch from ${given} where true order by id
     on conflict do nothing returning component_id, batch_id`;
@@ -174,10 +174,7 @@ async function addMembers(
   return new Map(added.map((row) => [row.component_id, row.batch_id]));
 }
 
-/**
- * Corrects the sizes of batches that were there before, and of those that another collector was faster for; removes empty
- * ones.
- */
+/** Corrects the sizes of batches that existed before, or lost components to a faster collector. Removes empty ones. */
 async function resize(
   db: Transaction<Schema>,
   { dialect }: ComponentDatabase,

@@ -43,7 +43,7 @@ export function finishBatches(
   });
 }
 
-/** Those that nobody else has ended, in the order in which they were given. */
+/** Locks the batches that nobody else has ended, in the given order. */
 async function gather(
   db: Transaction<Schema>,
   { dialect }: ComponentDatabase,
@@ -63,7 +63,7 @@ async function gather(
   });
 }
 
-/** Records what Ansible has not told, and of those components alone that still want what the session was sent for. */
+/** Records what Ansible did not report, on components that still want what the session was sent for. */
 async function recordMembers(
   db: Transaction<Schema>,
   database: ComponentDatabase,
@@ -106,7 +106,7 @@ function hasFailed({ component }: ComponentView, session: string): boolean {
   );
 }
 
-/** No play was for it: nothing is left to do. */
+/** After a success, a layer still pending had no play for this component, so nothing is left to do. */
 function toSkipped(view: ComponentView, sessionName: string): ComponentPatch {
   return { stateAppend: reportPending(view, sessionName, 'skipped') };
 }

@@ -1,7 +1,7 @@
 import type { StoreDialect } from '../database/dialect.js';
 import type { Connection } from '../database/database.js';
 
-/** The components in each batch, by id. */
+/** Batch id → its components, in order of ids. */
 export async function listMembers(
   db: Connection,
   dialect: StoreDialect,

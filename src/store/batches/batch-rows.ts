@@ -9,7 +9,7 @@ import type { Schema } from '../database/schema.js';
 export type BatchRow = Selectable<Schema['batches']>;
 export type CauseRow = Schema['batch_causes'];
 
-/** Locks those that are in this state, in the order of ids, so that two of these transactions cannot deadlock. */
+/** Locks the batches that are in this state, in order of ids, so that two such transactions cannot deadlock. */
 export async function lockBatches(
   db: Connection,
   dialect: StoreDialect,

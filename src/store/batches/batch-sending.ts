@@ -13,7 +13,7 @@ import type { ComponentView, NewSession } from '../store.js';
 interface Gathered {
   readonly row: BatchRow;
   readonly members: readonly string[];
-  /** Members that were not deleted or disabled meanwhile, and do not want something else. */
+  /** Members that were not deleted or disabled meanwhile, and still want the same. */
   readonly kept: readonly ComponentView[];
 }
 
@@ -41,7 +41,7 @@ export function sendBatches(
   });
 }
 
-/** The layers that a component is to have, without how far it is: the same text for all that want the same. */
+/** The desired layers of a component without their status: equal text for components that want the same. */
 export function describeDesired({ desiredState }: ComponentView): string {
   return JSON.stringify(
     desiredState.map(({ cloneUrl, playbook, commit }) => ({ cloneUrl, playbook, commit })),
@@ -144,7 +144,7 @@ async function recordSent(
     where batches.id = given.id`.execute(db);
 }
 
-/** Nobody's failure: its components come into another batch, whose session has another name. */
+/** The name is taken, which is nobody's failure: the components come into another batch, whose session has another name. */
 async function giveUp(
   db: Transaction<Schema>,
   { dialect }: ComponentDatabase,

@@ -115,7 +115,7 @@ async function listSent(
   };
 }
 
-/** Looks for names as CFS's batcher gives them, in the ranges before and behind the names of ours. */
+/** Looks for names like those of CFS's batcher, in the ranges before and after this deployment's own. */
 async function findOutside(
   db: Connection,
   prefix: string,
