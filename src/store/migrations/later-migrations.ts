@@ -4,8 +4,9 @@ import type { Migration, MigrationProvider } from 'kysely/migration';
 const ignored: Migration = { up: () => Promise.resolve() };
 
 /**
- * Our migrations, and those that a later version has made in this database: they only add, so that the version before it goes
- * on beside it, and may take its place again. One that lacks between ours is of another line, and stays an error.
+ * This version's migrations, and those that a later version has run in this database. Migrations only add, so an earlier
+ * version can continue beside a later one and replace it again. An unknown one that sorts between this version's own is from
+ * another line of development, and stays an error.
  */
 export function provideMigrations<T>(
   db: Kysely<T>,

@@ -4,7 +4,7 @@ import { hasTurn, isAdmitted, isBehind, isWish } from '../sessions/session-condi
 
 const isWithoutPlace = sql<boolean>`state <> 'complete' and queued_at is not null and admitted_at is null`;
 
-/** Sessions wait for a place, in the order of their claims. What was claimed before has one. */
+/** Sessions wait for a place, in the order of their claims. Sessions that are claimed already have one. */
 export async function addAdmission(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
   const text = types.text;
   await db.schema.alterTable('sessions').addColumn('queued_at', text).execute();
@@ -15,7 +15,7 @@ export async function addAdmission(db: Kysely<unknown>, { types }: StoreDialect)
     .execute();
   await sql`update sessions set admitted_at = claimed_at where state <> 'complete'`.execute(db);
   const indexes = {
-    // What `isQueued` was before there were hosts to wait for; it still implies this.
+    // `isQueued` as it was before host locks. The present condition implies this one, so the index still serves it.
     sessions_queued: { columns: ['queued_at', 'job_id'], where: isWithoutPlace },
     sessions_admitted: { columns: ['job_id'], where: isAdmitted },
   };
@@ -31,7 +31,7 @@ export async function addAdmission(db: Kysely<unknown>, { types }: StoreDialect)
     .execute();
 }
 
-/** Sessions wait for hosts that others have, in the order in which they asked for them. */
+/** Sessions wait for hosts that others have, in the order in which they asked. */
 export async function addHostLocks(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
   await db.schema.alterTable('sessions').addColumn('host_turn', 'integer').execute();
   await db.schema.alterTable('sessions').addColumn('waits_for', types.text).execute();

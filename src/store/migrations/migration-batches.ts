@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { StoreDialect } from '../database/dialect.js';
 
-/** What the batcher knows. A component is a member of one batch at most that is not finished: its id is the key. */
+/** The state of the batcher. A component's id is the key of `batch_members`, so it is in at most one unfinished batch. */
 export async function createBatches(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
   const text = types.text;
   await db.schema

@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import { tagBeginnings } from '../components/component-tag-index.js';
 import type { StoreDialect } from '../database/dialect.js';
 
-/** The large columns come last: SQLite reads through them to what follows. */
+/** Large columns come last, because SQLite reads through them to reach the columns behind them. */
 export async function createComponents(
   db: Kysely<unknown>,
   { types: { text } }: StoreDialect,
@@ -29,7 +29,7 @@ export async function createComponents(
   }
 }
 
-/** In order of ids, so that tags are looked through without the state beside them. */
+/** Holds ids and tags, so that tags are searched without the large states beside them. */
 export async function indexComponentTags(
   db: Kysely<unknown>,
   { indexesLongTexts }: StoreDialect,
@@ -42,15 +42,15 @@ export async function indexComponentTags(
     .execute();
 }
 
-/** Where an index takes no text of any length, by the beginnings of tags. */
+/** On PostgreSQL, whose indexes do not take texts of any length, the index has the beginnings of tags. */
 export async function indexTagBeginnings(
   db: Kysely<unknown>,
   { indexesLongTexts }: StoreDialect,
 ): Promise<void> {
   if (indexesLongTexts) return;
-  // Each change at once: nobody is to wait for what others have left to be put in.
+  // Without `fastupdate`, so that no query has to work off a backlog of earlier changes.
   await sql`create index components_by_tag on components using gin ((${tagBeginnings}))
     with (fastupdate = off)`.execute(db);
-  // Fleets change as a whole: what has room for its next version in its page costs no index anything.
+  // Whole fleets change at once, and an update whose new version fits in the same page need not touch an index.
   await sql`alter table components set (fillfactor = 50)`.execute(db);
 }

@@ -1,7 +1,7 @@
 import { type Kysely, sql } from 'kysely';
 import type { StoreDialect } from '../database/dialect.js';
 
-/** Ends of sessions that are still to be told to webhooks. Nothing is noted before somebody wants to be told. */
+/** Ends of sessions that webhooks are still to be told. Nothing is noted until webhooks are configured. */
 export async function addNotifications(db: Kysely<unknown>, dialect: StoreDialect): Promise<void> {
   const { text } = dialect.types;
   await db.schema

@@ -1,6 +1,6 @@
 import { type Kysely, sql } from 'kysely';
 
-/** Size of the stored logs, kept where they are written, and indexes by which the old is found. */
+/** The size of stored logs, counted as they are written, and indexes to find what is old. */
 export async function createRetention(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .alterTable('phases')
@@ -19,7 +19,7 @@ export async function createRetention(db: Kysely<unknown>): Promise<void> {
   await createRetentionIndexes(db);
 }
 
-/** Once, of what is there already. */
+/** Counts, once, the logs that exist already. */
 async function measureLogs(db: Kysely<unknown>): Promise<void> {
   await sql`update phases set stored_log_bytes = (select coalesce(sum(length(gzip)), 0) from log_chunks
     where log_chunks.job_id = phases.job_id and log_chunks.phase = phases.name)`.execute(db);
@@ -29,7 +29,7 @@ async function measureLogs(db: Kysely<unknown>): Promise<void> {
     select 1, coalesce(sum(stored_log_bytes), 0) from sessions`.execute(db);
 }
 
-/** A complete session is told by its time, not by its state: lists have an index of that, which would be taken for these. */
+/** Finds complete sessions by their time: with a condition on the state, the planner would use an index of the lists. */
 async function createRetentionIndexes(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createIndex('sessions_by_completion')

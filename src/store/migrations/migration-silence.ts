@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely';
 import type { StoreDialect } from '../database/dialect.js';
 
-/** Hosts of which nothing is heard while a phase runs. The index has those phases alone, so that few rows are looked at. */
+/** Hosts that are silent while a phase runs. The index holds only phases with such hosts. */
 export async function addSilence(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
   await db.schema.alterTable('phases').addColumn('silence', types.text).execute();
   await db.schema

@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely';
 import type { Configuration } from '../../core/configuration.js';
 import type { StoreDialect } from '../database/dialect.js';
 
-/** What uses a source is looked up when it is to be deleted, or listed by use. */
+/** `configuration_sources` tells what uses a source when it is to be deleted, or listed by use. */
 export async function createSources(
   db: Kysely<unknown>,
   { types: { text } }: StoreDialect,
@@ -15,7 +15,7 @@ export async function createSources(
     .addColumn('credentials', text)
     .execute();
   await db.schema.alterTable('configurations').addColumn('tenant', text).execute();
-  // Stored by a version that kept the name in the document alone.
+  // An earlier version kept the tenant only in the document.
   await copyTenants(db);
   await db.schema
     .createIndex('configurations_by_tenant')

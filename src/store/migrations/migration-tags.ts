@@ -2,14 +2,14 @@ import { type Kysely, sql } from 'kysely';
 import type { StoreDialect } from '../database/dialect.js';
 
 /**
- * A tag knows what lists go and filter by, so that a page of those who carry it is read from an index, in order. Triggers keep
- * it so, also where the version before writes the session.
+ * Tags get the columns that lists sort and filter by, so that a page of sessions with a tag is read from an index, in order.
+ * Triggers keep the columns up to date, also while an earlier version writes sessions.
  */
 export async function addTagColumns(db: Kysely<unknown>, dialect: StoreDialect): Promise<void> {
   for (const column of ['name', 'created_at', 'state', 'succeeded']) {
     await db.schema.alterTable('session_tags').addColumn(column, dialect.types.text).execute();
   }
-  // First: they lock out who would change a session between the copy and the commit.
+  // Before the copy, because creating the triggers locks out anybody who would change a session until the commit.
   await dialect.createTagTriggers(db);
   await db.schema.dropIndex('session_tags_by_value').execute();
   await sql`update session_tags set name = sessions.name, created_at = sessions.created_at, state = sessions.state,

@@ -18,8 +18,8 @@ import { createRetention } from './migration-retention.js';
 import { AT_ONCE } from '../sessions/session-conditions.js';
 
 /**
- * Never change one that has been released: add another. Each only adds, and what it adds has a default: the version before
- * works on while this one migrates, and again when it is rolled back to.
+ * Never change a released migration: add another. A migration only adds, and with defaults, so that the previous version
+ * works on while this one migrates, and again after a rollback to it.
  */
 export function createMigrations(dialect: StoreDialect): Record<string, Migration> {
   return {
@@ -107,8 +107,8 @@ async function createSessions(db: Kysely<unknown>, { types }: StoreDialect): Pro
 }
 
 /**
- * Every list goes by name. The index that keeps names unique is over an expression, so that no list is led by it: the others
- * hold all that filters ask for, and rows are read only where all filters hold.
+ * Lists are in order of names. The unique index is over an expression, so that no list uses it: the other indexes have all
+ * columns that filters compare, so rows are read only if all filters match.
  */
 async function createSessionIndexes(db: Kysely<unknown>): Promise<void> {
   const live = sql<boolean>`deleted_at is null`;
@@ -250,7 +250,7 @@ function addJobId(table: CreateTableBuilder<string>, text: RawBuilder<unknown>) 
   );
 }
 
-/** For those who follow the results of a phase: what came since they looked. */
+/** Serves those who follow the results of a phase. */
 async function indexHostChanges(db: Kysely<unknown>): Promise<void> {
   await db.schema
     .createIndex('host_results_sequence')
@@ -275,7 +275,7 @@ async function addReportedResult(db: Kysely<unknown>, { types }: StoreDialect): 
   await db.schema.alterTable('phases').addColumn('reported_result', types.text).execute();
 }
 
-/** What a retry leaves out, and whether the results of a phase tell that. */
+/** What a retry leaves out, and whether the results of a phase can tell. */
 async function addRetries(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
   await db.schema.alterTable('sessions').addColumn('done', types.text).execute();
   await db.schema.alterTable('phases').addColumn('hosts_whole', 'integer').execute();
