@@ -13,7 +13,7 @@ import {
 } from './records.js';
 
 export interface ApiRecordStoreOptions {
-  /** Below which `/v3` is: `http://cray-cfs-api`, `https://api.example.com/apis/cfs`. */
+  /** The part before `/v3`, such as `http://cray-cfs-api` or `https://api.example.com/apis/cfs`. */
   readonly url: string;
   readonly token?: string;
   /** PEM. */
@@ -26,7 +26,7 @@ const MAX_BYTES = 256 * 1024 * 1024;
 
 type Ask = (method: JsonRequest['method'], path: string, body?: unknown) => Promise<unknown>;
 
-/** A CFS, of whatever make, by its API. */
+/** A CFS of any make, through its API. */
 export function createApiRecordStore({ url, token, ca }: ApiRecordStoreOptions): RecordStore {
   const base = url.replace(/\/+$/, '');
   const toAsk =
@@ -88,7 +88,7 @@ function requireRecords(value: unknown): readonly WireRecord[] {
   return value;
 }
 
-/** `writeOne` answers what was not taken to the letter. */
+/** `writeOne` returns a note if the record was not taken exactly as it is. */
 async function writeEach(
   kind: Kind,
   records: readonly WireRecord[],
@@ -108,7 +108,7 @@ async function writeEach(
   return { refused, notes };
 }
 
-/** One that this API does not know, as of another version, is left out. The default playbook is read-only in v3. */
+/** Leaves out options that this API, of another version, does not know. v3 has the default playbook read-only, hence v2. */
 async function putOptions(ask: Ask, records: readonly WireRecord[]): Promise<Written> {
   const notes = listUnknown(await ask('GET', '/v3/options'), records);
   const unknown = new Set(notes.map(({ key }) => key));
@@ -128,7 +128,7 @@ function listUnknown(options: unknown, records: readonly WireRecord[]): readonly
     .map((key) => ({ key, why: 'is not known here' }));
 }
 
-/** The credentials are in that system's Vault. */
+/** An existing source keeps its credentials, which are in that system's Vault. */
 async function putSource(ask: Ask, { name, ...record }: WireRecord): Promise<undefined> {
   const path = toSourcePath(name);
   if (await isThere(ask, path))
@@ -146,7 +146,7 @@ async function isThere(ask: Ask, path: string): Promise<boolean> {
   }
 }
 
-/** A request may name a branch or a commit: the branch first, and where it has moved on, the commit that it stood at. */
+/** A request may name a branch or a commit. Sends the branch; if it has moved on, sends the recorded commit instead. */
 async function putConfiguration(ask: Ask, record: WireRecord): Promise<string | undefined> {
   const { name, ...body } = record;
   const path = `/v3/configurations/${encodeURIComponent(String(name))}`;
@@ -169,7 +169,7 @@ function dropCommit(reference: WireRecord): WireRecord {
   return 'branch' in reference ? omit(reference, 'commit') : reference;
 }
 
-/** Layers, and the additional inventory behind them. */
+/** The layers, followed by the additional inventory. */
 function listReferences({ layers, additional_inventory: inventory }: WireRecord) {
   const all = [...(Array.isArray(layers) ? (layers as readonly unknown[]) : []), inventory];
   return all.filter(isRecord);
@@ -184,7 +184,7 @@ function mapReferences(body: WireRecord, map: (reference: WireRecord) => WireRec
   };
 }
 
-/** All at once; where that is refused, one by one, which tells whose fault it is. */
+/** Puts all at once. If that is refused, puts them one by one to find which are at fault. */
 async function putComponents(ask: Ask, records: readonly WireRecord[]): Promise<Written> {
   try {
     await putSome(ask, records);
@@ -205,7 +205,7 @@ async function putSome(ask: Ask, records: readonly WireRecord[]): Promise<undefi
   if (appended.length > 0) await ask('PATCH', '/v3/components', appended);
 }
 
-/** That word is only taken at the end of a commit, and only in `state_append`. */
+/** The API takes `incomplete` only as the end of a commit, and only in `state_append`. */
 function toAppended({ clone_url, playbook, commit, session_name }: WireRecord): WireRecord {
   return { clone_url, playbook, commit: `${String(commit)}_incomplete`, session_name };
 }
@@ -220,7 +220,7 @@ function listState({ state }: WireRecord): readonly WireRecord[] {
 
 const isIncomplete = ({ status }: WireRecord) => status === 'incomplete';
 
-/** An API that does not answer refuses nothing. */
+/** Rethrows an error that is no refusal, such as an API that does not answer. */
 function toRefusal(error: unknown): string {
   if (isServiceError(error) && error.fault === 'rejected') return error.message;
   throw error;

@@ -27,14 +27,14 @@ import {
 const PAGE = 1_000;
 const REFUSALS: readonly Fault[] = ['invalid', 'conflict'];
 
-/** As it is stored: a layer may have its branch and the commit at which that stood. */
+/** A configuration as stored: a layer may have both its branch and the commit that the branch was at. */
 const Stored = ConfigurationWire.omit({ name: true, last_updated: true });
 
 type Parsed<T> = { readonly key: string; readonly value: T };
 
-/** What of the records can be taken, and what takes it. */
+/** Which records cannot be taken, and how to save the others. */
 interface Prepared extends Written {
-  /** Returns those that the database has refused. */
+  /** Returns the records that the database refused. */
   readonly save: () => Promise<readonly Refusal[]>;
 }
 
@@ -42,7 +42,7 @@ export interface DatabaseRecordStoreOptions {
   /** For messages. */
   readonly name: string;
   readonly now: () => string;
-  /** Extension options are not told: no CFS knows them. */
+  /** Without the extension options, which no CFS knows. */
   readonly optionNames: readonly string[];
 }
 
@@ -116,7 +116,7 @@ function createPreparation(
   };
 }
 
-/** One may name a source that is not there: that keeps no other out. */
+/** Saves one by one, so that a record that names a missing source does not keep the others out. */
 async function each<T>(
   parsed: readonly Parsed<T>[],
   save: (value: T) => Promise<unknown>,
@@ -133,7 +133,7 @@ async function each<T>(
   return refused;
 }
 
-/** Credentials that are stored here stay with the secret that they belong to; all others are in Vault. */
+/** Keeps credentials that are stored here with the secret that they belong to; all others are in Vault. */
 async function saveSource(store: Store, source: Source): Promise<void> {
   const stored = await store.sources.find(source.name);
   if (stored === undefined) return store.sources.insert(source);
@@ -174,7 +174,7 @@ async function readPage(
   return { records: items.map(({ component }) => ({ ...toComponentWire(component) })), hasMore };
 }
 
-/** A layer's `incomplete` is no word of a request; CFS has it all the same. */
+/** Requests cannot say that a layer is `incomplete`, but records of CFS do. So it is parsed as `applied` and then put back. */
 function toComponentPut(record: WireRecord, id: string): ComponentPut {
   const { state = [], ...rest } = record;
   const layers = Array.isArray(state) ? (state as readonly unknown[]) : [state];
@@ -199,7 +199,7 @@ function toComponentPut(record: WireRecord, id: string): ComponentPut {
   };
 }
 
-/** Those that can be taken, and why the others cannot. */
+/** The records that can be taken, and why the others cannot. */
 function parseAll<T>(
   kind: Kind,
   records: readonly WireRecord[],

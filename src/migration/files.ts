@@ -18,8 +18,8 @@ interface ExportOptions {
 }
 
 /**
- * `components.json` is `{"components": [...]}` as the v3 list, `options.json` as the v3 options. Until all of all kinds is read,
- * the files from before stay as they are. Returns the number of records of each kind.
+ * `components.json` is `{"components": [...]}` like the v3 list, `options.json` like the v3 options. Existing files stay as
+ * they are until all records of all kinds are read. Returns the number of records of each kind.
  */
 export async function exportRecords(
   recordStore: RecordStore,
@@ -66,7 +66,7 @@ function renderOption({ name, value }: WireRecord): string {
   return `  ${JSON.stringify(name)}: ${JSON.stringify(value)}`;
 }
 
-/** Undefined: there is no such file. */
+/** Undefined if there is no such file. */
 export function readExported(directory: string, kind: Kind): readonly WireRecord[] | undefined {
   const path = toPath(directory, kind);
   if (!existsSync(path)) return undefined;

@@ -18,7 +18,7 @@ export interface KindReport {
   readonly changed: readonly { readonly key: string; readonly changes: readonly Change[] }[];
   /** Equal on both sides. */
   readonly same: number;
-  /** There, and not in what is imported; they stay. */
+  /** Records at the destination that the import does not have. They stay. */
   readonly onlyThere: number;
   readonly refused: readonly Refusal[];
   readonly notes: readonly Refusal[];
@@ -26,14 +26,14 @@ export interface KindReport {
 
 export interface MoveOptions {
   readonly dryRun: boolean;
-  /** Called now and then. */
+  /** Called after each write, with the number of records so far. */
   readonly onProgress: (done: number) => void;
   readonly signal: AbortSignal;
 }
 
 const AT_ONCE = 1_000;
 
-/** Writes what differs; done again, it finds nothing to do. */
+/** Writes what differs, so a repeat finds nothing to do. */
 export async function importKind(
   recordStore: RecordStore,
   kind: Kind,
@@ -78,7 +78,7 @@ export async function importKind(
     onProgress(first + some.length);
   }
   const failed = new Set(refused.map(({ key }) => key));
-  // What a CFS of another version knows, and this one does not.
+  // Options that a CFS of another version knows and this one does not.
   const unknown = kind === 'options' ? new Set(notes.map(({ key }) => key)) : failed;
   return {
     ...{ kind, read: moved.length, same, refused },
@@ -93,7 +93,7 @@ function isOfCredentials({ member }: Change): boolean {
   return member === 'credentials';
 }
 
-/** No API tells the credentials of a source, only the name of their secret. */
+/** No API shows the credentials of a source, only the name of their secret. */
 function renderMissingCredentials({ name, credentials }: WireRecord): string {
   const patch = `by PATCH ${toSourcePath(name)}`;
   if (!isRecord(credentials)) return `comes without credentials: they may be given ${patch}`;
@@ -101,7 +101,7 @@ function renderMissingCredentials({ name, credentials }: WireRecord): string {
   return `comes without credentials: they must be in Vault, as the secret ${secret}, or be given ${patch}`;
 }
 
-/** As text: a hundred thousand components then take a tenth of the memory. */
+/** Kept as text, in which a hundred thousand components take a tenth of the memory. */
 async function readAll(
   recordStore: RecordStore,
   kind: Kind,

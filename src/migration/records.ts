@@ -1,13 +1,13 @@
 import { EXTENSION_OPTION_NAMES } from '../api/wire/options.js';
 
-/** What moves, in an order in which each finds what it names. Sessions stay where they ran. */
+/** What is moved, in an order in which each kind comes after those that it names. Sessions stay where they ran. */
 export const KINDS = ['sources', 'options', 'configurations', 'components'] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** As the v3 API shows it. */
+/** A record as the v3 API shows it. */
 export type WireRecord = Readonly<Record<string, unknown>>;
 
-/** Options as records, each by itself. */
+/** One option as a record. */
 export interface OptionRecord extends WireRecord {
   readonly name: string;
   readonly value: unknown;
@@ -17,7 +17,7 @@ export function toOptionRecords(options: WireRecord): readonly OptionRecord[] {
   return Object.entries(options).map(([name, value]) => ({ name, value }));
 }
 
-/** No CFS knows our own options, and where they count is their own place: they stay where they are. */
+/** Extension options stay where they are, because no CFS knows them and they only matter to their own deployment. */
 export function isMoved(kind: Kind, { name }: WireRecord): boolean {
   return kind !== 'options' || !EXTENSION_OPTION_NAMES.includes(String(name));
 }
@@ -26,7 +26,7 @@ export function fromOptionRecords(records: readonly WireRecord[]): WireRecord {
   return Object.fromEntries(records.map(({ name, value }) => [String(name), value]));
 }
 
-/** What an API only tells, and refuses to be told. */
+/** Members that an API shows but does not take. */
 const TOLD: Readonly<Record<Kind, readonly string[]>> = {
   sources: ['last_updated'],
   options: [],
@@ -34,18 +34,18 @@ const TOLD: Readonly<Record<Kind, readonly string[]>> = {
   components: ['configuration_status', 'desired_state', 'logs'],
 };
 
-/** The name of a record; undefined: it has none. */
+/** The name of a record; undefined if it has none. */
 export function toKey(kind: Kind, record: WireRecord): string | undefined {
   const key = record[kind === 'components' ? 'id' : 'name'];
   return typeof key === 'string' && key !== '' ? key : undefined;
 }
 
-/** In an API. It decodes names twice, as they often are URLs. */
+/** Encoded twice, because the API decodes names of sources, which are often URLs, twice. */
 export function toSourcePath(name: unknown): string {
   return `/v3/sources/${encodeURIComponent(encodeURIComponent(String(name)))}`;
 }
 
-/** What can be said again; members in one order, so that equal ones are equal text. */
+/** The members that an API takes, sorted, so that equal records are equal text. */
 export function strip(kind: Kind, record: WireRecord): WireRecord {
   const kept = Object.entries(record).filter(
     ([name, value]) => !TOLD[kind].includes(name) && value !== null && !isNothing(name, value),
@@ -54,7 +54,7 @@ export function strip(kind: Kind, record: WireRecord): WireRecord {
   return sortMembers(Object.fromEntries(entries)) as WireRecord;
 }
 
-/** An additional inventory without members is none, and so is an error count of 0. */
+/** An additional inventory without members counts as none, and so does an error count of 0. */
 function isNothing(name: string, value: unknown): boolean {
   if (name === 'error_count') return value === 0;
   return name === 'additional_inventory' && isRecord(value) && Object.keys(value).length === 0;
@@ -86,7 +86,7 @@ export interface Change {
   readonly after: unknown;
 }
 
-/** Members in which what was stripped differs. */
+/** The members in which two stripped records differ. */
 export function compare(before: WireRecord, after: WireRecord): readonly Change[] {
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   return names
@@ -94,7 +94,7 @@ export function compare(before: WireRecord, after: WireRecord): readonly Change[
     .map((member) => ({ member, before: before[member], after: after[member] }));
 }
 
-/** The layers of a state have no order that means anything, and no API gives an `incomplete` one its old place back. */
+/** The order of a state's layers means nothing, and no API restores the place of an `incomplete` one. */
 function toText(name: string, value: unknown): string {
   if (name !== 'state' || !Array.isArray(value)) return JSON.stringify(value);
   return value
