@@ -14,6 +14,7 @@ import {
   toSuccess,
 } from './kubernetes-job.js';
 import type { JobView, KubernetesWatch, Look } from './kubernetes-watch.js';
+import type { Obstacle } from './obstacle.js';
 import { toStoppedResult } from './phase-record.js';
 import { meshAnnotations } from './pod.js';
 import {
@@ -22,7 +23,6 @@ import {
   NEXT_STEPS,
   toPatience,
   toPodPhase,
-  type Obstacle,
   type PodPhase,
 } from './pod-phase.js';
 

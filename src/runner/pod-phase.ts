@@ -5,11 +5,11 @@ import type {
   V1Pod,
 } from '@kubernetes/client-node';
 import { isSuccess, type PhaseResult } from '../core/job.js';
+import { findForeign, toFailure, toHold, type Foreign, type Obstacle } from './obstacle.js';
 import { SKIPPED, toPhaseResult, type PhaseRecord } from './phase-record.js';
 import { STOPPED_ANNOTATION } from './pod-labels.js';
 
 type Killed = Extract<PhaseResult, { kind: 'killed' }>;
-export type Obstacle = Omit<Extract<PhaseResult, { kind: 'unstarted' }>, 'kind'>;
 
 /** What a pod says about one of its phases. */
 export type PodPhase =
@@ -64,11 +64,14 @@ export function toPodPhase(
       if (!isSuccess(result)) return { kind: 'ended', result: SKIPPED };
       since = toIso(terminated.finishedAt);
     } else if (isGone || isOver(pod)) {
-      return { kind: 'ended', result: name === phase ? toKill(pod) : SKIPPED };
+      return {
+        kind: 'ended',
+        result: name === phase ? toEnd(pod, phases, phase, isGone) : SKIPPED,
+      };
     } else if (name !== phase || running !== undefined) {
       return { kind: 'running' };
     } else {
-      return toPending(pod, since, waiting);
+      return toPending(pod, since, waiting, findForeign(pod, phases, phase));
     }
   }
   return { kind: 'running' };
@@ -185,6 +188,15 @@ function toResult(pod: V1Pod, terminated: V1ContainerStateTerminated): PhaseResu
 const SIGKILLED = 128 + 9;
 const SIGTERMED = 128 + 15;
 
+/** Of a phase that has not begun and never will, or of which nothing was heard. */
+function toEnd(pod: V1Pod, phases: readonly string[], phase: string, isGone: boolean): PhaseResult {
+  const kill = toKill(pod);
+  const isDeleted = isGone || pod.metadata?.deletionTimestamp !== undefined;
+  if (kill.reason !== 'lost' || isDeleted) return kill;
+  const failure = toFailure(findForeign(pod, phases, phase));
+  return failure === undefined ? kill : { kind: 'unstarted', ...failure };
+}
+
 /** Why something ended the pod. */
 function toKill({ metadata, spec, status }: V1Pod): Killed {
   if (metadata?.annotations?.[STOPPED_ANNOTATION] !== undefined)
@@ -224,6 +236,7 @@ function toPending(
   { status }: V1Pod,
   since: string,
   waiting: V1ContainerState['waiting'],
+  foreign: Foreign | undefined,
 ): PodPhase {
   const reason = waiting?.reason ?? '';
   const message = [reason, waiting?.message].filter(Boolean).join(': ');
@@ -240,6 +253,8 @@ function toPending(
       since,
       obstacle: { reason: 'unschedulable', message: scheduled.message ?? scheduled.reason ?? '' },
     };
+  const held = toHold(foreign);
+  if (held !== undefined) return { kind: 'pending', since, obstacle: held };
   if (waiting?.message !== undefined && waiting.message !== '')
     return { kind: 'pending', since, obstacle: { reason: 'config', message } };
   return { kind: 'pending', since };

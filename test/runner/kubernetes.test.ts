@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { BatchV1Api, type V1Secret } from '@kubernetes/client-node';
+import { BatchV1Api, type V1Pod, type V1Secret } from '@kubernetes/client-node';
 import type { Phase } from '../../src/core/job.js';
 import { createKubernetesApi } from '../../src/runner/kubernetes-api.js';
 import { prepareJob } from '../../src/runner/kubernetes-launch.js';
@@ -393,6 +393,23 @@ describeCluster('the Kubernetes runner', () => {
     }
   });
 
+  /** The API server hears of a webhook a moment after it was made. */
+  const launchUntil = (
+    isChanged: (pod: V1Pod) => boolean,
+    runner: KubernetesHarness['runner'],
+    given: Launch,
+  ) =>
+    waitFor(
+      async () => {
+        const { jobId } = given.job;
+        await launch(runner, given);
+        if (isChanged(await waitFor(() => findPod(jobId), { what: 'the pod' }))) return true;
+        await runner.remove(jobId, never);
+        return false;
+      },
+      { what: 'a pod that a webhook has changed' },
+    );
+
   test('lets no pod run that a webhook gave a sidecar, and names the annotation against it', async () => {
     const { config, namespace, hostAddress } = harness;
     const removeWebhook = await openPodWebhook({
@@ -406,17 +423,7 @@ describeCluster('the Kubernetes runner', () => {
       const runner = await another('labels: { mesh: classic }');
       const given = aLaunch([aScript('one', 'sleep 1000'), aScript('two', 'true')]);
       const { jobId } = given.job;
-      await waitFor(
-        async () => {
-          await launch(runner, given);
-          const pod = await waitFor(() => findPod(jobId), { what: 'the pod' });
-          if (pod.spec?.containers.length === 2) return true;
-          // The API server hears of a webhook a moment after it was made.
-          await runner.remove(jobId, never);
-          return false;
-        },
-        { what: 'a pod with a sidecar' },
-      );
+      await launchUntil(({ spec }) => spec?.containers.length === 2, runner, given);
       expect(await runner.awaitPhase(jobId, 'one', never)).toEqual({
         kind: 'unstarted',
         reason: 'unschedulable',
@@ -426,6 +433,40 @@ describeCluster('the Kubernetes runner', () => {
       const statuses = (await findPod(jobId))?.status?.containerStatuses ?? [];
       expect(statuses.filter(({ state }) => state?.waiting === undefined)).toEqual([]);
       expect(await runner.find(jobId, never)).toMatchObject({ state: 'ended' });
+    } finally {
+      await removeWebhook();
+    }
+  });
+
+  test('names a container that a webhook put before the phases, and that fails', async () => {
+    const { config, namespace, hostAddress } = harness;
+    const command = ['sh', '-c', 'echo not permitted > /dev/termination-log; exit 3'];
+    const removeWebhook = await openPodWebhook({
+      config,
+      namespace,
+      address: hostAddress,
+      label: ['mesh', 'init'],
+      patch: [
+        {
+          op: 'add',
+          path: '/spec/initContainers/0',
+          value: { name: 'mesh-init', image: IMAGE, command },
+        },
+      ],
+    });
+    try {
+      const runner = await another('labels: { mesh: init }');
+      const given = aLaunch([aScript('one', 'true'), aScript('two', 'true')]);
+      await launchUntil(({ spec }) => spec?.initContainers?.length === 2, runner, given);
+      expect(await awaitAll(runner, given)).toEqual([
+        {
+          kind: 'unstarted',
+          reason: 'config',
+          message:
+            'container mesh-init, which was put into its pod, ended with exit code 3: not permitted',
+        },
+        SKIPPED,
+      ]);
     } finally {
       await removeWebhook();
     }

@@ -1,4 +1,4 @@
-import type { V1Pod } from '@kubernetes/client-node';
+import type { V1Container, V1Pod } from '@kubernetes/client-node';
 import { describe, expect, test } from '@jest/globals';
 import {
   findSidecar,
@@ -147,6 +147,36 @@ describe('toPodPhase', () => {
       { reason: 'config', message: 'CreateContainerConfigError: secret "a" not found' },
     ],
     [
+      'a container before it that somebody put there',
+      aPodWith({ name: 'mesh-init' }, { state: running }),
+      'one',
+      CREATED,
+      {
+        reason: 'config',
+        message: 'container mesh-init, which was put into its pod: it has not ended',
+      },
+    ],
+    [
+      'a sidecar before it that has no image',
+      aPodWith(
+        { name: 'mesh', restartPolicy: 'Always' },
+        { started: false, state: waiting('ErrImagePull', 'not there') },
+      ),
+      'one',
+      CREATED,
+      {
+        reason: 'config',
+        message: 'container mesh, which was put into its pod: ErrImagePull: not there',
+      },
+    ],
+    [
+      'a sidecar before it that has started',
+      aPodWith({ name: 'mesh', restartPolicy: 'Always' }, { started: true, state: running }),
+      'one',
+      CREATED,
+      undefined,
+    ],
+    [
       'nothing in particular',
       aPod([ended(0), waiting('PodInitializing')]),
       'two',
@@ -180,7 +210,51 @@ describe('toPodPhase', () => {
       result: { kind: 'unstarted', reason, message },
     });
   });
+
+  test('names a container that somebody put before it, and that failed', () => {
+    const failing = { state: ended(1, 'iptables: not permitted') };
+    const pod = aPodWith({ name: 'mesh-init' }, failing, { phase: 'Failed' });
+    expect(PHASES.map((phase) => toPodPhase(pod, PHASES, phase))).toEqual([
+      {
+        kind: 'ended',
+        result: {
+          kind: 'unstarted',
+          reason: 'config',
+          message:
+            'container mesh-init, which was put into its pod, ended with exit code 1: iptables: not permitted',
+        },
+      },
+      { kind: 'ended', result: expect.objectContaining(SKIPPED) },
+      { kind: 'ended', result: expect.objectContaining(SKIPPED) },
+    ]);
+  });
+
+  test('does not blame it where the pod was stopped, evicted or deleted', () => {
+    const failing = { state: ended(143, '') };
+    const evicted = aPodWith({ name: 'mesh-init' }, failing, {
+      phase: 'Failed',
+      reason: 'Evicted',
+    });
+    const gone = aPodWith({ name: 'mesh-init' }, failing);
+    expect([toPodPhase(evicted, PHASES, 'one'), toPodPhase(gone, PHASES, 'one', true)]).toEqual([
+      { kind: 'ended', result: { kind: 'killed', reason: 'evicted' } },
+      { kind: 'ended', result: { kind: 'killed', reason: 'lost' } },
+    ]);
+  });
 });
+
+/** With a container before the phases that is none of them. */
+function aPodWith(container: V1Container, status: object, told: object = {}): V1Pod {
+  const { spec, status: seen } = aPod([]);
+  const first = { image: '', imageID: '', ready: false, restartCount: 0, name: container.name };
+  return aPod([], {
+    spec: { containers: [], initContainers: [container, ...(spec?.initContainers ?? [])] },
+    status: {
+      ...told,
+      initContainerStatuses: [{ ...first, ...status }, ...(seen?.initContainerStatuses ?? [])],
+    },
+  });
+}
 
 describe('isOver', () => {
   test.each([
