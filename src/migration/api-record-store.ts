@@ -84,7 +84,7 @@ async function* readApi(ask: Ask, kind: Kind): AsyncIterable<readonly WireRecord
 
 function requireRecords(value: unknown): readonly WireRecord[] {
   if (!Array.isArray(value) || !value.every(isRecord))
-    throw new Error('The API has answered with something that is no list of records.');
+    throw new Error('The API answered with something other than a list of records.');
   return value;
 }
 
@@ -162,7 +162,7 @@ async function putConfiguration(ask: Ask, record: WireRecord): Promise<string | 
     moved.includes(reference) ? omit(reference, 'branch') : dropCommit(reference);
   await ask('PUT', path, mapReferences(body, pinned));
   const branches = moved.map(({ branch }) => String(branch)).join(', ');
-  return `has moved on: ${branches}; the commit was kept, and the branch left out`;
+  return `no longer at the recorded commit: ${branches}; kept the commit and left out the branch`;
 }
 
 function dropCommit(reference: WireRecord): WireRecord {

@@ -74,7 +74,7 @@ export function readExported(directory: string, kind: Kind): readonly WireRecord
   if (kind === 'options' && isRecord(content)) return toOptionRecords(content);
   const list = isRecord(content) ? content[kind] : content;
   if (!Array.isArray(list) || !list.every(isRecord))
-    throw new Error(`${path}: is no list of ${kind} as GET /v3/${kind} answers it.`);
+    throw new Error(`${path}: not a list of ${kind} in the form of GET /v3/${kind}.`);
   return list;
 }
 

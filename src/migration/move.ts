@@ -96,7 +96,8 @@ function isOfCredentials({ member }: Change): boolean {
 /** No API shows the credentials of a source, only the name of their secret. */
 function renderMissingCredentials({ name, credentials }: WireRecord): string {
   const patch = `by PATCH ${toSourcePath(name)}`;
-  if (!isRecord(credentials)) return `comes without credentials: they may be given ${patch}`;
+  if (!isRecord(credentials))
+    return `comes without credentials: give them ${patch} if it needs any`;
   const secret = String(credentials['secret_name']);
   return `comes without credentials: they must be in Vault, as the secret ${secret}, or be given ${patch}`;
 }

@@ -57,7 +57,7 @@ export function createSink(
       logger[toLevel(entry)](fields, entry.message);
     } else if (now() >= quietUntil) {
       quietUntil = now() + REPEATED_MS;
-      logger.warn(fields, 'Temporal does not answer; it is asked until it does');
+      logger.warn(fields, 'Temporal does not answer; trying again until it does');
     }
   };
 }

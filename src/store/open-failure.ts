@@ -9,15 +9,15 @@ type Advice = readonly (readonly [pattern: RegExp, whatToDo: string])[];
 const POSTGRES: Advice = [
   [
     /^28000 .*pg_hba/,
-    'Have pg_hba.conf of the server admit this user from this machine, or set the sslmode that it asks for in the URL.',
+    'Admit this user and machine in pg_hba.conf of the server, or set the sslmode in the URL that it asks for.',
   ],
   [
     /^28|^SASL: /,
     'Correct the user of the URL, or the password in it or in DATABASE_PASSWORD_FILE.',
   ],
-  [/^3D000/, 'Make it, with the user of the URL as its owner, or correct the URL.'],
+  [/^3D000/, 'Create it, with the user of the URL as its owner, or correct the URL.'],
   [/^42501/, 'Make the user of the URL the owner of the database.'],
-  [/^53300/, 'Let the server have more connections, or set a smaller DATABASE_POOL_SIZE.'],
+  [/^53300/, 'Raise max_connections of the server, or set a smaller DATABASE_POOL_SIZE.'],
   [/^57P0[1-3]/, 'Start this process again when the server has started.'],
   [/SSL|TLS|CERT|SELF_SIGNED|VERIFY/, 'Correct sslmode and sslrootcert of the URL.'],
   // Errors without a SQLSTATE: no server has answered. (A statement that takes too long has one.)
@@ -34,8 +34,8 @@ const SQLITE: Advice = [
     'The user of this process must be able to write there.',
   ],
   [/^(?:13|ENOSPC) /, 'Make room on its disk.'],
-  [/^[56] /, 'Another program has locked it; end that one.'],
-  [/^(?:11|26) /, 'It is damaged, or none of SQLite: restore a backup.'],
+  [/^[56] /, 'Another program has locked it; stop that program.'],
+  [/^(?:11|26) /, 'It is damaged, or not an SQLite database: restore a backup.'],
 ];
 
 /** Adds advice to the error of a PostgreSQL that cannot be used at the start. Returns an unknown error unchanged. */

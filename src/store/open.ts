@@ -28,7 +28,7 @@ export async function openStore(
   let untold: { readonly error: unknown } | undefined;
   const tellAway = (error: unknown) => {
     const why = describePostgresError(error).message;
-    logger.warn({ why }, 'the database does not answer; it is asked until it does');
+    logger.warn({ why }, 'the database does not answer; trying again until it does');
   };
   const outage = {
     onAway(error: unknown) {
@@ -42,7 +42,10 @@ export async function openStore(
     },
   };
   const onWait = (wait: MigrationWait) =>
-    logger.warn(wait, 'the migration of the database waits for others; it is tried again');
+    logger.warn(
+      wait,
+      'others block the migration of the database; trying again until they are done',
+    );
   try {
     const store = await openPostgresStore({
       ...options,

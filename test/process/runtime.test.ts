@@ -43,7 +43,7 @@ describe('createSink', () => {
     const message = 'gRPC call poll_workflow_task_queue retried 17 times';
     for (now of [0, 1_000, 59_999, 60_000, 61_000]) sink({ level: 'ERROR', message });
     for (const again of ['first', 'second']) sink({ level: 'ERROR', message: again });
-    const away = 'warn: Temporal does not answer; it is asked until it does';
+    const away = 'warn: Temporal does not answer; trying again until it does';
     expect(lines).toEqual([away, away, 'error: first', 'error: second']);
   });
 });

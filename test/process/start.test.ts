@@ -121,7 +121,7 @@ describe('a mistake of whoever starts it is one sentence with the variable', () 
       'keelson.db',
     );
     expect(toSentence(await startInVain('api/server.js', { KEELSON_DATA: join(file, '..') }))).toBe(
-      `KEELSON_DATA: the database ${file} cannot be opened: file is not a database. It is damaged, or none of SQLite: restore a backup.`,
+      `KEELSON_DATA: the database ${file} cannot be opened: file is not a database. It is damaged, or not an SQLite database: restore a backup.`,
     );
   });
 
@@ -204,14 +204,14 @@ describeWithPostgres('a PostgreSQL that is there, and', () => {
 
   test('has no such database', async () => {
     expect(await open((url) => (url.pathname = '/none'))).toMatch(
-      /^DATABASE_URL: .*database "none" does not exist\. Make it, /,
+      /^DATABASE_URL: .*database "none" does not exist\. Create it, /,
     );
   });
 
   test('lets the user make no tables', async () => {
     await server.query('create role guest login');
     expect(await open((url) => (url.username = 'guest'))).toMatch(
-      /^DATABASE_URL: the user guest may make no tables in the database\. Make it the owner\.$/,
+      /^DATABASE_URL: the user guest may not create tables in the database\. Make it the owner\.$/,
     );
   });
 

@@ -218,7 +218,7 @@ describeWithPostgres('a PostgreSQL that fails', () => {
       { kind: 'postgres', url: through.href },
       { warn: (_fields, message) => void lines.push(message) },
     );
-    expect(lines).toEqual(['the database does not answer; it is asked until it does']);
+    expect(lines).toEqual(['the database does not answer; trying again until it does']);
     proxy.relent();
     await waitFor(() => lines.length > 1);
     expect(lines.slice(1)).toEqual(['the database answers again']);

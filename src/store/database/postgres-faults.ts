@@ -40,7 +40,7 @@ export function toFault(error: unknown): ServiceError | undefined {
   const { code, message } = describePostgresError(error);
   if (code === FOREIGN_KEY) return missing('Session', 'of this job');
   if (code !== undefined && NO_TEXT.includes(code)) {
-    return invalid('The database can hold no text with a NUL character.');
+    return invalid('The database cannot store text with a NUL character.');
   }
   if (isAway(code, message)) {
     const fact = TAKES_NOTHING.includes(code ?? '') ? 'can store nothing' : 'does not answer';

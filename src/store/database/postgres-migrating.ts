@@ -124,7 +124,7 @@ async function refuseUnfitServer(db: Kysely<Schema>): Promise<void> {
   // Checked here, because Kysely would only say that its transaction is aborted.
   if (guest !== null) {
     throw new Error(
-      `DATABASE_URL: the user ${guest} may make no tables in the database. Make it the owner.`,
+      `DATABASE_URL: the user ${guest} may not create tables in the database. Make it the owner.`,
     );
   }
 }

@@ -179,7 +179,7 @@ async function findPlace(
   const phase = afterId.slice(0, Math.max(0, slash));
   const row = await selectPosition(db, jobId, phase).executeTakeFirst();
   if (row === undefined)
-    throw invalid(`after_id: "${afterId}" begins with no phase of this session`);
+    throw invalid(`after_id: "${afterId}" does not begin with a phase of this session`);
   return { position: row.position, host: afterId.slice(slash + 1) };
 }
 

@@ -62,9 +62,6 @@ export async function requireOpen(db: Connection, jobId: string, phase: string):
   const row = await query.where('name', '=', phase).executeTakeFirst();
   if (row === undefined) throw missing('Phase', `${phase} of ${jobId}`);
   if (row.sealed_at !== null) {
-    throw new ServiceError(
-      'gone',
-      `Phase ${phase} of ${jobId} is over; nothing more is taken for it.`,
-    );
+    throw new ServiceError('gone', `Phase ${phase} of ${jobId} is over and accepts nothing more.`);
   }
 }

@@ -30,7 +30,7 @@ function findObstacle(session: Session): string | undefined {
   if (session.state === 'complete') return 'is complete';
   if (session.desired !== 'run') return 'is cancelled';
   if (session.teardownAt !== undefined) return 'has run its playbooks, and is finishing its images';
-  if (session.external) return 'is run by an operator outside, who alone could hold it';
+  if (session.external) return 'is run by an external operator, who alone could hold it';
   // The option as it was when the session started is what counts.
   if (session.snapshot?.options.debugWaitTime === 0)
     return 'holds nothing: the option debug_wait_time was 0 when it started';

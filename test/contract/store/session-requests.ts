@@ -206,7 +206,7 @@ export function sessionRequestContract(stores: () => Stores): void {
       await store.sessions.saveSnapshot(brief.jobId, aSnapshot({ options }));
 
       for (const [name, why] of [
-        ['outside', 'operator outside'],
+        ['outside', 'external operator'],
         ['cancelled', 'is complete'],
         ['stopping', 'is cancelled'],
         ['brief', 'debug_wait_time was 0'],
