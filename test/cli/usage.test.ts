@@ -243,4 +243,24 @@ describe('keelson configure', () => {
     expect(all).toHaveLength(1);
     expect((await keelson(['configurations'])).text).toMatch(/\nbase +1 +2/);
   });
+
+  test('takes a configuration with branches again as it was shown, at the commits that they stand at then', async () => {
+    const { commit, ...rest } = layer;
+    const [inventory, branched] = [{ clone_url: layer.clone_url }, { ...rest, branch: 'a: # b' }];
+    const pinned = { cloneUrl: layer.clone_url, branch: 'a: # b', commit };
+    await service.store.configurations.save({
+      ...{ name: 'branched', lastUpdated: '2026-01-01T00:00:00Z' },
+      layers: [{ ...pinned, name: 'base', playbook: 'site.yml' }],
+      additionalInventory: pinned,
+    });
+    const { text } = await keelson(['configurations', 'branched']);
+    expect(text.match(new RegExp(`# at ${commit}\\n`, 'g'))).toHaveLength(2);
+    expect(parse(text)).toEqual({
+      ...{ name: 'branched', last_updated: '2026-01-01T00:00:00Z', layers: [branched] },
+      additional_inventory: { ...inventory, branch: 'a: # b' },
+    });
+    expect(
+      JSON.parse((await keelson(['configurations', 'branched', '--json'])).text),
+    ).toMatchObject({ layers: [{ branch: 'a: # b', commit }] });
+  });
 });

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { parse, stringify } from 'yaml';
+import { Document, isScalar, parse, visit } from 'yaml';
 import { UsageError, type Command } from '../command.js';
 import { toQuery } from '../follow.js';
 import { printJson, printLines, renderTable, toPlain } from '../output.js';
@@ -12,11 +12,11 @@ export const configurations: Command = {
   summary: 'configurations, or one of them',
   names: ['[NAME]'],
   options: {},
-
+  notes: `One is shown as a file that configure takes: a branch has its commit as a comment. With --json, as the API has it.`,
   async run({ api, names: [name], isJson }) {
     if (name !== undefined) {
       const configuration = await api.ask<Configuration>('GET', toPath(name));
-      const shown = stringify(configuration).trimEnd();
+      const shown = render(configuration);
       // Unchanged in a file or pipe, so that `configure` can send it back.
       const lines = [process.stdout.isTTY ? toPlain(shown) : shown];
       await (isJson ? printJson(configuration) : printLines(lines));
@@ -60,6 +60,20 @@ export const configure: Command = {
     return EXIT.well;
   },
 };
+
+/** As a file that can be sent back: a branch has the commit that it stood at beside it, as no request may name both. */
+function render(configuration: Configuration): string {
+  const document = new Document(configuration);
+  visit(document, {
+    Map: (_, map) => {
+      const [branch, commit] = [map.get('branch', true), map.get('commit', true)];
+      if (!isScalar(branch) || !isScalar(commit)) return;
+      branch.comment = ` at ${String(commit.value)}`;
+      map.delete('commit');
+    },
+  });
+  return document.toString().trimEnd();
+}
 
 function renderConfigurations(all: readonly Configuration[]): readonly string[] {
   if (all.length === 0) return ['No configurations. keelson configure NAME FILE makes one.'];
