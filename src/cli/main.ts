@@ -66,16 +66,21 @@ async function runCommand(
   });
   if (values.help === true) return printHelp(word);
   checkNames(command, word, positionals);
-  const { env } = process;
-  const tokenFile = readText(values, 'token-file') ?? env['KEELSON_TOKEN_FILE'];
-  const caFile = readText(values, 'ca-file') ?? env['KEELSON_CA_FILE'];
+  const tokenFile = readText(values, 'token-file') ?? readVariable('KEELSON_TOKEN_FILE');
+  const caFile = readText(values, 'ca-file') ?? readVariable('KEELSON_CA_FILE');
   const api = createApi({
-    url: readText(values, 'url') ?? env['KEELSON_URL'] ?? 'http://127.0.0.1:8080',
+    url: readText(values, 'url') ?? readVariable('KEELSON_URL') ?? 'http://127.0.0.1:8080',
     ...(tokenFile === undefined ? {} : { tokenFile }),
     ...(caFile === undefined ? {} : { caFile }),
     signal,
   });
   return command.run({ api, values, names: positionals, isJson: values.json === true, signal });
+}
+
+/** An empty one is none, as for the service. */
+function readVariable(name: string): string | undefined {
+  const { [name]: value } = process.env;
+  return value === '' ? undefined : value;
 }
 
 function findCommand(word: string): Command {

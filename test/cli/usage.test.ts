@@ -115,6 +115,15 @@ describe('keelson', () => {
     }
   });
 
+  test('takes a variable that is empty for none', async () => {
+    const env = { KEELSON_URL: '', KEELSON_TOKEN_FILE: '', KEELSON_CA_FILE: '' };
+    const words = ['list', '--url', service.url, '--age', '1m'];
+    expect(await keelson(words, { env })).toMatchObject({ code: 0, err: '' });
+    // At the default address something may listen or not.
+    const { err } = await keelson(['configurations', 'nobody-has-this'], { env });
+    expect(err).not.toContain('is not an http');
+  });
+
   test('says that something else answers at the address', async () => {
     const login = createPlainServer((_, response) => {
       response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Log in</html>');
