@@ -4,6 +4,9 @@ import type { Host, Phase, Session } from './wire.js';
 /** Exit codes of the program. */
 export const EXIT = { well: 0, sessionFailed: 1, error: 2, interrupted: 130 } as const;
 
+/** Of a host whose counts show no fault, and which has not come to the end. */
+const CUT_SHORT = '(cut short by a failure on another host)';
+
 export function toExitCode({ status }: Session): number {
   return status.session.succeeded === 'true' ? EXIT.well : EXIT.sessionFailed;
 }
@@ -92,8 +95,9 @@ export function describePhase({ state, result, exit_code: exitCode, reason }: Ph
 export function renderHosts(hosts: readonly Host[]): readonly string[] {
   return renderTable(
     ['phase', 'host', 'ok', 'changed', 'failed', 'skipped', 'unreachable', 'failing task'],
-    hosts.map(({ phase, host, ok, changed, failed, skipped, unreachable, task }) => [
-      ...[phase, host, ok, changed, failed, skipped, unreachable, task ?? ''],
+    hosts.map(({ phase, host, ok, changed, failed, skipped, unreachable, incomplete, task }) => [
+      ...[phase, host, ok, changed, failed, skipped, unreachable],
+      task ?? (incomplete ? CUT_SHORT : ''),
     ]),
   );
 }

@@ -349,6 +349,16 @@ describe('keelson watch and show', () => {
     expect((await keelson('hosts', 'failing')).text.split('\n')).toHaveLength(4);
   });
 
+  test('tell of a host that was cut short, which has no fault of its own', async () => {
+    const jobId = await plan('cut-short');
+    const hosts = lostHosts.map((host) => ({ ...host, incomplete: host.failed === 0 }));
+    await service.store.hosts.save(jobId, 'ansible-0', { sequence: 1, final: true, hosts });
+    const { text } = await keelson('hosts', 'cut-short');
+    expect(text).toMatch(
+      / x1 .* Break\n.* x2 .* 0 {2}\(cut short by a failure on another host\)\n$/,
+    );
+  });
+
   test('come with the end of what succeeded, and its exit code', async () => {
     const jobId = await plan('well');
     await service.store.sessions.recordOutcome(jobId, { succeeded: 'true' }, AT);
