@@ -101,6 +101,13 @@ describe('keelson run', () => {
     });
   });
 
+  test('takes a request from its standard input', async () => {
+    const words = ['run', 'base', '--name', 'piped', '--request', '-'];
+    const input = '{"tags": {"owner": "bob"}}';
+    expect(await startKeelson(proxy.url, words, { input }).ended).toMatchObject({ code: 0 });
+    expect(await find('piped')).toMatchObject({ tags: { owner: 'bob' } });
+  });
+
   test('with --check asks for check mode, and show tells of it', async () => {
     expect(await keelson('run', 'base', '--name', 'look', '--check')).toMatchObject({ code: 0 });
     expect(await find('look')).toMatchObject({ status: { session: { check_mode: true } } });

@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { addAbortSignal } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { Document, isScalar, parse, visit } from 'yaml';
 import { UsageError, type Command } from '../command.js';
 import { toQuery } from '../follow.js';
+import { readGiven } from '../input.js';
 import { printJson, printLines, renderTable, toPlain } from '../output.js';
 import { EXIT } from '../report.js';
 import type { Configuration, Configurations } from '../wire.js';
@@ -43,7 +41,7 @@ export const configure: Command = {
   layers:
     - { name: base, clone_url: https://git.example.org/base.git, branch: main, playbook: site.yml }`,
   async run({ api, names: [name = '', file = ''], isJson, signal }) {
-    const given = file === '-' ? await readInput(signal) : readFileSync(file, 'utf8');
+    const given = await readGiven(file, signal);
     // It may be the output of `configurations`, with members that the API refuses in requests.
     const body: unknown = parse(given);
     if (typeof body !== 'object' || body === null)
@@ -94,9 +92,4 @@ function renderLayers({ layers }: Configuration): readonly string[] {
 
 function toPath(name: string): string {
   return `/v3/configurations/${encodeURIComponent(name)}`;
-}
-
-/** Reads asynchronously: a blocking read would not notice Ctrl-C. */
-function readInput(signal: AbortSignal): Promise<string> {
-  return text(addAbortSignal(signal, process.stdin));
 }

@@ -1,7 +1,7 @@
 import { randomInt } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { readText, readTexts, UsageError, type Command, type Values } from '../command.js';
+import { readGiven } from '../input.js';
 import { startOnce, tellStarted } from '../start.js';
 
 const MAX_NAME = 45;
@@ -31,7 +31,10 @@ export const run: Command = {
     ['--passthrough=TEXT', `ansible_passthrough: --passthrough='--tags ssh'`],
     ['--check', "Ansible's check mode: the log has what would change, and nothing is changed"],
     ['--debug-on-failure', 'a playbook that fails is held, for a look at what it saw'],
-    ['--request FILE', 'JSON or YAML with whatever else a session may have, such as target'],
+    [
+      '--request FILE',
+      'JSON or YAML with whatever else a session may have, such as target; - is the standard input',
+    ],
     ['-f, --follow', 'its log until the end, then how it ended'],
   ],
   async run(input) {
@@ -39,7 +42,7 @@ export const run: Command = {
       values,
       names: [configuration = ''],
     } = input;
-    const body = toRequest(configuration, values);
+    const body = await toRequest(configuration, values, input.signal);
     const session = await startOnce(input, {
       path: '/v3/sessions',
       body,
@@ -50,7 +53,7 @@ export const run: Command = {
   },
 };
 
-function toRequest(configuration: string, values: Values) {
+async function toRequest(configuration: string, values: Values, signal: AbortSignal) {
   const given = {
     ansible_limit: readText(values, 'limit'),
     configuration_limit: readText(values, 'configuration-limit'),
@@ -62,7 +65,7 @@ function toRequest(configuration: string, values: Values) {
   const tags = readTexts(values, 'tag').map(toTag);
   return {
     name: readText(values, 'name') ?? toName(configuration),
-    ...readRequest(readText(values, 'request')),
+    ...(await readRequest(readText(values, 'request'), signal)),
     ...(values['name'] === undefined ? {} : { name: values['name'] }),
     configuration_name: configuration,
     ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
@@ -84,9 +87,9 @@ function toTag(text: string): [string, string] {
   return [key, value];
 }
 
-function readRequest(path: string | undefined): object {
+async function readRequest(path: string | undefined, signal: AbortSignal): Promise<object> {
   if (path === undefined) return {};
-  const request: unknown = parse(readFileSync(path, 'utf8'));
+  const request: unknown = parse(await readGiven(path, signal));
   if (typeof request === 'object' && request !== null && !Array.isArray(request)) return request;
   throw new UsageError(`--request: ${path} does not hold an object.`);
 }
