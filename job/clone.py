@@ -143,8 +143,8 @@ class Clone:
 
     def _to_patience(self) -> str:
         if self._limit == math.inf:
-            return "It is tried until it answers (clone_time_limit)."
-        return f"It is tried for {self._limit:.15g} s (clone_time_limit)."
+            return "Retrying until it answers (clone_time_limit)."
+        return f"Retrying for up to {self._limit:.15g} s (clone_time_limit)."
 
     def _try_fetch(self, arguments: tuple[str, ...]) -> Failure | None:
         options = ("--no-tags", "--no-recurse-submodules", "--no-write-commit-graph", "--quiet")

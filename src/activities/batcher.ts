@@ -183,7 +183,7 @@ async function findObstacle(
   const since = toIso(Date.parse(now()) - OUTSIDE_MS);
   const other = await store.batches.findOutside(ours, since);
   if (other === undefined) return undefined;
-  return `Another batcher is at work: session ${other} is not of this one. Stop it, or set the option batcher to external.`;
+  return `Another batcher is active: session ${other} is not one of ours. Stop it, or set the option batcher to external.`;
 }
 
 async function findShortage(

@@ -17,7 +17,7 @@ export async function collectCloneSecrets(
     const { url: present, access } = await openSource(source, signal);
     // The credentials are for the server that the source names now, and for no other.
     if (present !== url) {
-      const message = `The source ${source} has got another clone_url since the session began.`;
+      const message = `The clone_url of source ${source} has changed since the session began.`;
       throw new ServiceError('rejected', message, { reason: 'GIT_CLONE' });
     }
     if (access.credentials !== undefined)

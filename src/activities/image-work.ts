@@ -25,11 +25,9 @@ export const IMAGE_RESOURCES = {
 
 export function requireImages({ images }: Pick<ActivityDependencies, 'images'>): ImageDependencies {
   if (images !== undefined) return images;
-  throw new ServiceError(
-    'rejected',
-    'There is no image management service for this worker: set IMS_URL.',
-    { reason: 'IMAGE_PREPARE' },
-  );
+  throw new ServiceError('rejected', 'This worker has no image management service: set IMS_URL.', {
+    reason: 'IMAGE_PREPARE',
+  });
 }
 
 /**

@@ -66,7 +66,7 @@ async function copyLog(
 }
 
 const LOSSES = {
-  rotated: 'the node had begun a new file before they were delivered',
+  rotated: 'the node rotated its log file before they were delivered',
   cut: 'the container runtime of the node did not keep the end, and the API could not be reached',
 };
 

@@ -15,7 +15,7 @@ import { withHeartbeat } from './heartbeat.js';
 import type { Activities, OutcomeInput, QueuePlace } from './interface.js';
 import { toPhaseEnds } from './phase-ends.js';
 
-const OPEN_LOG = '[this log may lack its end: the session ended before all of it was here]';
+const OPEN_LOG = '[this log may lack its end: the session ended before all of it had arrived]';
 
 type RecordActivities = Pick<
   Activities,

@@ -75,8 +75,8 @@ function watchSilence(limit: SourceLimit, waits: Waits): NodeJS.Timeout {
 
 function toPatience({ seconds, option }: SourceLimit): string {
   return seconds === 0
-    ? `It is tried until it answers (${option}).`
-    : `It is tried for ${seconds} s (${option}).`;
+    ? `Retrying until it answers (${option}).`
+    : `Retrying for up to ${seconds} s (${option}).`;
 }
 
 /** Written by an earlier attempt of this function, or absent. */

@@ -185,7 +185,7 @@ function describeFailures(packaged: readonly Packaged[]): string | undefined {
 function describeDone(done: readonly { readonly imageId: string; readonly resultId: string }[]) {
   if (done.length === 0) return '';
   const names = done.map(({ imageId, resultId }) => `${imageId} as ${resultId}`);
-  return ` Packaged were: ${names.join(', ')}.`;
+  return ` Packaged: ${names.join(', ')}.`;
 }
 
 function toPackageLimit({ jobId, snapshot }: Session, last: () => string) {

@@ -27,7 +27,7 @@ export function toApplied(request: SessionRequest, name: string): SessionRequest
 /** What has changed since the check; each entry is part of a sentence. */
 export function listMoves(checked: Snapshot, now: Snapshot): readonly string[] {
   if (checked.debugPlaybook !== now.debugPlaybook)
-    return [`configuration ${now.configurationName} is another one`];
+    return [`configuration ${now.configurationName} is a different one`];
   const positions = Math.max(checked.layers.length, now.layers.length);
   const layers = Array.from({ length: positions }, (_, position) => {
     const [before, after] = [checked.layers[position], now.layers[position]];

@@ -24,7 +24,7 @@ export function toAskedPassthrough({ checkMode, ansiblePassthrough = '' }: Passt
 /** An opening line for the log of a check. */
 export function describeCheck({ checkMode }: Passthrough): string | undefined {
   if (checkMode !== true) return undefined;
-  return `Check mode (${FLAGS}): Ansible tells what it would change, and changes nothing but by tasks with check_mode: false.`;
+  return `Check mode (${FLAGS}): Ansible reports what it would change. Only tasks with check_mode: false change anything.`;
 }
 
 /** Makes the message of the outcome say that this was a check. */

@@ -42,7 +42,7 @@ export function renderDynamicInventory(state: HardwareState): RenderedInventory 
   const warnings: string[] = [];
   const add = (kind: 'Group' | 'Partition' | 'Role', name: string, members: readonly string[]) => {
     if (name === 'all' || (kind !== 'Role' && !isGroupName(name))) {
-      warnings.push(`${kind} "${name}" is left out: Ansible takes no group of that name.`);
+      warnings.push(`${kind} "${name}" is left out: Ansible does not accept a group of that name.`);
       return;
     }
     if (groups.has(name)) warnings.push(`${kind} "${name}" replaces a group of the same name.`);

@@ -59,7 +59,7 @@ export function toOutcome(ends: readonly PhaseEnd[], cancellation?: Cancellation
 function toLackMessage(lacking: readonly PhaseEnd[]): string {
   const names = lacking.map(({ name }) => name);
   return toMessage(
-    `Every phase exited 0. On which hosts is not known: results did not reach the API, and were lost with the end of the log (${names.join(', ')}). No component has them.`,
+    `Every phase exited 0, but it is not known on which hosts: results did not reach the API and were lost with the end of the log (${names.join(', ')}). No component has them.`,
   );
 }
 
@@ -107,7 +107,7 @@ function toKillFailure(
         ...fail(
           end,
           'JOB_LOST',
-          `${end.name} was ended by a signal that nobody here sent, as when the machine is shut down. Look at the hosts before running it again.`,
+          `${end.name} was ended by a signal that Keelson did not send, for example because its machine was shut down. Look at the hosts before running it again.`,
         ),
         succeeded: 'unknown',
       };
@@ -115,7 +115,7 @@ function toKillFailure(
       return fail(
         end,
         'TIMEOUT',
-        `${end.name} (${end.subject}) was still running after its limit of ${end.timeoutSeconds} s (${limitOptions[end.kind]}) and was stopped. The end of its log tells where it stood.`,
+        `${end.name} (${end.subject}) was still running after its limit of ${end.timeoutSeconds} s (${limitOptions[end.kind]}) and was stopped. The end of its log shows how far it got.`,
       );
     case 'memory':
       return fail(
@@ -148,7 +148,7 @@ function toExitFailure(end: PhaseEnd, exitCode: number): Outcome {
     return fail(
       end,
       'INTERNAL',
-      `${end.name} (${end.subject}) was ended: the disk of the job is full, so its log could not go on. Make room there before running it again.`,
+      `${end.name} (${end.subject}) was ended: the disk of the job is full, so its log could not be written. Free space there before running it again.`,
     );
   if (exitCode === EXIT.internal) return fail(end, 'INTERNAL', `${end.name} failed${because}`);
   switch (end.kind) {

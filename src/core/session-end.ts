@@ -50,7 +50,7 @@ export function toWithdrawn({ by, reason }: Cancellation = {}): Outcome {
     succeeded: 'false',
     reason: 'CANCELLED',
     message: toMessage(
-      `Cancelled${renderBy(by)}; what its operator runs is not stopped by that${renderWhy(reason)}`,
+      `Cancelled${renderBy(by)}; this does not stop what its operator runs${renderWhy(reason)}`,
     ),
   };
 }
@@ -79,7 +79,10 @@ function toLoss(
   message: string,
 ): Pick<Outcome, 'succeeded' | 'message'> {
   return launchedAt === undefined && !attachOnly
-    ? { succeeded: 'false', message: toMessage(`${message} Nothing had run: run it again.`) }
+    ? {
+        succeeded: 'false',
+        message: toMessage(`${message} Nothing had run, so it can be run again.`),
+      }
     : {
         succeeded: 'unknown',
         message: toMessage(`${message} Look at the hosts before running it again.`),

@@ -172,7 +172,7 @@ function readTime(given: Members, name: string): string | undefined {
   const match = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?<zone>Z|[+-]\d\d:\d\d)?$/.exec(text);
   const time = Date.parse(match?.groups?.['zone'] === undefined ? `${text}Z` : text);
   if (match === null || Number.isNaN(time) || time < 0) {
-    throw invalid(`Must be a time as 2026-01-02T03:04:05 - 'status.session.${name}'`);
+    throw invalid(`Must be a time such as 2026-01-02T03:04:05 - 'status.session.${name}'`);
   }
   return new Date(time).toISOString();
 }

@@ -22,9 +22,9 @@ export interface Silence {
 export function describeSilence({ task, since, hosts, names, others }: Silence): string {
   const shown = names.slice(0, MAX_NAMES);
   const more = hosts - shown.length;
-  const elsewhere = others === 0 ? '' : ` Also of ${toHosts(others)} in other tasks.`;
+  const elsewhere = others === 0 ? '' : ` Nor from ${toHosts(others)} in other tasks.`;
   return toMessage(
-    `Nothing has been heard of ${toHosts(hosts)} in task "${shorten(task)}" since ${since}: ${shown.join(', ')}` +
+    `Nothing has been heard from ${toHosts(hosts)} in task "${shorten(task)}" since ${since}: ${shown.join(', ')}` +
       `${more > 0 ? ` and ${more} more` : ''}.${elsewhere} A timeout on the task would end it.`,
   );
 }

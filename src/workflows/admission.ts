@@ -16,7 +16,7 @@ export function openAdmission(): Admission {
   };
   setHandler(admittedSignal, admit, {
     description:
-      'Of the API, not for people: the session has its place and its hosts, and may go on.',
+      'Sent by the API, not by people: the session has its place and its hosts, and may go on.',
   });
   return {
     isAdmitted: () => isAdmitted,

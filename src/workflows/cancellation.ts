@@ -29,7 +29,7 @@ export function openCancellation(note: (request: CancelRequest) => Promise<unkno
   };
   setHandler(cancelSignal, (received) => cancel(received ?? {}), {
     description:
-      'Stops the session and keeps record and log: {"reason": "…", "by": "…"}, or nothing.',
+      'Stops the session; its record and log are kept. Takes {"reason": "…", "by": "…"}, or nothing.',
   });
   CancellationScope.current().cancelRequested.catch(() => {
     native = true;

@@ -19,7 +19,7 @@ export function openDetails(): Details {
     setCurrentDetails(parts.filter((part) => part !== '').join('\n\n'));
   };
   setHandler(waitingSignal, wait, {
-    description: 'Of the worker, not for people: what a step waits for.',
+    description: 'Sent by the worker, not by people: what a step waits for.',
   });
   return {
     progress: () => progress,

@@ -26,7 +26,7 @@ export function openJobLoss(): JobLoss {
     );
   };
   setHandler(jobLostSignal, lose, {
-    description: 'Of the sweep, not for people: nobody can ever say how the job ended, and why.',
+    description: 'Sent by the sweep, not by people: why nobody can ever know how the job ended.',
   });
   // The session's run races this promise. Nobody awaits it if the signal comes after the run has ended.
   promise.catch(() => undefined);

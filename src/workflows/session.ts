@@ -91,7 +91,7 @@ async function stageInventory(run: SessionRun): Promise<void> {
     const wait = await cancellation.scope.run(() => prepare.stageInventory(input));
     if (wait === undefined) return;
     showState(claim, 'pending', 'hosts');
-    details.wait(`${wait.message} So it was at ${new Date().toISOString()}.`);
+    details.wait(`${wait.message} (As of ${new Date().toISOString()}.)`);
     await cancellation.scope.run(() => condition(admission.isAdmitted));
     details.wait('');
     waitingSince = wait.since;
@@ -103,7 +103,7 @@ async function waitForPlace(run: SessionRun, { place, limit }: QueuePlace): Prom
   const { claim, cancellation, admission, details } = run;
   showState(claim, 'pending', 'queued');
   details.wait(
-    `Waits for a place since ${new Date().toISOString()}: number ${place} in the queue when it came; ${limit} sessions may run at once.`,
+    `Waiting for a place since ${new Date().toISOString()}: it was number ${place} in the queue then, and ${limit} sessions may run at once.`,
   );
   await cancellation.scope.run(() => condition(admission.isAdmitted));
   details.wait('');

@@ -17,7 +17,7 @@ export function answerStatus(
     },
     {
       description:
-        'Its phases, and who has cancelled it. For debugging; the API answers from the database.',
+        'The phases, and who has cancelled the session. For debugging; the API answers from the database.',
     },
   );
 }

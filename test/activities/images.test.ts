@@ -419,7 +419,7 @@ describe('teardown', () => {
     expect(await teardown()).toMatchObject({ result: { kind: 'exited', exitCode: 1 } });
     expect(await logOf('teardown')).toMatch(
       new RegExp(
-        `ERROR image ${TWO}: IMS job .* ended with status error.*Packaged were: ${ONE} as r1\\.`,
+        `ERROR image ${TWO}: IMS job .* ended with status error.*Packaged: ${ONE} as r1\\.`,
       ),
     );
     await discard();

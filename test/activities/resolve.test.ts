@@ -65,7 +65,7 @@ describe('resolveConfiguration', () => {
     const readWait = async () => (await site.store.sessions.get(jobId))?.waiting?.message;
     await expect(resolve(jobId)).rejects.toMatchObject({ type: 'unavailable' });
     const wait = await readWait();
-    expect(wait).toMatch(/^Waiting: .*away\.git.*It is tried for 600 s \(clone_time_limit\)\.$/);
+    expect(wait).toMatch(/^Waiting: .*away\.git.*Retrying for up to 600 s \(clone_time_limit\)\.$/);
     await save(repository.url);
     await resolve(jobId);
     expect(await readWait()).toBeUndefined();
@@ -119,7 +119,7 @@ describe('resolveConfiguration', () => {
     const jobId = await insert('check', { configurationName: 'debug_noop', ...check });
     await resolve(jobId);
     expect(await readAll(site.store.logs.read(jobId, 'inventory', 0))).toMatch(
-      /^Check mode \(--check --diff\): .* changes nothing but by tasks with check_mode: false\.\n$/,
+      /^Check mode \(--check --diff\): .* Only tasks with check_mode: false change anything\.\n$/,
     );
   });
 

@@ -105,7 +105,7 @@ describe('a source that is away', () => {
       await handle.result().catch(() => undefined);
       return { wait, details };
     });
-    const message = `Waiting: The hardware state manager at ${hsm.url}/groups answered with status 503 (Failed). It is tried for 600 s (inventory_sources_time_limit).`;
+    const message = `Waiting: The hardware state manager at ${hsm.url}/groups answered with status 503 (Failed). Retrying for up to 600 s (inventory_sources_time_limit).`;
     expect(result.wait).toMatchObject({ phase: 'inventory', message });
     expect(result.details).toContain(message);
     expect((await sessions.get(handle.workflowId))?.waiting).toBeUndefined();

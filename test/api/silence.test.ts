@@ -28,7 +28,7 @@ beforeEach(async () => {
 });
 afterEach(() => service.close());
 
-const MESSAGE = `Nothing has been heard of 2 hosts in task "Mount" since ${at(3)}: x1, x2. A timeout on the task would end it.`;
+const MESSAGE = `Nothing has been heard from 2 hosts in task "Mount" since ${at(3)}: x1, x2. A timeout on the task would end it.`;
 const silent = { task: 'Mount', since: at(3), hosts: 2, names: ['x1', 'x2'], others: 0 };
 
 async function tell(sequence: number, silence: object | null): Promise<void> {
@@ -104,7 +104,7 @@ describe('a session some of whose hosts are silent', () => {
     await tell(2, { ...silent, hosts: 1, names: ['x2'] });
     await tell(3, null);
     await tell(4, null);
-    expect(shown).toEqual([`${MESSAGE} So it was at ${at(0)}.`, '']);
+    expect(shown).toEqual([`${MESSAGE} (As of ${at(0)}.)`, '']);
     await tell(200, silent);
     await tell(201, { ...silent, hosts: 1 });
     await tell(202, null);

@@ -78,7 +78,7 @@ describe('listMoves', () => {
     [
       'a configuration of the name of a debug playbook',
       { layers, debugPlaybook: 'noop' },
-      'configuration compute-v3 is another one',
+      'configuration compute-v3 is a different one',
     ],
   ])('names %s', (_, now, move) => {
     expect(listMoves(checked, aSnapshot(now))).toEqual([move]);

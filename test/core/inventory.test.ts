@@ -68,8 +68,8 @@ describe('renderDynamicInventory', () => {
     expect(groupsOf(text)).toEqual({});
     expect(hosts).toBe(0);
     expect(warnings).toEqual([
-      `Group "${name}" is left out: Ansible takes no group of that name.`,
-      `Partition "${name}" is left out: Ansible takes no group of that name.`,
+      `Group "${name}" is left out: Ansible does not accept a group of that name.`,
+      `Partition "${name}" is left out: Ansible does not accept a group of that name.`,
     ]);
   });
 
@@ -84,7 +84,9 @@ describe('renderDynamicInventory', () => {
     );
 
     expect(Object.keys(groupsOf(text)).sort()).toEqual(['My-Role', 'My-Role_9']);
-    expect(warnings).toEqual(['Role "all" is left out: Ansible takes no group of that name.']);
+    expect(warnings).toEqual([
+      'Role "all" is left out: Ansible does not accept a group of that name.',
+    ]);
   });
 
   test('lets a partition replace a group, and a role both', () => {

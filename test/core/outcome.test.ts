@@ -88,7 +88,7 @@ describe('toOutcome', () => {
       {
         succeeded: 'true',
         message:
-          'Every phase exited 0. On which hosts is not known: results did not reach the API, and were lost with the end of the log (ansible-0). No component has them.',
+          'Every phase exited 0, but it is not known on which hosts: results did not reach the API and were lost with the end of the log (ansible-0). No component has them.',
       },
     ],
     [
@@ -219,7 +219,7 @@ describe('toOutcome', () => {
       { kind: 'killed', reason: 'stopped' },
       'unknown',
       'JOB_LOST',
-      'a signal that nobody here sent',
+      'a signal that Keelson did not send',
     ],
     [
       { kind: 'unstarted', reason: 'unschedulable', message: 'no node fits' },

@@ -63,7 +63,7 @@ describe('toWithdrawn', () => {
     expect(toWithdrawn({ by: 'ada', reason: 'no' })).toEqual({
       succeeded: 'false',
       reason: 'CANCELLED',
-      message: 'Cancelled by ada; what its operator runs is not stopped by that: no',
+      message: 'Cancelled by ada; this does not stop what its operator runs: no',
     });
   });
 });
@@ -93,7 +93,7 @@ describe('toStepOutcome', () => {
   test.each([
     ['launched', launched, 'unknown', 'm1 is gone. Look at the hosts before running it again.'],
     ['restored', restored, 'unknown', 'm1 is gone. Look at the hosts before running it again.'],
-    ['not launched', waiting, 'false', 'm1 is gone. Nothing had run: run it again.'],
+    ['not launched', waiting, 'false', 'm1 is gone. Nothing had run, so it can be run again.'],
   ])('tells of a lost job what to do next: %s', (_, session, succeeded, message) => {
     expect(toStepOutcome(session, { reason: 'JOB_LOST', message: 'm1 is gone.' })).toEqual({
       ...{ succeeded, reason: 'JOB_LOST', message },

@@ -16,17 +16,17 @@ describe('describeSilence', () => {
     [
       'one host',
       {},
-      `Nothing has been heard of 1 host in task "Mount scratch" since ${SINCE}: x1. A timeout on the task would end it.`,
+      `Nothing has been heard from 1 host in task "Mount scratch" since ${SINCE}: x1. A timeout on the task would end it.`,
     ],
     [
       'the first of many',
       { hosts: 12, names: ['x1', 'x2', 'x3', 'x4', 'x5'] },
-      `Nothing has been heard of 12 hosts in task "Mount scratch" since ${SINCE}: x1, x2, x3 and 9 more. A timeout on the task would end it.`,
+      `Nothing has been heard from 12 hosts in task "Mount scratch" since ${SINCE}: x1, x2, x3 and 9 more. A timeout on the task would end it.`,
     ],
     [
       'hosts in other tasks',
       { hosts: 2, names: ['x1', 'x2'], others: 1 },
-      `Nothing has been heard of 2 hosts in task "Mount scratch" since ${SINCE}: x1, x2. Also of 1 host in other tasks. A timeout on the task would end it.`,
+      `Nothing has been heard from 2 hosts in task "Mount scratch" since ${SINCE}: x1, x2. Nor from 1 host in other tasks. A timeout on the task would end it.`,
     ],
   ])('names %s', (_, silence, expected) => {
     expect(describeSilence(aSilence(silence))).toBe(expected);

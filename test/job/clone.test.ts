@@ -151,7 +151,7 @@ describe('git-clone', () => {
     expect(await exitOf(child)).toBe(0);
     expect(wait).toMatchObject({
       message: expect.stringMatching(
-        /^http:\S+: Failed to connect .*\. It is tried for 1209600 s \(clone_time_limit\)\.$/,
+        /^http:\S+: Failed to connect .*\. Retrying for up to 1209600 s \(clone_time_limit\)\.$/,
       ) as unknown,
       over: false,
     });

@@ -99,7 +99,7 @@ function addDeliveryRoutes(routes: Hono, { store, now, tellWaiting }: JobDepende
 }
 
 function toSilenceText({ silence }: SilenceReport, now: string): string {
-  return silence === undefined ? '' : `${describeSilence(silence)} So it was at ${now}.`;
+  return silence === undefined ? '' : `${describeSilence(silence)} (As of ${now}.)`;
 }
 
 function authenticateJob(masterKey: Uint8Array): MiddlewareHandler {

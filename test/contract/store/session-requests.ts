@@ -316,7 +316,7 @@ export function sessionRequestContract(stores: () => Stores): void {
         outcome: {
           succeeded: 'false',
           reason: 'CANCELLED',
-          message: 'Cancelled by ann; what its operator runs is not stopped by that: wrong nodes',
+          message: 'Cancelled by ann; this does not stop what its operator runs: wrong nodes',
         },
       });
       await store.sessions.requestDelete('deleted', wish);
