@@ -30,7 +30,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** As a CFS answers: with what it computes, and with what no request may say. */
+/** Records as a CFS answers them: with members that it computes, and values that no request may have. */
 function cfs(): Readonly<Record<Kind, readonly WireRecord[]>> {
   const clone_url = repository.url;
   const commit = repository.commit;
@@ -131,12 +131,12 @@ function run(command: 'import' | 'export', data: string, ...args: readonly strin
 }
 
 describe('npm run import and export', () => {
-  test('take records over, by themselves again and again, and give them back as they came', async () => {
+  test('take records over, find nothing to do in a repeat, and give them back as they came', async () => {
     const [from, to, data] = ['from', 'to', 'data'].map((name) => join(directory, name)) as [
       ...[string, string, string],
     ];
     writeFiles(from);
-    // Before its first start a service has no database; a look makes none.
+    // A service has no database before its first start, and a dry run creates none.
     await expect(run('import', data, '--dry-run', from)).rejects.toMatchObject({
       stderr: expect.stringContaining(`There is no database ${join(data, 'keelson.db')}`),
     });
@@ -195,7 +195,7 @@ describe('npm run import and export', () => {
     expect(stdout).toContain('- : It has no name.');
   });
 
-  test('keep no configuration out for another whose source is not there', async () => {
+  test('import other configurations if one names a missing source', async () => {
     const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
     const now = () => new Date().toISOString();
     const recordStore = createDatabaseRecordStore(store, { name: 'here', now, optionNames: [] });
@@ -220,14 +220,14 @@ describe('npm run import and export', () => {
   });
 });
 
-describe('a CFS by its API', () => {
+describe('a CFS through its API', () => {
   let other: HttpService;
   beforeEach(async () => {
     other = await openHttpService({ gitProtocols: 'file' });
   });
   afterEach(() => other.close());
 
-  test('takes what a database has given, and reads back as the same', async () => {
+  test('takes what a database has exported, and reads back the same', async () => {
     const from = join(directory, 'from');
     writeFiles(from);
     const api = createApiRecordStore({ url: other.url });
@@ -240,7 +240,7 @@ describe('a CFS by its API', () => {
     ]);
     expect((await other.store.configurations.list({ limit: 10 })).items).toEqual([]);
     const [, , configurations] = await importAll(api, from);
-    // Names that only v2 can give are refused by v3, by a sentence.
+    // v3 refuses names of layers, which only v2 can set, with a sentence.
     expect(configurations?.refused).toEqual([
       { key: 'compute', why: expect.stringContaining("'layers.0.name'") },
     ]);
@@ -262,7 +262,7 @@ describe('a CFS by its API', () => {
     ).toEqual(cfs().components.map((record) => strip('components', record)));
   });
 
-  test('takes a state over once, whichever of its layers is incomplete', async () => {
+  test('takes a state over once, even if one of its layers is incomplete', async () => {
     const layers = ['a.yml', 'b.yml'].map((playbook, index) => ({
       ...{ clone_url: repository.url, playbook, commit: repository.commit, session_name: 'one' },
       status: index === 0 ? 'incomplete' : 'applied',
@@ -298,7 +298,7 @@ describe('a CFS by its API', () => {
     ]);
   });
 
-  test('has its sources changed, but for their secret', async () => {
+  test('has its sources changed, except for their secret', async () => {
     const api = createApiRecordStore({ url: other.url });
     const options = { dryRun: false, onProgress: nothing, signal };
     const [source = {}] = cfs().sources;
@@ -317,7 +317,7 @@ describe('a CFS by its API', () => {
     });
   });
 
-  test('is walked in pages', async () => {
+  test('is read in pages', async () => {
     const many = Array.from({ length: 2_500 }, (_, index) => ({ id: `x${index}`, state: [] }));
     await other.store.components.put(many, new Date().toISOString(), nothing);
     let count = 0;
@@ -329,7 +329,7 @@ describe('a CFS by its API', () => {
     expect(count).toBe(2_500);
   });
 
-  test('that does not answer ends the command, and refuses nothing', async () => {
+  test('that does not answer ends the command, and is not taken for a refusal', async () => {
     const api = createApiRecordStore({ url: other.url });
     await other.close();
     const records = cfs().components;

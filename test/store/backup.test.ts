@@ -10,7 +10,7 @@ import { addPlannedSession, aNewSession, readAll } from '../support/store-builde
 
 const PHASE = 'ansible-0';
 
-/** What a PostgreSQL brings with it. */
+/** Runs a program that PostgreSQL brings with it. */
 async function run(program: string, ...args: readonly string[]): Promise<void> {
   const { initdb = '' } = findTools(process.env);
   await promisify(execFile)(join(dirname(realpathSync(initdb)), program), [...args]);

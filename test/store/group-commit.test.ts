@@ -21,7 +21,7 @@ const FULL = 13;
 let directory: string;
 let connections: SqliteConnections;
 let store: Store;
-/** Set after the migrations. */
+/** Set once the migrations are done. */
 let onCommit: (() => void) | undefined;
 
 beforeEach(async () => {
@@ -77,7 +77,7 @@ describe('changes that come at the same time', () => {
     expect((await store.sessions.find('a'))?.jobId).toBe('cfs-a-00000002');
   });
 
-  test('do not suffer when one of them fails', async () => {
+  test('succeed although one of them fails', async () => {
     const commits = countCommits();
 
     const counts = await count(insertAll(['a', 'b', 'a', 'c']));
@@ -88,7 +88,7 @@ describe('changes that come at the same time', () => {
     expect(items.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
   });
 
-  test('undo all of what failed half-way, and nothing else', async () => {
+  test('undo everything of one that fails half-way, and nothing else', async () => {
     const before = store.sessions.insert(aNewSession('a'));
     const failed = store.options.patch({ defaultPageSize: 7, defaultPlaybook: 7n as never });
     const after = store.sessions.insert(aNewSession('b'));
@@ -99,7 +99,7 @@ describe('changes that come at the same time', () => {
     expect((await store.options.get()).defaultPageSize).toBe(DEFAULT_OPTIONS.defaultPageSize);
   });
 
-  test('are told to listeners once they are committed, and only those that did not fail', async () => {
+  test('reach listeners after the commit, and only if they did not fail', async () => {
     const changes: Change[] = [];
     let toldBefore: number | undefined;
     store.subscribe((change) => changes.push(change));
@@ -115,7 +115,7 @@ describe('changes that come at the same time', () => {
     ]);
   });
 
-  test('all fail when the commit does, also those that were refused for the sake of another', async () => {
+  test('all fail if the commit fails, also one that was refused because of another', async () => {
     const changes: Change[] = [];
     store.subscribe((change) => changes.push(change));
     onCommit = () => {
@@ -131,7 +131,7 @@ describe('changes that come at the same time', () => {
     await store.sessions.insert(aNewSession('a'));
   });
 
-  test('leave nothing in mind of a configuration that was not committed', async () => {
+  test('leave nothing in the cache of a configuration that was not committed', async () => {
     const desiredOf = async () =>
       (await store.components.find('x1'))?.desiredState.map(({ commit }) => commit);
     const put = (id: string) =>
@@ -152,7 +152,7 @@ describe('changes that come at the same time', () => {
     expect(await desiredOf()).toEqual(['2'.repeat(40)]);
   });
 
-  test('are refused while the disk is full, and taken again afterwards', async () => {
+  test('fail while the disk is full, and succeed again afterwards', async () => {
     const large = {
       ...aNewSession('a'),
       request: aRequest({ name: 'a', tags: { a: 'x'.repeat(1e6) } }),

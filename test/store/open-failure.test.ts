@@ -24,7 +24,7 @@ test.each([
   });
 });
 
-test('a statement that takes too long is no server that is away', () => {
+test('a statement timeout is not mistaken for a server that is away', () => {
   expect(fail('57014', 'canceling statement due to statement timeout')).toMatchObject({
     message: expect.not.stringContaining('DATABASE_URL'),
   });

@@ -38,7 +38,7 @@ describeWithPostgres('a PostgreSQL that fails', () => {
   test.each([
     ['is stopped', () => server.stop()],
     ['is killed', () => server.kill()],
-  ])('that %s is unavailable until it is back, and has lost nothing', async (_, end) => {
+  ])('that %s is unavailable until it is back, and loses nothing', async (_, end) => {
     const [store, other] = [await open(), await open()];
     const changes = record(store);
     const before = await store.sessions.insert(aNewSession('before'));
@@ -82,7 +82,7 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     expect(page.items.map(({ name }) => name)).toEqual(expect.arrayContaining(answered));
   });
 
-  test('that is read-only for a while is read, and written to as soon as it can be', async () => {
+  test('that is read-only for a while still answers reads, and takes writes as soon as it can', async () => {
     const store = await open();
     const session = await store.sessions.insert(aNewSession('before'));
 
@@ -98,7 +98,7 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     await insertSoon(store, 'after');
   });
 
-  test('that is silent is unavailable within the time-outs', async () => {
+  test('that is silent is unavailable within the timeouts', async () => {
     const store = await open({ timeouts: { connect: 2_000, answer: 2_000 } });
     await store.ping();
     const thaw = server.freeze();
@@ -139,7 +139,7 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     await store.sessions.insert(aNewSession('a'));
   });
 
-  test('that undoes one of two which wait for each other lets it come again', async () => {
+  test('that rolls back one of two transactions in a deadlock has it repeated', async () => {
     const store = await open();
     for (const name of ['a', 'b', 'c']) await store.sessions.insert(aNewSession(name));
     const [first, last] = [await beginDeletion(url, 'b'), await beginDeletion(url, 'c')];
@@ -148,7 +148,7 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     const deletionOfA = last.query(`update sessions set deleted_at = 'x' where name = 'a'`);
     await waitFor(async () => (await countWaiting(server)) === 2);
 
-    // Ours comes to `c`, and is the one that closes the circle and so finds out.
+    // Now the store's transaction comes to `c` and completes the circle, so it is the one to find the deadlock.
     await first.query('rollback');
     await deletionOfA;
     await last.query('commit');
@@ -170,7 +170,7 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     await waitFor(() => store.ping().then(() => true));
   });
 
-  test('that breaks connections in use and idle ones tells what was missed meanwhile', async () => {
+  test('that breaks used and idle connections announces afterwards what was missed', async () => {
     const [store, other] = [await open(), await open()];
     await store.ping();
     const changes = record(store);
@@ -184,7 +184,7 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     });
   });
 
-  test('is told to be away once for each reason, and to be back once', async () => {
+  test('is reported away once for each reason, and back once', async () => {
     let told: string[] = [];
     await open({
       outage: {
@@ -201,7 +201,7 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     };
     for (let round = 0; round < 2; round += 1) {
       await passOutage();
-      // Why the server ends its connections, then what keeps new ones away; others may come in between while it goes.
+      // First why the server ends its connections, then why it takes no new ones. Other reasons may come in between.
       expect(told[0]).toContain('terminating connection');
       expect(told).toContain('Connection terminated unexpectedly');
       expect(told.at(-1)).toBe('back');
@@ -209,7 +209,7 @@ describeWithPostgres('a PostgreSQL that fails', () => {
     }
   });
 
-  test('is told to be away where only its notices were lost before it was open', async () => {
+  test('is reported away if it only refuses notices while the store opens', async () => {
     const proxy = await refuseListening(server.port);
     const lines: string[] = [];
     const through = new URL(url);
@@ -237,7 +237,7 @@ describeWithPostgres('a PostgreSQL that fails', () => {
       { warn: (fields, message) => void told.push({ fields, message }) },
     );
     stores.push(store);
-    // Its connection is idle when it breaks.
+    // Leaves an idle connection in the pool, which then breaks.
     await store.ping();
     await server.stop();
     const failures = await Promise.allSettled([
@@ -254,11 +254,11 @@ describeWithPostgres('a PostgreSQL that fails', () => {
   });
 });
 
-/** In place of a server, until so many have come. */
+/** Takes the server's port and closes every connection until so many have come. */
 async function refuseConnections(port: number, times: number): Promise<void> {
   let refused = 0;
   const deaf = createServer((socket) => {
-    // Of one that is closed with something unread the client may hear that it was reset.
+    // Reads first, because closing a connection with unread data may reset it.
     socket.once('data', () => {
       refused += 1;
       socket.destroy();
@@ -271,7 +271,7 @@ async function refuseConnections(port: number, times: number): Promise<void> {
   await once(deaf, 'close');
 }
 
-/** In front of a server: ends each connection that asks for notices, until it relents. */
+/** A proxy that ends each connection that listens for notices, until it relents. */
 async function refuseListening(port: number) {
   let isStrict = true;
   const front = createServer((near) => {
@@ -326,7 +326,7 @@ function isTold(changes: readonly Change[], jobId: string): boolean {
   return changes.some((change) => change.kind === 'session' && change.jobId === jobId);
 }
 
-/** Returns how to give the lock back. */
+/** Returns a function that releases the lock. */
 async function lockSessions(url: string): Promise<() => Promise<void>> {
   const client = new Client({ connectionString: url });
   await client.connect();
@@ -334,7 +334,7 @@ async function lockSessions(url: string): Promise<() => Promise<void>> {
   return () => client.end();
 }
 
-/** A transaction of somebody else, who has deleted this session, and is in no hurry. */
+/** Begins a transaction of somebody else that has deleted this session, and leaves it open. */
 async function beginDeletion(url: string, name: string): Promise<Client> {
   const superuser = new URL(url);
   superuser.username = 'postgres';

@@ -8,9 +8,9 @@ import { describeWithPostgres, startPostgres, type PostgresServer } from '../sup
 import { addPlannedSession, aNewSession, at, count, readAll } from '../support/store-builders.js';
 import { waitFor } from '../support/wait.js';
 
-/** What is held here on purpose is given back by the test, however slow the machine is. */
+/** So long that no lock that a test holds on purpose times out, however slow the machine is. */
 const PATIENT = { lock: 60_000, statement: 60_000, answer: 60_000 };
-/** PostgreSQL has no such text. */
+/** Text that PostgreSQL cannot store. */
 const NO_TEXT = 'a\0b';
 
 describeWithPostgres('what comes to PostgreSQL at the same time', () => {
@@ -48,7 +48,7 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     expect(found.items).toEqual([sessions[7]]);
   });
 
-  test('takes each name once, and that for the first who came', async () => {
+  test('takes each name once, for the first that came', async () => {
     const inserts = Array.from({ length: 20 }, (_, index) =>
       store.sessions.insert({ ...aNewSession('a'), jobId: `cfs-a-${index}` }),
     );
@@ -61,7 +61,7 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     expect(await count(twice)).toEqual({ '[object Object]': 1, conflict: 1 });
   });
 
-  test('does not suffer when one of it cannot be stored', async () => {
+  test('is stored although one of it cannot be', async () => {
     const calls = await count([
       store.sessions.insert(aNewSession('a')).then(({ name }) => name),
       store.sessions.insert(aNewSession('b', { tags: { key: NO_TEXT } })),
@@ -90,7 +90,7 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     await waitFor(() => store.sessions.insert(aNewSession('s0')));
   });
 
-  test('does not wait for what somebody holds that concerns one of it', async () => {
+  test('does not wait for a lock that only one of it needs', async () => {
     await store.sessions.insert(aNewSession('held'));
     await store.configurations.save(aConfiguration('held', '0'));
     const jobIds = await Promise.all(['a', 'b'].map((name) => addPlannedSession(store, name)));
@@ -126,7 +126,7 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     expect((await store.configurations.find('held'))?.configuration.description).toBe('1');
   });
 
-  test('patches components together, but for one that somebody holds, and one that cannot be', async () => {
+  test('patches components together, except for one that is locked and one that cannot be stored', async () => {
     const ids = Array.from({ length: 20 }, (_, index) => `x${index}`);
     const now = at(0);
     await store.components.put(
@@ -151,13 +151,13 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     await server.query('delete from components', url);
   });
 
-  test('gives a place that is given back while somebody queues for it to that one', async () => {
+  test('gives a place that becomes free while a claim joins the queue to that session', async () => {
     const other = await openPostgresStore({ url, timeouts: PATIENT });
     const idOf = (name: string) => aNewSession(name).jobId;
     await store.options.patch({ maxRunningSessions: 1 });
     for (const name of ['a', 'b']) await store.sessions.insert(aNewSession(name));
     await store.sessions.claim(idOf('a'), { at: at(0) });
-    // Whoever queues stands still there, having seen that there is no place.
+    // Stops a claim that has found no free place, just before it joins the queue.
     await server.query(
       `create function stand_still() returns trigger language plpgsql as
         $$ begin perform pg_advisory_xact_lock(1); return new; end $$;
@@ -182,7 +182,7 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     await other.close();
   });
 
-  test('is found, each by its own key, and whoever asks for what cannot be is told alone', async () => {
+  test('is found by key, and only a lookup of an impossible key fails', async () => {
     await Promise.all(['a', 'b'].map((name) => store.sessions.insert(aNewSession(name))));
 
     const found = await Promise.allSettled(
@@ -198,7 +198,7 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     ]);
   });
 
-  test('is read as it is, not as it was when others asked before', async () => {
+  test('is read as it is at the time, not as an earlier read of others found it', async () => {
     const reads: Promise<unknown>[] = [];
     for (let index = 0; index < 20; index += 1) {
       reads.push(store.sessions.find('other'));
@@ -210,7 +210,7 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     await Promise.all(reads);
   });
 
-  test('leaves of each configuration the last that was put, and a version of its own to each', async () => {
+  test('leaves the last PUT of each configuration, each with a version of its own', async () => {
     const puts = Array.from({ length: 60 }, (_, index) =>
       store.configurations.save(aConfiguration(`c${index % 3}`, `${index}`)),
     );
@@ -222,7 +222,7 @@ describeWithPostgres('what comes to PostgreSQL at the same time', () => {
     expect(await countCommitted('configurations', 'xmin::text')).toBeLessThanOrEqual(2);
   });
 
-  test('leaves no use of a source behind that somebody else has just stored under the name', async () => {
+  test('leaves behind no use of a source from a configuration just stored under the same name', async () => {
     const source = { name: 'site', cloneUrl: 'https://git/a', secretName: 's', lastUpdated: at(0) };
     await store.sources.insert(source);
     const release = await hold(
@@ -275,7 +275,7 @@ async function countWaiting(server: PostgresServer): Promise<number> {
   return rows.length;
 }
 
-/** Ends connections that wait for a lock; whether there were any. */
+/** Ends connections that wait for a lock. Returns whether there were any. */
 async function endWaiting(server: PostgresServer): Promise<boolean> {
   const ended = await server.query(
     `select pg_terminate_backend(pid) from pg_stat_activity where wait_event_type = 'Lock'`,
@@ -285,7 +285,7 @@ async function endWaiting(server: PostgresServer): Promise<boolean> {
 
 type Release = (end?: 'rollback' | 'commit') => Promise<void>;
 
-/** A process that stands still in the middle of a transaction; returns how it goes on. */
+/** Runs the statements in a transaction and leaves it open. Returns a function that ends it. */
 async function hold(url: string, ...statements: readonly string[]): Promise<Release> {
   const client = new Client({ connectionString: url });
   await client.connect();

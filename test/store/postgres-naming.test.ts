@@ -4,7 +4,7 @@ import { createNaming } from '../../src/store/database/postgres-naming.js';
 const nameAfter = (toName: (text: string) => string | undefined, text: string, times = 30) =>
   Array.from({ length: times }, () => toName(text)).at(-1);
 
-test('names what comes often, each by a name of its own, and no more than the server is to keep', () => {
+test('gives frequent statements names of their own, but no more than the server is to keep', () => {
   const toName = createNaming();
   const texts = Array.from({ length: 150 }, (_, index) => `update phases set state = ${index}`);
 
@@ -22,7 +22,7 @@ test.each([
   'update sessions set phase = $1 returning *',
   'select id from components order by id limit $1',
   `select ${'x'.repeat(2_000)}`,
-])('names never what is better read anew: %s', (text) => {
+])('never names what is better planned anew: %s', (text) => {
   expect(nameAfter(createNaming(), text)).toBeUndefined();
 });
 

@@ -17,12 +17,12 @@ import { createSweepStore } from '../../src/store/sessions/sweep.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
 import { at } from '../support/store-builders.js';
 
-/** More than are looked up one by one, so that a common filter leads a walk by name. */
+/** More than are looked up by key, so that a filter that matches many is served by a walk in order of names. */
 const SESSIONS = 15_000;
 const RARE = 14_990;
 const DEEP = 's12000';
 
-/** What is never to be read whole. `deployment`, `options` and `log_store` have a row or a few. */
+/** Tables that must never be read whole. `deployment`, `options` and `log_store` have a row or a few. */
 const WHOLE = /Seq Scan on (sessions|session_tags|phases|host_results|log_chunks|components)\b/;
 
 describeWithPostgres('plans of PostgreSQL', () => {
@@ -33,7 +33,7 @@ describeWithPostgres('plans of PostgreSQL', () => {
   let queries: { readonly sql: string; readonly parameters: readonly unknown[] }[] = [];
 
   beforeAll(async () => {
-    // It would look at the tables by itself, at any moment, and plans follow what it has found.
+    // Autovacuum would update the statistics at any moment, and with them the plans.
     server = await startPostgres(['autovacuum=off']);
     url = await server.createDatabase();
     await (await openPostgresStore({ url })).close();
@@ -51,7 +51,7 @@ describeWithPostgres('plans of PostgreSQL', () => {
     await server.close();
   });
 
-  /** After the queries have run: what they would do with these very values. */
+  /** The plans of the queries that have run, with the same values. */
   async function explainAll(): Promise<readonly string[]> {
     const plans: string[] = [];
     for (const { sql, parameters } of queries.filter((each) =>
@@ -144,26 +144,29 @@ describeWithPostgres('plans of PostgreSQL', () => {
       () =>
         createComponentStore({ ...database, reader: reader() }).list({ status: 'pending' }, page),
     ],
-  ])('%s read page by page, in order, not sorted for each', async (_, act) => {
-    await act();
-    const client = await pool.connect();
-    const plans: string[] = [];
-    await client.query('begin');
-    for (const { sql, parameters } of queries) {
-      if (sql.startsWith('set local')) await client.query(sql);
-      if (!sql.includes('"state" from "components"')) continue;
-      const { rows } = await client.query(`explain ${sql}`, [...parameters]);
-      plans.push(JSON.stringify(rows));
-    }
-    await client.query('rollback');
-    client.release();
+  ])(
+    '%s read page by page, in the order of an index, without a sort for each page',
+    async (_, act) => {
+      await act();
+      const client = await pool.connect();
+      const plans: string[] = [];
+      await client.query('begin');
+      for (const { sql, parameters } of queries) {
+        if (sql.startsWith('set local')) await client.query(sql);
+        if (!sql.includes('"state" from "components"')) continue;
+        const { rows } = await client.query(`explain ${sql}`, [...parameters]);
+        plans.push(JSON.stringify(rows));
+      }
+      await client.query('rollback');
+      client.release();
 
-    expect(plans.length).toBeGreaterThan(0);
-    for (const plan of plans) {
-      expect(plan).toContain('Index Scan using components_by_progress');
-      expect(plan).not.toContain('Sort');
-    }
-  });
+      expect(plans.length).toBeGreaterThan(0);
+      for (const plan of plans) {
+        expect(plan).toContain('Index Scan using components_by_progress');
+        expect(plan).not.toContain('Sort');
+      }
+    },
+  );
 
   test('a bulk deletion goes by an index', async () => {
     await createSessionStore(database).deleteMany({ createdFrom: at(RARE) }, { at: at(0) });
@@ -205,8 +208,8 @@ describeWithPostgres('plans of PostgreSQL', () => {
     await expectIndexes();
   });
 
-  // The last two: they leave many that are deleted.
-  test('a list by a time at which all are deleted goes by an index, though statistics count them', async () => {
+  // This test and the next come last, because they leave many deleted sessions behind.
+  test('a list by a time whose sessions are all deleted goes by an index, although statistics count them', async () => {
     const sessions = createSessionStore(database);
     await server.query(
       `insert into sessions (job_id, name, created_at, deleted_at, request)
@@ -224,7 +227,7 @@ describeWithPostgres('plans of PostgreSQL', () => {
   test('a bulk deletion of thousands finds each by its key', async () => {
     await createSessionStore(database).deleteMany({}, { at: at(0) });
 
-    // Of its tags none is left: once that is vacuumed, reading all of them is the right plan.
+    // Not the deletion of tags: none are left, so reading the whole table is the right plan once it is vacuumed.
     const updates = (await explainAll()).filter((plan) => plan.startsWith('update'));
     expect(updates.length).toBeGreaterThan(1);
     for (const plan of updates) expect(plan).toContain('Index Scan using sessions_pkey');

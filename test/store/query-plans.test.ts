@@ -19,7 +19,7 @@ import { createSqliteDialect, openConnections } from '../../src/store/database/s
 import type { ComponentFilter, SessionFilter } from '../../src/store/store.js';
 import { aNewSession, at } from '../support/store-builders.js';
 
-/** More than are looked up one by one, so that a common filter leads a walk by name. */
+/** More than are looked up by key, so that a filter that matches many is served by a walk in order of names. */
 const SESSIONS = 6_000;
 const RARE = 5_990;
 
@@ -120,7 +120,7 @@ describe('sessions.list', () => {
     },
   );
 
-  test('asks as often for a thousand sessions as for one', async () => {
+  test('runs as many queries for a thousand sessions as for one', async () => {
     const sessions = createSessionStore(database);
     await sessions.list({}, { limit: 1_000 });
 
@@ -134,7 +134,7 @@ describe('components.list', () => {
     ['tags', { tags: { rack: '1' } }, 'COVERING INDEX components_by_tags'],
     ['a status', { status: 'pending' }, 'components_by_progress'],
     ['a configuration', { configName: 'compute' }, 'components_by_config'],
-  ])('by %s reads no state but of what it shows', async (_what, filter, index) => {
+  ])('by %s reads the state only of what it shows', async (_what, filter, index) => {
     const components = createComponentStore({
       ...database,
       reader: createDesiredReader(database.dialect),
@@ -203,7 +203,7 @@ describe('every other query', () => {
 });
 
 describe('retention', () => {
-  test('finds what is old without a look at the rest', async () => {
+  test('finds what is old without reading the rest', async () => {
     const retention = createRetentionStore(database);
     await createSessionStore(database).countComplete();
     await retention.expireSessions(at(8), at(9));
@@ -238,7 +238,7 @@ function fill(): void {
     insert into session_tags (job_id, key, value) select job_id, 'number', cast(substr(job_id, 5) as text) from sessions;`);
 }
 
-/** The plans of those queries that give sessions, not of those that only count candidates. */
+/** The plans of the queries that return sessions, not of those that only count candidates. */
 function explainLists(): readonly (readonly string[])[] {
   return queries.filter(({ sql }) => /^select "sessions"\."job_id", /.test(sql)).map(explain);
 }

@@ -22,7 +22,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-/** What a process of its own prints that runs `body` with an open `store`. */
+/** Runs `body`, with an open `store`, in another process. Returns what it prints. */
 async function runProcess(body: string): Promise<string> {
   const { stdout } = await promisify(execFile)(process.execPath, toArguments(body));
   return stdout.trim();
@@ -38,7 +38,7 @@ function toArguments(body: string): string[] {
 }
 
 describe('openSqliteStore', () => {
-  test('in four processes at once makes one database', async () => {
+  test('in four processes at once creates one database', async () => {
     const ids = await Promise.all(
       Array.from({ length: 4 }, () => runProcess('console.log(await store.deploymentId());')),
     );
@@ -121,7 +121,7 @@ describe('several processes', () => {
 });
 
 describe('a database that somebody keeps locked', () => {
-  test('is waited for, while reads and everything else go on', async () => {
+  test('is waited for, while reads and everything else continue', async () => {
     const store = await openSqliteStore({ path });
     const holder = new DatabaseSync(path);
     holder.exec('begin immediate');
@@ -140,7 +140,7 @@ describe('a database that somebody keeps locked', () => {
   });
 });
 
-describe('guards that nothing sets yet', () => {
+describe('a guard', () => {
   test.each([
     ['attach_only = 1', 'launch'],
     [`teardown_at = '${at(1)}'`, 'cancel'],

@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-test('what removed logs took goes back to the disk, but for some that will be needed again', async () => {
+test('the space of removed logs goes back to the disk, except for some that will be needed again', async () => {
   const store = await openSqliteStore({ path });
   expect(await store.retention.shrink()).toBe(0);
   const jobId = await addPlannedSession(store);

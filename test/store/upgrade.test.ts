@@ -22,7 +22,7 @@ import { describeWithPostgres, startPostgres, type PostgresServer } from '../sup
 import { aNewSession, at } from '../support/store-builders.js';
 import { waitFor } from '../support/wait.js';
 
-/** A process of its own: in this one it would wait for a transaction that waits for it. */
+/** In another process, because in this one it would block the transaction that it waits for. */
 async function executeApart(path: string, sql: string): Promise<void> {
   const script = `
     const { DatabaseSync } = await import('node:sqlite');
@@ -93,7 +93,7 @@ describeWithPostgres('PostgreSQL', () => {
         const notices = { announce: () => undefined, watch, close: () => Promise.resolve() };
         return migrateTo(createPostgresDialect({ pool, migrationPool: pool, notices }), migration);
       },
-      // Both in one statement, so that one does not see what the other writes.
+      // In one statement, so that neither part sees what the other writes.
       toInsert: (name) => [
         `with inserted as (
           insert into sessions (job_id, name, created_at, request) values (${toValues(name)}) returning *
@@ -107,7 +107,7 @@ describeWithPostgres('PostgreSQL', () => {
       remove: () => Promise.resolve(),
     };
   };
-  test('opens, and lists by a part of the name, where the role may create no extension', async () => {
+  test('opens, and lists by a part of the name, if the role may not create an extension', async () => {
     const url = await server.createDatabase();
     await server.query(
       `alter database ${new URL(url).pathname.slice(1)} owner to postgres; grant create on schema public to keelson`,
@@ -140,7 +140,7 @@ describeWithPostgres('PostgreSQL', () => {
       ...{ url, migration: { lockMs: 500, onWait, signal: stopping.signal } },
     });
     await expect(third).rejects.toMatchObject({ name: 'AbortError' });
-    // Behind a migration that stands in its way it would wait for the dump too.
+    // If a migration stood in its way, this query would have to wait for the dump too.
     await server.query('select count(*) from log_chunks', url);
     await dump.end();
     const [store, other] = await Promise.all([opening, second]);
@@ -148,7 +148,7 @@ describeWithPostgres('PostgreSQL', () => {
     await Promise.all([store.close(), other.close()]);
 
     expect(waits.at(-1)?.seconds).toBeGreaterThan(0);
-    // A second process keeps out of the way while the first one pauses.
+    // While the first process pauses, the second one does not take its place.
     const reasons = waitsOfSecond.flatMap(({ waitsFor }) => waitsFor);
     expect(reasons.filter((reason) => !reason.startsWith('keelson-migration ('))).toEqual([]);
   });
@@ -173,7 +173,7 @@ describeWithPostgres('PostgreSQL', () => {
 });
 
 describe('createMigrations', () => {
-  test('only adds: the version before works on beside it', async () => {
+  test('only adds, so that the version before can keep running', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'keelson-upgrade-'));
     const dialect = createSqliteDialect(await openConnections(join(directory, 'keelson.db')));
     const statements: string[] = [];
