@@ -58,7 +58,7 @@ export function parseConfig(environment: Environment): Config {
 function parseWebhooksFile(read: EnvironmentReader, { kind }: RunnerConfig): string | undefined {
   const file = read.file('WEBHOOKS_FILE');
   if (file !== undefined && kind === 'none')
-    throw new Error('WEBHOOKS_FILE: with RUNNER=none there is no worker that could tell anybody.');
+    throw new Error('WEBHOOKS_FILE: with RUNNER=none there is no worker that could call webhooks.');
   return file;
 }
 

@@ -92,7 +92,7 @@ function tellWhereNodesAre({ runner, sources }: Config, logger: Logger): void {
   if (runner.kind === 'none' || inventoryFile !== undefined || hsmUrl !== DEFAULT_HSM_URL) return;
   logger.info(
     { hsmUrl },
-    'sessions ask this hardware state manager for their nodes; INVENTORY_FILE or HSM_URL names another place',
+    'sessions ask this hardware state manager for their nodes; INVENTORY_FILE or HSM_URL selects another source',
   );
 }
 

@@ -67,7 +67,7 @@ describe('parseConfig', () => {
 
   test('has no webhooks where there is no worker', () => {
     expect(() => parseConfig({ RUNNER: 'none', WEBHOOKS_FILE: file })).toThrow(
-      'WEBHOOKS_FILE: with RUNNER=none there is no worker that could tell anybody.',
+      'WEBHOOKS_FILE: with RUNNER=none there is no worker that could call webhooks.',
     );
   });
 

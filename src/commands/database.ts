@@ -18,7 +18,7 @@ export function describeDatabase(database: DatabaseConfig): string {
 export async function openPresentStore(database: DatabaseConfig): Promise<Store> {
   if (database.kind === 'sqlite' && !existsSync(database.path))
     throw new Error(
-      `There is no database ${resolve(database.path)}. KEELSON_DATA names the service's data directory, or DATABASE_URL its PostgreSQL.`,
+      `There is no database ${resolve(database.path)}. Set KEELSON_DATA to the service's data directory, or DATABASE_URL to its PostgreSQL.`,
     );
   return openStore(database, onScreen);
 }

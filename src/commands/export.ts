@@ -12,8 +12,8 @@ import { runCommand } from './run.js';
 
 const HELP = `npm run export -- [options] DIRECTORY
 
-Writes sources, options, configurations and components as the v3 lists show them: sources.json, options.json,
-configurations.json, components.json. No credentials are in them.
+Writes sources, options, configurations and components, as the v3 lists return them, to sources.json, options.json,
+configurations.json and components.json. The files contain no credentials.
 
 ${RECORD_STORE_HELP}`;
 

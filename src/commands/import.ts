@@ -12,10 +12,10 @@ import { runCommand } from './run.js';
 
 const HELP = `npm run import -- [options] DIRECTORY
 
-Takes over what npm run export has written, or what a CFS has answered to its v3 lists. Only what differs is written, so it
-may be repeated; what is there and not in the files stays.
+Imports what npm run export has written, or the answers of a CFS to its v3 lists. Writes only what differs, so it may be
+repeated. Records that are not in the files are kept.
 
-  --dry-run         only says what would change and, of a database, what would be refused
+  --dry-run         only show what would change and, for a database, what would be refused
 ${RECORD_STORE_HELP}`;
 
 /** The most lines printed for each kind of change; --json prints all. */
@@ -39,7 +39,7 @@ await runCommand(async () => {
   });
   if (files.length === 0)
     throw new Error(
-      `${directory}: has none of sources.json, options.json, configurations.json, components.json.`,
+      `${directory} contains none of sources.json, options.json, configurations.json, components.json.`,
     );
   const { name, reports } = await withRecordStore(
     values,
@@ -61,7 +61,7 @@ await runCommand(async () => {
 function render(report: KindReport, dryRun: boolean): string {
   const { kind, read, added, changed, same, onlyThere, refused, notes } = report;
   const would = dryRun ? ' (dry run: nothing was written)' : '';
-  const only = onlyThere === 0 ? '' : `, ${onlyThere} are there alone and stay`;
+  const only = onlyThere === 0 ? '' : `, ${onlyThere} exist only there and are kept`;
   return [
     `${kind}: ${read} read, ${added.length} new, ${changed.length} changed, ${same} equal, ${refused.length} refused${only}${would}`,
     ...shorten(added.map((key) => `  + ${key}`)),

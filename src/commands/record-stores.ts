@@ -26,12 +26,12 @@ export interface RecordStoreArguments {
   readonly 'ca-file'?: string;
 }
 
-export const RECORD_STORE_HELP = `  --url URL         a CFS by its API, as http://cray-cfs-api or https://…/apis/cfs; without it the
+export const RECORD_STORE_HELP = `  --url URL         the API of a CFS, such as http://cray-cfs-api or https://…/apis/cfs; default: the
                     database of this service (DATABASE_URL, or SQLite in KEELSON_DATA)
   --token-file F    bearer token for that API
-  --ca-file F       PEM of the authority that its certificate is from
+  --ca-file F       certificate authority of that API, in PEM format
   --only KINDS      ${KINDS.join(',')}, or some of them
-  --json            the report as JSON, and nothing else with: npm run -s`;
+  --json            print the report as JSON; with npm run -s, print nothing else`;
 
 const PROGRESS_MS = 1_000;
 
@@ -54,7 +54,7 @@ export async function withRecordStore<T>(
     );
   }
   if (tokenFile !== undefined || caFile !== undefined)
-    throw new Error('--token-file and --ca-file are for an API, and --url names none.');
+    throw new Error('--token-file and --ca-file need --url.');
   const { database, dataDirectory } = parseConfig(process.env);
   if (makes && database.kind === 'sqlite') makeDataDirectory(dataDirectory);
   const store = makes ? await openStore(database, onScreen) : await openPresentStore(database);

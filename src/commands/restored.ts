@@ -7,12 +7,12 @@ import { runCommand } from './run.js';
 
 const HELP = `npm run restored -- [--json | --new-key]
 
-To be run after the database was restored from a backup, before API and workers start again. Sessions that are not
-complete then attach to the job they have, and never launch one: they may have run after the backup was made.
+Run this after restoring the database from a backup, before API and workers start again. Sessions that are not complete
+then attach to the job that they have and never launch one, because they may have run after the backup was made.
 
-  --json     the names as JSON, and nothing else with: npm run -s
-  --new-key  instead: the key of MASTER_KEY_FILE is lost, and the first process that starts again brings another one.
-             The credentials of sources have to be given again.`;
+  --json     print the names as JSON; with npm run -s, print nothing else
+  --new-key  instead: accept a new key, because the one in MASTER_KEY_FILE is lost. The next process to start sets it.
+             Then give the credentials of sources again.`;
 
 await runCommand(async () => {
   const { values } = parseArgs({
@@ -29,7 +29,7 @@ await runCommand(async () => {
   try {
     if (values['new-key'] === true) {
       await store.masterKey.forget();
-      return `${describeDatabase(database)}: the next process brings the key. Give the credentials of sources again.`;
+      return `${describeDatabase(database)}: the next process to start sets the new key. Give the credentials of sources again.`;
     }
     const sessions = await store.sweep.attachOnly();
     if (values.json === true) return JSON.stringify({ sessions });

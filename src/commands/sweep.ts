@@ -23,13 +23,13 @@ import { runCommand } from './run.js';
 
 const HELP = `npm run sweep -- [options]
 
-Compares records with Temporal and puts right what no workflow can, once and at once.
+Runs one sweep now: compares records with Temporal and repairs what no workflow can.
 
-  --dry-run  only says what it would do
-  --rebind   this Temporal namespace is the right one from now on: after it was emptied, or renamed
-  --json     the report as JSON, and nothing else with: npm run -s
+  --dry-run  only show what it would do
+  --rebind   accept this Temporal namespace as the right one from now on, after it was emptied or renamed
+  --json     print the report as JSON; with npm run -s, print nothing else
 
-Exit code 1 where it halted, and where something could not be looked at: it says why, and what to do.`;
+Exit code 1: it halted, or could not examine something. It says why, and what to do.`;
 
 /** Workers note every 30 s that they are alive. */
 const HEARD_MS = 120_000;
@@ -151,7 +151,7 @@ function findTemporal({ temporal, dataDirectory }: Config): string {
   const address = readService(dataDirectory)?.temporal ?? undefined;
   if (address !== undefined) return address;
   throw new Error(
-    `TEMPORAL_ADDRESS is not set, and no service runs in ${dataDirectory} that would say where its Temporal is.`,
+    `TEMPORAL_ADDRESS is not set, and no service runs in ${dataDirectory} to take it from.`,
   );
 }
 

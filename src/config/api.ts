@@ -40,7 +40,7 @@ function parseAuth(read: EnvironmentReader): ApiConfig['auth'] {
   const file = read.file('AUTH_TOKENS_FILE');
   const auth = read.text('AUTH');
   if (auth !== undefined && auth !== 'none')
-    throw new Error(`AUTH: "${auth}" is not known; the one value is "none".`);
+    throw new Error(`AUTH: "${auth}" is not known; the only value is "none".`);
   if (file !== undefined && auth !== undefined)
     throw new Error('AUTH and AUTH_TOKENS_FILE exclude each other.');
   if (file !== undefined) return { kind: 'tokens', file };

@@ -81,7 +81,9 @@ function parseUrl(name: Variable, text: string | undefined): string | undefined 
     throw new Error(`${name}: "${shown}" is not an http or https URL.`);
   }
   if (url.username !== '' || url.password !== '')
-    throw new Error(`${name}: a URL is shown to people and must not hold a user name or password.`);
+    throw new Error(
+      `${name}: a URL is shown to people and must not contain a user name or password.`,
+    );
   return text.replace(/\/+$/, '');
 }
 

@@ -38,7 +38,7 @@ function parseListen(read: EnvironmentReader, tokenFile: string | undefined): Ad
   const address = read.address('IMAGE_SERVICE_LISTEN');
   if (address !== undefined && !isLoopback(address) && tokenFile === undefined)
     throw new Error(
-      `IMAGE_SERVICE_LISTEN: ${address.host} is not a loopback address. Set IMAGE_SERVICE_TOKEN_FILE: who may use the service may be root on this machine.`,
+      `IMAGE_SERVICE_LISTEN: ${address.host} is not a loopback address. Set IMAGE_SERVICE_TOKEN_FILE: whoever may use the service can become root on this machine.`,
     );
   return address;
 }

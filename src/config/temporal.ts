@@ -31,10 +31,12 @@ function parseTls(read: EnvironmentReader): TLSConfig | undefined {
   const certificate = read.content('TEMPORAL_TLS_CERT_FILE');
   const key = read.content('TEMPORAL_TLS_KEY_FILE');
   if ((certificate === undefined) !== (key === undefined))
-    throw new Error('TEMPORAL_TLS_CERT_FILE and TEMPORAL_TLS_KEY_FILE go together.');
+    throw new Error('TEMPORAL_TLS_CERT_FILE and TEMPORAL_TLS_KEY_FILE must be set together.');
   if (ca === undefined && certificate === undefined) return undefined;
   if (read.text('TEMPORAL_ADDRESS') === undefined)
-    throw new Error('TEMPORAL_ADDRESS: the dev server knows no TLS; name the service that does.');
+    throw new Error(
+      'TEMPORAL_ADDRESS: the dev server does not support TLS; set it to the address of a service that does.',
+    );
   return {
     ...(ca === undefined ? {} : { serverRootCACertificate: ca }),
     ...(certificate === undefined || key === undefined

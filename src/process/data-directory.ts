@@ -52,7 +52,7 @@ export async function holdDataDirectory(
     while (!tryHold(database, processes) && !tryHold(database, processes)) {
       if (performance.now() > deadline)
         throw new Error(
-          `KEELSON_DATA: a worker in another container or on another machine has ${dataDirectory}, and neither sees the other's jobs. Each needs a directory of its own, with the same MASTER_KEY_FILE.`,
+          `KEELSON_DATA: a worker in another container or on another machine uses ${dataDirectory}, and neither can see the other's jobs. Give each its own directory, with the same MASTER_KEY_FILE.`,
         );
       await delay(POLL_MILLISECONDS);
     }

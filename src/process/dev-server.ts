@@ -65,7 +65,7 @@ export async function startDevServer(
     for (;;) {
       await server.exit.catch(tellVain);
       if (isClosing()) return;
-      logger.error({ output: server.stderr() }, 'temporal dev server ended; it is started again');
+      logger.error({ output: server.stderr() }, 'temporal dev server ended; starting it again');
       await delay(RESTART_MS);
       if (isClosing()) return;
       server = await launch(cli, args, identityFile).catch((error: unknown) => {
@@ -107,7 +107,7 @@ async function beginAgain<T>(
       if (isUnreadable(error.message) && !isSetAside) {
         file.setAside(error.message);
         isSetAside = true;
-      } else logger.warn({ err: error }, 'temporal dev server did not start; it is started again');
+      } else logger.warn({ err: error }, 'temporal dev server did not start; starting it again');
       await delay(RESTART_MS);
     }
   }
@@ -177,7 +177,10 @@ async function endFormerServer(identityFile: string, logger: Logger): Promise<vo
   if (!existsSync(identityFile)) return;
   const identity = parseIdentity(readFileSync(identityFile, 'utf8'));
   if (identity === undefined || !isAlive(identity)) return;
-  logger.warn({ pid: identity.pid }, 'a temporal dev server is left from before; it is ended');
+  logger.warn(
+    { pid: identity.pid },
+    'an earlier service left a temporal dev server behind; ending it',
+  );
   signalProcess(identity, 'SIGTERM');
   const deadline = performance.now() + STOP_MS;
   while (isAlive(identity)) {
@@ -290,7 +293,9 @@ function keepTail(child: ChildProcess): () => string {
 async function findPort(wanted: number, variable: string): Promise<number> {
   const server = createServer().listen(wanted, '127.0.0.1');
   await once(server, 'listening').catch((cause: unknown) => {
-    throw new Error(`${variable}: port ${wanted} is taken, or may not be used.`, { cause });
+    throw new Error(`${variable}: port ${wanted} is in use, or this user may not listen on it.`, {
+      cause,
+    });
   });
   const { port } = server.address() as AddressInfo;
   server.close();

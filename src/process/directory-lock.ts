@@ -37,7 +37,7 @@ export async function lockDirectory(
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
       if (performance.now() > deadline)
-        throw new Error(`Another ${service} has the directory ${directory}.`, { cause: error });
+        throw new Error(`Another ${service} uses the directory ${directory}.`, { cause: error });
       await delay(POLL_MILLISECONDS);
     }
   }

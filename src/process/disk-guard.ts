@@ -42,7 +42,7 @@ export function createDiskGuard({
     if (percent < FULL_PERCENT) return;
     throw new ServiceError(
       'unavailable',
-      `The disk of the data directory ${directory} is ${Math.floor(percent)} % full; new sessions are taken below ${FULL_PERCENT} %.`,
+      `The disk of the data directory ${directory} is ${Math.floor(percent)} % full; new sessions are accepted below ${FULL_PERCENT} %.`,
     );
   };
 }

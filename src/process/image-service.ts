@@ -36,7 +36,7 @@ export async function startImageService(
     for (let pause = FIRST_PAUSE_MS; ;) {
       await server.ended;
       if (isClosing()) return;
-      logger.error({ url }, 'image service ended; it is started again');
+      logger.error({ url }, 'image service ended; starting it again');
       await delay(pause, undefined, { signal: closing.signal }).catch(() => undefined);
       if (isClosing()) return;
       try {

@@ -10,7 +10,7 @@ export function readMasterKey(file: string): Buffer {
   const key = Buffer.from(readKeyText(file), 'hex');
   if (key.length < KEY_BYTES)
     throw new Error(
-      `MASTER_KEY_FILE: ${file} holds no key of ${KEY_BYTES} bytes in hexadecimal digits.`,
+      `MASTER_KEY_FILE: ${file} does not contain a key of ${KEY_BYTES} bytes in hexadecimal digits.`,
     );
   return key;
 }
@@ -21,7 +21,7 @@ function readKeyText(file: string): string {
   } catch (cause) {
     const { message } = cause as Error;
     throw new Error(
-      `MASTER_KEY_FILE: ${file} can be neither read nor made (${message}). It must be a file that the user of this process may read.`,
+      `MASTER_KEY_FILE: ${file} can be neither read nor created (${message}). It must be a file that the user of this process may read.`,
     );
   }
 }

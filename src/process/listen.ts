@@ -27,9 +27,9 @@ const KEEP_ALIVE_MS = 75_000;
 const DRAIN_MS = 3_000;
 
 const FAULTS: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'another program listens there; stop it, or take another port',
-  EADDRNOTAVAIL: 'that is no address of this machine',
-  EACCES: 'only root may listen there; take a port from 1024 on',
+  EADDRINUSE: 'another program listens there; stop it, or choose another port',
+  EADDRNOTAVAIL: 'this machine has no such address',
+  EACCES: 'only root may listen there; choose port 1024 or above',
   ENOTFOUND: 'there is no such host',
 };
 

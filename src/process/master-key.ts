@@ -31,7 +31,7 @@ function readKnown(file: string, known: string | undefined): Buffer {
   if (isAbsent(file)) throw refuse(`there is no file ${file}`);
   const key = readMasterKey(file);
   if (known !== undefined && known !== toDigest(key))
-    throw refuse(`${file} holds another key than that of this database`);
+    throw refuse(`${file} does not hold the key of this database`);
   return key;
 }
 

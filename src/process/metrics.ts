@@ -27,7 +27,7 @@ export async function serveMetrics(
   const app = new Hono();
   addRoutes(app);
   app.onError((error, c) => {
-    logger.error({ err: error }, 'metrics could not be told');
+    logger.error({ err: error }, 'metrics could not be served');
     return c.text('The log of the service says why.\n', 500);
   });
   app.get('/metrics', async (c) =>

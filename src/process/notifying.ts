@@ -44,7 +44,10 @@ export async function openNotifying(options: NotifyingOptions): Promise<Notifyin
   if (webhooksFile === undefined) {
     const untold = await store.notifications.turnOff();
     if (untold > 0)
-      logger.warn({ untold }, 'there is no WEBHOOKS_FILE any more: webhooks are told of no end');
+      logger.warn(
+        { untold },
+        'WEBHOOKS_FILE is no longer set: webhooks are not told about these ends',
+      );
     const observer = createWebhookMetrics(registry, store, [], logger);
     return {
       activities: createSettlementActivities({ store, logger, observer }),
@@ -76,7 +79,7 @@ async function openWebhooks(
       if (await store.notifications.turnOn())
         logger.warn(
           {},
-          'a worker without WEBHOOKS_FILE had turned them off: webhooks are on again',
+          'a worker without WEBHOOKS_FILE had turned webhooks off; they are on again',
         );
       await handOver(handover, signal);
       await forgetOld(handover);
@@ -119,7 +122,7 @@ function createPrompt(act: (signal: AbortSignal) => Promise<void>, logger: Logge
       const { message } = error as Error;
       if (closing.signal.aborted || message === complaint) return;
       complaint = message;
-      logger.warn({ err: error }, 'ends of sessions could not be handed over yet');
+      logger.warn({ err: error }, 'ends of sessions could not be handed over to webhooks yet');
     }
   };
   return {

@@ -83,7 +83,7 @@ async function sweepOnce(
           { job: job.jobId },
         );
     }
-  }, 'jobs could not be looked through');
+  }, 'jobs could not be listed');
   await attempt(
     async () => runner.removeLeftovers?.(signal),
     'leftovers in the job directory could not be removed',
@@ -113,7 +113,7 @@ async function keepJob(
   if (stopping.has(jobId)) return;
   if (session === undefined && state === 'running' && !unrecorded.has(jobId)) {
     unrecorded.add(jobId);
-    logger.warn({ jobId }, 'a job without a record runs here; it is left to its end');
+    logger.warn({ jobId }, 'a job without a record runs here; it is left to finish');
   }
   // The end of a job without a record is known by the clock of its machine only.
   const at = session === undefined ? new Date().toISOString() : now();

@@ -22,7 +22,7 @@ export function readConfig(words: readonly string[] = process.argv.slice(2)): Co
   try {
     if (words.length > 0)
       throw new Error(
-        'This takes no arguments: variables set it up, see "Configuration" in README.md.',
+        'This command takes no arguments. Environment variables configure it: see "Configuration" in README.md.',
       );
     return parseConfig(process.env);
   } catch (error) {

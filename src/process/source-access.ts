@@ -37,7 +37,7 @@ async function readCredentials(
   if (credentials !== undefined) return openCredentials(masterKey, name, credentials);
   if (vault === undefined)
     throw fault(
-      `The credentials of source ${name} are in Vault, and VAULT_ADDR names none. A PATCH of the source can give it others.`,
+      `The credentials of source ${name} are in Vault, but VAULT_ADDR is not set. Set it, or give the source other credentials with a PATCH.`,
     );
   return vault.readCredentials(secretName, signal);
 }
@@ -48,14 +48,14 @@ async function readCa(
   { configmapName }: CaReference,
 ): Promise<string> {
   if (caDirectory === undefined)
-    throw fault(`The source ${source} has a ca_cert, and SOURCE_CA_DIRECTORY names no directory.`);
+    throw fault(`The source ${source} has a ca_cert, but SOURCE_CA_DIRECTORY is not set.`);
   if (!/^[a-z0-9][-.a-z0-9]*$/.test(configmapName))
-    throw fault(`The source ${source} has a ca_cert whose configmap_name is no name.`);
+    throw fault(`The source ${source} has a ca_cert whose configmap_name is not a valid name.`);
   try {
     return await readFile(await findCaFile(join(caDirectory, configmapName)), 'utf8');
   } catch {
     throw fault(
-      `The source ${source} has the ca_cert ${configmapName}, and it cannot be read in SOURCE_CA_DIRECTORY.`,
+      `The source ${source} has the ca_cert ${configmapName}, which cannot be read from SOURCE_CA_DIRECTORY.`,
     );
   }
 }

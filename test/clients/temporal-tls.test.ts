@@ -88,7 +88,9 @@ describe('a Temporal that wants TLS and a certificate', () => {
   });
 
   test('takes all that belongs together', () => {
-    expect(() => parse({ TEMPORAL_TLS_KEY_FILE: file('tls.key') })).toThrow('go together');
-    expect(() => parse({ ...all(), TEMPORAL_ADDRESS: '' })).toThrow('the dev server knows no TLS');
+    expect(() => parse({ TEMPORAL_TLS_KEY_FILE: file('tls.key') })).toThrow('must be set together');
+    expect(() => parse({ ...all(), TEMPORAL_ADDRESS: '' })).toThrow(
+      'the dev server does not support TLS',
+    );
   });
 });

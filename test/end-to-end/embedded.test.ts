@@ -48,7 +48,7 @@ afterAll(async () => {
 
 test('a service that is stopped in the middle of a session ends it when it is started again', async () => {
   await start();
-  await waitFor(() => readLog().includes('INVENTORY_FILE or HSM_URL names another place'), {
+  await waitFor(() => readLog().includes('INVENTORY_FILE or HSM_URL selects another source'), {
     what: 'it to say where nodes are',
   });
   await configure();

@@ -213,7 +213,7 @@ describe('npm run import and export', () => {
   test.each([
     [['--only', 'everything', '.'], '--only: "everything" is none of'],
     [[], 'Name one directory'],
-    [['/nowhere/at/all'], 'has none of sources.json'],
+    [['/nowhere/at/all'], 'contains none of sources.json'],
   ])('refuse %j', async (args, text) => {
     const failed = await run('import', directory, ...args).catch((error: unknown) => error);
     expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining(text) });

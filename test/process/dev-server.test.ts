@@ -233,7 +233,7 @@ describe('startDevServer', () => {
     await once(taken, 'listening');
     const { port } = taken.address() as AddressInfo;
     await expect(startDevServer(configure(port), directory, silent)).rejects.toThrow(
-      `TEMPORAL_PORT: port ${port} is taken`,
+      `TEMPORAL_PORT: port ${port} is in use`,
     );
     taken.close();
   });

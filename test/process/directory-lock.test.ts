@@ -11,7 +11,7 @@ test('lockDirectory gives a directory to one, and to the next when that has ende
   const directory = mkdtempSync(join(tmpdir(), 'keelson-lock-'));
   const first = await lockDirectory(directory, 'service', 0);
   await expect(lockDirectory(directory, 'service', 0)).rejects.toThrow(
-    `Another service has the directory ${directory}.`,
+    `Another service uses the directory ${directory}.`,
   );
   await (await lockDirectory(directory, 'image service', 0)).close();
   const second = lockDirectory(directory, 'service', 60_000);

@@ -23,7 +23,7 @@ describeImages('startImageService', () => {
     process.kill(first, 'SIGKILL');
     await waitFor(() => !find().includes(first), { what: 'its end' });
     await waitFor(answers, { what: 'its answer' });
-    expect(lines.join('')).toContain('image service ended; it is started again');
+    expect(lines.join('')).toContain('image service ended; starting it again');
     await service.close();
     await expect(answers()).rejects.toThrow('fetch failed');
     expect(find()).toEqual([]);

@@ -35,7 +35,7 @@ test('another key is refused, and none is made where one must be somewhere', asy
   await store.masterKey.forget();
   await openMasterKey(file('second'), store);
   await expect(openMasterKey(file('first'), store)).rejects.toThrow(
-    `MASTER_KEY_FILE: ${file('first')} holds another key than that of this database. `,
+    `MASTER_KEY_FILE: ${file('first')} does not hold the key of this database. `,
   );
 });
 
@@ -49,12 +49,12 @@ test('who only looks in makes no key, and has none kept', async () => {
   expect(await store.masterKey.find()).toBeUndefined();
 
   await openMasterKey(file('second'), store);
-  await expect(findMasterKey(file('first'), store)).rejects.toThrow('holds another key');
+  await expect(findMasterKey(file('first'), store)).rejects.toThrow('does not hold the key');
 });
 
 test('a file that cannot be reached is not one that is lost', async () => {
   await openMasterKey(file('first'), store);
   await expect(openMasterKey(join(file('first'), 'below'), store)).rejects.toThrow(
-    /can be neither read nor made .*ENOTDIR/,
+    /can be neither read nor created .*ENOTDIR/,
   );
 });

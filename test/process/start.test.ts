@@ -75,7 +75,7 @@ function makeFile(text: string, name = 'file'): string {
 describe('a mistake of whoever starts it is one sentence with the variable', () => {
   test.each(['API_LISTEN', 'JOB_LISTEN', 'METRICS_LISTEN'])('%s, which is taken', async (name) => {
     expect(toSentence(await startInVain('api/server.js', { [name]: takenAddress }))).toBe(
-      `${name}: ${takenAddress}: another program listens there; stop it, or take another port.`,
+      `${name}: ${takenAddress}: another program listens there; stop it, or choose another port.`,
     );
   });
 
@@ -111,7 +111,7 @@ describe('a mistake of whoever starts it is one sentence with the variable', () 
   test('MASTER_KEY_FILE below a directory in which none can be made', async () => {
     const environment = { MASTER_KEY_FILE: '/proc/none/key' };
     expect(toSentence(await startInVain('api/server.js', environment))).toMatch(
-      /^MASTER_KEY_FILE: \/proc\/none\/key can be neither read nor made /,
+      /^MASTER_KEY_FILE: \/proc\/none\/key can be neither read nor created /,
     );
   });
 

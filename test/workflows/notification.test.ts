@@ -358,7 +358,8 @@ describe('NotificationWorkflow', () => {
     writeFileSync(join(directory, 'webhooks.yaml'), '- {');
     await work(notifying);
     await store.sessions.recordOutcome(await add('a'), failed, now());
-    const complaints = () => lines.filter((line) => line.includes('could not be handed over yet'));
+    const complaints = () =>
+      lines.filter((line) => line.includes('could not be handed over to webhooks yet'));
     await waitFor(() => complaints().length > 0, { what: 'the complaint' });
     // Each wakes it again.
     for (const sessionTtl of ['1d', '2d', '3d']) await store.options.patch({ sessionTtl });
