@@ -112,6 +112,12 @@ function toKillFailure(
         succeeded: 'unknown',
       };
     case 'timeout':
+      if (isBeforeLimit(end))
+        return fail(
+          end,
+          'TIMEOUT',
+          `${end.name} (${end.subject}) was still running at the deadline that Kubernetes has for the job (activeDeadlineSeconds), and was stopped. The end of its log tells where it stood.`,
+        );
       return fail(
         end,
         'TIMEOUT',
@@ -139,6 +145,15 @@ function toKillFailure(
         succeeded: 'unknown',
       };
   }
+}
+
+/** Whether something else than the limit of the phase ended it: well before it, because a clock may be set meanwhile. */
+function isBeforeLimit({ result, timeoutSeconds }: PhaseEnd): boolean {
+  if (timeoutSeconds === 0) return true;
+  if (result.kind !== 'killed') return false;
+  const { startedAt, endedAt } = result;
+  if (startedAt === undefined || endedAt === undefined) return false;
+  return Date.parse(endedAt) - Date.parse(startedAt) < timeoutSeconds * 900;
 }
 
 function toExitFailure(end: PhaseEnd, exitCode: number): Outcome {

@@ -29,6 +29,16 @@ export function isFinished(job: V1Job): boolean {
   return findEnd(job) !== undefined;
 }
 
+/** Whether the Job had a deadline, as a policy may set one, and its controller deleted the pod for it. */
+export function isPastDeadline({ status }: V1Job): boolean {
+  return (status?.conditions ?? []).some(
+    ({ type, status: value, reason }) =>
+      (type === 'FailureTarget' || type === 'Failed') &&
+      value === 'True' &&
+      reason === 'DeadlineExceeded',
+  );
+}
+
 /** The result of every phase if the pod is gone: in a Job that is complete, each exited with 0. */
 export function toSuccess({ status }: V1Job): PhaseResult | undefined {
   const isComplete = status?.conditions?.some(

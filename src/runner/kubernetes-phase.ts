@@ -6,6 +6,7 @@ import type { KubernetesApi } from './kubernetes-api.js';
 import {
   isFinished,
   isOurs,
+  isPastDeadline,
   isStopped,
   isSuspended,
   toPendingSeconds,
@@ -89,11 +90,12 @@ async function lookAtPod(
 ): Promise<PhaseLook> {
   const phases = toPhaseNames(job);
   const state = toPodPhase(pod, phases, phase, podIsGone);
+  const isDeleted = podIsGone || pod.metadata?.deletionTimestamp !== undefined;
   const sidecar = findSidecar(pod, phases);
   if (sidecar !== undefined && state.kind !== 'ended') return found(toSidecarResult(sidecar));
   switch (state.kind) {
     case 'ended':
-      return found(podIsGone ? await settleGone(options, job, state.result, signal) : state.result);
+      return found(isDeleted ? await settle(options, job, state.result, signal) : state.result);
     case 'running':
       options.tell?.(undefined);
       return waitForEnd(options, job, pod, signal);
@@ -102,16 +104,21 @@ async function lookAtPod(
   }
 }
 
-/** The watch may have missed the pod's last minutes, and what the Job says about them. So this reads the Job. */
-async function settleGone(
+/**
+ * What the Job knows of a pod that was deleted. The watch may have missed the pod's last minutes, and what the Job says of
+ * them, so it is read.
+ */
+async function settle(
   { api }: PhaseOptions,
   { metadata }: V1Job,
   seen: PhaseResult,
   signal: AbortSignal,
 ): Promise<PhaseResult> {
-  if (seen.kind !== 'killed' || seen.reason !== 'lost') return seen;
+  if (seen.kind !== 'killed' || (seen.reason !== 'lost' && seen.reason !== 'stopped')) return seen;
   const now = await api.findJob(metadata?.name ?? '', signal);
-  return (now?.metadata?.uid === metadata?.uid && now && toSuccess(now)) || seen;
+  if (now === undefined || now.metadata?.uid !== metadata?.uid) return seen;
+  if (isPastDeadline(now)) return { ...seen, reason: 'timeout' };
+  return (seen.reason === 'lost' ? toSuccess(now) : undefined) ?? seen;
 }
 
 async function waitForEnd(

@@ -257,6 +257,23 @@ describe('toOutcome', () => {
     );
   });
 
+  test.each([
+    [0, '2026-01-01T01:00:00Z', 'the deadline that Kubernetes has'],
+    [600, '2026-01-01T00:05:00Z', 'the deadline that Kubernetes has'],
+    [600, '2026-01-01T00:09:59Z', 'its limit of 600 s'],
+    [600, '2026-01-01T00:10:01Z', 'its limit of 600 s'],
+  ])('knows a deadline of the job from a limit of %i s, at %s', (timeoutSeconds, endedAt, text) => {
+    const startedAt = '2026-01-01T00:00:00Z';
+    const end = aPlaybook(
+      { kind: 'killed', reason: 'timeout', startedAt, endedAt },
+      { timeoutSeconds },
+    );
+    expect(toOutcome([end])).toMatchObject({
+      reason: 'TIMEOUT',
+      message: expect.stringContaining(text),
+    });
+  });
+
   describe('with a cancel', () => {
     const cancellation = { by: 'ada', reason: 'wrong nodes' };
 

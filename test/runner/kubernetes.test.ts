@@ -2,7 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
-import { BatchV1Api, type V1Pod, type V1Secret } from '@kubernetes/client-node';
+import {
+  BatchV1Api,
+  PatchStrategy,
+  setHeaderOptions,
+  type V1Pod,
+  type V1Secret,
+} from '@kubernetes/client-node';
 import type { Phase } from '../../src/core/job.js';
 import { createKubernetesApi } from '../../src/runner/kubernetes-api.js';
 import { prepareJob } from '../../src/runner/kubernetes-launch.js';
@@ -484,6 +490,24 @@ describeCluster('the Kubernetes runner', () => {
       kind: 'killed',
       reason: expect.stringMatching(/^(stopped|lost)$/),
     });
+  });
+
+  test('knows a Job that a policy has given a deadline', async () => {
+    const given = aLaunch([aScript('one', 'echo ready; sleep 1000'), aScript('two', 'true')]);
+    const { jobId } = given.job;
+    const { runner, namespace, config } = harness;
+    await launch(runner, given);
+    await waitForOutput(runner, jobId, 'one', 'ready');
+    await config
+      .makeApiClient(BatchV1Api)
+      .patchNamespacedJob(
+        { namespace, name: jobId, body: { spec: { activeDeadlineSeconds: 1 } } },
+        setHeaderOptions('Content-Type', PatchStrategy.MergePatch),
+      );
+    expect(await awaitAll(runner, given)).toEqual([
+      expect.objectContaining({ kind: 'killed', reason: 'timeout' }),
+      SKIPPED,
+    ]);
   });
 
   test('knows a success whose pod is gone, though nobody saw it end', async () => {
