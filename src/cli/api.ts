@@ -73,8 +73,8 @@ export function createApi({ url, tokenFile, caFile, signal }: ApiOptions): Api {
       (init.signal ?? signal).throwIfAborted();
       const cause = toCause(error);
       const hint = CERTIFICATE.test(cause)
-        ? '--ca-file or KEELSON_CA_FILE names the authority that its certificate is from'
-        : '--url or KEELSON_URL says where the API is';
+        ? '--ca-file or KEELSON_CA_FILE names the certificate authority to trust'
+        : '--url or KEELSON_URL sets the URL of the API';
       throw new ApiError(`No answer from ${base} (${cause}): ${hint}.`);
     }
     if (!response.ok) throw await toRefusal(response, `${method} ${path}`);
@@ -115,7 +115,7 @@ function readToken(file: string): string {
   const token = readFileSync(file, 'utf8').trim();
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   throw new Error(
-    `${file} does not hold one token and nothing else: --token-file or KEELSON_TOKEN_FILE.`,
+    `${file} must contain one token and nothing else: --token-file or KEELSON_TOKEN_FILE.`,
   );
 }
 
@@ -137,7 +137,7 @@ function readJson(text: string, { status, url }: Response): unknown {
 
 function toForeign(status: number, url: string): ApiError {
   return new ApiError(
-    `What answers at ${url} is not the API: --url or KEELSON_URL says where it is.`,
+    `The server at ${url} is not the API: --url or KEELSON_URL sets the URL of the API.`,
     { status },
   );
 }

@@ -40,8 +40,8 @@ export function createPatientApi(api: Api, { signal, tell }: Following): Api {
   };
 }
 
-const BACK = 'The connection is there again.';
-const toWaiting = ({ message }: ApiError) => `${message} Waits for it, and goes on then …`;
+const BACK = 'Connected again.';
+const toWaiting = ({ message }: ApiError) => `${message} Waiting to connect again …`;
 
 /**
  * Yields the events of a stream until its `end`, which is left out. If the connection is lost, it connects again, for as long

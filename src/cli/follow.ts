@@ -35,7 +35,7 @@ export async function* followSession(
 ): AsyncGenerator<SessionEvent, void, undefined> {
   const onAbort = () => {
     tell(
-      `No longer follows. Session ${name} is not stopped by that: keelson cancel ${name} would.`,
+      `No longer following. Session ${name} has not been stopped: keelson cancel ${name} stops it.`,
     );
   };
   signal.addEventListener('abort', onAbort, { once: true });

@@ -26,15 +26,15 @@ const COMMON = {
 } as const satisfies ParseArgsOptionsConfig;
 
 const COMMON_HELP: OptionHelp = [
-  ['--url URL', 'where the API is (KEELSON_URL); default http://127.0.0.1:8080'],
-  ['--token-file FILE', 'with the token for it (KEELSON_TOKEN_FILE)'],
-  ['--ca-file FILE', 'PEM of the authority that its certificate is from (KEELSON_CA_FILE)'],
-  ['--json', 'what the API says, for programs'],
-  ['-h, --help', ''],
+  ['--url URL', 'URL of the API (KEELSON_URL); default http://127.0.0.1:8080'],
+  ['--token-file FILE', 'file with a token for the API (KEELSON_TOKEN_FILE)'],
+  ['--ca-file FILE', 'PEM file of the certificate authority of the API (KEELSON_CA_FILE)'],
+  ['--json', 'print the JSON of the API, for programs'],
+  ['-h, --help', 'show this help'],
 ];
 
 const EXIT_HELP =
-  'Exit codes: 0 well, 1 the session that was followed did not succeed, 2 anything else that failed.';
+  'Exit codes: 0 success, 1 the session that was followed did not succeed, 2 any other error.';
 
 process.exitCode = await main(process.argv.slice(2));
 
@@ -86,13 +86,13 @@ function readVariable(name: string): string | undefined {
 function findCommand(word: string): Command {
   const command = Object.hasOwn(commands, word) ? commands[word] : undefined;
   if (command !== undefined) return command;
-  throw new UsageError(`"${word}" is no command: ${Object.keys(commands).join(', ')}.`);
+  throw new UsageError(`"${word}" is not a command: use ${Object.keys(commands).join(', ')}.`);
 }
 
 function checkNames({ names }: Command, word: string, given: readonly string[]): void {
   const least = names.filter((name) => !name.startsWith('[')).length;
   if (given.length >= least && given.length <= names.length) return;
-  const wanted = names.length === 0 ? 'no name' : names.join(' and ');
+  const wanted = names.length === 0 ? 'no arguments' : names.join(' and ');
   throw new UsageError(`keelson ${word} takes ${wanted}, not "${given.join(' ')}".`);
 }
 
@@ -107,9 +107,9 @@ function renderOverview(): string {
     ([word, { names, summary }]) => [[word, ...names].join(' '), summary] as const,
   );
   return [
-    ...['keelson COMMAND [options]', '', 'Sessions of the service, from a terminal.', ''],
+    ...['keelson COMMAND [options]', '', 'Runs and watches configuration sessions.', ''],
     ...[...renderPairs(lines), '', ...renderPairs(COMMON_HELP), ''],
-    ...[EXIT_HELP, 'keelson COMMAND --help tells more.', ''],
+    ...[EXIT_HELP, 'See keelson COMMAND --help for the options of a command.', ''],
   ].join('\n');
 }
 
@@ -133,5 +133,5 @@ function describe(error: unknown, word: string): string {
   const { code = '' } = error as NodeJS.ErrnoException;
   const isUsage = error instanceof UsageError || code.startsWith('ERR_PARSE_ARGS');
   const help = Object.hasOwn(commands, word) ? `keelson ${word} --help` : 'keelson --help';
-  return isUsage ? `${error.message} (${help} tells more)` : error.message;
+  return isUsage ? `${error.message} (see ${help})` : error.message;
 }

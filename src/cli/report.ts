@@ -71,8 +71,8 @@ export function renderSession(session: Session): readonly string[] {
 function describeCheck({ name, status }: Session): string | null {
   const { check_mode: isCheck, succeeded } = status.session;
   if (!isCheck) return null;
-  const what = 'nothing is changed; the log has what would be';
-  return succeeded === 'true' ? `${what}. To do it: keelson apply ${name}` : what;
+  const what = 'nothing is changed; the log shows what would change';
+  return succeeded === 'true' ? `${what}. To apply it: keelson apply ${name}` : what;
 }
 
 export function renderPhases(phases: readonly Phase[]): readonly string[] {

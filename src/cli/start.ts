@@ -29,7 +29,7 @@ interface Start {
 export async function startOnce(input: CommandInput, start: Start): Promise<Session> {
   const { signal } = input;
   const onAbort = () => {
-    tell(`It may have been started as session ${start.name}: keelson show ${start.name} tells.`);
+    tell(`It may have been started as session ${start.name}: see keelson show ${start.name}`);
   };
   signal.addEventListener('abort', onAbort);
   try {
@@ -53,8 +53,8 @@ export async function tellStarted(
   else
     await printLines([
       `Session ${name} was started.`,
-      `  keelson logs -f ${name}    its log, live`,
-      `  keelson watch ${name}      its phases, and what goes wrong`,
+      `  keelson logs -f ${name}    follow its log`,
+      `  keelson watch ${name}      follow its phases and failures`,
     ]);
   return EXIT.well;
 }
@@ -68,7 +68,7 @@ async function post({ api, signal }: CommandInput, start: Start): Promise<Sessio
       signal.throwIfAborted();
       if (!(error instanceof ApiError)) throw error;
       if (!error.isPassing || Date.now() > begunAt + GIVE_UP_MS) throw error;
-      if (!isRepeat) tell(`${error.message} Tries again, for a minute …`);
+      if (!isRepeat) tell(`${error.message} Trying again for a minute …`);
       await sleep(error.retryAfterMs ?? REPEAT_MS, undefined, { signal });
     }
   }

@@ -33,8 +33,8 @@ describe('followEvents', () => {
     ]);
     expect(asked).toEqual([undefined, 'a/1']);
     expect(told).toEqual([
-      'The connection was lost (silent for 0.05 s). Waits for it, and goes on then …',
-      'The connection is there again.',
+      'The connection was lost (silent for 0.05 s). Waiting to connect again …',
+      'Connected again.',
     ]);
   });
 });

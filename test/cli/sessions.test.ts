@@ -130,7 +130,7 @@ describe('keelson run', () => {
     const { code, text, err } = await keelson('run', 'base', '--name', 'once', '--json');
     expect(code).toBe(0);
     expect(JSON.parse(text)).toEqual({ ...(await find('once')), logs: expect.any(String) });
-    expect(err).toMatch(/^POST \/v3\/sessions was answered with status 503\. Tries again/);
+    expect(err).toMatch(/^POST \/v3\/sessions was answered with status 503\. Trying again/);
     expect(proxy.asked.filter((each) => each === 'POST /v3/sessions').length).toBeGreaterThan(3);
   });
 
@@ -162,7 +162,7 @@ describe('keelson retry and apply', () => {
     expect([code, text, err]).toEqual([
       0,
       expect.stringContaining(`Session ${name} was started.\n`),
-      expect.stringMatching(/status 503\. Tries again.*\n$/),
+      expect.stringMatching(/status 503\. Trying again.*\n$/),
     ]);
     expect(await find(name)).toMatchObject({ status: { session: { [`${what}_of`]: from } } });
   }
@@ -184,11 +184,11 @@ describe('keelson retry and apply', () => {
     await fail(await plan('left-retry-1'));
     proxy.faults.push(...Array<'lost'>(60).fill('lost'));
     const running = startKeelson(proxy.url, ['retry', 'left-retry-1']);
-    await waitFor(() => running.err().includes('Tries again'), { what: 'the first answer' });
+    await waitFor(() => running.err().includes('Trying again'), { what: 'the first answer' });
     running.child.kill('SIGINT');
     const { code, err } = await running.ended;
     proxy.faults.length = 0;
-    expect([code, err]).toEqual([130, expect.stringContaining('keelson show left-retry-2 tells')]);
+    expect([code, err]).toEqual([130, expect.stringContaining('see keelson show left-retry-2')]);
     expect(await find('left-retry-2')).toMatchObject({ name: 'left-retry-2' });
   });
 });
@@ -197,13 +197,13 @@ describe('keelson run, whose answer was lost', () => {
   test('interrupted, says under what name the session may be there', async () => {
     proxy.faults.push(...Array<'lost'>(60).fill('lost'));
     const running = startKeelson(proxy.url, ['run', 'base']);
-    await waitFor(() => running.err().includes('Tries again'), { what: 'the first answer' });
+    await waitFor(() => running.err().includes('Trying again'), { what: 'the first answer' });
     running.child.kill('SIGINT');
     const { code, err } = await running.ended;
     proxy.faults.length = 0;
     expect(code).toBe(130);
     const [, name = ''] =
-      /may have been started as session (base-\w+): keelson show/.exec(err) ?? [];
+      /may have been started as session (base-\w+): see keelson show/.exec(err) ?? [];
     expect(await find(name)).toMatchObject({ name });
   });
 
@@ -214,7 +214,7 @@ describe('keelson run, whose answer was lost', () => {
     proxy.faults.push('lost');
     const { code, err, text } = await keelson('run', 'base', '--name', 'earlier');
     expect([code, text]).toEqual([2, '']);
-    expect(err).toMatch(/Tries again.*\n.*earlier/);
+    expect(err).toMatch(/Trying again.*\n.*earlier/);
   });
 });
 
@@ -252,7 +252,7 @@ describe('keelson run --follow', () => {
     const { code, text, err } = await following.ended;
     expect([code, proxy.faults]).toEqual([1, []]);
     expect(text).toMatch(/^play\n\nSession away TASK_FAILED\n[^]* x1 /);
-    expect(err.match(/Waits for it, and goes on then/g)).toHaveLength(3);
+    expect(err.match(/Waiting to connect again/g)).toHaveLength(3);
   });
 });
 
@@ -275,7 +275,7 @@ describe('keelson logs', () => {
     const { code, out, err } = await following.ended;
     expect(code).toBe(0);
     expect(out.equals(Buffer.concat([whole, Buffer.from(' book')]))).toBe(true);
-    expect(err).toMatch(/Waits for it, and goes on then …\nThe connection is there again\.\n$/);
+    expect(err).toMatch(/Waiting to connect again …\nConnected again\.\n$/);
 
     expect((await keelson('logs', 'bytes')).out.equals(out)).toBe(true);
     expect((await keelson('logs', 'bytes', '--phase', 'ansible-0')).text).toBe('play book');
@@ -290,7 +290,7 @@ describe('keelson logs', () => {
     const { code, err } = await keelson('logs', 'broken-off');
     expect([code, err]).toEqual([
       2,
-      expect.stringMatching(/^The log broke off \(.*\)\. Ask again/),
+      expect.stringMatching(/^The log broke off \(.*\)\. Try again/),
     ]);
   });
 
@@ -300,7 +300,7 @@ describe('keelson logs', () => {
     await waitFor(() => following.out() === 'begun', { what: 'the log' });
     following.child.kill('SIGINT');
     const { code, err } = await following.ended;
-    expect([code, err]).toEqual([130, expect.stringContaining('keelson cancel endless would')]);
+    expect([code, err]).toEqual([130, expect.stringContaining('keelson cancel endless stops it')]);
   });
 
   test('followed to the end of the session, does not call it a success when its reader leaves', async () => {
@@ -422,12 +422,12 @@ describe('keelson list', () => {
     await service.ask('POST', '/v3/sessions', { name: 'zz-a-late', configuration_name: 'base' });
     const { text } = await keelson('list', '--contains', 'zz-');
     expect(text.trim().split('\n')).toEqual([
-      expect.stringMatching(/^state +session +configuration +begun +took +what$/),
+      expect.stringMatching(/^state +session +configuration +started +took +message$/),
       expect.stringMatching(/^pending +zz-early +base +\d+\.\d s ago +-/),
       expect.stringMatching(/^pending +zz-a-late +base /),
     ]);
     const narrowed = ['--status', 'complete', '--succeeded', 'false', '--tag', 'owner=ann'];
-    expect((await keelson('list', ...narrowed)).text).toMatch(/^No sessions since 1d/);
+    expect((await keelson('list', ...narrowed)).text).toMatch(/^No sessions within 1d/);
     expect((await keelson('list', ...narrowed, '--all')).text).toBe('No sessions.\n');
     expect(
       JSON.parse((await keelson('list', '--all', '--tag', 'owner=ann', '--json')).text),

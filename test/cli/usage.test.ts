@@ -65,12 +65,12 @@ describe('keelson', () => {
   });
 
   test.each([
-    [['shwo'], /^"shwo" is no command: run, list/],
-    [['constructor'], /^"constructor" is no command/],
+    [['shwo'], /^"shwo" is not a command: use run, list/],
+    [['constructor'], /^"constructor" is not a command/],
     [['show'], /^keelson show takes NAME, not ""/],
     [['show', 'a', 'b'], /^keelson show takes NAME, not "a b"/],
-    [['list', 'a'], /^keelson list takes no name, not "a"/],
-    [['list', '--al'], /'--al'.*\(keelson list --help tells more\)/s],
+    [['list', 'a'], /^keelson list takes no arguments, not "a"/],
+    [['list', '--al'], /'--al'.*\(see keelson list --help\)/s],
     [['list', '--all', '--age', '1d'], /^--all and --age contradict each other/],
     [['run', 'base', '--tag', 'x'], /^--tag: "x" is not of the form KEY=VALUE/],
     [['run', 'base', '--verbosity', '5'], /^--verbosity: "5" is not 0, 1, 2, 3 or 4/],
@@ -110,7 +110,7 @@ describe('keelson', () => {
     for (const text of [`${TOKEN} read ann\n${TOKEN} write bob\n`, `${TOKEN}✓`, '']) {
       writeFileSync(file, text);
       const { code, err } = await keelson(['list', '--token-file', file]);
-      expect([code, err]).toEqual([2, expect.stringMatching(/tokens does not hold one token/)]);
+      expect([code, err]).toEqual([2, expect.stringMatching(/tokens must contain one token/)]);
       expect(err).not.toContain(TOKEN);
     }
   });
@@ -135,7 +135,7 @@ describe('keelson', () => {
       for (const words of [['list'], ['watch', 'x'], ['logs', '-f', 'x'], ['run', 'x']])
         expect(await startKeelson(url, words).ended).toMatchObject({
           ...{ code: 2, text: '' },
-          err: expect.stringMatching(/^What answers at http.* is not the API: --url/),
+          err: expect.stringMatching(/^The server at http.* is not the API: --url/),
         });
     } finally {
       login.closeAllConnections();

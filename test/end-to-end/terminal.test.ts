@@ -24,7 +24,7 @@ describe('keelson run --follow', () => {
     const following = startKeelson(site.url, words);
     await waitFor(() => following.out().includes('changed: [node2]'), { what: 'a task' });
     await site.api.kill();
-    await waitFor(() => following.err().includes('goes on then'), { what: 'it to notice' });
+    await waitFor(() => following.err().includes('Waiting to connect'), { what: 'it to notice' });
     writeFileSync(go, '');
     await site.api.start();
 
@@ -35,7 +35,7 @@ describe('keelson run --follow', () => {
     expect(report).toMatch(/^\nSession followed TASK_FAILED\n/);
     expect(report).toMatch(/ host +node2\n {2}task +After\n {2}message .*on purpose/);
     expect(report).toMatch(/\n {2}ansible-0 +node2 +\d.* After\n$/);
-    expect(err).toMatch(/^Session followed was started\.\n.*\nThe connection is there again\.\n$/);
+    expect(err).toMatch(/^Session followed was started\.\n.*\nConnected again\.\n$/);
     expect(code).toBe(1);
     await site.whenOver('followed');
   });

@@ -6,29 +6,29 @@ import { EXIT } from '../report.js';
 import { startOnce, tellStarted } from '../start.js';
 
 export const cancel: Command = {
-  summary: 'stop a session; its record and its log stay',
+  summary: 'stop a session; its record and log stay',
   names: ['NAME'],
   options: { reason: { type: 'string' } },
-  optionHelp: [['--reason TEXT', 'is kept with the session']],
+  optionHelp: [['--reason TEXT', 'stored with the session']],
   async run(input) {
     const reason = readText(input.values, 'reason');
     return act(input, 'cancel', reason === undefined ? {} : { reason }, (name) => [
       `Session ${name} is being cancelled.`,
-      `  keelson watch ${name}      until it has ended`,
+      `  keelson watch ${name}      follow it until it has ended`,
     ]);
   },
 };
 
 export const hold: Command = {
-  summary: 'hold a session that runs, once a playbook of it fails',
+  summary: 'hold a running session if one of its playbooks fails',
   names: ['NAME'],
   options: {},
 
   run: (input) =>
     act(input, 'hold', {}, (name) => [
-      `If a playbook of session ${name} fails, it is held, and a shell can be opened there.`,
+      `If a playbook of session ${name} fails, it is held, and you can open a shell there.`,
       `  keelson show ${name}       whether it is held, and the command for the shell`,
-      `  keelson release ${name}    ends the hold`,
+      `  keelson release ${name}    end the hold`,
     ]),
 };
 
@@ -41,29 +41,29 @@ export const release: Command = {
 };
 
 export const retry: Command = {
-  summary: 'go on with what a failed session has not done, as a new session',
+  summary: 'start a session that does what a failed one has not done',
   names: ['NAME'],
   options: { name: { type: 'string' }, follow: { type: 'boolean', short: 'f' } },
   optionHelp: [
-    ['--name NAME', 'of the new session; default: NAME-retry-1'],
-    ['-f, --follow', 'its log until the end, then how it ended'],
+    ['--name NAME', 'name of the new session; default: NAME-retry-1'],
+    ['-f, --follow', 'print its log until the end, then how it ended'],
   ],
   run: (input) => startFrom(input, 'retry', toRetryName),
 };
 
 export const apply: Command = {
-  summary: 'do what a session in check mode has told, as a new session',
+  summary: 'start a session that applies what one in check mode has shown',
   names: ['NAME'],
   options: { name: { type: 'string' }, follow: { type: 'boolean', short: 'f' } },
   optionHelp: [
-    ['--name NAME', 'of the new session; default: NAME-apply'],
-    ['-f, --follow', 'its log until the end, then how it ended'],
+    ['--name NAME', 'name of the new session; default: NAME-apply'],
+    ['-f, --follow', 'print its log until the end, then how it ended'],
   ],
   run: (input) => startFrom(input, 'apply', toApplyName),
 };
 
 export const remove: Command = {
-  summary: 'delete the record of a session, and with it its log; one that runs is stopped',
+  summary: 'delete a session and its log; a running session is stopped',
   names: ['NAME'],
   options: {},
 

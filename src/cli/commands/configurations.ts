@@ -7,10 +7,10 @@ import { EXIT } from '../report.js';
 import type { Configuration, Configurations } from '../wire.js';
 
 export const configurations: Command = {
-  summary: 'configurations, or one of them',
+  summary: 'list the configurations, or show one of them',
   names: ['[NAME]'],
   options: {},
-  notes: `One is shown as a file that configure takes: a branch has its commit as a comment. With --json, as the API has it.`,
+  notes: `With NAME, prints a file that configure accepts; the commit of a branch is a comment.`,
   async run({ api, names: [name], isJson }) {
     if (name !== undefined) {
       const configuration = await api.ask<Configuration>('GET', toPath(name));
@@ -33,10 +33,10 @@ export const configurations: Command = {
 };
 
 export const configure: Command = {
-  summary: 'make or change a configuration',
+  summary: 'create or replace a configuration',
   names: ['NAME', 'FILE'],
   options: {},
-  notes: `FILE is JSON or YAML with layers, as PUT /v3/configurations/NAME takes it; - is the standard input:
+  notes: `FILE is the body of PUT /v3/configurations/NAME, in JSON or YAML; - means standard input:
 
   layers:
     - { name: base, clone_url: https://git.example.org/base.git, branch: main, playbook: site.yml }`,
@@ -74,7 +74,7 @@ function render(configuration: Configuration): string {
 }
 
 function renderConfigurations(all: readonly Configuration[]): readonly string[] {
-  if (all.length === 0) return ['No configurations. keelson configure NAME FILE makes one.'];
+  if (all.length === 0) return ['No configurations. Create one: keelson configure NAME FILE'];
   return renderTable(
     ['configuration', 'layers', 'updated'],
     all.map(({ name, layers, last_updated: updated }) => [name, layers.length, updated]),

@@ -17,7 +17,7 @@ const MOST = 1_000;
 const MESSAGE_SHOWN = 60;
 
 export const list: Command = {
-  summary: 'sessions of the last day, the latest last',
+  summary: 'list the sessions of the last day, the latest last',
   names: [],
   options: {
     age: { type: 'string' },
@@ -28,12 +28,12 @@ export const list: Command = {
     tag: { type: 'string', multiple: true },
   },
   optionHelp: [
-    ['--age AGE', `begun since then: 30m, 12h, 7d (default ${DEFAULT_AGE})`],
-    ['--all', 'however old they are'],
+    ['--age AGE', `started within AGE: 30m, 12h, 7d (default ${DEFAULT_AGE})`],
+    ['--all', 'sessions of any age'],
     ['--status S', 'pending, running or complete'],
-    ['--succeeded S', 'true, false, unknown, or none for those that have not ended'],
-    ['--contains TEXT', 'a part of the name'],
-    ['--tag KEY=VALUE', 'as often as you like; all must match'],
+    ['--succeeded S', 'true, false, unknown, or none for sessions that have not ended'],
+    ['--contains TEXT', 'part of the name'],
+    ['--tag KEY=VALUE', 'may be repeated; all must match'],
   ],
   async run({ api, values, isJson }) {
     const sessions: Session[] = [];
@@ -48,7 +48,7 @@ export const list: Command = {
     else await printLines(sessions.length === 0 ? [renderNone(values)] : renderSessions(sessions));
     if (query !== undefined)
       tell(
-        `There are more than these ${sessions.length}: narrow the list down (--help tells how).`,
+        `There are more than these ${sessions.length}: narrow the list (see keelson list --help).`,
       );
     return EXIT.well;
   },
@@ -69,12 +69,12 @@ function toFilters(values: Values): URLSearchParams {
 
 function renderNone(values: Values): string {
   if (values['all'] === true) return 'No sessions.';
-  return `No sessions since ${readText(values, 'age') ?? DEFAULT_AGE} (--all: however old they are).`;
+  return `No sessions within ${readText(values, 'age') ?? DEFAULT_AGE} (--all: of any age).`;
 }
 
 function renderSessions(sessions: readonly Session[]): readonly string[] {
   return renderTable(
-    ['state', 'session', 'configuration', 'begun', 'took', 'what'],
+    ['state', 'session', 'configuration', 'started', 'took', 'message'],
     sessions.map((session) => {
       const { start_time: start, completion_time: end, status, message } = session.status.session;
       const took = status === 'pending' ? '-' : formatDuration(start, end);

@@ -5,14 +5,14 @@ import { EXIT } from '../report.js';
 import { ApiError, toCause } from '../api.js';
 
 export const logs: Command = {
-  summary: 'the log of a session, every byte of it',
+  summary: 'print the log of a session',
   names: ['NAME'],
   options: { phase: { type: 'string' }, follow: { type: 'boolean', short: 'f' } },
   optionHelp: [
-    ['--phase PHASE', 'only of this one, such as ansible-0'],
-    ['-f, --follow', 'as it grows, until the end; a connection that is lost is made again'],
+    ['--phase PHASE', 'only this phase, such as ansible-0'],
+    ['-f, --follow', 'follow the log until its end, also over lost connections'],
   ],
-  notes: `With --json, and then with --follow, pieces as {"phase", "offset", "text"}, a line for each.`,
+  notes: `With --json, which needs --follow, prints pieces as {"phase", "offset", "text"}, one per line.`,
   async run({ api, values, names: [name = ''], isJson, signal }) {
     const phase = readText(values, 'phase');
     const following = { isJson, signal, ...(phase === undefined ? {} : { phase }) };
@@ -20,14 +20,14 @@ export const logs: Command = {
       await followLog(api, name, following);
       return EXIT.well;
     }
-    if (isJson) throw new UsageError('--json of a log needs --follow.');
+    if (isJson) throw new UsageError('--json needs --follow.');
     const query = phase === undefined ? '' : `?${new URLSearchParams({ phase }).toString()}`;
     const { body } = await api.open(`${toSessionPath(name, 'logs')}${query}`);
     try {
       for await (const bytes of body ?? []) await print(bytes as Uint8Array);
     } catch (error) {
       signal.throwIfAborted();
-      throw new ApiError(`The log broke off (${toCause(error)}). Ask again.`);
+      throw new ApiError(`The log broke off (${toCause(error)}). Try again.`);
     }
     return EXIT.well;
   },

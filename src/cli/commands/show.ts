@@ -5,7 +5,7 @@ import { EXIT, renderHosts } from '../report.js';
 import type { Phases, Session } from '../wire.js';
 
 export const show: Command = {
-  summary: 'how a session is, or how it ended',
+  summary: 'show what a session does or waits for, or how it ended',
   names: ['NAME'],
   options: {},
 
@@ -20,14 +20,14 @@ export const show: Command = {
 };
 
 export const hosts: Command = {
-  summary: 'what was done on each host, by phase',
+  summary: 'list the result of each host in each phase',
   names: ['NAME'],
   options: { failed: { type: 'boolean' }, phase: { type: 'string' } },
   optionHelp: [
     ['--failed', 'only hosts that failed or could not be reached'],
-    ['--phase PHASE', 'only of this one, such as ansible-0'],
+    ['--phase PHASE', 'only this phase, such as ansible-0'],
   ],
-  notes: `With --json, a line for each.`,
+  notes: `With --json, prints one host per line.`,
   async run({ api, values, names: [name = ''], isJson }) {
     const phase = typeof values['phase'] === 'string' ? values['phase'] : undefined;
     let isFirst = true;

@@ -16,10 +16,10 @@ import { describePhase, EXIT, toExitCode } from '../report.js';
 import type { Host, Phase, Session } from '../wire.js';
 
 export const watch: Command = {
-  summary: 'phases, hosts that fail, waits and holds, as they come; then how it ended',
+  summary: 'print phases, failing hosts, waits and holds as they happen',
   names: ['NAME'],
   options: {},
-  notes: `With --json, events as {"event", "data"}, a line for each.`,
+  notes: `With --json, prints events as {"event", "data"}, one per line.`,
   async run({ api, names: [name = ''], isJson, signal }) {
     setUnreadCode(EXIT.error);
     const narrator = createNarrator();
