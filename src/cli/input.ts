@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { addAbortSignal } from 'node:stream';
 import { text } from 'node:stream/consumers';
 
-/** What a file says; `-` is the standard input. */
+/** Reads a file; `-` is standard input. */
 export async function readGiven(file: string, signal: AbortSignal): Promise<string> {
   return file === '-' ? readInput(signal) : readFileSync(file, 'utf8');
 }

@@ -77,7 +77,7 @@ async function runCommand(
   return command.run({ api, values, names: positionals, isJson: values.json === true, signal });
 }
 
-/** An empty one is none, as for the service. */
+/** An empty variable counts as absent, as in the service. */
 function readVariable(name: string): string | undefined {
   const { [name]: value } = process.env;
   return value === '' ? undefined : value;

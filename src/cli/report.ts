@@ -4,7 +4,7 @@ import type { Host, Phase, Session } from './wire.js';
 /** Exit codes of the program. */
 export const EXIT = { well: 0, sessionFailed: 1, error: 2, interrupted: 130 } as const;
 
-/** Of a host whose counts show no fault, and which has not come to the end. */
+/** For a host without failures that did not reach the end of its play. */
 const CUT_SHORT = '(cut short by a failure on another host)';
 
 export function toExitCode({ status }: Session): number {

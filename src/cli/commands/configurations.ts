@@ -59,7 +59,7 @@ export const configure: Command = {
   },
 };
 
-/** As a file that can be sent back: a branch has the commit that it stood at beside it, as no request may name both. */
+/** Renders a file that can be sent back: the commit of a branch becomes a comment, because requests may not have both. */
 function render(configuration: Configuration): string {
   const document = new Document(configuration);
   visit(document, {

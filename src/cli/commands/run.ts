@@ -31,7 +31,7 @@ export const run: Command = {
     ['--passthrough=TEXT', `more options of ansible-playbook: --passthrough='--tags ssh'`],
     ['--check', 'check mode: change nothing; the log shows what would change'],
     ['--debug-on-failure', 'hold a playbook that fails, so that you can look at what it saw'],
-    ['--request FILE', 'further members of the request, such as target, in JSON or YAML; - is stdin'],
+    ['--request FILE', 'other members of the request, such as target: JSON or YAML; -: stdin'],
     ['-f, --follow', 'print the log until the end, then how the session ended'],
   ],
   async run(input) {
