@@ -52,7 +52,7 @@ function requireToken(token: string): MiddlewareHandler {
   const wanted = digest(`Bearer ${token}`);
   return async (c, next) => {
     if (!timingSafeEqual(digest(c.req.header('authorization') ?? ''), wanted))
-      throw new ServiceError('unauthenticated', 'The request carries no token, or another.');
+      throw new ServiceError('unauthenticated', 'The request has no token, or a wrong one.');
     await next();
   };
 }

@@ -23,7 +23,7 @@ export async function readBody<T extends z.ZodType>(c: Context, schema: T): Prom
   if (isEmpty(body)) throw invalid('The request holds no data.');
   const result = schema.safeParse(body);
   if (result.success) return result.data;
-  throw unprocessable('The request has members that do not fit.', toFieldErrors(result.error));
+  throw unprocessable('The request has invalid members.', toFieldErrors(result.error));
 }
 
 function parseJson(bytes: Buffer): unknown {

@@ -106,7 +106,7 @@ function parseManifest(path: string, text: string): ManifestReading {
   const member = issue?.path.join('.') ?? '';
   return {
     kind: 'malformed',
-    detail: `The manifest ${path} is none of version 1.0: ${member}: ${issue?.message ?? ''}.`,
+    detail: `The manifest ${path} is not of version 1.0:  ${member}: ${issue?.message ?? ''}.`,
   };
 }
 

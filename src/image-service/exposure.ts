@@ -29,7 +29,7 @@ export async function fetchRoot(
   signal: AbortSignal,
 ): Promise<void> {
   const image = await images.find(job.artifactId);
-  if (image === undefined) throw new Error(`The image ${job.artifactId} is not there any more.`);
+  if (image === undefined) throw new Error(`The image ${job.artifactId} no longer exists.`);
   const { file, md5 } = await locateRootfs(bucket, image);
   await removeTree(work.directory);
   await mkdir(work.directory, { recursive: true, mode: 0o700 });
@@ -40,7 +40,7 @@ export async function fetchRoot(
   if (checked.status === 'rejected') throw checked.reason;
   if (checked.value !== md5)
     throw new Error(
-      `The root of image ${image.id} is damaged: its MD5 is ${checked.value ?? ''}, and ${md5 ?? ''} in the manifest.`,
+      `The root of image ${image.id} is damaged: its MD5 is ${checked.value ?? ''}, but the manifest says ${md5 ?? ''}.`,
     );
   if (unpacked.status === 'rejected') throw unpacked.reason;
   await checkRoot(work.root);
@@ -65,10 +65,10 @@ async function checkRoot(root: string): Promise<void> {
   const { uid, mode } = await stat(root);
   if (uid !== 0 || (mode & WRITABLE_BY_OTHERS) !== 0)
     throw new Error(
-      'The root of the image is not root’s alone to write to, so sshd would refuse logins.',
+      'Other users than root may write to the root of the image, so sshd would refuse logins.',
     );
   if ((await findKind(await resolveInRoot(root, '/tmp'))) !== 'directory')
-    throw new Error('The image has no /tmp, in which its user says that the work is done.');
+    throw new Error('The image has no /tmp, where its user creates the file that ends the job.');
 }
 
 async function writeSshFiles(

@@ -53,7 +53,8 @@ async function readArtifacts(
 
 function findRootfs(artifacts: readonly Artifact[], path: string): Artifact {
   const [rootfs, ...more] = artifacts.filter(isRootfs);
-  if (rootfs === undefined) throw refusal(400, `The manifest ${path} has no root of an image.`);
-  if (more.length > 0) throw refusal(400, `The manifest ${path} has more than one root.`);
+  if (rootfs === undefined) throw refusal(400, `The manifest ${path} has no root file system.`);
+  if (more.length > 0)
+    throw refusal(400, `The manifest ${path} has more than one root file system.`);
   return rootfs;
 }

@@ -83,7 +83,8 @@ function readFilter(c: Context): string | ((job: JobRecord) => boolean) {
     statuses.find((status) => !STATUSES.includes(status)) ??
     types.find((type) => !TYPES.includes(type));
   if (unknown !== undefined) return `"${unknown}" is not known`;
-  if (age !== undefined && !AGE.test(age)) return `age: "${age}" is none, as 3d or 2w 12h are`;
+  if (age !== undefined && !AGE.test(age))
+    return `age: "${age}" is not an age such as 3d or 2w 12h`;
   const before = age === undefined ? Infinity : Date.now() - toMilliseconds(age);
   return ({ status, created }) =>
     (statuses.length === 0 || statuses.includes(status)) &&

@@ -7,7 +7,7 @@ import { importImage } from './import-image.js';
 import { preparePlace } from './place.js';
 import { openImageService } from './service.js';
 
-const HELP = `Serves images, public keys and customize jobs, or puts an image in.
+const HELP = `Serves images, public keys and customize jobs, or imports an image.
 
   image-service                                          serves until Ctrl-C
   image-service import <squashfs> --name <name>          copies the file in and prints the id of the new image
@@ -23,7 +23,7 @@ else await runCommand(() => obey(command));
 async function obey(word: string): Promise<string> {
   if (word === 'import') return importFile(config, words);
   if (word === '--help') return HELP;
-  throw new Error(`${word}: neither import nor an option of its own.\n\n${HELP}`);
+  throw new Error(`${word}: unknown command.\n\n${HELP}`);
 }
 
 async function serve(config: ImageServiceConfig, logLevel?: string): Promise<void> {

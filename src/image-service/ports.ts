@@ -32,7 +32,7 @@ async function isFree(host: string, port: number): Promise<boolean> {
     if (code === 'EADDRINUSE') return false;
     throw new ServiceError(
       'unavailable',
-      `IMAGE_SSH_ADDRESS: ${host} cannot be listened at (${code}).`,
+      `IMAGE_SSH_ADDRESS: this machine cannot listen at ${host} (${code}).`,
     );
   }
   server.close();

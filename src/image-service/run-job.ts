@@ -53,7 +53,7 @@ export async function runJob(
     if (signal.aborted) return;
     const message =
       age?.aborted === true
-        ? `The job was not over ${maxAgeSeconds} s after it was made.`
+        ? `The job did not end within ${maxAgeSeconds} s.`
         : await toMessage(error, deps.place);
     // The record already names the image, so the image exists and only removing the work directory has failed.
     const isMade = run.job().resultantImageId !== undefined;
@@ -149,7 +149,8 @@ async function attend(run: Run, signal: AbortSignal): Promise<void> {
   await awaitQuiet(id, signal);
   await closeEnvironment(id);
   // Read again, because the user could change the flag until the environment was closed.
-  if ((await readFlag(root)) !== 'complete') throw new Error('Its user has said that it failed.');
+  if ((await readFlag(root)) !== 'complete')
+    throw new Error('The user of the image has said that the job failed.');
   await run.save({ status: 'packaging_artifacts' });
 }
 

@@ -27,7 +27,7 @@ export function findImageTools(
   const missing = found.filter(([, file]) => file === undefined).map(([name]) => name);
   if (missing.length > 0) {
     const packages = [...new Set(missing.map((name) => PACKAGES[name]))];
-    return `Images need ${missing.join(', ')}, which is not here; on Debian: apt-get install ${packages.join(' ')}`;
+    return `Images need ${missing.join(', ')}, which this machine does not have; on Debian: apt-get install ${packages.join(' ')}`;
   }
   return Object.fromEntries(found) as unknown as ImageTools;
 }

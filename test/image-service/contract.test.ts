@@ -303,7 +303,7 @@ describeImages('the image service with an SSH address of another machine', () =>
     const site = createImageSite();
     try {
       await expect(site.start({ IMAGE_SSH_ADDRESS: '192.0.2.1' })).rejects.toThrow(
-        'IMAGE_SSH_ADDRESS: 192.0.2.1 cannot be listened at (EADDRNOTAVAIL).',
+        'IMAGE_SSH_ADDRESS: this machine cannot listen at 192.0.2.1 (EADDRNOTAVAIL).',
       );
     } finally {
       await site.close();

@@ -103,7 +103,7 @@ describeImages('a job that cannot be done', () => {
     expect((await site.ask('DELETE', `/images/${id}`)).status).toBe(204);
     site.letGo('unsquashfs');
     const { message } = await site.waitFor(job, 'error');
-    expect(message).toBe(`The image ${id} is not there any more.`);
+    expect(message).toBe(`The image ${id} no longer exists.`);
     await site.ask('DELETE', '/jobs');
   });
 

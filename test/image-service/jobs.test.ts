@@ -99,7 +99,7 @@ describeImages('a customize job', () => {
       const ended = await site.waitFor(job, 'error');
       expect(ended).toMatchObject({
         resultant_image_id: null,
-        message: 'Its user has said that it failed.',
+        message: 'The user of the image has said that the job failed.',
       });
       await expectNothing(job.id);
       expect((await site.ask('GET', '/images')).body).toEqual(images);

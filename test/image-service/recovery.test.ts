@@ -160,7 +160,7 @@ describeImages('a job', () => {
       const job = await site.waitFor(await site.post(image), 'waiting_on_user');
       expect((await site.ssh(job, 'touch /tmp/failed')).code).toBe(0);
       const { message } = await site.waitFor(job, 'error');
-      expect(message).toBe('Its user has said that it failed.');
+      expect(message).toBe('The user of the image has said that the job failed.');
       expect(site.log()).toContain('what image jobs have left cannot be removed');
     } finally {
       execFileSync('umount', [stuck]);
@@ -221,7 +221,7 @@ describeImages('a job', () => {
     await site.kill('SIGTERM');
     await site.start({ IMAGE_JOB_MAX_AGE: '1' });
     const { message } = await site.waitFor(job, 'error');
-    expect(message).toBe('The job was not over 1 s after it was made.');
+    expect(message).toBe('The job did not end within 1 s.');
     await expectNothing(job.id);
   });
 });
