@@ -20,7 +20,7 @@ export interface ApiMetrics {
 export function createApiMetrics(registry: Registry): ApiMetrics {
   const requests = new Histogram({
     name: 'keelson_http_request_duration_seconds',
-    help: 'Until an answer began, by method, pattern of the path, and class of status.',
+    help: 'Time until the answer began, by method, pattern of the path, and class of status.',
     labelNames: ['method', 'route', 'status'],
     buckets: REQUEST_SECONDS,
     registers: [registry],
@@ -57,7 +57,7 @@ export function addDispatchMetrics(
   });
   new Gauge({
     name: 'keelson_dispatch_failing',
-    help: 'Whether the last try of this process to hand a wish to Temporal has failed.',
+    help: 'Whether the last attempt of this process to hand a wish to Temporal failed.',
     registers: [registry],
     collect() {
       this.set(readHealth().isFailing ? 1 : 0);

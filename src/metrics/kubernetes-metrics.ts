@@ -4,7 +4,7 @@ import { Gauge, type Registry } from 'prom-client';
 export function observeWatchAge(registry: Registry, ageMs: () => number): void {
   new Gauge({
     name: 'keelson_kubernetes_watch_age_seconds',
-    help: 'Since when the watch of Kubernetes was last known to hear everything.',
+    help: 'Seconds since the watch of Kubernetes was last known to hear everything.',
     registers: [registry],
     collect() {
       this.set(ageMs() / 1000);

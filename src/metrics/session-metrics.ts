@@ -37,12 +37,12 @@ export function addSessionMetrics(registry: Registry, store: Store, logger: Logg
   );
   add(
     'keelson_sessions_waiting_for_hosts',
-    'Sessions whose hosts another one has (host_locks).',
+    'Sessions that wait for hosts of another session (host_locks).',
     async () => (await open.latest())?.behind,
   );
   add(
     'keelson_hosts_silent',
-    'Hosts of which nothing was heard in one task for longer than host_silent_after.',
+    'Hosts that have said nothing in one task for longer than host_silent_after.',
     async () => (await open.latest())?.silent,
   );
   add(
@@ -52,7 +52,7 @@ export function addSessionMetrics(registry: Registry, store: Store, logger: Logg
   );
   add(
     'keelson_log_stored_bytes',
-    'What all logs take in the database, compressed.',
+    'Size of all logs in the database, compressed.',
     async () => (await ended.latest())?.logBytes,
   );
   add('keelson_database_up', 'Whether the database answers.', async () =>

@@ -21,7 +21,7 @@ export function observeStore(store: Store, registry: Registry): Store {
 function observeAppend({ logs }: Store, registry: Registry): Store['logs']['append'] {
   const bytes = new Counter({
     name: 'keelson_log_received_bytes_total',
-    help: 'Bytes of log taken from jobs; those of a repeated delivery count again.',
+    help: 'Bytes of log received from jobs; a repeated delivery counts again.',
     registers: [registry],
   });
   return async (...given) => {
@@ -112,7 +112,7 @@ function addPoolMetrics(registry: Registry, readPool: NonNullable<Store['pool']>
   const registers = [registry];
   new Gauge({
     name: 'keelson_database_connections',
-    help: 'Connections of the pool that are open, by whether something uses them now.',
+    help: 'Open connections of the pool, by whether they are in use.',
     labelNames: ['use'],
     registers,
     collect() {
@@ -123,7 +123,7 @@ function addPoolMetrics(registry: Registry, readPool: NonNullable<Store['pool']>
   });
   new Gauge({
     name: 'keelson_database_connections_max',
-    help: 'Connections that the pool may have: DATABASE_POOL_SIZE.',
+    help: 'Largest number of connections of the pool: DATABASE_POOL_SIZE.',
     registers,
     collect() {
       this.set(readPool().max);

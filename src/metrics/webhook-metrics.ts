@@ -18,7 +18,7 @@ export function createWebhookMetrics(
 ): NotificationObserver {
   const ends = new Counter({
     name: 'keelson_webhook_notifications_total',
-    help: 'Ends of sessions that a webhook was told of, or was not, for good.',
+    help: 'Ends of sessions, by webhook and by whether it was told or the attempt was given up.',
     labelNames: ['webhook', 'result'],
     registers: [registry],
   });
@@ -31,7 +31,7 @@ export function createWebhookMetrics(
   );
   new Gauge({
     name: 'keelson_webhook_notifications_waiting',
-    help: 'Sessions that are over, and of whose end not every webhook has been told yet.',
+    help: 'Ended sessions of which not every webhook has been told yet.',
     registers: [registry],
     async collect() {
       const count = await waiting.latest();

@@ -19,21 +19,21 @@ const OBSERVERS = ['gitClone', 'gitCloneHosts', 'inventory', 'ansible'];
 export function createWorkerMetrics(registry: Registry, maxWatchedJobs: number): WorkerMetrics {
   const acts = new Counter({
     name: 'keelson_sweep_acts_total',
-    help: 'What sweeps have put right.',
+    help: 'Repairs by sweeps, by kind.',
     labelNames: ['act'],
     registers: [registry],
   });
   for (const act of Object.keys(ACTS)) acts.inc({ act }, 0);
   const sweeps = new Counter({
     name: 'keelson_sweeps_total',
-    help: 'Sweeps of this process, by whether they came to their end.',
+    help: 'Sweeps of this process, by whether they finished.',
     labelNames: ['end'],
     registers: [registry],
   });
   for (const end of ['done', 'halted']) sweeps.inc({ end }, 0);
   new Gauge({
     name: 'keelson_jobs_watched_max',
-    help: 'Jobs that this worker watches at once at most: MAX_WATCHED_JOBS.',
+    help: 'Largest number of jobs that this worker watches at the same time: MAX_WATCHED_JOBS.',
     registers: [registry],
   }).set(maxWatchedJobs);
   return {
@@ -54,7 +54,7 @@ function createInterceptor(registry: Registry): ActivityInterceptorsFactory {
   });
   const failures = new Counter({
     name: 'keelson_activity_failures_total',
-    help: 'Attempts of activities that failed, by fault; `defect` is none of ours.',
+    help: 'Failed attempts of activities, by fault; `defect` is an unexpected error.',
     labelNames: ['activity', 'fault'],
     registers: [registry],
   });
