@@ -67,10 +67,23 @@ export async function releaseJob(
     if (job?.metadata?.uid !== incarnation || !isOurs(job, deploymentId))
       throw missing('Job', jobId);
     if (!isSuspended(job) || isStopped(job)) return;
+    refuseRepeats(job);
     const { uid, resourceVersion } = job.metadata;
     const patch = { metadata: { uid, resourceVersion }, spec: { suspend: false } };
     if (await isDone(api.patchJob(jobId, patch, signal))) return;
   }
+}
+
+/** Its controller would make another pod after one that failed, which runs all that ran already. */
+function refuseRepeats({ metadata, spec }: V1Job): void {
+  const { backoffLimit, completions, parallelism } = spec ?? {};
+  if (backoffLimit === 0 && completions === 1 && parallelism === 1) return;
+  const told = JSON.stringify({ backoffLimit, completions, parallelism });
+  throw new ServiceError(
+    'rejected',
+    `Job ${metadata?.name} might run more than once: somebody, as a policy of the cluster, has changed it to ${told}. Have that leave Jobs with the label app.kubernetes.io/name=keelson-job as they are.`,
+    { reason: 'INTERNAL' },
+  );
 }
 
 export async function discardJob(

@@ -510,6 +510,25 @@ describeCluster('the Kubernetes runner', () => {
     ]);
   });
 
+  test('lets no Job run that somebody would have repeat what failed', async () => {
+    const given = aLaunch([aScript('one', 'exit 1')]);
+    const { jobId } = given.job;
+    const { runner, namespace, config } = harness;
+    const incarnation = await runner.prepare(given, never);
+    await config
+      .makeApiClient(BatchV1Api)
+      .patchNamespacedJob(
+        { namespace, name: jobId, body: { spec: { backoffLimit: 3 } } },
+        setHeaderOptions('Content-Type', PatchStrategy.MergePatch),
+      );
+    await expect(runner.release(jobId, incarnation, never)).rejects.toMatchObject({
+      fault: 'rejected',
+      reason: 'INTERNAL',
+      message: expect.stringContaining('"backoffLimit":3'),
+    });
+    expect(await runner.find(jobId, never)).toMatchObject({ state: 'prepared' });
+  });
+
   test('knows a success whose pod is gone, though nobody saw it end', async () => {
     const given = aLaunch([aScript('one', 'true'), aScript('two', 'true')]);
     const { jobId } = given.job;
