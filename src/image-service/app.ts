@@ -40,8 +40,11 @@ function createRoutes(deps: RouteDependencies, { soft }: { readonly soft: boolea
 function addEmptyCollections(routes: Hono): void {
   routes.get('/remote-build-nodes', (c) => c.json([]));
   for (const kind of ['images', 'public-keys', 'recipes']) {
-    routes.get(`/deleted/${kind}`, (c) => c.json([]));
-    routes.get(`/deleted/${kind}/:id`, (c) => {
+    const path = `/deleted/${kind}`;
+    routes.get(path, (c) => c.json([]));
+    // To remove or restore all of nothing is done at once.
+    routes.on(['DELETE', 'PATCH'], path, (c) => c.body(null, 204));
+    routes.on(['GET', 'DELETE', 'PATCH'], `${path}/:id`, (c) => {
       throw missing('Deleted record', c.req.param('id'));
     });
   }

@@ -81,8 +81,19 @@ describeImages('the image service', () => {
     expect((await site.ask('GET', '/version')).body).toEqual({ version: expect.any(String) });
     for (const path of ['deleted/images', 'deleted/public-keys', 'remote-build-nodes'])
       expect(await site.ask('GET', `/v3/${path}`)).toMatchObject({ status: 200, body: [] });
-    expect((await site.ask('GET', `/v3/deleted/images/${UNKNOWN}`)).status).toBe(404);
     expect((await site.ask('GET', '/deleted/images')).status).toBe(404);
+  });
+
+  test.each(['images', 'public-keys'])('has no deleted %s to remove or restore', async (kind) => {
+    const path = `/v3/deleted/${kind}`;
+    const restore = { operation: 'undelete' };
+    for (const [method, body] of [['GET'], ['DELETE'], ['PATCH', restore]] as const)
+      expect(await site.ask(method, `${path}/${UNKNOWN}`, body)).toMatchObject({
+        status: 404,
+        body: { detail: expect.stringContaining(UNKNOWN) },
+      });
+    expect((await site.ask('DELETE', path)).status).toBe(204);
+    expect((await site.ask('PATCH', path, restore)).status).toBe(204);
   });
 
   test('lists in the order of creation, and deletes all at once', async () => {
