@@ -24,6 +24,8 @@ export interface RenderedInventory {
   readonly warnings: readonly string[];
 }
 
+type GroupKind = 'Group' | 'Partition' | 'Role';
+
 const GROUP_NAME = /^[a-zA-Z_][a-zA-Z0-9_]+$/;
 const PYTHON_KEYWORDS = new Set(
   (
@@ -34,15 +36,16 @@ const PYTHON_KEYWORDS = new Set(
 
 /**
  * One group for each HSM group, partition, `<Role>` and `<Role>_<SubRole>`. If names clash, a partition
- * replaces a group, and a role replaces both. Names that Ansible does not accept are left out with a
+ * replaces a group, and a role replaces both. Names that CFS does not accept are left out with a
  * warning. Roles are taken under any name except `all`, which would make Ansible refuse the whole inventory.
  */
 export function renderDynamicInventory(state: HardwareState): RenderedInventory {
   const groups = new Map<string, readonly string[]>();
   const warnings: string[] = [];
-  const add = (kind: 'Group' | 'Partition' | 'Role', name: string, members: readonly string[]) => {
-    if (name === 'all' || (kind !== 'Role' && !isGroupName(name))) {
-      warnings.push(`${kind} "${name}" is left out: Ansible does not accept a group of that name.`);
+  const add = (kind: GroupKind, name: string, members: readonly string[]) => {
+    const obstacle = findObstacle(kind, name);
+    if (obstacle !== undefined) {
+      warnings.push(`${kind} "${name}" is left out: ${obstacle}.`);
       return;
     }
     if (groups.has(name)) warnings.push(`${kind} "${name}" replaces a group of the same name.`);
@@ -95,6 +98,12 @@ function groupByRole(components: HardwareState['components']): Map<string, strin
     if (subRole !== '') add(`${role}_${subRole}`, id);
   }
   return roles;
+}
+
+function findObstacle(kind: GroupKind, name: string): string | undefined {
+  if (name === 'all') return 'Ansible has its own group of that name';
+  if (kind === 'Role' || isGroupName(name)) return undefined;
+  return 'a name needs at least two letters, digits or "_", must not begin with a digit, and must not be a Python keyword';
 }
 
 function isGroupName(name: string): boolean {

@@ -67,9 +67,13 @@ describe('renderDynamicInventory', () => {
 
     expect(groupsOf(text)).toEqual({});
     expect(hosts).toBe(0);
+    const why =
+      name === 'all'
+        ? 'Ansible has its own group of that name'
+        : 'a name needs at least two letters, digits or "_", must not begin with a digit, and must not be a Python keyword';
     expect(warnings).toEqual([
-      `Group "${name}" is left out: Ansible does not accept a group of that name.`,
-      `Partition "${name}" is left out: Ansible does not accept a group of that name.`,
+      `Group "${name}" is left out: ${why}.`,
+      `Partition "${name}" is left out: ${why}.`,
     ]);
   });
 
@@ -84,9 +88,7 @@ describe('renderDynamicInventory', () => {
     );
 
     expect(Object.keys(groupsOf(text)).sort()).toEqual(['My-Role', 'My-Role_9']);
-    expect(warnings).toEqual([
-      'Role "all" is left out: Ansible does not accept a group of that name.',
-    ]);
+    expect(warnings).toEqual(['Role "all" is left out: Ansible has its own group of that name.']);
   });
 
   test('lets a partition replace a group, and a role both', () => {
