@@ -5,12 +5,12 @@ import { waitFor } from '../support/wait.js';
 
 export interface UpgradeFixture {
   open(): Promise<Store>;
-  /** In one transaction, by another connection. */
+  /** Runs the statements in one transaction of another connection. */
   execute(statements: readonly string[]): Promise<void>;
   remove(): Promise<void>;
 }
 
-/** What the next version's migration may do, to a table that is read as a whole and to one that is not. */
+/** What a migration of the next version may do, to a table that is read with `*` and to one that is not. */
 const next = [
   "alter table sessions add column colour text not null default 'none'",
   'alter table phases add column shape text',
@@ -19,7 +19,7 @@ const next = [
   "insert into kysely_migration (name, timestamp) values ('900-next', '2030-01-01T00:00:00.000Z')",
 ];
 
-/** This version is the older one; the newer one is played by its migration. */
+/** This version plays the older one. The newer one is only its migration. */
 export function storeUpgradeContract(name: string, create: () => Promise<UpgradeFixture>): void {
   describe(`${name}, migrated by the next version`, () => {
     let fixture: UpgradeFixture;
@@ -28,7 +28,7 @@ export function storeUpgradeContract(name: string, create: () => Promise<Upgrade
     });
     afterEach(() => fixture.remove());
 
-    test('is read and written on by this one meanwhile', async () => {
+    test('is still read and written by this one', async () => {
       const store = await fixture.open();
       const accepted: string[] = [];
       const over = new AbortController();
@@ -59,7 +59,7 @@ export function storeUpgradeContract(name: string, create: () => Promise<Upgrade
       await store.close();
     });
 
-    test('is refused when the migration is of another line of versions', async () => {
+    test('is refused if the migration belongs to another line of versions', async () => {
       await (await fixture.open()).close();
       await fixture.execute(next.map((sql) => sql.replace('900-next', '001-aside')));
       await expect(fixture.open()).rejects.toThrow('001-aside is missing');

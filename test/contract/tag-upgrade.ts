@@ -4,18 +4,18 @@ import { at } from '../support/store-builders.js';
 import type { UpgradeFixture } from './store-upgrade.js';
 
 export interface TagUpgradeFixture extends UpgradeFixture {
-  /** The database as the version made it that had this migration last. */
+  /** Migrates a new database up to this migration, as an earlier version did. */
   migrateTo(migration: string): Promise<void>;
-  /** What that version writes for a new session with the tag `owner=ann`. */
+  /** The statements by which that version inserts a session with the tag `owner=ann`. */
   toInsert(name: string): readonly string[];
   countRows(query: string): Promise<number>;
 }
 
-/** Tags that differ from their session in what they have of it. */
+/** Tags whose columns differ from those of their session. */
 const unequal = `select job_id from session_tags join sessions using (job_id)
   where ${['name', 'created_at', 'state', 'succeeded'].map((column) => `session_tags.${column} is distinct from sessions.${column}`).join(' or ')}`;
 
-/** 0.1 wrote tags by their key and value alone, and does so beside this version while it is replaced. */
+/** Version 0.1 wrote only key and value of tags, and still does beside this version while it is being replaced. */
 export function tagUpgradeContract(name: string, create: () => Promise<TagUpgradeFixture>): void {
   describe(`${name}, with tags of the version before`, () => {
     let fixture: TagUpgradeFixture;
@@ -24,7 +24,7 @@ export function tagUpgradeContract(name: string, create: () => Promise<TagUpgrad
     });
     afterEach(() => fixture.remove());
 
-    test('finds them, and what that version makes of their sessions', async () => {
+    test('finds them, also after that version changes their sessions', async () => {
       await fixture.migrateTo('013-component-tags');
       await fixture.execute([...fixture.toInsert('a'), toComplete('a'), ...fixture.toInsert('b')]);
       const store = await fixture.open();

@@ -5,7 +5,7 @@ import type { Stores } from '../store-contract.js';
 
 const idOf = (name: string) => `cfs-${name}-0123abcd`;
 
-/** Inserts and claims, each a second after the one before. */
+/** Inserts and claims sessions, each a second after the one before. */
 async function claim(store: Store, names: readonly string[]): Promise<void> {
   for (const [index, name] of names.entries()) {
     await store.sessions.insert(aNewSession(name));
@@ -26,14 +26,14 @@ export function admissionContract(stores: () => Stores): void {
   const names = ['a', 'b', 'c', 'd'];
 
   describe('places for running sessions', () => {
-    test('are without number as long as none is set', async () => {
+    test('are unlimited as long as no number is set', async () => {
       const { store } = stores();
       await claim(store, names);
       expect(await admitted(store, names)).toEqual(names);
       expect(await store.sessions.countWishes()).toBe(0);
     });
 
-    test('go to the first that come; a place that is free goes to the first that waits', async () => {
+    test('go to the first that come, and a free place to the first that waits', async () => {
       const { store, other } = stores();
       await store.options.patch({ maxRunningSessions: 2 });
       await claim(store, names);
@@ -69,7 +69,7 @@ export function admissionContract(stores: () => Stores): void {
       expect(await admitted(store, ['c'])).toEqual(['c']);
     });
 
-    test('are kept by a claim that is repeated, and by one that has waited', async () => {
+    test('are kept when the claim is repeated, also after a wait', async () => {
       const { store } = stores();
       await store.options.patch({ maxRunningSessions: 1 });
       await claim(store, ['a', 'b']);
@@ -82,7 +82,7 @@ export function admissionContract(stores: () => Stores): void {
       expect(await admitted(store, ['a', 'b'])).toEqual(['a']);
     });
 
-    test('are given out by hand where the number was raised', async () => {
+    test('are given out by `admit` once the number is raised', async () => {
       const { store } = stores();
       await store.options.patch({ maxRunningSessions: 1 });
       await claim(store, names);
@@ -94,7 +94,7 @@ export function admissionContract(stores: () => Stores): void {
       expect(await admitted(store, names)).toEqual(names);
     });
 
-    test('are never more than their number, whoever claims and ends at once', async () => {
+    test('are never exceeded, whoever claims and ends at the same time', async () => {
       const { store, other } = stores();
       await store.options.patch({ maxRunningSessions: 3 });
       const many = Array.from({ length: 24 }, (_, index) => `m${String(index).padStart(2, '0')}`);

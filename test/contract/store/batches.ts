@@ -24,7 +24,7 @@ async function saveConfiguration(store: Store, name = 'compute'): Promise<void> 
   await store.configurations.save({ name, lastUpdated: at(0), layers });
 }
 
-/** Of the first layers that are given. */
+/** Reports of the first `count` layers. */
 function report(status: LayerReport['status'], count = 1, sessionName = 's'): LayerReport[] {
   return layers.slice(0, count).map((layer) => ({ ...layer, sessionName, status }));
 }
@@ -37,7 +37,7 @@ async function put(store: Store, ...components: readonly ComponentPut[]): Promis
   await store.components.put(components, NOW, () => undefined);
 }
 
-/** Page by page, as the batcher does; how many found a place. */
+/** Collects page by page, as the batcher does. Returns how many components found a place. */
 async function collect(store: Store, batchSize = 25, limit = 1000): Promise<number> {
   let collected = 0;
   for (let afterId: string | undefined; ;) {
@@ -59,7 +59,7 @@ async function readMembers(store: Store): Promise<readonly string[]> {
   return batches.map(({ id }) => (members.get(id) ?? []).join(' ')).sort();
 }
 
-/** One batch of these, sent; its id and the name of its session. */
+/** Sends one batch of these components. Returns its id and the name of its session. */
 async function sendOne(store: Store, ...components: readonly ComponentPut[]) {
   await saveConfiguration(store);
   await put(store, ...components);
@@ -69,7 +69,7 @@ async function sendOne(store: Store, ...components: readonly ComponentPut[]) {
   return { id, name: (await send(store, id)) ?? '' };
 }
 
-/** The session's name. */
+/** Returns the name of the session. */
 async function send(store: Store, id = ''): Promise<string | undefined> {
   return (await store.batches.send([id], NOW)).sent.get(id);
 }
@@ -109,7 +109,7 @@ export function batchContract(stores: () => Stores): void {
       ]);
     });
 
-    test('fills a batch that is open before it opens another, and none beyond its size', async () => {
+    test('fills an open batch before it opens another, and none beyond its size', async () => {
       const { store } = stores();
       await saveConfiguration(store);
       await put(store, ...count(5, 'a'));
@@ -119,7 +119,7 @@ export function batchContract(stores: () => Stores): void {
       expect((await listBatches(store)).map(({ size }) => size).sort()).toEqual([3, 4, 4]);
     });
 
-    test('gives no component two places, however many collect at once, in pages of any size', async () => {
+    test('puts no component into two batches, however many collect at once, in pages of any size', async () => {
       const { store, other } = stores();
       await saveConfiguration(store);
       await put(store, ...count(300, 'n'));
@@ -148,7 +148,7 @@ export function batchContract(stores: () => Stores): void {
       expect((await due(NOW)).map(({ size }) => size).sort()).toEqual([2, 3]);
     });
 
-    test('and the collecting before it take every size that the option may have', async () => {
+    test('takes every size that the option may have, like `collect`', async () => {
       const { store } = stores();
       const batchSize = Number.MAX_SAFE_INTEGER;
       await saveConfiguration(store);
@@ -162,7 +162,7 @@ export function batchContract(stores: () => Stores): void {
   });
 
   describe('batches.send', () => {
-    test('makes the session of what still waits, with the tags that all have', async () => {
+    test('creates the session for what still waits, with the tags that all have in common', async () => {
       const { store } = stores();
       await saveConfiguration(store);
       await put(
@@ -229,7 +229,7 @@ export function batchContract(stores: () => Stores): void {
       expect(hosts).toHaveLength(60);
     });
 
-    test('gives up one whose session has a name that is taken, or whose configuration is gone, and no other', async () => {
+    test('gives up a batch whose session name is taken, or whose configuration is gone, and no other', async () => {
       const { store } = stores();
       await saveConfiguration(store);
       await saveConfiguration(store, 'gone');
@@ -294,7 +294,7 @@ export function batchContract(stores: () => Stores): void {
       expect(await store.batches.finish([{ id, result: success }], limits)).toEqual([]);
     });
 
-    test('counts a failure that no host has told, at the first layer that is pending', async () => {
+    test('counts a failure that no host reported, at the first pending layer', async () => {
       const { store } = stores();
       const { id } = await sendOne(store, waiting('a', { state: report('applied') }));
       await store.batches.finish([{ id, result: failure, reason: 'GIT_CLONE' }], limits);
@@ -305,7 +305,7 @@ export function batchContract(stores: () => Stores): void {
       expect(await collect(store)).toBe(1);
     });
 
-    test('leaves a failure that Ansible has told to what it told', async () => {
+    test('leaves a failure as Ansible reported it', async () => {
       const { store } = stores();
       const { id, name } = await sendOne(store, waiting('a'), waiting('b'));
       const [failed] = report('failed', 1, name);
@@ -442,7 +442,7 @@ export function batchContract(stores: () => Stores): void {
   });
 
   describe('batches.findOutside', () => {
-    test('tells the sessions of another batcher from ours and from all others', async () => {
+    test('tells sessions of another batcher apart from our own and from all others', async () => {
       const { store } = stores();
       const ours = toBatchPrefix(await store.deploymentId());
       const find = (since = at(0)) => store.batches.findOutside(ours, since);

@@ -6,7 +6,7 @@ import type { Stores } from '../store-contract.js';
 
 export function changeContract(stores: () => Stores): void {
   describe('subscribe', () => {
-    test('tells of the own commits what they were, and when they can be read', async () => {
+    test("announces this process's commits, by kind, once they can be read", async () => {
       const { store } = stores();
       const seen: Promise<boolean>[] = [];
       const changes = record(store, () => {
@@ -22,7 +22,7 @@ export function changeContract(stores: () => Stores): void {
       expect(await Promise.all(seen)).not.toContain(false);
     });
 
-    test('tells of log, phases and outcome of a session', async () => {
+    test('announces log, phases and outcome of a session', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
       const acts = [
@@ -40,7 +40,7 @@ export function changeContract(stores: () => Stores): void {
       }
     });
 
-    test('tells soon that another has committed', async () => {
+    test('announces soon that another process has committed', async () => {
       const { store, other } = stores();
       const changes = record(store);
 
@@ -60,7 +60,7 @@ export function changeContract(stores: () => Stores): void {
       await waitFor(() => changes.some(({ kind }) => kind === 'wish'));
     });
 
-    test('tells nothing of what was refused, nor after the end', async () => {
+    test('announces nothing that was refused, and nothing after the end', async () => {
       const { store } = stores();
       await store.sessions.insert(aNewSession('a'));
       const changes: Change[] = [];

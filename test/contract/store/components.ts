@@ -82,7 +82,7 @@ export function componentContract(stores: () => Stores): void {
         { id: 'x4', desiredConfig: 'compute', errorCount: 3, retryPolicy: 4, tags: { a: ':' } },
         { id: 'x5', desiredConfig: 'gone' },
         { id: 'x6' },
-        // Too long for the entry of an index, and the same for long.
+        // Tags too long for an entry of an index, which begin alike.
         { id: 'x7', desiredConfig: '', tags: { [LONG]: '1', z: '😀'.repeat(100) } },
         { id: 'x8', desiredConfig: '', tags: { [LONG]: '2', z: `${'😀'.repeat(99)}!` } },
       );
@@ -203,7 +203,7 @@ export function componentContract(stores: () => Stores): void {
   });
 
   describe('components.patch of one', () => {
-    test('loses nothing of what comes at once, and what cannot be done fails alone', async () => {
+    test('loses none of many simultaneous patches, and only those fail that cannot be done', async () => {
       const { store, other } = stores();
       await put(store, { id: 'x1' }, { id: 'x2' }, { id: 'x3', errorCount: 7 });
       const ids = ['x1', 'x2', 'x3', 'x9'];
@@ -219,7 +219,7 @@ export function componentContract(stores: () => Stores): void {
       expect(page.items.map(({ component }) => component.errorCount)).toEqual([10, 10, 7]);
     });
 
-    test('answers each with what it has made', async () => {
+    test('answers each with its own result', async () => {
       const { store } = stores();
       await put(store, { id: 'x1', state: [applied] });
       const patched = await Promise.all(
@@ -324,7 +324,7 @@ export function componentContract(stores: () => Stores): void {
   });
 
   describe('components.change', () => {
-    test('changes what is decided by what is stored then', async () => {
+    test('changes components by what is stored at the time', async () => {
       const { store } = stores();
       await saveConfiguration(store, 'compute');
       await put(
@@ -355,7 +355,7 @@ export function componentContract(stores: () => Stores): void {
   });
 
   describe('components.addMissing', () => {
-    test('makes those that are not there, each once, and changes no other', async () => {
+    test('creates those that do not exist, each once, and changes no other', async () => {
       const { store, other } = stores();
       await put(store, { id: 'x1', enabled: true, tags: { rack: '1' } });
       const all = Array.from({ length: 2_500 }, (_, index) => `n${index}`);

@@ -27,7 +27,7 @@ export function configurationContract(stores: () => Stores): void {
       expect(await store.configurations.find('b')).toBeUndefined();
     });
 
-    test('with a version is taken from one of many', async () => {
+    test('with a version succeeds for one of many', async () => {
       const { store, other } = stores();
       await store.configurations.save(aConfiguration('a'));
       const version = (await store.configurations.find('a'))?.version ?? 0;
@@ -61,7 +61,7 @@ export function configurationContract(stores: () => Stores): void {
   });
 
   describe('configurations.list', () => {
-    test('goes by name, page by page', async () => {
+    test('is in order of names, page by page', async () => {
       const { store } = stores();
       for (const name of ['b', 'a', 'd', 'c'])
         await store.configurations.save(aConfiguration(name));

@@ -24,7 +24,7 @@ export function dispatchContract(stores: () => Stores): void {
       expect(await store.sessions.takeWishes(take)).toEqual([]);
     });
 
-    test('hands out again what a lost taker has not done', async () => {
+    test('hands out again what a lost taker has left undone', async () => {
       const { store } = stores();
       await store.sessions.insert(aNewSession('a'));
       await store.sessions.takeWishes({ now: at(0), leaseUntil: at(30), limit: 9 });
@@ -33,7 +33,7 @@ export function dispatchContract(stores: () => Stores): void {
       expect(await take(store, 30)).toEqual(['a run']);
     });
 
-    test('waits for no lease of a clock that was hours ahead', async () => {
+    test('does not wait for a lease from a clock that was hours ahead', async () => {
       const { store } = stores();
       await store.sessions.insert(aNewSession('a'));
       await store.sessions.takeWishes({ now: at(7200), leaseUntil: at(7230), limit: 9 });
@@ -42,7 +42,7 @@ export function dispatchContract(stores: () => Stores): void {
       expect(await take(store, 30)).toEqual([]);
     });
 
-    test('has a cancel once the start is acknowledged, and nothing after the cancel is', async () => {
+    test('has the cancel once the start is acknowledged, and nothing once the cancel is', async () => {
       const { store } = stores();
       const { jobId } = await store.sessions.insert(aNewSession('a'));
       await store.sessions.claim(jobId, { at: at(1) });
@@ -70,7 +70,7 @@ export function dispatchContract(stores: () => Stores): void {
       expect(await take(store, 3)).toEqual(['a delete']);
     });
 
-    test('has nothing of what is complete', async () => {
+    test('has no complete session', async () => {
       const { store } = stores();
       const { jobId } = await store.sessions.insert(aNewSession('a'));
       await store.sessions.insert(aNewSession('b'));

@@ -6,7 +6,7 @@ import type { Stores } from '../store-contract.js';
 
 export function documentContract(stores: () => Stores): void {
   describe('options', () => {
-    test('are the defaults until changed, each for itself', async () => {
+    test('are the defaults until changed, each separately', async () => {
       const { store, other } = stores();
       expect(await store.options.get()).toEqual(DEFAULT_OPTIONS);
 
@@ -80,7 +80,7 @@ export function documentContract(stores: () => Stores): void {
   });
 
   describe('masterKey', () => {
-    test('keeps the first digest that is told, until it is forgotten', async () => {
+    test('keeps the first digest that is bound, until it is forgotten', async () => {
       const { store, other } = stores();
       expect(await store.masterKey.find()).toBeUndefined();
 
@@ -94,7 +94,7 @@ export function documentContract(stores: () => Stores): void {
   });
 
   describe('ping', () => {
-    test('tells a database that is closed as unavailable', async () => {
+    test('reports a closed database as unavailable', async () => {
       const { store } = stores();
       await store.ping();
 

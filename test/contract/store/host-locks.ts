@@ -6,7 +6,7 @@ import type { Stores } from '../store-contract.js';
 
 const idOf = (name: string) => `cfs-${name}-0123abcd`;
 
-/** Inserts and claims, and asks for hosts. Whether the session has them. */
+/** Inserts and claims a session that asks for hosts. Returns whether it has them. */
 async function come(store: Store, name: string, hosts: readonly string[]): Promise<boolean> {
   await store.sessions.insert(aNewSession(name));
   await store.sessions.recordDispatched(idOf(name), 'started');
@@ -30,8 +30,8 @@ const find = async (store: Store, name: string): Promise<Partial<Session>> =>
   (await store.sessions.get(idOf(name))) ?? {};
 
 export function hostLockContract(stores: () => Stores): void {
-  describe('hosts for a session alone', () => {
-    test('are had at once where nobody else has them, and waited for where somebody has', async () => {
+  describe('locked hosts', () => {
+    test('are granted at once if they are free, and waited for otherwise', async () => {
       const { store, other } = stores();
       await store.options.patch({ hostLocks: true });
       expect(await come(store, 'a', ['x1', 'x2'])).toBe(true);
@@ -57,7 +57,7 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await ask(store, 'c', ['x0', 'x1', 'x2'])).toBe(true);
     });
 
-    test('may be kept by a session that is held: who waits says so, and how that ends', async () => {
+    test('stay locked while their session is held, and sessions that wait say so, and how the hold can end', async () => {
       const { store, other } = stores();
       await store.options.patch({ hostLocks: true });
       const toMessage = async (name: string) => (await find(store, name)).waiting?.message;
@@ -88,7 +88,7 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await toMessage('b')).toContain(
         'session a comes first on x1 (option host_locks); that',
       );
-      // The next phase that fails; its hold ends in the job.
+      // A later failure holds the phase again. That hold ends by itself, in the job.
       await store.phases.hold(idOf('a'), 'ansible-0', { ...hold, since: at(30) }, at(30));
       expect(await toMessage('b')).toBe(held);
       const over = { ...hold, since: at(30), until: at(40) };
@@ -98,7 +98,7 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await find(store, 'b')).not.toHaveProperty('waitsFor');
     });
 
-    test('are told to the dispatch loop when they are free', async () => {
+    test('wake the dispatch loop when they become free', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });
       await come(store, 'a', ['x1']);
@@ -110,7 +110,7 @@ export function hostLockContract(stores: () => Stores): void {
       expect(seen).toContainEqual({ kind: 'session', jobId: idOf('b') });
     });
 
-    test('go to those that ask in their order, also where the host itself is free', async () => {
+    test('are granted in the order of requests, even if the host itself is free', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });
       expect(await come(store, 'a', ['x1'])).toBe(true);
@@ -118,13 +118,13 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await come(store, 'c', ['x2', 'x3'])).toBe(false);
       expect(await come(store, 'd', ['x4'])).toBe(true);
       expect(await find(store, 'c')).toMatchObject({ waitsFor: idOf('b') });
-      // Who waits and is cancelled is in nobody's way.
+      // A waiting session that is cancelled blocks nobody.
       await end(store, 'b');
       expect(await find(store, 'c')).not.toHaveProperty('waitsFor');
       expect(await ask(store, 'c', ['x2', 'x3'])).toBe(true);
     });
 
-    test('are passed from the one that ends to the next that is before', async () => {
+    test('are waited for from the next session that goes first when one ends', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });
       await come(store, 'a', ['x1']);
@@ -143,7 +143,7 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await ask(store, 'c', ['x1', 'x2'])).toBe(true);
     });
 
-    test('may be others when a session asks again, which keeps its turn and waits for who has them', async () => {
+    test('may change when a session asks again, which keeps its turn and waits for the one that has them', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });
       await come(store, 'a', ['x1']);
@@ -151,7 +151,7 @@ export function hostLockContract(stores: () => Stores): void {
       await come(store, 'c', ['x2']);
       await come(store, 'd', ['x2']);
       await end(store, 'a');
-      // Its turn is before that of c, which has gone already.
+      // Its turn is before that of c, but c already has the host.
       expect(await ask(store, 'b', ['x1', 'x2'])).toBe(false);
       expect(await find(store, 'b')).toMatchObject({ waitsFor: idOf('c') });
       await end(store, 'c');
@@ -159,13 +159,13 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await ask(store, 'd', ['x2'])).toBe(false);
     });
 
-    test('stay with who has them when it asks again, also where one that came before waits for them', async () => {
+    test('stay with their session when it asks again, even if one with an earlier turn waits for them', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });
       await come(store, 'a', ['x1']);
       await come(store, 'b', ['x1']);
       await come(store, 'c', ['x2', 'x3']);
-      // Hosts may have joined a group while it waited.
+      // It asks for more, because hosts may have joined a group while it waited.
       await ask(store, 'b', ['x1', 'x2']);
       await end(store, 'a');
       expect(await find(store, 'b')).toMatchObject({ waitsFor: idOf('c') });
@@ -184,7 +184,7 @@ export function hostLockContract(stores: () => Stores): void {
       await end(store, 'a');
       await ask(store, 'b', ['x1', 'x2']);
       expect(await find(store, 'b')).toMatchObject({ waitsFor: idOf('c') });
-      // It has not been launched, and may have to wait again for what it asks for now.
+      // c is not launched yet, so it may have to wait again for the hosts that it asks for now.
       expect(await ask(store, 'c', ['x1', 'x2'])).toBe(false);
       expect(await find(store, 'c')).toMatchObject({ waitsFor: idOf('b') });
       expect(await find(store, 'b')).toMatchObject({ admittedAt: at(1), admissionDue: true });
@@ -193,7 +193,7 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await ask(store, 'c', ['x1', 'x2'])).toBe(true);
     });
 
-    test('are not waited for any more when who has asked for them asks for others', async () => {
+    test('are not waited for any more when the session that asked first asks for others', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });
       await come(store, 'a', ['x1']);
@@ -203,7 +203,7 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await find(store, 'c')).toMatchObject({ admittedAt: at(1), admissionDue: true });
     });
 
-    test('stay with who has them, also where a late attempt asks for fewer', async () => {
+    test('stay with their session even if a late attempt asks for fewer', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });
       await come(store, 'a', ['x1', 'x2']);
@@ -211,7 +211,7 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await come(store, 'b', ['x2'])).toBe(false);
     });
 
-    test('are those of the launch: who asks late changes nothing', async () => {
+    test('are fixed at the launch: a late request changes nothing', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });
       await come(store, 'a', ['x1']);
@@ -221,7 +221,7 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await come(store, 'c', ['x2'])).toBe(false);
     });
 
-    test('keep a session from being launched that waits for them', async () => {
+    test('keep a session that waits for them from being launched', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });
       await come(store, 'a', ['x1']);
@@ -231,7 +231,7 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await launch(store, 'b')).toMatchObject({ won: true });
     });
 
-    test('are of a session whose job is found, whoever it was to wait for', async () => {
+    test('belong to a session whose job is found running, even if it was to wait', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });
       await come(store, 'a', ['x1']);
@@ -251,13 +251,13 @@ export function hostLockContract(stores: () => Stores): void {
         const claimed = await store.sessions.claim(idOf('b'), { at: at(5) });
         expect(claimed).toMatchObject({ waitsFor: idOf('a') });
         expect(claimed).not.toHaveProperty('admittedAt');
-        // Or the claim came late, and its workflow waits to be told.
+        // A repeated claim may come late, so the workflow must be told even if it has not started anew.
         await end(store, 'a');
         expect(await find(store, 'b')).toMatchObject({ admittedAt: at(1000), admissionDue: true });
       },
     );
 
-    test('are told anew where they are free again while it is noted that they were told before', async () => {
+    test('are announced again if they become free again while the earlier announcement is recorded', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });
       await come(store, 'a', ['x1']);
@@ -273,7 +273,7 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await find(store, 'b')).toMatchObject({ admissionDue: false });
     });
 
-    test('are passed on where many that wait in a row end at once', async () => {
+    test('are passed on when many sessions that wait in a row end at once', async () => {
       const { store, other } = stores();
       await store.options.patch({ hostLocks: true });
       const names = Array.from({ length: 40 }, (_, index) => `r${index}`);
@@ -283,7 +283,7 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await store.admission.countBehind()).toBe(0);
     });
 
-    test('leave the place to others while a session waits, which is then the first to get one', async () => {
+    test('cost a waiting session its place, but it is then the first to get one', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true, maxRunningSessions: 2 });
       expect(await come(store, 'a', ['x1'])).toBe(true);
@@ -299,7 +299,7 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await find(store, 'd')).toMatchObject({ admittedAt: at(1000) });
     });
 
-    test('are shared again where the option is turned off', async () => {
+    test('are shared again once the option is turned off', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });
       await come(store, 'a', ['x1']);
@@ -313,7 +313,7 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await find(store, 'c')).toMatchObject({ admittedAt: at(20), admissionDue: true });
     });
 
-    test('may be thousands, of any name', async () => {
+    test('may be thousands, with any name', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });
       const many = Array.from({ length: 40_000 }, (_, index) => `x${index}`);
@@ -325,7 +325,7 @@ export function hostLockContract(stores: () => Stores): void {
       });
     });
 
-    test('are of no session that is complete', async () => {
+    test('are never those of a complete session', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });
       await come(store, 'a', ['x1']);
@@ -334,7 +334,7 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await come(store, 'b', ['x1'])).toBe(true);
     });
 
-    test('are never of two, whoever asks and ends at once, and come to everybody', async () => {
+    test('never belong to two sessions, whoever asks and ends at once, and every session gets its turn', async () => {
       const { store, other } = stores();
       await store.options.patch({ hostLocks: true, maxRunningSessions: 5 });
       const by = (index: number) => (index % 2 === 0 ? store : other);

@@ -25,7 +25,7 @@ export function hostContract(stores: () => Stores): void {
   changeContract(stores);
   totalContract(stores);
   describe('hosts.save', () => {
-    test('lets a row give way only to a higher sequence', async () => {
+    test('replaces a result only by one of a higher sequence', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
       const save = (sequence: number, ok: number) =>
@@ -40,7 +40,7 @@ export function hostContract(stores: () => Stores): void {
       expect(await list(store, jobId)).toMatchObject([{ host: 'n1', ok: 30 }]);
     });
 
-    test('keeps all that was reported, and clears what a later report lacks', async () => {
+    test('keeps everything reported, and clears what a later report lacks', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
       const failed = aHost('n1', { failed: 1, incomplete: true, task: 'do', message: 'no' });
@@ -70,7 +70,7 @@ export function hostContract(stores: () => Stores): void {
       expect((await store.phases.find(jobId, PHASE))?.hostsFinal).toBe(true);
     });
 
-    test('notes, with the last, whether Ansible broke nothing off', async () => {
+    test('notes with the final report whether Ansible did not break off', async () => {
       const { store } = stores();
       for (const [name, whole] of [
         ['a', true],
@@ -87,10 +87,10 @@ export function hostContract(stores: () => Stores): void {
       }
     });
 
-    test('keeps names apart that no index could hold, and the hosts beside them', async () => {
+    test('keeps apart names that are too long for an index, and the hosts beside them', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
-      // Nothing that a database could press together.
+      // Varied text, which no database can compress.
       const long = Array.from({ length: 700 }, (_, index) =>
         ((index + 1) * 2_654_435_761).toString(36),
       ).join('é');
@@ -110,7 +110,7 @@ export function hostContract(stores: () => Stores): void {
       expect(items.length).toBeLessThan(3);
     });
 
-    test('is refused once sealed, and for what is not there', async () => {
+    test('is refused once sealed, and for a phase that does not exist', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
       await store.phases.seal(jobId, PHASE, { kind: 'killed', reason: 'stopped' }, at(9));
@@ -142,7 +142,7 @@ export function hostContract(stores: () => Stores): void {
         ({ component: { state, errorCount } }) => [state.map(({ status }) => status), errorCount],
       );
 
-    test('makes all results of the phase state, once, when the last ones come', async () => {
+    test('turns all results of the phase into state, once, when the final ones come', async () => {
       const { store, other } = stores();
       const jobId = await begin(store);
       const early = [aHost('n1', { ok: 1 }), aHost('n2', { failed: 1 }), aHost('unknown')];
@@ -192,7 +192,7 @@ export function hostContract(stores: () => Stores): void {
   });
 
   describe('hosts.list', () => {
-    test('goes by phase and host, page by page', async () => {
+    test('is in order of phases and hosts, page by page', async () => {
       const { store } = stores();
       const { jobId } = await store.sessions.insert(aNewSession('a'));
       const phases = ['ansible-0', 'ansible-10', 'ansible-2'];
@@ -277,7 +277,7 @@ export function hostContract(stores: () => Stores): void {
 
 function changeContract(stores: () => Stores): void {
   describe('hosts.changes', () => {
-    test('goes on behind a sequence, or behind a host of one, and sees what changed again', async () => {
+    test('continues after a sequence, or after a host of it, and sees what changed again', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
       const save = (sequence: number, ...names: string[]) =>

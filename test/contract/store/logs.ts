@@ -27,7 +27,7 @@ export function logContract(stores: () => Stores): void {
       expect((await store.phases.find(jobId, PHASE))?.logBytes).toBe(11);
     });
 
-    test('takes what came compressed, also where part of it is there already', async () => {
+    test('takes compressed bytes, even if part of them is stored already', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
       const lines = Buffer.from('ok: [x1000c0s0b0n0]\n'.repeat(500));
@@ -52,7 +52,7 @@ export function logContract(stores: () => Stores): void {
       expect(await readAll(store.logs.read(jobId, PHASE, 0))).toBe('hello');
     });
 
-    test('takes only what it has once sealed', async () => {
+    test('takes only a repeat once sealed', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
       await append(store, jobId, 0, 'hello ');
@@ -66,7 +66,7 @@ export function logContract(stores: () => Stores): void {
       expect(await readAll(store.logs.read(jobId, PHASE, 0))).toBe('hello world');
     });
 
-    test('of a phase that is not there is missing', async () => {
+    test('is `missing` for a phase that does not exist', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
       const appends = [
@@ -155,7 +155,7 @@ export function logContract(stores: () => Stores): void {
   });
 
   describe('logs.recordGap', () => {
-    test('says in a line of its own, once, that something is lost', async () => {
+    test('says in a line of its own, once, that something was lost', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
       await append(store, jobId, 0, 'half a li');
@@ -191,7 +191,7 @@ export function logContract(stores: () => Stores): void {
   });
 
   describe('logs.appendLine', () => {
-    test('puts lines of several writers one behind the other, each whole', async () => {
+    test('puts lines of several writers one after the other, each whole', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
       const lines = Array.from({ length: 20 }, (_, index) => `line ${index} `.repeat(index + 1));
@@ -201,7 +201,7 @@ export function logContract(stores: () => Stores): void {
       expect(text.slice(0, -1).split('\n').sort()).toEqual(lines.sort());
     });
 
-    test('comes before the hand-over to the job and goes along, or not at all', async () => {
+    test('either comes before the hand-over to the job and goes along, or is refused', async () => {
       const { store, other } = stores();
       const jobId = await addPlannedSession(store);
       const handOver = (one: Store) => one.logs.handOver(jobId, 'ansible-0');

@@ -17,7 +17,7 @@ const end = (store: Store, jobId = '') =>
 
 export function notificationContract(stores: () => Stores): void {
   describe('notifications', () => {
-    test('has the end of each session once, whoever ends it, and of no operator outside', async () => {
+    test('note the end of each session once, whoever ends it, but not of external sessions', async () => {
       const { store, other } = stores();
       await add(store, 'before', 'ran', 'running', 'cancelled', 'deleted', 'many-1', 'many-2');
       await end(store, 'cfs-before-0123abcd');
@@ -62,7 +62,7 @@ export function notificationContract(stores: () => Stores): void {
       },
     );
 
-    test('are due until they are handed over, and again when Temporal is another one', async () => {
+    test('are due until they are handed over, and again after a rebind to another Temporal', async () => {
       const { store } = stores();
       await store.notifications.turnOn();
       const jobIds = await add(store, 'a', 'b', 'c');
@@ -77,7 +77,7 @@ export function notificationContract(stores: () => Stores): void {
       expect(await due(store)).toEqual(['b', 'c']);
     });
 
-    test('are forgotten when nothing has told them for long', async () => {
+    test('are forgotten when they were not told for long', async () => {
       const { store } = stores();
       await store.notifications.turnOn();
       const jobIds = await add(store, 'a', 'b', 'c');
@@ -101,7 +101,7 @@ export function notificationContract(stores: () => Stores): void {
       expect(await store.sessions.get(jobId)).toBeUndefined();
     });
 
-    test('are no more when they are turned off', async () => {
+    test('are gone once they are turned off', async () => {
       const { store, other } = stores();
       await store.notifications.turnOn();
       const [first, second] = await add(store, 'a', 'b');

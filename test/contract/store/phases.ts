@@ -7,7 +7,7 @@ const exited: PhaseResult = { kind: 'exited', exitCode: 2, startedAt: at(10), en
 
 export function phaseContract(stores: () => Stores): void {
   describe('phases.savePlan', () => {
-    test('keeps the order, and its first word', async () => {
+    test('keeps the order and the first plan', async () => {
       const { store } = stores();
       const { jobId } = await store.sessions.insert(aNewSession('a'));
       const plan = [
@@ -27,7 +27,7 @@ export function phaseContract(stores: () => Stores): void {
       ]);
     });
 
-    test('of a session that is not there is missing', async () => {
+    test('is `missing` for a session that does not exist', async () => {
       const plan = stores().store.phases.savePlan('cfs-none', [
         { name: 'x', kind: 'ansible', title: 'x' },
       ]);
@@ -37,7 +37,7 @@ export function phaseContract(stores: () => Stores): void {
   });
 
   describe('phases.report', () => {
-    test('writes when it began, once, and how much log there is to come', async () => {
+    test('stores when the phase began, once, and how long its log will be', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
       await store.phases.report(jobId, 'ansible-0', { state: 'running', startedAt: at(1) });
@@ -62,7 +62,7 @@ export function phaseContract(stores: () => Stores): void {
       });
     });
 
-    test('is refused once sealed, and for what is not there', async () => {
+    test('is refused once sealed, and for a phase that does not exist', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
       await store.phases.seal(jobId, 'ansible-0', exited, at(21));
@@ -103,7 +103,7 @@ export function phaseContract(stores: () => Stores): void {
   });
 
   describe('phases.seal', () => {
-    test('writes result and end once, for one of many', async () => {
+    test('stores result and end once, for one of many callers', async () => {
       const { store, other } = stores();
       const jobId = await addPlannedSession(store);
 
@@ -159,7 +159,7 @@ export function phaseContract(stores: () => Stores): void {
       expect((await other.phases.find(jobId, 'ansible-0'))?.silence).toEqual(silence);
       expect(await tell(3, 2)).toBeUndefined();
       expect(heard).toContainEqual({ kind: 'session', jobId });
-      // One that comes late, or again.
+      // A report that comes late, or again.
       expect(await tell(2, 0)).toBeUndefined();
       expect(await tell(3, 0)).toBeUndefined();
       expect((await store.phases.silences([jobId])).get(jobId)?.hosts).toBe(2);
@@ -192,7 +192,7 @@ export function phaseContract(stores: () => Stores): void {
   });
 
   describe('phases.hold', () => {
-    test('is shown, may be prolonged, and is not put back by an older one', async () => {
+    test('is shown, can be prolonged, and is not replaced by an older one', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
       const hold = { since: at(10), until: at(20), command: 'sh' };
@@ -238,7 +238,7 @@ export function phaseContract(stores: () => Stores): void {
       expect(await store.phases.holds([jobId], at(20))).toEqual(new Map());
     });
 
-    test('finds nothing where nothing is held, any more, or of this job', async () => {
+    test('finds nothing if nothing is held, or no longer, or not in this job', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
       const second = await addPlannedSession(store, 'b');

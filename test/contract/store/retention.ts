@@ -29,7 +29,7 @@ async function removeAll(store: Store, until: string): Promise<void> {
 
 export function retentionContract(stores: () => Stores): void {
   describe('retention.expireSessions', () => {
-    test('hides what ended by then, failures alike, the oldest first', async () => {
+    test('hides what ended by then, failed or not, oldest first', async () => {
       const { store, other } = stores();
       await addEnded(store, 'old', at(1));
       const failed = await addPlannedSession(store, 'failed');
@@ -107,7 +107,7 @@ export function retentionContract(stores: () => Stores): void {
       expect(await store.sessions.get(jobId)).toBeDefined();
     });
 
-    test('keeps one whose things outside are still there', async () => {
+    test('keeps a session whose resources still exist', async () => {
       const { store } = stores();
       const jobId = await addEnded(store, 'kept', at(1));
       await store.resources.note(jobId, 'job', 'x');
@@ -121,7 +121,7 @@ export function retentionContract(stores: () => Stores): void {
   });
 
   describe('retention.logStoreBytes', () => {
-    test('counts running and complete sessions, and what is removed no more', async () => {
+    test('counts the logs of running and complete sessions, and none that were removed', async () => {
       const { store, other } = stores();
       expect(await store.retention.logStoreBytes()).toBe(0);
       await addEnded(store, 'ended', at(1), 100_000);
@@ -155,7 +155,7 @@ export function retentionContract(stores: () => Stores): void {
       expect(await store.retention.removeOldestLog('too large')).toBe(false);
     });
 
-    test('tells it of a log shorter than the line', async () => {
+    test('leaves the line also for a log shorter than the line', async () => {
       const { store } = stores();
       const jobId = await addEnded(store, 'a', at(1), 3);
       await store.retention.removeOldestLog('x');
@@ -178,7 +178,7 @@ export function retentionContract(stores: () => Stores): void {
       expect(await size(running)).toBe(100);
     });
 
-    test('takes a long log in pieces, and says so from the first on', async () => {
+    test('removes a long log in pieces, and says so from the first one on', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store, 'long');
       for (let chunk = 0; chunk < 70; chunk++) await appendLog(store, jobId, 10);

@@ -22,7 +22,7 @@ const filters = combine({
 
 export function sessionFilterContract(stores: () => Stores): void {
   describe('sessions.list by tags', () => {
-    test('knows of every change of a session, by whichever way it came', async () => {
+    test('sees every change of a session, however it was made', async () => {
       const { store, other } = stores();
       for (let index = 0; index < 72; index += 1) await addSession(store, index);
       const changes = Array.from({ length: 72 }, (_, index) => change(other, index));
@@ -44,7 +44,7 @@ export function sessionFilterContract(stores: () => Stores): void {
       }
     });
 
-    test('finds no tag of a session that is deleted, nor of another of its name', async () => {
+    test('finds no tag of a deleted session, nor of another with its name', async () => {
       const { store } = stores();
       const deletion = { at: at(50) };
       await store.sessions.insert(aNewSession('a', { tags: { owner: 'ann' } }));
@@ -72,7 +72,7 @@ async function addSession({ sessions }: Store, index: number): Promise<void> {
   await sessions.insert(index % 9 > 6 ? { ...session, external: true } : session);
 }
 
-/** By ninths, so that each comes to sessions of all tags. */
+/** In ninths, so that each change meets sessions with every tag. */
 async function change({ sessions, retention }: Store, index: number): Promise<void> {
   const name = toName(index);
   const { jobId } = aNewSession(name);

@@ -7,7 +7,7 @@ import type { Stores } from '../store-contract.js';
 
 export function sessionListContract(stores: () => Stores): void {
   describe('sessions.list', () => {
-    test('goes by name, by code point', async () => {
+    test('is in order of names, by code point', async () => {
       const { store } = stores();
       for (const name of ['b', 'a-1', 'a.1', 'a10', 'a', 'A', 'é', '\u{1f600}', '\uffee']) {
         await store.sessions.insert(aNewSession(name));
@@ -52,7 +52,7 @@ export function sessionListContract(stores: () => Stores): void {
       expect(await names(store, filter)).toEqual(expected);
     });
 
-    test('finds by tags of any length, and takes no two of them for one', async () => {
+    test('finds by tags of any length, and never mistakes one for another', async () => {
       const { store } = stores();
       const [long, other] = [randomText(5_000), randomText(5_000)];
       const digest = createHash('sha512').update(long).digest('hex');
@@ -87,7 +87,7 @@ export function sessionListContract(stores: () => Stores): void {
       expect(await store.sessions.deleteMany({ tags }, deletion)).toEqual(['all']);
     });
 
-    test('shows all that `get` shows, but what a session was resolved to', async () => {
+    test('shows all that `get` shows, except the snapshot', async () => {
       const { store } = stores();
       await addFour(store);
       const { jobId } = aNewSession('new');
@@ -147,7 +147,7 @@ async function addFour({ sessions }: Store): Promise<void> {
   await sessions.recordOutcome(failed.jobId, { succeeded: 'false', reason: 'TASK_FAILED' }, at(50));
 }
 
-/** What no index makes shorter. */
+/** Text that no index can compress. */
 function randomText(length: number): string {
   return randomBytes(length).toString('base64').slice(0, length);
 }

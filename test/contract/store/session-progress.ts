@@ -17,7 +17,7 @@ export function sessionProgressContract(stores: () => Stores): void {
   const add = async (name = 'a') => (await stores().store.sessions.insert(aNewSession(name))).jobId;
 
   describe('sessions.noteCancel', () => {
-    test('raises the wish and adds who and why where they are not known', async () => {
+    test('raises the wish, and adds who and why if they are not known', async () => {
       const { store } = stores();
       const jobId = await add();
 
@@ -77,7 +77,7 @@ export function sessionProgressContract(stores: () => Stores): void {
       expect(session.claimedAt).toBeUndefined();
     });
 
-    test('of a session that is not there is missing', async () => {
+    test('is `missing` for a session that does not exist', async () => {
       expect(await count([stores().store.sessions.claim('cfs-none', { at: at(1) })])).toEqual({
         missing: 1,
       });
@@ -130,7 +130,7 @@ export function sessionProgressContract(stores: () => Stores): void {
   });
 
   describe('sessions.recordLaunch', () => {
-    test('is won by one of many, and all learn by which', async () => {
+    test('is won by one of many, and all learn which one', async () => {
       const { store, other } = stores();
       const jobId = await add();
 
@@ -171,7 +171,7 @@ export function sessionProgressContract(stores: () => Stores): void {
       }
     });
 
-    test('is lost by a machine that it was taken from, whoever has it by then', async () => {
+    test('is lost by a machine that the session was taken from, whoever has it by then', async () => {
       const { store, other } = stores();
       for (let round = 0; round < 10; round += 1) {
         const jobId = await add(`a${round}`);
@@ -194,7 +194,7 @@ export function sessionProgressContract(stores: () => Stores): void {
       }
     });
 
-    test('and a stop: a stop that came first lets nothing run', async () => {
+    test('at the same time as a stop: if the stop comes first, nothing may run', async () => {
       const { store, other } = stores();
       for (let round = 0; round < 20; round += 1) {
         const jobId = await add(`a${round}`);
@@ -213,7 +213,7 @@ export function sessionProgressContract(stores: () => Stores): void {
   });
 
   describe('sessions.unclaim', () => {
-    test('leaves what may have been launched, or never may be, to its machine', async () => {
+    test('leaves a session to its machine if it may have been launched, or may never be', async () => {
       const { store } = stores();
       const ids = [await add('a'), await add('b'), await add('c'), await add('d')] as const;
       const claim = { at: at(1), machine: 'm' };
@@ -243,7 +243,7 @@ export function sessionProgressContract(stores: () => Stores): void {
   });
 
   describe('sessions.recordTeardown', () => {
-    test('comes once, and from then on a cancel is too late, which a signal only puts on record', async () => {
+    test('is recorded once, and from then on it is too late to cancel: a signal is only noted', async () => {
       const { store } = stores();
       const jobId = await add();
       await store.sessions.claim(jobId, { at: at(1) });
@@ -260,7 +260,7 @@ export function sessionProgressContract(stores: () => Stores): void {
       });
     });
 
-    test('does not come after a cancel', async () => {
+    test('is not recorded after a cancel', async () => {
       const { store } = stores();
       const jobId = await add();
       await store.sessions.claim(jobId, { at: at(1) });
@@ -268,7 +268,7 @@ export function sessionProgressContract(stores: () => Stores): void {
       expect(await store.sessions.recordTeardown(jobId, at(3))).toBe(false);
     });
 
-    test('and a cancel at the same time: one of them comes first, and the other is told', async () => {
+    test('at the same time as a cancel: one of them comes first, and the other is refused', async () => {
       const { store } = stores();
       for (let round = 0; round < 10; round += 1) {
         const jobId = await add(`race-${round}`);
@@ -284,7 +284,7 @@ export function sessionProgressContract(stores: () => Stores): void {
   });
 
   describe('sessions.addArtifact', () => {
-    test('takes one for each image, also where many come at once', async () => {
+    test('takes one for each image, even if many come at once', async () => {
       const { store } = stores();
       const jobId = await add();
       const artifacts = Array.from({ length: 10 }, (_, index) => ({
@@ -298,7 +298,7 @@ export function sessionProgressContract(stores: () => Stores): void {
       expect(stored).toEqual(expect.arrayContaining(artifacts));
     });
 
-    test('keeps the first of an image, and the IMS job that was told', async () => {
+    test('keeps the first artifact of an image, and the IMS job that was recorded', async () => {
       const { store } = stores();
       const jobId = await add();
       const artifact = { imageId: 'i', type: 'ims_customized_image' } as const;
@@ -317,7 +317,7 @@ export function sessionProgressContract(stores: () => Stores): void {
     const read = async (jobId: string) =>
       (await stores().store.sessions.get(jobId))?.waiting?.message;
 
-    test('is there until it ends, something else is told, or the session goes on', async () => {
+    test('lasts until it ends, another one is recorded, or the session continues', async () => {
       const { sessions } = stores().store;
       const jobId = await add();
       await sessions.recordWait(jobId, wait);
@@ -332,7 +332,7 @@ export function sessionProgressContract(stores: () => Stores): void {
       expect(await read(jobId)).toBeUndefined();
     });
 
-    test('is refused where the step that tells it is over', async () => {
+    test('is ignored if the step that records it is over', async () => {
       const { sessions, phases } = stores().store;
       const jobId = await add();
       await sessions.recordLaunch(jobId, { at: at(2), incarnation: 'i' });

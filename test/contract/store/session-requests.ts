@@ -31,7 +31,7 @@ export function sessionRequestContract(stores: () => Stores): void {
       expect(await other.sessions.find('b')).toBeUndefined();
     });
 
-    test('keeps with a retry what was done before, which lists leave out', async () => {
+    test('keeps what was done before a retry, which lists leave out', async () => {
       const { store, other } = stores();
       const layer = { url: 'https://git/a.git', commit: '1'.repeat(40), playbook: 'site.yml' };
       const done = { layers: [layer], partial: { layer, hosts: ['n1', 'ñ2'] } };
@@ -49,7 +49,7 @@ export function sessionRequestContract(stores: () => Stores): void {
       }
     });
 
-    test('keeps with a session what it runs, where that is fixed, whatever its start finds', async () => {
+    test('keeps a snapshot that was given, whatever the start of the session resolves', async () => {
       const { store, other } = stores();
       const snapshot = aSnapshot({ layers: [aLayer({ name: 'ñ' })] });
       const given = { ...aNewSession('a', { applyOf: 'b' }), snapshot };
@@ -74,7 +74,7 @@ export function sessionRequestContract(stores: () => Stores): void {
       expect(await count(inserts)).toEqual({ undefined: 1, conflict: 19 });
     });
 
-    test('refuses a name that is taken, in the words of the API, and stores nothing of it', async () => {
+    test('refuses a name that is taken, in the words of the API, and stores nothing', async () => {
       const { store } = stores();
       await store.sessions.insert(aNewSession('a', { ansibleLimit: 'first' }));
       const second = { ...aNewSession('a', { ansibleLimit: 'second' }), jobId: 'cfs-a-second' };
@@ -90,7 +90,7 @@ export function sessionRequestContract(stores: () => Stores): void {
   });
 
   describe('sessions.requestCancel', () => {
-    test('completes at once what nobody has claimed', async () => {
+    test('completes at once a session that nobody has claimed', async () => {
       const { store } = stores();
       await store.sessions.insert(aNewSession('a'));
 
@@ -118,7 +118,7 @@ export function sessionRequestContract(stores: () => Stores): void {
       expect(session.outcome).toBeUndefined();
     });
 
-    test('keeps who came first', async () => {
+    test('keeps who cancelled first', async () => {
       const { store } = stores();
       const { jobId } = await store.sessions.insert(aNewSession('a'));
       await store.sessions.claim(jobId, { at: at(1) });
@@ -145,7 +145,7 @@ export function sessionRequestContract(stores: () => Stores): void {
       expect(await store.sessions.requestCancel('a', { at: at(70) })).toEqual(first);
     });
 
-    test('refuses what is complete, and what is not there', async () => {
+    test('refuses what is complete, and what does not exist', async () => {
       const { store } = stores();
       const { jobId } = await store.sessions.insert(aNewSession('a'));
       await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, at(5));
@@ -180,7 +180,7 @@ export function sessionRequestContract(stores: () => Stores): void {
     const claim = { at: at(10), machine: 'm' };
     const external = { external: true };
 
-    test('is on the record, once, and the rest of the request stays', async () => {
+    test('is recorded once, and the rest of the request stays', async () => {
       const { store, other } = stores();
       const { jobId } = await store.sessions.insert(aNewSession('a', { tags: { owner: 'ann' } }));
       await store.sessions.claim(jobId, claim);
@@ -194,7 +194,7 @@ export function sessionRequestContract(stores: () => Stores): void {
       });
     });
 
-    test('is a conflict where nothing of it will be held', async () => {
+    test('is a conflict if nothing of the session can be held', async () => {
       const { store, other } = stores();
       await store.sessions.insert({ ...aNewSession('outside'), ...external });
       await store.sessions.insert(aNewSession('cancelled'));
@@ -284,7 +284,7 @@ export function sessionRequestContract(stores: () => Stores): void {
     });
   });
 
-  describe('a session of an operator outside', () => {
+  describe('an external session', () => {
     const external = (name: string) => ({ ...aNewSession(name), external: true });
 
     test('says so, and is never a wish', async () => {
@@ -349,7 +349,7 @@ export function sessionRequestContract(stores: () => Stores): void {
     test('deletes more than fit into one transaction', async () => {
       const { store } = stores();
       const names = Array.from({ length: 5_001 }, (_, index) => `s${index}`);
-      // No more at a time than a pool takes, however slow the machine is.
+      // No more at a time than the pool takes, however slow the machine is.
       for (let first = 0; first < names.length; first += 20) {
         const some = names.slice(first, first + 20);
         await Promise.all(some.map((name) => store.sessions.insert(aNewSession(name))));

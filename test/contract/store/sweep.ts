@@ -4,7 +4,7 @@ import type { Stores } from '../store-contract.js';
 
 export function sweepContract(stores: () => Stores): void {
   describe('sweep.listUnfinished', () => {
-    test('has what Temporal knows and what is not over, deleted or not, page by page', async () => {
+    test('has what Temporal knows and is not complete, deleted or not, page by page', async () => {
       const { store } = stores();
       for (const name of ['a', 'b', 'c', 'new', 'over']) {
         const { jobId } = await store.sessions.insert(aNewSession(name));
@@ -43,7 +43,7 @@ export function sweepContract(stores: () => Stores): void {
   });
 
   describe('sweep.bindTemporal', () => {
-    test('keeps the first namespace that any process tells, until it is bound anew', async () => {
+    test('keeps the first namespace that any process binds, until it is rebound', async () => {
       const { store, other } = stores();
       const bound = await Promise.all([
         store.sweep.bindTemporal('a'),
@@ -70,7 +70,7 @@ export function sweepContract(stores: () => Stores): void {
       );
     });
 
-    test('counts nobody as silent for a time in which nobody could be heard', async () => {
+    test('counts no machine as silent for a time in which none could be heard', async () => {
       const { store, other } = stores();
       const hour = 3600;
       await store.sweep.seeMachine('m1', at(0));
@@ -91,7 +91,7 @@ export function sweepContract(stores: () => Stores): void {
   describe('sweep.seeMachine of one that comes back', () => {
     const hour = 3600;
 
-    test('gives nobody time that another one has outlived', async () => {
+    test('gives no machine more time if another one was heard meanwhile', async () => {
       const { store, other } = stores();
       for (const machine of ['away', 'dead', 'alive']) await store.sweep.seeMachine(machine, at(0));
       for (let time = 60; time < hour; time += 60) await other.sweep.seeMachine('alive', at(time));
@@ -99,7 +99,7 @@ export function sweepContract(stores: () => Stores): void {
       expect((await store.sweep.listMachines()).get('dead')).toBe(at(0));
     });
 
-    test('gives all their time, after a time without any, though it is new', async () => {
+    test('gives all machines their time again after a time without any, even if the first one heard is new', async () => {
       const { store } = stores();
       await store.sweep.seeMachine('slower', at(0));
       await store.sweep.seeMachine('new', at(hour));
@@ -118,7 +118,7 @@ export function sweepContract(stores: () => Stores): void {
   });
 
   describe('after a restore', () => {
-    test('sweep.attachOnly takes the launch from what is not complete', async () => {
+    test('sweep.attachOnly keeps what is not complete from being launched', async () => {
       const { store } = stores();
       for (const name of ['a', 'b', 'over']) {
         const { jobId } = await store.sessions.insert(aNewSession(name));
