@@ -43,7 +43,7 @@ interface Remembered extends DesiredLayers {
 export function createDesiredReader(dialect: StoreDialect): DesiredReader {
   const known = new Map<string, Remembered>();
   const byKey = new Map<string, DesiredLayers>();
-  // Not in a transaction of SQLite: if it is rolled back, its version is used again, with other layers.
+  // Caches nothing within a transaction of SQLite: if that is rolled back, its version is used again, with other layers.
   const mayRemember = (db: Connection) => !dialect.hasOneWriter || !db.isTransaction;
   return {
     async read(db, names) {

@@ -28,9 +28,9 @@ export function createConfigurationSave(database: Database): ConfigurationStore[
 }
 
 /**
- * Of configurations with the same name the last is stored, as if the others had been written before it. False for one whose
- * row somebody has locked, so that no PUT waits for another, or has just inserted, because this statement cannot see the
- * sources that such a row names.
+ * Of configurations with the same name the last is stored, as if the others had been written before it. False for one that
+ * must be saved alone: its row is locked, or was inserted just now, so that this statement cannot see the sources that it
+ * names.
  */
 function saveTogether(
   { writeAtOnce }: Database,

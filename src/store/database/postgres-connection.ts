@@ -131,8 +131,8 @@ function toKyselyClient(client: PoolClient, { toName, answerMs }: QueryRules): P
 }
 
 /**
- * Uses a callback and its own timer: with a promise or a limit of its own, `pg` keeps a query and all its rows alive until a
- * full garbage collection, and so causes one every few hundred pages.
+ * Uses a callback and a timer: with a promise, or with its own `query_timeout`, `pg` keeps a query and all its rows alive
+ * until a full garbage collection, and so causes one every few hundred pages.
  */
 function ask(client: PoolClient, query: QueryConfig, answerMs?: number): Promise<QueryResult> {
   return new Promise((resolve, reject) => {

@@ -83,7 +83,7 @@ export function describePostgresError(error: unknown): {
   if (typeof error !== 'object' || error === null) return { message: String(error) };
   const message = 'message' in error ? String(error.message) : '';
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  // Several addresses were tried, and the whole has no message. The first error says why it failed.
+  // An error for several addresses has no message of its own. The first one says why.
   if (message === '' && 'errors' in error && Array.isArray(error.errors)) {
     return { ...describePostgresError(error.errors[0]), ...(code === undefined ? {} : { code }) };
   }

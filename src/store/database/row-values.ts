@@ -3,7 +3,7 @@ import { sql, type RawBuilder } from 'kysely';
 /** 0 or 1, because SQLite has no booleans. */
 export type Flag = 0 | 1;
 
-/** Drops members that are null: in a row null stands for what is absent, elsewhere there is no member. */
+/** Drops members that are null: a row says null for what is absent, everything else leaves the member out. */
 export function dropNulls<T extends object>(row: T): Present<T> {
   const present: Partial<T> = {};
   // A loop, because this runs for every session of a page, and lists of pairs took a tenth of the page's time.

@@ -4,7 +4,7 @@ import { lockPlacesOf } from '../sessions/places.js';
 import type { Hold, PhaseStore } from '../store.js';
 import { isHeldAt, requireOpen, toPhase } from './phase-rows.js';
 
-/** A statement takes 32,766 values. */
+/** A statement of SQLite takes at most 32,766 values. */
 const JOBS_PER_QUERY = 1_000;
 
 /** Failed phases that are kept for debugging. */

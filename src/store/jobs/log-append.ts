@@ -60,7 +60,7 @@ export async function appendWithin(
 
 /**
  * Appends one chunk per phase, the first that came; any other finds that the end has moved. Phases that somebody has locked
- * are skipped, so that no chunk waits for another phase, and appended alone.
+ * are skipped and appended alone, so that no chunk waits for another phase.
  */
 function appendTogether(
   { writeAtOnce }: Database,

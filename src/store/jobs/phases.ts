@@ -47,7 +47,7 @@ function toKey(jobId: string, phase: string): string {
   return JSON.stringify([jobId, phase]);
 }
 
-/** For the end of a session. Nothing more can be delivered for phases that have no result by now. */
+/** For the end of a session: seals phases that have no result by now, so that nothing more can be delivered for them. */
 export async function sealOpenPhases(
   db: Transaction<Schema>,
   jobId: string,

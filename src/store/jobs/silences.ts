@@ -3,7 +3,7 @@ import type { Connection, Database } from '../database/database.js';
 import type { PhaseStore, SilenceReport, SilenceTurn } from '../store.js';
 import { requireOpen, toSilence, type StoredSilence } from './phase-rows.js';
 
-/** A statement takes 32,766 values. */
+/** A statement of SQLite takes at most 32,766 values. */
 const JOBS_PER_QUERY = 1_000;
 
 /** Hosts that are silent while a phase runs. */

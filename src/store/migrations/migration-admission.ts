@@ -4,7 +4,7 @@ import { hasTurn, isAdmitted, isBehind, isWish } from '../sessions/session-condi
 
 const isWithoutPlace = sql<boolean>`state <> 'complete' and queued_at is not null and admitted_at is null`;
 
-/** Sessions wait for a place, in the order of their claims. Sessions that are claimed already have one. */
+/** Sessions wait for a place, in the order of their claims. Those claimed before this migration have one. */
 export async function addAdmission(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
   const text = types.text;
   await db.schema.alterTable('sessions').addColumn('queued_at', text).execute();

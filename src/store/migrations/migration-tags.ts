@@ -9,7 +9,7 @@ export async function addTagColumns(db: Kysely<unknown>, dialect: StoreDialect):
   for (const column of ['name', 'created_at', 'state', 'succeeded']) {
     await db.schema.alterTable('session_tags').addColumn(column, dialect.types.text).execute();
   }
-  // Before the copy, because creating the triggers locks out anybody who would change a session until the commit.
+  // Created before the copy, because that locks out anybody who would change a session until the commit.
   await dialect.createTagTriggers(db);
   await db.schema.dropIndex('session_tags_by_value').execute();
   await sql`update session_tags set name = sessions.name, created_at = sessions.created_at, state = sessions.state,

@@ -13,7 +13,7 @@ export interface NotificationStore {
   /** Ends that were not handed over to Temporal, in order of job ids; `afterId` is a job id. */
   listDue(page: PageRequest): Promise<readonly DueNotification[]>;
   recordHandedOver(jobIds: readonly string[], at: string): Promise<void>;
-  /** For ends that were told or given up. A repeat changes nothing. */
+  /** Removes ends that were told or given up. A repeat changes nothing. */
   remove(jobIds: readonly string[]): Promise<void>;
   /** Removes ends that were handed over by then, which nothing tells any more. Returns how many. */
   forget(handedUntil: string): Promise<number>;

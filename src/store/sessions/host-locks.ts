@@ -45,7 +45,7 @@ export function requestHosts(
       // A session that went keeps all its hosts, because a late attempt may ask for fewer than the staged inventory has.
       if (asking.isBehind) await dropHosts(database, db, jobId, hosts);
       const hasMore = await saveHosts(database, db, jobId, hosts);
-      // Nor does it wait for a session with an earlier turn that has asked for one of its hosts since.
+      // Unless it asks for more, it does not wait for a session with an earlier turn that has asked for its hosts since.
       if (hasMore || asking.isBehind) await settle(db, asking, { since, at });
       // A session that waits for this one may go first now. Left as it is, the two could wait for each other.
       await settleBehind(db, jobId, at, emit);
@@ -62,7 +62,7 @@ export async function passHostsOn(
   db: Transaction<Schema>,
   { jobId, at, emit }: { readonly jobId: string; readonly at: string; readonly emit: Emit },
 ): Promise<void> {
-  // Before the waiting sessions are read, because one that found these hosts taken waits only from its commit on.
+  // Locked before the waiting sessions are read, because one that found these hosts taken waits only from its commit on.
   await lockPlaces(database, db);
   await db.deleteFrom('session_hosts').where('job_id', '=', jobId).execute();
   await settleBehind(db, jobId, at, emit);

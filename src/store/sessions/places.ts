@@ -46,7 +46,7 @@ export async function admitQueued(
   emit: Emit,
 ): Promise<void> {
   const limit = await readOption(db, 'maxRunningSessions');
-  // Before the queue is read, because a claim that found every place taken joins the queue only when it commits.
+  // Locked before the queue is read, because a claim that found every place taken joins the queue only when it commits.
   if (limit > 0) await lockPlaces(database, db);
   const first = db.selectFrom('sessions').select('job_id').where(isQueued);
   if ((await first.limit(1).executeTakeFirst()) === undefined) return;

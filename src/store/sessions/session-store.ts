@@ -114,7 +114,7 @@ export interface SessionStore {
     readonly leaseUntil: string;
     readonly limit: number;
   }): Promise<readonly Session[]>;
-  /** Stores what Temporal acknowledged, never going back, and that the admission `toldOf` was told. Ends the lease. */
+  /** Stores what Temporal acknowledged, which never goes back, and which admission the workflow was told of. Ends the lease. */
   recordDispatched(
     jobId: string,
     dispatched: Dispatched,

@@ -31,7 +31,7 @@ export function createSweepStore(database: Database): SweepStore {
           .set({ temporal_namespace_id: namespaceId })
           .where((eb) => eb(eb.fn.coalesce('temporal_namespace_id', eb.val('')), '<>', namespaceId))
           .executeTakeFirst();
-        // The workflows of what was handed over are in the former Temporal, so it is handed over again.
+        // Notifications that were handed over went to the former Temporal, so they are handed over again.
         if (numUpdatedRows > 0n)
           await db.updateTable('notifications').set({ handed_at: null }).execute();
       }),
