@@ -24,12 +24,12 @@ export interface ActivitySite {
   readonly activities: Activities;
   /** What was logged. */
   readonly lines: readonly LogLine[];
-  /** Runs an activity as a worker does; every attempt has an environment of its own. `carried`: by the attempt before. */
+  /** Runs an activity as a worker does, each attempt in a new environment. `carried` is what the previous attempt carried. */
   run<I, O>(activity: (input: I) => Promise<O>, input: I, carried?: object): Promise<O>;
   close(): Promise<void>;
 }
 
-/** The activities over a real store, git and runner. No job runs in it: `replace` says what the runner answers instead. */
+/** The activities with a real store, git and runner. No job runs; `replace` can substitute a runner. */
 export async function openActivitySite(
   replace: Partial<ActivityDependencies> = {},
 ): Promise<ActivitySite> {
@@ -89,7 +89,7 @@ export function aRunnerWith(result: PhaseResult, output: string): Runner {
     remove: refuse,
     find: () => Promise.resolve(undefined),
     async *list() {
-      // Holds nothing for the sweeper.
+      // It holds no jobs.
     },
   };
 }

@@ -5,7 +5,7 @@ import { waitFor } from './wait.js';
 
 const SERVER = fileURLToPath(new URL('../../dist/api/server.js', import.meta.url));
 
-/** An API as a process of its own, on a free loopback port, that hands nothing to Temporal. */
+/** An API in its own process, on a free loopback port. It hands nothing to Temporal. */
 export interface ApiProcess {
   readonly url: string;
   readonly pid: number;
@@ -21,7 +21,7 @@ export interface ApiAnswer {
   readonly body: unknown;
 }
 
-/** `prefix`: a command that becomes the command that follows it. */
+/** `prefix` is a command that replaces itself with the command that follows it, such as `setpriv`. */
 export async function startApiProcess(
   environment: Readonly<Record<string, string>>,
   prefix: readonly string[] = [],

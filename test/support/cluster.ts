@@ -14,7 +14,7 @@ import { waitFor } from './wait.js';
 
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
 
-/** API, worker and Temporal as processes of their own that a test may kill, and real SSH hosts. */
+/** API, worker and Temporal as separate processes that a test may kill, and real SSH hosts. */
 export interface Cluster {
   readonly directory: string;
   readonly api: ManagedProcess;
@@ -25,10 +25,10 @@ export interface Cluster {
   readonly inventory: Repository;
   readonly url: string;
   readonly temporalAddress: string;
-  /** Of API and worker when they are started the next time. */
+  /** Environment with which API and worker are started the next time. */
   readonly environment: NodeJS.ProcessEnv;
   ask(method: string, path: string, body?: unknown): Promise<Answer>;
-  /** A configuration of these layers, and the additional inventory. */
+  /** Stores a configuration with these layers and the additional inventory. */
   configure(name: string, layers: readonly object[]): Promise<void>;
   submit(name: string, request?: object): Promise<void>;
   find(name: string): Promise<SessionBody>;
@@ -36,7 +36,7 @@ export interface Cluster {
   log(name: string, phase: string): Promise<string>;
   phases(name: string): Promise<readonly PhaseBody[]>;
   temporalClient(): Promise<Client>;
-  /** An API and a worker more, with these variables of their own; not started yet. */
+  /** Another API and worker with these variables, not started yet. */
   another(name: string, environment: Readonly<Record<string, string>>): Promise<Replica>;
   close(): Promise<void>;
 }
@@ -75,9 +75,9 @@ export interface PhaseBody {
 export interface ManagedProcess {
   readonly pid: number;
   start(): Promise<void>;
-  /** Resolves when it is gone, with its exit code if it had one. */
+  /** Resolves once the process is gone, with its exit code if it had one. */
   kill(signal?: NodeJS.Signals): Promise<number | null>;
-  /** It stops where it is, and knows nothing of it, until it is thawed. */
+  /** Stops the process, without its noticing, until `thaw`. */
   freeze(): void;
   thaw(): void;
   output(): string;
@@ -85,11 +85,11 @@ export interface ManagedProcess {
 
 export interface ClusterOptions {
   readonly hosts?: readonly string[];
-  /** HSM groups beside `lab`, which has all hosts. */
+  /** HSM groups in addition to `lab`, which has all hosts. */
   readonly environment?: Readonly<Record<string, string>>;
-  /** By which the API is asked. */
+  /** Token for requests to the API. */
   readonly token?: string;
-  /** Called with the directory before anything runs; returns how to take that back when nothing runs any more. */
+  /** Called with the directory before anything runs. Returns how to undo it once nothing runs any more. */
   readonly prepare?: (directory: string) => () => void;
 }
 
@@ -297,7 +297,7 @@ function manage(
         return running?.exitCode ?? null;
       const gone = once(running, 'exit');
       running.kill(signal);
-      // What is frozen hears of nothing but a SIGKILL.
+      // A frozen process reacts to no signal but SIGKILL.
       running.kill('SIGCONT');
       await gone;
       return running.exitCode;

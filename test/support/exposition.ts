@@ -1,10 +1,9 @@
-/** A sample's labels, and its value. */
 export interface Sample {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-/** The samples of one metric in Prometheus's text format; `_sum`, `_count` and `_bucket` are names of their own. */
+/** The samples of one metric in Prometheus's text format. Names with `_sum`, `_count` and `_bucket` are separate metrics. */
 export function readSamples(text: string, name: string): readonly Sample[] {
   return text.split('\n').flatMap((line) => {
     const match = /^(?<name>\w+)(?:\{(?<labels>.*)\})? (?<value>\S+)$/.exec(line)?.groups;
@@ -16,7 +15,7 @@ export function readSamples(text: string, name: string): readonly Sample[] {
   });
 }
 
-/** Of the one sample with these labels, among others; undefined: there is none. */
+/** The value of the sample that has these labels, and possibly others. Undefined if there is none. */
 export function readValue(
   text: string,
   name: string,

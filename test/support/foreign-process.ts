@@ -1,7 +1,7 @@
 export const IS_ROOT = process.getuid?.() === 0;
-/** Root without it has no more power over the processes of others than anybody else. */
+/** Takes the capability CAP_KILL from root, which then may not signal processes of other users. */
 export const WITHOUT_KILL = ['--bounding-set', '-kill', '--inh-caps', '-kill'];
-/** Leaves a process of another user, as a task with `become` may; its number is in the file `foreign`. */
+/** Leaves a process of another user behind, as a task with `become` may. Its pid is in the file `foreign`. */
 export const FOREIGN_DAEMON =
   'setsid setpriv --reuid 65534 --clear-groups sleep 300 > /dev/null 2>&1 & echo $! > foreign; ' +
   'until [ "$(stat -c %u /proc/$!)" = 65534 ]; do sleep 0.01; done';

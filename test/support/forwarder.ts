@@ -10,7 +10,7 @@ export interface Forwarder extends Target {
   close(): Promise<void>;
 }
 
-/** A port of this address; what comes there is passed on, each connection to where `find` says then. */
+/** Forwards a port of this address. `find` says for each connection where to. */
 export async function openForwarder(
   host: string,
   find: () => Target | Promise<Target>,
@@ -48,14 +48,14 @@ export async function openForwarder(
 }
 
 export interface Gate extends Target {
-  /** How often somebody has come. */
+  /** How many connections have come. */
   knocks(): number;
   open(): void;
   shut(): void;
   close(): Promise<void>;
 }
 
-/** Who comes there is told `go` when it is open, and waits as long as it is not. */
+/** Answers each connection with `go`, but lets it wait until the gate is open. */
 export async function openGate(host: string): Promise<Gate> {
   const waiting = new Set<Socket>();
   let [count, isOpen] = [0, false];

@@ -10,10 +10,10 @@ const { version } = JSON.parse(readFileSync(join(PROJECT, 'package.json'), 'utf8
   version: string;
 };
 
-/** Those of the version at work: rewritten until it is released, and never again. */
+/** The version under development. Its histories are rewritten until it is released, and never again. */
 export const CURRENT = version;
 
-/** Of every version, as `<version>/<name>`. */
+/** The histories of all versions, as `<version>/<name>`. */
 export function listHistories(): readonly string[] {
   return readdirSync(ALL, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.json'))
@@ -25,7 +25,7 @@ export function readHistory(name: string) {
   return historyFromJSON(JSON.parse(readFileSync(join(ALL, `${name}.json`), 'utf8')));
 }
 
-/** With UPDATE_HISTORIES=1 keeps the history among those of this version, for every later one to replay. */
+/** With UPDATE_HISTORIES=1, stores the history under the current version, for every later version to replay. */
 export async function saveHistory(
   handle: Pick<WorkflowHandle, 'fetchHistory'>,
   name: string,
@@ -33,7 +33,7 @@ export async function saveHistory(
   if (process.env['UPDATE_HISTORIES'] !== '1') return;
   const file = join(ALL, CURRENT, `${name}.json`);
   mkdirSync(dirname(file), { recursive: true });
-  // Where and by which process it was made is nobody's business.
+  // Leaves out the paths and processes of the machine that made it.
   const json = historyToJSON(await handle.fetchHistory())
     .replaceAll(PROJECT, './')
     .replaceAll(/[^\s"(]*\/node_modules\//g, './node_modules/')

@@ -4,12 +4,12 @@ import type { AddressInfo } from 'node:net';
 
 export type HsmSource = 'groups' | 'partitions' | 'components';
 
-/** How a source misbehaves, instead of answering what it holds. */
+/** How a source misbehaves instead of answering. */
 export type Misbehaviour =
-  /** For the first `times` requests, or for ever. */
+  /** For the first `times` requests, or always. */
   | { readonly kind: 'status'; readonly status: number; readonly times?: number }
   | { readonly kind: 'body'; readonly body: string | Buffer }
-  /** The connection breaks before, or in the middle of, the answer. */
+  /** The connection breaks before the answer (`reset`), or in the middle of it (`cut`). */
   | { readonly kind: 'reset' }
   | { readonly kind: 'cut' }
   | { readonly kind: 'silent' }
@@ -22,13 +22,13 @@ export interface HsmRequest {
 
 export interface HsmStandIn {
   readonly url: string;
-  /** What it holds, in HSM's terms; to be changed by tests. */
+  /** The data, in HSM's format; tests may change it. */
   readonly content: Record<HsmSource, unknown>;
   readonly misbehave: Partial<Record<HsmSource, Misbehaviour>>;
   readonly requests: readonly HsmRequest[];
-  /** Requests that were broken off by the client. */
+  /** How many requests the client has aborted. */
   aborted(): number;
-  /** Breaks every connection, as a restart of it does. */
+  /** Breaks every connection, as a restart of HSM does. */
   disconnect(): void;
   close(): Promise<void>;
 }
@@ -43,7 +43,7 @@ const PATHS: Readonly<Record<string, HsmSource>> = {
   '/hsm/v2/State/Components?type=node': 'components',
 };
 
-/** Not a hardware state manager: a stand-in that answers its three reads, rightly or wrongly. */
+/** Stands in for a hardware state manager: answers the three reads that Keelson makes, correctly or not. */
 export async function startHsmStandIn({ tls }: HsmStandInOptions = {}): Promise<HsmStandIn> {
   const content = { groups: [], partitions: [], components: { Components: [] } };
   const misbehave: Partial<Record<HsmSource, Misbehaviour>> = {};

@@ -5,15 +5,15 @@ import type { AddressInfo } from 'node:net';
 /** `GET jobs`, `GET jobs/…`, `POST public-keys`, … */
 export type ImsCall = string;
 
-/** Before the service has the request; after it has acted, and before anybody knows. */
+/** Before the service gets the request, or after it has acted and before the client hears of it. */
 export type Moment = 'before' | 'after';
 
 export interface ImsProxy {
   readonly url: string;
   readonly calls: readonly ImsCall[];
-  /** Calls `act` once, at the next such call. The request then goes nowhere (before), or its answer does (after). */
+  /** Calls `act` once, at the next such call. The request (before) or its answer (after) is then dropped. */
   strike(call: ImsCall, moment: Moment, act: () => Promise<unknown>): Promise<void>;
-  /** Until `answer` is called nobody is there. */
+  /** Refuses connections until `answer` is called. */
   refuse(): void;
   answer(): void;
   close(): Promise<void>;
@@ -24,7 +24,7 @@ interface Strike {
   readonly done: () => void;
 }
 
-/** Between a client and an image management service, to break what is between them. */
+/** A proxy in front of an image management service, to disturb its connections. */
 export async function startImsProxy(target: string): Promise<ImsProxy> {
   const strikes = new Map<string, Strike>();
   const calls: ImsCall[] = [];

@@ -11,17 +11,17 @@ export interface ImsRequest {
 
 type Records = Map<string, Record<string, unknown>>;
 
-/** `lost`: acted on, and the connection is cut instead of an answer. `pass`: none. */
+/** `lost`: the request is carried out, but the connection is cut before the answer. `pass`: no disturbance. */
 type Disturbance = 'lost' | 'problem' | 'message' | 'unauthorized' | 'forbidden' | 'pass';
 
-/** The paths of IMS that a configuration service calls, with its records, over loopback; no job does anything by itself. */
+/** Serves the paths and records of IMS that Keelson uses, over loopback. Its jobs do nothing by themselves. */
 export interface ImsStandIn {
   readonly url: string;
   readonly images: Records;
   readonly keys: Records;
   readonly jobs: Records;
   readonly requests: ImsRequest[];
-  /** What the next requests of this kind get. */
+  /** What happens to the next requests of this kind, in order. */
   disturb(request: string, ...how: readonly Disturbance[]): void;
   close(): Promise<void>;
 }
@@ -57,7 +57,7 @@ export async function startIms(prefix = ''): Promise<ImsStandIn> {
       return;
     }
     if (how === 'unauthorized' || how === 'forbidden') {
-      // As a gateway in front of IMS says it.
+      // The answer of a gateway in front of IMS.
       response.writeHead(how === 'forbidden' ? 403 : 401, { 'content-type': 'text/plain' });
       response.end('Jwt is expired');
       return;

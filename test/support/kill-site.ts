@@ -24,21 +24,21 @@ export const PHASES = [
 export type HeldPhase = (typeof PHASES)[number];
 const CLONES: readonly HeldPhase[] = ['git-clone-0', 'git-clone-1', 'git-clone-hosts'];
 
-/** Sessions of one configuration, each of which can be held in a phase for as long as a test wants. */
+/** Sessions of one configuration, each of which a test can hold in a phase for as long as it wants. */
 export interface KillSite {
   /** Posts a session that waits in this phase. */
   submit(name: string, heldIn?: HeldPhase): Promise<void>;
   whenHeld(name: string, phase: HeldPhase): Promise<void>;
   release(name: string, phase: HeldPhase): void;
-  /** When the session's job has come to its end, whoever watches it. */
+  /** Resolves when the session's job has ended, whoever watches it. */
   whenJobEnds(name: string): Promise<void>;
   /** Undefined before the launch. */
   jobDirectory(name: string): string | undefined;
-  /** What each host says about the runs of the session's playbooks. */
+  /** The runs of the session's playbooks that each host has noted. */
   runs(name: string): readonly string[];
-  /** Where the repositories are; while it is stopped nobody answers at its address. */
+  /** Serves the repositories. While it is stopped, nothing listens at its address. */
   readonly git: GitServer;
-  /** Posts a session whose inventory's commit the service itself has to ask the git server for. */
+  /** Posts a session for whose inventory Keelson itself must ask the git server for the commit. */
   submitUnpinned(name: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -46,14 +46,14 @@ export interface KillSite {
 export interface GitServer {
   readonly url: string;
   start(): Promise<void>;
-  /** Breaks what it is asked for, too. */
+  /** Also breaks requests that are under way. */
   stop(): Promise<void>;
 }
 
 export const CONFIGURATION = 'killed';
 const UNPINNED = 'unpinned';
 const MOST_MS = 180_000;
-/** A held phase waits while its file is there, and says by another that it has begun to. */
+/** A held phase waits while this file exists, and creates `<file>.reached` when it begins to wait. */
 const holdFile = (gates: string, name: string, phase: string) => join(gates, `${name}.${phase}`);
 
 export interface KillSiteOptions {
@@ -71,7 +71,7 @@ export async function createKillSite(
     files: { 'site.yml': renderPlaybook(gates, 0), 'second.yml': renderPlaybook(gates, 1) },
     config: { 'receive.updateServerInfo': 'true' },
   });
-  // Plain files of the repository, so that a fetch asks several times and falls back to everything.
+  // Served as plain files, so that a fetch takes several requests and falls back to fetching everything.
   const server = await startHoldingServer(gates, {
     'repository.git': repository.directory,
     'hosts.git': cluster.inventory.directory,
@@ -155,12 +155,12 @@ async function configure(
     layers,
     additional_inventory: { clone_url: inventoryUrl, commit: hosts },
   });
-  // Used only where a configuration has no inventory of its own.
+  // Used only by configurations without an inventory of their own.
   await cluster.ask('PATCH', '/v3/options', { additional_inventory_url: `${url}/hosts.git` });
   await put(cluster, UNPINNED, { layers });
 }
 
-/** The same, but for the address of what this phase clones, at which this session can be held. */
+/** The same configuration, but what this phase clones has an address at which the session can be held. */
 async function configureHeld(cluster: Cluster, name: string, phase: HeldPhase, url: string) {
   const { body } = await cluster.ask('GET', `/v3/configurations/${CONFIGURATION}`);
   const { layers, additional_inventory } = body as Configuration;
@@ -214,7 +214,7 @@ print('{"_meta": {"hostvars": {}}}')
 `;
 }
 
-/** `/<session>/<phase>/<repository>/...` waits as the session is told to; `/<repository>/...` never does. */
+/** Requests to `/<session>/<phase>/<repository>/...` wait while the phase is held; requests to `/<repository>/...` never do. */
 async function startHoldingServer(
   gates: string,
   repositories: Readonly<Record<string, string>>,

@@ -6,7 +6,7 @@ import { parseConfig } from '../../src/config.js';
 import type { Cluster } from './cluster.js';
 import { waitFor } from './wait.js';
 
-/** For each step the write that it cannot do without. */
+/** For each step, the write without which it cannot end. */
 const WRITES = {
   claimSession: 'UPDATE OF claimed_at ON sessions',
   resolveConfiguration: 'UPDATE OF snapshot ON sessions',
@@ -18,7 +18,7 @@ const WRITES = {
   noteCancel: 'UPDATE OF desired ON sessions',
 } as const;
 
-/** Whether that write has been done. */
+/** For each step, a condition that holds once its write is done. */
 const IS_WRITTEN: Readonly<Record<keyof typeof WRITES, string>> = {
   claimSession: 'claimed_at IS NOT NULL',
   resolveConfiguration: 'snapshot IS NOT NULL',
@@ -32,7 +32,7 @@ const IS_WRITTEN: Readonly<Record<keyof typeof WRITES, string>> = {
 };
 
 export type Step = keyof typeof WRITES;
-/** Of every session; the others are those of a cancel. */
+/** The steps that every session takes. `noteCancel` is only part of a cancel. */
 export const STEPS = (Object.keys(WRITES) as readonly Step[]).filter(
   (step) => step !== 'noteCancel',
 );
@@ -41,24 +41,24 @@ export const STEPS = (Object.keys(WRITES) as readonly Step[]).filter(
 const WRITE_MS = 20_000;
 const MOST_MS = 180_000;
 
-/** Keeps each of these sessions from leaving its step: first the database refuses, then it does not answer. */
+/** Keeps each of these sessions in its step: first the database refuses the step's write, then it does not answer. */
 export interface StepHold {
-  /** Every session is in its step, which a worker is busy with, and waits for the database. */
+  /** Resolves when every session is in its step, and a worker that executes the step waits for the database. */
   whenHeld(): Promise<void>;
-  /** The database answers again. */
+  /** Lets the database answer again. */
   release(): void;
   /**
-   * After the release: every session's write is done. False where one was not, because its attempt had just given up and
-   * waits for Temporal to be repeated.
+   * After `release`: resolves with true when every session's write is done. Resolves with false
+   * if one is not, because its attempt had just given up and waits for Temporal to repeat it.
    */
   whenWritten(): Promise<boolean>;
-  /** Every session is in its step, which the database refuses each time that it is tried. */
+  /** Resolves when every session is in its step and the database has refused it. */
   whenRefused(): Promise<void>;
-  /** The database refuses no more; instead of `whenHeld` and `release`. */
+  /** Ends the refusals. Call it instead of `whenHeld` and `release`. */
   allow(): void;
 }
 
-/** To be called before the sessions, by name, are posted. */
+/** Call before posting the sessions, which are given by name. */
 export function holdSteps(cluster: Cluster, sessions: Readonly<Record<string, Step>>): StepHold {
   const database = new DatabaseSync(join(cluster.directory, 'data', 'keelson.db'), {
     timeout: 10_000,
@@ -81,7 +81,7 @@ export function holdSteps(cluster: Cluster, sessions: Readonly<Record<string, St
     },
     async whenHeld() {
       await whenRefused();
-      // Now the triggers go and the lock stays: what is tried again gets no answer, as long as this is open.
+      // Replace the triggers by a lock: from now on a repeated step gets no answer until the lock is released.
       database.exec('BEGIN IMMEDIATE');
       for (const position of names.keys()) database.exec(`DROP TRIGGER held_${position}`);
       await waitFor(
@@ -158,13 +158,13 @@ async function findPending(
 }
 
 export interface Attempt {
-  /** 0: there is no activity. */
+  /** 0 if there is no activity. */
   readonly attempt: number;
-  /** A worker has it, or had it when it was last heard of. */
+  /** Whether a worker executes it, as far as Temporal knows. */
   readonly isStarted: boolean;
 }
 
-/** Of the activity that each session's workflow waits for. */
+/** The attempts of the activity that each session's workflow waits for. */
 export async function findAttempts(
   cluster: Cluster,
   names: readonly string[],
@@ -183,7 +183,7 @@ export async function findAttempts(
   );
 }
 
-/** Does not wait for the next try, which each step has at another time. */
+/** Starts all steps at once instead of waiting for the next attempt of each. */
 async function startAll(
   cluster: Cluster,
   database: DatabaseSync,
@@ -203,15 +203,15 @@ async function startAll(
   );
 }
 
-/** PENDING_ACTIVITY_STATE_STARTED: a worker has it. */
+/** PENDING_ACTIVITY_STATE_STARTED: a worker executes it. */
 const STARTED = 2;
 
-/** A Python that does not begin with the supervisor of a held session before it may; wherever else it is used it is not noticed. */
+/** A Python that delays the supervisors of held sessions. For everything else it behaves like the real one. */
 export interface SupervisorHold {
   readonly python: string;
-  /** To be called before the session is posted. */
+  /** Call before posting the session. */
   hold(session: string): void;
-  /** So many supervisors of the session wait for their start. */
+  /** Resolves when this many supervisors of the session wait for their start. */
   whenStarted(session: string, times: number): Promise<void>;
   release(session: string): void;
   close(): void;
@@ -221,7 +221,7 @@ export function createSupervisorHold(): SupervisorHold {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-python-'));
   const python = join(directory, 'python');
   const real = parseConfig(process.env).runner.python;
-  // Asked for its name (by -c), it gives its own; its wrappers would do without it.
+  // Asked for its path (`-c`), it answers with its own, so that it also starts the wrappers.
   const script = `#!/bin/sh
 case "$*" in
   -c*) exec ${real} -c "import sys; sys.executable = '${python}'; $2" ;;

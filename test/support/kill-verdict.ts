@@ -8,7 +8,7 @@ import type { Cluster } from './cluster.js';
 import { PHASES, type KillSite } from './kill-site.js';
 import { waitFor } from './wait.js';
 
-/** What is to be true of a session when it is over, whatever died meanwhile; compare with `untouched(cluster)`. */
+/** What must be true of a session when it is over, whatever was killed meanwhile. Compare it with `untouched(cluster)`. */
 export async function readVerdict(cluster: Cluster, site: KillSite, name: string) {
   const { status } = await cluster.find(name);
   const { succeeded, reason, message, job } = status.session;
@@ -38,7 +38,7 @@ export async function readVerdict(cluster: Cluster, site: KillSite, name: string
 
 export type Verdict = Awaited<ReturnType<typeof readVerdict>>;
 
-/** The verdict when nothing is left any more: the workflow ends a moment after the record is complete. */
+/** The verdict once nothing is left: the workflow ends a moment after the record is complete. */
 export async function awaitVerdict(cluster: Cluster, site: KillSite, name: string) {
   let verdict: Verdict | undefined;
   await waitFor(
@@ -53,7 +53,7 @@ export async function awaitVerdict(cluster: Cluster, site: KillSite, name: strin
   return verdict;
 }
 
-/** The verdict on a session of which nothing shows that anything died. */
+/** The verdict on a session that shows no trace of anything killed. */
 export function untouched({ hosts }: Cluster): Verdict {
   return {
     succeeded: 'true',
@@ -69,7 +69,7 @@ async function compareLog(cluster: Cluster, name: string, directory: string, pha
   const stored = await fetch(`${cluster.url}/v3/sessions/${name}/logs?phase=${phase}`);
   const path = join(directory, 'logs', `${phase}.log`);
   const hasBegun = existsSync(path);
-  // Of a phase that never began there is what the worker noted for it, at most.
+  // The log of a phase that never began has at most what the worker wrote into it.
   if (!hasBegun && phase === 'inventory') return 'as in the job';
   const file = hasBegun ? readFileSync(path) : new Uint8Array();
   const bytes = stored.ok ? new Uint8Array(await stored.arrayBuffer()) : new Uint8Array();

@@ -4,11 +4,11 @@ import { PHASES } from './kill-site.js';
 const INTERVAL_MS = 250;
 const STATES = ['pending', 'running', 'complete'];
 
-/** What a reader of one session sees; an API that is away, or does not know it yet, shows nothing. */
+/** What a reader of one session sees. While the API is away or does not know the session yet, nothing is seen. */
 export interface StateWatch {
-  /** Of what was seen, the first thing that took something back. */
+  /** The first thing seen that takes back what was seen before. */
   regress(): string | undefined;
-  /** When it was seen to be complete. */
+  /** When the session was first seen complete. */
   completeAt(): number | undefined;
   close(): Promise<void>;
 }
@@ -19,7 +19,7 @@ interface Seen {
   readonly succeeded: string;
 }
 
-/** Reads the session again and again while services die. */
+/** Reads the session repeatedly while services are killed. */
 export function watchStates(cluster: Cluster, name: string): StateWatch {
   const closing = new AbortController();
   let last: Seen = { state: 0, phase: -1, succeeded: 'none' };

@@ -4,9 +4,9 @@ import type { Cluster } from './cluster.js';
 import { createRepository } from './git-repository.js';
 import { waitFor } from './wait.js';
 
-/** Sessions that cost little: one playbook on this machine itself, in which each waits until it is let go. */
+/** Cheap sessions: one playbook on this machine, in which each waits until it is released. */
 export interface LightSite {
-  /** Posts them, to the cluster's API or to these in turn, and waits until each is in its playbook. */
+  /** Posts the sessions, to the cluster's API or to `urls` in turn, and waits until each is in its playbook. */
   hold(names: readonly string[], urls?: readonly string[]): Promise<void>;
   release(names: readonly string[]): void;
   /** How often the session's playbook ran. */

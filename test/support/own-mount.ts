@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { describe } from '@jest/globals';
 
-/** A file system of the process's own, which goes with it; root needs no user namespace. */
+/** Gives a process its own mounts, which end with it. Root needs no user namespace for that. */
 export const UNSHARE = [
   'unshare',
   '--mount',

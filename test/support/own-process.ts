@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 
-/** What a script prints in a process of its own, which a rejection that nobody waits for would end. */
+/** The output of a script in a process of its own, which an unhandled rejection would end. */
 export function runAlone(script: string): string {
   const args = ['--input-type=module', '--eval', script];
   const { stdout, stderr, status } = spawnSync(process.execPath, args, {

@@ -1,7 +1,7 @@
 import type { Session } from '../../src/core/session.js';
 import type { SessionFilter } from '../../src/store/store.js';
 
-/** What a filter means, without an index: for what the store finds to be compared with. */
+/** Whether a session matches a filter: a simple implementation to compare the store's with. */
 export function fits(session: Session, filter: SessionFilter): boolean {
   const { state, succeeded, nameContains = '', createdFrom, createdUntil, tags = {} } = filter;
   return (
@@ -14,7 +14,7 @@ export function fits(session: Session, filter: SessionFilter): boolean {
   );
 }
 
-/** Each value of each member with each of the others; undefined: without it. */
+/** All combinations of the values of the members. Undefined leaves a member out. */
 export function combine(values: {
   readonly [Member in keyof SessionFilter]: readonly SessionFilter[Member][];
 }): readonly SessionFilter[] {

@@ -11,15 +11,15 @@ import { AdmissionregistrationV1Api, type KubeConfig } from '@kubernetes/client-
 export interface PodWebhookOptions {
   readonly config: KubeConfig;
   readonly namespace: string;
-  /** Of this machine, where the API server reaches it. */
+  /** The address of this machine at which the API server reaches it. */
   readonly address: string;
-  /** A label and its value: pods that have it are changed. */
+  /** Label and value of the pods to change. */
   readonly label: readonly [string, string];
   /** JSON Patch. */
   readonly patch: readonly object[];
 }
 
-/** As service meshes do it: what is asked when a pod is made, and changes it. Returns how to take it away. */
+/** A webhook that changes pods when they are created, like those of service meshes. Returns how to remove it. */
 export async function openPodWebhook(options: PodWebhookOptions): Promise<() => Promise<void>> {
   const { config, namespace, address, label, patch } = options;
   const certificate = createCertificate(address);

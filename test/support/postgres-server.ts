@@ -11,23 +11,23 @@ import { waitFor } from './wait.js';
 export const { initdb } = findTools(process.env);
 const PASSWORD = 'planted-db-password';
 
-/** A real server of a test's own, on loopback. */
+/** A real server for one test, on loopback. */
 export interface PostgresServer {
   readonly port: number;
-  /** Holds the server's files; what a test puts there goes with it. */
+  /** Holds the server's files, and is removed with everything that a test puts there. */
   readonly directory: string;
   /** The URL of a new, empty database. */
   createDatabase(): Promise<string>;
-  /** Runs as the superuser, in the database of the URL or in `postgres`. */
+  /** Runs as superuser in the database of the URL, or in `postgres`. */
   query(sql: string, url?: string): Promise<readonly Record<string, unknown>[]>;
   start(): Promise<void>;
-  /** Connections are ended with 57P01. */
+  /** Ends connections with 57P01. */
   stop(): Promise<void>;
-  /** Every process of the server at once, as when the machine loses its power. */
+  /** Kills every process of the server at once, as a power failure does. */
   kill(): Promise<void>;
-  /** Nothing answers, nothing is closed. Returns how to go on. */
+  /** The server answers nothing and closes nothing. Returns how to thaw it. */
   freeze(): () => void;
-  /** As a server that is no longer the primary one. */
+  /** Like a server that is no longer the primary. */
   setReadOnly(isReadOnly: boolean): Promise<void>;
   close(): Promise<void>;
 }
@@ -64,14 +64,14 @@ function toArguments(data: string, directory: string, port: number, settings: re
     'logging_collector=on',
     `log_directory=${directory}`,
     'log_filename=server.log',
-    // Survives its own death; only a machine that loses its power needs more.
+    // Data survives a kill of the server even so; only a power failure of the machine needs fsync.
     'fsync=off',
     ...settings,
   ];
   return ['-D', data, ...all.flatMap((setting) => ['-c', setting])];
 }
 
-/** PostgreSQL refuses to be run by root. */
+/** A user to run the server as, because PostgreSQL refuses to run as root. */
 function findUser(): { readonly uid: number; readonly gid: number } | undefined {
   if (process.getuid?.() !== 0) return undefined;
   const line = /^(?:postgres|nobody):[^:]*:(\d+):(\d+):/m.exec(readFileSync('/etc/passwd', 'utf8'));
@@ -169,7 +169,7 @@ function createServer(run: () => ChildProcess, { port, directory, data }: Place)
   };
 }
 
-/** Server processes have groups of their own, so they are found by their parent. */
+/** Server processes have their own process groups, so they are found by their parent. */
 function listProcesses({ pid }: ChildProcess): readonly number[] {
   if (pid === undefined) return [];
   const file = `/proc/${pid}/task/${pid}/children`;

@@ -18,17 +18,17 @@ export interface Message {
   readonly links: Readonly<Record<string, string>> | null;
 }
 
-/** Somebody who is told by webhook: keeps what comes, whatever it answers. */
+/** A receiver of webhooks. It keeps every delivery, whatever it answers. */
 export interface Receiver {
   readonly url: string;
   readonly deliveries: Delivery[];
-  /** By path, what is answered: a status, or `silence`. Default: 200, with a word that is no JSON. */
+  /** By path, the status to answer with, or `silence`. Default: 200. */
   readonly answers: Map<string, number | 'silence'>;
-  /** What it says with each answer. */
+  /** Headers of each answer. */
   readonly says: Record<string, string>;
-  /** Those of this session that came to this path. */
+  /** The deliveries about this session to this path. */
   of(session: string, path?: string): readonly Delivery[];
-  /** Waits until so many have come. */
+  /** Waits until `count` deliveries have come. */
   whenTold(session: string, path?: string, count?: number): Promise<readonly Delivery[]>;
   close(): Promise<void>;
 }
@@ -46,7 +46,7 @@ export async function startReceiver(port = 0): Promise<Receiver> {
       deliveries.push({ path, headers, content, body: JSON.parse(content) as Message });
       const answer = answers.get(path) ?? 200;
       if (answer === 'silence') return;
-      // What a receiver says may repeat what it was asked.
+      // A receiver's answer may repeat parts of the request.
       const location = `http://${headers.host ?? ''}/elsewhere`;
       response.writeHead(answer, { 'content-type': 'application/json', location, ...says });
       response.end(JSON.stringify({ message: `${path} ${JSON.stringify(headers)}` }));
@@ -77,7 +77,7 @@ export async function startReceiver(port = 0): Promise<Receiver> {
   };
 }
 
-/** As a receiver verifies it, by standardwebhooks.com. */
+/** Verifies a signature as standardwebhooks.com says. */
 export function isSignedBy(secret: string, { headers, content }: Delivery): boolean {
   const key = Buffer.from(secret.replace('whsec_', ''), 'base64');
   const signed = `${String(headers['webhook-id'])}.${String(headers['webhook-timestamp'])}.${content}`;

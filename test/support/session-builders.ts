@@ -2,7 +2,7 @@ import type { PinnedLayer, PinnedRepository } from '../../src/core/configuration
 import { DEFAULT_TIME_LIMITS } from '../../src/core/options.js';
 import type { Session, SessionRequest, Snapshot } from '../../src/core/session.js';
 
-/** Fill in whatever a test does not mind. */
+/** Fills in what a test does not care about. */
 export function aRequest(request: Partial<SessionRequest> = {}): SessionRequest {
   return {
     name: 'nightly',

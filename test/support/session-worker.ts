@@ -22,7 +22,7 @@ export const exited = (exitCode: number): PhaseResult => ({
 
 export const noHosts = { hosts: 0, failedHosts: 0, unreachableHosts: 0 };
 
-/** A record and a job that live in memory, behind the interface that the workflow sees; each test replaces what it is about. */
+/** A record and a job in memory, behind the activities that the workflow sees. Each test replaces what it is about. */
 export function aSession(replaced: (session: SessionScript) => Partial<Activities> = () => ({})) {
   const session = new SessionScript();
   return Object.assign(session, { activities: { ...session.activities, ...replaced(session) } });
@@ -96,7 +96,7 @@ export class SessionScript {
 
 const success: PhaseReturn = { result: exited(0), hosts: noHosts };
 
-/** Beats until the work is done, as an observer does. */
+/** Sends heartbeats until the work is done, as an observer does. */
 export async function beating<T>(work: Promise<T>): Promise<T> {
   heartbeat();
   const timer = setInterval(heartbeat, 200);

@@ -2,7 +2,7 @@ import type { SessionRequest } from '../../src/core/session.js';
 import type { NewSession, Store } from '../../src/store/store.js';
 import { aRequest } from './session-builders.js';
 
-/** 2026-01-01, so many seconds after midnight. */
+/** This many seconds after the beginning of 2026. */
 export function at(seconds: number): string {
   return new Date(Date.UTC(2026, 0, 1, 0, 0, seconds)).toISOString();
 }
@@ -23,7 +23,7 @@ export async function addPlannedSession(store: Store, name = 'a'): Promise<strin
   return jobId;
 }
 
-/** How many of the calls came to each value, or to each fault. */
+/** Counts the calls by their value or fault. */
 export async function count(calls: readonly Promise<unknown>[]): Promise<Record<string, number>> {
   const counts: Record<string, number> = {};
   for (const settled of await Promise.allSettled(calls)) {

@@ -15,7 +15,7 @@ export interface TestTemporal {
   close(): Promise<void>;
 }
 
-/** The service that TEMPORAL_ADDRESS names, else a dev server of this test's own. */
+/** The service at TEMPORAL_ADDRESS, or else a dev server of this test's own. */
 export async function openTemporal(): Promise<TestTemporal> {
   Runtime.install({ logger: new DefaultLogger('ERROR') });
   const given = process.env['TEMPORAL_ADDRESS'];

@@ -5,7 +5,7 @@ export interface WaitOptions {
   readonly what?: string;
 }
 
-/** Resolves with the condition's first truthy value. What the condition threw last is the cause of the time-out. */
+/** Resolves with the condition's first truthy value. The cause of a timeout is what the condition threw last. */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
   { timeoutMs = 120_000, intervalMs = 50, what = 'a condition' }: WaitOptions = {},
