@@ -79,7 +79,7 @@ async function complete({ jobId }: Session, outcome: Outcome): Promise<void> {
 
 const isOneOf = (random: Random, percent: number) => random.between(1, 100) <= percent;
 
-/** Dies in every so manieth call, before what it asks for or after it was done. */
+/** Dies in every n-th call, before or after it has done what it was asked for. */
 function mortal(base: BatchStore, percent: number, random: Random) {
   return new Proxy(base, {
     get(target, name, receiver) {
@@ -94,7 +94,7 @@ function mortal(base: BatchStore, percent: number, random: Random) {
   });
 }
 
-/** Whoever runs sessions: hosts that fail, sessions that fail, sessions that people delete. Knows who runs where. */
+/** Simulates what runs sessions: hosts fail, sessions fail, people delete sessions. Knows which host each session has. */
 function openOperator(random: Random) {
   const running = new Map<string, Session>();
   const hostsOf = ({ request }: Session) => (request.ansibleLimit ?? '').split(',');
@@ -121,7 +121,7 @@ function openOperator(random: Random) {
     await complete(session, outcome);
   };
   return {
-    /** No host of a new session may be in one that has not ended. */
+    /** Checks that no host of a new session is in a session that has not ended. */
     async turn(): Promise<void> {
       for (const session of await listOpen()) {
         if (running.has(session.jobId)) continue;
@@ -151,7 +151,7 @@ describe('runBatches', () => {
     let killed = 0;
     for (let cycle = 0; (await left()) > 0 || (await listOpen()).length > 0; cycle += 1) {
       if (cycle === 2_000) throw new Error('The fleet is not configured after 2,000 cycles.');
-      // A second worker goes on where the first one stands still: both at once.
+      // A second worker continues while the first one hangs, so that both run at once.
       const both = [dying, cycle % 10 === 0 ? store : dying];
       const ends = await Promise.allSettled(
         both.map((one) => runBatches({ store: one, logger: silent, now }, options, never)),
@@ -182,7 +182,7 @@ describe('runBatches', () => {
     expect(await run()).toMatchObject({ collected: 0, sent: 1 });
   });
 
-  test('ends each batch but one that cannot be, and says which', async () => {
+  test('finishes each batch but one that cannot be finished, and says which', async () => {
     const { id: odd } = await sendThree();
     spoil('x00001');
     const warned: object[] = [];
@@ -194,7 +194,7 @@ describe('runBatches', () => {
     expect(left.items.map(({ id }) => id)).toEqual([odd]);
   });
 
-  /** Batches of one node, whose sessions have succeeded; that of the second node. */
+  /** Makes batches of one node each, whose sessions have succeeded. Returns that of the second node. */
   async function sendThree(): Promise<Batch> {
     await addNodes(3);
     await run({ batchSize: 1 });
@@ -206,7 +206,7 @@ describe('runBatches', () => {
     return second;
   }
 
-  /** Somebody else has written into the database. */
+  /** Damages a component, as somebody who writes into the database may. */
   function spoil(component: string): void {
     const database = new DatabaseSync(join(directory, 'keelson.db'));
     database.prepare(`update components set state = 'no JSON' where id = ?`).run(component);
@@ -232,7 +232,7 @@ describe('runBatches', () => {
     expect(await run()).toMatchObject({ collected: 25, sent: 1 });
   });
 
-  test('sends each batch but one that cannot be, and says which', async () => {
+  test('sends each batch but one that cannot be sent, and says which', async () => {
     await addNodes(3);
     await run({ batchSize: 2, batchWindow: 3600 });
     const [odd] = (await store.batches.list({ limit: 10, state: 'open' })).items;
@@ -259,7 +259,7 @@ describe('runBatches', () => {
     expect(await run()).toMatchObject({ collected: 25, sent: 1 });
   });
 
-  test('deletes a session that stands still for too long, and sends its nodes anew', async () => {
+  test('deletes a session that is pending for too long, and sends its nodes again', async () => {
     await addNodes(25);
     await run();
     const [session] = await listOpen();
@@ -270,7 +270,7 @@ describe('runBatches', () => {
     expect(await run()).toMatchObject({ finished: 1, collected: 25, sent: 1 });
   });
 
-  test('finishes what has ended, though one that stands still cannot be deleted', async () => {
+  test('finishes ended batches even if an overdue one cannot be deleted', async () => {
     await addNodes(3);
     await run({ batchSize: 1 });
     const [still, ...others] = await listOpen();

@@ -36,7 +36,7 @@ describe('createFaultTranslation', () => {
     ['gone', true],
     ['too_large', true],
     ['busy', false],
-  ])('lets %s be final: %s', async (fault, nonRetryable) => {
+  ])('makes %s final: %s', async (fault, nonRetryable) => {
     const error = new ServiceError(fault, 'a fact', { reason: 'GIT_REF' });
     expect(await translate(error)).toMatchObject({
       name: 'ApplicationFailure',

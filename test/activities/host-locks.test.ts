@@ -9,7 +9,7 @@ const jobIdOf = (name: string) => `cfs-${name}-0123abcd`;
 const jobId = jobIdOf('b');
 
 let site: ActivitySite;
-/** Session a has x1, and b waits for it. */
+/** Session a has host x1, and b waits for it. */
 beforeEach(async () => {
   site = await openActivitySite();
   const { store } = site;
@@ -22,7 +22,7 @@ beforeEach(async () => {
 });
 afterEach(() => site.close());
 
-/** What a workflow does first, also one that is started anew. */
+/** What a workflow does first, also when it is started again. */
 async function begin(name: string): Promise<HostWait | undefined> {
   await site.run(site.activities.claimSession, { jobId: jobIdOf(name) });
   await site.run(site.activities.resolveConfiguration, { jobId: jobIdOf(name) });
@@ -36,7 +36,7 @@ const end = (name: string) =>
   site.store.sessions.recordOutcome(jobIdOf(name), { succeeded: 'true' }, at(9));
 
 describe('stageInventory', () => {
-  test('keeps since when a session waits for its hosts where its workflow is started anew', async () => {
+  test('keeps the time since which a session waits for its hosts if its workflow is started again', async () => {
     const { since } = (await site.store.sessions.get(jobId))?.waiting ?? {};
     expect(since).toEqual(expect.any(String));
     expect(await begin('b')).toEqual({ since, message: expect.stringContaining('session a') });
@@ -57,7 +57,7 @@ describe('stageInventory', () => {
     expect(await listStaged('b')).toEqual(['inventory']);
   });
 
-  test('has a session go on at once where host_locks was turned off while it waited', async () => {
+  test('lets a session go on at once if host_locks was turned off while it waited', async () => {
     await site.store.options.patch({ hostLocks: false });
     expect(await begin('b')).toBeUndefined();
     expect(await site.store.sessions.get(jobId)).not.toHaveProperty('waitsFor');

@@ -17,7 +17,7 @@ const CONTAINER = `${JOB}.d0`;
 
 let ims: ImsStandIn;
 let site: ActivitySite;
-/** What was run in images, and what IMS does about it. */
+/** Commands that were run in images, and how IMS reacts to them. */
 let commands: string[];
 let onCommand: (command: string, host: string) => unknown;
 
@@ -67,7 +67,7 @@ const { stringify } = JSON;
 const stage = () => site.run(site.activities.stageImages, { jobId: JOB });
 const teardown = (carried?: object) =>
   site.run(site.activities.teardown, { jobId: JOB, phase: 'teardown' }, carried);
-/** What an attempt carries that has used up its limit but for this. */
+/** What an attempt carries that has used up its limit except for this. */
 const allBut3Seconds = (limit: 'imagePrepareSeconds' | 'imagePackageSeconds') => ({
   usedMs: (aSnapshot().limits[limit] - 3) * 1000,
 });
@@ -82,7 +82,7 @@ const session = async () => {
   return found;
 };
 
-/** As IMS does it: told to package, it does, and says what it made before it says that it is done. */
+/** Like IMS: once told to package, it does so, and names the result before the job is done. */
 function packageWhenTold(results: Readonly<Record<string, string>>): void {
   onCommand = (command, host) => {
     const [imageId] = Object.keys(results).filter((id) => stringify(jobOf(id)).includes(host));
@@ -171,7 +171,7 @@ describe('stageImages', () => {
     expect(await logOf('inventory')).toContain(`: Image ${gone} is not known to ${ims.url}.`);
   });
 
-  test('tells the IMS job of the first image, also where that one was made by an earlier attempt', async () => {
+  test('records the IMS job of the first image, even if an earlier attempt made it', async () => {
     await insert([ONE, TWO]);
     ims.disturb('POST jobs', 'pass', 'lost');
     await expect(stage()).rejects.toMatchObject({ type: 'unavailable' });
@@ -205,7 +205,7 @@ describe('stageImages', () => {
     },
   );
 
-  test('is over, like the wait for each, where its workflow was reset to a moment before the launch', async () => {
+  test('does nothing, like the wait for each image, if the workflow was reset to before the launch', async () => {
     await insert([ONE]);
     await stage();
     await site.store.sessions.recordLaunch(JOB, { at: at(2), incarnation: 'i' });
@@ -429,10 +429,10 @@ describe('teardown', () => {
 });
 
 describe('packaging that takes longer than its limit', () => {
-  test('fails the session, and what comes of it after all is removed', async () => {
+  test('fails the session, and an image that is made after all is removed', async () => {
     await insert([ONE]);
     await stage();
-    // Told by an attempt before.
+    // An earlier attempt told it.
     set(ONE, { status: 'packaging_artifacts' });
     expect(await teardown(allBut3Seconds('imagePackageSeconds'))).toMatchObject({
       result: { kind: 'exited', exitCode: 1 },
@@ -466,7 +466,7 @@ describe('discardImages', () => {
     });
   });
 
-  test('is no success of the session, however well its playbooks have ended', async () => {
+  test('does not make the session succeed, even if its playbooks did', async () => {
     const { sessions, phases } = site.store;
     const groups = [{ name: 'compute', members: [ONE] }];
     await sessions.insert(aNewSession('a', { target: { definition: 'image', groups } }));
@@ -489,7 +489,7 @@ describe('discardImages', () => {
     });
   });
 
-  test('finds what was made although its answer never came', async () => {
+  test('finds what was made although the answer of IMS was lost', async () => {
     await insert([ONE]);
     ims.disturb('POST jobs', 'lost');
     await expect(stage()).rejects.toMatchObject({ type: 'unavailable' });

@@ -37,7 +37,7 @@ afterEach(async () => {
 });
 
 describe('launchJob', () => {
-  test('launches nothing for a machine that the session was taken from, and all for the next', async () => {
+  test('launches nothing on a machine that the session was taken from, but on the next one', async () => {
     const [frozen, next] = [sites[0] as ActivitySite, await open('m2')];
     const { store } = frozen;
     const act = (site: ActivitySite, name: 'resolveConfiguration' | 'stageInventory') =>
@@ -45,7 +45,7 @@ describe('launchJob', () => {
     await frozen.run(frozen.activities.claimSession, { jobId });
     await act(frozen, 'resolveConfiguration');
     await act(frozen, 'stageInventory');
-    // It had prepared the job and was about to record the launch.
+    // The first machine had prepared the job and was about to record the launch.
     await store.logs.handOver(jobId, 'inventory');
     expect(await store.sessions.unclaim(jobId, 'm1')).toBe(true);
 
@@ -92,7 +92,7 @@ describe('launchJob', () => {
 });
 
 describe('stageInventory', () => {
-  test('does nothing where its workflow was reset to a moment before the launch', async () => {
+  test('does nothing if its workflow was reset to before the launch', async () => {
     const site = sites[0] as ActivitySite;
     const { store, activities } = site;
     await site.run(activities.claimSession, { jobId });

@@ -20,7 +20,7 @@ const host = {
   incomplete: false,
 };
 
-/** The line in which the job of `addPlannedSession` signs what the API did not hear. */
+/** The line in which the job of `addPlannedSession` signs results that the API did not get. */
 function signed(hosts: readonly object[]): string {
   const payload = gzipSync(JSON.stringify({ phase: 'ansible-0', hosts })).toString('base64');
   const hmac = createHmac('sha256', 'token-of-cfs-a-0123abcd').update(payload).digest('hex');
@@ -35,7 +35,7 @@ async function observe(result: PhaseResult, output: string, delivered = ''): Pro
   return jobId;
 }
 
-/** A session whose job has told that the phase ended, with a log of so many bytes, of which it delivered a part. */
+/** A session whose job has reported the end of the phase, with a log of so many bytes, of which it delivered only a part. */
 async function addEnded(logBytes: number, delivered = ''): Promise<string> {
   const jobId = await addPlannedSession(site.store);
   await site.store.logs.append(jobId, 'ansible-0', 0, Buffer.from(delivered));
@@ -64,7 +64,7 @@ describe('a phase', () => {
     expect(items).toMatchObject([{ host: 'x1', failed: 1 }]);
   });
 
-  test('says so in the log where the platform lost what the job had written', async () => {
+  test('says so in the log if the platform lost what the job had written', async () => {
     site = await openActivitySite({
       runner: aRunnerWith({ kind: 'killed', reason: 'lost' }, 'one\n'),
     });
@@ -73,7 +73,7 @@ describe('a phase', () => {
     expect(await read(jobId)).toContain('6 bytes of this log were lost');
   });
 
-  test('says so in the log, once, where a worker dies before it seals', async () => {
+  test('says so in the log only once if a worker dies before it seals', async () => {
     let deaths = 1;
     site = await openActivitySite({
       runner: aRunnerWith({ kind: 'killed', reason: 'lost' }, ''),
@@ -102,7 +102,7 @@ describe('a phase', () => {
     expect(await read(jobId)).toMatch(/^begin\n\[996 bytes of this log were lost: .*\]\nend\n$/);
   });
 
-  test('says once at the end of the log that the platform did not keep it, where a worker dies then', async () => {
+  test('says only once that the platform did not keep the end of the log, even if a worker dies then', async () => {
     let deaths = 1;
     site = await openActivitySite({
       runner: {
@@ -122,7 +122,7 @@ describe('a phase', () => {
     expect(await read(jobId)).toMatch(/^begin\nend\n\[991 bytes of this log were lost: .*\]\n$/);
   });
 
-  test('has what came after a gap once, where a worker died while it copied', async () => {
+  test('has what follows a gap only once, even if a worker died while copying', async () => {
     const end = ['e', 'n', 'd of it\n'].map((text) => Buffer.from(text));
     let deaths = 2;
     site = await openActivitySite({
@@ -160,7 +160,7 @@ describe('a phase', () => {
     expect(await read(jobId)).toBe('one\n');
   });
 
-  test('of a job that vanished before it told how long its log is has a log that says so', async () => {
+  test('has a log that says so if the job vanished before it reported the length', async () => {
     site = await openActivitySite();
     const jobId = await addPlannedSession(site.store);
     await site.store.logs.append(jobId, 'ansible-0', 0, Buffer.from('one\ntw'));
@@ -169,7 +169,7 @@ describe('a phase', () => {
     expect(await read(jobId)).toBe('one\ntw\n[this log may lack its end: the job is gone]\n');
   });
 
-  test('of which the platform lost sight ends as its job had told', async () => {
+  test('ends as the job reported if the platform lost sight of it', async () => {
     site = await openActivitySite();
     const jobId = await addPlannedSession(site.store);
     const report = { state: 'ended', startedAt: '2026-01-01T00:00:00.000Z', logBytes: 0 } as const;
@@ -178,7 +178,7 @@ describe('a phase', () => {
     expect(result).toEqual(exited(0));
   });
 
-  test('that another attempt seals while this one makes its log whole has that end', async () => {
+  test('keeps the end that another attempt seals while this one completes its log', async () => {
     let attempts = 0;
     site = await openActivitySite({
       runner: {
@@ -200,12 +200,12 @@ describe('a phase', () => {
     expect(await read(jobId)).toBe('whole\n');
   });
 
-  test('that another attempt seals while this one takes host results has that end', async () => {
+  test('keeps the end that another attempt seals while this one takes host results', async () => {
     let attempts = 0;
     site = await openActivitySite({
       runner: aRunnerWith(exited(2), `output\n${signed([host])}\n`),
     });
-    // It is read between the look whether there are results and their save.
+    // Reading the log falls between the check whether results are there and their save.
     const tail = site.store.logs.tail.bind(site.store.logs);
     Object.assign(site.store.logs, {
       async tail(...[jobId, phase, limit]: Parameters<typeof tail>) {
@@ -232,7 +232,7 @@ describe('a phase', () => {
     });
   });
 
-  test('makes up for those before it that a restored record lacks', async () => {
+  test('settles earlier phases that a restored record lacks', async () => {
     site = await openActivitySite({ runner: aRunnerWith(exited(0), 'one\n') });
     const { jobId } = await site.store.sessions.insert(aNewSession('restored'));
     await site.store.phases.savePlan(jobId, [
@@ -249,7 +249,7 @@ describe('a phase', () => {
     ]);
   });
 
-  test('that the job does not have is a fault that names it', async () => {
+  test('is named by a fault if the job does not have it', async () => {
     site = await openActivitySite();
     const jobId = await addPlannedSession(site.store);
     await expect(

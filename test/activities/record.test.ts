@@ -101,7 +101,7 @@ describe('recordOutcome', () => {
     expect(await readAll(logs.read(jobId, 'ansible-0', 0))).toMatch(log);
   });
 
-  /** Answers the phases of the job, by name. */
+  /** Returns the phases of the job by name. */
   async function launch(): Promise<readonly string[]> {
     const { sessions, phases } = site.store;
     const snapshot = await sessions.saveSnapshot(jobId, aSnapshot());
@@ -168,7 +168,7 @@ describe('recordOutcome', () => {
     },
   );
 
-  test('knows of no success where the last phase of a lost machine has not told', async () => {
+  test('is no success if the last phase on a lost machine has not reported', async () => {
     const { sessions, phases } = site.store;
     await sessions.saveSnapshot(jobId, aSnapshot());
     await sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });

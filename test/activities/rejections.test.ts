@@ -12,7 +12,7 @@ test('a first line of a log that cannot be written fails the step, and not the w
   expect(said).toBe('the database is away');
 });
 
-test('a wait that cannot be told for a defect fails neither the step nor the worker', () => {
+test('a wait that cannot be recorded because of a defect fails neither the step nor the worker', () => {
   const said = runAlone(`
     const { MockActivityEnvironment } = await import('@temporalio/testing');
     const { openWaits } = await import('./dist/activities/waits.js');

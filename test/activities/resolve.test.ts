@@ -151,7 +151,7 @@ describe('resolveConfiguration', () => {
       });
     const [a, b, c] = ['a', 'b', 'c'].map((digit) => digit.repeat(40)) as [string, string, string];
 
-    test('leaves out what is done, says so at the start of the log, and comes to the same again', async () => {
+    test('leaves out what is done, says so at the start of the log, and gives the same when repeated', async () => {
       await save(a, b, c);
       const jobId = await insertRetry('second', {
         layers: [layer(a)],
@@ -167,7 +167,7 @@ describe('resolveConfiguration', () => {
       );
     });
 
-    test('runs what the configuration has now, from the first layer that is another one', async () => {
+    test('runs what the configuration has now, from the first layer that has changed', async () => {
       await save(c, b, a);
       const jobId = await insertRetry('changed', { layers: [layer(a), layer(b)] });
       const { phases } = await resolve(jobId);
@@ -179,7 +179,7 @@ describe('resolveConfiguration', () => {
       );
     });
 
-    test('ends where the configuration has nothing left to do', async () => {
+    test('fails if the configuration has nothing left to do', async () => {
       await save(a);
       await expect(
         resolve(await insertRetry('empty', { layers: [layer(a)] })),

@@ -48,7 +48,7 @@ async function open(limits: Partial<ExtensionOptions>): Promise<void> {
   await site.store.options.patch(limits);
 }
 
-/** What the Web UI shows as details, where that is not the phases alone. */
+/** The details in the Web UI, without those that show only the phases. */
 async function readDetails(handle: WorkflowHandle): Promise<string | undefined> {
   const { currentDetails } = await handle.query<{ currentDetails?: string }>(
     '__temporal_workflow_metadata',
@@ -56,7 +56,7 @@ async function readDetails(handle: WorkflowHandle): Promise<string | undefined> 
   return currentDetails?.startsWith('Waiting') === true ? currentDetails : undefined;
 }
 
-/** Starts the workflow of a session of one layer, at this URL, with the inventory of the HSM. */
+/** Starts the workflow of a session with one layer, at this URL, and HSM's inventory. */
 async function start(name: string, cloneUrl?: string): Promise<WorkflowHandle> {
   const lastUpdated = '2026-01-01T00:00:00Z';
   const layers = cloneUrl === undefined ? [] : [{ cloneUrl, branch: 'main', playbook: 'site.yml' }];
@@ -157,7 +157,7 @@ describe('a source that cannot be read within its limit', () => {
     }
   });
 
-  test('is read again and again where there is no limit', async () => {
+  test('is read again and again if there is no limit', async () => {
     await open({ inventorySourcesTimeLimit: 0 });
     hsm.misbehave.groups = { kind: 'status', status: 503, times: 2 };
     const handle = await start('unlimited');
@@ -165,7 +165,7 @@ describe('a source that cannot be read within its limit', () => {
     expect(await readLog(handle.workflowId)).toContain('Inventory of 0 hosts made.');
   });
 
-  test('is not one that was not read because no worker was there', async () => {
+  test('is not one that was unread only because no worker was there', async () => {
     const limitMs = 4000;
     await open({ inventorySourcesTimeLimit: limitMs / 1000 });
     hsm.misbehave.groups = { kind: 'status', status: 503 };

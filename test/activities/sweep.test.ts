@@ -138,7 +138,7 @@ describe('the image service', () => {
     expect([ims.jobs.size, await store.resources.list(jobId)]).toEqual([0, []]);
   });
 
-  test('that refuses to remove one keeps none of the others', async () => {
+  test('that refuses to remove one thing still loses all the others', async () => {
     await make('cfs-stuck-00000000');
     await make('cfs-gone-00000000');
     ims.disturb('DELETE jobs', 'problem');
@@ -155,7 +155,7 @@ describe('the image service', () => {
     expect([ims.jobs.size, ims.keys.size]).toEqual([0, 0]);
   });
 
-  test('that is away keeps no session from being swept', async () => {
+  test('does not keep sessions from being swept while it is away', async () => {
     const jobId = await addStarted('away');
     await temporal.client.workflow.getHandle(jobId).terminate();
     const away = createImsClient({ url: 'http://127.0.0.1:1', timeoutSeconds: 1 });
@@ -196,7 +196,7 @@ describe('sweep', () => {
     await endAll(jobId);
   });
 
-  test('takes the word of a workflow that has ended and whose record has not', async () => {
+  test('records the outcome of a workflow that has ended although its record has not', async () => {
     const outcome = { succeeded: 'unknown', reason: 'JOB_LOST', message: 'It vanished.' } as const;
     const jobId = await addStarted('closed');
     const connection = await NativeConnection.connect({ address: temporal.address });
@@ -215,7 +215,7 @@ describe('sweep', () => {
     expect(session).toMatchObject({ state: 'complete', outcome });
   });
 
-  test('tells a session whose machine is gone, where such a time is set', async () => {
+  test('tells a session that its machine is lost, if the option sets a time for that', async () => {
     const jobId = await addStarted('lost');
     await store.sessions.claim(jobId, { at: new Date().toISOString(), machine: 'm' });
     const launch = { at: new Date().toISOString(), incarnation: 'i', machine: 'm' };
@@ -223,7 +223,7 @@ describe('sweep', () => {
     await store.sweep.seeMachine('m', '2026-01-01T00:00:00.000Z');
     await store.sweep.seeMachine('own', '2026-01-01T00:00:00.000Z');
     expect((await run()).entries).toEqual([]);
-    // Its own machine was as silent: the database was away.
+    // Its own machine was silent as well, so the database was away.
     expect((await run({ machineLostSeconds: 60, machine: 'own' })).entries).toEqual([]);
     await store.sweep.seeMachine('m', '2026-01-01T00:00:00.000Z');
     expect((await run({ machineLostSeconds: 60, machine: 'own' })).entries).toMatchObject([
@@ -237,7 +237,7 @@ describe('sweep', () => {
     await endAll(jobId);
   });
 
-  test('leaves a machine alone that was heard of a moment ago, however short the time that is set', async () => {
+  test('leaves a machine alone that was heard of a moment ago, however short the option is', async () => {
     const jobId = await addStarted('alive');
     await store.sessions.claim(jobId, { at: new Date().toISOString(), machine: 'alive' });
     await store.sweep.seeMachine('alive', new Date(Date.now() - 45_000).toISOString());
@@ -245,7 +245,7 @@ describe('sweep', () => {
     await endAll(jobId);
   });
 
-  test('lets images be packaged whose machine is gone, and tells their session then', async () => {
+  test('lets images be packaged although the machine is lost, and tells the session afterwards', async () => {
     const jobId = await addStarted('packaging');
     const now = new Date().toISOString();
     await store.sessions.claim(jobId, { at: now, machine: 'packing' });
@@ -261,7 +261,7 @@ describe('sweep', () => {
     await endAll(jobId);
   });
 
-  test('gives a session that its lost machine has not launched to another', async () => {
+  test('gives a session to another machine if its own is lost and has not launched it', async () => {
     const jobId = await addStarted('moved');
     const first = await temporal.client.workflow.getHandle(jobId).describe();
     await store.sessions.claim(jobId, { at: new Date().toISOString(), machine: 'm' });

@@ -35,7 +35,7 @@ const granted: Readonly<Record<string, Answer>> = {
   [LOGIN]: { status: 200, body: { auth: { client_token: 's.of-the-tenant' } } },
 };
 
-/** Tenant service, Kubernetes and Vault in one. */
+/** Stands in for tenant service, Kubernetes and Vault. */
 let server: Server;
 let answers = granted;
 const asked: Asked[] = [];
@@ -78,7 +78,7 @@ afterAll(async () => {
   await new Promise((resolve) => server.close(resolve));
 });
 
-/** A session of a configuration of that tenant, up to its launch; where the others answer, but for these. */
+/** Takes a session of that tenant's configuration up to its launch. The services answer, except as `others` says. */
 async function launch(name: string, tenantName: string, others: Record<string, Answer> = {}) {
   answers = { ...granted, ...others };
   asked.length = launches.length = 0;
@@ -127,7 +127,7 @@ const forbidden = { message: 'cannot create resource "serviceaccounts/token"' };
 test.each([
   ['vault', { [LOGIN]: { status: 403, body: { errors: [] } } }, 'answered with status 403'],
   ['kubernetes', { [ACCOUNT]: { status: 403, body: forbidden } }, `Role has to allow it`],
-])('where %s refuses, the session goes on and its log says so', async (name, others, words) => {
+])('if %s refuses, the session goes on and its log says so', async (name, others, words) => {
   const given = await launch(`refused-${name}`, 'blue', others);
   expect(given.vaultToken).toBeUndefined();
   expect(readNote(given)).toMatch(/^WARNING: VAULT_TOKEN of tenant blue is not set: .*\n$/);
@@ -135,7 +135,7 @@ test.each([
   expect(readNote(given)).not.toContain('token-of-the-account');
 });
 
-test('who does not answer is asked again', async () => {
+test('a service that does not answer is asked again', async () => {
   const away = { [LOGIN]: { status: 503, body: {} } };
   await expect(launch('away', 'blue', away)).rejects.toMatchObject({
     fault: 'unavailable',

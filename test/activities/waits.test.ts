@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => site.close());
 
-/** Whether a wait is told by an attempt so long after the first one, where Temporal's clock is so far ahead of ours. */
+/** Whether a wait is shown by an attempt so long after the first one, if Temporal's clock is so far ahead of ours. */
 async function isTold(aheadMs: number, afterMs: number): Promise<boolean> {
   const session = await site.store.sessions.insert(aNewSession('waiting'));
   const scheduledTimestampMs = Date.now() + aheadMs;

@@ -16,7 +16,7 @@ test.each([
 });
 
 describe('toApplied', () => {
-  test('is the request as it was before it was one of a check', () => {
+  test('is the request from before it was made a check', () => {
     const asked = aRequest({
       ...{ name: 'look', ansiblePassthrough: '-e "a=b c"', tags: { owner: 'ann' } },
       ...{ ansibleLimit: 'x1', debugOnFailure: true },
@@ -26,7 +26,7 @@ describe('toApplied', () => {
     expect(toApplied(check, 'real')).toEqual({ ...asked, name: 'real', applyOf: 'again' });
   });
 
-  test('is retried by what the configuration has then, and does not say otherwise', () => {
+  test('is retried as a session that does not apply a check', () => {
     const applied = toApplied(toCheck(aRequest({ name: 'look' })), 'real');
     expect(toRetried(applied, 'more')).toEqual(aRequest({ name: 'more', retryOf: 'real' }));
   });
@@ -40,7 +40,7 @@ describe('listMoves', () => {
     additionalInventory: aRepository('hosts', commit),
   });
 
-  test('is empty where the same would run, whatever else has changed', () => {
+  test('is empty if the same would run, whatever else has changed', () => {
     const now = aSnapshot({
       layers,
       tenant: 'blue',
@@ -84,7 +84,7 @@ describe('listMoves', () => {
     expect(listMoves(checked, aSnapshot(now))).toEqual([move]);
   });
 
-  test('names the commit of the inventory, and every layer that another one went before', () => {
+  test('names the commit of the inventory, and every layer whose place another one has taken', () => {
     const [before, now] = [aSnapshot(withInventory()), aSnapshot(withInventory(b))];
     expect(listMoves(before, now)).toEqual([
       expect.stringMatching(/^the additional inventory was .* at 1+ and is .* at 2+$/),

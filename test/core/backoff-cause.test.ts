@@ -59,7 +59,7 @@ describe('noteResult', () => {
     expect(fail(fresh(COS), 20)).toMatchObject({ seconds: 60, until: after(60) });
   });
 
-  test('backs off what all batches share at the first failure', () => {
+  test('backs off the platform, which all batches share, at the first failure', () => {
     expect(fail(fresh(PLATFORM), 1)).toMatchObject({ seconds: 60, until: after(60) });
   });
 
@@ -75,7 +75,7 @@ describe('noteResult', () => {
     [6, 1920],
     [7, 3600],
     [9, 3600],
-  ])('doubles it each time that it has passed: %i times, %i s', (times, seconds) => {
+  ])('doubles the back-off each time that it has passed: %i times, %i s', (times, seconds) => {
     let record = fresh(PLATFORM);
     let now = NOW;
     for (let time = 0; time < times; time += 1) {
@@ -93,7 +93,7 @@ describe('noteResult', () => {
     });
   });
 
-  test('never holds anything back where the most is 0', () => {
+  test('never backs off if the maximum is 0', () => {
     const record = noteResult(fresh(PLATFORM), false, { now: NOW, maxSeconds: 0 });
     expect(isBackedOff(record, NOW)).toBe(false);
   });

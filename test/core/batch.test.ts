@@ -22,7 +22,7 @@ describe('decideEnd', () => {
     expect(decide(session)).toEqual({ kind: 'wait' });
   });
 
-  test('waits until a pending session has stood still for the whole time', () => {
+  test('waits until a session has been pending for the whole time', () => {
     expect(decide(pending, '2026-03-01T12:05:00.000Z')).toEqual({ kind: 'wait' });
     expect(decide(pending)).toEqual({ kind: 'overdue' });
     expect(decide({ ...pending, queuedAt: SENT, admittedAt: SENT })).toEqual({ kind: 'overdue' });

@@ -22,7 +22,7 @@ describe('toCheck', () => {
     expect(toAskedPassthrough(check)).toBe(asked);
   });
 
-  test('makes a job of which nothing is recorded, and that nothing of a version before has to know', () => {
+  test('makes a job that records no state and that earlier versions understand', () => {
     const session = aSession(toCheck(aRequest()));
     const job = planJob(session, aSnapshot());
     const plain = planJob(aSession(), aSnapshot());

@@ -8,7 +8,7 @@ import {
 } from '../../src/core/component-status.js';
 import type { Layer } from '../../src/core/configuration.js';
 
-/** Few, so that what is known meets what is wanted. */
+/** Only a few values, so that state and desired layers often coincide. */
 const url = fc.constantFrom('https://git/a', 'https://git/b', '');
 const playbook = fc.constantFrom('site.yml', 'b.yml', '');
 const commit = fc.constantFrom('a1', 'b1');
@@ -49,7 +49,7 @@ interface Slow {
   readonly layers: readonly string[];
 }
 
-/** The tables of the contract, row by row, for reading and not for speed. */
+/** The tables of the contract, row by row: written to be read, not to be fast. */
 function decideSlowly(
   { state, desiredConfig, errorCount, retryPolicy }: Component,
   layers: readonly Layer[] | undefined,

@@ -74,7 +74,7 @@ describe('configurationStatus', () => {
 });
 
 describe('desiredState', () => {
-  test('says of each layer how far it is', () => {
+  test('gives the status of each layer', () => {
     const three = { cloneUrl: 'https://git/c.git', playbook: 'site.yml' };
     const component = aComponent({
       state: [known('failed'), known('applied', two)],
@@ -107,7 +107,7 @@ describe('toDesiredLayers', () => {
 });
 
 describe('newComponent', () => {
-  test('stamps layers, and counts errors only from a new wish on', () => {
+  test('stamps layers, and counts errors anew for a new desired configuration', () => {
     expect(newComponent({ id: 'x1', state: [report('applied')] }, NOW)).toEqual({
       id: 'x1',
       state: [{ ...report('applied'), lastUpdated: AT }],

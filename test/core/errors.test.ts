@@ -19,7 +19,7 @@ describe('ServiceError', () => {
     });
   });
 
-  test('has no cause where none was given', () => {
+  test('has no cause if none was given', () => {
     expect('cause' in new ServiceError('busy', 'Later.')).toBe(false);
   });
 });

@@ -16,7 +16,7 @@ const inventory = renderDynamicInventory({
   groups: [
     { label: 'blue', members: ['x1', 'x2'] },
     { label: 'green', members: ['x2', 'x3', 'y.1'] },
-    // A group and a host of one name.
+    // A group and a host with the same name.
     { label: 'x3', members: ['y.2'] },
   ],
   partitions: [],
@@ -96,7 +96,7 @@ describe('listLockedHosts', () => {
     expect(locked('n09')).toEqual(['n09']);
   });
 
-  test('has the repository where that has the inventory, and nothing of images', () => {
+  test('has the repository if the inventory comes from there, and nothing for images', () => {
     const request = aRequest({ target: { definition: 'repo' } });
     expect(listLockedHosts({ request, ...withMore }, undefined)).toEqual([
       'inventory https://git/hosts.git',
@@ -122,7 +122,7 @@ for limit in json.load(open(sys.argv[2])):
 print(json.dumps(hosts))
 `;
 
-/** The hosts above, and some whose names stand for others. */
+/** The hosts above, and some names that stand for several hosts. */
 const groups = [
   { name: 'blue', members: ['x1', 'x2'] },
   { name: 'green', members: ['x2', 'x3', 'y.1'] },
@@ -135,7 +135,7 @@ const groups = [
 ];
 
 (isThere ? describe : describe.skip)('a limit', () => {
-  test('reaches no host that is not locked, by Ansible', async () => {
+  test('has every host that Ansible reaches', async () => {
     const words = [
       'x1',
       'x3',

@@ -6,7 +6,7 @@ import { aLayer, aRepository, aSession, aSnapshot } from '../support/session-bui
 const layers = [aLayer({ index: 1, playbook: '' }), aLayer({ index: 3, playbook: 'b.yml' })];
 
 describe('findReportedLayer', () => {
-  test('is what the phase ran, the default playbook filled in', () => {
+  test('is what the phase ran, with the default playbook filled in', () => {
     const session = { ...aSession(), snapshot: aSnapshot({ layers }) };
     const { url: cloneUrl, commit } = aRepository('layer1');
     expect(findReportedLayer(session, 'ansible-1')).toEqual({
@@ -18,12 +18,12 @@ describe('findReportedLayer', () => {
   test.each<[string, Partial<SessionRequest>]>([
     ['an image session', { target: { definition: 'image', groups: [] } }],
     ['a passthrough', { ansiblePassthrough: '--tags a' }],
-  ])('is none of %s', (_, request) => {
+  ])('is undefined for %s', (_, request) => {
     const session = { ...aSession(request), snapshot: aSnapshot({ layers }) };
     expect(findReportedLayer(session, 'ansible-1')).toBeUndefined();
   });
 
-  test('is none of a debug playbook, another phase, and what has not begun', () => {
+  test('is undefined for a debug playbook, another phase, and a session that has not begun', () => {
     const debug = aSnapshot({ layers: [], debugPlaybook: 'noop' });
     expect(findReportedLayer({ ...aSession(), snapshot: debug }, 'ansible-0')).toBeUndefined();
     const session = { ...aSession(), snapshot: aSnapshot({ layers }) };

@@ -4,7 +4,7 @@ import { toContainerName, toKeyName, toResultName } from '../../src/core/image.j
 const image = { id: 'i1', name: 'compute-1.2' };
 
 describe('toResultName', () => {
-  test('is that of the map for this image, else made of both names', () => {
+  test('is the name in image_map, or else made of both names', () => {
     const map = [
       { sourceId: 'i2', resultName: 'other' },
       { sourceId: 'i1', resultName: 'mine' },
@@ -15,7 +15,7 @@ describe('toResultName', () => {
   });
 });
 
-test('names of what is made in IMS say whose it is', () => {
+test('names of what is made in IMS identify its owner', () => {
   expect(toKeyName('s', 'cfs-s-0123abcd', 'deadbeef')).toBe('cfs_s_cfs-s-0123abcd_deadbeef');
   expect(toContainerName('cfs-s-0123abcd', 'deadbeef')).toBe('cfs-s-0123abcd.deadbeef');
 });

@@ -12,7 +12,7 @@ const { ansiblePlaybook } = parseConfig(process.env).runner;
 const ansibleInventory = join(dirname(ansiblePlaybook), 'ansible-inventory');
 const isThere = existsSync(ansibleInventory) || process.env['REQUIRE_SERVERS'] === '1';
 
-/** What Ansible makes of a text under the name that it has in a job: groups and their hosts. */
+/** The groups and hosts that Ansible reads from a text under the file name that it has in a job. */
 async function readByAnsible(text: string): Promise<Record<string, readonly string[]>> {
   const directory = await mkdtemp(join(tmpdir(), 'keelson-inventory-'));
   try {

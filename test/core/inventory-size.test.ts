@@ -9,7 +9,7 @@ interface Measured {
   readonly peakBytes: number;
 }
 
-// A process of its own, so that its peak is the renderer's; Node runs the TypeScript as it is.
+// In a process of its own, so that its peak memory is the renderer's. Node runs the TypeScript directly.
 const program = `
   const { renderDynamicInventory } = await import(process.argv[1]);
   const ids = Array.from({ length: 100_000 }, (_, index) =>
@@ -27,7 +27,7 @@ const program = `
 `;
 
 describe('renderDynamicInventory of 100,000 hosts in 200 groups, with roles', () => {
-  // About a second; what grows with the square of the hosts would take minutes.
+  // Takes about a second. Anything that grew with the square of the hosts would take minutes.
   test('takes less than 10 s of processor time and 500 MB', async () => {
     const module = new URL('../../src/core/inventory.ts', import.meta.url).href;
     const argv = ['--disable-warning=ExperimentalWarning', '--input-type=module', '-e', program];

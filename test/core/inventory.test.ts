@@ -77,7 +77,7 @@ describe('renderDynamicInventory', () => {
     ]);
   });
 
-  test('does not check the names of roles, but for one that breaks everything', () => {
+  test('accepts every name of a role except the one that breaks the inventory', () => {
     const { text, warnings } = renderDynamicInventory(
       aState({
         components: [
@@ -122,7 +122,7 @@ describe('renderDynamicInventory', () => {
     );
   });
 
-  test('keeps names that objects of the language have, too', () => {
+  test('keeps names that JavaScript objects have as members', () => {
     const groups = [{ label: '__proto__', members: ['constructor', '__proto__'] }];
 
     const { text } = renderDynamicInventory(aState({ groups }));

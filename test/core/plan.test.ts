@@ -70,7 +70,7 @@ describe('selectLayers', () => {
     expect(() => selectLayers([{ name: '' }], ',')).toThrow('no layer ""');
   });
 
-  test('takes all that a batcher names, where layers are named by numbers', () => {
+  test('selects layers by index even if their names are numbers', () => {
     const numbered = [{ name: '1' }, { name: '2' }, { name: '3' }];
     expect(selectLayers(numbered, '0,1,2').map(({ index }) => index)).toEqual([0, 1, 2]);
   });
@@ -132,7 +132,7 @@ describe('planJob', () => {
     expect(third).not.toHaveProperty('doneHosts');
   });
 
-  test('runs a layer of a retry on all hosts where only layers are left out', () => {
+  test('runs a layer of a retry on all hosts if only layers are left out', () => {
     const layers = [0, 1].map((index) => aLayer({ index }));
     const snapshot = aSnapshot({ layers, leftOut: { layers: 1, hosts: false } });
     const layer = { url: 'u', commit: 'c', playbook: 'p' };
@@ -183,7 +183,7 @@ describe('planJob', () => {
     expect(planPlaybooks(aSession(request), aSnapshot())[0]?.recordsState).toBe(expected);
   });
 
-  test('has nobody look for silent hosts where a snapshot is of a version that did not', () => {
+  test('reports no silent hosts if the snapshot is from a version that did not', () => {
     const { hostSilentSeconds, ...limits } = DEFAULT_TIME_LIMITS;
     const [before] = planPlaybooks(aSession(), aSnapshot({ limits }));
     const [now] = planPlaybooks(aSession(), aSnapshot());

@@ -38,7 +38,6 @@ function aHost(host: string, result: Partial<HostResult> = {}): HostResult {
   return { phase: 'ansible-1', host, ...counts, incomplete: false, ...result };
 }
 
-/** The layer of `aLayer` as it was done. */
 const layer = (index: number) => ({
   url: `https://git.example.org/layer${index}.git`,
   commit: '1'.repeat(40),
@@ -77,7 +76,7 @@ describe('collectDone', () => {
     expect(collectDone(failed(session), [aPhase(0, exited(0)), open], hosts)).toEqual(expected);
   });
 
-  test('has none where there are too many to tell', () => {
+  test('has no host if there are too many to store', () => {
     const many = Array.from({ length: 10_001 }, (_, index) => aHost(`x1000c${index + 10_000}`));
     expect(collectDone(failed(), phases, many)).toEqual(none);
     expect(collectDone(failed(), phases, many.slice(0, 9_000))?.partial?.hosts).toHaveLength(9_000);
@@ -132,14 +131,14 @@ describe('collectDone', () => {
       });
     });
 
-    test('has a host as it was last', () => {
+    test('takes the latest result of each host', () => {
       const own = [aPhase(1, exited(2))];
       expect(collectDone(retry(both), own, [aHost('n1', { failed: 1 })])?.partial?.hosts).toEqual([
         'n9',
       ]);
     });
 
-    test('keeps what was done where it did not come to that layer, or to a plan', () => {
+    test('keeps what was done before if it did not reach that layer, or had no plan', () => {
       expect(collectDone(retry(both), [aPhase(1, skipped), aPhase(2, skipped)], [])).toEqual(done);
       expect(collectDone(retry(both, { snapshot: undefined as never }), [], [])).toEqual(done);
     });
@@ -162,7 +161,7 @@ describe('collectDone', () => {
 });
 
 describe('isAllDone', () => {
-  test('where every layer is', () => {
+  test('is true if every layer is done', () => {
     const whole = { layers: [layer(0), layer(1), layer(2)] };
     expect(isAllDone(snapshot, whole)).toBe(true);
     expect(isAllDone(snapshot, { layers: [layer(0)] })).toBe(false);
@@ -179,7 +178,7 @@ describe('planLeftOut', () => {
   };
   const changed = { repository: aRepository('layer0', '2'.repeat(40)) };
 
-  test('leaves out what is as it was done', () => {
+  test('leaves out what has not changed since it was done', () => {
     expect(at(9)).toEqual({ layers: 1, hosts: true });
   });
 
@@ -198,7 +197,7 @@ describe('planLeftOut', () => {
     expect(planLeftOut(done, { ...snapshot, layers: moved })).toEqual({ layers: 1, hosts: true });
   });
 
-  test('leaves nothing out where the additional inventory is not as it was', () => {
+  test('leaves nothing out if the additional inventory has changed', () => {
     const known = aRepository('inventory');
     const additional = { ...snapshot, additionalInventory: known };
     const before = collectDone(failed({ snapshot: additional }), phases, hosts);
@@ -210,7 +209,7 @@ describe('planLeftOut', () => {
     expect(planLeftOut(done, additional)).toBeUndefined();
   });
 
-  test('leaves out every layer where no other is there any more', () => {
+  test('leaves out every layer if the configuration has no others any more', () => {
     expect(planLeftOut(done, { ...snapshot, layers: layers.slice(0, 1) })).toEqual({
       ...{ layers: 1, hosts: false },
     });

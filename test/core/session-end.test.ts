@@ -59,7 +59,7 @@ describe('findCancellation', () => {
 });
 
 describe('toWithdrawn', () => {
-  test('says that the operator goes on', () => {
+  test('says that what the operator runs is not stopped', () => {
     expect(toWithdrawn({ by: 'ada', reason: 'no' })).toEqual({
       succeeded: 'false',
       reason: 'CANCELLED',
@@ -102,11 +102,11 @@ describe('toStepOutcome', () => {
 });
 
 describe('toUnlaunched', () => {
-  test('is cancelled where somebody cancelled', () => {
+  test('is cancelled if somebody has cancelled', () => {
     expect(toUnlaunched({ by: 'ada' })).toEqual(toCancelled({ by: 'ada' }));
   });
 
-  test('is lost where nobody did', () => {
+  test('is lost if nobody has', () => {
     expect(toUnlaunched(undefined)).toMatchObject({ succeeded: 'unknown', reason: 'JOB_LOST' });
   });
 });

@@ -76,7 +76,7 @@ describe('findWait', () => {
 });
 
 describe('untilWait', () => {
-  test('is the time until nobody having begun it counts, and nothing afterwards', () => {
+  test('is the time until a session that nobody has begun counts as waiting, and undefined afterwards', () => {
     expect(untilWait(fresh, at(4))).toBe(1000);
     expect(untilWait(fresh, at(5))).toBeUndefined();
     expect(untilWait(claimed, at(4))).toBeUndefined();
@@ -84,7 +84,7 @@ describe('untilWait', () => {
 });
 
 describe('describeWaits', () => {
-  test('tells each wait with how long it was', () => {
+  test('says how long each wait was', () => {
     const session = {
       ...{ createdAt: at(0), claimedAt: at(60), queuedAt: at(60), admittedAt: at(61) },
       waiting: { since: at(61), message: 'Waiting: git' },

@@ -23,7 +23,7 @@ describe('isLike', () => {
     expect(isLike(name, wildcard)).toBe(is);
   });
 
-  test('takes no time that grows with every star', () => {
+  test('takes no time that multiplies with every star', () => {
     expect(isLike('a'.repeat(10_000), `${'*a'.repeat(100)}b`)).toBe(false);
   });
 });

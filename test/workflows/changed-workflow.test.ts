@@ -6,7 +6,7 @@ import { CURRENT, readHistory } from '../support/histories.js';
 const logger = new DefaultLogger('ERROR');
 Runtime.install({ logger });
 
-/** Of a session that began, and ended, before the workflow was changed. */
+/** History of a session that began and ended before the workflow was changed. */
 async function replayBy(change: 'patched' | 'unpatched'): Promise<void> {
   const source = new URL(`../fixtures/changed-workflow/${change}.ts`, import.meta.url);
   const workflowBundle = await bundleWorkflowCode({ workflowsPath: fileURLToPath(source), logger });
@@ -14,11 +14,11 @@ async function replayBy(change: 'patched' | 'unpatched'): Promise<void> {
 }
 
 describe('a workflow with one more activity', () => {
-  test('replays the sessions from before where the activity is behind `patched`', async () => {
+  test('replays earlier sessions if the activity is behind `patched`', async () => {
     await replayBy('patched');
   });
 
-  test('breaks them where it is not', async () => {
+  test('breaks them if it is not', async () => {
     await expect(replayBy('unpatched')).rejects.toMatchObject({
       name: 'DeterminismViolationError',
     });

@@ -47,7 +47,7 @@ async function runWorker(act: () => Promise<void>): Promise<void> {
   await connection.close();
 }
 
-/** As every worker does every half minute. */
+/** Every worker does this every half minute. */
 async function startTwice(type: 'BatcherWorkflow' | 'HardwareSyncWorkflow', id: string) {
   const start = { type, id, taskQueue, summary: 'test' };
   await orchestrator.startCycle(start);
@@ -88,7 +88,7 @@ describe('BatcherWorkflow', () => {
 });
 
 describe('HardwareSyncWorkflow', () => {
-  test('waits for an hour at most, so that an interval that is put right counts', async () => {
+  test('waits for an hour at most, so that a corrected interval takes effect', async () => {
     const hardwareSyncInterval = Number.MAX_SAFE_INTEGER;
     await site.store.options.patch({ hwsync: 'internal', hardwareSyncInterval });
     const handle = await startTwice('HardwareSyncWorkflow', 'hwsync-slow');

@@ -41,7 +41,7 @@ afterAll(async () => {
   await temporal.close();
 });
 
-/** A database with its webhooks; the processes that use it come and go. */
+/** A database with its webhooks. Processes that use it are started and stopped. */
 let directory: string;
 let store: Store;
 let orchestrator: Orchestrator;
@@ -210,7 +210,7 @@ describe('NotificationWorkflow', () => {
     await whenSettled();
   });
 
-  test('gives up at once where a webhook refuses, and says so', async () => {
+  test('gives up at once if a webhook refuses, and says so', async () => {
     receiver.answers.set('/chat', 410);
     await work(await open());
     const jobId = await add('a');
@@ -234,9 +234,9 @@ describe('NotificationWorkflow', () => {
     expect(metrics).toContain('keelson_webhook_notifications_waiting 0');
   });
 
-  test('leaves what a process that died has noted to the sweep of the next one', async () => {
+  test('has the sweep of the next process hand over what a dead one has noted', async () => {
     const jobId = await add('a');
-    // It has noted the end, and given it to nobody.
+    // It has noted the end, but not handed it over.
     await (await open()).close();
     await store.sessions.recordOutcome(jobId, failed, now());
     const next = await open();
@@ -251,7 +251,7 @@ describe('NotificationWorkflow', () => {
     await whenSettled();
   });
 
-  test('leaves it to the command too', async () => {
+  test('has the sweep command hand it over too', async () => {
     const notifying = await open();
     const jobId = await add('a');
     await store.sessions.recordOutcome(jobId, failed, now());
@@ -353,7 +353,7 @@ describe('NotificationWorkflow', () => {
     );
   });
 
-  test('takes a file that changes as it is then, and waits for one that is broken', async () => {
+  test('uses a changed file as it is then, and waits while it is broken', async () => {
     const notifying = await open();
     writeFileSync(join(directory, 'webhooks.yaml'), '- {');
     await work(notifying);
@@ -361,7 +361,7 @@ describe('NotificationWorkflow', () => {
     const complaints = () =>
       lines.filter((line) => line.includes('could not be handed over to webhooks yet'));
     await waitFor(() => complaints().length > 0, { what: 'the complaint' });
-    // Each wakes it again.
+    // Each of these writes wakes it again.
     for (const sessionTtl of ['1d', '2d', '3d']) await store.options.patch({ sessionTtl });
     await sweepOnce(notifying);
     expect(complaints()).toHaveLength(1);
@@ -372,7 +372,7 @@ describe('NotificationWorkflow', () => {
     await whenSettled();
   });
 
-  test('forgets what was noted where there are no webhooks any more', async () => {
+  test('forgets what was noted if there are no webhooks any more', async () => {
     await open();
     const jobId = await add('a');
     await store.sessions.recordOutcome(jobId, failed, now());
@@ -382,7 +382,7 @@ describe('NotificationWorkflow', () => {
     expect(lines.join()).toContain('"untold":1');
   });
 
-  test('goes on where a worker without webhooks was started beside one that has some', async () => {
+  test('goes on if a worker without webhooks was started beside one that has some', async () => {
     const notifying = await open();
     await open('');
     await sweepOnce(notifying);

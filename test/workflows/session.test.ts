@@ -63,7 +63,7 @@ describe('SessionWorkflow', () => {
     await saveHistory(handle, 'failed-phase');
   });
 
-  test('ends with the stored outcome where the record is complete', async () => {
+  test('ends with the stored outcome if the record is complete', async () => {
     const session = aSession(() => ({
       claimSession: () =>
         Promise.resolve({
@@ -88,7 +88,7 @@ describe('SessionWorkflow', () => {
     }));
     const { result, handle } = await runSession(temporal, session);
     expect(result).toEqual({ outcome: 'succeeded' });
-    // Which releases what was recorded, and launches nothing else.
+    // `launchJob` releases what was recorded, and launches nothing else.
     expect(session.calls).toEqual([
       ...['claimSession', 'resolveConfiguration', 'launchJob', 'gitClone', 'inventory', 'ansible'],
       ...UNDO,
@@ -222,7 +222,7 @@ describe('SessionWorkflow', () => {
       await saveHistory(handle, 'images');
     });
 
-    test('end without packaging where a layer fails', async () => {
+    test('end without packaging if a layer fails', async () => {
       const session = aSession((script) => ({
         ...claim(script),
         ansible: script.log('ansible', () => {
@@ -237,7 +237,7 @@ describe('SessionWorkflow', () => {
       await saveHistory(handle, 'images-failed');
     });
 
-    test('end the other waits before anything is undone where one image cannot be had', async () => {
+    test('end the other waits before anything is undone if one image fails', async () => {
       const session = aSession((script) => ({
         ...claim(script),
         awaitImage: async ({ imageId }) => {
@@ -253,7 +253,7 @@ describe('SessionWorkflow', () => {
       await saveHistory(handle, 'images-not-there');
     });
 
-    test('end while an image is waited for, where they are cancelled', async () => {
+    test('end while an image is waited for, if they are cancelled', async () => {
       const session = aSession((script) => ({
         ...claim(script),
         awaitImage: async () => {
@@ -270,7 +270,7 @@ describe('SessionWorkflow', () => {
       await saveHistory(handle, 'images-cancelled');
     });
 
-    test('undo what an earlier run left, where they are not wanted any more', async () => {
+    test('undo what an earlier run left, if they are no longer wanted', async () => {
       const session = aSession((script) => claim(script, { kind: 'stop' }));
       await runSession(temporal, session);
       expect(session.calls).toEqual(['claimSession', ...UNDO_IMAGES]);
@@ -296,7 +296,7 @@ describe('SessionWorkflow', () => {
     await saveHistory(handle, 'queued');
   });
 
-  test('ends while it waits for its place, where it is cancelled', async () => {
+  test('ends while it waits for its place, if it is cancelled', async () => {
     const session = aSession((script) => ({
       claimSession: script.log('claimSession', () => ({
         ...{ kind: 'go' as const, launched: false, sessionName: 'a', configurationName: 'c' },
@@ -316,7 +316,7 @@ describe('SessionWorkflow', () => {
     const since = '2026-01-01T00:00:00.000Z';
     const STAGED = STEPS.indexOf('stageInventory');
 
-    /** The inventory is staged; the hosts are free from the third call on. */
+    /** Waits for hosts twice; they are free from the third call on. */
     const aSessionBehind = (inputs: InventoryInput[]) =>
       aSession((script) => ({
         stageInventory: script.log('stageInventory', (input: InventoryInput) => {
@@ -349,7 +349,7 @@ describe('SessionWorkflow', () => {
       await saveHistory(handle, 'behind');
     });
 
-    test('ends while it waits, where it is cancelled', async () => {
+    test('ends while it waits, if it is cancelled', async () => {
       const session = aSessionBehind([]);
       const { result, handle } = await runSession(temporal, session, async (running) => {
         await until(session, 'stageInventory');
@@ -361,7 +361,7 @@ describe('SessionWorkflow', () => {
     });
   });
 
-  test('ends where nobody can ever answer, and leaves the job to whoever finds it', async () => {
+  test('ends if its machine is lost, without stopping the job', async () => {
     const session = aSession((script) => ({
       gitClone: script.log('gitClone', () => beating(Context.current().cancelled)),
     }));
@@ -380,7 +380,7 @@ describe('SessionWorkflow', () => {
     await saveHistory(handle, 'lost-machine');
   });
 
-  test('ends as its phases did where nobody is left who could stop the job', async () => {
+  test('ends as its phases did if the machine is lost while the job is being stopped', async () => {
     const session = aSession((script) => ({
       stopJob: script.log('stopJob', () => beating(Context.current().cancelled)),
     }));
@@ -411,7 +411,7 @@ describe('SessionWorkflow', () => {
     await saveHistory(handle, 'failed-step');
   });
 
-  test('shows its phases to who queries it', async () => {
+  test('shows its phases to a query', async () => {
     const session = aRunningSession();
     await runSession(temporal, session, async (running) => {
       await until(session, 'gitClone');
