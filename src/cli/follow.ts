@@ -123,12 +123,12 @@ async function waitForRecord(api: Api, name: string, signal: AbortSignal): Promi
   }
 }
 
-/** Reports a session; if it failed, with the first hosts that failed in the phase that failed. */
+/** Reports a session; if it failed or is held, with the first hosts that failed in the phase that failed. */
 export async function readReport(api: Api, session: Session): Promise<readonly string[]> {
   const { phases } = await api.ask<Phases>('GET', toSessionPath(session.name, 'phases'));
-  const { phase, succeeded } = session.status.session;
+  const { phase, succeeded, held_until: heldUntil } = session.status.session;
   const failing: Host[] = [];
-  if (succeeded === 'false' && phase !== null)
+  if ((succeeded === 'false' || heldUntil !== null) && phase !== null)
     for await (const hosts of readHosts(api, session.name, phase)) {
       failing.push(...hosts.filter(isFailing));
       if (failing.length > HOSTS_SHOWN) break;

@@ -356,6 +356,22 @@ describe('keelson watch and show', () => {
     expect((await keelson('hosts', 'failing')).text.split('\n')).toHaveLength(4);
   });
 
+  test('tell of the hosts that failed while their phase is held', async () => {
+    const jobId = await plan('held');
+    const { hosts, phases, sessions } = service.store;
+    const now = new Date().toISOString();
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    await sessions.claim(jobId, { at: now });
+    await sessions.recordLaunch(jobId, { at: now, incarnation: 'i' });
+    await sessions.requestHold('held');
+    await phases.start(jobId, 'ansible-0');
+    await phases.report(jobId, 'ansible-0', { state: 'running', startedAt: now });
+    await hosts.save(jobId, 'ansible-0', { sequence: 1, final: true, hosts: lostHosts });
+    await phases.hold(jobId, 'ansible-0', { since: now, until, command: 'ssh there' }, now);
+    const { text } = await keelson('show', 'held');
+    expect(text).toMatch(/^Session held held\n[^]* shell +ssh there\n[^]* x1 .* Break\n$/);
+  });
+
   test('tell of a host that was cut short, which has no fault of its own', async () => {
     const jobId = await plan('cut-short');
     const hosts = lostHosts.map((host) => ({ ...host, incomplete: host.failed === 0 }));
