@@ -7,7 +7,7 @@ import { answer, readProblems } from '../wire/problem.js';
 const list = createRoute({
   method: 'get',
   path: '/v3/batches',
-  summary: 'What the batcher does: its batches by id, and why it holds anything back',
+  summary: 'Get the state of the batcher and its batches, sorted by id',
   request: { query: BatchQuery },
   responses: { ...readProblems, 200: answer(BatchPage, 'A page of batches.') },
 });

@@ -37,7 +37,7 @@ const component = answer(ComponentWireV2, 'The component.');
 const list = createRoute({
   method: 'get',
   path: '/v2/components',
-  summary: 'All components, by id',
+  summary: 'List all components, sorted by id',
   request: { query: ComponentQueryV2 },
   responses: { ...readProblems, 200: components },
 });
@@ -53,7 +53,7 @@ const putMany = createRoute({
 const patchMany = createRoute({
   method: 'patch',
   path: '/v2/components',
-  summary: 'Change components, each by its own patch or all that match by one; all or none',
+  summary: 'Change components, each with its own patch or all that match with one; all or none',
   request: { body: takes(ComponentPatchesV2) },
   responses: { ...bodyProblems, ...missingProblem, 200: components },
 });
@@ -61,7 +61,7 @@ const patchMany = createRoute({
 const get = createRoute({
   method: 'get',
   path: PATH,
-  summary: 'One component',
+  summary: 'Get a component',
   request: { params, query: ComponentDetailsV2 },
   responses: { ...readProblems, 200: component },
 });
@@ -87,7 +87,11 @@ const remove = createRoute({
   path: PATH,
   summary: 'Delete a component',
   request: { params },
-  responses: { ...writeProblems, ...missingProblem, 204: { description: 'It is gone.' } },
+  responses: {
+    ...writeProblems,
+    ...missingProblem,
+    204: { description: 'The component is deleted.' },
+  },
 });
 
 /** Behaves like v3, with the names of v2. */

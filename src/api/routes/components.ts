@@ -37,7 +37,7 @@ const params = z.object({ component_id: ComponentId });
 const list = createRoute({
   method: 'get',
   path: '/v3/components',
-  summary: 'Components, by id',
+  summary: 'List components, sorted by id',
   request: { query: ComponentQuery },
   responses: { ...readProblems, 200: answer(ComponentPage, 'A page of components.') },
 });
@@ -53,7 +53,7 @@ const putMany = createRoute({
 const patchMany = createRoute({
   method: 'patch',
   path: '/v3/components',
-  summary: 'Change components, each by its own patch or all that match by one; all or none',
+  summary: 'Change components, each with its own patch or all that match with one; all or none',
   request: { body: takes(ComponentPatches) },
   responses: {
     ...bodyProblems,
@@ -65,7 +65,7 @@ const patchMany = createRoute({
 const get = createRoute({
   method: 'get',
   path: PATH,
-  summary: 'One component',
+  summary: 'Get a component',
   request: { params, query: ComponentDetails },
   responses: { ...readProblems, 200: answer(ComponentWire, 'The component.') },
 });
@@ -95,7 +95,11 @@ const remove = createRoute({
   path: PATH,
   summary: 'Delete a component',
   request: { params },
-  responses: { ...writeProblems, ...missingProblem, 204: { description: 'It is gone.' } },
+  responses: {
+    ...writeProblems,
+    ...missingProblem,
+    204: { description: 'The component is deleted.' },
+  },
 });
 
 export function addComponentRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {

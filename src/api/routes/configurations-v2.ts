@@ -28,15 +28,17 @@ const params = z.object({ configuration_id: boundedText(1, MAX_NAME_V2) });
 const list = createRoute({
   method: 'get',
   path: '/v2/configurations',
-  summary: 'All configurations, by name',
-  request: { query: z.object({ in_use: booleanParameter('Whether a component wants it.') }) },
+  summary: 'List all configurations, sorted by name',
+  request: {
+    query: z.object({ in_use: booleanParameter('Whether a component is to have it.') }),
+  },
   responses: { ...readProblems, 200: answer(z.array(ConfigurationWireV2), 'The configurations.') },
 });
 
 const get = createRoute({
   method: 'get',
   path: PATH,
-  summary: 'One configuration',
+  summary: 'Get a configuration',
   request: { params },
   responses: { ...readProblems, 200: answer(ConfigurationWireV2, 'The configuration.') },
 });
@@ -44,7 +46,7 @@ const get = createRoute({
 const put = createRoute({
   method: 'put',
   path: PATH,
-  summary: 'Create or replace a configuration; branches become commits now',
+  summary: 'Create or replace a configuration; branches are resolved to commits',
   request: { params, body: takes(ConfigurationPutV2) },
   responses: { ...bodyProblems, 200: answer(ConfigurationWireV2, 'The configuration as stored.') },
 });
@@ -52,7 +54,7 @@ const put = createRoute({
 const refresh = createRoute({
   method: 'patch',
   path: PATH,
-  summary: 'Move the commits to where the branches stand now',
+  summary: 'Resolve the branches of a configuration to commits again',
   request: { params },
   responses: {
     ...writeProblems,
@@ -71,7 +73,7 @@ const remove = createRoute({
     ...writeProblems,
     ...missingProblem,
     ...conflictProblem,
-    204: { description: 'It is gone.' },
+    204: { description: 'The configuration is deleted.' },
   },
 });
 

@@ -31,14 +31,15 @@ const PATH = '/v3/configurations/{configuration_id}';
 const params = z.object({ configuration_id: boundedText(1, 60) });
 const headers = z.object({
   'cray-tenant-name': z.string().max(127).optional().openapi({
-    description: 'Of whom only configurations are seen and changed; empty: an administrator.',
+    description:
+      'Tenant that calls; it sees and changes only its own configurations. Empty: an administrator.',
   }),
 });
 
 const list = createRoute({
   method: 'get',
   path: '/v3/configurations',
-  summary: 'Configurations, by name',
+  summary: 'List configurations, sorted by name',
   request: { query: ConfigurationQuery, headers },
   responses: { ...readProblems, 200: answer(ConfigurationPage, 'A page of configurations.') },
 });
@@ -46,7 +47,7 @@ const list = createRoute({
 const get = createRoute({
   method: 'get',
   path: PATH,
-  summary: 'One configuration',
+  summary: 'Get a configuration',
   request: { params, headers },
   responses: { ...readProblems, 200: answer(ConfigurationWire, 'The configuration.') },
 });
@@ -54,12 +55,12 @@ const get = createRoute({
 const put = createRoute({
   method: 'put',
   path: PATH,
-  summary: 'Create or replace a configuration; branches become commits now',
+  summary: 'Create or replace a configuration; branches are resolved to commits',
   request: {
     params,
     headers,
     query: z.object({
-      drop_branches: booleanParameter('Forget the branches once their commits are known.'),
+      drop_branches: booleanParameter('Store only the commits, not the branches.'),
     }),
     body: takes(ConfigurationPut),
   },
@@ -69,7 +70,7 @@ const put = createRoute({
 const refresh = createRoute({
   method: 'patch',
   path: PATH,
-  summary: 'Move the commits to where the branches stand now',
+  summary: 'Resolve the branches of a configuration to commits again',
   request: { params, headers },
   responses: {
     ...writeProblems,
@@ -88,7 +89,7 @@ const remove = createRoute({
     ...writeProblems,
     ...missingProblem,
     ...conflictProblem,
-    204: { description: 'It is gone.' },
+    204: { description: 'The configuration is deleted.' },
   },
 });
 

@@ -9,14 +9,13 @@ import { HoldRequest, sessionParams } from '../wire/session-request.js';
 const hold = createRoute({
   method: 'post',
   path: '/v3/sessions/{session_name}/hold',
-  summary:
-    'Hold a session that runs if a playbook of it fails, as debug_on_failure does from the start',
+  summary: 'Set `debug_on_failure` of a session that already runs',
   request: { params: sessionParams, body: takes(HoldRequest, false) },
   responses: {
     ...bodyProblems,
     ...missingProblem,
     ...conflictProblem,
-    202: answer(SessionWire, 'The session; a playbook that fails from now on is held.'),
+    202: answer(SessionWire, 'The session. A playbook that fails from now on is held.'),
   },
 });
 

@@ -5,11 +5,12 @@ import { problems } from '../wire/problem.js';
 const metrics = createRoute({
   method: 'get',
   path: '/metrics',
-  summary: 'What Prometheus reads',
+  summary: 'Get the metrics for Prometheus',
   responses: {
     ...problems,
     200: {
-      description: 'In the text format of Prometheus. Elsewhere where METRICS_LISTEN is set.',
+      description:
+        "Metrics in Prometheus' text format. With METRICS_LISTEN they are served at that address instead.",
       content: { 'text/plain': { schema: z.string() } },
     },
   },

@@ -45,7 +45,7 @@ function describeRoutes<const P extends string, W extends z.ZodType, B extends z
     get: createRoute({
       method: 'get',
       path,
-      summary: 'Options of the service',
+      summary: 'Get the options',
       responses: { ...problems, 200: answer(wire, 'All options.') },
     }),
     patch: createRoute({
@@ -53,7 +53,7 @@ function describeRoutes<const P extends string, W extends z.ZodType, B extends z
       path,
       summary: 'Change options',
       request: { body: takes(body) },
-      responses: { ...bodyProblems, 200: answer(wire, 'All options as they are now.') },
+      responses: { ...bodyProblems, 200: answer(wire, 'All options, as changed.') },
     }),
   };
 }

@@ -11,13 +11,13 @@ import { ReleaseRequest, sessionParams } from '../wire/session-request.js';
 const release = createRoute({
   method: 'post',
   path: '/v3/sessions/{session_name}/release',
-  summary: 'Let go on what is held since it failed',
+  summary: 'End the hold of a failed phase',
   request: { params: sessionParams, body: takes(ReleaseRequest, false) },
   responses: {
     ...bodyProblems,
     ...missingProblem,
     ...conflictProblem,
-    202: answer(SessionWire, 'The session; it ends as its failed phase did.'),
+    202: answer(SessionWire, 'The session. It ends with the result of the failed phase.'),
   },
 });
 

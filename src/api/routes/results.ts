@@ -10,15 +10,18 @@ const params = sessionParams;
 const phases = createRoute({
   method: 'get',
   path: '/v3/sessions/{session_name}/phases',
-  summary: 'Phases of a session, in their order',
+  summary: 'List the phases of a session, in order',
   request: { params },
-  responses: { ...readProblems, 200: answer(PhaseList, 'The phases; none before it has a plan.') },
+  responses: {
+    ...readProblems,
+    200: answer(PhaseList, 'The phases; none until they are planned.'),
+  },
 });
 
 const hosts = createRoute({
   method: 'get',
   path: '/v3/sessions/{session_name}/hosts',
-  summary: 'What each host came to in each phase',
+  summary: 'List the results of each host in each phase',
   request: { params, query: HostQuery },
   responses: { ...readProblems, 200: answer(HostPage, 'A page of results.') },
 });

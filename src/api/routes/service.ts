@@ -11,11 +11,11 @@ const state = z.enum(['ok', 'not_available']);
 const Health = z
   .object({
     db_status: state,
-    kafka_status: state.openapi({ description: 'Kept for clients; the database does this part.' }),
+    kafka_status: state.openapi({ description: 'For clients of CFS: the same as `db_status`.' }),
     temporal_status: z
       .enum([...state.options, 'not_used'])
-      .openapi({ description: 'Sessions are accepted without it, and wait.' }),
-    temporal_ui: z.string().nullable().openapi({ description: 'Where to look at the workflows.' }),
+      .openapi({ description: 'Without Temporal, sessions are accepted and wait.' }),
+    temporal_ui: z.string().nullable().openapi({ description: "URL of Temporal's Web UI." }),
   })
   .openapi('Health');
 
@@ -25,7 +25,7 @@ const versionRoutes = (['/', '/versions', '/v2', '/v3'] as const).map((path) =>
   createRoute({
     method: 'get',
     path,
-    summary: 'Version of the service',
+    summary: 'Get the version of the service',
     responses: { ...problems, 200: answer(Version, 'The version.') },
   }),
 );
@@ -33,22 +33,25 @@ const versionRoutes = (['/', '/versions', '/v2', '/v3'] as const).map((path) =>
 const health = createRoute({
   method: 'get',
   path: '/healthz',
-  summary: 'Whether sessions are accepted durably',
-  responses: { 200: answer(Health, 'They are.'), 503: answer(Health, 'They are not.') },
+  summary: 'Check whether sessions can be accepted',
+  responses: {
+    200: answer(Health, 'They can.'),
+    503: answer(Health, 'They cannot: the database does not answer.'),
+  },
 });
 
 const live = createRoute({
   method: 'get',
   path: '/healthz/live',
-  summary: 'Whether the process answers',
+  summary: 'Check whether the process answers',
   responses: { 200: answer(Alive, 'It does.') },
 });
 
 const ready = createRoute({
   method: 'get',
   path: '/healthz/ready',
-  summary: 'Whether requests may come here',
-  responses: { 200: answer(Alive, 'They may.'), 503: answer(Alive, 'Not now.') },
+  summary: 'Check whether the process can serve requests',
+  responses: { 200: answer(Alive, 'It can.'), 503: answer(Alive, 'Not now.') },
 });
 
 export function addServiceRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {

@@ -30,7 +30,7 @@ const params = z.object({ session_name: text() });
 const list = createRoute({
   method: 'get',
   path: '/v2/sessions',
-  summary: 'All sessions, by name',
+  summary: 'List all sessions, sorted by name',
   request: { query: SessionFiltersV2 },
   responses: { ...readProblems, 200: answer(z.array(SessionWireV2), 'The sessions.') },
 });
@@ -51,15 +51,15 @@ const create = createRoute({
 const removeMany = createRoute({
   method: 'delete',
   path: '/v2/sessions',
-  summary: 'Delete sessions; without status only those that are complete',
+  summary: 'Delete the sessions that match; without `status`, only complete ones',
   request: { query: SessionFiltersV2 },
-  responses: { ...writeProblems, 204: { description: 'They are gone.' } },
+  responses: { ...writeProblems, 204: { description: 'The sessions are deleted.' } },
 });
 
 const get = createRoute({
   method: 'get',
   path: '/v2/sessions/{session_name}',
-  summary: 'One session',
+  summary: 'Get a session',
   request: { params },
   responses: { ...readProblems, 200: answer(SessionWireV2, 'The session.') },
 });
@@ -67,7 +67,7 @@ const get = createRoute({
 const patch = createRoute({
   method: 'patch',
   path: '/v2/sessions/{session_name}',
-  summary: 'Set what this service does not know by itself',
+  summary: 'Set members that the service does not set itself',
   request: { params, body: takes(SessionPatchBody) },
   responses: {
     ...bodyProblems,
@@ -80,9 +80,13 @@ const patch = createRoute({
 const remove = createRoute({
   method: 'delete',
   path: '/v2/sessions/{session_name}',
-  summary: 'Delete a session, and cancel it if it runs',
+  summary: 'Delete a session; a running one is cancelled',
   request: { params },
-  responses: { ...writeProblems, ...missingProblem, 204: { description: 'It is gone.' } },
+  responses: {
+    ...writeProblems,
+    ...missingProblem,
+    204: { description: 'The session is deleted.' },
+  },
 });
 
 /** Behaves like v3, with the names of v2. */

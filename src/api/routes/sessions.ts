@@ -37,7 +37,7 @@ const params = z.object({ session_name: text() });
 const list = createRoute({
   method: 'get',
   path: '/v3/sessions',
-  summary: 'Sessions, by name',
+  summary: 'List sessions, sorted by name',
   request: { query: SessionQuery },
   responses: { ...readProblems, 200: answer(SessionPage, 'A page of sessions.') },
 });
@@ -51,22 +51,22 @@ const create = createRoute({
     ...bodyProblems,
     ...conflictProblem,
     ...busyProblem,
-    201: answer(SessionWire, 'The session; it will run, whatever fails meanwhile.'),
+    201: answer(SessionWire, 'The session. It is stored and will run, whatever fails meanwhile.'),
   },
 });
 
 const removeMany = createRoute({
   method: 'delete',
   path: '/v3/sessions',
-  summary: 'Delete sessions; without status only those that are complete',
+  summary: 'Delete the sessions that match; without `status`, only complete ones',
   request: { query: SessionFilters },
-  responses: { ...writeProblems, 200: answer(SessionIds, 'Those that this request deleted.') },
+  responses: { ...writeProblems, 200: answer(SessionIds, 'Names of the deleted sessions.') },
 });
 
 const get = createRoute({
   method: 'get',
   path: '/v3/sessions/{session_name}',
-  summary: 'One session',
+  summary: 'Get a session',
   request: { params },
   responses: { ...readProblems, 200: answer(SessionWire, 'The session.') },
 });
@@ -74,22 +74,26 @@ const get = createRoute({
 const patch = createRoute({
   method: 'patch',
   path: '/v3/sessions/{session_name}',
-  summary: 'Set what this service does not know by itself',
+  summary: 'Set members that the service does not set itself',
   request: { params, body: takes(SessionPatchBody) },
   responses: {
     ...bodyProblems,
     ...missingProblem,
     ...conflictProblem,
-    200: answer(SessionWire, 'The session, changed or not.'),
+    200: answer(SessionWire, 'The session.'),
   },
 });
 
 const remove = createRoute({
   method: 'delete',
   path: '/v3/sessions/{session_name}',
-  summary: 'Delete a session, and cancel it if it runs',
+  summary: 'Delete a session; a running one is cancelled',
   request: { params },
-  responses: { ...writeProblems, ...missingProblem, 204: { description: 'It is gone.' } },
+  responses: {
+    ...writeProblems,
+    ...missingProblem,
+    204: { description: 'The session is deleted.' },
+  },
 });
 
 const cancel = createRoute({
@@ -101,7 +105,7 @@ const cancel = createRoute({
     ...bodyProblems,
     ...missingProblem,
     ...conflictProblem,
-    202: answer(SessionWire, 'The session; it ends as soon as what runs has stopped.'),
+    202: answer(SessionWire, 'The session. It ends as soon as its job has stopped.'),
   },
 });
 

@@ -25,14 +25,14 @@ import { text } from '../wire/values.js';
 const PATH = '/v3/sources/{source_id}';
 const params = z.object({
   source_id: text().openapi({
-    description: 'Decoded once more than usual: a name with a slash is encoded twice.',
+    description: 'Decoded twice: encode a name that contains a slash twice.',
   }),
 });
 
 const list = createRoute({
   method: 'get',
   path: '/v3/sources',
-  summary: 'Sources, by name',
+  summary: 'List sources, sorted by name',
   request: { query: SourceQuery },
   responses: { ...readProblems, 200: answer(SourcePage, 'A page of sources.') },
 });
@@ -40,7 +40,7 @@ const list = createRoute({
 const create = createRoute({
   method: 'post',
   path: '/v3/sources',
-  summary: 'Create a source; its credentials are stored encrypted and never answered',
+  summary: 'Create a source; its credentials are stored encrypted and never returned',
   request: { body: takes(SourceCreate) },
   responses: {
     ...bodyProblems,
@@ -52,7 +52,7 @@ const create = createRoute({
 const get = createRoute({
   method: 'get',
   path: PATH,
-  summary: 'One source',
+  summary: 'Get a source',
   request: { params },
   responses: { ...readProblems, 200: answer(SourceWire, 'The source.') },
 });
@@ -73,7 +73,7 @@ const update = createRoute({
 const restore = createRoute({
   method: 'post',
   path: PATH,
-  summary: 'Create a source whose credentials are in Vault already',
+  summary: 'Create a source whose credentials are already in Vault',
   request: { params, body: takes(SourceRestore) },
   responses: {
     ...bodyProblems,
@@ -87,7 +87,11 @@ const remove = createRoute({
   path: PATH,
   summary: 'Delete a source that nothing uses',
   request: { params },
-  responses: { ...writeProblems, ...missingProblem, 204: { description: 'It is gone.' } },
+  responses: {
+    ...writeProblems,
+    ...missingProblem,
+    204: { description: 'The source is deleted.' },
+  },
 });
 
 export function addSourceRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {

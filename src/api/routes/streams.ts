@@ -18,24 +18,24 @@ const EVENT_STREAM = 'text/event-stream';
 
 const headers = z.object({
   'last-event-id': z.string().max(16_384).optional().openapi({
-    description: 'The id of the last event that the client has; the stream goes on after it.',
+    description: 'Id of the last event that the client has; the stream continues after it.',
   }),
 });
 
-const nothingMore = { description: 'The stream had ended; there is nothing more to come.' };
+const nothingMore = { description: 'The stream has ended; there are no further events.' };
 
 const logs = createRoute({
   method: 'get',
   path: '/v3/sessions/{session_name}/logs',
-  summary: 'Log of a phase, or of all phases one after the other',
+  summary: 'Read the log of a phase, or of all phases one after the other',
   request: {
     params: sessionParams,
     headers,
     query: z.object({
-      phase: textParameter('Absent: all phases.'),
-      offset: integerParameter(0, 'Bytes to leave out; only with a phase.'),
+      phase: textParameter('Name of the phase; absent: all phases.'),
+      offset: integerParameter(0, 'Bytes to skip; only with `phase`.'),
       follow: booleanParameter(
-        'Go on live until the phase, or the session, has ended; default: only for a stream of events.',
+        'Continue live until the phase, or the session, has ended; default: true for a stream of events, else false.',
       ),
     }),
   },
@@ -43,7 +43,7 @@ const logs = createRoute({
     ...readProblems,
     200: {
       description:
-        'The stored bytes. With a phase, X-Log-Bytes is how many are stored now. Asked for as a stream of events: `log` events with phase, offset, and text or base64, then `end`.',
+        'The stored bytes. With `phase`, the header X-Log-Bytes says how many are stored now. With `Accept: text/event-stream`: `log` events with phase, offset, and text or base64, then `end`.',
       content: {
         'text/plain': { schema: z.string() },
         [EVENT_STREAM]: { schema: z.string() },
@@ -56,13 +56,13 @@ const logs = createRoute({
 const events = createRoute({
   method: 'get',
   path: '/v3/sessions/{session_name}/events',
-  summary: 'What becomes of a session, live, until it is complete',
+  summary: 'Follow a session live until it is complete',
   request: { params: sessionParams, headers },
   responses: {
     ...readProblems,
     200: {
       description:
-        '`phase`, `hosts` and `session` events: first the present state, then what changes; then `end`. Their data are those of …/phases, …/hosts and the session.',
+        'Events `phase`, `hosts` and `session`: first the present state, then changes, then `end`. Their data is as in …/phases, …/hosts and the session.',
       content: { [EVENT_STREAM]: { schema: z.string() } },
     },
     204: nothingMore,

@@ -32,13 +32,13 @@ interface Succession {
 const successions: readonly Succession[] = [
   {
     verb: 'retry',
-    summary: 'Run again what a session that failed has not done',
+    summary: 'Start a session that does what a failed session has not done',
     body: RetryRequest,
     start: retrySession,
   },
   {
     verb: 'apply',
-    summary: 'Do what a check has told, at the commits at which it ran',
+    summary: 'Start a session that applies what a check has shown, at the same commits',
     body: ApplyRequest,
     start: applySession,
   },
@@ -57,7 +57,10 @@ export function addSuccessorRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependenci
         ...missingProblem,
         ...conflictProblem,
         ...busyProblem,
-        201: answer(SessionWire, 'The new session; it will run, whatever fails meanwhile.'),
+        201: answer(
+          SessionWire,
+          'The new session. It is stored and will run, whatever fails meanwhile.',
+        ),
       },
     });
     const taking = takeJson(deps.maxBodyBytes, { optional: true });

@@ -9,22 +9,28 @@ const STATES = ['open', 'sent', 'finished'] as const;
 const BatchWire = z
   .object({
     id: z.string(),
-    state: z.enum(STATES).openapi({ description: 'open: takes components; sent: has a session.' }),
+    state: z
+      .enum(STATES)
+      .openapi({ description: '`open`: still takes components; `sent`: has a session.' }),
     configuration_name: z.string(),
-    configuration_limit: z.string().openapi({ description: 'Indexes of the layers it applies.' }),
+    configuration_limit: z.string().openapi({ description: 'Indexes of the layers to apply.' }),
     latest_status: z
       .string()
-      .openapi({ description: 'Of the last layer of each component; empty for fresh ones.' }),
-    size: z.int().openapi({ description: 'Components, of a finished batch as it was sent.' }),
-    component_ids: z.array(z.string()).openapi({ description: 'Empty once it is finished.' }),
+      .openapi({ description: 'Status of the last layer of each component; empty for new ones.' }),
+    size: z
+      .int()
+      .openapi({ description: 'Number of components; of a finished batch, when it was sent.' }),
+    component_ids: z
+      .array(z.string())
+      .openapi({ description: 'Empty once the batch is finished.' }),
     session_name: z.string().nullable(),
     opened_at: z.string(),
     sent_at: z.string().nullable(),
     finished_at: z.string().nullable(),
     result: z.enum(['success', 'failure', 'released']).nullable().openapi({
-      description: 'released: its session was deleted or cancelled, or another one has its name.',
+      description: '`released`: its session was deleted or cancelled, or its name was taken.',
     }),
-    reason: z.string().nullable().openapi({ description: "The session's, where it failed." }),
+    reason: z.string().nullable().openapi({ description: 'Reason of the session, if it failed.' }),
   })
   .openapi('Batch', {
     example: {
@@ -55,7 +61,7 @@ const BackoffWire = z
 const BatcherWire = z
   .object({
     mode: z.enum(['internal', 'external', 'off']).openapi({ description: 'The option batcher.' }),
-    halted: z.string().nullable().openapi({ description: 'Why nothing is sent.' }),
+    halted: z.string().nullable().openapi({ description: 'Why no batch is sent.' }),
     last_cycle: z
       .object({
         at: z.string(),
@@ -65,7 +71,9 @@ const BatcherWire = z
         finished: z.int(),
       })
       .nullable(),
-    backoff: z.array(BackoffWire).openapi({ description: 'Causes for which nothing is sent now.' }),
+    backoff: z
+      .array(BackoffWire)
+      .openapi({ description: 'Causes of failures for which no batch is sent now.' }),
   })
   .openapi('Batcher');
 

@@ -15,13 +15,13 @@ const STATUSES = ['unconfigured', 'failed', 'pending', 'configured'] as const;
 
 const common = {
   ids: textParameter('Ids, separated by commas.'),
-  enabled: booleanParameter('Whether it is configured automatically.'),
+  enabled: booleanParameter('Whether the component is configured automatically.'),
   tags: textParameter('`name=value`, separated by commas; all must match.'),
 };
-const configDetails = booleanParameter('Answer the layers it is to have too.');
+const configDetails = booleanParameter('Include the layers that the component is to have.');
 
 export const ComponentDetails = z.object({
-  state_details: booleanParameter('Answer the layers it has too.'),
+  state_details: booleanParameter('Include the layers that the component has.'),
   config_details: configDetails,
 });
 export const ComponentDetailsV2 = z.object({ configDetails });
@@ -29,14 +29,14 @@ export const ComponentDetailsV2 = z.object({ configDetails });
 export const ComponentQuery = z.object({
   ...common,
   status: choiceParameter([...STATUSES, ''], 'Empty: any.'),
-  config_name: textParameter('The configuration it is to have.'),
+  config_name: textParameter('Name of the configuration that the component is to have.'),
   ...ComponentDetails.shape,
   ...pageParameters,
 });
 export const ComponentQueryV2 = z.object({
   ...common,
   status: choiceParameter(STATUSES, 'Absent: any.'),
-  configName: textParameter('The configuration it is to have.'),
+  configName: textParameter('Name of the configuration that the component is to have.'),
   configDetails,
 });
 

@@ -102,7 +102,7 @@ export const ConfigurationWireV2 = z
   .openapi('V2Configuration');
 
 export const ConfigurationQuery = z.object({
-  in_use: booleanParameter('Whether a component wants it.'),
+  in_use: booleanParameter('Whether a component is to have it.'),
   ...pageParameters,
 });
 

@@ -41,31 +41,37 @@ export const CFS_OPTION_NAMES: readonly string[] = ['default_playbook', ...Objec
 
 /** Options of our own. */
 const extensions = {
-  clone_time_limit: seconds('Of each clone, in seconds; 0 = none.'),
-  inventory_sources_time_limit: seconds('Of reading and checking the inventory; 0 = none.'),
-  image_prepare_time_limit: seconds('Until an image can be customized; 0 = none.'),
-  image_package_time_limit: seconds('Until a customized image is stored; 0 = none.'),
-  pod_pending_time_limit: seconds('Until a pod has a node and its images; 0 = none.'),
-  phase_time_limit: seconds('Of each playbook; 0 = none.'),
-  host_silent_after: seconds('Until a host that says nothing in a task is named; 0 = never.'),
-  cancel_grace_seconds: seconds('From SIGTERM to SIGKILL.', { from: 1, to: 3600 }),
-  report_wait: seconds('How long a phase that has ended waits for its log to be taken.'),
-  machine_lost_after: seconds('Until a machine that nobody hears of counts as gone; 0 = never.'),
+  clone_time_limit: seconds('Seconds that each clone may take; 0 = no limit.'),
+  inventory_sources_time_limit: seconds(
+    'Seconds that reading and checking the inventory may take; 0 = no limit.',
+  ),
+  image_prepare_time_limit: seconds('Seconds until an image can be customized; 0 = no limit.'),
+  image_package_time_limit: seconds('Seconds until a customized image is stored; 0 = no limit.'),
+  pod_pending_time_limit: seconds('Seconds until a pod has a node and its images; 0 = no limit.'),
+  phase_time_limit: seconds('Seconds that each playbook may take; 0 = no limit.'),
+  host_silent_after: seconds(
+    'Seconds until a host that says nothing in a task is named; 0 = never.',
+  ),
+  cancel_grace_seconds: seconds('Seconds from SIGTERM to SIGKILL.', { from: 1, to: 3600 }),
+  report_wait: seconds('Seconds that an ended phase waits for its log to be delivered.'),
+  machine_lost_after: seconds(
+    'Seconds until a machine that is not heard of counts as lost; 0 = never.',
+  ),
   max_running_sessions: atLeast(0).openapi({
-    description: 'Sessions that run at once; 0 = any number. The others wait in order.',
+    description: 'Number of sessions that run at once; 0 = unlimited. Others wait in order.',
   }),
   host_locks: z.boolean().openapi({
-    description:
-      'Whether a session waits for others that were there before it on a host of its own.',
+    description: 'Whether a session waits for earlier sessions that have a host in common with it.',
   }),
   sweep_limit: atLeast(1).openapi({
-    description: 'Most sessions whose leftovers one sweep removes.',
+    description: 'Maximum number of sessions whose leftovers one sweep removes.',
   }),
   log_store_max_bytes: atLeast(0).openapi({
-    description: 'What all logs may take, compressed; beyond it the oldest are removed. 0 = none.',
+    description:
+      'Maximum size of all logs, compressed; beyond it the oldest are removed. 0 = no limit.',
   }),
-  batcher: provider('Who configures nodes that wait for it.'),
-  hwsync: provider('Who makes components of the nodes that the hardware state manager knows.'),
+  batcher: provider('Who starts sessions for components that wait for their configuration.'),
+  hwsync: provider('Who creates components for the nodes in the hardware state manager.'),
 };
 
 /** Options that only this service has. */

@@ -12,15 +12,15 @@ const Problem = z
   .openapi('Problem');
 
 const descriptions = {
-  400: 'The request can never work; `detail` names the member.',
-  401: 'No token, or one that is not known.',
-  403: 'The token may not do this.',
-  404: 'There is no such thing.',
-  409: 'The present state refuses.',
+  400: 'The request is not valid; `detail` names the member.',
+  401: 'The token is missing or not known.',
+  403: 'The caller may not do this.',
+  404: 'What the path names does not exist.',
+  409: 'The present state does not allow this.',
   413: 'The body is larger than the limit.',
   415: 'The body is not declared as JSON.',
-  429: 'More are being taken already; `Retry-After` tells when to come again.',
-  503: 'What this needs does not answer, or has no room; `Retry-After` tells when to come again.',
+  429: 'Too many requests at once; `Retry-After` says when to try again.',
+  503: 'A service that this needs does not answer, or has no room; `Retry-After` says when to try again.',
 } as const;
 
 type Status = keyof typeof descriptions;

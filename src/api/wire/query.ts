@@ -55,8 +55,8 @@ export function ageParameter(description: string) {
 }
 
 export const pageParameters = {
-  limit: integerParameter(1, 'Most records to answer; default: the option default_page_size.'),
-  after_id: textParameter('Begin behind this id, which need not exist.'),
+  limit: integerParameter(1, 'Maximum number of records; default: option `default_page_size`.'),
+  after_id: textParameter('Begin after this id, which need not exist.'),
 };
 
 /** Returns the time that lies `age` before `now`; undefined without an age. */

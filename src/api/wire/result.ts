@@ -6,8 +6,12 @@ import { pageParameters, textParameter } from './query.js';
 const HoldWire = z
   .object({
     since: z.string(),
-    until: z.string().openapi({ description: 'When it ends by itself; past: it has ended.' }),
-    command: z.string().openapi({ description: 'Opens a shell with what the phase saw.' }),
+    until: z
+      .string()
+      .openapi({ description: 'When the hold ends by itself. If in the past, it has ended.' }),
+    command: z
+      .string()
+      .openapi({ description: 'Command that opens a shell in the environment of the phase.' }),
     released: z.boolean(),
   })
   .openapi('SessionHold');
@@ -15,10 +19,12 @@ const HoldWire = z
 const SilenceWire = z
   .object({
     task: z.string(),
-    since: z.string().openapi({ description: 'When the first of them was heard of last.' }),
-    hosts: z.int().openapi({ description: 'How many are in this task.' }),
-    names: z.array(z.string()).openapi({ description: 'The first of them.' }),
-    others: z.int().openapi({ description: 'Those in other tasks.' }),
+    since: z
+      .string()
+      .openapi({ description: 'When the first silent host of the task was last heard of.' }),
+    hosts: z.int().openapi({ description: 'Number of silent hosts in this task.' }),
+    names: z.array(z.string()).openapi({ description: 'Names of the first of them.' }),
+    others: z.int().openapi({ description: 'Number of silent hosts in other tasks.' }),
   })
   .openapi('SessionSilence');
 
@@ -26,20 +32,23 @@ export const PhaseWire = z
   .object({
     name: z.string(),
     kind: z.string(),
-    title: z.string().openapi({ description: 'The name, and what it works on.' }),
+    title: z.string().openapi({ description: 'The name, and what the phase works on.' }),
     state: z.enum(['pending', 'running', 'ended']),
     result: z.enum(['exited', 'killed', 'unstarted']).nullable(),
     exit_code: z.int().nullable(),
-    reason: z.string().nullable().openapi({ description: 'Why it was killed or never started.' }),
+    reason: z
+      .string()
+      .nullable()
+      .openapi({ description: 'Why the phase was killed or never started.' }),
     start_time: z.string().nullable(),
     completion_time: z.string().nullable(),
-    log_bytes: z.int().openapi({ description: 'Bytes of its log that are stored.' }),
+    log_bytes: z.int().openapi({ description: 'Number of stored bytes of the log.' }),
     log_complete: z.boolean(),
     hold: HoldWire.nullable().openapi({
-      description: 'Where it failed and waits to be looked at.',
+      description: 'The hold of the phase, if it has failed and was held.',
     }),
     silence: SilenceWire.nullable().openapi({
-      description: 'Hosts of which nothing was heard for longer than host_silent_after.',
+      description: 'Hosts that have been silent for longer than `host_silent_after`.',
     }),
   })
   .openapi('SessionPhase', {
@@ -73,7 +82,7 @@ const HostWire = z
     unreachable: z.int(),
     incomplete: z
       .boolean()
-      .openapi({ description: 'Its play was cut short by a failure on another host.' }),
+      .openapi({ description: 'The play was cut short by a failure on another host.' }),
     task: z.string().nullable().openapi({ description: 'The last task that failed.' }),
     message: z.string().nullable(),
   })

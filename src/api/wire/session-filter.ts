@@ -14,8 +14,8 @@ const STATUSES = ['pending', 'running', 'complete'] as const;
 const SUCCEEDED = ['none', 'true', 'false', 'unknown'] as const;
 
 const common = {
-  min_age: ageParameter('Started at least so long ago.'),
-  max_age: ageParameter('Started at most so long ago.'),
+  min_age: ageParameter('Started at least this long ago.'),
+  max_age: ageParameter('Started at most this long ago.'),
   name_contains: textParameter('Part of the name.'),
   tags: textParameter('`name=value`, separated by commas; all must match.'),
 };
@@ -29,7 +29,7 @@ const filters = {
 export const SessionFilters = z.object(filters);
 export const SessionFiltersV2 = z.object({
   ...common,
-  age: ageParameter('Another name of `min_age`, which goes before it.'),
+  age: ageParameter('Alias of `min_age`, which takes precedence.'),
   status: choiceParameter(STATUSES, 'Absent: any.'),
   succeeded: choiceParameter(SUCCEEDED, 'Absent: any.'),
 });

@@ -16,22 +16,22 @@ const create = {
       'Must be lower case letters, digits, "-" and ".", with a letter or digit at both ends',
     ),
   configuration_limit: text().default('').openapi({
-    description: 'The layers to apply, by name or index and with commas; empty: all.',
+    description: 'Layers to apply, by name or index, separated by commas; empty: all.',
   }),
   ansible_config: text()
     .regex(/^(?!\.{1,2}$)[^/]*$/, 'Must be the name of a file, without a path')
     .default('')
     .openapi({
-      description: 'Which `ansible.cfg`, by its name; empty: the option `default_ansible_config`.',
+      description: 'Name of the `ansible.cfg` to use; empty: the option `default_ansible_config`.',
     }),
   ansible_verbosity: z
     .int()
     .min(0)
     .max(4)
     .default(0)
-    .openapi({ description: 'How many `-v` Ansible gets.' }),
+    .openapi({ description: 'How many `-v` `ansible-playbook` gets.' }),
   target: TargetCreate.default({ definition: 'dynamic' }),
-  tags: tags().default({}).openapi({ description: 'By which sessions are found again.' }),
+  tags: tags().default({}).openapi({ description: 'Names and values to find sessions by.' }),
 };
 
 export const SessionCreate = z
@@ -39,21 +39,21 @@ export const SessionCreate = z
     ...create,
     configuration_name: boundedText(1, 60).openapi({
       description:
-        'Of a configuration that is stored, or `debug_noop`, `debug_facts`, `debug_fail`.',
+        'Name of a stored configuration, or `debug_noop`, `debug_facts` or `debug_fail`.',
     }),
     ansible_limit: word().default('').openapi({
-      description: 'Hosts to run on, as `--limit` of Ansible; empty: all of the target.',
+      description: 'Hosts to run on, as for `--limit` of Ansible; empty: all of the target.',
     }),
     ansible_passthrough: text().default('').openapi({
-      description: 'More options of `ansible-playbook`, split as a shell does it.',
+      description: 'More options for `ansible-playbook`, split as a shell does.',
     }),
     debug_on_failure: z.boolean().default(false).openapi({
-      description: 'Hold a playbook that fails, for a look, up to `debug_wait_time` seconds.',
+      description: 'Hold a playbook that fails, for up to `debug_wait_time` seconds.',
     }),
     check_mode: z
       .boolean()
       .default(false)
-      .openapi({ description: 'Only tell what would change: `--check --diff` of Ansible.' }),
+      .openapi({ description: 'Only report what would change: `--check --diff` of Ansible.' }),
   })
   .openapi('V3SessionCreate', {
     example: {

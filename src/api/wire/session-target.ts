@@ -14,13 +14,13 @@ export const TargetCreate = z
   .object({
     definition: definition.default('dynamic').openapi({
       description:
-        'Where hosts come from: the hardware state manager (`dynamic`), `groups` (`spec`), the additional inventory alone (`repo`); `image`: the images in `groups` are customized.',
+        'Where hosts come from. `dynamic`: the hardware state manager; `spec`: `groups`; `repo`: only the additional inventory; `image`: the images in `groups` are customized.',
     }),
     groups: z.array(group).nullish().openapi({
-      description: 'Of `spec` with names of hosts, of `image` with ids of images.',
+      description: 'For `spec`, with names of hosts; for `image`, with ids of images.',
     }),
     image_map: z.array(imageMapEntry).nullish().openapi({
-      description: 'Names of the new images; otherwise it is `<name of the source>_cfs_<session>`.',
+      description: 'Names of the new images; default: `<name of the source>_cfs_<session>`.',
     }),
   })
   .openapi('SessionTargetCreate');

@@ -14,7 +14,10 @@ const status = z.object({
   completion_time: z.string().nullable(),
   status: z.enum(['pending', 'running', 'complete']),
   succeeded: z.enum(['none', 'true', 'false', 'unknown']),
-  reason: z.string().nullable().openapi({ description: 'One word: why it did not succeed.' }),
+  reason: z
+    .string()
+    .nullable()
+    .openapi({ description: 'Why the session did not succeed, in one word.' }),
   message: z.string().nullable(),
   phase: z.string().nullable(),
   host: z.string().nullable(),
@@ -22,24 +25,27 @@ const status = z.object({
   waiting_since: z
     .string()
     .nullable()
-    .openapi({ description: 'The message says what it waits for; null: it waits for nothing.' }),
+    .openapi({ description: 'Since when it waits; `message` says for what. Null: no wait.' }),
   queue_place: z.int().nullable().openapi({
-    description: 'From 1: it waits until one of max_running_sessions has ended.',
+    description: 'Place in the queue, from 1, if as many sessions run as `max_running_sessions`.',
   }),
   held_until: z
     .string()
     .nullable()
-    .openapi({ description: 'The phase has failed, and waits until then to be looked at.' }),
-  hold_command: z.string().nullable().openapi({ description: 'Opens a shell there.' }),
-  check_mode: z.boolean().openapi({ description: 'Ansible only tells what it would change.' }),
+    .openapi({ description: 'A phase has failed and is held until then.' }),
+  hold_command: z
+    .string()
+    .nullable()
+    .openapi({ description: 'Command that opens a shell in the held phase.' }),
+  check_mode: z.boolean().openapi({ description: 'Ansible only reports what it would change.' }),
   apply_of: z
     .string()
     .nullable()
-    .openapi({ description: 'The check that this one applies, at the same commits.' }),
+    .openapi({ description: 'Name of the check that this session applies, at the same commits.' }),
   retry_of: z
     .string()
     .nullable()
-    .openapi({ description: 'The session whose work this one was to go on with.' }),
+    .openapi({ description: 'Name of the session that this one retries.' }),
 });
 
 /** Artifacts that a PATCH has added are returned unchanged, whatever they contain. */

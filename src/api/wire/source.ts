@@ -80,7 +80,7 @@ export const SourceWire = z
   .openapi('V3Source');
 
 export const SourceQuery = z.object({
-  in_use: booleanParameter('Whether a configuration or the options name it.'),
+  in_use: booleanParameter('Whether a configuration or an option names it.'),
   ...pageParameters,
 });
 
