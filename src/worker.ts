@@ -154,8 +154,11 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
           }),
         ]),
   ]);
-  if (dependencies.ownsTemporal === true)
+  if (dependencies.ownsTemporal === true) {
     await store.sweep.rebindTemporal(await orchestrator.namespaceId());
+    // With the power of the machine it loses its last moments, which the records still have.
+    await store.sweep.tellAgain();
+  }
   const sweeping = await startSweeping({
     store,
     orchestrator,

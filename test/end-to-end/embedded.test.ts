@@ -1,6 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -92,6 +100,37 @@ test('a session whose Temporal has lost its file goes on under a new one', async
   expect(readRuns().match(/moved/g)).toHaveLength(1);
 });
 
+test('a session goes on that has its place, though Temporal has lost that it was told so', async () => {
+  await start();
+  rmSync(join(directory, 'go'), { force: true });
+  await configure();
+  await ask('PATCH', '/v3/options', { max_running_sessions: 1 });
+  await post('first');
+  await waitFor(() => readRuns().includes('first'), { what: 'the first playbook' });
+  await post('second');
+  await waitFor(async () => (await find('second')).queue_place === 1);
+  await stop('SIGTERM');
+  const files = ['temporal.db', 'temporal.db-wal'].map((name) => join(data(), name));
+  const kept = files.map((file) => (existsSync(file) ? readFileSync(file) : undefined));
+
+  await start();
+  await ask('POST', '/v3/sessions/first/cancel', {});
+  await waitFor(() => readRuns().includes('second'), { what: 'the second playbook' });
+  await stop('SIGTERM');
+  rmSync(join(data(), 'temporal.db-shm'), { force: true });
+  for (const [index, file] of files.entries()) {
+    const bytes = kept[index];
+    if (bytes === undefined) rmSync(file, { force: true });
+    else writeFileSync(file, bytes);
+  }
+
+  await start();
+  writeFileSync(join(directory, 'go'), '');
+  await waitFor(async () => (await find('second')).status === 'complete');
+  expect(await find('second')).toMatchObject({ succeeded: 'true', reason: null });
+  expect(readRuns().match(/second/g)).toHaveLength(1);
+}, 300_000);
+
 const configure = () =>
   ask('PUT', '/v3/configurations/one', {
     layers: [{ clone_url: layer.url, commit: layer.commit, playbook: 'site.yml' }],
@@ -158,7 +197,11 @@ async function stop(signal: NodeJS.Signals): Promise<void> {
 
 async function find(name = 'kept') {
   const session = (await ask('GET', `/v3/sessions/${name}`)) as {
-    status: { session: Record<'job' | 'status' | 'phase' | 'succeeded', string> };
+    status: {
+      session: Record<'job' | 'status' | 'phase' | 'succeeded', string> & {
+        readonly queue_place: number | null;
+      };
+    };
   };
   return session.status.session;
 }

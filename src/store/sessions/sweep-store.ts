@@ -12,6 +12,11 @@ export interface SweepStore {
   /** Binds this deployment to a Temporal namespace, unless it is bound. Returns the one that it is bound to. */
   bindTemporal(namespaceId: string): Promise<string>;
   rebindTemporal(namespaceId: string): Promise<void>;
+  /**
+   * For a Temporal that may have lost what it was told last: cancels, admissions and ends of sessions are due once more. What it
+   * knows already changes nothing there.
+   */
+  tellAgain(): Promise<void>;
   /** The time by the clock that all machines share: one whose clock is ahead must not take the others for silent. */
   clock(): Promise<string>;
   /**

@@ -1,10 +1,11 @@
-import { sql, type Selectable } from 'kysely';
+import { sql, type ExpressionBuilder, type Selectable } from 'kysely';
 import type { Database } from '../database/database.js';
+import type { Flag } from '../database/row-values.js';
 import { toSession } from './session-rows.js';
 import type { Schema } from '../database/schema.js';
 import type { Page, PageRequest } from '../database/page.js';
 import type { SweepStore } from '../store.js';
-import { isUnfinished } from './session-conditions.js';
+import { AT_ONCE, isUnfinished } from './session-conditions.js';
 
 /** Workers call `seeMachine` every thirty seconds. */
 const SILENCE_MS = 120_000;
@@ -35,6 +36,7 @@ export function createSweepStore(database: Database): SweepStore {
         if (numUpdatedRows > 0n)
           await db.updateTable('notifications').set({ handed_at: null }).execute();
       }),
+    tellAgain: () => tellAgain(database),
     clock: () => readClock(database),
     seeMachine: (machine, at) => seeMachine(database, machine, at),
     listMachines: () =>
@@ -56,6 +58,35 @@ export function createSweepStore(database: Database): SweepStore {
         return rows.map(({ name }) => name).sort();
       }),
   };
+}
+
+/** A session that waits for nothing any more hears of its admission without harm. */
+function tellAgain({ write }: Database): Promise<void> {
+  return write(async (db, emit) => {
+    await db
+      .updateTable('sessions')
+      .set((eb) => ({
+        dispatched: 'started',
+        admission_due: eb
+          .case()
+          .when(wasAdmitted(eb))
+          .then(eb.val<Flag>(1))
+          .else(eb.ref('admission_due'))
+          .end(),
+        wish_at: AT_ONCE,
+      }))
+      .where(isUnfinished)
+      .where('external', '=', 0)
+      .where((eb) => eb.or([eb('dispatched', '=', 'cancelled'), wasAdmitted(eb)]))
+      .execute();
+    await db.updateTable('notifications').set({ handed_at: null }).execute();
+    emit({ kind: 'wish' });
+  });
+}
+
+/** It has waited, for a place or for hosts, and need not any more. */
+function wasAdmitted(eb: ExpressionBuilder<Schema, 'sessions'>) {
+  return eb.and([eb('queued_at', 'is not', null), eb('admitted_at', 'is not', null)]);
 }
 
 async function readClock({ dialect: { clock }, read }: Database): Promise<string> {

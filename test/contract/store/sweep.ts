@@ -107,6 +107,53 @@ export function sweepContract(stores: () => Stores): void {
     });
   });
 
+  describe('sweep.tellAgain', () => {
+    const taken = async ({ store }: Stores) => {
+      const wishes = await store.sessions.takeWishes({ now: at(9), leaseUntil: at(39), limit: 9 });
+      return wishes.map(({ name, desired, dispatched, admissionDue }) => [
+        name,
+        desired,
+        dispatched,
+        admissionDue,
+      ]);
+    };
+
+    test('has cancels and admissions told once more, and nothing else', async () => {
+      const { store } = stores();
+      await store.options.patch({ maxRunningSessions: 2 });
+      for (const name of ['a', 'b', 'c', 'd', 'over']) {
+        const { jobId } = await store.sessions.insert(aNewSession(name));
+        await store.sessions.claim(jobId, { at: at(1) });
+        await store.sessions.recordDispatched(jobId, 'started');
+      }
+      await store.sessions.insert({ ...aNewSession('theirs'), external: true });
+      await store.sessions.requestCancel('b', { at: at(2) });
+      await store.sessions.recordDispatched('cfs-b-0123abcd', 'cancelled');
+      // Session c, which has waited, gets its place; d waits on.
+      await store.sessions.recordOutcome('cfs-a-0123abcd', { succeeded: 'true' }, at(3));
+      await store.sessions.recordDispatched('cfs-c-0123abcd', 'started', { toldOf: at(3) });
+      await store.sessions.requestCancel('over', { at: at(4) });
+      await store.sessions.recordOutcome('cfs-over-0123abcd', { succeeded: 'false' }, at(5));
+      expect(await taken(stores())).toEqual([]);
+
+      await store.sweep.tellAgain();
+      expect((await taken(stores())).sort()).toEqual([
+        ['b', 'cancel', 'started', false],
+        ['c', 'run', 'started', true],
+      ]);
+    });
+
+    test('has ends of sessions handed over once more', async () => {
+      const { store } = stores();
+      await store.notifications.turnOn();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, at(1));
+      await store.notifications.recordHandedOver([jobId], at(2));
+      await store.sweep.tellAgain();
+      expect(await store.notifications.listDue({ limit: 9 })).toMatchObject([{ jobId }]);
+    });
+  });
+
   describe('sweep.clock', () => {
     test('tells the time as all times are written', async () => {
       const { store } = stores();
