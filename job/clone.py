@@ -32,7 +32,7 @@ FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 def clone_repository(context: Context) -> int:
     if context.job.check_mode and context.phase == context.job.phases[0]:
-        print("Check mode: Ansible only tells what it would change.", flush=True)
+        print("Check mode: Ansible only reports what it would change.", flush=True)
     fields = context.phase.fields
     target = context.directory.workspace / str(fields["directory"])
     Clone(context, fields["repository"], target).run()
@@ -65,7 +65,10 @@ class Clone:
             self._check_out("FETCH_HEAD")
             self._keep()
         elif failure.is_unknown_ref:
-            print(f"No single commit to be had ({failure.reason}); fetching everything", flush=True)
+            print(
+                f"Cannot fetch this commit alone ({failure.reason}); fetching everything",
+                flush=True,
+            )
             self._check_out(self._fetch_everything())
         else:
             raise self._unreachable(failure)
@@ -89,12 +92,12 @@ class Clone:
         except FileNotFoundError:
             return False
         except (OSError, PhaseError) as error:
-            print(f"Its copy in the git cache is of no use: {error}", flush=True)
+            print(f"The copy in the git cache cannot be used: {error}", flush=True)
             with contextlib.suppress(OSError):
                 self._entry.unlink(missing_ok=True)
             shutil.rmtree(self._target, ignore_errors=True)
             return False
-        print("It was in the git cache; the server was not asked", flush=True)
+        print("Taken from the git cache; the server was not asked", flush=True)
         return True
 
     def _keep(self) -> None:
@@ -105,7 +108,7 @@ class Clone:
         try:
             self._cache.keep(packs[0], self._entry)
         except OSError as error:
-            print(f"Not kept in the git cache: {error}", flush=True)
+            print(f"Not added to the git cache: {error}", flush=True)
 
     def _fetch_everything(self) -> str:
         heads, tags = "+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"
@@ -160,7 +163,7 @@ class Clone:
         try:
             done = self._git(*arguments, stdin=stdin)
         except subprocess.TimeoutExpired as error:
-            fact = f"was not done within {self._limit:.15g} s (clone_time_limit)"
+            fact = f"did not finish within {self._limit:.15g} s (clone_time_limit)"
             raise PhaseError(exits.GIT_CLONE, f"git {arguments[0]} {fact}.") from error
         if done.returncode != 0:
             raise PhaseError(exits.INTERNAL, f"git {arguments[0]}: {Failure(done.stderr).reason}.")

@@ -31,7 +31,7 @@ def make_inventory(context: Context) -> int:
     hosts = context.directory.workspace / HOSTS
     if context.phase.fields.get("definition") == "repo" and not hosts.is_dir():
         raise PhaseError(
-            exits.INVENTORY, "The target is the additional inventory, and there is none."
+            exits.INVENTORY, "The target is the additional inventory, but there is none."
         )
     hosts.mkdir(exist_ok=True)
     write_generated(context.directory, hosts / GENERATED)
@@ -85,7 +85,7 @@ def check_inventory(context: Context) -> None:
     try:
         groups = json.loads(listing.read_bytes())
     except ValueError as error:
-        raise PhaseError(exits.INVENTORY, f"Ansible's list is no JSON: {error}.") from error
+        raise PhaseError(exits.INVENTORY, f"Ansible's list is not JSON: {error}.") from error
     listing.unlink()
     print(describe(groups))
 

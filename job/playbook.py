@@ -113,7 +113,7 @@ def write_limit(context: Context, environment: Mapping[str, str]) -> list[str]:
         left_out = len(known) - len(wanted)
         tell(f"Hosts that have this layer and are left out: {left_out}, others: {len(wanted)}.")
         return arguments
-    tell("It is not sure which hosts have this layer already, so it runs on all.")
+    tell("It is not certain which hosts have this layer already, so it runs on all.")
     return place_limit(context, patterns)
 
 

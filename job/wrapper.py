@@ -30,7 +30,7 @@ from .watch import Ended, Watch
 MAX_HOLD_SECONDS = 10 * 365 * 86_400
 HOLD_ENDS = {
     "released": "it was released",
-    "complete": "the file was made",
+    "complete": "the file was created",
     "over": "its time is over",
     "stopped": "the job was told to stop",
 }
@@ -49,7 +49,7 @@ def run_phase(directory: JobDirectory, name: str, has_reader: bool) -> int:
     started_at = to_time(time.time())
     try:
         if not directory.claim(name):
-            print(f"ERROR! Phase {name} was started once already.", file=sys.stderr)
+            print(f"ERROR! Phase {name} has already been started once.", file=sys.stderr)
             return exits.INTERNAL
         return Wrapper(context, signals, supervisor, started_at, has_reader).run()
     except Exception as error:
@@ -179,7 +179,7 @@ class Wrapper:
         report = {"since": to_time(since), "until": until, "command": command}
         self._output.line(
             f"Held for debugging on {socket.gethostname()} until {until}, until the "
-            f"session is released, or until {hold.file} is made. A shell: {command}"
+            f"session is released, or until {hold.file} is created. Open a shell with: {command}"
         )
         if delivery is not None:
             delivery.hold(lambda: {**report, "seconds_left": hold.seconds_left})

@@ -165,7 +165,7 @@ describeCluster('a session on Kubernetes', () => {
         'ansible-playbook --version > /dev/null && touch /tmp/complete',
       ]);
       expect(await site.whenComplete('held')).toMatchObject({ reason: 'TASK_FAILED' });
-      expect(await log()).toContain('The hold has ended: the file was made.');
+      expect(await log()).toContain('The hold has ended: the file was created.');
     },
     4 * MINUTES,
   );

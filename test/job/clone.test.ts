@@ -180,7 +180,7 @@ describe('git-clone', () => {
     const job = aClone({ url: repository.url, commit: repository.commit, timeoutSeconds: 10 });
     expect(await run(job)).toBe(70);
     expect(job.log('git-clone-0')).toMatch(
-      /ERROR! git checkout was not done within 10 s \(clone_time_limit\)\.\n$/,
+      /ERROR! git checkout did not finish within 10 s \(clone_time_limit\)\.\n$/,
     );
   });
 

@@ -150,7 +150,7 @@ describe('the git cache', () => {
     const [name = ''] = readdirSync(cache);
     spoil(join(cache, name));
     const job = await cloneWell(served, { cache });
-    expect(job.log('git-clone-0')).toContain('Its copy in the git cache is of no use: ');
+    expect(job.log('git-clone-0')).toContain('The copy in the git cache cannot be used: ');
     expect(contentOf(job)).toBe('first');
     await served.server.close();
     expect(contentOf(await cloneWell(served, { cache }))).toBe('first');
@@ -195,7 +195,7 @@ describe('the git cache', () => {
     const file = join(aDirectory(), 'file');
     writeFileSync(file, '');
     const job = await cloneWell(await serveRepository({ 'site.yml': 'first' }), { cache: file });
-    expect(job.log('git-clone-0')).toContain('Not kept in the git cache: ');
+    expect(job.log('git-clone-0')).toContain('Not added to the git cache: ');
   });
 
   it('keeps only what a hash names and another machine has', async () => {

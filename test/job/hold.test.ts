@@ -66,7 +66,9 @@ describe('hold', () => {
     const job = aJob({ apiUrl: api.url });
     const child = await hold(job);
     await waitFor(() => api.holds.length === 1);
-    expect(api.log.toString()).toMatch(/^broken\nHeld for debugging on .* A shell: sh .*\n$/);
+    expect(api.log.toString()).toMatch(
+      /^broken\nHeld for debugging on .* Open a shell with: sh .*\n$/,
+    );
     expect(api.holds[0]).toEqual({
       since: expect.any(String),
       until: expect.any(String),
@@ -97,7 +99,7 @@ describe('hold', () => {
     expect(job.phase('only')).toMatchObject({ state: 'running' });
     utimesSync(job.path('workspace/complete'), new Date(), new Date(Date.now() + 60_000));
     await exitOf(child);
-    expect(job.log('only')).toContain('The hold has ended: the file was made.\n');
+    expect(job.log('only')).toContain('The hold has ended: the file was created.\n');
     expect(job.phase('only')).toMatchObject({ exit_code: 2 });
   });
 
@@ -170,7 +172,7 @@ describe('hold', () => {
   it('gives a shell what the phase saw, but not the mark by which its processes are found', async () => {
     const job = aJob({});
     const child = await hold(job);
-    const [, command = ''] = /A shell: (.*)/.exec(job.log('only')) ?? [];
+    const [, command = ''] = /Open a shell with: (.*)/.exec(job.log('only')) ?? [];
     const output = execFileSync('sh', ['-c', `${command} -c 'pwd; echo $HOME; env'`], {
       env: { PATH: process.env['PATH'], SHELL: '/bin/sh' },
       encoding: 'utf8',

@@ -117,8 +117,8 @@ const SECRETIVE = `- hosts: x1
     });
     jobs.push(job);
     const child = job.start();
-    await job.waitForLog('ansible-0', 'A shell: ');
-    const [, command = ''] = /A shell: (.*)/.exec(logOf(job)) ?? [];
+    await job.waitForLog('ansible-0', 'Open a shell with: ');
+    const [, command = ''] = /Open a shell with: (.*)/.exec(logOf(job)) ?? [];
     const said = execFileSync('sh', ['-c', `${command} -c 'echo $VAULT_TOKEN'`], {
       env: { PATH: process.env['PATH'], SHELL: '/bin/sh' },
       encoding: 'utf8',
