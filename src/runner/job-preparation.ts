@@ -128,7 +128,7 @@ function unknownConfig(files: readonly string[], name: string): ServiceError {
   const known = new Set([DEFAULT_ANSIBLE_CONFIG, ...files]);
   return new ServiceError(
     'invalid',
-    `ansible_config: there is no "${name}"; there are ${[...known].sort().join(', ')}.`,
+    `ansible_config: there is no "${name}"; available are ${[...known].sort().join(', ')}.`,
     { reason: 'PLAYBOOK_ERROR' },
   );
 }

@@ -231,7 +231,7 @@ async function openStream(
   await config.applyToHTTPSOptions(options);
   const start = url.protocol === 'https:' ? requestHttps : requestHttp;
   const request = start(url, options).end();
-  request.setTimeout(REQUEST_MS, () => request.destroy(new Error('it fell silent')));
+  request.setTimeout(REQUEST_MS, () => request.destroy(new Error('it stopped sending data')));
   const [response] = (await once(request, 'response')) as [IncomingMessage];
   if (response.statusCode === 200) return response;
   const body = await text(response);

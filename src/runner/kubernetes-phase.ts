@@ -182,7 +182,7 @@ function toSidecarResult(name: string): PhaseResult {
   return {
     kind: 'unstarted',
     reason: 'unschedulable',
-    message: `container ${name} was put into its pod, which would never end with it; have what does that heed ${annotations.join(' or ')}, or use native sidecars`,
+    message: `container ${name} was injected into the pod, which would then never end; have the injector honour ${annotations.join(' or ')}, or use native sidecars`,
   };
 }
 

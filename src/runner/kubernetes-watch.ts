@@ -49,7 +49,7 @@ export function openKubernetesWatch(
   const changes = new EventEmitter().setMaxListeners(0);
   const closing = new AbortController();
   const onBreak = (what: string) => (error: unknown) =>
-    logger.warn({ err: error }, `the watch of ${what} broke; it begins again`);
+    logger.warn({ err: error }, `the watch of ${what} broke; it is restarted`);
 
   const jobInformer = openInformer<V1Job>({
     config,

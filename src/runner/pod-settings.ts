@@ -14,22 +14,28 @@ export interface KeyReference {
 const objectName = z
   .string()
   .max(253)
-  .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'is no name of an object');
-const objectKey = z.string().regex(/^[-._a-zA-Z0-9]+$/, 'is no key of a Secret or ConfigMap');
+  .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'is not a valid object name');
+const objectKey = z
+  .string()
+  .regex(/^[-._a-zA-Z0-9]+$/, 'is not a valid key of a Secret or ConfigMap');
 const labelKey = z
   .string()
   .regex(
     /^([a-z0-9]([-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/,
-    'is no key of a label or annotation',
+    'is not a valid key of a label or annotation',
   );
 const labelValue = z
   .string()
   .max(63)
-  .regex(/^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/, 'is no value of a label');
+  .regex(/^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$/, 'is not a valid label value');
 const quantity = z
   .union([z.string(), z.number()])
   .transform(String)
-  .pipe(z.string().regex(/^\d+(\.\d+)?([numkMGTPE]|[KMGTPE]i|[eE][-+]?\d+)?$/, 'is no quantity'));
+  .pipe(
+    z
+      .string()
+      .regex(/^\d+(\.\d+)?([numkMGTPE]|[KMGTPE]i|[eE][-+]?\d+)?$/, 'is not a valid quantity'),
+  );
 const quantities = z.record(z.string().min(1), quantity);
 const resources = z
   .strictObject({ requests: quantities.exactOptional(), limits: quantities.exactOptional() })
@@ -59,7 +65,7 @@ const toleration = z.strictObject({
 
 const settings = z
   .strictObject({
-    image: z.string().min(1).regex(/^\S+$/, 'holds a space'),
+    image: z.string().min(1).regex(/^\S+$/, 'contains a space'),
     imagePullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']).default('IfNotPresent'),
     imagePullSecrets: z.array(objectName).default([]),
     /** The program in the image. */

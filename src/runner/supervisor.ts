@@ -51,7 +51,7 @@ async function waitForMark(
   const deadline = performance.now() + START_SECONDS * 1000;
   while (!(await exists(paths.supervisor)) && !(await exists(paths.stopped))) {
     if (!(await exists(paths.directory))) throw missing('Job', jobId);
-    if (performance.now() > deadline) failure ??= `no sign of it in ${START_SECONDS} s`;
+    if (performance.now() > deadline) failure ??= `no sign of it within ${START_SECONDS} s`;
     if (failure !== undefined) throw await startFailure(jobId, paths, failure);
     await delay(POLL_MILLISECONDS, undefined, { signal });
   }

@@ -135,7 +135,7 @@ describe('local runner: prepare', () => {
         await expect(runner.prepare(given, never)).rejects.toMatchObject({
           fault: 'invalid',
           reason: 'PLAYBOOK_ERROR',
-          message: `ansible_config: there is no "${ansibleConfig}"; there are cfs-default-ansible-cfg, site-cfg.`,
+          message: `ansible_config: there is no "${ansibleConfig}"; available are cfs-default-ansible-cfg, site-cfg.`,
         });
         expect(await listJobs(runner)).toEqual([]);
       });

@@ -38,12 +38,15 @@ describe('parsePodSettings', () => {
     ['', /^image: /],
     ['registry.example.com/job', /^Invalid input: expected object/],
     ['image: a\nimages: b', /images/],
-    ['image: a b', /^image: holds a space/],
+    ['image: a b', /^image: contains a space/],
     [
       'image: a\nresources: {ansible: {limits: {memory: lots}}}',
       /^resources.ansible.limits.memory: /,
     ],
-    ['image: a\nsshPrivateKey: {name: Not_A_Name}', /^sshPrivateKey.name: is no name/],
+    [
+      'image: a\nsshPrivateKey: {name: Not_A_Name}',
+      /^sshPrivateKey.name: is not a valid object name/,
+    ],
     ['image: a\ntolerations: [{effect: Never}]', /^tolerations.0.effect: /],
     ['image: a\nnodeSelector: {"a b": c}', /nodeSelector/],
     ['image: a\nrunAsNonRoot: {user: 0, group: 1}', /^runAsNonRoot.user: /],
