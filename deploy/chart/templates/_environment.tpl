@@ -1,4 +1,4 @@
-{{- /* Files that API or worker read, by their variables. Secrets reach a process as files, never as values. */}}
+{{- /* The files that API or worker read, with the variables that name them. Processes read Secrets as files, never as values. */}}
 {{- define "keelson.files" -}}
 {{- $v := .root.Values }}
 {{- $secrets := dict
@@ -43,7 +43,7 @@
 {{- end }}
 {{- end }}
 
-{{- /* What the projected volume of these files is made of. */}}
+{{- /* The sources of the projected volume with these files. */}}
 {{- define "keelson.sources" -}}
 {{- range include "keelson.files" . | fromYamlArray }}
 - {{ .kind }}: { name: {{ .name | quote }}, items: [{ key: {{ .key | quote }}, path: {{ .path }} }] }
@@ -56,7 +56,7 @@
 {{- end }}
 {{- end }}
 
-{{- /* Not empty where API and worker log in to Vault themselves. */}}
+{{- /* Not empty if API and worker log in to Vault with their service accounts. */}}
 {{- define "keelson.vaultLogin" }}{{ with .Values.vault }}{{ if and .url (not .tokenSecret.name) }}login{{ end }}{{ end }}{{ end }}
 
 {{- define "keelson.environment" -}}
@@ -102,7 +102,7 @@
 {{- end }}
 {{- end }}
 
-{{- /* Helm has whole numbers as floating ones: 16777216 would be 1.6777216e+07. */}}
+{{- /* Helm reads integers as floats, so 16777216 would be rendered as 1.6777216e+07. */}}
 {{- define "keelson.text" }}{{ if and (kindIs "float64" .) (eq . (floor .)) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}{{ end }}
 
 {{- define "keelson.apiEnvironment" -}}

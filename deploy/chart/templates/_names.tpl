@@ -14,7 +14,7 @@
 {{- .Values.jobs.apiUrl | default (printf "http://%s.%s.svc:%v" (include "keelson.service" .) .Release.Namespace .Values.api.service.jobPort) }}
 {{- end }}
 
-{{- /* Of what the chart makes; with a component, of what selects by it. */}}
+{{- /* What identifies the objects of one component, and what Services and policies select by. */}}
 {{- define "keelson.selector" -}}
 app.kubernetes.io/name: keelson
 app.kubernetes.io/instance: {{ .root.Release.Name }}

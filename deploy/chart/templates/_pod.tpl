@@ -1,4 +1,4 @@
-{{- /* The pod of a component: `command`, `ports` by name, and `health`, the port that tells whether it lives and is ready. */}}
+{{- /* The pod of a component. Takes `command`, `ports` by name, and `health`, the name of the port that serves the probes. */}}
 {{- define "keelson.pod" -}}
 {{- $v := .root.Values }}
 {{- $own := get $v .component }}
@@ -27,7 +27,7 @@ spec:
   {{- if $own.hostNetwork }}
   hostNetwork: true
   {{- if not $own.dnsPolicy }}
-  # Else names of Services would mean nothing there.
+  # With the default policy, names of Services would not resolve on the node's network.
   dnsPolicy: ClusterFirstWithHostNet
   {{- end }}
   {{- end }}
@@ -43,7 +43,7 @@ spec:
       labelSelector:
         matchLabels:
           {{- include "keelson.selector" . | nindent 10 }}
-  # A worker that is sent SIGTERM takes at most 20 s.
+  # After SIGTERM a worker takes at most 20 s to end.
   terminationGracePeriodSeconds: 30
   securityContext:
     runAsNonRoot: true
@@ -64,12 +64,12 @@ spec:
         - { name: {{ $name }}, containerPort: {{ $port }} }
         {{- end }}
         {{- end }}
-      # The first start brings the database up to date.
+      # Allows five minutes, because the first start migrates the database.
       startupProbe: { httpGet: { path: /healthz/live, port: {{ .health }} }, periodSeconds: 2, failureThreshold: 150 }
       livenessProbe: { httpGet: { path: /healthz/live, port: {{ .health }} }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 }
       readinessProbe: { httpGet: { path: /healthz/ready, port: {{ .health }} }, periodSeconds: 5, timeoutSeconds: 5 }
       {{- if eq .component "api" }}
-      # Until the Service has heard that it goes.
+      # Keeps serving until the Service no longer sends requests here.
       lifecycle: { preStop: { exec: { command: [sleep, '5'] } } }
       {{- end }}
       resources: {{ toJson $own.resources }}
@@ -84,7 +84,7 @@ spec:
   volumes:
     - name: files
       projected:
-        # Readable by the group of the process, which owns none of them.
+        # The process does not own these files: it reads them by its group.
         defaultMode: 0440
         sources:
           {{- include "keelson.sources" . | trim | nindent 10 }}
@@ -92,7 +92,7 @@ spec:
     - { name: tmp, emptyDir: {} }
 {{- end }}
 
-{{- /* On a node's own network there is no room for a new pod beside the old one. */}}
+{{- /* On the node's network a new pod cannot run beside the old one, because both need the same ports. */}}
 {{- define "keelson.strategy" }}
 {{- if (get .root.Values .component).hostNetwork }}
   strategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } }
