@@ -14,10 +14,10 @@ const IMAGES = [
   { name: 'keelson-job', file: 'job/Containerfile' },
 ];
 
-const USAGE = `npm run image:build -- [options] [-- options of the builder, as --build-arg SOPS=with]
+const USAGE = `npm run image:build -- [options] [-- options of the builder, such as --build-arg SOPS=with]
 
-  --builder NAME       ${BUILDERS.join(', ')}; default: the first of them that is on the path
-  --registry PREFIX    what the images are named for, as registry.example.org/site`;
+  --builder NAME       ${BUILDERS.join(', ')}; default: the first one on the path
+  --registry PREFIX    prefix of the names of the images, such as registry.example.org/site`;
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const { values, positionals } = readArguments(USAGE, {
@@ -28,7 +28,7 @@ const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const builder = values.builder ?? BUILDERS.find(isOnPath);
 if (builder === undefined) {
   console.error(
-    `There is none of ${BUILDERS.join(', ')} on the path. Name a builder (--builder), or do without: npm run image:control and npm run image:job make both images from Debian packages.`,
+    `None of ${BUILDERS.join(', ')} is on the path. Name a builder with --builder. Without a builder, npm run image:control and npm run image:job build both images from Debian packages.`,
   );
   process.exit(1);
 }
@@ -36,7 +36,7 @@ for (const { name, file } of IMAGES) {
   const tag = [values.registry, `${name}:${version}`]
     .filter((part) => part !== undefined)
     .join('/');
-  console.error(`${builder} builds ${tag} of ${file} ...`);
+  console.error(`${builder} builds ${tag} from ${file} ...`);
   const words = ['build', '--file', file, '--tag', tag, ...positionals, '.'];
   const { status, error } = spawnSync(builder, words, { cwd: root, stdio: 'inherit' });
   if (status === 0) continue;

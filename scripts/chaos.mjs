@@ -7,9 +7,9 @@ import { readOptions } from './lib/options.mjs';
 
 const USAGE = `npm run chaos -- [options]
 
-  --rounds N        a fault at a moment each, by chance (default 10)
-  --seed N          the seed of the first round, which repeats it
-  --fault NAME      only this fault, as docs/durability.md lists them
+  --rounds N        number of rounds, each with a random fault at a random moment (default 10)
+  --seed N          seed of the first round, to repeat it
+  --fault NAME      only this fault; docs/durability.md lists them
   --moment NAME     only this moment
 
 npm run chaos:all runs every pair that makes sense, and writes the table of docs/durability.md. The last line is

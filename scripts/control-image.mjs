@@ -13,14 +13,14 @@ const library = `${ARCHITECTURES[process.arch] ?? process.arch}-unknown-linux-gn
 
 const HELP = `npm run image:control -- [options]
 
-Builds the image of API and worker from Debian packages, npm's and dist/, for a machine that has neither a registry nor a
-builder of images. Wants root, debootstrap and a Debian mirror. With a builder, use npm run image:build. The local runner is
-not in it: it has no Ansible.
+Builds the image of API and worker from Debian packages, npm packages and dist/, for machines with neither a registry nor a
+builder of images. Needs root, debootstrap and a Debian mirror. With a builder, use npm run image:build. The image has no
+Ansible, so it cannot run jobs itself.
 
-  --name NAME      what the image is named; empty: whoever loads it names it. Default localhost/keelson:test
-  --output FILE    the archive; default in the cache
+  --name NAME      name of the image; empty: named when it is loaded. Default localhost/keelson:test
+  --output FILE    archive to write; default: in the cache
 
-Prints the file. Exit code 69: this machine lacks what an image is made of.`;
+Prints the file. Exit code 69: this machine lacks something that the build needs.`;
 
 await runImageCommand(HELP, {
   title: 'control-image',
@@ -56,7 +56,7 @@ await runImageCommand(HELP, {
 
 /** The files that are needed to run, without those for builds and tests. */
 function listFiles() {
-  if (!existsSync(join(root, node))) throw new Error(`There is no ${node}: npm ci brings it.`);
+  if (!existsSync(join(root, node))) throw new Error(`There is no ${node}. Run: npm ci`);
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
   const packages = Object.entries(lock.packages)
     .filter(([path, { dev, extraneous }]) => path !== '' && !dev && !extraneous)

@@ -17,9 +17,9 @@ import { readOptions } from './lib/options.mjs';
 
 const HELP = `npm run demo:image
 
-A small boot image of Debian packages, customized by a real session on this machine. Only root can unpack and pack images.
+Customizes a small boot image of Debian packages with a real session on this machine. Only root can unpack and pack images.
 
-Exit codes: 0 as it should be, 1 the session or what it made is not, 2 something else went wrong.`;
+Exit codes: 0 as expected, 1 the session failed or its image is wrong, 2 something else went wrong.`;
 
 const NAME = 'demo';
 
@@ -48,7 +48,7 @@ async function runDemo(directory, root, signal) {
   const session = await waitForEnd(client, NAME, signal);
   await printOutcome(client, session, directory);
   const [artifact] = session.status.artifacts;
-  if (artifact === undefined) return conclude(false, `nothing was made, after ${seconds()}.`);
+  if (artifact === undefined) return conclude(false, `no image was made, after ${seconds()}.`);
   const file = join(source.directory, 'boot-images', artifact.result_id, 'rootfs');
   const problems = [
     ...showFiles(directory, source.id, file),

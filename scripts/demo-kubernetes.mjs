@@ -15,11 +15,11 @@ import { readOptions } from './lib/options.mjs';
 
 const HELP = `npm run demo:kubernetes
 
-A real session as a Job of the cluster that KUBECONFIG names. The service, the hosts and the repositories are processes of
-this machine, which is a node of that cluster; only jobs are pods. KEELSON_JOB_IMAGE names another image than
+Runs a real session as a Job of the cluster that KUBECONFIG names. Service, hosts and repositories are processes of this
+machine, which must be a node of that cluster; only jobs are pods. KEELSON_JOB_IMAGE is the image of jobs; default
 localhost/keelson-job:test.
 
-Exit codes: 0 as it should be, 1 the session failed, 2 something else went wrong.`;
+Exit codes: 0 as expected, 1 the session failed, 2 something else went wrong.`;
 
 const NAME = 'demo';
 const IMAGE = process.env.KEELSON_JOB_IMAGE || 'localhost/keelson-job:test';
@@ -48,7 +48,7 @@ async function runDemo(directory, signal, undo) {
     additional_inventory: { name: 'hosts', clone_url: git.toUrl('hosts'), branch: 'main' },
   });
   await client.post('/v3/sessions', { name: NAME, configuration_name: NAME });
-  console.log(`Session       ${NAME} is posted. Meanwhile elsewhere:\n`);
+  console.log(`Session       ${NAME} is posted. To watch it from another terminal:\n`);
   const kubectl = `kubectl -n ${cluster.namespace}`;
   console.log(`  ${kubectl} get pods,jobs -l cfsession=${NAME}`);
   console.log(`  ${kubectl} logs -l cfsession=${NAME} -c ansible-0 -f\n`);

@@ -12,13 +12,13 @@ import { readOptions } from './lib/options.mjs';
 
 const HELP = `npm run demo -- [options]
 
-A real session from start to end on this machine: two SSH hosts, three git repositories, two playbooks.
+Runs a real session on this machine from start to end: two SSH hosts, three git repositories, two playbooks.
 
-  --fail         the second layer fails on one host (exit code 1)
-  --keep         leaves everything up, and says how to look at it and how to stop it
-  --stop <dir>   stops what --keep left
+  --fail         let the second layer fail on one host (exit code 1)
+  --keep         leave everything running, and say how to look at it and how to stop it
+  --stop <dir>   stop what --keep has left running
 
-Exit codes: 0 as it should be, 1 the session failed, 2 something else went wrong.`;
+Exit codes: 0 as expected, 1 the session failed, 2 something else went wrong.`;
 
 const NAME = 'demo';
 const PREFIX = 'keelson-demo-';
@@ -35,14 +35,14 @@ async function runDemo(directory, signal) {
   const seconds = () => `${((Date.now() - start) / 1000).toFixed(1)} s`;
   const site = await createSite(directory, { outlives: options.keep });
   for (const host of site.hosts) console.log(`SSH host      ${host.name} at ${host.address}`);
-  console.log('Service       starts …');
+  console.log('Service       is starting …');
   const service = await startService(directory, site, signal);
   console.log(`Service       ${service.api}, ready after ${seconds()}`);
   const client = createClient(service.api, signal);
   await client.put(`/v3/configurations/${NAME}`, toConfiguration(site));
   console.log(`Configuration ${NAME}: layers base and services, additional inventory hosts`);
   await client.post('/v3/sessions', { name: NAME, configuration_name: NAME });
-  console.log(`Session       ${NAME} is posted; its log, live:\n`);
+  console.log(`Session       ${NAME} is posted. Its log, live:\n`);
   await client.followLines(`/v3/sessions/${NAME}/logs?follow=true`, (line) => {
     console.log(`  ${dim('|')} ${line}`);
   });

@@ -5,7 +5,7 @@ import { SetupError, endChildrenOnSignals } from './setup/command.mjs';
 readOptions(
   `npm run -s image-root
 
-Makes a small root of an image, or finds the one that was made, and prints where it is.`,
+Builds a small image root, unless the cache has one, and prints its path.`,
   {},
 );
 endChildrenOnSignals();

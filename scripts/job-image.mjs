@@ -8,15 +8,15 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const HELP = `npm run image:job -- [options]
 
-Builds the image of jobs from Debian packages, for a machine that has neither a registry nor a builder of images. Wants root,
+Builds the image of jobs from Debian packages, for machines with neither a registry nor a builder of images. Needs root,
 debootstrap and a Debian mirror. With a builder, use npm run image:build.
 
-  --name NAME      what the image is named; empty: whoever loads it names it. Default localhost/keelson-job:test
-  --output FILE    the archive; default in the cache
-  --collections    with the collections that Debian has
-  --sops           with sops, which needs Go
+  --name NAME      name of the image; empty: named when it is loaded. Default localhost/keelson-job:test
+  --output FILE    archive to write; default: in the cache
+  --collections    include Debian's Ansible collections
+  --sops           include sops, which needs Go
 
-Prints the file. Exit code 69: this machine lacks what an image is made of.`;
+Prints the file. Exit code 69: this machine lacks something that the build needs.`;
 
 await runImageCommand(HELP, {
   title: 'job-image',

@@ -38,9 +38,9 @@ const ACTS = {
 
 const HELP = `npm run setup -- [options]
 
-Finds or installs what Keelson needs beside Node and npm; what is there already stays as it is.
+Finds or installs what Keelson needs besides Node and npm. What is already there is not changed.
 
-  --for ${Object.keys(STEPS).join('|')}    what it is needed for; default demo
+  --for ${Object.keys(STEPS).join('|')}    what to prepare for; default demo
   --only ${Object.keys(ACTS).join('|')}`;
 
 function readOptions() {
@@ -63,25 +63,25 @@ async function main() {
     return;
   }
   const steps = values.only === undefined ? STEPS[values.for] : [values.only];
-  if (steps === undefined) throw new SetupError('--for is start, demo, image or test.');
+  if (steps === undefined) throw new SetupError('--for must be start, demo, image or test.');
   if (process.platform !== 'linux') throw new SetupError('Keelson runs on Linux.');
   mkdirSync(cacheDirectory(env), { recursive: true });
   for (const step of steps) {
     const act = ACTS[step];
     if (act === undefined)
-      throw new SetupError(`--only is one of ${Object.keys(ACTS).join(', ')}.`);
+      throw new SetupError(`--only must be one of ${Object.keys(ACTS).join(', ')}.`);
     await act();
   }
 }
 
 endChildrenOnSignals();
 const start = Date.now();
-const onWait = () => console.error('- Set-up: waiting for another one');
+const onWait = () => console.error('- Setup: waiting for another setup to finish');
 try {
   await withLock(join(cacheDirectory(env), 'setup.lock'), main, onWait);
   if (Date.now() - start > 2000)
-    console.error(`Set-up complete in ${Math.round((Date.now() - start) / 1000)} s.`);
+    console.error(`Setup complete in ${Math.round((Date.now() - start) / 1000)} s.`);
 } catch (error) {
-  console.error(error instanceof SetupError ? `Set-up: ${error.message}` : error);
+  console.error(error instanceof SetupError ? `Setup: ${error.message}` : error);
   process.exitCode = 1;
 }

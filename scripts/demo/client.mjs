@@ -54,5 +54,5 @@ export async function waitForEnd(client, name, signal) {
     const session = await client.get(`/v3/sessions/${name}`);
     if (session.status.session.status === 'complete') return session;
   }
-  throw new Error('The log has ended, but the session does not.');
+  throw new Error('The log has ended, but the session has not.');
 }

@@ -16,7 +16,7 @@ export class NotPossible extends Error {}
  */
 export async function openCluster(image) {
   if (!process.env.KUBECONFIG)
-    throw new NotPossible('KUBECONFIG is not set: it names the cluster on which the demo is run.');
+    throw new NotPossible('KUBECONFIG is not set. Set it to the cluster for the demo.');
   const config = new KubeConfig();
   config.loadFromDefault();
   const core = config.makeApiClient(CoreV1Api);
@@ -58,16 +58,16 @@ async function findNode(core, image) {
   const node = items.find((_, index) => areOwn[index]);
   if (node === undefined)
     throw new NotPossible(
-      'No node of the cluster is this machine, where hosts and repositories of the demo are. On any cluster:\n' +
-        'helm install keelson deploy/chart, as docs/kubernetes.md tells.',
+      'This machine, which has the hosts and repositories of the demo, is no node of the cluster. For any cluster:\n' +
+        'helm install keelson deploy/chart, see docs/kubernetes.md.',
     );
   const name = node.metadata?.name ?? '';
   if (image.startsWith('localhost/') && !(await hasImage(core, name, image)))
     throw new NotPossible(
-      `The node has no image ${image}. These make it and give it to containerd:\n` +
+      `The node has no image ${image}. Build it and import it into containerd:\n` +
         '  npm run image:job -- --output job.tar\n' +
         '  ctr --namespace k8s.io images import job.tar\n' +
-        'KEELSON_JOB_IMAGE names another one.',
+        'Or name another one with KEELSON_JOB_IMAGE.',
     );
   return node.metadata?.labels?.['kubernetes.io/hostname'] ?? '';
 }

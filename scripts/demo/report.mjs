@@ -26,10 +26,11 @@ export function printHints({ keep, directory, session, job, service }) {
   const { api, temporal, temporalUi } = service;
   printTitle('In Temporal');
   console.log(`  workflow ${job} at ${temporal}`);
-  if (temporalUi === null) console.log('  its Web UI is that of your Temporal service');
+  if (temporalUi === null) console.log('  see it in the Web UI of your Temporal service');
   else console.log(`  ${temporalUi}/namespaces/default/workflows/${job}`);
-  if (!keep) return console.log(dim('  (gone in a moment; npm run demo -- --keep leaves it up)'));
-  printTitle('Everything stays up. Try');
+  if (!keep)
+    return console.log(dim('  (gone in a moment; npm run demo -- --keep leaves it running)'));
+  printTitle('Everything is still running. Try');
   console.log(`  export KEELSON_URL=${api}`);
   for (const words of ['list', `show ${session}`, `run ${session} --follow`]) {
     console.log(`  ./keelson ${words}`);

@@ -59,7 +59,7 @@ export async function runImageCommand(help, image) {
   const chosen = Object.keys(choices).filter((flag) => flag in values);
   const packages = [...image.packages, ...chosen.flatMap((flag) => choices[flag] ?? [])];
   try {
-    if (process.getuid?.() !== 0) throw new MeansError('debootstrap wants root.');
+    if (process.getuid?.() !== 0) throw new MeansError('debootstrap needs root.');
     const output = resolve(values.output ?? join(home, `${image.title}.tar`));
     mkdirSync(home, { recursive: true });
     const onWait = () => console.log('- image: waiting for another build');

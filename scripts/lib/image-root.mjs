@@ -48,7 +48,7 @@ export async function ensureImageRoot(env) {
 
 /** @param {string} draft @param {{ suite: string, mirror: string }} source */
 async function build(draft, { suite, mirror }) {
-  if (process.getuid?.() !== 0) throw new SetupError('Only root can make the root of an image.');
+  if (process.getuid?.() !== 0) throw new SetupError('Only root can build the root of an image.');
   const root = join(draft, 'root');
   const dpkg = join(root, 'etc', 'dpkg', 'dpkg.cfg.d', 'draft');
   mkdirSync(join(dpkg, '..'), { recursive: true, mode: 0o755 });

@@ -37,7 +37,8 @@ export async function endProcesses(find, graceMs = 3000) {
       if (force || !signalled.has(id)) signal(id, force ? 'SIGKILL' : 'SIGTERM');
       signalled.add(id);
     }
-    if (Date.now() - start > graceMs + 10_000) throw new Error(`Processes do not end: ${left}`);
+    if (Date.now() - start > graceMs + 10_000)
+      throw new Error(`These processes do not end: ${left}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

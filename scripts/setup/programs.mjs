@@ -38,9 +38,9 @@ export async function installDebian(missing, packages, env) {
   const lacks = `Not found: ${missing.join(', ')}.`;
   const apt = findProgram('apt-get', env);
   if (apt === undefined)
-    throw new SetupError(`${lacks} Install what brings it, then run this again.`);
+    throw new SetupError(`${lacks} Install the package that contains it, then run this again.`);
   if (process.getuid?.() !== 0)
-    throw new SetupError(`${lacks} Type this, then run this again:\n  sudo ${command}`);
+    throw new SetupError(`${lacks} Run this, then try again:\n  sudo ${command}`);
   await withoutServices(async () => {
     const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
     const update = [apt, 'update'];

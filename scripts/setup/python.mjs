@@ -20,7 +20,7 @@ export function findPythonFor(env) {
   const versions =
     found.map(({ file, minor }) => `${file} is 3.${minor}`).join(', ') || 'none found';
   throw new SetupError(
-    `Python 3.10 to 3.13 is needed for Ansible (${versions}). Install one, or name it: PYTHON=/path/to/python3.12`,
+    `Ansible needs Python 3.10 to 3.13 (${versions}). Install one, or name it: PYTHON=/path/to/python3.12`,
   );
 }
 

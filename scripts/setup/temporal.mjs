@@ -59,7 +59,7 @@ async function downloadRelease(draft, env) {
     const actual = await download(`${base}/${name}`, archive);
     if (actual !== expected) {
       throw new SetupError(
-        `${name} does not fit its checksum file, so it is not used. Expected ${expected}, got ${actual}.`,
+        `${name} does not match its checksum, so it is not used. Expected ${expected}, got ${actual}.`,
       );
     }
   } catch (error) {

@@ -45,12 +45,12 @@ describe('set-up of Temporal', () => {
     expect(server.requests).toHaveLength(requests);
   });
 
-  test('refuses an archive that does not fit its checksum file', async () => {
+  test('refuses an archive that does not match its checksum', async () => {
     server.behaviour = 'corrupt';
     machine.addProgram('go', '#!/bin/sh\nexit 1\n');
     const run = await machine.run('temporal', released);
     expect(run.code).toBe(1);
-    expect(run.output).toContain('does not fit its checksum file');
+    expect(run.output).toContain('does not match its checksum');
     expect(run.output).not.toContain('go install');
     expect(readdirSync(machine.cache)).toEqual([]);
   });
@@ -116,7 +116,7 @@ describe('set-up of Ansible', () => {
     machine.addProgram('python-other', `#!/bin/sh\necho ${version}\n`);
     const run = await machine.run('ansible', { PYTHON: 'python-other' });
     expect(run.code).toBe(1);
-    expect(run.output).toContain('Python 3.10 to 3.13 is needed for Ansible');
+    expect(run.output).toContain('Ansible needs Python 3.10 to 3.13');
     expect(run.output).not.toContain('    at ');
   });
 
