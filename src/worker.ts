@@ -156,7 +156,7 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
   ]);
   if (dependencies.ownsTemporal === true) {
     await store.sweep.rebindTemporal(await orchestrator.namespaceId());
-    // With the power of the machine it loses its last moments, which the records still have.
+    // After a power failure the dev server may lack its last moments, which the records still have.
     await store.sweep.tellAgain();
   }
   const sweeping = await startSweeping({

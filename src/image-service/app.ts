@@ -42,7 +42,7 @@ function addEmptyCollections(routes: Hono): void {
   for (const kind of ['images', 'public-keys', 'recipes']) {
     const path = `/deleted/${kind}`;
     routes.get(path, (c) => c.json([]));
-    // To remove or restore all of nothing is done at once.
+    // Removing or restoring all of an empty collection succeeds.
     routes.on(['DELETE', 'PATCH'], path, (c) => c.body(null, 204));
     routes.on(['GET', 'DELETE', 'PATCH'], `${path}/:id`, (c) => {
       throw missing('Deleted record', c.req.param('id'));

@@ -33,7 +33,7 @@ export type ManifestReading =
 /** Files under the names of IMS's objects in S3: `s3://boot-images/<image id>/rootfs`. */
 export interface Bucket {
   readonly directory: string;
-  /** The file of an object; undefined where there is none. */
+  /** The file of an object. Undefined if there is none. */
   findFile(path: string): Promise<string | undefined>;
   readManifest(path: string): Promise<ManifestReading>;
   /** Removes the objects, and each of their folders that is then empty. */

@@ -74,14 +74,14 @@ export async function releaseJob(
   }
 }
 
-/** Its controller would make another pod after one that failed, which runs all that ran already. */
+/** Refuses a Job that may run twice: after a failed pod its controller would create another, which repeats every phase. */
 function refuseRepeats({ metadata, spec }: V1Job): void {
   const { backoffLimit, completions, parallelism } = spec ?? {};
   if (backoffLimit === 0 && completions === 1 && parallelism === 1) return;
   const told = JSON.stringify({ backoffLimit, completions, parallelism });
   throw new ServiceError(
     'rejected',
-    `Job ${metadata?.name} might run more than once: somebody, as a policy of the cluster, has changed it to ${told}. Have that leave Jobs with the label app.kubernetes.io/name=keelson-job as they are.`,
+    `Job ${metadata?.name} might run more than once: something, such as a policy of the cluster, has changed it to ${told}. Exclude Jobs with the label app.kubernetes.io/name=keelson-job from that.`,
     { reason: 'INTERNAL' },
   );
 }

@@ -4,10 +4,10 @@ import type { PhaseResult } from '../core/job.js';
 /** Why a phase does not start. */
 export type Obstacle = Omit<Extract<PhaseResult, { kind: 'unstarted' }>, 'kind'>;
 
-/** A container that is no phase, put before one by a webhook, as meshes do it. */
+/** A container that is no phase: a webhook, such as that of a mesh, has put it before one. */
 export type Foreign = Pick<V1ContainerStatus, 'name' | 'state'>;
 
-/** The first of them that keeps the phase from starting. */
+/** Returns the first foreign container that keeps the phase from starting. */
 export function findForeign(
   { spec, status }: V1Pod,
   phases: readonly string[],
@@ -19,7 +19,7 @@ export function findForeign(
   for (const { name, restartPolicy } of before) {
     const told = status?.initContainerStatuses?.find((each) => each.name === name);
     const { terminated } = told?.state ?? {};
-    // A sidecar that ends is begun again.
+    // A sidecar that ends is restarted.
     const isDone =
       restartPolicy === 'Always'
         ? told?.started === true || terminated !== undefined
@@ -30,7 +30,7 @@ export function findForeign(
   return undefined;
 }
 
-/** Undefined where its turn has not come: then there is something else to tell. */
+/** What the container waits for. Undefined if its turn has not come, because then the cause is another one. */
 export function toHold(foreign: Foreign | undefined): Obstacle | undefined {
   if (foreign === undefined) return undefined;
   const { name, state } = foreign;
@@ -41,7 +41,7 @@ export function toHold(foreign: Foreign | undefined): Obstacle | undefined {
   return { reason: 'config', message: `container ${name}, which was put into its pod: ${why}` };
 }
 
-/** Undefined where it has not failed. */
+/** How the container failed. Undefined if it has not. */
 export function toFailure(foreign: Foreign | undefined): Obstacle | undefined {
   const { name, state } = foreign ?? {};
   if (state?.terminated === undefined) return undefined;

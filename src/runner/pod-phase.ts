@@ -188,7 +188,7 @@ function toResult(pod: V1Pod, terminated: V1ContainerStateTerminated): PhaseResu
 const SIGKILLED = 128 + 9;
 const SIGTERMED = 128 + 15;
 
-/** Of a phase that has not begun and never will, or of which nothing was heard. */
+/** The result of a phase that will never start, or of which nothing was heard. */
 function toEnd(pod: V1Pod, phases: readonly string[], phase: string, isGone: boolean): PhaseResult {
   const kill = toKill(pod);
   const isDeleted = isGone || pod.metadata?.deletionTimestamp !== undefined;
