@@ -11,7 +11,7 @@ const scripts = fileURLToPath(new URL('../scripts/', import.meta.url));
 const SETTLE_MS = 10_000;
 
 /**
- * Memory of an API and a worker that have nothing to do, each a process of its own.
+ * Memory of an idle API and an idle worker, each a process of its own.
  * @param {string} directory @param {string} temporalAddress @param {AbortSignal} signal
  */
 export async function measureIdle(directory, temporalAddress, signal) {
@@ -25,7 +25,7 @@ export async function measureIdle(directory, temporalAddress, signal) {
     TEMPORAL_ADDRESS: temporalAddress,
   };
   const log = openSync(join(data, 'log'), 'a');
-  // As `npm run api` and `npm run worker` start them, with what bounds their memory.
+  // Started as `npm run api` and `npm run worker` do, with the same limits of memory.
   const children = [['api.sh'], ['run.sh', 'worker.js']].map(([script = '', ...words]) =>
     spawn(join(scripts, script), words, { env, stdio: ['ignore', log, log] }),
   );

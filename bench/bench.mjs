@@ -1,4 +1,4 @@
-/** What Keelson costs and what it bears, measured on this machine; docs/performance.md tells what it means. */
+/** Measures on this machine what Keelson costs and how much it can take; docs/performance.md explains the figures. */
 import { benchApi } from './api/bench-api.mjs';
 import { benchComponents } from './components/bench-components.mjs';
 import { benchImages } from './images.mjs';

@@ -10,7 +10,7 @@ const script = fileURLToPath(new URL('by-hand.sh', import.meta.url));
 const defaults = fileURLToPath(new URL('../job/ansible.cfg', import.meta.url));
 
 /**
- * The demo's clones and playbooks without Keelson, in a workspace of their own.
+ * Runs the demo's clones and playbooks without Keelson, in a workspace of their own.
  * @param {string} directory @param {Awaited<ReturnType<typeof import('../scripts/demo/site.mjs').createSite>>} site
  * @param {string} generated directory of the files that a session added to the inventory
  * @returns {Promise<number>} milliseconds
@@ -20,7 +20,7 @@ export async function runByHand(directory, site, generated) {
   if (ansiblePlaybook === undefined) throw new Error('There is no Ansible. Run: npm run setup');
   const workspace = mkdtempSync(join(directory, 'by-hand-'));
   const log = join(workspace, 'log');
-  // The strategies are part of Keelson; by hand one takes Ansible's own, which ours are copies of.
+  // Keelson's strategies are copies of Ansible's own, so by hand the latter are used.
   const config = readFileSync(defaults, 'utf8').replace('cfs_linear', 'linear');
   writeFileSync(join(workspace, 'ansible.cfg'), config.replace(/^callbacks_enabled.*\n/m, ''));
   const repositories = [site.inventory, site.base, site.services].map(({ url }) => url);
@@ -32,7 +32,7 @@ export async function runByHand(directory, site, generated) {
   );
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
-  // Not `close`: SSH's master keeps the pipe open.
+  // Waits for `exit`, not `close`, because SSH's master process keeps the pipe open.
   const [code] = await once(child, 'exit');
   const milliseconds = performance.now() - start;
   await endProcesses(() => findProcesses({ texts: [`${workspace}/control`] }));

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What somebody types who has no Keelson: the same clones and the same playbooks, in a loop.
+# What somebody without Keelson would type: the same clones and the same playbooks, in a loop.
 #   by-hand.sh <workspace> <ansible-playbook> <key> <directory of the generated inventory> <hosts url> <layer url>...
 set -euo pipefail
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What somebody types who has no Keelson: an image unpacked, opened over SSH, configured by the same playbooks, packed.
+# What somebody without Keelson would type: unpack an image, open it over SSH, run the same playbooks, pack it.
 #   image-by-hand.sh <workspace> <ansible-playbook> <key> <image> <port> <layer url> <layer url> <hosts url>
 set -euo pipefail
 
@@ -22,7 +22,8 @@ StrictModes no
 UsePAM no
 PidFile none
 CONFIG
-# With mounts of its own: sshd wants every folder above the root to be root's alone, which /tmp is not.
+# In a mount namespace of its own, because sshd demands that only root can write to every folder above the root. In /tmp
+# others can.
 unshare --mount --pid --fork --kill-child bash -c '
   mkdir -p /run/sshd /run/keelson-by-hand
   mount --bind "$1/root" /run/keelson-by-hand
@@ -43,7 +44,7 @@ until ssh -q -i "$key" -p "$port" -o BatchMode=yes -o StrictHostKeyChecking=no -
 for layer in "${layers[@]}"; do
   ANSIBLE_ROLES_PATH=$workspace/$layer/roles "$playbook" -i hosts "$layer/site.yml"
 done
-# As root of its processes, sshd ends with unshare; and unshare ignores a SIGTERM.
+# sshd is process 1 of its namespace and dies with unshare, which ignores SIGTERM.
 kill -KILL "$environment"
 wait "$environment" 2> /dev/null || true
 mksquashfs root result.squashfs -noappend -no-progress -quiet -comp zstd -Xcompression-level 6

@@ -32,9 +32,9 @@ const script = fileURLToPath(new URL('image-by-hand.sh', import.meta.url));
 const defaults = fileURLToPath(new URL('../job/ansible.cfg', import.meta.url));
 
 /**
- * What customizing an image costs, over a shell script that unpacks it, opens it over SSH, runs the same two playbooks and packs
- * it with the same compression; and two images at once over one, but not where the image is made `more` megabytes larger: two
- * such keep all cores busy with packing, whoever packs them.
+ * What customizing an image costs, compared with a shell script that unpacks it, opens it over SSH, runs the same two
+ * playbooks and packs it with the same compression. Also compares two images at once with one, unless the image is made
+ * `more` megabytes larger: packing two large images keeps all cores busy, with Keelson or without.
  * @param {{ rounds: number, json: boolean, more: number }} options @param {AbortSignal} signal
  */
 export async function benchImages(options, signal) {
@@ -52,7 +52,7 @@ export async function benchImages(options, signal) {
 }
 
 /**
- * Another image with so many megabytes more of the files that this machine has below /usr.
+ * Makes a copy of the image that has so many megabytes more, of files below this machine's /usr.
  * @param {string} image @param {string} directory @param {number} megabytes
  */
 function enlarge(image, directory, megabytes) {
@@ -110,7 +110,7 @@ async function measure(directory, root, { rounds, more }, signal) {
     await settle();
     return runByHand(directory, root, keyFile, repositories);
   };
-  // The first of each warms up.
+  // The first run of each is a warm-up.
   await customize('warm', [first.id]);
   await byHand();
   const load = loadavg()[0];
@@ -139,7 +139,7 @@ async function measure(directory, root, { rounds, more }, signal) {
 }
 
 /**
- * Nothing of the run before is still being removed or written, for which the next one would pay.
+ * Waits until nothing of the previous run is still being removed or written, because that would slow the next one down.
  * @param {string} work where the image service unpacks @param {AbortSignal} signal
  */
 async function whenSettled(work, signal) {

@@ -10,7 +10,7 @@ const PODS = 200;
 const WATCH_MS = 60_000;
 
 /**
- * What it costs to wait for as many pods, of which nothing is heard: a runner alone, in a process of its own.
+ * What it costs to wait for many pods from which no events come: a runner alone, in a process of its own.
  * @param {import('./kubernetes.mjs').Place} place @returns {Promise<import('./api/figures.mjs').Figure[]>}
  */
 export async function measureWatching({ namespace, image, scale, signal }) {

@@ -25,8 +25,8 @@ const IMAGE = process.env['KEELSON_JOB_IMAGE'] ?? 'localhost/keelson-job:test';
 /** @typedef {{ config: KubeConfig, core: CoreV1Api, namespace: string, image: string, scale: number, signal: AbortSignal }} Place */
 
 /**
- * What a session costs the API server of Kubernetes and how soon what happens there is known here, on the cluster that
- * KUBECONFIG names, with pods on its node's network: the node is this machine.
+ * What a session costs the Kubernetes API server, and how soon Keelson knows what happens in the cluster. Uses the cluster
+ * that KUBECONFIG names. Pods use the node's network, because the node must be this machine.
  * @param {{ json: boolean, scale: number, part?: string | undefined }} options @param {AbortSignal} signal
  */
 export async function benchKubernetes({ json, scale, part }, signal) {
@@ -53,7 +53,7 @@ export async function benchKubernetes({ json, scale, part }, signal) {
   }
 }
 
-/** Sessions of two layers, one after the other; then one that takes longer. @param {Place} place @returns {Promise<Figure[]>} */
+/** Runs sessions of two layers, one after the other, then one that takes longer. @param {Place} place @returns {Promise<Figure[]>} */
 async function measureSessions({ config, core, namespace, image, scale, signal }) {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-'));
   const proxy = await startApiServerProxy(config);
@@ -160,7 +160,7 @@ async function measureSessions({ config, core, namespace, image, scale, signal }
   }
 }
 
-/** From the end that a phase's own process notes until the worker has it in the database. @param {string} log */
+/** From the end that the phase's own process notes until the worker has stored it. @param {string} log */
 function readDelays(log) {
   return log
     .split('\n')
@@ -213,7 +213,7 @@ async function waitUntilOver(client, name, signal) {
   }
 }
 
-/** As plain files. @param {string} directory */
+/** Serves the repository over HTTP as plain files. @param {string} directory */
 async function serveRepository(directory) {
   execFileSync('git', ['update-server-info'], { cwd: directory });
   const server = createServer((request, response) => {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { findProcesses } from '../scripts/lib/processes.mjs';
 
 /**
- * Resident bytes; `shared` divides what several processes map between them, so it may be added up.
+ * Resident bytes. `shared` divides memory that several processes map among them, so that values may be added up.
  * @param {number} pid
  */
 export function readMemory(pid) {
@@ -12,13 +12,13 @@ export function readMemory(pid) {
   return { resident: field('Rss'), shared: field('Pss') };
 }
 
-/** The most that ever was resident, in bytes. @param {number} pid */
+/** The peak of the resident memory, in bytes. @param {number} pid */
 export function readPeak(pid) {
   return Number(/^VmHWM:\s+(\d+) kB/m.exec(read(`/proc/${pid}/status`))?.[1] ?? 0) * 1024;
 }
 
 /**
- * The processes of a job, at this moment: ours, and what they run.
+ * The processes of a job at this moment: Keelson's own, and what they run.
  * @param {string} job
  */
 export function readJobMemory(job) {

@@ -3,7 +3,7 @@ export function summarize(values) {
   return { median: at(values, 0.5), min: at(values, 0), max: at(values, 1), values };
 }
 
-/** The value below which such a part of all lies, between two of them in proportion. @param {readonly number[]} values @param {number} part */
+/** The quantile, interpolated between two values. @param {readonly number[]} values @param {number} part */
 export function at(values, part) {
   const sorted = [...values].sort((a, b) => a - b);
   const position = (sorted.length - 1) * part;

@@ -1,7 +1,7 @@
 import { printTable, printTitle } from '../scripts/demo/print.mjs';
 import { toMegabytes, toSeconds } from './numbers.mjs';
 
-/** Milliseconds where it says nothing else; docs/performance.md tells what came of them. */
+/** Times are in milliseconds unless they say otherwise; docs/performance.md has the results. */
 const TARGETS = { ratio: 1.15, toFirstPhase: 1500, toComplete: 1000, idleBytes: 400e6 };
 
 /** @param {any} result as `--json` prints it */

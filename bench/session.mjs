@@ -3,17 +3,17 @@ import { pause } from '../scripts/demo/service.mjs';
 const POLL_MS = 10;
 
 /**
- * One session from its POST until a reader sees it complete.
+ * Runs one session, from its POST until a reader sees it complete.
  * @param {ReturnType<typeof import('../scripts/demo/client.mjs').createClient>} client
  * @param {string} name @param {string} configuration @param {AbortSignal} signal
- * @param {(job: string) => void} [during] called again and again while it runs
- * @param {object} [request] more of it
+ * @param {(job: string) => void} [during] called repeatedly while it runs
+ * @param {object} [request] further members of the request
  */
 export async function runSession(client, name, configuration, signal, during, request = {}) {
   const posted = Date.now();
   const start = performance.now();
   await client.post('/v3/sessions', { name, configuration_name: configuration, ...request });
-  // As people do it: a reader that asks again and again would compete with Ansible for the processor.
+  // Follows the log, as people do: a reader that polls would compete with Ansible for the processor.
   const following = client.followLines(`/v3/sessions/${name}/logs?follow=true`, () => undefined);
   if (during === undefined) await following;
   for (;;) {
@@ -46,7 +46,7 @@ async function readTimes(client, name, posted, seen, session) {
     job: session.job,
     toFirstPhase: times[0].start - posted,
     toComplete: seen - times.at(-1).end,
-    /** Between the phases: what starting and ending each costs. */
+    /** Between the phases: the cost of starting and ending each. */
     between: times
       .slice(1)
       .reduce(

@@ -15,7 +15,7 @@ import { runSession } from './session.mjs';
 const CONFIGURATION = 'bench';
 
 /**
- * What a session costs on this machine, over a shell loop that does the same.
+ * What a session costs on this machine, compared with a shell loop that does the same.
  * @param {{ rounds: number, json: boolean }} options @param {AbortSignal} signal
  */
 export async function benchSessions(options, signal) {
@@ -53,7 +53,7 @@ function toConfiguration({ base, services, inventory }) {
 }
 
 /**
- * One after the other, each first in every second round, on hosts that know nothing yet. The first pair warms up.
+ * Runs both one after the other, each first in every second round, on fresh hosts. The first pair is a warm-up.
  * @param {string} directory @param {{ rounds: number, json: boolean }} options
  * @param {Awaited<ReturnType<typeof createSite>>} site
  * @param {ReturnType<typeof createClient>} client @param {AbortSignal} signal
@@ -116,7 +116,7 @@ function forget({ hosts }) {
 }
 
 /**
- * The most that a running job needs, in a session that is not timed.
+ * The peak memory of a running job, in a session that is not timed.
  * @param {Awaited<ReturnType<typeof createSite>>} site
  * @param {ReturnType<typeof createClient>} client @param {AbortSignal} signal
  */

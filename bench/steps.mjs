@@ -1,5 +1,5 @@
 /**
- * Tells on standard error when a step begins, and how long it took.
+ * Prints on standard error when a step begins and how long it took.
  * @template Found @param {string} name @param {() => Promise<Found>} act @returns {Promise<Found>}
  */
 export async function timeStep(name, act) {

@@ -17,7 +17,7 @@ import { startApi } from './service.mjs';
 import { measureDatabases } from './databases.mjs';
 
 /**
- * The API's own figures: no worker, nothing is run, the load comes from this process over loopback.
+ * Measures the API alone: no worker, and no job runs. The load comes from this process, over loopback.
  * @param {{ json: boolean, scale: number, database: string | undefined }} options @param {AbortSignal} signal
  */
 export async function benchApi({ json, scale, database }, signal) {

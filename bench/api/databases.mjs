@@ -9,7 +9,7 @@ const databases = { sqlite: openSqlite, postgres: openPostgres };
 /** @typedef {Awaited<ReturnType<typeof openSqlite | typeof openPostgres>>} BenchDatabase */
 
 /**
- * What `measure` finds on each database, one after the other, each with a directory that is gone afterwards.
+ * Runs `measure` on each database, one after the other, each in a directory that is removed afterwards.
  * @template Found
  * @param {{ scale: number, database: string | undefined }} options @param {AbortSignal} signal
  * @param {(database: BenchDatabase) => Promise<Found>} measure

@@ -9,14 +9,14 @@ import { toP99 } from './figures.mjs';
 import { createAgent, send } from './load.mjs';
 import { toJobName, toJobStatements } from './records.mjs';
 
-/** As a job delivers: pieces of this size, gzip at this level, one on its way at a time. */
+/** The size of pieces and the level of gzip with which a job delivers. It sends one piece at a time. */
 export const CHUNK_BYTES = 256 * 1024;
 export const GZIP_LEVEL = 3;
 const JOBS = 20;
 const LINES_PER_SECOND = 20;
 
 /**
- * A reader that follows a log of 20 lines a second, first alone, then beside 20 jobs that deliver as fast as it is taken.
+ * A reader follows a log of 20 lines a second, first alone, then beside 20 jobs that deliver as fast as the API takes it.
  * @param {import('./requests.mjs').Site} site
  * @param {{ data: string, execute: (statements: readonly string[]) => Promise<void> }} database
  */
@@ -50,7 +50,7 @@ export async function measureDeliveries(site, database) {
 /** @param {number} seed */
 const toChunk = (seed) => gzipSync(toLogLines(seed), { level: GZIP_LEVEL });
 
-/** A piece of a log as Ansible writes it, of which gzip leaves about a tenth. @param {number} seed */
+/** A piece of a log like Ansible's, which gzip reduces to about a tenth. @param {number} seed */
 export function toLogLines(seed) {
   let text = '';
   for (let line = 0; text.length < CHUNK_BYTES; line += 1) {
@@ -96,7 +96,7 @@ export async function deliver(delivery, chunks, count, signal) {
 }
 
 /**
- * From the moment at which a line was to be sent until it has come to the reader; milliseconds, until `over`.
+ * Milliseconds from the moment at which each line was due until the reader has it. Collects until `over`.
  * @param {import('./requests.mjs').Site} site @param {Delivery} delivery @param {AbortSignal} over
  */
 async function measureLag({ url, signal }, delivery, over) {

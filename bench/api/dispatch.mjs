@@ -10,7 +10,8 @@ import { startApi } from './service.mjs';
 const READY_MS = 60_000;
 
 /**
- * From the moment at which a POST was due until Temporal says that its workflow has started, at 5 a second; no worker.
+ * The time from the moment at which a POST was due until its workflow has started according to Temporal, at 5 a second,
+ * without a worker.
  * @param {import('./requests.mjs').Site} given
  * @param {{ data: string, environment: NodeJS.ProcessEnv }} database
  */
@@ -58,7 +59,7 @@ const create = ({ url }, name) =>
   send(`${url}/v3/sessions`, { method: 'POST', body: { name, configuration_name: 'bench' } });
 
 /**
- * When the workflow of each session started, in milliseconds of the clock that all of them share.
+ * When the workflow of each session started, in milliseconds since the epoch. Temporal and this process share one clock.
  * @param {Connection} connection @param {number} count @param {AbortSignal} signal
  */
 async function readStarts(connection, count, signal) {

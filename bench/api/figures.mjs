@@ -2,7 +2,7 @@ import { at } from '../numbers.mjs';
 
 /**
  * @typedef {{ what: string, value: number, unit: string, least?: number, most?: number, original?: string, more?: object }} Figure
- * `least` and `most` are targets; `original` is what the CFS API that this one stands in for reached on such a machine.
+ * `least` and `most` are targets; `original` is what the original CFS API reached on such a machine.
  */
 
 /**

@@ -3,15 +3,15 @@ import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-// @ts-expect-error It comes without types.
+// @ts-expect-error The package has no types.
 import autocannon from 'autocannon';
 import { pause } from '../../scripts/demo/service.mjs';
 
 /** @typedef {{ method?: string, body?: unknown, agent?: Agent, headers?: Record<string, string>, raw?: Uint8Array }} Options */
 
 /**
- * One request; resolves to the body once all of it is here. Sent again, but for a POST, where the service has just closed a
- * connection that nobody had used for seconds.
+ * Sends one request and resolves to the whole body. A request other than POST is sent again if the service has just closed
+ * the connection because it was idle.
  * @param {string} url @param {Options} [options] @returns {Promise<Buffer>}
  */
 export async function send(url, options = {}) {
@@ -56,8 +56,8 @@ export const createAgent = (connections = Infinity) =>
   new Agent({ keepAlive: true, maxSockets: connections });
 
 /**
- * Answers are memory outside of V8's heap: left alone, it clears the whole heap for a hundred pages, which takes longer than
- * a page and would be counted as the service's.
+ * Answers are memory outside of V8's heap. Left alone, V8 collects the whole heap after about a hundred pages. That takes
+ * longer than a page, and would be counted as the service's time.
  */
 const ANSWERS_KEPT = 10;
 setFlagsFromString('--expose-gc');
@@ -66,7 +66,7 @@ const gc = runInNewContext('gc');
 const collectGarbage = () => gc({ type: 'minor' });
 
 /**
- * One after the other on one connection; milliseconds.
+ * Sends requests one after the other on one connection. Returns milliseconds.
  * @param {number} count @param {(agent: Agent, index: number) => Promise<unknown>} act @param {AbortSignal} signal
  */
 export async function timeInTurn(count, act, signal) {
@@ -85,9 +85,9 @@ export async function timeInTurn(count, act, signal) {
 }
 
 /**
- * So many a second, whether the ones before are answered or not. Each is timed from the moment at which it was due, so that a
- * service that stands still is not asked less for it; how late each was sent, which is the generator's fault, is in it and is
- * told beside it. Milliseconds.
+ * Sends so many requests a second, whether the earlier ones are answered or not. Each is timed from the moment at which it
+ * was due, so that a service that stalls looks no better for it. The times, in milliseconds, include how late the generator
+ * sent each request, which is also returned separately.
  * @param {{ rate: number, count: number }} load
  * @param {(agent: Agent, index: number) => Promise<unknown>} act @param {AbortSignal} signal
  */
@@ -107,7 +107,7 @@ export async function timeAtRate({ rate, count }, act, signal) {
   return { times, lateness };
 }
 
-/** A timer comes up to two milliseconds late: it is set for before, and the rest are turns of the loop. @param {number} due @param {AbortSignal} signal */
+/** Timers fire up to 2 ms late, so this one is set early and the event loop spins for the rest. @param {number} due @param {AbortSignal} signal */
 async function waitUntil(due, signal) {
   const milliseconds = Math.floor(due - performance.now()) - 1;
   if (milliseconds > 0) await pause(signal, milliseconds);
@@ -115,7 +115,7 @@ async function waitUntil(due, signal) {
 }
 
 /**
- * So many connections, each with one request at a time; answers a second.
+ * Sends requests on so many connections, one at a time on each. Returns answers per second.
  * @param {string} url
  * @param {{ connections: number, count: number, method?: string, path: (index: number) => string, body?: (index: number) => unknown }} load
  */
@@ -138,7 +138,7 @@ export async function countInLoop(url, { connections, count, method = 'GET', pat
     amount: count,
     requests: [{ method: /** @type {any} */ (method), headers, setupRequest }],
   });
-  // It notices its own end once a second.
+  // autocannon notices only once a second that it is done.
   const begin = performance.now();
   let end = begin;
   running.on('response', () => (end = performance.now()));

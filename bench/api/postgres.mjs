@@ -10,7 +10,7 @@ const DEBIAN = '/usr/lib/postgresql';
 const READY_MS = 30_000;
 
 /**
- * A server of the bench's own, on loopback, as Debian configures it: every commit goes to the disk.
+ * Starts a server for the benchmark on loopback, configured as by Debian: every commit is flushed to disk.
  * @param {string} directory @param {AbortSignal} signal
  */
 export async function openPostgres(directory, signal) {
@@ -56,10 +56,10 @@ export async function openPostgres(directory, signal) {
     /** @param {readonly string[]} statements */
     async execute(statements) {
       for (const statement of statements) await pool.query(statement);
-      // What autovacuum does within a minute.
+      // Autovacuum would do this within a minute.
       await pool.query('vacuum analyze');
     },
-    /** With all that comes with it; what updates left is vacuumed, as autovacuum does, and stays as room. */
+    /** With indexes and all. Old row versions are vacuumed, as autovacuum does; the space they took still counts. */
     async measureSize() {
       await pool.query('vacuum');
       const { rows } = await pool.query('select pg_database_size(current_database()) as size');

@@ -1,9 +1,9 @@
-/** Retention counts from it, and would take away what is measured. */
+/** Recent, because retention counts from it and would remove older records. */
 const justNow = () => `'${new Date().toISOString()}'`;
 
 /**
- * Statements that make sessions directly in the database, the same for SQLite and PostgreSQL: nine in ten complete, a
- * thousandth still pending, the rest running. One in ten carries `team=blue`, one in a thousand `rack=7`.
+ * Statements, for both SQLite and PostgreSQL, that insert sessions directly: nine in ten are complete, one in a thousand is
+ * pending, the rest run. One in ten has the tag `team=blue`, one in a thousand `rack=7`.
  * @param {number} from @param {number} to
  */
 export function toFillStatements(from, to) {
@@ -39,10 +39,10 @@ export function toFillStatements(from, to) {
 /** @param {number} index */
 export const toStoredName = (index) => `stored-${String(index).padStart(7, '0')}`;
 
-/** So that a deletion of what is complete takes all. */
+/** Completes all sessions, so that deleting the complete ones deletes all. */
 export const COMPLETE_ALL = `update sessions set state = 'complete', succeeded = 'true', completed_at = ${justNow()} where state <> 'complete'`;
 
-/** Sessions that run a phase `ansible-0`, for deliveries. @param {readonly string[]} jobIds */
+/** Inserts sessions that run a phase `ansible-0`, for deliveries. @param {readonly string[]} jobIds */
 export function toJobStatements(jobIds) {
   return jobIds.flatMap((jobId) => [
     `insert into sessions (job_id, name, created_at, dispatched, state, claimed_at, launched_at, request)

@@ -4,8 +4,8 @@ import { toStoredName } from './records.mjs';
 
 const CONNECTIONS = 16;
 /**
- * Of a service that has run for a while: the first thousand sessions take a process twice the time of later ones, and the
- * first twenty pages would be the p99.
+ * Requests before the measurement. In a new process the first thousand sessions take twice as long as later ones, and the
+ * first twenty pages would decide the p99.
  */
 const WARMING = { sessions: 3_000, pages: 100 };
 
@@ -76,7 +76,7 @@ export async function measurePut({ url, scale }) {
   return [{ what, value, unit: '/s', least: 2500, original: '1,300/s' }];
 }
 
-/** Each filter by itself and some together; each once for many, for few and for nothing. */
+/** Each filter alone and some combined, with many, few and no matches. */
 const filters = {
   'no filter': '',
   'status complete': 'status=complete',

@@ -10,7 +10,7 @@ const program = fileURLToPath(new URL('../../scripts/api.sh', import.meta.url));
 const READY_MS = 30_000;
 
 /**
- * An API as a process of its own, on a free port of loopback.
+ * Starts an API as a process of its own, on a free port of loopback.
  * @param {string} directory its data @param {NodeJS.ProcessEnv} environment @param {AbortSignal} signal
  */
 export async function startApi(directory, environment, signal) {
@@ -23,7 +23,7 @@ export async function startApi(directory, environment, signal) {
     KEELSON_DATA: directory,
     API_LISTEN: `127.0.0.1:${port}`,
     GIT_ALLOW_PROTOCOL: 'https',
-    // Nothing is run, and nothing is asked of Temporal.
+    // No session is run, so Temporal is never needed.
     RUNNER: 'none',
     TEMPORAL_ADDRESS: '127.0.0.1:9',
     ...environment,

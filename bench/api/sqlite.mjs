@@ -18,10 +18,10 @@ export async function openSqlite(directory) {
       database.exec('begin immediate');
       for (const statement of statements) database.exec(statement);
       database.exec('commit');
-      // As a service that has run for a while: what was written before is in its place.
+      // Moves earlier writes from the WAL into the database, as in a service that has run for a while.
       database.exec('pragma wal_checkpoint(truncate)');
     },
-    /** Of what is stored, free pages left out. */
+    /** The size of what is stored, without free pages. */
     async measureSize() {
       const reader = new DatabaseSync(join(data, 'keelson.db'), {
         readOnly: true,

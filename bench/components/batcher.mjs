@@ -8,7 +8,8 @@ const BEGIN_MS = 120_000;
 const END_MS = 900_000;
 
 /**
- * The storm while the batcher sends those who boot to sessions, whose jobs are played: API, worker and Temporal on this machine.
+ * The boot storm while the batcher opens sessions for the nodes. Their jobs are simulated; API, worker and Temporal are
+ * real and run on this machine.
  * @param {import('../api/databases.mjs').BenchDatabase} database @param {number} scale @param {number} count
  * @param {AbortSignal} signal @returns {Promise<import('../api/figures.mjs').Figure[]>}
  */
@@ -44,7 +45,7 @@ async function disableAll(url) {
   await send(`${url}/v3/components`, { method: 'PATCH', body: off });
 }
 
-/** None, or one that stands for all: what looks is not to be what takes the time. @param {string} url */
+/** Reads at most one component, so that looking costs almost nothing. Zero: none is left. @param {string} url */
 async function countLeft(url) {
   const path = `${url}/v3/components?tags=booted=yes&status=pending&limit=1`;
   return (await read(path)).components.length;

@@ -18,7 +18,7 @@ import {
 import { measureReports } from './reports.mjs';
 
 /**
- * What components cost the API: no worker but for the last storm, nothing is run, the load comes from this process over
+ * What components cost the API. Only the last storm has a worker, and no job runs. The load comes from this process, over
  * loopback.
  * @param {{ json: boolean, scale: number, database: string | undefined }} options @param {AbortSignal} signal
  */

@@ -7,7 +7,7 @@ import { layers, toId } from './requests.mjs';
 const HOSTS_PER_REPORT = 1_000;
 
 /**
- * The last results of a phase, as a job delivers them, until they are the state of components.
+ * Delivers the last results of a phase, as a job does, and waits until they are the state of components.
  * @param {import('../api/requests.mjs').Site} site
  * @param {{ data: string, execute: (statements: readonly string[]) => Promise<void> }} database @param {number} many
  */
@@ -60,7 +60,7 @@ function toResults(from, to, final) {
 /** @param {string} name */
 const toJobId = (name) => `cfs-report-${name}-0123abcd`;
 
-/** A session that runs the first layer. @param {string} name */
+/** Inserts a session that runs the first layer. @param {string} name */
 function toStatements(name) {
   const at = '2026-01-01T00:00:00.000Z';
   const request = {

@@ -19,7 +19,7 @@ export const toId = (index) => `x${1000 + Math.floor(index / 1000)}c0s${index % 
 /** @param {number} from @param {number} to */
 const toIds = (from, to) => Array.from({ length: to - from }, (_, index) => toId(from + index));
 
-/** Nine in ten have all three layers, the others two. @param {number} index */
+/** Nine in ten components have all three layers, the others two. @param {number} index */
 function toState(index) {
   const known = index % 10 === 5 ? layers.slice(0, 2) : layers;
   return known.map((layer) => ({ ...layer, session_name: 'batcher-0', status: 'applied' }));
@@ -43,7 +43,7 @@ export async function fill({ url, signal }, from, to) {
   }
 }
 
-/** The median of some rounds, in seconds. @param {(round: number) => Promise<unknown>} act */
+/** The median of several rounds, in seconds. @param {(round: number) => Promise<unknown>} act */
 async function timeRounds(act) {
   const times = [];
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -126,7 +126,7 @@ export async function measureAppends({ url, scale, signal }, stored) {
 }
 
 /**
- * Nodes that boot: each tells once that it has, from a connection of its own.
+ * A boot storm: each node reports once that it has booted, over a connection of its own.
  * @param {Site} site @param {number} count @param {string} beside
  */
 export async function measureStorm({ url, scale, signal }, count, beside) {
@@ -160,7 +160,7 @@ export async function measureCreation({ url, scale, signal }, stored) {
   return [toP99(`POST session at 20/s, ${stored} components stored`, times, { most: 10 })];
 }
 
-/** All there is of each, as an import has it. @param {Site} site @param {number} stored */
+/** Puts all components with their whole records, as an import does. @param {Site} site @param {number} stored */
 export async function measureBulkPut({ url }, stored) {
   const body = toIds(0, stored).map((id, index) => ({
     ...{ id, enabled: true, desired_config: 'compute', tags: { bos_session: `b-${index % 100}` } },

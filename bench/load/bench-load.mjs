@@ -24,7 +24,7 @@ import { measureRealWaiting, measureWaiting } from './waiting.mjs';
 
 const databases = { sqlite: openSqlite, postgres: openPostgres };
 
-/** Each on a database of its own. @type {Record<string, Part>} */
+/** Each part runs on a database of its own. @type {Record<string, Part>} */
 const parts = {
   flood: measureFlood,
   open: measureOpenLoop,
@@ -39,11 +39,11 @@ const parts = {
   sizes: measureSizes,
   forks: measureForks,
 };
-/** What these tell has nothing to do with the database. */
+/** Parts whose results do not depend on the database. */
 const ONCE = new Set(['forks']);
 
 /**
- * What it bears, what it costs, and what happens beyond.
+ * How much Keelson can take, what that costs, and what happens beyond it.
  * @param {{ json: boolean, scale: number, database: string | undefined, part: string | undefined }} options
  * @param {AbortSignal} signal
  */

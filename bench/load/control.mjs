@@ -11,8 +11,8 @@ const SESSIONS = 600;
 const LIMIT_MS = 600_000;
 
 /**
- * Sessions a second through API, database, Temporal's dev server and worker, all on this machine: the control side alone, for
- * every phase of every job ends at once and nothing is run. One layer, so three phases.
+ * Sessions per second through API, database, Temporal's dev server and worker, all on this machine. This measures the
+ * control side alone: jobs are simulated, and every phase ends at once. One layer, so three phases.
  * @param {import('./bench-load.mjs').Site} site @returns {Promise<import('../api/figures.mjs').Figure[]>}
  */
 export async function measureControl(site) {
@@ -40,7 +40,7 @@ export async function measureControl(site) {
 }
 
 /**
- * Seconds from the first POST until all are over.
+ * Seconds from the first POST until all sessions are complete.
  * @param {import('./stand.mjs').Stand} stand @param {readonly string[]} names @param {AbortSignal} signal
  */
 export async function carry(stand, names, signal) {
@@ -61,7 +61,7 @@ export async function requireSuccess(stand, names) {
 }
 
 /**
- * All that the worker has asked of Temporal; a poll that waits counts when it is answered.
+ * Counts all requests of the worker to Temporal. A long poll counts once it is answered.
  * @param {import('./stand.mjs').Stand} stand
  */
 async function countRequests(stand) {
@@ -69,7 +69,7 @@ async function countRequests(stand) {
   return Object.values(counts).reduce((total, count) => total + count, 0);
 }
 
-/** By operation. @param {string} text @returns {Record<string, number>} */
+/** Counts by operation. @param {string} text @returns {Record<string, number>} */
 export function toCounts(text) {
   const counts = /** @type {Record<string, number>} */ ({});
   const line = /^temporal_(?:long_)?request_total\{(.*)\} (\S+)$/gm;

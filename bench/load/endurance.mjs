@@ -9,7 +9,8 @@ const SESSIONS = 1000;
 /** @typedef {import('../api/figures.mjs').Figure} Figure */
 
 /**
- * What API and worker keep of sessions that are over: the same two processes carry round after round. Their jobs are played.
+ * How much memory API and worker keep of complete sessions. The same two processes run round after round, with simulated
+ * jobs.
  * @param {import('./bench-load.mjs').Site} site @returns {Promise<Figure[]>}
  */
 export async function measureEndurance(site) {

@@ -7,27 +7,27 @@ import { startApi } from '../api/service.mjs';
 const generator = fileURLToPath(new URL('generator.mjs', import.meta.url));
 const CONNECTIONS = 1000;
 const MS = 10_000;
-/** Sessions a second that one worker carries through, as `--part control` finds; docs/performance.md. */
+/** Sessions per second that one worker completes, as measured by `--part control`; see docs/performance.md. */
 const SUSTAINABLE = 10;
 const TIMES = 20;
 const MAX_OUTPUT_BYTES = 256 * 1024 * 1024;
 
 /**
- * Clients that all post sessions as fast as they can, each again as soon as it has its answer: many times what can be taken.
+ * Clients that post sessions as fast as they can, each as soon as it has its answer: many times what the service can take.
  * @param {import('./bench-load.mjs').Site} site
  */
 export const measureFlood = (site) =>
   measure(site, `${CONNECTIONS} connections`, { connections: CONNECTIONS });
 
 /**
- * So many a second as no worker could run, whether those before are answered or not.
+ * More requests per second than any worker could run, whether the earlier ones are answered or not.
  * @param {import('./bench-load.mjs').Site} site
  */
 export const measureOpenLoop = (site) =>
   measure(site, `${TIMES * SUSTAINABLE}/s`, { rate: TIMES * SUSTAINABLE });
 
 /**
- * Whatever was accepted must be there afterwards, and whoever was not is told to come again.
+ * Every accepted session must exist afterwards, and every refused client must be told to retry.
  * @param {import('./bench-load.mjs').Site} site @param {string} how @param {object} load
  * @returns {Promise<import('../api/figures.mjs').Figure[]>}
  */
@@ -35,7 +35,7 @@ async function measure({ database, scale, signal }, how, load) {
   const api = await startApi(database.data, database.environment, signal);
   try {
     await putConfiguration({ url: api.url, scale, signal });
-    // What Node has counted until now is the start of the process.
+    // Until now Node has measured the start of the process.
     await readLag(api.url);
     const answers = await generate(api.url, { ...load, prefix: 'load', ms: MS * scale }, signal);
     const { p99, median, max, accepted, refused, wrong, generator: cost } = answers;
@@ -75,7 +75,7 @@ async function generate(url, load, signal) {
 /** @param {Record<string, number>} counts */
 const sum = (counts) => Object.values(counts).reduce((total, count) => total + count, 0);
 
-/** What Node tells of the API's event loop. @param {string} url */
+/** Node's figures of the API's event loop. @param {string} url */
 async function readLag(url) {
   const text = await (await fetch(`${url}/metrics`)).text();
   const read = (/** @type {string} */ name) =>

@@ -9,7 +9,7 @@ import { openStand, submitAll } from './stand.mjs';
 const FORKS = 100;
 const LIMIT_MS = 300_000;
 
-/** Long enough for all forks to wait at the same time on a small machine. */
+/** Long enough for all forks to wait at the same time, even on a small machine. */
 const PLAYBOOK = `- hosts: all
   connection: local
   gather_facts: false
@@ -18,8 +18,8 @@ const PLAYBOOK = `- hosts: all
 `;
 
 /**
- * The most that real Ansible takes with 100 forks at work, each on a host of its own by `connection: local`, so that what its
- * modules run is told apart: on hosts that are elsewhere it does not count, and SSH comes in its place.
+ * The peak memory of real Ansible with 100 forks, each on a host of its own with `connection: local`. What the modules run
+ * is reported separately: with remote hosts it runs there, and here SSH takes its place.
  * @param {import('./bench-load.mjs').Site} site @returns {Promise<import('../api/figures.mjs').Figure[]>}
  */
 export async function measureForks(site) {
@@ -55,7 +55,7 @@ export async function measureForks(site) {
   }
 }
 
-/** Until the session is over. @param {import('./stand.mjs').Stand} stand @param {AbortSignal} signal */
+/** Samples until the session is complete. @param {import('./stand.mjs').Stand} stand @param {AbortSignal} signal */
 async function watch({ client }, signal) {
   const none = { count: 0, resident: 0, shared: 0 };
   const most = { ansible: none, modules: none };

@@ -1,6 +1,6 @@
 /**
- * Posts sessions over bare sockets, in a process of its own: an HTTP client would cost this machine more than the service does.
- * Takes a load as JSON, prints what came of it as JSON.
+ * Posts sessions over bare sockets, in a process of its own: an HTTP client would cost this machine more than the service
+ * does. Reads a load as JSON and prints the result as JSON.
  */
 import { connect } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
@@ -9,8 +9,9 @@ import { at } from '../numbers.mjs';
 
 /**
  * @typedef {{ host: string, port: number, prefix: string, ms: number, connections?: number, rate?: number }} Load
- * `connections`: so many clients, each again as soon as it has its answer; `rate`: so many requests a second, whatever comes of them.
- * @typedef {{ status: number, again: string | undefined, isLast: boolean }} Answer isLast: of its connection
+ * `connections`: number of clients, each of which posts again as soon as it has its answer. `rate`: requests per second,
+ * whatever their answers.
+ * @typedef {{ status: number, again: string | undefined, isLast: boolean }} Answer isLast: the connection closes after it
  */
 
 const ANSWER_MS = 60_000;
@@ -20,11 +21,11 @@ const load = JSON.parse(process.argv[2] ?? '{}');
 const delays = monitorEventLoopDelay({ resolution: 10 });
 const result = {
   times: /** @type {number[]} */ ([]),
-  /** Those of the first request of each connection: it had to be taken too. */
+  /** Times of the first request of each connection, which include connecting. */
   firsts: /** @type {number[]} */ ([]),
   accepted: /** @type {string[]} */ ([]),
   refused: 0,
-  /** Answers that are neither, and connections that ended without one. */
+  /** Counts of answers that are neither, and of connections that ended without one. */
   wrong: /** @type {Record<string, number>} */ ({}),
 };
 let count = 0;
@@ -53,7 +54,7 @@ async function runClients() {
   await Promise.all(Array.from({ length: load.connections ?? 1 }, client));
 }
 
-/** Each is timed from the moment at which it was due. @param {number} rate */
+/** Times each request from the moment at which it was due. @param {number} rate */
 async function runAtRate(rate) {
   const begin = performance.now();
   const idle = /** @type {import('node:net').Socket[]} */ ([]);
@@ -74,7 +75,7 @@ async function runAtRate(rate) {
 
 /**
  * @param {import('node:net').Socket | undefined} kept @param {number} start
- * @returns {Promise<import('node:net').Socket | undefined>} to be used again
+ * @returns {Promise<import('node:net').Socket | undefined>} can be used again
  */
 async function post(kept, start) {
   const name = `${load.prefix}-${(count += 1)}`;
@@ -124,7 +125,7 @@ function toRequest(name) {
 }
 
 /**
- * Answers of this service are ASCII here and tell their length.
+ * Relies on answers that are ASCII and have a Content-Length.
  * @param {import('node:net').Socket} socket @param {string} request
  * @returns {Promise<Answer>}
  */
@@ -153,7 +154,7 @@ function ask(socket, request) {
   });
 }
 
-/** @param {string} text @returns {Answer | undefined} undefined: there is more to come */
+/** @param {string} text @returns {Answer | undefined} undefined while it is incomplete */
 function parse(text) {
   const end = text.indexOf('\r\n\r\n');
   if (end < 0) return undefined;

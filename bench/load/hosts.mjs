@@ -8,8 +8,8 @@ const HOSTS = 2500;
 const LIMIT_MS = 120_000;
 
 /**
- * The results of many hosts that come all at once, at the end of a playbook: a job that is real, whose playbook is a program
- * that leaves what Ansible's callback would have left.
+ * The results of many hosts that arrive at once, at the end of a playbook. The job is real; instead of Ansible it runs a
+ * program that writes what Ansible's callback would have written.
  * @param {import('./bench-load.mjs').Site} site @returns {Promise<import('../api/figures.mjs').Figure[]>}
  */
 export async function measureHosts(site) {

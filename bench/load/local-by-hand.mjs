@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { findTools } from '../../scripts/lib/tools.mjs';
 
-/** What a session of the part `local` does with its job, typed by somebody. */
+/** What the job of a session of the part `local` does, as somebody would type it. */
 const SCRIPT = `
 set -euo pipefail
 git clone --quiet --depth=1 -- "$2" layer
@@ -16,9 +16,9 @@ git clone --quiet --depth=1 -- "$2" layer
 const INVENTORY = 'lab:\n  hosts:\n    node1:\n    node2:\n';
 
 /**
- * The same clone, list of the inventory and playbook without Keelson, as many at a time, in folders of their own.
+ * Runs the same git clone, ansible-inventory and playbook without Keelson, as many at a time, each in a folder of its own.
  * @param {string} repository its URL @param {{ count: number, atOnce: number, signal: AbortSignal }} load
- * @returns {Promise<number>} how many were done a second
+ * @returns {Promise<number>} runs per second
  */
 export async function runByHand(repository, { count, atOnce, signal }) {
   const { ansiblePlaybook } = findTools(process.env);

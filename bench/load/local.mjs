@@ -5,7 +5,7 @@ import { openStand, submitAll, toNames, waitUntilComplete } from './stand.mjs';
 import { readCpuSeconds } from './waiting.mjs';
 
 const SESSIONS = 60;
-/** More would only share the two cores with each other. */
+/** More at once would only compete for the two cores. */
 const AT_ONCE = 4;
 const LIMIT_MS = 600_000;
 
@@ -18,8 +18,8 @@ const PLAYBOOK = `- hosts: all
 `;
 
 /**
- * Sessions a second with jobs that are real: git clones a repository, Ansible reads the inventory and runs a playbook of one
- * task on two hosts, without a connection to any. Then the same clones and programs by hand.
+ * Sessions per second with real jobs: git clones a repository, Ansible reads the inventory and runs a playbook of one task
+ * on two hosts, without connecting to them. Then the same programs by hand.
  * @param {import('./bench-load.mjs').Site} site @returns {Promise<import('../api/figures.mjs').Figure[]>}
  */
 export async function measureLocal(site) {

@@ -13,9 +13,10 @@ const KILLS = 5;
 const LIMIT_MS = 600_000;
 
 /**
- * One phase that writes a large log as fast as it is taken, through kills of worker and API, each started again at once. The
- * job is real, its playbook a program that prints a file. From the start of the phase until all that it printed is stored; when
- * its end is recorded is told apart, as a worker that was killed is missed only after a while.
+ * One phase writes a large log as fast as it is taken, while worker and API are killed and started again. The job is real;
+ * instead of Ansible it runs a program that prints a file. Measures from the start of the phase until its whole log is
+ * stored. The time until its end is recorded is reported separately, because Temporal notices only after a while that a
+ * worker was killed.
  * @param {import('./bench-load.mjs').Site} site @returns {Promise<import('../api/figures.mjs').Figure[]>}
  */
 export async function measureLog(site) {
@@ -67,7 +68,7 @@ export async function measureLog(site) {
 }
 
 /**
- * Until all of it is stored; kills both each time another part of it is.
+ * Waits until the whole log is stored, and kills both processes each time a further part of it is.
  * @param {import('./stand.mjs').Stand} stand @param {number} bytes @param {AbortSignal} signal
  */
 async function follow(stand, bytes, signal) {
@@ -99,7 +100,7 @@ async function findPhase({ client }) {
   return phases.find((/** @type {any} */ { name }) => name.startsWith('ansible'));
 }
 
-/** No two lines are the same, so that what lies in the wrong place is found. @param {string} file @param {number} bytes */
+/** No two lines are the same, so that a misplaced one is found. @param {string} file @param {number} bytes */
 async function writeLog(file, bytes) {
   const out = createWriteStream(file);
   let written = 0;

@@ -2,8 +2,8 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * A program in the place of Ansible, in jobs that are real: supervisor, wrapper, log and delivery.
- * @param {string} directory @param {string} script what it does as `ansible-playbook`, in bash
+ * Puts a program in the place of Ansible. Everything else of the job is real: supervisor, wrapper, log and delivery.
+ * @param {string} directory @param {string} script bash that runs as `ansible-playbook`
  * @returns {NodeJS.ProcessEnv} of the worker
  */
 export function standInForAnsible(directory, script) {

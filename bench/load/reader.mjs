@@ -12,8 +12,8 @@ const BYTES = 2e9;
 const READERS = 20;
 
 /**
- * Readers that follow a log and never read, half of them events, while it grows. The API's memory after a quarter of it is what
- * it takes anyway; what comes on top by the end would be kept for them.
+ * Clients that follow a growing log, half of them as events, but never read. After a quarter of the log the API has the
+ * memory that it needs anyway; any growth from then to the end would be data kept for these clients.
  * @param {import('./bench-load.mjs').Site} site @returns {Promise<import('../api/figures.mjs').Figure[]>}
  */
 export async function measureReader({ database, scale, signal }) {
@@ -48,7 +48,7 @@ export async function measureReader({ database, scale, signal }) {
   }
 }
 
-/** Until the first bytes have come; then it takes nothing more. @param {string} url @param {string} name @param {boolean} events */
+/** Waits for the first bytes, then reads nothing more. @param {string} url @param {string} name @param {boolean} events */
 async function follow(url, name, events) {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);

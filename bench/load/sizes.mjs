@@ -6,13 +6,13 @@ const SESSIONS = 300;
 const HOSTS = 50_000;
 const HOSTS_AT_ONCE = 1000;
 const LOG_CHUNKS = 400;
-/** As a job sends it. */
+/** The level at which a job compresses. */
 const GZIP_LEVEL = 3;
 const LIMIT_MS = 600_000;
 const PHASE = 'ansible-0';
 
 /**
- * How much the database grows by, indexes and all, for what is stored.
+ * How much each stored thing makes the database grow, indexes included.
  * @param {import('./bench-load.mjs').Site} site @returns {Promise<import('../api/figures.mjs').Figure[]>}
  */
 export async function measureSizes(site) {
@@ -25,7 +25,7 @@ export async function measureSizes(site) {
   ];
 }
 
-/** Their jobs are played, all else is real. @param {import('./bench-load.mjs').Site} site */
+/** Their jobs are simulated, everything else is real. @param {import('./bench-load.mjs').Site} site */
 async function growBySessions(site) {
   const stand = await openStand(site, { standIn: true });
   try {
@@ -41,7 +41,7 @@ async function growBySessions(site) {
   }
 }
 
-/** Through the store, as the API does it. @param {import('./bench-load.mjs').Site} site */
+/** Saves hosts and log through the store, as the API does. @param {import('./bench-load.mjs').Site} site */
 async function growByDeliveries({ database, scale, signal }) {
   const { parseConfig } = await import('#dist/config.js');
   const { openStore } = await import('#dist/store/open.js');

@@ -1,8 +1,8 @@
 import { ServiceError } from '#dist/core/errors.js';
 
 /**
- * Jobs that are played: nothing is started, only their state is kept, in this process. Each phase ends at once with 0, but
- * with `holds` the playbooks: they end when the process is sent SIGUSR2, or the job is stopped.
+ * Simulates jobs: it starts nothing and keeps their state in this process. Each phase ends at once with 0. With `holds`
+ * playbooks end only when the process gets SIGUSR2 or the job is stopped.
  * @param {{ holds: boolean }} options @returns {import('#dist/runner/local.js').LocalRunner}
  */
 export function createStandInRunner({ holds }) {

@@ -14,9 +14,9 @@ const READY_MS = 60_000;
 /** @typedef {Awaited<ReturnType<typeof openStand>>} Stand */
 
 /**
- * API, worker and a Temporal dev server, each a process of its own on loopback that may be killed.
+ * Starts API, worker and a Temporal dev server on loopback, each a process of its own that may be killed.
  * @param {import('./bench-load.mjs').Site} site
- * @param {{ environment?: NodeJS.ProcessEnv, standIn?: boolean }} [options] standIn: jobs are played, see stand-in-runner.mjs
+ * @param {{ environment?: NodeJS.ProcessEnv, standIn?: boolean }} [options] standIn: simulate jobs with stand-in-runner.mjs
  */
 export async function openStand({ database, signal }, { environment = {}, standIn = false } = {}) {
   const { data } = database;
@@ -53,7 +53,7 @@ export async function openStand({ database, signal }, { environment = {}, standI
     ...{ url, data, api, worker },
     temporalAddress: temporal.address,
     client: createClient(url, signal),
-    /** What Temporal's SDK counts in the worker. */
+    /** Metrics of Temporal's SDK in the worker. */
     readSdkMetrics: async () => (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text(),
     async close() {
       await Promise.all([worker.kill('SIGTERM'), api.kill('SIGTERM')]);
@@ -107,7 +107,7 @@ function createProcess(command, env, logFile, isReady) {
           throw new Error(`${command.join(' ')} did not start:\n${read().slice(-2000)}`);
       }
     },
-    /** Resolves when it is gone, to how long that took. @param {NodeJS.Signals} name */
+    /** Resolves once the process is gone, to the time that took. @param {NodeJS.Signals} name */
     async kill(name) {
       const running = child;
       child = undefined;
@@ -128,7 +128,7 @@ const answers = (url) =>
     () => false,
   );
 
-/** Configuration `bench`: one layer, whose commit need not be looked up. @param {Stand} stand */
+/** Puts the configuration `bench`: one layer with a commit, so that no branch is resolved. @param {Stand} stand */
 export async function configure({ client }) {
   const layer = { clone_url: 'https://git.example.org/base.git', playbook: 'site.yml' };
   const layers = [{ ...layer, commit: '1'.repeat(40) }];
@@ -136,7 +136,7 @@ export async function configure({ client }) {
 }
 
 /**
- * Until none of them is pending or runs.
+ * Waits until no session is pending or running.
  * @param {Stand} stand @param {AbortSignal} signal @param {number} limitMs
  */
 export async function waitUntilComplete({ client }, signal, limitMs) {
@@ -149,7 +149,7 @@ export async function waitUntilComplete({ client }, signal, limitMs) {
 }
 
 /**
- * All of these, some at once.
+ * Posts all of these sessions, several at once.
  * @param {Stand} stand @param {readonly string[]} names @param {object} request
  */
 export async function submitAll({ client }, names, request) {

@@ -10,17 +10,17 @@ import { openStand, readSessions, submitAll, toNames, waitUntilComplete } from '
 const PLAYED = 500;
 const REAL = 50;
 const SETTLE_MS = 10_000;
-/** Two beats of an activity, which come every 24 s. */
+/** Two heartbeats of an activity, which come every 24 s. */
 const WATCH_MS = 48_000;
 const LIMIT_MS = 300_000;
 const SAMPLED_JOBS = 10;
-/** Of `/proc/<pid>/stat`. */
+/** Ticks per second of the times in `/proc/<pid>/stat`. */
 const TICKS_PER_SECOND = 100;
 
 /** @typedef {import('../api/figures.mjs').Figure} Figure */
 
 /**
- * What sessions cost that wait in a phase, their jobs played: nothing but what API and worker do for them.
+ * What sessions cost API and worker while they wait in a phase. Their jobs are simulated.
  * @param {import('./bench-load.mjs').Site} site @returns {Promise<Figure[]>}
  */
 export async function measureWaiting(site) {
@@ -40,7 +40,7 @@ export async function measureWaiting(site) {
 }
 
 /**
- * The same with jobs that are real, whose playbook is a program that waits; and how long a worker takes to leave them.
+ * The same with real jobs that run a waiting program instead of Ansible. Also measures how long a worker takes to shut down.
  * @param {import('./bench-load.mjs').Site} site @returns {Promise<Figure[]>}
  */
 export async function measureRealWaiting(site) {
