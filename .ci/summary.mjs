@@ -1,6 +1,6 @@
 /**
  * `summary.mjs <exit code of the tests> <demos passed> <demos failed> <report of Jest> [<that of the tests on a cluster>]`:
- * prints the sum and judges it. A suite that is in both counts as it was on the cluster.
+ * prints the sum and sets the exit code. A suite that is in both reports counts as it ran on the cluster.
  */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { relative } from 'node:path';
@@ -10,12 +10,12 @@ const [, , exitCode, demosPassed, demosFailed, ...files] = process.argv;
 /** @type {string[]} */
 const problems = [];
 /**
- * Told last, as what Jest said of them may be far above.
+ * Printed last, because Jest's own output may be far above.
  * @type {string[]}
  */
 const failures = [];
 const SHOWN_LINES = 25;
-/** Files whose tests need a Kubernetes cluster, all or some. */
+/** Files in which at least some tests need a Kubernetes cluster. */
 const NEEDS_CLUSTER = /\/kubernetes[^/]*\.test\.ts$/;
 const reports = files.map((file) =>
   existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')).testResults : undefined,
@@ -26,7 +26,7 @@ let passed = Number(demosPassed);
 let failed = Number(demosFailed);
 
 if (first === undefined)
-  problems.push('The tests did not come to run: format, lint or types have failed.');
+  problems.push('The tests did not run, because format, lint or types failed.');
 else checkSuites(new Map([...first, ...onCluster].map((suite) => [suite.name, suite])));
 if (exitCode !== '0' && failed === 0 && problems.length === 0) {
   problems.push(`The tests ended with ${exitCode}.`);
@@ -47,7 +47,7 @@ function shorten(messages) {
 }
 
 /**
- * Every file with tests has run, and nothing in it was skipped but what needs a cluster where there is none.
+ * Checks that every test file has run, and that nothing was skipped except, without a cluster, the tests that need one.
  * @param {Map<string, any>} suites as Jest reports them, by name
  */
 function checkSuites(suites) {
