@@ -1,8 +1,9 @@
 import { listSources, type Configuration } from '../core/configuration.js';
-import { isServiceError, missing } from '../core/errors.js';
+import { missing } from '../core/errors.js';
 import type { Store, StoredConfiguration } from '../store/store.js';
 import { dropBranches, resolveBranches } from './branch.js';
 import { checkConflicts, checkRepositories } from './configuration-rules.js';
+import { repeatWhileChanged } from './contention.js';
 import type { ApiDependencies } from './dependencies.js';
 import { fromConfigurationPut, type ConfigurationBody } from './wire/configuration.js';
 import { requireOwner, toOwner } from './tenancy.js';
@@ -47,7 +48,7 @@ async function requireOwned(
   return stored;
 }
 
-/** Reads the owner again, which may have changed while branches were resolved; saves only if it does not change again. */
+/** Reads the owner again, which may have changed while branches were resolved; saves only if it does not change before that. */
 async function saveFor(
   store: Store,
   configuration: Configuration,
@@ -57,7 +58,7 @@ async function saveFor(
     await store.configurations.save(configuration);
     return configuration;
   }
-  return repeatOnce(async () => {
+  return repeatWhileChanged(async () => {
     const stored = await requireOwned(store, name, tenant);
     const owner = isKeepingOwner ? stored?.configuration.tenantName : tenant;
     const owned = withOwner(configuration, owner);
@@ -73,7 +74,7 @@ function withOwner(configuration: Configuration, tenantName: string | undefined)
   return copy as Configuration;
 }
 
-/** Resolves the branches again. If the configuration changes meanwhile, it is read and resolved once more. */
+/** Resolves the branches again. If the configuration changes meanwhile, it is read and resolved once again. */
 export async function refreshConfiguration(
   deps: ApiDependencies,
   name: string,
@@ -81,7 +82,7 @@ export async function refreshConfiguration(
   tenant?: string,
 ): Promise<Configuration> {
   const { store, now } = deps;
-  return repeatOnce(async () => {
+  return repeatWhileChanged(async () => {
     const { configuration, version } = await findConfiguration(store, name, tenant);
     const resolved = await resolveBranches(configuration, deps, signal);
     const fresh = { ...resolved, lastUpdated: toSeconds(now()) };
@@ -95,19 +96,10 @@ export async function removeConfiguration(
   name: string,
   tenant?: string,
 ): Promise<void> {
-  await repeatOnce(async () => {
+  await repeatWhileChanged(async () => {
     const { version } = await findConfiguration(store, name, tenant);
     await store.configurations.remove(name, version);
   });
-}
-
-async function repeatOnce<T>(act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    if (!isServiceError(error) || error.fault !== 'conflict') throw error;
-    return act();
-  }
 }
 
 export async function findConfiguration(

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { z } from '@hono/zod-openapi';
-import { invalid, isServiceError, missing } from '../core/errors.js';
+import { invalid, missing } from '../core/errors.js';
 import type { Source } from '../core/source.js';
 import { sealCredentials } from '../process/source-credentials.js';
 import type { Store } from '../store/store.js';
 import type { StoredSource } from '../store/configurations/source-store.js';
+import { repeatWhileChanged } from './contention.js';
 import type { ApiDependencies } from './dependencies.js';
 import { findUrlFault } from './repository-url.js';
 import {
@@ -50,24 +51,17 @@ export function fromSourceRestore(
   return toSource(name, body, { secretName: body.credentials.secret_name, lastUpdated });
 }
 
-/** If the source changes meanwhile, it is read and changed once more. */
 export async function updateSource(
   deps: ApiDependencies,
   name: string,
   body: z.output<typeof SourceUpdate>,
 ): Promise<Source> {
   if (body.clone_url !== undefined) checkUrl(body.clone_url, deps.gitProtocols);
-  const save = async () => {
+  return repeatWhileChanged(async () => {
     const changed = change(deps, await findSource(deps.store, name, 'Source not found.'), body);
     await deps.store.sources.replace(changed);
     return changed.source;
-  };
-  try {
-    return await save();
-  } catch (error) {
-    if (!isServiceError(error) || error.fault !== 'conflict') throw error;
-    return save();
-  }
+  });
 }
 
 export async function findSource(

@@ -266,6 +266,21 @@ export function apiRaces(
     expect(shared).toMatchObject({ layers: [{ name: `a-${writer}` }, { name: `b-${writer}` }] });
   });
 
+  test('concurrent changes of one configuration or source are all made, one after the other', async () => {
+    const credentials = { username: 'u', password: 'p' };
+    const source = { name: 'wanted', clone_url: 'http://git.example.org/a.git', credentials };
+    expect((await apis[0].ask('POST', '/v3/sources', source)).status).toBe(201);
+    const changes = [
+      ['PUT', '/v2/configurations/wanted', { layers: [] }],
+      ['PATCH', '/v3/configurations/wanted', undefined],
+      ['PATCH', '/v3/sources/wanted', { credentials }],
+    ] as const;
+    for (const [method, path, body] of changes)
+      expect(countStatuses(await askAll(2 * EACH, (api) => api.ask(method, path, body)))).toEqual({
+        200: 2 * EACH,
+      });
+  });
+
   test('a git server that does not answer keeps nobody else waiting', async () => {
     const git = await startSilentServer();
     const layer = { clone_url: `${git.url}/r.git`, branch: 'main', playbook: 'site.yml' };
