@@ -326,6 +326,13 @@ describe('keelson logs', () => {
 });
 
 describe('keelson watch and show', () => {
+  test('tell when phases ended, however late they are watched', async () => {
+    const jobId = await plan('late');
+    await fail(jobId);
+    const { text } = await startKeelson(proxy.url, ['watch', 'late'], { env: { TZ: 'UTC' } }).ended;
+    expect(text).toMatch(/^03:04:05 {2}ansible-0 +ended: exit 2/m);
+  });
+
   test('tell phases, hosts that fail, and how it ended', async () => {
     const jobId = await plan('failing');
     const watching = startKeelson(proxy.url, ['watch', 'failing']);

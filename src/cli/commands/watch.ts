@@ -9,6 +9,7 @@ import {
   printLines,
   setUnreadCode,
   tell,
+  toMillis,
   toPlainLine,
   type Tone,
 } from '../output.js';
@@ -51,25 +52,34 @@ function createNarrator(): (event: string, data: unknown) => readonly string[] {
   const readers: Readonly<Record<string, (data: never) => readonly string[]>> = {
     phase: (phase: Phase) => {
       const text = narratePhase(phase);
-      return text !== undefined && isNews(phase.name, text) ? [toLine(phase.name, text)] : [];
+      if (text === undefined || !isNews(phase.name, text)) return [];
+      // Of a session that is watched late, the first events are old.
+      const at = phase.state === 'running' ? phase.start_time : phase.completion_time;
+      return [toLine(phase.name, text, at === null ? {} : { at })];
     },
     hosts: ({ hosts }: { readonly hosts: readonly Host[] }) =>
       hosts
         .filter(isFailing)
         .filter((host) => isNews(`${host.phase}/${host.host}`, narrateHost(host)))
-        .map((host) => toLine(host.phase, `${host.host}: ${narrateHost(host)}`, 'red')),
+        .map((host) => toLine(host.phase, `${host.host}: ${narrateHost(host)}`, { tone: 'red' })),
     session: (session: Session) => {
       const text = describeNow(session);
       const state = session.status.session.status;
       if (state === 'complete' || !isNews('session', text) || text === '') return [];
-      return [toLine(state, text, 'yellow')];
+      return [toLine(state, text, { tone: 'yellow' })];
     },
   };
   return (event, data) => readers[event]?.(data as never) ?? [];
 }
 
-function toLine(about: string, text: string, tone?: Tone): string {
-  const time = paint('dim', new Date().toTimeString().slice(0, 8));
+/** `at`: when it happened, if that is known; otherwise it is now. */
+function toLine(
+  about: string,
+  text: string,
+  { tone, at }: { readonly tone?: Tone; readonly at?: string },
+): string {
+  const moment = at === undefined ? new Date() : new Date(toMillis(at));
+  const time = paint('dim', moment.toTimeString().slice(0, 8));
   const plain = toPlainLine(text);
   return `${time}  ${about.padEnd(15)}  ${tone === undefined ? plain : paint(tone, plain)}`;
 }
