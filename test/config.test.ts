@@ -18,7 +18,7 @@ describe('parseConfig', () => {
   });
   afterAll(() => rmSync(directory, { recursive: true }));
 
-  test('needs nothing', () => {
+  test('needs no variables', () => {
     const config = parseConfig({ KEELSON_CACHE: '/cache' });
 
     expect(config).toEqual({
@@ -65,13 +65,13 @@ describe('parseConfig', () => {
     );
   });
 
-  test('has no webhooks where there is no worker', () => {
+  test('refuses webhooks without a worker', () => {
     expect(() => parseConfig({ RUNNER: 'none', WEBHOOKS_FILE: file })).toThrow(
       'WEBHOOKS_FILE: with RUNNER=none there is no worker that could call webhooks.',
     );
   });
 
-  test('knows how jobs run on Kubernetes, and what is wrong with it', () => {
+  test('reads the settings for Kubernetes, and says what is wrong with them', () => {
     const settings = join(directory, 'settings.yaml');
     writeFileSync(settings, 'image: registry/jobs:1\n');
     const environment = { RUNNER: 'kubernetes', KUBERNETES_SETTINGS_FILE: settings };
@@ -90,7 +90,7 @@ describe('parseConfig', () => {
     );
   });
 
-  test('completes paths: git and jobs are not where this process is', () => {
+  test('makes paths absolute, because git and jobs run in other directories', () => {
     const [path, program] = [relative(process.cwd(), file), './venv/bin/ansible-playbook'];
     const environment = { GIT_CA_FILE: path, ANSIBLE_PLAYBOOK: program };
     const { sources, runner } = parseConfig(environment);
@@ -102,7 +102,7 @@ describe('parseConfig', () => {
     expect(parseConfig({ ANSIBLE_PLAYBOOK: 'ansible' }).runner.ansiblePlaybook).toBe('ansible');
   });
 
-  test('takes every variable that names a file, and no other absent', () => {
+  test('takes every variable that names a file', () => {
     const { runner, sources, api, webhooksFile } = parseConfig({
       AUTH_TOKENS_FILE: file,
       SSH_PRIVATE_KEY_FILE: file,
@@ -136,7 +136,7 @@ describe('parseConfig', () => {
     });
   });
 
-  test('derives the places of the data directory', () => {
+  test('derives paths from the data directory', () => {
     const config = parseConfig({ KEELSON_DATA: '/srv/keelson' });
 
     expect(config.database).toEqual({ kind: 'sqlite', path: '/srv/keelson/keelson.db' });
@@ -144,7 +144,7 @@ describe('parseConfig', () => {
     expect(config.runner.jobsDirectory).toBe('/srv/keelson/jobs');
   });
 
-  test('takes a PostgreSQL, with a password from a file or from the URL, not from both', () => {
+  test('takes a PostgreSQL with a password from a file or the URL, but not from both', () => {
     const passwordFile = join(directory, 'password');
     writeFileSync(passwordFile, 'p w\n');
     const url = 'postgresql://keelson@db/keelson';
@@ -164,7 +164,7 @@ describe('parseConfig', () => {
     expect(() => parseConfig({ DATABASE_URL: 'x://u:planted@h' })).not.toThrow(/planted/);
   });
 
-  test('takes an empty variable for an absent one', () => {
+  test('treats an empty variable as absent', () => {
     const empty = Object.fromEntries(Object.keys(VARIABLES).map((name) => [name, ''] as const));
 
     expect(parseConfig(empty)).toEqual(parseConfig({}));
@@ -180,7 +180,7 @@ describe('parseConfig', () => {
     expect(config.api.jobUrl).toBe('http://api:8080');
   });
 
-  test('takes an address for each of the metrics', () => {
+  test('takes an address for each kind of metrics', () => {
     const config = parseConfig({
       METRICS_LISTEN: '0.0.0.0:9100',
       WORKER_METRICS_LISTEN: 'localhost:9101',
@@ -284,14 +284,14 @@ describe('parseConfig', () => {
       );
     });
 
-    test('takes any address with tokens, or where nobody is asked for one', () => {
+    test('takes any address with tokens, or with AUTH=none', () => {
       const listen = { API_LISTEN: '0.0.0.0:8080' };
 
       expect(parseConfig({ ...listen, AUTH: 'none' }).api.auth).toEqual({ kind: 'none' });
       expect(parseConfig({ ...listen, AUTH_TOKENS_FILE: file }).api.auth.kind).toBe('tokens');
     });
 
-    test('refuses tokens and none together', () => {
+    test('refuses AUTH_TOKENS_FILE together with AUTH=none', () => {
       expect(() => parseConfig({ AUTH: 'none', AUTH_TOKENS_FILE: file })).toThrow(
         'AUTH and AUTH_TOKENS_FILE exclude each other.',
       );

@@ -7,7 +7,7 @@ import { describe, expect, test } from '@jest/globals';
 const SWEEP = fileURLToPath(new URL('../../dist/commands/sweep.js', import.meta.url));
 
 describe('runCommand', () => {
-  test('ends in silence when nobody reads what the command says', async () => {
+  test('ends silently when nobody reads the output of the command', async () => {
     const child = spawn(process.execPath, [SWEEP, '--help']);
     child.stdout.destroy();
     const [errors] = await Promise.all([text(child.stderr), once(child, 'exit')]);

@@ -11,7 +11,7 @@ import { findFreePort } from '../support/ssh-host.js';
 
 const SWEEP = fileURLToPath(new URL('../../dist/commands/sweep.js', import.meta.url));
 
-test('a sweep from where no key is brings none to the deployment, and binds it to nothing', async () => {
+test('a sweep without a key file adds no key to the deployment and does not rebind it', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-sweep-'));
   const path = join(directory, 'keelson.db');
   await (await openSqliteStore({ path })).close();
@@ -40,7 +40,7 @@ test('a sweep from where no key is brings none to the deployment, and binds it t
   rmSync(directory, { recursive: true });
 });
 
-test('a sweep beside a service without Temporal asks no other Temporal of this machine', async () => {
+test('a sweep of a service without Temporal asks no other Temporal on this machine', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-sweep-'));
   await (await openSqliteStore({ path: join(directory, 'keelson.db') })).close();
   writeFileSync(join(directory, 'service.json'), '{"temporal":null,"images":null}');

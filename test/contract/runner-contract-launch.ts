@@ -69,7 +69,7 @@ export function describeLaunch(runner: () => Runner): void {
       expect(await awaitAll(runner(), given)).toEqual([EXITED_0]);
     });
 
-    test('is removed wholly, and twice', async () => {
+    test('is removed completely, even twice', async () => {
       const given = aLaunch([aScript('one', 'echo ready; sleep 1000')]);
       const { jobId } = given.job;
       await launch(runner(), given);
@@ -99,7 +99,7 @@ export function describeLaunch(runner: () => Runner): void {
       expect(await runner().find('cfs-absent-00000000', never)).toBeUndefined();
     });
 
-    test('ends a wait when its signal says so, with the reason of the signal', async () => {
+    test('ends a wait when its signal aborts, with the reason of the signal', async () => {
       const given = aLaunch([aScript('one', 'true')]);
       await runner().prepare(given, never);
       const controller = new AbortController();
@@ -137,7 +137,7 @@ export function describeDelivery(create: CreateRunner): void {
           exit_code: 5,
           log_bytes: whole.length,
         });
-        // A container runtime may drop the end of an output; then what lacks is told, and the rest is in its place.
+        // A container runtime may drop the end of an output. Then the gap is reported, and the rest is in its place.
         let end = 0;
         let lost = 0;
         for await (const piece of runner.readLog(jobId, 'one', 0, never)) {
@@ -150,7 +150,7 @@ export function describeDelivery(create: CreateRunner): void {
       });
     });
 
-    test('is not needed: the API away, the job runs and its output stays', async () => {
+    test('is not needed: while the API is away, the job runs and its output is kept', async () => {
       await withApi(async (api, { runner }) => {
         await api.pause();
         const given = aLaunch([aScript('one', 'echo heard; exit 6'), aScript('two', 'true')]);
@@ -164,7 +164,7 @@ export function describeDelivery(create: CreateRunner): void {
       });
     });
 
-    test('goes on where it was when the API comes back', async () => {
+    test('continues where it was when the API is back', async () => {
       await withApi(async (api, { runner }) => {
         await api.pause();
         const given = aLaunch([aScript('one', 'seq 1 100000; echo ready')], {

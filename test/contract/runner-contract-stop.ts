@@ -21,7 +21,7 @@ export function describeProcesses(harness: () => RunnerHarness): void {
       what: `the end of every process of ${jobId}`,
     });
   };
-  /** Leaves the process group, the session and its parent, as SSH's ControlPersist master does. */
+  /** Leaves its process group, session and parent, like SSH's ControlPersist master. */
   const daemon = [
     'import os, signal, time',
     'if os.fork() == 0:',

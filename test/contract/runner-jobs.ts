@@ -6,21 +6,21 @@ import { waitFor } from '../support/wait.js';
 
 export interface RunnerHarness {
   readonly runner: Runner;
-  /** How many processes of the job there are, wherever they hide. */
+  /** Counts the processes of the job, wherever they are. */
   countProcesses(jobId: string): Promise<number>;
-  /** How much output the platform keeps of a phase; absent: all of it. */
+  /** Bytes of output that the platform keeps of a phase. Absent: all. */
   readonly keptOutputBytes?: number;
   close(): Promise<void>;
 }
 
 export interface RunnerSurroundings {
-  /** Base of the routes for jobs; absent: jobs deliver nothing. */
+  /** Base URL of the routes for jobs. Absent: jobs deliver nothing. */
   readonly apiUrl?: string;
 }
 
 export type CreateRunner = (surroundings: RunnerSurroundings) => Promise<RunnerHarness>;
 
-/** A signal for what is never to be called off. */
+/** A signal that never aborts. */
 export const never = new AbortController().signal;
 
 export const EXITED_0 = expect.objectContaining({ kind: 'exited', exitCode: 0 });
@@ -28,7 +28,7 @@ export const STOPPED = expect.objectContaining({ kind: 'killed', reason: 'stoppe
 export const LOST = expect.objectContaining({ kind: 'killed', reason: 'lost' });
 export const SKIPPED = expect.objectContaining({ kind: 'unstarted', reason: 'skipped' });
 
-/** A phase of the kind that exists for tests: any command. */
+/** A phase of the kind `command`, which exists for tests. */
 export function aCommand(name: string, argv: readonly string[], timeoutSeconds = 0): Phase {
   return { name, kind: 'command', argv, timeoutSeconds } as unknown as Phase;
 }
@@ -85,7 +85,7 @@ export async function waitForOutput(
   });
 }
 
-/** The results of all phases, in their order. */
+/** The results of all phases, in order. */
 export async function awaitAll(runner: Runner, { job }: Launch): Promise<readonly PhaseResult[]> {
   const results: PhaseResult[] = [];
   for (const { name } of job.phases) results.push(await runner.awaitPhase(job.jobId, name, never));

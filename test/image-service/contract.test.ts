@@ -26,7 +26,7 @@ describeImages('the image service', () => {
   afterAll(() => site.close());
 
   const idOf = ({ body }: Answer) => (body as { id: string }).id;
-  /** Objects of an image, as if they had been put into S3. */
+  /** Writes the objects of an image, as if they had been put into S3. */
   const put = (id: string, files: Readonly<Record<string, unknown>>) => {
     const folder = join(site.data, 'boot-images', id);
     mkdirSync(folder, { recursive: true });
@@ -75,7 +75,7 @@ describeImages('the image service', () => {
     expect(await site.ask('GET', `${prefix}/recipes`)).toMatchObject({ status: 200, body: [] });
   });
 
-  test('answers what else clients ask of IMS', async () => {
+  test('answers the other requests that clients send to IMS', async () => {
     for (const path of ['/healthz/live', '/healthz/ready'])
       expect(await site.ask('GET', path)).toMatchObject({ status: 200, body: {} });
     expect((await site.ask('GET', '/version')).body).toEqual({ version: expect.any(String) });
@@ -159,7 +159,7 @@ describeImages('the image service', () => {
     });
   });
 
-  test('answers what its framework would refuse with a message', async () => {
+  test('answers with a message where the framework of IMS refuses a request', async () => {
     const wrong = await site.ask('PATCH', '/v3/jobs');
     expect(wrong).toMatchObject({ status: 405, type: 'application/json' });
     expect(wrong.body).toEqual({
@@ -200,7 +200,7 @@ describeImages('the image service', () => {
     expect(() => readFileSync(join(site.data, 'boot-images', id, 'rootfs'))).toThrow('ENOENT');
   });
 
-  test('loses no change that comes together with others', async () => {
+  test('loses none of several simultaneous changes', async () => {
     const path = `/images/${idOf(await site.ask('POST', '/images', { name: 'a' }))}`;
     const keys = Array.from({ length: 20 }, (_, index) => `key-${index}`);
     await Promise.all(
@@ -212,7 +212,7 @@ describeImages('the image service', () => {
     expect(Object.keys(metadata).sort()).toEqual([...keys].sort());
   });
 
-  test('gives one manifest to one of those that ask for it together', async () => {
+  test('links a manifest to only one of the images that ask for it at the same time', async () => {
     const artifact = toArtifact('together');
     const link = put('together', { rootfs: 'abc', 'manifest.json': toManifest(artifact) });
     const asked = ['a', 'b', 'c', 'd'].map((name) => site.ask('POST', '/images', { name, link }));
@@ -251,7 +251,7 @@ describeImages('the image service', () => {
     expect((answer.body as { detail: string }).detail).toContain(detail);
   });
 
-  test('refuses a job whose image or key will not do', async () => {
+  test('refuses a job whose image or key is unusable', async () => {
     const key = idOf(
       await site.ask('POST', '/public-keys', { name: 'k', public_key: 'two\nlines' }),
     );
@@ -279,7 +279,7 @@ describeImages('the image service', () => {
     expect((await site.ask('GET', '/jobs')).body).toEqual([]);
   });
 
-  /** Browsers and careless clients say more, or less, than `fetch` does. */
+  /** Browsers and careless clients send other headers than `fetch` does. */
   function send(type: string, body: string, origin?: string): Promise<number> {
     const headers = { 'content-type': type, ...(origin === undefined ? {} : { origin }) };
     return new Promise((resolve, reject) => {
@@ -294,7 +294,7 @@ describeImages('the image service', () => {
 });
 
 describeImages('the image service with a token', () => {
-  test('serves nothing else to who has none', async () => {
+  test('serves nothing else without the token', async () => {
     const site = createImageSite();
     const tokenFile = join(site.directory, 'token');
     writeFileSync(tokenFile, 'a-token\n');

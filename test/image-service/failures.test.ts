@@ -36,7 +36,7 @@ describeImages('a job that cannot be done', () => {
   afterAll(() => site.close());
 
   const rootOf = (id: string) => join(site.data, 'boot-images', id, 'rootfs');
-  /** A manifest that has no checksum, or the one of this content. */
+  /** A manifest without a checksum, or with the one of this content. */
   const setManifest = (id: string, md5?: string) => {
     const link = { type: 's3', path: `s3://boot-images/${id}/rootfs` };
     const type = 'application/vnd.cray.image.rootfs.squashfs';
@@ -92,7 +92,7 @@ describeImages('a job that cannot be done', () => {
     rmSync(copy, { recursive: true });
   });
 
-  test('with an image that goes while it waits for its turn fails, and says so', async () => {
+  test('whose image is deleted while it waits for its turn fails, and says so', async () => {
     site.hold('unsquashfs');
     const others = await Promise.all(
       [1, 2].map(async () => site.post(await site.add(tree, 'held'))),
@@ -107,7 +107,7 @@ describeImages('a job that cannot be done', () => {
     await site.ask('DELETE', '/jobs');
   });
 
-  test('at its port is opened at another one', async () => {
+  test('because its port is in use is opened at another one', async () => {
     const copy = join(site.directory, 'resolved');
     execFileSync('cp', ['-a', tree, copy]);
     mkdirSync(join(copy, 'etc'), { recursive: true });
@@ -130,7 +130,7 @@ describeImages('a job that cannot be done', () => {
     rmSync(copy, { recursive: true });
   });
 
-  test('is no reason for the import of a file that is no squashfs', () => {
+  test('is avoided: the import refuses a file that is no squashfs', () => {
     const file = join(site.directory, 'text');
     writeFileSync(file, 'no image');
     const words = [join(import.meta.dirname, '..', '..', 'dist', 'image-service', 'main.js')];
@@ -155,14 +155,14 @@ describeImages('a job on a full disk', () => {
   });
   afterAll(() => site.close());
 
-  test('fails at unpacking or packing, says so, and gives back what it took', async () => {
+  test('fails while unpacking or packing, says so, and frees the space', async () => {
     const fits = await site.add(tree, 'fits');
-    // Compressed it is next to nothing, unpacked more than there is.
+    // Compressed it is tiny; unpacked it does not fit.
     writeFileSync(join(tree, 'ones'), Buffer.alloc(SIZE_MEBIBYTES * 1024 * 1024, 1));
     const large = await site.add(tree, 'large');
     const disk = join(site.directory, 'disk');
     mkdirSync(disk);
-    // A file system of the service's own, which goes with it.
+    // A private file system, which ends with the service.
     const mount = `mount -t tmpfs -o size=${SIZE_MEBIBYTES}m,mode=700 tmpfs "${disk}" &&
       cp -a "${site.data}/." "${disk}" && exec "$@"`;
     const prefix = ['unshare', '--mount', 'sh', '-c', mount, 'sh'];
@@ -171,7 +171,7 @@ describeImages('a job on a full disk', () => {
     expect(unpacking.message).toMatch(/^unsquashfs failed .*disk of .* is full/);
 
     const waiting = await site.waitFor(await site.post(fits), 'waiting_on_user');
-    // There is room for the records of the job, and not for an image.
+    // There is room for the records of the job, but not for an image.
     const fill = 'cat /bin/sh > /room; cat /dev/urandom > /filler; rm /room; touch /tmp/complete';
     await site.ssh(waiting, fill);
     const packing = await site.waitFor(waiting, 'error');

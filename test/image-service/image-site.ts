@@ -24,7 +24,7 @@ import { waitFor } from '../support/wait.js';
 
 const PROGRAM = fileURLToPath(new URL('../../dist/image-service/main.js', import.meta.url));
 
-/** Needs root, squashfs-tools and OpenSSH's server. */
+/** Needs root, squashfs-tools and the OpenSSH server. */
 export const describeImages =
   process.env['REQUIRE_SERVERS'] === '1' || typeof findImageTools() !== 'string'
     ? describe
@@ -32,30 +32,30 @@ export const describeImages =
 
 export interface ImageSite {
   readonly directory: string;
-  /** Of the service. */
+  /** The directory of the service. */
   readonly data: string;
   readonly keyFile: string;
   readonly publicKey: string;
-  /** Starts a service, or another when that was killed. `prefix`: a command that becomes the command that follows it. */
+  /** Starts a service, or another one after it was killed. `prefix`: a command that executes the rest of its arguments. */
   start(environment?: Readonly<Record<string, string>>, prefix?: readonly string[]): Promise<void>;
   kill(signal?: NodeJS.Signals): Promise<void>;
   url(): string;
   log(): string;
   ask(method: string, path: string, body?: unknown): Promise<Answer>;
-  /** The id of an image made of the tree. */
+  /** Imports an image of the tree and returns its id. */
   add(tree: string, name?: string): Promise<string>;
-  /** A job on the image, just posted. */
+  /** Posts a job on the image. */
   post(imageId: string, more?: object): Promise<JobBody>;
   waitFor(job: JobBody, ...statuses: readonly string[]): Promise<JobBody>;
   ssh(job: JobBody, command: string): Promise<SshResult>;
-  /** The tree of an image, unpacked. */
+  /** Unpacks the tree of an image. */
   unpack(imageId: string): string;
-  /** What there is of a job beside its record. */
+  /** What exists of a job besides its record. */
   findTraces(jobId: string): Promise<readonly string[]>;
-  /** The program waits before it begins, until it is let go. */
+  /** Makes the program wait before it starts, until it is released. */
   hold(program: 'unsquashfs' | 'mksquashfs'): void;
   letGo(program: 'unsquashfs' | 'mksquashfs'): void;
-  /** One that is held ends with an error, and is let go from then on. */
+  /** Makes a held program fail; later runs are released. */
   fail(program: 'unsquashfs' | 'mksquashfs'): void;
   close(): Promise<void>;
 }
@@ -63,7 +63,7 @@ export interface ImageSite {
 export interface Answer {
   readonly status: number;
   readonly type: string;
-  // Whatever a test expects of it.
+  // Each test knows the shape that it expects.
   readonly body: unknown;
 }
 
@@ -139,7 +139,7 @@ export function createImageSite(): ImageSite {
       const response = await fetch(`${url}${path}`, {
         method,
         ...(body === undefined ? {} : { body: toText(body) }),
-        // A connection that the service has closed meanwhile would be found out too late.
+        // The service may have closed a kept connection, which would be noticed too late.
         headers: { connection: 'close', 'content-type': 'application/json' },
       });
       const text = await response.text();
@@ -209,7 +209,7 @@ export function createImageSite(): ImageSite {
   return site;
 }
 
-/** A shell and a few programs of this machine, with what they need. */
+/** A shell and a few programs of this machine, with their libraries. */
 export function createTree(directory: string): string {
   const root = join(directory, 'tree');
   for (const folder of ['bin', 'boot', 'dev', 'etc', 'proc', 'root', 'sys', 'tmp'])
@@ -235,7 +235,7 @@ export function createTree(directory: string): string {
   return root;
 }
 
-/** Stands before the programs that take long: real ones, but not before they are let go. */
+/** Wraps the slow programs: runs the real ones, but only once they are released. */
 function createGates(directory: string): string {
   const bin = join(directory, 'bin');
   mkdirSync(bin);

@@ -18,7 +18,7 @@ describe('importImage', () => {
 
   const listFiles = () => readdirSync(join(directory, 'boot-images'));
 
-  test('leaves nothing where the record cannot be written', async () => {
+  test('leaves nothing if the record cannot be written', async () => {
     const place = await preparePlace(directory);
     rmSync(join(directory, 'images'), { recursive: true });
     const files = { name: 'compute', arch: 'x86_64', rootfs } as const;
@@ -26,7 +26,7 @@ describe('importImage', () => {
     expect(listFiles()).toEqual([]);
   });
 
-  test('is left alone by what begins meanwhile, however long it copies', async () => {
+  test('is not removed by a service that starts meanwhile, however long it copies', async () => {
     await preparePlace(directory);
     const copying = namePreparation();
     mkdirSync(join(directory, 'boot-images', copying));

@@ -36,14 +36,14 @@ describeImages('a customize job', () => {
   const md5 = (id: string) => computeMd5(join(site.data, 'boot-images', id, 'rootfs'));
   const expectNothing = async (jobId: string) => expect(await site.findTraces(jobId)).toEqual([]);
 
-  test('makes a new image of what its user has left, and leaves nothing else', async () => {
+  test('makes a new image from what its user has left, and leaves nothing else', async () => {
     const before = await md5(image);
     const posted = await site.post(image);
     expect(posted).toMatchObject({ status: 'creating', resultant_image_id: null });
     const job = await site.waitFor(posted, 'waiting_on_user');
     expect(job.ssh_containers).toEqual(posted.ssh_containers);
 
-    // Also what runs in the background, and what replaces the name servers by rename.
+    // Includes a background process, and a replacement of the name servers by rename.
     const did = await site.ssh(
       job,
       'cat /etc/resolv.conf; echo made > /etc/made; echo x > /etc/r; mv /etc/r /etc/resolv.conf; ' +
@@ -107,7 +107,7 @@ describeImages('a customize job', () => {
     },
   );
 
-  test('of the same image as another is on its own', async () => {
+  test('is independent of another job on the same image', async () => {
     const jobs = await Promise.all([site.post(image), site.post(image)]);
     const [one, two] = await Promise.all(jobs.map((job) => site.waitFor(job, 'waiting_on_user')));
     if (one === undefined || two === undefined) throw new Error('two were posted');
@@ -123,7 +123,7 @@ describeImages('a customize job', () => {
     await expectNothing(two.id);
   });
 
-  test('is told of as soon as it has another status, a result, or an end', async () => {
+  test('is returned to a waiting client once it has another status or a result, or is gone', async () => {
     const ask = async ({ id }: { readonly id: string }, status: string) => {
       const { body } = await site.ask('GET', `/jobs/${id}?while_status=${status}&wait_seconds=60`);
       return body as JobBody;
@@ -146,7 +146,7 @@ describeImages('a customize job', () => {
     expect(await gone).toMatchObject({ status: 404 });
   });
 
-  test('is told of as it is to who does not wait', async () => {
+  test('is returned unchanged to a client that does not wait', async () => {
     const job = await site.waitFor(await site.post(image), 'waiting_on_user');
     for (const wait of ['', '&wait_seconds=0', '&wait_seconds=1', '&wait_seconds=soon'])
       expect(
@@ -155,7 +155,7 @@ describeImages('a customize job', () => {
     await site.ask('DELETE', `/jobs/${job.id}`);
   });
 
-  test('has no /proc, /sys and /dev where modules are not built', async () => {
+  test('has no /proc, /sys and /dev without require_dkms', async () => {
     const job = await site.waitFor(
       await site.post(image, { require_dkms: 'False' }),
       'waiting_on_user',
@@ -166,7 +166,7 @@ describeImages('a customize job', () => {
     await expectNothing(job.id);
   });
 
-  test('lets nobody in with another key, by password, or with a tunnel', async () => {
+  test('admits no other key, no password and no tunnel', async () => {
     const job = await site.waitFor(await site.post(image), 'waiting_on_user');
     const { host = '', port = 0 } = job.ssh_containers[0]?.connection_info['cluster.local'] ?? {};
     const config = readFileSync(join(site.data, 'work', job.id, 'sshd-config'), 'utf8');
@@ -179,7 +179,7 @@ describeImages('a customize job', () => {
     await site.ask('DELETE', `/jobs/${job.id}`);
   });
 
-  test('takes the boot files, with links as they are inside, and a /tmp that is a link', async () => {
+  test('takes the boot files, following links inside the image, and accepts a /tmp that is a link', async () => {
     const boot = join(tree, 'boot');
     writeFileSync(join(boot, 'vmlinuz-6'), 'a kernel');
     symlinkSync('/boot/vmlinuz-6', join(boot, 'vmlinuz'));
@@ -196,7 +196,7 @@ describeImages('a customize job', () => {
     expect((await site.ssh(job, 'cat /etc/resolv.conf && touch /tmp/complete')).code).toBe(0);
     const { resultant_image_id: result } = await site.waitFor(job, 'success');
     const folder = join(site.data, 'boot-images', result ?? '');
-    // The initial ramdisk would be a file of this machine.
+    // Followed outside the image, the link of the initial ramdisk would lead to a file of this machine.
     expect(readdirSync(folder).sort()).toEqual(['kernel', 'manifest.json', 'rootfs']);
     expect(readFileSync(join(folder, 'kernel'), 'utf8')).toBe('a kernel');
     const root = site.unpack(result ?? '');

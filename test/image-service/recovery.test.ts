@@ -33,10 +33,10 @@ describeImages('a job', () => {
   const expectNothing = async (jobId: string) => {
     expect(await site.findTraces(jobId)).toEqual([]);
   };
-  /** What is out of the way goes by and by. */
+  /** Waits, because what was put aside is removed in the background. */
   const expectNoWork = () =>
     waitFor(() => list('work').length === 0, { what: 'all work to be gone' });
-  /** As the record was when the image was there, and what it was made of too. No service runs. */
+  /** Sets the record back to when the image existed and the work directory was not yet removed. No service runs. */
   const unfinish = ({ id }: JobBody) => {
     const record = join(site.data, 'jobs', `${id}.json`);
     const text = readFileSync(record, 'utf8');
@@ -49,7 +49,7 @@ describeImages('a job', () => {
   const isAtWork = ({ id }: JobBody) =>
     waitFor(async () => (await findJobProcesses(`image-${id}`)).length > 0);
 
-  /** One at each status at which a job may stay; the two that unpack and pack keep the last from its turn. */
+  /** A job in each status that can last. The two that unpack and pack keep the last one waiting for its turn. */
   const bringToEach = async () => {
     const [waiting, packed] = await Promise.all(
       [1, 2].map(async () => site.waitFor(await site.post(image), 'waiting_on_user')),
@@ -87,7 +87,7 @@ describeImages('a job', () => {
     expect(list('boot-images')).toContain(result);
   });
 
-  test('goes on where its service was killed, whatever its status', async () => {
+  test('continues where its service was killed, whatever its status', async () => {
     const { packing, ...others } = await bringToEach();
     await site.kill('SIGKILL');
     letGo();
@@ -132,7 +132,7 @@ describeImages('a job', () => {
     await site.start();
   });
 
-  test('whose image is there succeeds, however long its root cannot be removed', async () => {
+  test('whose image exists succeeds, however long its root cannot be removed', async () => {
     const job = await site.waitFor(await site.post(image), 'waiting_on_user');
     await complete(job);
     const { resultant_image_id: result } = await site.waitFor(job, 'success');
@@ -152,7 +152,7 @@ describeImages('a job', () => {
     await expectNoWork();
   });
 
-  test('fails, and says why, also where what another has left cannot be removed', async () => {
+  test('fails and says why, even if the leftovers of another cannot be removed', async () => {
     const stuck = join(site.data, 'work', '.removed-stuck');
     mkdirSync(stuck);
     execFileSync('mount', ['-t', 'tmpfs', 'busy', stuck]);
@@ -169,7 +169,7 @@ describeImages('a job', () => {
     await expectNoWork();
   });
 
-  test('that its user ends while no service is there is packaged by the next', async () => {
+  test('whose user ends it while no service runs is packaged by the next service', async () => {
     const job = await site.waitFor(await site.post(image), 'waiting_on_user');
     await site.kill('SIGTERM');
     await complete(job);
@@ -178,7 +178,7 @@ describeImages('a job', () => {
     await expectNothing(job.id);
   });
 
-  test('whose /tmp is away when its service starts waits for its user all the same', async () => {
+  test('whose /tmp is missing when its service starts waits for its user anyway', async () => {
     const job = await site.waitFor(await site.post(image), 'waiting_on_user');
     expect((await site.ssh(job, 'rm -rf /tmp')).code).toBe(0);
     await site.kill('SIGKILL');
@@ -188,7 +188,7 @@ describeImages('a job', () => {
     await site.waitFor(job, 'success');
   });
 
-  test('fails where its environment ends, also while no service is there', async () => {
+  test('fails if its environment ends, even while no service runs', async () => {
     for (const isServed of [true, false]) {
       const job = await site.waitFor(await site.post(image), 'waiting_on_user');
       if (!isServed) await site.kill('SIGKILL');
@@ -201,7 +201,7 @@ describeImages('a job', () => {
     }
   });
 
-  test('fails also where nobody can tell whether its disk is full', async () => {
+  test('fails even if the space of the disk cannot be read', async () => {
     const job = await site.waitFor(await site.post(image), 'waiting_on_user');
     const work = join(site.data, 'work');
     rmSync(work, { recursive: true });
@@ -216,7 +216,7 @@ describeImages('a job', () => {
     await expectNothing(job.id);
   });
 
-  test('fails when it is too old, also for a service that was away', async () => {
+  test('fails when it is too old, even if no service ran then', async () => {
     const job = await site.waitFor(await site.post(image), 'waiting_on_user');
     await site.kill('SIGTERM');
     await site.start({ IMAGE_JOB_MAX_AGE: '1' });

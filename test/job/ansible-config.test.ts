@@ -80,7 +80,7 @@ private_key_file = /site/key
     }
   });
 
-  it('that cannot be read is named, and no phase goes on without it', async () => {
+  it('that cannot be read is named, and no phase continues without it', async () => {
     const { job } = await runWith('[defaults\nforks = 5\n');
     expect(job.phase('inventory')).toMatchObject({ exit_code: 73 });
     expect(job.log('inventory')).toMatch(/^ERROR! ansible.cfg cannot be read: /);

@@ -7,7 +7,7 @@ export const HAS_ANSIBLE = existsSync(ANSIBLE);
 if (!HAS_ANSIBLE && process.env['REQUIRE_SERVERS'] === '1')
   throw new Error(`${ANSIBLE} is not there.`);
 
-/** Series to executable: one is always there, others where somebody has installed them. */
+/** Series → executable: one is always there, others if they are installed. */
 export const ANSIBLES = new Map(
   (existsSync(CACHE) ? readdirSync(CACHE) : []).flatMap((name) => {
     const file = join(CACHE, name, 'bin/ansible-playbook');
@@ -18,7 +18,7 @@ export const ANSIBLES = new Map(
 
 export type Inventory = Record<string, Record<string, Record<string, unknown>>>;
 
-/** Groups of hosts that are this machine. */
+/** Groups of hosts that are all this machine. */
 export function renderHosts(groups: Inventory): Uint8Array {
   const document = Object.entries(groups).map(([group, hosts]) => {
     const local = Object.entries(hosts).map(([host, variables]) => [
@@ -62,7 +62,7 @@ export interface PlaybookJobOptions {
   readonly plan?: Record<string, unknown>;
 }
 
-/** A job that needs no git: its layer lies there. Two hosts, unless told otherwise. */
+/** A job that needs no git, because its layer is already there. By default it has two hosts. */
 export function createPlaybookJob({
   phase = {},
   files = {},
@@ -79,7 +79,7 @@ export function createPlaybookJob({
   });
 }
 
-/** Name below `directory` to content. */
+/** Name below `directory` → content. */
 export function readTree(directory: string): Record<string, string> {
   const entries = readdirSync(directory, { recursive: true, withFileTypes: true });
   return Object.fromEntries(

@@ -57,7 +57,7 @@ function git(job: TestJob, ...argv: string[]): string {
   return execFileSync('git', argv, { cwd: job.path('workspace/layer0'), encoding: 'utf8' }).trim();
 }
 
-/** Files served as they lie; a dumb server needs its index. */
+/** Makes the repository's index, which a server of plain files needs. */
 async function serve(directory: string, options: { login?: string; port?: number } = {}) {
   execFileSync('git', ['update-server-info'], { cwd: directory });
   const server = await startGitServer({ directory, ...options });
@@ -79,7 +79,7 @@ describe('git-clone', () => {
     expect(git(job, 'rev-list', '--count', 'HEAD')).toBe('1');
   });
 
-  it('fetches everything where the server gives no single commits', async () => {
+  it('fetches everything if the server does not give single commits', async () => {
     const repository = aRepository();
     repository.addCommit({ files: { 'site.yml': 'second' } });
     const server = await serve(repository.directory);
@@ -99,20 +99,20 @@ describe('git-clone', () => {
     }
   });
 
-  it('ends with 71 where the commit is not there, without trying again', async () => {
+  it('ends with 71 if there is no such commit, without a retry', async () => {
     const repository = aRepository();
     const job = aClone({ url: repository.url, commit: ABSENT, timeoutSeconds: 600 });
     expect(await run(job)).toBe(71);
     expect(job.log('git-clone-0')).toContain(`ERROR! ${repository.url} has no commit ${ABSENT}.\n`);
   });
 
-  it('ends with 70 where there is no repository, without trying again', async () => {
+  it('ends with 70 if there is no such repository, without a retry', async () => {
     const job = aClone({ url: 'file:///no/such/repository', commit: ABSENT, timeoutSeconds: 600 });
     expect(await run(job)).toBe(70);
     expect(job.log('git-clone-0')).toMatch(/^ERROR! file:\/\/\/no\/such\/repository: .+\.$/m);
   });
 
-  it('ends with 70 where the protocol is not allowed', async () => {
+  it('ends with 70 if the protocol is not allowed', async () => {
     const repository = aRepository();
     const plan = { git_protocols: 'https:ssh' };
     const job = aClone({ url: repository.url, commit: repository.commit, plan });
@@ -125,7 +125,7 @@ describe('git-clone', () => {
     async (limit) => {
       const repository = aRepository();
       const port = await findFreePort();
-      // What git says of it holds a word by which other failures are told.
+      // Git's message contains a word by which other failures are recognized.
       const url = `http://127.0.0.1:${port}/shallow/../repository.git`;
       const job = aClone({ url, commit: repository.commit, timeoutSeconds: limit });
       const child = job.startPhase('git-clone-0');
@@ -135,13 +135,13 @@ describe('git-clone', () => {
     },
   );
 
-  it('tells the API what it waits for, and that it goes on', async () => {
+  it('tells the API what it waits for, and when it continues', async () => {
     const api = await startPhaseApi(TOKEN);
     closing.push(() => api.close());
     const repository = aRepository();
     const port = await findFreePort();
     const url = `http://127.0.0.1:${port}/repository.git`;
-    // The longest limit that there is.
+    // The longest possible limit.
     const timeoutSeconds = 1_209_600;
     const plan = { api_url: api.url };
     const job = aClone({ url, commit: repository.commit, timeoutSeconds, plan });
@@ -184,7 +184,7 @@ describe('git-clone', () => {
     );
   });
 
-  it('takes a URL and a commit that look like options for data', async () => {
+  it('treats a URL and a commit that look like options as data', async () => {
     const url = '--upload-pack=touch ran';
     const job = aClone({ url, commit: '--output=ran', timeoutSeconds: 7 });
     expect(await run(job)).toBe(70);

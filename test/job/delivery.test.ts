@@ -16,7 +16,7 @@ afterEach(async () => {
   jobs.splice(0).forEach((job) => job.remove());
 });
 
-/** A command that says `here` and goes on when it is let. */
+/** A command that prints `here` and continues when it is told to. */
 const WAIT = 'echo here; while [ ! -e go ]; do sleep 0.02; done;';
 
 function aJob(script: string, plan: Record<string, unknown> = {}): TestJob {
@@ -48,7 +48,7 @@ hosts = [json.loads(${JSON.stringify(JSON.stringify(host))}) | {"host": "x%d" % 
 json.dump({"hosts": hosts}, open(os.environ["KEELSON_RESULTS"], "w"))';`;
 }
 
-/** As a worker reads it: the last line, where its signature fits. */
+/** Reads the report as a worker does: the last line, if its signature is right. */
 function readReport(log: string): { phase: string; hosts: { host: string }[] } | undefined {
   const [prefix, packed = '', signature] = (log.split('\n').at(-2) ?? '').split(':');
   if (prefix !== 'keelson-report') return undefined;
@@ -58,7 +58,7 @@ function readReport(log: string): { phase: string; hosts: { host: string }[] } |
 }
 
 describe('delivery', () => {
-  it('that ends by a defect is not waited for', async () => {
+  it('is not waited for after it has failed by a defect', async () => {
     const job = aJob('echo nonsense > "$KEELSON_RESULTS"', { report_wait_seconds: 3600 });
     const child = job.startPhase('only');
     expect(await exitOf(child)).toBe(79);
@@ -66,7 +66,7 @@ describe('delivery', () => {
     expect(existsSync(job.path('results/only.json'))).toBe(false);
   });
 
-  it('tells start, log and end while and after the phase runs', async () => {
+  it('reports start, log and end while and after the phase runs', async () => {
     const job = aJob(`${WAIT} echo there; exit 4`);
     const child = job.startPhase('only');
     await waitFor(() => api.log.toString() === 'here\n');
@@ -87,7 +87,7 @@ describe('delivery', () => {
     );
   });
 
-  it('tells what ended the phase', async () => {
+  it('reports what ended the phase', async () => {
     const job = aJob('sleep 60', {
       phases: [aCommand('only', 'sleep 60', { timeout_seconds: 0.3 })],
     });
@@ -107,7 +107,7 @@ describe('delivery', () => {
     expect(api.states.at(-1)).toMatchObject({ state: 'ended', log_bytes: 5_000_000 });
   });
 
-  it('goes on where the API has got to', async () => {
+  it('continues at the offset that the API has reached', async () => {
     const job = aJob(`${WAIT} echo there`);
     const child = job.startPhase('only');
     await waitFor(() => api.log.toString() === 'here\n');
@@ -117,7 +117,7 @@ describe('delivery', () => {
     expect(api.log.toString()).toBe('here\nthere\n');
   });
 
-  it('keeps its place in a long log where pieces are refused, and where the API has lost some', async () => {
+  it('keeps its place in a long log if pieces are refused or the API has lost some', async () => {
     let pieces = 0;
     api.interrupt = (method) => {
       if (method !== 'PATCH') return undefined;
@@ -131,7 +131,7 @@ describe('delivery', () => {
     expect(pieces).toBeGreaterThan(12);
   });
 
-  it('repeats what was answered with 503, and waits as long as it was asked to', async () => {
+  it('repeats a request that was answered with 503, after the requested wait', async () => {
     const tries: number[] = [];
     api.interrupt = (method) =>
       method === 'PATCH' && tries.push(performance.now()) <= 2
@@ -155,7 +155,7 @@ describe('delivery', () => {
     expect(api.requests.filter((request) => request.startsWith('PATCH'))).toHaveLength(1);
   });
 
-  it('waits for an API that is away no longer than it may', async () => {
+  it('waits for an API that is away only for its limit', async () => {
     await api.close();
     const job = aJob('echo here', { report_wait_seconds: 0.5 });
     await exitOf(job.startPhase('only'));
@@ -199,7 +199,7 @@ describe('host results', () => {
     expect(api.hosts.at(-1)).toMatchObject({ final: true });
   });
 
-  it('may be half written when they are looked at', async () => {
+  it('may be half-written when they are read', async () => {
     const job = aJob(`printf '{"hosts": [' > "$KEELSON_RESULTS"; ${WAIT} ${writeHosts(1)}`);
     const child = job.startPhase('only');
     await waitFor(() => api.log.toString() === 'here\n');
@@ -230,7 +230,7 @@ describe('host results', () => {
     expect(job.phase('only')?.log_bytes).toBe(log.length);
   });
 
-  it('are the signed last line also where there is no API at all', async () => {
+  it('are the signed last line also without an API', async () => {
     const job = aJob(writeHosts(1), { api_url: null });
     await exitOf(job.startPhase('only'));
     expect(readReport(job.log('only'))).toMatchObject({ hosts: [{ host: 'x0' }] });
@@ -246,7 +246,7 @@ json.dump({"hosts": hosts}, open(os.environ["KEELSON_RESULTS"], "w"))'`,
       { api_url: null },
     );
     await exitOf(job.startPhase('only'));
-    // As the worker does.
+    // As in the worker.
     const report = readReport(job.log('only').slice(-8 * 1024 * 1024));
     expect(report?.hosts).toHaveLength(13_000);
     expect(report?.hosts[0]).toMatchObject({

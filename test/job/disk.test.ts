@@ -6,7 +6,7 @@ import { describe, expect, it } from '@jest/globals';
 import { findPython } from '../support/ssh-host.js';
 import { aCommand, createJob, processesOf, PROJECT } from './harness.js';
 
-/** A file system of the process's own, which goes with it; root needs no user namespace. */
+/** A private file system that ends with its process. Root needs no user namespace. */
 const UNSHARE = ['unshare', '--mount', ...(process.getuid?.() === 0 ? [] : ['--map-root-user'])];
 const canMount = () => {
   const [command, ...words] = [...UNSHARE, 'mount', '-t', 'tmpfs', 'tmpfs', tmpdir()];
@@ -15,10 +15,10 @@ const canMount = () => {
 const describeWithMount =
   process.env['REQUIRE_SERVERS'] === '1' || canMount() ? describe : describe.skip;
 
-/** What was said before is in the log, whoever of the two is quicker. */
+/** Waits until the earlier output is in the log, then fills the disk. */
 const FILL = 'echo said; until [ -s ../logs/full.log ]; do sleep 0.02; done; cat /dev/zero > file';
 
-/** Runs the whole job on a disk of its own with a megabyte, and puts what is there at the end beside it. */
+/** Runs the whole job on its own disk of one megabyte, and copies what is there at the end. */
 const RUN = `mount -t tmpfs -o size=1m tmpfs "$2" && cp -a "$1/." "$2" &&
   { "$0" -m job all --directory "$2"; cp -a "$2/." "$3"; }`;
 

@@ -101,7 +101,7 @@ describe('the git cache', () => {
     expect(git(second, 'fsck', '--strict')).toBe('');
   });
 
-  it('has of a commit what the clone before had: no parents', async () => {
+  it('has no parents of a commit, like the earlier clone', async () => {
     const cache = aDirectory();
     const repository = createRepository({ files: { 'site.yml': 'first' } });
     closing.push(() => repository.remove());
@@ -117,7 +117,7 @@ describe('the git cache', () => {
     expect(contentOf(second)).toBe('second');
   });
 
-  it('opens no repository to another source than the one that has read it', async () => {
+  it('gives a repository only to the source that has read it', async () => {
     const cache = aDirectory();
     const served = await serveRepository({ 'site.yml': 'secret' });
     await cloneWell(served, { cache, source: 'site' });
@@ -143,7 +143,7 @@ describe('the git cache', () => {
         forged.remove();
       },
     ],
-  ])('asks the server where a file of it %s, and replaces it', async (_, spoil) => {
+  ])('asks the server if one of its files %s, and replaces that', async (_, spoil) => {
     const cache = aDirectory();
     const served = await serveRepository({ 'site.yml': 'first' });
     await cloneWell(served, { cache });
@@ -156,7 +156,7 @@ describe('the git cache', () => {
     expect(contentOf(await cloneWell(served, { cache }))).toBe('first');
   });
 
-  it('stays within its size, and drops what was not used for the longest time', async () => {
+  it('stays within its size, and drops the least recently used files', async () => {
     const cache = aDirectory();
     const noise = (mark: string) =>
       Array.from({ length: 2_000 }, (_, index) => `${mark}${(index * 7919) % 104_729}`).join('\n');
@@ -181,7 +181,7 @@ describe('the git cache', () => {
     expect(readdirSync(cache).sort()).toEqual(left.sort());
   });
 
-  it('removes what a job left half written that was killed long ago', async () => {
+  it('removes a half-written file of a job that was killed long ago', async () => {
     const cache = aDirectory();
     const served = await serveRepository({ 'site.yml': 'first' });
     for (const name of ['.old', '.new', 'other']) writeFileSync(join(cache, name), '');
@@ -191,14 +191,14 @@ describe('the git cache', () => {
     expect(left.sort()).toEqual(['.new', 'other']);
   });
 
-  it('fails no clone where it cannot be written', async () => {
+  it('fails no clone if it cannot be written', async () => {
     const file = join(aDirectory(), 'file');
     writeFileSync(file, '');
     const job = await cloneWell(await serveRepository({ 'site.yml': 'first' }), { cache: file });
     expect(job.log('git-clone-0')).toContain('Not added to the git cache: ');
   });
 
-  it('keeps only what a hash names and another machine has', async () => {
+  it('keeps only commits that are named by a hash and come from another machine', async () => {
     const cache = aDirectory();
     const { url, directory, commit } = await serveRepository({ 'site.yml': 'first' });
     execFileSync('git', ['tag', 'v1', commit], { cwd: directory });

@@ -16,7 +16,7 @@ export interface GitServer {
 export interface GitServerOptions {
   readonly directory: string;
   readonly port?: number;
-  /** `user:password` that is asked for. */
+  /** The required `user:password`. */
   readonly login?: string;
 }
 

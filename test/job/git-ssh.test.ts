@@ -25,7 +25,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-test('the key of a git server is kept in a directory with a space, and asked for there', () => {
+test('the key of a git server is kept, and found again, in a directory with a space', () => {
   const argv = JSON.parse(
     execFileSync(findPython(), ['-c', COMMAND, directory], { encoding: 'utf8' }),
   ) as string[];

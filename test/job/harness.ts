@@ -36,15 +36,15 @@ export interface TestJob {
   path(...names: string[]): string;
   /** Starts the supervisor. */
   start(): ChildProcess;
-  /** Starts the wrapper of one phase; a piped output must be read to its end. A number is a descriptor. */
+  /** Starts the wrapper of one phase. A piped output must be read to its end. A number is a file descriptor. */
   startPhase(
     phase: string,
     output?: 'ignore' | 'pipe' | number,
     ...options: string[]
   ): ChildProcess;
-  /** As an ordinary user: without the right to signal the processes of others. */
+  /** Runs as an ordinary user, who may not signal the processes of others. */
   startWithoutKill(...argv: string[]): ChildProcess;
-  /** Ends what `FOREIGN_DAEMON` left. */
+  /** Ends what `FOREIGN_DAEMON` left running. */
   killForeign(): Promise<void>;
   /** Runs the whole job to its end. */
   run(): Promise<void>;
@@ -54,7 +54,7 @@ export interface TestJob {
   remove(): void;
 }
 
-/** Not a shim in front of it: that one has children of its own, which are no wrappers. */
+/** The interpreter itself: a shim would have children that are no wrappers. */
 const PYTHON = findPython();
 
 let count = 0;
@@ -140,7 +140,7 @@ export function aCommand(
   return { name, kind: 'command', argv: ['bash', '-c', script], timeout_seconds: 0, ...more };
 }
 
-/** A program that leaves as daemons do: forks twice, in a session of its own, and keeps running. */
+/** A program that becomes a daemon: it forks twice, has its own session, and keeps running. */
 export function daemonize(seconds: number): string {
   return `python3 -c 'import os, time
 if os.fork() == 0:

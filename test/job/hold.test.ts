@@ -61,7 +61,7 @@ async function hold(job: TestJob) {
 }
 
 describe('hold', () => {
-  it('ends when it is released, and changes nothing of how the phase ended', async () => {
+  it('ends when it is released, without changing how the phase ended', async () => {
     const api = await anApi();
     const job = aJob({ apiUrl: api.url });
     const child = await hold(job);
@@ -93,7 +93,7 @@ describe('hold', () => {
     expect(endedAt).toBeLessThanOrEqual(Date.parse(since));
   });
 
-  it('ends by the file, and not by one that was there before', async () => {
+  it('ends when the file is created, not by one that existed before', async () => {
     const job = aJob({ script: 'touch complete; exit 2' });
     const child = await hold(job);
     expect(job.phase('only')).toMatchObject({ state: 'running' });
@@ -103,7 +103,7 @@ describe('hold', () => {
     expect(job.phase('only')).toMatchObject({ exit_code: 2 });
   });
 
-  it('ends when its time is over, and says so to the API', async () => {
+  it('ends when its time is over, and tells the API', async () => {
     const api = await anApi();
     const job = aJob({ apiUrl: api.url, seconds: 0.3 });
     await job.run();
@@ -127,7 +127,7 @@ describe('hold', () => {
     expect(job.phase('next')).toMatchObject({ unstarted: 'skipped' });
   });
 
-  it('goes on while the API is away, refuses, or talks nonsense, and is heard of later', async () => {
+  it('continues while the API is away, refuses or answers nonsense, and is reported later', async () => {
     const api = await anApi();
     const job = aJob({ apiUrl: api.url });
     await api.pause();
@@ -145,10 +145,10 @@ describe('hold', () => {
     expect(job.log('only')).toContain('it was released');
   });
 
-  it('holds a phase whose time limit has passed, and its own time is not limited by it', async () => {
+  it('holds a phase whose time limit has passed, and is not limited by that', async () => {
     const job = aJob({ script: 'sleep 600', timeout: 0.2 });
     const child = await hold(job);
-    // More than the phase's limit once more. On a slow machine it is only longer.
+    // More than the phase's limit once more. A slow machine only makes it longer.
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(job.phase('only')).toMatchObject({ state: 'running' });
     writeFileSync(job.path('workspace/complete'), '');
@@ -206,7 +206,7 @@ describe('a hold that was asked for while the job ran', () => {
   it.each([
     ['nobody has asked for it', false],
     ['the API does not know of it', undefined],
-  ])('holds nothing where %s', async (_, wanted) => {
+  ])('holds nothing if %s', async (_, wanted) => {
     const api = await anApi();
     api.wanted = wanted;
     const job = aJobThatAsks(api.url);
@@ -216,7 +216,7 @@ describe('a hold that was asked for while the job ran', () => {
     expect(api.holds).toEqual([]);
   });
 
-  it('asks nobody where there is no API, nor for a phase that succeeds', async () => {
+  it('does not ask without an API, or for a phase that succeeds', async () => {
     const alone = aJobThatAsks();
     await alone.run();
     expect(alone.log('only')).toBe('broken\n');
@@ -227,7 +227,7 @@ describe('a hold that was asked for while the job ran', () => {
     expect(api.requests.filter(isQuestion)).toEqual([]);
   });
 
-  it('asks again while the API is away, and not where it refuses', async () => {
+  it('asks again while the API is away, but not if it refuses', async () => {
     const api = await anApi();
     api.wanted = true;
     let refusals = 2;

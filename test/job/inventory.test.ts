@@ -31,7 +31,7 @@ function variablesOf(job: TestJob, host: string): Record<string, unknown> {
 const GENERATED = renderHosts({ compute: { x1: {} }, cfs_image: { i1: { cray_cfs_image: true } } });
 
 (HAS_ANSIBLE ? describe : describe.skip)('inventory', () => {
-  it('puts the generated inventory beside the additional one, which goes before it', async () => {
+  it('puts the generated inventory beside the additional one, which overrides it', async () => {
     const job = aJob({
       'files/inventory.gz': GENERATED,
       'workspace/hosts/02-site.yaml': 'compute: {hosts: {x9: {}}, vars: {a: 1}}',
@@ -45,20 +45,20 @@ const GENERATED = renderHosts({ compute: { x1: {} }, cfs_image: { i1: { cray_cfs
     expect(variablesOf(job, 'i1')).toMatchObject({ b: 2, cray_cfs_image: true });
   });
 
-  it('takes the additional inventory alone', async () => {
+  it('takes only the additional inventory', async () => {
     const job = aJob({ 'workspace/hosts/site': '[compute]\nx[1:3]\n' }, 'repo');
     expect(await run(job)).toBe(0);
     expect(job.log('inventory')).toBe('Inventory: hosts 3, groups 1\n');
     expect(variablesOf(job, 'x2')).toMatchObject({ cray_cfs_image: false });
   });
 
-  it('ends with 72 where the additional inventory is the target and is not there', async () => {
+  it('ends with 72 if the additional inventory is the target and does not exist', async () => {
     const job = aJob({}, 'repo');
     expect(await run(job)).toBe(72);
     expect(job.log('inventory')).toMatch(/^ERROR! The target is the additional inventory/);
   });
 
-  it('ends with 72 where Ansible would only warn that it cannot read a source', async () => {
+  it('ends with 72 if Ansible would only warn that it cannot read a source', async () => {
     const job = aJob({
       'files/inventory.gz': GENERATED,
       'workspace/hosts/02-site.yaml': 'compute: {hosts: [',
@@ -68,7 +68,7 @@ const GENERATED = renderHosts({ compute: { x1: {} }, cfs_image: { i1: { cray_cfs
     expect(job.log('inventory')).toMatch(/^ERROR! Ansible cannot read the inventory/m);
   });
 
-  it('ends with 72 where variables of a group cannot be read', async () => {
+  it('ends with 72 if the variables of a group cannot be read', async () => {
     const job = aJob({
       'files/inventory.gz': GENERATED,
       'workspace/hosts/group_vars/compute.yml': 'a: [',
@@ -76,7 +76,7 @@ const GENERATED = renderHosts({ compute: { x1: {} }, cfs_image: { i1: { cray_cfs
     expect(await run(job)).toBe(72);
   });
 
-  it('ends with 79 and the program that is not there', async () => {
+  it('ends with 79 and the name of a missing program', async () => {
     const plan = { ansible_playbook: '/nowhere/ansible-playbook' };
     const files = { 'files/inventory.gz': GENERATED };
     const job = createJob({ phases: [anInventoryPhase('spec')], files, plan });

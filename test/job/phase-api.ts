@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 
-/** As they are sent; the API has this limit. */
+/** The API's limit of a piece of a log, compressed. */
 const MAX_SENT_BYTES = 1024 * 1024;
 
 export interface HostsReport {
@@ -38,13 +38,13 @@ export interface PhaseApi {
   readonly waits: readonly Record<string, unknown>[];
   readonly silences: readonly SilenceReport[];
   readonly requests: readonly string[];
-  /** Answers the wrapper's question whether the hold is released. */
+  /** Answers the wrapper's request whether the hold is released. */
   release(): void;
-  /** What it tells who asks whether to hold; undefined: nothing of that, as an earlier version. */
+  /** The answer to whether to hold. Undefined: the answer does not say, as in an earlier version. */
   wanted: boolean | undefined;
-  /** Answers instead of the state kept here, while it returns something. */
+  /** While it returns something, that is the answer, and the state here is not changed. */
   interrupt: (method: string, path: string) => Reply | undefined;
-  /** Drops what it has of the log beyond `offset`. */
+  /** Drops the part of the log after `offset`. */
   forget(offset: number): void;
   pause(): Promise<void>;
   resume(): Promise<void>;

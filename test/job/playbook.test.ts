@@ -47,7 +47,7 @@ function traceOf(job: TestJob): string[] {
     expect(logOf(job)).toMatch(new RegExp(`^ERROR! ${message}$`, 'm'));
   });
 
-  it('may wait for what it has begun on this machine, and works in the home of the job there', async () => {
+  it('may wait for async tasks on this machine, and uses the job’s home there', async () => {
     const job = await run({
       groups: { compute: { x1: {} } },
       playbook: `- hosts: all
@@ -70,24 +70,24 @@ function traceOf(job: TestJob): string[] {
     expect(readFileSync(`${home}/told`, 'utf8')).toMatch(`${home}/.ansible/tmp/`);
   });
 
-  it('is marked as a check where the plan says so, and runs as its passthrough says', async () => {
+  it('is marked as a check if the plan says so, and runs as its passthrough says', async () => {
     const options = { phase: { passthrough: '--check --diff' }, playbook: TRACE };
     const job = await run({ ...options, plan: { check_mode: true } });
     expect(exitOf(job)).toBe(0);
     expect(logOf(job)).toMatch(/^\s*DRY RUN \*+\n/);
     expect(existsSync(job.path('workspace/trace'))).toBe(false);
-    // As a plan of a version that has no such member.
+    // As a plan of an earlier version, which has no such member.
     const unmarked = await run(options);
     expect(exitOf(unmarked)).toBe(0);
     expect(logOf(unmarked)).not.toContain('DRY RUN');
     expect(existsSync(unmarked.path('workspace/trace'))).toBe(false);
   });
 
-  it('with a syntax error ends with what Ansible says', async () => {
+  it('with a syntax error ends with Ansible’s exit code', async () => {
     expect(exitOf(await run({ playbook: '- hosts: all\n  tasks: [}' }))).toBe(4);
   });
 
-  it('may lie in a folder, and have any name', async () => {
+  it('may be in a folder, and have any name', async () => {
     const job = await run({
       phase: { playbook: 'plays/über site; echo.yml' },
       files: {
@@ -98,7 +98,7 @@ function traceOf(job: TestJob): string[] {
   });
 });
 
-/** Writes what it has into a file and into its output, and fails. */
+/** Writes its token to a file and to its output, then fails. */
 const SECRETIVE = `- hosts: x1
   gather_facts: false
   tasks:
@@ -106,7 +106,7 @@ const SECRETIVE = `- hosts: x1
 `;
 
 (HAS_ANSIBLE ? describe : describe.skip)('the Vault token of a tenant', () => {
-  it('is in the environment of playbooks and of a held shell, and in no log and no file that stays', async () => {
+  it('is in the environment of playbooks and of a held shell, but in no log and no remaining file', async () => {
     const job = createPlaybookJob({
       phase: { debug_wait_seconds: 3600 },
       files: {
@@ -161,7 +161,7 @@ const SECRETIVE = `- hosts: x1
     expect(traceOf(job)).toEqual(['x2']);
   });
 
-  it('that selects no host ends with what Ansible says', async () => {
+  it('that selects no host ends with Ansible’s exit code', async () => {
     expect(exitOf(await run({ playbook: TRACE, groups, phase: { limit: 'absent' } }))).toBe(1);
   });
 });
@@ -186,7 +186,7 @@ const SECRETIVE = `- hosts: x1
   it.each([
     ['a group has the name of one', { ...groups, x1: { x2: {} } }, ['x1']],
     ['nobody else is left', groups, all],
-  ])('run too where %s', async (_what, known, done) => {
+  ])('run too if %s', async (_what, known, done) => {
     const job = await run({ playbook: TRACE, groups: known, phase: { done_hosts: done } });
     expect(exitOf(job)).toBe(0);
     expect(traceOf(job)).toEqual(all);
@@ -201,7 +201,7 @@ const SECRETIVE = `- hosts: x1
     expect(traceOf(job)).toEqual(['x9']);
   });
 
-  it('leave the plays of localhost and of added hosts as they are', async () => {
+  it('do not change the plays of localhost and of added hosts', async () => {
     const playbook = `- hosts: localhost
   gather_facts: false
   tasks: [{add_host: {name: jump, ansible_connection: local}}]
@@ -239,7 +239,7 @@ ${TRACE.replace('hosts: all', 'hosts: x1:x2:jump')}`;
     expect(exitOf(await run({ phase: debug('fail.yaml') }))).toBe(2);
   });
 
-  it('of another name end the phase with 73 and the names that there are', async () => {
+  it('of another name end the phase with 73 and the available names', async () => {
     const job = await run({ phase: debug('other.yaml') });
     expect(exitOf(job)).toBe(73);
     expect(logOf(job)).toContain(

@@ -38,7 +38,7 @@ const inventory = { name: 'inventory', kind: 'inventory', definition: 'spec', ti
 const aKey = '-----BEGIN OPENSSH PRIVATE KEY-----\nc2VjcmV0LWxpbmUtb2YtdGhlLWtleQ==\n-----END';
 
 describe('a phase in a pod', () => {
-  test('tells how it ended in the file that Kubernetes reads', async () => {
+  test('reports how it ended in the file that Kubernetes reads', async () => {
     const job = open({ phases: [aCommand('one', 'echo here; exit 3')] });
     const { code, output, result } = await runPhase(job, 'one');
     expect(code).toBe(3);
@@ -46,11 +46,11 @@ describe('a phase in a pod', () => {
     const told = Object.entries(job.phase('one') ?? {}).filter(([, value]) => value !== null);
     expect(JSON.parse(result)).toEqual(Object.fromEntries(told));
     expect(result).toMatch(/^{"state":"ended","exit_code":3,"log_bytes":5,"log_tail":"/);
-    // So that those of fifty phases fit into a pod's 12 KiB.
+    // Short enough for fifty phases in the 12 KiB of a pod.
     expect(Buffer.byteLength(result)).toBeLessThan(12_288 / 50);
   });
 
-  test('tells by which marks a part of its log is known', async () => {
+  test('reports the digests by which a part of its log is recognized', async () => {
     const job = open({ phases: [aCommand('one', 'seq 1 1000'), aCommand('two', 'true')] });
     const { output } = await runPhase(job, 'one');
     const digest = (text: string) => createHash('sha256').update(text).digest('hex').slice(0, 16);
@@ -61,7 +61,7 @@ describe('a phase in a pod', () => {
     expect(job.phase('two')).toMatchObject({ log_bytes: 0, log_head: none, log_tail: none });
   });
 
-  test('ends when its output was read, as a runtime drops what it has not read by then', async () => {
+  test('ends only once its output has been read, because a runtime would drop the rest', async () => {
     const job = open({ phases: [aCommand('one', 'seq 1 5000')] });
     execFileSync('mkfifo', [job.path('pipe')]);
     const pipe = openSync(job.path('pipe'), 'r+');
@@ -78,7 +78,7 @@ describe('a phase in a pod', () => {
     expect(read).toBe(job.log('one').length);
   });
 
-  test('tells that it was stopped', async () => {
+  test('reports that it was stopped', async () => {
     const job = open({ phases: [aCommand('one', 'echo ready; sleep 1000')] });
     const child = job.startPhase('one', 'ignore', '--result', job.path('result'));
     await job.waitForLog('one', 'ready');
@@ -88,7 +88,7 @@ describe('a phase in a pod', () => {
     expect(result).toMatchObject({ state: 'ended', killed: 'stopped' });
   });
 
-  test('finds mounted files where playbooks look, a large one put together from its parts', async () => {
+  test('puts mounted files where playbooks look, and joins the parts of a large one', async () => {
     const hosts = { all: { children: { lab: { hosts: { x1: {}, x2: {} } } } } };
     const packed = gzipSync(JSON.stringify(hosts));
     const job = open({

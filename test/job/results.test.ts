@@ -21,7 +21,7 @@ async function run(
   return job;
 }
 
-/** As the job says it in the last line of its log, where there is no API. */
+/** From the last line of the job's log, as without an API. */
 function readReport(job: TestJob): Readonly<Record<string, unknown>> {
   const [, packed = ''] = (job.log('ansible-0').split('\n').at(-2) ?? '').split(':');
   return JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString()) as Record<
@@ -43,7 +43,7 @@ function listThrough(job: TestJob): unknown[] {
         .map(({ host }) => host);
 }
 
-/** A task of the name Starve finds no descriptor free to start a process with. */
+/** Leaves a task named Starve no file descriptor to start a process with. */
 const STARVE = `import resource
 from ansible.plugins.callback import CallbackBase
 LIMITS = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -92,7 +92,7 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     expect(recordsState(job)).toBe(true);
   });
 
-  it('hold no NUL and no half a character, whatever a task says', async () => {
+  it('contain no NUL and no surrogate, whatever a task prints', async () => {
     const job = await run(`- hosts: x1
   gather_facts: false
   tasks: [{shell: "printf 'first\\\\na\\\\000b\\\\377c' >&2; false"}]
@@ -120,7 +120,7 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     const [x1, x2] = readResults(job);
     expect(x1).toEqual({ ...NOTHING, host: 'x1', ok: 1 });
     expect(x2).toMatchObject({ host: 'x2', unreachable: 1, failed: 0, task: 'ping' });
-    // Where ssh has not quite ended when Ansible writes to it, Ansible tells of that instead of the refusal.
+    // If ssh is still ending when Ansible writes to it, Ansible reports that instead of the refusal.
     expect(x2?.['message']).toMatch(
       /host 127\.0\.0\.1 port \d+: Connection refused|sent to remote host "127\.0\.0\.1"/,
     );
@@ -170,7 +170,7 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     ],
     ['meets a mistake on its way', play('') + play('', '"{{ nothing }}"'), []],
     ['has a play of another strategy', begun + play(', strategy: linear', 'all', includes), []],
-  ])('tell who came to the end, where a playbook %s', async (_, text, wanted) => {
+  ])('say which hosts came to the end, if a playbook %s', async (_, text, wanted) => {
     const job = await run(text, { compute: { x1: {}, x2: {}, x3: {} } });
     expect(job.phase('ansible-0')?.exit_code).not.toBe(0);
     expect(listThrough(job)).toEqual(wanted);
@@ -187,17 +187,20 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     expect(readReport(job)).toMatchObject({ hosts: [], records_state: false, whole: false });
   });
 
-  it.each(['cfs_linear', 'cfs_free'])('miss no task that %s cannot start', async (strategy) => {
-    const tasks = 'tasks: [{debug: }, {name: Starve, debug: }, {debug: }]';
-    const job = await run(
-      `- {hosts: all, gather_facts: false, strategy: ${strategy}, ${tasks}}\n`,
-      undefined,
-      { 'workspace/layer0/callback_plugins/starve.py': STARVE },
-    );
-    expect(job.phase('ansible-0')?.exit_code).not.toBe(0);
-    expect(job.log('ansible-0')).toContain('Task Starve could not be started on x');
-    expect(listThrough(job)).toEqual([]);
-  });
+  it.each(['cfs_linear', 'cfs_free'])(
+    'list no host as done if %s cannot start a task',
+    async (strategy) => {
+      const tasks = 'tasks: [{debug: }, {name: Starve, debug: }, {debug: }]';
+      const job = await run(
+        `- {hosts: all, gather_facts: false, strategy: ${strategy}, ${tasks}}\n`,
+        undefined,
+        { 'workspace/layer0/callback_plugins/starve.py': STARVE },
+      );
+      expect(job.phase('ansible-0')?.exit_code).not.toBe(0);
+      expect(job.log('ansible-0')).toContain('Task Starve could not be started on x');
+      expect(listThrough(job)).toEqual([]);
+    },
+  );
 
   it('say nothing of what no_log hides', async () => {
     const job = await run(`- hosts: x1
@@ -213,7 +216,7 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     expect(job.log('ansible-0')).not.toContain('very-secret');
   });
 
-  it('tell of the item that failed in a loop', async () => {
+  it('name the item that failed in a loop', async () => {
     const job = await run(`- hosts: x1
   gather_facts: false
   tasks:
@@ -224,7 +227,7 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     expect(readResults(job)).toMatchObject([{ message: 'item 2' }]);
   });
 
-  it('are there also where the playbook was killed in the middle of a play', async () => {
+  it('exist also if the playbook was killed in the middle of a play', async () => {
     const job = createPlaybookJob({
       groups: { compute: { x1: {} } },
       files: {
@@ -246,7 +249,7 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     expect(readReport(job)['whole']).toBe(false);
   });
 
-  it('are no state of components where ansible.cfg does not list cfs_aggregator', async () => {
+  it('are no state of components if ansible.cfg does not list cfs_aggregator', async () => {
     const job = createPlaybookJob({
       files: {
         'workspace/ansible.cfg': '[defaults]\ncallbacks_enabled = timer\n',
@@ -259,7 +262,7 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     expect(recordsState(job)).toBe(false);
   });
 
-  it('are empty where no host matched', async () => {
+  it('are empty if no host matched', async () => {
     const job = await run('- hosts: absent\n  tasks: []\n');
     expect(job.phase('ansible-0')).toMatchObject({ exit_code: 0 });
     expect(readResults(job)).toEqual([]);

@@ -36,7 +36,7 @@ async function start(playbook: string, options: Options = {}) {
   return { job, wrapper, over: exitOf(wrapper) };
 }
 
-/** A task that says that it has begun, and ends when it is let, each by a file. */
+/** A task that signals its start by a file, and ends when another file appears. */
 function awaitFile(name: string): string {
   const path = `{{ playbook_dir }}/../${name}`;
   return `echo > ${path}.begun; until [ -e ${path} ]; do sleep 0.02; done`;
@@ -104,7 +104,7 @@ async function waitForSilence(expected: Record<string, unknown> | null): Promise
     },
   );
 
-  it('is over when the playbook goes on, and none of hosts that have not begun', async () => {
+  it('is over when the playbook continues, and does not include hosts that have not started', async () => {
     const playbook = `- hosts: all
   gather_facts: false
   serial: 2
@@ -133,7 +133,7 @@ async function waitForSilence(expected: Record<string, unknown> | null): Promise
     expect(job.log('ansible-0')).not.toContain('WARNING');
   });
 
-  it('counts anew with each item, try and poll', async () => {
+  it('starts over with each item, try and poll', async () => {
     const playbook = `- hosts: x1
   gather_facts: false
   tasks:
@@ -173,7 +173,7 @@ async function waitForSilence(expected: Record<string, unknown> | null): Promise
     expect(await over).toBe(0);
   });
 
-  it('is told task by task where the strategy is free', async () => {
+  it('is reported per task with the strategy free', async () => {
     const playbook = `- hosts: all
   gather_facts: false
   strategy: free
@@ -194,7 +194,7 @@ async function waitForSilence(expected: Record<string, unknown> | null): Promise
     expect(await over).toBe(0);
   });
 
-  it('is not told where nobody asks, and nothing is kept', async () => {
+  it('is neither reported nor recorded if that is off', async () => {
     const playbook = `- hosts: x1
   gather_facts: false
   tasks:
@@ -208,7 +208,7 @@ async function waitForSilence(expected: Record<string, unknown> | null): Promise
     expect(api.silences).toEqual([]);
   });
 
-  it.each([404, 500])('that the API answers %d keeps nothing else from it', async (status) => {
+  it.each([404, 500])('that the API answers with %d holds up no other delivery', async (status) => {
     api.interrupt = (_method, path) => (path.endsWith('/silence') ? { status } : undefined);
     const playbook = `- hosts: x1
   gather_facts: false
@@ -229,7 +229,7 @@ async function waitForSilence(expected: Record<string, unknown> | null): Promise
     expect(api.states.at(-1)).toMatchObject({ state: 'ended', exit_code: 0 });
   });
 
-  it('of which nobody knows whether it was taken is taken back', async () => {
+  it('is taken back if its report may have been lost', async () => {
     const playbook = `- hosts: x1
   gather_facts: false
   tasks:
@@ -263,7 +263,7 @@ async function waitForSilence(expected: Record<string, unknown> | null): Promise
     });
     await waitForSilence({ task: 'Log in with ***' });
     goOn(job, 'one');
-    // Longer than what is kept of a name, which ends within the secret.
+    // Longer than the record's field, which ends within the secret.
     await waitForSilence({ task: 'x'.repeat(250) });
     goOn(job, 'two');
     expect(await over).toBe(0);

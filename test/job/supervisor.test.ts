@@ -32,7 +32,7 @@ async function pidIn(job: TestJob, file: string): Promise<number> {
   return waitFor(() => Number(readFileSync(job.path('workspace', file), 'utf8')));
 }
 
-/** The wrapper is the only process of the job that its supervisor has started. */
+/** The wrapper is the only process that the supervisor has started. */
 async function wrapperOf(job: TestJob, supervisor: number): Promise<number> {
   return waitFor(async () => {
     for (const pid of await processesOf(job.id)) {
@@ -90,7 +90,7 @@ describe('all', () => {
     expect(readFileSync(job.path('workspace/runs'), 'utf8')).toBe('ran\n');
   });
 
-  it('leaves no mark of itself where it cannot write, and can be started again', async () => {
+  it('leaves no record of itself if it cannot write, and can be started again', async () => {
     const job = aJob({ phases: [aCommand('only', 'echo ran >> runs')] });
     const python = execFileSync('python3', ['-c', 'import sys; print(sys.executable)']);
     const script = 'ulimit -f 0; exec "$0" -m job all --directory "$1"';
@@ -130,7 +130,7 @@ describe('all', () => {
     expect(existsSync(job.path('ended'))).toBe(true);
   });
 
-  it('tells who it is', async () => {
+  it('records its identity', async () => {
     const job = aJob({ phases: [aCommand('only', 'sleep 60')] });
     const supervisor = job.start();
     const identity = await waitFor(
@@ -165,7 +165,7 @@ describe('stop', () => {
     expect(await processesOf(job.id)).toEqual([]);
   });
 
-  it('lets a phase that heeds SIGTERM say its last words', async () => {
+  it('lets a phase that handles SIGTERM finish its output', async () => {
     const job = aJob({
       phases: [
         aCommand('polite', `trap 'echo bye; exit 0' TERM; echo here; while :; do sleep 0.1; done`),
@@ -179,7 +179,7 @@ describe('stop', () => {
     expect(job.phase('polite')).toMatchObject({ killed: 'stopped' });
   });
 
-  it('reaches the wrapper also while that one starts', async () => {
+  it('reaches the wrapper even while that starts', async () => {
     const job = aJob({ phases: [aCommand('only', 'sleep 60')] });
     const supervisor = job.start();
     await wrapperOf(job, supervisor.pid ?? 0);
@@ -252,7 +252,7 @@ describe('vanished', () => {
     expect(existsSync(job.path('ended'))).toBe(true);
   });
 
-  it('both at once: the command goes too, and what left its session carries the mark of the job', async () => {
+  it('both at once: the command ends too, and what left its session has the mark of the job', async () => {
     const job = aJob({ phases: [busy()] });
     const supervisor = job.start();
     const command = await pidIn(job, 'pid');

@@ -43,7 +43,7 @@ describe('run', () => {
     expect(job.phase('only')).toMatchObject({ exit_code: code, killed: null });
   });
 
-  it('answers 128 and the signal where the command died of one', async () => {
+  it('ends with 128 plus the signal that killed the command', async () => {
     const job = aJob({ phases: [aCommand('only', 'kill -9 $$')] });
     expect((await runPhase(job, 'only')).code).toBe(137);
     expect(job.phase('only')).toMatchObject({ exit_code: 137, killed: null });
@@ -166,7 +166,7 @@ describe('redaction', () => {
       '-----BEGIN KEY-----\nabcdefghijklmnopqrstuvwxyz\n-----END KEY-----\n',
   };
 
-  it('hides token, passwords as written, decoded and as sent, and lines of keys', async () => {
+  it('hides the token, passwords (as written, decoded and as sent), and lines of keys', async () => {
     const basic = Buffer.from(`user:${password}`).toString('base64');
     const words = [
       TOKEN,
@@ -182,7 +182,7 @@ describe('redaction', () => {
     expect(job.log('only')).toBe(output.toString());
   });
 
-  it('hides a password that git takes as it is, and no other URL does', async () => {
+  it('hides a password that only git accepts in a URL', async () => {
     const password = 'p[ss:wörd';
     const files = { 'secrets/git-credentials': `https://user:${password}@git.example.org\n` };
     const job = aJob({ phases: [aCommand('only', `echo '<${password}>'`)], files });
@@ -190,7 +190,7 @@ describe('redaction', () => {
     expect({ code, output: output.toString() }).toEqual({ code: 0, output: '<***>\n' });
   });
 
-  it('hides it in the results that stay, and leaves none that are half written', async () => {
+  it('hides secrets in the remaining results, and leaves no half-written ones', async () => {
     const hosts = JSON.stringify({ hosts: [{ host: 'x1', message: `<${TOKEN}>` }] });
     const script = `echo '${hosts}' | tee "$KEELSON_RESULTS.1" > "$KEELSON_RESULTS"`;
     const job = aJob({ phases: [aCommand('only', script)] });
@@ -201,7 +201,7 @@ describe('redaction', () => {
     expect(readdirSync(job.path('results'))).toEqual(['only.json']);
   });
 
-  it('hides what is left of it where a message of the plugin was cut', async () => {
+  it('hides the rest of a secret where the plugin has cut a message', async () => {
     const filler = 'x'.repeat(1024 - TOKEN.length + 1);
     const message = `${filler}${TOKEN.slice(0, -1)}`;
     const hosts = JSON.stringify({ hosts: [{ host: 'x1', message }] });
@@ -222,7 +222,7 @@ for byte in b"<${TOKEN}|${TOKEN}${TOKEN}|${TOKEN.slice(0, 9)}|${TOKEN.slice(0, 5
     expect(job.log('only')).toBe(`<***|******|${TOKEN.slice(0, 9)}|${TOKEN.slice(0, 5)}***>`);
   });
 
-  it('shows what only began like a secret, while the command goes on', async () => {
+  it('shows output that only began like a secret, while the command runs', async () => {
     const job = aJob({
       phases: [aCommand('only', `printf 'x${TOKEN.slice(0, 4)}y'; read -t 30 <> <(:)`)],
     });

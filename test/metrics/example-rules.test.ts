@@ -13,7 +13,7 @@ interface Rules {
 const file = join(import.meta.dirname, '..', '..', 'examples', 'prometheus-rules.yaml');
 const { groups } = parse(readFileSync(file, 'utf8')) as Rules;
 
-/** Pieces of the text that Prometheus's own grammar has no place for. */
+/** Parts of the text that Prometheus's grammar does not accept. */
 function findFaults(expression: string): readonly string[] {
   const faults: string[] = [];
   parser.parse(expression).iterate({
@@ -24,7 +24,7 @@ function findFaults(expression: string): readonly string[] {
   return faults;
 }
 
-test('the grammar finds what is wrong', () => {
+test('the grammar finds mistakes', () => {
   expect(findFaults('rate(a[5m]) > 0')).toEqual([]);
   expect(findFaults('rate(a[5m)')).not.toEqual([]);
 });

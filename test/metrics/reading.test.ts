@@ -4,14 +4,14 @@ import { createReading } from '../../src/metrics/reading.js';
 const ignore = () => undefined;
 
 describe('createReading', () => {
-  test('is one for all who come at once, and kept as long as it is young', async () => {
+  test('serves simultaneous calls with one reading, and keeps it while it is recent', async () => {
     let reads = 0;
     const reading = createReading(() => Promise.resolve((reads += 1)), 3_600_000, ignore);
     expect(await Promise.all([reading.latest(), reading.latest()])).toEqual([1, 1]);
     expect(await reading.latest()).toBe(1);
   });
 
-  test('is taken again when it is old, and after a failure', async () => {
+  test('is renewed when it is old, and after a failure', async () => {
     const answers = [() => 1, fail, () => 2];
     const errors: unknown[] = [];
     const reading = createReading(
@@ -25,7 +25,7 @@ describe('createReading', () => {
     expect(errors).toEqual([new Error('away')]);
   });
 
-  test('does not wait for a source that says nothing', async () => {
+  test('does not wait for a source that does not answer', async () => {
     const reading = createReading(() => new Promise<number>(ignore), 0, ignore);
     expect(await reading.latest()).toBeUndefined();
   });

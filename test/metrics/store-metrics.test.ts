@@ -29,7 +29,7 @@ const read = async (name: string, labels: Readonly<Record<string, string>> = {})
   readValue(await registry.metrics(), name, labels);
 
 describe('observeStore', () => {
-  test('counts the bytes of log that were taken', async () => {
+  test('counts the bytes of log that were stored', async () => {
     const jobId = await addPlannedSession(store);
     await store.logs.append(jobId, PHASE, 0, Buffer.from('hello'));
     await store.logs.append(jobId, PHASE, 9, Buffer.from('too far'));
@@ -40,7 +40,7 @@ describe('observeStore', () => {
     [{ kind: 'exited', exitCode: 0, startedAt: at(0), endedAt: at(70) }, 'success', 70],
     [{ kind: 'exited', exitCode: 2, startedAt: at(0), endedAt: at(2) }, 'failure', 2],
     [{ kind: 'killed', reason: 'timeout', startedAt: at(5), endedAt: at(4) }, 'timeout', 0],
-  ] as const)('measures a phase that ended so: %j', async (result, label, seconds) => {
+  ] as const)('measures a phase that ended as %j', async (result, label, seconds) => {
     const jobId = await addPlannedSession(store);
     expect(await store.phases.seal(jobId, PHASE, result, at(90))).toBe(true);
     expect(await store.phases.seal(jobId, PHASE, result, at(91))).toBe(false);
@@ -87,7 +87,7 @@ describe('observeStore', () => {
 });
 
 describe('addSessionMetrics', () => {
-  test('tells how many wait for hosts', async () => {
+  test('counts the sessions that wait for hosts', async () => {
     for (const name of ['one', 'two', 'three']) {
       const jobId = await addPlannedSession(store, name);
       await store.sessions.claim(jobId, { at: at(1) });
@@ -100,7 +100,7 @@ describe('addSessionMetrics', () => {
     expect(readValue(text, 'keelson_sessions_queued')).toBe(0);
   });
 
-  test('tells of how many hosts nothing is heard', async () => {
+  test('counts silent hosts', async () => {
     for (const [name, others] of [
       ['one', 0],
       ['two', 4],
@@ -116,7 +116,7 @@ describe('addSessionMetrics', () => {
     expect(readValue(await registry.metrics(), 'keelson_hosts_silent')).toBe(10);
   });
 
-  test('tells the sessions by state and reason, and what waits', async () => {
+  test('counts sessions by state and reason, and what waits', async () => {
     await store.options.patch({ maxRunningSessions: 1 });
     const ended = await addPlannedSession(store, 'ended');
     await store.logs.append(ended, PHASE, 0, Buffer.from('text'));
@@ -141,7 +141,7 @@ describe('addSessionMetrics', () => {
     expect(readValue(text, 'keelson_database_up')).toBe(1);
   });
 
-  test('tells nothing of a database that does not answer, but that', async () => {
+  test('says only that the database is down if it does not answer', async () => {
     const other = await openSqliteStore({ path: join(directory, 'other.db') });
     await other.close();
     const warnings: string[] = [];

@@ -3,14 +3,14 @@ import { describe, expect, test } from '@jest/globals';
 import { createArrivals } from '../../src/process/arrivals.js';
 
 describe('createArrivals', () => {
-  test('acts at once where no connection comes', () => {
+  test('acts at once if no connection arrives', () => {
     const arrivals = createArrivals();
     const acts: string[] = [];
     arrivals.pass(() => acts.push('a'));
     expect(acts).toEqual(['a']);
   });
 
-  test('acts when no more come, in the order of the requests', async () => {
+  test('acts when no more connections arrive, in the order of the requests', async () => {
     const arrivals = createArrivals();
     const acts: string[] = [];
     arrivals.arrive();
@@ -28,7 +28,7 @@ describe('createArrivals', () => {
     expect(acts.at(-1)).toBe('at once');
   });
 
-  test('lets nobody wait for ever for those who come', async () => {
+  test('lets no request wait forever while connections keep arriving', async () => {
     const arrivals = createArrivals();
     const acts: string[] = [];
     arrivals.arrive();

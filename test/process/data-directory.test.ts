@@ -21,7 +21,7 @@ beforeEach(async () => {
 afterEach(() => rm(directory, { recursive: true }));
 
 describe('prepareDataDirectory', () => {
-  test('makes it, and leaves nothing in it', async () => {
+  test('makes the directory, and leaves nothing in it', async () => {
     const made = join(directory, 'a', 'b');
     prepareDataDirectory(made);
     prepareDataDirectory(made);
@@ -30,7 +30,7 @@ describe('prepareDataDirectory', () => {
 });
 
 describeWithMount('prepareDataDirectory on a disk that is full', () => {
-  test('says so', () => {
+  test('says that the disk is full', () => {
     const script = `
       import { prepareDataDirectory } from '${process.cwd()}/dist/process/data-directory.js';
       try { prepareDataDirectory(process.argv[1]); } catch (error) { process.stdout.write(error.message); }`;
@@ -46,7 +46,7 @@ describeWithMount('prepareDataDirectory on a disk that is full', () => {
 });
 
 describe('holdDataDirectory', () => {
-  test('is for those that see the same processes, and for others when none of them is left', async () => {
+  test('admits workers that see the same processes, and others once none of those is left', async () => {
     const holds = [await holdDataDirectory(directory), await holdDataDirectory(directory)];
     for (const hold of holds) {
       await expect(holdDataDirectory(directory, 'elsewhere', 0)).rejects.toThrow(
@@ -59,7 +59,7 @@ describe('holdDataDirectory', () => {
     other.close();
   });
 
-  test('waits for one that is about to end, and outlives nobody who is killed', async () => {
+  test('waits for a worker that is about to end, and ends with one that is killed', async () => {
     const arguments_ = ['--input-type=module', '--eval', HOLDER, directory];
     const holder = spawn(process.execPath, arguments_, { stdio: ['pipe', 'pipe', 'inherit'] });
     await once(holder.stdout, 'data');

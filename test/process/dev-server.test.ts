@@ -32,7 +32,7 @@ const readPid = () =>
   (JSON.parse(readFileSync(join(directory, 'temporal-server.json'), 'utf8')) as { pid: number })
     .pid;
 
-/** Whoever adopted it may not have reaped it yet. */
+/** The process that adopted it may not have reaped it yet. */
 function isGone(pid: number): boolean {
   const stat = readProcess(pid);
   return stat === undefined || isDead(stat);
@@ -45,7 +45,7 @@ async function answers(address: string): Promise<boolean> {
 }
 
 describe('startDevServer', () => {
-  test('starts one that dies again, at the same address', async () => {
+  test('restarts a server that dies, at the same address', async () => {
     const server = await startDevServer(configure(0), directory, silent);
     const first = readPid();
     process.kill(first, 'SIGKILL');
@@ -55,20 +55,20 @@ describe('startDevServer', () => {
     expect(isGone(first)).toBe(true);
   });
 
-  test('starts where the power went while the name of the last one was written', async () => {
+  test('starts although a power failure has damaged the file with the identity of the last server', async () => {
     writeFileSync(join(directory, 'temporal-server.json'), '\0'.repeat(80));
     const server = await startDevServer(configure(0), directory, silent);
     expect(await answers(server.address)).toBe(true);
     await server.close();
   });
 
-  test('says in one sentence that its directory cannot be made', async () => {
+  test('says in one sentence that its directory cannot be created', async () => {
     await expect(startDevServer(configure(0), '/proc/keelson/data', silent)).rejects.toThrow(
       'KEELSON_DATA: the directory /proc/keelson/data cannot be written to (ENOENT).',
     );
   });
 
-  test('leaves none that nobody would find, and tries again', async () => {
+  test('leaves no server whose identity could not be written, and tries again', async () => {
     const place = join(directory, 'temporal-server.json');
     const lead = (to: string) => symlinkSync(to, place);
     const findServers = () => findProcesses({ texts: [join(directory, 'temporal.db')] });
@@ -91,7 +91,7 @@ describe('startDevServer', () => {
     expect(findServers()).toEqual([]);
   });
 
-  test('tries until it can be started again', async () => {
+  test('retries until the server can be started again', async () => {
     const lines: string[] = [];
     const logger = pino({ level: 'error' }, { write: (line) => void lines.push(line) });
     const cli = join(directory, 'temporal');
@@ -108,7 +108,7 @@ describe('startDevServer', () => {
   });
 
   describe('whose server ends before it answers', () => {
-    /** Ends so often, and is the real one then. */
+    /** Ends this many times, then runs the real program. */
     const aFailing = (times: number) => {
       const cli = join(directory, 'temporal');
       const script = `#!/bin/sh
@@ -124,7 +124,7 @@ describe('startDevServer', () => {
       return { ...configure(0), cli };
     };
 
-    test('is started again, as others may have taken a port of its own', async () => {
+    test('starts it again, because another program may have taken one of its own ports', async () => {
       const lines: string[] = [];
       const logger = pino({ level: 'warn' }, { write: (line) => void lines.push(line) });
       const server = await startDevServer(aFailing(1), directory, logger);
@@ -133,14 +133,14 @@ describe('startDevServer', () => {
       expect(lines).toEqual([expect.stringContaining('address already in use')]);
     });
 
-    test('says how it ended, and what it said, where it never answers', async () => {
+    test('says how it ended and what it printed, if it never answers', async () => {
       await expect(startDevServer(aFailing(10), directory, silent)).rejects.toThrow(
         'The Temporal dev server did not start (exit code 7): Error: bind: address already in use',
       );
     });
   });
 
-  /** A process of its own that starts the server. */
+  /** A separate process that starts the server. */
   const spawnElsewhere = (config: object) => {
     const script = `
       process.on('SIGINT', () => process.exit(130));
@@ -159,7 +159,7 @@ describe('startDevServer', () => {
     return service;
   };
 
-  test('ends it with a process that does not wait for its end', async () => {
+  test('ends the server with a process that exits without waiting for it', async () => {
     const service = await startElsewhere(0);
     const left = readPid();
     service.kill('SIGINT');
@@ -167,7 +167,7 @@ describe('startDevServer', () => {
     await waitFor(() => isGone(left), { what: 'the end of the server' });
   });
 
-  test('ends it with a process that does not wait for its start', async () => {
+  test('ends the server with a process that exits while it starts', async () => {
     const cli = join(directory, 'hanging');
     const script = `#!/bin/sh
       if [ "$1" = server ]; then exec sleep 1000; fi
@@ -185,7 +185,7 @@ describe('startDevServer', () => {
     });
   });
 
-  test('ends one that a killed service left, and takes its place', async () => {
+  test('ends a server that a killed service left behind, and takes its place', async () => {
     const port = await findFreePort();
     const service = await startElsewhere(port);
     const orphan = readPid();
@@ -197,7 +197,7 @@ describe('startDevServer', () => {
     await server.close();
   });
 
-  test('keeps its file, but for one that it cannot read, or that another version has made', async () => {
+  test('keeps its file, unless it cannot read it or another version made it', async () => {
     const lines: object[] = [];
     const logger = pino(
       { level: 'warn' },
@@ -228,7 +228,7 @@ describe('startDevServer', () => {
     ]);
   });
 
-  test('fails where its port is taken, whoever answers there', async () => {
+  test('fails if another program uses its port, even if that answers', async () => {
     const taken = createServer().listen(0, '127.0.0.1');
     await once(taken, 'listening');
     const { port } = taken.address() as AddressInfo;

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
 import { lockDirectory } from '../../src/process/directory-lock.js';
 
-test('lockDirectory gives a directory to one, and to the next when that has ended', async () => {
+test('lockDirectory gives a directory to one service, and to the next once that has ended', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-lock-'));
   const first = await lockDirectory(directory, 'service', 0);
   await expect(lockDirectory(directory, 'service', 0)).rejects.toThrow(

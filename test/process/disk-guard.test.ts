@@ -5,9 +5,7 @@ import { readDiskSpace, type DiskSpace } from '../../src/process/disk-space.js';
 import { completeSession, openService, type TestService } from '../api/service.js';
 
 const silent = { debug: ignore, info: ignore, warn: ignore, error: ignore };
-function ignore(): void {
-  // Nobody reads it.
-}
+function ignore(): void {}
 
 const guard = (read: () => Promise<DiskSpace>) =>
   createDiskGuard({ directory: '/data', logger: silent, read });
@@ -32,7 +30,7 @@ describe('POST of a session', () => {
     },
   );
 
-  test('leaves what runs alone', async () => {
+  test('does not touch running sessions', async () => {
     let space: DiskSpace = { usedBytes: 949, availableBytes: 51 };
     service = await openService({ requireRoom: () => guard(() => Promise.resolve(space))() });
     const body = { name: 'a', configuration_name: 'debug_noop' };
@@ -45,7 +43,7 @@ describe('POST of a session', () => {
     });
   });
 
-  test('is taken where the disk cannot be read', async () => {
+  test('is accepted if the disk cannot be read', async () => {
     const broken = guard(() => Promise.reject(new Error('EIO')));
     service = await openService({ requireRoom: broken });
     const body = { name: 'a', configuration_name: 'debug_noop' };

@@ -4,7 +4,7 @@ import { limitGit } from '../../src/process/git-turns.js';
 
 const never = new AbortController().signal;
 
-/** Answers each question when it is told to, in the order in which they came. */
+/** Answers each request when told to, in order of arrival. */
 function createClient() {
   const waiting: { readonly url: string; readonly answer: () => void }[] = [];
   const client = limitGit(
@@ -17,7 +17,7 @@ function createClient() {
   return { client, waiting };
 }
 
-test('so many ask one server at a time, whoever they are, and all are answered', async () => {
+test('at most that many requests go to one server at a time, and all are answered', async () => {
   const { client, waiting } = createClient();
   const urls = ['https://one/a', 'https://me@one/b', 'https://One/c', 'https://one/d'];
   const commits = Promise.all(urls.map((url, index) => client.resolve(url, `${index}`, never)));
@@ -36,7 +36,7 @@ test('so many ask one server at a time, whoever they are, and all are answered',
 test.each([
   ['git@one:', 'git@two:'],
   ['one:', 'two:'],
-])('a server that does not answer keeps nobody from another one: %s', async (one, two) => {
+])('a server that does not answer holds up no other: %s', async (one, two) => {
   const { client, waiting } = createClient();
   for (const path of ['a', 'b', 'c']) void client.resolve(`${one}${path}`, '', never);
   void client.resolve(`${two}a`, '', never);
@@ -44,7 +44,7 @@ test.each([
   expect(waiting.map(({ url }) => url)).toEqual([`${one}a`, `${one}b`, `${two}a`]);
 });
 
-test('who waits no longer is not asked for', async () => {
+test('a request that is aborted while it waits is never sent', async () => {
   const { client, waiting } = createClient();
   const caller = new AbortController();
   for (const path of ['a', 'b']) void client.resolve(`https://one/${path}`, '', never);

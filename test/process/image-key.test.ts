@@ -20,7 +20,7 @@ describe('the key of an image session', () => {
     );
   });
 
-  it('is another one for each session and each master key', () => {
+  it('differs for each session and each master key', () => {
     const keys = [
       toImageKey(master, 'cfs-a-01234567'),
       toImageKey(master, 'cfs-a-01234568'),
@@ -30,8 +30,8 @@ describe('the key of an image session', () => {
     expect(new Set(keys.map(({ privateKey }) => privateKey)).size).toBe(3);
   });
 
-  // Among so many are scalars and coordinates with leading zeros.
-  it('is one that OpenSSH reads, and its halves belong together', () => {
+  // So many that some have scalars and coordinates with leading zeros.
+  it('is readable by OpenSSH, and its halves match', () => {
     for (let index = 0; index < 40; index += 1) {
       const { privateKey, publicKey } = toImageKey(master, `cfs-a-${index}`);
       const file = join(directory, `key-${index}`);
@@ -41,7 +41,7 @@ describe('the key of an image session', () => {
     }
   });
 
-  it('is told in one line with a comment of one word, as IMS puts it into YAML', () => {
+  it('is one line with a comment of one word, because IMS copies it into YAML', () => {
     expect(toImageKey(master, 'cfs-a-01234567').publicKey).toMatch(
       /^ecdsa-sha2-nistp256 [A-Za-z0-9+/]+=* keelson$/,
     );

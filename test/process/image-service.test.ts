@@ -10,7 +10,7 @@ import { waitFor } from '../support/wait.js';
 const PROGRAM = fileURLToPath(new URL('../../dist/image-service/main.js', import.meta.url));
 
 describeImages('startImageService', () => {
-  test('starts one that dies again, at the same address, and ends it', async () => {
+  test('restarts a service that dies, at the same address, and ends it on close', async () => {
     const site = createImageSite();
     const lines: string[] = [];
     const logger = pino({ level: 'error' }, { write: (line) => void lines.push(line) });
@@ -30,7 +30,7 @@ describeImages('startImageService', () => {
     await site.close();
   });
 
-  test('says when there can be none', async () => {
+  test('says why it cannot start', async () => {
     const { imageService } = parseConfig({ IMAGE_SERVICE_DIRECTORY: '/dev/null/none' });
     const silent = pino({ level: 'silent' });
     await expect(startImageService(imageService, silent, PROGRAM)).rejects.toThrow(

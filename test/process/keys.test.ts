@@ -11,7 +11,7 @@ beforeEach(() => {
 afterEach(() => rmSync(directory, { recursive: true }));
 
 describe('readMasterKey', () => {
-  test('makes a key at first use, for its owner alone, and keeps it', () => {
+  test('makes a key at first use, readable only by its owner, and keeps it', () => {
     const file = join(directory, 'data', 'master.key');
     const key = readMasterKey(file);
     expect(key).toHaveLength(32);
@@ -19,7 +19,7 @@ describe('readMasterKey', () => {
     expect(readMasterKey(file)).toEqual(key);
   });
 
-  test('refuses a file without a whole key, by the name of its variable', () => {
+  test('refuses a file without a whole key, naming its variable', () => {
     const file = join(directory, 'master.key');
     writeFileSync(file, 'abcd\n');
     expect(() => readMasterKey(file)).toThrow(/^MASTER_KEY_FILE: /);

@@ -4,7 +4,7 @@ import { listen } from '../../src/process/listen.js';
 
 const ADDRESS = { host: '127.0.0.1', port: 0 };
 
-/** A route that answers when it is told to. */
+/** A route that answers when told to. */
 function createSlowApp() {
   const asked = Promise.withResolvers<undefined>();
   const told = Promise.withResolvers<undefined>();
@@ -16,7 +16,7 @@ function createSlowApp() {
   return { app, asked: asked.promise, answer: () => told.resolve(undefined) };
 }
 
-test('who has asked before it closes gets the answer, and nobody else is let in', async () => {
+test('a request made before the close is answered, and no other is accepted', async () => {
   const { app, asked, answer } = createSlowApp();
   const listener = await listen(app, ADDRESS);
   const answered = fetch(listener.url);
@@ -30,7 +30,7 @@ test('who has asked before it closes gets the answer, and nobody else is let in'
   await closed;
 });
 
-test('an answer that never comes keeps it open for a while, and no longer', async () => {
+test('an answer that never comes delays the close only for a while', async () => {
   const { app, asked } = createSlowApp();
   const listener = await listen(app, ADDRESS);
   const answered = fetch(listener.url).catch(() => 'cut');

@@ -5,7 +5,7 @@ import { expect, test } from '@jest/globals';
 const LOGGER = new URL('../../dist/process/logger.js', import.meta.url).href;
 const ERRORS = new URL('../../dist/core/errors.js', import.meta.url).href;
 
-test('of a fault the sentence is logged, of a defect the stack too', () => {
+test('a fault is logged as its message, a defect with its stack', () => {
   const script = `
     const [logger, errors] = await Promise.all(process.argv.slice(1).map((url) => import(url)));
     const log = logger.createLogger('test');
@@ -24,7 +24,7 @@ test('of a fault the sentence is logged, of a defect the stack too', () => {
   expect(defect).toMatchObject({ type: 'TypeError', stack: expect.stringContaining('at ') });
 });
 
-test('a disk that is full neither ends a process that logs nor keeps it from ending', () => {
+test('a full disk neither ends a process that logs nor keeps it from ending', () => {
   const script = `
     const { createLogger } = await import(process.argv[1]);
     const logger = createLogger('test');

@@ -25,7 +25,7 @@ test('the first key is that of the deployment, wherever its file is', async () =
   expect(await openMasterKey(file('moved'), store)).toEqual(key);
 });
 
-test('another key is refused, and none is made where one must be somewhere', async () => {
+test('another key is refused, and none is made if the deployment already has one', async () => {
   await openMasterKey(file('first'), store);
   await expect(openMasterKey(file('absent'), store)).rejects.toThrow(
     `MASTER_KEY_FILE: there is no file ${file('absent')}. `,
@@ -39,7 +39,7 @@ test('another key is refused, and none is made where one must be somewhere', asy
   );
 });
 
-test('who only looks in makes no key, and has none kept', async () => {
+test('findMasterKey neither makes a key nor records one as that of the deployment', async () => {
   await expect(findMasterKey(file('absent'), store)).rejects.toThrow('there is no file');
   expect(readdirSync(directory)).not.toContain('absent');
 
@@ -52,7 +52,7 @@ test('who only looks in makes no key, and has none kept', async () => {
   await expect(findMasterKey(file('first'), store)).rejects.toThrow('does not hold the key');
 });
 
-test('a file that cannot be reached is not one that is lost', async () => {
+test('a file that cannot be reached does not count as lost', async () => {
   await openMasterKey(file('first'), store);
   await expect(openMasterKey(join(file('first'), 'below'), store)).rejects.toThrow(
     /can be neither read nor created .*ENOTDIR/,

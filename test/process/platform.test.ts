@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { parseConfig } from '../../src/config.js';
 import { openPlatform } from '../../src/process/platform.js';
 
-test('a KUBECONFIG that cannot be read is refused without a word of what is in it', async () => {
+test('a KUBECONFIG that cannot be read is refused without showing its content', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-platform-'));
   const file = join(directory, 'config');
   writeFileSync(file, 'users:\n- user:\n    token: planted\n   name: x\n');

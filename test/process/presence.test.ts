@@ -7,7 +7,7 @@ import { startPresence } from '../../src/process/presence.js';
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import { waitFor } from '../support/wait.js';
 
-test('a machine is noted as alive at once, and again and again', async () => {
+test('a machine is noted as alive at once and then regularly', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'keelson-presence-'));
   const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
   const logger = pino({ level: 'silent' });

@@ -19,7 +19,7 @@ describe('findInterpreter', () => {
     expect(await findInterpreter(shim)).toMatch(/^\/.*python3/);
   });
 
-  test('refuses an old one, and one that is not there, by the name of the variable', async () => {
+  test('refuses an old Python and a missing one, naming the variable', async () => {
     const old = join(directory, 'old');
     writeFileSync(old, '#!/bin/sh\nprintf "/usr/bin/python3\\nFalse\\n3.6.8\\n"\n');
     chmodSync(old, 0o700);

@@ -33,7 +33,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-/** A session with a job's directory, complete since that time or not at all. */
+/** A session with a job directory, complete since the given time, or not complete. */
 async function addJob(name: string, completedAt?: string): Promise<string> {
   const { jobId } = await store.sessions.insert(aNewSession(name));
   await runner.prepare(aLaunch([aScript('one', 'true')], { jobId }), never);
@@ -65,7 +65,7 @@ describe('startRetention', () => {
     expect(await listJobs()).toEqual([recent, running].sort());
   });
 
-  test('goes on where a job cannot be removed, and takes leftovers away', async () => {
+  test('continues if a job cannot be removed, and removes leftovers', async () => {
     const broken = await addJob('broken', at(0));
     await addJob('old', at(0));
     const jobs = join(directory, 'jobs');
@@ -94,7 +94,7 @@ describe('startRetention', () => {
     },
   );
 
-  test('keeps what a job without a record has left, however far the clock of the database is ahead', async () => {
+  test('keeps the directory of a job without a record, however far the clock of the database is ahead', async () => {
     const given = aLaunch([aScript('one', 'true')]);
     const { jobId } = given.job;
     await runner.release(jobId, await runner.prepare(given, never), never);
@@ -130,7 +130,7 @@ describe('startRetention', () => {
     await runner.remove(jobId, never);
   });
 
-  test('looks once, however many times it was due meanwhile', async () => {
+  test('sweeps once, however often it was due meanwhile', async () => {
     jest.useFakeTimers({
       now: Date.now(),
       doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate'],

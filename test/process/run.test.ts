@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 
 const MODULE = new URL('../../dist/process/run.js', import.meta.url);
 
-/** Says `started`, `closing`, and ends when its input does. */
+/** Prints `started` and `closing`, and ends when its input does. */
 const toScript = (oneWishMs: number) => `
 import { once } from 'node:events';
 import { runService } from '${MODULE.href}';
@@ -26,7 +26,7 @@ type Child = ChildProcessByStdio<Writable, Readable, null>;
 let child: Child | undefined;
 afterEach(() => void child?.kill('SIGKILL'));
 
-/** Says `started`, and hangs. */
+/** Prints `started` and hangs. */
 const HANGING = `
 import { runService } from '${MODULE.href}';
 await runService(() => {
@@ -41,7 +41,7 @@ function spawnScript(script: string): Child {
   return child;
 }
 
-/** A service that has got a signal and closes. */
+/** A service that has received a signal and is closing. */
 async function startAndStop(oneWishMs: number): Promise<Child> {
   const started = spawnScript(toScript(oneWishMs));
   await untilSaid(started, 'started');
@@ -58,20 +58,20 @@ async function untilSaid({ stdout }: Child, word: string): Promise<void> {
 }
 
 describe('runService', () => {
-  test('takes a signal that npm has passed on for the one that the terminal gave', async () => {
+  test('treats a signal passed on by npm as the one from the terminal', async () => {
     const service = await startAndStop(3_600_000);
     service.kill('SIGINT');
     service.stdin.end();
     expect(await once(service, 'exit')).toEqual([0, null]);
   });
 
-  test('does not wait any longer when a later signal comes', async () => {
+  test('exits at once on a later signal', async () => {
     const service = await startAndStop(0);
     service.kill('SIGINT');
     expect(await once(service, 'exit')).toEqual([130, null]);
   });
 
-  test('does not wait for a start that hangs when a later signal comes', async () => {
+  test('exits at once on a later signal, even if the start hangs', async () => {
     const service = spawnScript(HANGING);
     await untilSaid(service, 'started');
     const signals = setInterval(() => service.kill('SIGINT'), 100);

@@ -6,7 +6,7 @@ import { createSink, toFields, toLevel } from '../../src/process/runtime.js';
 
 const about = { activityType: 'stageInventory', attempt: 2 };
 
-/** What is left of an error that comes from another thread, as that of the workflows. */
+/** What is left of an error from another thread, such as that of the workflows. */
 function copy({ message, stack = '' }: Error): Error {
   return Object.assign(new Error(message), { stack });
 }
@@ -15,12 +15,12 @@ describe('toLevel', () => {
   const ended = ApplicationFailure.nonRetryable('site.yml could not run', 'PLAYBOOK_ERROR');
   const message = 'Workflow failed';
 
-  test('leaves a session that failed for its own reason to who has recorded that', () => {
+  test('does not warn about a session that failed for its own reasons, which is logged elsewhere', () => {
     for (const error of [ended, copy(ended)])
       expect(toLevel({ level: 'WARN', message, meta: { error } })).toBe('debug');
   });
 
-  test('keeps everything else as loud as it is', () => {
+  test('keeps the level of everything else', () => {
     for (const error of [new TypeError('x is undefined'), new Error('ApplicationFailure: no')])
       expect(toLevel({ level: 'WARN', message, meta: { error } })).toBe('warn');
     const activity = { level: 'WARN', message: 'Activity failed' } as const;
@@ -30,7 +30,7 @@ describe('toLevel', () => {
 });
 
 describe('createSink', () => {
-  test('says once a minute that Temporal is away, and everything else as it comes', () => {
+  test('logs once a minute that Temporal is away, and everything else as it comes', () => {
     const lines: string[] = [];
     const add = (level: string) => (_fields: object, message: string) => {
       lines.push(`${level}: ${message}`);
@@ -49,7 +49,7 @@ describe('createSink', () => {
 });
 
 describe('toFields', () => {
-  test('keeps the sentence of a known fault, and nothing that completes the task', () => {
+  test('keeps the message of a known fault, but not the task token', () => {
     const error = toFailure(new ServiceError('unavailable', 'HSM could not be reached.'));
     expect(toFields({ ...about, taskToken: 'CiQw', error })).toEqual({
       ...about,
@@ -60,11 +60,10 @@ describe('toFields', () => {
   test('keeps why a session has failed', () => {
     const error = ApplicationFailure.nonRetryable('site.yml could not run', 'PLAYBOOK_ERROR');
     expect(toFields({ error })).toEqual({ why: 'site.yml could not run' });
-    // As it comes from the thread of the workflow.
     expect(toFields({ error: copy(error) })).toEqual({ why: 'site.yml could not run' });
   });
 
-  test('finds the fault of the activity by which a workflow has failed', () => {
+  test('finds the fault of the activity that failed a workflow', () => {
     const fail = (cause: ApplicationFailure) =>
       new ActivityFailure('Activity task failed', 'sweep', '1', 'TIMEOUT', 'worker', cause);
     const fault = ApplicationFailure.create({
@@ -81,7 +80,7 @@ describe('toFields', () => {
     expect(toFields({ ...about, error })).toEqual({ ...about, err: error });
   });
 
-  test('keeps what is no error', () => {
+  test('keeps values that are no errors', () => {
     expect(toFields({ ...about, error: 'text' })).toEqual({ ...about, error: 'text' });
     expect(toFields(about)).toEqual(about);
   });

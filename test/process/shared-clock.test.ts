@@ -11,7 +11,7 @@ afterEach(() => clock.close());
 const aheadMs = () => Date.parse(clock.now()) - Date.now();
 
 describe('followClock', () => {
-  test('tells the time of a clock that is hours off, and goes on with it while that does not answer', async () => {
+  test('follows a clock that is hours off, also while that does not answer', async () => {
     const answers = [() => at(2 * HOUR_MS), () => at(-3 * HOUR_MS)];
     let asked = 0;
     clock = await followClock(() => {
@@ -24,7 +24,7 @@ describe('followClock', () => {
     expect(aheadMs()).toBeLessThan(-2 * HOUR_MS);
   });
 
-  test('does not jump for what well-kept clocks differ by', async () => {
+  test('does not jump for the small differences of synchronized clocks', async () => {
     clock = await followClock(() => Promise.resolve(at(400)));
     const before = new Date().toISOString();
     const times = [before, clock.now(), new Date().toISOString()];

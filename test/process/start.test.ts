@@ -28,7 +28,7 @@ afterAll(() => {
   rmSync(directory, { recursive: true });
 });
 
-/** All that a program says that ends at its start, with what it has of a mistake. */
+/** Everything that a program prints that ends at its start because of a mistake. */
 async function startInVain(
   program: Program,
   environment: Readonly<Record<string, string>>,
@@ -47,7 +47,7 @@ async function startInVain(
   });
 }
 
-/** The one line; of the log it is the message. */
+/** The only line; for a line of the log, its message. */
 function toSentence(output: string): string {
   const lines = output.trim().split('\n');
   expect(lines).toHaveLength(1);
@@ -72,12 +72,15 @@ function makeFile(text: string, name = 'file'): string {
   return path;
 }
 
-describe('a mistake of whoever starts it is one sentence with the variable', () => {
-  test.each(['API_LISTEN', 'JOB_LISTEN', 'METRICS_LISTEN'])('%s, which is taken', async (name) => {
-    expect(toSentence(await startInVain('api/server.js', { [name]: takenAddress }))).toBe(
-      `${name}: ${takenAddress}: another program listens there; stop it, or choose another port.`,
-    );
-  });
+describe('a mistake in the environment is reported in one sentence with the variable', () => {
+  test.each(['API_LISTEN', 'JOB_LISTEN', 'METRICS_LISTEN'])(
+    '%s, an address that is in use',
+    async (name) => {
+      expect(toSentence(await startInVain('api/server.js', { [name]: takenAddress }))).toBe(
+        `${name}: ${takenAddress}: another program listens there; stop it, or choose another port.`,
+      );
+    },
+  );
 
   test.each<Program>(['api/server.js', 'embedded.js'])(
     'KEELSON_DATA of %s, where no directory can be',
@@ -100,7 +103,7 @@ describe('a mistake of whoever starts it is one sentence with the variable', () 
     },
   );
 
-  test('KEELSON_DATA that a worker in another container has, before Temporal is started on its file', async () => {
+  test('KEELSON_DATA that a worker in another container uses, before Temporal is started on its file', async () => {
     const data = makeDirectory();
     const theirs = await holdDataDirectory(data, 'theirs', 0);
     const environment = { KEELSON_DATA: data, TEMPORAL_CLI: '/none', IMS_URL: 'http://none' };
@@ -108,7 +111,7 @@ describe('a mistake of whoever starts it is one sentence with the variable', () 
     expect(toSentence(output)).toMatch(/^KEELSON_DATA: a worker in another container /);
   }, 60_000);
 
-  test('MASTER_KEY_FILE below a directory in which none can be made', async () => {
+  test('MASTER_KEY_FILE below a directory that cannot be created', async () => {
     const environment = { MASTER_KEY_FILE: '/proc/none/key' };
     expect(toSentence(await startInVain('api/server.js', environment))).toMatch(
       /^MASTER_KEY_FILE: \/proc\/none\/key can be neither read nor created /,
@@ -133,14 +136,14 @@ describe('a mistake of whoever starts it is one sentence with the variable', () 
     );
   });
 
-  test('a file of a secret that cannot be read', async () => {
+  test('a secret file that cannot be read', async () => {
     const environment = { DATABASE_PASSWORD_FILE: makeDirectory() };
     expect(toSentence(await startInVain('api/server.js', environment))).toBe(
       `DATABASE_PASSWORD_FILE: the file ${environment.DATABASE_PASSWORD_FILE} cannot be read (EISDIR).`,
     );
   });
 
-  test('AUTH_TOKENS_FILE with a line that is none', async () => {
+  test('AUTH_TOKENS_FILE with an invalid line', async () => {
     const file = makeFile('short read me\n');
     expect(toSentence(await startInVain('api/server.js', { AUTH_TOKENS_FILE: file }))).toMatch(
       new RegExp(`^AUTH_TOKENS_FILE: ${file}: Line 1 `),
@@ -154,7 +157,7 @@ describe('a mistake of whoever starts it is one sentence with the variable', () 
     );
   });
 
-  test('TEMPORAL_METRICS_LISTEN, which is taken', async () => {
+  test('TEMPORAL_METRICS_LISTEN, an address that is in use', async () => {
     const environment = { TEMPORAL_METRICS_LISTEN: takenAddress, TEMPORAL_ADDRESS: 'localhost:1' };
     expect(toSentence(await startInVain('worker.js', environment))).toMatch(
       new RegExp(`^TEMPORAL_METRICS_LISTEN: ${takenAddress}: .*in use`),
@@ -183,7 +186,7 @@ describeImages('an image service', () => {
   );
 });
 
-describeWithPostgres('a PostgreSQL that is there, and', () => {
+describeWithPostgres('a PostgreSQL that answers, but', () => {
   let server: PostgresServer;
   beforeAll(async () => {
     server = await startPostgres();
@@ -202,7 +205,7 @@ describeWithPostgres('a PostgreSQL that is there, and', () => {
     );
   });
 
-  test('has no such database', async () => {
+  test('does not have the database', async () => {
     expect(await open((url) => (url.pathname = '/none'))).toMatch(
       /^DATABASE_URL: .*database "none" does not exist\. Create it, /,
     );
@@ -223,7 +226,7 @@ describeWithPostgres('a PostgreSQL that is there, and', () => {
 });
 
 describe('describeFailure', () => {
-  test('tells what was seen beside a sentence that names a variable', () => {
+  test('adds the cause to a message that names a variable', () => {
     const cause = new Error('connection refused');
     expect(describeFailure(new Error('TEMPORAL_ADDRESS: nobody answers.', { cause }))).toEqual({
       fields: { why: 'connection refused' },

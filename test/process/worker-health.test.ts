@@ -10,7 +10,7 @@ const ask = async (watchAge?: () => number) => {
 };
 
 describe('addWorkerHealth', () => {
-  test('tells a process that answers', async () => {
+  test('says that the process is alive', async () => {
     const app = new Hono();
     addWorkerHealth(app);
     expect((await app.request('/healthz/live')).status).toBe(200);
@@ -31,7 +31,7 @@ describe('addWorkerHealth', () => {
       503,
       { status: 'not_available', kubernetes_watch_age_seconds: null },
     ],
-  ])('tells whether a worker is ready that %s', async (_, watchAge, status, body) => {
+  ])('says whether a worker is ready that %s', async (_, watchAge, status, body) => {
     expect(await ask(watchAge)).toEqual([status, body]);
   });
 });

@@ -5,7 +5,7 @@ import { expect, test } from '@jest/globals';
 import { parseConfig } from '../../src/config.js';
 import { createHardwareSource, tellInventoryFault } from '../../src/process/worker-sources.js';
 
-test('a mistake in the inventory file is told at once, with its line, and only a mistake', async () => {
+test('only a mistake in the inventory file is logged at the start, with its line', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-inventory-'));
   const file = join(directory, 'inventory.yaml');
   const tell = async (text: string) => {

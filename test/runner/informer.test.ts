@@ -43,7 +43,7 @@ const whenWatched = (count: number) =>
 const whenTold = (text: string) => waitFor(() => told.includes(text), { what: text });
 
 describe('openInformer', () => {
-  test('tells what is there, and then what changes', async () => {
+  test('reports what exists, and then what changes', async () => {
     server.items = [aPod('a', '1'), aPod('b', '2')];
     open();
     await informer.synced;
@@ -56,7 +56,7 @@ describe('openInformer', () => {
     expect(informer.heardAt()).toBeGreaterThan(performance.now() - 60_000);
   });
 
-  test('asks for what is there in pages, and goes on from where the first was made', async () => {
+  test('lists what exists in pages, and watches from the state of the first page', async () => {
     const names = Array.from({ length: 1001 }, (_, index) => `pod-${index}`);
     server.items = names.map((name) => aPod(name, '1'));
     open();
@@ -67,7 +67,7 @@ describe('openInformer', () => {
     expect([server.lists(), server.watchedFrom()]).toEqual([1, '1000']);
   });
 
-  test('keeps nothing of who has set which field', async () => {
+  test('drops the record of who set which field', async () => {
     const aManaged = (name: string, version: string) => {
       const pod = aPod(name, version);
       return { ...pod, metadata: { ...pod.metadata, managedFields: [{ manager: 'kubelet' }] } };
@@ -80,7 +80,7 @@ describe('openInformer', () => {
     expect(told).toEqual(['a undefined', 'b undefined']);
   });
 
-  test('hears for as long as a connection speaks, though it never has to begin another', async () => {
+  test('counts as up to date as long as a connection delivers events, even if that is never renewed', async () => {
     open();
     await waitFor(() => informer.heardAt() > 0, { what: 'the watch to stand' });
     const since = informer.heardAt();
@@ -91,7 +91,7 @@ describe('openInformer', () => {
     expect(server.watches()).toBe(1);
   });
 
-  test('goes on where it was after a connection that broke', async () => {
+  test('continues where it was after a broken connection', async () => {
     open();
     await whenWatched(1);
     server.send('ADDED', aPod('a', '1001'));
@@ -105,7 +105,7 @@ describe('openInformer', () => {
     expect(breaks).toHaveLength(1);
   });
 
-  test('begins again for as long as it is refused', async () => {
+  test('restarts for as long as it is refused', async () => {
     server.refuse(503);
     open();
     await whenWatched(3);
@@ -135,7 +135,7 @@ describe('openInformer', () => {
     },
   );
 
-  test('survives who listens', async () => {
+  test('survives errors of its listeners', async () => {
     open((pod) => {
       told.push(`+${pod.metadata?.name}`);
       throw new Error('careless');
@@ -147,7 +147,7 @@ describe('openInformer', () => {
     await waitFor(() => breaks.length === 2, { what: 'both errors' });
   });
 
-  test('is closed for good', async () => {
+  test('does nothing more after close', async () => {
     open();
     await whenWatched(1);
     informer.close();

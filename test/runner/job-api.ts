@@ -10,7 +10,7 @@ export interface DeliveredPhase {
   readonly hosts: unknown[];
 }
 
-/** The API's side of what jobs deliver, in memory. */
+/** An API in memory that receives what jobs deliver. */
 export interface JobApi {
   readonly url: string;
   phase(jobId: string, phase: string): DeliveredPhase;

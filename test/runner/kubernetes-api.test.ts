@@ -7,7 +7,7 @@ import { createKubernetesApi } from '../../src/runner/kubernetes-api.js';
 
 const HOUR_MS = 3_600_000;
 
-test('createKubernetesApi tells the time as Kubernetes does, whatever the clock here says', async () => {
+test('createKubernetesApi returns the time of Kubernetes, whatever the local clock says', async () => {
   const server = createServer((_, response) => {
     response.setHeader('date', new Date(Date.now() + 2 * HOUR_MS).toUTCString());
     response.setHeader('content-type', 'application/json');

@@ -6,7 +6,7 @@ import { findFreePort } from '../support/ssh-host.js';
 import { waitFor } from '../support/wait.js';
 import { toSettings } from './kubernetes-harness.js';
 
-test('a cluster that is not there is said so, costs no session, and is looked for again', async () => {
+test('a cluster that does not answer is reported, fails no session, and is retried', async () => {
   const config = new KubeConfig();
   const server = `http://127.0.0.1:${await findFreePort()}`;
   config.loadFromClusterAndUser({ name: 'c', server, skipTLSVerify: true }, { name: 'u' });
@@ -24,7 +24,7 @@ test('a cluster that is not there is said so, costs no session, and is looked fo
   const given = aLaunch([aScript('one', 'true')]);
   const waiting = runner.awaitPhase(given.job.jobId, 'one', never);
   waiting.catch(() => undefined);
-  // Without a reason, so that it is repeated for as long as it takes.
+  // Without a reason, so that it is retried for as long as necessary.
   const away = {
     fault: 'unavailable',
     reason: undefined,

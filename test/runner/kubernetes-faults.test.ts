@@ -38,7 +38,7 @@ describe('toKubernetesFault', () => {
     expect(toKubernetesFault('create job a', error)).toMatchObject({ fault, reason });
   });
 
-  test('names what was asked, and what is lacking', () => {
+  test('names the request and the missing right', () => {
     expect(toKubernetesFault('create job a', refused(403, RIGHT)).message).toBe(
       `Kubernetes would not create job a: ${RIGHT} The worker's Role has to allow it.`,
     );
@@ -50,7 +50,7 @@ describe('toKubernetesFault', () => {
 });
 
 describe('toWatchFault', () => {
-  test('names the right that lacks, and leaves everything else as it is', () => {
+  test('names the missing right, and returns everything else unchanged', () => {
     const refusal = Object.assign(new Error('Forbidden'), { statusCode: 403 });
     expect(toWatchFault('jobs', refusal)).toMatchObject({
       fault: 'forbidden',

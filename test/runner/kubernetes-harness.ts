@@ -12,10 +12,10 @@ import { findJobProcesses } from '../../src/runner/process-tree.js';
 import type { RunnerHarness } from '../contract/runner-jobs.js';
 import { waitFor } from '../support/wait.js';
 
-/** As `scripts/job-image.mjs` names it; the cluster has been given it. */
+/** Named as in `scripts/job-image.mjs`. The cluster must already have it. */
 export const IMAGE = process.env['KEELSON_JOB_IMAGE'] ?? 'localhost/keelson-job:test';
 
-/** A suite for the cluster that KUBECONFIG names. It may be somebody's, so it is only used where that is said. */
+/** A suite for the cluster of KUBECONFIG, which may be in use, so it runs only if that is asked for. */
 export const describeCluster = process.env['REQUIRE_CLUSTER'] === '1' ? describe : describe.skip;
 
 export interface KubernetesHarness extends RunnerHarness {
@@ -23,17 +23,17 @@ export interface KubernetesHarness extends RunnerHarness {
   readonly config: KubeConfig;
   readonly core: CoreV1Api;
   readonly namespace: string;
-  /** The node's address: where pods reach this machine. */
+  /** The node's address, at which pods reach this machine. */
   readonly hostAddress: string;
 }
 
 export interface HarnessOptions extends Partial<Omit<KubernetesRunnerOptions, 'settings'>> {
-  /** YAML, beside the image. */
+  /** More settings, in YAML, besides the image. */
   readonly settings?: string;
   readonly image?: string;
 }
 
-/** A namespace of its own, which goes with everything in it. */
+/** Makes a namespace, which is removed with everything in it. */
 export async function createKubernetesHarness({
   settings = '',
   image = IMAGE,
@@ -75,7 +75,7 @@ export function loadConfig(): KubeConfig {
   return config;
 }
 
-/** What lets jobs run on the cluster of a test, and this; one that names resources replaces all of them. */
+/** The settings that jobs need on a test cluster, plus the given ones. Given resources replace the default ones. */
 export function toSettings(text = '', image = IMAGE): PodSettings {
   const resources = text.includes('resources:') ? '' : 'resources: { ansible: {} }';
   return parsePodSettings(
@@ -92,7 +92,7 @@ export async function createNamespace(core: CoreV1Api): Promise<string> {
   return name;
 }
 
-/** The node's: where pods reach this machine. */
+/** The address of the node, at which pods reach this machine. */
 export async function findHostAddress(core: CoreV1Api): Promise<string> {
   const { items } = await core.listNode();
   const addresses = items[0]?.status?.addresses ?? [];

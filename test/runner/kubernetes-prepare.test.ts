@@ -6,7 +6,7 @@ import { prepareJob } from '../../src/runner/kubernetes-launch.js';
 import { aLaunch, aScript, never } from '../contract/runner-jobs.js';
 import { toSettings } from './kubernetes-harness.js';
 
-test('a launch that somebody else completes meanwhile with another content is kept', async () => {
+test('a launch that another worker completes meanwhile with other content is kept', async () => {
   const jobs = createJobs();
   const given = aLaunch([aScript('one', 'true')]);
   const prepare = (api: KubernetesApi, vaultToken: string) => {
@@ -47,7 +47,7 @@ test('a launch that somebody else completes meanwhile with another content is ke
   expect(jobs.uids()).toEqual([whole]);
 });
 
-/** Jobs as Kubernetes keeps them: each change has a version, and who names another one is refused. */
+/** Stores Jobs like Kubernetes: each change makes a version, and a request with another version is refused. */
 function createJobs() {
   const jobs = new Map<string, V1Job>();
   let version = 0;

@@ -14,7 +14,7 @@ import { aPod, ended, running, TIMES } from './pod-builders.js';
 const JOB = 'cfs-replayed-01234567';
 const LONG_AGO = '2026-01-01T00:00:00Z';
 
-/** What no cluster can be brought to do: Kubernetes' API as it answers then. */
+/** Situations that no cluster can be made to produce, replayed by a server with the answers of Kubernetes' API. */
 describe('the Kubernetes runner', () => {
   let api: ReplayedApi;
   let runner: KubernetesRunner;
@@ -36,7 +36,7 @@ describe('the Kubernetes runner', () => {
     await api.close();
   });
 
-  test('gives up a pod whose node is silent, with its log, and a stop of it ends', async () => {
+  test('gives up a pod whose node is silent, and its log, and ends a stop of it', async () => {
     const deletion = { deletionTimestamp: LONG_AGO };
     api.watched = api.listed = aPodOf('1', [ended(0), running], deletion);
     const result = await runner.awaitPhase(JOB, 'two', never);
@@ -46,7 +46,7 @@ describe('the Kubernetes runner', () => {
     expect(api.asked).toContain('DELETE secrets');
   });
 
-  test('asks once more before the clock decides: the watch may have been broken', async () => {
+  test('asks once more before a time limit decides, because the watch may have been broken', async () => {
     api.watched = aPodOf('1', []);
     api.listed = aPodOf('2', [running]);
     const waiting = runner.awaitPhase(JOB, 'one', never);
@@ -72,7 +72,7 @@ describe('the Kubernetes runner', () => {
     expect(await waiting).toEqual(result);
   });
 
-  test('tells what keeps a phase from starting, and in the end what to do', async () => {
+  test('reports what keeps a phase from starting, and in the end what to do', async () => {
     const state = { waiting: { reason: 'ImagePullBackOff', message: 'no such image' } };
     api.watched = api.listed = aPodOf('1', [state]);
     const told: unknown[] = [];
@@ -86,7 +86,7 @@ describe('the Kubernetes runner', () => {
     });
   });
 
-  test('says of a log that is gone with its pod that it is, though the watch has not told', async () => {
+  test('reports a log that is gone with its pod as missing, even before the watch knows', async () => {
     api.watched = api.listed = aPodOf('1', [ended(3, '')]);
     expect(await runner.awaitPhase(JOB, 'one', never)).toMatchObject({ exitCode: 3 });
     api.logStatus = 404;
@@ -114,14 +114,14 @@ describe('the Kubernetes runner', () => {
     }
     const text = (begin: number, end?: number) => whole.subarray(begin, end).toString();
 
-    test('that was rotated: what lacks is before it', async () => {
+    test('that was rotated: the gap is before it', async () => {
       expect(await read(100, told, whole.subarray(2000))).toEqual([
         { lostBytes: 1900, why: 'rotated' },
         text(2000),
       ]);
     });
 
-    test('whose end the runtime drops: what lacks is after it', async () => {
+    test('whose end the runtime drops: the gap is after it', async () => {
       expect(await read(100, told, whole.subarray(0, 2000))).toEqual([
         text(100, 2000),
         { lostBytes: whole.length - 2000, why: 'cut' },
@@ -139,7 +139,7 @@ describe('the Kubernetes runner', () => {
       ]);
     });
 
-    test('of which an older wrapper told the length alone, as if it were the end', async () => {
+    test('of which an older wrapper reported only the length, as if it were the end', async () => {
       const { log_bytes, state, exit_code } = told;
       const older = { state, exit_code, log_bytes, ...TIMES };
       expect(await read(0, older, whole.subarray(2000))).toEqual([
@@ -184,14 +184,14 @@ const JOB_OBJECT = {
 interface ReplayedApi {
   readonly config: KubeConfig;
   readonly asked: readonly string[];
-  /** The pod as the watch first has it, and as whoever asks for those of the job. */
+  /** The pod as the watch first has it, and as a list of the job's pods returns it. */
   watched: V1Pod;
   listed: V1Pod;
-  /** Of requests for a log; at first as for a node that does not answer. */
+  /** The status of requests for a log; at first that of a node that does not answer. */
   logStatus: number;
-  /** The log as it is served time after time; the last one from then on. */
+  /** The log of each request in turn; the last one is repeated. */
   logs: readonly Buffer[];
-  /** The status of the job as whoever reads it gets it; the watch tells none. */
+  /** The status that a read of the Job returns; the watch has none. */
   jobStatus: object;
   tell(pod: V1Pod, type?: 'MODIFIED' | 'DELETED'): void;
   close(): Promise<void>;

@@ -17,7 +17,7 @@ import {
   type KubernetesHarness,
 } from './kubernetes-harness.js';
 
-/** As docs/kubernetes.md has it: what the worker may do. */
+/** The rights of the worker, as in docs/kubernetes.md. */
 const RIGHTS: Readonly<Record<string, readonly string[]>> = {
   jobs: ['get', 'list', 'watch', 'create', 'patch', 'delete'],
   pods: ['list', 'watch', 'patch', 'delete'],
@@ -115,7 +115,7 @@ describeCluster('a worker with a Role', () => {
   ])('that lacks %s: %s says so', async (resource, verb, act) => {
     const runner = await without(resource, verb);
     const refusal = new RegExp(`cannot ${verb} resource "${resource}".*The worker's Role has`);
-    // A new Role counts after a moment: until then it is another right that is missed first.
+    // A new Role takes effect after a moment. Until then another right is reported as missing.
     await waitFor(
       () =>
         act(runner).then(
@@ -150,7 +150,7 @@ describeCluster('a worker with a Role', () => {
     expect(await runner.find(jobId(given), never)).toBeUndefined();
   });
 
-  /** Its watch has heard of the pod; without that it would ask for a list. */
+  /** Waits until the watch has heard of the pod; before that the runner would list pods. */
   const whenReadable = async (runner: KubernetesRunner) =>
     waitFor(async () => (await runner.find(jobId(running), never))?.state === 'running', {
       what: 'the job to run',

@@ -50,7 +50,7 @@ describeCluster('the Kubernetes runner', () => {
   });
   afterAll(() => harness.close());
 
-  /** Another runner for the same namespace, as another worker has it. */
+  /** Another runner for the same namespace, as in another worker. */
   const another = async (settings: string, image?: string) => {
     const other = await createKubernetesHarness({
       settings,
@@ -80,7 +80,7 @@ describeCluster('the Kubernetes runner', () => {
     return items.length;
   };
 
-  /** Prepares it, and does something else before the request for a Secret of this position, counted from 0. */
+  /** Prepares the launch, and calls `act` before the request for the Secret with this index. */
   async function prepareWith(act: () => Promise<unknown>, position: number, given: Launch) {
     const { config, namespace } = harness;
     const api = createKubernetesApi(config, namespace, 'test');
@@ -163,7 +163,7 @@ describeCluster('the Kubernetes runner', () => {
       expect((await readLog(runner, jobId, 'git-clone-0')).toString()).toContain(
         'the server was not asked',
       );
-      // Where playbooks run the cache is not mounted.
+      // The cache is not mounted for playbooks.
       expect((await readLog(runner, jobId, 'after')).toString()).toMatch(
         /^firstls: .*No such file/s,
       );
@@ -174,7 +174,7 @@ describeCluster('the Kubernetes runner', () => {
     }
   });
 
-  test('takes a launch as it is that somebody prepared with another content', async () => {
+  test('keeps a launch that another worker prepared with other content', async () => {
     const given = aLaunch([aScript('one', 'wc -c < /run/keelson/secrets/vault-token')]);
     const first = await harness.runner.prepare({ ...given, vaultToken: 'first' }, never);
     expect(await harness.runner.prepare({ ...given, vaultToken: 'second' }, never)).toBe(first);
@@ -183,7 +183,7 @@ describeCluster('the Kubernetes runner', () => {
     expect((await readLog(harness.runner, given.job.jobId, 'one')).toString()).toBe('5\n');
   });
 
-  test('leaves a launch to who has begun it anew meanwhile', async () => {
+  test('leaves a launch to a worker that has started it over meanwhile', async () => {
     const given = aLaunch([aScript('one', 'true')]);
     let anew = '';
     const begin = async () => {
@@ -195,7 +195,7 @@ describeCluster('the Kubernetes runner', () => {
     expect(await awaitAll(harness.runner, given)).toEqual([EXITED_0]);
   });
 
-  describe('begins a launch anew that somebody died in, where', () => {
+  describe('starts an interrupted launch over if', () => {
     const bytes = (size: number) => new Uint8Array(size).fill(size % 251);
     const inventory = bytes(1_500_000);
     const launchNotes = bytes(100);
@@ -226,7 +226,7 @@ describeCluster('the Kubernetes runner', () => {
       expect(Buffer.concat(content).equals(given.files['inventory'] ?? bytes(0))).toBe(true);
     });
 
-    /** The Secrets of staged files, as the pod has them. */
+    /** The Secrets of staged files, as the pod mounts them. */
     async function readMounted(jobId: string): Promise<readonly V1Secret[]> {
       const { core, config, namespace } = harness;
       const batch = config.makeApiClient(BatchV1Api);
@@ -237,7 +237,7 @@ describeCluster('the Kubernetes runner', () => {
     }
   });
 
-  test('takes no Job of its name that is not its own', async () => {
+  test('refuses a Job of the same name that is not its own', async () => {
     const given = aLaunch([aScript('one', 'true')]);
     const { jobId } = given.job;
     await harness.config.makeApiClient(BatchV1Api).createNamespacedJob({
@@ -275,7 +275,7 @@ describeCluster('the Kubernetes runner', () => {
     expect(await awaitAll(harness.runner, given)).toEqual([STOPPED]);
   });
 
-  test('tells another worker the same, from what Kubernetes keeps', async () => {
+  test('tells another worker the same, from the objects in Kubernetes', async () => {
     const given = aLaunch([aScript('one', 'echo here'), aScript('two', 'exit 4')]);
     await launch(harness.runner, given);
     const results = await awaitAll(harness.runner, given);
@@ -284,8 +284,8 @@ describeCluster('the Kubernetes runner', () => {
     expect((await readLog(other, given.job.jobId, 'one')).toString()).toBe('here\n');
   });
 
-  test('tells how much the kubelet has forgotten of a long log, and has the rest', async () => {
-    // It looks every ten seconds whether a file is full.
+  test('reports how much of a long log the kubelet has dropped, and returns the rest', async () => {
+    // The kubelet checks every ten seconds whether a file is full.
     const given = aLaunch([aScript('one', 'seq 1 3000000; sleep 15')]);
     const { jobId } = given.job;
     await launch(harness.runner, given);
@@ -302,7 +302,7 @@ describeCluster('the Kubernetes runner', () => {
     expect(whole.subarray(1000 + lost).equals(end)).toBe(true);
   });
 
-  test('knows how a phase of very many ended, of which each can tell a few bytes alone', async () => {
+  test('knows the results of very many phases, each of which has only a few bytes to report', async () => {
     const rest = Array.from({ length: 149 }, (_, index) => aScript(`next-${index}`, 'true'));
     const given = aLaunch([aScript('one', 'echo here; sleep 1000', 1), ...rest]);
     const { jobId } = given.job;
@@ -373,7 +373,7 @@ describeCluster('the Kubernetes runner', () => {
     await runner.stop(given.job.jobId, never);
   });
 
-  test('says when a quota lets no pod be', async () => {
+  test('says that a quota allows no pod', async () => {
     const { core, namespace } = harness;
     await core.createNamespacedResourceQuota({
       namespace,
@@ -399,7 +399,7 @@ describeCluster('the Kubernetes runner', () => {
     }
   });
 
-  /** The API server hears of a webhook a moment after it was made. */
+  /** The API server knows a webhook only a moment after it was created. */
   const launchUntil = (
     isChanged: (pod: V1Pod) => boolean,
     runner: KubernetesHarness['runner'],
@@ -416,7 +416,7 @@ describeCluster('the Kubernetes runner', () => {
       { what: 'a pod that a webhook has changed' },
     );
 
-  test('lets no pod run that a webhook gave a sidecar, and names the annotation against it', async () => {
+  test('refuses a pod into which a webhook put a sidecar, and names the annotation against it', async () => {
     const { config, namespace, hostAddress } = harness;
     const removeWebhook = await openPodWebhook({
       config,
@@ -510,7 +510,7 @@ describeCluster('the Kubernetes runner', () => {
     ]);
   });
 
-  test('lets no Job run that somebody would have repeat what failed', async () => {
+  test('runs no Job that was changed to repeat what failed', async () => {
     const given = aLaunch([aScript('one', 'exit 1')]);
     const { jobId } = given.job;
     const { runner, namespace, config } = harness;

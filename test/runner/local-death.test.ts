@@ -23,7 +23,7 @@ import { FOREIGN_DAEMON, IS_ROOT, WITHOUT_KILL } from '../support/foreign-proces
 import { waitFor } from '../support/wait.js';
 import { launchBusy, localOptions, useLocalHarnesses } from './local-harness.js';
 
-/** Launches what it is told on standard input, and stays; or stops it once the file `stopAt` is there. */
+/** Launches the job that it reads on stdin and stays; or stops the job once the file `stopAt` exists. */
 const WORKER = `
 import { existsSync } from 'node:fs';
 import { json } from 'node:stream/consumers';
@@ -43,7 +43,7 @@ else {
 
 const open = useLocalHarnesses();
 
-describe('local runner: what dies', () => {
+describe('local runner: death of the', () => {
   test.each(['supervisor', 'wrapper', 'both'] as const)(
     '%s: lost, and nothing is left',
     async (who) => {
@@ -63,7 +63,7 @@ describe('local runner: what dies', () => {
     },
   );
 
-  test('both, with results that nobody has redacted: they are taken away', async () => {
+  test('supervisor and wrapper, with unredacted results: those are removed', async () => {
     const harness = await open();
     const script = 'echo "{}" > "$KEELSON_RESULTS"; echo ready; sleep 1000';
     const given = aLaunch([aScript('one', script)]);
@@ -79,7 +79,7 @@ describe('local runner: what dies', () => {
   test.each([
     ['boot_id', 'of another boot'],
     ['start_time', 1],
-  ])('supervisor whose number another process has, told by %s', async (member, value) => {
+  ])('supervisor whose pid another process has, recognized by %s', async (member, value) => {
     const harness = await open();
     const given = await launchBusy(harness);
     const { jobId } = given.job;
@@ -100,7 +100,7 @@ describe('local runner: what dies', () => {
     expect(await harness.countProcesses(jobId)).toBe(0);
   });
 
-  test('directory that vanishes: lost', async () => {
+  test('job with its directory: lost', async () => {
     const harness = await open();
     const given = await launchBusy(harness);
     const { jobId } = given.job;
@@ -110,7 +110,7 @@ describe('local runner: what dies', () => {
     expect(await harness.countProcesses(jobId)).toBe(0);
   });
 
-  test('machine, before the name of the supervisor was on the disk: lost, and nothing runs later', async () => {
+  test('machine, before the identity of the supervisor was on the disk: lost, and nothing runs later', async () => {
     const harness = await open({ startSeconds: 0.5 });
     const { runner } = harness;
     const given = aLaunch([aScript('one', 'touch ran'), aScript('two', 'true')]);

@@ -18,7 +18,7 @@ import {
 } from '../contract/runner-jobs.js';
 import { waitFor } from '../support/wait.js';
 
-/** The interpreter itself: what the path has may be a shell script that adds variables and time. */
+/** The interpreter itself: a shim on the path would add variables and time. */
 const PYTHON = execFileSync('python3', ['-c', 'import sys; print(sys.executable)'], {
   encoding: 'utf8',
 }).trim();
@@ -27,12 +27,12 @@ export interface LocalHarness extends RunnerHarness {
   readonly runner: LocalRunner;
   readonly jobsDirectory: string;
   readonly path: (jobId: string, ...names: string[]) => string;
-  /** Process ids of the supervisor and of the wrapper of the phase that runs. */
+  /** Process ids of the supervisor and of the current phase's wrapper. */
   findSupervisor(jobId: string): Promise<number>;
   findWrapper(jobId: string): Promise<number>;
 }
 
-/** The repository's own `job/`, in a directory of its own that `close` removes with every job in it. */
+/** Runs the repository's own `job/` in a directory that `close` removes with every job in it. */
 export async function createLocalHarness(
   given: Partial<LocalRunnerOptions> = {},
 ): Promise<LocalHarness> {
@@ -85,7 +85,7 @@ export function localOptions(
   };
 }
 
-/** One phase that left a daemon with its environment, as SSH's ControlPersist master is. */
+/** One phase that leaves a daemon with its environment, like SSH's ControlPersist master. */
 const busy = () =>
   aLaunch([
     aScript(
@@ -95,7 +95,7 @@ const busy = () =>
     aScript('two', 'true'),
   ]);
 
-/** Launched, and both at work. */
+/** Launches the job and waits until supervisor and wrapper run. */
 export async function launchBusy({ runner }: LocalHarness) {
   const given = busy();
   await launch(runner, given);
@@ -103,7 +103,7 @@ export async function launchBusy({ runner }: LocalHarness) {
   return given;
 }
 
-/** Opens harnesses that are closed after the test, however it ends. */
+/** Opens harnesses that are closed after the test, even if it fails. */
 export function useLocalHarnesses(): typeof createLocalHarness {
   const opened: LocalHarness[] = [];
   afterEach(async () => {

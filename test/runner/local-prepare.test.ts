@@ -32,7 +32,7 @@ describe('local runner: prepare', () => {
     await act(harness, directory);
   };
 
-  test('puts everything where the job looks for it, for nobody else to read', async () => {
+  test('puts everything where the job looks for it, readable by nobody else', async () => {
     await withSecrets(async ({ runner, path }) => {
       const given = {
         ...aLaunch([aScript('one', 'true')]),
@@ -84,7 +84,7 @@ describe('local runner: prepare', () => {
     expect(await readFile(path(jobId, 'supervisor.log'), 'utf8')).toBe('');
   });
 
-  test('takes the secrets of a job away that was stopped or lost', async () => {
+  test('removes the secrets of a job that was stopped or lost', async () => {
     await withSecrets(async (harness) => {
       const { runner, path } = harness;
       const stopped = aLaunch([aScript('one', 'true')]);
@@ -100,7 +100,7 @@ describe('local runner: prepare', () => {
     });
   });
 
-  test('fails for a secret that is away, and leaves nothing', async () => {
+  test('fails for a missing secret, and leaves nothing', async () => {
     const harness = await open({ secrets: { gitCaFile: '/nowhere/ca' } });
     await expect(harness.runner.prepare(aLaunch([]), never)).rejects.toMatchObject({
       fault: 'unavailable',

@@ -35,7 +35,7 @@ const NOBODY = 65_534;
 const open = useLocalHarnesses();
 
 describe('local runner: release', () => {
-  test('starts what an earlier release did not come to start', async () => {
+  test('starts a supervisor that an earlier release did not get to start', async () => {
     const harness = await open();
     const given = aLaunch([aScript('one', 'true')]);
     const { jobId } = given.job;
@@ -47,7 +47,7 @@ describe('local runner: release', () => {
     ]);
   });
 
-  test('says that Python is not there', async () => {
+  test('says that Python is missing', async () => {
     const harness = await open({ python: '/nowhere/python3' });
     const given = aLaunch([aScript('one', 'true')]);
     const incarnation = await harness.runner.prepare(given, never);
@@ -59,7 +59,7 @@ describe('local runner: release', () => {
     );
   });
 
-  test('gives the supervisor a session of its own and nothing of the worker', async () => {
+  test('gives the supervisor its own session, and nothing of the worker', async () => {
     const harness = await open();
     process.env['SECRET_OF_THE_WORKER'] = 'secret';
     const descriptor = openSync('/proc/self/status', 'r');
@@ -94,7 +94,7 @@ describe('local runner: remove', () => {
     expect(await harness.countProcesses(given.job.jobId)).toBe(0);
   });
 
-  test('takes away what a dead preparation or removal left', async () => {
+  test('removes what an interrupted preparation or removal left', async () => {
     const { jobsDirectory, runner } = await open();
     const startTime = readProcess(process.pid)?.startTime ?? '';
     const mine = `.prepare-${process.pid}-${startTime}-a`;
@@ -106,7 +106,7 @@ describe('local runner: remove', () => {
     expect((await readdir(jobsDirectory)).sort()).toEqual([mine, '.prepare-new'].sort());
   });
 
-  (IS_ROOT ? test : test.skip)('does not let a leftover keep the others', async () => {
+  (IS_ROOT ? test : test.skip)('removes the other leftovers if one cannot be removed', async () => {
     const { jobsDirectory, runner } = await open();
     for (const name of ['.removed-a', '.removed-b', '.removed-c'])
       await mkdir(join(jobsDirectory, name, 'folder'), { recursive: true });
@@ -121,7 +121,7 @@ describe('local runner: remove', () => {
     expect(await readdir(jobsDirectory)).toEqual(['.removed-b']);
   });
 
-  test('passes over what is not its own', async () => {
+  test('ignores files that are not its own', async () => {
     const { jobsDirectory, runner } = await open();
     await mkdir(join(jobsDirectory, 'lost+found'));
     expect(await listJobs(runner)).toEqual([]);
@@ -152,7 +152,7 @@ describe('removeTree', () => {
 });
 
 describe('findJobProcesses', () => {
-  test('finds by environment and by descent, and nobody else', async () => {
+  test('finds processes by environment and by descent, and no others', async () => {
     const harness = await open();
     const given = aLaunch([
       aCommand('one', ['env', '-i', 'sh', '-c', 'echo ready; exec /bin/sleep 1000']),
@@ -174,7 +174,7 @@ describe('findJobProcesses', () => {
     expect(readProcess(process.pid)).toMatchObject({ pid: process.pid });
   });
 
-  test('finds who was started by one that ended before it was read', async () => {
+  test('finds a process whose parent ended before it was read', async () => {
     for (let round = 0; round < 10; round += 1) {
       const jobId = `cfs-hop${round}-00000000`;
       const env = { ...process.env, KEELSON_JOB: jobId };
@@ -194,7 +194,7 @@ describe('findJobProcesses', () => {
 });
 
 describe('endJobProcesses', () => {
-  test('gives no more time where the clock is set back meanwhile', async () => {
+  test('gives no more time if the clock is set back meanwhile', async () => {
     const env = { ...process.env, KEELSON_JOB: 'cfs-clock-00000000' };
     const script = 'trap "" TERM; echo ready; while :; do sleep 1; done';
     const child = spawn('sh', ['-c', script], { env, stdio: ['ignore', 'pipe', 'ignore'] });
@@ -207,7 +207,7 @@ describe('endJobProcesses', () => {
 });
 
 describe('local runner: awaitPhase', () => {
-  test('finds a job lost where there was never one', async () => {
+  test('reports a job that never existed as lost', async () => {
     const { runner } = await open({ jobsDirectory: '/nowhere/jobs' });
     expect(await runner.awaitPhase('cfs-absent-00000000', 'one', never)).toEqual({
       kind: 'killed',

@@ -80,7 +80,7 @@ describe('closePhases', () => {
     ]);
   });
 
-  test('leaves what has ended', () => {
+  test('does not change phases that have ended', () => {
     expect(closePhases([succeeded], 'lost', ended_at)).toEqual([]);
   });
 });

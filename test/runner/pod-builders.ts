@@ -5,7 +5,7 @@ import { parsePodSettings, type PodSettings } from '../../src/runner/pod-setting
 export const aSettings = (text = ''): PodSettings =>
   parsePodSettings(`image: registry/keelson-job:1\n${text}`);
 
-/** Two layers, the second with an additional inventory. */
+/** Two layers and an additional inventory. */
 export const aJob = (job: Partial<Job> = {}): Job => ({
   jobId: 'cfs-a-01234567',
   sessionName: 'a',
@@ -55,7 +55,7 @@ export const aJob = (job: Partial<Job> = {}): Job => ({
 export const PHASES = ['one', 'two', 'three'] as const;
 const CREATED = '2026-01-01T00:00:00Z';
 
-/** A pod of three phases, in the state in which these containers are; `metadata` and so on replace what is there. */
+/** A pod of three phases, with its containers in the given states. `metadata` and so on replace the defaults. */
 export function aPod(states: readonly V1ContainerState[], given: Partial<V1Pod> = {}): V1Pod {
   const statuses = PHASES.map((name, index) => ({
     name,
@@ -91,7 +91,7 @@ export function aPod(states: readonly V1ContainerState[], given: Partial<V1Pod> 
 
 export const running: V1ContainerState = { running: {} };
 
-/** As a wrapper of `job/` leaves it; `message` is what it wrote. */
+/** Terminated as by a wrapper of `job/`; `message` is what it wrote. */
 export function ended(
   exitCode: number,
   message: object | string = { state: 'ended', exit_code: exitCode, ...TIMES },

@@ -93,21 +93,21 @@ describe('toPodPhase', () => {
       aPod([ended(137, 'The container could not be located', 'ContainerStatusUnknown')]),
       { reason: 'lost' },
     ],
-  ])('knows %s', (_what, pod, result) => {
+  ])('recognizes %s', (_what, pod, result) => {
     expect(toPodPhase(pod, PHASES, 'one')).toEqual({
       kind: 'ended',
       result: { kind: 'killed', ...result },
     });
   });
 
-  test('knows a phase that ended well although it came near its memory limit', () => {
+  test('recognizes a success close to the memory limit', () => {
     const pod = aPod([ended(0, undefined, 'OOMKilled')]);
     expect(toPodPhase(pod, PHASES, 'one')).toMatchObject({
       result: { kind: 'exited', exitCode: 0 },
     });
   });
 
-  test('believes no message that does not fit the exit code', () => {
+  test('ignores a message that does not match the exit code', () => {
     const pod = aPod([ended(2, { state: 'ended', exit_code: 0, ...TIMES })]);
     expect(toPodPhase(pod, PHASES, 'one')).toEqual({
       kind: 'ended',
@@ -115,7 +115,7 @@ describe('toPodPhase', () => {
     });
   });
 
-  test('of a pod that is gone is lost where it had not ended, and skipped afterwards', () => {
+  test('of a deleted pod is lost for the phase that had not ended, and skipped for later ones', () => {
     const pod = aPod([ended(0), running]);
     expect(PHASES.map((phase) => toPodPhase(pod, PHASES, phase, true))).toEqual([
       { kind: 'ended', result: { kind: 'exited', exitCode: 0, ...PRECISE } },
@@ -229,7 +229,7 @@ describe('toPodPhase', () => {
     ]);
   });
 
-  test('does not blame it where the pod was stopped, evicted or deleted', () => {
+  test('does not blame it if the pod was stopped, evicted or deleted', () => {
     const failing = { state: ended(143, '') };
     const evicted = aPodWith({ name: 'mesh-init' }, failing, {
       phase: 'Failed',
@@ -243,7 +243,7 @@ describe('toPodPhase', () => {
   });
 });
 
-/** With a container before the phases that is none of them. */
+/** A pod with a foreign container before the phases. */
 function aPodWith(container: V1Container, status: object, told: object = {}): V1Pod {
   const { spec, status: seen } = aPod([]);
   const first = { image: '', imageID: '', ready: false, restartCount: 0, name: container.name };
@@ -268,7 +268,7 @@ describe('isOver', () => {
   });
 });
 
-describe('isOver, of a pod that does not say so yet,', () => {
+describe('isOver, before the pod itself says so,', () => {
   test.each([
     ['the first phase has ended well', [ended(0), running], false],
     ['the first phase has failed', [ended(3)], true],
@@ -278,7 +278,7 @@ describe('isOver, of a pod that does not say so yet,', () => {
     expect(isOver(aPod(states))).toBe(expected);
   });
 
-  test('where a native sidecar is begun again', () => {
+  test('where a native sidecar is restarted', () => {
     const pod = aPod([ended(0), running]);
     const sidecar = { name: 'proxy', image: 'i', imageID: 'i', ready: false, restartCount: 1 };
     pod.spec?.initContainers?.unshift({ name: 'proxy', restartPolicy: 'Always' });
@@ -300,7 +300,7 @@ describe('toToldLog', () => {
   const told = (record: object) =>
     toToldLog(aPod([ended(0, { state: 'ended', exit_code: 0, ...record, ...TIMES })]), 'one');
 
-  test('is what the wrapper told', () => {
+  test('is what the wrapper reported', () => {
     expect(told({ log_bytes: 17, log_head: 'ab', log_tail: 'cd' })).toEqual({
       bytes: 17,
       head: 'ab',
@@ -309,7 +309,7 @@ describe('toToldLog', () => {
     expect(toToldLog(aPod([ended(0), running]), 'two')).toBeUndefined();
   });
 
-  test('is what is left where the kubelet has cut it', () => {
+  test('is what is left if the kubelet has cut it', () => {
     const whole =
       '{"state":"ended","exit_code":0,"log_bytes":17,"log_tail":"cd","ended_at":"2026-01-01T00:00:20.456Z"}';
     const cut = (bytes: number) => aPod([ended(0, whole.slice(0, bytes))]);
@@ -323,7 +323,7 @@ describe('toToldLog', () => {
     }
   });
 
-  test('lacks what an older wrapper does not tell', () => {
+  test('lacks what an older wrapper does not report', () => {
     expect(told({ log_bytes: 17 })).toEqual({ bytes: 17 });
     expect(told({})).toBeUndefined();
   });

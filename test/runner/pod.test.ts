@@ -57,15 +57,15 @@ function expectFixture(name: string, actual: unknown): void {
 }
 
 describe('renderJobObjects', () => {
-  test('is a whole Job with the least that a site has to say', () => {
+  test('is a complete Job with minimal settings', () => {
     expectFixture('pod/least.json', render().job);
   });
 
-  test('is a whole Job with all that a site can say', () => {
+  test('is a complete Job with all settings', () => {
     expectFixture('pod/everything.json', render(aSettings(EVERYTHING)).job);
   });
 
-  test('has one container where the configuration has no layer', () => {
+  test('has one container if the configuration has no layers', () => {
     const phases = aJob().phases.filter(({ kind }) => kind === 'inventory');
     const { job } = render(aSettings(), aLaunch({ job: aJob({ phases }) }));
     const { initContainers, containers } = job.spec?.template.spec ?? {};
@@ -119,7 +119,7 @@ describe('renderJobObjects', () => {
     const holders = job.spec?.template.spec?.volumes?.filter((volume) =>
       JSON.stringify(volume).includes('vault-token'),
     );
-    // Of `inventory` and `ansible-0`, as is told above.
+    // The volume that only `inventory` and `ansible-0` mount.
     expect(holders?.map(({ name }) => name)).toEqual(['secrets']);
     const content = secrets['cfs-a-01234567-abcdef'];
     expect(new TextDecoder().decode(content?.['vault-token'])).toBe('s.of-a-tenant');
@@ -143,7 +143,7 @@ describe('renderJobObjects', () => {
     expect(text('cfs-a-01234567-abcdef-files-0', 'ansible.cfg')).toBe('[defaults]\n');
   });
 
-  test('cuts what is too large for one Secret, and loses none of it', () => {
+  test('splits what is too large for one Secret, without losing any of it', () => {
     const inventory = new Uint8Array(2_500_000).map((_, index) => index % 251);
     const { job, secrets } = render(aSettings(), aLaunch({ files: { inventory } }));
     const contents = Object.values(secrets);
@@ -173,7 +173,7 @@ describe('renderJobObjects', () => {
 });
 
 describe('renderSecret', () => {
-  test('is owned by its Job, whose end is its end', () => {
+  test('is owned by its Job, and removed with it', () => {
     const labels = { 'keelson/job': 'cfs-a-01234567' };
     const owner = { name: 'cfs-a-01234567', uid: 'u1' };
     expect(renderSecret('name', labels, owner, { token: bytes('t') })).toEqual({

@@ -3,24 +3,24 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';
 
-/** The list and the watch of one kind, as Kubernetes' API has them. */
+/** Serves the list and the watch of one kind, like Kubernetes' API. */
 export interface WatchServer {
   readonly config: KubeConfig;
   readonly path: string;
-  /** What the next list answers. */
+  /** The answer to the next list. */
   items: readonly object[];
-  /** How often it was listed and watched, and the most that one answer had of a list. */
+  /** How often it was listed and watched, and the largest page of a list. */
   readonly lists: () => number;
   readonly largestPage: () => number;
   readonly watches: () => number;
-  /** The version that the last watch went on from. */
+  /** The version from which the last watch started. */
   readonly watchedFrom: () => string | null;
-  /** Tells every watch. */
+  /** Sends an event to every watch. */
   send(type: string, object: object): void;
-  /** Ends the connections: in order, or by breaking them. */
+  /** Ends the connections, cleanly or by breaking them. */
   end(): void;
   breakOff(): void;
-  /** What the next watches are answered instead, until it is cleared. */
+  /** Answers watches with this instead, until it is cleared. */
   refuse(status: number | undefined): void;
   close(): Promise<void>;
 }

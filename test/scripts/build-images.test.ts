@@ -14,7 +14,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-/** A builder that notes where it was called and with what. */
+/** A builder that records its working directory and arguments. */
 function standIn(name: string, code = 0): void {
   const file = join(directory, name);
   writeFileSync(
@@ -38,7 +38,7 @@ function build(...words: readonly string[]) {
   };
 }
 
-test('both images are built by the first builder on the path, from the root, with what it is given', () => {
+test('both images are built by the first builder on the path, from the root, with the given options', () => {
   standIn('docker');
   standIn('nerdctl');
   const { status, calls, stderr } = build(
@@ -56,7 +56,7 @@ test('both images are built by the first builder on the path, from the root, wit
   expect(stderr).toContain('docker builds registry.example.org/site/keelson:0.1.0');
 });
 
-test('a builder that fails ends it, and says which image there is not', () => {
+test('a failed build ends it, and names the image that was not built', () => {
   standIn('podman', 3);
   const { status, calls, stderr } = build();
   expect(status).toBe(1);
@@ -64,20 +64,20 @@ test('a builder that fails ends it, and says which image there is not', () => {
   expect(stderr).toContain('keelson:0.1.0 was not built: podman ended with 3.');
 });
 
-test('one that is named and is not there is told', () => {
+test('a named builder that is missing is reported', () => {
   const { status, stderr } = build('--builder', 'kaniko');
   expect(status).toBe(1);
   expect(stderr).toMatch(/keelson:0\.1\.0 was not built: .*kaniko.*ENOENT/);
 });
 
-test('without any builder it says what makes images without one', () => {
+test('without any builder it says how to build images without one', () => {
   const { status, stderr } = build();
   expect(status).toBe(1);
   expect(stderr).toContain('podman, docker, buildah, nerdctl');
   expect(stderr).toContain('npm run image:control');
 });
 
-test('an option that it does not know builds nothing, and shows those that there are', () => {
+test('an unknown option builds nothing, and shows the known ones', () => {
   standIn('podman');
   const { status, calls, stderr } = build('--registery', 'registry.example.org');
   expect({ status, calls }).toEqual({ status: 1, calls: [] });

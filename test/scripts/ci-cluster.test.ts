@@ -18,7 +18,7 @@ describe('.ci/cluster', () => {
   const addProgram = (name: string, text: string) =>
     writeFileSync(join(directory, 'bin', name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
 
-  /** Calls it for a command that leaves a file, on a machine on which these end with these codes. */
+  /** Runs it with a command that creates a file, on a machine whose programs exit with the given codes. */
   function run({ up = 0, make = 0, load = 0, command = 0 }) {
     const cluster = `case $1 in status) exit 1;; up) exit ${up};; image) exit ${load};; esac`;
     addProgram('cluster', cluster);
@@ -37,7 +37,7 @@ describe('.ci/cluster', () => {
     return { status, said: stdout.trimEnd().split('\n').at(-1), ran: existsSync(ran) };
   }
 
-  test('runs the command, and ends as it does', () => {
+  test('runs the command and returns its exit code', () => {
     expect(run({ command: 3 })).toMatchObject({ status: 3, ran: true });
   });
 

@@ -58,7 +58,7 @@ describe('docker-compose.yml', () => {
   });
 
   test.each(ours)('%s has a configuration that starts', (_, { environment, secrets = [] }) => {
-    // Files of the container, and what the shell would fill in, do not exist here.
+    // Files of the container and values from the shell do not exist here.
     const isLocal = (value: string) => !value.includes('${') && !value.startsWith('/run/secrets/');
     const local = Object.fromEntries(Object.entries(environment).filter(([, v]) => isLocal(v)));
     const files = Object.values(environment).filter((value) => value.startsWith('/run/secrets/'));
@@ -75,7 +75,7 @@ describe('docker-compose.yml', () => {
   });
 });
 
-/** What a script of ours has `run.sh` start. */
+/** The program that one of our scripts starts by `run.sh`. */
 function findProgram(script: string): string {
   const text = readFileSync(join(root, script), 'utf8');
   return /^exec .*\/run\.sh" (?<program>\S+) "\$@"$/m.exec(text)?.groups?.['program'] ?? '';
@@ -94,12 +94,12 @@ describe('Containerfile', () => {
   test('sets only variables that are read', () => {
     const line = /^ENV (?<pairs>.+)$/m.exec(text)?.groups?.['pairs'] ?? '';
     const names = line.split(' ').map((pair) => pair.split('=')[0] ?? '');
-    // What begins so is Node's own.
+    // Variables with this prefix are Node's own.
     const read = [...Object.keys(VARIABLES), ...names.filter((name) => name.startsWith('NODE_'))];
     expect(read).toEqual(expect.arrayContaining(names));
   });
 
-  test('has the Node that the lock file has', () => {
+  test('has the Node version of the lock file', () => {
     const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
       readonly optionalDependencies: Readonly<Record<string, string>>;
     };

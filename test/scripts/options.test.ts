@@ -6,7 +6,7 @@ import { describe, expect, test } from '@jest/globals';
 const root = join(import.meta.dirname, '..', '..');
 
 function run(program: string, ...words: readonly string[]) {
-  // Without any other variable: what it would do is refused, if it came to that.
+  // Without other variables, so that if it did start to act, it would fail.
   const options = { cwd: root, env: { PATH: '/nowhere' }, encoding: 'utf8' } as const;
   return spawnSync(process.execPath, [program, ...words], options);
 }
@@ -22,7 +22,7 @@ describe.each([
   ['scripts/chaos.mjs', 1],
   ['bench/bench.mjs', 1],
 ])('%s', (program, mistake) => {
-  test('says what it is for, and does nothing else', () => {
+  test('prints its help and does nothing else', () => {
     const { status, stdout, stderr } = run(program, '--help');
     expect({ status, stdout, stderr }).toEqual({
       status: 0,
@@ -31,7 +31,7 @@ describe.each([
     });
   });
 
-  test('answers an option that it does not know with those that it has', () => {
+  test('answers an unknown option with the known ones', () => {
     const { status, stdout, stderr } = run(program, '--bogus');
     expect({ status, stdout }).toEqual({ status: mistake, stdout: '' });
     expect(stderr).toMatch(/^Unknown option '--bogus'\.\n\nnpm run /);
@@ -39,7 +39,7 @@ describe.each([
 });
 
 describe('createInterrupt', () => {
-  test('aborts a demo that nobody reads any more, so that it removes what it has made', async () => {
+  test('aborts a demo whose output nobody reads any more, so that it cleans up', async () => {
     const script = `
       import { createInterrupt } from '${join(root, 'scripts/demo/interrupt.mjs')}';
       const { signal } = createInterrupt();

@@ -9,19 +9,19 @@ import { join } from 'node:path';
 const ARCHITECTURE = process.arch === 'x64' ? 'amd64' : process.arch;
 const ARCHIVE = `temporal_cli_1.5.1_linux_${ARCHITECTURE}.tar.gz`;
 
-/** What the archive holds in place of the real program. */
+/** Replaces the real program in the archive. */
 export const PROGRAM = '#!/bin/sh\necho "temporal version 1.5.1 (released)"\n';
 
 export interface ReleaseServer {
   readonly url: string;
-  /** Paths asked for, in order. */
+  /** Requested paths, in order. */
   readonly requests: string[];
-  /** Of the next answers: a checksum that does not fit, or an archive that stops half way. */
+  /** How the next answers fail: a wrong checksum, or an archive that ends half-way. */
   behaviour: 'good' | 'corrupt' | 'stalling';
   close(): Promise<void>;
 }
 
-/** Releases as their vendor lays them out, on loopback: a redirect, a checksum file and an archive. */
+/** Serves releases on loopback like their vendor: a redirect, a checksum file and an archive. */
 export async function startReleaseServer(): Promise<ReleaseServer> {
   const archive = createArchive();
   const requests: string[] = [];

@@ -13,13 +13,13 @@ export interface SetupRun {
   readonly milliseconds: number;
 }
 
-/** A machine as the set-up sees it: its own path and cache. */
+/** A machine as the setup sees it, with its own path and cache. */
 export interface Machine {
   readonly cache: string;
-  /** Programs by the name under which they lie on the path. */
+  /** Programs by their name on the path. */
   addProgram(name: string, text: string): void;
   run(step: string, env?: Readonly<Record<string, string>>): Promise<SetupRun>;
-  /** Resolves with a function that interrupts it and waits for the end, once the output has the text. */
+  /** Once the output has the text, resolves with a function that interrupts the setup and waits for its end. */
   runUntil(
     step: string,
     text: string,

@@ -21,7 +21,7 @@ afterEach(async () => {
   machine.remove();
 });
 
-describe('set-up of Temporal', () => {
+describe('setup of Temporal', () => {
   test('uses the service that TEMPORAL_ADDRESS names', async () => {
     const run = await machine.run('temporal', { ...released, TEMPORAL_ADDRESS: '127.0.0.1:1' });
     expect(run).toMatchObject({ code: 0, output: '' });
@@ -55,7 +55,7 @@ describe('set-up of Temporal', () => {
     expect(readdirSync(machine.cache)).toEqual([]);
   });
 
-  test('leaves no half state when it is interrupted', async () => {
+  test('leaves nothing half done when it is interrupted', async () => {
     server.behaviour = 'stalling';
     const interrupt = await machine.runUntil('temporal', 'downloads the release', released);
     expect(await interrupt()).toMatchObject({ code: 130 });
@@ -65,7 +65,7 @@ describe('set-up of Temporal', () => {
     expect(readdirSync(machine.cache)).toEqual(['temporal-1.5.1']);
   });
 
-  test('lets one of two at once install it', async () => {
+  test('lets one of two simultaneous setups install it', async () => {
     const runs = await Promise.all([
       machine.run('temporal', released),
       machine.run('temporal', released),
@@ -75,7 +75,7 @@ describe('set-up of Temporal', () => {
     expect(readFileSync(cached(), 'utf8')).toBe(PROGRAM);
   });
 
-  test('compiles it where the release cannot be reached', async () => {
+  test('compiles it if the release cannot be downloaded', async () => {
     machine.addProgram(
       'go',
       `#!/bin/sh\n[ "$*" = "install github.com/temporalio/cli/cmd/temporal@v1.5.1" ] || exit 1\n` +
@@ -96,7 +96,7 @@ describe('set-up of Temporal', () => {
   });
 
   test('waits five seconds for a connection, no longer', async () => {
-    // TCP is accepted, TLS never answered: as a filtering proxy does it.
+    // Accepts TCP but never answers TLS, like a filtering proxy.
     const silent = createServer();
     const port = await findFreePort();
     await new Promise<void>((resolve) => silent.listen(port, '127.0.0.1', resolve));
@@ -108,7 +108,7 @@ describe('set-up of Temporal', () => {
   });
 });
 
-describe('set-up of Ansible', () => {
+describe('setup of Ansible', () => {
   test.each([
     ['python 3.9', '3 9 1'],
     ['python 3.14', '3 14 1'],
@@ -135,14 +135,14 @@ describe('set-up of Ansible', () => {
   });
 });
 
-describe('set-up of programs', () => {
-  test('names what lacks and how to get it', async () => {
+describe('setup of programs', () => {
+  test('names what is missing and how to install it', async () => {
     const run = await machine.run('programs');
     expect(run.code).toBe(1);
     expect(run.output).toContain('Not found: git, ssh, ssh-keygen.');
   });
 
-  // Not apt-get: a stand-in that notes what it is asked for, and whether a package might start a service.
+  // A stand-in for apt-get that records its arguments, and whether a package could start a service.
   const aptGet = (install: string) => `#!/bin/sh
 if [ -e /usr/sbin/policy-rc.d ]; then services=denied; fi
 echo "$* $services" >> "$HOME/apt"
@@ -157,7 +157,7 @@ esac
       .split('\n');
   const isRoot = process.getuid?.() === 0;
 
-  test('has root install it, once, with no service started', async () => {
+  test('installs it as root, once, without starting a service', async () => {
     const bin = join(machine.cache, '..', 'bin');
     const brings = ['git', 'ssh', 'ssh-keygen'].map(
       (name) => `/bin/ln -s /bin/true ${bin}/${name}`,
@@ -178,7 +178,7 @@ esac
     expect(await machine.run('programs')).toMatchObject({ code: 0, output: '' });
   });
 
-  test('tells what could not be read where apt-get knows of no such package', async () => {
+  test('says what apt-get could not read if it does not know the package', async () => {
     machine.addProgram('apt-get', aptGet('echo "E: Unable to locate package git"; exit 100'));
     const run = await machine.run('programs');
     expect(run.code).toBe(1);

@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => host.remove());
 
 describe('startSshHost', () => {
-  test('gives who logs in the directory as home', async () => {
+  test('gives sessions the directory as home', async () => {
     const { stdout } = await ssh('echo $HOME $KEELSON_WORLD');
     expect(stdout.trim()).toBe(`${host.directory} ${host.directory}`);
   });
@@ -42,7 +42,7 @@ describe('startSshHost', () => {
 });
 
 describe('createRepository', () => {
-  test('answers under its address with the commits made', async () => {
+  test('serves its commits at its address', async () => {
     const repository = createRepository({ files: { 'site.yml': '[]\n' } });
     repository.createBranch('next');
     const next = repository.addCommit({ files: { 'roles/a': 'b' }, branch: 'next' });

@@ -47,7 +47,7 @@ describe('.ci/summary.mjs', () => {
     ]);
   });
 
-  test('tells of what needs a cluster, and takes the word of the run that had one', () => {
+  test('reports tests that need a cluster by the run that had one', () => {
     const name = '/test/runner/kubernetes.test.ts';
     const suites = [aSuite(['passed']), { ...aSuite(['passed', 'pending']), name }];
     expect(summarize(suites)).toMatchObject({ line: '4 passed, 0 failed', status: 0 });
