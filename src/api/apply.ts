@@ -25,22 +25,24 @@ export async function applySession(
   const session = await findSession(deps.store, name);
   // An external operator would run what the configuration says by then, not what was checked.
   if (deps.isExternal ?? false)
-    throw refusal('With RUNNER=none an operator outside runs sessions, and knows no commits.');
+    throw refusal('With RUNNER=none an external operator runs sessions, without fixed commits.');
   const checked = requireChecked(session);
   const request = toApplied(session.request, given ?? toApplyName(name));
   const snapshot = await resolveNow(deps, request, caller).catch((error: unknown) => {
     if (!isServiceError(error) || error.fault === 'unavailable') throw error;
     throw refusal(
-      `What session ${name} has checked cannot be compared with what there is now: ${error.message}`,
+      `What session ${name} checked cannot be compared with the present state: ${error.message}`,
     );
   });
   const moves = listMoves(checked, snapshot);
   if (moves.length > 0)
-    throw refusal(`Not what session ${name} has checked: ${moves.join('; ')}. Check it again.`);
+    throw refusal(
+      `This is no longer what session ${name} checked: ${moves.join('; ')}. Run a new check.`,
+    );
   return repeatSession(deps, { request, snapshot }, () =>
     given === undefined
       ? refusal(
-          `Session ${request.name} exists already. If it has failed, retry that one; to apply once more, give the session a name.`,
+          `Session ${request.name} already exists. If it failed, retry that session; to apply once more, name the new session.`,
         )
       : undefined,
   );
@@ -49,12 +51,12 @@ export async function applySession(
 /** Returns what the check ran. A failed check has not shown everything that would happen, so it is refused. */
 function requireChecked({ name, request, state, outcome, snapshot }: Session): Snapshot {
   if (request.checkMode !== true)
-    throw refusal(`Session ${name} is no check: only one with check_mode can be applied.`);
+    throw refusal(`Session ${name} is not a check: it does not have check_mode.`);
   if (state !== 'complete')
     throw refusal(`Session ${name} is ${state}: it can be applied when it has succeeded.`);
   if (outcome?.succeeded !== 'true' || snapshot === undefined)
     throw refusal(
-      `Session ${name} has not succeeded, so what it told is not all that would happen. Retry it first.`,
+      `Session ${name} did not succeed, so it has not shown everything that would change. Retry it first.`,
     );
   return snapshot;
 }

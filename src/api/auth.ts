@@ -42,7 +42,7 @@ export function parseTokens(text: string): readonly AccessToken[] {
 /** Reads the token of an `Authorization` header; throws `unauthenticated` if there is none. */
 export function readBearer(header: string | undefined): string {
   const token = /^Bearer +(?<token>\S+) *$/i.exec(header ?? '')?.groups?.['token'];
-  if (token === undefined) throw new ServiceError('unauthenticated', 'A bearer token is needed.');
+  if (token === undefined) throw new ServiceError('unauthenticated', 'A bearer token is required.');
   return token;
 }
 

@@ -5,7 +5,7 @@ import { ServiceError } from '../core/errors.js';
 export function limitConcurrency(max: number, what: string): MiddlewareHandler {
   let running = 0;
   return async (_c, next) => {
-    if (running >= max) throw new ServiceError('busy', `${max} ${what} are being taken already.`);
+    if (running >= max) throw new ServiceError('busy', `${max} ${what} are already being handled.`);
     running += 1;
     try {
       await next();

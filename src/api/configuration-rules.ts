@@ -61,7 +61,7 @@ function listReferences(configuration: Configuration): readonly [string, Reposit
 function checkOrigin(member: string, { cloneUrl = '', source = '' }: RepositoryReference): void {
   if ((cloneUrl === '') === (source === '')) {
     throw invalid(
-      `Exactly one of clone_url and source is needed - '${member}'`,
+      `Exactly one of clone_url and source is required - '${member}'`,
       'Error handling source',
     );
   }

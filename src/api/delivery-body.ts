@@ -25,12 +25,15 @@ export async function readDelivery(c: Context): Promise<DeliveryBody> {
   const bytes = await readBytes(c.req.raw, MAX_SENT_BYTES);
   const encoding = (c.req.header('content-encoding') ?? 'identity').toLowerCase();
   if (encoding === 'identity') return { bytes };
-  if (encoding !== 'gzip') throw invalid(`The content encoding "${encoding}" is not known.`);
+  if (encoding !== 'gzip') throw invalid(`The content encoding "${encoding}" is not supported.`);
   try {
     return { bytes: await decompress(bytes, toBounds(bytes)), gzip: bytes };
   } catch (error) {
     if (isTooLarge(error)) {
-      throw new ServiceError('too_large', `The body has more than ${MAX_BYTES} bytes inside.`);
+      throw new ServiceError(
+        'too_large',
+        `The decompressed body has more than ${MAX_BYTES} bytes.`,
+      );
     }
     throw invalid('The body is not gzip.');
   }

@@ -131,13 +131,13 @@ async function giveBack(loop: Loop, session: Session, error: unknown): Promise<v
   const { store, backoff, logger, now } = loop;
   const fields = { err: error, session: session.name, jobId: session.jobId };
   const isAway = isServiceError(error) && isRepeated(error.fault);
-  if (!isAway) logger.error(fields, 'wish was refused, tried again');
-  else if (!backoff.isFailing()) logger.warn(fields, 'wish could not be dispatched, tried again');
+  if (!isAway) logger.error(fields, 'wish was refused, trying again');
+  else if (!backoff.isFailing()) logger.warn(fields, 'wish could not be dispatched, trying again');
   try {
     const delayMs = isAway ? backoff.fail() : REFUSED_MS;
     await store.sessions.returnWish(session.jobId, add(now(), delayMs));
   } catch (storeError) {
-    logger.warn({ ...fields, err: storeError }, 'wish could not be given back');
+    logger.warn({ ...fields, err: storeError }, 'wish could not be returned');
   }
 }
 

@@ -14,7 +14,7 @@ const BODY = JSON.stringify({
   type: 'about:blank',
   title: 'Too Many Requests',
   status: 429,
-  detail: `${MAX_NEW_SESSIONS} new sessions are being taken already.`,
+  detail: `${MAX_NEW_SESSIONS} new sessions are already being handled.`,
 });
 const HEADERS = {
   'Content-Type': 'application/problem+json',

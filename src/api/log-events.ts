@@ -34,7 +34,7 @@ export async function* toLogEvents(
 /** Reads an id `<tag>/<phase>/<offset>` or `<tag>/end`. Undefined if it belongs to an earlier session of the same name. */
 export function parseLogId(id: string, tag: string): LogPlace | 'end' | undefined {
   const [, ofTag, phase, offset] = /^([0-9a-f]{8})\/(?:end|([^/]+)\/(\d{1,15}))$/.exec(id) ?? [];
-  if (ofTag === undefined) throw invalid(`"${id}" is no id of this stream - 'Last-Event-ID'`);
+  if (ofTag === undefined) throw invalid(`"${id}" is not an id of this stream - 'Last-Event-ID'`);
   if (ofTag !== tag) return undefined;
   return phase === undefined ? 'end' : { phase, offset: Number(offset) };
 }

@@ -39,7 +39,7 @@ export function createProblemHandler(logger: Logger): ErrorHandler {
     if (isServiceError(error)) return answerFault(c, error);
     if (error instanceof HTTPException) return answerProblem(c, error.status, error.message);
     if (c.req.raw.signal.aborted) {
-      return answerProblem(c, 400, 'The client went away before the request was complete.');
+      return answerProblem(c, 400, 'The client disconnected before the request was complete.');
     }
     logger.error(
       { err: error, method: c.req.method, path: c.req.path },
@@ -48,7 +48,7 @@ export function createProblemHandler(logger: Logger): ErrorHandler {
     return answerProblem(
       c,
       500,
-      'The service failed in a way that it does not know. Its log says more.',
+      'The service failed with an unexpected error. Its log has the details.',
     );
   };
 }

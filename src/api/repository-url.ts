@@ -3,9 +3,9 @@ export function findUrlFault(url: string, allowed: string): string | undefined {
   if (url.startsWith('-')) return 'A URL must not begin with "-"';
   const { scheme, authority } = splitUrl(url);
   const at = authority.lastIndexOf('@');
-  if (authority.slice(0, Math.max(at, 0)).includes(':')) return 'A URL must not hold a password';
+  if (authority.slice(0, Math.max(at, 0)).includes(':')) return 'A URL must not contain a password';
   // Over HTTP a user name is often a token; credentials come from GIT_CREDENTIALS_FILE.
-  if (at >= 0 && scheme.startsWith('http')) return 'A URL must not hold a user name or a token';
+  if (at >= 0 && scheme.startsWith('http')) return 'A URL must not contain a user name or a token';
   if (authority.slice(at + 1).startsWith('-')) return 'A host must not begin with "-"';
   const schemes = allowed.split(':');
   if (!schemes.includes(scheme)) {

@@ -22,14 +22,14 @@ export async function retrySession(
   const done = isExternal ? undefined : await readDone(store, session);
   if (isAllDone(session.snapshot, done))
     throw refusal(
-      `Nothing is left to do: every layer of session ${name} ended well. A new session applies them again.`,
+      `Nothing is left to do: every layer of session ${name} succeeded. To apply them again, start a new session.`,
     );
   const request = toRetried(session.request, given ?? toRetryName(name));
   const retry = { request, ...(done === undefined ? {} : { done }) };
   return repeatSession(deps, retry, () =>
     given === undefined
       ? refusal(
-          `Session ${request.name} exists already. If it is the retry of ${name} and has failed, retry that one; else give the retry a name.`,
+          `Session ${request.name} already exists. If it is the retry of ${name} and failed, retry that session; otherwise name the retry.`,
         )
       : undefined,
   );

@@ -138,8 +138,7 @@ async function endStreams(streams: EventStreams): Promise<void> {
 /** With RUNNER=none this service neither runs nor stops sessions that were created under another runner. */
 async function warnOfWishes(store: Store, logger: Logger): Promise<void> {
   const waiting = await store.sessions.countWishes();
-  if (waiting > 0)
-    logger.warn({ waiting }, 'sessions of another runner wait until RUNNER names it');
+  if (waiting > 0) logger.warn({ waiting }, 'sessions wait that were created under another RUNNER');
 }
 
 function readAuth({ auth }: ApiConfig, logger: Logger): Auth {
@@ -166,7 +165,7 @@ async function main(): Promise<void> {
   await runService(async (signal) => {
     const address = config.runner.kind === 'none' ? undefined : config.temporal.address;
     if (address === undefined && config.runner.kind !== 'none')
-      throw new Error('TEMPORAL_ADDRESS: an API of its own needs a Temporal service.');
+      throw new Error('TEMPORAL_ADDRESS: an API in a separate process needs a Temporal service.');
     const registry = createProcessMetrics(config.dataDirectory);
     if (config.database.kind === 'sqlite') makeDataDirectory(config.dataDirectory);
     const store = observeStore(await openStore(config.database, logger, signal), registry);

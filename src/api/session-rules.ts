@@ -40,11 +40,11 @@ export function checkCheckMode(
   if (checkMode !== true) return;
   if (isExternal)
     throw invalid(
-      `With RUNNER=none an operator outside runs sessions, and knows no check mode: it would apply this one - 'check_mode'`,
+      `With RUNNER=none an external operator runs sessions. It does not know check mode, so it would apply this one - 'check_mode'`,
     );
   if (target.definition === 'image')
     throw invalid(
-      `Ansible's check mode makes no image: customize one, which leaves its source as it is, and look at the result - 'check_mode'`,
+      `Check mode makes no image. Customize the image without it, which does not change the source image, and examine the result - 'check_mode'`,
     );
 }
 
@@ -65,7 +65,7 @@ export function checkImages({ groups = [], imageMap = [] }: Target): void {
   const images = listImageIds(groups).length;
   if (images > MAX_IMAGES)
     throw invalid(
-      `One session customizes at most ${MAX_IMAGES} images, these are ${images} - 'target.groups'`,
+      `A session can customize at most ${MAX_IMAGES} images, not ${images} - 'target.groups'`,
     );
   imageMap.forEach(({ resultName }, index) => {
     const member = `target.image_map.${index}.result_name`;
@@ -76,6 +76,6 @@ export function checkImages({ groups = [], imageMap = [] }: Target): void {
 
 export function noImageService(): ServiceError {
   return invalid(
-    `Image targets need an image management service, and none is set up: IMS_URL - 'target.definition'`,
+    `Image targets need an image management service, and none is configured: IMS_URL - 'target.definition'`,
   );
 }

@@ -91,7 +91,7 @@ function change(
   const { username, password } = body.credentials ?? {};
   if (username === undefined && password === undefined) return { ...stored, source };
   if (username === undefined || password === undefined)
-    throw invalid("Both username and password are needed - 'credentials'", 'Invalid credentials');
+    throw invalid("Both username and password are required - 'credentials'", 'Invalid credentials');
   return {
     ...stored,
     source,

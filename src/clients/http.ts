@@ -199,7 +199,7 @@ function isWorthRepeating(status: number): boolean {
 
 function refuse(request: JsonRequest, status: number, body: Buffer): ServiceError {
   if ([401, 403].includes(status) && request.judgeToken?.() === 'unavailable') {
-    const next = 'it is asked again with the token that there is then';
+    const next = 'trying again, in case the token is replaced';
     return fault(
       request,
       'unavailable',

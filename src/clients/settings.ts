@@ -34,5 +34,5 @@ export async function readToken(setting: FileSetting): Promise<string | undefine
   const token = (await readSetting(setting))?.trim();
   if (token === undefined || /^[\x21-\x7e]+$/.test(token)) return token;
   const { variable, path, reason, fault = 'rejected' } = setting;
-  throw new ServiceError(fault, `${variable}: ${path} does not hold a token.`, { reason });
+  throw new ServiceError(fault, `${variable}: ${path} does not contain a token.`, { reason });
 }

@@ -21,32 +21,35 @@ const url = z
   .refine((text) => {
     const parsed = URL.canParse(text) ? new URL(text) : undefined;
     return parsed?.protocol === 'http:' || parsed?.protocol === 'https:';
-  }, 'is no http or https URL')
+  }, 'is not an http or https URL')
   .transform((text) => new URL(text).href);
 
 const headers = z.record(
   z
     .string()
-    .regex(/^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/, 'is no name of a header')
-    .refine((name) => !OWN_HEADERS.test(name), 'is a header that is not yours to set'),
-  z.string().regex(/^[\t\x20-\x7e]*$/, 'is no value of a header'),
+    .regex(/^[-!#$%&'*+.^_`|~0-9A-Za-z]+$/, 'has an invalid header name')
+    .refine((name) => !OWN_HEADERS.test(name), 'is a header that cannot be set here'),
+  z.string().regex(/^[\t\x20-\x7e]*$/, 'is not a valid header value'),
 );
 
 /** In the format of standardwebhooks.com: a prefix and base64. */
 const secret = z
   .string()
-  .regex(/^whsec_[A-Za-z0-9+/]+={0,2}$/, 'is not whsec_ and base64')
+  .regex(/^whsec_[A-Za-z0-9+/]+={0,2}$/, 'is not whsec_ followed by base64')
   .transform((text) => new Uint8Array(Buffer.from(text.slice('whsec_'.length), 'base64')))
   .refine(
     ({ length }) => length >= MIN_SECRET_BYTES && length <= MAX_SECRET_BYTES,
-    `is not of ${MIN_SECRET_BYTES} to ${MAX_SECRET_BYTES} bytes`,
+    `does not have ${MIN_SECRET_BYTES} to ${MAX_SECRET_BYTES} bytes`,
   );
 
 const webhook = z
   .strictObject({
     name: z
       .string()
-      .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'is not of a-z, 0-9 and -, or is too long'),
+      .regex(
+        /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/,
+        'has characters other than a-z, 0-9 and -, or is too long',
+      ),
     url,
     headers: headers.default({}),
     /** URL of an HTTP proxy. */
@@ -56,7 +59,7 @@ const webhook = z
     /** `text`: only the member `text`, for receivers that refuse unknown members. */
     format: z.enum(['full', 'text']).default('full'),
     /** Certificate authority, as PEM. */
-    ca: z.string().refine(isCertificate, 'is no certificate in PEM').exactOptional(),
+    ca: z.string().refine(isCertificate, 'is not a PEM certificate').exactOptional(),
   })
   .readonly();
 
@@ -67,7 +70,7 @@ const list = z
     const seen = new Set<string>();
     for (const [index, { name }] of entries.entries()) {
       if (seen.has(name))
-        context.addIssue({ code: 'custom', path: [index, 'name'], message: 'is there twice' });
+        context.addIssue({ code: 'custom', path: [index, 'name'], message: 'occurs twice' });
       seen.add(name);
     }
   });
@@ -107,7 +110,7 @@ function parseYaml(path: string, text: string): unknown {
 function describeIssue(issue: z.core.$ZodIssue | undefined, document: unknown): string {
   const [index, ...members] = issue?.path ?? [];
   const fact = describeFact(issue);
-  if (typeof index !== 'number') return `${fact}; it is a list of webhooks`;
+  if (typeof index !== 'number') return `${fact}; it must be a list of webhooks`;
   const entry: unknown = Array.isArray(document) ? document[index] : undefined;
   const name = typeof entry === 'object' && entry !== null && 'name' in entry ? entry.name : '';
   const known = isShown(name) ? ` (${name})` : '';
@@ -117,9 +120,9 @@ function describeIssue(issue: z.core.$ZodIssue | undefined, document: unknown): 
 
 function describeFact(issue: z.core.$ZodIssue | undefined): string {
   if (issue?.code === 'unrecognized_keys')
-    return ['has a member that is not known', ...issue.keys.filter(isShown)].join(', ');
-  if (issue?.code === 'invalid_type') return `is no ${issue.expected}, or is missing`;
-  if (issue?.code === 'invalid_value') return `is none of ${issue.values.join(', ')}`;
+    return ['has an unknown member', ...issue.keys.filter(isShown)].join(', ');
+  if (issue?.code === 'invalid_type') return `is missing, or not of type ${issue.expected}`;
+  if (issue?.code === 'invalid_value') return `is not one of ${issue.values.join(', ')}`;
   if (issue?.code === 'invalid_key') return issue.issues[0]?.message ?? issue.message;
   return issue?.message ?? 'cannot be used';
 }

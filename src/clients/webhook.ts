@@ -24,10 +24,13 @@ export function createWebhookClient({ file, publicUrl, now }: WebhookOptions): W
     async send(name, end, signal) {
       const webhook = (await readWebhooks(file)).find((each) => each.name === name);
       if (webhook === undefined)
-        throw new ServiceError('rejected', `Webhook ${name} is not in WEBHOOKS_FILE any more.`);
+        throw new ServiceError('rejected', `Webhook ${name} is no longer in WEBHOOKS_FILE.`);
       const count = open.get(name) ?? 0;
       if (count >= MOST_OPEN)
-        throw new ServiceError('busy', `Webhook ${name} has not answered ${count} others yet.`);
+        throw new ServiceError(
+          'busy',
+          `Webhook ${name} has not yet answered ${count} other messages.`,
+        );
       open.set(name, count + 1);
       try {
         await post(webhook, end, { publicUrl, at: now() }, signal);

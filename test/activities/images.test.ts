@@ -257,7 +257,7 @@ describe('awaitImage', () => {
     ims.disturb('GET jobs', 'unauthorized', 'forbidden');
     await awaitImage();
     expect(await logOf('inventory')).toMatch(
-      /status 401; it is asked again with the token.*\n.*status 403; it is asked again.*\n.*answers over SSH/,
+      /status 401; trying again, in case the token.*\n.*status 403; trying again.*\n.*answers over SSH/,
     );
   });
 
@@ -340,7 +340,7 @@ describe('teardown', () => {
     ims.disturb('GET jobs', 'unauthorized', 'pass', 'forbidden');
     expect(await teardown()).toMatchObject({ result: { kind: 'exited', exitCode: 0 } });
     expect(await logOf('teardown')).toMatch(
-      /status 401; it is asked again with the token(.*\n)+.*status 403(.*\n)+.*packaged as r1/,
+      /status 401; trying again, in case the token(.*\n)+.*status 403(.*\n)+.*packaged as r1/,
     );
     ims.disturb('DELETE jobs', 'unauthorized');
     await expect(discard()).rejects.toMatchObject({ fault: 'unavailable' });

@@ -80,7 +80,7 @@ describe('POST /v3/sessions/{name}/apply', () => {
     await check('often');
     const answers = await Promise.all(Array.from({ length: 5 }, () => apply('often')));
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409, 409]);
-    expect(await apply('often')).toMatchObject(because(/^Session often-apply exists already\. /));
+    expect(await apply('often')).toMatchObject(because(/^Session often-apply already exists\. /));
     expect(await apply('often', { name: 'once-more' })).toMatchObject({ status: 201 });
     expect(await apply('often', { name: 'once-more' })).toMatchObject({
       ...{ status: 409, body: { title: 'Conflicting session name' } },
@@ -95,18 +95,18 @@ describe('POST /v3/sessions/{name}/apply', () => {
     const from = `site.yml of ${repository.url} at`;
     expect([status, (body as { detail: string }).detail]).toEqual([
       409,
-      `Not what session moved has checked: layer 0 (base) was ${from} ${before} and is ${from} ${head}. Check it again.`,
+      `This is no longer what session moved checked: layer 0 (base) was ${from} ${before} and is ${from} ${head}. Run a new check.`,
     ]);
     expect(await service.store.sessions.find('moved-apply')).toBeUndefined();
   });
 
   test('is 409 for a session that is no check, is not over, or has not succeeded', async () => {
     await service.ask('POST', '/v3/sessions', { name: 'real', configuration_name: 'debug_noop' });
-    expect(await apply('real')).toMatchObject(because(/^Session real is no check: /));
+    expect(await apply('real')).toMatchObject(because(/^Session real is not a check: /));
     await check('early', null);
     expect(await apply('early')).toMatchObject(because(/^Session early is pending: /));
     await check('failed', { succeeded: 'false', reason: 'TASK_FAILED' });
-    expect(await apply('failed')).toMatchObject(because(/has not succeeded, .* Retry it first\.$/));
+    expect(await apply('failed')).toMatchObject(because(/did not succeed, .* Retry it first\.$/));
   });
 
   test('is 409 where it cannot be compared any more, 503 where git is away', async () => {

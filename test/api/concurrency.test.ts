@@ -31,7 +31,7 @@ test('more new sessions at once than can be taken are told to come again, and th
         type: 'about:blank',
         title: 'Too Many Requests',
         status: 429,
-        detail: '20 new sessions are being taken already.',
+        detail: '20 new sessions are already being handled.',
       },
     });
     expect(refused.headers.get('content-type')).toBe('application/problem+json');

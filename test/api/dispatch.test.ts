@@ -120,7 +120,7 @@ describe('createDispatcher', () => {
     expect(dispatcher.health().isFailing).toBe(false);
     expect(service.lines.map(({ message }) => message)).toEqual(
       expect.arrayContaining([
-        'wish could not be dispatched, tried again',
+        'wish could not be dispatched, trying again',
         'wishes are dispatched again',
       ]),
     );
@@ -139,7 +139,7 @@ describe('createDispatcher', () => {
     dispatcher = createDispatcher({ ...service.deps, orchestrator: refusing });
     dispatcher.start();
     const isRefused = () =>
-      service.lines.filter(({ message }) => message === 'wish was refused, tried again').length;
+      service.lines.filter(({ message }) => message === 'wish was refused, trying again').length;
     await waitFor(isRefused);
     await post('rich');
     await waitFor(() => isDispatched('rich', 'started'));

@@ -69,7 +69,7 @@ describe('/v3/options', () => {
     expect(body).toMatchObject({ host_locks: true });
     expect(failing.lines).toContainEqual({
       level: 'warn',
-      message: 'options are stored; who may go by them goes at the next sweep',
+      message: 'options are stored; sessions that they let run start at the next sweep',
       fields: { err: fault },
     });
     expect((await service.ask('GET', '/v3/options')).body).toEqual(body);

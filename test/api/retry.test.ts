@@ -134,7 +134,7 @@ describe('POST /v3/sessions/{name}/retry', () => {
     const counts = answers.map(({ status }) => status).sort();
     expect(counts).toEqual([201, 409, 409, 409, 409]);
     expect(await retry('often')).toMatchObject(
-      because(/^Session often-retry-1 exists already\. .*give the retry a name\.$/),
+      because(/^Session often-retry-1 already exists\. .*name the retry\.$/),
     );
     expect(await retry('often', { name: 'once-more' })).toMatchObject({ status: 201 });
     expect(await retry('often', { name: 'once-more' })).toMatchObject({
@@ -152,7 +152,7 @@ describe('POST /v3/sessions/{name}/retry', () => {
     expect(await retry('running')).toMatchObject(because(/session running has succeeded/));
     await post('late');
     await fail('late', { exits: [0, 0] });
-    expect(await retry('late')).toMatchObject(because(/every layer of session late ended well/));
+    expect(await retry('late')).toMatchObject(because(/every layer of session late succeeded/));
   });
 
   test('refuses what the configuration, as it is now, does not allow', async () => {

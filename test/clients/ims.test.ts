@@ -208,12 +208,14 @@ describe('IMS', () => {
     ] as const;
     for (const [request, call] of follows) {
       ims.disturb(request, how);
-      const said = new RegExp(`answered with status ${status}; it is asked again with the token`);
+      const said = new RegExp(`answered with status ${status}; trying again, in case the token`);
       await expect(call()).rejects.toMatchObject(waits(said));
     }
     // A file that is just being written.
     writeFileSync(tokenFile, '');
-    await expect(client.removeJob(id, never)).rejects.toMatchObject(waits(/does not hold a token/));
+    await expect(client.removeJob(id, never)).rejects.toMatchObject(
+      waits(/does not contain a token/),
+    );
     rmSync(tokenFile);
     await expect(client.removeJob(id, never)).rejects.toMatchObject(waits(/ENOENT/));
     await expect(client.findImage(IMAGE, never)).rejects.toMatchObject({ fault: 'rejected' });

@@ -59,7 +59,7 @@ describe('Vault', () => {
       writeFileSync(tokenFile, text);
       await expect(read({ tokenFile })).rejects.toMatchObject({
         fault: 'unavailable',
-        message: `VAULT_TOKEN_FILE: ${tokenFile} does not hold a token.`,
+        message: `VAULT_TOKEN_FILE: ${tokenFile} does not contain a token.`,
       });
     },
   );

@@ -62,71 +62,68 @@ describe('readWebhooks', () => {
   });
 
   test.each<[string, string]>([
-    ['name: chat', 'is no array, or is missing; it is a list of webhooks'],
-    ['- name: chat', 'entry 1 (chat): url is no string, or is missing'],
+    ['name: chat', 'is missing, or not of type array; it must be a list of webhooks'],
+    ['- name: chat', 'entry 1 (chat): url is missing, or not of type string'],
     [
       '- {name: Chat, url: "http://s3cret/"}',
-      'entry 1 (Chat): name is not of a-z, 0-9 and -, or is too long',
+      'entry 1 (Chat): name has characters other than a-z, 0-9 and -, or is too long',
     ],
-    ['- {name: a, url: "ftp://s3cret/"}', 'entry 1 (a): url is no http or https URL'],
+    ['- {name: a, url: "ftp://s3cret/"}', 'entry 1 (a): url is not an http or https URL'],
     [
       '- {name: a, url: "http://s3cret/", proxy: "s3cret:3128"}',
-      'entry 1 (a): proxy is no http or https URL',
+      'entry 1 (a): proxy is not an http or https URL',
     ],
-    ['- {name: a, url: s3cret}', 'entry 1 (a): url is no http or https URL'],
+    ['- {name: a, url: s3cret}', 'entry 1 (a): url is not an http or https URL'],
     [
       '- {name: a, url: "http://s3cret/"}\n- {name: a, url: "http://s3cret/"}',
-      'entry 2 (a): name is there twice',
+      'entry 2 (a): name occurs twice',
     ],
     [
       '- {name: a, url: "http://s3cret/", when: s3cret}',
-      'entry 1 (a): when is none of all, failed',
+      'entry 1 (a): when is not one of all, failed',
     ],
     [
       '- {name: a, url: "http://s3cret/", format: s3cret}',
-      'entry 1 (a): format is none of full, text',
+      'entry 1 (a): format is not one of full, text',
     ],
     [
       '- {name: a, url: "http://s3cret/", secret: s3cret}',
-      'entry 1 (a): secret is not whsec_ and base64',
+      'entry 1 (a): secret is not whsec_ followed by base64',
     ],
     [
       '- {name: a, url: "http://s3cret/", secret: whsec_s3cret}',
-      'entry 1 (a): secret is not of 24 to 64 bytes',
+      'entry 1 (a): secret does not have 24 to 64 bytes',
     ],
-    ['- {name: a, url: "http://s3cret/", ca: s3cret}', 'entry 1 (a): ca is no certificate in PEM'],
+    ['- {name: a, url: "http://s3cret/", ca: s3cret}', 'entry 1 (a): ca is not a PEM certificate'],
     [
       `- {name: a, url: "http://s3cret/", ca: "${certificate.slice(0, -40)}"}`,
-      'entry 1 (a): ca is no certificate in PEM',
+      'entry 1 (a): ca is not a PEM certificate',
     ],
-    [
-      '- {name: a, url: "http://s3cret/", event: x}',
-      'entry 1 (a): has a member that is not known, event',
-    ],
+    ['- {name: a, url: "http://s3cret/", event: x}', 'entry 1 (a): has an unknown member, event'],
     [
       '- {name: a, "http://s3cret/": x, url: "http://s3cret/"}',
-      'entry 1 (a): has a member that is not known',
+      'entry 1 (a): has an unknown member',
     ],
     [
       '- {name: a, url: "http://s3cret/", headers: {Webhook-Id: s3cret}}',
-      'entry 1 (a): headers Webhook-Id is a header that is not yours to set',
+      'entry 1 (a): headers Webhook-Id is a header that cannot be set here',
     ],
     [
       '- {name: a, url: "http://s3cret/", headers: {"Bearer s3cret": x}}',
-      'entry 1 (a): headers is no name of a header',
+      'entry 1 (a): headers has an invalid header name',
     ],
     [
       '- {name: a, url: "http://s3cret/", headers: {Authorization: "s3cret\\nX: y"}}',
-      'entry 1 (a): headers Authorization is no value of a header',
+      'entry 1 (a): headers Authorization is not a valid header value',
     ],
     ['- {name: a, url: "http://s3cret/"', 'line 1 is not YAML (BAD_INDENT)'],
-    ['- s3cret', 'entry 1: is no object, or is missing'],
+    ['- s3cret', 'entry 1: is missing, or not of type object'],
     ['- *s3cret', 'has an alias that cannot be followed'],
     [
       Array.from({ length: 51 }, (_, index) => `- {name: a${index}, url: "http://s3cret/"}`).join(
         '\n',
       ),
-      'has more than 50 entries; it is a list of webhooks',
+      'has more than 50 entries; it must be a list of webhooks',
     ],
   ])('refuses %j, and says why without a value', async (text, fact) => {
     await expect(read(text)).rejects.toMatchObject({

@@ -184,7 +184,7 @@ describe('createWebhookClient', () => {
     const client = open({ name: 'other' });
     await expect(client.send('chat', end, never)).rejects.toMatchObject({
       fault: 'rejected',
-      message: 'Webhook chat is not in WEBHOOKS_FILE any more.',
+      message: 'Webhook chat is no longer in WEBHOOKS_FILE.',
     });
     open({ when: 'failed' });
     expect(await client.list()).toMatchObject([{ name: 'chat', when: 'failed' }]);

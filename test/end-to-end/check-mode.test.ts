@@ -63,7 +63,7 @@ test('a check tells what would change and changes nothing; applying it does exac
   expect([refused.status, (refused.body as { detail: string }).detail]).toEqual([
     409,
     expect.stringMatching(
-      /^Not what session checked has checked: layer 0 was .* Check it again\.$/,
+      /^This is no longer what session checked checked: layer 0 was .* Run a new check\.$/,
     ),
   ]);
 });

@@ -349,7 +349,7 @@ describe('NotificationWorkflow', () => {
   test('refuses to start with a file that it cannot use', async () => {
     writeWebhooks({ name: 'chat', url: 'no' });
     await expect(open()).rejects.toThrow(
-      'webhooks.yaml: entry 1 (chat): url is no http or https URL.',
+      'webhooks.yaml: entry 1 (chat): url is not an http or https URL.',
     );
   });
 

@@ -67,7 +67,10 @@ async function patchOptions(
   // Sessions that may go with the new options go now, not at the next sweep.
   if ('maxRunningSessions' in changes || 'hostLocks' in changes)
     await store.admission.admit(now()).catch((error: unknown) => {
-      logger.warn({ err: error }, 'options are stored; who may go by them goes at the next sweep');
+      logger.warn(
+        { err: error },
+        'options are stored; sessions that they let run start at the next sweep',
+      );
     });
   return options;
 }

@@ -79,7 +79,7 @@ export function addStreamRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies)
   api.openapi(logs, async (c) => {
     const { phase, offset, follow } = c.req.valid('query');
     if (phase === undefined && offset !== undefined && offset > 0) {
-      throw invalid("An offset needs a phase to count in - 'offset'");
+      throw invalid("An offset needs a phase - 'offset'");
     }
     const { jobId } = await findSession(store, c.req.valid('param').session_name);
     const about = phase === undefined ? undefined : await findPhase(store, jobId, phase);
@@ -126,7 +126,7 @@ function toPlace(
   const place = parseLogId(lastId, tag);
   if (place === undefined || place === 'end' || phase === undefined) return place;
   if (place.phase === phase) return place;
-  throw invalid(`The id is of phase ${place.phase}, not ${phase} - 'Last-Event-ID'`);
+  throw invalid(`The id belongs to phase ${place.phase}, not ${phase} - 'Last-Event-ID'`);
 }
 
 function isForEvents({ req }: ReadContext): boolean {

@@ -8,7 +8,7 @@ const given = () => text().min(1);
 /** Git reads credentials line by line, so control characters are refused. */
 const credential = () =>
   given()
-    .regex(/^[^\x00-\x1f\x7f]*$/, 'Holds a control character')
+    .regex(/^[^\x00-\x1f\x7f]*$/, 'Must not contain control characters')
     .openapi({ writeOnly: true });
 
 const CaCert = z.strictObject({

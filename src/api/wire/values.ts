@@ -3,7 +3,7 @@ import { z } from '@hono/zod-openapi';
 /** Limit of names whose length v2 does not limit: what the indexes of both databases can hold. */
 export const MAX_NAME_V2 = 255;
 
-const UNFIT = 'Holds a NUL or half a character';
+const UNFIT = 'Must not contain NUL or incomplete characters';
 
 /** Text that both databases, and arguments of programs, can hold. */
 export function text() {
