@@ -386,7 +386,7 @@ describe('NotificationWorkflow', () => {
     const notifying = await open();
     await open('');
     await sweepOnce(notifying);
-    expect(lines.join()).toContain('webhooks are on again');
+    expect(lines.join()).toContain('they are on again');
     await work(notifying);
     await store.sessions.recordOutcome(await add('a'), failed, now());
     await receiver.whenTold('a');
