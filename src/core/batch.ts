@@ -71,10 +71,7 @@ export function isOfBatch(candidate: Candidate, batch: BatchKey): boolean {
   );
 }
 
-type SessionView = Pick<
-  Session,
-  'state' | 'outcome' | 'deletedAt' | 'dispatched' | 'desired' | 'queuedAt' | 'admittedAt'
->;
+type SessionView = Pick<Session, 'state' | 'outcome' | 'deletedAt' | 'desired' | 'admittedAt'>;
 
 export type BatchEnd =
   | { readonly kind: 'wait' }
@@ -103,8 +100,9 @@ export function decideEnd(
   return Date.parse(now) - since > pendingSeconds * 1000 ? { kind: 'overdue' } : { kind: 'wait' };
 }
 
-function isWaiting({ dispatched, queuedAt, admittedAt }: SessionView): boolean {
-  return dispatched === 'none' || (queuedAt !== undefined && admittedAt === undefined);
+/** Its claim gives it a place, or has it wait for one: without any it waits for Temporal or for a worker. */
+function isWaiting({ admittedAt }: SessionView): boolean {
+  return admittedAt === undefined;
 }
 
 function later(left: string, right: string | undefined): string {

@@ -264,9 +264,15 @@ describe('runBatches', () => {
     await run();
     const [session] = await listOpen();
     await store.sessions.recordDispatched(session?.jobId ?? '', 'started');
+    // While Temporal and all workers were away, which is nothing of the session's.
+    clock += 301_000;
+    await run();
+    expect(await store.sessions.find(session?.name ?? '')).toBeDefined();
+    await store.sessions.claim(session?.jobId ?? '', { at: now() });
     clock += 301_000;
     expect(await run()).toMatchObject({ finished: 0, collected: 0 });
     expect(await store.sessions.find(session?.name ?? '')).toBeUndefined();
+    await store.sessions.recordOutcome(session?.jobId ?? '', { succeeded: 'false' }, now());
     expect(await run()).toMatchObject({ finished: 1, collected: 25, sent: 1 });
   });
 
@@ -274,7 +280,7 @@ describe('runBatches', () => {
     await addNodes(3);
     await run({ batchSize: 1 });
     const [still, ...others] = await listOpen();
-    await store.sessions.recordDispatched(still?.jobId ?? '', 'started');
+    await store.sessions.claim(still?.jobId ?? '', { at: now() });
     for (const session of others) await complete(session, { succeeded: 'true' });
     clock += 301_000;
     const warned: object[] = [];

@@ -4,7 +4,7 @@ import { decideEnd, toCommonTags, toGroups } from '../../src/core/batch.js';
 const SENT = '2026-03-01T12:00:00.000Z';
 const LATE = '2026-03-01T12:05:01.000Z';
 type SessionView = NonNullable<Parameters<typeof decideEnd>[1]>;
-const running = { state: 'running', desired: 'run', dispatched: 'started' } as const;
+const running = { state: 'running', desired: 'run' } as const;
 const pending = { ...running, state: 'pending' } as const;
 
 describe('decideEnd', () => {
@@ -13,9 +13,8 @@ describe('decideEnd', () => {
 
   test.each([
     ['runs, however long', running],
-    ['waits for Temporal', { ...pending, dispatched: 'none' as const }],
-    ['waits for a place', { ...pending, queuedAt: SENT }],
-    ['has had its place only for a moment', { ...pending, queuedAt: SENT, admittedAt: LATE }],
+    ['waits for Temporal, a worker or a place', pending],
+    ['has had its place only for a moment', { ...pending, admittedAt: LATE }],
     ['was deleted, and still runs', { ...running, desired: 'delete' as const, deletedAt: SENT }],
     ['was cancelled, and has not ended', { ...pending, desired: 'cancel' as const }],
   ])('waits for a session that %s', (_what, session) => {
@@ -23,9 +22,9 @@ describe('decideEnd', () => {
   });
 
   test('waits until a session has been pending for the whole time', () => {
-    expect(decide(pending, '2026-03-01T12:05:00.000Z')).toEqual({ kind: 'wait' });
-    expect(decide(pending)).toEqual({ kind: 'overdue' });
-    expect(decide({ ...pending, queuedAt: SENT, admittedAt: SENT })).toEqual({ kind: 'overdue' });
+    const begun = { ...pending, admittedAt: SENT };
+    expect(decide(begun, '2026-03-01T12:05:00.000Z')).toEqual({ kind: 'wait' });
+    expect(decide(begun)).toEqual({ kind: 'overdue' });
   });
 
   test.each<[string, SessionView | undefined, object]>([
@@ -33,7 +32,7 @@ describe('decideEnd', () => {
     [
       'was deleted, and has ended',
       {
-        ...{ state: 'complete', desired: 'delete', dispatched: 'cancelled', deletedAt: SENT },
+        ...{ state: 'complete', desired: 'delete', deletedAt: SENT },
         outcome: { succeeded: 'true' },
       },
       { result: { kind: 'released' } },
