@@ -81,7 +81,7 @@ export type BatchEnd =
 
 /**
  * What has become of a batch that was sent. A session that is deleted while it runs keeps its components
- * until it is complete. The time that a session waits for a place or for Temporal does not count as pending.
+ * until it is complete. The time that a session waits for a place, a worker or Temporal does not count as pending.
  */
 export function decideEnd(
   sentAt: string,

@@ -201,7 +201,7 @@ function parseIdentity(text: string): ProcessIdentity | undefined {
 /**
  * By default, each commit of the server waits for the disk three times, and every activity is polled for separately. With these
  * settings a power failure may lose the last moments. The session records still have them: a workflow that was set back repeats
- * its steps and finds them done.
+ * its steps and finds them done, and the worker has the signals sent again (`tellAgain`).
  */
 export function toServerSettings(): string[] {
   return [
