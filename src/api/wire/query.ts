@@ -36,11 +36,14 @@ export function booleanParameter(description: string) {
   return last(flag.optional()).openapi({ type: 'boolean', description });
 }
 
+/** More than there is of anything. Larger numbers, such as Python's `sys.maxsize`, count as this one. */
+const LARGEST = 1e15 - 1;
+
 export function integerParameter(minimum: number, description: string) {
   const integer = z
     .string()
-    .regex(/^[+-]?\d{1,15}$/, 'Must be a whole number')
-    .transform(Number)
+    .regex(/^[+-]?\d+$/, 'Must be a whole number')
+    .transform((value) => Math.min(Number(value), LARGEST))
     .refine((value) => value >= minimum, `Must be at least ${minimum}`);
   return last(integer.optional()).openapi({ type: 'integer', minimum, description });
 }

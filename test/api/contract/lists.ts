@@ -106,6 +106,8 @@ export function listContract(site: () => ContractSite): void {
       expect(second.body).toMatchObject({ next: null });
       const used = await ask('GET', '/v3/configurations?in_use=true');
       expect(used.body).toEqual({ configurations: [], next: null });
+      const all = await ask('GET', `/v3/configurations?limit=${2n ** 63n - 1n}`);
+      expect(names(all.body)).toEqual(['a', 'b', 'c']);
     });
   });
 }
