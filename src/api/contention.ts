@@ -1,13 +1,13 @@
 import { setTimeout } from 'node:timers/promises';
 import { isServiceError } from '../core/errors.js';
 
-/** CFS gives up after the same time. */
+/** As long as CFS tries. */
 const PATIENCE_MS = 60_000;
 const LONGEST_PAUSE_MS = 50;
 
 /**
- * Repeats an act that reads a record and saves it only if nobody has changed it meanwhile. Whenever it must be repeated, somebody
- * else has succeeded. The pauses differ, so that many callers do not meet again and again.
+ * Repeats an act that reads a record and saves it only if the record has not changed meanwhile. An act is repeated only because
+ * another one has succeeded. The pauses are random, so that callers do not collide again and again.
  */
 export async function repeatWhileChanged<T>(act: () => Promise<T>): Promise<T> {
   const end = performance.now() + PATIENCE_MS;

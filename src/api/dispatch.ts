@@ -91,7 +91,7 @@ async function takeWishes(loop: Loop): Promise<readonly Session[]> {
   }
 }
 
-/** Milliseconds until a wish may be due of which no change tells: one with a lease or a delay that ends. */
+/** Milliseconds until the next wish may be due without a notice: a lease or a delay ends silently. */
 async function findDelay({ store, backoff, inFlight, now, logger }: Loop): Promise<number> {
   if (backoff.delayMs() > 0) return backoff.delayMs();
   if (inFlight.size >= AT_ONCE) return LOOK_MS;

@@ -10,7 +10,7 @@ import { openService, type TestService } from './service.js';
 
 let service: TestService;
 let repository: Repository;
-/** Where its branch stands. */
+/** The commit of its branch. */
 let head: string;
 beforeAll(async () => {
   service = await openService({ git: createGitClient({ protocols: 'file:http' }) });
@@ -35,13 +35,13 @@ const because = (text: RegExp) => ({
   body: { title: 'Session cannot be applied', detail: expect.stringMatching(text) },
 });
 
-/** A configuration of one layer, which follows the default branch. */
+/** Stores a configuration with one layer, which follows the default branch. */
 async function follow(name: string, cloneUrl = repository.url): Promise<void> {
   const layers = [{ name: 'base', cloneUrl, playbook: 'site.yml' }];
   await service.store.configurations.save({ name, lastUpdated, layers });
 }
 
-/** A check of a configuration of its name, which ran where the repository is now. */
+/** Adds a check of the configuration with the same name, run at the present commit of the repository. */
 async function check(name: string, outcome: Outcome | null = { succeeded: 'true' }): Promise<void> {
   const { store } = service;
   await follow(name);

@@ -9,9 +9,9 @@ import { describeWithPostgres, startPostgres } from '../support/postgres.js';
 
 export interface TestDatabase {
   readonly name: string;
-  /** Skips where there is no server. */
+  /** Skips if there is no server. */
   readonly describe: typeof describe.skip;
-  /** An empty one. */
+  /** Opens an empty database. */
   readonly open: () => Promise<OpenDatabase>;
 }
 
@@ -20,7 +20,7 @@ export interface OpenDatabase {
   readonly close: () => Promise<void>;
 }
 
-/** What suites run on that are to hold on every database. */
+/** The databases on which contract suites run. */
 export const databases: readonly TestDatabase[] = [
   { name: 'SQLite', describe, open: openSqlite },
   { name: 'PostgreSQL', describe: describeWithPostgres, open: openPostgres },

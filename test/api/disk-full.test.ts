@@ -25,7 +25,7 @@ const PHASE = 'ansible-0';
 describeWithMount('on a disk that is nearly full', () => {
   let directory: string;
   let api: ApiProcess;
-  /** The process's data directory, as it is seen from here. */
+  /** The data directory of the API process, as a path of this process. */
   let data: string;
   let jobId: string;
   beforeAll(async () => {
@@ -117,7 +117,7 @@ describeWithMount('on a disk that is nearly full', () => {
   });
 });
 
-/** One that an operator outside runs. */
+/** Adds a session that an external operator runs. */
 async function addRunningSession(path: string): Promise<string> {
   const store = await openSqliteStore({ path });
   const { jobId } = await store.sessions.insert({ ...aNewSession('runs'), external: true });
@@ -130,7 +130,7 @@ function toNone(...names: readonly string[]): Record<string, number> {
   return Object.fromEntries(names.map((name) => [name, 0]));
 }
 
-/** So that this share of it is left. */
+/** Fills the disk until this share of it is left. */
 function fill(directory: string, left: number): void {
   const { bsize, blocks, bfree } = statfsSync(directory);
   const block = Buffer.alloc(bsize);

@@ -5,7 +5,7 @@ import { ServiceError } from '../../src/core/errors.js';
 import { waitFor } from '../support/wait.js';
 import { openService, type TestService } from './service.js';
 
-/** An orchestrator that remembers what it was told, and can be away. */
+/** An orchestrator that records its calls and can be unavailable. */
 interface MemoryOrchestrator extends Pick<
   Orchestrator,
   'startSession' | 'cancelSession' | 'admitSession'

@@ -12,7 +12,7 @@ import { openService, type TestService } from './service.js';
 const FOLLOWERS = 500;
 const AT = '2026-01-02T03:04:05.000Z';
 
-/** What the API asked of the store. */
+/** Counts the API's reads of the store. */
 interface Counts {
   subscriptions: number;
   looks: number;
@@ -143,7 +143,7 @@ test(`${FOLLOWERS} followers of one log cost as much of the database as one`, as
         `CPU ${((user + system) / 1000 / rounds).toFixed(0)} ms a chunk, looks ${counts.looks}, reads ${counts.reads}\n`,
     );
   }
-  // One for each chunk; some more where a change comes while somebody looks.
+  // One read for each chunk, and some more if a change comes during a read.
   expect(counts.looks).toBeLessThanOrEqual(4 * rounds);
   expect(counts.reads).toBeLessThanOrEqual(4 * rounds);
 
@@ -171,7 +171,7 @@ test('one who does not read keeps nobody waiting and costs no memory', async () 
   if (process.env['SHOW_FIGURES'] !== undefined) {
     process.stderr.write(`RSS grew by ${(growth / 1e6).toFixed(0)} MB over ${total / 1e6} MB\n`);
   }
-  // What the sockets took, beside what the quick one read.
+  // The bytes that the quick client read, and what the buffers of the slow ones took.
   expect(counts.bytes).toBeLessThan(total + 24 * 1024 * 1024);
   await service.store.sessions.recordOutcome(jobId, { succeeded: 'true' }, AT);
   read(slow);

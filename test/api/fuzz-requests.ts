@@ -2,7 +2,7 @@ import fc from 'fast-check';
 
 export interface FuzzRequest {
   readonly method: string;
-  /** As it stands in the request line. */
+  /** Path and query, as in the request line. */
   readonly target: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Buffer;
@@ -10,7 +10,7 @@ export interface FuzzRequest {
 
 type Schema = Readonly<Record<string, unknown>>;
 
-/** Tame requests are as the document wants them, mostly, and wild ones err in some place. */
+/** Tame requests mostly follow the OpenAPI document; wild ones break it in some places. */
 interface Mood {
   readonly text: fc.Arbitrary<string>;
   readonly rarely: <T, U>(first: fc.Arbitrary<T>, second: fc.Arbitrary<U>) => fc.Arbitrary<T | U>;
@@ -18,9 +18,9 @@ interface Mood {
 
 export interface FuzzSite {
   readonly document: ApiDocument;
-  /** Of a job that there is, and others. */
+  /** Tokens of jobs: one that exists, and others. */
   readonly tokens: readonly string[];
-  /** Of a repository that there is, and others. */
+  /** URLs of repositories: one that exists, and others. */
   readonly urls: readonly string[];
 }
 
@@ -31,13 +31,13 @@ interface Operation {
   readonly body?: Schema;
 }
 
-/** What the document says of itself, as far as requests are made from it. */
+/** The parts of the OpenAPI document from which requests are made. */
 export interface ApiDocument {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Schema>>>>;
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
 }
 
-/** Few, so that requests meet what earlier ones have left. */
+/** Few names, so that requests meet records of earlier ones. */
 const names = ['a', 'b', 'c', 'bench', 'compute-v3', 'debug_noop', 'cfs-a-00000000', 'ansible-0'];
 
 const nasty = [
@@ -60,7 +60,7 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TR
 const wild: Mood = { text, rarely };
 const tame: Mood = { text: name, rarely: (_first, second) => second };
 
-/** Nearly right, by the document; and what nobody would send. */
+/** Generates requests that nearly follow the document, and some that no client would send. */
 export function toFuzzRequests(site: FuzzSite): fc.Arbitrary<FuzzRequest> {
   const operations = [...readOperations(site.document), ...jobOperations];
   return fc.oneof(
@@ -93,7 +93,7 @@ function dropAbsentBody({
   return body === undefined ? request : { ...request, body };
 }
 
-/** What the document leaves out: the protocol of jobs. */
+/** The protocol of jobs, which the document does not describe. */
 const jobOperations: readonly Operation[] = [
   { method: 'PUT', path: '/jobs/{job}/phases/{phase}', queries: [], body: {} },
   { method: 'PATCH', path: '/jobs/{job}/phases/{phase}/log', queries: [], body: {} },
@@ -231,7 +231,7 @@ function toScalarText(schema: Schema, mood: Mood): fc.Arbitrary<string> {
   return fc.oneof(fc.constantFrom(...values), mood.text);
 }
 
-/** Whole, cut, doubled, or nothing that JSON knows. */
+/** A JSON body or, rarely, one that is malformed, ambiguous or too deep. */
 function toBody(value: fc.Arbitrary<unknown>, mood: Mood): fc.Arbitrary<Buffer> {
   const raw = [
     ...['', '{', '[', '"', 'nul', '{"a":1,"a":2}', '{"__proto__":{"a":1}}', '\ufeff{}', '1e999'],
@@ -275,17 +275,17 @@ function toHeaders(
     .map((headers) => ({ ...headers }));
 }
 
-/** Once in a while the first, else the second. */
+/** Generates the first one time in eight, else the second. */
 function rarely<T, U>(first: fc.Arbitrary<T>, second: fc.Arbitrary<U>): fc.Arbitrary<T | U> {
   return fc.oneof({ weight: 1, arbitrary: first }, { weight: 7, arbitrary: second });
 }
 
-/** Some things are sent as they are, where the client lets them pass. */
+/** Leaves some values unencoded. */
 function encode(value: string): string {
   return value.length % 3 === 0 ? value : encodeURIComponent(value.toWellFormed());
 }
 
-/** What no request line can hold is left to its UTF-8 in percent signs. */
+/** Percent-encodes characters that a request line cannot contain. */
 function toTarget(path: string): string {
   return path
     .toWellFormed()

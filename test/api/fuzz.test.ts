@@ -19,7 +19,7 @@ import { waitFor } from '../support/wait.js';
 import { toFuzzRequests, type ApiDocument, type FuzzRequest } from './fuzz-requests.js';
 
 const program = fileURLToPath(new URL('../../dist/api/server.js', import.meta.url));
-/** For each database; by chance only where more are asked for, as by `npm run fuzz:all`. */
+/** Requests per database. The seed is fixed unless FUZZ_REQUESTS is set, as by `npm run fuzz:all`. */
 const { FUZZ_REQUESTS, FUZZ_SEED } = process.env;
 const REQUESTS = Number(FUZZ_REQUESTS ?? 1_500);
 const SEED = Number(FUZZ_SEED ?? (FUZZ_REQUESTS === undefined ? 1 : Date.now() % 2 ** 31));
@@ -83,7 +83,7 @@ function fuzz(openDatabase: (directory: string) => Promise<FuzzDatabase>): void 
       });
       const statuses = await sendAll(service.url, requests);
 
-      // Else they all fail in the same way, and nothing is tried.
+      // Otherwise all requests would fail in the same way and test nothing.
       expect([...statuses.keys()]).toEqual(expect.arrayContaining([200, 201, 204, 400, 404, 409]));
     },
     60 * MINUTE,
@@ -103,7 +103,7 @@ function fuzz(openDatabase: (directory: string) => Promise<FuzzDatabase>): void 
   });
 }
 
-/** How often each status came; throws for the first that is ours to answer for. */
+/** Counts answers by status; throws at the first status that is the service's fault. */
 async function sendAll(
   url: string,
   requests: fc.Arbitrary<FuzzRequest>,
@@ -125,14 +125,14 @@ async function sendAll(
 
 interface FuzzService {
   readonly url: string;
-  /** Of a session with a phase that takes deliveries. */
+  /** Token of a job with a phase that takes deliveries. */
   readonly token: string;
   stop(): Promise<number | null>;
-  /** Lines that tell of a defect. */
+  /** Log lines that report a defect. */
   errors(): readonly string[];
 }
 
-/** A real API process; nothing is run, and nothing is asked of Temporal. */
+/** A real API process, which neither runs sessions nor calls Temporal. */
 async function startService(directory: string, database: FuzzDatabase): Promise<FuzzService> {
   const store = await openStore(database.options, pino({ level: 'silent' }));
   const jobId = await addPlannedSession(store);
@@ -172,7 +172,7 @@ async function startService(directory: string, database: FuzzDatabase): Promise<
   };
 }
 
-/** The status; streams that have no end are left as soon as they begin. */
+/** Returns the status; leaves endless streams as soon as they begin. */
 async function send(url: string, { method, target, headers, body }: FuzzRequest): Promise<number> {
   const { hostname, port } = new URL(url);
   const length = body === undefined ? {} : { 'Content-Length': body.length };

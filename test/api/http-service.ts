@@ -6,7 +6,7 @@ import { openService, type Answer, type TestService } from './service.js';
 
 export interface HttpService extends Omit<TestService, 'ask'> {
   readonly url: string;
-  /** Over a real connection, the path exactly as given. Text and bytes go as they are, anything else as JSON. */
+  /** Sends the path exactly as given. Text and bytes are sent unchanged, anything else as JSON. */
   readonly ask: (
     method: string,
     path: string,
@@ -15,7 +15,7 @@ export interface HttpService extends Omit<TestService, 'ask'> {
   ) => Promise<Answer>;
 }
 
-/** The whole API as programs see it: listening, on loopback. */
+/** The whole API, listening on loopback. */
 export async function openHttpService(
   changes: Partial<ApiDependencies> = {},
 ): Promise<HttpService> {
@@ -50,7 +50,7 @@ function withType(
     : { ...headers, 'content-type': 'application/json' };
 }
 
-/** A URL object would change what stands in the path. */
+/** Avoids a URL object, which would normalize the path. */
 function ask(url: string, { method, path, body, headers }: Question): Promise<Answer> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {

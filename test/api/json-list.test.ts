@@ -4,7 +4,7 @@ import { splitJsonList } from '../../src/api/json-list.js';
 
 const LIMIT = 1_000;
 
-/** What comes after the bracket of a list, in pieces of these sizes, one after the other and over again. */
+/** Splits a list, given without its first bracket, in pieces of these sizes, which repeat in turn. */
 async function split(text: string, sizes: readonly number[] = [7]): Promise<readonly string[]> {
   const found: string[] = [];
   for await (const texts of splitJsonList(cut(Buffer.from(text), sizes), LIMIT))

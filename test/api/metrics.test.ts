@@ -98,7 +98,7 @@ describe('the metrics of followers', () => {
     const readers = [];
     for (const path of ['/v3/sessions/a/events', '/v3/sessions/a/logs?follow=true'])
       readers.push((await service.app.request(path)).body?.getReader());
-    // Whoever does not read follows nothing.
+    // A stream that is not read does not count as a follower.
     for (const reader of readers) void readOn(reader);
     await waitFor(async () => (await followers()) === 2);
     for (const reader of readers) await reader?.cancel();

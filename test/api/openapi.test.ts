@@ -31,7 +31,7 @@ interface Document {
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
 }
 
-/** What the paths name: there before each call. */
+/** The records that the paths name; they exist before each call. */
 const THERE = 'compute-0';
 const AT = '2026-01-02T03:04:05.000Z';
 
@@ -95,7 +95,7 @@ async function failSession({ store }: TestService): Promise<void> {
   await store.sessions.recordOutcome(jobId, { succeeded: 'false' }, AT);
 }
 
-/** One that has checked what `prepare` has made. */
+/** A check of the configuration that `prepare` has made. */
 async function checkSession({ store }: TestService): Promise<void> {
   const { jobId = '', request } = (await store.sessions.find(THERE)) ?? {};
   if (request === undefined) throw new Error('There is no session.');

@@ -1,6 +1,6 @@
 type Schema = Readonly<Record<string, unknown>>;
 
-/** What the service's document says of itself, as far as tests ask by it. */
+/** The parts of the OpenAPI document that tests use. */
 export interface ApiDocument {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Schema>>>>;
   readonly components: { readonly schemas: Readonly<Record<string, Schema>> };
@@ -10,7 +10,7 @@ export interface Operation {
   readonly method: string;
   readonly path: string;
   readonly queries: readonly string[];
-  /** Of its body, where it takes one. */
+  /** Example of the body; absent if the operation takes none. */
   readonly example?: unknown;
 }
 
@@ -33,7 +33,7 @@ export function listOperations({ paths, components }: ApiDocument): readonly Ope
   );
 }
 
-/** The path with each of its parameters as it is named here. */
+/** Replaces the parameters of a path by these values. */
 export function fillPath(path: string, values: Readonly<Record<string, string>>): string {
   return path.replaceAll(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
 }

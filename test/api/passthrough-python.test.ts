@@ -5,7 +5,7 @@ import { checkPassthrough } from '../../src/api/passthrough.js';
 import { parseConfig } from '../../src/config.js';
 import { splitWords } from '../../src/core/shell-words.js';
 
-/** Answers for each text what Python makes of it: what runs a session, and what CFS's own check was made of. */
+/** Prints how Python splits and checks each text. Jobs split with `shlex`; CFS checks with `argparse`. */
 const PROGRAM = `
 import argparse, json, shlex, sys
 
@@ -62,7 +62,7 @@ function accepts(text: string): boolean {
   }
 }
 
-/** What matters to one of the splitters, and some white space that does not matter to Python's. */
+/** Characters that one of the splitters treats specially, and white space at which Python does not split. */
 const pieces = ['a', 'ö', '😀', '=', '-', '--tags', '#', '$', '*', '|', ';', '`', '{', '}', '~'];
 const special = [' ', ' ', '\t', '\n', '\r', '\v', '\f', '\u00a0', '\u2028', '"', "'", '\\', '\\"'];
 const texts = fc.sample(

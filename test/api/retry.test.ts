@@ -31,7 +31,7 @@ async function end(name: string, outcome: Outcome = { succeeded: 'false' }): Pro
   await service.store.sessions.recordOutcome((await find(name)).jobId, outcome, at(30));
 }
 
-/** One that has done its first layer, and of the second so many hosts, of which one has failed. */
+/** Fails a session whose first layer is done, and whose second has run on all hosts but failed on the first. */
 async function fail(name: string, { hosts = 3, whole = true, exits = [0, 2] } = {}): Promise<void> {
   const { store } = service;
   const { jobId } = await find(name);

@@ -19,7 +19,7 @@ export interface LogLine {
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
-  /** Parsed where it is JSON, else text. */
+  /** Parsed if it is JSON, else text. */
   readonly body: unknown;
 }
 
@@ -28,7 +28,7 @@ export interface TestService {
   readonly deps: ApiDependencies;
   readonly app: ReturnType<typeof createApp>;
   readonly lines: readonly LogLine[];
-  /** Lets `now` be another moment. */
+  /** Sets the time of `now`. */
   readonly setTime: (iso: string | undefined) => void;
   ask(method: string, path: string, body?: unknown, headers?: Headers): Promise<Answer>;
   close(): Promise<void>;
@@ -82,7 +82,7 @@ async function openSqlite(): Promise<OpenedStore> {
   return { store, close };
 }
 
-/** Whoever opened it closes it. */
+/** Leaves closing to the caller that opened the store. */
 function keep(store: Store): Promise<OpenedStore> {
   return Promise.resolve({ store, close: () => Promise.resolve() });
 }
@@ -120,7 +120,7 @@ async function ask(
   };
 }
 
-/** Text and bytes go as they are, anything else as JSON. */
+/** Text and bytes are sent unchanged, anything else as JSON. */
 function toBytes(body: unknown): string | Uint8Array<ArrayBuffer> {
   if (typeof body === 'string') return body;
   return body instanceof Uint8Array ? new Uint8Array(body) : JSON.stringify(body);

@@ -15,7 +15,7 @@ import {
 
 const tables = { CONFIGURATION, OPTIONS, SESSION, SESSION_CREATE, SESSION_PATCH };
 
-/** Objects in the words of v3: any of the members, of any depth, lists of objects too. */
+/** Generates objects with the names of v3: any members, nested, also lists of objects. */
 function anObject(names: Names): fc.Arbitrary<unknown> {
   const shape = Object.fromEntries(
     Object.entries(names).map(([name, entry]) => [
@@ -31,7 +31,7 @@ function aMember(names: Names): fc.Arbitrary<unknown> {
   return fc.oneof(object, fc.array(object, { maxLength: 3 }), fc.constant(null));
 }
 
-/** Every name and every value that is no object with a table of its own, in order. */
+/** All values in order, except objects that have a map of their own, whose members are listed instead. */
 function flatten(names: Names, value: unknown): readonly string[] {
   if (Array.isArray(value)) return value.flatMap((element) => flatten(names, element));
   if (typeof value !== 'object' || value === null) return [JSON.stringify(value)];

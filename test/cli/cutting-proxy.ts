@@ -3,17 +3,17 @@ import type { AddressInfo } from 'node:net';
 
 export interface CuttingProxy {
   readonly url: string;
-  /** Every request that came, as `METHOD path`. */
+  /** All requests, as `METHOD path`. */
   readonly asked: readonly string[];
-  /** What becomes of the next answers; after these all are passed on. */
+  /** Faults of the next answers, in order; later answers are passed on. */
   readonly faults: Fault[];
   close(): Promise<void>;
 }
 
-/** `lost`: the service has acted, and its answer never arrives. A number: so many bytes of it do. */
+/** `lost`: the service acts, but its answer never arrives. A number: only so many bytes of it arrive. */
 export type Fault = 'lost' | 'refused' | number;
 
-/** Stands between a client and a service, and breaks connections, except of requests that are spared. */
+/** A proxy between a client and a service that breaks connections, except those of spared requests. */
 export async function openCuttingProxy(
   target: string,
   { spared }: { readonly spared: RegExp },

@@ -5,7 +5,7 @@ import { createApi } from '../../src/cli/api.js';
 import { followEvents } from '../../src/cli/events.js';
 
 const asked: (string | undefined)[] = [];
-/** The first connection says one event, and then nothing any more, as one through a firewall that has forgotten it. */
+/** The first connection falls silent after one event, as if a firewall had dropped it. */
 const server = createServer((request, response) => {
   asked.push(request.headers['last-event-id'] as string | undefined);
   response.writeHead(200, { 'content-type': 'text/event-stream' });

@@ -7,14 +7,14 @@ export const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.me
 export interface Ran {
   readonly code: number | null;
   readonly out: Buffer;
-  /** The same as text. */
+  /** Standard output as text. */
   readonly text: string;
   readonly err: string;
 }
 
 export interface Running {
   readonly child: ChildProcess;
-  /** What it has printed so far. */
+  /** Standard output so far. */
   readonly out: () => string;
   readonly err: () => string;
   readonly ended: Promise<Ran>;
@@ -30,7 +30,7 @@ export function startKeelson(
     env = {},
   }: {
     input?: string;
-    /** Whether more input may come. */
+    /** Whether standard input stays open. */
     isOpen?: boolean;
     env?: Readonly<Record<string, string>>;
   } = {},

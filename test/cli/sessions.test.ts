@@ -49,7 +49,7 @@ async function plan(name: string): Promise<string> {
   return jobId;
 }
 
-/** A check that has succeeded, of what the configuration still is. */
+/** Adds a check that has succeeded and whose configuration has not changed since. */
 async function check(name: string): Promise<void> {
   const { configurations, options, sessions } = service.store;
   const body = { name, configuration_name: 'base', check_mode: true };
@@ -156,7 +156,7 @@ describe('keelson retry and apply', () => {
   });
 
   async function repeated(what: 'retry' | 'apply', from: string, name: string, ...more: string[]) {
-    // Of the last one it is the question for what is there already that is not answered.
+    // The last fault loses the answer to the GET of the existing session.
     proxy.faults.push('refused', 'lost', 1_000_000, 'lost');
     const { code, text, err } = await keelson(what, from, ...more);
     expect([code, text, err]).toEqual([

@@ -119,7 +119,7 @@ describe('keelson', () => {
     const env = { KEELSON_URL: '', KEELSON_TOKEN_FILE: '', KEELSON_CA_FILE: '' };
     const words = ['list', '--url', service.url, '--age', '1m'];
     expect(await keelson(words, { env })).toMatchObject({ code: 0, err: '' });
-    // At the default address something may listen or not.
+    // Whether something listens at the default address is unknown, so only the kind of error is checked.
     const { err } = await keelson(['configurations', 'nobody-has-this'], { env });
     expect(err).not.toContain('is not an http');
   });
@@ -167,7 +167,7 @@ describe('keelson', () => {
   });
 });
 
-/** The service behind a certificate that no authority of this platform knows. */
+/** Serves the API with a self-signed certificate. */
 async function openTls(certificate: string, key: string): Promise<Server> {
   execFileSync(
     'openssl',
@@ -226,7 +226,7 @@ describe('keelson configure', () => {
     const { child, ended } = startKeelson(service.url, ['configure', 'base', '-'], {
       isOpen: true,
     });
-    // More than a pipe holds, so somebody reads.
+    // More than a pipe can buffer: once it is written, the program is reading.
     await new Promise((resolve) => child.stdin?.write(' '.repeat(1_000_000), resolve));
     child.kill('SIGINT');
     expect(await ended).toMatchObject({ code: 130, text: '', err: '' });

@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 
 export interface GitHttpServer {
-  /** Of the directory; `<url>/repository.git` is the repository. */
+  /** URL of the directory: `<url>/repository.git` is the repository. */
   readonly url: string;
   /** `Authorization` of each request. */
   readonly authorizations: readonly (string | undefined)[];
@@ -14,14 +14,14 @@ export interface GitHttpServer {
 export interface GitHttpServerOptions {
   /** Holds bare repositories. */
   readonly root: string;
-  /** `user:password` that is asked for; absent: nothing is. */
+  /** `user:password` that is required. Absent: none. */
   readonly credentials?: string;
   readonly tls?: { readonly key: string; readonly cert: string };
   /** Speaks the oldest protocol, in which only the tips of branches and tags may be asked for. */
   readonly isOld?: boolean;
   /** Answers every request with this status. */
   readonly status?: number;
-  /** Takes requests and never answers. */
+  /** Accepts requests but never answers. */
   readonly isSilent?: boolean;
 }
 

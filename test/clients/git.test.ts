@@ -193,7 +193,7 @@ describe('resolve', () => {
   });
 
   test('leaves nothing behind', () => {
-    // Of its own: others work beside this test, and some of them are killed.
+    // A directory of its own, because other tests run at the same time, and some kill their processes.
     const directory = mkdtempSync(join(tmpdir(), 'keelson-git-'));
     const said = runAlone(`
       process.env.TMPDIR = ${JSON.stringify(directory)};

@@ -95,7 +95,7 @@ describe('a shell in an image', () => {
     const server = createServer((client) => {
       const sshd = connect(host.port, '127.0.0.1');
       client.pipe(sshd);
-      // What sshd says is passed on once it has been silent for a while.
+      // Collects what sshd sends and passes it on in one go, once sshd has been silent for a while.
       const said: Buffer[] = [];
       const pass = () => client.write(Buffer.concat(said.splice(0)));
       let timer: NodeJS.Timeout | undefined;

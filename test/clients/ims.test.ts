@@ -211,7 +211,7 @@ describe('IMS', () => {
       const said = new RegExp(`answered with status ${status}; trying again, in case the token`);
       await expect(call()).rejects.toMatchObject(waits(said));
     }
-    // A file that is just being written.
+    // The file is just being written.
     writeFileSync(tokenFile, '');
     await expect(client.removeJob(id, never)).rejects.toMatchObject(
       waits(/does not contain a token/),
@@ -242,7 +242,7 @@ describe('IMS', () => {
     await refused('unavailable');
     minutes = 10;
     await refused('rejected');
-    // It may read all the same.
+    // The limit counts per method: reads have not been refused yet.
     await refused('unavailable', 'GET jobs');
     writeFileSync(tokenFile, 'second-token');
     await refused('unavailable');

@@ -83,9 +83,9 @@ describe('Vault', () => {
 interface VaultStandIn {
   readonly url: string;
   readonly logins: readonly Login[];
-  /** Those that are good. */
+  /** Valid tokens. */
   readonly tokens: Set<string>;
-  /** Role → tokens of Kubernetes that it takes. */
+  /** Kubernetes tokens that each role accepts. */
   roles: Readonly<Record<string, readonly string[]>>;
   close(): Promise<void>;
 }
@@ -95,7 +95,7 @@ interface Login {
   readonly jwt: string;
 }
 
-/** As far as it is asked: the login by Kubernetes, and the KV store `secret`, version 2. */
+/** The parts of Vault that tests use: the Kubernetes login, and the KV store `secret`, version 2. */
 async function startVault(): Promise<VaultStandIn> {
   const logins: Login[] = [];
   const secrets: Record<string, object> = { kept: credentials, other: { value: 'a' } };

@@ -18,7 +18,7 @@ import { waitFor } from '../support/wait.js';
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 const never = new AbortController().signal;
 
-/** A cause would go into histories, and be somebody else's words. */
+/** Includes the cause, which must be absent: it would go into histories and may quote the receiver. */
 async function failureOf(sending: Promise<void>): Promise<object> {
   const { fault, message, cause } = await sending.then(
     () => ({ fault: 'none', message: '', cause: undefined }),
@@ -245,7 +245,7 @@ async function startTls() {
   return { url, close: () => server.close() };
 }
 
-/** An HTTP proxy that notes to whom it was asked to connect. */
+/** An HTTP proxy that records the hosts of its requests. */
 async function startProxy() {
   const passed: string[] = [];
   const server = createPlainServer((request, response) => {

@@ -15,7 +15,7 @@ const STATUSES = ['unconfigured', 'pending', 'failed', 'configured'] as const;
 const commit = '1'.repeat(40);
 const layer = { clone_url: 'https://git.example.com/site.git', playbook: 'site.yml', commit };
 
-/** `.` and `..` are steps in a path, so nobody could ask for that component again, or remove it. */
+/** `.` and `..` are steps in a path, so a component with such an id could be neither read nor deleted. */
 export const ComponentId = boundedText(1, MAX_NAME_V2).refine(
   (id) => !/^\.\.?$/.test(id),
   'Must not be "." or ".."',

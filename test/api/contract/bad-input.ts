@@ -19,7 +19,7 @@ const layerV2 = { cloneUrl: url, playbook: 'a.yml', commit, sessionName: 's' };
 const component = { state: [layer], desired_config: 'there', tags };
 const componentV2 = { state: [layerV2], desiredConfig: 'there', tags };
 
-/** Every member that holds text, by what takes it. */
+/** For each operation, a body with every member that holds text. */
 const bodies: Readonly<Record<string, object>> = {
   'POST /v3/sessions': {
     ...{ name: 'new', configuration_name: 'debug_noop', configuration_limit: '0' },
@@ -87,7 +87,7 @@ const DELETED = { at: '2026-01-02T03:04:05.000Z', by: 'test' };
 const URL_LENGTH = 60_000;
 const CONTROLS = '\u0001\t\r\n\u001b\u007f\u0085\u2028\u202e\ufeff';
 
-/** What takes the place of every text of a body. */
+/** Values that replace each text of a body in turn. */
 const unfit: readonly unknown[] = ['a\0b', '\ud800', null, { a: 'b' }, ['x\0']];
 const odd: readonly unknown[] = [CONTROLS, 'é'.repeat(20_000), 1e300];
 
@@ -105,7 +105,7 @@ export function badInputContract(site: () => ContractSite): void {
   });
 
   let known: unknown;
-  /** Asks, and sees that nothing has changed where the answer says that nothing was done. */
+  /** Sends a request and checks that nothing has changed if the answer is an error. */
   const ask = async (method: string, path: string, body?: unknown): Promise<Answer> => {
     const isReading = method === 'GET';
     if (!isReading) known ??= await readState(site());
@@ -226,7 +226,7 @@ function prepare(operation: string) {
   return { method, path: fillPath(path, there), body: bodies[operation] ?? {} };
 }
 
-/** Members of a PATCH are whatever JSON says, below those that CFS knows. */
+/** Whether a PATCH accepts any JSON in this member. */
 function isPatched(path: string, member: string): boolean {
   return (
     /^\/v[23]\/sessions\/there$/.test(path) && /^status\.(?:session|artifacts\.0)\./.test(member)
@@ -238,7 +238,7 @@ interface Changed {
   readonly value: unknown;
 }
 
-/** The same with another value in the place of one text; once for each. */
+/** Copies of a body, each with another text replaced by this value. */
 function replaceTexts(given: unknown, value: unknown, path = ''): readonly Changed[] {
   if (typeof given === 'string') return [{ path: path.slice(1), value }];
   if (typeof given !== 'object' || given === null) return [];

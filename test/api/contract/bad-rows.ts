@@ -18,7 +18,7 @@ const named = (name: string) => ({
   image_map: [{ source_id: image, result_name: name }],
 });
 
-/** Method, path, body, title, what the detail holds. */
+/** Method, path, body, title, part of the detail. */
 type Row = readonly [string, string, unknown, string, string];
 
 const sessionRows = (

@@ -313,7 +313,7 @@ export function clientContract(site: () => ContractSite): void {
   });
 }
 
-/** Without what is None, True and False with a capital. */
+/** Renders a query as Python does: None is left out, True and False are capitalized. */
 export function toPythonQuery(parameters: Query): string {
   const given = Object.entries(parameters).filter(([, value]) => value !== null);
   return new URLSearchParams(
@@ -324,7 +324,7 @@ export function toPythonQuery(parameters: Query): string {
   ).toString();
 }
 
-/** Blanks behind signs, and nothing but ASCII. */
+/** Renders JSON as Python does: blanks after `,` and `:`, and only ASCII. */
 function toPythonJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(toPythonJson).join(', ')}]`;
   if (typeof value === 'object' && value !== null) {

@@ -7,11 +7,11 @@ const layer = { clone_url: 'https://git.example.com/a.git', playbook: 'site.yml'
 const applied = { ...layer, session_name: 's', status: 'applied' };
 const layerV2 = { cloneUrl: layer.clone_url, playbook: 'site.yml', commit };
 
-/** On a site of its own: it counts all that there is. */
+/** Needs a site of its own, because it counts all records. */
 export function componentContract(site: () => ContractSite): void {
   const ask: ContractSite['ask'] = (...asked) => site().ask(...asked);
   const put = (id: string, body: object) => ask('PUT', `/v3/components/${id}`, body);
-  /** What a test needs and nothing else. */
+  /** Replaces all components by those of the tests. */
   const begin = async () => {
     site().setTime('2026-01-02T03:04:05.678Z');
     const { store } = site();

@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { completeSession } from '../service.js';
 import type { ContractSite } from './site.js';
 
-/** On a site of its own: it counts all that there is. */
+/** Needs a site of its own, because it counts all records. */
 export function listContract(site: () => ContractSite): void {
   /** Five sessions; `old` began three days before the others. */
   beforeAll(async () => {

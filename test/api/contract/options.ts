@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ContractSite } from './site.js';
 
-/** v3, v2, the default, other values that are taken, values that are refused. */
+/** Name in v3, name in v2, default, other valid values, invalid values. */
 const rows: readonly [string, string | null, unknown, readonly unknown[], readonly unknown[]][] = [
   [
     'default_ansible_config',

@@ -1,7 +1,7 @@
 import type { Repository } from '../../support/git-repository.js';
 import type { HttpService } from '../http-service.js';
 
-/** One listening service on one database, and a repository; tests use names of their own. */
+/** A listening service on one database, and a repository. Tests share it, so each uses names of its own. */
 export interface ContractSite extends HttpService {
   readonly repository: Repository;
 }

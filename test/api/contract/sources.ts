@@ -277,13 +277,13 @@ export function sourceContract(site: () => ContractSite): void {
 
 interface StandIn {
   readonly url: string;
-  /** Paths of Vault. */
+  /** Paths of requests to Vault. */
   readonly asked: readonly string[];
   readonly tenants: readonly string[];
   close(): Promise<void>;
 }
 
-/** Vault and the tenant service as far as they are asked; two tenants, red and blue. */
+/** The parts of Vault and of the tenant service that tests use, with two tenants, red and blue. */
 async function startStandIn(): Promise<StandIn> {
   const asked: string[] = [];
   const tenants: string[] = [];

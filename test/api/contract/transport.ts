@@ -12,7 +12,7 @@ const there = {
 const credentials = { username: 'reader', password: 'not-this-one' };
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** Of each list: how records come into it, and what asks for its first page. */
+/** The member of each list, and the request for its first page. */
 const lists = [
   [
     'sessions',
@@ -283,7 +283,7 @@ export function transportContract(site: () => ContractSite): void {
   });
 }
 
-/** Writes the first, the second when something has come, and reads until the other side closes. */
+/** Writes `first`, then `second` once an answer begins, and reads until the server closes. */
 function talk(url: string, first: string | Buffer, second?: string): Promise<string> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve, reject) => {
