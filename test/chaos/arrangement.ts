@@ -5,7 +5,7 @@ import { postStubbornly } from './post.js';
 import type { Random } from './random.js';
 import type { Stand } from './stand.js';
 
-/** How a session comes to its moment: `posted` is not held, but posted while the fault lasts. */
+/** How a session comes to its moment. `posted` and `unpinned` are not held, but posted while the fault lasts. */
 export type Way = 'held' | 'posted' | 'unpinned';
 
 export interface ChaosSession {
@@ -16,13 +16,13 @@ export interface ChaosSession {
 
 /** Sessions that wait at their moments. */
 export interface Arrangement {
-  /** Whether the database is locked for it. */
+  /** Whether holding the sessions keeps the database locked. */
   readonly locksDatabase: boolean;
-  /** What can only go on while the fault lasts, and some of the phases, by chance. */
+  /** Releases the steps and posts what is to be posted during the fault, and releases a random part of the phases. */
   readonly letSomeGo: () => Promise<void>;
-  /** What has not gone yet. */
+  /** Releases everything that is still held. */
   readonly letGo: () => Promise<void>;
-  /** Each is known to the API. */
+  /** Resolves when the API has accepted every session. */
   readonly whenPosted: () => Promise<void>;
 }
 
@@ -57,7 +57,7 @@ export async function arrange(
   if (isDone) {
     cluster.temporal.freeze();
     hold?.release();
-    // Where it was not, the strike meets that session between two attempts, and the rest as meant.
+    // If a write failed, the fault meets that session between two attempts, and the others as intended.
     await hold?.whenWritten();
   }
   const waiting = new Set(phases);

@@ -5,7 +5,7 @@ import { waitFor } from '../support/wait.js';
 import { stayAway, type Fault } from './fault.js';
 import { fillDisk, openDatabase, type Stand } from './stand.js';
 
-/** Longer than a store waits for a lock, so that it is felt. */
+/** Longer than the store waits for a lock, so that writes fail. */
 const LOCKED_MS = 12_000;
 const AWAY = [1, 10] as const;
 
@@ -16,7 +16,7 @@ const lock: Fault = {
   moments: ['POST', ...STEPS, 'start', ...PHASES],
   promised: 'untouched',
   async strike({ stand: { cluster }, locksDatabase, letSomeGo }) {
-    // Steps are held by such a lock already.
+    // Held steps already wait for such a lock.
     if (locksDatabase) {
       await stayAway(LOCKED_MS);
       return undefined;

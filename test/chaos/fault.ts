@@ -3,22 +3,22 @@ import type { Moment } from './moments.js';
 import type { Random } from './random.js';
 import type { Stand, StandKind } from './stand.js';
 
-/** What is promised of a session that the fault strikes; `untouched`: that nothing shows. */
+/** How a session must end that the fault strikes. `untouched`: as if nothing had happened. */
 export type Promised = 'untouched' | 'lost' | 'unreachable' | 'cancelled';
 
 export interface Fault {
   readonly name: string;
-  /** For people: what is done. */
+  /** Description for people. */
   readonly what: string;
   readonly stand: StandKind;
-  /** Those at which it makes sense. */
+  /** The moments at which it makes sense. */
   readonly moments: readonly Moment[];
   readonly promised: Promised;
-  /** How sessions come to the moment; absent: they are held there. */
+  /** How sessions come to the moment. Default: `held`. */
   readonly way?: (moment: Moment) => Way;
-  /** Sessions stay held until they are over: what holds them is not theirs any more. */
+  /** Sessions are released only after they are over, because the fault ends them while they are held. */
   readonly holdsOn?: true;
-  /** Strikes, lets some sessions go, and puts things right again; what it returns is done when every session is over. */
+  /** Causes the fault, releases some sessions, ends the fault. Returns what remains to do once every session is over. */
   strike(round: Round): Promise<(() => Promise<unknown>) | undefined>;
 }
 
@@ -26,11 +26,11 @@ export interface Round extends Arrangement {
   readonly stand: Stand;
   readonly sessions: readonly ChaosSession[];
   readonly random: Random;
-  /** Every session is over. */
+  /** Resolves when every session is over. */
   whenOver: () => Promise<void>;
 }
 
-/** The time that something is away is part of the fault; nothing waits for it to be enough. */
+/** Sleeps, because the time that something is away is part of the fault. No assertion depends on its length. */
 export function stayAway(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -7,7 +7,7 @@ import { runRound, type Cell } from './round.js';
 import { findLack, openStand, type Stand, type StandKind } from './stand.js';
 import { writeTable } from './table.js';
 
-/** The promise; of a lost job within 10 s. */
+/** How soon sessions must be complete, as docs/durability.md promises. */
 const LIMIT_SECONDS = { untouched: 30, unreachable: 30, cancelled: 30, lost: 10 } as const;
 
 const { values } = parseArgs({
@@ -30,7 +30,7 @@ function planRounds(): readonly Planned[] {
     const all = planAll().filter(({ fault }) => fault.name === (values.fault ?? fault.name));
     return all.map((strike, index) => ({ ...strike, seed: seed + index }));
   }
-  // A round's seed decides about everything in it, so that it repeats this round alone.
+  // Each round has its own seed, which decides everything in it, so one round can be repeated alone.
   return Array.from({ length: Number(values.rounds) }, (_, index) => toRound(seed + index));
 }
 
@@ -51,7 +51,7 @@ function toWishedMoment({ name, moments }: Fault): readonly Moment[] | undefined
   return wished;
 }
 
-/** One stand of each kind, made when it is needed, and anew when a round has failed on it. */
+/** Opens a stand when a round needs it, closes the others, and opens a new one after a round has failed on it. */
 function createStands() {
   const stands = new Map<StandKind, Stand>();
   const close = async (kind: StandKind) => {

@@ -2,8 +2,9 @@ import { PHASES, type HeldPhase } from '../support/kill-site.js';
 import { STEPS, type Step } from '../support/kill-steps.js';
 
 /**
- * Where a session stands when a fault strikes: it is being posted; a step waits for its write; the write is done and Temporal
- * does not know; the launch is on the record and no supervisor has made itself known; in a phase; over.
+ * Where a session stands when a fault strikes. `POST`: it is being posted. A step: the step waits to write. `… done`: the
+ * step has written, but Temporal does not know yet. `start`: the launch is recorded, but the supervisor has not reported. A
+ * phase: the phase runs. `complete`: the session is over.
  */
 export type Moment = 'POST' | Step | DoneStep | 'start' | HeldPhase | 'complete';
 export type DoneStep = `${Step} done`;
@@ -32,7 +33,7 @@ export function isPhase(moment: Moment): moment is HeldPhase {
   return PHASES.some((phase) => phase === moment);
 }
 
-/** The step whose write is done; undefined of any other moment. */
+/** The step that has written; undefined for every other kind of moment. */
 export function toDoneStep(moment: Moment): Step | undefined {
   return STEPS.find((step) => `${step} done` === moment);
 }

@@ -36,7 +36,7 @@ function misbehave(name: string, what: string, misbehaviour: Misbehaviour): Faul
         { timeoutMs: MOST_MS, what: 'it to be asked in vain' },
       );
       delete hsm.misbehave.groups;
-      // Who has had no answer until now gets none any more.
+      // Requests that are still unanswered never get an answer.
       hsm.disconnect();
       return undefined;
     },
@@ -64,7 +64,7 @@ const stopGit: Fault = {
   },
 };
 
-/** A play that loses a host ends as Ansible has it: no fault of the service, and no reason to run anything twice. */
+/** Losing a host is Ansible's to judge: the session fails as HOST_UNREACHABLE, and nothing runs twice. */
 const stopSshd: Fault = {
   name: 'sshd-kill',
   what: 'sshd of one host is killed in the play, with its connections',
@@ -89,7 +89,7 @@ const killSupervisor: Fault = {
   stand: 'sqlite',
   moments: PHASES,
   promised: 'lost',
-  // What waits on a host is no process of the job.
+  // The phase is held by a process on a host, which does not end with the job.
   holdsOn: true,
   strike({ stand, sessions }) {
     for (const { name } of sessions) process.kill(readSupervisor(stand, name), 'SIGKILL');
@@ -133,7 +133,7 @@ async function resetToFirstTask(cluster: Stand['cluster'], workflowId: string): 
   await workflowService.resetWorkflowExecution({
     namespace: 'default',
     workflowExecution: { workflowId },
-    // The first workflow task ends with the fourth event. As protobuf has it; the field takes no number.
+    // The first workflow task ends with the fourth event. The field takes protobuf's Long, not a number.
     workflowTaskFinishEventId: { low: 4, high: 0, unsigned: false } as never,
     reason: 'chaos',
     requestId: `${workflowId}-${Date.now()}`,

@@ -9,7 +9,7 @@ import type { Random } from './random.js';
 
 export const FAULTS: readonly Fault[] = [...processFaults, ...databaseFaults, ...outsideFaults];
 
-/** One fault, and the moments at which it strikes at once. */
+/** One fault, and the moments at which it strikes together, one session at each. */
 export interface Strike {
   readonly fault: Fault;
   readonly moments: readonly Moment[];
@@ -22,7 +22,10 @@ export function findFault(name: string): Fault {
   return fault;
 }
 
-/** Apart: what stands still with Temporal, what waits for a lock of the database, and the rest, which knows of neither. */
+/**
+ * Up to three strikes, because sessions are held in ways that exclude each other: after a step's write by stopping Temporal,
+ * before it by locking the database, and at all other moments with neither.
+ */
 function toStrikes(fault: Fault, moments: readonly Moment[]): readonly Strike[] {
   const done = moments.filter((moment) => toDoneStep(moment) !== undefined);
   const steps = moments.filter(isStep);
@@ -32,12 +35,12 @@ function toStrikes(fault: Fault, moments: readonly Moment[]): readonly Strike[] 
     .map((some) => ({ fault, moments: some }));
 }
 
-/** Every pair that makes sense. */
+/** Every fault at every moment at which it makes sense. */
 export function planAll(): readonly Strike[] {
   return FAULTS.flatMap((fault) => toStrikes(fault, fault.moments));
 }
 
-/** A worker killed at every moment, the others at one of theirs: each fault once, each moment once. */
+/** Kills the worker at every moment and causes the other faults at one or two, so that each fault and moment occurs. */
 export function planCovering(random: Random): readonly Strike[] {
   const [first = [], second = []] = halve(PHASES, random);
   return [
@@ -56,7 +59,7 @@ function halve<T>(items: readonly T[], random: Random): readonly T[][] {
   return [first, items.filter((item) => !first.includes(item))];
 }
 
-/** Steps are held by a lock of the database, which makes them slow to arrange: in a small plan they are the worker's alone. */
+/** Leaves out steps where it can, because holding them by a lock on the database is slow. `worker-kill` covers them. */
 function pickFew({ moments, name }: Fault, random: Random): readonly Moment[] {
   if (name === 'reset') return ['complete', random.pick(PHASES)];
   const quick = moments.filter((each) => !isStep(each) && toDoneStep(each) === undefined);

@@ -7,7 +7,7 @@ import type { Stand } from './stand.js';
 
 const MOST_MS = 180_000;
 
-/** As a client that takes no failure for an answer: it repeats the POST until the session is accepted, or known already. */
+/** Repeats the POST, as a stubborn client does, until the session is accepted or already exists. */
 export async function postStubbornly(
   { cluster, site }: Stand,
   { name, way }: ChaosSession,

@@ -10,7 +10,7 @@ const HELD: readonly Moment[] = ['POST', ...STEPS, 'start', ...PHASES];
 
 type Part = 'api' | 'worker' | 'temporal';
 
-/** Dies, and is back after `away` seconds by chance. */
+/** Kills these parts, and starts them again after a random time within `away`, in seconds. */
 function die(
   name: string,
   signal: 'SIGKILL' | 'SIGTERM',
@@ -33,7 +33,7 @@ function die(
       const others = parts.filter((part) => part !== 'temporal');
       await Promise.all(others.map((part) => cluster[part].start()));
       if (!parts.includes('worker')) return undefined;
-      // Who launches again starts a second supervisor, beside the one that waits.
+      // A repeated launch starts a second supervisor beside the first, which is held.
       const begun = sessions.filter(({ moment }) => moment === 'start');
       await Promise.all(begun.map((session) => starts.whenStarted(session.name, 2)));
       return undefined;
@@ -41,7 +41,7 @@ function die(
   };
 }
 
-/** The old attempt wakes while the new one works, and both see the end. */
+/** The old attempt wakes up while the new one works, so both see the phase end. */
 const freezeWorker: Fault = {
   name: 'worker-frozen',
   what: 'SIGSTOP of the worker until another has taken over, then SIGCONT',
@@ -67,7 +67,7 @@ const freezeWorker: Fault = {
   },
 };
 
-/** Another worker brings the session to its end, undo included, before the one that was about to launch wakes. */
+/** Another worker brings the session to its end, undo included, before the worker that was about to launch wakes up. */
 function wakeLate(name: string, isCancelled: boolean): Fault {
   return {
     name,
@@ -86,7 +86,7 @@ function wakeLate(name: string, isCancelled: boolean): Fault {
       await whenOver();
       await secondWorker.kill('SIGTERM');
       cluster.worker.thaw();
-      // It has done what it was about to when it has brought another session to its end.
+      // Once it has run another session to its end, it has certainly done what it was about to do.
       const probe = `probe-${random.between(1, 2 ** 31)}`;
       await site.submit(probe);
       await cluster.waitUntilComplete(probe, MOST_MS);
@@ -95,7 +95,7 @@ function wakeLate(name: string, isCancelled: boolean): Fault {
   };
 }
 
-/** Never in the middle of a write: until it was thawed, nobody else could write. */
+/** Takes the database's lock first: a worker that is frozen in the middle of a write would block all other writers. */
 function freeze({ cluster }: Stand, isLocked: boolean): Promise<void> {
   const database = isLocked ? undefined : openDatabase(cluster, MOST_MS);
   database?.exec('BEGIN IMMEDIATE');

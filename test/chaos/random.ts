@@ -1,6 +1,6 @@
-/** Choices that a seed repeats. */
+/** Random choices that a seed reproduces. */
 export interface Random {
-  /** At least `least`, at most `most`, whole. */
+  /** An integer between both, inclusive. */
   between(least: number, most: number): number;
   pick<T>(items: readonly T[]): T;
   isHeads(): boolean;
@@ -8,7 +8,7 @@ export interface Random {
 
 export function createRandom(seed: number): Random {
   let state = seed >>> 0;
-  // Mulberry32: small, and good enough to choose by.
+  // Mulberry32: small, and random enough for choices.
   const next = () => {
     state = (state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);

@@ -12,23 +12,23 @@ import { createRandom } from './random.js';
 import type { Stand } from './stand.js';
 
 const MOST_MS = 300_000;
-/** Processes that end of themselves, and the workflow's own last task. */
+/** How long processes and the workflow's last task may take to end by themselves. */
 const SETTLE_MS = 60_000;
-/** What a process that died has left to the sweep is told after that, which comes each minute. */
+/** Webhooks may come late: if a process died, only the sweep, which runs each minute, lets them be called. */
 const TOLD_MS = 180_000;
 
-/** What became of one session. */
+/** The result of one session. */
 export interface Cell {
   readonly fault: string;
   readonly moment: Moment;
   readonly promised: Promised;
-  /** What was not as it has to be. */
+  /** What differed from the promise. */
   readonly wrong: readonly string[];
-  /** From the end of its job, or from when everything was back, until it was seen to be complete; of a lost job from its death. */
+  /** From the end of its job or of the fault, whichever is later (lost job: from its death), until a reader saw it complete. */
   readonly seconds: number;
 }
 
-/** One fault, and a session at each of the moments. */
+/** Causes one fault, with a session at each of the moments. */
 export async function runRound(
   stand: Stand,
   fault: Fault,
@@ -44,7 +44,7 @@ export async function runRound(
       sessions.map((session) => judge(stand, fault, session, watches, times, limitSeconds)),
     );
   } finally {
-    // A round that failed half-way must not keep the next ones waiting.
+    // A round that failed half-way must not block the next ones.
     stand.cluster.temporal.thaw();
     for (const watch of watches.values()) await watch.close();
   }
@@ -121,7 +121,7 @@ async function judge(
   return { fault, moment, promised, wrong, seconds };
 }
 
-/** Which activities had to be tried again, when they began at last, and why. */
+/** Lists the activities that were retried, when their last attempt began, and why. */
 async function describeTries(cluster: Cluster, name: string): Promise<string> {
   const { job } = (await cluster.find(name)).status.session;
   const client = await cluster.temporalClient();

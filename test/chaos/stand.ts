@@ -26,18 +26,18 @@ import { createSupervisorHold, type SupervisorHold } from '../support/kill-steps
 import { initdb, startPostgres, type PostgresServer } from '../support/postgres-server.js';
 import { startReceiver, type Receiver } from '../support/receiver.js';
 
-/** `small`: the database, but not the jobs, on a file system of its own that can be filled. */
+/** `small`: SQLite on a small file system of its own, so that it can be filled. Jobs are elsewhere. */
 export type StandKind = 'sqlite' | 'postgres' | 'small';
 
-/** Everything that a session needs, and everything that can be broken. */
+/** Everything that a session needs, and that faults can break. */
 export interface Stand {
   readonly cluster: Cluster;
-  /** Of the same machine; it runs only while a fault wants it to. */
+  /** On the same machine. Runs only while a fault needs it. */
   readonly secondWorker: ManagedProcess;
   readonly site: KillSite;
   readonly starts: SupervisorHold;
   readonly hsm: HsmStandIn;
-  /** Is told by webhook of each session that ends. */
+  /** Receives the webhook calls at the end of each session. */
   readonly receiver: Receiver;
   readonly postgres?: PostgresServer;
   close(): Promise<void>;
@@ -79,14 +79,14 @@ export async function openStand(kind: StandKind): Promise<Stand> {
   };
 }
 
-/** What this machine lacks for a stand of this kind; undefined: nothing. */
+/** What this machine lacks for a stand of this kind; undefined if it lacks nothing. */
 export function findLack(kind: StandKind): string | undefined {
   if (kind === 'postgres' && initdb === undefined) return 'PostgreSQL is not installed';
   if (kind === 'small' && !canMount()) return 'no file system can be mounted here';
   return undefined;
 }
 
-/** Only root may, and not in every container. */
+/** Tries it, because only root may mount, and not in every container. */
 function canMount(): boolean {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-mount-'));
   try {
@@ -117,12 +117,12 @@ const ON_SMALL_DISK: Pick<ClusterOptions, 'prepare'> = {
   },
 };
 
-/** SQLite's, as one more process of it. */
+/** Opens SQLite's file as a further process would. */
 export function openDatabase({ directory }: Cluster, timeoutMs: number): DatabaseSync {
   return new DatabaseSync(join(directory, 'data', 'keelson.db'), { timeout: timeoutMs });
 }
 
-/** SQLite's; the API shows it when the session is claimed. */
+/** Reads the job id from SQLite, because the API shows it only once the session is claimed. */
 export function findJobId(cluster: Cluster, name: string): string {
   const database = openDatabase(cluster, 10_000);
   try {
@@ -133,7 +133,7 @@ export function findJobId(cluster: Cluster, name: string): string {
   }
 }
 
-/** Not a byte more fits on the file system of the data directory. Returns how to make room again. */
+/** Fills the file system of the data directory to the last byte. Returns a function that makes room again. */
 export function fillDisk({ directory }: Cluster): () => void {
   const filler = join(directory, 'data', 'filler');
   const file = openSync(filler, 'w');

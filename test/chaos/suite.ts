@@ -5,11 +5,11 @@ import { createRandom } from './random.js';
 import { runRound } from './round.js';
 import { openStand, type Stand, type StandKind } from './stand.js';
 
-/** Machines of tests are slow at times; `npm run chaos` measures. */
+/** Generous, because test machines are slow at times. `npm run chaos` measures the promised limits. */
 const LIMIT_SECONDS = 180;
 const MOST_MS = 420_000;
 
-/** Of the commit, so that another one meets other moments; CHAOS_SEED repeats a run. */
+/** Derived from the commit, so that each commit tests other moments. CHAOS_SEED repeats a run. */
 const seed = Number(process.env['CHAOS_SEED'] ?? readCommit());
 
 function readCommit(): number {
@@ -17,7 +17,7 @@ function readCommit(): number {
   return Number.parseInt(head, 16);
 }
 
-/** The covering plan's strikes of these faults, one test each, on one stand. */
+/** Makes a test of each strike of these faults in the covering plan, all on one stand. */
 export function testStrikes(kind: StandKind, isMeant: (fault: string) => boolean): void {
   const strikes = planCovering(createRandom(seed)).filter(
     ({ fault }) => fault.stand === kind && isMeant(fault.name),
@@ -29,7 +29,7 @@ export function testStrikes(kind: StandKind, isMeant: (fault: string) => boolean
   afterAll(() => stand.close(), 60_000);
 
   test.each(
-    // A seed of its own for each, as names follow from it.
+    // Each has its own seed, because names of sessions are derived from it.
     strikes.map(({ fault, moments }, index) => ({
       ...{ fault, moments, seed: seed + index },
       what: `${fault.name} at ${moments.join(', ')}`,

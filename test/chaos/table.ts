@@ -9,7 +9,7 @@ const BEGIN = '<!-- written by npm run chaos:all -->\n';
 const END = '<!-- end -->';
 const HEAD = ['fault', ...MOMENTS.map((moment) => moment.replace(' done', ' ✓')), 'slowest', 'run'];
 
-/** Puts the rows of the faults that have struck at all their moments into the document's table, with the date; the other rows stay. */
+/** Replaces the table's rows of those faults that have struck at all their moments, with the date. Keeps the other rows. */
 export function writeTable(cells: readonly Cell[], seed: string): void {
   const text = readFileSync(FILE, 'utf8');
   const [before = '', rest = ''] = text.split(BEGIN);
