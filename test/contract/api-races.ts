@@ -8,7 +8,7 @@ import { waitFor } from '../support/wait.js';
 
 const EACH = 12;
 
-/** What two API processes that share a database owe to many who ask at once. `database` is their environment. */
+/** What two API processes promise concurrent clients. `openDatabase` returns the environment of the database they share. */
 export function apiRaces(
   openDatabase: (directory: string) => Promise<Readonly<Record<string, string>>>,
 ): void {
@@ -31,7 +31,7 @@ export function apiRaces(
     await rm(directory, { recursive: true, force: true });
   });
 
-  /** So many requests, half of them to each process, all at once. */
+  /** Sends `count` requests at once, every second one to the other process. */
   const askAll = (count: number, ask: (api: ApiProcess, index: number) => Promise<ApiAnswer>) =>
     Promise.all(
       Array.from({ length: count }, (_, index) => ask(apis[index % 2 === 0 ? 0 : 1], index)),
@@ -39,7 +39,7 @@ export function apiRaces(
   const create = (api: ApiProcess, name: string) =>
     api.ask('POST', '/v3/sessions', { name, configuration_name: 'c' });
 
-  test('of many creates of one name exactly one is answered with 201', async () => {
+  test('exactly one of many creates of the same name is answered with 201', async () => {
     for (let round = 0; round < 3; round += 1) {
       const answers = await askAll(EACH, (api) => create(api, `one-${round}`));
 
@@ -47,7 +47,7 @@ export function apiRaces(
     }
   });
 
-  test('of many deletes of one name exactly one is answered with 204', async () => {
+  test('exactly one of many deletes of the same name is answered with 204', async () => {
     for (let round = 0; round < 3; round += 1) {
       await create(apis[0], `gone-${round}`);
 
@@ -57,7 +57,7 @@ export function apiRaces(
     }
   });
 
-  test('of creates and deletes of one name at once as many records remain as were created and not deleted', async () => {
+  test('concurrent creates and deletes of one name leave as many records as were created and not deleted', async () => {
     const answers = await askAll(3 * EACH, (api, index) =>
       index % 3 === 0 ? api.ask('DELETE', '/v3/sessions/swap') : create(api, 'swap'),
     );
@@ -73,12 +73,12 @@ export function apiRaces(
     expect(created - deleted).toBe(status === 200 ? 1 : 0);
   });
 
-  test('parallel bulk deletes report each id once, and lists meanwhile are whole', async () => {
+  test('parallel bulk deletes report each id once, and a list shows all of the sessions or none', async () => {
     const names = Array.from(
       { length: 13 * EACH },
       (_, index) => `bulk-${String(index).padStart(3, '0')}`,
     );
-    // Not so many at once that some are told to come again.
+    // In batches, so that no request gets 429.
     for (let first = 0; first < names.length; first += EACH) {
       await askAll(EACH, (api, index) => create(api, names[first + index] ?? ''));
     }
@@ -103,12 +103,12 @@ export function apiRaces(
       const { sessions } = body as { sessions: { name: string; status: unknown }[] };
       const listed = sessions.map(({ name }) => name);
       expect(listed).toEqual([...new Set(listed)].sort());
-      // All are deleted in one transaction: a list has all of them or none.
+      // One transaction deletes all, so a list has all of them or none.
       expect([0, names.length]).toContain(listed.length);
     }
   });
 
-  test('components that are patched in bulk, reported of and deleted at once lose nothing', async () => {
+  test('concurrent bulk patches, reports and deletes of components lose nothing', async () => {
     const ids = Array.from({ length: 3 * EACH }, (_, index) => `x${index}`);
     const layers = [aLayer('a')];
     const report = (layer: number) => ({
@@ -133,7 +133,7 @@ export function apiRaces(
           return api.ask(
             'PATCH',
             '/v3/components',
-            // In another order each time.
+            // In alternating orders.
             (round % 2 === 0 ? kept : kept.toReversed()).map((id) => ({ id, ...report(round) })),
           );
         case 3:
@@ -144,7 +144,7 @@ export function apiRaces(
         case 4:
           return api.ask('PATCH', `/v3/components/${kept[round] ?? ''}`, report(100 + round));
         case 5:
-          // Of columns alone, which are changed without a look at the rest.
+          // Changes only columns, which the API does without reading the records.
           return api.ask('PATCH', '/v3/components', {
             patch: { desired_config: 'raced', retry_policy: round, enabled: round % 2 === 0 },
             filters: { config_name: 'raced' },
@@ -183,7 +183,7 @@ export function apiRaces(
     }
   });
 
-  test('a source that is deleted while a configuration is saved with it is in use, or was not there', async () => {
+  test('a source that is deleted while a configuration is saved with it is either in use or already gone', async () => {
     const names = Array.from({ length: 3 * EACH }, (_, index) => `raced-${index}`);
     await askAll(names.length, (api, index) =>
       api.ask('POST', '/v3/sources', {
@@ -195,7 +195,7 @@ export function apiRaces(
     const { playbook, commit } = aLayer('a');
     const answers = await askAll(2 * names.length, (api, index) => {
       const name = names[Math.floor(index / 2)] ?? '';
-      // By both processes, and each first half of the time.
+      // Both processes do both, and each request comes first half of the time.
       return (index + Math.floor(index / 4)) % 2 === 0
         ? api.ask('DELETE', `/v3/sources/${name}`)
         : api.ask('PUT', `/v3/configurations/${name}`, {
@@ -236,7 +236,7 @@ export function apiRaces(
     for (let value = 1; value <= 4; value += 1) {
       const answers = await askAll(EACH, (api, index) => {
         const [name = '', other = ''] = [options[index % 6], options[(index + 1) % 6]];
-        // In both orders of the two.
+        // Neighbours name the shared option in different positions.
         return api.ask('PATCH', '/v3/options', { [name]: value, [other]: value });
       });
 
@@ -246,7 +246,7 @@ export function apiRaces(
     }
   });
 
-  test('concurrent configurations are all stored, and one name has one of its writers’ whole', async () => {
+  test('concurrent configurations are all stored, and one of one name is the whole of one writer’s', async () => {
     const answers = await askAll(2 * EACH, (api, index) =>
       api.ask('PUT', `/v3/configurations/${index < EACH ? `own-${index}` : 'shared'}`, {
         description: `of ${index}`,
@@ -281,7 +281,7 @@ export function apiRaces(
       });
   });
 
-  test('a git server that does not answer keeps nobody else waiting', async () => {
+  test('a git server that does not answer delays no other request', async () => {
     const git = await startSilentServer();
     const layer = { clone_url: `${git.url}/r.git`, branch: 'main', playbook: 'site.yml' };
     let isAnswered = false;

@@ -45,7 +45,7 @@ export function describePhases(runner: () => Runner): void {
       expect(await readLog(runner(), given.job.jobId, 'three')).toHaveLength(0);
     });
 
-    test('tell when they began and ended', async () => {
+    test('report when they began and ended', async () => {
       const before = new Date().toISOString();
       const given = aLaunch([aScript('one', 'true')]);
       await launch(runner(), given);
@@ -84,7 +84,7 @@ export function describePhases(runner: () => Runner): void {
       });
     });
 
-    test('of a job that is not there are lost', async () => {
+    test('of a job that does not exist are lost', async () => {
       expect(await runner().awaitPhase('cfs-absent-00000000', 'one', never)).toEqual({
         kind: 'killed',
         reason: 'lost',
@@ -140,7 +140,7 @@ export function describeOutput(harness: () => RunnerHarness): void {
       expect(output.equals(expected)).toBe(true);
     });
 
-    test('is read from an offset, and from beyond its end', async () => {
+    test('can be read from an offset, even beyond its end', async () => {
       const given = aLaunch([aScript('one', 'printf 0123456789')]);
       await launch(runner(), given);
       await awaitAll(runner(), given);

@@ -117,7 +117,7 @@ export function describeStop(harness: () => RunnerHarness): void {
       expect(await readLog(runner, jobId, 'one')).toHaveLength(0);
     });
 
-    test('after the end, and of a job that is not there, changes nothing', async () => {
+    test('after the end, or of a job that does not exist, changes nothing', async () => {
       const { runner } = harness();
       const given = aLaunch([aScript('one', 'exit 2')]);
       await launch(runner, given);

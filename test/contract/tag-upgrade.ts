@@ -4,9 +4,9 @@ import { at } from '../support/store-builders.js';
 import type { UpgradeFixture } from './store-upgrade.js';
 
 export interface TagUpgradeFixture extends UpgradeFixture {
-  /** Migrates a new database up to this migration, as an earlier version did. */
+  /** Migrates a new database up to this migration, as the earlier version did. */
   migrateTo(migration: string): Promise<void>;
-  /** The statements by which that version inserts a session with the tag `owner=ann`. */
+  /** The statements with which that version inserts a session with the tag `owner=ann`. */
   toInsert(name: string): readonly string[];
   countRows(query: string): Promise<number>;
 }
@@ -15,9 +15,9 @@ export interface TagUpgradeFixture extends UpgradeFixture {
 const unequal = `select job_id from session_tags join sessions using (job_id)
   where ${['name', 'created_at', 'state', 'succeeded'].map((column) => `session_tags.${column} is distinct from sessions.${column}`).join(' or ')}`;
 
-/** Version 0.1 wrote only key and value of tags, and still does beside this version while it is being replaced. */
+/** Version 0.1 writes only key and value of tags, also while it still runs beside this version during an upgrade. */
 export function tagUpgradeContract(name: string, create: () => Promise<TagUpgradeFixture>): void {
-  describe(`${name}, with tags of the version before`, () => {
+  describe(`${name}, with tags of the previous version`, () => {
     let fixture: TagUpgradeFixture;
     beforeEach(async () => {
       fixture = await create();

@@ -12,7 +12,7 @@ export const CHART = fileURLToPath(new URL('../../deploy/chart/', import.meta.ur
 
 const { helm } = findTools(process.env);
 
-/** With the cluster's suites it is required; elsewhere used where it is there. */
+/** Helm is required together with a cluster. Otherwise these suites run if Helm is installed. */
 export const describeHelm =
   helm !== undefined || process.env['REQUIRE_CLUSTER'] === '1' ? describe : describe.skip;
 
@@ -20,7 +20,7 @@ export interface Resource {
   readonly apiVersion: string;
   readonly kind: string;
   readonly metadata: { readonly name: string; readonly namespace?: string };
-  // As deep as Kubernetes has it.
+  // The members differ by kind.
   // eslint-disable-next-line @typescript-eslint/no-explicit-any
   readonly [key: string]: any;
 }
@@ -32,7 +32,7 @@ export const NEEDED = {
   api: { tokensSecret: { name: 'tokens' } },
 };
 
-/** Everything that has an effect. */
+/** A value for everything that has an effect. */
 export const FULL = {
   image: { repository: 'registry.example.com/keelson', tag: '1', pullSecrets: ['registry'] },
   database: {
@@ -105,7 +105,7 @@ export async function runHelm(...argv: readonly string[]): Promise<string> {
   return stdout;
 }
 
-/** Calls Helm with a file of these values. */
+/** Calls `act` with a file of these values. */
 export async function withValues<T>(values: object, act: (file: string) => Promise<T>): Promise<T> {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-values-'));
   try {
@@ -117,7 +117,7 @@ export async function withValues<T>(values: object, act: (file: string) => Promi
   }
 }
 
-/** What the chart makes of these values. */
+/** The resources that the chart renders with these values. */
 export async function render(values: object, namespace = 'cfs'): Promise<readonly Resource[]> {
   const text = await withValues(values, (file) =>
     runHelm('template', 'keelson', CHART, '--namespace', namespace, '--values', file),

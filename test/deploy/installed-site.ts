@@ -9,7 +9,7 @@ import { startPostgres } from '../support/postgres.js';
 import { openTemporal } from '../support/temporal.js';
 import { waitFor } from '../support/wait.js';
 
-/** As `npm run image:control` makes it; the cluster has been given it. */
+/** The image that `npm run image:control` made and that was given to the cluster. */
 const [REPOSITORY, TAG] = (process.env['KEELSON_CONTROL_IMAGE'] ?? 'localhost/keelson:test').split(
   /:(?=[^/:]*$)/,
 );
@@ -17,17 +17,17 @@ const TOKEN = 'planted-token-of-the-chart';
 const SESSION_MS = 120_000;
 
 /**
- * What a release needs and the chart does not bring, on this machine: pods reach it at the node's address. Services of a
- * cluster for tests may have no address that leads anywhere; what comes to ports here goes to where their endpoints are.
+ * Everything that a release needs besides the chart. It runs on this machine, and pods reach it at the node's address.
+ * Services of a test cluster may have no working address, so ports of this machine forward to their endpoints.
  */
 export interface InstalledSite {
-  /** Of the chart. */
+  /** Values for the chart. */
   readonly values: object;
-  /** Its playbook waits there. */
+  /** The gate at which the playbook of a session waits. */
   readonly gate: Gate;
   whenKnocked(count: number): Promise<unknown>;
   submit(name: string): Promise<void>;
-  /** Waits for the end: all went well, and the log is that of the pod. */
+  /** Waits for the end of the session. Checks that it succeeded and that its log is that of the pod. */
   expectSuccess(name: string): Promise<void>;
   findJobPod(session: string): Promise<V1Pod | undefined>;
   close(): Promise<void>;
@@ -147,7 +147,7 @@ export async function openInstalledSite(
   return site;
 }
 
-/** As kube-proxy does it, where there is one: any that is ready. */
+/** Finds an endpoint that is ready, as kube-proxy would. */
 async function findEndpoint(config: KubeConfig, namespace: string, port: string): Promise<Target> {
   const labelSelector = 'kubernetes.io/service-name=keelson-api';
   const { items } = await config

@@ -10,7 +10,7 @@ import { parsePodSettings, type PodSettings } from '../../src/runner/pod-setting
 import { CHART, FULL, NEEDED, describeHelm, pick, render, runHelm, withValues } from './chart.js';
 import type { Resource } from './chart.js';
 
-/** What no value sets, and why. */
+/** Variables that no value sets, and why. */
 const NOT_OF_THE_CHART: Partial<Record<keyof typeof VARIABLES, string>> = {
   KEELSON_CACHE: 'tools are in the image',
   TEMPORAL_CLI: 'no dev server',
@@ -80,7 +80,7 @@ describeHelm('the chart', () => {
   test.each([
     ['needed', NEEDED],
     ['full', FULL],
-  ])('has no fault that Helm finds: %s values', async (_, values) => {
+  ])('passes helm lint with %s values', async (_, values) => {
     const told = await withValues(values, (file) =>
       runHelm('lint', '--strict', CHART, '--values', file),
     );
@@ -88,11 +88,11 @@ describeHelm('the chart', () => {
   });
 
   test.each<[string, object, string]>([
-    ['a key that is none', { replicas: 2 }, `additional properties 'replicas' not allowed`],
-    ['a number below', { api: { replicas: -1 } }, `at '/api/replicas': minimum: got -1, want 0`],
-    ['a text for a number', { worker: { maxWatchedJobs: 'many' } }, `at '/worker/maxWatchedJobs'`],
+    ['an unknown value', { replicas: 2 }, `additional properties 'replicas' not allowed`],
+    ['a low number', { api: { replicas: -1 } }, `at '/api/replicas': minimum: got -1, want 0`],
+    ['text for a number', { worker: { maxWatchedJobs: 'many' } }, `at '/worker/maxWatchedJobs'`],
     ['an address without a port', { temporal: { address: 'temporal' } }, `at '/temporal/address'`],
-    ['a setting of pods that is none', { jobs: { settings: { imge: 'a' } } }, `'imge' not allowed`],
+    ['an unknown setting of pods', { jobs: { settings: { imge: 'a' } } }, `'imge' not allowed`],
     ['no database', { database: { url: '' } }, 'database: set url, or urlSecret.name'],
     ['two databases', { database: { urlSecret: { name: 'a' } } }, 'either url or urlSecret'],
     [
@@ -112,7 +112,7 @@ describeHelm('the chart', () => {
       'sourceAuthorities: a is listed twice',
     ],
     [
-      'an authority of no kind',
+      'an authority of an unknown kind',
       { sourceAuthorities: [{ name: 'a', kind: 'file' }] },
       `at '/sourceAuthorities/0/kind'`,
     ],
@@ -138,7 +138,7 @@ describeHelm('the chart', () => {
     await expect(rendered).rejects.toThrow(sentence);
   });
 
-  test('has each value in its schema, and the other way round', () => {
+  test('has the same values in values.yaml and in its schema', () => {
     const schema = readChart('values.schema.json') as Schema;
     expect(listValues(readChart('values.yaml') as object, schema)).toEqual(listSchema(schema));
   });
@@ -149,7 +149,7 @@ describeHelm('the chart', () => {
     expect(Object.keys(settings?.properties ?? {}).sort()).toEqual(Object.keys(SETTINGS).sort());
   });
 
-  test('sets every variable, but for those of what it does not run', async () => {
+  test('sets every variable, except those of parts that it does not run', async () => {
     const open = await render({ ...FULL, ...VAULT_TOKEN, api: { auth: 'none' } });
     const names = [...full, ...open]
       .filter(({ kind }) => kind === 'Deployment')
@@ -167,7 +167,7 @@ describeHelm('the chart', () => {
     });
     afterAll(() => rmSync(directory, { recursive: true }));
 
-    /** As the kubelet would make them, of objects that hold nothing but the settings of pods. */
+    /** Writes the files that the kubelet would mount. Only the settings of pods have their content. */
     function writeFiles(resources: readonly Resource[]): string {
       const root = mkdtempSync(join(directory, 'files-'));
       const files = toPod(deployment(resources)).volumes?.find(({ name }) => name === 'files');
@@ -215,7 +215,7 @@ describeHelm('the chart', () => {
       }
     });
 
-    test('logs in to Vault with a token for it alone, and mounts none where it has another', async () => {
+    test('logs in to Vault with a token for Vault alone, and mounts none if it has a token of Vault', async () => {
       const findLogins = (resources: readonly Resource[]) =>
         toPod(deployment(resources))
           .volumes?.flatMap(({ projected }) => projected?.sources ?? [])
@@ -229,7 +229,7 @@ describeHelm('the chart', () => {
       expect(toEnvironment(deployment(plain))['VAULT_ROLE']).toBe('cfs');
     });
 
-    test('may do nothing but its work', () => {
+    test('runs with as few rights as possible', () => {
       const pod = toPod(deployment());
       expect(pod).toMatchObject({
         automountServiceAccountToken: component === 'worker',
@@ -242,7 +242,7 @@ describeHelm('the chart', () => {
       });
     });
 
-    test('is asked whether it lives and is ready at a port that it has', () => {
+    test('is probed at a port that it has', () => {
       const { ports = [], livenessProbe, readinessProbe, startupProbe } = toContainer(deployment());
       for (const probe of [livenessProbe, readinessProbe, startupProbe]) {
         expect(probe?.httpGet?.path).toMatch(/^\/healthz\/(?:live|ready)$/);
@@ -250,7 +250,7 @@ describeHelm('the chart', () => {
       }
     });
 
-    test('is replaced in its place where it has the network of its node', async () => {
+    test('is stopped before it is replaced if it uses the network of its node', async () => {
       const onNode = { hostNetwork: true };
       const api = { ...NEEDED.api, ...onNode };
       const resources = await render({ ...NEEDED, api, worker: onNode });
@@ -259,7 +259,7 @@ describeHelm('the chart', () => {
       expect(deployment()['spec']).not.toHaveProperty('strategy');
     });
 
-    test('knows the names of Services on the network of its node, unless it is said otherwise', async () => {
+    test('resolves names of Services on the network of its node, unless dnsPolicy says otherwise', async () => {
       const findPolicy = async (own: object) => {
         const api = { ...NEEDED.api, ...own };
         return toPod(deployment(await render({ ...NEEDED, api, worker: own }))).dnsPolicy;
@@ -269,7 +269,7 @@ describeHelm('the chart', () => {
       expect(await findPolicy({ hostNetwork: true, dnsPolicy: 'Default' })).toBe('Default');
     });
 
-    test('has numbers of its environment as they were written', async () => {
+    test('gets numbers of its environment as they were written', async () => {
       const environment = { WHOLE: 123456789, PART: 0.5, FLAG: true };
       const api = { ...NEEDED.api, environment };
       const resources = await render({ ...NEEDED, api, worker: { environment } });
@@ -277,7 +277,7 @@ describeHelm('the chart', () => {
       expect(toEnvironment(deployment(resources))).toMatchObject(told);
     });
 
-    test('has a URL with a password by reference alone', async () => {
+    test('gets a URL with a password only by reference', async () => {
       const urlSecret = { name: 'database', key: 'url' };
       const resources = await render({ ...NEEDED, database: { urlSecret } });
       expect(
@@ -301,12 +301,12 @@ describeHelm('the chart', () => {
     });
   });
 
-  test('names the namespace of every object, for who applies what was rendered', () => {
+  test('names the namespace of every object, for those who apply rendered manifests', () => {
     const namespaces = new Set(full.map(({ metadata }) => metadata.namespace));
     expect([...namespaces].sort()).toEqual(['cfs', 'jobs', 'vcluster-blue']);
   });
 
-  test('lets the worker ask for a token of the account that a tenant has', () => {
+  test('lets the worker request a token of the account of a tenant', () => {
     const role = pick(full, 'Role', 'keelson-worker-cfs');
     expect(role).toMatchObject({
       metadata: { namespace: 'vcluster-blue' },
@@ -321,7 +321,7 @@ describeHelm('the chart', () => {
     });
   });
 
-  test('has the Service where clients of CFS look for it, and jobs reach their port of it', () => {
+  test('names the Service as clients of CFS expect, and jobs reach their port of it', () => {
     const service = pick(full, 'Service', 'cray-cfs-api');
     expect(service['spec']).toMatchObject({
       ports: [
@@ -333,7 +333,7 @@ describeHelm('the chart', () => {
     expect(worker['JOB_API_URL']).toBe('http://cray-cfs-api.cfs.svc:8081');
   });
 
-  test('selects the pods of API and worker, each by what no other pod has', () => {
+  test('selects the pods of API and worker, each by labels that no other pod has', () => {
     for (const component of ['api', 'worker']) {
       const { spec } = pick(full, 'Deployment', `keelson-${component}`) as Resource & {
         spec: { selector: object; template: { metadata: { labels: object } } };
@@ -353,7 +353,7 @@ describeHelm('the chart', () => {
     }
   });
 
-  test('makes a master key of 32 bytes that outlives it, and none beside one of yours', () => {
+  test('makes a master key of 32 bytes that outlives the release, and none if one is given', () => {
     const { data, metadata } = pick(needed, 'Secret', 'keelson-master-key') as Resource & {
       data: Record<string, string>;
       metadata: { annotations: object };
@@ -363,7 +363,7 @@ describeHelm('the chart', () => {
     expect(full.filter(({ kind }) => kind === 'Secret')).toEqual([]);
   });
 
-  test('has no worker, and no rights, where an operator outside runs the sessions', async () => {
+  test('has no worker and no rights if an external operator runs the sessions', async () => {
     const resources = await render({ ...NEEDED, temporal: {}, runner: 'none' });
     const kinds = resources.map(({ kind, metadata }) => `${kind} ${metadata.name}`).sort();
     expect(kinds).toEqual([
@@ -390,7 +390,7 @@ function listSchema({ properties = {} }: Schema, path = ''): string[] {
     .sort();
 }
 
-/** As deep as the schema names them. */
+/** Lists values as deep as the schema does. */
 function listValues(values: object, schema: Schema, path = ''): string[] {
   return Object.entries(values)
     .flatMap(([name, value]) => {

@@ -33,13 +33,13 @@ describeCluster('the chart on a cluster', () => {
   test.each<[string, object]>([
     ['needed', NEEDED],
     ['full', FULL],
-  ])('is accepted by the server, every object of it: %s values', async (_, values) => {
+  ])('renders only objects that the server accepts, with %s values', async (_, values) => {
     for (const resource of await render(values, namespace)) {
       expect(await tryToApply(config, namespace, resource)).toMatchObject({ kind: resource.kind });
     }
   });
 
-  test('is refused by the server where an object has a field that is none', async () => {
+  test('renders objects in which the server would refuse an unknown field', async () => {
     const [first] = await render(NEEDED, namespace);
     const wrong = { ...first, typo: true } as unknown as Resource;
     expect(await tryToApply(config, namespace, wrong)).toMatchObject({
@@ -49,7 +49,7 @@ describeCluster('the chart on a cluster', () => {
   });
 
   test(
-    'goes on with a session whose worker is deleted, and through an upgrade',
+    'continues a session whose worker is deleted, and during an upgrade',
     async () => {
       await withValues(site.values, async (file) => {
         const common = ['keelson', CHART, '--values', file, '--wait', '--timeout', '100s'];
@@ -75,7 +75,7 @@ describeCluster('the chart on a cluster', () => {
   );
 
   test(
-    'leaves a session to its end when it is uninstalled, and has it when it is installed again',
+    'lets a job end when it is uninstalled, and has its session when it is installed again',
     async () => {
       site.gate.shut();
       await site.submit('two');
@@ -98,7 +98,7 @@ describeCluster('the chart on a cluster', () => {
     5 * MINUTES,
   );
 
-  test('keeps its master key, whatever it is called', async () => {
+  test('keeps its master key when the key in the Secret is renamed', async () => {
     const none = ['api', 'worker'].flatMap((part) => ['--set', `${part}.replicas=0`]);
     await withValues(site.values, async (file) => {
       await runRelease('install', 'keelson', CHART, '--values', file, ...none);
@@ -131,7 +131,7 @@ describeCluster('the chart on a cluster', () => {
     return waitFor(isGone, { timeoutMs: MINUTES, what: 'the pods to be gone' });
   };
 
-  /** What there is of what the chart makes. */
+  /** The chart's objects that exist. */
   async function listObjects(): Promise<readonly string[]> {
     const objects = KubernetesObjectApi.makeApiClient(config);
     const found: string[] = [];
@@ -148,7 +148,7 @@ describeCluster('the chart on a cluster', () => {
   }
 });
 
-/** As when it is applied, with every check but no effect; the client would leave out fields that it does not know. */
+/** Applies it as a dry run with every check. Not with the client, which leaves out fields that it does not know. */
 async function tryToApply(config: KubeConfig, namespace: string, resource: Resource) {
   const { apiVersion, kind, metadata } = resource;
   const group = apiVersion.includes('/') ? `apis/${apiVersion}` : `api/${apiVersion}`;

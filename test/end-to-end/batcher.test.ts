@@ -18,7 +18,7 @@ interface Listed {
 
 const get = async (path: string) => (await site.ask('GET', path)).body as Listed;
 
-test('nodes that wait are configured once, whatever is killed meanwhile', async () => {
+test('pending nodes are configured once, whatever is killed meanwhile', async () => {
   const go = join(site.directory, 'go');
   const layer = site.layer({
     'site.yml': renderPlaybook(
@@ -32,7 +32,7 @@ test('nodes that wait are configured once, whatever is killed meanwhile', async 
   });
   for (const node of ['node1', 'node2'])
     await site.ask('PUT', `/v3/components/${node}`, { enabled: true, desired_config: 'auto' });
-  // Workers look every half minute whether a batcher is wanted.
+  // Workers look only every half minute whether a batcher is needed.
   await waitFor(() => site.made('made').node1 !== undefined && site.made('made').node2, {
     what: 'the playbook to run on both nodes',
   });

@@ -33,7 +33,7 @@ async function getHandle(name: string) {
   return (await cluster.temporalClient()).workflow.getHandle(job ?? '');
 }
 
-/** Cancelled in its first playbook, with nothing left, and nothing run after it. */
+/** Expects that it was cancelled in its first playbook, left nothing behind, and ran nothing afterwards. */
 async function expectCancelled(name: string): Promise<string> {
   const { status } = await cluster.waitUntilComplete(name, MOST_MS);
   expect(status.session).toMatchObject({
@@ -50,7 +50,7 @@ async function expectCancelled(name: string): Promise<string> {
 }
 
 describe('a cancel', () => {
-  test('takes effect when there is a worker again, and is not lost with one that was noting it', async () => {
+  test('takes effect when a worker is back, even if the last one died while it noted the cancel', async () => {
     await hold(['no-worker', 'in-notecancel'], 'ansible-0');
     const noting = holdSteps(cluster, { 'in-notecancel': 'noteCancel' });
     await (await getHandle('in-notecancel')).cancel();
@@ -64,7 +64,7 @@ describe('a cancel', () => {
     expect(await expectCancelled('no-worker')).toMatch(/: first$/);
   }, 400_000);
 
-  test('takes effect when there is a Temporal again', async () => {
+  test('takes effect when Temporal is back', async () => {
     await hold(['no-temporal'], 'ansible-0');
     await cluster.temporal.kill();
     await cancel('no-temporal', 'while it was away');
@@ -72,7 +72,7 @@ describe('a cancel', () => {
     expect(await expectCancelled('no-temporal')).toMatch(/while it was away/);
   }, 300_000);
 
-  test('that meets the end has one outcome everywhere', async () => {
+  test('that races with the end has one outcome everywhere', async () => {
     const meetings: Readonly<Record<string, (name: string) => Promise<unknown>>> = {
       'meets-task': () => Promise.resolve(),
       'meets-recap': (name) =>

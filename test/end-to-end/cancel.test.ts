@@ -11,7 +11,7 @@ let silent: SilentServer;
 let site: Site;
 beforeAll(async () => {
   silent = await startSilentServer();
-  // An HSM that never answers; the sessions that need no HSM have a target of their own.
+  // The HSM never answers. Sessions that need no HSM have targets without it.
   site = await openSite({ environment: { INVENTORY_FILE: '', HSM_URL: silent.url } });
   await configureAll();
 });
@@ -63,7 +63,7 @@ describe.each(['resolveConfiguration', 'stageInventory'])('cancelled in %s', (st
 });
 
 describe('deleted', () => {
-  test('while it runs, it stops and its name is free', async () => {
+  test('while it runs, it stops and its name is free at once', async () => {
     await site.submit('again', { configuration_name: 'ansible-0', target: lab });
     await whenBusy('again', 'ansible-0');
     const { job } = (await site.find('again')).status.session;
@@ -80,7 +80,7 @@ describe('deleted', () => {
     expect(site.made('fine')).toEqual({ node1: made, node2: made });
   });
 
-  test('when it is over, its name is free', async () => {
+  test('when it is over, its name is free again', async () => {
     await site.submit('over', { configuration_name: 'fine', target: lab });
     await site.whenOver('over');
     expect((await site.ask('POST', '/v3/sessions/over/cancel')).status).toBe(409);
@@ -111,7 +111,7 @@ async function cancel(name: string, way: Way): Promise<Ended> {
   return ended;
 }
 
-/** The phase is in the middle of what never ends. */
+/** Waits until the phase does what never ends. */
 async function whenBusy(name: string, phase: string): Promise<void> {
   await site.whenPhase(name, phase);
   const isBusy = () => {
@@ -126,9 +126,9 @@ async function expectLogOfJob(name: string, { job }: Ended, phase: string): Prom
   expect(await site.log(name, phase)).toBe(site.readJobFile(job, 'logs', `${phase}.log`));
 }
 
-/** A configuration for each phase that never ends, by the phase's name; `bare` has no inventory, `fine` ends well. */
+/** For each phase a configuration of its name in which it never ends. `bare` has no inventory, `fine` succeeds. */
 async function configureAll(): Promise<void> {
-  // SIGTERM ends what runs: no cancel waits for the grace time.
+  // Every phase ends at SIGTERM, so no cancel may wait for the grace time.
   await site.ask('PATCH', '/v3/options', { cancel_grace_seconds: 3600 });
   const good = site.layer({ 'site.yml': fine });
   const bad = site.layer({ 'site.yml': endless });
@@ -153,7 +153,7 @@ async function configureAll(): Promise<void> {
   });
 }
 
-/** An inventory script that says that it runs, and never answers. */
+/** An inventory script that reports that it runs, and never ends. */
 function renderEndlessInventory(): string {
   return `#!/bin/sh
 session=\${KEELSON_JOB#cfs-}

@@ -7,7 +7,7 @@ beforeAll(async () => {
 });
 afterAll(() => site.close());
 
-/** Its shell is what would be seen if anything ran for real. */
+/** Its shell task would leave a trace if anything ran for real. */
 const playbook = (text: string) => `- hosts: lab
   tasks:
     - name: greet
@@ -19,7 +19,7 @@ const playbook = (text: string) => `- hosts: lab
 
 const nothing = { node1: undefined, node2: undefined };
 
-test('a check tells what would change and changes nothing; applying it does exactly that, or nothing', async () => {
+test('a check says what would change and changes nothing; applying it changes exactly that, or nothing', async () => {
   const repository = site.repository({ 'site.yml': playbook('hello') });
   const layer = { clone_url: repository.url, branch: 'main', playbook: 'site.yml' };
   const ids = ['node1', 'node2'];
@@ -50,7 +50,7 @@ test('a check tells what would change and changes nothing; applying it does exac
 
   const apply = (name: string) => site.ask('POST', `/v3/sessions/checked/apply`, { name });
   expect(await apply('real')).toMatchObject({ status: 201 });
-  // Whatever comes after it was accepted is not applied.
+  // A commit after the request to apply was accepted is not applied.
   repository.addCommit({ files: { 'site.yml': playbook('bye') } });
   await site.configure('checked', [layer]);
   expect(await site.whenOver('real')).toMatchObject({ succeeded: 'true', message: null });

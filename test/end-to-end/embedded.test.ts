@@ -54,7 +54,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-test('a service that is stopped in the middle of a session ends it when it is started again', async () => {
+test('a service that is stopped in the middle of a session completes it after the next start', async () => {
   await start();
   await waitFor(() => readLog().includes('INVENTORY_FILE or HSM_URL selects another source'), {
     what: 'it to say where nodes are',
@@ -83,7 +83,7 @@ test('a service that is stopped in the middle of a session ends it when it is st
   );
 });
 
-test('a session whose Temporal has lost its file goes on under a new one', async () => {
+test('a session continues after Temporal has lost its file', async () => {
   await start();
   rmSync(join(directory, 'go'), { force: true });
   await configure();
@@ -100,7 +100,7 @@ test('a session whose Temporal has lost its file goes on under a new one', async
   expect(readRuns().match(/moved/g)).toHaveLength(1);
 });
 
-test('a session goes on that has its place, though Temporal has lost that it was told so', async () => {
+test('a session that got a place continues although Temporal has lost the signal', async () => {
   await start();
   rmSync(join(directory, 'go'), { force: true });
   await configure();

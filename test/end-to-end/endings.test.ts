@@ -32,7 +32,7 @@ async function toJobIds(names: readonly string[]): Promise<readonly string[]> {
   return sessions.map(({ status }) => status.session.job ?? '');
 }
 
-/** Each has succeeded, and its one playbook has run once. */
+/** Expects that each succeeded and ran its only playbook once. */
 async function expectResults(names: readonly string[]): Promise<void> {
   for (const name of names) {
     const { status } = await cluster.waitUntilComplete(name, 120_000);
@@ -46,7 +46,7 @@ async function expectResults(names: readonly string[]): Promise<void> {
   }
 }
 
-/** As protobuf has them; the fields take no numbers. */
+/** protobuf's Long; the fields take no numbers. */
 const toLong = (low: number) => ({ low, high: 0, unsigned: false }) as never;
 
 const reset = (client: Client, workflowId: string) =>
@@ -59,7 +59,7 @@ const reset = (client: Client, workflowId: string) =>
     requestId: `${workflowId}-${Date.now()}`,
   });
 
-/** Of the project: `npm run sweep` and the like, as the scripts start them. */
+/** Runs a command such as `npm run sweep` as the project's scripts do. */
 async function runCommand(
   name: string,
   args: readonly string[],
@@ -103,7 +103,7 @@ describe('ten sessions', () => {
     await expectResults(names);
   });
 
-  test('are not called in order by npm run sweep where it could not look everywhere', async () => {
+  test('are not reported as fine by npm run sweep if it could not look everywhere', async () => {
     const environment = { ...cluster.environment, IMS_URL: 'http://127.0.0.1:1' };
     await expect(runCommand('sweep', ['--dry-run'], environment)).rejects.toMatchObject({
       code: 1,
@@ -117,7 +117,7 @@ describe('ten sessions', () => {
     });
   });
 
-  test('end with ten results when Temporal has lost everything, once it is told to be the right one', async () => {
+  test('end with ten results when Temporal has lost everything, once --rebind confirms it', async () => {
     const names = toNames('emptied');
     await site.hold(names);
     await cluster.temporal.kill();
@@ -133,13 +133,13 @@ describe('ten sessions', () => {
       stdout: expect.stringContaining('npm run sweep -- --rebind'),
     });
     const report = await runCommand('sweep', ['--rebind']);
-    // By the command, or by the worker's own sweep, which came between its word and its look.
+    // Either the command restarts them, or the worker's own sweep does first.
     expect(`${report}${cluster.worker.output()}`).toMatch(/restarted|"act":"restart"/);
     site.release(names);
     await expectResults(names);
   }, 200_000);
 
-  test('end with ten results in another namespace, once it is told to be the right one', async () => {
+  test('end with ten results in another namespace, once --rebind confirms it', async () => {
     const client = await cluster.temporalClient();
     const names = toNames('renamed');
     await site.hold(names);
@@ -155,12 +155,12 @@ describe('ten sessions', () => {
     await expectResults(names);
   }, 200_000);
 
-  test('end with ten results on a database that is older than their jobs, and launch none', async () => {
+  test('end with ten results on a database that is older than their jobs, and launch nothing', async () => {
     const names = toNames('restored');
     const data = join(cluster.directory, 'data');
     const file = join(data, 'keelson.db');
     const backup = join(cluster.directory, 'backup.db');
-    // Posted, and known to Temporal, whose worker is away.
+    // In the backup the sessions are posted and started in Temporal, but no worker has run them.
     await cluster.worker.kill('SIGTERM');
     const holding = site.hold(names);
     await waitFor(() => Promise.resolve(countStarted(file, 'restored') === COUNT), {

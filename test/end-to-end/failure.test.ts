@@ -86,7 +86,7 @@ describe('a layer that fails', () => {
     expect(ended.message).toMatch(/There is no playbook other\.yml/);
   });
 
-  test('a limit that fits no host is Ansible’s to refuse', async () => {
+  test('Ansible refuses a limit that matches no host', async () => {
     const ended = await site.run('no-limit', [site.layer({ 'site.yml': fine })], {
       ansible_limit: 'nowhere',
     });
@@ -94,7 +94,7 @@ describe('a layer that fails', () => {
     expect(ended.message).toMatch(/limit/);
   });
 
-  test('a playbook that outlasts its limit is ended, and the option is named', async () => {
+  test('a playbook that exceeds its time limit is ended, and the message names the option', async () => {
     await site.ask('PATCH', '/v3/options', { phase_time_limit: 1 });
     try {
       const ended = await site.run('limit', [
@@ -116,7 +116,7 @@ describe('a layer that fails', () => {
   });
 });
 
-describe('a repository that cannot be had', () => {
+describe('a repository that is not available', () => {
   test('a stored commit that does not exist fails its clone', async () => {
     const ended = await site.run('commit', [
       { ...site.layer({ 'site.yml': fine }), commit: ABSENT },
@@ -129,7 +129,7 @@ describe('a repository that cannot be had', () => {
     ['GIT_REF', () => emptyRepository(), /has no default branch/],
     ['GIT_CLONE', () => 'file:///nonexistent/hosts.git', /nonexistent\/hosts\.git/],
   ])(
-    'an inventory of the options fails with %s before anything runs',
+    'an inventory named by the options fails with %s before anything runs',
     async (reason, url, words) => {
       const name = `options-${reason.toLowerCase().replace('_', '-')}`;
       await site.ask('PUT', `/v3/configurations/${name}`, {
@@ -157,7 +157,7 @@ describe('a repository that cannot be had', () => {
   });
 });
 
-describe('an inventory that cannot be made', () => {
+describe('an inventory that cannot be built', () => {
   const file = () => join(site.directory, 'inventory.yaml');
   const right = '{groups: [{label: lab, members: {ids: [node1, node2]}}]}';
   afterEach(() => writeFileSync(file(), right));
@@ -186,9 +186,9 @@ describe('an inventory that cannot be made', () => {
   });
 });
 
-test('a session that failed is one line of the log of the worker', async () => {
+test('a failed session is one line in the log of the worker', async () => {
   const ended = await site.run('told', [site.layer({})]);
-  // What Temporal's SDK has to say comes late, but before the end.
+  // Temporal's SDK may log late, but does so before the worker ends.
   await site.worker.kill('SIGTERM');
   const message = JSON.stringify(ended.message);
   const lines = site.worker.output().split('\n');

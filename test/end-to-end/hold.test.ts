@@ -37,7 +37,7 @@ async function whenHeld(name: string): Promise<Shown> {
 }
 
 describe('POST /v3/sessions/{name}/hold', () => {
-  test('holds a session that was started without, when its playbook fails later', async () => {
+  test('holds a session that was started without debug_on_failure, when its playbook fails later', async () => {
     const [began, goOn] = ['began', 'go-on'].map((name) => join(site.directory, name));
     const waiting = renderPlaybook(
       `name: Wait\nshell: touch ${began}; while [ ! -e ${goOn} ]; do sleep 0.1; done; exit 3`,
@@ -86,14 +86,14 @@ describe('debug_on_failure', () => {
     expect((await site.ask('POST', '/v3/sessions/held/release')).status).toBe(409);
   });
 
-  test('a cancel ends a hold; the session had failed before', async () => {
+  test('a cancel ends a hold, and the session still fails as it did before', async () => {
     await submit('cancelled');
     await whenHeld('cancelled');
     expect((await site.ask('POST', '/v3/sessions/cancelled/cancel')).status).toBe(202);
     expect(await site.whenOver('cancelled')).toMatchObject(failed);
   });
 
-  test('the file `complete` ends a hold, and so does its time', async () => {
+  test('the file `complete` ends a hold, and so does debug_wait_time', async () => {
     await submit('by-file');
     const { job } = await whenHeld('by-file');
     writeFileSync(join(site.directory, 'data', 'jobs', job, 'workspace', 'complete'), '');

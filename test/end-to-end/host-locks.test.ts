@@ -29,7 +29,7 @@ const submit = (name: string, ansible_limit: string) =>
     target: { definition: 'spec', groups: [{ name: 'lab', members: ['node1', 'node2'] }] },
   });
 
-/** Lets the playbook of a session end on each host. */
+/** Lets the session's playbook end on each host. */
 function letGo(name: string): void {
   for (const { directory } of site.hosts) writeFileSync(join(directory, `go-${name}`), '');
 }
@@ -44,7 +44,7 @@ const whenBehind = (name: string, other: string) =>
   );
 
 describe('host_locks', () => {
-  test('has sessions run on a host one after the other, whatever ends the workflow of one that waits', async () => {
+  test('runs sessions on a host one after the other, even if the workflow of a waiting one is terminated', async () => {
     await submit('first', 'node1');
     await site.whenPhase('first', 'ansible-0');
     await submit('second', 'lab');

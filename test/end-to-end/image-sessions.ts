@@ -10,7 +10,7 @@ import { startImsProxy, type ImsProxy } from '../support/ims-proxy.js';
 import { waitFor } from '../support/wait.js';
 import { openSite, renderPlay, type Ended, type Site } from './site.js';
 
-/** API, worker and Temporal, an image service with its own, and what may break between them. */
+/** API, worker and Temporal, an image service, and a proxy between them that can break calls. */
 export interface ImageSessions {
   readonly site: Site;
   readonly images: ImageSite;
@@ -18,12 +18,12 @@ export interface ImageSessions {
   readonly tree: string;
   /** Posts a session that writes a line into each of these images, twice over. */
   submit(name: string, imageIds: readonly string[], layers?: readonly object[]): Promise<void>;
-  /** Its end, when nothing is left of it. */
+  /** Waits for its end and checks that nothing is left of it. */
   whenOver(name: string): Promise<Ended>;
   artifacts(name: string): Promise<readonly Artifact[]>;
-  /** Ids of all images that were not there at the start. */
+  /** Ids of all images that were made since the start. */
   made(): Promise<readonly string[]>;
-  /** What is in this file of an image. */
+  /** The content of this file in an image. */
   read(imageId: string, file: string): string | undefined;
   jobs(): Promise<readonly JobBody[]>;
   restartWorker(): Promise<void>;
@@ -36,11 +36,11 @@ export interface Artifact {
   readonly type: string;
 }
 
-/** No Python is in these images: `raw` needs none. */
+/** Uses `raw`, because these images have no Python. */
 export const writesLine = (line: string) =>
   renderPlay('compute', `raw: echo "${line} {{ inventory_hostname }}" >> /root/lines`);
 
-/** `open` opens the site, with this in the environment of API and worker. */
+/** `open` opens the site, with the given environment for API and worker. */
 export async function openImageSessions(
   open: (environment: Readonly<Record<string, string>>) => Promise<Site> = (environment) =>
     openSite({ hosts: [], environment: { ...environment, SSH_PRIVATE_KEY_FILE: '' } }),
@@ -110,7 +110,7 @@ export async function openImageSessions(
   return sessions;
 }
 
-/** Until a job of the image service has this status. */
+/** Waits until a job of the image service has this status. */
 export async function whenStatus(sessions: ImageSessions, status: string): Promise<void> {
   await waitFor(async () => (await sessions.jobs()).some((job) => job.status === status), {
     what: `an image to be ${status}`,

@@ -8,14 +8,14 @@ import { waitFor } from '../support/wait.js';
 import { openImageSessions, whenStatus, writesLine, type ImageSessions } from './image-sessions.js';
 import { renderPlay } from './site.js';
 
-/** All that a session asks of the image service. */
+/** Every call that a session makes to the image service. */
 const CALLS = [
   ...['GET images/…', 'GET public-keys', 'POST public-keys', 'DELETE public-keys/…'],
   ...['GET jobs', 'POST jobs', 'GET jobs/…', 'DELETE jobs/…'],
 ];
 const MOMENTS = ['before', 'after'] as const;
 
-/** What takes minutes: `npm run images:all`. */
+/** Whether to run the tests that take minutes, as `npm run images:all` does. */
 const isWhole = process.env['IMAGE_KILLS'] === 'all';
 const OUTAGE_MS = 60_000;
 
@@ -39,7 +39,7 @@ describeImages('image sessions', () => {
   const endless = () => [
     sessions.site.layer({ 'site.yml': renderPlay('compute', 'raw: sleep 600') }),
   ];
-  /** Ends in success, with the one image that its artifact names, in which every playbook ran once. */
+  /** Expects success and one new image, which the artifact names and in which every playbook ran once. */
   const expectOneResult = async (name: string) => {
     expect(await sessions.whenOver(name)).toMatchObject({ succeeded: 'true', reason: null });
     const artifacts = await sessions.artifacts(name);
@@ -76,7 +76,7 @@ describeImages('image sessions', () => {
     expect(await sessions.site.log('two', 'teardown')).toContain('was packaged as');
   });
 
-  test('are finished by another workflow where the first was terminated', async () => {
+  test('are completed by another workflow if the first is terminated', async () => {
     sessions.images.hold('mksquashfs');
     await sessions.submit('ended', [image]);
     await whenStatus(sessions, 'packaging_artifacts');
@@ -87,7 +87,7 @@ describeImages('image sessions', () => {
     await expectOneResult('ended');
   });
 
-  test('make nothing where a layer fails, and say which task it was', async () => {
+  test('make no image if a layer fails, and name the task', async () => {
     const bad = sessions.site.layer({
       'site.yml': renderPlay('compute', 'name: fails\nraw: exit 3'),
     });
@@ -103,7 +103,7 @@ describeImages('image sessions', () => {
     expect(await sessions.site.log('bad', 'teardown')).toContain('told to discard');
   });
 
-  test('say that an image is not known, and make nothing', async () => {
+  test('say that an image does not exist, and make nothing', async () => {
     await sessions.submit('unknown', ['5c1a4a0e-4a6b-4c8e-9d5e-2f6f1f3f8f0a']);
     const { message, phase } = await expectNoResult('unknown', 'IMAGE_NOT_FOUND');
     expect([message, phase]).toEqual([expect.stringContaining('5c1a4a0e-'), 'inventory']);
@@ -118,7 +118,7 @@ describeImages('image sessions', () => {
     expect([message, phase]).toEqual([expect.stringContaining(image), 'teardown']);
   });
 
-  test('end with a cancel while the image is fetched', async () => {
+  test('can be cancelled while the image is fetched', async () => {
     sessions.images.hold('unsquashfs');
     await sessions.submit('c-fetch', [image]);
     await whenStatus(sessions, 'fetching_image');
@@ -126,7 +126,7 @@ describeImages('image sessions', () => {
     await expectNoResult('c-fetch', 'CANCELLED');
   });
 
-  test('end with a cancel while a playbook runs in the image', async () => {
+  test('can be cancelled while a playbook runs in the image', async () => {
     await sessions.submit('c-run', [image], endless());
     await sessions.site.whenPhase('c-run', 'ansible-0');
     await sessions.site.ask('DELETE', '/v3/sessions/c-run');
@@ -136,7 +136,7 @@ describeImages('image sessions', () => {
     expect(await newlyMade()).toEqual([]);
   });
 
-  test('are not cancelled any more once they are packaged', async () => {
+  test('cannot be cancelled once packaging has begun', async () => {
     sessions.images.hold('mksquashfs');
     await sessions.submit('c-late', [image]);
     await whenStatus(sessions, 'packaging_artifacts');
@@ -149,7 +149,7 @@ describeImages('image sessions', () => {
     await expectOneResult('c-late');
   });
 
-  test('outlive a worker that is killed while one is fetched and another packaged', async () => {
+  test('survive the death of the worker while one image is fetched and another packaged', async () => {
     sessions.images.hold('mksquashfs');
     await sessions.submit('k-pack', [image]);
     await whenStatus(sessions, 'packaging_artifacts');
@@ -171,7 +171,7 @@ describeImages('image sessions', () => {
       expect(sessions.read(result_id, 'root/lines')).toBe(toLines(image));
   });
 
-  /** Two layers, the first of which ends when it is let go. */
+  /** Two layers. The first ends when the file `gate` exists. */
   const held = (gate: string) => [
     sessions.site.layer({
       'site.yml': renderPlay(
@@ -183,7 +183,7 @@ describeImages('image sessions', () => {
     sessions.site.layer({ 'site.yml': writesLine('second') }),
   ];
 
-  test('are finished by the next worker where none was there at their teardown', async () => {
+  test('are completed by the next worker if none runs at their teardown', async () => {
     const gate = join(sessions.images.directory, 'absent');
     await sessions.submit('absent', [image], held(gate));
     await sessions.site.whenPhase('absent', 'ansible-0');
@@ -197,7 +197,7 @@ describeImages('image sessions', () => {
     await expectOneResult('absent');
   });
 
-  test('wait for an image service that is away at their teardown, and say so', async () => {
+  test('wait for an image service that is away at their teardown, and log it', async () => {
     const gate = join(sessions.images.directory, 'away');
     await sessions.submit('away', [image], held(gate));
     await sessions.site.whenPhase('away', 'ansible-0');
@@ -216,13 +216,13 @@ describeImages('image sessions', () => {
     ['mksquashfs', 'packaging_artifacts'],
   ] as const;
   for (const [tool, status] of isWhole ? outages : [])
-    test(`make one image where the image service is away for a minute while it is ${status}`, async () => {
+    test(`make one image if the image service is unreachable for a minute during ${status}`, async () => {
       const name = `away-${tool}`;
       sessions.images.hold(tool);
       await sessions.submit(name, [image]);
       await whenStatus(sessions, status);
       sessions.proxy.refuse();
-      // It goes on with its work meanwhile, of which nobody hears.
+      // The image service continues meanwhile, but nobody can reach it.
       sessions.images.letGo(tool);
       await pause(OUTAGE_MS);
       expect((await sessions.site.find(name)).status.session.status).toBe('running');
@@ -230,7 +230,7 @@ describeImages('image sessions', () => {
       await expectOneResult(name);
     }, 240_000);
 
-  test('make one image where the answer to every call is lost after it took effect', async () => {
+  test('make one image if the answer to every call is lost after it took effect', async () => {
     const lost = CALLS.map((call) => sessions.proxy.strike(call, 'after', () => Promise.resolve()));
     await sessions.submit('lost', [image]);
     await Promise.all(lost);
@@ -240,7 +240,7 @@ describeImages('image sessions', () => {
   const kills = isWhole
     ? CALLS.flatMap((call) => MOMENTS.map((moment) => [moment, call] as const))
     : ([['after', 'POST jobs']] as const);
-  test.each(kills)('make one image where the worker is killed %s %s', async (moment, call) => {
+  test.each(kills)('make one image if the worker is killed %s %s', async (moment, call) => {
     const struck = sessions.proxy.strike(call, moment, () => sessions.site.worker.kill());
     const name = `kill-${moment}-${call
       .toLowerCase()

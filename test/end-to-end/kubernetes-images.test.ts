@@ -39,7 +39,7 @@ describeCluster('an image session on Kubernetes', () => {
     };
 
     test(
-      'applies its layers from a pod, and has the image packaged',
+      'applies its layers from a pod, and the image is packaged',
       async () => {
         await submit('whole');
         await expectResult('whole');
@@ -49,7 +49,7 @@ describeCluster('an image session on Kubernetes', () => {
     );
 
     test(
-      'has its image packaged though its Job is deleted after the last playbook',
+      'packages its image although its Job is deleted after the last playbook',
       async () => {
         const hold = holdSteps(site, { gone: 'stopJob' });
         await submit('gone');

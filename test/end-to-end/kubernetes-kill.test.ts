@@ -17,11 +17,11 @@ import { waitFor } from '../support/wait.js';
 import { openKubernetesSite, type KubernetesSite } from './kubernetes-site.js';
 
 const MINUTES = 60_000;
-/** One of each kind, the last playbook in the main container. */
+/** One phase of each kind. The last playbook runs in the main container. */
 const HELD = PHASES.filter((phase) => phase !== 'git-clone-1');
-/** Of a session with one layer. */
+/** The phases of a session with one layer. */
 const SHORT = ['git-clone-0', 'git-clone-hosts', 'inventory', 'ansible-0'];
-/** Brings the API server up again where it does not run. Set by `.ci/run`. */
+/** The program that starts the API server again. Set by `.ci/run`. */
 const program = process.env['KEELSON_CLUSTER'];
 
 describeCluster('a session on Kubernetes', () => {
@@ -44,13 +44,13 @@ describeCluster('a session on Kubernetes', () => {
     rmSync(directory, { recursive: true });
   });
 
-  /** What is to be true of a session when it is over; compare with `untouched()`. */
+  /** How a session ended; compare it with `untouched()`. */
   const readVerdict = async (name: string) => {
     const { succeeded, reason } = await site.whenComplete(name);
     const phases = (await site.phases(name)).filter(({ name: phase }) => phase !== 'teardown');
     const differing: string[] = [];
     for (const phase of PHASES) {
-      // Of a phase that never began there is what the worker noted for it, at most.
+      // A phase that never began has no container log, and at most what the worker noted for it.
       const printed = await site.podLog(name, phase).catch(() => undefined);
       if (printed !== undefined && printed !== (await site.log(name, phase))) differing.push(phase);
     }
@@ -84,7 +84,7 @@ describeCluster('a session on Kubernetes', () => {
     });
 
   test(
-    'goes on where a worker was killed in any of its phases',
+    'continues after a worker was killed in any of its phases',
     async () => {
       await Promise.all(HELD.map((phase) => held.submit(`in-${phase}`, phase)));
       await Promise.all(HELD.map((phase) => held.whenHeld(`in-${phase}`, phase)));
@@ -99,7 +99,7 @@ describeCluster('a session on Kubernetes', () => {
   );
 
   test(
-    'ends in any of its phases where it is cancelled',
+    'ends in any of its phases if it is cancelled',
     async () => {
       await Promise.all(HELD.map((phase) => held.submit(`not-${phase}`, phase)));
       await Promise.all(HELD.map((phase) => held.whenHeld(`not-${phase}`, phase)));
@@ -126,7 +126,7 @@ describeCluster('a session on Kubernetes', () => {
   );
 
   test(
-    'is launched once where a worker was killed between any two calls of the launch',
+    'is launched once if a worker is killed between any two calls of the launch',
     async () => {
       const nth = (name: string, method: string, kind: string, count = 1) => {
         let seen = 0;
@@ -166,7 +166,7 @@ describeCluster('a session on Kubernetes', () => {
   );
 
   (program === undefined ? test.skip : test)(
-    'goes on where the API server was killed in a playbook, and came again',
+    'continues after the API server was killed during a playbook and started again',
     async () => {
       await held.submit('restarted', 'ansible-0');
       await held.whenHeld('restarted', 'ansible-0');

@@ -9,7 +9,7 @@ import { renderPlaybook, writes } from './site.js';
 const MINUTES = 60_000;
 const isWhole = process.env['KUBERNETES_LOAD'] === 'all';
 const SESSIONS = isWhole ? 50 : 5;
-/** Of a million bytes each: more than the kubelet keeps. */
+/** Pieces of a million bytes. Together they are more than the kubelet keeps. */
 const PIECES = isWhole ? 100 : 20;
 const PIECE = 1_000_000;
 const whoami = "{{ lookup('env', 'SESSION_NAME') }}";
@@ -28,7 +28,7 @@ const talkative = `- hosts: lab[0]
 
 const ALL = Array.from({ length: PIECES }, (_, item) => item);
 
-/** How much there is of what the playbook printed: whole pieces in their order, each once. */
+/** The pieces of the playbook's output that are in the log, in order; -1 for a piece that is cut. */
 const countPieces = (log: string) =>
   [...log.matchAll(/\(item=(\d+)\) => \{[^}]*?"msg": "(x+)"/g)].map(([, item, text = '']) =>
     text.length === PIECE ? Number(item) : -1,
@@ -44,7 +44,7 @@ describeCluster('under load on Kubernetes', () => {
   const letGo = (name: string) => {
     for (const { directory } of site.hosts) writeFileSync(join(directory, `go-${name}`), '');
   };
-  /** How long the phase's own process says that its log is. */
+  /** The length of the log as the phase's own process reports it. */
   const readReportedBytes = async (name: string) => {
     const pod = await site.findPod(name);
     const message = pod?.status?.containerStatuses?.[0]?.state?.terminated?.message ?? '';
@@ -52,7 +52,7 @@ describeCluster('under load on Kubernetes', () => {
   };
 
   test(
-    `${SESSIONS} sessions at once all succeed, each run once`,
+    `${SESSIONS} sessions at once all succeed, and each runs once`,
     async () => {
       const layer = await site.httpLayer({ 'site.yml': renderPlaybook(writes('crowd', whoami)) });
       await site.configure('crowd', [layer]);
@@ -72,7 +72,7 @@ describeCluster('under load on Kubernetes', () => {
   );
 
   test(
-    `a log of ${PIECES} MB is delivered, whole`,
+    `a log of ${PIECES} MB is delivered completely`,
     async () => {
       await site.begin('told', [await site.httpLayer({ 'site.yml': talkative })], 'ansible-0');
       letGo('told');
@@ -85,7 +85,7 @@ describeCluster('under load on Kubernetes', () => {
   );
 
   test(
-    `of a log of ${PIECES} MB that nobody took there is the end, and how much is lost`,
+    `a log of ${PIECES} MB that could not be delivered has its end, and says how much is lost`,
     async () => {
       await site.ask('PATCH', '/v3/options', { report_wait: 1 });
       await site.begin('untold', [await site.httpLayer({ 'site.yml': talkative })], 'ansible-0');
@@ -105,7 +105,7 @@ describeCluster('under load on Kubernetes', () => {
       const kept = countPieces(log.slice(log.indexOf(line)));
       expect(kept).toEqual(ALL.slice(PIECES - kept.length));
       const missing = Buffer.byteLength(log) - line.length + Number(lost) - reported;
-      // The line break before it is the log's, unless that was cut within a line.
+      // The line break before the message is part of the log, unless the log was cut within a line.
       expect([-1, 0]).toContain(missing);
     },
     15 * MINUTES,

@@ -13,25 +13,25 @@ import { openSite, type Layer, type Site } from './site.js';
 
 const SESSION_MS = 180_000;
 
-/** A site whose jobs run on the cluster that KUBECONFIG names, in a namespace of their own and on this machine's network. */
+/** A site whose jobs run on the cluster of KUBECONFIG, in a namespace of its own and on this machine's network. */
 export interface KubernetesSite extends Site {
   readonly config: KubeConfig;
   readonly core: CoreV1Api;
   readonly namespace: string;
-  /** A layer of a repository that pods reach. */
+  /** A layer of a repository that pods can reach. */
   httpLayer(files: Readonly<Record<string, string>>): Promise<Layer>;
   /** Configures these layers under the session's name, posts the session and waits until it runs this phase. */
   begin(name: string, layers: readonly object[], phase: string, request?: object): Promise<void>;
   whenComplete(name: string): Promise<SessionBody['status']['session']>;
   findPod(session: string): Promise<V1Pod | undefined>;
-  /** As `kubectl logs` has it. */
+  /** The log as `kubectl logs` prints it. */
   podLog(session: string, container: string): Promise<string>;
   countSecrets(): Promise<number>;
-  /** As `kubectl exec` does it. */
+  /** Runs a command as `kubectl exec` does. */
   execute(session: string, container: string, command: string[]): Promise<void>;
 }
 
-/** `environment` is added to that of API and worker. */
+/** Adds `environment` to that of API and worker. */
 export async function openKubernetesSite(
   environment: Readonly<Record<string, string>> = {},
 ): Promise<KubernetesSite> {
@@ -135,7 +135,7 @@ export async function openKubernetesSite(
   };
 }
 
-/** Their key is what a pod mounts, not a file of this machine. */
+/** An inventory of the hosts with the key that a pod mounts, instead of a file of this machine. */
 function createInventory(hosts: Site['hosts']): Repository {
   const variables = hosts.map(({ name, variables: all }) => {
     const kept = Object.entries(all).filter(([key]) => key !== 'ansible_ssh_private_key_file');

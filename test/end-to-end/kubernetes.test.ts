@@ -17,7 +17,7 @@ const PHASES = [
 ];
 const MINUTES = 60_000;
 const whoami = "{{ lookup('env', 'SESSION_NAME') }}";
-/** Goes on until a test lets it, on the first host alone. */
+/** Runs on the first host only, until a test lets it end. */
 const gated = renderPlaybook(
   writes('begun', whoami),
   `shell: while [ ! -e "$KEELSON_WORLD/go-${whoami}" ]; do sleep 0.2; done`,
@@ -40,7 +40,7 @@ describeCluster('a session on Kubernetes', () => {
     );
 
   test(
-    'succeeds on hosts over SSH, phase by phase, with the same log here and there',
+    'succeeds on hosts over SSH, phase by phase, and the stored logs are those of the pod',
     async () => {
       const first = await site.httpLayer({ 'site.yml': renderPlaybook(writes('made', 'first')) });
       const second = await site.httpLayer({ 'site.yml': renderPlaybook(writes('made', 'second')) });
@@ -59,7 +59,7 @@ describeCluster('a session on Kubernetes', () => {
   );
 
   test(
-    'says which task failed on which host, and runs no later layer',
+    'names the task that failed and its host, and runs no later layer',
     async () => {
       const failing = await site.httpLayer({
         'site.yml': renderPlaybook('name: Break it\nshell: echo broken >&2; exit 7'),
@@ -78,7 +78,7 @@ describeCluster('a session on Kubernetes', () => {
   );
 
   test(
-    'is retried without the layer that is done and the host that has the next',
+    'is retried without the layer that is done and the host that has the next one',
     async () => {
       const done = await site.httpLayer({ 'site.yml': renderPlaybook(writes('base', 'x')) });
       const broken = "fail: {msg: not yet}\nwhen: inventory_hostname == 'node2'";
@@ -123,7 +123,7 @@ describeCluster('a session on Kubernetes', () => {
   );
 
   test(
-    'says so where its node is drained, and keeps its log',
+    'says that its node was drained, and keeps its log',
     async () => {
       const layer = await site.httpLayer({ 'site.yml': gated });
       await site.begin('drained', [layer], 'ansible-0');
@@ -132,7 +132,7 @@ describeCluster('a session on Kubernetes', () => {
       });
       const pod = await site.findPod('drained');
       const metadata = { name: pod?.metadata?.name ?? '', namespace: site.namespace };
-      // What `kubectl drain` asks for each pod of a node.
+      // What `kubectl drain` requests for each pod of a node.
       await loadConfig()
         .makeApiClient(CoreV1Api)
         .createNamespacedPodEviction({ ...metadata, body: { metadata } });
@@ -148,7 +148,7 @@ describeCluster('a session on Kubernetes', () => {
   );
 
   test(
-    'is held where a playbook fails, tells how to look, and ends by the file that CFS has',
+    'is held if a playbook fails, says how to look at it, and ends by the same file as in CFS',
     async () => {
       const layer = await site.httpLayer({ 'site.yml': renderPlaybook('fail: {}') });
       await site.begin('held', [layer], 'git-clone-0', { debug_on_failure: true });
@@ -171,7 +171,7 @@ describeCluster('a session on Kubernetes', () => {
   );
 
   test(
-    'survives a worker that is killed in its playbook, and runs it once',
+    'survives the death of the worker during its playbook, and runs it once',
     async () => {
       const layer = await site.httpLayer({ 'site.yml': gated });
       await site.begin('killed', [layer], 'ansible-0');
@@ -211,7 +211,7 @@ describeCluster('a session on Kubernetes', () => {
   );
 
   test(
-    'is lost with its pod, and says so',
+    'is lost if its pod is deleted, and says so',
     async () => {
       const layer = await site.httpLayer({ 'site.yml': gated });
       await site.begin('deleted', [layer], 'ansible-0');

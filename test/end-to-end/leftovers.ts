@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { findProcesses } from '../../scripts/lib/processes.mjs';
 
-/** What a session that is over may not leave: processes, staged files, unfinished undo, secrets. */
+/** Lists what a session must not leave behind when it is over: processes, staged files, unfinished undo, secrets. */
 export function findLeftovers(data: string, job: string): readonly string[] {
   const directory = join(data, 'jobs', job);
   return [

@@ -17,7 +17,7 @@ interface Rules {
   }[];
 }
 
-/** API and worker as they run at a site, each with metrics at an address of its own. */
+/** API and worker as separate processes with PostgreSQL, each with metrics at an address of its own. */
 describeWithPostgres('the metrics of API and worker', () => {
   let postgres: PostgresServer;
   let cluster: Cluster;
@@ -34,7 +34,7 @@ describeWithPostgres('the metrics of API and worker', () => {
         WORKER_METRICS_LISTEN: addresses.worker,
         TEMPORAL_METRICS_LISTEN: addresses.temporal,
         SWEEP_INTERVAL: '1',
-        // Nobody is reached.
+        // No host is reached over SSH.
         SSH_PRIVATE_KEY_FILE: '',
       },
     });
@@ -47,7 +47,7 @@ describeWithPostgres('the metrics of API and worker', () => {
   const scrape = async (part: keyof typeof addresses) =>
     (await fetch(`http://${addresses[part]}/metrics`)).text();
 
-  test('tell of a session from its start to its end', async () => {
+  test('follow a session from its start to its end', async () => {
     const site = await createLightSite(cluster);
     try {
       await site.hold(['one']);
@@ -76,7 +76,7 @@ describeWithPostgres('the metrics of API and worker', () => {
     expect((await cluster.ask('GET', '/metrics')).status).toBe(404);
   });
 
-  test('have every name that the example rules have', async () => {
+  test('have every name that the example rules use', async () => {
     await waitFor(
       async () => (readValue(await scrape('worker'), 'keelson_sweeps_total') ?? 0) > 0,
       {
@@ -92,7 +92,7 @@ describeWithPostgres('the metrics of API and worker', () => {
   });
 });
 
-/** Its type is, even where nothing has happened that has a label. */
+/** Looks for the type, which is reported even before anything with labels has happened. */
 function isTold(text: string, name: string): boolean {
   return text.includes(`# TYPE ${name.replace(/_(?:count|sum|bucket)$/, '')} `);
 }

@@ -9,7 +9,7 @@ import { describeWithPostgres, startPostgres, type PostgresServer } from '../sup
 import { waitFor } from '../support/wait.js';
 
 const PHASES = ['git-clone-0', 'inventory', 'ansible-0'];
-/** Enough that nobody takes them all but by a rare chance; then there are more. */
+/** So many that one machine rarely takes them all. If it does, more are posted. */
 const AT_ONCE = 4;
 
 describeWithPostgres('two APIs, two workers on machines of their own, one PostgreSQL', () => {
@@ -45,7 +45,7 @@ describeWithPostgres('two APIs, two workers on machines of their own, one Postgr
   const findMachine = (name: string) =>
     [0, 1].findIndex((machine) => listJobs(machine).some((job) => job.startsWith(`cfs-${name}-`)));
 
-  /** Through the two APIs in turn, until each machine has some that wait in their playbooks. */
+  /** Posts through both APIs in turn until each machine has sessions that wait in their playbooks. */
   async function holdOnBoth(): Promise<void> {
     while (names.length === 0 || new Set(names.map(findMachine)).size < 2) {
       const more = Array.from({ length: AT_ONCE }, (_, index) => `s${names.length + index}`);
@@ -84,7 +84,7 @@ describeWithPostgres('two APIs, two workers on machines of their own, one Postgr
     }
   }
 
-  test('a log is followed on either API, whichever one took the session and hears its job', async () => {
+  test('a log can be followed on either API, whichever one accepted the session and gets its log', async () => {
     await holdOnBoth();
     const ended = [0, 1].map(
       (machine) => names.find((name) => findMachine(name) === machine) ?? '',
@@ -104,7 +104,7 @@ describeWithPostgres('two APIs, two workers on machines of their own, one Postgr
     names = names.filter((name) => !ended.includes(name));
   });
 
-  test('a worker that is killed and a PostgreSQL that starts again cost time only', async () => {
+  test('the death of a worker and a restart of PostgreSQL only cost time', async () => {
     const [first, ...others] = names;
     await cluster.worker.kill();
     const restarted = cluster.worker.start();
@@ -136,7 +136,7 @@ describeWithPostgres('two APIs, two workers on machines of their own, one Postgr
   });
 });
 
-/** Reads as it comes. */
+/** Reads the log as it arrives. */
 function follow(url: string, name: string) {
   const parts: Uint8Array[] = [];
   const read = async () => {

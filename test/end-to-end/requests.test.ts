@@ -27,7 +27,7 @@ describe('a limit of layers', () => {
     expect(site.made(name)).toEqual(onBoth(made));
   });
 
-  test('that names no layer fails, and tells the layers there are', async () => {
+  test('that names no layer fails, and lists the layers', async () => {
     const ended = await site.run('limit-unknown', layers, { configuration_limit: 'bas' });
     expect(ended).toMatchObject({ succeeded: 'false', reason: 'PLAYBOOK_ERROR' });
     expect(ended.message).toMatch(/no layer "bas".*0 \(base\), 1 \(größe 2\)/);
@@ -65,8 +65,8 @@ describe('targets', () => {
   });
 });
 
-describe('what Ansible is given', () => {
-  test('passthrough honours quotes, and runs nothing', async () => {
+describe('arguments for Ansible', () => {
+  test('passthrough honours quotes and cannot run a shell command', async () => {
     const task = 'shell: printf %s {{ words | quote }} > "$KEELSON_WORLD/words"';
     const layer = site.layer({ 'site.yml': renderPlaybook(task) });
     const passthrough = `-e '{"words": "two  words; $(id) \\"q\\""}' -e other=1`;
@@ -99,7 +99,7 @@ describe('built-in playbooks', () => {
     return site.whenOver(name);
   };
 
-  test('debug_noop does nothing, well', async () => {
+  test('debug_noop does nothing and succeeds', async () => {
     expect(await start('debug_noop')).toMatchObject({ succeeded: 'true', reason: 'NO_HOSTS' });
   });
 

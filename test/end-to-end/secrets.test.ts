@@ -14,9 +14,9 @@ const SOURCE_PASSWORD = 'pa55 of+a/söurce%alone';
 const API_TOKEN = 'token-of-a-writer-0123456789';
 const HSM_TOKEN = 'token-of-the-hsm-0123456789';
 const UNLOGGED = 'variable-that-no-task-logs-0123456789';
-/** Where the variables lie: in what was cloned of the repository. */
+/** The cloned repository, which has the variables. */
 const CLONED = /^jobs\/[^/]+\/workspace\/layer[01]\//;
-/** Files of a running job, and of the data directory, that hold secrets because they are for that. */
+/** Files of a running job and of the data directory that are meant to hold secrets. */
 const KEPT = [
   CLONED,
   /^master\.key$/,
@@ -98,7 +98,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-test('secrets are in their files while a job runs, and nowhere else', async () => {
+test('while a job runs, secrets are in their files and nowhere else', async () => {
   const layer = { clone_url: `${server.url}/repository.git`, commit: repository.commit };
   const created = await site.ask('POST', '/v3/sources', {
     ...{ name: 'site', clone_url: `${sourceServer.url}/repository.git` },
@@ -147,11 +147,11 @@ test('secrets are in their files while a job runs, and nowhere else', async () =
   expect(findIn('history', [['history', Buffer.from(payloads)]])).toEqual([]);
 });
 
-test('no file of the data directory has them when the job is over', () => {
+test('after the job, no file of the data directory contains secrets', () => {
   expect(findIn('file', readFiles(site.directory, [/^master\.key$/, CLONED]))).toEqual([]);
 });
 
-test('no answer to a bad request has them, and no log that tells of it', async () => {
+test('neither the answer to a bad request nor the log about it contains secrets', async () => {
   const withPassword = server.url.replace('://', `://reader:${encodeURIComponent(PASSWORD)}@`);
   const layer = { clone_url: `${withPassword}/repository.git`, playbook: 'site.yml' };
   const bad: readonly (readonly [method: string, path: string, body?: unknown])[] = [
@@ -173,7 +173,7 @@ test('no answer to a bad request has them, and no log that tells of it', async (
   expect(findIn('file', readFiles(site.directory, [/^master\.key$/, CLONED]))).toEqual([]);
 });
 
-test('what a playbook prints of them is masked in its log', async () => {
+test('secrets that a playbook prints are masked in its log', async () => {
   const log = await site.log('secret', 'ansible-0');
   expect(log).toMatch(/leaked/);
   expect(findIn('log', [['ansible-0', Buffer.from(log)]])).toEqual([]);
@@ -181,7 +181,7 @@ test('what a playbook prints of them is masked in its log', async () => {
 
 type Text = readonly [name: string, bytes: Buffer];
 
-/** Where which secret is, by name. */
+/** Lists which secrets are where, by name. */
 function findIn(kind: string, texts: Iterable<Text>): readonly string[] {
   const found: string[] = [];
   for (const [name, bytes] of texts) {
@@ -209,7 +209,7 @@ function* readArguments(): Iterable<Text> {
   }
 }
 
-/** Of the job's processes. */
+/** The environments of the job's processes. */
 function* readEnvironments(job: string): Iterable<Text> {
   for (const pid of listProcesses()) {
     const bytes = readIfThere(`/proc/${pid}/environ`);
@@ -235,12 +235,12 @@ function readIfThere(path: string): Buffer | undefined {
   try {
     return readFileSync(path);
   } catch {
-    // Ended, or removed, since it was listed.
+    // The process has ended, or the file is gone, since it was listed.
     return undefined;
   }
 }
 
-/** A line of the key that is all its own: the beginning of every key is the same. */
+/** A line from within the key, because all keys begin alike. */
 function readKey(file: string): string {
   const lines = readFileSync(file, 'utf8').trim().split('\n');
   const own = lines.at(-3);
@@ -248,7 +248,7 @@ function readKey(file: string): string {
   return own;
 }
 
-/** Reads what it may not, as any playbook could, and prints it. */
+/** Reads secrets that it should not read, as any playbook could, and prints them. */
 function renderLeakingPlaybook(): string {
   const found = ['git-credentials', 'git-credentials-git-clone-1']
     .map((name) => `{{ lookup('file', playbook_dir + '/../../secrets/${name}') }}`)

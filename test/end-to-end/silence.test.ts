@@ -15,7 +15,7 @@ async function readMessage(name: string): Promise<string | null> {
   return (await site.find(name)).status.session.message;
 }
 
-/** What Temporal's Web UI shows. */
+/** The details that Temporal's Web UI shows. */
 async function readDetails(name: string): Promise<string> {
   const client = await site.temporalClient();
   const handle = client.workflow.getHandle((await site.find(name)).status.session.job ?? '');
@@ -26,7 +26,7 @@ async function readDetails(name: string): Promise<string> {
 }
 
 describe('host_silent_after', () => {
-  test('has a session name the host that its playbook waits for, also after a worker was killed, until it goes on', async () => {
+  test('makes a session name the host that its playbook waits for, also after a worker was killed, until the host continues', async () => {
     const hang =
       'name: Mount scratch\nshell: until test -e "$KEELSON_WORLD/go"; do sleep 0.1; done\nwhen: inventory_hostname == "node2"';
     await site.configure('hang', [site.layer({ 'site.yml': renderPlaybook(hang) })]);

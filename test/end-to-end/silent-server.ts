@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
 
-/** Takes connections and never answers. */
+/** A server that accepts connections and never answers. */
 export interface SilentServer {
   readonly url: string;
-  /** Open connections now. */
+  /** The number of open connections. */
   connections(): number;
   close(): Promise<void>;
 }

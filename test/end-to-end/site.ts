@@ -18,13 +18,13 @@ export interface Site extends Cluster {
   layer(files: Readonly<Record<string, string>>, playbook?: string): Layer;
   /** Configures these layers under the session's name, posts the session and waits for its end. */
   run(name: string, layers: readonly object[], request?: object): Promise<Ended>;
-  /** Waits for the end; checks that nothing is left. */
+  /** Waits for the end of the session and checks that nothing is left. */
   whenOver(name: string): Promise<Ended>;
   whenPhase(name: string, phase: string): Promise<void>;
-  /** Fails unless everything of the job is gone that has to be, within seconds. */
+  /** Fails unless everything that the job must not leave is gone within seconds. */
   expectNothingLeft(job: string): Promise<void>;
   readJobFile(job: string, ...path: readonly string[]): string;
-  /** What the hosts have in this file of their world, by host; absent where there is none. */
+  /** The content of this file on each host, by the host's name; undefined if the host has no such file. */
   made(file: string): Readonly<Record<string, string | undefined>>;
 }
 
@@ -85,7 +85,7 @@ export async function openSite(options: ClusterOptions = {}): Promise<Site> {
   return site;
 }
 
-/** A playbook of these tasks, each a line or more of YAML, for all hosts of the additional inventory. */
+/** A playbook of these tasks, each one or more lines of YAML, for all hosts of the additional inventory. */
 export function renderPlaybook(...tasks: readonly string[]): string {
   return renderPlay('lab', ...tasks);
 }
@@ -95,12 +95,12 @@ export function renderPlay(hosts: string, ...tasks: readonly string[]): string {
   return `- hosts: ${hosts}\n  gather_facts: false\n  tasks:\n${list.join('')}`;
 }
 
-/** Appends a line to a file of the host's world. */
+/** A task that appends a line to a file in the host's own directory. */
 export function writes(file: string, line: string): string {
   return `shell: echo "${line}" >> "$KEELSON_WORLD/${file}"`;
 }
 
-/** A playbook that is still running when the test is done with it. */
+/** A playbook that outlasts the test. */
 export const endless = renderPlaybook(
   writes('begun', "{{ lookup('env', 'SESSION_NAME') }}"),
   'shell: exec sleep 600',

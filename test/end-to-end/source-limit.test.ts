@@ -20,7 +20,7 @@ afterAll(async () => {
 
 interface Attempt {
   readonly attempt: number;
-  /** Of the source's limit, as the last beat that arrived has it. */
+  /** How much of the source's limit is used up, by the last heartbeat that arrived. */
   readonly usedMs: number;
 }
 
@@ -49,7 +49,7 @@ const whenAttempt = (jobId: string, is: (attempt: Attempt) => boolean, what: str
   );
 
 describe('a worker that is killed while it waits for a source', () => {
-  test('has used up of the limit what it told, and nothing is used up until there is another', async () => {
+  test('uses up of the limit what its last heartbeat reported, and nothing more until there is another', async () => {
     await cluster.ask('PUT', '/v3/configurations/empty', { layers: [] });
     await cluster.submit('waiting', { configuration_name: 'empty' });
     const job = await waitFor(async () => (await cluster.find('waiting')).status.session.job, {

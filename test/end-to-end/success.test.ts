@@ -26,13 +26,13 @@ beforeAll(async () => {
 });
 afterAll(() => site.close());
 
-test('it succeeds, and the playbooks ran in order on both hosts', () => {
+test('it succeeds, and its playbooks ran in order on both hosts', () => {
   expect(ended).toMatchObject({ succeeded: 'true', reason: null, message: null });
   const made = 'first by two\nsecond after 0\n';
   expect(site.made('made')).toEqual({ node1: made, node2: made });
 });
 
-test('phases are in order and none began before the one before it had ended', async () => {
+test('phases are in order, and none began before the previous one had ended', async () => {
   const { body } = await site.ask('GET', '/v3/sessions/two/phases');
   const { phases } = body as {
     phases: { name: string; exit_code: number; start_time: string; completion_time: string }[];
@@ -44,7 +44,7 @@ test('phases are in order and none began before the one before it had ended', as
   expect(times).toEqual([...times].sort());
 });
 
-test.each(PHASES)('the stored log of %s is the file of the job', async (phase) => {
+test.each(PHASES)('the stored log of %s is the same as the file of the job', async (phase) => {
   const response = await fetch(`${site.url}/v3/sessions/two/logs?phase=${phase}`);
   const stored = Buffer.from(await response.arrayBuffer());
   const file = join(site.directory, 'data', 'jobs', ended.job, 'logs', `${phase}.log`);
@@ -65,7 +65,7 @@ test('each host has a result for each layer', async () => {
   });
 });
 
-test('each host that is a component is configured, by what this session did', async () => {
+test('each host that is a component is configured by this session', async () => {
   const { body } = await site.ask('GET', '/v3/components?state_details=true&config_details=true');
   const layer = { session_name: 'two', status: 'applied' };
   const component = {
@@ -84,9 +84,9 @@ test('each host that is a component is configured, by what this session did', as
   });
 });
 
-test('Temporal shows what it is and how far it is', async () => {
+test('Temporal shows the session and its progress', async () => {
   const handle = (await site.temporalClient()).workflow.getHandle(ended.job);
-  // The record is complete a moment before the workflow is.
+  // The record is complete shortly before the workflow is.
   expect(await handle.result()).toEqual({ outcome: 'succeeded' });
   const description = await handle.describe();
   expect(description.status.name).toBe('COMPLETED');
@@ -122,7 +122,7 @@ test('the timeline in Temporal reads like the list of phases', async () => {
   ]);
 });
 
-test('a follower hears the same bytes as a later reader', async () => {
+test('a follower gets the same bytes as a later reader', async () => {
   await site.submit('followed', { configuration_name: 'two' });
   await site.whenPhase('followed', 'git-clone-0');
   const live = await site.ask('GET', '/v3/sessions/followed/logs?follow=true');
@@ -136,7 +136,7 @@ function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-test('a commit that one session has cloned is there for the next while its git server is away', async () => {
+test('a commit that one session has cloned is available to the next while the git server is away', async () => {
   const { directory, commit } = site.repository({
     'site.yml': renderPlaybook(writes('kept', 'x')),
   });

@@ -40,12 +40,12 @@ async function expectUntouched(...names: readonly string[]): Promise<void> {
   expect(watches.flatMap((watch) => watch.regress() ?? [])).toEqual([]);
 }
 
-/** How long it is away is what is tried; nothing waits for it to be enough. */
+/** Sleeps, because the length of the outage is what is tested. No assertion depends on it. */
 const stayAway = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-// By chance, and at every moment, the chaos suite does so too; these two are tried with every commit.
-describe('a Temporal that is killed during ansible-0, with its file', () => {
-  test('is not missed for two seconds', async () => {
+// The chaos suite does so too, at random moments. These two are tested with every commit.
+describe('a Temporal that is killed during ansible-0 and keeps its file', () => {
+  test('is not missed when it is away for two seconds', async () => {
     await hold('short-away', 'short-after');
     await cluster.temporal.kill();
     site.release('short-away', 'ansible-0');
@@ -55,7 +55,7 @@ describe('a Temporal that is killed during ansible-0, with its file', () => {
     await expectUntouched('short-away', 'short-after');
   }, 300_000);
 
-  test('costs time only, when it is away for longer than the heartbeat time-out', async () => {
+  test('only costs time when it is away for longer than the heartbeat time-out', async () => {
     await hold('long-away', 'long-after');
     await cluster.temporal.kill();
     const away = stayAway(LONG_MS);

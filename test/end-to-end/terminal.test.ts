@@ -12,7 +12,7 @@ beforeAll(async () => {
 afterAll(() => site.close());
 
 describe('keelson run --follow', () => {
-  test('has the whole log of a session, though the API dies meanwhile, and ends as the session', async () => {
+  test('prints the whole log of a session although the API dies meanwhile, and ends as the session does', async () => {
     const go = join(site.directory, 'go-on');
     const tasks = [
       `name: Before\n${writes('before', 'x')}`,

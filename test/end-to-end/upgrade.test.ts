@@ -5,7 +5,7 @@ import { createLightSite, type LightSite } from '../support/light-site.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
 import { waitFor } from '../support/wait.js';
 
-/** `PENDING_ACTIVITY_STATE_SCHEDULED`: no worker has it. */
+/** `PENDING_ACTIVITY_STATE_SCHEDULED`: no worker runs it. */
 const SCHEDULED = 1;
 const CANCELLED = [
   'activityTaskCancelRequestedEventAttributes',
@@ -35,7 +35,7 @@ describeWithPostgres('two APIs, two workers, one PostgreSQL', () => {
     await server.close();
   });
 
-  /** As a client does that hears no answer: again, and by the other API. */
+  /** Posts as a client does that gets no answer: again, and to the other API. */
   async function post(name: string): Promise<void> {
     const body = JSON.stringify({ name, configuration_name: 'light' });
     const headers = { 'content-type': 'application/json' };
@@ -67,7 +67,7 @@ describeWithPostgres('two APIs, two workers, one PostgreSQL', () => {
     }
   }
 
-  /** States of the activities that are under way. */
+  /** The states of pending activities. */
   async function readPending(name: string): Promise<readonly unknown[]> {
     const client = await cluster.temporalClient();
     const { job } = (await cluster.find(name)).status.session;
@@ -75,7 +75,7 @@ describeWithPostgres('two APIs, two workers, one PostgreSQL', () => {
     return (raw.pendingActivities ?? []).map(({ state }) => state);
   }
 
-  test('replaced one by one lose nothing of what runs, and nothing of what comes meanwhile', async () => {
+  test('that are replaced one by one lose no running session, and none that is posted meanwhile', async () => {
     const held = ['held-0', 'held-1'];
     const posted: string[] = [];
     await site.hold(held);
@@ -85,13 +85,13 @@ describeWithPostgres('two APIs, two workers, one PostgreSQL', () => {
         const name = `new-${posted.length}`;
         posted.push(name);
         const accepted = post(name);
-        // One that had to be forced ends with 1.
+        // The exit code would be 1 if it had to be forced.
         expect(await gone).toBe(0);
         await part.start();
         await accepted;
       }
     }
-    // At once another worker may take over what was watched: nobody has to miss the heartbeat of one that is gone.
+    // A stopped worker gives its activities back, so another can take over at once without waiting for a heartbeat time-out.
     await Promise.all(replicas.map(({ worker }) => worker.kill('SIGTERM')));
     for (const name of held) expect(await readPending(name)).toEqual([SCHEDULED]);
     await Promise.all(replicas.map(({ worker }) => worker.start()));

@@ -31,7 +31,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-test('a success is told, with its hosts, and not to whom wants failures', async () => {
+test('a success is reported with its hosts, except to webhooks that want only failures', async () => {
   await site.run('good', [site.layer({ 'site.yml': renderPlaybook(writes('made', 'fine')) })]);
   const [delivery] = await receiver.whenTold('good', '/all');
   if (delivery === undefined) throw new Error('nothing came');
@@ -46,7 +46,7 @@ test('a success is told, with its hosts, and not to whom wants failures', async 
   expect(receiver.of('good', '/failed')).toEqual([]);
 });
 
-test('a failure is told with host, task and message, and its retry with what it retries', async () => {
+test('a failure is reported with host, task and message, and its retry with the session that it retries', async () => {
   const failing = renderPlaybook(
     `name: Check the disk\ncommand: sh -c "echo the disk is full >&2; exit 3"\nwhen: inventory_hostname == 'node2'`,
   );
@@ -68,7 +68,7 @@ test('a failure is told with host, task and message, and its retry with what it 
   expect(retried?.body.session).toMatchObject({ retry_of: 'bad', reason: 'TASK_FAILED' });
 });
 
-test('the end of a session whose workflow was terminated is told once', async () => {
+test('the end of a session whose workflow was terminated is reported once', async () => {
   await site.configure('endless', [site.layer({ 'site.yml': endless })]);
   await site.submit('endless', { configuration_name: 'endless' });
   await site.whenPhase('endless', 'ansible-0');
@@ -81,7 +81,7 @@ test('the end of a session whose workflow was terminated is told once', async ()
   expect(receiver.of('endless', '/all')).toHaveLength(1);
 });
 
-test('what ends while every worker is dead is told by the next one, also of who is deleted', async () => {
+test('ends while every worker is dead are reported by the next one, also of deleted sessions', async () => {
   await site.worker.kill();
   for (const name of ['cancelled', 'deleted'])
     await site.submit(name, { configuration_name: 'good' });
