@@ -19,7 +19,7 @@ afterAll(async () => {
 });
 
 describe('followEvents', () => {
-  test('leaves a connection that has fallen silent, and goes on after the last event', async () => {
+  test('leaves a silent connection, and continues after the last event', async () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const { signal } = new AbortController();
     const told: string[] = [];

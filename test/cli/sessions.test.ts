@@ -82,7 +82,7 @@ const append = (jobId: string, phase: string, offset: number, bytes: Uint8Array)
   service.store.logs.append(jobId, phase, offset, bytes);
 
 describe('keelson run', () => {
-  test('starts a session with what the options say, and says how to go on', async () => {
+  test('starts a session as its options say, and prints how to continue', async () => {
     const file = join(directory, 'request.yaml');
     writeFileSync(file, 'ansible_config: site.cfg\ntags: { owner: bob }\nname: other\n');
     const words = [
@@ -108,13 +108,13 @@ describe('keelson run', () => {
     expect(await find('piped')).toMatchObject({ tags: { owner: 'bob' } });
   });
 
-  test('with --check asks for check mode, and show tells of it', async () => {
+  test('with --check requests check mode, and show says so', async () => {
     expect(await keelson('run', 'base', '--name', 'look', '--check')).toMatchObject({ code: 0 });
     expect(await find('look')).toMatchObject({ status: { session: { check_mode: true } } });
     expect((await keelson('show', 'look')).text).toMatch(/check mode +nothing is changed/);
   });
 
-  test('draws a name that a session may have', async () => {
+  test('draws a valid session name', async () => {
     const name = `_Ab.${'x'.repeat(50)}.`;
     expect((await service.ask('PUT', `/v3/configurations/${name}`, { layers })).status).toBe(200);
     const { code, text } = await keelson('run', name, '--json');
@@ -134,7 +134,7 @@ describe('keelson run', () => {
     expect(proxy.asked.filter((each) => each === 'POST /v3/sessions').length).toBeGreaterThan(3);
   });
 
-  test('does not take the session of somebody else for its own', async () => {
+  test('does not mistake another session for its own', async () => {
     await plan('taken');
     await service.ask('PUT', '/v3/configurations/other', { layers });
     for (const faults of [[], ['refused' as const]]) {
@@ -167,7 +167,7 @@ describe('keelson retry and apply', () => {
     expect(await find(name)).toMatchObject({ status: { session: { [`${what}_of`]: from } } });
   }
 
-  test('do not take a session that was there before for the one that was asked for', async () => {
+  test('do not mistake an earlier session for the requested one', async () => {
     await fail(await plan('twice'));
     service.setTime(new Date(Date.now() - 3_600_000).toISOString());
     expect((await service.ask('POST', '/v3/sessions/twice/retry')).status).toBe(201);
@@ -180,7 +180,7 @@ describe('keelson retry and apply', () => {
     }
   });
 
-  test('interrupted, say under what name the session may be there', async () => {
+  test('when interrupted, print the name under which the session may exist', async () => {
     await fail(await plan('left-retry-1'));
     proxy.faults.push(...Array<'lost'>(60).fill('lost'));
     const running = startKeelson(proxy.url, ['retry', 'left-retry-1']);
@@ -194,7 +194,7 @@ describe('keelson retry and apply', () => {
 });
 
 describe('keelson run, whose answer was lost', () => {
-  test('interrupted, says under what name the session may be there', async () => {
+  test('when interrupted, prints the name under which the session may exist', async () => {
     proxy.faults.push(...Array<'lost'>(60).fill('lost'));
     const running = startKeelson(proxy.url, ['run', 'base']);
     await waitFor(() => running.err().includes('Trying again'), { what: 'the first answer' });
@@ -207,7 +207,7 @@ describe('keelson run, whose answer was lost', () => {
     expect(await find(name)).toMatchObject({ name });
   });
 
-  test('does not take a session that was there before for its own', async () => {
+  test('does not mistake an earlier session for its own', async () => {
     service.setTime(new Date(Date.now() - 3_600_000).toISOString());
     await plan('earlier');
     service.setTime(undefined);
@@ -219,7 +219,7 @@ describe('keelson run, whose answer was lost', () => {
 });
 
 describe('keelson run --follow', () => {
-  test('says what the session waits for, apart from the log', async () => {
+  test('prints what the session waits for to standard error', async () => {
     const following = startKeelson(proxy.url, ['run', 'base', '--name', 'queued', '--follow']);
     const isThere = async () => (await service.store.sessions.find('queued')) !== undefined;
     await waitFor(isThere, { what: 'the session' });
@@ -235,7 +235,7 @@ describe('keelson run --follow', () => {
     expect(err.match(/cows/g)).toHaveLength(1);
   });
 
-  test('has the exit code of the session, though the service is away before, between and after', async () => {
+  test('exits as the session ended, even if the service is away before, during and after', async () => {
     const whole = 1_000_000;
     proxy.faults.push(whole, 'refused', whole, 'refused', whole, 'lost', 'refused');
     const words = ['run', 'base', '--name', 'away', '--follow'];
@@ -257,7 +257,7 @@ describe('keelson run --follow', () => {
 });
 
 describe('keelson logs', () => {
-  test('has every byte, over connections that break anywhere', async () => {
+  test('prints every byte, even if connections break anywhere', async () => {
     const jobId = await plan('bytes');
     const bytes = Buffer.concat([
       Buffer.from('ä€𝄞\r\n'),
@@ -294,7 +294,7 @@ describe('keelson logs', () => {
     ]);
   });
 
-  test('interrupted, says that the session goes on', async () => {
+  test('when interrupted, says that the session continues', async () => {
     await append(await plan('endless'), 'inventory', 0, Buffer.from('begun'));
     const following = startKeelson(proxy.url, ['logs', '-f', 'endless']);
     await waitFor(() => following.out() === 'begun', { what: 'the log' });
@@ -303,7 +303,7 @@ describe('keelson logs', () => {
     expect([code, err]).toEqual([130, expect.stringContaining('keelson cancel endless stops it')]);
   });
 
-  test('followed to the end of the session, does not call it a success when its reader leaves', async () => {
+  test('following to the end, does not exit with success if its reader leaves early', async () => {
     const { child, ended } = startKeelson(proxy.url, ['run', 'base', '--name', 'left', '--follow']);
     const isThere = async () => (await service.store.sessions.find('left')) !== undefined;
     await waitFor(isThere, { what: 'the session' });
@@ -363,7 +363,7 @@ describe('keelson watch and show', () => {
     expect((await keelson('hosts', 'failing')).text.split('\n')).toHaveLength(4);
   });
 
-  test('tell of the hosts that failed while their phase is held', async () => {
+  test('name the hosts that failed while their phase is held', async () => {
     const jobId = await plan('held');
     const { hosts, phases, sessions } = service.store;
     const now = new Date().toISOString();
@@ -379,7 +379,7 @@ describe('keelson watch and show', () => {
     expect(text).toMatch(/^Session held held\n[^]* shell +ssh there\n[^]* x1 .* Break\n$/);
   });
 
-  test('tell of a host that was cut short, which has no fault of its own', async () => {
+  test('name a host that was cut short without a failure of its own', async () => {
     const jobId = await plan('cut-short');
     const hosts = lostHosts.map((host) => ({ ...host, incomplete: host.failed === 0 }));
     await service.store.hosts.save(jobId, 'ansible-0', { sequence: 1, final: true, hosts });
@@ -389,7 +389,7 @@ describe('keelson watch and show', () => {
     );
   });
 
-  test('come with the end of what succeeded, and its exit code', async () => {
+  test('end with a succeeded session, and its exit code', async () => {
     const jobId = await plan('well');
     await service.store.sessions.recordOutcome(jobId, { succeeded: 'true' }, AT);
     const { code, text } = await keelson('watch', 'well');
@@ -402,7 +402,7 @@ describe('keelson watch and show', () => {
     ]);
   });
 
-  test('show what a playbook has written without what moves the cursor', async () => {
+  test('remove control characters from what a playbook has written', async () => {
     const jobId = await plan('hostile');
     const evil = 'a\x1b[2J\x1b]0;title\x07b\x9b1mc\r\nd\u202ee\tf';
     const plain = 'a␛[2J␛]0;title␇b\ufffd1mc d\ufffde f';
@@ -427,7 +427,7 @@ describe('keelson watch and show', () => {
     expect(session.status.session.message).toBe(evil);
   });
 
-  test('a session that was never there is an error', async () => {
+  test('fail for a session that never existed', async () => {
     for (const word of ['watch', 'show', 'logs', 'hosts', 'cancel', 'delete', 'retry'])
       expect(await keelson(word, 'nobody')).toMatchObject({
         code: 2,
@@ -459,8 +459,8 @@ describe('keelson list', () => {
   });
 });
 
-describe('what acts on a session', () => {
-  test('is told to the service, and what it refuses is said', async () => {
+describe('commands that act on a session', () => {
+  test('send their request, and print why it is refused', async () => {
     await plan('acted');
     for (const [word, said] of [
       ['hold', /If a playbook of session acted fails, it is held/],
@@ -488,7 +488,7 @@ describe('what acts on a session', () => {
     expect((await service.ask('GET', '/v3/sessions/failing')).status).toBe(404);
   });
 
-  test('a reason for a cancel is kept', async () => {
+  test('store the reason of a cancel', async () => {
     const jobId = await plan('reasoned');
     await keelson('cancel', 'reasoned', '--reason', 'the wrong nodes');
     expect(await service.store.sessions.get(jobId)).toMatchObject({

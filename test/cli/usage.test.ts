@@ -43,7 +43,7 @@ const keelson = (words: readonly string[], options?: Parameters<typeof startKeel
   startKeelson(service.url, words, options).ended;
 
 describe('keelson', () => {
-  test('tells of every command, and of each by itself', async () => {
+  test('has help for all commands and for each of them', async () => {
     const { code, text, err } = await keelson([]);
     expect([code, err]).toEqual([0, '']);
     const commands = [...text.matchAll(/^ {2}([a-z]+)( [[\]A-Z ]+)? {2,}/gm)].map(
@@ -105,7 +105,7 @@ describe('keelson', () => {
     }
   });
 
-  test('does not show a file that is none of one token', async () => {
+  test('does not show the content of a wrong token file', async () => {
     const file = join(directory, 'tokens');
     for (const text of [`${TOKEN} read ann\n${TOKEN} write bob\n`, `${TOKEN}✓`, '']) {
       writeFileSync(file, text);
@@ -115,7 +115,7 @@ describe('keelson', () => {
     }
   });
 
-  test('takes a variable that is empty for none', async () => {
+  test('treats an empty variable as absent', async () => {
     const env = { KEELSON_URL: '', KEELSON_TOKEN_FILE: '', KEELSON_CA_FILE: '' };
     const words = ['list', '--url', service.url, '--age', '1m'];
     expect(await keelson(words, { env })).toMatchObject({ code: 0, err: '' });
@@ -124,7 +124,7 @@ describe('keelson', () => {
     expect(err).not.toContain('is not an http');
   });
 
-  test('says that something else answers at the address', async () => {
+  test('says that another server answers at the URL', async () => {
     const login = createPlainServer((_, response) => {
       response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Log in</html>');
     });
@@ -193,7 +193,7 @@ async function openTls(certificate: string, key: string): Promise<Server> {
 }
 
 describe('keelson over TLS', () => {
-  test('trusts the authority that it is given', async () => {
+  test('trusts the given certificate authority', async () => {
     const [certificate, key] = [join(directory, 'tls.crt'), join(directory, 'tls.key')];
     const server = await openTls(certificate, key);
     try {
@@ -222,7 +222,7 @@ describe('the program in the checkout', () => {
 });
 
 describe('keelson configure', () => {
-  test('hears of Ctrl-C while it waits for its input', async () => {
+  test('notices Ctrl-C while it waits for its input', async () => {
     const { child, ended } = startKeelson(service.url, ['configure', 'base', '-'], {
       isOpen: true,
     });
@@ -232,7 +232,7 @@ describe('keelson configure', () => {
     expect(await ended).toMatchObject({ code: 130, text: '', err: '' });
   });
 
-  test('makes a configuration from YAML, and takes it again as it was shown', async () => {
+  test('makes a configuration from YAML, and accepts its own output', async () => {
     expect((await keelson(['configurations'])).text).toMatch(/^No configurations\./);
     const made = await keelson(['configure', 'base', '-'], {
       input: stringify({ layers: [layer] }),
@@ -253,7 +253,7 @@ describe('keelson configure', () => {
     expect((await keelson(['configurations'])).text).toMatch(/\nbase +1 +2/);
   });
 
-  test('takes a configuration with branches again as it was shown, at the commits that they stand at then', async () => {
+  test('accepts its own output of a configuration with branches, and resolves them again', async () => {
     const { commit, ...rest } = layer;
     const [inventory, branched] = [{ clone_url: layer.clone_url }, { ...rest, branch: 'a: # b' }];
     const pinned = { cloneUrl: layer.clone_url, branch: 'a: # b', commit };

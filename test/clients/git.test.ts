@@ -34,7 +34,7 @@ function git(repository: Repository, ...argv: string[]): string {
 }
 
 describe('toCloneFault', () => {
-  test('has a later try where a disk is full', () => {
+  test('tries again later if a disk is full', () => {
     const complaint = "fatal: cannot copy 'a' to 'b': No space left on device\n";
     const end = { kind: 'exited', exitCode: 128, output: '', complaint } as const;
     expect(toCloneFault('https://git/a', end)).toMatchObject({
@@ -118,7 +118,7 @@ describe('resolve', () => {
     expect(await resolve(repository.url, repository.commit)).toBe(repository.commit);
   });
 
-  test('takes the hash of an annotated tag for its commit', async () => {
+  test('resolves the hash of an annotated tag to its commit', async () => {
     const tag = git(repository, 'rev-parse', 'refs/tags/v1');
 
     expect(tag).not.toBe(repository.commit);
@@ -250,14 +250,14 @@ describe('resolve over HTTP', () => {
     expect(await resolve(url, repository.commit)).toBe(repository.commit);
   });
 
-  test('finds a hash that an old server does not give out', async () => {
+  test('finds a hash that an old server does not serve directly', async () => {
     const url = await serve({ isOld: true });
 
     expect(await resolve(url, repository.commit)).toBe(repository.commit);
     await expect(resolve(url, 'f'.repeat(40))).rejects.toMatchObject({ reason: 'GIT_REF' });
   });
 
-  test('takes credentials from the file, whatever its name', async () => {
+  test('takes credentials from the file, even if its name needs quoting', async () => {
     const url = await serve({ credentials: 'ada:s3cret' });
     const credentialsFile = saveCredentials(withUser(url, 'ada:s3cret'), `it's "mine" $HOME`);
 
@@ -292,7 +292,7 @@ describe('resolve over HTTP', () => {
     expect(readFileSync(credentialsFile)).toEqual(before);
   });
 
-  test('asks nobody where there are no credentials', async () => {
+  test('does not prompt if there are no credentials', async () => {
     const url = await serve({ credentials: 'ada:s3cret' });
 
     await expect(resolve(url, 'main')).rejects.toMatchObject({
@@ -302,7 +302,7 @@ describe('resolve over HTTP', () => {
     });
   });
 
-  test('hides credentials that stand in a URL', async () => {
+  test('hides credentials in a URL', async () => {
     const url = (await serve({ status: 404 })).replace('//', '//ada:s3cret@');
 
     const error: unknown = await resolve(url, 'main').catch((thrown: unknown) => thrown);
@@ -388,7 +388,7 @@ function listProcessesOf(url: string): readonly string[] {
 }
 
 describe('createGitClient', () => {
-  test('removes what a killed process has left, and nothing that may be in use', async () => {
+  test('removes directories that a killed process has left, and none that may be in use', async () => {
     const make = (secondsAgo: number) => {
       const path = mkdtempSync(join(tmpdir(), 'keelson-remote-'));
       writeFileSync(join(path, 'credentials'), 'https://user:secret@host\n');

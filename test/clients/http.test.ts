@@ -52,7 +52,7 @@ describe('fetchJson, against a stand-in for HSM', () => {
   });
 });
 
-describe('postText, by a proxy that takes connections and never says a word', () => {
+describe('postText, through a proxy that accepts connections and never answers', () => {
   let proxy: Server;
   let connected: Promise<Socket>;
   const post = (timeoutSeconds: number, signal = new AbortController().signal) =>
@@ -86,7 +86,7 @@ describe('postText, by a proxy that takes connections and never says a word', ()
     await closed;
   });
 
-  test('ends when it is given up', async () => {
+  test('ends when it is aborted', async () => {
     const given = new AbortController();
     const posting = expect(post(600, given.signal)).rejects.toThrow('given up');
     await connected;

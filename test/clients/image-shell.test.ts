@@ -34,7 +34,7 @@ const run = (command: string, port: number = host.port, privateKey = key.private
   shell.run({ host: '127.0.0.1', port }, privateKey, command, never);
 
 describe('a shell in an image', () => {
-  test('that cannot even be begun is away, and ends no process when its time is over', () => {
+  test('is unavailable if it cannot even connect, and a later abort does not end the process', () => {
     const said = runAlone(`
       const { createImageShell } = await import('./dist/clients/image-shell.js');
       const over = new AbortController();
@@ -47,7 +47,7 @@ describe('a shell in an image', () => {
     expect(said).toBe('unavailable');
   });
 
-  test('keeps nothing of a command that is over', () => {
+  test('keeps nothing of an ended command in memory', () => {
     const said = runAlone(`
       const { queryObjects } = await import('node:v8');
       const { default: ssh2 } = await import('ssh2');
@@ -63,13 +63,13 @@ describe('a shell in an image', () => {
     expect(said).toBe('0');
   });
 
-  test('runs a command with the key of the session, and no file has it', async () => {
+  test('runs a command with the key of the session, which is in no file', async () => {
     const file = join(directory, 'said');
     await run(`echo done > ${file}`);
     expect(readFileSync(file, 'utf8')).toBe('done\n');
   });
 
-  test('says how a command ended that failed', async () => {
+  test('says how a failed command ended', async () => {
     await expect(run('exit 3')).rejects.toMatchObject({
       fault: 'unavailable',
       reason: 'IMAGE_PREPARE',
@@ -77,7 +77,7 @@ describe('a shell in an image', () => {
     });
   });
 
-  test('is worth another try where nobody listens, or the key is refused', async () => {
+  test('is unavailable if nothing listens or the key is refused', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
@@ -91,7 +91,7 @@ describe('a shell in an image', () => {
     });
   });
 
-  test('hears of an end that arrives together with the beginning', async () => {
+  test('notices an end that arrives together with the start', async () => {
     const server = createServer((client) => {
       const sshd = connect(host.port, '127.0.0.1');
       client.pipe(sshd);
@@ -115,7 +115,7 @@ describe('a shell in an image', () => {
     server.close();
   });
 
-  test('ends with the signal, and with a connection that is cut', async () => {
+  test('ends on an abort and if the connection is cut', async () => {
     const stop = new AbortController();
     const begun = join(directory, 'begun');
     const waiting = shell.run(

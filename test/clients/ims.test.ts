@@ -25,14 +25,14 @@ describe.each(['', '/v2', '/v3', '/apis/ims/v3'])('IMS at prefix "%s"', (prefix)
   });
   afterEach(() => ims.close());
 
-  test('finds an image, whatever else its record holds, and none where there is none', async () => {
+  test('finds an image in a record with unknown members, and returns undefined if there is none', async () => {
     ims.images.set(IMAGE, { id: IMAGE, name: 'compute', link: null, metadata: {}, arch: 'x86_64' });
     expect(await client.findImage(IMAGE, never)).toEqual({ id: IMAGE, name: 'compute' });
     expect(await client.findImage(IMAGE.toUpperCase(), never)).toMatchObject({ id: IMAGE });
     expect(await client.findImage('00000000-0000-4000-8000-000000000000', never)).toBeUndefined();
   });
 
-  test('makes a key once, also where the answer was lost', async () => {
+  test('makes a key once, even if the answer was lost', async () => {
     const key = { name: 'cfs_a_cfs-a-0123abcd_deadbeef', publicKey: 'ecdsa-sha2-nistp256 AAAA a' };
     ims.disturb('POST public-keys', 'lost');
     await expect(client.ensureKey(key, never)).rejects.toMatchObject({ fault: 'unavailable' });
@@ -45,7 +45,7 @@ describe.each(['', '/v2', '/v3', '/apis/ims/v3'])('IMS at prefix "%s"', (prefix)
     expect(ims.keys.size).toBe(0);
   });
 
-  test('makes a job once, with where it will be reached', async () => {
+  test('makes a job once, and returns its address', async () => {
     ims.disturb('POST jobs', 'lost', 'problem');
     await expect(client.ensureJob(aJob, never)).rejects.toMatchObject({ fault: 'unavailable' });
     const job = await client.ensureJob(aJob, never);
@@ -67,7 +67,7 @@ describe.each(['', '/v2', '/v3', '/apis/ims/v3'])('IMS at prefix "%s"', (prefix)
     expect([...ims.jobs.values()][0]).not.toHaveProperty('require_dkms');
   });
 
-  test('tells jobs of one session apart by image and result, and takes the oldest of equals', async () => {
+  test('distinguishes the jobs of a session by image and result, and takes the oldest of duplicates', async () => {
     const first = await client.ensureJob({ ...aJob, requireDkms: true }, never);
     const other = await client.ensureJob({ ...aJob, resultName: 'other' }, never);
     const foreign = await client.ensureJob(
@@ -85,7 +85,7 @@ describe.each(['', '/v2', '/v3', '/apis/ims/v3'])('IMS at prefix "%s"', (prefix)
     expect(ims.jobs.size).toBe(0);
   });
 
-  test('follows a job to its result, and to nothing where it is gone', async () => {
+  test('reads a job until it has a result, and returns undefined once it is gone', async () => {
     const { id } = await client.ensureJob(aJob, never);
     const record = ims.jobs.get(id);
     ims.jobs.set(id, { ...record, status: 'packaging_artifacts', resultant_image_id: 'result' });
@@ -121,7 +121,7 @@ describe('IMS', () => {
     });
   });
 
-  test('that answers something else is refused, and the member named', async () => {
+  test('with an unexpected answer is rejected, and the wrong member is named', async () => {
     const client = createImsClient({ url: ims.url, timeoutSeconds: 30 });
     ims.images.set(IMAGE, { id: IMAGE, name: 7 });
     await expect(client.findImage(IMAGE, never)).rejects.toMatchObject({
@@ -130,7 +130,7 @@ describe('IMS', () => {
     });
   });
 
-  test('that has odd records of others gives ours all the same', async () => {
+  test('with malformed records of others still returns ours', async () => {
     const client = createImsClient({ url: ims.url, timeoutSeconds: 30 });
     ims.jobs.set('odd', { id: 'odd', status: 'none of IMS', ssh_containers: [{ name: null }] });
     ims.jobs.set('empty', {});
@@ -149,7 +149,7 @@ describe('IMS', () => {
     });
   });
 
-  test('gets the token as its file has it now, which no message shows', async () => {
+  test('gets the present token of the file, which no message shows', async () => {
     const tokenFile = join(directory, 'token');
     writeFileSync(tokenFile, 'first-token\n');
     const client = createImsClient({ url: ims.url, tokenFile, timeoutSeconds: 30 });
@@ -168,27 +168,30 @@ describe('IMS', () => {
     ['unauthorized', 401],
     ['forbidden', 403],
   ] as const;
-  test.each(refusals)('that finds a token %s has refused it, at first', async (how, status) => {
-    const client = createImsClient({ url: ims.url, timeoutSeconds: 30 });
-    for (const request of ['GET images', 'POST public-keys', 'POST jobs'])
-      ims.disturb(request, how);
-    const key = { name: 'cfs_a', publicKey: 'ssh x' };
-    const begins = [
-      client.findImage(IMAGE, never),
-      client.ensureKey(key, never),
-      client.ensureJob(aJob, never),
-    ];
-    for (const call of await Promise.allSettled(begins))
-      expect(call).toMatchObject({
-        reason: {
-          fault: 'rejected',
-          message: expect.stringMatching(new RegExp(`answered with status ${status}\\.$`)),
-        },
-      });
-    expect([ims.keys.size, ims.jobs.size]).toEqual([0, 0]);
-  });
+  test.each(refusals)(
+    'that answers %s to the first calls of a session rejects them',
+    async (how, status) => {
+      const client = createImsClient({ url: ims.url, timeoutSeconds: 30 });
+      for (const request of ['GET images', 'POST public-keys', 'POST jobs'])
+        ims.disturb(request, how);
+      const key = { name: 'cfs_a', publicKey: 'ssh x' };
+      const begins = [
+        client.findImage(IMAGE, never),
+        client.ensureKey(key, never),
+        client.ensureJob(aJob, never),
+      ];
+      for (const call of await Promise.allSettled(begins))
+        expect(call).toMatchObject({
+          reason: {
+            fault: 'rejected',
+            message: expect.stringMatching(new RegExp(`answered with status ${status}\\.$`)),
+          },
+        });
+      expect([ims.keys.size, ims.jobs.size]).toEqual([0, 0]);
+    },
+  );
 
-  test.each(refusals)('that finds a token %s later is asked again', async (how, status) => {
+  test.each(refusals)('that answers %s to later calls is asked again', async (how, status) => {
     const tokenFile = join(directory, 'token');
     writeFileSync(tokenFile, 'first-token');
     const client = createImsClient({ url: ims.url, tokenFile, timeoutSeconds: 30 });
@@ -224,7 +227,7 @@ describe('IMS', () => {
     expect(ims.requests.at(-1)).toMatchObject({ authorization: 'Bearer second-token' });
   });
 
-  test('that refuses the same token for ten minutes is asked no more', async () => {
+  test('that refuses the same token for ten minutes is not asked again', async () => {
     const tokenFile = join(directory, 'token');
     writeFileSync(tokenFile, 'first-token');
     let minutes = 0;
@@ -251,7 +254,7 @@ describe('IMS', () => {
     await refused('unavailable');
   });
 
-  test('that says nothing is away after the time of a call', async () => {
+  test('that does not answer is unavailable after the limit of a call', async () => {
     const client = createImsClient({ url: 'http://127.0.0.1:9', timeoutSeconds: 1 });
     await expect(client.findImage(IMAGE, never)).rejects.toMatchObject({ fault: 'unavailable' });
   });

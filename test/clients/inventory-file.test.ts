@@ -21,7 +21,7 @@ describe('createInventoryFile', () => {
     return createInventoryFile(path).fetchHardwareState(never);
   };
 
-  test('reads the terms of HSM', async () => {
+  test('reads a file with the members of HSM', async () => {
     const text = `
 groups:
   - label: blue
@@ -45,7 +45,7 @@ components:
     });
   });
 
-  test('does without what is not there', async () => {
+  test('reads files with missing parts', async () => {
     expect(await read('groups:\ncomponents: [{ID: x1}]\n')).toEqual({
       groups: [],
       partitions: [],

@@ -11,7 +11,7 @@ import { createOrchestrator } from '../../src/clients/temporal.js';
 import { parseConfig } from '../../src/config.js';
 import { openTemporal, type TestTemporal } from '../support/temporal.js';
 
-describe('a Temporal that wants TLS and a certificate', () => {
+describe('a Temporal that requires TLS and a client certificate', () => {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-tls-'));
   const file = (name: string) => join(directory, name);
   const opened: { close(): Promise<void> }[] = [];
@@ -82,12 +82,12 @@ describe('a Temporal that wants TLS and a certificate', () => {
     await connection.ensureConnected();
   });
 
-  test('does not answer who shows no certificate', async () => {
+  test('does not answer a client without a certificate', async () => {
     const orchestrator = open({ TEMPORAL_TLS_CA_FILE: file('tls.crt') });
     await expect(orchestrator.namespaceId()).rejects.toMatchObject({ fault: 'unavailable' });
   });
 
-  test('takes all that belongs together', () => {
+  test('accepts only complete settings', () => {
     expect(() => parse({ TEMPORAL_TLS_KEY_FILE: file('tls.key') })).toThrow('must be set together');
     expect(() => parse({ ...all(), TEMPORAL_ADDRESS: '' })).toThrow(
       'the dev server does not support TLS',

@@ -32,7 +32,7 @@ function aStart() {
 }
 
 describe('createOrchestrator', () => {
-  test('starts a session that people find by its name, with its summary', async () => {
+  test('starts a session with a summary, and with search attributes to find it by name', async () => {
     const start = aStart();
     await orchestrator.startSession(start);
     const workflow = temporal.client.workflow.getHandle(start.jobId);
@@ -44,7 +44,7 @@ describe('createOrchestrator', () => {
     await workflow.terminate();
   });
 
-  test('takes a start that was answered before, running or closed, for done', async () => {
+  test('accepts a repeated start, whether the workflow runs or is closed', async () => {
     const start = aStart();
     await orchestrator.startSession(start);
     await orchestrator.startSession(start);
@@ -54,7 +54,7 @@ describe('createOrchestrator', () => {
     expect(status.name).toBe('TERMINATED');
   });
 
-  test('signals a cancel with who and why, and what is waited for, and takes a workflow that is not there for told', async () => {
+  test('signals cancels and waits, and ignores that a workflow does not exist', async () => {
     const start = aStart();
     await orchestrator.cancelSession(start.jobId, {});
     await orchestrator.startSession(start);
@@ -71,7 +71,7 @@ describe('createOrchestrator', () => {
     await orchestrator.cancelSession(start.jobId, {});
   });
 
-  test('answers unavailable where nobody listens, and says so when asked', async () => {
+  test('throws unavailable if nothing listens, and check returns false', async () => {
     const away = createOrchestrator({
       address: `127.0.0.1:${await findFreePort()}`,
       namespace: 'default',

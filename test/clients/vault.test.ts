@@ -30,12 +30,12 @@ describe('Vault', () => {
   const read = (options: Partial<VaultOptions> = {}, name = 'kept') =>
     createVaultClient({ url: vault.url, jwtFile, ...options }).readCredentials(name, never);
 
-  test('is logged in to with a token of Kubernetes, by the namespace that lies beside it', async () => {
+  test('is logged in to with a Kubernetes token, as the role named like the namespace beside it', async () => {
     expect(await read()).toEqual(credentials);
     expect(vault.logins).toEqual([{ role: 'services', jwt: 'planted-jwt' }]);
   });
 
-  test('is logged in to by the role that is named, each time with the token as it is then', async () => {
+  test('is logged in to as the configured role, each time with the present token', async () => {
     vault.roles = { keelson: ['planted-jwt', 'rotated-jwt'] };
     const client = createVaultClient({ url: vault.url, jwtFile, role: 'keelson' });
     expect(await client.readCredentials('kept', never)).toEqual(credentials);
@@ -44,7 +44,7 @@ describe('Vault', () => {
     expect(vault.logins.map(({ jwt }) => jwt)).toEqual(['planted-jwt', 'rotated-jwt']);
   });
 
-  test('is not logged in to where there is a token of its own', async () => {
+  test('is not logged in to if there is a Vault token', async () => {
     const tokenFile = join(directory, 'own');
     writeFileSync(tokenFile, 's.given\n');
     vault.tokens.add('s.given');

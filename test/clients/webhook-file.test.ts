@@ -50,7 +50,7 @@ describe('readWebhooks', () => {
     ]);
   });
 
-  test('takes a URL in any spelling for what it is', async () => {
+  test('normalizes a URL in any spelling', async () => {
     const [webhook] = await read(
       '- {name: a, url: " HTTPS://Hooks.example/T0?a=B ", proxy: "HTTP://proxy"}',
     );

@@ -114,7 +114,7 @@ describe('createWebhookClient', () => {
     });
   });
 
-  test('sends the sentence alone to whom knows nothing else', async () => {
+  test('sends only the sentence with format text', async () => {
     await open({ format: 'text' }).send('chat', end, never);
     expect(receiver.deliveries.map(({ body }) => body)).toEqual([
       {
@@ -124,7 +124,7 @@ describe('createWebhookClient', () => {
     expect(receiver.deliveries[0]?.headers).not.toHaveProperty('webhook-signature');
   });
 
-  test('has paths for links where nobody has said where the API is, and none to what was deleted', async () => {
+  test('links by path without a public URL, and has no links to a deleted session', async () => {
     const client = open({});
     await client.send('chat', end, never);
     const session = { ...end.session, deletedAt: at(10) };
@@ -167,12 +167,12 @@ describe('createWebhookClient', () => {
     await expect(sending).rejects.toMatchObject({ fault: 'unavailable', retryAfterSeconds });
   });
 
-  test.each([204, 202])('takes %d for an answer', async (status) => {
+  test.each([204, 202])('accepts %d as success', async (status) => {
     receiver.answers.set('/t0ken', status);
     await open({}).send('chat', end, never);
   });
 
-  test('does not tell where nobody listens', async () => {
+  test('does not show the URL if nothing listens', async () => {
     const url = 'http://127.0.0.1:1/t0ken';
     expect(await failureOf(open({ url }).send('chat', end, never))).toEqual({
       fault: 'unavailable',
@@ -180,7 +180,7 @@ describe('createWebhookClient', () => {
     });
   });
 
-  test('is read anew for each, and refuses a name that is no longer there', async () => {
+  test('reads the file for each call, and rejects a name that it no longer has', async () => {
     const client = open({ name: 'other' });
     await expect(client.send('chat', end, never)).rejects.toMatchObject({
       fault: 'rejected',
@@ -191,7 +191,7 @@ describe('createWebhookClient', () => {
     await client.send('chat', end, never);
   });
 
-  test('has no more than twenty open to one that does not answer', async () => {
+  test('opens at most twenty requests to a webhook that does not answer', async () => {
     const client = open({});
     receiver.answers.set('/t0ken', 'silence');
     const given = new AbortController();
@@ -205,7 +205,7 @@ describe('createWebhookClient', () => {
     await client.send('chat', end, never);
   });
 
-  test.each(['http', 'https'])('goes by the proxy that it names, to %s', async (scheme) => {
+  test.each(['http', 'https'])('uses its proxy to reach %s', async (scheme) => {
     const proxy = await startProxy();
     const target = scheme === 'https' ? await startTls() : undefined;
     const url = `${target?.url ?? receiver.url}/t0ken`;
@@ -219,7 +219,7 @@ describe('createWebhookClient', () => {
     target?.close();
   });
 
-  test('trusts the certificate authority of its own', async () => {
+  test('trusts its own certificate authority', async () => {
     const server = await startTls();
     const url = `${server.url}/t0ken`;
     const untrusting = open({ url }).send('chat', end, never);
