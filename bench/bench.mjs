@@ -9,19 +9,19 @@ import { readArguments } from '../scripts/lib/options.mjs';
 
 const USAGE = `npm run bench [-- part] [options]
 
-  sessions             a session, over a shell loop that does the same (default)
+  sessions             a session, compared with a shell loop that does the same (default)
   api                  the API
   components           components: lists, PATCHes, reports, a boot storm
-  images               a customized image, over a shell script that does the same; as root
-  kubernetes           on the cluster of KUBECONFIG, whose node is this machine
-  load                 what it bears, what that costs, and more than can be borne (npm run bench:load)
+  images               customizing an image, compared with a shell script that does the same; needs root
+  kubernetes           sessions on the cluster of KUBECONFIG, whose node must be this machine
+  load                 how much it can take, what that costs, and what happens beyond (npm run bench:load)
 
-  --json               the numbers, for a program (npm run -s)
-  --rounds N           sessions, images: how often both alternate (default 7)
-  --more MEGABYTES     images: an image with so much more of the files below /usr (default 0)
+  --json               print JSON (with npm run -s)
+  --rounds N           sessions, images: number of rounds (default 7)
+  --more MEGABYTES     images: enlarge the image with files below /usr (default 0)
   --database NAME      api, components, load: only sqlite or postgres
-  --part NAME          load: only this one, as docs/performance.md lists them; kubernetes: sessions or watching
-  --scale PART         api, components, kubernetes, load: a part of the requests and records, as 0.1 (default 1)`;
+  --part NAME          load: only this part, see docs/performance.md; kubernetes: sessions or watching
+  --scale FRACTION     api, components, kubernetes, load: fraction of the requests and records (default 1)`;
 
 const { values, positionals } = readArguments(USAGE, {
   json: { type: 'boolean', default: false },
@@ -34,7 +34,7 @@ const { values, positionals } = readArguments(USAGE, {
 const [what = 'sessions', ...rest] = positionals;
 const KINDS = ['api', 'components', 'images', 'kubernetes', 'load', 'sessions'];
 if (!KINDS.includes(what) || rest.length > 0) {
-  console.error(`${positionals.join(' ')}: none of ${KINDS.join(', ')}.`);
+  console.error(`${positionals.join(' ')}: unknown part. The parts are ${KINDS.join(', ')}.`);
   process.exit(1);
 }
 const interrupt = new AbortController();

@@ -16,7 +16,7 @@ const databases = { sqlite: openSqlite, postgres: openPostgres };
  */
 export async function measureDatabases({ scale, database }, signal, measure) {
   const chosen = Object.entries(databases).filter(([name]) => name === (database ?? name));
-  if (chosen.length === 0) throw new Error(`${database}: no such database.`);
+  if (chosen.length === 0) throw new Error(`${database}: unknown database.`);
   const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-'));
   const found = /** @type {Record<string, Found>} */ ({});
   const [load = 0] = loadavg();

@@ -65,6 +65,7 @@ async function read(url) {
 /** @param {() => Promise<boolean>} isSo @param {number} limitMs @param {AbortSignal} signal */
 async function waitFor(isSo, limitMs, signal) {
   for (const deadline = Date.now() + limitMs; !(await isSo()); await pause(signal, 1_000)) {
-    if (Date.now() > deadline) throw new Error(`Nothing came of it in ${limitMs / 1000} s.`);
+    if (Date.now() > deadline)
+      throw new Error(`The batcher was not done after ${limitMs / 1000} s.`);
   }
 }

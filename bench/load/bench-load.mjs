@@ -72,7 +72,7 @@ export async function benchLoad({ json, scale, database, part }, signal) {
 function choose(all, name, kind) {
   const chosen = Object.entries(all).filter(([each]) => each === (name ?? each));
   if (chosen.length > 0) return chosen;
-  throw new Error(`${name}: no such ${kind}; there are ${Object.keys(all).join(', ')}.`);
+  throw new Error(`${name}: unknown ${kind}. Known are ${Object.keys(all).join(', ')}.`);
 }
 
 /** @param {Part} measure @param {typeof openSqlite | typeof openPostgres} open @param {number} scale @param {AbortSignal} signal */

@@ -117,7 +117,7 @@ async function waitUntilAllWait({ client }, count, signal) {
       status.session.phase?.startsWith('ansible-'),
     );
     if (waiting.length === count) return;
-    if (Date.now() > deadline) throw new Error(`${waiting.length} of ${count} came to wait.`);
+    if (Date.now() > deadline) throw new Error(`Only ${waiting.length} of ${count} sessions wait.`);
   }
 }
 

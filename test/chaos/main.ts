@@ -97,11 +97,11 @@ function print(cell: Cell, seed: number, position: string): void {
   const { fault, moment, wrong, seconds } = cell;
   const end = wrong.length === 0 ? `ok, complete after ${seconds.toFixed(1)} s` : 'FAILED';
   console.log(`${position} ${fault} at ${moment} (seed ${seed}): ${end}`);
-  if (wrong.length > 0) console.log(`  What was done: ${findFault(fault).what}.`);
+  if (wrong.length > 0) console.log(`  Fault: ${findFault(fault).what}.`);
   for (const each of wrong) console.log(`  ${each}`);
   if (wrong.length > 0)
     console.log(
-      `  Again: npm run chaos -- --rounds 1 --seed ${seed} --fault ${fault} --moment '${moment}'`,
+      `  Repeat: npm run chaos -- --rounds 1 --seed ${seed} --fault ${fault} --moment '${moment}'`,
     );
 }
 
@@ -118,7 +118,7 @@ try {
     const lack = findLack(planned.fault.stand);
     if (lack !== undefined) {
       isLacking = true;
-      console.log(`${position} ${planned.fault.name} left out: ${lack}.`);
+      console.log(`${position} ${planned.fault.name} skipped: ${lack}.`);
       continue;
     }
     const results = await runPlanned(stands, planned);

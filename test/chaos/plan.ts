@@ -18,7 +18,9 @@ export interface Strike {
 export function findFault(name: string): Fault {
   const fault = FAULTS.find((each) => each.name === name);
   if (fault === undefined)
-    throw new Error(`${name}: no fault; there are ${FAULTS.map((each) => each.name).join(', ')}.`);
+    throw new Error(
+      `${name}: unknown fault. The faults are ${FAULTS.map((each) => each.name).join(', ')}.`,
+    );
   return fault;
 }
 
