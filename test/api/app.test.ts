@@ -20,7 +20,7 @@ describe('service routes', () => {
     },
   );
 
-  test('/healthz is well while sessions are accepted, and tells the state of Temporal', async () => {
+  test('/healthz is ok while sessions are accepted, and shows the state of Temporal', async () => {
     const answer = await service.ask('GET', '/healthz');
     expect(answer).toMatchObject({
       status: 200,
@@ -33,7 +33,7 @@ describe('service routes', () => {
     });
   });
 
-  test('/healthz stays well without Temporal', async () => {
+  test('/healthz stays ok without Temporal', async () => {
     const other = await openService({
       orchestrator: { check: () => Promise.reject(new Error('nobody there')) },
     });
@@ -111,7 +111,7 @@ describe('routing', () => {
     expect(answer).toMatchObject({ status: 200, body: '' });
   });
 
-  test('ignores unknown query parameters, and of a repeated one takes the last', async () => {
+  test('ignores unknown query parameters, and takes the last of a repeated one', async () => {
     const answer = await service.ask('GET', '/v3/sessions?foo=1&limit=x&limit=3&status=');
     expect(answer.status).toBe(200);
   });

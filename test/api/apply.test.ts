@@ -58,7 +58,7 @@ async function check(name: string, outcome: Outcome | null = { succeeded: 'true'
 }
 
 describe('POST /v3/sessions/{name}/apply', () => {
-  test('makes a session of the same request without the check, fixed to what was checked', async () => {
+  test('makes a session with the request of the check, fixed to the commits that were checked', async () => {
     await check('look');
     const answer = await apply('look');
     expect(answer).toMatchObject({
@@ -76,7 +76,7 @@ describe('POST /v3/sessions/{name}/apply', () => {
     });
   });
 
-  test('makes one session of many requests at once', async () => {
+  test('makes one session from many concurrent requests', async () => {
     await check('often');
     const answers = await Promise.all(Array.from({ length: 5 }, () => apply('often')));
     expect(answers.map(({ status }) => status).sort()).toEqual([201, 409, 409, 409, 409]);
@@ -87,7 +87,7 @@ describe('POST /v3/sessions/{name}/apply', () => {
     });
   });
 
-  test('is 409 once the branch has moved, and says from where to where', async () => {
+  test('is 409 once the branch has moved, and names both commits', async () => {
     await check('moved');
     const before = head;
     head = repository.addCommit({ files: { 'a.yml': '[]\n' } });
@@ -100,7 +100,7 @@ describe('POST /v3/sessions/{name}/apply', () => {
     expect(await service.store.sessions.find('moved-apply')).toBeUndefined();
   });
 
-  test('is 409 for a session that is no check, is not over, or has not succeeded', async () => {
+  test('is 409 for a session that is not a check, is not complete, or has not succeeded', async () => {
     await service.ask('POST', '/v3/sessions', { name: 'real', configuration_name: 'debug_noop' });
     expect(await apply('real')).toMatchObject(because(/^Session real is not a check: /));
     await check('early', null);
@@ -109,7 +109,7 @@ describe('POST /v3/sessions/{name}/apply', () => {
     expect(await apply('failed')).toMatchObject(because(/did not succeed, .* Retry it first\.$/));
   });
 
-  test('is 409 where it cannot be compared any more, 503 where git is away', async () => {
+  test('is 409 if it can no longer be compared, 503 if the git server does not answer', async () => {
     await check('orphan');
     await service.ask('DELETE', '/v3/configurations/orphan');
     expect(await apply('orphan')).toMatchObject(because(/Configuration orphan was deleted/));
@@ -134,7 +134,7 @@ describe('POST /v3/sessions/{name}/apply', () => {
     expect(await service.store.sessions.find('strict-apply')).toBeUndefined();
   });
 
-  test('is 409 where an operator outside would run it, who knows no commits', async () => {
+  test('is 409 if an external operator would run it, which knows no commits', async () => {
     await check('inside');
     const outside = await openService({ store: service.store, isExternal: true });
     expect(await apply('inside', undefined, outside)).toMatchObject(because(/RUNNER=none/));

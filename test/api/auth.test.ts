@@ -40,7 +40,7 @@ describe('authentication', () => {
     });
   });
 
-  test('lets a writer write, and notes who cancelled', async () => {
+  test('lets a writer write, and records who cancelled', async () => {
     const body = { name: 'a', configuration_name: 'debug_noop' };
     const created = await service.ask('POST', '/v3/sessions', body, bearer(WRITER));
     expect(created.status).toBe(201);

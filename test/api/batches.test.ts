@@ -40,7 +40,7 @@ describe('/v3/batches', () => {
     });
   });
 
-  test('shows batches with their components, what holds them back, and the last cycle', async () => {
+  test('shows batches with their components, backoffs, and the last cycle', async () => {
     await fill();
     await service.store.options.patch({ batcher: 'internal' });
     const { body } = await service.ask('GET', '/v3/batches?state=open');

@@ -15,7 +15,7 @@ const post = (name: string, body: object = {}, to = service) =>
   });
 
 describe('POST /v3/sessions with check_mode', () => {
-  test('answers a session that says so, and whose passthrough is what Ansible is told', async () => {
+  test('returns a session with check_mode and the options of check mode in its passthrough', async () => {
     const answer = await post('first', { ansible_passthrough: '--tags a' });
     expect(answer).toMatchObject({
       status: 201,
@@ -30,7 +30,7 @@ describe('POST /v3/sessions with check_mode', () => {
     expect(JSON.stringify(old)).not.toMatch(/check_?mode/i);
   });
 
-  test('is what it was without, where it is false', async () => {
+  test('makes an ordinary session if it is false', async () => {
     expect(await post('plain', { check_mode: false })).toMatchObject({
       body: { ansible: { passthrough: '' }, status: { session: { check_mode: false } } },
     });
@@ -70,7 +70,7 @@ describe('POST /v3/sessions with check_mode', () => {
     expect(await service.store.sessions.find('refused')).toBeUndefined();
   });
 
-  test('is 400 where an operator outside would run it', async () => {
+  test('is 400 if an external operator would run it', async () => {
     const outside = await openService({ isExternal: true });
     try {
       expect(await post('refused', {}, outside)).toMatchObject({

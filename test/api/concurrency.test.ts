@@ -5,7 +5,7 @@ import { openHttpService } from './http-service.js';
 
 const MOST = 20;
 
-test('more new sessions at once than can be taken are told to come again, and those that are taken are there', async () => {
+test('too many new sessions at once are refused as busy, and all others are stored', async () => {
   let open: (() => void) | undefined;
   const opened = new Promise<void>((resolve) => (open = resolve));
   let arrived = 0;
@@ -49,7 +49,7 @@ test('more new sessions at once than can be taken are told to come again, and th
   await service.close();
 });
 
-test('those who announce a session and do not send it keep nobody out for long', async () => {
+test('requests that do not send their body do not block others for long', async () => {
   const service = await openHttpService();
   const { hostname, port } = new URL(service.url);
   const head = `POST /v3/sessions HTTP/1.1\r\nHost: ${hostname}\r\nContent-Length: 100\r\n\r\n`;

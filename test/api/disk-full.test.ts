@@ -69,7 +69,7 @@ describeWithMount('on a disk that is nearly full', () => {
     return answer.status;
   };
 
-  test('no session is accepted, and one that runs comes to its end', async () => {
+  test('no session is accepted, and a running one can complete', async () => {
     expect((await create('before')).status).toBe(201);
     fill(data, 0.04);
     let tries = 0;

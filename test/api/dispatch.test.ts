@@ -67,7 +67,7 @@ const isDispatched = async (name: string, state: string) =>
   (await service.store.sessions.find(name))?.dispatched === state;
 
 describe('createDispatcher', () => {
-  test('starts what was asked for before and after it, once', async () => {
+  test('starts sessions that were recorded before and after it started, once each', async () => {
     await post('before');
     dispatcher.start();
     await waitFor(() => isDispatched('before', 'started'));
@@ -77,7 +77,7 @@ describe('createDispatcher', () => {
     expect(orchestrator.summaries[0]).toBe('before: debug_noop → dynamic');
   });
 
-  test('tells of a cancel, with who and why', async () => {
+  test('sends a cancel, with caller and reason', async () => {
     dispatcher.start();
     await post('wanted');
     await waitFor(() => isDispatched('wanted', 'started'));
@@ -88,7 +88,7 @@ describe('createDispatcher', () => {
     expect(orchestrator.told).toEqual(['start wanted', 'cancel by api: enough']);
   });
 
-  test('starts nothing that was cancelled before anybody claimed it', async () => {
+  test('does not start a session that was cancelled before it was claimed', async () => {
     await post('unwanted');
     await service.ask('POST', '/v3/sessions/unwanted/cancel');
     await post('wanted');
@@ -97,7 +97,7 @@ describe('createDispatcher', () => {
     expect(orchestrator.told).toEqual(['start wanted']);
   });
 
-  test('starts and cancels in this order where the answer to the start was lost', async () => {
+  test('starts before it cancels if the answer to the start was lost', async () => {
     await post('half');
     const { jobId } = (await service.store.sessions.find('half')) ?? { jobId: '' };
     await service.store.sessions.claim(jobId, { at: new Date().toISOString() });
@@ -107,7 +107,7 @@ describe('createDispatcher', () => {
     expect(orchestrator.told).toEqual(['start half', 'cancel by api: -']);
   });
 
-  test('keeps what Temporal does not take, tries ever less often, and goes on by itself', async () => {
+  test('keeps wishes while Temporal is away, tries less and less often, and continues by itself', async () => {
     orchestrator.failure = unavailable;
     dispatcher.start();
     await Promise.all(['a', 'b', 'c'].map(post));
@@ -126,7 +126,7 @@ describe('createDispatcher', () => {
     );
   });
 
-  test('lets the others pass where one session alone is refused', async () => {
+  test('dispatches the others if one session is refused', async () => {
     const { startSession } = orchestrator;
     const refusing: typeof orchestrator = {
       ...orchestrator,
@@ -150,7 +150,7 @@ describe('createDispatcher', () => {
     await waitFor(() => isDispatched('poor', 'started'));
   });
 
-  test('goes on after the database was away', async () => {
+  test('continues after the database was away', async () => {
     const { sessions } = service.store;
     let isBroken = true;
     const takeWishes: typeof sessions.takeWishes = (take) =>
@@ -164,7 +164,7 @@ describe('createDispatcher', () => {
     await waitFor(() => isDispatched('patient', 'started'));
   });
 
-  test('has at most ten under way, and two of them share the work', async () => {
+  test('has at most ten calls in flight, and two dispatchers share the work', async () => {
     const names = Array.from({ length: 40 }, (_, index) => `s${index}`);
     for (const name of names) await post(name);
     const other = createDispatcher({ ...service.deps, orchestrator });
@@ -176,7 +176,7 @@ describe('createDispatcher', () => {
     expect(orchestrator.most).toBeLessThanOrEqual(20);
   });
 
-  test('tells who waited that there is a place, once', async () => {
+  test('tells a waiting session once that it has a place', async () => {
     const { store } = service.deps;
     await store.options.patch({ maxRunningSessions: 1 });
     dispatcher.start();
@@ -198,7 +198,7 @@ describe('createDispatcher', () => {
     expect(orchestrator.told.filter((word) => word.startsWith('admit'))).toHaveLength(1);
   });
 
-  test('close waits for what is under way', async () => {
+  test('close waits for calls in flight', async () => {
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => (release = resolve));
     let isAsked = false;

@@ -152,7 +152,7 @@ test(`${FOLLOWERS} followers of one log cost as much of the database as one`, as
   await waitFor(() => counts.subscriptions === 0);
 });
 
-test('one who does not read keeps nobody waiting and costs no memory', async () => {
+test('a client that does not read delays no other and costs no memory', async () => {
   const jobId = await plan('slow');
   const size = 256 * 1024;
   const total = 64 * 1024 * 1024;
@@ -180,7 +180,7 @@ test('one who does not read keeps nobody waiting and costs no memory', async () 
   slowEvents.response.destroy();
 });
 
-test('a service that stops ends streams of events, so that their clients come again', async () => {
+test('a service that stops ends event streams, so that their clients reconnect', async () => {
   await plan('stopping');
   const log = await open('/v3/sessions/stopping/logs', 'text/event-stream');
   const events = await open('/v3/sessions/stopping/events', 'text/event-stream');

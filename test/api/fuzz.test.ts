@@ -89,7 +89,7 @@ function fuzz(openDatabase: (directory: string) => Promise<FuzzDatabase>): void 
     60 * MINUTE,
   );
 
-  test('after that the database is readable, and the service ends as it should', async () => {
+  test('afterwards the database is readable, and the service exits with 0', async () => {
     const { url } = service;
     expect(await readJson(url, '/v3/sessions?limit=10000')).toHaveProperty('sessions');
     expect(await readJson(url, '/v3/configurations?limit=10000')).toHaveProperty('configurations');

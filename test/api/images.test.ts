@@ -17,7 +17,7 @@ describe('image sessions', () => {
     });
     afterAll(() => service.close());
 
-    test('are refused with the setting that would help', async () => {
+    test('are refused with the name of the missing setting', async () => {
       const { status, body } = await service.ask('POST', '/v3/sessions', toBody('a'));
       expect([status, body]).toMatchObject([
         400,
@@ -27,12 +27,12 @@ describe('image sessions', () => {
     });
   });
 
-  describe('of an operator outside', () => {
+  describe('of an external operator', () => {
     beforeAll(async () => {
       service = await openHttpService({ isExternal: true });
     });
 
-    test('are taken as they come', async () => {
+    test('are accepted without checks of images', async () => {
       const { status } = await service.ask('POST', '/v3/sessions', toBody('a'));
       expect(status).toBe(201);
     });
@@ -59,7 +59,7 @@ describe('with an image management service', () => {
     ).toMatchObject({ status: 201, body: { target: { groups: given, image_map: null } } });
   });
 
-  test('takes an entry of image_map for an image that no group has', async () => {
+  test('accepts an entry of image_map for an image that is in no group', async () => {
     const image_map = [{ source_id: 'anything', result_name: 'mine' }];
     expect(await service.ask('POST', '/v3/sessions', toBody('map', { image_map }))).toMatchObject({
       status: 201,

@@ -88,7 +88,7 @@ const held = {
 };
 
 describe('job token', () => {
-  test('is that of the job, by HMAC of the master key', () => {
+  test('is the HMAC of the job id with the master key', () => {
     expect(toJobToken(Buffer.from('key'), 'cfs-a-00000000')).toBe(
       'V4PSAo5JOzxVIWzWD9z876Asopak4xu-shCtlZRHh9A',
     );
@@ -113,7 +113,7 @@ describe('job token', () => {
 });
 
 describe('PUT …', () => {
-  test('notes start and end; a late start changes nothing', async () => {
+  test('records start and end; a late start changes nothing', async () => {
     expect((await deliver('PUT', 'inventory', { body: started })).status).toBe(204);
     const ended = {
       ...started,
@@ -145,7 +145,7 @@ describe('PUT …', () => {
 });
 
 describe('PATCH …/log', () => {
-  test('stores by offset, skips what is there, and tells the offset it expects', async () => {
+  test('stores by offset, skips stored bytes, and returns the expected offset', async () => {
     const first = await deliver('PATCH', 'ansible-0/log', upload(0, 'hello '));
     expect(first.status).toBe(204);
     expect(first.headers.get('upload-offset')).toBe('6');
@@ -164,7 +164,7 @@ describe('PATCH …/log', () => {
     expect([head.status, head.headers.get('upload-offset')]).toEqual([204, '12']);
   });
 
-  test('takes gzip that names a smaller size than it has', async () => {
+  test('accepts gzip that states a smaller size than it has', async () => {
     const parts = [gzipSync('x'.repeat(100_000)), gzipSync('y'.repeat(5000)), gzipSync('z')];
     const packed = upload(0, Buffer.concat(parts), 'gzip');
     const answer = await deliver('PATCH', 'inventory/log', packed);
@@ -172,7 +172,7 @@ describe('PATCH …/log', () => {
     expect(await readLog('inventory')).toMatch(/^x{100000}y{5000}z$/);
   });
 
-  test('of a sealed phase takes only what is stored already', async () => {
+  test('accepts only stored bytes of a sealed phase', async () => {
     expect((await deliver('PATCH', 'sealed/log', upload(0, 'stor'))).status).toBe(204);
     expect((await deliver('PATCH', 'sealed/log', upload(6, 'more'))).status).toBe(410);
   });
@@ -196,7 +196,7 @@ describe('PATCH …/log', () => {
 });
 
 describe('PUT …/hosts', () => {
-  test('a row gives way only to a higher sequence', async () => {
+  test('replaces a row only for a higher sequence', async () => {
     const save = (sequence: number, ok: number) =>
       deliver('PUT', 'ansible-0/hosts', {
         body: { sequence, final: true, hosts: [{ ...row, ok, task: null, message: 'm' }] },
@@ -223,7 +223,7 @@ describe('PUT …/hosts', () => {
 });
 
 describe('…/hold', () => {
-  test('is noted, and a wait ends after its time', async () => {
+  test('is recorded, and a wait ends after its time', async () => {
     expect((await deliver('PUT', 'held/hold', { body: held })).status).toBe(204);
     expect(await service.store.phases.find(jobId, 'held')).toMatchObject({
       hold: { command: 'ssh there' },
@@ -245,7 +245,7 @@ describe('…/hold', () => {
     expect((await waiting).status).toBe(410);
   });
 
-  test('refuses a wait that is no number', async () => {
+  test('refuses a wait that is not a number', async () => {
     expect((await deliver('GET', 'held/hold?wait=x')).status).toBe(400);
   });
 });
@@ -268,7 +268,7 @@ describe('…/wait', () => {
 });
 
 describe('…/silence', () => {
-  test('is noted, and is over', async () => {
+  test('is recorded, and removed when it is over', async () => {
     const read = async () => (await service.store.phases.find(jobId, 'ansible-0'))?.silence;
     expect((await deliver('PUT', 'ansible-0/silence', { body: silent })).status).toBe(204);
     expect(await read()).toEqual({ ...silent.silence, since: '2026-01-01T00:00:00.000Z' });
@@ -325,7 +325,7 @@ describe('every delivery', () => {
     await other.close();
   });
 
-  test('is 429 with Retry-After while as many as may be are being taken', async () => {
+  test('is 429 with Retry-After while the maximum number is being handled', async () => {
     const slow = () => new ReadableStream({ pull: () => new Promise(() => undefined) });
     const app = createJobApp(service.deps);
     const send = (body: string | ReadableStream) =>
@@ -345,7 +345,7 @@ describe('every delivery', () => {
 });
 
 describe('where jobs deliver', () => {
-  test('is not below the external prefix, and not public where it has its own address', async () => {
+  test('is not below the external prefix, and not public if it has its own address', async () => {
     const prefixed = await service.ask('GET', `/apis/cfs/jobs/${jobId}/phases/held/hold`);
     expect(prefixed.status).toBe(404);
     const other = await openService({ serveJobs: false });
@@ -359,7 +359,7 @@ describe('where jobs deliver', () => {
     expect((await app.request(`/jobs/${jobId}/phases/held/hold`)).status).toBe(401);
   });
 
-  test('answers 405 for what the protocol does not have', async () => {
+  test('answers 405 for other methods', async () => {
     const answer = await deliver('DELETE', 'inventory/log');
     expect(answer.status).toBe(405);
   });

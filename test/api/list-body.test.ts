@@ -41,7 +41,7 @@ test.each(['PUT', 'PATCH'])('%s takes a list that is larger than other bodies', 
   expect(body).toMatchObject({ tags: { '"],[{': '\\"]' }, state: [aLayer('site.yml')] });
 });
 
-test('PATCH takes many of one component in their order, and answers it as often', async () => {
+test('PATCH applies several patches of one component in order, and returns its id for each', async () => {
   const patches = Array.from({ length: MANY }, (_, index) => ({
     id: index % 2 === 0 ? 'x1' : `x${index}`,
     tags: { last: String(index) },
@@ -52,7 +52,7 @@ test('PATCH takes many of one component in their order, and answers it as often'
   expect(found.body).toMatchObject({ tags: { last: String(MANY - 2) } });
 });
 
-test('two that are large are taken one after the other', async () => {
+test('two large lists are handled one after the other', async () => {
   const put = (playbook: string) =>
     api.ask(
       'PUT',

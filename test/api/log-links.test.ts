@@ -12,7 +12,7 @@ const read = async (prefix = '') =>
   ((await service.ask('GET', `${prefix}/v3/sessions/a.b`)).body as { logs: string | null }).logs;
 
 describe('logs of a session', () => {
-  test('leads to its log, by the address by which the caller came', async () => {
+  test('leads to its log, at the address of the request', async () => {
     expect(await read()).toBe(`${service.url}/v3/sessions/a.b/logs`);
     const link = await read('/apis/cfs');
     expect(link).toBe(`${service.url}/apis/cfs/v3/sessions/a.b/logs`);
@@ -27,7 +27,7 @@ describe('logs of a session', () => {
     await service.ask('PATCH', '/v3/options', { include_ara_links: true });
   });
 
-  test('takes PUBLIC_URL where there is one', async () => {
+  test('uses PUBLIC_URL if it is set', async () => {
     const publicUrl = 'https://api.example.com/apis/cfs';
     const other = await openHttpService({ publicUrl });
     const { body } = await other.ask('POST', '/v3/sessions', {

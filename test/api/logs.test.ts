@@ -94,7 +94,7 @@ describe('GET /v3/sessions/{name}/logs', () => {
 });
 
 describe('following', () => {
-  test('goes on live until the phase is sealed', async () => {
+  test('continues live until the phase is sealed', async () => {
     const jobId = await plan('one-phase');
     await append(jobId, 'inventory', 0, 'a');
     const response = await service.app.request(
@@ -131,7 +131,7 @@ describe('following', () => {
     expect(log.text()).toBe('onetwo');
   });
 
-  test('goes on when the session is deleted, until it is complete', async () => {
+  test('continues after the session is deleted, until it is complete', async () => {
     const jobId = await plan('hidden');
     await service.store.sessions.claim(jobId, { at: new Date().toISOString() });
     const path = '/v3/sessions/hidden/logs?phase=ansible-0&follow=true';
@@ -187,7 +187,7 @@ describe('following', () => {
 });
 
 describe('over a socket', () => {
-  test('a follower hears at once what is written, and its going ends the stream', async () => {
+  test('a follower gets new bytes at once, and its disconnect ends the stream', async () => {
     const jobId = await plan('socket');
     let subscriptions = 0;
     const store = {

@@ -45,7 +45,7 @@ describe('GET /metrics', () => {
     expect(status).toBe(200);
   });
 
-  test('is not there, nor in the document, where metrics are told elsewhere', async () => {
+  test('does not exist, nor in the document, if metrics have their own address', async () => {
     const metrics = createApiMetrics(new Registry());
     service = await openService({ metrics });
     expect((await service.ask('GET', '/metrics')).status).toBe(404);
@@ -55,7 +55,7 @@ describe('GET /metrics', () => {
 });
 
 describe('the metrics of requests', () => {
-  test('have patterns of paths, whatever callers send', async () => {
+  test('have patterns of paths as labels, whatever callers send', async () => {
     const registry = await open();
     for (const [method, path] of [
       ['GET', '/v3/sessions/one'],
@@ -81,7 +81,7 @@ describe('the metrics of requests', () => {
     ]);
   });
 
-  test('have those of jobs at their own address too', async () => {
+  test('include requests of jobs at their own address', async () => {
     const registry = await open();
     await createJobApp(service.deps).request('/jobs/cfs-a-1/phases/one/log');
     expect(await readRequests(registry)).toEqual([
@@ -91,7 +91,7 @@ describe('the metrics of requests', () => {
 });
 
 describe('the metrics of followers', () => {
-  test('tell how many there are now', async () => {
+  test('count the present followers', async () => {
     const registry = await open();
     await service.ask('POST', '/v3/sessions', { name: 'a', configuration_name: 'debug_noop' });
     const followers = async () => readValue(await registry.metrics(), 'keelson_followers');

@@ -156,7 +156,7 @@ describe('/openapi.json', () => {
     expect(document.openapi).toBe('3.1.0');
   });
 
-  test('says of every operation what it is for, and how it succeeds', () => {
+  test('describes the purpose and the success of every operation', () => {
     for (const { method, path, operation } of operations()) {
       expect([method, path, operation]).toEqual([
         method,
@@ -167,7 +167,7 @@ describe('/openapi.json', () => {
     }
   });
 
-  test('says of what others may change meanwhile that it may be refused for that', () => {
+  test('declares 409 for operations that can meet concurrent changes', () => {
     const refusing = operations()
       .filter(({ operation }) => '409' in operation.responses)
       .map(({ method, path }) => `${method} ${path}`);
@@ -182,7 +182,7 @@ describe('/openapi.json', () => {
     );
   });
 
-  test.each(['V3SessionCreate', 'SessionTargetCreate'])('tells what members of %s mean', (name) => {
+  test.each(['V3SessionCreate', 'SessionTargetCreate'])('describes the members of %s', (name) => {
     const { properties } = document.components.schemas[name] as {
       properties: Record<string, { description?: string }>;
     };
@@ -192,14 +192,14 @@ describe('/openapi.json', () => {
     );
   });
 
-  test('gives every operation a name of its own, which generators of clients take', () => {
+  test('gives every operation a unique operationId for client generators', () => {
     const names = operations().map(({ operation }) => operation.operationId);
     expect(names).toContain('get_v3_sessions_session_name_logs');
     expect(new Set(names).size).toBe(names.length);
     expect(names.every((name) => /^\w+$/.test(name ?? ''))).toBe(true);
   });
 
-  test('is true: every operation does with its example what it says', async () => {
+  test('is true: every operation succeeds with its example as described', async () => {
     const all = operations();
     expect(all.length).toBeGreaterThan(20);
     for (const each of all) {

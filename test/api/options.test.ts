@@ -60,7 +60,7 @@ describe('/v3/options', () => {
     expect(body).toMatchObject({ session_ttl: '', batcher_disable: true, debug_wait_time: 0 });
   });
 
-  test('answers what is stored where nobody can be let go by it at once', async () => {
+  test('returns the stored options even if waiting sessions cannot be admitted at once', async () => {
     const fault = new ServiceError('unavailable', 'The database does not answer: refused');
     const admission = { ...service.store.admission, admit: () => Promise.reject(fault) };
     const failing = await openService({ store: { ...service.store, admission } });

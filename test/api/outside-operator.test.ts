@@ -48,7 +48,7 @@ async function start(): Promise<void> {
 }
 
 describe('the service with RUNNER=none', () => {
-  test('needs no Temporal, and says so', async () => {
+  test('needs no Temporal, and /healthz says so', async () => {
     expect(await ask('GET', '/healthz')).toEqual([
       200,
       { db_status: 'ok', kafka_status: 'ok', temporal_status: 'not_used', temporal_ui: null },
@@ -69,7 +69,7 @@ describe('the service with RUNNER=none', () => {
     expect(await ask('GET', '/v3/sessions/b')).toMatchObject([404, {}]);
   });
 
-  test('removes sessions that were over long ago, and no other', async () => {
+  test('removes only sessions that completed long ago', async () => {
     for (const name of ['old', 'recent'])
       await ask('POST', '/v3/sessions', { name, configuration_name: 'debug_noop' });
     const complete = { status: 'complete', succeeded: 'true' };
@@ -82,7 +82,7 @@ describe('the service with RUNNER=none', () => {
     expect((await ask('GET', '/v3/sessions/recent'))[0]).toBe(200);
   });
 
-  test('keeps no record for webhooks that an earlier worker was to tell', async () => {
+  test('keeps no record for webhooks of an earlier worker', async () => {
     await service.close();
     const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
     await store.notifications.turnOn();

@@ -8,7 +8,7 @@ beforeEach(async () => {
 afterEach(() => service.close());
 
 describe('max_running_sessions', () => {
-  test('shows those that wait their place in the queue, and lets them go when it is raised', async () => {
+  test('shows waiting sessions their place in the queue, and admits them when it is raised', async () => {
     await service.ask('PATCH', '/v3/options', { max_running_sessions: 1 });
     for (const name of ['a', 'b', 'c']) {
       await service.ask('POST', '/v3/sessions', { name, configuration_name: 'debug_noop' });
@@ -30,7 +30,7 @@ describe('max_running_sessions', () => {
 });
 
 describe('host_locks', () => {
-  test('has a session that waits say for whom, on which host and since when, and lets it go when it is turned off', async () => {
+  test('has a waiting session name the other session and the host, and lets it go when the option is turned off', async () => {
     expect((await service.ask('GET', '/v3/options')).body).toMatchObject({ host_locks: false });
     await service.ask('PATCH', '/v3/options', { host_locks: true });
     for (const name of ['a', 'b']) {

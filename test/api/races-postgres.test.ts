@@ -16,7 +16,7 @@ describeWithPostgres('two APIs on one PostgreSQL', () => {
 
   apiRaces(async () => ({ DATABASE_URL: await server.createDatabase() }));
 
-  test('answer 503 while it is away, and go on when it is back', async () => {
+  test('answer 503 while it is away, and continue when it is back', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'keelson-away-'));
     const url = await server.createDatabase();
     const api = await startApiProcess({ DATABASE_URL: url, KEELSON_DATA: directory });

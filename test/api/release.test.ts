@@ -35,7 +35,7 @@ function askAsJob(jobId: string, method: string, query = '', body?: unknown) {
 const status = (session: Record<string, unknown>) => ({ status: { session } });
 
 describe('POST /v3/sessions/{name}/release', () => {
-  test('lets go on what is held on a machine whose clock is far behind', async () => {
+  test('ends a hold on a machine whose clock is far behind', async () => {
     const jobId = await launch('behind');
     const until = '2026-01-02T04:04:05.000Z';
     await askAsJob(jobId, 'PUT', '', { ...hold, until, seconds_left: 3600 });
@@ -46,7 +46,7 @@ describe('POST /v3/sessions/{name}/release', () => {
     await service.store.sessions.recordOutcome(jobId, { succeeded: 'false' }, hold.since);
   });
 
-  test('lets go on what is shown as held', async () => {
+  test('ends a hold that is shown', async () => {
     const jobId = await launch('held');
     await askAsJob(jobId, 'PUT', '', hold);
     const shown = status({ held_until: hold.until, hold_command: hold.command });
@@ -69,7 +69,7 @@ describe('POST /v3/sessions/{name}/release', () => {
     expect((await service.ask('POST', '/v3/sessions/held/release', {})).status).toBe(202);
   });
 
-  test('is 409 where nothing is held, or no more', async () => {
+  test('is 409 if nothing is held, or the hold has ended', async () => {
     const jobId = await launch('free');
     const refused = { status: 409, body: { title: 'Session is not held' } };
     expect(await service.ask('POST', '/v3/sessions/free/release')).toMatchObject(refused);
@@ -93,7 +93,7 @@ describe('POST /v3/sessions/{name}/release', () => {
 });
 
 describe('POST /v3/sessions/{name}/hold', () => {
-  test('has the job hold what fails from then on', async () => {
+  test('has the job hold a playbook that fails from then on', async () => {
     const jobId = await launch('late', false);
     const asked = () => askAsJob(jobId, 'GET');
     expect(await asked()).toMatchObject({ body: { released: false, wanted: false } });

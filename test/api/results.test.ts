@@ -70,7 +70,7 @@ describe('GET /v3/sessions/{name}/phases', () => {
     });
   });
 
-  test('tells why a phase never ran', async () => {
+  test('says why a phase never ran', async () => {
     const jobId = await plan('stopped');
     const at = new Date().toISOString();
     await service.store.phases.seal(jobId, 'inventory', { kind: 'killed', reason: 'stopped' }, at);
@@ -129,7 +129,7 @@ describe('GET /v3/sessions/{name}/hosts', () => {
     expect(body).toMatchObject({ hosts: [{ host: 'x1', task: 'copy', message: 'no space' }] });
   });
 
-  test('a phase that is not there is a 404 that names those that are', async () => {
+  test('answers 404 for an unknown phase, and names the phases that exist', async () => {
     await plan('wrong-phase');
     expect(await service.ask('GET', '/v3/sessions/wrong-phase/hosts?phase=x')).toMatchObject({
       status: 404,

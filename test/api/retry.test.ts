@@ -67,7 +67,7 @@ const because = (text: RegExp) => ({
 });
 
 describe('POST /v3/sessions/{name}/retry', () => {
-  test('makes a session of the same request, which knows what is done', async () => {
+  test('makes a session with the same request and a record of the work that is done', async () => {
     const body = {
       ...{ ansible_limit: 'lab', ansible_verbosity: 2, configuration_limit: '0,1' },
       ...{ tags: { owner: 'ann' }, debug_on_failure: true },
@@ -111,7 +111,7 @@ describe('POST /v3/sessions/{name}/retry', () => {
     expect(partial?.hosts).not.toContain('n0');
   });
 
-  test('leaves no host out where Ansible may have broken off', async () => {
+  test('leaves no host out if Ansible may have broken off', async () => {
     await post('broken');
     await fail('broken', { whole: false });
     await retry('broken');
@@ -120,14 +120,14 @@ describe('POST /v3/sessions/{name}/retry', () => {
     expect(done).not.toHaveProperty('partial');
   });
 
-  test('goes on from a session that was cancelled before it came to anything', async () => {
+  test('retries a session that was cancelled before it did anything', async () => {
     await post('early');
     await service.ask('POST', '/v3/sessions/early/cancel');
     expect(await retry('early')).toMatchObject({ status: 201 });
     expect((await find('early-retry-1')).done).toBeUndefined();
   });
 
-  test('makes one session of many requests at once', async () => {
+  test('makes one session from many concurrent requests', async () => {
     await post('often');
     await end('often');
     const answers = await Promise.all(Array.from({ length: 5 }, () => retry('often')));
@@ -145,7 +145,7 @@ describe('POST /v3/sessions/{name}/retry', () => {
     expect(await retry('often-retry-1')).toMatchObject({ body: { name: 'often-retry-2' } });
   });
 
-  test('is 409 while the session is not over, and where nothing is left to do', async () => {
+  test('is 409 while the session is not complete, and if nothing is left to do', async () => {
     await post('running');
     expect(await retry('running')).toMatchObject(because(/is pending: it can be retried when/));
     await end('running', { succeeded: 'true' });
@@ -155,7 +155,7 @@ describe('POST /v3/sessions/{name}/retry', () => {
     expect(await retry('late')).toMatchObject(because(/every layer of session late succeeded/));
   });
 
-  test('refuses what the configuration, as it is now, does not allow', async () => {
+  test('refuses a retry that the present configuration does not allow', async () => {
     await post('orphan', { configuration_name: 'debug_noop' });
     await end('orphan');
     expect(await retry('orphan')).toMatchObject({ status: 201 });
@@ -186,7 +186,7 @@ describe('POST /v3/sessions/{name}/retry', () => {
   });
 });
 
-test('an operator outside gets the request alone', async () => {
+test('an external operator gets only the request', async () => {
   const outside = await openService({ isExternal: true });
   try {
     await outside.ask('POST', '/v3/sessions', { name: 'a', configuration_name: 'debug_noop' });

@@ -56,7 +56,7 @@ async function readSilence(): Promise<unknown> {
 }
 
 describe('a session some of whose hosts are silent', () => {
-  test('names them, and no longer once they go on', async () => {
+  test('names them until they continue', async () => {
     expect(await readMessages()).toEqual([null, null]);
     expect(await readSilence()).toBeNull();
     await tell(1, silent);
@@ -67,7 +67,7 @@ describe('a session some of whose hosts are silent', () => {
     expect(await readSilence()).toBeNull();
   });
 
-  test('says what became of it once it is over', async () => {
+  test('shows its outcome once it is complete', async () => {
     await tell(1, silent);
     const outcome = { succeeded: 'false', reason: 'CANCELLED', message: 'Enough.' } as const;
     await service.store.sessions.recordOutcome(jobId, outcome, at(9));
@@ -75,14 +75,14 @@ describe('a session some of whose hosts are silent', () => {
     expect(await readSilence()).toBeNull();
   });
 
-  test('says it beside what it waits for', async () => {
+  test('shows both the silence and what it waits for', async () => {
     await tell(1, silent);
     const wait = { since: at(7), message: 'Waiting: Kubernetes', phase: 'ansible-0' };
     await service.store.sessions.recordWait(jobId, wait);
     expect((await readMessages())[0]).toBe(`Waiting: Kubernetes. ${MESSAGE}`);
   });
 
-  test('tells it in its events', async () => {
+  test('shows it in its events', async () => {
     const response = await service.app.request('/v3/sessions/a/events', {
       headers: { accept: 'text/event-stream' },
     });
@@ -99,7 +99,7 @@ describe('a session some of whose hosts are silent', () => {
     await events.return();
   });
 
-  test('tells the Web UI that it begins and ends, as often as a history has room for', async () => {
+  test('tells the Web UI when it begins and ends, a limited number of times', async () => {
     await tell(1, silent);
     await tell(2, { ...silent, hosts: 1, names: ['x2'] });
     await tell(3, null);

@@ -31,7 +31,7 @@ describe('over a socket', () => {
     expect(headers.get('keep-alive')).toBe('timeout=75');
   });
 
-  test('refuses a body that only shows while it comes that it is too large', async () => {
+  test('refuses a body without a length once it is too large', async () => {
     let sent = 0;
     const endless = new ReadableStream<Uint8Array>({
       pull(controller) {

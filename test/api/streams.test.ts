@@ -39,7 +39,7 @@ const append = (jobId: string, phase: string, offset: number, bytes: Uint8Array)
   service.store.logs.append(jobId, phase, offset, bytes);
 
 describe('GET …/logs as events', () => {
-  test('carries every byte, however it is cut, and goes on after any id', async () => {
+  test('carries every byte, however it is cut, and continues after any id', async () => {
     const jobId = await plan('bytes');
     const texts = ['\r\nä€𝄞\ud7ff\u2028\ufeffdata: x\n\n', '\0 no newline'];
     const bytes = Buffer.concat([
@@ -77,7 +77,7 @@ describe('GET …/logs as events', () => {
     expect([over.status, await over.text()]).toEqual([204, '']);
   });
 
-  test('follows unless told not to, one phase too', async () => {
+  test('follows by default, also a single phase', async () => {
     const jobId = await plan('one');
     await append(jobId, 'ansible-0', 0, Buffer.from('abc'));
     const now = await readAllEvents(await ask('one/logs?phase=ansible-0&offset=1&follow=false'));
@@ -94,7 +94,7 @@ describe('GET …/logs as events', () => {
     expect((await live.next()).done).toBe(true);
   });
 
-  test('refuses what is no id, and that of another phase; that of a former session counts for nothing', async () => {
+  test('refuses invalid ids and those of another phase, and ignores those of an earlier session', async () => {
     const jobId = await plan('ids');
     await append(jobId, 'inventory', 0, Buffer.from('abc'));
     for (const id of ['x', '0123/inventory/1', '00000000/inventory/-1']) {
@@ -108,7 +108,7 @@ describe('GET …/logs as events', () => {
     expect(toBytes(await readAllEvents(former)).toString()).toBe('abc');
   });
 
-  test('is plain text for who asks for no events', async () => {
+  test('is plain text unless events are asked for', async () => {
     const jobId = await plan('plain');
     await append(jobId, 'inventory', 0, Buffer.from('abc'));
     const headers = new Headers({ accept: 'text/plain, */*' });
@@ -135,7 +135,7 @@ describe('GET …/events', () => {
     return taken;
   }
 
-  test('tells what there is, then what changes, to its end', async () => {
+  test('sends the present state, then changes, until the end', async () => {
     const { phases, hosts, sessions } = service.store;
     const jobId = await plan('live');
     const live = readEvents(await ask('live/events'));
@@ -165,7 +165,7 @@ describe('GET …/events', () => {
     ]);
   });
 
-  test('tells who comes again what differs from what the id says, in another process too', async () => {
+  test('sends a reconnecting client what differs from its id, in another process too', async () => {
     const { phases, hosts } = service.store;
     const jobId = await plan('again');
     await phases.report(jobId, 'ansible-0', { state: 'running', startedAt: AT });
@@ -212,7 +212,7 @@ describe('GET …/events', () => {
     }
   });
 
-  test('tells many hosts in parts, each of them', async () => {
+  test('sends many hosts in several events, without leaving any out', async () => {
     const jobId = await plan('many');
     const names = Array.from({ length: 2500 }, (_, index) => `x${index}`);
     const hosts = names.map((host) => ({ host, ...row }));
@@ -240,7 +240,7 @@ describe('a stream of events', () => {
     yield* [];
   }
 
-  test('is never silent for long, and ends without an end when the service stops', async () => {
+  test('is never silent for long, and ends without an end event when the service stops', async () => {
     const streams = createEventStreams();
     const client = new AbortController().signal;
     const body = toEventBody(silence, 'id', { streams, client, heartbeatMs: 5 });
@@ -257,7 +257,7 @@ describe('a stream of events', () => {
     await closed;
   });
 
-  test('does not keep a service that nobody reads from', async () => {
+  test('does not keep a service from stopping if nobody reads', async () => {
     const streams = createEventStreams();
     const client = new AbortController();
     toEventBody(silence, 'id', { streams, client: client.signal });

@@ -44,7 +44,7 @@ function flatten(names: Names, value: unknown): readonly string[] {
 }
 
 describe.each(Object.entries(tables))('%s', (_, names) => {
-  test('comes back from v2 as it was', () => {
+  test('is unchanged after a round trip through v2', () => {
     fc.assert(
       fc.property(anObject(names), (given) => {
         expect(toV3(names, toV2(names, given))).toEqual(given);
@@ -102,7 +102,7 @@ describe('inV2', () => {
     });
   });
 
-  test('keeps fault and what is no fault', async () => {
+  test('keeps the fault, and passes on other errors', async () => {
     const busy = new ServiceError('busy', 'Later');
     await expect(inV2(SESSION, () => Promise.reject(busy))).rejects.toMatchObject({
       fault: 'busy',

@@ -21,7 +21,7 @@ const readStatus = async (name: string) => {
 };
 
 describe('a session that waits', () => {
-  test('says for what and since when, and no longer once it goes on', async () => {
+  test('says for what and since when, until it continues', async () => {
     const jobId = await add('a');
     expect(await readStatus('a')).toMatchObject({ message: null, waiting_since: null });
     service.setTime(at(60));
@@ -43,7 +43,7 @@ describe('a session that waits', () => {
     });
   });
 
-  test('tells it in its events, also where nothing but time has changed', async () => {
+  test('shows it in its events, even if only time has passed', async () => {
     const jobId = await add('a');
     service.setTime('2026-01-01T00:00:04.900Z');
     const response = await service.app.request('/v3/sessions/a/events', {

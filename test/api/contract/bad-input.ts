@@ -129,7 +129,7 @@ export function badInputContract(site: () => ContractSite): void {
       expect(asked.sort()).toEqual(Object.keys(bodies).sort());
     });
 
-    test('in any part of a path is refused, or names what is not there', async () => {
+    test('in any part of a path is refused, or names nothing that exists', async () => {
       for (const { method, path } of operations.filter((operation) => /\{/.test(operation.path))) {
         const fill = (text: string) => fillPath(path, fillAll(text));
         const body = bodies[`${method} ${path}`];
@@ -143,7 +143,7 @@ export function badInputContract(site: () => ContractSite): void {
       }
     });
 
-    test('in any parameter of a query is refused, or finds nothing', async () => {
+    test('in any query parameter is refused, or matches nothing', async () => {
       for (const { method, path, queries } of operations) {
         for (const name of queries) {
           const query = (value: string) => `${fillPath(path, there)}?${name}=${value}`;

@@ -126,7 +126,7 @@ export function clientContract(site: () => ContractSite): void {
     });
   });
 
-  test('SAT keeps a copy of a configuration before it replaces it, and reads JSON from every change', async () => {
+  test('SAT copies a configuration before it replaces it, and reads JSON from every change', async () => {
     const { repository } = site();
     const one = '/v2/configurations/sat';
     expect((await python('GET', one)).status).toBe(404);
@@ -157,7 +157,7 @@ export function clientContract(site: () => ContractSite): void {
     expect(startTime).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/);
   });
 
-  test('csm-rs creates what is not there, and its misspelt filter does no harm', async () => {
+  test('csm-rs creates what does not exist, and its misspelt filter does no harm', async () => {
     const { repository } = site();
     const one = '/v3/configurations/manta';
     expect((await rust('GET', `${one}?limit=100000`)).status).toBe(404);
@@ -209,7 +209,7 @@ export function clientContract(site: () => ContractSite): void {
     expect(found).toEqual(names);
   });
 
-  test('an operator reads and completes options, reports, and removes what is old', async () => {
+  test('an operator reads and completes options, reports, and removes old sessions', async () => {
     const options = await python('GET', '/v3/options');
     for (const member of ['session_ttl', 'additional_inventory_source', 'debug_wait_time']) {
       expect(options.body).toHaveProperty(member);

@@ -78,7 +78,7 @@ export function componentContract(site: () => ContractSite): void {
       expect(await list(query.toString())).toMatchObject({ ids: 'x3', next: null });
     });
 
-    test('shows details where they are asked for', async () => {
+    test('shows details if they are requested', async () => {
       await begin();
       const plain = {
         id: 'x2',
@@ -106,7 +106,7 @@ export function componentContract(site: () => ContractSite): void {
   });
 
   describe('PUT /v3/components', () => {
-    test('answers ids as they came; the last of one id counts', async () => {
+    test('returns ids in their order; the last element of an id counts', async () => {
       await begin();
       const bodies = [{ id: 'x2' }, { id: 'x6', enabled: true }, { id: 'x2', retry_policy: -1 }];
       const answer = await ask('PUT', '/v3/components', bodies);
@@ -117,7 +117,7 @@ export function componentContract(site: () => ContractSite): void {
       expect((await ask('PUT', '/v3/components', [])).body).toEqual({ component_ids: [] });
     });
 
-    test('of which one has no id changes nothing', async () => {
+    test('changes nothing if one element has no id', async () => {
       await begin();
       const answer = await ask('PUT', '/v3/components', [{ id: 'x6' }, { enabled: true }]);
       expect(answer).toMatchObject({
@@ -132,7 +132,7 @@ export function componentContract(site: () => ContractSite): void {
   });
 
   describe('PUT /v3/components/{id}', () => {
-    test('replaces all, under the id of the path, and answers what is stored', async () => {
+    test('replaces the whole record, under the id of the path, and returns it', async () => {
       await begin();
       const { body } = await put('x1', { id: 'other', state: [applied], tags: { a: '' } });
       const stored = { id: 'x1', state: [{ ...applied, last_updated: AT }], tags: { a: '' } };
@@ -212,7 +212,7 @@ export function componentContract(site: () => ContractSite): void {
   );
 
   describe('PATCH and DELETE /v3/components/{id}', () => {
-    test('answer what is stored, keep the id, and know what is not there', async () => {
+    test('return the stored record, keep the id, and answer 404 for an unknown one', async () => {
       await begin();
       const path = '/v3/components/x3';
       const { status, body } = await ask('PATCH', path, { id: 'other', desired_config: 'gone' });
@@ -231,7 +231,7 @@ export function componentContract(site: () => ContractSite): void {
   });
 
   describe('v2 components', () => {
-    test('are the same in other words, the status at the end of the commit', async () => {
+    test('are the same with other names, and the status at the end of the commit', async () => {
       await begin();
       const body = {
         desiredConfig: 'compute',

@@ -85,7 +85,7 @@ export function configurationContract(site: () => ContractSite): void {
       expect(body).not.toHaveProperty('description');
     });
 
-    test('asks for each branch once, and for many at the same time', async () => {
+    test('resolves each branch once, and several at the same time', async () => {
       const git = createGitClient({ protocols: 'file' });
       let running = 0;
       let most = 0;
@@ -115,7 +115,7 @@ export function configurationContract(site: () => ContractSite): void {
       await counting.close();
     });
 
-    test('asks for no more branches once one of them is refused', async () => {
+    test('resolves no more branches once one has failed', async () => {
       const asked: AbortSignal[] = [];
       const waiting = await openHttpService({
         store: site().store,
@@ -176,7 +176,7 @@ export function configurationContract(site: () => ContractSite): void {
       });
     });
 
-    test('reads again and refreshes that, when somebody else writes meanwhile', async () => {
+    test('reads and refreshes again if the configuration changes meanwhile', async () => {
       const git = createGitClient({ protocols: 'file' });
       const other = await openHttpService({
         store: site().store,
@@ -205,7 +205,7 @@ export function configurationContract(site: () => ContractSite): void {
   });
 
   describe('DELETE /v3/configurations/{id}', () => {
-    test('deletes once, then it is not there', async () => {
+    test('deletes once, then answers 404', async () => {
       await site().ask('PUT', '/v3/configurations/gone', { layers: [] });
       expect((await site().ask('DELETE', '/v3/configurations/gone')).status).toBe(204);
       for (const method of ['DELETE', 'GET', 'PATCH']) {
@@ -227,7 +227,7 @@ export function configurationContract(site: () => ContractSite): void {
       expect(answer).toMatchObject({ status: 400, body: { title: 'Invalid tenant' } });
     });
 
-    test('an empty one is none', async () => {
+    test('an empty one counts as absent', async () => {
       const headers = { 'cray-tenant-name': '' };
       const answer = await site().ask('GET', '/v3/configurations', undefined, headers);
       expect(answer.status).toBe(200);

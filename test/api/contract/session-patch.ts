@@ -32,7 +32,7 @@ export function sessionPatchContract(site: () => ContractSite): void {
     };
 
   describe.each(['v2', 'v3'])('PATCH /%s/sessions/{name}', (version) => {
-    test('of a session that runs here takes only what is not ours', async () => {
+    test('of a session that runs here accepts only members that the service does not set', async () => {
       const name = await create();
       const before = await show(name, version);
       const time = version === 'v3' ? 'completion_time' : 'completionTime';
@@ -44,7 +44,7 @@ export function sessionPatchContract(site: () => ContractSite): void {
       expect((await show(name)).status.artifacts).toEqual([artifact]);
     });
 
-    test('of a session that runs here never takes a job', async () => {
+    test('of a session that runs here never accepts a job', async () => {
       const name = await create();
       expect(await patch(name, { session: { job: 'other' } }, version)).toMatchObject({
         status: 409,
@@ -86,8 +86,8 @@ export function sessionPatchContract(site: () => ContractSite): void {
     });
   });
 
-  describe('PATCH of a session of an operator outside', () => {
-    test('lets status and succeeded only rise', async () => {
+  describe('PATCH of a session of an external operator', () => {
+    test('lets status and succeeded only advance', async () => {
       const name = await createOutside();
       const rows = [
         [{ status: 'running' }, 'running', 'none'],
@@ -113,7 +113,7 @@ export function sessionPatchContract(site: () => ContractSite): void {
       expect(body).toMatchObject({ sessions: [{ name }] });
     });
 
-    test('takes times, job and what nobody knows, and is overwritten by nothing empty', async () => {
+    test('stores times, job and unknown members, and ignores empty values', async () => {
       const name = await createOutside();
       const session = {
         start_time: '2026-01-01T00:00:00',
@@ -149,13 +149,13 @@ export function sessionPatchContract(site: () => ContractSite): void {
       expect((await show(name)).status.session).toMatchObject({ job: 'two', ims_job: null });
     });
 
-    test('is complete now where no time is given', async () => {
+    test('completes the session now if no time is given', async () => {
       const name = await createOutside();
       await patch(name, { session: { status: 'complete' } });
       expect((await show(name)).status.session['completion_time']).toMatch(/^\d{4}-\d\d-\d\dT/);
     });
 
-    test('is not old, nor complete, by a time that comes before its end', async () => {
+    test('does not make a session old or complete by an early time', async () => {
       const name = await createOutside();
       const { store } = site().deps;
       await patch(name, { session: { completion_time: '2020-01-01T00:00:00' } });
@@ -170,7 +170,7 @@ export function sessionPatchContract(site: () => ContractSite): void {
       expect((await show(name)).status.session['completion_time']).toBe('2020-01-02T00:00:00');
     });
 
-    test('adds artifacts that no other agrees with, of many at the same time each once', async () => {
+    test('adds each new artifact once, even from concurrent requests', async () => {
       const name = await createOutside();
       const results = Array.from({ length: 12 }, (_, index) => ({
         ...artifact,

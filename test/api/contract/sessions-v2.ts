@@ -78,7 +78,7 @@ export function sessionV2Contract(site: () => ContractSite): void {
       });
     });
 
-    test('takes the name of a configuration that v3 could not', async () => {
+    test('accepts a configuration name that v3 does not', async () => {
       const { ask } = site();
       const name = `v2-${'c'.repeat(90)}`;
       await ask('PUT', `/v2/configurations/${name}`, { layers: [] });

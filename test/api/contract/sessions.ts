@@ -97,7 +97,7 @@ export function sessionContract(site: () => ContractSite): void {
       expect(body).toMatchObject({ ansible: { config: 'site-default' } });
     });
 
-    test('of many at the same time with one name exactly one wins', async () => {
+    test('lets exactly one of many concurrent requests have a name', async () => {
       const asked = { name: 'raced', configuration_name: 'compute' };
       const answers = await Promise.all(Array.from({ length: 8 }, () => post(asked)));
       expect(answers.map(({ status }) => status).sort()).toEqual([
@@ -111,7 +111,7 @@ export function sessionContract(site: () => ContractSite): void {
       });
     });
 
-    test('tells a name that is taken before a configuration that is not there', async () => {
+    test('reports a taken name before a missing configuration', async () => {
       const answer = await post({ name: 'raced', configuration_name: 'nowhere' });
       expect(answer.status).toBe(409);
     });
@@ -188,7 +188,7 @@ export function sessionContract(site: () => ContractSite): void {
   });
 
   describe('POST /v3/sessions/{name}/cancel', () => {
-    test('ends at once what nobody has claimed, with who and why', async () => {
+    test('ends an unclaimed session at once, with caller and reason', async () => {
       await post({ name: 'unclaimed', configuration_name: 'compute' });
       const path = '/v3/sessions/unclaimed/cancel';
       const { status, body } = await site().ask('POST', path, { reason: 'wrong rack' });
@@ -230,7 +230,7 @@ export function sessionContract(site: () => ContractSite): void {
   });
 
   describe('DELETE /v3/sessions/{name}', () => {
-    test('frees the name, and of many at the same time exactly one deletes', async () => {
+    test('frees the name, and exactly one of many concurrent requests deletes', async () => {
       await post({ name: 'gone', configuration_name: 'compute' });
       const answers = await Promise.all(
         Array.from({ length: 6 }, () => site().ask('DELETE', '/v3/sessions/gone')),

@@ -153,7 +153,7 @@ export function sourceContract(site: () => ContractSite): void {
       expect(services.asked).toEqual(['/v1/secret/data/kept']);
     });
 
-    test('in use cannot be deleted, and are told from others', async () => {
+    test('in use cannot be deleted, and can be listed', async () => {
       const add = (name: string) =>
         api.ask('POST', '/v3/sources', { name, clone_url: url, credentials });
       for (const name of ['use-a', 'use-b', 'use-c', 'use-d']) await add(name);
@@ -185,7 +185,7 @@ export function sourceContract(site: () => ContractSite): void {
         expect((await api.ask('DELETE', `/v3/sources/${name}`)).status).toBe(204);
     });
 
-    test('give components of their layers the URL, also after it has changed', async () => {
+    test('give their URL to the components of their layers, also after it has changed', async () => {
       await api.ask('POST', '/v3/sources', { name: 'moved', clone_url: url, credentials });
       const layers = [{ source: 'moved', playbook: 'a', commit: '1'.repeat(40) }];
       await api.ask('PUT', '/v3/configurations/moving-source', { layers });
@@ -254,7 +254,7 @@ export function sourceContract(site: () => ContractSite): void {
       expect(foreign).toMatchObject({ status: 403 });
     });
 
-    test('lose a configuration to an administrator, not to v2, whose words know none', async () => {
+    test('lose a configuration to an administrator, but not to v2, which has no tenants', async () => {
       await api.ask('PUT', path, { layers: [] }, blue);
       await api.ask('PUT', '/v2/configurations/tenant-blue', { layers: [], description: 'v2' });
       const kept = await api.ask('GET', path, undefined, blue);
@@ -263,7 +263,7 @@ export function sourceContract(site: () => ContractSite): void {
       expect((await api.ask('GET', path, undefined, blue)).status).toBe(403);
     });
 
-    test('that the tenant service does not know are refused, and asked for once', async () => {
+    test('that the tenant service does not know are refused, and looked up once', async () => {
       const green = { 'cray-tenant-name': 'green' };
       for (const method of ['GET', 'PATCH', 'DELETE', 'PUT']) {
         const body = method === 'PUT' ? { layers: [] } : undefined;

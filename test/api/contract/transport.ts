@@ -61,7 +61,7 @@ export function transportContract(site: () => ContractSite): void {
       }
     });
 
-    test('tells with OPTIONS, and with a 405, what it allows', async () => {
+    test('names the allowed methods in OPTIONS and in a 405', async () => {
       for (const path of paths()) {
         const taken = operations.filter((operation) => operation.path === path);
         const methods = taken.map(({ method }) => method);
@@ -80,7 +80,7 @@ export function transportContract(site: () => ContractSite): void {
       }
     });
 
-    test('is another with a slash behind it: 404', async () => {
+    test('is 404 with a trailing slash', async () => {
       for (const path of paths().filter((given) => given !== '/')) {
         const answer = await site().ask('GET', `${fillPath(path, there)}/`);
         expect([path, answer.status]).toEqual([path, 404]);
@@ -107,7 +107,7 @@ export function transportContract(site: () => ContractSite): void {
       expect((await ask('GET', `/v3/sessions/there/logs?follow=${value}`)).status).toBe(status);
     });
 
-    test('means the last of a parameter that comes again, and nothing by one that is not known', async () => {
+    test('uses the last value of a repeated parameter, and ignores unknown ones', async () => {
       const { ask } = site();
       const good: Readonly<Record<string, string>> = {
         ...{ limit: '1', after_id: '', status: 'pending', succeeded: 'none', tags: 'a=b' },
@@ -128,7 +128,7 @@ export function transportContract(site: () => ContractSite): void {
       }
     });
 
-    test.each(lists)('takes next of %s as it came, until there is none', async (member, first) => {
+    test.each(lists)('accepts next of %s unchanged, until there is none', async (member, first) => {
       const seen: string[] = [];
       for (let path: string | undefined = first; path !== undefined;) {
         const { status, body } = await site().ask('GET', path);
@@ -165,7 +165,7 @@ export function transportContract(site: () => ContractSite): void {
   });
 
   describe('a body', () => {
-    test('that is empty is 400 where one is needed, and none where not, with a type or without', async () => {
+    test('that is empty is 400 if one is required, and accepted if not, with or without a type', async () => {
       const { ask } = site();
       const rows = operations.filter(({ method }) => /POST|PUT|PATCH/.test(method));
       for (const { method, path } of rows) {
@@ -226,7 +226,7 @@ export function transportContract(site: () => ContractSite): void {
     const host = 'Host: keelson\r\n';
     const end = `GET /v3 HTTP/1.1\r\n${host}Connection: close\r\n\r\n`;
 
-    test('carries many requests, also after refused ones whose bodies nobody read', async () => {
+    test('carries many requests, also after refused ones with unread bodies', async () => {
       const body = 'x'.repeat(site().deps.maxBodyBytes + 1);
       const asked = (line: string, type: string) =>
         `${line} HTTP/1.1\r\n${host}Content-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
@@ -242,7 +242,7 @@ export function transportContract(site: () => ContractSite): void {
       expect(readStatuses(answers)).toEqual([200, 404, 413, 404, 405, 200]);
     });
 
-    test('brings a body in chunks, cut anywhere', async () => {
+    test('carries a body in chunks, cut anywhere', async () => {
       const text = Buffer.from(JSON.stringify({ description: '€𝄞', layers: [] }));
       const chunks = Array.from(text, (byte) => [
         Buffer.from('1\r\n'),
@@ -256,7 +256,7 @@ export function transportContract(site: () => ContractSite): void {
       });
     });
 
-    test('that waits for 100 Continue gets it, and then its answer', async () => {
+    test('that waits for 100 Continue gets it, and then the answer', async () => {
       const body = '{}';
       const head = `PATCH /v3/options HTTP/1.1\r\n${host}Content-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`;
       const answers = await talk(site().url, head, `${body}${end}`);
