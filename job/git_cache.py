@@ -54,8 +54,9 @@ class GitCache:
         disk = shutil.disk_usage(self._directory)
         if size > self._max_bytes or disk.free - size < disk.total * SPARED:
             return
-        self._make_room(size)
-        draft = self._directory / f".{uuid.uuid4()}"
+        if not self._make_room(size):
+            return
+        draft = self._directory / f"{uuid.uuid4()}.draft"
         try:
             shutil.copyfile(pack, draft)
             draft.chmod(0o600)
@@ -63,10 +64,13 @@ class GitCache:
         finally:
             draft.unlink(missing_ok=True)
 
-    def _make_room(self, wanted: int) -> None:
+    def _make_room(self, wanted: int) -> bool:
         entries: list[tuple[float, int, str]] = []
         with os.scandir(self._directory) as files:
             for file in files:
+                # A volume may have files of its own, such as `lost+found`, `.snapshot` and `.nfs…`.
+                if not file.name.endswith((".pack", ".draft")):
+                    continue
                 # Another job may have removed the file meanwhile.
                 with contextlib.suppress(FileNotFoundError):
                     status = file.stat()
@@ -74,8 +78,8 @@ class GitCache:
         left = sum(size for _, size, _ in entries)
         abandoned = time.time() - DRAFT_SECONDS
         for used_at, size, name in sorted(entries):
-            is_abandoned = name.startswith(".") and used_at < abandoned
-            is_old = name.endswith(".pack") and left + wanted > self._max_bytes
-            if is_abandoned or is_old:
+            is_draft = name.endswith(".draft")
+            if used_at < abandoned if is_draft else left + wanted > self._max_bytes:
                 (self._directory / name).unlink(missing_ok=True)
                 left -= size
+        return left + wanted <= self._max_bytes

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import {
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -184,11 +185,28 @@ describe('the git cache', () => {
   it('removes a half-written file of a job that was killed long ago', async () => {
     const cache = aDirectory();
     const served = await serveRepository({ 'site.yml': 'first' });
-    for (const name of ['.old', '.new', 'other']) writeFileSync(join(cache, name), '');
-    for (const name of ['.old', 'other']) utimesSync(join(cache, name), 1_000, 1_000);
+    for (const name of ['old.draft', 'new.draft']) writeFileSync(join(cache, name), '');
+    utimesSync(join(cache, 'old.draft'), 1_000, 1_000);
     await cloneWell(served, { cache });
     const left = readdirSync(cache).filter((name) => !name.endsWith('.pack'));
-    expect(left.sort()).toEqual(['.new', 'other']);
+    expect(left).toEqual(['new.draft']);
+  });
+
+  it('neither touches nor counts what a volume has of its own', async () => {
+    const cache = aDirectory();
+    const served = await serveRepository({ 'site.yml': 'first' });
+    mkdirSync(join(cache, '.snapshot'));
+    writeFileSync(join(cache, '.nfs0001'), '');
+    truncateSync(join(cache, '.nfs0001'), 2 * MEGABYTE);
+    for (const name of readdirSync(cache)) utimesSync(join(cache, name), 1_000, 1_000);
+    await cloneWell(served, { cache });
+    await cloneWell(await serveRepository({ 'site.yml': 'second' }), { cache });
+    const left = readdirSync(cache);
+    expect(left.filter((name) => !name.endsWith('.pack')).sort()).toEqual([
+      '.nfs0001',
+      '.snapshot',
+    ]);
+    expect(left).toHaveLength(4);
   });
 
   it('fails no clone if it cannot be written', async () => {
