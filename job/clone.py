@@ -5,9 +5,7 @@ not change (refused, no such repository, no such commit) ends the phase at once.
 the git cache is taken from there, without asking the server.
 """
 
-import contextlib
 import math
-import os
 import re
 import shutil
 import subprocess
@@ -20,12 +18,15 @@ from . import exits
 from .context import Context
 from .exits import PhaseError
 from .git import Failure, to_git_arguments, to_git_environment
+from .git_cache import within
 from .waiting import Wait
 
 # Part of the limit that is kept for reporting the failure.
 MARGIN_SECONDS = 5.0
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 15.0
+# No session waits longer for its commit to be put into the git cache.
+KEEPING_SECONDS = 60.0
 
 FULL_HASH = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -79,34 +80,38 @@ class Clone:
 
     def _take_kept(self) -> bool:
         """Returns whether the cache had an intact copy."""
-        if self._entry is None:
+        if self._cache is None or self._entry is None:
             return False
         try:
-            with self._entry.open("rb") as pack:
+            with self._cache.open(self._entry) as pack:
                 self._begin()
-                self._need("index-pack", "--stdin", stdin=pack)
+                # A slow volume leaves time for the server.
+                self._need("index-pack", "--stdin", stdin=pack, share=0.5)
             # The pack lacks the parents of the commit, so the clone is shallow.
             (self._target / ".git" / "shallow").write_text(f"{self._commit}\n", "ascii")
             self._check_out(self._commit)
-            os.utime(self._entry)
         except FileNotFoundError:
             return False
         except (OSError, PhaseError) as error:
             print(f"The copy in the git cache cannot be used: {error}", flush=True)
-            with contextlib.suppress(OSError):
-                self._entry.unlink(missing_ok=True)
+            if isinstance(error, TimeoutError):
+                # A volume that hangs is not asked again.
+                self._entry = None
             shutil.rmtree(self._target, ignore_errors=True)
             return False
+        self._cache.note_use(self._entry)
         print("Taken from the git cache; the server was not asked", flush=True)
         return True
 
     def _keep(self) -> None:
-        """Puts the commit into the cache; a failure does not affect the session."""
+        """Puts the commit into the cache. That it fails or hangs does not affect the session."""
         packs = list((self._target / ".git" / "objects" / "pack").glob("*.pack"))
         if self._cache is None or self._entry is None or len(packs) != 1:
             return
+        cache, entry, pack = self._cache, self._entry, packs[0]
         try:
-            self._cache.keep(packs[0], self._entry)
+            left = self._to_timeout() or math.inf
+            within(min(left, KEEPING_SECONDS), lambda: cache.keep(pack, entry))
         except OSError as error:
             print(f"Not added to the git cache: {error}", flush=True)
 
@@ -159,18 +164,19 @@ class Clone:
             return Failure("fatal: no answer in time")
         return None if done.returncode == 0 else Failure(done.stderr)
 
-    def _need(self, *arguments: str, stdin: IO[bytes] | None = None) -> str:
+    def _need(self, *arguments: str, stdin: IO[bytes] | None = None, share: float = 1.0) -> str:
         try:
-            done = self._git(*arguments, stdin=stdin)
+            done = self._git(*arguments, stdin=stdin, share=share)
         except subprocess.TimeoutExpired as error:
-            fact = f"did not finish within {self._limit:.15g} s (clone_time_limit)"
+            given = "clone_time_limit" if share == 1.0 else "part of clone_time_limit"
+            fact = f"did not finish within {self._limit * share:.15g} s ({given})"
             raise PhaseError(exits.GIT_CLONE, f"git {arguments[0]} {fact}.") from error
         if done.returncode != 0:
             raise PhaseError(exits.INTERNAL, f"git {arguments[0]}: {Failure(done.stderr).reason}.")
         return done.stdout.strip()
 
     def _git(
-        self, *arguments: str, stdin: IO[bytes] | None = None
+        self, *arguments: str, stdin: IO[bytes] | None = None, share: float = 1.0
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["git", *self._arguments, *arguments],
@@ -180,12 +186,12 @@ class Clone:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=self._to_timeout(),
+            timeout=self._to_timeout(share),
             check=False,
         )
 
-    def _to_timeout(self) -> float | None:
-        left = self._deadline - time.monotonic()
+    def _to_timeout(self, share: float = 1.0) -> float | None:
+        left = (self._deadline - time.monotonic()) * share
         return None if left == math.inf else max(left, 1)
 
     def _unreachable(self, failure: Failure) -> PhaseError:

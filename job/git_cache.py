@@ -14,11 +14,14 @@ import json
 import os
 import re
 import shutil
+import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, TypeVar
+
+T = TypeVar("T")
 
 # Only a hash fixes the content; a branch or a tag may move.
 COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -28,6 +31,8 @@ REMOTE = re.compile(r"(?!file:)[^/]+:", re.IGNORECASE)
 SPARED = 0.1
 # No copy takes this long, so an older draft is abandoned.
 DRAFT_SECONDS = 3600
+# A request to a network volume whose server is away does not return.
+HANGING_SECONDS = 5.0
 
 
 class GitCache:
@@ -44,6 +49,14 @@ class GitCache:
             return None
         name = json.dumps([url, repository.get("source")])
         return self._directory / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}-{commit}.pack"
+
+    def open(self, entry: Path) -> IO[bytes]:
+        return within(HANGING_SECONDS, lambda: entry.open("rb"))
+
+    def note_use(self, entry: Path) -> None:
+        """Does nothing if the file is gone or cannot be written: then its age does not matter."""
+        with contextlib.suppress(OSError):
+            within(HANGING_SECONDS, lambda: os.utime(entry))
 
     def keep(self, pack: Path, entry: Path) -> None:
         """
@@ -83,3 +96,27 @@ class GitCache:
                 (self._directory / name).unlink(missing_ok=True)
                 left -= size
         return left + wanted <= self._max_bytes
+
+
+def within(seconds: float, act: Callable[[], T]) -> T:
+    """
+    What `act` returns, or its OSError. If it takes longer, it is left alone, and the error is a
+    TimeoutError.
+    """
+    done: list[T] = []
+    failed: list[OSError] = []
+
+    def run() -> None:
+        try:
+            done.append(act())
+        except OSError as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failed:
+        raise failed[0]
+    if not done:
+        raise TimeoutError(f"its volume did not answer within {seconds:.15g} s")
+    return done[0]

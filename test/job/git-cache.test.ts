@@ -1,10 +1,11 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   truncateSync,
@@ -50,11 +51,12 @@ interface CloneOptions {
   readonly cache: string;
   readonly source?: string;
   readonly maxBytes?: number;
+  readonly timeoutSeconds?: number;
 }
 
 function clone(
   { url, commit }: Pick<Served, 'url' | 'commit'>,
-  { cache, source, maxBytes = MEGABYTE }: CloneOptions,
+  { cache, source, maxBytes = MEGABYTE, timeoutSeconds = 5 }: CloneOptions,
 ): { readonly job: TestJob; readonly exit: Promise<number | null> } {
   const job = createJob({
     phases: [
@@ -63,7 +65,7 @@ function clone(
         kind: 'git-clone',
         layer: 0,
         directory: 'layer0',
-        timeout_seconds: 5,
+        timeout_seconds: timeoutSeconds,
         repository: { url, commit, ...(source === undefined ? {} : { source }) },
       },
     ],
@@ -207,6 +209,37 @@ describe('the git cache', () => {
       '.snapshot',
     ]);
     expect(left).toHaveLength(4);
+  });
+
+  it('gives a commit also where its use cannot be noted, as another job has removed it', async () => {
+    const cache = aDirectory();
+    const served = await serveRepository({ 'site.yml': 'first' });
+    await cloneWell(served, { cache });
+    const [name = ''] = readdirSync(cache);
+    const [file, pack] = [join(cache, name), join(cache, 'pack')];
+    renameSync(file, pack);
+    execFileSync('mkfifo', [file]);
+    await served.server.close();
+    // It can be opened when the job opens it, and is gone before the job has read it.
+    const writer = spawn('sh', ['-c', 'exec 3>"$0" && rm "$0" && cat "$1" >&3', file, pack]);
+    const job = await cloneWell(served, { cache });
+    expect(await exitOf(writer)).toBe(0);
+    expect(job.log('git-clone-0')).toContain(NOT_ASKED);
+    expect(contentOf(job)).toBe('first');
+  });
+
+  it('holds no clone up where its volume hangs', async () => {
+    const cache = aDirectory();
+    const served = await serveRepository({ 'site.yml': 'first' });
+    await cloneWell(served, { cache });
+    const [name = ''] = readdirSync(cache);
+    const file = join(cache, name);
+    rmSync(file);
+    // Whoever opens it waits for somebody who writes into it.
+    execFileSync('mkfifo', [file]);
+    const job = await cloneWell(served, { cache, timeoutSeconds: 60 });
+    expect(job.log('git-clone-0')).toContain('its volume did not answer within 5 s');
+    expect(contentOf(job)).toBe('first');
   });
 
   it('fails no clone if it cannot be written', async () => {
