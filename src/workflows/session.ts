@@ -20,7 +20,8 @@ import { createUndoList } from './undo.js';
  * started again at any time; its claim tells it how far the session is.
  */
 export async function SessionWorkflow({ jobId }: SessionInput): Promise<SessionResult> {
-  const cancellation = openCancellation((request) => record.noteCancel({ jobId, ...request }));
+  // The payload of the signal may be anybody's, and name another job.
+  const cancellation = openCancellation((request) => record.noteCancel({ ...request, jobId }));
   const loss = openJobLoss();
   const admission = openAdmission();
   const details = openDetails();

@@ -115,11 +115,13 @@ describe('SessionWorkflow', () => {
     }));
     const { result, handle, status } = await runSession(temporal, session, async (running) => {
       await until(session, 'stageInventory');
-      await running.signal(cancelSignal, { reason: 'enough', by: 'ann' });
+      // A payload that was written by hand may have other members too.
+      const byHand = { reason: 'enough', by: 'ann', jobId: 'cfs-another' };
+      await running.signal(cancelSignal, byHand);
     });
     expect(result).toMatchObject({ outcome: 'cancelled' });
     expect(status).toBe('COMPLETED');
-    expect(session.cancels).toMatchObject([{ reason: 'enough', by: 'ann' }]);
+    expect(session.cancels).toEqual([{ reason: 'enough', by: 'ann', jobId: handle.workflowId }]);
     expect(session.calls).not.toContain('launchJob');
     expect(session.calls.slice(-2)).toEqual(['removeStagedFiles', 'recordOutcome']);
     await saveHistory(handle, 'signal-before-launch');
