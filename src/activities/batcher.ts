@@ -100,7 +100,7 @@ async function deleteOverdue(
   if (batch?.sessionName === undefined) return 0;
   const { id, sessionName } = batch;
   const reason = `Still pending ${batcherPendingTimeout} s after it was sent (option batcher_pending_timeout).`;
-  await deleteOnce(store, sessionName, { at: now(), by: 'batcher', reason });
+  if (!(await deletePending(store, sessionName, { at: now(), by: 'batcher', reason }))) return 0;
   logger.info({ batch: id, session: sessionName }, 'a batch is pending for too long, deleted');
   return 1;
 }
@@ -158,16 +158,18 @@ function isAway(error: unknown): boolean {
   return isServiceError(error) && error.fault === 'unavailable';
 }
 
-/** Deletes a session that somebody else may have deleted just now. */
-async function deleteOnce(
-  store: BatchDependencies['store'],
+/** False if the session has begun to run, or was deleted, since it was read. */
+async function deletePending(
+  { sessions }: BatchDependencies['store'],
   name: string,
-  wish: Parameters<BatchDependencies['store']['sessions']['requestDelete']>[1],
-): Promise<void> {
+  wish: Parameters<typeof sessions.requestDeletePending>[1],
+): Promise<boolean> {
   try {
-    await store.sessions.requestDelete(name, wish);
+    await sessions.requestDeletePending(name, wish);
+    return true;
   } catch (error) {
-    if (!isServiceError(error) || error.fault !== 'missing') throw error;
+    if (isServiceError(error) && error.fault === 'missing') return false;
+    throw error;
   }
 }
 

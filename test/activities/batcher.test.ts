@@ -11,7 +11,7 @@ import { DEFAULT_OPTIONS, type Options } from '../../src/core/options.js';
 import type { Outcome, Session } from '../../src/core/session.js';
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import type { BatchStore } from '../../src/store/batches/batch-store.js';
-import type { Store } from '../../src/store/store.js';
+import type { CancelWish, Store } from '../../src/store/store.js';
 import { createRandom, type Random } from '../chaos/random.js';
 import { aNewSession } from '../support/store-builders.js';
 
@@ -276,6 +276,27 @@ describe('runBatches', () => {
     expect(await run()).toMatchObject({ finished: 1, collected: 25, sent: 1 });
   });
 
+  test('leaves a session alone that begins while others are looked at', async () => {
+    await addNodes(25);
+    await run();
+    const [session] = await listOpen();
+    const jobId = session?.jobId ?? '';
+    await store.sessions.claim(jobId, { at: now() });
+    clock += 301_000;
+    const late = {
+      ...store,
+      sessions: {
+        ...store.sessions,
+        async requestDeletePending(name: string, wish: CancelWish) {
+          await store.sessions.markRunning(jobId);
+          await store.sessions.requestDeletePending(name, wish);
+        },
+      },
+    };
+    await runBatches({ store: late, logger: silent, now }, options, never);
+    expect(await store.sessions.get(jobId)).toMatchObject({ desired: 'run', state: 'running' });
+  });
+
   test('finishes ended batches even if an overdue one cannot be deleted', async () => {
     await addNodes(3);
     await run({ batchSize: 1 });
@@ -285,8 +306,8 @@ describe('runBatches', () => {
     clock += 301_000;
     const warned: object[] = [];
     const logger = { ...silent, warn: (fields: object) => void warned.push(fields) };
-    const requestDelete = () => Promise.reject(new Error('a defect'));
-    const broken = { ...store, sessions: { ...store.sessions, requestDelete } };
+    const requestDeletePending = () => Promise.reject(new Error('a defect'));
+    const broken = { ...store, sessions: { ...store.sessions, requestDeletePending } };
     const status = await runBatches({ store: broken, logger, now }, options, never);
     expect(status).toMatchObject({ finished: 2 });
     expect(warned).toEqual([expect.objectContaining({ err: new Error('a defect') })]);

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ExpressionBuilder, Transaction, Updateable } from 'kysely';
 import { missing, ServiceError } from '../../core/errors.js';
 import { toCancelled, toWithdrawn } from '../../core/session-end.js';
-import type { Session } from '../../core/session.js';
+import type { Session, SessionState } from '../../core/session.js';
 import type { Database } from '../database/database.js';
 import type { Schema } from '../database/schema.js';
 import { planFilter } from './session-filter.js';
@@ -17,7 +17,13 @@ const DELETE_BATCH = 5_000;
 
 type RequestStore = Pick<
   SessionStore,
-  'insert' | 'requestCancel' | 'requestHold' | 'requestDelete' | 'deleteMany' | 'patch'
+  | 'insert'
+  | 'requestCancel'
+  | 'requestHold'
+  | 'requestDelete'
+  | 'requestDeletePending'
+  | 'deleteMany'
+  | 'patch'
 >;
 
 /** What people request, stored before anything acts on it. */
@@ -27,6 +33,7 @@ export function createRequestStore(database: Database): RequestStore {
     requestCancel: (name, wish) => requestCancel(database, name, wish),
     requestHold: (name) => requestHold(database, name),
     requestDelete: (name, wish) => requestDelete(database, name, wish),
+    requestDeletePending: (name, wish) => requestDelete(database, name, wish, 'pending'),
     patch: (name, decide) => patchSession(database, name, decide),
     deleteMany: (filter, wish) => deleteMany(database, filter, wish),
   };
@@ -66,13 +73,20 @@ async function refuseCancel(db: Transaction<Schema>, name: string): Promise<Sess
   );
 }
 
-function requestDelete({ write }: Database, name: string, wish: CancelWish): Promise<void> {
+/** `state` restricts it to sessions in this state. */
+function requestDelete(
+  { write }: Database,
+  name: string,
+  wish: CancelWish,
+  state?: SessionState,
+): Promise<void> {
   return write(async (db, emit) => {
     const row = await db
       .updateTable('sessions')
       .set((eb) => toDeleteColumns(eb, wish))
       .where('name', '=', name)
       .where('deleted_at', 'is', null)
+      .where((eb) => (state === undefined ? eb.lit(true) : eb('state', '=', state)))
       .returning(['job_id', 'completed_at'])
       .executeTakeFirst();
     if (row === undefined) throw missing('Session', name);

@@ -38,6 +38,8 @@ export interface SessionStore {
   requestHold(name: string): Promise<Session>;
   /** Hides the record and frees its name. Throws fault `missing` if no record has it: of concurrent calls, all but one. */
   requestDelete(name: string, wish: CancelWish): Promise<void>;
+  /** Like `requestDelete`, but a session that is not pending counts as `missing` too. */
+  requestDeletePending(name: string, wish: CancelWish): Promise<void>;
   /**
    * Like `requestDelete`, for all sessions that match, in several transactions. Returns the names that this call deleted,
    * sorted; each name is reported to one caller only.

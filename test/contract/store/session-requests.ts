@@ -284,6 +284,23 @@ export function sessionRequestContract(stores: () => Stores): void {
     });
   });
 
+  describe('sessions.requestDeletePending', () => {
+    test('deletes what is pending and nothing that has begun', async () => {
+      const { store } = stores();
+      await store.sessions.insert(aNewSession('pending'));
+      const { jobId } = await store.sessions.insert(aNewSession('running'));
+      await store.sessions.claim(jobId, { at: at(1) });
+      await store.sessions.markRunning(jobId);
+
+      await store.sessions.requestDeletePending('pending', wish);
+      const refused = store.sessions.requestDeletePending('running', wish);
+
+      await expect(refused).rejects.toMatchObject({ fault: 'missing' });
+      expect(await store.sessions.find('pending')).toBeUndefined();
+      expect(await store.sessions.find('running')).toMatchObject({ desired: 'run' });
+    });
+  });
+
   describe('an external session', () => {
     const external = (name: string) => ({ ...aNewSession(name), external: true });
 
