@@ -74,7 +74,7 @@ async function withAccess<T>(
   });
 }
 
-/** A branch goes before a tag. `^{}` is the commit of an annotated tag. Last comes what a clone calls it: `origin/main`. */
+/** A branch goes before a tag. `^{}` is the commit of an annotated tag. Last comes the name in a clone: `origin/main`. */
 function toCandidates(ref: string): readonly string[] {
   if (['', 'HEAD', 'origin/HEAD'].includes(ref)) return ['HEAD'];
   const full = ref.startsWith('refs/') ? [`${ref}^{}`, ref] : [];

@@ -36,7 +36,7 @@ export function booleanParameter(description: string) {
   return last(flag.optional()).openapi({ type: 'boolean', description });
 }
 
-/** More than there is of anything. Larger numbers, such as Python's `sys.maxsize`, count as this one. */
+/** More than any number of records. Larger values, such as Python's `sys.maxsize`, are reduced to it. */
 const LARGEST = 1e15 - 1;
 
 export function integerParameter(minimum: number, description: string) {

@@ -53,7 +53,7 @@ function createNarrator(): (event: string, data: unknown) => readonly string[] {
     phase: (phase: Phase) => {
       const text = narratePhase(phase);
       if (text === undefined || !isNews(phase.name, text)) return [];
-      // Of a session that is watched late, the first events are old.
+      // The first events of a session that is already over are old.
       const at = phase.state === 'running' ? phase.start_time : phase.completion_time;
       return [toLine(phase.name, text, at === null ? {} : { at })];
     },
@@ -72,7 +72,7 @@ function createNarrator(): (event: string, data: unknown) => readonly string[] {
   return (event, data) => readers[event]?.(data as never) ?? [];
 }
 
-/** `at`: when it happened, if that is known; otherwise it is now. */
+/** `at`: the time of the event. Absent: now. */
 function toLine(
   about: string,
   text: string,
