@@ -53,7 +53,7 @@ function createNarrator(): (event: string, data: unknown) => readonly string[] {
     phase: (phase: Phase) => {
       const text = narratePhase(phase);
       if (text === undefined || !isNews(phase.name, text)) return [];
-      // The first events of a session that is already over are old.
+      // If somebody watches late, the first events are old.
       const at = phase.state === 'running' ? phase.start_time : phase.completion_time;
       return [toLine(phase.name, text, at === null ? {} : { at })];
     },
