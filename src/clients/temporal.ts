@@ -17,8 +17,7 @@ import {
 } from '../workflows/messages.js';
 import type { NotificationWorkflow, SessionWorkflow } from '../workflows/index.js';
 import type { Orchestrator, SessionStart } from './interfaces.js';
-import { ensureRetentionSchedule } from './retention-schedule.js';
-import { ensureSweepSchedule } from './temporal-schedule.js';
+import { ensureRetentionSchedule, ensureSweepSchedule } from './temporal-schedules.js';
 import { describeWorkflow } from './temporal-state.js';
 import { registerSearchAttributes } from './temporal-setup.js';
 
@@ -87,7 +86,7 @@ export function createOrchestrator({
       }),
     async scheduleSweep(schedule) {
       try {
-        await call(() => ensureSweepSchedule(client, schedule));
+        await call(() => ensureSweepSchedule(client.schedule, schedule));
       } catch (error) {
         throw fail(error, 'make the Schedule of the sweep');
       }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { createRetentionActivities } from '../../src/activities/retention.js';
-import { ensureRetentionSchedule } from '../../src/clients/retention-schedule.js';
+import { ensureRetentionSchedule } from '../../src/clients/temporal-schedules.js';
 import { toRetentionSchedule, toSweepQueue } from '../../src/core/names.js';
 import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
 import { saveHistory } from '../support/histories.js';

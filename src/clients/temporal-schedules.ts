@@ -1,0 +1,70 @@
+import {
+  ScheduleAlreadyRunning,
+  ScheduleOverlapPolicy,
+  type ScheduleClient,
+  type ScheduleOptions,
+} from '@temporalio/client';
+import { toRetentionSchedule, toSweepQueue } from '../core/names.js';
+import type { RetentionWorkflow, SweepWorkflow } from '../workflows/index.js';
+import type { SweepSchedule } from './interfaces.js';
+
+/** The interval at which CFS looks for old sessions. */
+const RETENTION_MS = 300_000;
+
+export function ensureSweepSchedule(
+  schedules: ScheduleClient,
+  { id, intervalSeconds }: SweepSchedule,
+): Promise<void> {
+  return ensureSchedule(schedules, intervalSeconds * 1000, {
+    scheduleId: id,
+    action: {
+      type: 'startWorkflow',
+      workflowType: 'SweepWorkflow' satisfies (typeof SweepWorkflow)['name'],
+      workflowId: id,
+      taskQueue: id,
+      args: [],
+      staticSummary: 'compare records with workflows',
+    },
+    // The next sweep makes up for a missed one.
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '10s' },
+    // If the schedule is new, Temporal may be new too and lack the workflows of sessions that exist.
+    state: { triggerImmediately: true },
+  });
+}
+
+export function ensureRetentionSchedule(
+  schedules: ScheduleClient,
+  deploymentId: string,
+): Promise<void> {
+  const id = toRetentionSchedule(deploymentId);
+  return ensureSchedule(schedules, RETENTION_MS, {
+    scheduleId: id,
+    action: {
+      type: 'startWorkflow',
+      workflowType: 'RetentionWorkflow' satisfies (typeof RetentionWorkflow)['name'],
+      workflowId: id,
+      taskQueue: toSweepQueue(deploymentId),
+      args: [],
+      staticSummary: 'remove what is old',
+    },
+    policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1m' },
+  });
+}
+
+/** Creates the Schedule, or updates the interval of an existing one. To be repeated: an emptied Temporal has lost it. */
+async function ensureSchedule(
+  schedules: ScheduleClient,
+  every: number,
+  options: Omit<ScheduleOptions, 'spec'>,
+): Promise<void> {
+  const spec = { intervals: [{ every }] };
+  try {
+    await schedules.create({ ...options, spec });
+  } catch (error) {
+    if (!(error instanceof ScheduleAlreadyRunning)) throw error;
+    const handle = schedules.getHandle(options.scheduleId);
+    const { spec: present } = await handle.describe();
+    if (present.intervals?.[0]?.every === every) return;
+    await handle.update((schedule) => ({ ...schedule, spec }));
+  }
+}
