@@ -105,16 +105,16 @@ export function isSuccess(result: PhaseResult): boolean {
  * How a phase ended: `seen` by the platform, and `told` by the job once nothing of the phase ran
  * any more. The platform decides, unless it lost sight of the job; then the job decides, with two
  * exceptions. A success counts only for the last phase, because nobody knows whether the next one
- * began. A signal does not count after an eviction, because the job cannot know who sent it.
+ * began. A signal does not count after an eviction or at a deadline, because the job cannot know who sent it.
  */
 export function settleResult(
   seen: PhaseResult,
   told: PhaseResult | undefined,
   isLast: boolean,
 ): PhaseResult {
-  const isLost = seen.kind === 'killed' && (seen.reason === 'lost' || seen.reason === 'evicted');
-  if (!isLost || told === undefined) return seen;
-  if (seen.reason === 'evicted' && told.kind === 'killed' && told.reason === 'stopped') return seen;
+  if (seen.kind !== 'killed' || told === undefined) return seen;
+  if (!['lost', 'evicted', 'timeout'].includes(seen.reason)) return seen;
+  if (seen.reason !== 'lost' && told.kind === 'killed' && told.reason === 'stopped') return seen;
   return isLast || !isSuccess(told) ? told : seen;
 }
 

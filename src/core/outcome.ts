@@ -147,12 +147,15 @@ function toKillFailure(
   }
 }
 
-/** Whether something else than the limit of the phase ended it: well before it, because a clock may be set meanwhile. */
+/**
+ * Whether something else than the limit of the phase ended it: well before it, because a clock may be set meanwhile. The
+ * wrapper, which enforces the limit, always tells the times.
+ */
 function isBeforeLimit({ result, timeoutSeconds }: PhaseEnd): boolean {
   if (timeoutSeconds === 0) return true;
   if (result.kind !== 'killed') return false;
   const { startedAt, endedAt } = result;
-  if (startedAt === undefined || endedAt === undefined) return false;
+  if (startedAt === undefined || endedAt === undefined) return true;
   return Date.parse(endedAt) - Date.parse(startedAt) < timeoutSeconds * 900;
 }
 

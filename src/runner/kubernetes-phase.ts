@@ -73,12 +73,16 @@ async function lookAtPhase(
   if (isFinished(job)) {
     // The watch of pods may lag behind that of jobs.
     const late = await findPod(options, job, signal);
-    if (late === undefined) return found(toSuccess(job) ?? LOST);
+    if (late === undefined) return found(toEndWithoutPod(job));
     return lookAtPod(options, job, { pod: late, podIsGone: false }, phase, signal);
   }
   if (isSuspended(job)) return { kind: 'wait' };
   const pending: PodPhase = { kind: 'pending', since: toReleasedAt(job) };
   return waitForStart(options, job, undefined, pending, signal);
+}
+
+function toEndWithoutPod(job: V1Job): PhaseResult {
+  return toSuccess(job) ?? (isPastDeadline(job) ? { kind: 'killed', reason: 'timeout' } : LOST);
 }
 
 async function lookAtPod(

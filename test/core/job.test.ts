@@ -20,6 +20,7 @@ describe('settleResult', () => {
   const lost = { kind: 'killed', reason: 'lost' } as const;
   const evicted = { kind: 'killed', reason: 'evicted' } as const;
   const stopped = { kind: 'killed', reason: 'stopped' } as const;
+  const overdue = { kind: 'killed', reason: 'timeout' } as const;
 
   test.each<[string, PhaseResult, PhaseResult | undefined, boolean, PhaseResult]>([
     ['what the platform saw', bad, good, true, bad],
@@ -27,7 +28,9 @@ describe('settleResult', () => {
     ['what nobody has told of', lost, undefined, true, lost],
     ['a success after which nothing was to run', lost, good, true, good],
     ['that on a node that is gone', evicted, good, true, good],
+    ['that before a deadline', overdue, good, true, good],
     ['who sent a signal', evicted, stopped, true, evicted],
+    ['who sent a signal at a deadline', overdue, stopped, true, overdue],
     ['a success after which more was to run', lost, good, false, lost],
     ['a failure', lost, bad, false, bad],
   ])('keeps %s', (_, seen, told, isLast, expected) => {

@@ -4,6 +4,8 @@ import { toOutcome, type HostSummary, type PhaseEnd } from '../../src/core/outco
 import type { Outcome } from '../../src/core/session.js';
 
 const times = { startedAt: '2026-01-01T00:00:00.000Z', endedAt: '2026-01-01T00:00:01.000Z' };
+/** Of what has run for its limit of 600 s. */
+const AT_LIMIT = { startedAt: '2026-01-01T00:00:00.000Z', endedAt: '2026-01-01T00:10:00.000Z' };
 const NO_HOSTS: HostSummary = { hosts: 0, failedHosts: 0, unreachableHosts: 0 };
 const WELL: HostSummary = { hosts: 2, failedHosts: 0, unreachableHosts: 0 };
 const FAILED: HostSummary = {
@@ -211,7 +213,7 @@ describe('toOutcome', () => {
   });
 
   test.each<[PhaseResult, Outcome['succeeded'], Outcome['reason'], string]>([
-    [{ kind: 'killed', reason: 'timeout' }, 'false', 'TIMEOUT', 'limit of 600 s'],
+    [{ kind: 'killed', reason: 'timeout', ...AT_LIMIT }, 'false', 'TIMEOUT', 'limit of 600 s'],
     [{ kind: 'killed', reason: 'memory' }, 'false', 'OUT_OF_MEMORY', 'ran out of memory. Run it'],
     [{ kind: 'killed', reason: 'evicted' }, 'false', 'EVICTED', 'from its node. Look at the hosts'],
     [{ kind: 'killed', reason: 'lost' }, 'unknown', 'JOB_LOST', 'vanished during ansible-0'],
@@ -248,9 +250,12 @@ describe('toOutcome', () => {
   });
 
   test.each<[PhaseEnd, string]>([
-    [aClone({ kind: 'killed', reason: 'timeout' }), 'clone_time_limit'],
-    [anInventory({ kind: 'killed', reason: 'timeout' }), 'inventory_sources_time_limit'],
-    [aPlaybook({ kind: 'killed', reason: 'timeout' }), 'phase_time_limit'],
+    [aClone({ kind: 'killed', reason: 'timeout', ...AT_LIMIT }), 'clone_time_limit'],
+    [
+      anInventory({ kind: 'killed', reason: 'timeout', ...AT_LIMIT }),
+      'inventory_sources_time_limit',
+    ],
+    [aPlaybook({ kind: 'killed', reason: 'timeout', ...AT_LIMIT }), 'phase_time_limit'],
   ])('names the option that has the limit: %#', (end, option) => {
     expect(toOutcome([end]).message).toContain(
       `after its limit of 600 s (${option}) and was stopped.`,
@@ -260,14 +265,12 @@ describe('toOutcome', () => {
   test.each([
     [0, '2026-01-01T01:00:00Z', 'the deadline that Kubernetes has'],
     [600, '2026-01-01T00:05:00Z', 'the deadline that Kubernetes has'],
+    [600, undefined, 'the deadline that Kubernetes has'],
     [600, '2026-01-01T00:09:59Z', 'its limit of 600 s'],
     [600, '2026-01-01T00:10:01Z', 'its limit of 600 s'],
   ])('knows a deadline of the job from a limit of %i s, at %s', (timeoutSeconds, endedAt, text) => {
-    const startedAt = '2026-01-01T00:00:00Z';
-    const end = aPlaybook(
-      { kind: 'killed', reason: 'timeout', startedAt, endedAt },
-      { timeoutSeconds },
-    );
+    const times = endedAt === undefined ? {} : { startedAt: AT_LIMIT.startedAt, endedAt };
+    const end = aPlaybook({ kind: 'killed', reason: 'timeout', ...times }, { timeoutSeconds });
     expect(toOutcome([end])).toMatchObject({
       reason: 'TIMEOUT',
       message: expect.stringContaining(text),

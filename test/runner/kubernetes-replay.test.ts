@@ -72,6 +72,14 @@ describe('the Kubernetes runner', () => {
     expect(await waiting).toEqual(result);
   });
 
+  test('takes a deadline from the Job whose pod was gone before it could be watched', async () => {
+    const conditions = [{ type: 'Failed', status: 'True', reason: 'DeadlineExceeded' }];
+    api.watchedJob = { ...JOB_OBJECT, status: { conditions } };
+    api.watched = api.listed = undefined;
+    const result = await runner.awaitPhase(JOB, 'two', never);
+    expect(result).toEqual({ kind: 'killed', reason: 'timeout' });
+  });
+
   test('reports what keeps a phase from starting, and in the end what to do', async () => {
     const state = { waiting: { reason: 'ImagePullBackOff', message: 'no such image' } };
     api.watched = api.listed = aPodOf('1', [state]);
@@ -185,12 +193,14 @@ interface ReplayedApi {
   readonly config: KubeConfig;
   readonly asked: readonly string[];
   /** The pod as the watch first has it, and as a list of the job's pods returns it. */
-  watched: V1Pod;
-  listed: V1Pod;
+  watched: V1Pod | undefined;
+  listed: V1Pod | undefined;
   /** The status of requests for a log; at first that of a node that does not answer. */
   logStatus: number;
   /** The log of each request in turn; the last one is repeated. */
   logs: readonly Buffer[];
+  /** The Job as the watch first has it. */
+  watchedJob: object;
   /** The status that a read of the Job returns; the watch has none. */
   jobStatus: object;
   tell(pod: V1Pod, type?: 'MODIFIED' | 'DELETED'): void;
@@ -224,7 +234,7 @@ async function startReplayedApi(): Promise<ReplayedApi> {
       return;
     }
     const pod = isOfJob ? api.listed : api.watched;
-    const items = { jobs: [JOB_OBJECT], pods: [pod] }[kind] ?? [];
+    const items = { jobs: [api.watchedJob], pods: pod === undefined ? [] : [pod] }[kind] ?? [];
     const list = { metadata: { resourceVersion: '1' }, items };
     const one = kind === 'jobs' ? { ...JOB_OBJECT, status: api.jobStatus } : pod;
     response.end(JSON.stringify(name === undefined ? list : one));
@@ -241,6 +251,7 @@ async function startReplayedApi(): Promise<ReplayedApi> {
     listed: aPodOf('1', []),
     logStatus: 502,
     logs: [],
+    watchedJob: JOB_OBJECT,
     jobStatus: {},
     tell(pod, type = 'MODIFIED') {
       for (const watch of watches) watch.write(`${JSON.stringify({ type, object: pod })}\n`);
