@@ -5,7 +5,10 @@ import type { PhaseResult } from '../core/job.js';
 export type Obstacle = Omit<Extract<PhaseResult, { kind: 'unstarted' }>, 'kind'>;
 
 /** A container that is no phase: a webhook, such as that of a mesh, has put it before one. */
-export type Foreign = Pick<V1ContainerStatus, 'name' | 'state'>;
+export interface Foreign extends Pick<V1ContainerStatus, 'name' | 'state'> {
+  /** What the phase waits for; a sidecar runs beside the phases. */
+  readonly awaited: 'started' | 'ended';
+}
 
 /** Returns the first foreign container that keeps the phase from starting. */
 export function findForeign(
@@ -19,13 +22,13 @@ export function findForeign(
   for (const { name, restartPolicy } of before) {
     const told = status?.initContainerStatuses?.find((each) => each.name === name);
     const { terminated } = told?.state ?? {};
+    const isSidecar = restartPolicy === 'Always';
     // A sidecar that ends is restarted.
-    const isDone =
-      restartPolicy === 'Always'
-        ? told?.started === true || terminated !== undefined
-        : terminated?.exitCode === 0;
+    const isDone = isSidecar
+      ? told?.started === true || terminated !== undefined
+      : terminated?.exitCode === 0;
     if (!phases.includes(name) && told?.state !== undefined && !isDone)
-      return { name, state: told.state };
+      return { name, state: told.state, awaited: isSidecar ? 'started' : 'ended' };
   }
   return undefined;
 }
@@ -33,10 +36,10 @@ export function findForeign(
 /** What the container waits for. Undefined if its turn has not come, because then the cause is another one. */
 export function toHold(foreign: Foreign | undefined): Obstacle | undefined {
   if (foreign === undefined) return undefined;
-  const { name, state } = foreign;
+  const { name, state, awaited } = foreign;
   const { reason = '', message } = state?.waiting ?? {};
   const why =
-    state?.running === undefined ? message && `${reason}: ${message}` : 'it has not ended';
+    state?.running === undefined ? message && `${reason}: ${message}` : `it has not ${awaited}`;
   if (why === undefined) return undefined;
   return { reason: 'config', message: `container ${name}, which was put into its pod: ${why}` };
 }

@@ -170,6 +170,16 @@ describe('toPodPhase', () => {
       },
     ],
     [
+      'a sidecar before it whose probe has not succeeded',
+      aPodWith({ name: 'mesh', restartPolicy: 'Always' }, { started: false, state: running }),
+      'one',
+      CREATED,
+      {
+        reason: 'config',
+        message: 'container mesh, which was put into its pod: it has not started',
+      },
+    ],
+    [
       'a sidecar before it that has started',
       aPodWith({ name: 'mesh', restartPolicy: 'Always' }, { started: true, state: running }),
       'one',
