@@ -47,6 +47,8 @@ class Clone:
         self._target = target
         self._cache = context.job.git_cache
         self._entry = None if self._cache is None else self._cache.entry(repository)
+        # Whether the cache has a copy that cannot be used.
+        self._is_spoilt = False
         self._arguments = to_git_arguments(context)
         self._environment = to_git_environment(context)
         limit = context.phase.timeout_seconds or math.inf
@@ -94,6 +96,7 @@ class Clone:
             return False
         except (OSError, PhaseError) as error:
             print(f"The copy in the git cache cannot be used: {error}", flush=True)
+            self._is_spoilt = True
             if isinstance(error, TimeoutError):
                 # A volume that hangs is not asked again.
                 self._entry = None
@@ -111,7 +114,7 @@ class Clone:
         cache, entry, pack = self._cache, self._entry, packs[0]
         try:
             left = self._to_timeout() or math.inf
-            within(min(left, KEEPING_SECONDS), lambda: cache.keep(pack, entry))
+            within(min(left, KEEPING_SECONDS), lambda: cache.keep(pack, entry, self._is_spoilt))
         except OSError as error:
             print(f"Not added to the git cache: {error}", flush=True)
 

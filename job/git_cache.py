@@ -58,10 +58,13 @@ class GitCache:
         with contextlib.suppress(OSError):
             within(HANGING_SECONDS, lambda: os.utime(entry))
 
-    def keep(self, pack: Path, entry: Path) -> None:
+    def keep(self, pack: Path, entry: Path, is_spoilt: bool) -> None:
         """
-        Copies the pack unless it is too large. Raises OSError if the directory is not writable.
+        Copies the pack unless it is too large, or there already and not spoilt: of many jobs that
+        begin together, one adds the commit. Raises OSError if the directory is not writable.
         """
+        if entry.exists() and not is_spoilt:
+            return
         size = pack.stat().st_size
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         disk = shutil.disk_usage(self._directory)

@@ -21,6 +21,8 @@ export interface GitHttpServerOptions {
   readonly isOld?: boolean;
   /** Answers every request with this status. */
   readonly status?: number;
+  /** Answers no request before this. */
+  readonly after?: Promise<unknown>;
   /** Accepts requests but never answers. */
   readonly isSilent?: boolean;
 }
@@ -37,7 +39,9 @@ export async function startGitHttpServer(options: GitHttpServerOptions): Promise
       response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end();
       return;
     }
-    serve(request, response, options);
+    void Promise.resolve(options.after).then(() => {
+      serve(request, response, options);
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

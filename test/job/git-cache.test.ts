@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { execFileSync, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   mkdirSync,
   mkdtempSync,
@@ -16,6 +17,7 @@ import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { startGitHttpServer, type GitHttpServer } from '../clients/git-http-server.js';
 import { createRepository } from '../support/git-repository.js';
+import { waitFor } from '../support/wait.js';
 import { createJob, exitOf, type TestJob } from './harness.js';
 
 const MEGABYTE = 2 ** 20;
@@ -38,11 +40,17 @@ interface Served {
   readonly server: GitHttpServer;
 }
 
-async function serveRepository(files: Record<string, string>): Promise<Served> {
+async function serveRepository(
+  files: Record<string, string>,
+  after?: Promise<unknown>,
+): Promise<Served> {
   const repository = createRepository({ files });
   closing.push(() => repository.remove());
   const { directory, commit } = repository;
-  const server = await startGitHttpServer({ root: dirname(directory) });
+  const server = await startGitHttpServer({
+    root: dirname(directory),
+    ...(after && { after }),
+  });
   closing.push(() => server.close());
   return { url: `${server.url}/${basename(directory)}`, commit, directory, server };
 }
@@ -226,6 +234,21 @@ describe('the git cache', () => {
     expect(await exitOf(writer)).toBe(0);
     expect(job.log('git-clone-0')).toContain(NOT_ASKED);
     expect(contentOf(job)).toBe('first');
+  });
+
+  it('adds no commit that another job has added meanwhile', async () => {
+    const cache = aDirectory();
+    const added = Promise.withResolvers<undefined>();
+    const served = await serveRepository({ 'site.yml': 'first' }, added.promise);
+    const { job, exit } = clone(served, { cache, timeoutSeconds: 60 });
+    // It asks the server after it has looked in the cache.
+    await waitFor(() => served.server.authorizations.length > 0, { what: 'the first request' });
+    const repository = createHash('sha256').update(`["${served.url}", null]`).digest('hex');
+    const file = join(cache, `${repository.slice(0, 32)}-${served.commit}.pack`);
+    writeFileSync(file, 'of another job');
+    added.resolve(undefined);
+    expect([await exit, job.log('git-clone-0')]).toEqual([0, expect.any(String)]);
+    expect(readFileSync(file, 'utf8')).toBe('of another job');
   });
 
   it('holds no clone up where its volume hangs', async () => {
