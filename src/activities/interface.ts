@@ -62,6 +62,11 @@ export interface CancelInput extends JobInput {
 }
 
 /** The steps and phases of a session, as the Web UI's timeline shows them. Each may be run twice. */
+/** What the record says at the time of a cancel. */
+export interface CancelNote {
+  readonly launched: boolean;
+}
+
 export interface Activities {
   readonly claimSession: (input: JobInput) => Promise<ClaimResult>;
   readonly resolveConfiguration: (
@@ -82,7 +87,7 @@ export interface Activities {
   readonly ansible: (input: PhaseInput) => Promise<PhaseReturn>;
   /** Has IMS package each image, and records what became of it. */
   readonly teardown: (input: PhaseInput) => Promise<PhaseReturn>;
-  readonly noteCancel: (input: CancelInput) => Promise<void>;
+  readonly noteCancel: (input: CancelInput) => Promise<CancelNote>;
   readonly stopJob: (input: JobInput) => Promise<void>;
   /** Undo: removes the IMS jobs of the session, and images that are not among its artifacts. */
   readonly discardImages: (input: JobInput) => Promise<void>;

@@ -62,6 +62,7 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
           ...(reason === undefined ? {} : { reason }),
         });
         logger.info({ session: session.name, jobId, by, reason }, 'session cancelled');
+        return { launched: session.launchedAt !== undefined };
       }),
 
     removeStagedFiles: ({ jobId }) => withHeartbeat(() => store.stagedFiles.remove(jobId)),

@@ -1,4 +1,5 @@
 import { CancellationScope, setHandler } from '@temporalio/workflow';
+import type { CancelNote } from '../activities/index.js';
 import { cancelSignal, type CancelRequest } from './messages.js';
 
 /** A cancel of the session, whether by our signal or by Temporal's own cancellation. */
@@ -7,15 +8,17 @@ export interface Cancellation {
   readonly scope: CancellationScope;
   readonly request: () => CancelRequest | undefined;
   readonly isNative: () => boolean;
-  /** Resolves once a cancel has come and is on the record. */
-  readonly noted: Promise<void>;
+  /** Resolves once a cancel has come and is on the record, with nothing if a worker of an earlier version put it there. */
+  readonly noted: Promise<CancelNote | undefined>;
 }
 
 /** Call before the first `await`, so that no signal is missed. `note` puts a cancel on the record. */
-export function openCancellation(note: (request: CancelRequest) => Promise<unknown>): Cancellation {
+export function openCancellation(
+  note: (request: CancelRequest) => Promise<CancelNote | undefined>,
+): Cancellation {
   const scope = new CancellationScope();
   // Not Temporal's Trigger, which a native cancel rejects: this promise is awaited on the way to the undo.
-  const noted = Promise.withResolvers<undefined>();
+  const noted = Promise.withResolvers<CancelNote | undefined>();
   let request: CancelRequest | undefined;
   let native = false;
   const cancel = (received: CancelRequest) => {
@@ -23,7 +26,7 @@ export function openCancellation(note: (request: CancelRequest) => Promise<unkno
     request = received;
     scope.cancel();
     void CancellationScope.nonCancellable(() => note(received)).then(
-      () => noted.resolve(undefined),
+      (told) => noted.resolve(told),
       (error: unknown) => noted.reject(error),
     );
   };
@@ -41,6 +44,6 @@ export function openCancellation(note: (request: CancelRequest) => Promise<unkno
     scope,
     request: () => request,
     isNative: () => native,
-    noted: noted.promise.then(() => undefined),
+    noted: noted.promise,
   };
 }

@@ -1,4 +1,4 @@
-import { CancellationScope, condition } from '@temporalio/workflow';
+import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
 import { toStepFailure, type StepFailure } from '../core/step-failure.js';
 import type { QueuePlace } from '../activities/index.js';
 import { openAdmission } from './admission.js';
@@ -39,18 +39,34 @@ export async function SessionWorkflow({ jobId }: SessionInput): Promise<SessionR
 }
 
 async function runSession(run: SessionRun): Promise<void> {
-  const { claim } = run;
   registerUndoOfPreparation(run);
-  if (claim.kind === 'stop' && !claim.launched) return;
-  if (claim.kind === 'go' && !(await prepareJob(run))) return;
+  const step = await reachJob(run);
+  if (step === 'none') return;
   // From here on a cancel stops the job instead of ending the activities.
   await CancellationScope.nonCancellable(async () => {
     registerUndoOfJob(run);
-    if (claim.kind !== 'go') await resolvePlan(run);
-    // A job that an earlier run launched is launched again, because that run may have died before it released the job.
-    if (claim.kind !== 'stop' && !(await launchJob(run))) return;
+    if (step === 'observe' || run.claim.kind !== 'go') await resolvePlan(run);
+    if (step === 'launch' && !(await launchJob(run))) return;
     await observeJob(run);
   });
+}
+
+/** What comes next for the job: it is launched and observed, only observed because a cancel came, or it never runs. */
+type JobStep = 'launch' | 'observe' | 'none';
+
+/** Prepares the job, unless an earlier run of the workflow has. */
+async function reachJob(run: SessionRun): Promise<JobStep> {
+  const { claim, cancellation } = run;
+  if (claim.kind === 'stop') return claim.launched ? 'observe' : 'none';
+  // A job that an earlier run launched is launched again, because that run may have died before it released the job.
+  if (claim.kind !== 'go') return 'launch';
+  try {
+    return (await prepareJob(run)) ? 'launch' : 'none';
+  } catch (error) {
+    // A workflow that was reset to before the launch does not know that its job runs; the record does.
+    if (isCancellation(error) && (await cancellation.noted)?.launched === true) return 'observe';
+    throw error;
+  }
 }
 
 /** Registers the undo of what the preparation makes, or has made in an earlier run of the workflow. */

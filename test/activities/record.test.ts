@@ -52,11 +52,19 @@ describe('recordOutcome', () => {
 
   test('tells who cancelled, and why', async () => {
     await site.store.sessions.claim(jobId, { at: at(1) });
-    await site.run(site.activities.noteCancel, { jobId, by: 'ann', reason: 'enough' });
+    const note = await site.run(site.activities.noteCancel, { jobId, by: 'ann', reason: 'enough' });
+    expect(note).toEqual({ launched: false });
     expect(await record()).toMatchObject({
       reason: 'CANCELLED',
       message: 'Cancelled by ann before it started: enough',
     });
+  });
+
+  test('tells the workflow of a cancel whether the record has a launched job', async () => {
+    await site.store.sessions.claim(jobId, { at: at(1) });
+    await site.store.sessions.recordLaunch(jobId, { at: at(2), incarnation: 'one' });
+    const note = await site.run(site.activities.noteCancel, { jobId, by: 'ann' });
+    expect(note).toEqual({ launched: true });
   });
 
   test.each<[string, unknown, string | undefined]>([

@@ -33,6 +33,8 @@ export class SessionScript {
   readonly cancels: CancelInput[] = [];
   outcomes: OutcomeInput[] = [];
   outcome: Outcome = { succeeded: 'true' };
+  /** What the record says of the job when a cancel is noted. */
+  launched = false;
   private stopped: (() => void) | undefined;
   /** Resolves when `stopJob` has been called. */
   readonly whenStopped = new Promise<void>((resolve) => {
@@ -69,6 +71,7 @@ export class SessionScript {
     noteCancel: this.log('noteCancel', (input: CancelInput) => {
       this.cancels.push(input);
       this.outcome = { succeeded: 'false', reason: 'CANCELLED', message: 'Cancelled' };
+      return { launched: this.launched };
     }),
     stopJob: this.log('stopJob', () => this.stopped?.()),
     discardImages: this.log('discardImages', () => undefined),

@@ -158,12 +158,31 @@ describe('SessionWorkflow', () => {
     await saveHistory(handle, `${kind}-after-launch`);
   });
 
+  test.each(['signal', 'native'])(
+    'stops a job that it does not know, because it was reset to before the launch, on a %s cancel',
+    async (kind) => {
+      const session = aSession((script) => ({
+        stageInventory: script.log('stageInventory', () => beating(untilAborted())),
+        gitClone: script.log('gitClone', () => beating(script.whenStopped.then(() => stopped))),
+      }));
+      session.launched = true;
+      await runSession(temporal, session, async (running) => {
+        await until(session, 'stageInventory');
+        await (kind === 'native' ? running.cancel() : running.signal(cancelSignal, {}));
+      });
+      expect(session.calls).not.toContain('launchJob');
+      expect(session.calls.filter((call) => call === 'gitClone')).toHaveLength(1);
+      expect(session.calls.indexOf('stopJob')).toBeGreaterThan(session.calls.indexOf('noteCancel'));
+      expect(session.calls.slice(-3)).toEqual(UNDO);
+    },
+  );
+
   test('succeeds when every phase had ended well before the cancel took effect', async () => {
     const session = aSession((script) => ({
       ansible: script.log('ansible', () =>
         beating(script.whenStopped.then(() => ({ result: exited(0), hosts: noHosts }))),
       ),
-      noteCancel: script.log('noteCancel', () => undefined),
+      noteCancel: script.log('noteCancel', () => ({ launched: true })),
     }));
     const { result } = await runSession(temporal, session, async (running) => {
       await until(session, 'ansible');
