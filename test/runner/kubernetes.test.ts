@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   BatchV1Api,
@@ -9,12 +6,10 @@ import {
   type V1Pod,
   type V1Secret,
 } from '@kubernetes/client-node';
-import type { Phase } from '../../src/core/job.js';
 import { createKubernetesApi } from '../../src/runner/kubernetes-api.js';
 import { prepareJob } from '../../src/runner/kubernetes-launch.js';
 import { toToldLog } from '../../src/runner/pod-phase.js';
 import type { Launch } from '../../src/runner/runner.js';
-import { startGitHttpServer } from '../clients/git-http-server.js';
 import {
   aCommand,
   aLaunch,
@@ -28,7 +23,6 @@ import {
   SKIPPED,
   STOPPED,
 } from '../contract/runner-jobs.js';
-import { createRepository } from '../support/git-repository.js';
 import { openPodWebhook } from '../support/pod-webhook.js';
 import { waitFor } from '../support/wait.js';
 import {
@@ -116,63 +110,6 @@ describeCluster('the Kubernetes runner', () => {
       expect((await readLog(runner, jobId, 'one')).toString()).toBe('17\n');
     },
   );
-
-  test('keeps commits in the volume of the git cache, and clones from there while the server is away', async () => {
-    const { core, namespace } = harness;
-    const directory = mkdtempSync(join(tmpdir(), 'keelson-git-cache-'));
-    const repository = createRepository({ files: { 'site.yml': 'first' } });
-    const server = await startGitHttpServer({ root: dirname(repository.directory) });
-    const name = `${namespace}-git-cache`;
-    const volume = {
-      storageClassName: '',
-      accessModes: ['ReadWriteMany'],
-      capacity: { storage: '1Gi' },
-      hostPath: { path: directory },
-      claimRef: { namespace, name: 'git-cache' },
-    };
-    await core.createPersistentVolume({ body: { metadata: { name }, spec: volume } });
-    try {
-      await core.createNamespacedPersistentVolumeClaim({
-        namespace,
-        body: {
-          metadata: { name: 'git-cache' },
-          spec: {
-            storageClassName: '',
-            accessModes: ['ReadWriteMany'],
-            resources: { requests: { storage: '1Gi' } },
-            volumeName: name,
-          },
-        },
-      });
-      const runner = await another('hostNetwork: true\ngitCache: { claimName: git-cache }');
-      const url = `${server.url}/${basename(repository.directory)}`;
-      const clone: Phase = {
-        ...{ kind: 'git-clone', name: 'git-clone-0', layer: 0, directory: 'layer0' },
-        repository: { url, commit: repository.commit },
-        timeoutSeconds: 30,
-      };
-      const listing = aScript('after', 'cat /inventory/layer0/site.yml; ls /var/cache/keelson');
-      const first = aLaunch([clone, listing]);
-      await launch(runner, first);
-      expect(await awaitAll(runner, first)).toEqual([EXITED_0, expect.anything()]);
-      await server.close();
-      const second = aLaunch([clone, listing]);
-      await launch(runner, second);
-      await awaitAll(runner, second);
-      const { jobId } = second.job;
-      expect((await readLog(runner, jobId, 'git-clone-0')).toString()).toContain(
-        'the server was not asked',
-      );
-      // The cache is not mounted for playbooks.
-      expect((await readLog(runner, jobId, 'after')).toString()).toMatch(
-        /^firstls: .*No such file/s,
-      );
-    } finally {
-      await core.deletePersistentVolume({ name });
-      repository.remove();
-      rmSync(directory, { recursive: true });
-    }
-  });
 
   test('keeps a launch that another worker prepared with other content', async () => {
     const given = aLaunch([aScript('one', 'wc -c < /run/keelson/secrets/vault-token')]);
