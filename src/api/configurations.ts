@@ -74,7 +74,7 @@ function withOwner(configuration: Configuration, tenantName: string | undefined)
   return copy as Configuration;
 }
 
-/** Resolves the branches again. If the configuration changes meanwhile, it is read and resolved once again. */
+/** Resolves the branches again. If the configuration changes meanwhile, it is read and resolved anew. */
 export async function refreshConfiguration(
   deps: ApiDependencies,
   name: string,
