@@ -31,8 +31,9 @@ export function toDesiredLayers(
   });
 }
 
-function toUrl({ source, cloneUrl }: Layer, sourceUrls: ReadonlyMap<string, string>) {
-  return source === undefined ? cloneUrl : sourceUrls.get(source);
+/** An empty source counts as absent. */
+function toUrl({ source = '', cloneUrl }: Layer, sourceUrls: ReadonlyMap<string, string>) {
+  return source === '' ? cloneUrl : sourceUrls.get(source);
 }
 
 function isGiven(text: string | undefined): text is string {

@@ -96,12 +96,14 @@ describe('toDesiredLayers', () => {
       { source: 'site', commit: 'a1', playbook: 'own.yml' },
       { source: 'gone', commit: 'a1', playbook: '' },
       { cloneUrl: 'https://git/b.git', branch: 'main', name: 'b' },
+      { cloneUrl: 'https://git/c.git', source: '', commit: 'c1' },
     ];
     const sourceUrls = new Map([['site', 'https://git/a.git']]);
     expect(toDesiredLayers({ layers }, { defaultPlaybook: 'site.yml', sourceUrls })).toEqual([
       { cloneUrl: 'https://git/a.git', playbook: 'own.yml', commit: 'a1' },
       { playbook: 'site.yml', commit: 'a1' },
       { cloneUrl: 'https://git/b.git', playbook: 'site.yml' },
+      { cloneUrl: 'https://git/c.git', playbook: 'site.yml', commit: 'c1' },
     ]);
   });
 });
