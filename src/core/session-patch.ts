@@ -164,15 +164,26 @@ function checkText(name: string, value: unknown): void {
   }
 }
 
+const TIME =
+  /^(?<local>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?<zone>Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)?$/;
+/** Later years have more digits, and would be out of order in the database. */
+const YEAR_10000 = 253_402_300_800_000;
+
 /** CFS writes times without a zone; they are UTC. */
 function readTime(given: Members, name: string): string | undefined {
   const value = given[name];
   if (value === undefined) return undefined;
   const text = typeof value === 'string' ? value : '';
-  const match = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?<zone>Z|[+-]\d\d:\d\d)?$/.exec(text);
-  const time = Date.parse(match?.groups?.['zone'] === undefined ? `${text}Z` : text);
-  if (match === null || Number.isNaN(time) || time < 0) {
+  const { local, zone } = TIME.exec(text)?.groups ?? {};
+  const time = Date.parse(zone === undefined ? `${text}Z` : text);
+  if (local === undefined || !isInCalendar(local) || time < 0 || time >= YEAR_10000) {
     throw invalid(`Must be a time such as 2026-01-02T03:04:05 - 'status.session.${name}'`);
   }
   return new Date(time).toISOString();
+}
+
+/** Refuses what Date.parse does not, such as 30 February, which it takes for 2 March. */
+function isInCalendar(local: string): boolean {
+  const time = Date.parse(`${local}Z`);
+  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(local);
 }

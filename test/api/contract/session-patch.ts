@@ -185,6 +185,11 @@ export function sessionPatchContract(site: () => ContractSite): void {
 
     test.each([
       [{ start_time: 'yesterday' }, 'start_time'],
+      [{ start_time: '2026-02-30T00:00:00' }, 'start_time'],
+      [{ start_time: '2026-01-01T24:00:00' }, 'start_time'],
+      [{ start_time: '2026-06-30T23:59:60' }, 'start_time'],
+      [{ start_time: '9999-12-31T23:59:59-00:01' }, 'start_time'],
+      [{ completion_time: '2026-01-01T00:00:00+24:00' }, 'completion_time'],
       [{ completion_time: 7 }, 'completion_time'],
       [{ reason: { a: 1 } }, 'reason'],
     ])('refuses %j', async (session, member) => {
