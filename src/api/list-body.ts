@@ -67,7 +67,10 @@ async function readWhole<T>(
   requireJson(c, begin === undefined);
   if (begin?.[0] !== BRACKET) {
     const bytes = await collect(chain(begin, pieces), maxBodyBytes);
-    return { kind: 'other', value: parseJsonText(decodeJson(bytes)) };
+    const value = parseJsonText(decodeJson(bytes));
+    if (!Array.isArray(value)) return { kind: 'other', value };
+    // Decoding has dropped a byte order mark, because of which the first byte is not that of a list.
+    return { kind: 'list', items: value.map((item, index) => parseItem(item, index)) };
   }
   const elements = splitJsonList(chain(begin.subarray(1), pieces), maxBodyBytes);
   return { kind: 'list', items: await parseItems(elements, parseItem) };

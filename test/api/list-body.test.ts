@@ -52,6 +52,16 @@ test('PATCH applies several patches of one component in order, and returns its i
   expect(found.body).toMatchObject({ tags: { last: String(MANY - 2) } });
 });
 
+test.each(['PUT', 'PATCH'])('%s takes a list behind a byte order mark', async (method) => {
+  const answer = await api.ask(method, '/v3/components', '\ufeff[{"id":"x1"}]');
+  expect(answer).toMatchObject({ status: 200, body: { component_ids: ['x1'] } });
+  const wrong = await api.ask(method, '/v3/components', '\ufeff[{"id":"x1"},{"enabled":1}]');
+  expect(wrong).toMatchObject({
+    status: 400,
+    body: { detail: expect.stringContaining('1.enabled') },
+  });
+});
+
 test('two large lists are handled one after the other', async () => {
   const put = (playbook: string) =>
     api.ask(
