@@ -8,14 +8,10 @@ import {
   type IdentifiedPatch,
 } from './component-patch-group.js';
 import { toComponent, toComponentRow, type Changed } from './component-rows.js';
-import {
-  lockComponents,
-  ROWS_PER_READ,
-  saveChanged,
-  type ComponentDatabase,
-} from './component-views.js';
+import { lockComponents, saveChanged, type ComponentDatabase } from './component-views.js';
 import type { Connection } from '../database/database.js';
 import { createGrouping } from '../database/grouping.js';
+import { inParts } from '../database/parts.js';
 import type { ComponentRow } from '../database/schema.js';
 import type { ComponentStore } from '../store.js';
 
@@ -102,11 +98,4 @@ function patchMany<T>(
 export function byId(left: { readonly id: string }, right: { readonly id: string }): number {
   if (left.id === right.id) return 0;
   return left.id < right.id ? -1 : 1;
-}
-
-/** Parts of a size that keeps no more than some megabytes of state in memory. */
-export function* inParts<T>(items: readonly T[]): Generator<readonly T[]> {
-  for (let first = 0; first < items.length; first += ROWS_PER_READ) {
-    yield items.slice(first, first + ROWS_PER_READ);
-  }
 }

@@ -2,9 +2,8 @@ import { sql } from 'kysely';
 import type { StateLayer } from '../../core/component.js';
 import { layerProgress } from '../../core/component-status.js';
 import type { Connection, Database } from '../database/database.js';
+import { ROWS_AT_ONCE } from '../database/parts.js';
 import { fromProgressKey, toProgressKey, type DesiredReader } from './desired-layers.js';
-
-const ROWS_PER_UPDATE = 1_000;
 
 /**
  * A component's progress is stored with a key of what it was compared with. A change of a configuration, a source or an
@@ -50,7 +49,7 @@ function refreshSome({ write, dialect }: Database, reader: DesiredReader, key: s
     const rows = await query
       .where('progress_key', '=', key)
       .orderBy('id')
-      .limit(ROWS_PER_UPDATE)
+      .limit(ROWS_AT_ONCE)
       .execute();
     const compared = rows.map(({ id, state }) => ({
       id,
@@ -64,6 +63,6 @@ function refreshSome({ write, dialect }: Database, reader: DesiredReader, key: s
         .where('id', 'in', dialect.textsOf(JSON.stringify(ids)))
         .execute();
     }
-    return rows.length === ROWS_PER_UPDATE;
+    return rows.length === ROWS_AT_ONCE;
   });
 }

@@ -4,11 +4,9 @@ import { layerProgress } from '../../core/component-status.js';
 import type { Connection } from '../database/database.js';
 import { toProgressKey, type DesiredLayersOf } from './desired-layers.js';
 import type { StoreDialect } from '../database/dialect.js';
+import { inParts } from '../database/parts.js';
 import { dropNulls, toFlag } from '../database/row-values.js';
 import type { ComponentRow } from '../database/schema.js';
-
-/** A statement with this many rows has some megabytes. */
-const ROWS_PER_INSERT = 1_000;
 
 export const COLUMN_TYPES = {
   id: 'text',
@@ -117,10 +115,8 @@ export async function saveComponents(
   const changes = columns
     .filter((name) => name !== 'id')
     .map((name) => sql`${sql.ref(name)} = ${sql.ref(`excluded.${name}`)}`);
-  for (let first = 0; first < sorted.length; first += ROWS_PER_INSERT) {
-    const rows = sorted
-      .slice(first, first + ROWS_PER_INSERT)
-      .map((component) => toComponentRow(component, desired));
+  for (const some of inParts(sorted)) {
+    const rows = some.map((component) => toComponentRow(component, desired));
     // `where true`, because SQLite would otherwise take `on conflict` for the condition of a join.
     await sql`insert into components (${sql.join(names)})
       select ${sql.join(names)} from ${dialect.rowsOf(JSON.stringify(rows), COLUMN_TYPES)} where true
@@ -138,8 +134,7 @@ export async function updateComponents(
   changed: readonly Changed[],
   desired: DesiredLayersOf,
 ): Promise<void> {
-  for (let first = 0; first < changed.length; first += ROWS_PER_INSERT) {
-    const some = changed.slice(first, first + ROWS_PER_INSERT);
+  for (const some of inParts(changed)) {
     const names = columns.filter((name) => name !== 'id' && differs(some, name));
     const toRow = names.includes('state') ? toComponentRow : toSmallColumns;
     const rows = some.map(({ after }) => toRow(after, desired));

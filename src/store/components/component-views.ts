@@ -7,11 +7,9 @@ import {
   type Changed,
 } from './component-rows.js';
 import type { Connection, Database } from '../database/database.js';
+import { inParts } from '../database/parts.js';
 import type { DesiredReader } from './desired-layers.js';
 import type { ComponentView } from '../store.js';
-
-/** Rows that are read at once, which hold some megabytes. */
-export const ROWS_PER_READ = 1_000;
 
 export interface ComponentDatabase extends Database {
   readonly reader: DesiredReader;
@@ -46,11 +44,11 @@ export async function lockComponents(
 ): Promise<Map<string, Component>> {
   const sorted = [...new Set(ids)].sort();
   const stored = new Map<string, Component>();
-  for (let first = 0; first < sorted.length; first += ROWS_PER_READ) {
-    const some = JSON.stringify(sorted.slice(first, first + ROWS_PER_READ));
+  for (const some of inParts(sorted)) {
+    const texts = dialect.textsOf(JSON.stringify(some));
     let query = db.selectFrom('components').select(COMPONENT_COLUMNS);
     if (!dialect.hasOneWriter) query = query.forUpdate();
-    const rows = await query.where('id', 'in', dialect.textsOf(some)).orderBy('id').execute();
+    const rows = await query.where('id', 'in', texts).orderBy('id').execute();
     for (const component of toComponents(rows)) stored.set(component.id, component);
   }
   return stored;

@@ -10,17 +10,12 @@ import {
   toComponentRow,
   toComponents,
 } from './component-rows.js';
-import {
-  lockViews,
-  ROWS_PER_READ,
-  saveChanged,
-  toViews,
-  type ComponentDatabase,
-} from './component-views.js';
+import { lockViews, saveChanged, toViews, type ComponentDatabase } from './component-views.js';
 import { patchColumns } from './component-columns.js';
-import { byId, createPatch, inParts } from './component-patches.js';
+import { byId, createPatch } from './component-patches.js';
 import type { Connection } from '../database/database.js';
 import type { PageRequest } from '../database/page.js';
+import { inParts, ROWS_AT_ONCE } from '../database/parts.js';
 import type { ComponentFilter, ComponentStore, ComponentView } from '../store.js';
 
 export function createComponentStore(components: ComponentDatabase): ComponentStore {
@@ -144,7 +139,7 @@ async function patchMatching<T>(
     const results: T[] = [];
     let afterId: string | undefined;
     for (;;) {
-      const page = { limit: ROWS_PER_READ, afterId };
+      const page = { limit: ROWS_AT_ONCE, afterId };
       const found = await readMatching(db, components, filter, page, true);
       const views = await toViews(db, components.reader, found);
       const patched = views
@@ -156,7 +151,7 @@ async function patchMatching<T>(
       await saveChanged(db, components, patched);
       results.push(...patched.map(({ after }) => toResult(after)));
       afterId = found.at(-1)?.id;
-      if (found.length < ROWS_PER_READ) return results;
+      if (found.length < ROWS_AT_ONCE) return results;
     }
   });
 }
@@ -180,10 +175,8 @@ function changeComponents(
 }
 
 async function addMissing(components: ComponentDatabase, ids: readonly string[]): Promise<number> {
-  const wanted = [...new Set(ids)].sort();
   let added = 0;
-  for (let first = 0; first < wanted.length; first += ROWS_PER_READ) {
-    const some = wanted.slice(first, first + ROWS_PER_READ);
+  for (const some of inParts([...new Set(ids)].sort())) {
     const known = await components.read((db) => listKnown(db, components, some));
     const unknown = some.filter((id) => !known.has(id));
     if (unknown.length > 0) added += await components.write((db) => insertNew(db, unknown));

@@ -1,12 +1,8 @@
 import { patchComponent } from '../../core/component-change.js';
 import { findReportedLayer, toComponentPatch } from '../../core/host-state.js';
-import {
-  lockComponents,
-  ROWS_PER_READ,
-  saveChanged,
-  type ComponentDatabase,
-} from './component-views.js';
+import { lockComponents, saveChanged, type ComponentDatabase } from './component-views.js';
 import type { Connection } from '../database/database.js';
+import { ROWS_AT_ONCE } from '../database/parts.js';
 import { toHostResult } from '../jobs/host-rows.js';
 import { toSession } from '../sessions/session-rows.js';
 
@@ -35,7 +31,7 @@ export async function recordState(
       .where('position', '=', position)
       .where('host', '>', after)
       .orderBy('host')
-      .limit(ROWS_PER_READ)
+      .limit(ROWS_AT_ONCE)
       .execute();
     const stored = await lockComponents(
       db,
@@ -51,7 +47,7 @@ export async function recordState(
     });
     await saveChanged(db, database, changed);
     const last = rows.at(-1);
-    if (last === undefined || rows.length < ROWS_PER_READ) return;
+    if (last === undefined || rows.length < ROWS_AT_ONCE) return;
     after = last.host;
   }
 }

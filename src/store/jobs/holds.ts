@@ -1,11 +1,9 @@
 import type { Database } from '../database/database.js';
+import { inParts } from '../database/parts.js';
 import { settleBehind } from '../sessions/host-locks.js';
 import { lockPlacesOf } from '../sessions/places.js';
 import type { Hold, PhaseStore } from '../store.js';
 import { isHeldAt, requireOpen, toPhase } from './phase-rows.js';
-
-/** A statement of SQLite takes at most 32,766 values. */
-const JOBS_PER_QUERY = 1_000;
 
 /** Failed phases that are kept for debugging. */
 export function createHoldStore(
@@ -80,15 +78,11 @@ async function findHolds(
   at: string,
 ): Promise<ReadonlyMap<string, Hold>> {
   const found = new Map<string, Hold>();
-  for (let first = 0; first < jobIds.length; first += JOBS_PER_QUERY) {
-    const rows = await read((db) =>
-      db
-        .selectFrom('phases')
-        .selectAll()
-        .where('job_id', 'in', jobIds.slice(first, first + JOBS_PER_QUERY))
-        .where(isHeldAt(at))
-        .execute(),
-    );
+  for (const some of inParts(jobIds)) {
+    const rows = await read((db) => {
+      const query = db.selectFrom('phases').selectAll().where('job_id', 'in', some);
+      return query.where(isHeldAt(at)).execute();
+    });
     for (const { jobId, hold } of rows.map(toPhase)) if (hold) found.set(jobId, hold);
   }
   return found;

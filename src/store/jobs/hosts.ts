@@ -10,12 +10,10 @@ import { recordState } from '../components/host-state.js';
 import { toStoredHost } from './host-name.js';
 import { requireOpen } from './phase-rows.js';
 import type { Page, PageRequest } from '../database/page.js';
+import { inParts } from '../database/parts.js';
 import { dropNulls, toFlag } from '../database/row-values.js';
 import type { HostResultRow, Schema } from '../database/schema.js';
 import type { HostChanges, HostCursor, HostResults, HostStore } from '../store.js';
-
-/** A row has 13 values, and a statement of SQLite takes at most 32,766. */
-const ROWS_PER_INSERT = 1_000;
 
 export function createHostStore(database: ComponentDatabase): HostStore {
   return {
@@ -49,9 +47,7 @@ function saveResults(
       task: result.task ?? null,
       message: result.message ?? null,
     }));
-    for (let first = 0; first < rows.length; first += ROWS_PER_INSERT) {
-      await upsert(db, rows.slice(first, first + ROWS_PER_INSERT));
-    }
+    for (const some of inParts(rows)) await upsert(db, some);
     if (ended !== undefined && results.recordedAt !== undefined) {
       await recordState(db, database, { jobId, phase, ...open, at: results.recordedAt });
     }

@@ -1,10 +1,8 @@
 import { countSilent, type Silence } from '../../core/silence.js';
 import type { Connection, Database } from '../database/database.js';
+import { inParts } from '../database/parts.js';
 import type { PhaseStore, SilenceReport, SilenceTurn } from '../store.js';
 import { requireOpen, toSilence, type StoredSilence } from './phase-rows.js';
-
-/** A statement of SQLite takes at most 32,766 values. */
-const JOBS_PER_QUERY = 1_000;
 
 /** Hosts that are silent while a phase runs. */
 export function createSilenceStore(
@@ -74,8 +72,7 @@ async function findSilences(
   jobIds: readonly string[],
 ): Promise<ReadonlyMap<string, Silence>> {
   const found = new Map<string, Silence>();
-  for (let first = 0; first < jobIds.length; first += JOBS_PER_QUERY) {
-    const some = jobIds.slice(first, first + JOBS_PER_QUERY);
+  for (const some of inParts(jobIds)) {
     const rows = await read((db) => selectSilent(db).where('job_id', 'in', some).execute());
     for (const { job_id: jobId, silence } of rows) {
       const told = toSilence(silence);

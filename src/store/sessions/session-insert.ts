@@ -3,14 +3,12 @@ import { taken } from '../../core/errors.js';
 import type { Session } from '../../core/session.js';
 import { createGrouping } from '../database/grouping.js';
 import type { Connection, Database } from '../database/database.js';
+import { inParts } from '../database/parts.js';
 import { toFlag } from '../database/row-values.js';
 import type { SessionRow } from '../database/schema.js';
 import { toSession } from './session-rows.js';
 import type { Change, NewSession, SessionStore } from '../store.js';
 import { toTagText } from './tags.js';
-
-/** A row has 7 values, and a statement of SQLite takes at most 32,766. */
-const TAGS_PER_INSERT = 1_000;
 
 interface TagRow {
   readonly job_id: string;
@@ -60,10 +58,7 @@ async function insertInSteps(
     const { name, created_at, state, succeeded } = row;
     return { ...tag, name, created_at, state, succeeded };
   });
-  for (let first = 0; first < tags.length; first += TAGS_PER_INSERT) {
-    const some = tags.slice(first, first + TAGS_PER_INSERT);
-    await db.insertInto('session_tags').values(some).execute();
-  }
+  for (const some of inParts(tags)) await db.insertInto('session_tags').values(some).execute();
   return rows;
 }
 
