@@ -12,20 +12,27 @@ import type { Change } from '../store.js';
 const DEADLOCK_ATTEMPTS = 5;
 
 export type Connection = Kysely<Schema>;
+/** Notes a change of which the listeners hear after the commit. */
+export type Emit = (change: Change) => void;
+
+/** A transaction under way, for the functions that it calls. */
+export interface WriteContext {
+  readonly dialect: StoreDialect;
+  readonly db: Transaction<Schema>;
+  readonly emit: Emit;
+  /** The time that it writes. */
+  readonly at: string;
+}
 
 /** What each folder's queries are given to reach the database. */
 export interface Database {
   readonly dialect: StoreDialect;
   /** Runs one SELECT, which sees what is committed and never waits for a transaction. */
   readonly read: <T>(query: (db: Connection) => Promise<T>) => Promise<T>;
-  /** Runs one transaction. What it emits reaches the listeners after the commit. */
-  readonly write: <T>(
-    change: (db: Transaction<Schema>, emit: (change: Change) => void) => Promise<T>,
-  ) => Promise<T>;
+  /** Runs one transaction. */
+  readonly write: <T>(change: (db: Transaction<Schema>, emit: Emit) => Promise<T>) => Promise<T>;
   /** `write` for a change of one statement. On PostgreSQL the statement is its own transaction, which saves round trips. */
-  readonly writeAtOnce: <T>(
-    change: (db: Connection, emit: (change: Change) => void) => Promise<T>,
-  ) => Promise<T>;
+  readonly writeAtOnce: <T>(change: (db: Connection, emit: Emit) => Promise<T>) => Promise<T>;
   readonly close: () => Promise<void>;
 }
 
@@ -45,7 +52,7 @@ export async function openDatabase(dialect: StoreDialect, feed: ChangeFeed): Pro
     group?.run(change) ?? repeatDeadlocked(dialect, () => change(writer));
   const publishing =
     <Db extends Connection>(run: <T>(change: (db: Db) => Promise<T>) => Promise<T>) =>
-    async <T>(change: (db: Db, emit: (change: Change) => void) => Promise<T>) => {
+    async <T>(change: (db: Db, emit: Emit) => Promise<T>) => {
       const changes: Change[] = [];
       const result = await act(() =>
         run((db) => {

@@ -1,6 +1,6 @@
 import type { Database } from '../database/database.js';
 import { inParts } from '../database/parts.js';
-import { settleBehind } from '../sessions/host-locks.js';
+import { recheckBehind } from '../sessions/host-locks.js';
 import { lockPlacesOf } from '../sessions/places.js';
 import type { Hold, PhaseStore } from '../store.js';
 import { isHeldAt, requireOpen, toPhase } from './phase-rows.js';
@@ -23,10 +23,14 @@ interface NewHold {
   readonly at: string;
 }
 
-function saveHold(database: Database, { jobId, phase, hold, at }: NewHold): Promise<void> {
+function saveHold(
+  { dialect, write }: Database,
+  { jobId, phase, hold, at }: NewHold,
+): Promise<void> {
   const { since, until, command } = hold;
-  return database.write(async (db, emit) => {
-    await lockPlacesOf(database, db, jobId);
+  return write(async (db, emit) => {
+    const context = { dialect, db, emit, at };
+    await lockPlacesOf(context, jobId);
     const row = await db
       .updateTable('phases')
       .set((eb) => ({
@@ -48,14 +52,15 @@ function saveHold(database: Database, { jobId, phase, hold, at }: NewHold): Prom
       .executeTakeFirst();
     if (row === undefined) await requireOpen(db, jobId, phase);
     // Sessions that wait for the hosts of this one say that it is held.
-    else await settleBehind(db, jobId, at, emit);
+    else await recheckBehind(context, jobId);
     emit({ kind: 'session', jobId });
   });
 }
 
-function endHold(database: Database, jobId: string, at: string): Promise<boolean> {
-  return database.write(async (db, emit) => {
-    await lockPlacesOf(database, db, jobId);
+function endHold({ dialect, write }: Database, jobId: string, at: string): Promise<boolean> {
+  return write(async (db, emit) => {
+    const context = { dialect, db, emit, at };
+    await lockPlacesOf(context, jobId);
     const row = await db
       .updateTable('phases')
       .set((eb) => ({ hold_released_at: eb.fn.coalesce('hold_released_at', eb.val(at)) }))
@@ -65,7 +70,7 @@ function endHold(database: Database, jobId: string, at: string): Promise<boolean
       .returning('name')
       .executeTakeFirst();
     if (row !== undefined) {
-      await settleBehind(db, jobId, at, emit);
+      await recheckBehind(context, jobId);
       emit({ kind: 'session', jobId });
     }
     return row !== undefined;

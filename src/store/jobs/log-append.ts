@@ -1,7 +1,6 @@
 import { sql } from 'kysely';
 import { createGrouping } from '../database/grouping.js';
-import type { Connection, Database } from '../database/database.js';
-import type { Change } from '../store.js';
+import type { Connection, Database, Emit } from '../database/database.js';
 
 /** The most chunks that share a transaction; each takes about 1 MiB of memory at most. */
 const MOST = 20;
@@ -34,7 +33,7 @@ function appendOne({ write }: Database, chunk: Chunk): Promise<boolean> {
 /** `Append` as part of a transaction. */
 export async function appendWithin(
   db: Connection,
-  emit: (change: Change) => void,
+  emit: Emit,
   { jobId, phase, from, end, gap, gzip }: Chunk,
 ): Promise<boolean> {
   const moved = await db

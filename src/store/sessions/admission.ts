@@ -2,7 +2,7 @@ import type { RawBuilder, SqlBool } from 'kysely';
 import type { Connection, Database } from '../database/database.js';
 import type { AdmissionStore } from '../store.js';
 import { admitQueued } from './places.js';
-import { requestHosts, settleHosts } from './host-locks.js';
+import { letUnblockedGo, requestHosts } from './host-locks.js';
 import { isBehind, isQueued } from './session-conditions.js';
 
 export function createAdmissionStore(database: Database): AdmissionStore {
@@ -10,8 +10,9 @@ export function createAdmissionStore(database: Database): AdmissionStore {
     requestHosts: (jobId, request) => requestHosts(database, jobId, request),
     admit: (at) =>
       database.write(async (db, emit) => {
-        await settleHosts(database, db, at, emit);
-        await admitQueued(database, db, at, emit);
+        const context = { dialect: database.dialect, db, emit, at };
+        await letUnblockedGo(context);
+        await admitQueued(context);
       }),
     places: () =>
       database.read(async (db) => {

@@ -1,19 +1,18 @@
-import { type QueryCreator, type SelectQueryBuilder, sql, type Transaction } from 'kysely';
+import { type QueryCreator, type SelectQueryBuilder, sql } from 'kysely';
 import { describeHostWait } from '../../core/waiting.js';
 import type { Session, Wait } from '../../core/session.js';
-import type { Database } from '../database/database.js';
+import type { Connection, Database, WriteContext } from '../database/database.js';
 import type { Schema } from '../database/schema.js';
 import { toStoredHost } from '../jobs/host-name.js';
 import { isHeldAt } from '../jobs/phase-rows.js';
 import { readOption } from '../options.js';
-import type { AdmissionStore, Change } from '../store.js';
+import type { AdmissionStore } from '../store.js';
 import { admitQueued, lockPlaces } from './places.js';
 import { hasTurn, isBehind } from './session-conditions.js';
 import { getSession } from './session-rows.js';
 
-type Emit = (change: Change) => void;
-
-interface Turn {
+/** A session that has asked for hosts. Those with earlier turns have asked before. */
+interface Asking {
   readonly jobId: string;
   readonly turn: number;
 }
@@ -34,22 +33,23 @@ interface Predecessor {
  * wants the same host, and no two wait for each other. Nothing has to be released, because a complete session has no hosts.
  */
 export function requestHosts(
-  database: Database,
+  { dialect, write }: Database,
   jobId: string,
   { hosts, at, since }: Parameters<AdmissionStore['requestHosts']>[1],
 ): Promise<Session> {
-  return database.write(async (db, emit) => {
-    await lockPlaces(database, db);
+  return write(async (db, emit) => {
+    const context = { dialect, db, emit, at };
+    await lockPlaces(context);
     const asking = await takeTurn(db, jobId);
     if (asking !== undefined) {
       // A session that went keeps all its hosts, because a late attempt may ask for fewer than the staged inventory has.
-      if (asking.isBehind) await dropHosts(database, db, jobId, hosts);
-      const hasMore = await saveHosts(database, db, jobId, hosts);
+      if (asking.isBehind) await dropHosts(context, jobId, hosts);
+      const hasMore = await saveHosts(context, jobId, hosts);
       // Unless it asks for more, it does not wait for a session with an earlier turn that has asked for its hosts since.
-      if (hasMore || asking.isBehind) await settle(db, asking, { since, at });
+      if (hasMore || asking.isBehind) await goOrWait(context, asking, since);
       // A session that waits for this one may go first now. Left as it is, the two could wait for each other.
-      await settleBehind(db, jobId, at, emit);
-      await admitQueued(database, db, at, emit);
+      await recheckBehind(context, jobId);
+      await admitQueued(context);
       emit({ kind: 'session', jobId });
     }
     return getSession(db, jobId);
@@ -57,27 +57,19 @@ export function requestHosts(
 }
 
 /** Lets the sessions that waited for this one go, or wait for another. */
-export async function passHostsOn(
-  database: Database,
-  db: Transaction<Schema>,
-  { jobId, at, emit }: { readonly jobId: string; readonly at: string; readonly emit: Emit },
-): Promise<void> {
+export async function passHostsOn(context: WriteContext, jobId: string): Promise<void> {
   // Locked before the waiting sessions are read, because one that found these hosts taken waits only from its commit on.
-  await lockPlaces(database, db);
-  await db.deleteFrom('session_hosts').where('job_id', '=', jobId).execute();
-  await settleBehind(db, jobId, at, emit);
+  await lockPlaces(context);
+  await context.db.deleteFrom('session_hosts').where('job_id', '=', jobId).execute();
+  await recheckBehind(context, jobId);
 }
 
 /** Lets sessions go that nothing blocks any more: the option was turned off, or a version without it ended a session. */
-export async function settleHosts(
-  database: Database,
-  db: Transaction<Schema>,
-  at: string,
-  emit: Emit,
-): Promise<void> {
+export async function letUnblockedGo(context: WriteContext): Promise<void> {
+  const { db } = context;
   const behind = db.selectFrom('sessions').select('job_id').where(isBehind);
   if ((await behind.limit(1).executeTakeFirst()) === undefined) return;
-  await lockPlaces(database, db);
+  await lockPlaces(context);
   if (!(await readOption(db, 'hostLocks')))
     await db.deleteFrom('session_hosts').where('job_id', 'in', behind).execute();
   const behindNobody = behind.where((eb) =>
@@ -86,14 +78,14 @@ export async function settleHosts(
       eb('job_id', 'not in', eb.selectFrom('session_hosts').select('job_id')),
     ]),
   );
-  await settleAll(db, behindNobody, at, emit);
+  await recheck(context, behindNobody);
 }
 
 /** Undefined if the session is complete or launched: an attempt that was given up may ask late. */
 async function takeTurn(
-  db: Transaction<Schema>,
+  db: Connection,
   jobId: string,
-): Promise<(Turn & { readonly isBehind: boolean }) | undefined> {
+): Promise<(Asking & { readonly isBehind: boolean }) | undefined> {
   const last = await db
     .selectFrom('sessions')
     .select((eb) => eb.fn.max('host_turn').as('turn'))
@@ -113,8 +105,7 @@ async function takeTurn(
 
 /** Removes all hosts but these. */
 async function dropHosts(
-  { dialect }: Database,
-  db: Transaction<Schema>,
+  { dialect, db }: WriteContext,
   jobId: string,
   hosts: readonly string[],
 ): Promise<void> {
@@ -127,8 +118,7 @@ async function dropHosts(
 
 /** Adds these hosts. Returns whether any of them is new. */
 async function saveHosts(
-  { dialect }: Database,
-  db: Transaction<Schema>,
+  { dialect, db }: WriteContext,
   jobId: string,
   hosts: readonly string[],
 ): Promise<boolean> {
@@ -147,37 +137,29 @@ function toText(host: string): string {
 }
 
 /** Looks again at the sessions that wait for this one. Each of them goes, or its record says what it waits for now. */
-export async function settleBehind(
-  db: Transaction<Schema>,
-  jobId: string,
-  at: string,
-  emit: Emit,
-): Promise<void> {
-  const behind = db.selectFrom('sessions').select('job_id').where(isBehind);
-  await settleAll(db, behind.where('waits_for', '=', jobId), at, emit);
+export async function recheckBehind(context: WriteContext, jobId: string): Promise<void> {
+  const behind = context.db.selectFrom('sessions').select('job_id').where(isBehind);
+  await recheck(context, behind.where('waits_for', '=', jobId));
 }
 
-async function settleAll(
-  db: Transaction<Schema>,
+/** In order of their turns, because one that goes may block a later one. */
+async function recheck(
+  context: WriteContext,
   jobIds: SelectQueryBuilder<Schema, 'sessions', { job_id: string }>,
-  at: string,
-  emit: Emit,
 ): Promise<void> {
+  const { db, emit, at } = context;
   const query = db.selectFrom('sessions').select(['job_id', 'host_turn', 'waiting']);
   const rows = await query.where('job_id', 'in', jobIds).orderBy('host_turn').execute();
   for (const { job_id: jobId, host_turn: turn, waiting } of rows) {
-    await settle(db, { jobId, turn: turn ?? 0 }, { since: toSince(waiting) ?? at, at });
+    await goOrWait(context, { jobId, turn: turn ?? 0 }, toSince(waiting) ?? at);
     emit({ kind: 'session', jobId });
   }
 }
 
 /** Lets the session go, or makes it wait: then it gives up its place, but queues ahead of sessions that arrived later. */
-async function settle(
-  db: Transaction<Schema>,
-  { jobId, turn }: Turn,
-  { since, at }: { readonly since: string; readonly at: string },
-): Promise<void> {
-  const first = await findPredecessor(db, { jobId, turn }, at);
+async function goOrWait(context: WriteContext, asking: Asking, since: string): Promise<void> {
+  const { db } = context;
+  const first = await findPredecessor(context, asking);
   await db
     .updateTable('sessions')
     .set((eb) =>
@@ -191,15 +173,14 @@ async function settle(
             queued_at: eb.fn.coalesce('queued_at', 'claimed_at'),
           },
     )
-    .where('job_id', '=', jobId)
+    .where('job_id', '=', asking.jobId)
     .execute();
 }
 
 /** Of the sessions that go first, the one with the latest turn: until it ends, no other one's end can let this session go. */
 async function findPredecessor(
-  db: Transaction<Schema>,
-  { jobId, turn }: Turn,
-  at: string,
+  { db, at }: WriteContext,
+  { jobId, turn }: Asking,
 ): Promise<Predecessor | undefined> {
   const first = await db
     // Materialized: the statistics of a table that changes all the time are poor, so it would run for each session.

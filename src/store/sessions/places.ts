@@ -1,22 +1,17 @@
-import { sql, type SqlBool, type Transaction } from 'kysely';
-import type { Database } from '../database/database.js';
+import { sql, type SqlBool } from 'kysely';
+import type { Connection, WriteContext } from '../database/database.js';
 import { readOption } from '../options.js';
-import type { Schema } from '../database/schema.js';
-import type { Change } from '../store.js';
 import { AT_ONCE, isAdmitted, isQueued } from './session-conditions.js';
 
-type Emit = (change: Change) => void;
+type Locking = Pick<WriteContext, 'db' | 'dialect'>;
 
 /**
  * Admits a claimed session or puts it in the queue, once. If the session has been queued, sessions are admitted from the
  * queue in their order instead: a claim may come late, when the workflow already waits to be told. The caller must hold the
  * lock of `lockPlaces`.
  */
-export async function queueOrAdmit(
-  database: Database,
-  db: Transaction<Schema>,
-  { jobId, at, emit }: { readonly jobId: string; readonly at: string; readonly emit: Emit },
-): Promise<void> {
+export async function queueOrAdmit(context: WriteContext, jobId: string): Promise<void> {
+  const { db, at } = context;
   const limit = await readOption(db, 'maxRunningSessions');
   const isFull = limit > 0 && (await countAdmitted(db)) >= limit;
   const { numUpdatedRows } = await db
@@ -27,7 +22,7 @@ export async function queueOrAdmit(
     .where('queued_at', 'is', null)
     .where('admitted_at', 'is', null)
     .executeTakeFirst();
-  if (numUpdatedRows === 0n) await admitQueued(database, db, at, emit);
+  if (numUpdatedRows === 0n) await admitQueued(context);
 }
 
 /** Whether places are limited (option `max_running_sessions`). */
@@ -39,15 +34,10 @@ export const hasAdmission = sql<number>`case when ${isLimited}
   or exists (select 1 from sessions as waiting where ${isQueued}) then 1 else 0 end`;
 
 /** Admits as many sessions of the queue as there are free places, oldest first. The dispatch loop tells their workflows. */
-export async function admitQueued(
-  database: Database,
-  db: Transaction<Schema>,
-  at: string,
-  emit: Emit,
-): Promise<void> {
+export async function admitQueued({ dialect, db, emit, at }: WriteContext): Promise<void> {
   const limit = await readOption(db, 'maxRunningSessions');
   // Locked before the queue is read, because a claim that found every place taken joins the queue only when it commits.
-  if (limit > 0) await lockPlaces(database, db);
+  if (limit > 0) await lockPlaces({ db, dialect });
   const first = db.selectFrom('sessions').select('job_id').where(isQueued);
   if ((await first.limit(1).executeTakeFirst()) === undefined) return;
   const places = limit === 0 ? Number.MAX_SAFE_INTEGER : limit - (await countAdmitted(db));
@@ -64,7 +54,7 @@ export async function admitQueued(
   if (admitted.length > 0) emit({ kind: 'wish' });
 }
 
-async function countAdmitted(db: Transaction<Schema>): Promise<number> {
+async function countAdmitted(db: Connection): Promise<number> {
   const query = db.selectFrom('sessions').select((eb) => eb.fn.countAll().as('count'));
   return Number((await query.where(isAdmitted).executeTakeFirstOrThrow()).count);
 }
@@ -73,11 +63,7 @@ async function countAdmitted(db: Transaction<Schema>): Promise<number> {
  * For the end of a session, before its row is locked: holders of the places' lock go on to lock rows of sessions, and taking
  * the locks in another order would deadlock. Takes no lock if the session has no hosts and nobody can be waiting for a place.
  */
-export async function lockPlacesOf(
-  { dialect }: Database,
-  db: Transaction<Schema>,
-  jobId: string,
-): Promise<void> {
+export async function lockPlacesOf({ db, dialect }: Locking, jobId: string): Promise<void> {
   if (dialect.hasOneWriter) return;
   const session = db.selectFrom('sessions').select('job_id').where('job_id', '=', jobId);
   await db
@@ -91,7 +77,7 @@ export async function lockPlacesOf(
 }
 
 /** Without this lock, concurrent transactions could count the same free place or find the same host free. */
-export async function lockPlaces({ dialect }: Database, db: Transaction<Schema>): Promise<void> {
+export async function lockPlaces({ db, dialect }: Locking): Promise<void> {
   if (dialect.hasOneWriter) return;
   await db.selectFrom('deployment').select('id').forUpdate().execute();
 }

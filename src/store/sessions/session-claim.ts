@@ -41,12 +41,12 @@ function claimUnlimited(
 }
 
 function claimInTurn(
-  database: Database,
+  { dialect, write }: Database,
   jobId: string,
   { at, machine }: NewClaim,
 ): Promise<Session> {
-  return database.write(async (db, emit) => {
-    await lockPlaces(database, db);
+  return write(async (db, emit) => {
+    await lockPlaces({ db, dialect });
     await db
       .updateTable('sessions')
       .set((eb) => ({
@@ -57,7 +57,7 @@ function claimInTurn(
       .where('state', '<>', 'complete')
       .where((eb) => eb.or([eb('claimed_at', 'is', null), eb('machine', 'is', null)]))
       .execute();
-    await queueOrAdmit(database, db, { jobId, at, emit });
+    await queueOrAdmit({ dialect, db, emit, at }, jobId);
     emit({ kind: 'session', jobId });
     return getSession(db, jobId);
   });

@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from 'kysely';
 import { taken } from '../../core/errors.js';
 import type { Session } from '../../core/session.js';
 import { createGrouping } from '../database/grouping.js';
-import type { Connection, Database } from '../database/database.js';
+import type { Connection, Database, Emit } from '../database/database.js';
 import { inParts } from '../database/parts.js';
 import { toFlag } from '../database/row-values.js';
 import type { SessionRow } from '../database/schema.js';
@@ -31,7 +31,7 @@ export function createInsert(database: Database): SessionStore['insert'] {
 export async function addSessions(
   { dialect }: Database,
   db: Connection,
-  emit: (change: Change) => void,
+  emit: Emit,
   sessions: readonly NewSession[],
 ): Promise<readonly (SessionRow | undefined)[]> {
   if (sessions.length === 0) return [];
@@ -92,7 +92,7 @@ async function insertTogether(
 function matchRows(
   rows: readonly SessionRow[],
   sessions: readonly NewSession[],
-  emit: (change: Change) => void,
+  emit: Emit,
 ): readonly (SessionRow | undefined)[] {
   const byName = new Map(rows.map((row) => [row.name, row]));
   return sessions.map((session) => {

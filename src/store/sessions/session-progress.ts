@@ -132,15 +132,16 @@ function addArtifact(
 }
 
 function recordOutcome(
-  database: Database,
+  { dialect, write }: Database,
   jobId: string,
   outcome: Outcome,
   at: string,
 ): Promise<boolean> {
-  return database.write(async (db, emit) => {
+  return write(async (db, emit) => {
+    const context = { dialect, db, emit, at };
     // Sealed before the record is completed, so that nothing is appended to the log once its size has been counted.
     await sealOpenPhases(db, jobId, at);
-    await lockPlacesOf(database, db, jobId);
+    await lockPlacesOf(context, jobId);
     const completed = await db
       .updateTable('sessions')
       .set((eb) => ({ ...toOutcomeColumns(outcome, at), stored_log_bytes: countSessionLog(eb) }))
@@ -152,8 +153,8 @@ function recordOutcome(
     if (completed === undefined) return false;
     if (completed.stored_log_bytes > 0) await addLogBytes(db, completed.stored_log_bytes);
     const hadHosts = completed.host_turn !== null;
-    if (hadHosts) await passHostsOn(database, db, { jobId, at, emit });
-    if (hadHosts || completed.has_admission === 1) await admitQueued(database, db, at, emit);
+    if (hadHosts) await passHostsOn(context, jobId);
+    if (hadHosts || completed.has_admission === 1) await admitQueued(context);
     emit({ kind: 'session', jobId });
     if (completed.is_noted === 1) emit({ kind: 'end' });
     return true;
