@@ -1,6 +1,6 @@
 import { sql, type Expression, type ExpressionBuilder, type Transaction } from 'kysely';
 import type { Database } from '../database/database.js';
-import { isLive, isOpen } from '../sessions/session-states.js';
+import { isLive, isOpen } from '../sessions/session-conditions.js';
 import type { Schema } from '../database/schema.js';
 
 /** Compressed bytes. Complete sessions have a counter, so only the logs of the others are added up. */

@@ -3,7 +3,7 @@ import type { Database } from '../database/database.js';
 import { removeOldestLog } from '../jobs/log-removal.js';
 import { addLogBytes, readLogStoreBytes } from '../jobs/log-store-size.js';
 import type { Schema } from '../database/schema.js';
-import { isLive } from './session-states.js';
+import { isLive } from './session-conditions.js';
 import type { RetentionStore } from '../store.js';
 
 /** Limits of one transaction, so that nobody waits long for it. */

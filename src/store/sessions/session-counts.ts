@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from '../database/database.js';
-import { isLive, isOpen } from './session-states.js';
+import { isLive, isOpen } from './session-conditions.js';
 import type { SessionCount, SessionStore } from '../store.js';
 
 /** Sessions that one query counts. A million at once would keep the process from answering. */
