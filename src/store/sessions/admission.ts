@@ -1,9 +1,9 @@
-import type { RawBuilder, SqlBool } from 'kysely';
-import type { Connection, Database } from '../database/database.js';
+import type { Database } from '../database/database.js';
 import type { AdmissionStore } from '../store.js';
 import { admitQueued } from './places.js';
 import { letUnblockedGo, requestHosts } from './host-locks.js';
 import { isBehind, isQueued } from './session-conditions.js';
+import { countSessions } from './session-counts.js';
 
 export function createAdmissionStore(database: Database): AdmissionStore {
   return {
@@ -20,12 +20,7 @@ export function createAdmissionStore(database: Database): AdmissionStore {
         const rows = await query.orderBy('queued_at').orderBy('job_id').execute();
         return new Map(rows.map(({ job_id: jobId }, index) => [jobId, index + 1]));
       }),
-    countQueued: () => database.read((db) => count(db, isQueued)),
-    countBehind: () => database.read((db) => count(db, isBehind)),
+    countQueued: () => database.read((db) => countSessions(db, isQueued)),
+    countBehind: () => database.read((db) => countSessions(db, isBehind)),
   };
-}
-
-async function count(db: Connection, condition: RawBuilder<SqlBool>): Promise<number> {
-  const query = db.selectFrom('sessions').select((eb) => eb.fn.countAll().as('count'));
-  return Number((await query.where(condition).executeTakeFirstOrThrow()).count);
 }

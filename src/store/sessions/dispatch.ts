@@ -6,6 +6,7 @@ import { toSession } from './session-rows.js';
 import type { Schema } from '../database/schema.js';
 import type { SessionStore } from '../store.js';
 import { AT_ONCE, isWish } from './session-conditions.js';
+import { countSessions } from './session-counts.js';
 
 type DispatchStore = Pick<
   SessionStore,
@@ -38,14 +39,7 @@ export function createDispatchStore(database: Database): DispatchStore {
           .limit(1);
         return (await query.executeTakeFirst())?.wish_at;
       }),
-    countWishes: () =>
-      database.read(async (db) => {
-        const query = db
-          .selectFrom('sessions')
-          .select((eb) => eb.fn.countAll().as('count'))
-          .where(isWish);
-        return Number((await query.executeTakeFirstOrThrow()).count);
-      }),
+    countWishes: () => database.read((db) => countSessions(db, isWish)),
   };
 }
 

@@ -1,7 +1,8 @@
 import { sql, type SqlBool } from 'kysely';
-import type { Connection, WriteContext } from '../database/database.js';
+import type { WriteContext } from '../database/database.js';
 import { readOption } from '../options.js';
 import { AT_ONCE, isAdmitted, isQueued } from './session-conditions.js';
+import { countSessions } from './session-counts.js';
 
 type Locking = Pick<WriteContext, 'db' | 'dialect'>;
 
@@ -13,7 +14,7 @@ type Locking = Pick<WriteContext, 'db' | 'dialect'>;
 export async function queueOrAdmit(context: WriteContext, jobId: string): Promise<void> {
   const { db, at } = context;
   const limit = await readOption(db, 'maxRunningSessions');
-  const isFull = limit > 0 && (await countAdmitted(db)) >= limit;
+  const isFull = limit > 0 && (await countSessions(db, isAdmitted)) >= limit;
   const { numUpdatedRows } = await db
     .updateTable('sessions')
     .set(isFull ? { queued_at: at } : { admitted_at: at })
@@ -40,7 +41,8 @@ export async function admitQueued({ dialect, db, emit, at }: WriteContext): Prom
   if (limit > 0) await lockPlaces({ db, dialect });
   const first = db.selectFrom('sessions').select('job_id').where(isQueued);
   if ((await first.limit(1).executeTakeFirst()) === undefined) return;
-  const places = limit === 0 ? Number.MAX_SAFE_INTEGER : limit - (await countAdmitted(db));
+  const places =
+    limit === 0 ? Number.MAX_SAFE_INTEGER : limit - (await countSessions(db, isAdmitted));
   if (places <= 0) return;
   const admitted = await db
     .updateTable('sessions')
@@ -52,11 +54,6 @@ export async function admitQueued({ dialect, db, emit, at }: WriteContext): Prom
     .execute();
   for (const { job_id: jobId } of admitted) emit({ kind: 'session', jobId });
   if (admitted.length > 0) emit({ kind: 'wish' });
-}
-
-async function countAdmitted(db: Connection): Promise<number> {
-  const query = db.selectFrom('sessions').select((eb) => eb.fn.countAll().as('count'));
-  return Number((await query.where(isAdmitted).executeTakeFirstOrThrow()).count);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Database } from '../database/database.js';
+import type { Expression, SqlBool } from 'kysely';
+import type { Connection, Database } from '../database/database.js';
 import { isLive, isOpen } from './session-conditions.js';
 import type { SessionCount, SessionStore } from '../store.js';
 
@@ -15,6 +16,14 @@ export function createCountStore(database: Database): CountStore {
     countOpen: () => countOpen(database),
     countComplete: () => countComplete(database),
   };
+}
+
+export async function countSessions(
+  db: Connection,
+  condition: Expression<SqlBool>,
+): Promise<number> {
+  const query = db.selectFrom('sessions').select((eb) => eb.fn.countAll().as('count'));
+  return Number((await query.where(condition).executeTakeFirstOrThrow()).count);
 }
 
 function countOpen({ read }: Database) {
