@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely';
+import { sql, type SqlBool, type Transaction } from 'kysely';
 import type { Database } from '../database/database.js';
 import { removeOldestLog } from '../jobs/log-removal.js';
 import { addLogBytes, readLogStoreBytes } from '../jobs/log-store-size.js';
@@ -8,8 +8,17 @@ import type { RetentionStore } from '../store.js';
 
 /** Limits of one transaction, so that nobody waits long for it. */
 const SESSIONS = 100;
-const HOSTS = 2_000;
 const CHUNKS = 64;
+/** The rows of sessions of which there may be many, with their keys. */
+const MANY = [
+  { table: 'log_chunks', key: ['job_id', 'phase', 'end_offset'], limit: CHUNKS },
+  { table: 'host_results', key: ['job_id', 'position', 'host'], limit: 2_000 },
+] as const;
+
+/** A session with noted resources is kept until they are gone, and one with a notification until that is delivered. */
+const isDispensable = sql<SqlBool>`
+  not exists (select 1 from resources where resources.job_id = sessions.job_id)
+  and not exists (select 1 from notifications where notifications.job_id = sessions.job_id)`;
 
 export function createRetentionStore(database: Database): RetentionStore {
   return {
@@ -51,88 +60,51 @@ function expireSessions(
   });
 }
 
-/** Removes log chunks and host results first, because there may be many, then the sessions with everything else. */
+/** Removes what there may be many rows of first, then the sessions with everything else. */
 function removeDeleted({ write }: Database, until: string): Promise<number> {
   return write(async (db) => {
     const jobIds = await findRemovable(db, until);
     if (jobIds.length === 0) return 0;
-    const chunks = await removeChunks(db, jobIds);
-    if (chunks === CHUNKS) return chunks;
-    const hosts = await removeHosts(db, jobIds);
-    if (hosts === HOSTS) return hosts;
-    const rows = await db
+    let removed = 0;
+    for (const rows of MANY) {
+      const some = await removeRows(db, rows, jobIds);
+      if (some === rows.limit) return some;
+      removed += some;
+    }
+    const sessions = await db
       .deleteFrom('sessions')
       .where('job_id', 'in', jobIds)
       .returning('stored_log_bytes')
       .execute();
-    await addLogBytes(db, -rows.reduce((sum, row) => sum + row.stored_log_bytes, 0));
-    return chunks + hosts + rows.length;
+    await addLogBytes(db, -sessions.reduce((sum, row) => sum + row.stored_log_bytes, 0));
+    return removed + sessions.length;
   });
 }
 
-/** A session with noted resources is kept until they are gone, and one with a notification until that is delivered. */
 async function findRemovable(db: Transaction<Schema>, until: string): Promise<readonly string[]> {
   const rows = await db
     .selectFrom('sessions')
     .select('job_id')
     .where('deleted_at', '<=', until)
     .where('completed_at', '<=', until)
-    .where((eb) =>
-      eb.and(
-        (['resources', 'notifications'] as const).map((table) =>
-          eb.not(
-            eb.exists(
-              eb
-                .selectFrom(table)
-                .select(`${table}.job_id`)
-                .whereRef(`${table}.job_id`, '=', 'sessions.job_id'),
-            ),
-          ),
-        ),
-      ),
-    )
+    .where(isDispensable)
     .orderBy('deleted_at')
     .limit(SESSIONS)
     .execute();
   return rows.map(({ job_id: jobId }) => jobId);
 }
 
-async function removeChunks(db: Transaction<Schema>, jobIds: readonly string[]): Promise<number> {
-  const rows = await db
-    .deleteFrom('log_chunks')
-    .where((eb) =>
-      eb(
-        eb.refTuple('job_id', 'phase', 'end_offset'),
-        'in',
-        eb
-          .selectFrom('log_chunks')
-          .select(['job_id', 'phase', 'end_offset'])
-          .where('job_id', 'in', jobIds)
-          .limit(CHUNKS)
-          .$asTuple('job_id', 'phase', 'end_offset'),
-      ),
-    )
-    .returning('end_offset')
-    .execute();
-  return rows.length;
-}
-
-async function removeHosts(db: Transaction<Schema>, jobIds: readonly string[]): Promise<number> {
-  const rows = await db
-    .deleteFrom('host_results')
-    .where((eb) =>
-      eb(
-        eb.refTuple('job_id', 'position', 'host'),
-        'in',
-        eb
-          .selectFrom('host_results')
-          .select(['job_id', 'position', 'host'])
-          .where('job_id', 'in', jobIds)
-          .limit(HOSTS)
-          .$asTuple('job_id', 'position', 'host'),
-      ),
-    )
-    .returning('host')
-    .execute();
-  return rows.length;
+/** Removes at most `limit` rows of these sessions. Returns how many. */
+async function removeRows(
+  db: Transaction<Schema>,
+  { table, key, limit }: (typeof MANY)[number],
+  jobIds: readonly string[],
+): Promise<number> {
+  const columns = sql.join(key.map((column) => sql.ref(column)));
+  const rows = sql.table(table);
+  const { numAffectedRows = 0n } = await sql`delete from ${rows} where (${columns}) in (
+    select ${columns} from ${rows} where job_id in (${sql.join(jobIds)}) limit ${limit})`.execute(
+    db,
+  );
+  return Number(numAffectedRows);
 }
