@@ -19,20 +19,25 @@ type Waiting = Pick<
   | 'waiting'
 >;
 
+interface Cause {
+  readonly wait: Wait;
+  /** Whether a short delay is usual: before a claim, and before an admission is told. Any other wait is shown at once. */
+  readonly isUsual: boolean;
+}
+
 /**
  * What a session waits for now. That nobody has begun it, or that it has no place, follows
  * from the record. It is not stored, because thousands of sessions may wait like that.
  */
 export function findWait(session: Waiting, now: string): Wait | undefined {
-  return untilWait(session, now) === undefined ? toWait(session) : undefined;
+  return untilWait(session, now) === undefined ? findCause(session)?.wait : undefined;
 }
 
-/** Milliseconds until the delay of a session that has not begun counts as a wait. No event announces that moment. */
+/** Milliseconds until a delay counts as a wait. No event announces that moment. */
 export function untilWait(session: Waiting, now: string): number | undefined {
-  const wait = toWait(session);
-  const patience = toPatience(session);
-  if (wait === undefined || patience === 0) return undefined;
-  const left = patience - toAge(wait.since, now);
+  const cause = findCause(session);
+  if (cause?.isUsual !== true) return undefined;
+  const left = WORTH_TELLING_MS - toAge(cause.wait.since, now);
   return left > 0 ? left : undefined;
 }
 
@@ -84,39 +89,43 @@ export function describeHostWait({
   );
 }
 
-function toWait(session: Waiting): Wait | undefined {
+function findCause(session: Waiting): Cause | undefined {
   if (session.state === 'complete' || session.external) return undefined;
   const { createdAt, claimedAt, queuedAt, admittedAt, admissionDue, waitsFor, waiting } = session;
+  const reported = waiting && { wait: waiting, isUsual: false };
   if (claimedAt === undefined)
     return {
-      since: createdAt,
-      message:
-        session.dispatched === 'none'
-          ? 'Waiting: Temporal has not taken it yet; it starts when Temporal does. See temporal_status in /healthz.'
-          : 'Waiting: Temporal has it, and no worker has taken it yet; it starts when one does. See whether a worker runs.',
+      isUsual: true,
+      wait: {
+        since: createdAt,
+        message:
+          session.dispatched === 'none'
+            ? 'Waiting: Temporal has not taken it yet; it starts when Temporal does. See temporal_status in /healthz.'
+            : 'Waiting: Temporal has it, and no worker has taken it yet; it starts when one does. See whether a worker runs.',
+      },
     };
   // A cancelled session needs neither hosts nor a place.
-  if (session.desired !== 'run') return waitsFor === undefined ? waiting : undefined;
-  if (waitsFor !== undefined) return waiting;
+  if (session.desired !== 'run') return waitsFor === undefined ? reported : undefined;
+  if (waitsFor !== undefined) return reported;
   if (queuedAt !== undefined && admittedAt === undefined)
     return {
-      since: queuedAt,
-      message:
-        'Waiting: as many sessions run as the option max_running_sessions allows; it starts when one of them has ended.',
+      isUsual: false,
+      wait: {
+        since: queuedAt,
+        message:
+          'Waiting: as many sessions run as the option max_running_sessions allows; it starts when one of them has ended.',
+      },
     };
   if (admissionDue && admittedAt !== undefined)
     return {
-      since: admittedAt,
-      message:
-        'Waiting: it may start, and Temporal has not been told yet. See temporal_status in /healthz.',
+      isUsual: true,
+      wait: {
+        since: admittedAt,
+        message:
+          'Waiting: it may start, and Temporal has not been told yet. See temporal_status in /healthz.',
+      },
     };
-  return waiting;
-}
-
-/** A short delay is usual before a claim, and before an admission is told. Other waits count at once. */
-function toPatience({ claimedAt, admittedAt, admissionDue }: Waiting): number {
-  const isUsual = claimedAt === undefined || (admissionDue && admittedAt !== undefined);
-  return isUsual ? WORTH_TELLING_MS : 0;
+  return reported;
 }
 
 function toSeconds(from: string, to: string): string {
