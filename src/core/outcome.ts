@@ -8,7 +8,7 @@ import {
 import type { Reason } from './errors.js';
 import { toMessage } from './message.js';
 import type { Outcome } from './session.js';
-import { toCancelled, type Cancellation } from './session-end.js';
+import { LOOK_FIRST, toCancelled, type Cancellation } from './session-end.js';
 
 /** How one phase of a session ended, with what is known besides its exit code. */
 export interface PhaseEnd {
@@ -100,51 +100,36 @@ function toKillFailure(
   reason: Extract<PhaseResult, { kind: 'killed' }>['reason'],
   cancellation: Cancellation | undefined,
 ): Outcome {
+  const what = `${end.name} (${end.subject})`;
   switch (reason) {
     case 'stopped':
       if (cancellation !== undefined) return toCancelled(cancellation, end.name);
-      return {
-        ...fail(
-          end,
-          'JOB_LOST',
-          `${end.name} was ended by a signal that Keelson did not send, for example because its machine was shut down. Look at the hosts before running it again.`,
-        ),
-        succeeded: 'unknown',
-      };
-    case 'timeout':
-      if (isBeforeLimit(end))
-        return fail(
-          end,
-          'TIMEOUT',
-          `${end.name} (${end.subject}) was still running at the deadline that Kubernetes has for the job (activeDeadlineSeconds), and was stopped. The end of its log tells where it stood.`,
-        );
-      return fail(
+      return lose(
         end,
-        'TIMEOUT',
-        `${end.name} (${end.subject}) was still running after its limit of ${end.timeoutSeconds} s (${limitOptions[end.kind]}) and was stopped. The end of its log shows how far it got.`,
+        `${end.name} was ended by a signal that Keelson did not send, for example because its machine was shut down.`,
       );
+    case 'timeout':
+      return fail(end, 'TIMEOUT', `${what} was still running ${describeLimit(end)}`);
     case 'memory':
       return fail(
         end,
         'OUT_OF_MEMORY',
-        `${end.name} (${end.subject}) ran out of memory. Run it with fewer forks, or give the job more.`,
+        `${what} ran out of memory. Run it with fewer forks, or give the job more.`,
       );
     case 'evicted':
-      return fail(
-        end,
-        'EVICTED',
-        `${end.name} (${end.subject}) was evicted from its node. Look at the hosts before running it again.`,
-      );
+      return fail(end, 'EVICTED', `${what} was evicted from its node. ${LOOK_FIRST}`);
     case 'lost':
-      return {
-        ...fail(
-          end,
-          'JOB_LOST',
-          `The job vanished during ${end.name}; whether it did its work cannot be known. Look at the hosts before running it again.`,
-        ),
-        succeeded: 'unknown',
-      };
+      return lose(
+        end,
+        `The job vanished during ${end.name}; whether it did its work cannot be known.`,
+      );
   }
+}
+
+function describeLimit(end: PhaseEnd): string {
+  return isBeforeLimit(end)
+    ? 'at the deadline that Kubernetes has for the job (activeDeadlineSeconds), and was stopped. The end of its log tells where it stood.'
+    : `after its limit of ${end.timeoutSeconds} s (${limitOptions[end.kind]}) and was stopped. The end of its log shows how far it got.`;
 }
 
 /**
@@ -220,6 +205,11 @@ function toPlaybookFailure(end: PhaseEnd, exitCode: number, because: string): Ou
 
 function others(count: number): string {
   return count <= 1 ? '' : ` and ${count - 1} more`;
+}
+
+/** The outcome of a phase that may have done its work or not. */
+function lose(end: PhaseEnd, message: string): Outcome {
+  return { ...fail(end, 'JOB_LOST', `${message} ${LOOK_FIRST}`), succeeded: 'unknown' };
 }
 
 function fail(end: PhaseEnd, reason: Reason, message: string): Outcome {

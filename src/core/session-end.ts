@@ -9,6 +9,9 @@ export interface Cancellation {
   readonly reason?: string;
 }
 
+/** The advice in the message of a session whose playbooks may have done a part of their work. */
+export const LOOK_FIRST = 'Look at the hosts before running it again.';
+
 /** Undefined if nobody has cancelled the session. */
 export function findCancellation({
   desired,
@@ -85,7 +88,7 @@ function toLoss(
       }
     : {
         succeeded: 'unknown',
-        message: toMessage(`${message} Look at the hosts before running it again.`),
+        message: toMessage(`${message} ${LOOK_FIRST}`),
       };
 }
 
@@ -95,8 +98,7 @@ export function toUnlaunched(cancellation: Cancellation | undefined): Outcome {
   return {
     succeeded: 'unknown',
     reason: 'JOB_LOST',
-    message:
-      'The session may not launch a job, and none was found. Look at the hosts before running it again.',
+    message: `The session may not launch a job, and none was found. ${LOOK_FIRST}`,
   };
 }
 
