@@ -17,33 +17,38 @@ import { addTagColumns } from './migration-tags.js';
 import { createRetention } from './migration-retention.js';
 import { AT_ONCE } from '../sessions/session-conditions.js';
 
+type Step = (db: Kysely<unknown>, dialect: StoreDialect) => Promise<void>;
+
 /**
  * Never change a released migration: add another. A migration only adds, and with defaults, so that the previous version
  * works on while this one migrates, and again after a rollback to it.
  */
 export function createMigrations(dialect: StoreDialect): Record<string, Migration> {
+  const step = (change: Step): Migration => ({
+    up: (db) => change(db as Kysely<unknown>, dialect),
+  });
   return {
-    '001-sessions': { up: (db) => createInitial(db as Kysely<unknown>, dialect) },
-    '002-patched': { up: (db) => addPatched(db as Kysely<unknown>, dialect) },
-    '003-retention': { up: (db) => createRetention(db as Kysely<unknown>) },
-    '004-sweep': { up: (db) => addSweep(db as Kysely<unknown>, dialect) },
-    '005-admission': { up: (db) => addAdmission(db as Kysely<unknown>, dialect) },
-    '006-host-changes': { up: (db) => indexHostChanges(db as Kysely<unknown>) },
-    '008-components': { up: (db) => createComponents(db as Kysely<unknown>, dialect) },
-    '010-batches': { up: (db) => createBatches(db as Kysely<unknown>, dialect) },
-    '011-sources': { up: (db) => createSources(db as Kysely<unknown>, dialect) },
-    '013-component-tags': { up: (db) => indexComponentTags(db as Kysely<unknown>, dialect) },
-    '014-session-tags': { up: (db) => addTagColumns(db as Kysely<unknown>, dialect) },
-    '015-tag-beginnings': { up: (db) => indexTagBeginnings(db as Kysely<unknown>, dialect) },
-    '017-waiting': { up: (db) => addWaiting(db as Kysely<unknown>, dialect) },
-    '020-reported-result': { up: (db) => addReportedResult(db as Kysely<unknown>, dialect) },
-    '022-name-parts': { up: async (db) => dialect.indexNameParts?.(db as Kysely<unknown>) },
-    '023-log-storage': { up: async (db) => dialect.keepLogsAsTheyCome?.(db as Kysely<unknown>) },
-    '024-host-locks': { up: (db) => addHostLocks(db as Kysely<unknown>, dialect) },
-    '025-key-digest': { up: (db) => addKeyDigest(db as Kysely<unknown>, dialect) },
-    '026-retries': { up: (db) => addRetries(db as Kysely<unknown>, dialect) },
-    '027-notifications': { up: (db) => addNotifications(db as Kysely<unknown>, dialect) },
-    '028-silence': { up: (db) => addSilence(db as Kysely<unknown>, dialect) },
+    '001-sessions': step(createInitial),
+    '002-patched': step(addPatched),
+    '003-retention': step(createRetention),
+    '004-sweep': step(addSweep),
+    '005-admission': step(addAdmission),
+    '006-host-changes': step(indexHostChanges),
+    '008-components': step(createComponents),
+    '010-batches': step(createBatches),
+    '011-sources': step(createSources),
+    '013-component-tags': step(indexComponentTags),
+    '014-session-tags': step(addTagColumns),
+    '015-tag-beginnings': step(indexTagBeginnings),
+    '017-waiting': step(addWaiting),
+    '020-reported-result': step(addReportedResult),
+    '022-name-parts': step(async (db) => dialect.indexNameParts?.(db)),
+    '023-log-storage': step(async (db) => dialect.keepLogsAsTheyCome?.(db)),
+    '024-host-locks': step(addHostLocks),
+    '025-key-digest': step(addKeyDigest),
+    '026-retries': step(addRetries),
+    '027-notifications': step(addNotifications),
+    '028-silence': step(addSilence),
   };
 }
 
