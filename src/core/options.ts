@@ -124,5 +124,3 @@ export function toTimeLimits(options: ExtensionOptions): TimeLimits {
     reportWaitSeconds: options.reportWait,
   };
 }
-
-export const DEFAULT_TIME_LIMITS: TimeLimits = toTimeLimits(DEFAULT_EXTENSION_OPTIONS);

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createGitClient } from '../../src/clients/git.js';
-import { DEFAULT_OPTIONS, DEFAULT_TIME_LIMITS } from '../../src/core/options.js';
+import { DEFAULT_OPTIONS } from '../../src/core/options.js';
 import type { DoneWork } from '../../src/core/session.js';
 import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
 import { createRepository, type Repository } from '../support/git-repository.js';
 import { findFreePort } from '../support/ssh-host.js';
-import { aLayer, aSnapshot } from '../support/session-builders.js';
+import { aLayer, aSnapshot, DEFAULT_TIME_LIMITS } from '../support/session-builders.js';
 import { aNewSession, readAll } from '../support/store-builders.js';
 
 let site: ActivitySite;

@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Configuration } from '../../src/core/configuration.js';
-import { DEFAULT_OPTIONS, DEFAULT_TIME_LIMITS, type Options } from '../../src/core/options.js';
+import { DEFAULT_OPTIONS, type Options } from '../../src/core/options.js';
 import { listRepositories, toSnapshot, type Basis } from '../../src/core/pin.js';
-import { aRepository, aRequest } from '../support/session-builders.js';
+import { aRepository, aRequest, DEFAULT_TIME_LIMITS } from '../support/session-builders.js';
 
 const layers = ['a', 'b', 'c'].map((name) => ({ name, cloneUrl: `https://git/${name}.git` }));
 const own = { cloneUrl: 'https://git/own.git' };

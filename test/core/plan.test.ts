@@ -1,10 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
-import { DEFAULT_TIME_LIMITS } from '../../src/core/options.js';
 import { planJob, selectLayers, toPhaseSubject, toPhaseTitle } from '../../src/core/plan.js';
 import type { AnsiblePhase } from '../../src/core/job.js';
 import type { Session, Snapshot } from '../../src/core/session.js';
 import { readFixture } from '../support/fixture.js';
-import { aLayer, aRepository, aSession, aSnapshot } from '../support/session-builders.js';
+import {
+  aLayer,
+  aRepository,
+  aSession,
+  aSnapshot,
+  DEFAULT_TIME_LIMITS,
+} from '../support/session-builders.js';
 
 const layers = [
   { name: 'base' },

@@ -1,6 +1,8 @@
 import type { PinnedLayer, PinnedRepository } from '../../src/core/configuration.js';
-import { DEFAULT_TIME_LIMITS } from '../../src/core/options.js';
+import { DEFAULT_OPTIONS, toTimeLimits } from '../../src/core/options.js';
 import type { Session, SessionRequest, Snapshot } from '../../src/core/session.js';
+
+export const DEFAULT_TIME_LIMITS = toTimeLimits(DEFAULT_OPTIONS);
 
 /** Fills in what a test does not care about. */
 export function aRequest(request: Partial<SessionRequest> = {}): SessionRequest {
