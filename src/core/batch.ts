@@ -89,24 +89,17 @@ export function decideEnd(
   { now, pendingSeconds }: { readonly now: string; readonly pendingSeconds: number },
 ): BatchEnd {
   if (session === undefined) return { kind: 'ended', result: { kind: 'released' } };
-  const { state, outcome, deletedAt, desired } = session;
+  const { state, outcome, deletedAt, desired, admittedAt } = session;
   if (state === 'complete') {
     const result = toBatchResult(deletedAt === undefined ? outcome : undefined);
     const reason = outcome?.reason;
     return { kind: 'ended', result, ...(reason === undefined ? {} : { reason }) };
   }
-  if (state !== 'pending' || desired !== 'run' || isWaiting(session)) return { kind: 'wait' };
-  const since = Date.parse(later(sentAt, session.admittedAt));
+  if (state !== 'pending' || desired !== 'run') return { kind: 'wait' };
+  // Its claim gives it a place, or has it wait for one. Without any it waits for Temporal or for a worker.
+  if (admittedAt === undefined) return { kind: 'wait' };
+  const since = Date.parse(admittedAt > sentAt ? admittedAt : sentAt);
   return Date.parse(now) - since > pendingSeconds * 1000 ? { kind: 'overdue' } : { kind: 'wait' };
-}
-
-/** Its claim gives it a place, or has it wait for one: without any it waits for Temporal or for a worker. */
-function isWaiting({ admittedAt }: SessionView): boolean {
-  return admittedAt === undefined;
-}
-
-function later(left: string, right: string | undefined): string {
-  return right !== undefined && right > left ? right : left;
 }
 
 /** The tags that all components have with the same value. The session gets them, because BOS looks for its own tags there. */

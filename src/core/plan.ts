@@ -156,20 +156,8 @@ function planPlaybooks(session: Session, snapshot: Snapshot): readonly AnsiblePh
     debugWaitSeconds: request.debugOnFailure ? snapshot.options.debugWaitTime : 0,
     holdWaitSeconds: snapshot.options.debugWaitTime,
   } as const;
-  if (snapshot.debugPlaybook !== undefined) {
-    return [
-      {
-        ...shared,
-        name: 'ansible-0',
-        layer: '_debug',
-        previousLayer: '',
-        directory: 'layer_debug',
-        playbook: `${snapshot.debugPlaybook}.yaml`,
-        cloneUrl: '',
-        recordsState: false,
-      },
-    ];
-  }
+  if (snapshot.debugPlaybook !== undefined)
+    return [{ ...shared, ...toDebugPhase(snapshot.debugPlaybook) }];
   const recordsState = isKept(request);
   const left = snapshot.leftOut;
   const doneHosts = left?.hosts === true ? (session.done?.partial?.hosts ?? []) : [];
@@ -185,6 +173,19 @@ function planPlaybooks(session: Session, snapshot: Snapshot): readonly AnsiblePh
     ...(position !== left?.layers || doneHosts.length === 0 ? {} : { doneHosts }),
   }));
   return phases.slice(left?.layers ?? 0);
+}
+
+/** What is special about the phase of a playbook that comes with the job instead of a layer. */
+function toDebugPhase(playbook: string) {
+  return {
+    name: 'ansible-0',
+    layer: '_debug',
+    previousLayer: '',
+    directory: 'layer_debug',
+    playbook: `${playbook}.yaml`,
+    cloneUrl: '',
+    recordsState: false,
+  };
 }
 
 /** The layers that a retry does not leave out. */
