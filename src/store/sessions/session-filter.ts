@@ -1,4 +1,5 @@
 import {
+  expressionBuilder,
   sql,
   type Expression,
   type ExpressionBuilder,
@@ -37,19 +38,31 @@ export async function planFilter(
   return (eb) => {
     const column = (name: Column) =>
       few === undefined && name !== hidden ? eb.ref(name) : sql<string>`(${eb.ref(name)} || '')`;
-    const { state, succeeded, nameContains, createdFrom, createdUntil, tags = {} } = filter;
+    const { nameContains, tags = {} } = filter;
     return eb.and([
       eb('deleted_at', 'is', null),
       ...(few === undefined ? [] : [dialect.isOneOfFew(eb.ref('job_id'), few)]),
-      ...(state === undefined ? [] : [eb(column('state'), '=', state)]),
-      ...(succeeded === undefined ? [] : [eb(column('succeeded'), '=', succeeded)]),
-      ...(createdFrom === undefined ? [] : [eb(column('created_at'), '>=', createdFrom)]),
-      ...(createdUntil === undefined ? [] : [eb(column('created_at'), '<=', createdUntil)]),
-      ...(afterName === undefined ? [] : [eb(column('name'), '>', afterName)]),
+      ...matchColumns(filter, afterName, column),
       ...(nameContains === undefined ? [] : [dialect.nameContains(nameContains)]),
       ...haveTags(db, sql.ref('sessions.job_id'), Object.entries(tags)),
     ]);
   };
+}
+
+/** The conditions on columns that sessions and tags both have. `column` gives a column in the form in which it is compared. */
+export function matchColumns(
+  { state, succeeded, createdFrom, createdUntil }: SessionFilter,
+  afterName: string | undefined,
+  column: (name: Column) => Expression<string>,
+): readonly Expression<SqlBool>[] {
+  const eb = expressionBuilder<Schema>();
+  return [
+    ...(state === undefined ? [] : [eb(column('state'), '=', state)]),
+    ...(succeeded === undefined ? [] : [eb(column('succeeded'), '=', succeeded)]),
+    ...(createdFrom === undefined ? [] : [eb(column('created_at'), '>=', createdFrom)]),
+    ...(createdUntil === undefined ? [] : [eb(column('created_at'), '<=', createdUntil)]),
+    ...(afterName === undefined ? [] : [eb(column('name'), '>', afterName)]),
+  ];
 }
 
 /**

@@ -3,13 +3,13 @@ import type { Connection, Database } from '../database/database.js';
 import type { StoreDialect } from '../database/dialect.js';
 import type { Page, PageRequest } from '../database/page.js';
 import type { SessionRow } from '../database/schema.js';
-import { findLeadingTag, planFilter } from './session-filter.js';
+import { findLeadingTag, matchColumns, planFilter } from './session-filter.js';
 import { toSession } from './session-rows.js';
 import type { SessionFilter } from '../store.js';
 import type { Session } from '../../core/session.js';
 import { haveTags, isTagText, type Tag } from './tag-filter.js';
 
-/** All columns but `snapshot` and `done`, which may be many times as large and which no list shows. */
+/** Without `snapshot` and `done`, which may be many times as large as the rest and which no list shows. */
 const LISTED = [
   'sessions.job_id',
   'sessions.name',
@@ -48,6 +48,8 @@ const LISTED = [
   'sessions.waiting',
   'sessions.patched',
   'sessions.stored_log_bytes',
+  sql<null>`null`.as('snapshot'),
+  sql<null>`null`.as('done'),
 ] as const;
 
 interface Parts {
@@ -78,7 +80,6 @@ async function selectByName({ db, dialect, filter, page }: Parts): Promise<Sessi
   return db
     .selectFrom('sessions')
     .select(LISTED)
-    .select([sql<null>`null`.as('snapshot'), sql<null>`null`.as('done')])
     .$if(filter.nameContains === undefined, (query) => query.where(matches))
     .$if(filter.nameContains !== undefined, (query) =>
       query.where('deleted_at', 'is', null).where('name', 'in', names.limit(page.limit)),
@@ -90,23 +91,18 @@ async function selectByName({ db, dialect, filter, page }: Parts): Promise<Sessi
 
 /** Walks along the tag's index, in order of names. It has the columns that filters compare, so only matching rows are read. */
 function selectByTag({ db, dialect, filter, page }: Parts, tag: Tag): Promise<SessionRow[]> {
-  const { state, succeeded, nameContains, createdFrom, createdUntil, tags = {} } = filter;
+  const { nameContains, tags = {} } = filter;
   const others = Object.entries(tags).filter(([key]) => key !== tag[0]);
   return db
     .selectFrom('session_tags as lead')
     .innerJoin('sessions', 'sessions.job_id', 'lead.job_id')
     .select(LISTED)
-    .select([sql<null>`null`.as('snapshot'), sql<null>`null`.as('done')])
     .where((eb) =>
       eb.and([
         eb('sessions.deleted_at', 'is', null),
         isTagText('key', tag[0], 'lead'),
         isTagText('value', tag[1], 'lead'),
-        ...(state === undefined ? [] : [eb('lead.state', '=', state)]),
-        ...(succeeded === undefined ? [] : [eb('lead.succeeded', '=', succeeded)]),
-        ...(createdFrom === undefined ? [] : [eb('lead.created_at', '>=', createdFrom)]),
-        ...(createdUntil === undefined ? [] : [eb('lead.created_at', '<=', createdUntil)]),
-        ...(page.afterId === undefined ? [] : [eb('lead.name', '>', page.afterId)]),
+        ...matchColumns(filter, page.afterId, (name) => eb.ref(`lead.${name}`)),
         ...(nameContains === undefined
           ? []
           : [dialect.contains(eb.ref('lead.name'), nameContains)]),
