@@ -40,16 +40,6 @@ function isGiven(text: string | undefined): text is string {
   return text !== undefined && text !== '';
 }
 
-/** `desired` are the layers of the component's configuration; undefined if no configuration is stored under that name. */
-export function configurationStatus(
-  component: Component,
-  desired: readonly DesiredLayer[] | undefined,
-  defaultRetryPolicy: number,
-): ConfigurationStatus {
-  return toStatus(component, layerProgress(component, desired), defaultRetryPolicy);
-}
-
-/** The same for a component whose layer progress is known already. */
 export function toStatus(
   component: Pick<Component, 'desiredConfig' | 'errorCount' | 'retryPolicy'>,
   progress: LayerProgress,
@@ -60,7 +50,10 @@ export function toStatus(
   return isGivenUp(component, defaultRetryPolicy) ? 'failed' : 'pending';
 }
 
-/** If there is no configuration, anything that was ever applied counts as configured. */
+/**
+ * `desired` are the layers of the component's configuration. Undefined if no configuration is stored under that name: then
+ * anything that was ever applied counts as configured.
+ */
 export function layerProgress(
   { state }: Pick<Component, 'state'>,
   desired: readonly DesiredLayer[] | undefined,

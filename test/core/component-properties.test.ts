@@ -2,9 +2,10 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import type { Component, StateLayer } from '../../src/core/component.js';
 import {
-  configurationStatus,
   desiredState,
+  layerProgress,
   toDesiredLayers,
+  toStatus,
 } from '../../src/core/component-status.js';
 import type { Layer } from '../../src/core/configuration.js';
 
@@ -96,7 +97,7 @@ describe('the status of a component', () => {
       fc.property(...everything, (given, layers, defaultPlaybook, retries) => {
         const slow = decideSlowly(given, layers, defaultPlaybook, retries);
         const desired = layers && toDesiredLayers({ layers }, { defaultPlaybook, sourceUrls });
-        expect(configurationStatus(given, desired, retries)).toBe(slow.status);
+        expect(toStatus(given, layerProgress(given, desired), retries)).toBe(slow.status);
         expect(desiredState(given, desired ?? [], retries).map(({ status }) => status)).toEqual(
           slow.layers,
         );

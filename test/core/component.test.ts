@@ -9,9 +9,10 @@ import {
 } from '../../src/core/component.js';
 import { newComponent, patchComponent } from '../../src/core/component-change.js';
 import {
-  configurationStatus,
   desiredState,
+  layerProgress,
   toDesiredLayers,
+  toStatus,
 } from '../../src/core/component-status.js';
 
 const BEFORE = '2026-01-01T00:00:00Z';
@@ -32,7 +33,7 @@ function aComponent(given: Partial<Component> = {}): Component {
   return { id: 'x1', state: [], desiredConfig: 'compute', ...given };
 }
 
-describe('configurationStatus', () => {
+describe('toStatus', () => {
   test.each<[string, Partial<Component>, string]>([
     ['nothing done', {}, 'pending'],
     ['all applied', { state: [known('applied'), known('applied', two)] }, 'configured'],
@@ -51,7 +52,8 @@ describe('configurationStatus', () => {
       'configured',
     ],
   ])('%s', (_, given, expected) => {
-    expect(configurationStatus(aComponent(given), [one, two], 3)).toBe(expected);
+    const component = aComponent(given);
+    expect(toStatus(component, layerProgress(component, [one, two]), 3)).toBe(expected);
   });
 
   test.each([
@@ -69,7 +71,7 @@ describe('configurationStatus', () => {
     const desired = layers?.map(({ commit, ...layer }) =>
       commit === undefined ? layer : { ...layer, commit },
     );
-    expect(configurationStatus(component, desired, 3)).toBe(expected);
+    expect(toStatus(component, layerProgress(component, desired), 3)).toBe(expected);
   });
 });
 
