@@ -55,7 +55,7 @@ async function measureAlone(...[database, scale, signal]) {
       ...(await measureGet(site, many)),
       ...(await measurePut(site)),
       ...(await measureLists(site, many, 10)),
-      ...(await measureWalk(site, many)),
+      ...(await measureWalk(site)),
       toMemory(api.pid, many),
     );
     await database.execute([COMPLETE_ALL]);
