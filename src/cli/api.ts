@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
+import { readText } from './body.js';
 
 /** An answer with a status other than 2xx, or, without `status`, no answer. */
 export class ApiError extends Error {
@@ -52,10 +53,12 @@ export interface ApiOptions {
   readonly tokenFile?: string;
   /** PEM of a certificate authority that is trusted in addition to the platform's. */
   readonly caFile?: string;
+  /** How long to wait for an answer to begin. Default: by the request. */
+  readonly answerMs?: number;
   readonly signal: AbortSignal;
 }
 
-export function createApi({ url, tokenFile, caFile, signal }: ApiOptions): Api {
+export function createApi({ url, tokenFile, caFile, answerMs, signal }: ApiOptions): Api {
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
     throw new Error(`"${url}" is not an http or https URL: --url or KEELSON_URL.`);
   const base = url.replace(/\/+$/, '');
@@ -66,16 +69,25 @@ export function createApi({ url, tokenFile, caFile, signal }: ApiOptions): Api {
   const send = async (method: string, path: string, init: RequestInit): Promise<Response> => {
     const headers = new Headers(init.headers);
     if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
+    const late = new AbortController();
+    const limitMs = answerMs ?? toLimitMs(method, path);
+    const timer = setTimeout(() => late.abort(), limitMs);
+    const wished = init.signal ?? signal;
     let response;
     try {
-      response = await fetch(`${base}${path}`, { signal, ...init, method, headers });
+      const signals = AbortSignal.any([wished, late.signal]);
+      response = await fetch(`${base}${path}`, { ...init, signal: signals, method, headers });
     } catch (error) {
-      (init.signal ?? signal).throwIfAborted();
+      wished.throwIfAborted();
+      if (late.signal.aborted)
+        throw new ApiError(`No answer from ${base} within ${limitMs / 1_000} s.`);
       const cause = toCause(error);
       const hint = CERTIFICATE.test(cause)
         ? '--ca-file or KEELSON_CA_FILE names the certificate authority to trust'
         : '--url or KEELSON_URL sets the URL of the API';
       throw new ApiError(`No answer from ${base} (${cause}): ${hint}.`);
+    } finally {
+      clearTimeout(timer);
     }
     if (!response.ok) throw await toRefusal(response, `${method} ${path}`);
     return response;
@@ -92,7 +104,7 @@ export function createApi({ url, tokenFile, caFile, signal }: ApiOptions): Api {
       });
       let text;
       try {
-        text = await response.text();
+        text = await readText(response.body);
       } catch (error) {
         signal.throwIfAborted();
         throw new ApiError(`The answer from ${base} broke off (${toCause(error)}).`);
@@ -108,6 +120,11 @@ export function createApi({ url, tokenFile, caFile, signal }: ApiOptions): Api {
       return response;
     },
   };
+}
+
+/** Requests that make the service ask git servers take up to a minute; it answers any other within seconds, if only with 503. */
+function toLimitMs(method: string, path: string): number {
+  return method === 'PUT' || path.endsWith('/apply') ? 90_000 : 30_000;
 }
 
 /** Does not show a wrong content, because it may contain tokens: somebody may name the service's own file. */
@@ -144,7 +161,7 @@ function toForeign(status: number, url: string): ApiError {
 
 async function toRefusal(response: Response, request: string): Promise<ApiError> {
   const { status } = response;
-  const text = await response.text().catch(() => '');
+  const text = await readText(response.body).catch(() => '');
   const said = readDetail(text) ?? `${request} was answered with status ${status}.`;
   const hint =
     status === 401 ? ' --token-file or KEELSON_TOKEN_FILE names a file with a token.' : '';

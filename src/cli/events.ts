@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 import { ApiError, toCause, type Api } from './api.js';
+import { readBody } from './body.js';
 
 const RETRY_MS = 1_000;
-/** The service sends something every 15 s, so a connection that is silent for this long is dead. */
-const SILENT_MS = 60_000;
 
 export interface SessionEvent {
   readonly event: string;
@@ -50,7 +49,7 @@ const toWaiting = ({ message }: ApiError) => `${message} Waiting to connect agai
 export async function* followEvents(
   api: Api,
   path: string,
-  { signal, tell, silentMs = SILENT_MS, isKnown = false }: Following,
+  { signal, tell, silentMs, isKnown = false }: Following,
 ): AsyncGenerator<SessionEvent, void, undefined> {
   let lastId: string | undefined;
   let hasAnswered = isKnown;
@@ -78,34 +77,21 @@ export async function* followEvents(
   }
 }
 
-async function* readFrames(body: Response['body'], silentMs: number) {
-  if (body === null) return;
+async function* readFrames(body: Response['body'], silentMs?: number) {
   const frames: EventSourceMessage[] = [];
   const parser = createParser({ onEvent: (frame) => void frames.push(frame) });
   const decoder = new TextDecoder();
-  const reader = body.getReader();
+  const pieces = readBody(body, silentMs);
   try {
     for (;;) {
-      const { done, value } = await readInTime(reader, silentMs);
-      if (done) return;
+      const { done, value } = await pieces.next().catch((error: unknown) => {
+        throw new ApiError(`The connection was lost (${toCause(error)}).`);
+      });
+      if (done === true) return;
       parser.feed(decoder.decode(value, { stream: true }));
       yield* frames.splice(0);
     }
   } finally {
-    await reader.cancel().catch(() => undefined);
-  }
-}
-
-async function readInTime(reader: ReadableStreamDefaultReader<Uint8Array>, silentMs: number) {
-  const lost = (why: string) => new ApiError(`The connection was lost (${why}).`);
-  const { promise: silence, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(lost(`silent for ${silentMs / 1_000} s`)), silentMs);
-  const next = reader.read().catch((error: unknown) => {
-    throw lost(toCause(error));
-  });
-  try {
-    return await Promise.race([next, silence]);
-  } finally {
-    clearTimeout(timer);
+    await pieces.return();
   }
 }

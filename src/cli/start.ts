@@ -67,7 +67,8 @@ async function post({ api, signal }: CommandInput, start: Start): Promise<Sessio
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof ApiError)) throw error;
-      if (!error.isPassing || Date.now() > begunAt + GIVE_UP_MS) throw error;
+      const isTooLate = isRepeat && Date.now() > begunAt + GIVE_UP_MS;
+      if (!error.isPassing || isTooLate) throw error;
       if (!isRepeat) tell(`${error.message} Trying again for a minute …`);
       await sleep(error.retryAfterMs ?? REPEAT_MS, undefined, { signal });
     }

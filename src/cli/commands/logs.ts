@@ -1,3 +1,4 @@
+import { readBody } from '../body.js';
 import { readText, toSessionPath, UsageError, type Command } from '../command.js';
 import { followLog } from '../follow.js';
 import { print } from '../output.js';
@@ -24,7 +25,7 @@ export const logs: Command = {
     const query = phase === undefined ? '' : `?${new URLSearchParams({ phase }).toString()}`;
     const { body } = await api.open(`${toSessionPath(name, 'logs')}${query}`);
     try {
-      for await (const bytes of body ?? []) await print(bytes as Uint8Array);
+      for await (const bytes of readBody(body)) await print(bytes);
     } catch (error) {
       signal.throwIfAborted();
       throw new ApiError(`The log broke off (${toCause(error)}). Try again.`);
