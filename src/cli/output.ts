@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { styleText } from 'node:util';
+import { cutToWidth, padToWidth, toWidth } from './width.js';
 
 export type Tone = 'bold' | 'dim' | 'green' | 'red' | 'yellow';
 type Cell = string | number;
@@ -38,23 +39,23 @@ export function renderTable(
     row.map((cell) => (typeof cell === 'number' ? cell : toPlainLine(cell))),
   );
   const widths = head.map((title, column) =>
-    Math.max(title.length, ...rows.map((row) => String(row[column]).length)),
+    Math.max(title.length, ...rows.map((row) => toWidth(String(row[column])))),
   );
   const render = (cells: readonly Cell[]) =>
     cells
       .map((cell, column) => {
         const width = widths[column] ?? 0;
-        return typeof cell === 'number' ? String(cell).padStart(width) : cell.padEnd(width);
+        return typeof cell === 'number' ? String(cell).padStart(width) : padToWidth(cell, width);
       })
       .join('  ')
       .trimEnd();
   return [paint('dim', render(head)), ...rows.map(render)];
 }
 
-/** Cuts text for a terminal, but not in a pipe. */
+/** Cuts text to so many columns for a terminal, but not in a pipe. */
 export function cut(text: string, most: number): string {
-  const isShown = process.stdout.isTTY && text.length > most;
-  return isShown ? `${text.slice(0, Math.max(0, most - 1))}…` : text;
+  const isShown = process.stdout.isTTY && toWidth(text) > most;
+  return isShown ? `${cutToWidth(text, most - 1)}…` : text;
 }
 
 /** Parses times of the API. Those of sessions have no zone; they are UTC. */
