@@ -61,7 +61,7 @@ export function createImageActivities(
         const session = await getSession(store, jobId);
         if (session.launchedAt !== undefined) return;
         const log = openPhaseLog(store, jobId, 'inventory', beat.signal);
-        const known = { status: 'no answer yet' };
+        const known = { status: `Image ${imageId}: IMS has not answered yet.` };
         const limit = toPrepareLimit(session, `Image ${imageId}`, () => known.status);
         const waits = openWaits(dependencies, session, 'inventory');
         await readWithin(limit, beat, waits, (signal) =>
@@ -209,6 +209,6 @@ function toPrepareLimit(session: Session, what: string, last: () => string): Sou
     what,
     failed: 'could not be made ready',
     reason: 'IMAGE_PREPARE',
-    toSilence: () => `Last: ${last()}`,
+    toSilence: last,
   };
 }

@@ -93,7 +93,7 @@ async function packageAll(
   const waits = openWaits(dependencies, session, 'teardown');
   try {
     const packaged = await readWithin(
-      toPackageLimit(session, () => [...last.values()].join(' ')),
+      toPackageLimit(session, () => [...last.values()].join(' ') || 'IMS has not answered yet.'),
       beat,
       waits,
       (signal) =>
@@ -197,7 +197,7 @@ function toPackageLimit({ jobId, snapshot }: Session, last: () => string) {
     what: 'The images',
     failed: 'could not be packaged',
     reason: 'IMAGE_PACKAGE',
-    toSilence: () => `Last: ${last()}`,
+    toSilence: last,
   } as const;
 }
 

@@ -278,7 +278,7 @@ describe('awaitImage', () => {
     await expect(awaitImage(allBut3Seconds('imagePrepareSeconds'))).rejects.toMatchObject({
       reason: 'IMAGE_PREPARE',
       message: expect.stringMatching(
-        /within \d+ s \(image_prepare_time_limit\)\. .*fetching_image/,
+        /within \d+ s \(image_prepare_time_limit\)\. Image \S+: IMS job \S+ is fetching_image\.$/,
       ),
     });
   });
@@ -438,7 +438,7 @@ describe('packaging that takes longer than its limit', () => {
       result: { kind: 'exited', exitCode: 1 },
     });
     expect(await logOf('teardown')).toMatch(
-      /ERROR The images could not be packaged within \d+ s \(image_package_time_limit\)\. .*packaging_artifacts/,
+      /ERROR The images could not be packaged within \d+ s \(image_package_time_limit\)\. Image \S+: IMS job \S+ is packaging_artifacts\./,
     );
     ims.images.set('r9', { id: 'r9', name: 'late' });
     const done = discard();
