@@ -20,6 +20,9 @@ import type { Logger } from './logger.js';
 const READY_MS = 60_000;
 const STOP_MS = 15_000;
 const RESTART_MS = 500;
+const LONGEST_PAUSE_MS = 30_000;
+/** A server that has run for so long is started again after the shortest pause. */
+const LASTING_MS = 60_000;
 const START_ATTEMPTS = 3;
 
 export interface DevServer {
@@ -30,8 +33,8 @@ export interface DevServer {
 
 /**
  * Starts a Temporal dev server as a child process. It keeps everything in one file of the data directory, which is replaced if
- * the server cannot read it. A dev server that a killed service left behind is ended first. One that dies is started again;
- * sessions and their jobs continue meanwhile.
+ * the server cannot read it. A dev server that a killed service left behind is ended first. One that dies is started again,
+ * after a pause that grows while it dies soon; sessions and their jobs continue meanwhile.
  */
 export async function startDevServer(
   { cli, namespace, port, uiPort }: TemporalConfig,
@@ -62,12 +65,18 @@ export async function startDevServer(
   const tellVain = (error: unknown) =>
     logger.error({ err: error }, 'temporal dev server cannot be started');
   const supervising = (async () => {
-    for (;;) {
+    let begunAt = performance.now();
+    for (let pause = RESTART_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       await server.exit.catch(tellVain);
       if (isClosing()) return;
-      logger.error({ output: server.stderr() }, 'temporal dev server ended; starting it again');
-      await delay(RESTART_MS);
+      if (performance.now() - begunAt > LASTING_MS) pause = RESTART_MS;
+      logger.error(
+        { output: server.stderr(), pauseMs: pause },
+        'temporal dev server ended; starting it again',
+      );
+      await delay(pause, undefined, { signal: closing.signal }).catch(() => undefined);
       if (isClosing()) return;
+      begunAt = performance.now();
       server = await launch(cli, args, identityFile).catch((error: unknown) => {
         tellVain(error);
         return server;

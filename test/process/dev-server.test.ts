@@ -107,6 +107,22 @@ describe('startDevServer', () => {
     await server.close();
   });
 
+  test('pauses longer and longer while the server ends again at once', async () => {
+    const lines: string[] = [];
+    const logger = pino({ level: 'error' }, { write: (line) => void lines.push(line) });
+    const cli = join(directory, 'temporal');
+    symlinkSync(configure(0).cli, cli);
+    const server = await startDevServer({ ...configure(0), cli }, directory, logger);
+    rmSync(cli);
+    writeFileSync(cli, '#!/bin/sh\nexit 7', { mode: 0o755 });
+    process.kill(readPid(), 'SIGKILL');
+    const readPauses = () =>
+      lines.flatMap((line) => (JSON.parse(line) as { pauseMs?: number }).pauseMs ?? []);
+    await waitFor(() => readPauses().length === 4, { what: 'four ends' });
+    expect(readPauses()).toEqual([500, 1000, 2000, 4000]);
+    await server.close();
+  });
+
   describe('whose server ends before it answers', () => {
     /** Ends this many times, then runs the real program. */
     const aFailing = (times: number) => {
