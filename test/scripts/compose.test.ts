@@ -15,6 +15,7 @@ interface Service {
   readonly secrets?: readonly string[];
   readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
   readonly healthcheck?: { readonly test: readonly string[] };
+  readonly stop_grace_period?: string;
 }
 
 interface Compose {
@@ -51,6 +52,11 @@ describe('docker-compose.yml', () => {
       expect(compose.services[other]?.healthcheck).toBeDefined();
       expect(condition).toBe('service_healthy');
     }
+  });
+
+  test.each(ours)('%s has the time that a pod has to stop', (_, { stop_grace_period: grace }) => {
+    const pod = readFileSync(join(root, 'deploy', 'chart', 'templates', '_pod.tpl'), 'utf8');
+    expect(pod).toContain(`terminationGracePeriodSeconds: ${parseInt(grace ?? '0')}\n`);
   });
 
   test.each(ours)('%s sets only variables that are read', (_, { environment }) => {
