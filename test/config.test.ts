@@ -152,7 +152,7 @@ describe('parseConfig', () => {
 
     expect(
       parseConfig({ DATABASE_URL: url, DATABASE_PASSWORD_FILE: passwordFile }).database,
-    ).toEqual({ kind: 'postgres', url, password: 'p w', poolSize: 10 });
+    ).toEqual({ kind: 'postgres', url, passwordFile, poolSize: 10 });
     expect(parseConfig({ DATABASE_URL: withPassword, DATABASE_POOL_SIZE: '3' }).database).toEqual({
       kind: 'postgres',
       url: withPassword,

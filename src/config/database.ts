@@ -6,13 +6,14 @@ export type DatabaseConfig =
   | {
       readonly kind: 'postgres';
       readonly url: string;
-      readonly password?: string;
+      readonly passwordFile?: string;
       readonly poolSize: number;
     };
 
 export function parseDatabase(read: EnvironmentReader, dataDirectory: string): DatabaseConfig {
   const url = read.text('DATABASE_URL');
-  const passwordText = read.content('DATABASE_PASSWORD_FILE')?.toString('utf8');
+  // Read only to see that it can be: each connection reads it again.
+  const password = read.content('DATABASE_PASSWORD_FILE');
   const poolSize = read.integer('DATABASE_POOL_SIZE', { fallback: 10, minimum: 1 });
   if (url === undefined) return { kind: 'sqlite', path: join(dataDirectory, 'keelson.db') };
   // The URL is not shown, because it may hold a password.
@@ -22,8 +23,8 @@ export function parseDatabase(read: EnvironmentReader, dataDirectory: string): D
   // Otherwise part of the password would be read as port or database name, and shown.
   if (pathname.includes('@') || hash !== '')
     throw new Error('DATABASE_URL: write / ? # @ in a password as %2F %3F %23 %40.');
-  if (passwordText !== undefined && new URL(url).password !== '')
+  if (password !== undefined && new URL(url).password !== '')
     throw new Error('DATABASE_URL and DATABASE_PASSWORD_FILE: only one may hold a password.');
-  const password = passwordText?.replace(/\r?\n$/, '');
-  return { kind: 'postgres', url, ...optional('password', password), poolSize };
+  const passwordFile = read.file('DATABASE_PASSWORD_FILE');
+  return { kind: 'postgres', url, ...optional('passwordFile', passwordFile), poolSize };
 }

@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises';
 import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import {
+  Client,
   type ClientConfig,
   Pool,
   type PoolClient,
@@ -12,8 +14,8 @@ import { createNaming } from './postgres-naming.js';
 
 export interface PostgresOptions {
   readonly url: string;
-  /** Instead of the one in the URL. */
-  readonly password?: string;
+  /** Has the password if the URL has none. Read for each connection, so that a new password needs no restart. */
+  readonly passwordFile?: string;
   /** Connections of this process, besides the one that listens. */
   readonly poolSize?: number;
   readonly timeouts?: Partial<typeof TIMEOUTS_MS>;
@@ -40,7 +42,7 @@ const KEEP_ALIVE_MS = 10_000;
 export function createPool(options: PostgresOptions): Pool {
   const timeouts = toTimeouts(options);
   const pool = new Pool({
-    ...toClientConfig(options),
+    ...toConnectionSettings(options),
     max: options.poolSize ?? POOL_SIZE,
     idleTimeoutMillis: IDLE_MS,
     lock_timeout: timeouts.lock,
@@ -60,7 +62,7 @@ export function toTimeouts({ timeouts }: PostgresOptions): typeof TIMEOUTS_MS {
 /** One connection, open until the pool ends, without limits on time: an index of a large table takes long. */
 export function createMigrationPool(options: PostgresOptions): Pool {
   const pool = new Pool({
-    ...toClientConfig(options),
+    ...toConnectionSettings(options),
     application_name: 'keelson-migration',
     max: 1,
     idleTimeoutMillis: 0,
@@ -69,9 +71,16 @@ export function createMigrationPool(options: PostgresOptions): Pool {
   return pool;
 }
 
-export function toClientConfig({ url, password, timeouts }: PostgresOptions): ClientConfig {
+/** `Client` is the class of the connections. A pool finds it in its settings. */
+export interface ConnectionSettings extends ClientConfig {
+  readonly Client: typeof Client;
+}
+
+export function toConnectionSettings(options: PostgresOptions): ConnectionSettings {
+  const { url, passwordFile, timeouts } = options;
   return {
-    connectionString: password === undefined ? url : withPassword(url, password),
+    Client: passwordFile === undefined ? Client : readingPassword(passwordFile),
+    connectionString: url,
     application_name: 'keelson',
     connectionTimeoutMillis: timeouts?.connect ?? TIMEOUTS_MS.connect,
     keepAlive: true,
@@ -152,8 +161,16 @@ function getTypeParser(oid: Parameters<typeof types.getTypeParser>[0], format?: 
     : (types.getTypeParser(oid, format ?? 'text') as (text: string) => unknown);
 }
 
-function withPassword(url: string, password: string): string {
-  const parsed = new URL(url);
-  parsed.password = encodeURIComponent(password);
-  return parsed.href;
+/** Sets the password after the constructor, because there the empty password of a URL replaces every other. */
+function readingPassword(file: string): typeof Client {
+  return class extends Client {
+    constructor(config?: string | ClientConfig) {
+      super(config);
+      Object.assign(this, { password: () => readPassword(file) });
+    }
+  };
+}
+
+async function readPassword(file: string): Promise<string> {
+  return (await readFile(file, 'utf8')).replace(/\r?\n$/, '');
 }

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Client, type ClientConfig } from 'pg';
+import type { Client } from 'pg';
 import type { Change } from '../store.js';
+import type { ConnectionSettings } from './postgres-connection.js';
 import { describePostgresError } from './postgres-faults.js';
 
 /** Called when the server stops answering, once for each reason, and once when it answers again. */
@@ -36,7 +37,7 @@ const BEAT_MS = 20_000;
  * commit one by one. If a process dies after a commit, the beat of the others finds what it did not announce.
  */
 export async function openNotices(
-  config: ClientConfig,
+  settings: ConnectionSettings,
   { onAway, onBack }: Outage,
 ): Promise<Notices> {
   const listeners = new Set<{ readonly notify: (change: Change) => void }>();
@@ -54,7 +55,7 @@ export async function openNotices(
   const talk = (client: Client, ended: AbortSignal) =>
     talkTo(client, { outbox, tell, onListening, signal: AbortSignal.any([ended, closing.signal]) });
   const running = repeat(closing.signal, () =>
-    withConnection(config, talk).catch((error: unknown) => {
+    withConnection(settings, talk).catch((error: unknown) => {
       const { code, message } = describePostgresError(error);
       const reason = code ?? message;
       if (!reasons.has(reason)) onAway(error);
@@ -157,10 +158,10 @@ async function isStillOpen(signal: AbortSignal): Promise<boolean> {
 }
 
 async function withConnection(
-  config: ClientConfig,
+  settings: ConnectionSettings,
   act: (client: Client, ended: AbortSignal) => Promise<void>,
 ): Promise<void> {
-  const client = new Client({ ...config, query_timeout: ANSWER_TIMEOUT_MS });
+  const client = new settings.Client({ ...settings, query_timeout: ANSWER_TIMEOUT_MS });
   const ended = new AbortController();
   let loss: unknown;
   client.on('error', (error) => {

@@ -3,7 +3,7 @@ import {
   createMigrationPool,
   createPool,
   type PostgresOptions,
-  toClientConfig,
+  toConnectionSettings,
   toTimeouts,
 } from './postgres-connection.js';
 import { createPostgresDialect } from './postgres-dialect.js';
@@ -21,7 +21,7 @@ const UNTOLD: Outage = { onAway: () => undefined, onBack: () => undefined };
 
 /** Migrates the database. Any number of processes may share it. */
 export async function openPostgresStore(options: PostgresStoreOptions): Promise<Store> {
-  const notices = await openNotices(toClientConfig(options), options.outage ?? UNTOLD);
+  const notices = await openNotices(toConnectionSettings(options), options.outage ?? UNTOLD);
   const parts = {
     pool: createPool(options),
     answerMs: toTimeouts(options).answer,
