@@ -42,6 +42,7 @@ export interface ApiDependencies {
   readonly auth:
     /** `anyName`: AUTH=none was set, so pages may use any name of this host, not only loopback ones. */
     | { readonly kind: 'open'; readonly anyName?: boolean }
+    /** `tokens` is read for each request, because it may change. */
     | { readonly kind: 'tokens'; readonly tokens: readonly AccessToken[] };
   readonly now: () => string;
   /** 8 hexadecimal digits, for a job id. */

@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
 import { createOrchestrator } from '../clients/temporal.js';
@@ -25,10 +24,11 @@ import { createGitSource, createSourceOpener, createTenantSource } from '../proc
 import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
 import { createApp, createJobApp } from './app.js';
-import { parseTokens, type Auth } from './auth.js';
+import type { Auth } from './auth.js';
 import { createDispatcher } from './dispatch.js';
 import { createEventStreams, type EventStreams } from './event-stream.js';
 import { createGate } from './gate.js';
+import { openTokenFile } from './token-file.js';
 
 const STREAM_END_MS = 1_000;
 /** The metrics count all requests that the gate refuses under this route, whatever their version. */
@@ -142,21 +142,23 @@ async function warnOfWishes(store: Store, logger: Logger): Promise<void> {
 }
 
 function readAuth({ auth }: ApiConfig, logger: Logger): Auth {
-  if (auth.kind === 'tokens') return { kind: 'tokens', tokens: readTokens(auth.file) };
+  if (auth.kind === 'tokens') {
+    const readTokens = openTokenFile(auth.file, ({ message: why }) =>
+      logger.error({ why }, 'the tokens cannot be read; those that were read last stay valid'),
+    );
+    return {
+      kind: 'tokens',
+      get tokens() {
+        return readTokens();
+      },
+    };
+  }
   if (auth.kind === 'none') {
     logger.warn(
       'AUTH=none: everybody who reaches this address may run playbooks on the managed hosts',
     );
   }
   return { kind: 'open', anyName: auth.kind === 'none' };
-}
-
-function readTokens(file: string): ReturnType<typeof parseTokens> {
-  try {
-    return parseTokens(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw new Error(`AUTH_TOKENS_FILE: ${file}: ${(error as Error).message}`);
-  }
 }
 
 async function main(): Promise<void> {
