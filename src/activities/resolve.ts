@@ -83,9 +83,9 @@ async function buildSnapshot(
     toSilence: (seconds) =>
       `Repository ${[...asked].join(', ')} had not answered for ${seconds} s.`,
   };
-  const pinned = await readWithin(limit, beat, openWaits(dependencies, session), (signal) =>
+  const pinned = await readWithin(limit, beat, openWaits(dependencies, session), (signal, onMove) =>
     mapRepositories(listRepositories(basis), (wanted) =>
-      pinRepository(wanted, { git, openSource, signal, asked }),
+      pinRepository(wanted, { git, openSource, signal, onMove, asked }),
     ),
   );
   const snapshot = toSnapshot(basis, pinned);
@@ -108,6 +108,7 @@ interface Question {
   readonly git: ActivityDependencies['git'];
   readonly openSource: ActivityDependencies['openSource'];
   readonly signal: AbortSignal;
+  readonly onMove: () => void;
   /** Repositories that have not answered yet. */
   readonly asked: Set<string>;
 }
@@ -124,9 +125,9 @@ async function pinRepository(
     throw new ServiceError('invalid', message, { reason: 'GIT_CLONE' });
   }
   if (commit !== undefined) return { url: cloneUrl, commit };
-  const { git, signal, asked } = question;
+  const { git, signal, onMove, asked } = question;
   asked.add(cloneUrl);
-  const found = await git.resolve(cloneUrl, reference.branch ?? '', signal);
+  const found = await git.resolve(cloneUrl, reference.branch ?? '', signal, undefined, onMove);
   asked.delete(cloneUrl);
   return { url: cloneUrl, commit: found };
 }
@@ -135,12 +136,12 @@ async function pinRepository(
 async function pinSource(
   source: string,
   { commit, branch = '' }: RepositoryReference,
-  { git, openSource, signal, asked }: Question,
+  { git, openSource, signal, onMove, asked }: Question,
 ): Promise<PinnedRepository> {
   const { url, access } = await openSource(source, signal);
   if (commit !== undefined) return { url, source, commit };
   asked.add(url);
-  const found = await git.resolve(url, branch, signal, access);
+  const found = await git.resolve(url, branch, signal, access, onMove);
   asked.delete(url);
   return { url, source, commit: found };
 }

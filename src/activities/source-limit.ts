@@ -28,15 +28,16 @@ const MIN_LEFT_MS = 1000;
 /**
  * Reads a source, and has Temporal repeat a failed read until the limit. Only time of workers
  * counts: their work, and the pauses that they ask for. Each attempt carries what all have
- * used up on to the next. So a session does not fail because its worker was away.
+ * used up on to the next. So a session does not fail because its worker was away. `onMove` lets
+ * this attempt's time begin anew: it only waited for its turn, and the source answers others.
  */
 export async function readWithin<T>(
   limit: SourceLimit,
   { signal, carry }: Heartbeat,
   waits: Waits,
-  read: (signal: AbortSignal) => Promise<T>,
+  read: (signal: AbortSignal, onMove: () => void) => Promise<T>,
 ): Promise<T> {
-  const began = performance.now();
+  let began = performance.now();
   const before = readUsedMs(activityInfo().heartbeatDetails);
   const used = () => Math.round(before + performance.now() - began);
   const left = () =>
@@ -45,7 +46,10 @@ export async function readWithin<T>(
   const deadline = openDeadline(left());
   const silence = watchSilence(limit, waits);
   try {
-    const result = await read(AbortSignal.any([signal, deadline.signal]));
+    const result = await read(AbortSignal.any([signal, deadline.signal]), () => {
+      began = performance.now();
+      deadline.set(left());
+    });
     await waits.end();
     return result;
   } catch (error) {
@@ -93,12 +97,17 @@ function toDelayMs(leftMs: number): number {
 
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-function openDeadline(leftMs: number) {
+function openDeadline(firstMs: number) {
   const controller = new AbortController();
-  const timer =
-    leftMs > MAX_TIMER_MS ? undefined : setTimeout(() => controller.abort(), Math.max(leftMs, 0));
+  let timer: NodeJS.Timeout | undefined;
+  const set = (leftMs: number) => {
+    clearTimeout(timer);
+    if (leftMs <= MAX_TIMER_MS) timer = setTimeout(() => controller.abort(), Math.max(leftMs, 0));
+  };
+  set(firstMs);
   return {
     signal: controller.signal,
+    set,
     close() {
       clearTimeout(timer);
       // If one of several reads fails, the others end with it.

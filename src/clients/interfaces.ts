@@ -17,13 +17,15 @@ export interface GitClient {
   /**
    * Returns the commit of a branch, a tag or a full hash; an empty `ref` means the default branch. Throws `invalid` with
    * reason GIT_REF if the server does not know `ref`; with reason GIT_CLONE, `rejected` if it refuses access, and
-   * `unavailable` if it cannot be reached.
+   * `unavailable` if it cannot be reached. While the request waits for its turn, `onMove` is called whenever the server has
+   * answered another one.
    */
   resolve(
     url: string,
     ref: string,
     signal: AbortSignal,
     access?: RepositoryAccess,
+    onMove?: () => void,
   ): Promise<string>;
 }
 

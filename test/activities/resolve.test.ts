@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createGitClient } from '../../src/clients/git.js';
 import { DEFAULT_OPTIONS } from '../../src/core/options.js';
@@ -71,6 +72,28 @@ describe('resolveConfiguration', () => {
     expect(await readWait()).toBeUndefined();
     const log = await readAll(site.store.logs.read(jobId, 'inventory', 0));
     expect(log).toMatch(/^Waited \d+ s\. Waiting: .*away\.git/m);
+  });
+
+  test('does not count the time in which a repository waits for its turn and the server answers others', async () => {
+    const limitMs = 2000;
+    const busy = await openActivitySite({
+      git: {
+        async resolve(_url, _ref, signal, _access, onMove) {
+          for (const until = Date.now() + 2 * limitMs; Date.now() < until; onMove?.())
+            await pause(50, undefined, { signal });
+          return 'a'.repeat(40);
+        },
+      },
+    });
+    const { sessions, configurations, options } = busy.store;
+    await options.patch({ cloneTimeLimit: limitMs / 1000 });
+    const layers = [{ cloneUrl: 'https://busy/a.git', playbook: 'site.yml' }];
+    await configurations.save({ name: 'busy', lastUpdated, layers });
+    const { jobId } = await sessions.insert(aNewSession('busy', { configurationName: 'busy' }));
+    await busy.run(busy.activities.resolveConfiguration, { jobId });
+    const snapshot = (await sessions.get(jobId))?.snapshot;
+    expect(snapshot?.layers[0]?.repository.commit).toBe('a'.repeat(40));
+    await busy.close();
   });
 
   test('refuses a branch that is not there, with GIT_REF', async () => {

@@ -62,3 +62,20 @@ test('a request that is aborted while it waits is never sent', async () => {
   waiting[2]?.answer();
   expect(await next).toBe('tip');
 });
+
+test('a request that waits for its turn hears that the server answers others, until it is sent', async () => {
+  const { client, waiting } = createClient();
+  let moves = 0;
+  for (const path of ['a', 'b', 'c']) void client.resolve(`https://one/${path}`, '', never);
+  void client.resolve('https://one/d', '', never, undefined, () => (moves += 1));
+  await turn();
+  waiting[0]?.answer();
+  await turn();
+  expect([waiting.length, moves]).toEqual([3, 1]);
+  waiting[1]?.answer();
+  await turn();
+  expect([waiting.length, moves]).toEqual([4, 2]);
+  waiting[2]?.answer();
+  await turn();
+  expect(moves).toBe(2);
+});
