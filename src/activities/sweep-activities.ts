@@ -5,6 +5,8 @@ import type { SweepActKind, SweepDependencies, SweepReport } from './sweep-depen
 /** What the Web UI shows of a sweep: only numbers, so that its size does not depend on how much was done. */
 export interface SweepSummary extends Readonly<Partial<Record<SweepActKind, number>>> {
   readonly examined: number;
+  /** What it could not look at or put right; the log of the worker names each. */
+  readonly failed?: number;
   readonly halted?: string;
 }
 
@@ -25,8 +27,9 @@ export function createSweepActivities(
   };
 }
 
-function summarize({ examined, entries, halted }: SweepReport): SweepSummary {
+function summarize({ examined, entries, failures, halted }: SweepReport): SweepSummary {
   const counts: Partial<Record<SweepActKind, number>> = {};
   for (const { act } of entries) counts[act] = (counts[act] ?? 0) + 1;
-  return { examined, ...counts, ...(halted === undefined ? {} : { halted }) };
+  const failed = failures.length === 0 ? {} : { failed: failures.length };
+  return { examined, ...counts, ...failed, ...(halted === undefined ? {} : { halted }) };
 }

@@ -43,13 +43,20 @@ export interface SweepEntry {
   readonly why: string;
 }
 
+/** Something that the sweep could not look at or put right. */
+export interface SweepFailure {
+  readonly message: string;
+  /** Absent if it is not about one session. */
+  readonly session?: string;
+  readonly jobId?: string;
+  readonly why: string;
+}
+
 export interface SweepReport {
   /** Sessions that are not complete and that Temporal was asked about. */
   readonly examined: number;
   readonly entries: readonly SweepEntry[];
+  readonly failures: readonly SweepFailure[];
   /** Why the sweep did not begin, or stopped before its end. */
   readonly halted?: string;
 }
-
-/** Does one thing and puts it on the report; a dry run only reports it. */
-export type Perform = (entry: SweepEntry, act: () => Promise<unknown>) => Promise<void>;

@@ -1,8 +1,8 @@
-import { isServiceError } from '../core/errors.js';
 import { findOwner } from '../core/image.js';
 import type { ImageDependencies } from './dependencies.js';
 import { discardOrphans } from './discard.js';
-import type { Perform, SweepDependencies } from './sweep-dependencies.js';
+import type { SweepDependencies } from './sweep-dependencies.js';
+import type { SweepRun } from './sweep-run.js';
 
 type ImageSweepDependencies = SweepDependencies & { readonly images: ImageDependencies };
 
@@ -19,21 +19,18 @@ interface Owned {
  */
 export async function removeImageOrphans(
   dependencies: SweepDependencies,
-  perform: Perform,
-  signal: AbortSignal,
+  run: SweepRun,
 ): Promise<void> {
-  const { images, logger } = dependencies;
+  const { images } = dependencies;
   if (images === undefined) return;
-  const attempt = (act: () => Promise<void>, about: object = {}) =>
-    act().catch((error: unknown) => {
-      if (!isServiceError(error)) throw error;
-      logger.warn({ err: error, ...about }, 'the image service could not be swept');
-    });
-  await attempt(async () => {
-    for (const owned of await listOwned(images, signal))
-      await attempt(() => removeOrphans({ ...dependencies, images }, owned, perform, signal), {
-        jobId: owned.jobId,
-      });
+  const message = 'the image service could not be swept';
+  await run.attempt({ message }, async () => {
+    for (const owned of await listOwned(images, run.signal)) {
+      const { jobId } = owned;
+      await run.attempt({ message, jobId }, () =>
+        removeOrphans({ ...dependencies, images }, owned, run),
+      );
+    }
   });
 }
 
@@ -53,8 +50,7 @@ async function listOwned(
 async function removeOrphans(
   { store, orchestrator, images }: ImageSweepDependencies,
   { jobId, names }: Owned,
-  perform: Perform,
-  signal: AbortSignal,
+  { perform, signal }: SweepRun,
 ): Promise<void> {
   const { client } = images;
   const { kind } = await orchestrator.describeSession(jobId);

@@ -1,6 +1,6 @@
-import { isServiceError } from '../core/errors.js';
 import { discardImages, removeImageKey } from './discard.js';
-import type { Perform, SweepDependencies } from './sweep-dependencies.js';
+import type { SweepDependencies } from './sweep-dependencies.js';
+import type { SweepRun } from './sweep-run.js';
 
 /**
  * Removes what sessions that are over left behind, because their own undo failed or somebody
@@ -8,21 +8,19 @@ import type { Perform, SweepDependencies } from './sweep-dependencies.js';
  */
 export async function removeLeftovers(
   dependencies: SweepDependencies,
-  perform: Perform,
-  signal: AbortSignal,
+  { attempt, perform, signal }: SweepRun,
 ): Promise<string | undefined> {
-  const { store, limit, logger } = dependencies;
+  const { store, limit } = dependencies;
   const leftovers = await store.sweep.listLeftovers(limit + 1);
   for (const { jobId, name } of leftovers.slice(0, limit)) {
-    signal.throwIfAborted();
     const entry = { session: name, jobId, why: 'what a session that is over left' };
-    await perform({ act: 'remove', ...entry }, async () => {
-      await store.stagedFiles.remove(jobId);
-      await undoImages(dependencies, jobId, signal);
-    }).catch((error: unknown) => {
-      if (!isServiceError(error)) throw error;
-      logger.warn({ err: error, session: name, jobId }, 'leftovers could not be removed');
-    });
+    const part = { message: 'leftovers could not be removed', session: name, jobId };
+    await attempt(part, () =>
+      perform({ act: 'remove', ...entry }, async () => {
+        await store.stagedFiles.remove(jobId);
+        await undoImages(dependencies, jobId, signal);
+      }),
+    );
   }
   return leftovers.length > limit
     ? `More than ${limit} sessions that are over left something behind; the rest waits for the next sweep.`

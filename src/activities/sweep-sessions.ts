@@ -1,8 +1,8 @@
-import { isServiceError } from '../core/errors.js';
 import { toSessionStart } from '../core/session-start.js';
 import type { Session } from '../core/session.js';
 import { decideSweep, isMovable, type WorkflowState } from '../core/sweep.js';
-import type { Perform, SweepDependencies, SweepEntry } from './sweep-dependencies.js';
+import type { SweepDependencies, SweepEntry } from './sweep-dependencies.js';
+import type { SweepRun } from './sweep-run.js';
 
 const PAGE = 100;
 const AT_ONCE = 10;
@@ -15,8 +15,7 @@ type LostMachines = ReadonlyMap<string, string>;
 /** Sweeps every session that is not complete. Returns how many there were. */
 export async function sweepSessions(
   dependencies: SweepDependencies,
-  perform: Perform,
-  signal: AbortSignal,
+  run: SweepRun,
 ): Promise<number> {
   const { store } = dependencies;
   const lost = await findLostMachines(dependencies);
@@ -28,9 +27,14 @@ export async function sweepSessions(
       ...(afterId === undefined ? {} : { afterId }),
     });
     for (let first = 0; first < page.items.length; first += AT_ONCE) {
-      signal.throwIfAborted();
       const some = page.items.slice(first, first + AT_ONCE);
-      await Promise.all(some.map((session) => sweepSession(dependencies, session, lost, perform)));
+      await Promise.all(
+        some.map(({ jobId, name }) =>
+          run.attempt({ message: 'a session could not be swept', session: name, jobId }, () =>
+            sweepSession(dependencies, jobId, lost, run),
+          ),
+        ),
+      );
     }
     examined += page.items.length;
     afterId = page.items.at(-1)?.jobId;
@@ -60,26 +64,20 @@ async function findLostMachines({
 
 async function sweepSession(
   dependencies: SweepDependencies,
-  { jobId, name }: Session,
+  jobId: string,
   lostMachines: LostMachines,
-  perform: Perform,
+  { perform }: SweepRun,
 ): Promise<void> {
-  const { store, orchestrator, logger } = dependencies;
-  try {
-    const workflow = await orchestrator.describeSession(jobId);
-    const session = await store.sessions.get(jobId);
-    if (session === undefined) return;
-    const planned =
-      planRepair(dependencies, workflow, session) ??
-      (await planForLostMachine(dependencies, workflow, session, lostMachines));
-    if (planned === undefined) return;
-    const { kind, why, act } = planned;
-    await perform({ act: kind, session: name, jobId, why }, act);
-  } catch (error) {
-    // One session must not hold back the others; the next sweep tries it again.
-    if (!isServiceError(error)) throw error;
-    logger.warn({ err: error, session: name, jobId }, 'a session could not be swept');
-  }
+  const { store, orchestrator } = dependencies;
+  const workflow = await orchestrator.describeSession(jobId);
+  const session = await store.sessions.get(jobId);
+  if (session === undefined) return;
+  const planned =
+    planRepair(dependencies, workflow, session) ??
+    (await planForLostMachine(dependencies, workflow, session, lostMachines));
+  if (planned === undefined) return;
+  const { kind, why, act } = planned;
+  await perform({ act: kind, session: session.name, jobId, why }, act);
 }
 
 interface PlannedAct {

@@ -1,13 +1,8 @@
-import { isServiceError } from '../core/errors.js';
-import type { Perform, SweepDependencies, SweepEntry, SweepReport } from './sweep-dependencies.js';
+import type { SweepDependencies, SweepReport } from './sweep-dependencies.js';
 import { removeImageOrphans } from './sweep-images.js';
 import { removeLeftovers } from './sweep-leftovers.js';
+import { openRun, type SweepOptions } from './sweep-run.js';
 import { sweepSessions } from './sweep-sessions.js';
-
-export interface SweepOptions {
-  /** Reports what would be done, and does nothing. */
-  readonly dryRun: boolean;
-}
 
 /**
  * Compares records with workflows and repairs what no workflow can: see ARCHITECTURE.md, "The sweep". It asks Temporal
@@ -18,48 +13,39 @@ export async function sweep(
   options: SweepOptions,
   signal: AbortSignal,
 ): Promise<SweepReport> {
+  const { logger, observer } = dependencies;
   const report = await performSweep(dependencies, options, signal);
-  const { halted } = report;
-  if (halted !== undefined) dependencies.logger.warn({ halted }, 'sweep halted');
-  dependencies.observer?.onEnd(report);
+  const { halted, examined, failures } = report;
+  if (failures.length > 0)
+    logger.warn({ examined, failed: failures.length }, 'sweep could not do everything');
+  if (halted !== undefined) logger.warn({ halted }, 'sweep halted');
+  observer?.onEnd(report);
   return report;
 }
 
 async function performSweep(
   dependencies: SweepDependencies,
-  { dryRun }: SweepOptions,
+  options: SweepOptions,
   signal: AbortSignal,
 ): Promise<SweepReport> {
   const foreign = await findForeignTemporal(dependencies);
-  if (foreign !== undefined) return { examined: 0, entries: [], halted: foreign };
-  const entries: SweepEntry[] = [];
-  const perform: Perform = async (entry, act) => {
-    if (!dryRun) await act();
-    if (!dryRun) dependencies.observer?.onAct(entry.act);
-    entries.push(entry);
-    dependencies.logger.info({ ...entry, dryRun }, 'sweep');
-  };
-  // A place may be free although sessions wait: a process died before it gave the place on, or the option was raised.
-  if (!dryRun) await dependencies.store.admission.admit(dependencies.now());
-  const examined = await sweepSessions(dependencies, perform, signal);
-  if (!dryRun) await handOverRest(dependencies, signal);
-  const halted = await removeLeftovers(dependencies, perform, signal);
-  await removeImageOrphans(dependencies, perform, signal);
-  return { examined, entries, ...(halted === undefined ? {} : { halted }) };
-}
-
-/** Hands over what a process has left that died, or could not reach Temporal. */
-async function handOverRest(
-  { handOver, logger }: SweepDependencies,
-  signal: AbortSignal,
-): Promise<void> {
-  try {
-    await handOver?.(signal);
-  } catch (error) {
-    // A webhooks file that cannot be used must not hold back the rest of the sweep.
-    if (!isServiceError(error)) throw error;
-    logger.warn({ err: error }, 'ends of sessions could not be handed over');
-  }
+  if (foreign !== undefined) return { examined: 0, entries: [], failures: [], halted: foreign };
+  const { store, now, handOver } = dependencies;
+  const run = openRun(dependencies, options, signal);
+  if (!run.dryRun)
+    // A place may be free although sessions wait: a process died before it gave the place on, or the option was raised.
+    await run.attempt({ message: 'places could not be given on' }, () =>
+      store.admission.admit(now()),
+    );
+  const examined = await sweepSessions(dependencies, run);
+  if (!run.dryRun)
+    // What a process has left that died, or could not reach Temporal.
+    await run.attempt({ message: 'ends of sessions could not be handed over' }, async () =>
+      handOver?.(signal),
+    );
+  const halted = await removeLeftovers(dependencies, run);
+  await removeImageOrphans(dependencies, run);
+  return { examined, ...run.report(), ...(halted === undefined ? {} : { halted }) };
 }
 
 /** Why nothing may be swept: a Temporal without this deployment's workflows would say of each of them that it is gone. */

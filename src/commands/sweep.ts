@@ -29,12 +29,12 @@ Runs one sweep now: compares records with Temporal and repairs what no workflow 
   --rebind   accept this Temporal namespace as the right one from now on, after it was emptied or renamed
   --json     print the report as JSON; with npm run -s, print nothing else
 
-Exit code 1: it halted, or could not examine something. It says why, and what to do.`;
+Exit code 1: it halted, or could not look at something or put it right. It says why, and what to do.`;
 
 /** Workers note every 30 s that they are alive. */
 const HEARD_MS = 120_000;
 
-/** A record that cannot be examined is reported, and the sweep continues. A halt is in the report. */
+/** Names each thing that fails as it fails, because the sweep continues. A halt is in the report. */
 const complaints: SweepLogger = {
   info: () => undefined,
   warn(fields, message) {
@@ -66,7 +66,7 @@ await runCommand(async () => {
   const store = await openPresentStore(config.database);
   try {
     const report = await sweepNow(config, store, values);
-    if (report.halted !== undefined) process.exitCode = 1;
+    if (report.halted !== undefined || report.failures.length > 0) process.exitCode = 1;
     return values.json === true ? JSON.stringify(report) : render(report, values['dry-run']);
   } finally {
     await store.close();
@@ -179,7 +179,7 @@ function readService(
   };
 }
 
-function render({ examined, entries, halted }: SweepReport, dryRun = false): string {
+function render({ examined, entries, failures, halted }: SweepReport, dryRun = false): string {
   const words = dryRun
     ? {
         restart: 'would restart',
@@ -202,6 +202,7 @@ function render({ examined, entries, halted }: SweepReport, dryRun = false): str
   return [
     ...lines,
     ...(halted === undefined ? [] : [halted]),
+    ...(failures.length === 0 ? [] : [`Could not be looked at or put right: ${failures.length}.`]),
     `Sessions that are not complete: ${examined}. ${count}`,
   ].join('\n');
 }

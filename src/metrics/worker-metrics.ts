@@ -31,6 +31,11 @@ export function createWorkerMetrics(registry: Registry, maxWatchedJobs: number):
     registers: [registry],
   });
   for (const end of ['done', 'halted']) sweeps.inc({ end }, 0);
+  const failures = new Counter({
+    name: 'keelson_sweep_failures_total',
+    help: 'What sweeps could not look at or put right. The log names each.',
+    registers: [registry],
+  });
   new Gauge({
     name: 'keelson_jobs_watched_max',
     help: 'Largest number of jobs that this worker watches at the same time: MAX_WATCHED_JOBS.',
@@ -40,7 +45,10 @@ export function createWorkerMetrics(registry: Registry, maxWatchedJobs: number):
     interceptor: createInterceptor(registry),
     sweep: {
       onAct: (act) => acts.inc({ act }),
-      onEnd: ({ halted }) => sweeps.inc({ end: halted === undefined ? 'done' : 'halted' }),
+      onEnd({ halted, failures: { length } }) {
+        sweeps.inc({ end: halted === undefined ? 'done' : 'halted' });
+        failures.inc(length);
+      },
     },
   };
 }

@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { sweep, type SweepOptions } from '../../src/activities/sweep.js';
+import { sweep } from '../../src/activities/sweep.js';
 import type { SweepDependencies } from '../../src/activities/sweep-dependencies.js';
+import type { SweepOptions } from '../../src/activities/sweep-run.js';
 import type { Orchestrator } from '../../src/clients/interfaces.js';
 import { createImsClient } from '../../src/clients/ims.js';
 import { createOrchestrator } from '../../src/clients/temporal.js';
@@ -74,6 +76,19 @@ const run = (options: Partial<Given> = {}) =>
 
 const statusOf = async (jobId: string) =>
   (await temporal.client.workflow.getHandle(jobId).describe()).status.name;
+
+/** Makes a record one that cannot be read, as a disk fault or a defect would. Returns a function that restores it. */
+function spoil(jobId: string): () => void {
+  const database = new DatabaseSync(join(directory, 'keelson.db'));
+  const query = database.prepare('select request from sessions where job_id = ?');
+  const { request = '' } = query.get(jobId) ?? {};
+  const write = database.prepare('update sessions set request = ? where job_id = ?');
+  write.run('{', jobId);
+  return () => {
+    write.run(request, jobId);
+    database.close();
+  };
+}
 
 async function endAll(...jobIds: readonly string[]): Promise<void> {
   for (const jobId of jobIds) {
@@ -184,6 +199,43 @@ describe('sweep', () => {
       expect.objectContaining({ act: 'restart', session: 'ended', dryRun: false }),
     );
     await endAll(ended, running);
+  });
+
+  test('sweeps all sessions but one whose record cannot be read, and names that one', async () => {
+    const [spoilt, ended] = [await addStarted('a-spoilt'), await addStarted('b-ended')];
+    const restore = spoil(spoilt);
+    await temporal.client.workflow.getHandle(ended).terminate();
+
+    const { entries, failures, examined } = await run();
+    expect(entries).toMatchObject([{ act: 'restart', jobId: ended }]);
+    expect(failures).toMatchObject([
+      { session: 'a-spoilt', jobId: spoilt, why: expect.stringContaining('JSON') },
+    ]);
+    expect(examined).toBe(2);
+    expect(lines).toContainEqual(
+      expect.objectContaining({ session: 'a-spoilt', text: 'a session could not be swept' }),
+    );
+    expect(lines.at(-1)).toEqual({
+      ...{ examined: 2, failed: 1, text: 'sweep could not do everything' },
+    });
+    restore();
+    expect((await run()).failures).toEqual([]);
+    await endAll(spoilt, ended);
+  });
+
+  test('tidies up after all sessions but one whose record cannot be read', async () => {
+    const added = [];
+    for (const name of ['c-spoilt', 'd-staged']) {
+      const { jobId } = await store.sessions.insert(aNewSession(name));
+      await store.stagedFiles.save(jobId, 'inventory', new Uint8Array([1]));
+      await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, new Date().toISOString());
+      added.push(jobId);
+    }
+    const restore = spoil(added[0] ?? '');
+    const { entries, failures } = await run();
+    expect(entries).toMatchObject([{ act: 'remove', session: 'd-staged' }]);
+    expect(failures).toMatchObject([{ session: 'c-spoilt' }]);
+    restore();
   });
 
   test('starts one again that Temporal does not know', async () => {

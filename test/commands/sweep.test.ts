@@ -5,9 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { DatabaseSync } from 'node:sqlite';
 import { expect, test } from '@jest/globals';
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import { findFreePort } from '../support/ssh-host.js';
+import { aNewSession } from '../support/store-builders.js';
+import { openTemporal } from '../support/temporal.js';
 
 const SWEEP = fileURLToPath(new URL('../../dist/commands/sweep.js', import.meta.url));
 
@@ -52,3 +55,32 @@ test('a sweep of a service without Temporal asks no other Temporal on this machi
   expect(status).toBe(1);
   rmSync(directory, { recursive: true });
 });
+
+test('a sweep that cannot read a record names it and exits with 1', async () => {
+  const temporal = await openTemporal();
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-sweep-'));
+  const path = join(directory, 'keelson.db');
+  const store = await openSqliteStore({ path });
+  const { jobId } = await store.sessions.insert(aNewSession('spoilt'));
+  await store.sessions.recordDispatched(jobId, 'started');
+  await store.close();
+  const sweep = () =>
+    spawnSync(process.execPath, [SWEEP, '--json'], {
+      env: {
+        ...{ PATH: process.env['PATH'], KEELSON_DATA: directory },
+        TEMPORAL_ADDRESS: temporal.address,
+      },
+      encoding: 'utf8',
+    });
+  expect(sweep()).toMatchObject({ status: 0, stderr: '' });
+
+  const database = new DatabaseSync(path);
+  database.exec(`update sessions set request = '{'`);
+  database.close();
+  const { stdout, stderr, status } = sweep();
+  expect(stderr).toContain('spoilt: a session could not be swept: ');
+  expect(JSON.parse(stdout)).toMatchObject({ examined: 1, failures: [{ jobId }] });
+  expect(status).toBe(1);
+  await temporal.close();
+  rmSync(directory, { recursive: true });
+}, 60_000);

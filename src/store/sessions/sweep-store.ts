@@ -3,8 +3,11 @@ import type { Page, PageRequest } from '../database/page.js';
 
 /** What the sweep reads and writes. Deleted sessions are included. */
 export interface SweepStore {
-  /** Sessions that are not complete and that Temporal knows, in order of job ids; `afterId` is a job id. */
-  listUnfinished(page: PageRequest): Promise<Page<Session>>;
+  /**
+   * Sessions that are not complete and that Temporal knows, in order of job ids; `afterId` is a job id. Only ids and names, so
+   * that a record that cannot be read does not hide the others.
+   */
+  listUnfinished(page: PageRequest): Promise<Page<Pick<Session, 'jobId' | 'name'>>>;
   /** Complete sessions that have staged files or noted resources. If there are more than `limit`, a random choice. */
   listLeftovers(
     limit: number,

@@ -1,9 +1,8 @@
 import { sql, type ExpressionBuilder, type Selectable } from 'kysely';
 import type { Database } from '../database/database.js';
 import type { Flag } from '../database/row-values.js';
-import { toSession } from './session-rows.js';
 import type { Schema } from '../database/schema.js';
-import type { Page, PageRequest } from '../database/page.js';
+import type { PageRequest } from '../database/page.js';
 import type { SweepStore } from '../store.js';
 import { AT_ONCE, isUnfinished } from './session-conditions.js';
 
@@ -118,14 +117,14 @@ function listUnfinished(
   { read }: Database,
   { limit, afterId }: PageRequest,
 ): ReturnType<SweepStore['listUnfinished']> {
-  return read(async (db): Promise<Page<ReturnType<typeof toSession>>> => {
-    let query = db.selectFrom('sessions').selectAll().where(isUnfinished);
+  return read(async (db) => {
+    let query = db.selectFrom('sessions').select(['job_id as jobId', 'name']).where(isUnfinished);
     if (afterId !== undefined) query = query.where('job_id', '>', afterId);
     const rows = await query
       .orderBy('job_id')
       .limit(limit + 1)
       .execute();
-    return { items: rows.slice(0, limit).map(toSession), hasMore: rows.length > limit };
+    return { items: rows.slice(0, limit), hasMore: rows.length > limit };
   });
 }
 
