@@ -6,7 +6,14 @@ export interface SweepDependencies {
   readonly store: Store;
   readonly orchestrator: Pick<
     Orchestrator,
-    'namespaceId' | 'describeSession' | 'restartSession' | 'terminateSession' | 'loseJob'
+    | 'namespaceId'
+    | 'describeSession'
+    | 'listWaiting'
+    | 'restartSession'
+    | 'terminateSession'
+    | 'cancelSession'
+    | 'admitSession'
+    | 'loseJob'
   >;
   readonly logger: SweepLogger;
   readonly now: () => string;
@@ -33,7 +40,7 @@ export interface SweepObserver {
   onEnd(report: SweepReport): void;
 }
 
-export type SweepActKind = 'restart' | 'record' | 'move' | 'lose' | 'remove';
+export type SweepActKind = 'restart' | 'record' | 'tell' | 'move' | 'lose' | 'end' | 'remove';
 
 /** One thing that was done or, in a dry run, would be. */
 export interface SweepEntry {

@@ -3,6 +3,7 @@ import { removeImageOrphans } from './sweep-images.js';
 import { removeLeftovers } from './sweep-leftovers.js';
 import { openRun, type SweepOptions } from './sweep-run.js';
 import { sweepSessions } from './sweep-sessions.js';
+import { endVainWaits } from './sweep-waiting.js';
 
 /**
  * Compares records with workflows and repairs what no workflow can: see ARCHITECTURE.md, "The sweep". It asks Temporal
@@ -37,7 +38,8 @@ async function performSweep(
     await run.attempt({ message: 'places could not be given on' }, () =>
       store.admission.admit(now()),
     );
-  const examined = await sweepSessions(dependencies, run);
+  const unfinished = await sweepSessions(dependencies, run);
+  await endVainWaits(dependencies, unfinished, run);
   if (!run.dryRun)
     // What a process has left that died, or could not reach Temporal.
     await run.attempt({ message: 'ends of sessions could not be handed over' }, async () =>
@@ -45,7 +47,7 @@ async function performSweep(
     );
   const halted = await removeLeftovers(dependencies, run);
   await removeImageOrphans(dependencies, run);
-  return { examined, ...run.report(), ...(halted === undefined ? {} : { halted }) };
+  return { examined: unfinished.size, ...run.report(), ...(halted === undefined ? {} : { halted }) };
 }
 
 /** Why nothing may be swept: a Temporal without this deployment's workflows would say of each of them that it is gone. */

@@ -1,4 +1,5 @@
-import type { CancelRequest, Orchestrator } from '../clients/interfaces.js';
+import type { Orchestrator } from '../clients/interfaces.js';
+import { toCancelRequest } from '../core/cancel-request.js';
 import { isServiceError, type Fault } from '../core/errors.js';
 import { toSessionStart } from '../core/session-start.js';
 import type { Session } from '../core/session.js';
@@ -110,7 +111,7 @@ async function dispatch(loop: Loop, session: Session): Promise<void> {
   const { jobId, desired, admissionDue, admittedAt } = session;
   try {
     if (session.dispatched === 'none') await orchestrator.startSession(toSessionStart(session));
-    if (desired !== 'run') await orchestrator.cancelSession(jobId, toCancel(session));
+    if (desired !== 'run') await orchestrator.cancelSession(jobId, toCancelRequest(session));
     if (admissionDue) await orchestrator.admitSession(jobId);
     const dispatched = desired === 'run' ? 'started' : 'cancelled';
     const told = admissionDue ? { toldOf: admittedAt } : undefined;
@@ -143,13 +144,6 @@ async function giveBack(loop: Loop, session: Session, error: unknown): Promise<v
 
 function isRepeated(fault: Fault): boolean {
   return fault === 'unavailable' || fault === 'busy';
-}
-
-function toCancel({ cancelBy, cancelReason }: Session): CancelRequest {
-  return {
-    ...(cancelBy === undefined ? {} : { by: cancelBy }),
-    ...(cancelReason === undefined ? {} : { reason: cancelReason }),
-  };
 }
 
 function add(iso: string, ms: number): string {

@@ -162,6 +162,8 @@ export interface Orchestrator {
   loseJob(jobId: string, why: string): Promise<void>;
   /** Reads the current state of the workflow; the read is strongly consistent. */
   describeSession(jobId: string): Promise<WorkflowState>;
+  /** Job ids of workflows that may wait for a place or for hosts. The list may be some seconds old. */
+  listWaiting(): Promise<readonly string[]>;
   /** Creates the Schedule that starts sweeps, or updates its interval. */
   scheduleSweep(schedule: SweepSchedule): Promise<void>;
   /** Creates the Schedule of retention. */

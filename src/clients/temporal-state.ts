@@ -3,13 +3,16 @@ import {
   CancelledFailure,
   WorkflowFailedError,
   WorkflowNotFoundError,
+  decodePendingActivityState,
   type Client,
+  type Connection,
+  type WorkflowExecutionDescription,
   type WorkflowExecutionStatusName,
 } from '@temporalio/client';
 import { REASONS, type Reason } from '../core/errors.js';
 import type { Outcome } from '../core/session.js';
-import type { WorkflowState } from '../core/sweep.js';
-import type { SessionResult } from '../workflows/messages.js';
+import type { RunningWorkflow, WorkflowState } from '../core/sweep.js';
+import { searchAttributes, type SessionResult } from '../workflows/messages.js';
 
 const CLOSED: ReadonlySet<WorkflowExecutionStatusName> = new Set([
   'COMPLETED',
@@ -19,18 +22,59 @@ const CLOSED: ReadonlySet<WorkflowExecutionStatusName> = new Set([
 /** Ends that come from outside: no code of the workflow runs. */
 const ENDED: ReadonlySet<WorkflowExecutionStatusName> = new Set(['TERMINATED', 'TIMED_OUT']);
 
+const PAGE = 1000;
+
 /** Reads the result, too, if the workflow has ended by itself. It is in the history, so a deleted run is `gone`. */
 export async function describeWorkflow(client: Client, jobId: string): Promise<WorkflowState> {
   const handle = client.workflow.getHandle(jobId);
   try {
-    const { status } = await handle.describe();
+    const { status, raw } = await handle.describe();
     if (CLOSED.has(status.name))
       return { kind: 'closed', outcome: await readOutcome(handle.result()) };
-    return { kind: ENDED.has(status.name) ? 'gone' : 'running' };
+    return ENDED.has(status.name) ? { kind: 'gone' } : toRunning(raw, status.name);
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return { kind: 'gone' };
     throw error;
   }
+}
+
+/** The workflow shows in its search attributes that it waits, and until its first phase begins. */
+const WAITING = `ExecutionStatus = 'Running' AND WorkflowType = 'SessionWorkflow' AND ${searchAttributes.phase.name} IN ('queued', 'hosts')`;
+
+/** Each page is a call of its own. */
+export async function listWaiting(
+  { workflowService }: Pick<Connection, 'workflowService'>,
+  { namespace, taskQueue }: { readonly namespace: string; readonly taskQueue: string },
+  call: <T>(act: () => Promise<T>) => Promise<T>,
+): Promise<readonly string[]> {
+  const query = `${WAITING} AND TaskQueue = '${taskQueue}'`;
+  const jobIds: string[] = [];
+  for (let nextPageToken: Uint8Array | undefined; ;) {
+    const page = await call(() =>
+      workflowService.listWorkflowExecutions({
+        ...{ namespace, query, pageSize: PAGE },
+        ...(nextPageToken === undefined ? {} : { nextPageToken }),
+      }),
+    );
+    jobIds.push(...page.executions.flatMap(({ execution }) => execution?.workflowId ?? []));
+    nextPageToken = page.nextPageToken;
+    if (nextPageToken.length === 0) return jobIds;
+  }
+}
+
+function toRunning(
+  { pendingWorkflowTask, pendingActivities }: WorkflowExecutionDescription['raw'],
+  status: WorkflowExecutionStatusName,
+): RunningWorkflow {
+  return {
+    kind: 'running',
+    // One that somebody has paused has work to do later.
+    hasTask: status !== 'RUNNING' || (pendingWorkflowTask ?? undefined) !== undefined,
+    activities: (pendingActivities ?? []).map(({ activityType, state }) => ({
+      type: activityType?.name ?? '',
+      isCancelled: decodePendingActivityState(state) === 'CANCEL_REQUESTED',
+    })),
+  };
 }
 
 async function readOutcome(ended: Promise<unknown>): Promise<Outcome> {

@@ -184,15 +184,19 @@ function render({ examined, entries, failures, halted }: SweepReport, dryRun = f
     ? {
         restart: 'would restart',
         record: 'would record',
+        tell: 'would tell',
         move: 'would move',
         lose: 'would give up',
+        end: 'would end',
         remove: 'would tidy',
       }
     : {
         restart: 'restarted',
         record: 'recorded',
+        tell: 'told',
         move: 'moved',
         lose: 'gave up',
+        end: 'ended',
         remove: 'tidied',
       };
   const lines = entries.map(

@@ -2,11 +2,24 @@ import type { Outcome, Session } from './session.js';
 
 /** What Temporal says about a session's workflow. */
 export type WorkflowState =
-  | { readonly kind: 'running' }
+  | RunningWorkflow
   /** It ended by itself, with this outcome. */
   | { readonly kind: 'closed'; readonly outcome: Outcome }
   /** It was terminated, timed out, or does not exist (any more): nobody has ended the session. */
   | { readonly kind: 'gone' };
+
+export interface RunningWorkflow {
+  readonly kind: 'running';
+  /** Whether something has happened to which it has not reacted yet. */
+  readonly hasTask: boolean;
+  /** The activities that have not ended. */
+  readonly activities: readonly PendingActivity[];
+}
+
+export interface PendingActivity {
+  readonly type: string;
+  readonly isCancelled: boolean;
+}
 
 /** What the sweep does with a record that is not complete. */
 export type SweepAct =
@@ -14,7 +27,11 @@ export type SweepAct =
   /** Copy the workflow's outcome, because its last write did not reach this database. */
   | { readonly kind: 'record'; readonly outcome: Outcome }
   /** Start the workflow again under the same id. Its claim finds out whether there is a job to attach to. */
-  | { readonly kind: 'restart' };
+  | { readonly kind: 'restart' }
+  /** The same, after ending the one that runs: it waits for something that its record knows nothing about. */
+  | { readonly kind: 'replace' }
+  /** Tell the workflow again of what Temporal has acknowledged and then lost. */
+  | { readonly kind: 'tell'; readonly what: 'cancel' | 'admission' };
 
 /** Whether another machine may have the session: its own has launched nothing, and the record can keep it from doing so. */
 export function isMovable({
@@ -25,13 +42,26 @@ export function isMovable({
   return launchedAt === undefined && stoppedAt === undefined && !attachOnly;
 }
 
+type SweptSession = Pick<
+  Session,
+  | 'state'
+  | 'external'
+  | 'desired'
+  | 'dispatched'
+  | 'queuedAt'
+  | 'admittedAt'
+  | 'admissionDue'
+  | 'waitsFor'
+  | 'stoppedAt'
+>;
+
 /**
  * `session` must be read after Temporal was asked about `workflow`, so that what ended in between is
  * already complete. A wish that Temporal has not acknowledged at all is left to the dispatch loop.
  */
 export function decideSweep(
   workflow: WorkflowState,
-  session: Pick<Session, 'state' | 'dispatched' | 'external'> | undefined,
+  session: SweptSession | undefined,
 ): SweepAct {
   if (session === undefined || session.state === 'complete' || session.dispatched === 'none') {
     return { kind: 'none' };
@@ -40,10 +70,56 @@ export function decideSweep(
   if (session.external) return { kind: 'none' };
   switch (workflow.kind) {
     case 'running':
-      return { kind: 'none' };
+      return session.desired === 'run'
+        ? decideAdmission(workflow, session)
+        : decideCancel(workflow, session);
     case 'closed':
       return { kind: 'record', outcome: workflow.outcome };
     case 'gone':
       return { kind: 'restart' };
   }
+}
+
+/** Whether the workflow waits for a signal: only that can wake one that has nothing to do and no activity. */
+export function isIdle({ hasTask, activities }: RunningWorkflow): boolean {
+  return !hasTask && activities.length === 0;
+}
+
+/** An idle workflow waits for a place or for hosts. A signal that comes twice is harmless, because it asks the record again. */
+function decideAdmission(
+  workflow: RunningWorkflow,
+  { queuedAt, admittedAt, admissionDue, waitsFor }: SweptSession,
+): SweepAct {
+  if (!isIdle(workflow)) return { kind: 'none' };
+  if (admittedAt !== undefined)
+    return admissionDue ? { kind: 'none' } : { kind: 'tell', what: 'admission' };
+  return queuedAt === undefined && waitsFor === undefined ? { kind: 'replace' } : { kind: 'none' };
+}
+
+/** Activities after which the workflow ends, or that read the wish from the record: it need not be told while one is pending. */
+const END_OF_SESSION: ReadonlySet<string> = new Set([
+  'claimSession',
+  'launchJob',
+  'noteCancel',
+  'stopJob',
+  'discardImages',
+  'removeImageKey',
+  'removeStagedFiles',
+  'recordOutcome',
+]);
+
+/**
+ * A workflow that has heard of the cancel ends its steps, or stops the job. It ignores a second cancel, so it may be told once
+ * too often; but each signal adds to its history, so not as long as it takes to stop a job.
+ */
+function decideCancel(
+  { hasTask, activities }: RunningWorkflow,
+  { dispatched, stoppedAt }: SweptSession,
+): SweepAct {
+  if (dispatched !== 'cancelled' || hasTask) return { kind: 'none' };
+  const isEnding = activities.some(
+    ({ type, isCancelled }) =>
+      isCancelled || stoppedAt !== undefined || END_OF_SESSION.has(type),
+  );
+  return isEnding ? { kind: 'none' } : { kind: 'tell', what: 'cancel' };
 }

@@ -13,12 +13,14 @@ import { createOrchestrator } from '../../src/clients/temporal.js';
 import { ServiceError } from '../../src/core/errors.js';
 import { toContainerName, toKeyName } from '../../src/core/image.js';
 import { toSessionStart } from '../../src/core/session-start.js';
+import { isIdle } from '../../src/core/sweep.js';
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import type { Store } from '../../src/store/store.js';
 import { startIms, type ImsStandIn } from '../support/ims-stand-in.js';
 import { BUNDLE } from '../support/session-worker.js';
 import { aNewSession } from '../support/store-builders.js';
 import { openTemporal, type TestTemporal } from '../support/temporal.js';
+import { waitFor } from '../support/wait.js';
 import { NativeConnection, Worker } from '@temporalio/worker';
 
 let temporal: TestTemporal;
@@ -371,5 +373,121 @@ describe('sweep', () => {
     await store.sweep.rebindTemporal(await orchestrator.namespaceId());
     expect((await run()).entries).toMatchObject([{ act: 'restart', jobId }]);
     await endAll(jobId);
+  });
+});
+
+describe('sweep, after Temporal has lost its last moments', () => {
+  /** A session whose workflow waits for a place. */
+  async function addWaiting(name: string): Promise<string> {
+    const jobId = await addStarted(name);
+    const connection = await NativeConnection.connect({ address: temporal.address });
+    const worker = await Worker.create({
+      connection,
+      taskQueue,
+      workflowBundle: { codePath: BUNDLE },
+      activities: {
+        claimSession: () => ({
+          ...{ kind: 'go', launched: false, sessionName: name, configurationName: 'c' },
+          queue: { place: 1, limit: 1 },
+        }),
+      },
+    });
+    await worker.runUntil(
+      waitFor(
+        async () => {
+          const workflow = await orchestrator.describeSession(jobId);
+          return workflow.kind === 'running' && isIdle(workflow);
+        },
+        { what: `${name} to wait` },
+      ),
+    );
+    await connection.close();
+    return jobId;
+  }
+
+  const signalsOf = async (jobId: string) => {
+    const { events } = await temporal.client.workflow.getHandle(jobId).fetchHistory();
+    return events?.flatMap(
+      ({ workflowExecutionSignaledEventAttributes: signal }) => signal?.signalName ?? [],
+    );
+  };
+
+  test('a session is told once more that it has its place, and not again before it could react', async () => {
+    const jobId = await addWaiting('placed');
+    await store.sessions.claim(jobId, { at: new Date().toISOString() });
+    const dry = await run({ dryRun: true });
+    expect(dry.entries).toMatchObject([{ act: 'tell', jobId }]);
+    expect(await signalsOf(jobId)).toEqual([]);
+    expect((await run()).entries).toEqual(dry.entries);
+    expect(await signalsOf(jobId)).toEqual(['admitted']);
+    expect((await run()).entries).toEqual([]);
+    await endAll(jobId);
+  });
+
+  test('a session is told once more that it is cancelled, by whom and why', async () => {
+    const jobId = await addWaiting('unwanted');
+    const at = new Date().toISOString();
+    await store.sessions.claim(jobId, { at });
+    await store.sessions.requestCancel('unwanted', { at, by: 'ann', reason: 'enough' });
+    expect((await run()).entries).toEqual([]);
+    await store.sessions.recordDispatched(jobId, 'cancelled');
+    expect((await run()).entries).toMatchObject([{ act: 'tell', jobId }]);
+    const { events } = await temporal.client.workflow.getHandle(jobId).fetchHistory();
+    const told = events?.flatMap(({ workflowExecutionSignaledEventAttributes: signal }) =>
+      signal ? [signal.signalName, String(signal.input?.payloads?.[0]?.data)] : [],
+    );
+    expect(told).toEqual(['cancel', '{"by":"ann","reason":"enough"}']);
+    expect((await run()).entries).toEqual([]);
+    await endAll(jobId);
+  });
+
+  test('a session that waits in turn is left alone', async () => {
+    const [first, second] = [await addWaiting('first'), await addWaiting('second')];
+    await store.options.patch({ maxRunningSessions: 1 });
+    for (const jobId of [first, second])
+      await store.sessions.claim(jobId, { at: new Date().toISOString() });
+    const { entries } = await run();
+    expect(entries.map(({ act, jobId }) => [act, jobId])).toEqual([['tell', first]]);
+    expect(await signalsOf(second)).toEqual([]);
+    await endAll(first, second);
+    await store.options.patch({ maxRunningSessions: 0 });
+  });
+
+  test('a session that waits although its record knows of no queue gets a new workflow', async () => {
+    const jobId = await addWaiting('unknown');
+    const handle = temporal.client.workflow.getHandle(jobId);
+    const { runId } = await handle.describe();
+    expect((await run()).entries).toMatchObject([{ act: 'restart', jobId }]);
+    const after = await handle.describe();
+    expect([after.status.name, after.runId === runId]).toEqual(['RUNNING', false]);
+    await endAll(jobId);
+  });
+
+  test('no workflow waits for ever for a session that is over, or that has no record', async () => {
+    const [over, lost] = [await addWaiting('over'), await addWaiting('lost-record')];
+    const [other, begun] = [await addWaiting('other'), await addStarted('begun')];
+    await store.sessions.recordOutcome(over, { succeeded: 'true' }, new Date().toISOString());
+    const database = new DatabaseSync(join(directory, 'keelson.db'));
+    for (const jobId of [lost, begun])
+      database.prepare('delete from sessions where job_id = ?').run(jobId);
+    database.close();
+    await store.sessions.claim(other, { at: new Date().toISOString() });
+    await waitFor(
+      async () => {
+        const listed = await orchestrator.listWaiting();
+        return [over, lost, other].every((jobId) => listed.includes(jobId));
+      },
+      { what: 'the workflows to be listed' },
+    );
+    const { entries, failures } = await run();
+    expect(entries.map(({ act, jobId }) => [act, jobId])).toEqual([
+      ['tell', other],
+      ...[over, lost].sort().map((jobId) => ['end', jobId]),
+    ]);
+    expect(failures).toEqual([]);
+    const states = [over, lost, other, begun].map(statusOf);
+    expect(await Promise.all(states)).toEqual(['TERMINATED', 'TERMINATED', 'RUNNING', 'RUNNING']);
+    expect(await store.sessions.get(over)).toMatchObject({ outcome: { succeeded: 'true' } });
+    await endAll(other, begun);
   });
 });

@@ -1,12 +1,34 @@
 import { describe, expect, test } from '@jest/globals';
-import { decideSweep, type WorkflowState } from '../../src/core/sweep.js';
+import { decideSweep, isMovable, type RunningWorkflow, type WorkflowState } from '../../src/core/sweep.js';
 
 const outcome = { succeeded: 'true' } as const;
+const busy: RunningWorkflow = {
+  kind: 'running',
+  hasTask: false,
+  activities: [{ type: 'ansible', isCancelled: false }],
+};
+const idle: RunningWorkflow = { kind: 'running', hasTask: false, activities: [] };
+const told: RunningWorkflow = { kind: 'running', hasTask: true, activities: [] };
 const workflows: Record<string, WorkflowState> = {
-  running: { kind: 'running' },
+  running: busy,
+  idle,
   closed: { kind: 'closed', outcome },
   gone: { kind: 'gone' },
 };
+/** It has waited for its place, has got it, and runs. */
+const session = {
+  state: 'running',
+  dispatched: 'started',
+  external: false,
+  desired: 'run',
+  queuedAt: '2026-01-01T00:00:00.000Z',
+  admittedAt: '2026-01-01T00:00:01.000Z',
+  admissionDue: false,
+} as const;
+const without = (...names: readonly (keyof typeof session)[]) =>
+  Object.fromEntries(
+    Object.entries(session).filter(([name]) => !names.includes(name as keyof typeof session)),
+  ) as Omit<typeof session, 'admittedAt' | 'queuedAt'>;
 
 describe('decideSweep', () => {
   test.each([
@@ -17,23 +39,78 @@ describe('decideSweep', () => {
     ['gone', 'cancelled', { kind: 'restart' }],
     ['gone', 'none', { kind: 'none' }],
     ['closed', 'none', { kind: 'none' }],
+    ['idle', 'none', { kind: 'none' }],
   ] as const)('a workflow that is %s, the wish %s', (workflow, dispatched, act) => {
-    const state = workflows[workflow] ?? { kind: 'running' };
-    expect(decideSweep(state, { state: 'running', dispatched, external: false })).toEqual(act);
+    const state = workflows[workflow] ?? busy;
+    expect(decideSweep(state, { ...session, dispatched })).toEqual(act);
   });
 
   test.each(Object.keys(workflows))('leaves a session of an operator outside: %s', (kind) => {
-    const session = { state: 'running', dispatched: 'cancelled', external: true } as const;
-    expect(decideSweep(workflows[kind] ?? { kind: 'gone' }, session)).toEqual({ kind: 'none' });
+    const outside = { ...session, dispatched: 'cancelled', external: true } as const;
+    expect(decideSweep(workflows[kind] ?? busy, outside)).toEqual({ kind: 'none' });
   });
 
   test.each(Object.keys(workflows))('touches no record that is complete or away: %s', (kind) => {
-    const workflow = workflows[kind] ?? { kind: 'running' };
-    expect(
-      decideSweep(workflow, { state: 'complete', dispatched: 'started', external: false }),
-    ).toEqual({
-      kind: 'none',
-    });
+    const workflow = workflows[kind] ?? busy;
+    expect(decideSweep(workflow, { ...session, state: 'complete' })).toEqual({ kind: 'none' });
     expect(decideSweep(workflow, undefined)).toEqual({ kind: 'none' });
+  });
+});
+
+describe('decideSweep, of a workflow that waits for its place', () => {
+  test.each([
+    ['tells it again that it has one', idle, session, { kind: 'tell', what: 'admission' }],
+    ['leaves one alone that works', busy, session, { kind: 'none' }],
+    ['leaves one alone that has just been told', told, session, { kind: 'none' }],
+    ['leaves the first telling to the API', idle, { ...session, admissionDue: true }, { kind: 'none' }],
+    ['lets it wait for its place', idle, without('admittedAt'), { kind: 'none' }],
+    [
+      'lets it wait for its hosts',
+      idle,
+      { ...without('admittedAt', 'queuedAt'), waitsFor: 'cfs-b' },
+      { kind: 'none' },
+    ],
+    [
+      'replaces it if its record was never in the queue',
+      idle,
+      without('admittedAt', 'queuedAt'),
+      { kind: 'replace' },
+    ],
+  ] as const)('%s', (_, workflow, record, act) => {
+    expect(decideSweep(workflow, record)).toEqual(act);
+  });
+});
+
+describe('decideSweep, of a session that is cancelled', () => {
+  const cancelled = { ...session, desired: 'cancel', dispatched: 'cancelled' } as const;
+  const stopped = { ...cancelled, stoppedAt: '2026-01-01T00:00:02.000Z' };
+  const withActivity = (type: string, isCancelled = false): RunningWorkflow => ({
+    ...idle,
+    activities: [{ type: 'ansible', isCancelled: false }, { type, isCancelled }],
+  });
+  const tell = { kind: 'tell', what: 'cancel' };
+  test.each([
+    ['tells a workflow that waits', idle, cancelled, tell],
+    ['tells one that waits although its job was stopped', idle, stopped, tell],
+    ['tells one that watches its job', busy, cancelled, tell],
+    ['leaves the first telling to the API', busy, { ...cancelled, dispatched: 'started' }, { kind: 'none' }],
+    ['leaves one alone that has just been told', told, cancelled, { kind: 'none' }],
+    ['leaves one alone whose job was stopped', busy, stopped, { kind: 'none' }],
+    ['leaves one alone that notes the cancel', withActivity('noteCancel'), cancelled, { kind: 'none' }],
+    ['leaves one alone that stops its job', withActivity('stopJob'), cancelled, { kind: 'none' }],
+    ['leaves one alone that ends its step', withActivity('awaitImage', true), cancelled, { kind: 'none' }],
+  ] as const)('%s', (_, workflow, record, act) => {
+    expect(decideSweep(workflow, record)).toEqual(act);
+  });
+});
+
+describe('isMovable', () => {
+  test.each([
+    [{}, true],
+    [{ launchedAt: 'then' }, false],
+    [{ stoppedAt: 'then' }, false],
+    [{ attachOnly: true }, false],
+  ])('%j: %s', (facts, expected) => {
+    expect(isMovable({ attachOnly: false, ...facts })).toBe(expected);
   });
 });

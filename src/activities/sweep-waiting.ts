@@ -1,0 +1,31 @@
+import { isIdle } from '../core/sweep.js';
+import type { SweepDependencies } from './sweep-dependencies.js';
+import type { SweepRun } from './sweep-run.js';
+
+/**
+ * Ends workflows that wait for a place or for hosts although their record is complete, or gone. A Temporal that was set back
+ * has them begin to wait again, and a restored database lacks their record; nothing would ever tell them to go on. Other
+ * workflows of such sessions end by themselves. `unfinished` has the job ids of the sessions that may wait.
+ */
+export async function endVainWaits(
+  { store, orchestrator }: SweepDependencies,
+  unfinished: ReadonlySet<string>,
+  { attempt, perform }: SweepRun,
+): Promise<void> {
+  const message = 'a workflow that waits in vain could not be ended';
+  await attempt({ message }, async () => {
+    for (const jobId of await orchestrator.listWaiting()) {
+      if (unfinished.has(jobId)) continue;
+      await attempt({ message, jobId }, async () => {
+        const workflow = await orchestrator.describeSession(jobId);
+        const session = await store.sessions.get(jobId);
+        if (workflow.kind !== 'running' || !isIdle(workflow)) return;
+        if (session !== undefined && session.state !== 'complete') return;
+        const why = `its workflow waits, although its record is ${session === undefined ? 'gone' : 'complete'}`;
+        await perform({ act: 'end', session: session?.name ?? jobId, jobId, why }, () =>
+          orchestrator.terminateSession(jobId, `Ended by the sweep: ${why}.`),
+        );
+      });
+    }
+  });
+}
