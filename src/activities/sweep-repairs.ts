@@ -7,8 +7,6 @@ import type { SweepDependencies, SweepEntry } from './sweep-dependencies.js';
 /** For each lost machine, why it counts as lost. */
 export type LostMachines = ReadonlyMap<string, string>;
 
-const REPLACED = 'its workflow waits for a place, and its record knows nothing about that';
-
 export interface PlannedAct {
   readonly kind: SweepEntry['act'];
   readonly why: string;
@@ -22,7 +20,7 @@ export function planRepair(
   session: Session,
 ): PlannedAct | undefined {
   const { jobId } = session;
-  const decision = decideSweep(workflow, session);
+  const decision = decideSweep(workflow, session, now());
   switch (decision.kind) {
     case 'none':
       return undefined;
@@ -41,9 +39,9 @@ export function planRepair(
     case 'replace':
       return {
         kind: 'restart',
-        why: REPLACED,
+        why: decision.why,
         async act() {
-          await orchestrator.terminateSession(jobId, REPLACED);
+          await orchestrator.terminateSession(jobId, `Ended by the sweep: ${decision.why}`);
           await orchestrator.restartSession(toSessionStart(session));
         },
       };

@@ -1,4 +1,5 @@
 import type { SweepDependencies } from './sweep-dependencies.js';
+import { noteFailing } from './sweep-failing.js';
 import { planForLostMachine, planRepair, type LostMachines } from './sweep-repairs.js';
 import type { SweepRun } from './sweep-run.js';
 
@@ -61,7 +62,7 @@ async function sweepSession(
   dependencies: SweepDependencies,
   jobId: string,
   lostMachines: LostMachines,
-  { perform }: SweepRun,
+  { dryRun, perform }: SweepRun,
 ): Promise<void> {
   const { store, orchestrator } = dependencies;
   const workflow = await orchestrator.describeSession(jobId);
@@ -70,7 +71,10 @@ async function sweepSession(
   const planned =
     planRepair(dependencies, workflow, session) ??
     (await planForLostMachine(dependencies, workflow, session, lostMachines));
-  if (planned === undefined) return;
-  const { kind, why, act } = planned;
-  await perform({ act: kind, session: session.name, jobId, why }, act);
+  if (planned !== undefined) {
+    const { kind, why, act } = planned;
+    await perform({ act: kind, session: session.name, jobId, why }, act);
+  } else if (workflow.kind === 'running') {
+    await noteFailing(dependencies, workflow, session, { dryRun });
+  }
 }

@@ -23,15 +23,24 @@ const CLOSED: ReadonlySet<WorkflowExecutionStatusName> = new Set([
 const ENDED: ReadonlySet<WorkflowExecutionStatusName> = new Set(['TERMINATED', 'TIMED_OUT']);
 
 const PAGE = 1000;
+/** A worker that is killed fails the one task that it has, and the next worker succeeds. */
+const FAILING_ATTEMPTS = 3;
+/** The failure of a task is the last event, but for signals and ends of activities that came since. */
+const LAST_EVENTS = 100;
 
 /** Reads the result, too, if the workflow has ended by itself. It is in the history, so a deleted run is `gone`. */
 export async function describeWorkflow(client: Client, jobId: string): Promise<WorkflowState> {
   const handle = client.workflow.getHandle(jobId);
   try {
-    const { status, raw } = await handle.describe();
+    const description = await handle.describe();
+    const { status, raw } = description;
     if (CLOSED.has(status.name))
       return { kind: 'closed', outcome: await readOutcome(handle.result()) };
-    return ENDED.has(status.name) ? { kind: 'gone' } : toRunning(raw, status.name);
+    if (ENDED.has(status.name)) return { kind: 'gone' };
+    const attempts = raw.pendingWorkflowTask?.attempt ?? 0;
+    const running = toRunning(description);
+    if (attempts < FAILING_ATTEMPTS) return running;
+    return { ...running, failing: { attempts, why: await readWhy(client, description) } };
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return { kind: 'gone' };
     throw error;
@@ -62,19 +71,38 @@ export async function listWaiting(
   }
 }
 
-function toRunning(
-  { pendingWorkflowTask, pendingActivities }: WorkflowExecutionDescription['raw'],
-  status: WorkflowExecutionStatusName,
-): RunningWorkflow {
+function toRunning({
+  status,
+  startTime,
+  raw: { pendingWorkflowTask, pendingActivities },
+}: WorkflowExecutionDescription): RunningWorkflow {
   return {
     kind: 'running',
+    startedAt: startTime.toISOString(),
     // One that somebody has paused has work to do later.
-    hasTask: status !== 'RUNNING' || (pendingWorkflowTask ?? undefined) !== undefined,
+    hasTask: status.name !== 'RUNNING' || (pendingWorkflowTask ?? undefined) !== undefined,
     activities: (pendingActivities ?? []).map(({ activityType, state }) => ({
       type: activityType?.name ?? '',
       isCancelled: decodePendingActivityState(state) === 'CANCEL_REQUESTED',
     })),
   };
+}
+
+/** Why the workflow's task failed. Of failures in a row the history has only the first. */
+async function readWhy(
+  client: Client,
+  { workflowId, runId }: WorkflowExecutionDescription,
+): Promise<string> {
+  const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({
+    namespace: client.options.namespace,
+    execution: { workflowId, runId },
+    maximumPageSize: LAST_EVENTS,
+  });
+  const failed = history?.events?.find(
+    (event) => event.workflowTaskFailedEventAttributes ?? event.workflowTaskTimedOutEventAttributes,
+  );
+  const why = failed?.workflowTaskFailedEventAttributes?.failure?.message;
+  return why ?? 'No worker has finished its task in time.';
 }
 
 async function readOutcome(ended: Promise<unknown>): Promise<Outcome> {

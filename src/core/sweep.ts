@@ -14,6 +14,14 @@ export interface RunningWorkflow {
   readonly hasTask: boolean;
   /** The activities that have not ended. */
   readonly activities: readonly PendingActivity[];
+  readonly startedAt: string;
+  /** Set if its code has failed several times in a row. Temporal repeats it for ever. */
+  readonly failing?: FailingWorkflow;
+}
+
+export interface FailingWorkflow {
+  readonly attempts: number;
+  readonly why: string;
 }
 
 export interface PendingActivity {
@@ -28,8 +36,8 @@ export type SweepAct =
   | { readonly kind: 'record'; readonly outcome: Outcome }
   /** Start the workflow again under the same id. Its claim finds out whether there is a job to attach to. */
   | { readonly kind: 'restart' }
-  /** The same, after ending the one that runs: it waits for something that its record knows nothing about. */
-  | { readonly kind: 'replace' }
+  /** The same, after ending the one that runs: it can never go on. */
+  | { readonly kind: 'replace'; readonly why: string }
   /** Tell the workflow again of what Temporal has acknowledged and then lost. */
   | { readonly kind: 'tell'; readonly what: 'cancel' | 'admission' };
 
@@ -62,6 +70,7 @@ type SweptSession = Pick<
 export function decideSweep(
   workflow: WorkflowState,
   session: SweptSession | undefined,
+  now: string,
 ): SweepAct {
   if (session === undefined || session.state === 'complete' || session.dispatched === 'none') {
     return { kind: 'none' };
@@ -70,14 +79,30 @@ export function decideSweep(
   if (session.external) return { kind: 'none' };
   switch (workflow.kind) {
     case 'running':
-      return session.desired === 'run'
-        ? decideAdmission(workflow, session)
-        : decideCancel(workflow, session);
+      return decideRunning(workflow, session, now);
     case 'closed':
       return { kind: 'record', outcome: workflow.outcome };
     case 'gone':
       return { kind: 'restart' };
   }
+}
+
+/** So often that no worker of another version can have helped, which runs beside this one during an upgrade. */
+const HOPELESS_ATTEMPTS = 10;
+/** A new run that fails like the last one is not replaced more often than this. */
+const REPLACED_AFTER_MS = 600_000;
+
+function decideRunning(workflow: RunningWorkflow, session: SweptSession, now: string): SweepAct {
+  const { failing, startedAt } = workflow;
+  const isOld = Date.parse(now) - Date.parse(startedAt) >= REPLACED_AFTER_MS;
+  if (failing !== undefined && failing.attempts >= HOPELESS_ATTEMPTS && isOld)
+    return {
+      kind: 'replace',
+      why: `its workflow has failed ${failing.attempts} times in a row: ${failing.why}`,
+    };
+  return session.desired === 'run'
+    ? decideAdmission(workflow, session)
+    : decideCancel(workflow, session);
 }
 
 /** Whether the workflow waits for a signal: only that can wake one that has nothing to do and no activity. */
@@ -93,7 +118,11 @@ function decideAdmission(
   if (!isIdle(workflow)) return { kind: 'none' };
   if (admittedAt !== undefined)
     return admissionDue ? { kind: 'none' } : { kind: 'tell', what: 'admission' };
-  return queuedAt === undefined && waitsFor === undefined ? { kind: 'replace' } : { kind: 'none' };
+  if (queuedAt !== undefined || waitsFor !== undefined) return { kind: 'none' };
+  return {
+    kind: 'replace',
+    why: 'its workflow waits for a place, and its record knows nothing about that',
+  };
 }
 
 /** Activities after which the workflow ends, or that read the wish from the record: it need not be told while one is pending. */

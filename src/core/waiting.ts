@@ -89,11 +89,23 @@ export function describeHostWait({
   );
 }
 
+const FAILING =
+  'Waiting: its workflow fails whenever it continues, and is repeated. See "A workflow fails again and again" in docs/operate.md. ';
+
+/** The message of a session whose workflow code fails, each time for the same reason. */
+export function describeFailing(why: string): string {
+  return toMessage(`${FAILING}${why}`);
+}
+
+export function isFailingWait({ message }: Wait): boolean {
+  return message.startsWith(FAILING);
+}
+
 function findCause(session: Waiting): Cause | undefined {
   if (session.state === 'complete' || session.external) return undefined;
   const { createdAt, claimedAt, queuedAt, admittedAt, admissionDue, waitsFor, waiting } = session;
   const reported = waiting && { wait: waiting, isUsual: false };
-  if (claimedAt === undefined)
+  if (claimedAt === undefined && waiting === undefined)
     return {
       isUsual: true,
       wait: {

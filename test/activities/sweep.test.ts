@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { sweep } from '../../src/activities/sweep.js';
 import type { SweepDependencies } from '../../src/activities/sweep-dependencies.js';
@@ -13,7 +14,7 @@ import { createOrchestrator } from '../../src/clients/temporal.js';
 import { ServiceError } from '../../src/core/errors.js';
 import { toContainerName, toKeyName } from '../../src/core/image.js';
 import { toSessionStart } from '../../src/core/session-start.js';
-import { isIdle } from '../../src/core/sweep.js';
+import { isIdle, type RunningWorkflow } from '../../src/core/sweep.js';
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import type { Store } from '../../src/store/store.js';
 import { startIms, type ImsStandIn } from '../support/ims-stand-in.js';
@@ -21,7 +22,7 @@ import { BUNDLE } from '../support/session-worker.js';
 import { aNewSession } from '../support/store-builders.js';
 import { openTemporal, type TestTemporal } from '../support/temporal.js';
 import { waitFor } from '../support/wait.js';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { bundleWorkflowCode, DefaultLogger, NativeConnection, Worker } from '@temporalio/worker';
 
 let temporal: TestTemporal;
 let orchestrator: Orchestrator;
@@ -75,6 +76,42 @@ const run = (options: Partial<Given> = {}) =>
     { dryRun: options.dryRun ?? false },
     new AbortController().signal,
   );
+
+/** Runs a worker that has this code of the workflow, and whose only activity gives the session a place in the queue. */
+async function workUntil(
+  codePath: string,
+  isReached: () => Promise<boolean>,
+  what: string,
+): Promise<void> {
+  const connection = await NativeConnection.connect({ address: temporal.address });
+  const worker = await Worker.create({
+    connection,
+    taskQueue,
+    workflowBundle: { codePath },
+    activities: {
+      claimSession: () => ({
+        ...{ kind: 'go', launched: false, sessionName: 'a', configurationName: 'c' },
+        queue: { place: 1, limit: 1 },
+      }),
+    },
+  });
+  await worker.runUntil(waitFor(isReached, { what, timeoutMs: 120_000 }));
+  await connection.close();
+}
+
+async function describeRunning(jobId: string): Promise<RunningWorkflow> {
+  const workflow = await orchestrator.describeSession(jobId);
+  if (workflow.kind !== 'running') throw new Error(`The workflow of ${jobId} does not run.`);
+  return workflow;
+}
+
+/** A session whose workflow waits for a place. */
+async function addWaiting(name: string): Promise<string> {
+  const jobId = await addStarted(name);
+  const isWaiting = async () => isIdle(await describeRunning(jobId));
+  await workUntil(BUNDLE, isWaiting, `${name} to wait`);
+  return jobId;
+}
 
 const statusOf = async (jobId: string) =>
   (await temporal.client.workflow.getHandle(jobId).describe()).status.name;
@@ -377,34 +414,6 @@ describe('sweep', () => {
 });
 
 describe('sweep, after Temporal has lost its last moments', () => {
-  /** A session whose workflow waits for a place. */
-  async function addWaiting(name: string): Promise<string> {
-    const jobId = await addStarted(name);
-    const connection = await NativeConnection.connect({ address: temporal.address });
-    const worker = await Worker.create({
-      connection,
-      taskQueue,
-      workflowBundle: { codePath: BUNDLE },
-      activities: {
-        claimSession: () => ({
-          ...{ kind: 'go', launched: false, sessionName: name, configurationName: 'c' },
-          queue: { place: 1, limit: 1 },
-        }),
-      },
-    });
-    await worker.runUntil(
-      waitFor(
-        async () => {
-          const workflow = await orchestrator.describeSession(jobId);
-          return workflow.kind === 'running' && isIdle(workflow);
-        },
-        { what: `${name} to wait` },
-      ),
-    );
-    await connection.close();
-    return jobId;
-  }
-
   const signalsOf = async (jobId: string) => {
     const { events } = await temporal.client.workflow.getHandle(jobId).fetchHistory();
     return events?.flatMap(
@@ -490,4 +499,41 @@ describe('sweep, after Temporal has lost its last moments', () => {
     expect(await store.sessions.get(over)).toMatchObject({ outcome: { succeeded: 'true' } });
     await endAll(other, begun);
   });
+});
+
+describe('sweep, of a workflow whose code has changed under it', () => {
+  const message = async (jobId: string) => (await store.sessions.get(jobId))?.waiting?.message;
+
+  test('says that it fails again and again, and that it goes on once it does', async () => {
+    const jobId = await addWaiting('changed');
+    await store.sessions.claim(jobId, { at: new Date().toISOString() });
+    await orchestrator.admitSession(jobId);
+    const changed = await bundleWorkflowCode({
+      workflowsPath: fileURLToPath(
+        new URL('../fixtures/changed-workflow/unpatched-first.ts', import.meta.url),
+      ),
+      logger: new DefaultLogger('ERROR'),
+    });
+    const codePath = join(directory, 'changed.js');
+    await writeFile(codePath, changed.code);
+    const isFailing = async () => (await describeRunning(jobId)).failing !== undefined;
+    await workUntil(codePath, isFailing, 'the workflow to fail again and again');
+
+    expect(await run({ dryRun: true })).toMatchObject({ entries: [], failures: [{ jobId }] });
+    expect(await message(jobId)).toBeUndefined();
+    const { entries, failures } = await run();
+    expect(entries).toEqual([]);
+    expect(failures).toMatchObject([
+      { session: 'changed', why: expect.stringMatching(/failed \d+ times in a row.*TMPRL1100/) },
+    ]);
+    expect(await message(jobId)).toMatch(
+      /^Waiting: its workflow fails .* docs\/operate.md.*TMPRL1100/,
+    );
+
+    const goesOn = async () => (await describeRunning(jobId)).activities.length > 0;
+    await workUntil(BUNDLE, goesOn, 'the workflow to go on');
+    expect((await run()).failures).toEqual([]);
+    expect(await message(jobId)).toBeUndefined();
+    await endAll(jobId);
+  }, 240_000);
 });

@@ -1,6 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Session } from '../../src/core/session.js';
-import { describeHostWait, describeWaits, findWait, untilWait } from '../../src/core/waiting.js';
+import {
+  describeFailing,
+  describeHostWait,
+  describeWaits,
+  findWait,
+  isFailingWait,
+  untilWait,
+} from '../../src/core/waiting.js';
 import { at } from '../support/store-builders.js';
 
 const fresh = {
@@ -13,6 +20,8 @@ const fresh = {
 } as const satisfies Partial<Session>;
 const claimed = { ...fresh, dispatched: 'started', claimedAt: at(1) } as const;
 const told = { since: at(3), message: 'Waiting: HSM', phase: 'inventory' };
+
+const aFailure = { since: at(3), message: describeFailing('Nondeterminism: x') };
 
 const aHostWait = {
   since: at(3),
@@ -42,6 +51,12 @@ describe('findWait', () => {
       'session b comes first on x1 and 2 other hosts [(]option host_locks',
     ],
     ['that told of it', { ...claimed, waiting: told }, at(3), 'HSM'],
+    [
+      'whose workflow fails before it is claimed',
+      { ...fresh, dispatched: 'started' as const, waiting: aFailure },
+      at(3),
+      'its workflow fails .* Nondeterminism: x$',
+    ],
     [
       'that cannot be stopped',
       { ...claimed, desired: 'cancel' as const, waiting: told },
@@ -95,5 +110,14 @@ describe('describeWaits', () => {
       'Waited 10 s. Waiting: git',
     ]);
     expect(describeWaits({ createdAt: at(0), claimedAt: at(1) }, at(9))).toEqual([]);
+  });
+});
+
+describe('isFailingWait', () => {
+  test('knows the message again, however long the reason', () => {
+    const long = { since: at(0), message: describeFailing('x'.repeat(1000)) };
+    expect([isFailingWait(aFailure), isFailingWait(long), isFailingWait(told)]).toEqual([
+      ...[true, true, false],
+    ]);
   });
 });
