@@ -1,5 +1,11 @@
 import { isBackedOff, PLATFORM, toConfigurationCause } from '../core/backoff-cause.js';
-import { decideEnd, toGroups, type Batch, type BatcherStatus } from '../core/batch.js';
+import {
+  decideEnd,
+  toGroups,
+  toSteadySince,
+  type Batch,
+  type BatcherStatus,
+} from '../core/batch.js';
 import { isServiceError } from '../core/errors.js';
 import { toBatchPrefix } from '../core/names.js';
 import type { Options } from '../core/options.js';
@@ -19,6 +25,8 @@ interface BatchLogger extends Logger {
 }
 
 type Limits = Parameters<Store['batches']['finish']>[1];
+
+type CycleOptions = Options & Pick<Required<BatcherStatus>, 'steadySince'>;
 
 interface Ended extends EndedBatch, Pick<Batch, 'size'> {
   readonly session: string;
@@ -43,13 +51,22 @@ export async function runBatches(
 ): Promise<BatcherStatus> {
   const { store, now } = deps;
   const began = Date.now();
-  const finished = await finishBatches(deps, options, signal);
+  const interval = { now: now(), intervalSeconds: options.batcherCheckInterval };
+  const steadySince = toSteadySince(await store.batches.status(), interval);
+  const finished = await finishBatches(deps, { ...options, steadySince }, signal);
   const halted = await findObstacle(deps, options);
   const collected = halted === undefined ? await collect(deps, options, signal) : 0;
   const sent = halted === undefined ? await sendBatches(deps, options, signal) : 0;
   await store.batches.removeFinished(toIso(Date.parse(now()) - KEPT_MS));
   const status = {
-    ...{ cycleAt: now(), seconds: (Date.now() - began) / 1000, collected, sent, finished },
+    ...{
+      cycleAt: now(),
+      steadySince,
+      seconds: (Date.now() - began) / 1000,
+      collected,
+      sent,
+      finished,
+    },
     ...(halted === undefined ? {} : { halted }),
   };
   await store.batches.noteCycle(status);
@@ -58,7 +75,7 @@ export async function runBatches(
 
 async function finishBatches(
   deps: BatchDependencies,
-  options: Options,
+  options: CycleOptions,
   signal: AbortSignal,
 ): Promise<number> {
   let count = 0;
@@ -77,14 +94,15 @@ async function finishBatches(
 
 function judge(
   page: readonly SentBatch[],
-  { batcherPendingTimeout }: Options,
+  { batcherPendingTimeout, steadySince }: CycleOptions,
   now: string,
 ): { readonly ended: readonly Ended[]; readonly overdue: readonly Batch[] } {
   const ended: Ended[] = [];
   const overdue: Batch[] = [];
   for (const { batch, session } of page) {
     const { id, size, sentAt = batch.openedAt, sessionName = '' } = batch;
-    const end = decideEnd(sentAt, session, { now, pendingSeconds: batcherPendingTimeout });
+    const limit = { now, pendingSeconds: batcherPendingTimeout, steadySince };
+    const end = decideEnd(sentAt, session, limit);
     if (end.kind === 'ended') ended.push({ ...end, id, size, session: sessionName });
     if (end.kind === 'overdue') overdue.push(batch);
   }

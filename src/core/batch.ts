@@ -32,6 +32,8 @@ export interface Batch extends BatchKey {
 export interface BatcherStatus {
   /** When the last cycle ended. */
   readonly cycleAt: string;
+  /** Since when cycles have followed each other without a long pause, so that workers, Temporal and database were there. */
+  readonly steadySince?: string;
   readonly seconds: number;
   /** Components that the last cycle collected. `sent` and `finished` count batches. */
   readonly collected: number;
@@ -79,6 +81,25 @@ export type BatchEnd =
   | { readonly kind: 'overdue' }
   | { readonly kind: 'ended'; readonly result: BatchResult; readonly reason?: Reason };
 
+/** A longer pause between two cycles than their interval and this was no ordinary restart. */
+const PAUSE_MS = 120_000;
+
+/** Since when cycles have followed each other, as of one that begins now. `last` is the one before. */
+export function toSteadySince(
+  last: Pick<BatcherStatus, 'cycleAt' | 'steadySince'> | undefined,
+  { now, intervalSeconds }: { readonly now: string; readonly intervalSeconds: number },
+): string {
+  if (last === undefined) return now;
+  const pauseMs = Date.parse(now) - Date.parse(last.cycleAt);
+  return pauseMs > intervalSeconds * 1000 + PAUSE_MS ? now : (last.steadySince ?? last.cycleAt);
+}
+
+interface PendingLimit {
+  readonly now: string;
+  readonly pendingSeconds: number;
+  readonly steadySince: string;
+}
+
 /**
  * What has become of a batch that was sent. A session that is deleted while it runs keeps its components
  * until it is complete. The time that a session waits for a place, a worker or Temporal does not count as pending.
@@ -86,7 +107,7 @@ export type BatchEnd =
 export function decideEnd(
   sentAt: string,
   session: SessionView | undefined,
-  { now, pendingSeconds }: { readonly now: string; readonly pendingSeconds: number },
+  { now, pendingSeconds, steadySince }: PendingLimit,
 ): BatchEnd {
   if (session === undefined) return { kind: 'ended', result: { kind: 'released' } };
   const { state, outcome, deletedAt, desired, admittedAt } = session;
@@ -98,7 +119,7 @@ export function decideEnd(
   if (state !== 'pending' || desired !== 'run') return { kind: 'wait' };
   // Its claim gives it a place, or has it wait for one. Without any it waits for Temporal or for a worker.
   if (admittedAt === undefined) return { kind: 'wait' };
-  const since = Date.parse(admittedAt > sentAt ? admittedAt : sentAt);
+  const since = Math.max(...[sentAt, admittedAt, steadySince].map((time) => Date.parse(time)));
   return Date.parse(now) - since > pendingSeconds * 1000 ? { kind: 'overdue' } : { kind: 'wait' };
 }
 

@@ -51,6 +51,15 @@ async function addNodes(count: number): Promise<readonly string[]> {
   return ids;
 }
 
+/** Lets more than the default of `batcher_pending_timeout` pass, with cycles, so that workers were there all the time. */
+async function letPendingPass(changes: Partial<Options> = {}): Promise<void> {
+  for (let step = 0; step < 2; step += 1) {
+    clock += 100_000;
+    await runBatches({ store, logger: silent, now }, { ...options, ...changes }, never);
+  }
+  clock += 101_000;
+}
+
 async function addNodesOf(desiredConfig: string, count: number): Promise<void> {
   await store.components.put(
     Array.from({ length: count }, (_, index) => ({
@@ -269,11 +278,24 @@ describe('runBatches', () => {
     await run();
     expect(await store.sessions.find(session?.name ?? '')).toBeDefined();
     await store.sessions.claim(session?.jobId ?? '', { at: now() });
-    clock += 301_000;
+    await letPendingPass();
     expect(await run()).toMatchObject({ finished: 0, collected: 0 });
     expect(await store.sessions.find(session?.name ?? '')).toBeUndefined();
     await store.sessions.recordOutcome(session?.jobId ?? '', { succeeded: 'false' }, now());
     expect(await run()).toMatchObject({ finished: 1, collected: 25, sent: 1 });
+  });
+
+  test('does not delete a session that was claimed before all workers were away', async () => {
+    await addNodes(25);
+    await run();
+    const [session] = await listOpen();
+    await store.sessions.claim(session?.jobId ?? '', { at: now() });
+    clock += 301_000;
+    await run();
+    expect(await store.sessions.find(session?.name ?? '')).toBeDefined();
+    await letPendingPass();
+    await run();
+    expect(await store.sessions.find(session?.name ?? '')).toBeUndefined();
   });
 
   test('leaves a session alone that begins while others are looked at', async () => {
@@ -282,7 +304,7 @@ describe('runBatches', () => {
     const [session] = await listOpen();
     const jobId = session?.jobId ?? '';
     await store.sessions.claim(jobId, { at: now() });
-    clock += 301_000;
+    await letPendingPass();
     const late = {
       ...store,
       sessions: {
@@ -302,8 +324,8 @@ describe('runBatches', () => {
     await run({ batchSize: 1 });
     const [still, ...others] = await listOpen();
     await store.sessions.claim(still?.jobId ?? '', { at: now() });
+    await letPendingPass({ batchSize: 1 });
     for (const session of others) await complete(session, { succeeded: 'true' });
-    clock += 301_000;
     const warned: object[] = [];
     const logger = { ...silent, warn: (fields: object) => void warned.push(fields) };
     const requestDeletePending = () => Promise.reject(new Error('a defect'));

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { decideEnd, toCommonTags, toGroups } from '../../src/core/batch.js';
+import { decideEnd, toCommonTags, toGroups, toSteadySince } from '../../src/core/batch.js';
 
 const SENT = '2026-03-01T12:00:00.000Z';
 const LATE = '2026-03-01T12:05:01.000Z';
@@ -9,7 +9,7 @@ const pending = { ...running, state: 'pending' } as const;
 
 describe('decideEnd', () => {
   const decide = (session: Parameters<typeof decideEnd>[1], now = LATE) =>
-    decideEnd(SENT, session, { now, pendingSeconds: 300 });
+    decideEnd(SENT, session, { now, pendingSeconds: 300, steadySince: SENT });
 
   test.each([
     ['runs, however long', running],
@@ -25,6 +25,12 @@ describe('decideEnd', () => {
     const begun = { ...pending, admittedAt: SENT };
     expect(decide(begun, '2026-03-01T12:05:00.000Z')).toEqual({ kind: 'wait' });
     expect(decide(begun)).toEqual({ kind: 'overdue' });
+  });
+
+  test('does not count the time in which no worker could have gone on', () => {
+    const steadySince = '2026-03-01T12:00:01.000Z';
+    const limit = { now: LATE, pendingSeconds: 300, steadySince };
+    expect(decideEnd(SENT, { ...pending, admittedAt: SENT }, limit)).toEqual({ kind: 'wait' });
   });
 
   test.each<[string, SessionView | undefined, object]>([
@@ -49,6 +55,22 @@ describe('decideEnd', () => {
     ],
   ])('ends with a session that %s', (_what, session, end) => {
     expect(decide(session)).toEqual({ kind: 'ended', ...end });
+  });
+});
+
+describe('toSteadySince', () => {
+  const [first, now] = ['2026-03-01T12:00:00.000Z', '2026-03-01T13:00:00.000Z'];
+  test.each([
+    ['the first cycle', undefined, now],
+    ['a cycle in time', { cycleAt: '2026-03-01T12:57:50.000Z', steadySince: first }, first],
+    ['a cycle after a pause', { cycleAt: '2026-03-01T12:57:49.999Z', steadySince: first }, now],
+    [
+      'a cycle after one of an older version',
+      { cycleAt: '2026-03-01T12:59:50.000Z' },
+      '2026-03-01T12:59:50.000Z',
+    ],
+  ])('of %s', (_what, last, expected) => {
+    expect(toSteadySince(last, { now, intervalSeconds: 10 })).toBe(expected);
   });
 });
 
