@@ -18,6 +18,10 @@ const PAGE = 100;
 const AT_ONCE = 10;
 /** Twice as long as a webhook is tried. What is left by then has lost its workflow, for example because it was terminated. */
 const FORGET_MS = 172_800_000;
+/** A webhook that answers is told within moments. */
+const UNTOLD_MS = 600_000;
+/** As long as a webhook is tried. A workflow that was terminated later than this may have left Temporal, and is not begun again. */
+const TRIED_MS = 86_400_000;
 
 /**
  * Has Temporal tell webhooks of every end that is due. Several processes may do this at once,
@@ -41,9 +45,7 @@ export async function handOver(
     afterId = due.length < PAGE ? undefined : due.at(-1)?.jobId;
     const webhooks = await dependencies.webhooks.list();
     const ends = await atMost(AT_ONCE, due, async (notification) => {
-      const names = webhooks
-        .filter(({ when }) => isWanted(when, notification.succeeded))
-        .map(({ name }) => name);
+      const names = pickWanted(webhooks, notification);
       if (names.length === 0) return 'unwanted';
       return handOverOne(dependencies, deploymentId, notification, names);
     });
@@ -55,12 +57,51 @@ export async function handOver(
   } while (afterId !== undefined);
 }
 
+/** What each sweep does: hands over what is due, and what Temporal may have lost since, and forgets what nothing tells any more. */
+export async function handOverRest(
+  dependencies: HandoverDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  await handOver(dependencies, signal);
+  await handOverAgain(dependencies, signal);
+  await forgetOld(dependencies);
+}
+
+/**
+ * Hands over once more some of those that should have been told by now: a Temporal that was restored from a backup may lack
+ * their workflow. Changes nothing for those that Temporal has.
+ */
+async function handOverAgain(
+  dependencies: HandoverDependencies,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, now } = dependencies;
+  const before = (ms: number) => new Date(Date.parse(now()) - ms).toISOString();
+  const handed = { from: before(TRIED_MS), until: before(UNTOLD_MS), limit: PAGE };
+  const untold = await store.notifications.listUntold(handed);
+  if (untold.length === 0) return;
+  const deploymentId = await store.deploymentId();
+  const webhooks = await dependencies.webhooks.list();
+  await atMost(AT_ONCE, untold, async (notification) => {
+    signal.throwIfAborted();
+    const names = pickWanted(webhooks, notification);
+    if (names.length > 0) await handOverOne(dependencies, deploymentId, notification, names);
+  });
+}
+
 /** Removes notifications that were handed over so long ago that no workflow can still be about to tell them. */
-export async function forgetOld({ store, now, logger }: HandoverDependencies): Promise<void> {
+async function forgetOld({ store, now, logger }: HandoverDependencies): Promise<void> {
   const before = new Date(Date.parse(now()) - FORGET_MS).toISOString();
   const notifications = await store.notifications.forget(before);
   if (notifications > 0)
     logger.warn({ notifications }, 'webhooks were not told of ends: their workflows are gone');
+}
+
+function pickWanted(
+  webhooks: Awaited<ReturnType<WebhookClient['list']>>,
+  { succeeded }: DueNotification,
+): readonly string[] {
+  return webhooks.filter(({ when }) => isWanted(when, succeeded)).map(({ name }) => name);
 }
 
 async function handOverOne(

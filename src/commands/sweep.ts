@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { forgetOld, handOver } from '../activities/notification-handover.js';
+import { handOverRest } from '../activities/notification-handover.js';
 import { sweep } from '../activities/sweep.js';
 import type {
   SweepDependencies,
@@ -132,12 +132,7 @@ function createHandOver(
   if (file === undefined) return {};
   const webhooks = createWebhookClient({ file, now });
   const handover = { store, orchestrator, webhooks, logger: complaints, now };
-  return {
-    async handOver(signal) {
-      await handOver(handover, signal);
-      await forgetOld(handover);
-    },
-  };
+  return { handOver: (signal) => handOverRest(handover, signal) };
 }
 
 async function isAnyHeard(store: Store): Promise<boolean> {

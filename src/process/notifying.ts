@@ -1,6 +1,6 @@
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { Registry } from 'prom-client';
-import { forgetOld, handOver } from '../activities/notification-handover.js';
+import { handOver, handOverRest } from '../activities/notification-handover.js';
 import {
   createDeliveryActivities,
   createSettlementActivities,
@@ -81,8 +81,7 @@ async function openWebhooks(
           {},
           'a worker without WEBHOOKS_FILE had turned webhooks off; they are on again',
         );
-      await handOver(handover, signal);
-      await forgetOld(handover);
+      await handOverRest(handover, signal);
     },
     async start(worker) {
       const queue = await Worker.create({

@@ -28,6 +28,7 @@ import { waitFor } from '../support/wait.js';
 const execFile = promisify(execFileWithCallback);
 const TOKEN = 'bearer-of-the-webhook-0123456789';
 const now = () => new Date().toISOString();
+const ago = (seconds: number) => new Date(Date.now() - seconds * 1000).toISOString();
 const failed = { succeeded: 'false', reason: 'TASK_FAILED', message: 'it broke' } as const;
 
 let temporal: TestTemporal;
@@ -133,6 +134,34 @@ async function findFreePort(): Promise<number> {
 }
 
 describe('NotificationWorkflow', () => {
+  test('is begun again by the sweep if Temporal has lost it, and tells of the end after all', async () => {
+    const jobId = await add('lost');
+    const notifying = await open();
+    await store.sessions.recordOutcome(jobId, failed, now());
+    await sweepOnce(notifying);
+    const handle = await handleOf(jobId);
+    await handle.describe();
+    await temporal.connection.workflowService.deleteWorkflowExecution({
+      namespace: 'default',
+      workflowExecution: { workflowId: handle.workflowId },
+    });
+    const isGone = () =>
+      handle.describe().then(
+        () => false,
+        () => true,
+      );
+    await waitFor(isGone, { what: 'the workflow to be deleted' });
+    await sweepOnce(notifying);
+    expect(await isGone()).toBe(true);
+
+    await store.notifications.recordHandedOver([jobId], ago(601));
+    await sweepOnce(notifying);
+    expect(await isGone()).toBe(false);
+    await work(notifying);
+    await receiver.whenTold('lost', '/chat');
+    await whenSettled();
+  });
+
   test('tells each webhook what it wants to know, of sessions that others end', async () => {
     writeWebhooks(
       { name: 'all', url: `${receiver.url}/all` },

@@ -12,6 +12,15 @@ export interface NotificationStore {
   turnOff(): Promise<number>;
   /** Ends that were not handed over to Temporal, in order of job ids; `afterId` is a job id. */
   listDue(page: PageRequest): Promise<readonly DueNotification[]>;
+  /**
+   * Ends that were handed over in this time and are not told yet. If there are more than `limit`, a random choice, so that each
+   * has its turn.
+   */
+  listUntold(handed: {
+    readonly from: string;
+    readonly until: string;
+    readonly limit: number;
+  }): Promise<readonly DueNotification[]>;
   recordHandedOver(jobIds: readonly string[], at: string): Promise<void>;
   /** Removes ends that were told or given up. A repeat changes nothing. */
   remove(jobIds: readonly string[]): Promise<void>;

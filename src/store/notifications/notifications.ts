@@ -1,4 +1,5 @@
-import type { Database } from '../database/database.js';
+import { sql } from 'kysely';
+import type { Connection, Database } from '../database/database.js';
 import type { NotificationStore } from '../store.js';
 
 export function createNotificationStore(database: Database): NotificationStore {
@@ -18,6 +19,15 @@ export function createNotificationStore(database: Database): NotificationStore {
         return Number(numDeletedRows);
       }),
     listDue: (page) => listDue(database, page),
+    listUntold: ({ from, until, limit }) =>
+      read((db) =>
+        selectDue(db)
+          .where('notifications.handed_at', '>=', from)
+          .where('notifications.handed_at', '<=', until)
+          .orderBy(sql`random()`)
+          .limit(limit)
+          .execute(),
+      ),
     recordHandedOver: (jobIds, at) =>
       writeAtOnce(async (db) => {
         const query = db.updateTable('notifications').set({ handed_at: at });
@@ -45,12 +55,15 @@ function listDue(
   { limit, afterId }: Parameters<NotificationStore['listDue']>[0],
 ): ReturnType<NotificationStore['listDue']> {
   return read(async (db) => {
-    let query = db
-      .selectFrom('notifications')
-      .innerJoin('sessions', 'sessions.job_id', 'notifications.job_id')
-      .select(['notifications.job_id as jobId', 'sessions.name', 'sessions.succeeded'])
-      .where('notifications.handed_at', 'is', null);
+    let query = selectDue(db).where('notifications.handed_at', 'is', null);
     if (afterId !== undefined) query = query.where('notifications.job_id', '>', afterId);
     return query.orderBy('notifications.job_id').limit(limit).execute();
   });
+}
+
+function selectDue(db: Connection) {
+  return db
+    .selectFrom('notifications')
+    .innerJoin('sessions', 'sessions.job_id', 'notifications.job_id')
+    .select(['notifications.job_id as jobId', 'sessions.name', 'sessions.succeeded']);
 }

@@ -40,6 +40,20 @@ export function notificationContract(stores: () => Stores): void {
       ).toEqual([{ jobId: 'cfs-ran-0123abcd', name: 'ran', succeeded: 'false' }]);
     });
 
+    test('that were handed over and are not told yet are found by when that was', async () => {
+      const { store } = stores();
+      const ids = await add(store, 'due', 'early', 'middle', 'late');
+      await store.notifications.turnOn();
+      for (const jobId of ids) await end(store, jobId);
+      for (const [index, jobId] of ids.slice(1).entries())
+        await store.notifications.recordHandedOver([jobId], at(10 * (index + 1)));
+      const untold = async (from: string, until: string, limit = 9) =>
+        (await store.notifications.listUntold({ from, until, limit })).map(({ name }) => name);
+      expect((await untold(at(10), at(20))).sort()).toEqual(['early', 'middle']);
+      expect(await untold(at(11), at(29))).toEqual(['middle']);
+      expect(await untold(at(0), at(99), 2)).toHaveLength(2);
+    });
+
     test.each(['recordOutcome', 'requestCancel', 'requestDelete', 'deleteMany'])(
       'are told of to who listens, after %s',
       async (act) => {
