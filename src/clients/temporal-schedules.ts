@@ -8,6 +8,12 @@ import { toRetentionSchedule, toSweepQueue } from '../core/names.js';
 import type { RetentionWorkflow, SweepWorkflow } from '../workflows/index.js';
 import type { SweepSchedule } from './interfaces.js';
 
+/**
+ * Longer than an attempt of their one activity. A run that cannot end, because its code fails again and again, would otherwise
+ * keep the next from beginning for ever.
+ */
+const SWEEP_TIMEOUT_MS = 900_000;
+const RETENTION_TIMEOUT_MS = 7_200_000;
 /** The interval at which CFS looks for old sessions. */
 const RETENTION_MS = 300_000;
 
@@ -22,6 +28,7 @@ export function ensureSweepSchedule(
       workflowType: 'SweepWorkflow' satisfies (typeof SweepWorkflow)['name'],
       workflowId: id,
       taskQueue: id,
+      workflowExecutionTimeout: SWEEP_TIMEOUT_MS,
       args: [],
       staticSummary: 'compare records with workflows',
     },
@@ -44,6 +51,7 @@ export function ensureRetentionSchedule(
       workflowType: 'RetentionWorkflow' satisfies (typeof RetentionWorkflow)['name'],
       workflowId: id,
       taskQueue: toSweepQueue(deploymentId),
+      workflowExecutionTimeout: RETENTION_TIMEOUT_MS,
       args: [],
       staticSummary: 'remove what is old',
     },
@@ -51,11 +59,13 @@ export function ensureRetentionSchedule(
   });
 }
 
-/** Creates the Schedule, or updates the interval of an existing one. To be repeated: an emptied Temporal has lost it. */
+/** Creates the Schedule, or updates interval and time limit of an existing one. To be repeated: an emptied Temporal has lost it. */
 async function ensureSchedule(
   schedules: ScheduleClient,
   every: number,
-  options: Omit<ScheduleOptions, 'spec'>,
+  options: Omit<ScheduleOptions, 'spec'> & {
+    readonly action: { readonly workflowExecutionTimeout: number };
+  },
 ): Promise<void> {
   const spec = { intervals: [{ every }] };
   try {
@@ -63,8 +73,14 @@ async function ensureSchedule(
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     const handle = schedules.getHandle(options.scheduleId);
-    const { spec: present } = await handle.describe();
-    if (present.intervals?.[0]?.every === every) return;
-    await handle.update((schedule) => ({ ...schedule, spec }));
+    const { spec: present, action } = await handle.describe();
+    const { workflowExecutionTimeout } = options.action;
+    const isSame = action.workflowExecutionTimeout === workflowExecutionTimeout;
+    if (present.intervals?.[0]?.every === every && isSame) return;
+    await handle.update((schedule) => ({
+      ...schedule,
+      spec,
+      action: { ...schedule.action, workflowExecutionTimeout },
+    }));
   }
 }
