@@ -8,6 +8,7 @@ export interface SweepDependencies {
     Orchestrator,
     | 'namespaceId'
     | 'describeSession'
+    | 'describeCycle'
     | 'listWaiting'
     | 'restartSession'
     | 'terminateSession'

@@ -1,6 +1,6 @@
 import { ServiceError } from '../core/errors.js';
 import type { Session } from '../core/session.js';
-import type { RunningWorkflow } from '../core/sweep.js';
+import { describeFailure, type RunningWorkflow } from '../core/sweep.js';
 import { describeFailing, isFailingWait } from '../core/waiting.js';
 import type { SweepDependencies } from './sweep-dependencies.js';
 
@@ -25,8 +25,5 @@ export async function noteFailing(
       ...{ since: now(), message: describeFailing(failing.why) },
       ...(phase === undefined ? {} : { phase }),
     });
-  throw new ServiceError(
-    'conflict',
-    `Its workflow has failed ${failing.attempts} times in a row, and Temporal repeats it: ${failing.why}`,
-  );
+  throw new ServiceError('conflict', describeFailure(failing));
 }

@@ -1,3 +1,4 @@
+import { endFailingCycles } from './sweep-cycles.js';
 import type { SweepDependencies, SweepReport } from './sweep-dependencies.js';
 import { removeImageOrphans } from './sweep-images.js';
 import { removeLeftovers } from './sweep-leftovers.js';
@@ -40,6 +41,7 @@ async function performSweep(
     );
   const unfinished = await sweepSessions(dependencies, run);
   await endVainWaits(dependencies, unfinished, run);
+  await endFailingCycles(dependencies, run);
   if (!run.dryRun)
     // What a process has left that died, or could not reach Temporal.
     await run.attempt({ message: 'ends of sessions could not be handed over' }, async () =>
@@ -47,7 +49,11 @@ async function performSweep(
     );
   const halted = await removeLeftovers(dependencies, run);
   await removeImageOrphans(dependencies, run);
-  return { examined: unfinished.size, ...run.report(), ...(halted === undefined ? {} : { halted }) };
+  return {
+    examined: unfinished.size,
+    ...run.report(),
+    ...(halted === undefined ? {} : { halted }),
+  };
 }
 
 /** Why nothing may be swept: a Temporal without this deployment's workflows would say of each of them that it is gone. */

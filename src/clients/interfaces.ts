@@ -5,7 +5,7 @@ import type { HostResult } from '../core/job.js';
 import type { HostTotals, NotificationScope } from '../core/notification.js';
 import type { Session } from '../core/session.js';
 import type { SessionStart } from '../core/session-start.js';
-import type { WorkflowState } from '../core/sweep.js';
+import type { RunningWorkflow, WorkflowState } from '../core/sweep.js';
 
 export interface CancelRequest {
   readonly by?: string;
@@ -162,6 +162,8 @@ export interface Orchestrator {
   loseJob(jobId: string, why: string): Promise<void>;
   /** Reads the current state of the workflow; the read is strongly consistent. */
   describeSession(jobId: string): Promise<WorkflowState>;
+  /** The same of a workflow that repeats itself; undefined if it does not run. */
+  describeCycle(id: string): Promise<RunningWorkflow | undefined>;
   /** Job ids of workflows that may wait for a place or for hosts. The list may be some seconds old. */
   listWaiting(): Promise<readonly string[]>;
   /** Creates the Schedule that starts sweeps, or updates its interval. */

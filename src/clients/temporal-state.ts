@@ -33,16 +33,26 @@ export async function describeWorkflow(client: Client, jobId: string): Promise<W
   const handle = client.workflow.getHandle(jobId);
   try {
     const description = await handle.describe();
-    const { status, raw } = description;
-    if (CLOSED.has(status.name))
-      return { kind: 'closed', outcome: await readOutcome(handle.result()) };
-    if (ENDED.has(status.name)) return { kind: 'gone' };
-    const attempts = raw.pendingWorkflowTask?.attempt ?? 0;
-    const running = toRunning(description);
-    if (attempts < FAILING_ATTEMPTS) return running;
-    return { ...running, failing: { attempts, why: await readWhy(client, description) } };
+    const { name } = description.status;
+    if (CLOSED.has(name)) return { kind: 'closed', outcome: await readOutcome(handle.result()) };
+    return ENDED.has(name) ? { kind: 'gone' } : await toRunning(client, description);
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return { kind: 'gone' };
+    throw error;
+  }
+}
+
+/** Undefined if the workflow does not run. */
+export async function describeRunning(
+  client: Client,
+  workflowId: string,
+): Promise<RunningWorkflow | undefined> {
+  try {
+    const description = await client.workflow.getHandle(workflowId).describe();
+    const { name } = description.status;
+    return CLOSED.has(name) || ENDED.has(name) ? undefined : await toRunning(client, description);
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   }
 }
@@ -71,20 +81,24 @@ export async function listWaiting(
   }
 }
 
-function toRunning({
-  status,
-  startTime,
-  raw: { pendingWorkflowTask, pendingActivities },
-}: WorkflowExecutionDescription): RunningWorkflow {
+async function toRunning(
+  client: Client,
+  description: WorkflowExecutionDescription,
+): Promise<RunningWorkflow> {
+  const { status, startTime, raw } = description;
+  const attempts = raw.pendingWorkflowTask?.attempt ?? 0;
   return {
     kind: 'running',
     startedAt: startTime.toISOString(),
     // One that somebody has paused has work to do later.
-    hasTask: status.name !== 'RUNNING' || (pendingWorkflowTask ?? undefined) !== undefined,
-    activities: (pendingActivities ?? []).map(({ activityType, state }) => ({
+    hasTask: status.name !== 'RUNNING' || (raw.pendingWorkflowTask ?? undefined) !== undefined,
+    activities: (raw.pendingActivities ?? []).map(({ activityType, state }) => ({
       type: activityType?.name ?? '',
       isCancelled: decodePendingActivityState(state) === 'CANCEL_REQUESTED',
     })),
+    ...(attempts < FAILING_ATTEMPTS
+      ? {}
+      : { failing: { attempts, why: await readWhy(client, description) } }),
   };
 }
 

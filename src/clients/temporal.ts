@@ -18,7 +18,7 @@ import {
 import type { NotificationWorkflow, SessionWorkflow } from '../workflows/index.js';
 import type { Orchestrator, SessionStart } from './interfaces.js';
 import { ensureRetentionSchedule, ensureSweepSchedule } from './temporal-schedules.js';
-import { describeWorkflow, listWaiting } from './temporal-state.js';
+import { describeRunning, describeWorkflow, listWaiting } from './temporal-state.js';
 import { registerSearchAttributes } from './temporal-setup.js';
 
 const DEADLINE_MS = 5000;
@@ -83,6 +83,10 @@ export function createOrchestrator({
     describeSession: (jobId) =>
       call(() => describeWorkflow(client, jobId)).catch((error: unknown) => {
         throw fail(error, 'describe the session');
+      }),
+    describeCycle: (id) =>
+      call(() => describeRunning(client, id)).catch((error: unknown) => {
+        throw fail(error, 'describe a workflow');
       }),
     listWaiting: () =>
       listWaiting(connection, { namespace, taskQueue }, call).catch((error: unknown) => {

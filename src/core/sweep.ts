@@ -92,14 +92,20 @@ const HOPELESS_ATTEMPTS = 10;
 /** A new run that fails like the last one is not replaced more often than this. */
 const REPLACED_AFTER_MS = 600_000;
 
+/** Whether the workflow can never go on. It is then ended, and begun again from its record. */
+export function isHopeless({ failing, startedAt }: RunningWorkflow, now: string): boolean {
+  if (failing === undefined || failing.attempts < HOPELESS_ATTEMPTS) return false;
+  return Date.parse(now) - Date.parse(startedAt) >= REPLACED_AFTER_MS;
+}
+
+export function describeFailure({ attempts, why }: FailingWorkflow): string {
+  return `its workflow has failed ${attempts} times in a row: ${why}`;
+}
+
 function decideRunning(workflow: RunningWorkflow, session: SweptSession, now: string): SweepAct {
-  const { failing, startedAt } = workflow;
-  const isOld = Date.parse(now) - Date.parse(startedAt) >= REPLACED_AFTER_MS;
-  if (failing !== undefined && failing.attempts >= HOPELESS_ATTEMPTS && isOld)
-    return {
-      kind: 'replace',
-      why: `its workflow has failed ${failing.attempts} times in a row: ${failing.why}`,
-    };
+  const { failing } = workflow;
+  if (failing !== undefined && isHopeless(workflow, now))
+    return { kind: 'replace', why: describeFailure(failing) };
   return session.desired === 'run'
     ? decideAdmission(workflow, session)
     : decideCancel(workflow, session);
@@ -147,8 +153,7 @@ function decideCancel(
 ): SweepAct {
   if (dispatched !== 'cancelled' || hasTask) return { kind: 'none' };
   const isEnding = activities.some(
-    ({ type, isCancelled }) =>
-      isCancelled || stoppedAt !== undefined || END_OF_SESSION.has(type),
+    ({ type, isCancelled }) => isCancelled || stoppedAt !== undefined || END_OF_SESSION.has(type),
   );
   return isEnding ? { kind: 'none' } : { kind: 'tell', what: 'cancel' };
 }
