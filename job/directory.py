@@ -9,9 +9,7 @@ all of a shorter one): the first 16 hex digits of their SHA-256. They show a rea
 the log which part that is.
 
 In a pod, `job.json`, `secrets`, `files` and `keys` are mounts, and the final state of a phase is
-also written to the file that Kubernetes copies into the container's status. There nulls are left
-out, and the members that nobody else knows come first, because all containers of a pod share 12 KiB
-and the rest is cut.
+also written to the file that Kubernetes copies into the container's status (job/termination.py).
 """
 
 import hashlib
@@ -23,14 +21,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from .termination import render_message
+
 PRIVATE_KEYS = ("id_ecdsa", "id_image")
 LOG_MARK_BYTES = 1024
-# Most important first.
-RESULT_KEYS = (
-    *("state", "killed", "exit_code"),
-    *("log_bytes", "log_tail", "log_head"),
-    *("ended_at", "started_at"),
-)
 
 
 class PhaseState(NamedTuple):
@@ -133,12 +127,13 @@ class JobDirectory:
         mark.parent.mkdir(mode=0o700, exist_ok=True)
         return create_exclusively(mark, "")
 
-    def write_state(self, phase: str, state: PhaseState) -> None:
+    def write_state(self, phase: str, state: PhaseState, results: str | None = None) -> None:
+        """`results`: signed host results that the API did not take, for Kubernetes alone."""
         text = json.dumps(state._asdict())
         write_atomically(self.root / "phases" / f"{phase}.json", text)
         if self._result is not None and state.state == "ended":
             # In place, because the kubelet made this file and reads no other.
-            self._result.write_text(render_result(state), "utf-8")
+            self._result.write_text(render_message(state._asdict(), results), "utf-8")
 
     def read_state(self, phase: str) -> PhaseState | None:
         try:
@@ -164,12 +159,6 @@ class JobDirectory:
         shutil.rmtree(self.secrets, ignore_errors=True)
         for key in self.private_keys():
             key.unlink(missing_ok=True)
-
-
-def render_result(state: PhaseState) -> str:
-    members = state._asdict()
-    told = {key: members[key] for key in RESULT_KEYS if members[key] is not None}
-    return json.dumps(told, separators=(",", ":"))
 
 
 def digest_at(file: BinaryIO, offset: int) -> str:

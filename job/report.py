@@ -12,6 +12,9 @@ of `<base64>`, in lower-case hex; its key is the ASCII text of the job's token. 
 if it is the very last one of the log, the HMAC is right, and `phase` is the phase of the log.
 Otherwise it is ordinary output. The worker accepts no line of more than 8 MiB, or of more than
 64 MiB unpacked, so texts are shortened if very many hosts have failed.
+
+In a pod, `<base64>:<hmac>` is also part of the termination message, if there is room for it
+(job/termination.py).
 """
 
 import base64
@@ -29,11 +32,11 @@ PREFIX = "keelson-report"
 MAX_MESSAGE_BYTES = 1024
 # The length at which the plugin cuts a message, maybe within a secret.
 PLUGIN_CHARACTERS = 1024
-# Limits of each text, tried in turn until the line fits.
-LINE_TEXT_BYTES = (MAX_MESSAGE_BYTES, 100, 0)
+# Limits of each text, tried in turn until the report fits.
+TEXT_BYTES = (MAX_MESSAGE_BYTES, 100, 0)
 MAX_BODY_BYTES = 64 * 1024 * 1024
 # Leaves room for the rest of the line.
-MAX_PACKED_BYTES = 8 * 1024 * 1024 - 1024
+MAX_SIGNED_BYTES = 8 * 1024 * 1024 - 1024
 
 Host = dict[str, Any]
 
@@ -84,15 +87,32 @@ def cut(text: str, most_bytes: int = MAX_MESSAGE_BYTES) -> str:
     return text.encode()[:most_bytes].decode("utf-8", "ignore")
 
 
-def render_report(phase: str, hosts: list[Host], facts: Mapping[str, bool], token: str) -> str:
-    for text_bytes in LINE_TEXT_BYTES:
+def sign_report(
+    phase: str,
+    hosts: list[Host],
+    facts: Mapping[str, bool],
+    token: str,
+    most_bytes: int = MAX_SIGNED_BYTES,
+) -> str | None:
+    """
+    Returns `<base64>:<hmac>`, with texts as long as fit, or None if nothing fits.
+    """
+    # Saves the packing: no host takes less than a byte.
+    if len(hosts) > most_bytes:
+        return None
+    for text_bytes in TEXT_BYTES:
         report = {"phase": phase, **facts, "hosts": [shorten(host, text_bytes) for host in hosts]}
         body = json.dumps(report, separators=(",", ":")).encode()
         packed = base64.b64encode(gzip.compress(body, mtime=0))
-        if len(body) <= MAX_BODY_BYTES and len(packed) <= MAX_PACKED_BYTES:
-            break
-    signature = hmac.new(token.encode(), packed, hashlib.sha256).hexdigest()
-    return f"{PREFIX}:{packed.decode()}:{signature}"
+        signature = hmac.new(token.encode(), packed, hashlib.sha256).hexdigest()
+        signed = f"{packed.decode()}:{signature}"
+        if len(body) <= MAX_BODY_BYTES and len(signed) <= most_bytes:
+            return signed
+    return None
+
+
+def to_line(signed: str) -> str:
+    return f"{PREFIX}:{signed}"
 
 
 def shorten(host: Host, text_bytes: int) -> Host:

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 import traceback
+from functools import partial
 
 from . import exits
 from .api import Api
@@ -20,10 +21,11 @@ from .output import Output
 from .plan import read_job
 from .process import become_subreaper, end_descendants, read_name, start_child
 from .redaction import Redactor, read_secrets
-from .report import render_report
+from .report import sign_report, to_line
 from .results import Results
 from .signals import Signals
 from .silence import Silence
+from .termination import count_room
 from .watch import Ended, Watch
 
 # Keeps the end of the hold a valid date.
@@ -223,12 +225,16 @@ class Wrapper:
                     f"The API answered {delivery.refused}: the rest of this phase is not delivered."
                 )
         hosts = self._results.read(everything=True)
+        sign = None
         if hosts is not None and not (delivery and delivery.has_final_hosts):
-            self._output.report(
-                render_report(self._phase.name, hosts, self._results.read_facts(), self._token)
-            )
+            facts = self._results.read_facts()
+            sign = partial(sign_report, self._phase.name, hosts, facts, self._token)
+            if signed := sign():
+                self._output.report(to_line(signed))
         self._results.redact(hosts or [])
-        self._save(state.with_log(self._directory.log(self._phase.name)))
+        final = state.with_log(self._directory.log(self._phase.name))
+        room = count_room(final._asdict(), len(self._context.job.phases))
+        self._directory.write_state(self._phase.name, final, sign(room) if sign else None)
         self._output.drain()
 
     def _save(self, state: PhaseState) -> None:

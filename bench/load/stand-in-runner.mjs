@@ -45,6 +45,7 @@ export function createStandInRunner({ holds }) {
         : { kind: 'exited', exitCode: 0, ...times };
     },
     async *readLog() {},
+    findResults: () => Promise.resolve(undefined),
     async stop(jobId) {
       jobs.get(jobId)?.stop();
     },

@@ -3,7 +3,7 @@ import type { LogGap } from '../runner/runner.js';
 import type { PhaseRecord, Store } from '../store/store.js';
 import type { ActivityDependencies } from './dependencies.js';
 import type { PhaseInput } from './interface.js';
-import { parseReportLine, REPORT_LINE_BYTES } from './report-line.js';
+import { parseReport, parseReportLine, REPORT_LINE_BYTES } from './report-line.js';
 
 /** The signed line holds all results, so no report takes precedence over it. */
 const FINAL_SEQUENCE = Number.MAX_SAFE_INTEGER;
@@ -85,15 +85,24 @@ function describeGap(
   return lost > 0 ? `[${lost} bytes of this log were lost with the job]` : undefined;
 }
 
-/** Takes host results that did not reach the API from the log of the phase, where the job has put them into a signed line. */
+/**
+ * Takes host results that did not reach the API from the log of the phase, where the job has put them into a signed line. If
+ * that was lost, the platform may have them apart from the log, maybe with shorter texts.
+ */
 export async function completeHosts(
-  { store, toToken, now }: ActivityDependencies,
+  { store, runner, toToken, now }: ActivityDependencies,
   { jobId, phase }: PhaseInput,
+  signal: AbortSignal,
 ): Promise<void> {
   const record = await store.phases.find(jobId, phase);
   if (record === undefined || record.hostsFinal) return;
+  const token = toToken(jobId);
   const tail = await store.logs.tail(jobId, phase, REPORT_LINE_BYTES);
-  const report = parseReportLine(tail, toToken(jobId), phase);
+  const findApart = async () => {
+    const signed = await runner.findResults(jobId, phase, signal);
+    return signed === undefined ? undefined : parseReport(signed, token, phase);
+  };
+  const report = parseReportLine(tail, token, phase) ?? (await findApart());
   if (report === undefined) return;
   await store.hosts.save(jobId, phase, {
     sequence: FINAL_SEQUENCE,

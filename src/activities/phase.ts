@@ -88,8 +88,10 @@ async function settlePhase(
   await waits.end();
   const told = await findPhase(store, input);
   const result = settleResult(seen, told.reportedResult, isLast);
-  if (result.kind !== 'unstarted') await completeLog(dependencies, told, signal);
-  if (kind === 'ansible') await completeHosts(dependencies, input);
+  if (result.kind !== 'unstarted') {
+    await completeLog(dependencies, told, signal);
+    if (kind === 'ansible') await completeHosts(dependencies, input, signal);
+  }
   const isOurs = await store.phases.seal(jobId, phase, result, now());
   logger.info({ session: session.name, jobId, phase, result }, 'phase ended');
   return isOurs ? result : undefined;

@@ -14,11 +14,7 @@ export interface HostReport {
   readonly hosts: readonly Omit<HostResult, 'phase'>[];
 }
 
-/**
- * The host results that a job could not deliver, from the last line of a phase's output:
- * `keelson-report:<base64 of gzip of JSON>:<hex HMAC-SHA256 of the base64 text, keyed with the job's token>`.
- * Undefined if the HMAC does not fit: then a task has written the line, and it is output like any other.
- */
+/** The host results that a job could not deliver, from the last line of a phase's output: `keelson-report:` and a report. */
 export function parseReportLine(
   tail: Uint8Array,
   token: string,
@@ -26,8 +22,16 @@ export function parseReportLine(
 ): HostReport | undefined {
   const text = Buffer.from(tail).toString('latin1').trimEnd();
   const line = text.slice(text.lastIndexOf('\n') + 1);
-  const [, payload, signature] =
-    /^keelson-report:([A-Za-z0-9+/=]+):([0-9a-f]{64})$/.exec(line) ?? [];
+  const [, report] = /^keelson-report:(.+)$/.exec(line) ?? [];
+  return report === undefined ? undefined : parseReport(report, token, phase);
+}
+
+/**
+ * A report of job/report.py: `<base64 of gzip of JSON>:<hex HMAC-SHA256 of the base64 text, keyed with the job's token>`.
+ * Undefined if the HMAC does not fit: then a task has written it.
+ */
+export function parseReport(signed: string, token: string, phase: string): HostReport | undefined {
+  const [, payload, signature] = /^([A-Za-z0-9+/=]+):([0-9a-f]{64})$/.exec(signed) ?? [];
   if (payload === undefined || signature === undefined) return undefined;
   const expected = createHmac('sha256', token).update(payload).digest();
   if (!timingSafeEqual(expected, Buffer.from(signature, 'hex'))) return undefined;

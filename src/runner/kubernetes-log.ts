@@ -5,7 +5,8 @@ import { isServiceError, missing } from '../core/errors.js';
 import type { KubernetesApi } from './kubernetes-api.js';
 import { isFinished } from './kubernetes-job.js';
 import type { KubernetesWatch } from './kubernetes-watch.js';
-import { hasStarted, isOverdue, toToldLog, type ToldLog } from './pod-phase.js';
+import { hasStarted, isOverdue } from './pod-phase.js';
+import { toToldLog, toToldResults, type ToldLog } from './pod-record.js';
 import type { LogGap } from './runner.js';
 
 /** Size of the head and tail whose digests the phase reports. */
@@ -40,6 +41,17 @@ export async function* readPodLog(
       throw missing('Pod of job', jobId);
     throw error;
   }
+}
+
+/** The status of a pod outlasts its output: the node need not answer for it, and the watch keeps that of a deleted pod. */
+export async function findPodResults(
+  { api, watch }: LogOptions,
+  jobId: string,
+  phase: string,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const pod = watch.view(jobId).pod ?? (await api.listPodsOf(jobId, signal))[0];
+  return pod && toToldResults(pod, phase);
 }
 
 async function* readKept(

@@ -2,7 +2,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { createKubernetesApi, listAllJobs } from './kubernetes-api.js';
 import { isOurs, toSummary } from './kubernetes-job.js';
 import { discardJob, prepareJob, releaseJob } from './kubernetes-launch.js';
-import { readPodLog } from './kubernetes-log.js';
+import { findPodResults, readPodLog } from './kubernetes-log.js';
 import { awaitPhase } from './kubernetes-phase.js';
 import { stopJob } from './kubernetes-stop.js';
 import { openKubernetesWatch, type WatchLogger } from './kubernetes-watch.js';
@@ -43,6 +43,8 @@ export function createKubernetesRunner(given: KubernetesRunnerOptions): Kubernet
       awaitPhase({ ...options, ...(tell === undefined ? {} : { tell }) }, jobId, phase, signal),
 
     readLog: (jobId, phase, offset, signal) => readPodLog(options, jobId, phase, offset, signal),
+
+    findResults: (jobId, phase, signal) => findPodResults(options, jobId, phase, signal),
 
     stop: (jobId, signal) => stopJob(options, jobId, signal),
 

@@ -11,6 +11,8 @@ export interface PhaseRecord {
   readonly log_bytes?: number | null;
   readonly log_head?: string | null;
   readonly log_tail?: string | null;
+  /** Only in the message of a container: host results that the API did not take, signed. */
+  readonly results?: string | null;
 }
 
 export const SKIPPED: PhaseResult = {

@@ -6,8 +6,9 @@ import type {
 } from '@kubernetes/client-node';
 import { isSuccess, type PhaseResult } from '../core/job.js';
 import { findForeign, toFailure, toHold, type Foreign, type Obstacle } from './obstacle.js';
-import { SKIPPED, toPhaseResult, type PhaseRecord } from './phase-record.js';
+import { SKIPPED, toPhaseResult } from './phase-record.js';
 import { STOPPED_ANNOTATION } from './pod-labels.js';
+import { findStatus, parseRecord } from './pod-record.js';
 
 type Killed = Extract<PhaseResult, { kind: 'killed' }>;
 
@@ -121,22 +122,6 @@ export function toEndedAt({ status }: V1Pod): string | undefined {
   return times.at(-1);
 }
 
-/** What the wrapper reported about the phase's output: its size, and digests of its head and tail (see job/directory.py). */
-export interface ToldLog {
-  readonly bytes: number;
-  readonly head?: string;
-  readonly tail?: string;
-}
-
-/** Undefined if the wrapper could not report it, or has not yet. */
-export function toToldLog(pod: V1Pod, phase: string): ToldLog | undefined {
-  const terminated = findStatus(pod, phase)?.state?.terminated;
-  const record = terminated && parseRecord(terminated);
-  if (record?.log_bytes == null) return undefined;
-  const { log_bytes: bytes, log_head: head, log_tail: tail } = record;
-  return { bytes, ...(head ? { head } : {}), ...(tail ? { tail } : {}) };
-}
-
 export function hasStarted(pod: V1Pod, phase: string): boolean {
   const state = findStatus(pod, phase)?.state;
   return state?.running !== undefined || state?.terminated !== undefined;
@@ -157,11 +142,6 @@ export function findSidecar({ spec }: V1Pod, phases: readonly string[]): string 
 /** The client returns Dates from lists, but strings from watches. */
 export function toIso(time: Date | string | undefined): string {
   return time === undefined ? new Date(0).toISOString() : new Date(time).toISOString();
-}
-
-function findStatus({ status }: V1Pod, name: string): V1ContainerStatus | undefined {
-  const statuses = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
-  return statuses.find((each) => each.name === name);
 }
 
 function toResult(pod: V1Pod, terminated: V1ContainerStateTerminated): PhaseResult {
@@ -209,27 +189,6 @@ function toKill({ metadata, spec, status }: V1Pod): Killed {
   if (status?.reason === 'DeadlineExceeded' && spec?.activeDeadlineSeconds !== undefined)
     return { kind: 'killed', reason: 'timeout' };
   return { kind: 'killed', reason: 'lost' };
-}
-
-/** What the wrapper wrote. Text from any other writer does not match the exit code. */
-function parseRecord({ message, exitCode }: V1ContainerStateTerminated): PhaseRecord | undefined {
-  if (message === undefined || !message.startsWith('{')) return undefined;
-  const record = parseObject(message) ?? parseObject(withoutCutMember(message));
-  if (record?.state !== 'ended') return undefined;
-  return record.killed != null || record.exit_code === exitCode ? record : undefined;
-}
-
-/** The kubelet cuts the message if those of all containers of a pod exceed 12 KiB. */
-function withoutCutMember(message: string): string {
-  return `${message.slice(0, message.lastIndexOf(','))}}`;
-}
-
-function parseObject(text: string): PhaseRecord | undefined {
-  try {
-    return JSON.parse(text) as PhaseRecord;
-  } catch {
-    return undefined;
-  }
 }
 
 function toPending(

@@ -68,6 +68,11 @@ export interface Runner {
     offset: number,
     signal: AbortSignal,
   ): AsyncIterable<Uint8Array | LogGap>;
+  /**
+   * The signed host results that the phase has left apart from its output, in case the end of that is lost. Undefined if
+   * there are none.
+   */
+  findResults(jobId: string, phase: string, signal: AbortSignal): Promise<string | undefined>;
   /** Sends SIGTERM, and SIGKILL after the job's grace time. Resolves when nothing runs. State and output stay readable. */
   stop(jobId: string, signal: AbortSignal): Promise<void>;
   /** Removes the job and everything that was made for it. */

@@ -20,11 +20,10 @@ const host = {
   incomplete: false,
 };
 
-/** The line in which the job of `addPlannedSession` signs results that the API did not get. */
-function signed(hosts: readonly object[]): string {
+/** Results that the API did not get, signed as by the job of `addPlannedSession`. */
+function signed(hosts: readonly object[], token = 'token-of-cfs-a-0123abcd'): string {
   const payload = gzipSync(JSON.stringify({ phase: 'ansible-0', hosts })).toString('base64');
-  const hmac = createHmac('sha256', 'token-of-cfs-a-0123abcd').update(payload).digest('hex');
-  return `keelson-report:${payload}:${hmac}`;
+  return `${payload}:${createHmac('sha256', token).update(payload).digest('hex')}`;
 }
 
 async function observe(result: PhaseResult, output: string, delivered = ''): Promise<string> {
@@ -59,9 +58,34 @@ describe('a phase', () => {
   });
 
   test('takes host results from the line that the job signed', async () => {
-    const jobId = await observe(exited(2), `output\n${signed([host])}\n`);
+    const jobId = await observe(exited(2), `output\nkeelson-report:${signed([host])}\n`);
     const { items } = await site.store.hosts.list(jobId, { limit: 10 });
     expect(items).toMatchObject([{ host: 'x1', failed: 1 }]);
+  });
+
+  describe('whose log has lost its end takes host results from what the platform has apart', () => {
+    async function observeWith(output: string, apart: string): Promise<readonly object[]> {
+      site = await openActivitySite({
+        runner: { ...aRunnerWith(exited(2), output), findResults: () => Promise.resolve(apart) },
+      });
+      const jobId = await addPlannedSession(site.store);
+      await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
+      return (await site.store.hosts.list(jobId, { limit: 10 })).items;
+    }
+
+    test('if the job signed them', async () => {
+      expect(await observeWith('outp', signed([host]))).toMatchObject([{ host: 'x1', failed: 1 }]);
+    });
+
+    test('but not if somebody else did', async () => {
+      expect(await observeWith('outp', signed([host], 'another token'))).toEqual([]);
+    });
+
+    test('but not if the log has them, whose texts are whole', async () => {
+      const whole = { ...host, message: 'all of it' };
+      const items = await observeWith(`keelson-report:${signed([whole])}\n`, signed([host]));
+      expect(items).toMatchObject([{ message: 'all of it' }]);
+    });
   });
 
   test('says so in the log if the platform lost what the job had written', async () => {
@@ -203,7 +227,7 @@ describe('a phase', () => {
   test('keeps the end that another attempt seals while this one takes host results', async () => {
     let attempts = 0;
     site = await openActivitySite({
-      runner: aRunnerWith(exited(2), `output\n${signed([host])}\n`),
+      runner: aRunnerWith(exited(2), `output\nkeelson-report:${signed([host])}\n`),
     });
     // Reading the log falls between the check whether results are there and their save.
     const tail = site.store.logs.tail.bind(site.store.logs);

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
-import { gzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { aCommand, createJob, type JobOptions, type TestJob } from './harness.js';
+import { aCommand, createJob, TOKEN, type JobOptions, type TestJob } from './harness.js';
 import { waitFor } from '../support/wait.js';
 
 let jobs: TestJob[] = [];
@@ -48,6 +48,61 @@ describe('a phase in a pod', () => {
     expect(result).toMatch(/^{"state":"ended","exit_code":3,"log_bytes":5,"log_tail":"/);
     // Short enough for fifty phases in the 12 KiB of a pod.
     expect(Buffer.byteLength(result)).toBeLessThan(12_288 / 50);
+  });
+
+  describe('that could not deliver its host results', () => {
+    const hosts = (count: number, toMessage: (index: number) => string = String) =>
+      Array.from({ length: count }, (_, index) => ({
+        ...{ host: `x${index}`, ok: 1, changed: 0, failed: 1, skipped: 0, unreachable: 0 },
+        ...{ incomplete: false, task: 'Fails', message: toMessage(index) },
+      }));
+    /** A text of 1024 characters that hardly shrinks when it is packed. */
+    const toNoise = (index: number) =>
+      Array.from({ length: 16 }, (_, part) =>
+        createHash('sha256').update(`${index} ${part}`).digest('hex'),
+      ).join('');
+
+    /** Runs the first of so many phases, and reads the results in its message. */
+    async function report(results: readonly object[], phases = 1) {
+      const job = open({
+        phases: Array.from({ length: phases }, (_, index) =>
+          aCommand(`phase-${index}`, 'cp given.json "$KEELSON_RESULTS"; exit 2'),
+        ),
+        files: { 'workspace/given.json': JSON.stringify({ hosts: results, is_whole: true }) },
+      });
+      const { result } = await runPhase(job, 'phase-0');
+      const message = JSON.parse(result) as { readonly exit_code: number; results?: string };
+      const [packed = '', signature] = message.results?.split(':') ?? [];
+      const told =
+        packed && (JSON.parse(gunzipSync(Buffer.from(packed, 'base64')).toString()) as object);
+      const expected = createHmac('sha256', TOKEN).update(packed).digest('hex');
+      return { message, bytes: Buffer.byteLength(result), told, isSigned: signature === expected };
+    }
+
+    test('puts them there too, signed', async () => {
+      const given = hosts(2, toNoise);
+      const { message, told, isSigned } = await report(given);
+      expect(message.exit_code).toBe(2);
+      expect(told).toMatchObject({ phase: 'phase-0', whole: true, hosts: given });
+      expect(isSigned).toBe(true);
+    });
+
+    test('shortens texts so that the kubelet cuts nothing', async () => {
+      const { told, bytes, isSigned } = await report(hosts(20, toNoise), 4);
+      expect(told).toMatchObject({ hosts: hosts(20, (index) => toNoise(index).slice(0, 100)) });
+      expect(isSigned).toBe(true);
+      expect(bytes).toBeLessThanOrEqual(12_288 / 4);
+    });
+
+    test.each([
+      ['there are too many hosts', hosts(5000), 1],
+      ['there are too many phases', hosts(3), 48],
+    ])('leaves them out if %s', async (_, given, phases) => {
+      const { message, bytes } = await report(given, phases);
+      expect(message).toMatchObject({ state: 'ended', exit_code: 2 });
+      expect(message.results).toBeUndefined();
+      expect(bytes).toBeLessThanOrEqual(12_288 / phases);
+    });
   });
 
   test('reports the digests by which a part of its log is recognized', async () => {

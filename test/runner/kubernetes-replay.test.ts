@@ -101,6 +101,22 @@ describe('the Kubernetes runner', () => {
     await expect(readLog(runner, JOB, 'one')).rejects.toMatchObject({ fault: 'missing' });
   });
 
+  test('still has host results from the status of a pod that is gone with its log', async () => {
+    const record = { state: 'ended', exit_code: 0, ...TIMES, results: 'cGFj:0123' };
+    const pod = aPodOf('1', [ended(0, record), running]);
+    api.watched = api.listed = pod;
+    expect(await runner.awaitPhase(JOB, 'one', never)).toEqual(EXITED_0);
+    const waiting = runner.awaitPhase(JOB, 'two', never);
+    await waitFor(() => api.asked.filter((what) => what === 'GET pods').length > 1, {
+      what: 'a watch beside the list',
+    });
+    api.tell(pod, 'DELETED');
+    expect(await waiting).toEqual(LOST);
+    await expect(readLog(runner, JOB, 'one')).rejects.toMatchObject({ fault: 'missing' });
+    expect(await runner.findResults(JOB, 'one', never)).toBe('cGFj:0123');
+    expect(await runner.findResults(JOB, 'two', never)).toBeUndefined();
+  });
+
   describe('reads a log', () => {
     const whole = Buffer.from(Array.from({ length: 1000 }, (_, i) => `${i + 1}\n`).join(''));
     const digest = (mark: Uint8Array) =>

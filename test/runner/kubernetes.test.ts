@@ -8,7 +8,7 @@ import {
 } from '@kubernetes/client-node';
 import { createKubernetesApi } from '../../src/runner/kubernetes-api.js';
 import { prepareJob } from '../../src/runner/kubernetes-launch.js';
-import { toToldLog } from '../../src/runner/pod-phase.js';
+import { toToldLog } from '../../src/runner/pod-record.js';
 import type { Launch } from '../../src/runner/runner.js';
 import {
   aCommand,
@@ -219,6 +219,32 @@ describeCluster('the Kubernetes runner', () => {
     const other = await another('');
     expect(await awaitAll(other, given)).toEqual(results);
     expect((await readLog(other, given.job.jobId, 'one')).toString()).toBe('here\n');
+  });
+
+  test('still has host results of a phase when its pod is gone with its log', async () => {
+    const hosts = [{ host: 'x1', ok: 1, changed: 0, failed: 0, skipped: 0, unreachable: 0 }];
+    const script = `echo '${JSON.stringify({ hosts })}' > "$KEELSON_RESULTS"`;
+    const given = aLaunch([aScript('one', script), aScript('two', 'true')]);
+    const { jobId, phases } = given.job;
+    const { runner, core, namespace } = harness;
+    await launch(runner, given);
+    expect(await awaitAll(runner, given)).toEqual([EXITED_0, EXITED_0]);
+    const line = (await readLog(runner, jobId, 'one')).toString();
+    const name = (await findPod(jobId))?.metadata?.name ?? '';
+    await core.deleteNamespacedPod({ namespace, name });
+    await waitFor(
+      () =>
+        readLog(runner, jobId, 'one').then(
+          () => false,
+          () => true,
+        ),
+      { what: 'the log to be gone' },
+    );
+    const [one, two] = await Promise.all(
+      phases.map((phase) => runner.findResults(jobId, phase.name, never)),
+    );
+    expect(line).toBe(`keelson-report:${one}\n`);
+    expect(two).toBeUndefined();
   });
 
   test('reports how much of a long log the kubelet has dropped, and returns the rest', async () => {

@@ -1,12 +1,6 @@
 import type { V1Container, V1Pod } from '@kubernetes/client-node';
 import { describe, expect, test } from '@jest/globals';
-import {
-  findSidecar,
-  isOver,
-  toEndedAt,
-  toToldLog,
-  toPodPhase,
-} from '../../src/runner/pod-phase.js';
+import { findSidecar, isOver, toEndedAt, toPodPhase } from '../../src/runner/pod-phase.js';
 import { aPod, ended, PHASES, running, TIMES } from './pod-builders.js';
 
 const CREATED = '2026-01-01T00:00:00.000Z';
@@ -303,39 +297,6 @@ describe('toEndedAt', () => {
   test('is the end of the last container that ended', () => {
     expect(toEndedAt(aPod([ended(0), running]))).toBe(ONE_ENDED);
     expect(toEndedAt(aPod([running]))).toBeUndefined();
-  });
-});
-
-describe('toToldLog', () => {
-  const told = (record: object) =>
-    toToldLog(aPod([ended(0, { state: 'ended', exit_code: 0, ...record, ...TIMES })]), 'one');
-
-  test('is what the wrapper reported', () => {
-    expect(told({ log_bytes: 17, log_head: 'ab', log_tail: 'cd' })).toEqual({
-      bytes: 17,
-      head: 'ab',
-      tail: 'cd',
-    });
-    expect(toToldLog(aPod([ended(0), running]), 'two')).toBeUndefined();
-  });
-
-  test('is what is left if the kubelet has cut it', () => {
-    const whole =
-      '{"state":"ended","exit_code":0,"log_bytes":17,"log_tail":"cd","ended_at":"2026-01-01T00:00:20.456Z"}';
-    const cut = (bytes: number) => aPod([ended(0, whole.slice(0, bytes))]);
-    const read = (bytes: number) => toToldLog(cut(bytes), 'one');
-    expect(read(whole.indexOf(',"ended_at'))).toEqual({ bytes: 17 });
-    expect(read(whole.indexOf('"ended_at'))).toEqual({ bytes: 17, tail: 'cd' });
-    for (let bytes = 0; bytes < whole.length; bytes += 1) {
-      expect([undefined, 17]).toContain(read(bytes)?.bytes);
-      const exited = { kind: 'exited', exitCode: 0 };
-      expect(toPodPhase(cut(bytes), PHASES, 'one')).toMatchObject({ result: exited });
-    }
-  });
-
-  test('lacks what an older wrapper does not report', () => {
-    expect(told({ log_bytes: 17 })).toEqual({ bytes: 17 });
-    expect(told({})).toBeUndefined();
   });
 });
 

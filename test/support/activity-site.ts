@@ -85,6 +85,7 @@ export function aRunnerWith(result: PhaseResult, output: string): Runner {
       await Promise.resolve();
       yield Buffer.from(output).subarray(offset);
     },
+    findResults: () => Promise.resolve(undefined),
     stop: () => Promise.resolve(),
     remove: refuse,
     find: () => Promise.resolve(undefined),
