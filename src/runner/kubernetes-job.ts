@@ -1,12 +1,20 @@
 import type { V1Job } from '@kubernetes/client-node';
 import type { PhaseResult } from '../core/job.js';
 import { isOver, toEndedAt, toIso } from './pod-phase.js';
-import { DEPLOYMENT_LABEL, PENDING_ANNOTATION, STOPPED_ANNOTATION } from './pod-labels.js';
+import {
+  DEPLOYMENT_LABEL,
+  PENDING_ANNOTATION,
+  PHASES_ANNOTATION,
+  STOPPED_ANNOTATION,
+} from './pod-labels.js';
 import type { JobView } from './kubernetes-watch.js';
 import type { JobSummary } from './runner.js';
 
 /** The phases of the job, in order. */
-export function toPhaseNames({ spec }: V1Job): readonly string[] {
+export function toPhaseNames({ metadata, spec }: V1Job): readonly string[] {
+  const told = metadata?.annotations?.[PHASES_ANNOTATION];
+  if (told !== undefined) return told.split(',');
+  // A Job of an earlier version.
   const { initContainers = [], containers = [] } = spec?.template.spec ?? {};
   return [...initContainers, ...containers].map(({ name }) => name);
 }

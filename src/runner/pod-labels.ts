@@ -12,6 +12,8 @@ export const SECRETS_ANNOTATION = 'keelson/secrets';
 export const CONTENT_ANNOTATION = 'keelson/content';
 /** Set on a Job that has all its Secrets. */
 export const PREPARED_ANNOTATION = 'keelson/prepared';
+/** Names of the phases, in order. A policy of the cluster may add containers to the Job, and those are no phases. */
+export const PHASES_ANNOTATION = 'keelson/phases';
 export const PENDING_ANNOTATION = 'keelson/pod-pending-seconds';
 
 /**

@@ -11,6 +11,7 @@ import { renderJobFile } from './job-file.js';
 import {
   CONTENT_ANNOTATION,
   PENDING_ANNOTATION,
+  PHASES_ANNOTATION,
   SECRETS_ANNOTATION,
   toOwnLabels,
   toPodAnnotations,
@@ -94,6 +95,7 @@ export function renderJobObjects(
           ...toPodAnnotations(job),
           [SECRETS_ANNOTATION]: secretsName,
           [CONTENT_ANNOTATION]: digestSecrets(Object.values(secrets)),
+          [PHASES_ANNOTATION]: job.phases.map(({ name }) => name).join(','),
           [PENDING_ANNOTATION]: String(job.podPendingSeconds),
         },
       },

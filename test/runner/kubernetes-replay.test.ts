@@ -117,6 +117,45 @@ describe('the Kubernetes runner', () => {
     expect(await runner.findResults(JOB, 'two', never)).toBeUndefined();
   });
 
+  describe('of a Job to which a policy of the cluster has added', () => {
+    /** A policy changes the template of the Job, and so its pod too. */
+    const add = (template: object) => {
+      const { metadata, spec } = JOB_OBJECT;
+      const annotations = { ...metadata.annotations, 'keelson/phases': 'one,two,three' };
+      api.watchedJob = {
+        metadata: { ...metadata, annotations },
+        spec: { template: { spec: { ...spec.template.spec, ...template } } },
+      };
+    };
+
+    test.each([
+      ['runs', running],
+      ['was ended with the pod', ended(137, '')],
+    ])('a native sidecar that %s: it is no phase', async (_, state) => {
+      const proxy = { name: 'proxy', restartPolicy: 'Always' };
+      add({ initContainers: [proxy, { name: 'one' }, { name: 'two' }] });
+      const pod = aPodOf('1', [ended(0), ended(0), ended(0)]);
+      pod.spec?.initContainers?.unshift(proxy);
+      pod.status?.initContainerStatuses?.unshift({
+        ...{ name: 'proxy', image: 'image', imageID: 'image', ready: true, restartCount: 0 },
+        state,
+      });
+      api.watched = api.listed = pod;
+      expect(await runner.awaitPhase(JOB, 'three', never)).toEqual(EXITED_0);
+    });
+
+    test('a container beside the last phase: is named, because the pod would never end', async () => {
+      add({ containers: [{ name: 'agent' }, { name: 'three' }] });
+      const pod = aPodOf('1', [running]);
+      pod.spec?.containers.unshift({ name: 'agent' });
+      api.watched = api.listed = pod;
+      expect(await runner.awaitPhase(JOB, 'one', never)).toMatchObject({
+        kind: 'unstarted',
+        message: expect.stringContaining('container agent was injected'),
+      });
+    });
+  });
+
   describe('reads a log', () => {
     const whole = Buffer.from(Array.from({ length: 1000 }, (_, i) => `${i + 1}\n`).join(''));
     const digest = (mark: Uint8Array) =>
