@@ -67,21 +67,28 @@ export async function releaseJob(
     if (job?.metadata?.uid !== incarnation || !isOurs(job, deploymentId))
       throw missing('Job', jobId);
     if (!isSuspended(job) || isStopped(job)) return;
-    refuseRepeats(job);
+    refuseChanges(job);
     const { uid, resourceVersion } = job.metadata;
     const patch = { metadata: { uid, resourceVersion }, spec: { suspend: false } };
     if (await isDone(api.patchJob(jobId, patch, signal))) return;
   }
 }
 
-/** Refuses a Job that may run twice: after a failed pod its controller would create another, which repeats every phase. */
-function refuseRepeats({ metadata, spec }: V1Job): void {
-  const { backoffLimit, completions, parallelism } = spec ?? {};
-  if (backoffLimit === 0 && completions === 1 && parallelism === 1) return;
-  const told = JSON.stringify({ backoffLimit, completions, parallelism });
+/**
+ * Refuses a Job that a policy has changed so that it may run twice, as its controller would create another pod that repeats
+ * every phase, or so that it would never run.
+ */
+function refuseChanges({ metadata, spec }: V1Job): void {
+  const { backoffLimit, completions, parallelism, podFailurePolicy } = spec ?? {};
+  // A failure that is ignored is repeated without limit.
+  const isRepeated = podFailurePolicy?.rules.some(({ action }) => action === 'Ignore') ?? false;
+  if (backoffLimit === 0 && completions === 1 && parallelism === 1 && !isRepeated) return;
+  const effect =
+    completions === 0 || parallelism === 0 ? 'would never run' : 'might run more than once';
+  const told = JSON.stringify({ backoffLimit, completions, parallelism, podFailurePolicy });
   throw new ServiceError(
     'rejected',
-    `Job ${metadata?.name} might run more than once: something, such as a policy of the cluster, has changed it to ${told}. Exclude Jobs with the label app.kubernetes.io/name=keelson-job from that.`,
+    `Job ${metadata?.name} ${effect}: something, such as a policy of the cluster, has changed it to ${told}. Exclude Jobs with the label app.kubernetes.io/name=keelson-job from that.`,
     { reason: 'INTERNAL' },
   );
 }

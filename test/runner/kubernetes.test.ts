@@ -3,10 +3,11 @@ import {
   BatchV1Api,
   PatchStrategy,
   setHeaderOptions,
+  type V1JobSpec,
   type V1Pod,
   type V1Secret,
 } from '@kubernetes/client-node';
-import { createKubernetesApi } from '../../src/runner/kubernetes-api.js';
+import { createKubernetesApi, type KubernetesApi } from '../../src/runner/kubernetes-api.js';
 import { prepareJob } from '../../src/runner/kubernetes-launch.js';
 import { toToldLog } from '../../src/runner/pod-record.js';
 import type { Launch } from '../../src/runner/runner.js';
@@ -74,26 +75,29 @@ describeCluster('the Kubernetes runner', () => {
     return items.length;
   };
 
-  /** Prepares the launch, and calls `act` before the request for the Secret with this index. */
-  async function prepareWith(act: () => Promise<unknown>, position: number, given: Launch) {
+  /** Prepares the launch with an API of which some requests are replaced. */
+  function prepareWith(given: Launch, replace: (api: KubernetesApi) => Partial<KubernetesApi>) {
     const { config, namespace } = harness;
     const api = createKubernetesApi(config, namespace, 'test');
+    const surroundings = { namespace, deploymentId: 'test', gitProtocols: 'http' };
+    const options = { ...surroundings, settings: toSettings(), jobSource: process.cwd() };
+    return prepareJob({ ...options, api: { ...api, ...replace(api) } }, given, never);
+  }
+
+  /** Prepares the launch, and calls `act` before the request for the Secret with this index. */
+  function prepareAround(act: () => Promise<unknown>, position: number, given: Launch) {
     let asked = 0;
-    const interrupted: typeof api = {
-      ...api,
+    return prepareWith(given, (api) => ({
       async createSecret(secret, signal) {
         if (asked++ === position) await act();
         return api.createSecret(secret, signal);
       },
-    };
-    const surroundings = { namespace, deploymentId: 'test', gitProtocols: 'http' };
-    const options = { ...surroundings, settings: toSettings(), jobSource: process.cwd() };
-    return prepareJob({ ...options, api: interrupted }, given, never);
+    }));
   }
 
   async function dieInPreparation(given: Launch, position: number): Promise<void> {
     const die = () => Promise.reject(new Error('dead'));
-    await expect(prepareWith(die, position, given)).rejects.toThrow('dead');
+    await expect(prepareAround(die, position, given)).rejects.toThrow('dead');
   }
 
   test.each([0, 1])(
@@ -126,8 +130,8 @@ describeCluster('the Kubernetes runner', () => {
     const begin = async () => {
       anew = await harness.runner.prepare({ ...given, vaultToken: 'another' }, never);
     };
-    await expect(prepareWith(begin, 1, given)).rejects.toMatchObject({ fault: 'unavailable' });
-    expect(await prepareWith(() => Promise.resolve(), 0, given)).toBe(anew);
+    await expect(prepareAround(begin, 1, given)).rejects.toMatchObject({ fault: 'unavailable' });
+    expect(await prepareAround(() => Promise.resolve(), 0, given)).toBe(anew);
     expect(await launch(harness.runner, given)).toBe(anew);
     expect(await awaitAll(harness.runner, given)).toEqual([EXITED_0]);
   });
@@ -473,23 +477,50 @@ describeCluster('the Kubernetes runner', () => {
     ]);
   });
 
-  test('runs no Job that was changed to repeat what failed', async () => {
-    const given = aLaunch([aScript('one', 'exit 1')]);
-    const { jobId } = given.job;
-    const { runner, namespace, config } = harness;
-    const incarnation = await runner.prepare(given, never);
-    await config
-      .makeApiClient(BatchV1Api)
-      .patchNamespacedJob(
-        { namespace, name: jobId, body: { spec: { backoffLimit: 3 } } },
-        setHeaderOptions('Content-Type', PatchStrategy.MergePatch),
-      );
-    await expect(runner.release(jobId, incarnation, never)).rejects.toMatchObject({
-      fault: 'rejected',
-      reason: 'INTERNAL',
-      message: expect.stringContaining('"backoffLimit":3'),
+  describe('runs no Job that a policy changed', () => {
+    /** Prepares the launch. The Job is created with these changes, as by a webhook. */
+    const prepareChanged = (given: Launch, changes: Partial<V1JobSpec>) =>
+      prepareWith(given, (api) => ({
+        createJob: (job, signal) =>
+          api.createJob({ ...job, spec: { template: {}, ...job.spec, ...changes } }, signal),
+      }));
+
+    const onDisruption = [{ type: 'DisruptionTarget', status: 'True' }];
+    test.each<[string, Partial<V1JobSpec>, string]>([
+      [
+        'to repeat what failed',
+        { backoffLimit: 3 },
+        'might run more than once: something, such as a policy of the cluster, has changed it to {"backoffLimit":3,',
+      ],
+      [
+        'to repeat what was evicted',
+        { podFailurePolicy: { rules: [{ action: 'Ignore', onPodConditions: onDisruption }] } },
+        'might run more than once: ',
+      ],
+      ['to have no pod', { parallelism: 0 }, 'would never run: '],
+    ])('%s', async (_, changes, message) => {
+      const given = aLaunch([aScript('one', 'exit 1')]);
+      const { jobId } = given.job;
+      const incarnation = await prepareChanged(given, changes);
+      await expect(harness.runner.release(jobId, incarnation, never)).rejects.toMatchObject({
+        fault: 'rejected',
+        reason: 'INTERNAL',
+        message: expect.stringContaining(message),
+      });
+      expect(await harness.runner.find(jobId, never)).toMatchObject({ state: 'prepared' });
     });
-    expect(await runner.find(jobId, never)).toMatchObject({ state: 'prepared' });
+
+    test('unless it only says what fails it', async () => {
+      const given = aLaunch([aScript('one', 'exit 1')]);
+      const podFailurePolicy = {
+        rules: [{ action: 'FailJob', onPodConditions: onDisruption }],
+      };
+      const incarnation = await prepareChanged(given, { podFailurePolicy });
+      await harness.runner.release(given.job.jobId, incarnation, never);
+      expect(await harness.runner.awaitPhase(given.job.jobId, 'one', never)).toMatchObject({
+        exitCode: 1,
+      });
+    });
   });
 
   test('knows a success whose pod is gone, though nobody saw it end', async () => {
