@@ -12,7 +12,7 @@ import {
   toOwnLabels,
 } from './pod-labels.js';
 import { renderSecret } from './pod-secrets.js';
-import { renderJobObjects, type JobObjects, type PodSurroundings } from './pod.js';
+import { renderJobObjects, UNTIL_STOP, type JobObjects, type PodSurroundings } from './pod.js';
 import type { Incarnation, Launch } from './runner.js';
 
 export interface LaunchOptions extends PodSurroundings {
@@ -69,7 +69,8 @@ export async function releaseJob(
     if (!isSuspended(job) || isStopped(job)) return;
     refuseChanges(job);
     const { uid, resourceVersion } = job.metadata;
-    const patch = { metadata: { uid, resourceVersion }, spec: { suspend: false } };
+    const spec = { suspend: false, ttlSecondsAfterFinished: UNTIL_STOP };
+    const patch = { metadata: { uid, resourceVersion }, spec };
     if (await isDone(api.patchJob(jobId, patch, signal))) return;
   }
 }

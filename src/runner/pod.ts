@@ -36,6 +36,11 @@ const JOB_SOURCE = '/opt/keelson';
  * The kubelet copies it into the container's status: how the phase ended, to the millisecond and with more than an exit code.
  */
 const RESULT_FILE = '/dev/termination-log';
+/**
+ * The longest time. A Job is kept until its session is over, which sets the real one. It is given because policies of clusters
+ * add a shorter one where there is none.
+ */
+export const UNTIL_STOP = 2 ** 31 - 1;
 /** What a wrapper needs beyond the grace time to deliver, and to give up on what cannot be killed. */
 const GRACE_SLACK_SECONDS = 15;
 
@@ -104,6 +109,7 @@ export function renderJobObjects(
         backoffLimit: 0,
         completions: 1,
         parallelism: 1,
+        ttlSecondsAfterFinished: UNTIL_STOP,
         template: renderTemplate(launch, secretsName, fileSecrets, surroundings),
       },
     },

@@ -95,6 +95,16 @@ describeCluster('the Kubernetes runner', () => {
     }));
   }
 
+  /** Prepares the launch. The Job is created with these changes, as by a webhook. */
+  const prepareChanged = (given: Launch, changes: Partial<V1JobSpec>) =>
+    prepareWith(given, (api) => ({
+      createJob: (job, signal) =>
+        api.createJob(
+          Object.assign({}, job, { spec: Object.assign({}, job.spec, changes) }),
+          signal,
+        ),
+    }));
+
   async function dieInPreparation(given: Launch, position: number): Promise<void> {
     const die = () => Promise.reject(new Error('dead'));
     await expect(prepareAround(die, position, given)).rejects.toThrow('dead');
@@ -478,13 +488,6 @@ describeCluster('the Kubernetes runner', () => {
   });
 
   describe('runs no Job that a policy changed', () => {
-    /** Prepares the launch. The Job is created with these changes, as by a webhook. */
-    const prepareChanged = (given: Launch, changes: Partial<V1JobSpec>) =>
-      prepareWith(given, (api) => ({
-        createJob: (job, signal) =>
-          api.createJob({ ...job, spec: { template: {}, ...job.spec, ...changes } }, signal),
-      }));
-
     const onDisruption = [{ type: 'DisruptionTarget', status: 'True' }];
     test.each<[string, Partial<V1JobSpec>, string]>([
       [
@@ -521,6 +524,20 @@ describeCluster('the Kubernetes runner', () => {
         exitCode: 1,
       });
     });
+  });
+
+  test('keeps a Job that ended while nobody watched, though a policy gave it little time', async () => {
+    const given = aLaunch([aScript('one', 'exit 3')]);
+    const { jobId } = given.job;
+    const incarnation = await prepareChanged(given, { ttlSecondsAfterFinished: 0 });
+    await harness.runner.release(jobId, incarnation, never);
+    await waitFor(
+      async () => (await findJob(jobId)).status?.conditions?.some(({ type }) => type === 'Failed'),
+      { what: 'the end of the Job' },
+    );
+    expect(await awaitAll(await another(''), given)).toEqual([
+      expect.objectContaining({ exitCode: 3 }),
+    ]);
   });
 
   test('knows a success whose pod is gone, though nobody saw it end', async () => {
