@@ -90,6 +90,8 @@ export type PhaseResult =
       readonly reason: 'stopped' | 'timeout' | 'memory' | 'evicted' | 'lost';
       readonly startedAt?: string;
       readonly endedAt?: string;
+      /** The platform's own words, if it evicted the job. */
+      readonly message?: string;
     }
   | {
       readonly kind: 'unstarted';

@@ -69,7 +69,7 @@ function toFailure(end: PhaseEnd, cancellation: Cancellation | undefined): Outco
     case 'exited':
       return toExitFailure(end, result.exitCode);
     case 'killed':
-      return toKillFailure(end, result.reason, cancellation);
+      return toKillFailure(end, result, cancellation);
     case 'unstarted':
       if (result.reason === 'skipped') return toCancelled(cancellation, end.name);
       return fail(
@@ -97,7 +97,7 @@ const limitOptions: Record<SessionPhaseKind, string> = {
 
 function toKillFailure(
   end: PhaseEnd,
-  reason: Extract<PhaseResult, { kind: 'killed' }>['reason'],
+  { reason, message }: Extract<PhaseResult, { kind: 'killed' }>,
   cancellation: Cancellation | undefined,
 ): Outcome {
   const what = `${end.name} (${end.subject})`;
@@ -117,7 +117,11 @@ function toKillFailure(
         `${what} ran out of memory. Run it with fewer forks, or give the job more.`,
       );
     case 'evicted':
-      return fail(end, 'EVICTED', `${what} was evicted from its node. ${LOOK_FIRST}`);
+      return fail(
+        end,
+        'EVICTED',
+        `${what} was evicted from its node. ${LOOK_FIRST}${message === undefined ? '' : ` Kubernetes: ${message}`}`,
+      );
     case 'lost':
       return lose(
         end,

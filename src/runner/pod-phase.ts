@@ -161,8 +161,8 @@ function toResult(pod: V1Pod, terminated: V1ContainerStateTerminated): PhaseResu
       ? { ...toKill(pod), startedAt, endedAt }
       : { kind: 'exited', exitCode, startedAt, endedAt };
   if (result.kind !== 'killed' || result.reason !== 'stopped') return result;
-  const { reason: why } = toKill(pod);
-  return { ...result, reason: why === 'lost' ? 'stopped' : why };
+  const kill = toKill(pod);
+  return kill.reason === 'lost' ? result : { ...result, ...kill };
 }
 
 const SIGKILLED = 128 + 9;
@@ -184,8 +184,10 @@ function toKill({ metadata, spec, status }: V1Pod): Killed {
   const disruption = status?.conditions?.find(
     ({ type, status: value }) => type === 'DisruptionTarget' && value === 'True',
   );
-  if (status?.reason === 'Evicted' || EVICTIONS.includes(disruption?.reason ?? ''))
-    return { kind: 'killed', reason: 'evicted' };
+  if (status?.reason === 'Evicted' || EVICTIONS.includes(disruption?.reason ?? '')) {
+    const message = (status?.message || disruption?.message)?.trim();
+    return { kind: 'killed', reason: 'evicted', ...(message ? { message } : {}) };
+  }
   if (status?.reason === 'DeadlineExceeded' && spec?.activeDeadlineSeconds !== undefined)
     return { kind: 'killed', reason: 'timeout' };
   return { kind: 'killed', reason: 'lost' };

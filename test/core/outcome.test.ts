@@ -216,6 +216,12 @@ describe('toOutcome', () => {
     [{ kind: 'killed', reason: 'timeout', ...AT_LIMIT }, 'false', 'TIMEOUT', 'limit of 600 s'],
     [{ kind: 'killed', reason: 'memory' }, 'false', 'OUT_OF_MEMORY', 'ran out of memory. Run it'],
     [{ kind: 'killed', reason: 'evicted' }, 'false', 'EVICTED', 'from its node. Look at the hosts'],
+    [
+      { kind: 'killed', reason: 'evicted', message: 'The node was low on resource: memory.' },
+      'false',
+      'EVICTED',
+      'before running it again. Kubernetes: The node was low on resource: memory.',
+    ],
     [{ kind: 'killed', reason: 'lost' }, 'unknown', 'JOB_LOST', 'vanished during ansible-0'],
     [
       { kind: 'killed', reason: 'stopped' },

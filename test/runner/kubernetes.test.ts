@@ -306,6 +306,21 @@ describeCluster('the Kubernetes runner', () => {
     ]);
   });
 
+  test('knows a pod whose workspace is too large for its node, and says what the kubelet says', async () => {
+    const runner = await another('workspace: { sizeLimit: 1Mi }');
+    const script = 'head -c 20000000 /dev/zero > large; echo ready; sleep 1000';
+    const given = aLaunch([aScript('one', script), aScript('two', 'true')]);
+    await launch(runner, given);
+    expect(await awaitAll(runner, given)).toEqual([
+      expect.objectContaining({
+        kind: 'killed',
+        reason: 'evicted',
+        message: expect.stringContaining('"workspace" exceeds the limit'),
+      }),
+      SKIPPED,
+    ]);
+  });
+
   test('knows a pod that fits no node, says what the scheduler says, and leaves no pod', async () => {
     const runner = await another('resources: { ansible: { requests: { cpu: 1000 } } }');
     const given = aLaunch([aScript('one', 'true'), aScript('two', 'true')], {

@@ -70,6 +70,21 @@ describe('toPodPhase', () => {
       { reason: 'evicted', ...PRECISE },
     ],
     [
+      'eviction for a reason, in the words of the kubelet',
+      aPod([ended(143, told('stopped'))], {
+        status: { phase: 'Failed', reason: 'Evicted', message: 'Usage of EmptyDir exceeds it. ' },
+      }),
+      { reason: 'evicted', message: 'Usage of EmptyDir exceeds it.', ...PRECISE },
+    ],
+    [
+      'eviction for a pod that matters more, in the words of the scheduler',
+      aPod(
+        [ended(137, '')],
+        conditions('DisruptionTarget', 'True', 'PreemptionByScheduler', 'preempting'),
+      ),
+      { reason: 'evicted', message: 'preempting', ...SECONDS },
+    ],
+    [
       'eviction before it began',
       aPod([], { status: { phase: 'Failed', reason: 'Evicted' } }),
       { reason: 'evicted' },
