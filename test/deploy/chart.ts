@@ -125,8 +125,19 @@ export async function render(values: object, namespace = 'cfs'): Promise<readonl
   return parseAllDocuments(text).map((document) => document.toJS() as Resource);
 }
 
-export function pick(resources: readonly Resource[], kind: string, name: string): Resource {
-  const found = resources.find((each) => each.kind === kind && each.metadata.name === name);
+/** `namespace`: needed if there are objects of this name in several. */
+export function pick(
+  resources: readonly Resource[],
+  kind: string,
+  name: string,
+  namespace?: string,
+): Resource {
+  const found = resources.find(
+    ({ kind: ofKind, metadata }) =>
+      ofKind === kind &&
+      metadata.name === name &&
+      (namespace === undefined || metadata.namespace === namespace),
+  );
   if (found === undefined) throw new Error(`The chart makes no ${kind} ${name}.`);
   return found;
 }

@@ -287,16 +287,15 @@ describeHelm('the chart', () => {
   });
 
   test('gives the worker the rights that the document lists, where jobs run', () => {
-    const role = pick(full, 'Role', 'keelson-worker');
-    expect(role.metadata.namespace).toBe('jobs');
+    const role = pick(full, 'Role', 'keelson-worker-of-cfs', 'jobs');
     const rules = role['rules'] as { resources: [string]; verbs: string[] }[];
     const document = readFileSync(join(CHART, '../../docs/kubernetes.md'), 'utf8');
     const rows = [...document.matchAll(/^\| `([a-z/]+)`(?: \(`batch`\))? \| ([a-z, ]+) \|$/gm)];
     expect(rules.map(({ resources, verbs }) => [...resources, verbs.join(', ')])).toEqual(
       rows.map(([, resource, verbs]) => [resource, verbs]),
     );
-    expect(pick(full, 'RoleBinding', 'keelson-worker')).toMatchObject({
-      metadata: { namespace: 'jobs' },
+    expect(pick(full, 'RoleBinding', 'keelson-worker-of-cfs', 'jobs')).toMatchObject({
+      roleRef: { name: 'keelson-worker-of-cfs' },
       subjects: [{ kind: 'ServiceAccount', name: 'keelson-worker', namespace: 'cfs' }],
     });
   });
@@ -306,16 +305,24 @@ describeHelm('the chart', () => {
     expect([...namespaces].sort()).toEqual(['cfs', 'jobs', 'vcluster-blue']);
   });
 
+  test('shares the namespace of jobs with a release of the same name in another namespace', async () => {
+    const list = (resources: readonly Resource[]) =>
+      resources
+        .filter(({ metadata }) => metadata.namespace === 'jobs')
+        .map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+    const [ours, theirs] = [list(full), list(await render(FULL, 'another'))];
+    expect(ours).toHaveLength(3);
+    expect(ours.filter((each) => theirs.includes(each))).toEqual([]);
+  });
+
   test('lets the worker request a token of the account of a tenant', () => {
-    const role = pick(full, 'Role', 'keelson-worker-cfs');
+    const role = pick(full, 'Role', 'keelson-worker-cfs', 'vcluster-blue');
     expect(role).toMatchObject({
-      metadata: { namespace: 'vcluster-blue' },
       rules: [
         { resources: ['serviceaccounts/token'], resourceNames: ['default'], verbs: ['create'] },
       ],
     });
-    expect(pick(full, 'RoleBinding', 'keelson-worker-cfs')).toMatchObject({
-      metadata: { namespace: 'vcluster-blue' },
+    expect(pick(full, 'RoleBinding', 'keelson-worker-cfs', 'vcluster-blue')).toMatchObject({
       roleRef: { name: 'keelson-worker-cfs' },
       subjects: [{ kind: 'ServiceAccount', name: 'keelson-worker', namespace: 'cfs' }],
     });

@@ -10,6 +10,9 @@
 {{- define "keelson.masterKey" }}{{ .Values.masterKeySecret.name | default (printf "%s-master-key" (include "keelson.name" .)) }}{{ end }}
 {{- define "keelson.jobNamespace" }}{{ .Values.jobs.namespace | default .Release.Namespace }}{{ end }}
 
+{{- /* Added to the names of objects in a namespace of jobs that releases of this name in several namespaces may share. */}}
+{{- define "keelson.ofRelease" }}{{ if ne (include "keelson.jobNamespace" .) .Release.Namespace }}-of-{{ .Release.Namespace }}{{ end }}{{ end }}
+
 {{- define "keelson.jobUrl" -}}
 {{- .Values.jobs.apiUrl | default (printf "http://%s.%s.svc:%v" (include "keelson.service" .) .Release.Namespace .Values.api.service.jobPort) }}
 {{- end }}
