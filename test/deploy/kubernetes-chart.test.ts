@@ -360,6 +360,35 @@ describeHelm('the chart', () => {
     }
   });
 
+  test('lets jobs reach the API whatever else they may reach', () => {
+    const { spec } = pick(full, 'NetworkPolicy', 'keelson-jobs-of-cfs', 'jobs');
+    const api = pick(full, 'Deployment', 'keelson-api')['spec'] as { selector: object };
+    expect(spec).toMatchObject({
+      policyTypes: ['Ingress', 'Egress'],
+      egress: [
+        {
+          ports: [
+            { port: 53, protocol: 'UDP' },
+            { port: 53, protocol: 'TCP' },
+          ],
+        },
+        ...FULL.networkPolicy.jobEgress,
+        {
+          to: [
+            {
+              namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'cfs' } },
+              podSelector: api.selector,
+            },
+          ],
+          ports: [{ port: 8081 }],
+        },
+      ],
+    });
+    const open = pick(needed, 'NetworkPolicy', 'keelson-jobs')['spec'] as object;
+    expect(open).toMatchObject({ policyTypes: ['Ingress'] });
+    expect(open).not.toHaveProperty('egress');
+  });
+
   test('makes a master key of 32 bytes that outlives the release, and none if one is given', () => {
     const { data, metadata } = pick(needed, 'Secret', 'keelson-master-key') as Resource & {
       data: Record<string, string>;
