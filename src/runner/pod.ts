@@ -143,7 +143,7 @@ function renderTemplate(
         ...toOwnLabels(job.jobId, deploymentId),
       },
       annotations: {
-        'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
+        ...KEPT_ON_NODE,
         ...meshAnnotations[settings.mesh],
         ...settings.annotations,
         ...toPodAnnotations(job),
@@ -165,6 +165,12 @@ function renderTemplate(
     },
   };
 }
+
+/** Against autoscalers, which move pods to other nodes to empty one: a job would be evicted, and its playbook cut off. */
+const KEPT_ON_NODE = {
+  'cluster-autoscaler.kubernetes.io/safe-to-evict': 'false',
+  'karpenter.sh/do-not-disrupt': 'true',
+};
 
 /** Keep out classic sidecars, which would start beside the last phase and never end, or ask for native ones. */
 export const meshAnnotations = {
