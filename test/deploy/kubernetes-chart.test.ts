@@ -389,6 +389,16 @@ describeHelm('the chart', () => {
     expect(open).not.toHaveProperty('egress');
   });
 
+  test('keeps jobs from being evicted only if that is wanted', async () => {
+    const kept = await render({ ...FULL, podDisruptionBudget: { jobs: true } });
+    const name = 'keelson-jobs-of-cfs';
+    expect(pick(kept, 'PodDisruptionBudget', name, 'jobs')['spec']).toEqual({
+      minAvailable: 1_000_000,
+      selector: { matchLabels: { 'app.kubernetes.io/name': 'keelson-job' } },
+    });
+    expect(() => pick(full, 'PodDisruptionBudget', name)).toThrow();
+  });
+
   test('makes a master key of 32 bytes that outlives the release, and none if one is given', () => {
     const { data, metadata } = pick(needed, 'Secret', 'keelson-master-key') as Resource & {
       data: Record<string, string>;

@@ -63,9 +63,12 @@ describeCluster('the chart on a cluster', () => {
         });
         const before = await listPods();
         const labels = ['api', 'worker'].flatMap((part) => ['--set', `${part}.podLabels.is=new`]);
-        await runRelease('upgrade', ...common, ...labels);
+        await runRelease('upgrade', ...common, ...labels, '--set', 'podDisruptionBudget.jobs=true');
         await whenGone(before);
         expect(await readKey()).toBe(key);
+      });
+      await waitFor(async () => /needs 1000000 healthy pods/.test(await evict('one')), {
+        what: 'the eviction of the job to be refused',
       });
       site.gate.open();
       await site.expectSuccess('one');
@@ -122,6 +125,14 @@ describeCluster('the chart on a cluster', () => {
   const listPods = async (component = 'api,worker') => {
     const labelSelector = `app.kubernetes.io/instance=keelson,app.kubernetes.io/component in (${component})`;
     return (await core.listNamespacedPod({ namespace, labelSelector })).items;
+  };
+
+  /** Tries to evict the session's pod, as a drain of its node does, and returns how the server refuses. */
+  const evict = async (session: string): Promise<string> => {
+    const name = (await site.findJobPod(session))?.metadata?.name ?? '';
+    return core
+      .createNamespacedPodEviction({ namespace, name, body: { metadata: { name } } })
+      .then(() => Promise.reject(new Error(`${name} was evicted`)), String);
   };
 
   const whenGone = (pods: readonly V1Pod[]) => {
