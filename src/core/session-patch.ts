@@ -38,7 +38,7 @@ export function patchSession(
   rules: PatchRules,
 ): PatchedRecord {
   const given = Object.fromEntries(
-    Object.entries(patch.session ?? {}).filter(([, value]) => value),
+    Object.entries(patch.session ?? {}).filter((member) => !isEmpty(...member)),
   );
   checkJob(session, given['job'], rules);
   const kept = Object.entries(given).filter(([name]) =>
@@ -62,6 +62,15 @@ export function patchSession(
     );
   }
   return { patched, ...progress };
+}
+
+/**
+ * What is false in Python, in which CFS is written: lists and objects without members too. Where text is expected, these are
+ * wrong rather than empty.
+ */
+function isEmpty(name: string, value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return !value;
+  return !isText(name) && Object.keys(value).length === 0;
 }
 
 const TIMES = ['start_time', 'completion_time'];
@@ -157,11 +166,15 @@ function createAgreement() {
   };
 }
 
-/** Answers contain these members as text. */
 function checkText(name: string, value: unknown): void {
-  if ((OURS.has(name) || name === 'job' || name === 'ims_job') && typeof value !== 'string') {
+  if (isText(name) && typeof value !== 'string') {
     throw invalid(`Must be text - 'status.session.${name}'`);
   }
+}
+
+/** Answers contain these members as text. */
+function isText(name: string): boolean {
+  return OURS.has(name) || name === 'job' || name === 'ims_job';
 }
 
 const TIME =

@@ -127,6 +127,10 @@ export function sessionPatchContract(site: () => ContractSite): void {
       expect((await show(name)).status.session).toMatchObject(shown);
       await patch(name, { session: { start_time: '', ims_job: null, note: 0 } });
       expect((await show(name)).status.session).toMatchObject(shown);
+      await patch(name, { session: { note: [] } });
+      await patch(name, { session: { note: {} } });
+      expect((await show(name)).status.session).toMatchObject(shown);
+      expect((await patch(name, { session: { ims_job: [] } })).status).toBe(400);
       expect((await show(name, 'v2')).status.session).toEqual({
         job: 'cfs-1',
         startTime: '2026-01-01T00:00:00',
