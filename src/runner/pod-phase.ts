@@ -9,6 +9,7 @@ import { findForeign, toFailure, toHold, type Foreign, type Obstacle } from './o
 import { SKIPPED, toPhaseResult } from './phase-record.js';
 import { STOPPED_ANNOTATION } from './pod-labels.js';
 import { findStatus, parseRecord } from './pod-record.js';
+import { EMPTY_CONTAINER } from './pod.js';
 
 type Killed = Extract<PhaseResult, { kind: 'killed' }>;
 
@@ -136,7 +137,8 @@ export function hasBegun({ status }: V1Pod): boolean {
 
 /** A container that runs beside the last phase and would keep the pod from ending. */
 export function findSidecar({ spec }: V1Pod, phases: readonly string[]): string | undefined {
-  return spec?.containers.find(({ name }) => !phases.includes(name))?.name;
+  const own = [...phases, EMPTY_CONTAINER];
+  return spec?.containers.find(({ name }) => !own.includes(name))?.name;
 }
 
 /** The client returns Dates from lists, but strings from watches. */

@@ -41,6 +41,8 @@ const RESULT_FILE = '/dev/termination-log';
  * add a shorter one where there is none.
  */
 export const UNTIL_STOP = 2 ** 31 - 1;
+/** The last container of a pod that has only one phase. Named as in CFS. */
+export const EMPTY_CONTAINER = 'ansible';
 /** What a wrapper needs beyond the grace time to deliver, and to give up on what cannot be killed. */
 const GRACE_SLACK_SECONDS = 15;
 
@@ -155,14 +157,29 @@ function renderTemplate(
       restartPolicy: 'Never',
       terminationGracePeriodSeconds: job.graceSeconds + GRACE_SLACK_SECONDS,
       enableServiceLinks: false,
-      initContainers: containers.slice(0, -1),
-      containers: containers.slice(-1),
+      ...arrangeContainers(containers),
       volumes: renderVolumes(settings, secretsName, fileSecrets, {
         hasImageKey,
         hasVaultToken: vaultToken !== undefined,
         cloneSecrets: Object.keys(cloneSecrets),
       }),
     },
+  };
+}
+
+/**
+ * All phases but the last one are init containers. Clients of CFS expect at least one, so a single phase becomes one, and a
+ * container that does nothing comes last, as in CFS if there is no layer.
+ */
+function arrangeContainers(
+  containers: readonly V1Container[],
+): Pick<V1PodSpec, 'initContainers' | 'containers'> {
+  if (containers.length !== 1)
+    return { initContainers: containers.slice(0, -1), containers: containers.slice(-1) };
+  const empty = { name: EMPTY_CONTAINER, command: ['true'], env: [], volumeMounts: [] };
+  return {
+    initContainers: [...containers],
+    containers: [Object.assign({}, containers[0], empty)],
   };
 }
 

@@ -320,5 +320,7 @@ describe('findSidecar', () => {
     const pod = aPod([], { spec: { containers: [{ name: 'three' }, { name: 'istio-proxy' }] } });
     expect(findSidecar(pod, PHASES)).toBe('istio-proxy');
     expect(findSidecar(aPod([]), PHASES)).toBeUndefined();
+    const single = aPod([], { spec: { containers: [{ name: 'ansible' }] } });
+    expect(findSidecar(single, ['inventory'])).toBeUndefined();
   });
 });

@@ -65,12 +65,15 @@ describe('renderJobObjects', () => {
     expectFixture('pod/everything.json', render(aSettings(EVERYTHING)).job);
   });
 
-  test('has one container if the configuration has no layers', () => {
+  test('has an init container, which clients of CFS look for, even if the configuration has no layers', () => {
     const phases = aJob().phases.filter(({ kind }) => kind === 'inventory');
     const { job } = render(aSettings(), aLaunch({ job: aJob({ phases }) }));
     const { initContainers, containers } = job.spec?.template.spec ?? {};
-    expect(initContainers).toEqual([]);
-    expect(containers?.map(({ name }) => name)).toEqual(['inventory']);
+    expect(initContainers?.map(({ name }) => name)).toEqual(['inventory']);
+    expect(containers).toEqual([
+      expect.objectContaining({ name: 'ansible', command: ['true'], env: [], volumeMounts: [] }),
+    ]);
+    expect(job.metadata?.annotations?.['keelson/phases']).toBe('inventory');
   });
 
   test('mounts credentials of git while cloning, keys afterwards, and neither elsewhere', () => {
