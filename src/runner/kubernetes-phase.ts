@@ -37,6 +37,15 @@ export interface PhaseOptions {
 
 type PhaseLook = Look<PhaseResult>;
 
+/** What a look is about. */
+interface Subject extends PhaseOptions {
+  readonly job: V1Job;
+  /** Of the job, in order. */
+  readonly phases: readonly string[];
+  readonly phase: string;
+  readonly signal: AbortSignal;
+}
+
 const LOST: PhaseResult = { kind: 'killed', reason: 'lost' };
 /** The watch is about to report a change. */
 const SOON: PhaseLook = { kind: 'wait', milliseconds: 1000 };
@@ -53,59 +62,44 @@ export async function awaitPhase(
   return watch.until<PhaseResult>(jobId, signal, async (view) => {
     const job = view.job ?? (await api.findJob(jobId, signal));
     if (job === undefined || !isOurs(job, deploymentId)) return found(LOST);
-    if (!toPhaseNames(job).includes(phase)) throw missing('Phase', `${phase} of ${jobId}`);
+    const phases = toPhaseNames(job);
+    if (!phases.includes(phase)) throw missing('Phase', `${phase} of ${jobId}`);
     // The Job is so new that the watch has not heard of it yet.
     if (view.job === undefined) return SOON;
-    return lookAtPhase(options, { ...view, job }, phase, signal);
+    return lookAtJob({ ...options, job, phases, phase, signal }, view);
   });
 }
 
-async function lookAtPhase(
-  options: PhaseOptions,
-  { job, pod, podIsGone }: JobView & { readonly job: V1Job },
-  phase: string,
-  signal: AbortSignal,
-): Promise<PhaseLook> {
-  const phases = toPhaseNames(job);
+async function lookAtJob(subject: Subject, { pod, podIsGone }: JobView): Promise<PhaseLook> {
+  const { job, phases, phase } = subject;
   if (isStopped(job) && (pod === undefined || (podIsGone && !hasBegun(pod))))
     return found(toStoppedResult(phases, phase));
-  if (pod !== undefined) return lookAtPod(options, job, { pod, podIsGone }, phase, signal);
+  if (pod !== undefined) return lookAtPod(subject, pod, podIsGone);
   if (isFinished(job)) {
     // The watch of pods may lag behind that of jobs.
-    const late = await findPod(options, job, signal);
-    if (late === undefined) return found(toEndWithoutPod(job));
-    return lookAtPod(options, job, { pod: late, podIsGone: false }, phase, signal);
+    const late = await findPod(subject);
+    return late === undefined ? found(toEndWithoutPod(job)) : lookAtPod(subject, late, false);
   }
   if (isSuspended(job)) return { kind: 'wait' };
-  const pending: PodPhase = { kind: 'pending', since: toReleasedAt(job) };
-  return waitForStart(options, job, undefined, pending, signal);
+  return waitForStart(subject, undefined, { kind: 'pending', since: toReleasedAt(job) });
 }
 
 function toEndWithoutPod(job: V1Job): PhaseResult {
   return toSuccess(job) ?? (isPastDeadline(job) ? { kind: 'killed', reason: 'timeout' } : LOST);
 }
 
-async function lookAtPod(
-  options: PhaseOptions,
-  job: V1Job,
-  { pod, podIsGone }: { readonly pod: V1Pod; readonly podIsGone: boolean },
-  phase: string,
-  signal: AbortSignal,
-): Promise<PhaseLook> {
-  const phases = toPhaseNames(job);
-  const state = toPodPhase(pod, phases, phase, podIsGone);
-  const isDeleted = podIsGone || pod.metadata?.deletionTimestamp !== undefined;
-  const sidecar = findSidecar(pod, phases);
-  if (sidecar !== undefined && state.kind !== 'ended') return found(toSidecarResult(sidecar));
-  switch (state.kind) {
-    case 'ended':
-      return found(isDeleted ? await settle(options, job, state.result, signal) : state.result);
-    case 'running':
-      options.tell?.(undefined);
-      return waitForEnd(options, job, pod, signal);
-    case 'pending':
-      return waitForStart(options, job, pod, state, signal);
+async function lookAtPod(subject: Subject, pod: V1Pod, isGone: boolean): Promise<PhaseLook> {
+  const { phases, phase, tell } = subject;
+  const state = toPodPhase(pod, phases, phase, isGone);
+  if (state.kind === 'ended') {
+    const isDeleted = isGone || pod.metadata?.deletionTimestamp !== undefined;
+    return found(isDeleted ? await settle(subject, state.result) : state.result);
   }
+  const sidecar = findSidecar(pod, phases);
+  if (sidecar !== undefined) return found(toSidecarResult(sidecar));
+  if (state.kind === 'pending') return waitForStart(subject, pod, state);
+  tell?.(undefined);
+  return waitForEnd(subject, pod);
 }
 
 /**
@@ -113,10 +107,8 @@ async function lookAtPod(
  * them, so it is read.
  */
 async function settle(
-  { api }: PhaseOptions,
-  { metadata }: V1Job,
+  { api, job: { metadata }, signal }: Subject,
   seen: PhaseResult,
-  signal: AbortSignal,
 ): Promise<PhaseResult> {
   if (seen.kind !== 'killed' || (seen.reason !== 'lost' && seen.reason !== 'stopped')) return seen;
   const now = await api.findJob(metadata?.name ?? '', signal);
@@ -125,37 +117,29 @@ async function settle(
   return (seen.reason === 'lost' ? toSuccess(now) : undefined) ?? seen;
 }
 
-async function waitForEnd(
-  options: PhaseOptions,
-  job: V1Job,
-  pod: V1Pod,
-  signal: AbortSignal,
-): Promise<PhaseLook> {
-  const left = toPatience(pod, options.api.now());
+async function waitForEnd(subject: Subject, pod: V1Pod): Promise<PhaseLook> {
+  const left = toPatience(pod, subject.api.now());
   if (left === undefined) return { kind: 'wait' };
   if (left > 0) return wait(left);
-  return (await isCurrent(options, job, pod, signal)) ? found(LOST) : SOON;
+  return (await isCurrent(subject, pod)) ? found(LOST) : SOON;
 }
 
 async function waitForStart(
-  options: PhaseOptions,
-  job: V1Job,
+  subject: Subject,
   pod: V1Pod | undefined,
   { since, obstacle }: Extract<PodPhase, { kind: 'pending' }>,
-  signal: AbortSignal,
 ): Promise<PhaseLook> {
+  const { api, job, tell, signal } = subject;
   const limit = toPendingSeconds(job);
-  const age = options.api.now() - Date.parse(since);
+  const age = api.now() - Date.parse(since);
   const untilTold = obstacle === undefined ? 0 : WORTH_TELLING_MS - age;
   if (obstacle !== undefined && untilTold <= 0)
-    options.tell?.(
-      `${obstacle.message} (pod_pending_time_limit: ${limit === 0 ? 'none' : `${limit} s`})`,
-    );
+    tell?.(`${obstacle.message} (pod_pending_time_limit: ${limit === 0 ? 'none' : `${limit} s`})`);
   const left = limit === 0 ? Number.POSITIVE_INFINITY : limit * 1000 - age;
   if (left > 0) return wait(untilTold > 0 ? Math.min(left, untilTold) : left);
-  if (!(await isCurrent(options, job, pod, signal))) return SOON;
+  if (!(await isCurrent(subject, pod))) return SOON;
   const { uid = '' } = (pod ?? job).metadata ?? {};
-  const known = obstacle ?? toObstacle(await options.api.listEvents(uid, signal));
+  const known = obstacle ?? toObstacle(await api.listEvents(uid, signal));
   return found({ kind: 'unstarted', reason: known.reason, message: advise(known, limit) });
 }
 
@@ -166,13 +150,8 @@ function advise({ reason, message }: Obstacle, limit: number): string {
 }
 
 /** Whether the watch is up to date. Checked before a time limit alone decides, because the watch may have been broken. */
-async function isCurrent(
-  options: PhaseOptions,
-  job: V1Job,
-  pod: V1Pod | undefined,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const now = await findPod(options, job, signal);
+async function isCurrent(subject: Subject, pod: V1Pod | undefined): Promise<boolean> {
+  const now = await findPod(subject);
   return now?.metadata?.resourceVersion === pod?.metadata?.resourceVersion;
 }
 
@@ -190,11 +169,7 @@ function toSidecarResult(name: string): PhaseResult {
   };
 }
 
-async function findPod(
-  { api }: PhaseOptions,
-  { metadata }: V1Job,
-  signal: AbortSignal,
-): Promise<V1Pod | undefined> {
+async function findPod({ api, job: { metadata }, signal }: Subject): Promise<V1Pod | undefined> {
   const pods = await api.listPodsOf(metadata?.name ?? '', signal);
   return pods.find((pod) =>
     pod.metadata?.ownerReferences?.some(({ uid }) => uid === metadata?.uid),
