@@ -13,8 +13,10 @@ export function createConfigurationSave(database: Database): ConfigurationStore[
   const saveOne: ConfigurationStore['save'] = (configuration, ifVersion) =>
     write(async (db) => {
       const version = await dialect.nextRevision(db);
+      // Before the configuration's row, as a change of a source locks them, so that the two cannot deadlock.
+      await lockSources(db, dialect, listSources(configuration));
       await saveRow(db, { configuration, version, ifVersion });
-      await saveUses(db, dialect, configuration);
+      await saveUses(db, configuration);
     });
   if (dialect.hasOneWriter) return saveOne;
   const batched = createGrouping((configurations: readonly Configuration[]) =>
@@ -95,14 +97,11 @@ async function saveRow(
 }
 
 /** Locks the sources' rows until the transaction ends, so that none is deleted meanwhile. */
-async function saveUses(
+async function lockSources(
   db: Transaction<Schema>,
   dialect: StoreDialect,
-  configuration: Configuration,
+  sources: readonly string[],
 ): Promise<void> {
-  const { name } = configuration;
-  await db.deleteFrom('configuration_sources').where('configuration', '=', name).execute();
-  const sources = listSources(configuration);
   if (sources.length === 0) return;
   const found = await db
     .selectFrom('sources')
@@ -115,8 +114,13 @@ async function saveUses(
   const unknown = sources.find((source) => !known.has(source));
   if (unknown !== undefined)
     throw invalid(`The source ${unknown} does not exist.`, 'Source does not exist');
-  const rows = sources.map((source) => ({ source, configuration: name }));
-  await db.insertInto('configuration_sources').values(rows).execute();
+}
+
+async function saveUses(db: Transaction<Schema>, configuration: Configuration): Promise<void> {
+  const { name } = configuration;
+  await db.deleteFrom('configuration_sources').where('configuration', '=', name).execute();
+  const rows = listSources(configuration).map((source) => ({ source, configuration: name }));
+  if (rows.length > 0) await db.insertInto('configuration_sources').values(rows).execute();
 }
 
 export function changedMeanwhile(name: string): ServiceError {

@@ -89,10 +89,18 @@ function replaceSource(
     if (saved === undefined)
       throw new ServiceError('conflict', `Source ${name} was changed by somebody else meanwhile.`);
     const users = db.selectFrom('configuration_sources').select('configuration');
+    const query = db
+      .selectFrom('configurations')
+      .select('name')
+      .where('name', 'in', users.where('source', '=', name))
+      .orderBy('name');
+    // Locked in order of names, so that changes of two sources cannot deadlock.
+    const found = await query.$if(!dialect.hasOneWriter, (rows) => rows.forNoKeyUpdate()).execute();
+    const names = JSON.stringify(found.map((row) => row.name));
     await db
       .updateTable('configurations')
       .set({ version })
-      .where('name', 'in', users.where('source', '=', name))
+      .where('name', 'in', dialect.textsOf(names))
       .execute();
   });
 }
