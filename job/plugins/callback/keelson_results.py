@@ -50,29 +50,15 @@ class CallbackModule(CallbackBase):
         self.disabled = self._path == ""
         self._hosts = {}
         self._failures = {}
-        self._cut_short = set()
-        self._is_over = False
-        self._plays_left = set()
-        self._is_unclear = False
-        self._is_play_open = False
-        self._has_play_failures = False
-        self._may_be_broken_off = False
-        self._play = None
+        self._plays = Plays()
         self._heard = Heard(os.environ.pop("KEELSON_HEARD", ""))
         self._due_at = time.monotonic() + MIN_SECONDS_BETWEEN_WRITES
 
     def v2_playbook_on_start(self, playbook):
-        self._plays_left = {play._uuid for play in playbook.get_plays()}
+        self._plays.expect(playbook.get_plays())
 
     def v2_playbook_on_play_start(self, play):
-        # Also called for each batch of `serial`. What came before was not broken off, because this
-        # follows.
-        self._is_unclear = self._is_unclear or self._is_play_open
-        self._is_play_open = True
-        self._has_play_failures = False
-        self._may_be_broken_off = False
-        self._plays_left.discard(play._uuid)
-        self._play = play
+        self._plays.begin(play)
         self._heard.forget()
         if self._hosts:
             self._write()
@@ -123,7 +109,7 @@ class CallbackModule(CallbackBase):
         self._note_failure(result)
 
     def v2_playbook_on_no_hosts_matched(self):
-        self._is_play_open = False
+        self._plays.skip()
 
     def v2_playbook_on_stats(self, stats):
         for host in stats.processed:
@@ -136,7 +122,7 @@ class CallbackModule(CallbackBase):
                 "skipped": summary["skipped"],
                 "unreachable": summary["unreachable"],
             }
-        self._is_over = True
+        self._plays.is_over = True
         self._heard.forget()
         self._write()
 
@@ -146,12 +132,8 @@ class CallbackModule(CallbackBase):
         on without.
         """
         # Strategies also see callbacks that Ansible itself skips because they are disabled.
-        if self.disabled:
-            return
-        has_failures = self._has_play_failures or not self._cut_short.issuperset(failed_hosts)
-        self._may_be_broken_off = has_failures and bool(self._play.serial)
-        self._cut_short.update(failed_hosts)
-        self._is_play_open = was_aborted
+        if not self.disabled:
+            self._plays.end(failed_hosts, was_aborted)
 
     def _count(self, result, key):
         host = _host_name(result)
@@ -161,7 +143,7 @@ class CallbackModule(CallbackBase):
 
     def _note_failure(self, result):
         task = getattr(result, "task", None) or result._task
-        self._has_play_failures = True
+        self._plays.note_failure()
         self._failures[_host_name(result)] = {
             "task": to_text(task.get_name()),
             "message": _describe(_fields(result)).strip()[:MAX_MESSAGE_CHARACTERS],
@@ -173,29 +155,72 @@ class CallbackModule(CallbackBase):
         return {
             "host": name,
             **counts,
-            "incomplete": name in self._cut_short and not has_failed,
+            "incomplete": name in self._plays.cut_short and not has_failed,
             **(self._failures.get(name, {}) if has_failed else {}),
         }
-
-    def _is_whole(self):
-        """
-        Whether every host that neither failed nor is incomplete came to the end of the playbook.
-        Ansible may break off, and then runs no later play or batch of `serial`. Only our strategies
-        report hosts that Ansible goes on without although no task of theirs has failed.
-        """
-        is_unclear = self._is_unclear or self._is_play_open or self._may_be_broken_off
-        return self._is_over and not self._plays_left and not is_unclear
 
     def _write(self):
         begun = time.monotonic()
         hosts = [self._render(name) for name in sorted(self._hosts)]
         temporary = f"{self._path}.{os.getpid()}"
         with open(temporary, "w", encoding="utf-8") as file:
-            facts = {"is_over": self._is_over, "is_whole": self._is_whole()}
+            facts = {"is_over": self._plays.is_over, "is_whole": self._plays.are_whole()}
             json.dump({"hosts": hosts, **facts}, file)
         os.rename(temporary, self._path)
         ended = time.monotonic()
         self._due_at = ended + max((ended - begun) * PAUSE_PER_WRITING, MIN_SECONDS_BETWEEN_WRITES)
+
+
+class Plays:
+    """
+    Follows the plays and their batches (`serial`), to know on which hosts the playbook came to its
+    end. Ansible may break off, and then runs no later play or batch. Only our strategies report the
+    hosts that Ansible goes on without although no task of theirs has failed.
+    """
+
+    def __init__(self):
+        self.is_over = False
+        # Hosts that Ansible went on without.
+        self.cut_short = set()
+        self._left = set()
+        # Of the present play or batch: whether it is in batches, whether a task has failed, whether
+        # its end is not reported, and whether later batches may have been left out.
+        self._is_serial = False
+        self._has_failures = False
+        self._is_open = False
+        self._may_be_broken_off = False
+        # Whether the end of an earlier one was not reported.
+        self._is_unclear = False
+
+    def expect(self, plays):
+        self._left = {play._uuid for play in plays}
+
+    def begin(self, play):
+        """Also for each batch. What came before was not broken off, because this follows."""
+        self._is_unclear = self._is_unclear or self._is_open
+        self._is_serial = bool(play.serial)
+        self._has_failures = False
+        self._is_open = True
+        self._may_be_broken_off = False
+        self._left.discard(play._uuid)
+
+    def note_failure(self):
+        self._has_failures = True
+
+    def skip(self):
+        """The play has no hosts."""
+        self._is_open = False
+
+    def end(self, failed_hosts, was_aborted):
+        has_failures = self._has_failures or not self.cut_short.issuperset(failed_hosts)
+        self._may_be_broken_off = has_failures and self._is_serial
+        self.cut_short.update(failed_hosts)
+        self._is_open = was_aborted
+
+    def are_whole(self):
+        """Whether every host that neither failed nor was cut short came to the end."""
+        is_unclear = self._is_unclear or self._is_open or self._may_be_broken_off
+        return self.is_over and not self._left and not is_unclear
 
 
 class Heard:
