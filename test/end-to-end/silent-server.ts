@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { createServer, type Socket } from 'node:net';
+import { listen } from '../support/listen.js';
 
 /** A server that accepts connections and never answers. */
 export interface SilentServer {
@@ -16,10 +17,9 @@ export async function startSilentServer(): Promise<SilentServer> {
     socket.resume().on('error', () => socket.destroy());
     socket.once('close', () => sockets.delete(socket));
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const port = await listen(server);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     connections: () => sockets.size,
     async close() {
       const closed = once(server, 'close');

@@ -1,8 +1,7 @@
-import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { listen, stopListening } from '../support/listen.js';
 
 /** Serves a bare repository as plain files, which git cannot fetch single commits from. */
 export interface GitServer {
@@ -39,18 +38,11 @@ export async function startGitServer({
       () => response.writeHead(404).end(),
     );
   });
-  server.listen(port, '127.0.0.1');
-  await once(server, 'listening');
-  const { port: actual } = server.address() as AddressInfo;
+  const actual = await listen(server, port);
   return {
     port: actual,
     url: `http://127.0.0.1:${actual}/repository.git`,
     authorizations,
-    async close() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
+    close: () => stopListening(server),
   };
 }

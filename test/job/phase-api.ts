@@ -5,9 +5,9 @@ import {
   type IncomingMessage,
   type ServerResponse,
 } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
+import { listen, stopListening } from '../support/listen.js';
 
 /** The API's limit of a piece of a log, compressed. */
 const MAX_SENT_BYTES = 1024 * 1024;
@@ -110,19 +110,8 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => response.destroy(error as Error));
   });
-  const listen = async (port: number): Promise<number> => {
-    server.listen(port, '127.0.0.1');
-    await once(server, 'listening');
-    return (server.address() as AddressInfo).port;
-  };
-  const pause = async (): Promise<void> => {
-    if (!server.listening) return;
-    const closed = once(server, 'close');
-    server.close();
-    server.closeAllConnections();
-    await closed;
-  };
-  const port = await listen(0);
+  const pause = () => stopListening(server);
+  const port = await listen(server);
   const api: PhaseApi = {
     url: `http://127.0.0.1:${port}/base`,
     get log() {
@@ -142,7 +131,7 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     },
     pause,
     async resume() {
-      await listen(port);
+      await listen(server, port);
     },
     close: pause,
   };

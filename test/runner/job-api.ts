@@ -1,8 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
+import { listen, stopListening } from '../support/listen.js';
 
 export interface DeliveredPhase {
   log: Buffer;
@@ -31,24 +30,14 @@ export async function startJobApi(): Promise<JobApi> {
   const server = createServer((request, response) => {
     answer(request, response, phase).catch((error: unknown) => response.destroy(error as Error));
   });
-  const listen = async (port: number) => {
-    server.listen(port, '127.0.0.1');
-    await once(server, 'listening');
-    return (server.address() as AddressInfo).port;
-  };
-  const pause = async () => {
-    if (!server.listening) return;
-    server.close();
-    server.closeAllConnections();
-    await once(server, 'close');
-  };
-  const port = await listen(0);
+  const pause = () => stopListening(server);
+  const port = await listen(server);
   return {
     url: `http://127.0.0.1:${port}`,
     phase,
     pause,
     resume: async () => {
-      await listen(port);
+      await listen(server, port);
     },
     close: pause,
   };

@@ -1,7 +1,6 @@
-import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { KubeConfig } from '@kubernetes/client-node';
+import { listen, stopListening } from '../support/listen.js';
 
 /** Serves the list and the watch of one kind, like Kubernetes' API. */
 export interface WatchServer {
@@ -57,10 +56,8 @@ export async function startWatchServer(): Promise<WatchServer> {
     open.add(response);
     response.on('close', () => open.delete(response));
   });
-  http.listen(0, '127.0.0.1');
-  await once(http, 'listening');
   const config = new KubeConfig();
-  const url = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+  const url = `http://127.0.0.1:${await listen(http)}`;
   config.loadFromClusterAndUser({ name: 'c', server: url, skipTLSVerify: true }, { name: 'u' });
   const server: WatchServer = {
     config,
@@ -82,12 +79,7 @@ export async function startWatchServer(): Promise<WatchServer> {
     refuse(status) {
       refused = status;
     },
-    async close() {
-      const closed = once(http, 'close');
-      http.close();
-      http.closeAllConnections();
-      await closed;
-    },
+    close: () => stopListening(http),
   };
   return server;
 }

@@ -2,9 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { listen, stopListening } from '../support/listen.js';
 
 const ARCHITECTURE = process.arch === 'x64' ? 'amd64' : process.arch;
 const ARCHIVE = `temporal_cli_1.5.1_linux_${ARCHITECTURE}.tar.gz`;
@@ -40,16 +40,11 @@ export async function startReleaseServer(): Promise<ReleaseServer> {
       response.writeHead(404).end();
     }
   });
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   const server: ReleaseServer = {
-    url: `http://127.0.0.1:${(http.address() as AddressInfo).port}/releases`,
+    url: `http://127.0.0.1:${await listen(http)}/releases`,
     requests,
     behaviour: 'good',
-    close: () =>
-      new Promise((resolve) => {
-        http.close(() => resolve());
-        http.closeAllConnections();
-      }),
+    close: () => stopListening(http),
   };
   return server;
 }

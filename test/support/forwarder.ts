@@ -1,5 +1,6 @@
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
+import { listen } from './listen.js';
 
 export interface Target {
   readonly host: string;
@@ -33,11 +34,10 @@ export async function openForwarder(
       () => client.destroy(),
     );
   });
-  server.listen(0, host);
-  await once(server, 'listening');
+  const port = await listen(server, 0, host);
   return {
     host,
-    port: (server.address() as AddressInfo).port,
+    port,
     async close() {
       const closed = once(server, 'close');
       server.close();
@@ -65,11 +65,10 @@ export async function openGate(host: string): Promise<Gate> {
     socket.on('close', () => waiting.delete(socket)).on('error', () => undefined);
     if (isOpen) socket.end('go\n');
   });
-  server.listen(0, host);
-  await once(server, 'listening');
+  const port = await listen(server, 0, host);
   return {
     host,
-    port: (server.address() as AddressInfo).port,
+    port,
     knocks: () => count,
     open() {
       isOpen = true;

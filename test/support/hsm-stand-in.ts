@@ -1,6 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import { listen, stopListening } from './listen.js';
 
 export type HsmSource = 'groups' | 'partitions' | 'components';
 
@@ -61,8 +61,7 @@ export async function startHsmStandIn({ tls }: HsmStandInOptions = {}): Promise<
     failures.set(source, failed + 1);
     answer(response, content[source], toActive(misbehave[source], failed));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
+  const port = await listen(server);
   return {
     url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}/hsm/v2`,
     content,
@@ -70,11 +69,7 @@ export async function startHsmStandIn({ tls }: HsmStandInOptions = {}): Promise<
     requests,
     aborted: () => aborted,
     disconnect: () => server.closeAllConnections(),
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
+    close: () => stopListening(server),
   };
 }
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
-import { createServer, request as send, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, request as send, type IncomingMessage } from 'node:http';
+import { listen, stopListening } from './listen.js';
 
 /** `GET jobs`, `GET jobs/…`, `POST public-keys`, … */
 export type ImsCall = string;
@@ -64,9 +64,9 @@ export async function startImsProxy(target: string): Promise<ImsProxy> {
     if (isAway) incoming.socket.destroy();
     else answer().catch(() => incoming.socket.destroy());
   });
-  await listen(server);
+  const port = await listen(server);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     calls,
     strike: (call, moment, act) =>
       new Promise((done) => strikes.set(`${moment} ${call}`, { act, done })),
@@ -75,12 +75,7 @@ export async function startImsProxy(target: string): Promise<ImsProxy> {
       server.closeAllConnections();
     },
     answer: () => void (isAway = false),
-    async close() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
+    close: () => stopListening(server),
   };
 }
 
@@ -93,9 +88,4 @@ async function readAll(stream: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = [];
   for await (const part of stream as AsyncIterable<Buffer>) parts.push(part);
   return Buffer.concat(parts);
-}
-
-async function listen(server: Server): Promise<void> {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
 }

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listen, stopListening } from './listen.js';
 
 export interface ImsRequest {
   readonly method: string;
@@ -93,10 +92,9 @@ export async function startIms(prefix = ''): Promise<ImsStandIn> {
     }
     return { status: 200, body: records.get(id) };
   };
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  const port = await listen(server);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${prefix}`,
+    url: `http://127.0.0.1:${port}${prefix}`,
     images,
     keys,
     jobs,
@@ -104,12 +102,7 @@ export async function startIms(prefix = ''): Promise<ImsStandIn> {
     disturb(request, ...how) {
       disturbances.set(request, [...how]);
     },
-    async close() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
+    close: () => stopListening(server),
   };
 }
 

@@ -1,5 +1,4 @@
 import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import {
   chmodSync,
   existsSync,
@@ -11,10 +10,10 @@ import {
 } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { Cluster } from './cluster.js';
 import { createRepository } from './git-repository.js';
+import { listen, stopListening } from './listen.js';
 import { waitFor } from './wait.js';
 
 export const PHASES = [
@@ -235,23 +234,12 @@ async function startHoldingServer(
       () => response.writeHead(404).end(),
     );
   });
-  const listen = async (port: number) => {
-    server.listen(port, '127.0.0.1');
-    await once(server, 'listening');
-    return (server.address() as AddressInfo).port;
-  };
-  const port = await listen(0);
+  const port = await listen(server);
   return {
     url: `http://127.0.0.1:${port}`,
     async start() {
-      await listen(port);
+      await listen(server, port);
     },
-    async stop() {
-      if (!server.listening) return;
-      const closed = once(server, 'close');
-      server.close();
-      server.closeAllConnections();
-      await closed;
-    },
+    stop: () => stopListening(server),
   };
 }

@@ -1,12 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { AdmissionregistrationV1Api, type KubeConfig } from '@kubernetes/client-node';
+import { listen, stopListening } from './listen.js';
 
 export interface PodWebhookOptions {
   readonly config: KubeConfig;
@@ -32,9 +31,7 @@ export async function openPodWebhook(options: PodWebhookOptions): Promise<() => 
       response.end(JSON.stringify({ apiVersion, kind, response: answer }));
     });
   });
-  server.listen(0, address);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  const port = await listen(server, 0, address);
   const name = `${namespace}.keelson.test`;
   const admission = config.makeApiClient(AdmissionregistrationV1Api);
   await admission.createMutatingWebhookConfiguration({
@@ -61,10 +58,7 @@ export async function openPodWebhook(options: PodWebhookOptions): Promise<() => 
   });
   return async () => {
     await admission.deleteMutatingWebhookConfiguration({ name });
-    const closed = once(server, 'close');
-    server.close();
-    server.closeAllConnections();
-    await closed;
+    await stopListening(server);
   };
 }
 

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { listen, stopListening } from './listen.js';
 import { waitFor } from './wait.js';
 
 export interface Delivery {
@@ -52,8 +52,7 @@ export async function startReceiver(port = 0): Promise<Receiver> {
       response.end(JSON.stringify({ message: `${path} ${JSON.stringify(headers)}` }));
     });
   });
-  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const url = `http://127.0.0.1:${await listen(server, port)}`;
   const of: Receiver['of'] = (session, path) =>
     deliveries.filter(
       (each) =>
@@ -70,10 +69,7 @@ export async function startReceiver(port = 0): Promise<Receiver> {
         },
         { what: `${count} deliveries of ${session} to ${path ?? 'any path'}` },
       ),
-    async close() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
+    close: () => stopListening(server),
   };
 }
 
