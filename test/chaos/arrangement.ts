@@ -1,3 +1,4 @@
+import type { Cluster } from '../support/cluster.js';
 import type { HeldPhase } from '../support/kill-site.js';
 import { holdSteps, type Step } from '../support/kill-steps.js';
 import { isPhase, isStep, toDoneStep, type Moment } from './moments.js';
@@ -19,9 +20,9 @@ export interface Arrangement {
   /** Whether holding the sessions keeps the database locked. */
   readonly locksDatabase: boolean;
   /** Releases the steps and posts what is to be posted during the fault, and releases a random part of the phases. */
-  readonly letSomeGo: () => Promise<void>;
+  readonly letSomeGo: () => void;
   /** Releases everything that is still held. */
-  readonly letGo: () => Promise<void>;
+  readonly letGo: () => void;
   /** Resolves when the API has accepted every session. */
   readonly whenPosted: () => Promise<void>;
 }
@@ -34,13 +35,9 @@ export async function arrange(
 ): Promise<Arrangement> {
   const { cluster, site, starts } = stand;
   const held = sessions.filter(({ way }) => way === 'held');
-  const steps = Object.fromEntries(held.flatMap(toHeldStep));
+  const steps = holdInSteps(cluster, held);
   const phases = held.flatMap(toHeldPhase);
   const begun = held.filter(({ moment }) => moment === 'start').map(({ name }) => name);
-  const posted = sessions.filter(({ way, moment }) => way !== 'held' || moment === 'POST');
-  const isDone = held.some(({ moment }) => toDoneStep(moment) !== undefined);
-  const locksDatabase = Object.keys(steps).length > 0 && !isDone;
-  const hold = Object.keys(steps).length > 0 ? holdSteps(cluster, steps) : undefined;
   for (const name of begun) starts.hold(name);
   const submitted = held.filter(({ moment }) => moment !== 'POST');
   await Promise.all(
@@ -53,51 +50,10 @@ export async function arrange(
       .filter(({ moment }) => moment === 'complete')
       .map(({ name }) => cluster.waitUntilComplete(name, 300_000)),
   ]);
-  await hold?.whenHeld();
-  if (isDone) {
-    cluster.temporal.freeze();
-    hold?.release();
-    // If a write failed, the fault meets that session between two attempts, and the others as intended.
-    await hold?.whenWritten();
-  }
-  const waiting = new Set(phases);
-  const go = (which: typeof phases) => {
-    for (const each of which) {
-      if (waiting.delete(each)) site.release(each.name, each.phase);
-    }
-  };
-  let posting: Promise<unknown> | undefined;
-  let hasGone = false;
-  const letStepsGo = () => {
-    posting ??= Promise.all(posted.map((session) => postStubbornly(stand, session)));
-    posting.catch(() => undefined);
-    if (hasGone) return;
-    hasGone = true;
-    if (locksDatabase) hold?.release();
-    if (isDone) cluster.temporal.thaw();
-  };
-  return {
-    locksDatabase,
-    letSomeGo() {
-      letStepsGo();
-      go(phases.filter(() => random.isHeads()));
-      return Promise.resolve();
-    },
-    letGo() {
-      letStepsGo();
-      go(phases);
-      for (const name of begun.splice(0)) starts.release(name);
-      return Promise.resolve();
-    },
-    async whenPosted() {
-      await posting;
-    },
-  };
-}
-
-function toHeldStep({ name, moment }: ChaosSession): readonly (readonly [string, Step])[] {
-  const step = isStep(moment) ? moment : toDoneStep(moment);
-  return step === undefined ? [] : [[name, step]];
+  // Last, because it stops what the others need to come to their moments.
+  await steps?.whenHeld();
+  const posted = sessions.filter(({ way, moment }) => way !== 'held' || moment === 'POST');
+  return createRelease(stand, { steps, phases, begun, posted }, random);
 }
 
 interface HeldInPhase {
@@ -107,4 +63,82 @@ interface HeldInPhase {
 
 function toHeldPhase({ name, moment }: ChaosSession): readonly HeldInPhase[] {
   return isPhase(moment) ? [{ name, phase: moment }] : [];
+}
+
+interface HeldInSteps {
+  readonly locksDatabase: boolean;
+  readonly whenHeld: () => Promise<void>;
+  /** To be called once. */
+  readonly letGo: () => void;
+}
+
+/**
+ * Call it before the sessions are posted. Before the writes of steps it locks the database. After them it stops Temporal,
+ * which then does not hear of the steps' ends. Undefined if no session is to be held in a step.
+ */
+function holdInSteps(cluster: Cluster, sessions: readonly ChaosSession[]): HeldInSteps | undefined {
+  const steps = Object.fromEntries(sessions.flatMap(toHeldStep));
+  if (Object.keys(steps).length === 0) return undefined;
+  const hold = holdSteps(cluster, steps);
+  if (sessions.every(({ moment }) => toDoneStep(moment) === undefined))
+    return { locksDatabase: true, whenHeld: () => hold.whenHeld(), letGo: () => hold.release() };
+  return {
+    locksDatabase: false,
+    async whenHeld() {
+      await hold.whenHeld();
+      cluster.temporal.freeze();
+      hold.release();
+      // If a write failed, the fault meets that session between two attempts, and the others as intended.
+      await hold.whenWritten();
+    },
+    letGo: () => cluster.temporal.thaw(),
+  };
+}
+
+function toHeldStep({ name, moment }: ChaosSession): readonly (readonly [string, Step])[] {
+  const step = isStep(moment) ? moment : toDoneStep(moment);
+  return step === undefined ? [] : [[name, step]];
+}
+
+interface Held {
+  readonly steps: HeldInSteps | undefined;
+  readonly phases: readonly HeldInPhase[];
+  /** Names of sessions whose supervisors are held. */
+  readonly begun: readonly string[];
+  /** Sessions that are not held, but still to be posted. */
+  readonly posted: readonly ChaosSession[];
+}
+
+function createRelease(
+  stand: Stand,
+  { steps, phases, begun, posted }: Held,
+  random: Random,
+): Arrangement {
+  const left = { steps, phases: new Set(phases), begun: [...begun] };
+  let posting: Promise<unknown> | undefined;
+  const letStepsGo = () => {
+    posting ??= Promise.all(posted.map((session) => postStubbornly(stand, session)));
+    posting.catch(() => undefined);
+    left.steps?.letGo();
+    left.steps = undefined;
+  };
+  const letPhasesGo = (some: readonly HeldInPhase[]) => {
+    for (const each of some)
+      if (left.phases.delete(each)) stand.site.release(each.name, each.phase);
+  };
+  return {
+    locksDatabase: steps?.locksDatabase ?? false,
+    letSomeGo() {
+      letStepsGo();
+      letPhasesGo(phases.filter(() => random.isHeads()));
+    },
+    letGo() {
+      letStepsGo();
+      letPhasesGo(phases);
+      for (const name of left.begun.splice(0)) stand.starts.release(name);
+    },
+    async whenPosted() {
+      await posting;
+    },
+  };
 }

@@ -23,7 +23,7 @@ const lock: Fault = {
     }
     const database = openDatabase(cluster, 60_000);
     database.exec('BEGIN IMMEDIATE');
-    await letSomeGo();
+    letSomeGo();
     await stayAway(LOCKED_MS);
     database.exec('COMMIT');
     database.close();
@@ -39,7 +39,7 @@ const fill: Fault = {
   promised: 'untouched',
   async strike({ stand, random, letSomeGo }) {
     const makeRoom = fillDisk(stand.cluster);
-    await letSomeGo();
+    letSomeGo();
     await whenRefused(stand, `full-${random.between(1, 2 ** 31)}`);
     await stayAway(1000 * random.between(...AWAY));
     makeRoom();
@@ -61,7 +61,7 @@ function fail(
     async strike({ stand: { postgres }, random, letSomeGo }) {
       if (postgres === undefined) throw new Error('There is no PostgreSQL.');
       const end = await begin(postgres);
-      await letSomeGo();
+      letSomeGo();
       await stayAway(1000 * random.between(...AWAY));
       await end();
       return undefined;

@@ -22,7 +22,7 @@ function misbehave(name: string, what: string, misbehaviour: Misbehaviour): Faul
     async strike({ stand: { hsm, cluster }, sessions, letSomeGo }) {
       const before = hsm.requests.length;
       hsm.misbehave.groups = misbehaviour;
-      await letSomeGo();
+      letSomeGo();
       const isSilent = misbehaviour.kind === 'silent';
       await waitFor(
         async () => {
@@ -52,7 +52,7 @@ const stopGit: Fault = {
   way: (moment) => (moment === 'resolveConfiguration' ? 'unpinned' : 'held'),
   async strike({ stand: { site, cluster }, sessions, random, letSomeGo }) {
     await site.git.stop();
-    await letSomeGo();
+    letSomeGo();
     const asking = sessions.filter(({ way }) => way === 'unpinned').map(({ name }) => name);
     await waitFor(
       async () => (await findAttempts(cluster, asking)).every(({ attempt }) => attempt > 2),
@@ -75,7 +75,7 @@ const stopSshd: Fault = {
     const host = cluster.hosts.at(-1);
     if (host === undefined) throw new Error('There is no host.');
     await host.stop();
-    await letGo();
+    letGo();
     await whenOver();
     const { name, port, userKeyFile, directory } = host;
     await startSshHost({ name, port, userKeyFile, directory: join(directory, '..') });
@@ -122,7 +122,7 @@ const reset: Fault = {
     const { workflow } = await cluster.temporalClient();
     const jobs = sessions.map(({ name }) => findJobId(cluster, name));
     await Promise.all(jobs.map((job) => resetToFirstTask(cluster, job)));
-    await letGo();
+    letGo();
     await Promise.all(jobs.map((job) => workflow.getHandle(job).result()));
     return undefined;
   },

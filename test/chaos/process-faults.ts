@@ -27,7 +27,7 @@ function die(
     promised: 'untouched',
     async strike({ stand: { cluster, starts }, sessions, random, letSomeGo }) {
       await Promise.all(parts.map((part) => cluster[part].kill(signal)));
-      await letSomeGo();
+      letSomeGo();
       await stayAway(1000 * random.between(least, most));
       if (parts.includes('temporal')) await cluster.temporal.start();
       const others = parts.filter((part) => part !== 'temporal');
@@ -52,7 +52,7 @@ const freezeWorker: Fault = {
     const { cluster, secondWorker } = stand;
     const inPhases = sessions.filter(({ moment }) => isPhase(moment)).map(({ name }) => name);
     await freeze(stand, locksDatabase);
-    if (inPhases.length === 0) await letSomeGo();
+    if (inPhases.length === 0) letSomeGo();
     await secondWorker.start();
     await waitFor(
       async () => {
@@ -62,7 +62,7 @@ const freezeWorker: Fault = {
       { timeoutMs: MOST_MS, intervalMs: 500, what: 'the other worker to take over' },
     );
     cluster.worker.thaw();
-    await letGo();
+    letGo();
     return () => secondWorker.kill('SIGTERM');
   },
 };
@@ -78,7 +78,7 @@ function wakeLate(name: string, isCancelled: boolean): Fault {
     async strike({ stand, sessions, letGo, whenOver, random }) {
       const { cluster, site, secondWorker } = stand;
       await freeze(stand, true);
-      await letGo();
+      letGo();
       if (isCancelled)
         for (const session of sessions)
           await cluster.ask('POST', `/v3/sessions/${session.name}/cancel`, { reason: 'chaos' });

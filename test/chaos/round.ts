@@ -73,10 +73,10 @@ async function strike(
   };
   const struckAt = Date.now();
   const after = await fault.strike({ ...arrangement, stand, sessions, random, whenOver });
-  if (fault.holdsOn !== true) await arrangement.letGo();
+  if (fault.holdsOn !== true) arrangement.letGo();
   const recoveredAt = Date.now();
   await whenOver();
-  await arrangement.letGo();
+  arrangement.letGo();
   await after?.();
   return { struckAt, recoveredAt };
 }
