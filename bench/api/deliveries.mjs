@@ -11,7 +11,7 @@ import { toJobName, toJobStatements } from './records.mjs';
 
 /** The size of pieces and the level of gzip with which a job delivers. It sends one piece at a time. */
 export const CHUNK_BYTES = 256 * 1024;
-export const GZIP_LEVEL = 3;
+export const GZIP_LEVEL = 2;
 const JOBS = 20;
 const LINES_PER_SECOND = 20;
 

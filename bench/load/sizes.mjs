@@ -1,13 +1,11 @@
 import { gzipSync } from 'node:zlib';
-import { toLogLines } from '../api/deliveries.mjs';
+import { GZIP_LEVEL, toLogLines } from '../api/deliveries.mjs';
 import { configure, openStand, submitAll, toNames, waitUntilComplete } from './stand.mjs';
 
 const SESSIONS = 300;
 const HOSTS = 50_000;
 const HOSTS_AT_ONCE = 1000;
 const LOG_CHUNKS = 400;
-/** The level at which a job compresses. */
-const GZIP_LEVEL = 3;
 const LIMIT_MS = 600_000;
 const PHASE = 'ansible-0';
 
