@@ -119,39 +119,99 @@ export async function startCluster({
     SSH_PRIVATE_KEY_FILE: keyFile,
     ...environment,
   };
-  const url = `http://127.0.0.1:${apiPort}`;
-  const replicas: Replica[] = [];
-  const createReplica = (suffix: string, at: string, environment: NodeJS.ProcessEnv): Replica => {
-    const program = (name: string, file: string, isReady: () => Promise<boolean>) =>
-      manage(
-        `${name}${suffix}`,
-        process.execPath,
-        [join(DIST, file)],
-        environment,
-        directory,
-        isReady,
-      );
-    const started = program('worker', 'worker.js', () =>
-      Promise.resolve(started.output().includes('worker started')),
-    );
-    const replica = {
-      url: at,
-      api: program('api', 'api/server.js', async () => (await fetch(`${at}/healthz/live`)).ok),
-      worker: started,
-    };
-    replicas.push(replica);
-    return replica;
-  };
-  const temporal = manage(
-    'temporal',
-    parseConfig(process.env).temporal.cli,
-    toTemporalArguments(temporalPort, join(directory, 'temporal.db')),
-    process.env,
-    directory,
-    () => canConnect(temporalAddress),
-  );
-  const { api, worker } = createReplica('', url, env);
+  const temporal = createTemporal(directory, temporalPort);
+  const first = createReplica(directory, '', apiPort, env);
+  const replicas = [first];
   let connection: Connection | undefined;
+  const cluster: Cluster = {
+    ...{ directory, ...first, temporal, hosts, inventory, temporalAddress, environment: env },
+    ...createRequests(first.url, token, inventory),
+    async temporalClient() {
+      connection ??= await Connection.connect({ address: temporalAddress });
+      return new Client({ connection });
+    },
+    async another(name, own) {
+      const port = await findFreePort();
+      const listening = { ...env, API_LISTEN: `127.0.0.1:${port}`, ...own };
+      const replica = createReplica(directory, `-${name}`, port, listening);
+      replicas.push(replica);
+      return replica;
+    },
+    async close() {
+      await connection?.close();
+      const parts = replicas.flatMap((replica) => [replica.worker, replica.api]);
+      for (const part of [...parts, temporal]) await part.kill('SIGTERM');
+      for (const host of hosts) await host.remove();
+      inventory.remove();
+      takeBack();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+  try {
+    await temporal.start();
+    await Promise.all([first.api.start(), first.worker.start()]);
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
+  return cluster;
+}
+
+function createInventory(hosts: readonly SshHost[]): Repository {
+  return createRepository({
+    files: {
+      'hosts.yaml': stringify({
+        all: { hosts: Object.fromEntries(hosts.map(({ name, variables }) => [name, variables])) },
+      }),
+    },
+  });
+}
+
+function createReplica(
+  directory: string,
+  suffix: string,
+  port: number,
+  env: NodeJS.ProcessEnv,
+): Replica {
+  const url = `http://127.0.0.1:${port}`;
+  const program = (name: string, file: string) => ({
+    ...{ name: `${name}${suffix}`, directory, env },
+    ...{ command: process.execPath, args: [join(DIST, file)] },
+  });
+  const worker = manage(program('worker', 'worker.js'), () =>
+    Promise.resolve(worker.output().includes('worker started')),
+  );
+  const isLive = async () => (await fetch(`${url}/healthz/live`)).ok;
+  return { url, api: manage(program('api', 'api/server.js'), isLive), worker };
+}
+
+function createTemporal(directory: string, port: number): ManagedProcess {
+  const program = {
+    ...{ name: 'temporal', directory, env: process.env },
+    command: parseConfig(process.env).temporal.cli,
+    args: [
+      ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', String(port)],
+      ...['--db-filename', join(directory, 'temporal.db')],
+      ...['--log-level', 'error', '--log-format', 'json'],
+      ...toServerSettings(),
+    ],
+  };
+  return manage(program, () => canConnect(`127.0.0.1:${port}`));
+}
+
+async function canConnect(address: string): Promise<boolean> {
+  const connection = await Connection.connect({ address, connectTimeout: 1000 });
+  await connection.workflowService.describeNamespace({ namespace: 'default' });
+  await connection.close();
+  return true;
+}
+
+type Requests = Pick<
+  Cluster,
+  'ask' | 'configure' | 'submit' | 'find' | 'waitUntilComplete' | 'log' | 'phases'
+>;
+
+function createRequests(url: string, token: string | undefined, inventory: Repository): Requests {
   const ask: Cluster['ask'] = async (method, path, body) => {
     const response = await fetch(`${url}${path}`, {
       method,
@@ -170,16 +230,9 @@ export async function startCluster({
     if (answer.status >= 300) throw new Error(`${method} ${path}: ${JSON.stringify(answer)}`);
     return answer.body;
   };
-  const cluster: Cluster = {
-    directory,
-    api,
-    worker,
-    temporal,
-    hosts,
-    inventory,
-    url,
-    temporalAddress,
-    environment: env,
+  const find = async (name: string) =>
+    (await expectOk('GET', `/v3/sessions/${name}`)) as SessionBody;
+  return {
     ask,
     async configure(name, layers) {
       await expectOk('PUT', `/v3/configurations/${name}`, {
@@ -190,11 +243,11 @@ export async function startCluster({
     async submit(name, request = {}) {
       await expectOk('POST', '/v3/sessions', { name, ...request });
     },
-    find: async (name) => (await expectOk('GET', `/v3/sessions/${name}`)) as SessionBody,
+    find,
     waitUntilComplete: (name, timeoutMs = 110_000) =>
       waitFor(
         async () => {
-          const session = await cluster.find(name);
+          const session = await find(name);
           return session.status.session.status === 'complete' ? session : undefined;
         },
         { timeoutMs, what: `${name} to be complete` },
@@ -203,69 +256,20 @@ export async function startCluster({
       (await expectOk('GET', `/v3/sessions/${name}/logs?phase=${phase}`)) as string,
     phases: async (name) =>
       ((await expectOk('GET', `/v3/sessions/${name}/phases`)) as { phases: PhaseBody[] }).phases,
-    async temporalClient() {
-      connection ??= await Connection.connect({ address: temporalAddress });
-      return new Client({ connection });
-    },
-    async another(name, own) {
-      const port = await findFreePort();
-      return createReplica(`-${name}`, `http://127.0.0.1:${port}`, {
-        ...env,
-        API_LISTEN: `127.0.0.1:${port}`,
-        ...own,
-      });
-    },
-    async close() {
-      await connection?.close();
-      const parts = replicas.flatMap((replica) => [replica.worker, replica.api]);
-      for (const part of [...parts, temporal]) await part.kill('SIGTERM');
-      for (const host of hosts) await host.remove();
-      inventory.remove();
-      takeBack();
-      rmSync(directory, { recursive: true, force: true });
-    },
   };
-  try {
-    await temporal.start();
-    await Promise.all([api.start(), worker.start()]);
-  } catch (error) {
-    await cluster.close();
-    throw error;
-  }
-  return cluster;
 }
 
-function createInventory(hosts: readonly SshHost[]): Repository {
-  return createRepository({
-    files: {
-      'hosts.yaml': stringify({
-        all: { hosts: Object.fromEntries(hosts.map(({ name, variables }) => [name, variables])) },
-      }),
-    },
-  });
-}
-
-function toTemporalArguments(port: number, file: string): string[] {
-  return [
-    ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', String(port)],
-    ...['--db-filename', file, '--log-level', 'error', '--log-format', 'json'],
-    ...toServerSettings(),
-  ];
-}
-
-async function canConnect(address: string): Promise<boolean> {
-  const connection = await Connection.connect({ address, connectTimeout: 1000 });
-  await connection.workflowService.describeNamespace({ namespace: 'default' });
-  await connection.close();
-  return true;
+interface Program {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+  readonly env: NodeJS.ProcessEnv;
+  /** Gets the log. */
+  readonly directory: string;
 }
 
 function manage(
-  name: string,
-  command: string,
-  args: readonly string[],
-  env: NodeJS.ProcessEnv,
-  directory: string,
+  { name, command, args, env, directory }: Program,
   isReady: () => Promise<boolean>,
 ): ManagedProcess {
   const file = join(directory, `${name}.log`);
