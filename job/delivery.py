@@ -44,6 +44,45 @@ Request = Callable[[float], None]
 HostReader = Callable[[bool], "list[Host] | None"]
 
 
+class HostBatches:
+    """
+    The host results of a phase in batches, of which each is one request. A batch stays the next one
+    until it is told.
+    """
+
+    def __init__(self, read: HostReader, read_facts: Callable[[], Mapping[str, bool]]) -> None:
+        self._read = read
+        self._read_facts = read_facts
+        self._batches: list[dict[str, Any]] = []
+        self._sequence = 0
+        self._is_final = False
+
+    def collect(self, is_final: bool) -> None:
+        """Reads what has changed if nothing is left to tell, and everything at the end, once."""
+        if self._is_final or (self._batches and not is_final):
+            return
+        hosts = self._read(is_final)
+        self._is_final = is_final
+        if hosts is None:
+            self._batches = []
+            return
+        starts = range(0, max(len(hosts), 1), BATCH_HOSTS)
+        self._batches = [{"final": False, "hosts": hosts[at : at + BATCH_HOSTS]} for at in starts]
+        self._batches[-1]["final"] = is_final
+        if is_final:
+            self._batches[-1].update(self._read_facts())
+
+    def is_empty(self) -> bool:
+        return not self._batches
+
+    def next(self) -> dict[str, Any]:
+        self._sequence += 1
+        return {"sequence": self._sequence, **self._batches[0]}
+
+    def note_told(self) -> None:
+        self._batches.pop(0)
+
+
 class Delivery:
     def __init__(
         self,
@@ -57,8 +96,7 @@ class Delivery:
         self._api = api
         self._log = log
         self._started = started
-        self._read_hosts = read_hosts
-        self._read_facts = read_facts
+        self._hosts = HostBatches(read_hosts, read_facts)
         self._silence = silence
         self._ended: Mapping[str, Any] | None = None
         self._deadline = float("inf")
@@ -67,9 +105,6 @@ class Delivery:
         self._prepared: Piece | None = None
         self._grown_at = 0.0
         self._is_announced = False
-        self._sequence = 0
-        self._batches: list[dict[str, Any]] = []
-        self._is_collected = False
         self._hold: Callable[[], Mapping[str, Any]] | None = None
         self._wake = threading.Event()
         self._ending = threading.Event()
@@ -145,8 +180,8 @@ class Delivery:
         age = time.monotonic() - self._grown_at
         if pending >= CHUNK_BYTES or (pending > 0 and (is_over or age >= COLLECT_SECONDS)):
             return self._append_log
-        self._collect_hosts(is_over)
-        if self._batches:
+        self._hosts.collect(is_over)
+        if not self._hosts.is_empty():
             return self._put_hosts
         report = self._silence.next()
         if report is not None:
@@ -154,20 +189,6 @@ class Delivery:
         if self._hold is not None and pending == 0:
             return self._put_hold
         return self._put_end if is_over else None
-
-    def _collect_hosts(self, is_final: bool) -> None:
-        if self._is_collected or (self._batches and not is_final):
-            return
-        hosts = self._read_hosts(is_final)
-        self._is_collected = is_final
-        if hosts is None:
-            self._batches = []
-            return
-        starts = range(0, max(len(hosts), 1), BATCH_HOSTS)
-        self._batches = [{"final": False, "hosts": hosts[at : at + BATCH_HOSTS]} for at in starts]
-        self._batches[-1]["final"] = is_final
-        if is_final:
-            self._batches[-1].update(self._read_facts())
 
     def _announce(self, timeout_seconds: float) -> None:
         self._api.put("", self._started, timeout_seconds)
@@ -202,10 +223,9 @@ class Delivery:
         return Piece(offset, size, bytes(packed + packer.flush()))
 
     def _put_hosts(self, timeout_seconds: float) -> None:
-        self._sequence += 1
-        batch = self._batches[0]
-        self._api.put("/hosts", {"sequence": self._sequence, **batch}, timeout_seconds)
-        self._batches.pop(0)
+        batch = self._hosts.next()
+        self._api.put("/hosts", batch, timeout_seconds)
+        self._hosts.note_told()
         self.has_final_hosts = bool(batch["final"])
 
     def _put_silence(self, report: Report, timeout_seconds: float) -> None:
