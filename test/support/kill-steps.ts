@@ -58,6 +58,13 @@ export interface StepHold {
   allow(): void;
 }
 
+/** Sessions, by name, each with the step in which it is to be held. */
+interface Held {
+  readonly cluster: Cluster;
+  readonly database: DatabaseSync;
+  readonly sessions: Readonly<Record<string, Step>>;
+}
+
 /** Call before posting the sessions, which are given by name. */
 export function holdSteps(cluster: Cluster, sessions: Readonly<Record<string, Step>>): StepHold {
   const database = new DatabaseSync(join(cluster.directory, 'data', 'keelson.db'), {
@@ -66,9 +73,9 @@ export function holdSteps(cluster: Cluster, sessions: Readonly<Record<string, St
   const names = Object.keys(sessions);
   for (const [position, name] of names.entries())
     database.exec(renderTrigger(position, name, sessions[name] ?? 'claimSession'));
-  const areAll = (state: PendingState) => arePending(cluster, database, sessions, state);
+  const held = { cluster, database, sessions };
   const whenRefused = async () => {
-    await waitFor(() => areAll('refused'), {
+    await waitFor(() => arePending(held, isRefused), {
       timeoutMs: MOST_MS,
       what: 'every step to be refused',
     });
@@ -86,8 +93,8 @@ export function holdSteps(cluster: Cluster, sessions: Readonly<Record<string, St
       for (const position of names.keys()) database.exec(`DROP TRIGGER held_${position}`);
       await waitFor(
         async () => {
-          if (await areAll('started')) return true;
-          await startAll(cluster, database, sessions);
+          if (await arePending(held, isStarted)) return true;
+          await startAll(held);
           return false;
         },
         { timeoutMs: MOST_MS, intervalMs: 500, what: 'every step to wait' },
@@ -126,25 +133,18 @@ function renderTrigger(position: number, name: string, step: Step): string {
     BEGIN SELECT RAISE(ABORT, 'held by a test'); END`;
 }
 
-type PendingState = 'refused' | 'started';
+type Activity = Awaited<ReturnType<typeof findPending>>[number]['activity'];
 
-async function arePending(
-  cluster: Cluster,
-  database: DatabaseSync,
-  sessions: Readonly<Record<string, Step>>,
-  state: PendingState,
-): Promise<boolean> {
-  const pending = await findPending(cluster, database, sessions);
-  return pending.every(({ activity }) =>
-    state === 'refused' ? (activity?.attempt ?? 0) > 1 : Number(activity?.state) === STARTED,
-  );
+const isRefused = (activity: Activity) => (activity?.attempt ?? 0) > 1;
+/** PENDING_ACTIVITY_STATE_STARTED: a worker executes it. */
+const isStarted = (activity: Activity) => Number(activity?.state) === 2;
+
+async function arePending(held: Held, isSo: (activity: Activity) => boolean): Promise<boolean> {
+  const pending = await findPending(held);
+  return pending.every(({ activity }) => isSo(activity));
 }
 
-async function findPending(
-  cluster: Cluster,
-  database: DatabaseSync,
-  sessions: Readonly<Record<string, Step>>,
-) {
+async function findPending({ cluster, database, sessions }: Held) {
   const client = await cluster.temporalClient();
   return Promise.all(
     Object.entries(sessions).map(async ([name, step]) => {
@@ -177,21 +177,17 @@ export async function findAttempts(
       const [activity] = raw.pendingActivities ?? [];
       return {
         attempt: activity?.attempt ?? 0,
-        isStarted: Number(activity?.state) === STARTED,
+        isStarted: isStarted(activity),
       };
     }),
   );
 }
 
 /** Starts all steps at once instead of waiting for the next attempt of each. */
-async function startAll(
-  cluster: Cluster,
-  database: DatabaseSync,
-  sessions: Readonly<Record<string, Step>>,
-): Promise<void> {
-  const { workflowService, options } = await cluster.temporalClient();
-  const pending = await findPending(cluster, database, sessions);
-  const waiting = pending.filter(({ activity }) => Number(activity?.state) !== STARTED);
+async function startAll(held: Held): Promise<void> {
+  const { workflowService, options } = await held.cluster.temporalClient();
+  const pending = await findPending(held);
+  const waiting = pending.filter(({ activity }) => !isStarted(activity));
   await Promise.all(
     waiting.map(({ workflowId, activity }) =>
       workflowService.resetActivity({
@@ -202,9 +198,6 @@ async function startAll(
     ),
   );
 }
-
-/** PENDING_ACTIVITY_STATE_STARTED: a worker executes it. */
-const STARTED = 2;
 
 /** A Python that delays the supervisors of held sessions. For everything else it behaves like the real one. */
 export interface SupervisorHold {
