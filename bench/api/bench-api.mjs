@@ -1,8 +1,6 @@
-import { printTable, printTitle } from '../../scripts/demo/print.mjs';
 import { readMemory } from '../memory.mjs';
 import { measureDeliveries } from './deliveries.mjs';
 import { measureDispatch } from './dispatch.mjs';
-import { toRow } from './figures.mjs';
 import { COMPLETE_ALL, toFillStatements } from './records.mjs';
 import {
   measureBulkDelete,
@@ -14,18 +12,16 @@ import {
   putConfiguration,
 } from './requests.mjs';
 import { startApi } from './service.mjs';
-import { measureDatabases } from './databases.mjs';
+import { benchDatabases } from './databases.mjs';
 
 /**
  * Measures the API alone: no worker, and no job runs. The load comes from this process, over loopback.
  * @param {{ json: boolean, scale: number, database: string | undefined }} options @param {AbortSignal} signal
  */
 export async function benchApi({ json, scale, database }, signal) {
-  const result = await measureDatabases({ scale, database }, signal, (opened) =>
+  await benchDatabases({ json, scale, database }, signal, (opened) =>
     measure(opened, scale, signal),
   );
-  if (json) console.log(JSON.stringify(result, undefined, 2));
-  else print(result);
 }
 
 /**
@@ -77,15 +73,4 @@ function toMemory(pid, stored) {
     ...{ what, value: resident / 1e6, unit: 'MB', most: 200, more },
     original: '265 MB with its database',
   };
-}
-
-/** @param {{ cores: number, load: number, databases: Record<string, import('./figures.mjs').Figure[]> }} result */
-function print({ cores, load, databases: measured }) {
-  console.log(
-    `\n${cores} cores, load ${load.toFixed(1)} before; no worker, the runner is off; load from loopback`,
-  );
-  for (const [name, figures] of Object.entries(measured)) {
-    printTitle(name);
-    printTable(['', 'measured', 'target', 'original CFS'], figures.map(toRow));
-  }
 }

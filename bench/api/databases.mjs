@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { printTable, printTitle } from '../../scripts/demo/print.mjs';
+import { toRow } from './figures.mjs';
 import { openPostgres } from './postgres.mjs';
 import { openSqlite } from './sqlite.mjs';
 
@@ -8,17 +10,29 @@ const databases = { sqlite: openSqlite, postgres: openPostgres };
 
 /** @typedef {Awaited<ReturnType<typeof openSqlite | typeof openPostgres>>} BenchDatabase */
 
+/** @typedef {import('./figures.mjs').Figure} Figure */
+/** @typedef {(database: BenchDatabase) => Promise<Figure[]>} Measure */
+
 /**
- * Runs `measure` on each database, one after the other, each in a directory that is removed afterwards.
- * @template Found
- * @param {{ scale: number, database: string | undefined }} options @param {AbortSignal} signal
- * @param {(database: BenchDatabase) => Promise<Found>} measure
+ * Runs `measure` on each database, one after the other, and prints the figures.
+ * @param {{ json: boolean, scale: number, database: string | undefined }} options @param {AbortSignal} signal
+ * @param {Measure} measure
  */
-export async function measureDatabases({ scale, database }, signal, measure) {
+export async function benchDatabases({ json, scale, database }, signal, measure) {
+  const result = await measureDatabases({ scale, database }, signal, measure);
+  if (json) console.log(JSON.stringify(result, undefined, 2));
+  else print(result);
+}
+
+/**
+ * Each database is in a directory that is removed afterwards.
+ * @param {{ scale: number, database: string | undefined }} options @param {AbortSignal} signal @param {Measure} measure
+ */
+async function measureDatabases({ scale, database }, signal, measure) {
   const chosen = Object.entries(databases).filter(([name]) => name === (database ?? name));
   if (chosen.length === 0) throw new Error(`${database}: unknown database.`);
   const directory = mkdtempSync(join(tmpdir(), 'keelson-bench-'));
-  const found = /** @type {Record<string, Found>} */ ({});
+  const found = /** @type {Record<string, Figure[]>} */ ({});
   const [load = 0] = loadavg();
   const result = { cores: availableParallelism(), load, scale, databases: found };
   try {
@@ -34,4 +48,15 @@ export async function measureDatabases({ scale, database }, signal, measure) {
     rmSync(directory, { recursive: true, force: true });
   }
   return result;
+}
+
+/** @param {{ cores: number, load: number, databases: Record<string, Figure[]> }} result */
+function print({ cores, load, databases: measured }) {
+  console.log(
+    `\n${cores} cores, load ${load.toFixed(1)} before; no worker, the runner is off; load from loopback`,
+  );
+  for (const [name, figures] of Object.entries(measured)) {
+    printTitle(name);
+    printTable(['', 'measured', 'target', 'original CFS'], figures.map(toRow));
+  }
 }

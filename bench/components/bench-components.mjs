@@ -1,8 +1,6 @@
-import { printTable, printTitle } from '../../scripts/demo/print.mjs';
-import { toRow } from '../api/figures.mjs';
 import { startApi } from '../api/service.mjs';
 import { timeStep } from '../steps.mjs';
-import { measureDatabases } from '../api/databases.mjs';
+import { benchDatabases } from '../api/databases.mjs';
 import { readMemory, readPeak } from '../memory.mjs';
 import { measureBatcherStorm } from './batcher.mjs';
 import {
@@ -23,11 +21,9 @@ import { measureReports } from './reports.mjs';
  * @param {{ json: boolean, scale: number, database: string | undefined }} options @param {AbortSignal} signal
  */
 export async function benchComponents({ json, scale, database }, signal) {
-  const result = await measureDatabases({ scale, database }, signal, (opened) =>
+  await benchDatabases({ json, scale, database }, signal, (opened) =>
     measure(opened, scale, signal),
   );
-  if (json) console.log(JSON.stringify(result, undefined, 2));
-  else print(result);
 }
 
 /**
@@ -87,15 +83,4 @@ function toMemory(pid, stored) {
 function toPeak(pid) {
   const what = 'most resident memory ever, after both';
   return { what, value: readPeak(pid) / 1e6, unit: 'MB', most: 500 };
-}
-
-/** @param {{ cores: number, load: number, databases: Record<string, import('../api/figures.mjs').Figure[]> }} result */
-function print({ cores, load, databases: measured }) {
-  console.log(
-    `\n${cores} cores, load ${load.toFixed(1)} before; no worker, the runner is off; load from loopback`,
-  );
-  for (const [name, figures] of Object.entries(measured)) {
-    printTitle(name);
-    printTable(['', 'measured', 'target', 'original CFS'], figures.map(toRow));
-  }
 }
