@@ -7,9 +7,9 @@ import type {
 import { isSuccess, type PhaseResult } from '../core/job.js';
 import { findForeign, toFailure, toHold, type Foreign, type Obstacle } from './obstacle.js';
 import { SKIPPED, toPhaseResult } from './phase-record.js';
+import { EMPTY_CONTAINER } from './pod-containers.js';
 import { STOPPED_ANNOTATION } from './pod-labels.js';
 import { findStatus, parseRecord } from './pod-record.js';
-import { EMPTY_CONTAINER } from './pod.js';
 
 type Killed = Extract<PhaseResult, { kind: 'killed' }>;
 

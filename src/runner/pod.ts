@@ -1,13 +1,7 @@
-import type {
-  V1Container,
-  V1Job,
-  V1PodSpec,
-  V1PodTemplateSpec,
-  V1VolumeMount,
-} from '@kubernetes/client-node';
+import type { V1Job, V1PodSpec, V1PodTemplateSpec } from '@kubernetes/client-node';
 import type { ImageKey } from '../core/image.js';
-import type { Job, Phase } from '../core/job.js';
 import { renderJobFile } from './job-file.js';
+import { renderContainers } from './pod-containers.js';
 import {
   CONTENT_ANNOTATION,
   PENDING_ANNOTATION,
@@ -18,31 +12,15 @@ import {
   toPodLabels,
 } from './pod-labels.js';
 import { digestSecrets, packFiles, type SecretContent } from './pod-secrets.js';
-import type { PodSettings, ResourceSettings } from './pod-settings.js';
-import {
-  renderMounts,
-  renderVolumes,
-  renderPasswd,
-  GIT_CACHE_DIRECTORY,
-  JOB_DIRECTORY,
-  VAULT_TOKEN,
-  WORKSPACE,
-} from './pod-volumes.js';
+import type { PodSettings } from './pod-settings.js';
+import { renderVolumes, renderPasswd, GIT_CACHE_DIRECTORY, VAULT_TOKEN } from './pod-volumes.js';
 import type { Launch } from './runner.js';
 
-/** Where the image contains the package `job`. */
-const JOB_SOURCE = '/opt/keelson';
-/**
- * The kubelet copies it into the container's status: how the phase ended, to the millisecond and with more than an exit code.
- */
-const RESULT_FILE = '/dev/termination-log';
 /**
  * The longest time. A Job is kept until its session is over, which sets the real one. It is given because policies of clusters
  * add a shorter one where there is none.
  */
 export const UNTIL_STOP = 2 ** 31 - 1;
-/** The last container of a pod that has only one phase. Named as in CFS. */
-export const EMPTY_CONTAINER = 'ansible';
 /** What a wrapper needs beyond the grace time to deliver, and to give up on what cannot be killed. */
 const GRACE_SLACK_SECONDS = 15;
 
@@ -130,12 +108,6 @@ function renderTemplate(
   { settings, namespace, deploymentId }: PodSurroundings,
 ): V1PodTemplateSpec {
   const hasImageKey = imageKey !== undefined;
-  const containers = job.phases.map((phase) =>
-    renderContainer(job, phase, renderMounts(phase, settings, hasImageKey), {
-      settings,
-      namespace,
-    }),
-  );
   return {
     metadata: {
       labels: {
@@ -157,29 +129,13 @@ function renderTemplate(
       restartPolicy: 'Never',
       terminationGracePeriodSeconds: job.graceSeconds + GRACE_SLACK_SECONDS,
       enableServiceLinks: false,
-      ...arrangeContainers(containers),
+      ...renderContainers(job, settings, { hasImageKey, namespace }),
       volumes: renderVolumes(settings, secretsName, fileSecrets, {
         hasImageKey,
         hasVaultToken: vaultToken !== undefined,
         cloneSecrets: Object.keys(cloneSecrets),
       }),
     },
-  };
-}
-
-/**
- * All phases but the last one are init containers. Clients of CFS expect at least one, so a single phase becomes one, and a
- * container that does nothing comes last, as in CFS if there is no layer.
- */
-function arrangeContainers(
-  containers: readonly V1Container[],
-): Pick<V1PodSpec, 'initContainers' | 'containers'> {
-  if (containers.length !== 1)
-    return { initContainers: containers.slice(0, -1), containers: containers.slice(-1) };
-  const empty = { name: EMPTY_CONTAINER, command: ['true'], env: [], volumeMounts: [] };
-  return {
-    initContainers: [...containers],
-    containers: [Object.assign({}, containers[0], empty)],
   };
 }
 
@@ -231,41 +187,6 @@ function renderRights({ runAsNonRoot, serviceAccountName }: PodSettings): Partia
       seccompProfile: { type: 'RuntimeDefault' },
     },
   };
-}
-
-function renderContainer(
-  job: Job,
-  phase: Phase,
-  volumeMounts: V1VolumeMount[],
-  { settings, namespace }: Pick<PodSurroundings, 'settings' | 'namespace'>,
-): V1Container {
-  const place = ['--directory', JOB_DIRECTORY, '--workspace', WORKSPACE, '--result', RESULT_FILE];
-  return {
-    name: phase.name,
-    image: settings.image,
-    imagePullPolicy: settings.imagePullPolicy,
-    command: ['python3', '-m', 'job', 'run', phase.name, ...place],
-    workingDir: JOB_SOURCE,
-    env: [
-      { name: 'LANG', value: 'C.UTF-8' },
-      { name: 'KEELSON_JOB', value: job.jobId },
-      { name: 'KEELSON_NAMESPACE', value: namespace },
-      { name: 'KEELSON_POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
-    ],
-    resources: { ...toResources(phase, settings) },
-    volumeMounts,
-    terminationMessagePath: RESULT_FILE,
-    terminationMessagePolicy: 'File',
-    securityContext: {
-      allowPrivilegeEscalation: false,
-      capabilities: { drop: ['ALL'] },
-    },
-  };
-}
-
-function toResources({ kind }: Phase, { resources }: PodSettings): ResourceSettings {
-  if (kind === 'git-clone' || kind === 'git-clone-hosts') return resources.clone;
-  return kind === 'inventory' ? resources.inventory : resources.ansible;
 }
 
 function renderImageKey({ privateKey, publicKey }: ImageKey): SecretContent {
