@@ -593,14 +593,37 @@ describeCluster('the Kubernetes runner', () => {
     expect(await waiting).toMatchObject({ kind: 'killed', reason: 'lost' });
   });
 
-  test('runs phases as a user that is not root, who has a name and a home', async () => {
-    const runner = await another('runAsNonRoot: { user: 1234, group: 1235 }');
-    const script = 'id -un; id -g; touch "$HOME/mine" /etc/ansible/also && ls /inventory/also';
-    const given = aLaunch([aScript('one', script), aScript('two', 'rm /inventory/also')]);
-    await launch(runner, given);
-    const results = await awaitAll(runner, given);
-    const output = (await readLog(runner, given.job.jobId, 'one')).toString();
-    expect(output).toBe('keelson\n1235\n/inventory/also\n');
-    expect(results).toEqual([EXITED_0, EXITED_0]);
+  test('runs phases as a user that is not root, who has a name and a home, where nothing else is admitted', async () => {
+    const { core, namespace } = harness;
+    const admit = (level: string | null) =>
+      core.patchNamespace(
+        {
+          name: namespace,
+          body: { metadata: { labels: { 'pod-security.kubernetes.io/enforce': level } } },
+        },
+        setHeaderOptions('Content-Type', PatchStrategy.MergePatch),
+      );
+    await admit('restricted');
+    try {
+      const runner = await another('runAsNonRoot: { user: 1234, group: 1235 }');
+      const script = 'id -un; id -g; touch "$HOME/mine" /etc/ansible/also && ls /inventory/also';
+      const given = aLaunch([aScript('one', script), aScript('two', 'rm /inventory/also')]);
+      await launch(runner, given);
+      const results = await awaitAll(runner, given);
+      const output = (await readLog(runner, given.job.jobId, 'one')).toString();
+      expect(output).toBe('keelson\n1235\n/inventory/also\n');
+      expect(results).toEqual([EXITED_0, EXITED_0]);
+      const asRoot = aLaunch([aScript('one', 'true')], { podPendingSeconds: 2 });
+      await launch(harness.runner, asRoot);
+      expect(await awaitAll(harness.runner, asRoot)).toEqual([
+        expect.objectContaining({
+          reason: 'config',
+          message: expect.stringMatching(/violates PodSecurity "restricted.*runAsNonRoot/),
+        }),
+      ]);
+      await harness.runner.stop(asRoot.job.jobId, never);
+    } finally {
+      await admit(null);
+    }
   });
 });
