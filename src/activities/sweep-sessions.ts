@@ -71,6 +71,11 @@ async function sweepSession(
   const planned =
     planRepair(dependencies, workflow, session) ??
     (await planForLostMachine(dependencies, workflow, session, lostMachines));
+  // It may have been told between the two reads. The record says that it was told, so a look after that is sure.
+  if (planned?.kind === 'tell') {
+    const later = await orchestrator.describeSession(jobId);
+    if (planRepair(dependencies, later, session)?.kind !== 'tell') return;
+  }
   if (planned !== undefined) {
     const { kind, why, act } = planned;
     await perform({ act: kind, session: session.name, jobId, why }, act);

@@ -17,10 +17,11 @@ export async function endVainWaits(
     for (const jobId of await orchestrator.listWaiting()) {
       if (unfinished.has(jobId)) continue;
       await attempt({ message, jobId }, async () => {
-        const workflow = await orchestrator.describeSession(jobId);
+        // Before the workflow is looked at: one that still waits once its record is complete does so for ever.
         const session = await store.sessions.get(jobId);
-        if (workflow.kind !== 'running' || !isIdle(workflow)) return;
         if (session !== undefined && session.state !== 'complete') return;
+        const workflow = await orchestrator.describeSession(jobId);
+        if (workflow.kind !== 'running' || !isIdle(workflow)) return;
         const why = `its workflow waits, although its record is ${session === undefined ? 'gone' : 'complete'}`;
         await perform({ act: 'end', session: session?.name ?? jobId, jobId, why }, () =>
           orchestrator.terminateSession(jobId, `Ended by the sweep: ${why}.`),

@@ -11,7 +11,7 @@ import {
 } from '@temporalio/client';
 import { REASONS, type Reason } from '../core/errors.js';
 import type { Outcome } from '../core/session.js';
-import type { RunningWorkflow, WorkflowState } from '../core/sweep.js';
+import type { FailingWorkflow, RunningWorkflow, WorkflowState } from '../core/sweep.js';
 import { searchAttributes, type SessionResult } from '../workflows/messages.js';
 
 const CLOSED: ReadonlySet<WorkflowExecutionStatusName> = new Set([
@@ -98,7 +98,7 @@ async function toRunning(
     })),
     ...(attempts < FAILING_ATTEMPTS
       ? {}
-      : { failing: { attempts, why: await readWhy(client, description) } }),
+      : { failing: { attempts, ...(await readWhy(client, description)) } }),
   };
 }
 
@@ -106,7 +106,7 @@ async function toRunning(
 async function readWhy(
   client: Client,
   { workflowId, runId }: WorkflowExecutionDescription,
-): Promise<string> {
+): Promise<Omit<FailingWorkflow, 'attempts'>> {
   const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({
     namespace: client.options.namespace,
     execution: { workflowId, runId },
@@ -115,8 +115,11 @@ async function readWhy(
   const failed = history?.events?.find(
     (event) => event.workflowTaskFailedEventAttributes ?? event.workflowTaskTimedOutEventAttributes,
   );
-  const why = failed?.workflowTaskFailedEventAttributes?.failure?.message;
-  return why ?? 'No worker has finished its task in time.';
+  const why = failed?.workflowTaskFailedEventAttributes?.failure?.message ?? undefined;
+  return {
+    why: why ?? 'No worker has finished its task in time.',
+    isTimeout: why === undefined,
+  };
 }
 
 async function readOutcome(ended: Promise<unknown>): Promise<Outcome> {

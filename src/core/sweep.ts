@@ -22,6 +22,8 @@ export interface RunningWorkflow {
 export interface FailingWorkflow {
   readonly attempts: number;
   readonly why: string;
+  /** Whether no attempt has come to an end, which may be for want of processor time: a new run would not help. */
+  readonly isTimeout: boolean;
 }
 
 export interface PendingActivity {
@@ -94,7 +96,8 @@ const REPLACED_AFTER_MS = 600_000;
 
 /** Whether the workflow can never go on. It is then ended, and begun again from its record. */
 export function isHopeless({ failing, startedAt }: RunningWorkflow, now: string): boolean {
-  if (failing === undefined || failing.attempts < HOPELESS_ATTEMPTS) return false;
+  if (failing === undefined || failing.isTimeout || failing.attempts < HOPELESS_ATTEMPTS)
+    return false;
   return Date.parse(now) - Date.parse(startedAt) >= REPLACED_AFTER_MS;
 }
 

@@ -56,13 +56,13 @@ async function addStarted(name: string): Promise<string> {
 }
 
 type Given = SweepOptions &
-  Pick<SweepDependencies, 'machineLostSeconds' | 'machine' | 'limit' | 'images'>;
+  Pick<SweepDependencies, 'machineLostSeconds' | 'machine' | 'limit' | 'images' | 'orchestrator'>;
 
 const run = (options: Partial<Given> = {}) =>
   sweep(
     {
       store,
-      orchestrator,
+      orchestrator: options.orchestrator ?? orchestrator,
       logger: {
         info: (fields) => void lines.push(fields),
         warn: (fields, text) => void lines.push({ ...fields, text }),
@@ -430,6 +430,22 @@ describe('sweep, after Temporal has lost its last moments', () => {
     expect((await run()).entries).toEqual(dry.entries);
     expect(await signalsOf(jobId)).toEqual(['admitted']);
     expect((await run()).entries).toEqual([]);
+    await endAll(jobId);
+  });
+
+  test('a session is not told again that is told for the first time while it is looked at', async () => {
+    const jobId = await addWaiting('just-now');
+    await store.sessions.claim(jobId, { at: new Date().toISOString() });
+    const late = {
+      ...orchestrator,
+      async describeSession(id: string) {
+        const workflow = await orchestrator.describeSession(id);
+        if ((await signalsOf(id))?.length === 0) await orchestrator.admitSession(id);
+        return workflow;
+      },
+    };
+    expect((await run({ orchestrator: late })).entries).toEqual([]);
+    expect(await signalsOf(jobId)).toEqual(['admitted']);
     await endAll(jobId);
   });
 

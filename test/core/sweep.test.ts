@@ -137,7 +137,7 @@ describe('decideSweep, of a session that is cancelled', () => {
 describe('decideSweep, of a workflow that fails again and again', () => {
   const failing = (attempts: number): RunningWorkflow => ({
     ...told,
-    failing: { attempts, why: 'Nondeterminism' },
+    failing: { attempts, why: 'Nondeterminism', isTimeout: false },
   });
   test('replaces it once there is no hope, also if its session is cancelled', () => {
     const replace = {
@@ -151,6 +151,11 @@ describe('decideSweep, of a workflow that fails again and again', () => {
 
   test('gives a worker of another version time to help', () => {
     expect(decideSweep(failing(9), session, now)).toEqual({ kind: 'none' });
+  });
+
+  test('leaves one alone that no worker has time for', () => {
+    const failing = { attempts: 100, why: 'too slow', isTimeout: true };
+    expect(decideSweep({ ...told, failing }, session, now)).toEqual({ kind: 'none' });
   });
 
   test('gives a new run ten minutes', () => {
