@@ -66,8 +66,6 @@ export async function startSweeping({
     ...options,
     taskQueue: id,
     maxConcurrentActivityTaskExecutions: 4,
-    // Its workflows are few and do next to nothing, so they run in this thread: one of their own takes 40 MB.
-    debugMode: true,
     activities: {
       ...createSweepActivities({
         ...{ store, orchestrator, logger, now, observer },
