@@ -3,7 +3,6 @@ import { parseApi, type ApiConfig } from './config/api.js';
 import { parseDatabase, type DatabaseConfig } from './config/database.js';
 import {
   createEnvironmentReader,
-  optional,
   type Environment,
   type EnvironmentReader,
 } from './config/environment.js';
@@ -13,6 +12,7 @@ import { parseRunner, type RunnerConfig } from './config/runner.js';
 import { parseSources, type SourceConfig } from './config/sources.js';
 import { parseTemporal, type TemporalConfig } from './config/temporal.js';
 import { findTools } from './config/tools.js';
+import { omitUndefined } from './core/omit-undefined.js';
 
 /** Everything that environment variables decide. Parsed once; the process does not start unless all of it is valid. */
 export interface Config {
@@ -39,7 +39,7 @@ export function parseConfig(environment: Environment): Config {
   const tools = findTools(read, environment);
   const dataDirectory = read.text('KEELSON_DATA') ?? './data';
   const runner = parseRunner(read, tools, dataDirectory);
-  return {
+  return omitUndefined({
     dataDirectory,
     database: parseDatabase(read, dataDirectory),
     api: parseApi(read),
@@ -48,11 +48,11 @@ export function parseConfig(environment: Environment): Config {
     sources: parseSources(read),
     masterKeyFile: read.text('MASTER_KEY_FILE') ?? join(dataDirectory, 'master.key'),
     sweepSeconds: read.integer('SWEEP_INTERVAL', { fallback: 60, minimum: 1 }),
-    ...optional('webhooksFile', parseWebhooksFile(read, runner)),
+    webhooksFile: parseWebhooksFile(read, runner),
     metrics: parseMetrics(read),
     imageService: parseImageService(read, dataDirectory),
-    ...optional('logLevel', parseLogLevel(read)),
-  };
+    logLevel: parseLogLevel(read),
+  });
 }
 
 function parseWebhooksFile(read: EnvironmentReader, { kind }: RunnerConfig): string | undefined {

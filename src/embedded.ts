@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { startApi } from './api/server.js';
 import type { Config } from './config.js';
 import { DEFAULT_HSM_URL } from './config/sources.js';
+import { omitUndefined } from './core/omit-undefined.js';
 import { findImageTools } from './image-service/tools.js';
 import { observeStore } from './metrics/store-metrics.js';
 import { holdDataDirectory, prepareDataDirectory } from './process/data-directory.js';
@@ -79,7 +80,7 @@ export async function startEmbedded(
     opened.unshift({ close: () => rm(file, { force: true }) });
     tellWhereNodesAre(config, logger);
     logger.info(service, 'keelson is ready');
-    return { close, ...(worker?.ended === undefined ? {} : { ended: worker.ended }) };
+    return { close, ...omitUndefined({ ended: worker?.ended }) };
   } catch (error) {
     await close();
     throw error;
@@ -144,9 +145,8 @@ async function addImageService(
     return config;
   }
   const { url } = await open(startImageService(imageService, logger));
-  const { tokenFile } = imageService;
-  const token = tokenFile === undefined ? {} : { imsTokenFile: tokenFile };
-  return { ...config, sources: { ...sources, imsUrl: url, ...token } };
+  const own = { imsUrl: url, ...omitUndefined({ imsTokenFile: imageService.tokenFile }) };
+  return { ...config, sources: { ...sources, ...own } };
 }
 
 async function main(): Promise<void> {

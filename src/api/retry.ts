@@ -1,5 +1,6 @@
 import { ServiceError } from '../core/errors.js';
 import type { HostResult } from '../core/job.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import { collectDone, findOpenPhase, isAllDone, toRetried, toRetryName } from '../core/retry.js';
 import type { DoneWork, Session } from '../core/session.js';
 import type { Store } from '../store/store.js';
@@ -25,7 +26,7 @@ export async function retrySession(
       `Nothing is left to do: every layer of session ${name} succeeded. To apply them again, start a new session.`,
     );
   const request = toRetried(session.request, given ?? toRetryName(name));
-  const retry = { request, ...(done === undefined ? {} : { done }) };
+  const retry = { request, ...omitUndefined({ done }) };
   return repeatSession(deps, retry, () =>
     given === undefined
       ? refusal(

@@ -6,6 +6,7 @@ import type { Config } from '../config.js';
 import type { ApiConfig } from '../config/api.js';
 import { readVersion } from '../process/version.js';
 import { toTaskQueue } from '../core/names.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import { addDispatchMetrics, createApiMetrics } from '../metrics/api-metrics.js';
 import { addSessionMetrics } from '../metrics/session-metrics.js';
 import { observeStore } from '../metrics/store-metrics.js';
@@ -73,7 +74,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
     store,
     git: createGitSource(config.sources),
     openSource: createSourceOpener(config.sources, store.sources, masterKey),
-    ...(tenants === undefined ? {} : { tenants }),
+    ...omitUndefined({ tenants }),
     ...(orchestrator === undefined ? {} : { orchestrator, tellWaiting: orchestrator.tellWaiting }),
     logger,
     version: readVersion(),
@@ -95,8 +96,7 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
     streams,
     metrics: createApiMetrics(registry),
     ...(metricsAddress === undefined ? { registry } : {}),
-    ...(uiUrl === undefined ? {} : { uiUrl }),
-    ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...omitUndefined({ uiUrl, publicUrl }),
   };
   const gate = createGate((seconds) =>
     shared.metrics.observeRequest({ method: 'POST', route: SESSIONS, status: '4xx', seconds }),

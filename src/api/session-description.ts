@@ -1,3 +1,4 @@
+import { omitUndefined } from '../core/omit-undefined.js';
 import type { Options } from '../core/options.js';
 import { findWait } from '../core/waiting.js';
 import type { Session } from '../core/session.js';
@@ -27,17 +28,15 @@ export async function describeSessions(
   ]);
   const toLogs = createLogLinks(deps, requestUrl, shown);
   return sessions.map((session) => {
-    const hold = holds?.get(session.jobId);
-    const silence = silences?.get(session.jobId);
-    const place = places?.get(session.jobId);
-    const wait = findWait(session, now);
-    return toSessionWire(session, {
-      logs: toLogs(session.name),
-      ...(hold === undefined ? {} : { hold }),
-      ...(silence === undefined ? {} : { silence }),
-      ...(place === undefined ? {} : { place }),
-      ...(wait === undefined ? {} : { wait }),
+    const { name, jobId } = session;
+    const surroundings = omitUndefined({
+      logs: toLogs(name),
+      hold: holds?.get(jobId),
+      silence: silences?.get(jobId),
+      place: places?.get(jobId),
+      wait: findWait(session, now),
     });
+    return toSessionWire(session, surroundings);
   });
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { omitUndefined } from '../core/omit-undefined.js';
 import type { Session } from '../core/session.js';
 import { findWait, untilWait } from '../core/waiting.js';
 import type { Hold, PhaseRecord } from '../store/store.js';
@@ -103,14 +104,11 @@ function tellSession(told: Told, wire: ReturnType<typeof toSessionWire>): boolea
 }
 
 function findSurroundings(session: Session, phases: readonly PhaseRecord[], now: string) {
-  const hold = findHold(phases, now);
-  const wait = findWait(session, now);
-  const silence = phases.find((phase) => phase.silence !== undefined)?.silence;
-  return {
-    ...(hold === undefined ? {} : { hold }),
-    ...(wait === undefined ? {} : { wait }),
-    ...(silence === undefined ? {} : { silence }),
-  };
+  return omitUndefined({
+    hold: findHold(phases, now),
+    wait: findWait(session, now),
+    silence: phases.find((phase) => phase.silence !== undefined)?.silence,
+  });
 }
 
 function findHold(phases: readonly PhaseRecord[], now: string): Hold | undefined {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { z } from '@hono/zod-openapi';
 import { invalid, missing } from '../core/errors.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import type { Source } from '../core/source.js';
 import { sealCredentials } from '../process/source-credentials.js';
 import type { Store } from '../store/store.js';
@@ -79,13 +80,11 @@ function change(
   stored: StoredSource,
   body: z.output<typeof SourceUpdate>,
 ): StoredSource {
-  const { caCert, ...kept } = stored.source;
+  const { caCert, ...others } = stored.source;
   const source = {
-    ...kept,
-    ...(body.description === undefined ? {} : { description: body.description }),
-    ...(body.clone_url === undefined ? {} : { cloneUrl: body.clone_url }),
-    ...(body.ca_cert === undefined ? (caCert === undefined ? {} : { caCert }) : {}),
-    ...fromCaCert(body.ca_cert),
+    ...others,
+    ...omitUndefined({ description: body.description, cloneUrl: body.clone_url }),
+    ...(body.ca_cert === undefined ? omitUndefined({ caCert }) : fromCaCert(body.ca_cert)),
     lastUpdated: toSeconds(now()),
   };
   const { username, password } = body.credentials ?? {};
@@ -108,13 +107,13 @@ function toSource(
   }: z.output<typeof SourceRestore> | z.output<typeof SourceCreate>,
   rest: Pick<Source, 'secretName' | 'lastUpdated'>,
 ): Source {
-  return {
+  return omitUndefined({
     name,
-    ...(description === undefined ? {} : { description }),
+    description,
     cloneUrl: clone_url,
     ...fromCaCert(ca_cert),
     ...rest,
-  };
+  });
 }
 
 function checkUrl(url: string, gitProtocols: string): void {

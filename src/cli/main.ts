@@ -1,4 +1,5 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
+import { omitUndefined } from '../core/omit-undefined.js';
 import { createApi } from './api.js';
 import { readText, UsageError, type Command, type OptionHelp } from './command.js';
 import { apply, cancel, hold, release, remove, retry } from './commands/acts.js';
@@ -70,8 +71,7 @@ async function runCommand(
   const caFile = readText(values, 'ca-file') ?? readVariable('KEELSON_CA_FILE');
   const api = createApi({
     url: readText(values, 'url') ?? readVariable('KEELSON_URL') ?? 'http://127.0.0.1:8080',
-    ...(tokenFile === undefined ? {} : { tokenFile }),
-    ...(caFile === undefined ? {} : { caFile }),
+    ...omitUndefined({ tokenFile, caFile }),
     signal,
   });
   return command.run({ api, values, names: positionals, isJson: values.json === true, signal });

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { ServiceError, type Reason } from '../core/errors.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import { toCredentialLine } from '../core/source.js';
 import { hideCredentials, isHashRefused, isHashUnknown, toCloneFault } from './git-complaint.js';
 import { removeAbandonedDirectories, withGitDirectory, writeGitFile } from './git-directory.js';
@@ -142,7 +143,7 @@ function toEnvironment(options: GitOptions): Readonly<Record<string, string>> {
     GIT_TERMINAL_PROMPT: '0',
     GIT_ALLOW_PROTOCOL: protocols,
     GIT_SSH_COMMAND: ssh.join(' '),
-    ...(caFile === undefined ? {} : { GIT_SSL_CAINFO: caFile }),
+    ...omitUndefined({ GIT_SSL_CAINFO: caFile }),
   };
 }
 

@@ -1,5 +1,6 @@
 import type { ServiceError } from '../core/errors.js';
 import type { HardwareState } from '../core/inventory.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 
 /** Path to a value in a document: `['groups', 3, 'members', 'ids', 0]`. */
 export type DocumentPath = readonly (string | number)[];
@@ -34,8 +35,7 @@ export function parseComponents(
     const subRole = parseText(entry['SubRole'], [...path, 'SubRole'], complain);
     return {
       id: requireText(entry['ID'], [...path, 'ID'], complain),
-      ...(role === undefined ? {} : { role }),
-      ...(subRole === undefined ? {} : { subRole }),
+      ...omitUndefined({ role, subRole }),
     };
   });
 }

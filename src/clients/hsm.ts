@@ -1,4 +1,5 @@
 import { ServiceError } from '../core/errors.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import {
   parseComponents,
   parseGroups,
@@ -40,8 +41,7 @@ export function createHsmClient(options: HsmOptions): HardwareClient {
             url: `${options.url}/${path}`,
             service: SERVICE,
             reason: 'INVENTORY',
-            ...(token === undefined ? {} : { token }),
-            ...(ca === undefined ? {} : { ca }),
+            ...omitUndefined({ token, ca }),
             timeoutSeconds: options.timeoutSeconds,
             maxBytes: MAX_BYTES,
           },

@@ -1,6 +1,7 @@
 import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { ServiceError, type ErrorDetails, type Fault, type Reason } from '../core/errors.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 
 export type TokenFault = Extract<Fault, 'rejected' | 'unavailable'>;
 
@@ -124,17 +125,13 @@ export function readMember(value: unknown, ...path: readonly string[]): unknown 
 function send(request: JsonRequest, signal: AbortSignal): Promise<IncomingMessage> {
   const { url, query = '', token, ca, method = 'GET' } = request;
   const content = request.body === undefined ? undefined : JSON.stringify(request.body);
-  const headers = {
+  const headers = omitUndefined({
     accept: 'application/json, application/problem+json',
-    ...(content === undefined ? {} : { 'content-type': 'application/json' }),
-    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-  };
+    'content-type': content === undefined ? undefined : 'application/json',
+    authorization: token === undefined ? undefined : `Bearer ${token}`,
+  });
   return start(
-    {
-      ...{ url: url + query, method, headers },
-      ...(content === undefined ? {} : { content }),
-      ...(ca === undefined ? {} : { ca }),
-    },
+    { url: url + query, method, headers, ...omitUndefined({ content, ca }) },
     signal,
   );
 }
@@ -159,9 +156,8 @@ async function start(
 ): Promise<IncomingMessage> {
   const request = url.startsWith('https:') ? requestHttps : requestHttp;
   const length = content === undefined ? {} : { 'content-length': Buffer.byteLength(content) };
-  const authority = ca === undefined ? {} : { ca };
   const agent = createAgent(url, proxy, timeoutMs + PROXY_MARGIN_MS);
-  const options = { method, signal, agent, ...authority };
+  const options = { method, signal, agent, ...omitUndefined({ ca }) };
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   // An aborted request emits no error while it waits for its proxy, so the abort itself must reject.
   const giveUp = () => reject(signal.reason as Error);

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ServiceError } from '../core/errors.js';
 import type { Image, ImageJob } from '../core/image.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import {
   exchangeJson,
   readMember,
@@ -170,8 +171,7 @@ async function callIms(
   const request: JsonRequest = {
     ...{ url: `${url}/${path}`, service: SERVICE, reason, timeoutSeconds, maxBytes: MAX_BYTES },
     judgeToken: () => refusals.judge(method, token),
-    ...(token === undefined ? {} : { token }),
-    ...(ca === undefined ? {} : { ca }),
+    ...omitUndefined({ token, ca }),
     ...more,
   };
   const answer = await exchangeJson(request, signal);
@@ -220,7 +220,7 @@ function toImageJob(job: JobAnswer, container: string): ImageJob {
     id: job.id,
     imageId: job.artifact_id,
     status: job.status,
-    ...(reached === undefined ? {} : { address: reached }),
+    ...omitUndefined({ address: reached }),
     ...(typeof job.resultant_image_id === 'string' ? { resultId: job.resultant_image_id } : {}),
   };
 }

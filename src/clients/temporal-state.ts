@@ -10,6 +10,7 @@ import {
   type WorkflowExecutionStatusName,
 } from '@temporalio/client';
 import { REASONS, type Reason } from '../core/errors.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import type { Outcome } from '../core/session.js';
 import type { FailingWorkflow, RunningWorkflow, WorkflowState } from '../core/sweep.js';
 import { searchAttributes, type SessionResult } from '../workflows/messages.js';
@@ -125,11 +126,8 @@ async function readWhy(
 async function readOutcome(ended: Promise<unknown>): Promise<Outcome> {
   try {
     const { outcome, reason, message } = (await ended) as SessionResult;
-    const told = {
-      ...(reason === undefined ? {} : { reason }),
-      ...(message === undefined ? {} : { message }),
-    };
-    return { succeeded: outcome === 'succeeded' ? 'true' : 'false', ...told };
+    const succeeded = outcome === 'succeeded' ? 'true' : 'false';
+    return { succeeded, ...omitUndefined({ reason, message }) };
   } catch (error) {
     if (!(error instanceof WorkflowFailedError)) throw error;
     return toFailedOutcome(error.cause);
@@ -138,11 +136,10 @@ async function readOutcome(ended: Promise<unknown>): Promise<Outcome> {
 
 /** The failure's type is the session's reason; the workflow's `conclude` sets it. */
 function toFailedOutcome(cause: unknown): Outcome {
-  const message = cause instanceof Error ? cause.message : undefined;
-  const told = message === undefined ? {} : { message };
+  const said = omitUndefined({ message: cause instanceof Error ? cause.message : undefined });
   if (cause instanceof CancelledFailure)
-    return { succeeded: 'false', reason: 'CANCELLED', ...told };
+    return { succeeded: 'false', reason: 'CANCELLED', ...said };
   const type = cause instanceof ApplicationFailure ? cause.type : undefined;
   const reason: Reason = REASONS.find((word) => word === type) ?? 'INTERNAL';
-  return { succeeded: reason === 'JOB_LOST' ? 'unknown' : 'false', reason, ...told };
+  return { succeeded: reason === 'JOB_LOST' ? 'unknown' : 'false', reason, ...said };
 }

@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { ServiceError } from '../core/errors.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import { postText } from './http.js';
 import type { SessionEnd, WebhookClient } from './interfaces.js';
 import { readWebhooks, type Webhook } from './webhook-file.js';
@@ -69,8 +70,7 @@ async function post(
           ? {}
           : { 'webhook-signature': sign(secret, `${id}.${timestamp}.${content}`) }),
       },
-      ...(ca === undefined ? {} : { ca }),
-      ...(proxy === undefined ? {} : { proxy }),
+      ...omitUndefined({ ca, proxy }),
     },
     signal,
   );

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { CFS_OPTION_NAMES } from '../api/wire/options.js';
 import { parseConfig } from '../config.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import { createApiRecordStore } from '../migration/api-record-store.js';
 import type { RecordStore } from '../migration/record-store.js';
 import { KINDS, type Kind } from '../migration/records.js';
@@ -48,8 +49,7 @@ export async function withRecordStore<T>(
     return act(
       createApiRecordStore({
         url,
-        ...(token === undefined ? {} : { token: token.trim() }),
-        ...(ca === undefined ? {} : { ca }),
+        ...omitUndefined({ token: token?.trim(), ca }),
       }),
     );
   }

@@ -14,6 +14,7 @@ import { createWebhookClient } from '../clients/webhook.js';
 import { parseConfig, type Config } from '../config.js';
 import type { SourceConfig } from '../config/sources.js';
 import { toTaskQueue } from '../core/names.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import { findMasterKey } from '../process/master-key.js';
 import { followClock } from '../process/shared-clock.js';
 import { createImageSource } from '../process/worker-sources.js';
@@ -101,7 +102,7 @@ async function sweepNow(
         limit: sweepLimit,
         // If no worker has been heard recently, all machines are silent, and none may count as lost.
         machineLostSeconds: (await isAnyHeard(store)) ? machineLostAfter : 0,
-        ...(images === undefined ? {} : { images }),
+        ...omitUndefined({ images }),
         ...createHandOver(config.webhooksFile, { store, orchestrator, now: clock.now }),
       },
       { dryRun },
@@ -158,7 +159,7 @@ function findSources({ sources, imageService, dataDirectory }: Config): SourceCo
   return {
     ...sources,
     imsUrl: url,
-    ...(tokenFile === undefined ? {} : { imsTokenFile: tokenFile }),
+    ...omitUndefined({ imsTokenFile: tokenFile }),
   };
 }
 

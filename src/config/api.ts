@@ -1,5 +1,6 @@
+import { omitUndefined } from '../core/omit-undefined.js';
 import { isLoopback, type Address } from './address.js';
-import { optional, type EnvironmentReader } from './environment.js';
+import type { EnvironmentReader } from './environment.js';
 
 export interface ApiConfig {
   readonly listen: Address;
@@ -25,15 +26,15 @@ export function parseApi(read: EnvironmentReader): ApiConfig {
     throw new Error(
       `API_LISTEN: ${listen.host} is not a loopback address. Set AUTH_TOKENS_FILE, or AUTH=none if everybody who reaches it may use it.`,
     );
-  return {
+  return omitUndefined({
     listen,
-    ...optional('jobListen', read.address('JOB_LISTEN')),
-    ...optional('publicUrl', read.url('PUBLIC_URL')),
-    ...optional('jobUrl', read.url('JOB_API_URL')),
+    jobListen: read.address('JOB_LISTEN'),
+    publicUrl: read.url('PUBLIC_URL'),
+    jobUrl: read.url('JOB_API_URL'),
     auth,
     maxBodyBytes: read.integer('MAX_BODY_BYTES', { fallback: 16_777_216, minimum: 1 }),
     maxListBytes: read.integer('MAX_LIST_BYTES', { fallback: 268_435_456, minimum: 1 }),
-  };
+  });
 }
 
 function parseAuth(read: EnvironmentReader): ApiConfig['auth'] {

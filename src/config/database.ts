@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { optional, type EnvironmentReader } from './environment.js';
+import { omitUndefined } from '../core/omit-undefined.js';
+import type { EnvironmentReader } from './environment.js';
 
 export type DatabaseConfig =
   | { readonly kind: 'sqlite'; readonly path: string }
@@ -26,5 +27,5 @@ export function parseDatabase(read: EnvironmentReader, dataDirectory: string): D
   if (password !== undefined && new URL(url).password !== '')
     throw new Error('DATABASE_URL and DATABASE_PASSWORD_FILE: only one may hold a password.');
   const passwordFile = read.file('DATABASE_PASSWORD_FILE');
-  return { kind: 'postgres', url, ...optional('passwordFile', passwordFile), poolSize };
+  return { kind: 'postgres', url, ...omitUndefined({ passwordFile }), poolSize };
 }

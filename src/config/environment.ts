@@ -44,14 +44,6 @@ export function readText(environment: Environment, name: string): string | undef
   return environment[name] === '' ? undefined : environment[name];
 }
 
-/** Leaves the member out if it has no value, as `exactOptionalPropertyTypes` requires. */
-export function optional<K extends string, V>(
-  key: K,
-  value: V | undefined,
-): { readonly [P in K]?: V } {
-  return (value === undefined ? {} : { [key]: value }) as { readonly [P in K]?: V };
-}
-
 function checkFile(name: Variable, path: string | undefined): string | undefined {
   if (path !== undefined && !existsSync(path))
     throw new Error(`${name}: there is no file ${path}.`);

@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { omitUndefined } from '../core/omit-undefined.js';
 import { isLoopback, type Address } from './address.js';
-import { optional, type EnvironmentReader } from './environment.js';
+import type { EnvironmentReader } from './environment.js';
 
 /** Settings of the service that stores and customizes images for sites without an IMS. */
 export interface ImageServiceConfig {
@@ -24,14 +25,14 @@ export function parseImageService(
   dataDirectory: string,
 ): ImageServiceConfig {
   const tokenFile = read.file('IMAGE_SERVICE_TOKEN_FILE');
-  return {
+  return omitUndefined({
     directory: read.text('IMAGE_SERVICE_DIRECTORY') ?? join(dataDirectory, 'image-service'),
-    ...optional('listen', parseListen(read, tokenFile)),
-    ...optional('tokenFile', tokenFile),
+    listen: parseListen(read, tokenFile),
+    tokenFile,
     sshAddress: parseSshAddress(read),
     maxJobAgeSeconds: parseMaxJobAge(read),
     enableDkms: parseEnableDkms(read),
-  };
+  });
 }
 
 function parseListen(read: EnvironmentReader, tokenFile: string | undefined): Address | undefined {

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net';
+import { omitUndefined } from '../core/omit-undefined.js';
 import type { Address } from './address.js';
-import { optional, type EnvironmentReader } from './environment.js';
+import type { EnvironmentReader } from './environment.js';
 
 /** Addresses that serve metrics without authentication. */
 export interface MetricsConfig {
@@ -18,9 +19,9 @@ export function parseMetrics(read: EnvironmentReader): MetricsConfig {
     throw new Error(
       `TEMPORAL_METRICS_LISTEN: "${temporal.host}" is not an IP address, which Temporal's SDK needs.`,
     );
-  return {
-    ...optional('api', read.address('METRICS_LISTEN')),
-    ...optional('worker', read.address('WORKER_METRICS_LISTEN')),
-    ...optional('temporal', temporal),
-  };
+  return omitUndefined({
+    api: read.address('METRICS_LISTEN'),
+    worker: read.address('WORKER_METRICS_LISTEN'),
+    temporal,
+  });
 }

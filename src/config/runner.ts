@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { omitUndefined } from '../core/omit-undefined.js';
 import type { GitCache } from '../runner/job-file.js';
 import { parsePodSettings, type PodSettings } from '../runner/pod-settings.js';
-import { optional, type EnvironmentReader } from './environment.js';
+import type { EnvironmentReader } from './environment.js';
 import type { Tools } from './tools.js';
 
 export interface RunnerConfig {
@@ -42,19 +43,19 @@ export function parseRunner(
   tools: Pick<Tools, 'python' | 'ansiblePlaybook'>,
   dataDirectory: string,
 ): RunnerConfig {
-  return {
+  return omitUndefined({
     ...parseKind(read),
     jobsDirectory: join(dataDirectory, 'jobs'),
     jobRetentionSeconds: read.integer('JOB_RETENTION', { fallback: 3600, minimum: 0 }),
     python: tools.python,
     ansiblePlaybook: tools.ansiblePlaybook,
-    ...optional('ansibleConfigDirectory', read.file('ANSIBLE_CONFIG_DIRECTORY')),
-    ...optional('sshPrivateKeyFile', read.file('SSH_PRIVATE_KEY_FILE')),
-    ...optional('sshPublicKeyFile', read.file('SSH_PUBLIC_KEY_FILE')),
-    ...optional('sshCertificateFile', read.file('SSH_CERTIFICATE_FILE')),
+    ansibleConfigDirectory: read.file('ANSIBLE_CONFIG_DIRECTORY'),
+    sshPrivateKeyFile: read.file('SSH_PRIVATE_KEY_FILE'),
+    sshPublicKeyFile: read.file('SSH_PUBLIC_KEY_FILE'),
+    sshCertificateFile: read.file('SSH_CERTIFICATE_FILE'),
     maxWatchedJobs: read.integer('MAX_WATCHED_JOBS', { fallback: 200, minimum: 1 }),
-    ...optional('gitCache', parseGitCache(read, dataDirectory)),
-  };
+    gitCache: parseGitCache(read, dataDirectory),
+  });
 }
 
 function parseGitCache(read: EnvironmentReader, dataDirectory: string): GitCache | undefined {
@@ -73,15 +74,15 @@ function parseKubernetes(read: EnvironmentReader): KubernetesConfig {
   const file = read.file('KUBERNETES_SETTINGS_FILE');
   if (file === undefined)
     throw new Error('KUBERNETES_SETTINGS_FILE: RUNNER=kubernetes needs it, for the image of jobs.');
-  return {
+  return omitUndefined({
     settings: readPodSettings(file),
-    ...optional('namespace', read.text('KUBERNETES_NAMESPACE')),
-    ...optional('kubeconfigFile', read.file('KUBECONFIG')),
+    namespace: read.text('KUBERNETES_NAMESPACE'),
+    kubeconfigFile: read.file('KUBECONFIG'),
     jobTtlSeconds: Math.min(
       read.integer('KUBERNETES_JOB_TTL', { fallback: 3600, minimum: 0 }),
       MAX_TTL_SECONDS,
     ),
-  };
+  });
 }
 
 function readPodSettings(file: string): PodSettings {

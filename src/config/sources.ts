@@ -1,4 +1,5 @@
-import { optional, type EnvironmentReader } from './environment.js';
+import { omitUndefined } from '../core/omit-undefined.js';
+import type { EnvironmentReader } from './environment.js';
 
 /** The address on a Cray system. */
 export const DEFAULT_HSM_URL = 'http://cray-smd/hsm/v2';
@@ -41,33 +42,33 @@ export interface VaultConfig {
 }
 
 export function parseSources(read: EnvironmentReader): SourceConfig {
-  return {
+  return omitUndefined({
     gitProtocols: read.text('GIT_ALLOW_PROTOCOL') ?? 'https:ssh',
-    ...optional('gitCredentialsFile', read.file('GIT_CREDENTIALS_FILE')),
-    ...optional('gitCaFile', read.file('GIT_CA_FILE')),
-    ...optional('gitSshKeyFile', read.file('GIT_SSH_KEY_FILE')),
-    ...optional('gitKnownHostsFile', read.file('GIT_KNOWN_HOSTS_FILE')),
+    gitCredentialsFile: read.file('GIT_CREDENTIALS_FILE'),
+    gitCaFile: read.file('GIT_CA_FILE'),
+    gitSshKeyFile: read.file('GIT_SSH_KEY_FILE'),
+    gitKnownHostsFile: read.file('GIT_KNOWN_HOSTS_FILE'),
     hsmUrl: read.url('HSM_URL') ?? DEFAULT_HSM_URL,
-    ...optional('hsmTokenFile', read.file('HSM_TOKEN_FILE')),
-    ...optional('hsmCaFile', read.file('HSM_CA_FILE')),
-    ...optional('inventoryFile', read.file('INVENTORY_FILE')),
-    ...optional('imsUrl', read.url('IMS_URL')),
-    ...optional('imsTokenFile', read.file('IMS_TOKEN_FILE')),
-    ...optional('imsCaFile', read.file('IMS_CA_FILE')),
-    ...optional('vault', parseVault(read)),
-    ...optional('sourceCaDirectory', read.file('SOURCE_CA_DIRECTORY')),
-    ...optional('tapmsUrl', read.url('TAPMS_URL')),
-  };
+    hsmTokenFile: read.file('HSM_TOKEN_FILE'),
+    hsmCaFile: read.file('HSM_CA_FILE'),
+    inventoryFile: read.file('INVENTORY_FILE'),
+    imsUrl: read.url('IMS_URL'),
+    imsTokenFile: read.file('IMS_TOKEN_FILE'),
+    imsCaFile: read.file('IMS_CA_FILE'),
+    vault: parseVault(read),
+    sourceCaDirectory: read.file('SOURCE_CA_DIRECTORY'),
+    tapmsUrl: read.url('TAPMS_URL'),
+  });
 }
 
 function parseVault(read: EnvironmentReader): VaultConfig | undefined {
   const url = read.url('VAULT_ADDR');
   if (url === undefined) return undefined;
-  return {
+  return omitUndefined({
     url,
-    ...optional('tokenFile', read.file('VAULT_TOKEN_FILE')),
-    ...optional('jwtFile', read.file('VAULT_JWT_FILE')),
-    ...optional('role', read.text('VAULT_ROLE')),
-    ...optional('caFile', read.file('VAULT_CA_FILE')),
-  };
+    tokenFile: read.file('VAULT_TOKEN_FILE'),
+    jwtFile: read.file('VAULT_JWT_FILE'),
+    role: read.text('VAULT_ROLE'),
+    caFile: read.file('VAULT_CA_FILE'),
+  });
 }

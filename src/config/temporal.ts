@@ -1,5 +1,6 @@
 import type { TLSConfig } from '@temporalio/client';
-import { optional, type EnvironmentReader } from './environment.js';
+import { omitUndefined } from '../core/omit-undefined.js';
+import type { EnvironmentReader } from './environment.js';
 
 export interface TemporalConfig {
   /** Absent in embedded mode, which starts a dev server of its own. */
@@ -16,14 +17,14 @@ export interface TemporalConfig {
 }
 
 export function parseTemporal(read: EnvironmentReader, cli: string): TemporalConfig {
-  return {
-    ...optional('address', read.text('TEMPORAL_ADDRESS')),
+  return omitUndefined({
+    address: read.text('TEMPORAL_ADDRESS'),
     namespace: read.text('TEMPORAL_NAMESPACE') ?? 'default',
-    ...optional('tls', parseTls(read)),
+    tls: parseTls(read),
     cli,
     port: read.port('TEMPORAL_PORT', 7233),
     uiPort: read.port('TEMPORAL_UI_PORT', 8233),
-  };
+  });
 }
 
 function parseTls(read: EnvironmentReader): TLSConfig | undefined {
@@ -37,10 +38,8 @@ function parseTls(read: EnvironmentReader): TLSConfig | undefined {
     throw new Error(
       'TEMPORAL_ADDRESS: the dev server does not support TLS; set it to the address of a service that does.',
     );
-  return {
-    ...(ca === undefined ? {} : { serverRootCACertificate: ca }),
-    ...(certificate === undefined || key === undefined
-      ? {}
-      : { clientCertPair: { crt: certificate, key } }),
-  };
+  return omitUndefined({
+    serverRootCACertificate: ca,
+    clientCertPair: certificate && key && { crt: certificate, key },
+  });
 }

@@ -1,3 +1,4 @@
+import { omitUndefined } from '../core/omit-undefined.js';
 import { isRootfs, type Artifact, type Bucket, type ManifestReading } from './bucket.js';
 import { refusal } from './problem.js';
 import type { ImageRecord, Link } from './records.js';
@@ -38,7 +39,7 @@ export async function locateRootfs(bucket: Bucket, image: ImageRecord): Promise<
   const file = await bucket.findFile(rootfs.link.path);
   if (file === undefined)
     throw refusal(422, `There is no object ${rootfs.link.path}, the root of image ${image.id}.`);
-  return { file, ...(rootfs.md5 === undefined ? {} : { md5: rootfs.md5 }) };
+  return { file, ...omitUndefined({ md5: rootfs.md5 }) };
 }
 
 async function readArtifacts(

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { runCommand } from '../commands/run.js';
 import type { ImageServiceConfig } from '../config/image-service.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import { createLogger } from '../process/logger.js';
 import { readConfig, runService, type Service } from '../process/run.js';
 import { importImage } from './import-image.js';
@@ -35,7 +36,7 @@ async function serve(config: ImageServiceConfig, logLevel?: string): Promise<voi
       throw error;
     });
     await tellParent({ url: service.url });
-    return { close: () => service.close(), ...(ended === undefined ? {} : { ended }) };
+    return { close: () => service.close(), ...omitUndefined({ ended }) };
   }, logger);
 }
 
@@ -71,9 +72,6 @@ async function importFile({ directory }: ImageServiceConfig, words: string[]): P
     throw new Error(HELP);
   if (arch !== 'x86_64' && arch !== 'aarch64')
     throw new Error(`--arch: "${arch}" is not x86_64 or aarch64.`);
-  const boot = {
-    ...(kernel === undefined ? {} : { kernel }),
-    ...(initrd === undefined ? {} : { initrd }),
-  };
+  const boot = omitUndefined({ kernel, initrd });
   return importImage(await preparePlace(directory), { name, arch, rootfs, ...boot });
 }

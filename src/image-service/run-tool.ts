@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { basename } from 'node:path';
+import { omitUndefined } from '../core/omit-undefined.js';
 
 const TAIL_CHARACTERS = 4000;
 const SHOWN_LINES = 3;
@@ -22,7 +23,7 @@ export async function runTool(
     env: toToolEnvironment(mark),
     // Ctrl-C must reach only the service, which then decides.
     detached: true,
-    ...(cwd === undefined ? {} : { cwd }),
+    ...omitUndefined({ cwd }),
   });
   let tail = '';
   for (const stream of [child.stdout, child.stderr])

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { Address } from '../config/address.js';
 import type { ImageServiceConfig } from '../config/image-service.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import { readVersion } from '../process/version.js';
 import { listenFor } from '../process/listen.js';
 import type { Logger } from '../process/logger.js';
@@ -51,7 +52,7 @@ export async function openImageService(
       imageTurn: createTurns(1),
       enableDkms,
       version: readVersion(),
-      ...(token === undefined ? {} : { token }),
+      ...omitUndefined({ token }),
     });
     // Before any request can create or delete a job.
     await jobs.resume();

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { omitUndefined } from '../core/omit-undefined.js';
 import type { JobRecord } from './job-record.js';
 import type { ImageRecord, KeyRecord } from './records.js';
 
@@ -116,6 +117,6 @@ export function toJobBody(job: JobRecord) {
     kubernetes_configmap: null,
     kubernetes_pvc: null,
     kubernetes_secret: null,
-    ...(job.message === undefined ? {} : { message: job.message }),
+    ...omitUndefined({ message: job.message }),
   };
 }

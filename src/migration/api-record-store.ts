@@ -1,5 +1,6 @@
 import { exchangeJson, type JsonRequest } from '../clients/http.js';
 import { isServiceError } from '../core/errors.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import type { RecordStore, Refusal, Written } from './record-store.js';
 import {
   isMoved,
@@ -35,9 +36,7 @@ export function createApiRecordStore({ url, token, ca }: ApiRecordStoreOptions):
       const request = {
         ...{ url: `${base}${path}`, method, service: 'The API', reason: 'INTERNAL' as const },
         ...{ timeoutSeconds: TIMEOUT_SECONDS, maxBytes: MAX_BYTES },
-        ...(token === undefined ? {} : { token }),
-        ...(ca === undefined ? {} : { ca }),
-        ...(body === undefined ? {} : { body }),
+        ...omitUndefined({ token, ca, body }),
       };
       return (await exchangeJson(request, signal)).body;
     };

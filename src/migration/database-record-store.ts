@@ -1,5 +1,6 @@
 import type { ComponentPut } from '../core/component.js';
 import { isServiceError, type Fault } from '../core/errors.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import { parse } from '../api/validation.js';
 import { ComponentBody, fromComponentBody, toComponentWire } from '../api/wire/component.js';
 import {
@@ -149,7 +150,7 @@ async function* readStore(store: Store, kind: Kind, optionNames: readonly string
     return;
   }
   for (let afterId: string | undefined; ;) {
-    const page = { limit: PAGE, ...(afterId === undefined ? {} : { afterId }) };
+    const page = { limit: PAGE, ...omitUndefined({ afterId }) };
     const { records, hasMore } = await readPage(store, kind, page);
     yield records;
     if (!hasMore) return;
@@ -191,11 +192,7 @@ function toComponentPut(record: WireRecord, id: string): ComponentPut {
   const { desiredConfig, errorCount, retryPolicy, enabled, tags } = patch;
   return {
     ...{ id, state: meant },
-    ...(desiredConfig === undefined ? {} : { desiredConfig }),
-    ...(errorCount === undefined ? {} : { errorCount }),
-    ...(retryPolicy === undefined ? {} : { retryPolicy }),
-    ...(enabled === undefined ? {} : { enabled }),
-    ...(tags === undefined ? {} : { tags }),
+    ...omitUndefined({ desiredConfig, errorCount, retryPolicy, enabled, tags }),
   };
 }
 

@@ -9,6 +9,7 @@ import {
 import type { Orchestrator } from '../clients/interfaces.js';
 import { createWebhookClient } from '../clients/webhook.js';
 import { toWebhookQueue } from '../core/names.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import { createWebhookMetrics } from '../metrics/webhook-metrics.js';
 import type { Store } from '../store/store.js';
 import type { Logger } from './logger.js';
@@ -64,7 +65,7 @@ async function openWebhooks(
 ): Promise<Notifying> {
   const webhooks = createWebhookClient({
     ...{ file, now },
-    ...(publicUrl === undefined ? {} : { publicUrl }),
+    ...omitUndefined({ publicUrl }),
   });
   const names = (await webhooks.list()).map(({ name }) => name);
   await store.notifications.turnOn();

@@ -1,4 +1,5 @@
 import { decideJobFate } from '../core/job-fate.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import type { Session } from '../core/session.js';
 import type { LocalRunner } from '../runner/local.js';
 import type { JobSummary, Runner } from '../runner/runner.js';
@@ -131,7 +132,7 @@ async function keepJob(
     await store.sessions.recordAttach(jobId, {
       at,
       incarnation,
-      ...(machine === undefined ? {} : { machine }),
+      ...omitUndefined({ machine }),
     });
 }
 

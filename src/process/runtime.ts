@@ -2,6 +2,7 @@ import { DefaultLogger, type LogEntry, type LogLevel, Runtime } from '@temporali
 import { isRetryable } from '../activities/failure.js';
 import { toHostPort, type Address } from '../config/address.js';
 import { isServiceError } from '../core/errors.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import type { Logger } from './logger.js';
 
 const levels = {
@@ -32,7 +33,7 @@ export function installRuntime(logger: Logger, metricsAddress?: Address): void {
       telemetryOptions: {
         // Without `forward`, the native part of the SDK writes its own lines between ours.
         logging: { filter: { core: 'WARN', other: 'ERROR' }, forward: {} },
-        ...(metricsAddress === undefined ? {} : { metrics: toExporter(metricsAddress) }),
+        ...omitUndefined({ metrics: metricsAddress && toExporter(metricsAddress) }),
       },
       logger: new DefaultLogger('WARN', createSink(logger)),
     });

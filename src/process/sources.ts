@@ -3,20 +3,20 @@ import type { GitClient, OpenSource, TenantClient } from '../clients/interfaces.
 import { createTenantClient } from '../clients/tapms.js';
 import { createVaultClient } from '../clients/vault.js';
 import type { SourceConfig } from '../config/sources.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import type { SourceStore } from '../store/configurations/source-store.js';
 import { limitGit } from './git-turns.js';
 import { createOpenSource } from './source-access.js';
 
 export function createGitSource(sources: SourceConfig): GitClient {
-  const { gitProtocols, gitCredentialsFile, gitCaFile, gitSshKeyFile, gitKnownHostsFile } = sources;
-  const client = createGitClient({
-    protocols: gitProtocols,
-    ...(gitCredentialsFile === undefined ? {} : { credentialsFile: gitCredentialsFile }),
-    ...(gitCaFile === undefined ? {} : { caFile: gitCaFile }),
-    ...(gitSshKeyFile === undefined ? {} : { sshKeyFile: gitSshKeyFile }),
-    ...(gitKnownHostsFile === undefined ? {} : { knownHostsFile: gitKnownHostsFile }),
+  const options = omitUndefined({
+    protocols: sources.gitProtocols,
+    credentialsFile: sources.gitCredentialsFile,
+    caFile: sources.gitCaFile,
+    sshKeyFile: sources.gitSshKeyFile,
+    knownHostsFile: sources.gitKnownHostsFile,
   });
-  return limitGit(client);
+  return limitGit(createGitClient(options));
 }
 
 export function createSourceOpener(
@@ -27,8 +27,7 @@ export function createSourceOpener(
   return createOpenSource({
     store,
     masterKey,
-    ...(vault === undefined ? {} : { vault: createVaultClient(vault) }),
-    ...(sourceCaDirectory === undefined ? {} : { caDirectory: sourceCaDirectory }),
+    ...omitUndefined({ vault: vault && createVaultClient(vault), caDirectory: sourceCaDirectory }),
   });
 }
 

@@ -7,6 +7,7 @@ import { createInventoryFile } from '../clients/inventory-file.js';
 import { createTenantClient } from '../clients/tapms.js';
 import { createVaultClient } from '../clients/vault.js';
 import type { SourceConfig } from '../config/sources.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import type { IssueToken } from '../runner/account-token.js';
 import { toImageKey } from './image-key.js';
 
@@ -21,8 +22,7 @@ export function createHardwareSource(sources: SourceConfig): HardwareClient {
   return createHsmClient({
     url: hsmUrl,
     timeoutSeconds: HSM_TIMEOUT_SECONDS,
-    ...(hsmTokenFile === undefined ? {} : { tokenFile: hsmTokenFile }),
-    ...(hsmCaFile === undefined ? {} : { caFile: hsmCaFile }),
+    ...omitUndefined({ tokenFile: hsmTokenFile, caFile: hsmCaFile }),
   });
 }
 
@@ -54,8 +54,7 @@ export function createImageSource(
     client: createImsClient({
       url: imsUrl,
       timeoutSeconds: IMS_TIMEOUT_SECONDS,
-      ...(imsTokenFile === undefined ? {} : { tokenFile: imsTokenFile }),
-      ...(imsCaFile === undefined ? {} : { caFile: imsCaFile }),
+      ...omitUndefined({ tokenFile: imsTokenFile, caFile: imsCaFile }),
     }),
     shell: createImageShell(),
     toKey: (jobId) => toImageKey(masterKey, jobId),

@@ -1,5 +1,6 @@
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
 import { isBackedOff } from '../../core/backoff-cause.js';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { BatchPage, BatchQuery, toBatcherWire, toBatchWire } from '../wire/batch.js';
 import { answer, readProblems } from '../wire/problem.js';
@@ -23,7 +24,7 @@ export function addBatchRoutes(
     const [page, status, causes] = await Promise.all([
       store.batches.list({
         limit,
-        ...(state === undefined ? {} : { state }),
+        ...omitUndefined({ state }),
         ...(afterId === '' ? {} : { afterId }),
       }),
       store.batches.status(),

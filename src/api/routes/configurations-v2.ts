@@ -1,4 +1,5 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import { takeJson } from '../body.js';
 import { findConfiguration, putConfiguration, refreshConfiguration } from '../configurations.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
@@ -118,7 +119,7 @@ function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): voi
     const { defaultPageSize: limit } = await store.options.get();
     const { items, hasMore } = await store.configurations.list({
       limit,
-      ...(inUse === undefined ? {} : { inUse }),
+      ...omitUndefined({ inUse }),
     });
     refuseMore(hasMore, limit);
     return c.json(items.map(toConfigurationWireV2), 200);

@@ -1,4 +1,5 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import { takeJson } from '../body.js';
 import {
   findConfiguration,
@@ -136,8 +137,7 @@ function addListRoute(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
     const page = await store.configurations.list({
       limit,
       ...(afterId === '' ? {} : { afterId }),
-      ...(query.in_use === undefined ? {} : { inUse: query.in_use }),
-      ...(tenant === undefined ? {} : { tenant }),
+      ...omitUndefined({ inUse: query.in_use, tenant }),
     });
     const last = page.items.at(-1);
     const next =

@@ -1,4 +1,5 @@
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { findPhase, findSession } from '../session-lookup.js';
 import { answer, readProblems } from '../wire/problem.js';
@@ -42,7 +43,7 @@ export function addResultRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies)
     const page = await store.hosts.list(session.jobId, {
       limit,
       ...(afterId === '' ? {} : { afterId }),
-      ...(phase === undefined ? {} : { phase }),
+      ...omitUndefined({ phase }),
     });
     const last = page.items.at(-1);
     const next =

@@ -1,4 +1,5 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import { patchSession } from '../../core/session-patch.js';
 import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
@@ -142,7 +143,7 @@ export function addSessionRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies
     const session = await store.sessions.requestCancel(name, {
       at: now(),
       by: c.get('caller'),
-      ...(reason === undefined ? {} : { reason }),
+      ...omitUndefined({ reason }),
     });
     return c.json(await describeSession(deps, c.req.url, session), 202);
   });

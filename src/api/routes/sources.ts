@@ -1,4 +1,5 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { createSource, findSource, restoreSource, updateSource } from '../sources.js';
@@ -127,7 +128,7 @@ function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): voi
     const page = await store.sources.list({
       limit,
       ...(afterId === '' ? {} : { afterId }),
-      ...(inUse === undefined ? {} : { inUse }),
+      ...omitUndefined({ inUse }),
     });
     const last = page.items.at(-1);
     const next =

@@ -2,6 +2,7 @@ import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import type { Context, TypedResponse } from 'hono';
 import { invalid } from '../../core/errors.js';
 import { toJobSuffix } from '../../core/names.js';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { createEventStreams, toEventBody } from '../event-stream.js';
 import { parseLogId, toLogEvents } from '../log-events.js';
@@ -106,7 +107,7 @@ export function addStreamRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies)
     const lastId = c.req.valid('header')['last-event-id'];
     if (lastId === `${tag}/end`) return c.body(null, 204);
     const logs = createLogLinks(deps, c.req.url, await store.options.get())(name);
-    const request = { jobId, tag, logs, now, ...(lastId === undefined ? {} : { lastId }) };
+    const request = { jobId, tag, logs, now, ...omitUndefined({ lastId }) };
     const read = (signal: AbortSignal) => readSessionEvents(feed, request, signal);
     const options = { streams, client: c.req.raw.signal };
     return answerStream(c, EVENT_STREAM, () => toEventBody(read, `${tag}/end`, options));

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import type { ComponentFilter } from '../../store/store.js';
 import { ComponentBody, ComponentList, ComponentWire } from './component.js';
 import { ComponentBodyV2, ComponentListV2 } from './component-v2.js';
@@ -97,9 +98,8 @@ export function fromComponentFilters(given: Filters): ComponentFilter {
   return {
     ...(ids === '' ? {} : { ids: ids.split(',') }),
     ...(status === '' ? {} : { status }),
-    ...(enabled === undefined ? {} : { enabled }),
     ...(configName === '' ? {} : { configName }),
-    ...(tags === undefined ? {} : { tags }),
+    ...omitUndefined({ enabled, tags }),
   };
 }
 

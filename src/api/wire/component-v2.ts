@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { splitCommit, type Component } from '../../core/component.js';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import type { ComponentView } from '../../store/store.js';
 import {
   ComponentId,
@@ -77,10 +78,10 @@ type ComponentAnswerV2 = z.output<typeof ComponentWireV2>;
 
 export function fromComponentBodyV2(body: z.output<typeof ComponentBodyV2>): ComponentRequest {
   const { state, ...rest } = body;
-  return {
+  return omitUndefined({
     ...(toV3(COMPONENT, rest) as ComponentRequest),
-    ...(state === undefined ? {} : { state: state.map(fromStateLayerV2) }),
-  };
+    state: state?.map(fromStateLayerV2),
+  });
 }
 
 export function toComponentWireV2(component: Component): ComponentAnswerV2 {

@@ -8,6 +8,7 @@ import {
   type LayerReport,
   type StateLayer,
 } from '../../core/component.js';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import type { ComponentView } from '../../store/store.js';
 import { boundedText, MAX_NAME_V2, readOnly, tags, text } from './values.js';
 
@@ -106,28 +107,27 @@ type ComponentAnswer = z.output<typeof ComponentWire>;
 
 export function fromComponentBody(body: ComponentRequest): ComponentPatch {
   const { state, state_append: report } = body;
-  return {
-    ...(state === undefined ? {} : { state: state.map(fromStateLayer) }),
-    ...(report === undefined ? {} : { stateAppend: [fromReport(report)] }),
-    ...(body.desired_config === undefined ? {} : { desiredConfig: body.desired_config }),
-    ...(body.error_count === undefined ? {} : { errorCount: body.error_count }),
-    ...(body.retry_policy === undefined ? {} : { retryPolicy: body.retry_policy }),
-    ...(body.enabled === undefined ? {} : { enabled: body.enabled }),
-    ...(body.tags === undefined ? {} : { tags: body.tags }),
-  };
+  return omitUndefined({
+    state: state?.map(fromStateLayer),
+    stateAppend: report && [fromReport(report)],
+    desiredConfig: body.desired_config,
+    errorCount: body.error_count,
+    retryPolicy: body.retry_policy,
+    enabled: body.enabled,
+    tags: body.tags,
+  });
 }
 
 export function toComponentWire(component: Component): ComponentAnswer {
-  const { desiredConfig, errorCount, retryPolicy, enabled } = component;
-  return {
+  return omitUndefined({
     id: component.id,
     state: component.state.map(toStateLayerWire),
-    ...(desiredConfig === undefined ? {} : { desired_config: desiredConfig }),
-    ...(errorCount === undefined ? {} : { error_count: errorCount }),
-    ...(retryPolicy === undefined ? {} : { retry_policy: retryPolicy }),
-    ...(enabled === undefined ? {} : { enabled }),
-    ...(component.tags === undefined ? {} : { tags: component.tags }),
-  };
+    desired_config: component.desiredConfig,
+    error_count: component.errorCount,
+    retry_policy: component.retryPolicy,
+    enabled: component.enabled,
+    tags: component.tags,
+  });
 }
 
 export interface Details {
@@ -156,33 +156,30 @@ function fromStateLayer(body: z.output<typeof StateLayerBody>): LayerReport {
 }
 
 function fromReport(body: z.output<typeof StateReport>): LayerReport {
-  const { session_name: sessionName } = body;
-  return {
+  return omitUndefined({
     cloneUrl: body.clone_url,
     playbook: body.playbook,
     ...splitCommit(body.commit, body.status),
-    ...(sessionName === undefined ? {} : { sessionName }),
-  };
+    sessionName: body.session_name,
+  });
 }
 
 function toStateLayerWire(known: StateLayer): z.output<typeof StateLayerWire> {
-  const { sessionName } = known;
-  return {
+  return omitUndefined({
     clone_url: known.cloneUrl,
     playbook: known.playbook,
     commit: known.commit,
-    ...(sessionName === undefined ? {} : { session_name: sessionName }),
+    session_name: known.sessionName,
     status: known.status,
     last_updated: known.lastUpdated,
-  };
+  });
 }
 
 function toDesiredWire(desired: DesiredLayerStatus): z.output<typeof DesiredLayerWire> {
-  const { cloneUrl, playbook, commit: wanted } = desired;
-  return {
-    ...(cloneUrl === undefined ? {} : { clone_url: cloneUrl }),
-    ...(playbook === undefined ? {} : { playbook }),
-    ...(wanted === undefined ? {} : { commit: wanted }),
+  return omitUndefined({
+    clone_url: desired.cloneUrl,
+    playbook: desired.playbook,
+    commit: desired.commit,
     status: desired.status,
-  };
+  });
 }

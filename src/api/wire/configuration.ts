@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import type { Configuration, Layer, RepositoryReference } from '../../core/configuration.js';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import { booleanParameter, pageParameters } from './query.js';
 import { CONFIGURATION, toV2, toV3 } from './v2-names.js';
 import { boundedText, MAX_NAME_V2, readOnly, text, word } from './values.js';
@@ -128,33 +129,29 @@ export function fromConfigurationPut(
   body: ConfigurationBody,
   lastUpdated: string,
 ): Configuration {
-  const inventory = body.additional_inventory;
-  return {
+  const inventory = body.additional_inventory ?? {};
+  return omitUndefined({
     name,
-    ...(body.description === undefined ? {} : { description: body.description }),
-    ...(body.tenant_name === undefined ? {} : { tenantName: body.tenant_name }),
+    description: body.description,
+    tenantName: body.tenant_name,
     lastUpdated,
     layers: body.layers.map(fromLayer),
-    ...(inventory === undefined || Object.keys(inventory).length === 0
-      ? {}
-      : { additionalInventory: fromReference(inventory) }),
-  };
+    additionalInventory: Object.keys(inventory).length === 0 ? undefined : fromReference(inventory),
+  });
 }
 
 export function toConfigurationWire(
   configuration: Configuration,
 ): z.output<typeof ConfigurationWire> {
-  const { description, tenantName, additionalInventory } = configuration;
-  return {
+  const { additionalInventory } = configuration;
+  return omitUndefined({
     name: configuration.name,
-    ...(description === undefined ? {} : { description }),
-    ...(tenantName === undefined ? {} : { tenant_name: tenantName }),
+    description: configuration.description,
+    tenant_name: configuration.tenantName,
     last_updated: configuration.lastUpdated,
     layers: configuration.layers.map(toLayerWire),
-    ...(additionalInventory === undefined
-      ? {}
-      : { additional_inventory: toReferenceWire(additionalInventory) }),
-  };
+    additional_inventory: additionalInventory && toReferenceWire(additionalInventory),
+  });
 }
 
 export function fromConfigurationPutV2(
@@ -172,41 +169,33 @@ export function toConfigurationWireV2(
 }
 
 function fromLayer(body: LayerBody): Layer {
-  const dkms = body.special_parameters?.ims_require_dkms;
-  return {
+  return omitUndefined({
     ...fromReference(body),
-    ...(body.playbook === undefined ? {} : { playbook: body.playbook }),
-    ...(dkms === undefined ? {} : { imsRequireDkms: dkms }),
-  };
+    playbook: body.playbook,
+    imsRequireDkms: body.special_parameters?.ims_require_dkms,
+  });
 }
 
 function toLayerWire(layer: Layer): LayerBody {
-  return {
+  const { playbook, imsRequireDkms: dkms } = layer;
+  return omitUndefined({
     ...toReferenceWire(layer),
-    ...(layer.playbook === undefined ? {} : { playbook: layer.playbook }),
-    ...(layer.imsRequireDkms === undefined
-      ? {}
-      : { special_parameters: { ims_require_dkms: layer.imsRequireDkms } }),
-  };
+    playbook,
+    special_parameters: dkms === undefined ? undefined : { ims_require_dkms: dkms },
+  });
 }
 
 function fromReference({ name, clone_url, source, commit, branch }: ReferenceBody) {
-  return {
-    ...(name === undefined ? {} : { name }),
-    ...(clone_url === undefined ? {} : { cloneUrl: clone_url }),
-    ...(source === undefined ? {} : { source }),
-    ...(commit === undefined ? {} : { commit }),
-    ...(branch === undefined ? {} : { branch }),
-  } satisfies RepositoryReference;
+  return omitUndefined({
+    name,
+    cloneUrl: clone_url,
+    source,
+    commit,
+    branch,
+  }) satisfies RepositoryReference;
 }
 
 function toReferenceWire(reference: RepositoryReference): ReferenceBody {
   const { name, cloneUrl, source, commit, branch } = reference;
-  return {
-    ...(name === undefined ? {} : { name }),
-    ...(cloneUrl === undefined ? {} : { clone_url: cloneUrl }),
-    ...(source === undefined ? {} : { source }),
-    ...(commit === undefined ? {} : { commit }),
-    ...(branch === undefined ? {} : { branch }),
-  };
+  return omitUndefined({ name, clone_url: cloneUrl, source, commit, branch });
 }

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi';
 import { toMessage } from '../../core/message.js';
 import type { PhaseResult } from '../../core/job.js';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import type { Wait } from '../../core/session.js';
 import type { Hold, HostResults, PhaseReport, SilenceReport } from '../../store/store.js';
 import { text } from './values.js';
@@ -70,8 +71,7 @@ export function fromPhaseDelivery(body: z.output<typeof PhaseDelivery>): PhaseRe
   return {
     state: body.state,
     startedAt: body.started_at,
-    ...(result === undefined ? {} : { result }),
-    ...(body.log_bytes === undefined ? {} : { logBytes: body.log_bytes }),
+    ...omitUndefined({ result, logBytes: body.log_bytes }),
   };
 }
 

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import type { SessionFilter } from '../../store/store.js';
 import {
   ageParameter,
@@ -69,9 +70,7 @@ export function fromSessionFilters(query: Filters, now: string): SessionFilter {
     ...(status === undefined || status === '' ? {} : { state: status }),
     ...(succeeded === undefined || succeeded === '' ? {} : { succeeded }),
     ...(nameContains === undefined || nameContains === '' ? {} : { nameContains }),
-    ...(createdUntil === undefined ? {} : { createdUntil }),
-    ...(createdFrom === undefined ? {} : { createdFrom }),
-    ...(tags === undefined ? {} : { tags }),
+    ...omitUndefined({ createdUntil, createdFrom, tags }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi';
 import { toCheck } from '../../core/check-mode.js';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import type { SessionPatch, SessionRequest } from '../../core/session.js';
 import { fromTarget, TargetCreate } from './session-target.js';
 import { SESSION_CREATE, SESSION_PATCH, toV3 } from './v2-names.js';
@@ -121,20 +122,18 @@ export const SessionPatchBody = z
 
 /** `defaultAnsibleConfig` replaces an empty `ansible_config`. */
 export function fromSessionCreate(body: SessionBody, defaultAnsibleConfig: string): SessionRequest {
-  const request: SessionRequest = {
+  const request: SessionRequest = omitUndefined({
     name: body.name,
     configurationName: body.configuration_name,
     configurationLimit: body.configuration_limit,
-    ...(body.ansible_limit === undefined ? {} : { ansibleLimit: body.ansible_limit }),
+    ansibleLimit: body.ansible_limit,
     ansibleConfig: body.ansible_config === '' ? defaultAnsibleConfig : body.ansible_config,
     ansibleVerbosity: body.ansible_verbosity,
-    ...(body.ansible_passthrough === undefined
-      ? {}
-      : { ansiblePassthrough: body.ansible_passthrough }),
+    ansiblePassthrough: body.ansible_passthrough,
     target: fromTarget(body.target),
     tags: body.tags,
     debugOnFailure: body.debug_on_failure ?? false,
-  };
+  });
   return body.check_mode === true ? toCheck(request) : request;
 }
 
@@ -144,10 +143,7 @@ export function fromSessionCreateV2(body: z.output<typeof SessionCreateV2>): Ses
 
 export function fromSessionPatch(body: z.output<typeof SessionPatchBody>): SessionPatch {
   const { artifacts: added, session } = body.status ?? {};
-  return {
-    ...(added === undefined ? {} : { artifacts: added }),
-    ...(session === undefined ? {} : { session }),
-  };
+  return omitUndefined({ artifacts: added, session });
 }
 
 export function fromSessionPatchV2(body: z.output<typeof SessionPatchBody>): SessionPatch {

@@ -1,4 +1,5 @@
 import { z } from '@hono/zod-openapi';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import type { CaReference, Source } from '../../core/source.js';
 import { booleanParameter, pageParameters } from './query.js';
 import { boundedText, MAX_NAME_V2, readOnly, text } from './values.js';
@@ -95,14 +96,14 @@ export const SourcePage = z
 
 export function toSourceWire(source: Source): z.output<typeof SourceWire> {
   const { name, description, lastUpdated, cloneUrl, secretName, caCert } = source;
-  return {
+  return omitUndefined({
     name,
-    ...(description === undefined ? {} : { description }),
+    description,
     last_updated: lastUpdated,
     clone_url: cloneUrl,
     credentials: { authentication_method: 'password', secret_name: secretName },
-    ...(caCert === undefined ? {} : { ca_cert: toCaWire(caCert) }),
-  };
+    ca_cert: caCert && toCaWire(caCert),
+  });
 }
 
 export function fromCaCert(
@@ -111,16 +112,10 @@ export function fromCaCert(
   if (caCert === null || caCert === undefined) return {};
   const { configmap_name: configmapName, configmap_namespace: namespace } = caCert;
   return {
-    caCert: {
-      configmapName,
-      ...(namespace === undefined ? {} : { configmapNamespace: namespace }),
-    },
+    caCert: omitUndefined({ configmapName, configmapNamespace: namespace }),
   };
 }
 
 function toCaWire({ configmapName, configmapNamespace }: CaReference): z.output<typeof CaCert> {
-  return {
-    configmap_name: configmapName,
-    ...(configmapNamespace === undefined ? {} : { configmap_namespace: configmapNamespace }),
-  };
+  return omitUndefined({ configmap_name: configmapName, configmap_namespace: configmapNamespace });
 }

@@ -1,4 +1,5 @@
 import { isServiceError, ServiceError } from '../../core/errors.js';
+import { omitUndefined } from '../../core/omit-undefined.js';
 
 /**
  * Maps the members of an object from v3 to v2: to the name and, for a member that holds objects, their own map. Members that
@@ -135,7 +136,7 @@ export async function inV2<T>(names: Names, act: () => Promise<T>): Promise<T> {
     );
     throw new ServiceError(error.fault, message, {
       cause: error,
-      ...(error.title === undefined ? {} : { title: error.title }),
+      ...omitUndefined({ title: error.title }),
     });
   }
 }

@@ -1,3 +1,4 @@
+import { omitUndefined } from '../../core/omit-undefined.js';
 import { readBody } from '../body.js';
 import { readText, toSessionPath, UsageError, type Command } from '../command.js';
 import { followLog } from '../follow.js';
@@ -16,7 +17,7 @@ export const logs: Command = {
   notes: `With --json, which needs --follow, prints pieces as {"phase", "offset", "text"}, one per line.`,
   async run({ api, values, names: [name = ''], isJson, signal }) {
     const phase = readText(values, 'phase');
-    const following = { isJson, signal, ...(phase === undefined ? {} : { phase }) };
+    const following = { isJson, signal, ...omitUndefined({ phase }) };
     if (values['follow'] === true) {
       await followLog(api, name, following);
       return EXIT.well;

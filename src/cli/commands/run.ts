@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { parse } from 'yaml';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import { readText, readTexts, UsageError, type Command, type Values } from '../command.js';
 import { readGiven } from '../input.js';
 import { startOnce, tellStarted } from '../start.js';
@@ -51,21 +52,21 @@ export const run: Command = {
 };
 
 async function toRequest(configuration: string, values: Values, signal: AbortSignal) {
-  const given = {
+  const given = omitUndefined({
+    name: values['name'],
     ansible_limit: readText(values, 'limit'),
     configuration_limit: readText(values, 'configuration-limit'),
     ansible_passthrough: readText(values, 'passthrough'),
     ansible_verbosity: readVerbosity(values),
     check_mode: values['check'],
     debug_on_failure: values['debug-on-failure'],
-  };
+  });
   const tags = readTexts(values, 'tag').map(toTag);
   return {
     name: readText(values, 'name') ?? toName(configuration),
     ...(await readRequest(readText(values, 'request'), signal)),
-    ...(values['name'] === undefined ? {} : { name: values['name'] }),
+    ...given,
     configuration_name: configuration,
-    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
     ...(tags.length === 0 ? {} : { tags: Object.fromEntries(tags) }),
   };
 }
