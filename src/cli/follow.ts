@@ -3,11 +3,10 @@ import type { Api } from './api.js';
 import { toSessionPath } from './command.js';
 import { createPatientApi, followEvents, type SessionEvent } from './events.js';
 import { print, printJson, printLines, setUnreadCode, tell } from './output.js';
-import { EXIT, renderReport, toExitCode } from './report.js';
-import type { Host, Hosts, Phases, Session } from './wire.js';
+import { toQuery } from './pages.js';
+import { EXIT, readReport, toExitCode } from './report.js';
+import type { Session } from './wire.js';
 
-const HOSTS_SHOWN = 20;
-const HOSTS_PER_PAGE = 1_000;
 const RECORD_MS = 500;
 
 export interface Following {
@@ -18,20 +17,15 @@ export interface Following {
   readonly signal: AbortSignal;
 }
 
-/** Follows a stream of a session. After Ctrl-C it tells the user that the session continues. */
+interface SessionStream extends Pick<Following, 'isKnown' | 'signal'> {
+  readonly name: string;
+  readonly path: string;
+}
+
+/** Follows a stream of a session. After Ctrl-C it says that the session continues. */
 export async function* followSession(
   api: Api,
-  {
-    name,
-    path,
-    signal,
-    isKnown = false,
-  }: {
-    readonly name: string;
-    readonly path: string;
-    readonly signal: AbortSignal;
-    readonly isKnown?: boolean;
-  },
+  { name, path, signal, isKnown = false }: SessionStream,
 ): AsyncGenerator<SessionEvent, void, undefined> {
   const onAbort = () => {
     tell(
@@ -52,12 +46,16 @@ export async function followLog(
   name: string,
   { phase, isKnown = false, isJson, signal }: Following,
 ): Promise<void> {
-  const query = phase === undefined ? '' : `?${new URLSearchParams({ phase }).toString()}`;
-  const path = `${toSessionPath(name, 'logs')}${query}`;
+  const path = toLogPath(name, phase);
   for await (const { data } of followSession(api, { name, path, signal, isKnown })) {
     if (isJson) await printJson(data);
     else await print(toBytes(data as { readonly text?: string; readonly base64?: string }));
   }
+}
+
+export function toLogPath(name: string, phase: string | undefined): string {
+  const path = toSessionPath(name, 'logs');
+  return phase === undefined ? path : `${path}?${toQuery({ phase })}`;
 }
 
 /** Bytes that are not text arrive as base64. */
@@ -121,44 +119,4 @@ async function waitForRecord(api: Api, name: string, signal: AbortSignal): Promi
     if (session.status.session.status === 'complete') return session;
     await sleep(RECORD_MS, undefined, { signal });
   }
-}
-
-/** Reports a session; if it failed or is held, with the first hosts that failed in the phase that failed. */
-export async function readReport(api: Api, session: Session): Promise<readonly string[]> {
-  const { phases } = await api.ask<Phases>('GET', toSessionPath(session.name, 'phases'));
-  const { phase, succeeded, held_until: heldUntil } = session.status.session;
-  const failing: Host[] = [];
-  if ((succeeded === 'false' || heldUntil !== null) && phase !== null)
-    for await (const hosts of readHosts(api, session.name, phase)) {
-      failing.push(...hosts.filter(isFailing));
-      if (failing.length > HOSTS_SHOWN) break;
-    }
-  const more =
-    failing.length > HOSTS_SHOWN ? [`  … more with: keelson hosts ${session.name} --failed`] : [];
-  return [...renderReport(session, phases, failing.slice(0, HOSTS_SHOWN)), ...more];
-}
-
-export async function* readHosts(
-  api: Api,
-  name: string,
-  phase?: string,
-): AsyncGenerator<readonly Host[], void, undefined> {
-  let query = new URLSearchParams({ limit: String(HOSTS_PER_PAGE), ...(phase && { phase }) });
-  for (;;) {
-    const path = `${toSessionPath(name, 'hosts')}?${query.toString()}`;
-    const { hosts, next } = await api.ask<Hosts>('GET', path);
-    yield hosts;
-    if (next === null) return;
-    query = toQuery(next);
-  }
-}
-
-/** Leaves out parameters that are null, as in `next` of a list, or undefined. */
-export function toQuery(parameters: Readonly<Record<string, unknown>>): URLSearchParams {
-  const given = Object.entries(parameters).filter(([, value]) => value != null);
-  return new URLSearchParams(given.map(([name, value]): [string, string] => [name, String(value)]));
-}
-
-export function isFailing({ failed, unreachable }: Host): boolean {
-  return failed > 0 || unreachable > 0;
 }

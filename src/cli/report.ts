@@ -1,8 +1,13 @@
+import type { Api } from './api.js';
+import { toSessionPath } from './command.js';
 import { formatDuration, paint, renderTable, toPlainLine, type Tone } from './output.js';
-import type { Host, Phase, Session } from './wire.js';
+import { readHosts } from './pages.js';
+import type { Host, Phase, Phases, Session } from './wire.js';
 
 /** Exit codes of the program. */
 export const EXIT = { well: 0, sessionFailed: 1, error: 2, interrupted: 130 } as const;
+
+const HOSTS_SHOWN = 20;
 
 /** For a host without failures that did not reach the end of its play. */
 const CUT_SHORT = '(cut short by a failure on another host)';
@@ -23,6 +28,21 @@ export function describeState({ status }: Session): {
   return { word: reason ?? (succeeded === 'unknown' ? 'unknown' : 'failed'), tone: 'red' };
 }
 
+/** Reports a session; if it failed or is held, with the first hosts that failed in the phase that failed. */
+export async function readReport(api: Api, session: Session): Promise<readonly string[]> {
+  const { phases } = await api.ask<Phases>('GET', toSessionPath(session.name, 'phases'));
+  const { phase, succeeded, held_until: heldUntil } = session.status.session;
+  const failing: Host[] = [];
+  if ((succeeded === 'false' || heldUntil !== null) && phase !== null)
+    for await (const hosts of readHosts(api, session.name, phase)) {
+      failing.push(...hosts.filter(isFailing));
+      if (failing.length > HOSTS_SHOWN) break;
+    }
+  const more =
+    failing.length > HOSTS_SHOWN ? [`  … more with: keelson hosts ${session.name} --failed`] : [];
+  return [...renderReport(session, phases, failing.slice(0, HOSTS_SHOWN)), ...more];
+}
+
 /** Renders the state of a session, its phases, and the given hosts. */
 export function renderReport(
   session: Session,
@@ -36,7 +56,7 @@ export function renderReport(
   ];
 }
 
-export function renderSession(session: Session): readonly string[] {
+function renderSession(session: Session): readonly string[] {
   const { word, tone } = describeState(session);
   const { status, configuration, ansible, logs } = session;
   const now = status.session;
@@ -75,7 +95,7 @@ function describeCheck({ name, status }: Session): string | null {
   return succeeded === 'true' ? `${what}. To apply it: keelson apply ${name}` : what;
 }
 
-export function renderPhases(phases: readonly Phase[]): readonly string[] {
+function renderPhases(phases: readonly Phase[]): readonly string[] {
   return renderTable(
     ['phase', 'ended', 'took', 'log bytes'],
     phases.map((phase) => [
@@ -100,6 +120,10 @@ export function renderHosts(hosts: readonly Host[]): readonly string[] {
       task ?? (incomplete ? CUT_SHORT : ''),
     ]),
   );
+}
+
+export function isFailing({ failed, unreachable }: Host): boolean {
+  return failed > 0 || unreachable > 0;
 }
 
 function indent(lines: readonly string[]): readonly string[] {

@@ -1,8 +1,8 @@
 import { Document, isScalar, parse, visit } from 'yaml';
 import { UsageError, type Command } from '../command.js';
-import { toQuery } from '../follow.js';
 import { readGiven } from '../input.js';
 import { printJson, printLines, renderTable, toPlain } from '../output.js';
+import { readPages } from '../pages.js';
 import { EXIT } from '../report.js';
 import type { Configuration, Configurations } from '../wire.js';
 
@@ -21,12 +21,8 @@ export const configurations: Command = {
       return EXIT.well;
     }
     const all: Configuration[] = [];
-    let query: URLSearchParams | undefined = new URLSearchParams();
-    while (query !== undefined) {
-      const page: Configurations = await api.ask('GET', `/v3/configurations?${query.toString()}`);
+    for await (const page of readPages<Configurations>(api, '/v3/configurations'))
       all.push(...page.configurations);
-      query = page.next === null ? undefined : toQuery(page.next);
-    }
     await (isJson ? printJson(all) : printLines(renderConfigurations(all)));
     return EXIT.well;
   },

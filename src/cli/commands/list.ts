@@ -1,5 +1,4 @@
 import { readText, readTexts, UsageError, type Command, type Values } from '../command.js';
-import { toQuery } from '../follow.js';
 import {
   cut,
   formatDuration,
@@ -9,6 +8,7 @@ import {
   tell,
   toMillis,
 } from '../output.js';
+import { readPages } from '../pages.js';
 import { describeState, EXIT } from '../report.js';
 import type { Session, Sessions } from '../wire.js';
 
@@ -37,16 +37,16 @@ export const list: Command = {
   ],
   async run({ api, values, isJson }) {
     const sessions: Session[] = [];
-    let query: URLSearchParams | undefined = toFilters(values);
-    while (query !== undefined && sessions.length < MOST) {
-      const page: Sessions = await api.ask('GET', `/v3/sessions?${query.toString()}`);
+    let hasMore = false;
+    for await (const page of readPages<Sessions>(api, '/v3/sessions', toFilters(values))) {
       sessions.push(...page.sessions);
-      query = page.next === null ? undefined : toQuery(page.next);
+      hasMore = page.next !== null;
+      if (sessions.length >= MOST) break;
     }
     sessions.sort((one, other) => toStart(one) - toStart(other));
     if (isJson) await printJson(sessions);
     else await printLines(sessions.length === 0 ? [renderNone(values)] : renderSessions(sessions));
-    if (query !== undefined)
+    if (hasMore)
       tell(
         `There are more than these ${sessions.length}: narrow the list (see keelson list --help).`,
       );
@@ -54,17 +54,17 @@ export const list: Command = {
   },
 };
 
-function toFilters(values: Values): URLSearchParams {
+function toFilters(values: Values) {
   if (values['all'] === true && values['age'] !== undefined)
     throw new UsageError('--all and --age contradict each other.');
   const tags = readTexts(values, 'tag').join(',');
-  return toQuery({
+  return {
     max_age: values['all'] === true ? undefined : (readText(values, 'age') ?? DEFAULT_AGE),
     status: readText(values, 'status'),
     succeeded: readText(values, 'succeeded'),
     name_contains: readText(values, 'contains'),
     tags: tags === '' ? undefined : tags,
-  });
+  };
 }
 
 function renderNone(values: Values): string {

@@ -1,10 +1,9 @@
 import { omitUndefined } from '../../core/omit-undefined.js';
+import { ApiError, toCause } from '../api.js';
 import { readBody } from '../body.js';
-import { readText, toSessionPath, UsageError, type Command } from '../command.js';
-import { followLog } from '../follow.js';
+import { readText, UsageError, type Command } from '../command.js';
 import { print } from '../output.js';
 import { EXIT } from '../report.js';
-import { ApiError, toCause } from '../api.js';
 
 export const logs: Command = {
   summary: 'print the log of a session',
@@ -23,8 +22,7 @@ export const logs: Command = {
       return EXIT.well;
     }
     if (isJson) throw new UsageError('--json needs --follow.');
-    const query = phase === undefined ? '' : `?${new URLSearchParams({ phase }).toString()}`;
-    const { body } = await api.open(`${toSessionPath(name, 'logs')}${query}`);
+    const { body } = await api.open(toLogPath(name, phase));
     try {
       for await (const bytes of readBody(body)) await print(bytes);
     } catch (error) {

@@ -1,7 +1,7 @@
-import { toSessionPath, type Command } from '../command.js';
-import { isFailing, readHosts, readReport } from '../follow.js';
+import { readText, toSessionPath, type Command } from '../command.js';
 import { printJson, printLines, tell } from '../output.js';
-import { EXIT, renderHosts } from '../report.js';
+import { readHosts } from '../pages.js';
+import { EXIT, isFailing, readReport, renderHosts } from '../report.js';
 import type { Phases, Session } from '../wire.js';
 
 export const show: Command = {
@@ -29,9 +29,8 @@ export const hosts: Command = {
   ],
   notes: `With --json, prints one host per line.`,
   async run({ api, values, names: [name = ''], isJson }) {
-    const phase = typeof values['phase'] === 'string' ? values['phase'] : undefined;
     let isFirst = true;
-    for await (const page of readHosts(api, name, phase)) {
+    for await (const page of readHosts(api, name, readText(values, 'phase'))) {
       const wanted = values['failed'] === true ? page.filter(isFailing) : page;
       if (wanted.length === 0) continue;
       if (isJson) for (const host of wanted) await printJson(host);

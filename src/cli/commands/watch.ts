@@ -1,6 +1,6 @@
 import { toSessionPath, type Command } from '../command.js';
 import { createPatientApi } from '../events.js';
-import { describeNow, followSession, isFailing, readReport } from '../follow.js';
+import { describeNow, followSession } from '../follow.js';
 import {
   formatDuration,
   paint,
@@ -13,7 +13,7 @@ import {
   toPlainLine,
   type Tone,
 } from '../output.js';
-import { describePhase, EXIT, toExitCode } from '../report.js';
+import { describePhase, EXIT, isFailing, readReport, toExitCode } from '../report.js';
 import type { Host, Phase, Session } from '../wire.js';
 
 export const watch: Command = {
