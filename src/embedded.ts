@@ -78,7 +78,7 @@ export async function startEmbedded(
     };
     await replaceFile(file, `${JSON.stringify(service)}\n`);
     opened.unshift({ close: () => rm(file, { force: true }) });
-    tellWhereNodesAre(config, logger);
+    logNodeSource(config, logger);
     logger.info(service, 'keelson is ready');
     return { close, ...omitUndefined({ ended: worker?.ended }) };
   } catch (error) {
@@ -88,7 +88,7 @@ export async function startEmbedded(
 }
 
 /** Only a Cray system has the default address. A newcomer learns that here, before the first session fails. */
-function tellWhereNodesAre({ runner, sources }: Config, logger: Logger): void {
+function logNodeSource({ runner, sources }: Config, logger: Logger): void {
   const { hsmUrl, inventoryFile } = sources;
   if (runner.kind === 'none' || inventoryFile !== undefined || hsmUrl !== DEFAULT_HSM_URL) return;
   logger.info(

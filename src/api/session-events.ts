@@ -11,7 +11,7 @@ import { toSessionWire } from './wire/session.js';
 const DIGEST = 6;
 
 /** What a client has been sent, in short form: a digest of the session and of each phase, and the sequence of its hosts. */
-interface Told {
+interface Sent {
   session: string;
   readonly phases: { digest: string; sequence: number }[];
 }
@@ -37,22 +37,22 @@ export async function* readSessionEvents(
   signal: AbortSignal,
 ): AsyncGenerator<ServerSentEvent, void, undefined> {
   const { jobId, tag, logs, now } = request;
-  const told = parseEventId(request.lastId, tag);
+  const sent = parseEventId(request.lastId, tag);
   const follower = feed.follow(jobId);
   const settled = new Set<string>();
   const event = (name: string, data: unknown): ServerSentEvent => ({
     event: name,
-    id: toEventId(told, tag),
+    id: toEventId(sent, tag),
     data,
   });
   try {
     for (;;) {
       const { session, phases } = await follower.look();
       for (const phase of phases) {
-        if (tellPhase(told, phase)) yield event('phase', toPhaseWire(phase));
+        if (updatePhase(sent, phase)) yield event('phase', toPhaseWire(phase));
       }
       for (const phase of phases.filter(mayHaveNews).filter(({ name }) => !settled.has(name))) {
-        for await (const hosts of readHosts(follower, phase, told)) yield event('hosts', { hosts });
+        for await (const hosts of readHosts(follower, phase, sent)) yield event('hosts', { hosts });
         if (phase.sealedAt !== undefined) settled.add(phase.name);
         if (signal.aborted) return;
       }
@@ -60,7 +60,7 @@ export async function* readSessionEvents(
       // The session comes last, so that no event follows its end.
       const at = now();
       const wire = toSessionWire(session, { logs, ...findSurroundings(session, phases, at) });
-      if (tellSession(told, wire)) yield event('session', wire);
+      if (updateSession(sent, wire)) yield event('session', wire);
       if (session.state === 'complete') return;
       await follower.next(signal, untilWait(session, at));
     }
@@ -74,8 +74,8 @@ function mayHaveNews({ kind, startedAt, sealedAt }: PhaseRecord): boolean {
 }
 
 /** The sequence in the ids passes a number only after all hosts with that number have been sent. */
-async function* readHosts(follower: Follower, { name, position }: PhaseRecord, told: Told) {
-  const state = (told.phases[position] ??= { digest: '', sequence: -1 });
+async function* readHosts(follower: Follower, { name, position }: PhaseRecord, sent: Sent) {
+  const state = (sent.phases[position] ??= { digest: '', sequence: -1 });
   let after: Parameters<Follower['readHosts']>[1] = { sequence: state.sequence };
   for (;;) {
     const { items, hasMore, end } = await follower.readHosts(name, after);
@@ -87,19 +87,20 @@ async function* readHosts(follower: Follower, { name, position }: PhaseRecord, t
   }
 }
 
-/** Whether the phase has changed. A longer log alone is no change. */
-function tellPhase(told: Told, phase: PhaseRecord): boolean {
+/** Returns whether the phase has changed. A longer log alone is no change. */
+function updatePhase(sent: Sent, phase: PhaseRecord): boolean {
   const digest = toDigest({ ...toPhaseWire(phase), log_bytes: 0 });
-  const known = told.phases[phase.position];
+  const known = sent.phases[phase.position];
   if (known?.digest === digest) return false;
-  told.phases[phase.position] = { digest, sequence: known?.sequence ?? -1 };
+  sent.phases[phase.position] = { digest, sequence: known?.sequence ?? -1 };
   return true;
 }
 
-function tellSession(told: Told, wire: ReturnType<typeof toSessionWire>): boolean {
+/** Returns whether the session has changed. */
+function updateSession(sent: Sent, wire: ReturnType<typeof toSessionWire>): boolean {
   const digest = toDigest(wire);
-  if (told.session === digest) return false;
-  told.session = digest;
+  if (sent.session === digest) return false;
+  sent.session = digest;
   return true;
 }
 
@@ -126,14 +127,14 @@ function toDigest(data: unknown): string {
 }
 
 /** `<tag>/<session>` and for each phase `.<digest>~<sequence>`. */
-function toEventId({ session, phases }: Told, tag: string): string {
+function toEventId({ session, phases }: Sent, tag: string): string {
   const parts = Array.from(phases, (phase) => `${phase.digest}~${phase.sequence}`);
   return `${tag}/${[session, ...parts].join('.')}`;
 }
 
 /** What the client had been sent up to this event. Nothing without an id, or if the id is of another session. */
-function parseEventId(id: string | undefined, tag: string): Told {
-  const nothing: Told = { session: '', phases: [] };
+function parseEventId(id: string | undefined, tag: string): Sent {
+  const nothing: Sent = { session: '', phases: [] };
   if (id === undefined || !id.startsWith(`${tag}/`)) return nothing;
   const [session = '', ...parts] = id.slice(tag.length + 1).split('.');
   const phases = parts.map((part) => {

@@ -10,28 +10,28 @@ export interface SessionEvent {
   readonly data: unknown;
 }
 
-interface Following {
+interface StreamOptions {
   readonly signal: AbortSignal;
-  readonly tell: (line: string) => void;
+  readonly notify: (line: string) => void;
   readonly silentMs?: number;
   /** Whether the stream is known to exist, so that the first request, too, may wait for the service. */
   readonly isKnown?: boolean;
 }
 
 /** Repeats each GET until it is answered. Use it once the service has answered, so that its URL is known to be right. */
-export function createPatientApi(api: Api, { signal, tell }: Following): Api {
+export function createPatientApi(api: Api, { signal, notify }: StreamOptions): Api {
   return {
     ...api,
     async ask<T>(method: string, path: string, body?: unknown): Promise<T> {
       for (let isLost = false; ; isLost = true) {
         try {
           const answer = await api.ask<T>(method, path, body);
-          if (isLost) tell(BACK);
+          if (isLost) notify(BACK);
           return answer;
         } catch (error) {
           signal.throwIfAborted();
           if (method !== 'GET' || !(error instanceof ApiError) || !error.isPassing) throw error;
-          if (!isLost) tell(toWaiting(error));
+          if (!isLost) notify(toWaiting(error));
           await sleep(error.retryAfterMs ?? RETRY_MS, undefined, { signal });
         }
       }
@@ -49,7 +49,7 @@ const toWaiting = ({ message }: ApiError) => `${message} Waiting to connect agai
 export async function* followEvents(
   api: Api,
   path: string,
-  { signal, tell, silentMs, isKnown = false }: Following,
+  { signal, notify, silentMs, isKnown = false }: StreamOptions,
 ): AsyncGenerator<SessionEvent, void, undefined> {
   let lastId: string | undefined;
   let hasAnswered = isKnown;
@@ -61,7 +61,7 @@ export async function* followEvents(
       hasAnswered = true;
       if (status === 204) return;
       for await (const { event = '', id, data } of readFrames(body, silentMs)) {
-        if (isLost) tell(BACK);
+        if (isLost) notify(BACK);
         isLost = false;
         if (event === 'end') return;
         yield { event, data: JSON.parse(data) };
@@ -70,7 +70,7 @@ export async function* followEvents(
     } catch (error) {
       signal.throwIfAborted();
       if (!hasAnswered || !(error instanceof ApiError) || !error.isPassing) throw error;
-      if (!isLost) tell(toWaiting(error));
+      if (!isLost) notify(toWaiting(error));
       isLost = true;
     }
     await sleep(RETRY_MS, undefined, { signal });

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Api } from './api.js';
 import { toSessionPath } from './command.js';
 import { createPatientApi, followEvents, type SessionEvent } from './events.js';
-import { print, printJson, printLines, setUnreadCode, tell } from './output.js';
+import { print, printJson, printLines, printNotice, setUnreadCode } from './output.js';
 import { toQuery } from './pages.js';
 import { EXIT, readReport, toExitCode } from './report.js';
 import type { Session } from './wire.js';
@@ -28,13 +28,13 @@ export async function* followSession(
   { name, path, signal, isKnown = false }: SessionStream,
 ): AsyncGenerator<SessionEvent, void, undefined> {
   const onAbort = () => {
-    tell(
+    printNotice(
       `No longer following. Session ${name} has not been stopped: keelson cancel ${name} stops it.`,
     );
   };
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    yield* followEvents(api, path, { signal, tell, isKnown });
+    yield* followEvents(api, path, { signal, notify: printNotice, isKnown });
   } finally {
     signal.removeEventListener('abort', onAbort);
   }
@@ -71,33 +71,31 @@ export async function followToEnd(api: Api, name: string, following: Following):
   // A reader that leaves early must not take this for a success.
   setUnreadCode(EXIT.error);
   const over = new AbortController();
-  const waits = tellWaits(api, name, AbortSignal.any([over.signal, following.signal]));
+  const waits = printWaits(api, name, AbortSignal.any([over.signal, following.signal]));
   try {
     await followLog(api, name, { ...following, isKnown: true });
   } finally {
     over.abort();
     await waits;
   }
-  const patient = createPatientApi(api, { signal: following.signal, tell });
+  const patient = createPatientApi(api, { signal: following.signal, notify: printNotice });
   const session = await waitForRecord(patient, name, following.signal);
   if (following.isJson) await printJson(session);
   else await printLines(['', ...(await readReport(patient, session))]);
   return toExitCode(session);
 }
 
-/** Tells what the session waits for, because its log says so only when the wait is over. */
-async function tellWaits(api: Api, name: string, signal: AbortSignal): Promise<void> {
+/** Prints what the session waits for, because its log says so only when the wait is over. */
+async function printWaits(api: Api, name: string, signal: AbortSignal): Promise<void> {
   const path = toSessionPath(name, 'events');
-  let told = '';
+  let shown = '';
   try {
-    for await (const { event, data } of followEvents(api, path, {
-      signal,
-      tell: () => undefined,
-      isKnown: true,
-    })) {
-      const text = event === 'session' ? describeNow(data as Session) : '';
-      if (text !== '' && text !== told) tell(text);
-      told = event === 'session' ? text : told;
+    const options = { signal, notify: () => undefined, isKnown: true };
+    for await (const { event, data } of followEvents(api, path, options)) {
+      if (event !== 'session') continue;
+      const text = describeNow(data as Session);
+      if (text !== '' && text !== shown) printNotice(text);
+      shown = text;
     }
   } catch {
     // The log is followed at the same time and reports any error.

@@ -9,7 +9,7 @@ import { logs } from './commands/logs.js';
 import { run } from './commands/run.js';
 import { hosts, show } from './commands/show.js';
 import { watch } from './commands/watch.js';
-import { guardOutput, print, tell } from './output.js';
+import { guardOutput, print, printNotice } from './output.js';
 import { EXIT } from './report.js';
 
 const commands: Readonly<Record<string, Command>> = {
@@ -48,7 +48,7 @@ async function main([word = '--help', ...rest]: readonly string[]): Promise<numb
     return await runCommand(word, rest, interrupt.signal);
   } catch (error) {
     if (interrupt.signal.aborted) return EXIT.interrupted;
-    tell(describe(error, word));
+    printNotice(describe(error, word));
     return EXIT.error;
   }
 }

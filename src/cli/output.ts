@@ -93,13 +93,13 @@ export function guardOutput(errorCode: number): void {
   process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(unreadCode);
-    tell(`The output cannot be written: ${error.message}`);
+    printNotice(`The output cannot be written: ${error.message}`);
     process.exit(errorCode);
   });
 }
 
 /** Writes to standard error, so that it does not mix with output that a program reads. */
-export function tell(line: string): void {
+export function printNotice(line: string): void {
   process.stderr.write(`${toPlain(line)}\n`);
 }
 

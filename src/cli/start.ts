@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiError, type Api } from './api.js';
 import { toSessionPath, type CommandInput } from './command.js';
 import { followToEnd } from './follow.js';
-import { printJson, printLines, tell, toMillis } from './output.js';
+import { printJson, printLines, printNotice, toMillis } from './output.js';
 import { EXIT } from './report.js';
 import type { Session } from './wire.js';
 
@@ -29,7 +29,9 @@ interface Start {
 export async function startOnce(input: CommandInput, start: Start): Promise<Session> {
   const { signal } = input;
   const onAbort = () => {
-    tell(`It may have been started as session ${start.name}: see keelson show ${start.name}`);
+    printNotice(
+      `It may have been started as session ${start.name}: see keelson show ${start.name}`,
+    );
   };
   signal.addEventListener('abort', onAbort);
   try {
@@ -40,13 +42,13 @@ export async function startOnce(input: CommandInput, start: Start): Promise<Sess
 }
 
 /** Follows the session with `--follow`, else prints how to continue. Resolves with the exit code. */
-export async function tellStarted(
+export async function reportStart(
   { api, values, isJson, signal }: CommandInput,
   session: Session,
 ): Promise<number> {
   const { name } = session;
   if (values['follow'] === true) {
-    tell(`Session ${name} was started.`);
+    printNotice(`Session ${name} was started.`);
     return followToEnd(api, name, { isJson, signal });
   }
   if (isJson) await printJson(session);
@@ -69,7 +71,7 @@ async function post({ api, signal }: CommandInput, start: Start): Promise<Sessio
       if (!(error instanceof ApiError)) throw error;
       const isTooLate = isRepeat && Date.now() > begunAt + GIVE_UP_MS;
       if (!error.isPassing || isTooLate) throw error;
-      if (!isRepeat) tell(`${error.message} Trying again for a minute …`);
+      if (!isRepeat) printNotice(`${error.message} Trying again for a minute …`);
       await sleep(error.retryAfterMs ?? REPEAT_MS, undefined, { signal });
     }
   }

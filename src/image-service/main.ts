@@ -32,18 +32,18 @@ async function serve(config: ImageServiceConfig, logLevel?: string): Promise<voi
   await runService(async (): Promise<Service> => {
     const ended = waitForParent();
     const service = await openImageService(config, logger).catch(async (error: unknown) => {
-      await tellParent({ failure: error instanceof Error ? error.message : String(error) });
+      await sendToParent({ failure: error instanceof Error ? error.message : String(error) });
       throw error;
     });
-    await tellParent({ url: service.url });
+    await sendToParent({ url: service.url });
     return { close: () => service.close(), ...omitUndefined({ ended }) };
   }, logger);
 }
 
 /** Returns once the message is sent or has failed, because this process may exit right after it. */
-async function tellParent(word: { readonly url: string } | { readonly failure: string }) {
+async function sendToParent(report: { readonly url: string } | { readonly failure: string }) {
   if (process.send !== undefined)
-    await new Promise<void>((resolve) => process.send?.(word, () => resolve()));
+    await new Promise<void>((resolve) => process.send?.(report, () => resolve()));
 }
 
 /** Resolves when the process that started this one has ended, in whatever way. Undefined if there is none. */

@@ -22,8 +22,8 @@ describe('followEvents', () => {
   test('leaves a silent connection, and continues after the last event', async () => {
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const { signal } = new AbortController();
-    const told: string[] = [];
-    const options = { signal, tell: (line: string) => void told.push(line), silentMs: 50 };
+    const notices: string[] = [];
+    const options = { signal, notify: (line: string) => void notices.push(line), silentMs: 50 };
     const events = [];
     for await (const event of followEvents(createApi({ url, signal }), '/events', options))
       events.push(event);
@@ -32,7 +32,7 @@ describe('followEvents', () => {
       { event: 'log', data: { text: 'two' } },
     ]);
     expect(asked).toEqual([undefined, 'a/1']);
-    expect(told).toEqual([
+    expect(notices).toEqual([
       'The connection was lost (silent for 0.05 s). Waiting to connect again …',
       'Connected again.',
     ]);

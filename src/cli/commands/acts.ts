@@ -1,9 +1,9 @@
 import { toApplyName } from '../../core/apply.js';
 import { toRetryName } from '../../core/retry.js';
 import { readText, toSessionPath, type Command, type CommandInput } from '../command.js';
-import { printJson, printLines, tell } from '../output.js';
+import { printJson, printLines, printNotice } from '../output.js';
 import { EXIT } from '../report.js';
-import { startOnce, tellStarted } from '../start.js';
+import { startOnce, reportStart } from '../start.js';
 
 export const cancel: Command = {
   summary: 'stop a session; its record and log stay',
@@ -69,7 +69,7 @@ export const remove: Command = {
 
   async run({ api, names: [name = ''] }) {
     await api.ask<undefined>('DELETE', toSessionPath(name));
-    tell(`Session ${name} is deleted.`);
+    printNotice(`Session ${name} is deleted.`);
     return EXIT.well;
   },
 };
@@ -100,5 +100,5 @@ async function startFrom(
     name: given ?? toName(name),
     isAskedFor: ({ status }) => status.session[`${what}_of`] === name,
   });
-  return tellStarted(input, session);
+  return reportStart(input, session);
 }

@@ -5,7 +5,7 @@ import {
   printJson,
   printLines,
   renderTable,
-  tell,
+  printNotice,
   toMillis,
 } from '../output.js';
 import { readPages } from '../pages.js';
@@ -47,7 +47,7 @@ export const list: Command = {
     if (isJson) await printJson(sessions);
     else await printLines(sessions.length === 0 ? [renderNone(values)] : renderSessions(sessions));
     if (hasMore)
-      tell(
+      printNotice(
         `There are more than these ${sessions.length}: narrow the list (see keelson list --help).`,
       );
     return EXIT.well;

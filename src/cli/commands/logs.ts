@@ -2,6 +2,7 @@ import { omitUndefined } from '../../core/omit-undefined.js';
 import { ApiError, toCause } from '../api.js';
 import { readBody } from '../body.js';
 import { readText, UsageError, type Command } from '../command.js';
+import { followLog, toLogPath } from '../follow.js';
 import { print } from '../output.js';
 import { EXIT } from '../report.js';
 

@@ -3,7 +3,7 @@ import { parse } from 'yaml';
 import { omitUndefined } from '../../core/omit-undefined.js';
 import { readText, readTexts, UsageError, type Command, type Values } from '../command.js';
 import { readGiven } from '../input.js';
-import { startOnce, tellStarted } from '../start.js';
+import { startOnce, reportStart } from '../start.js';
 
 const MAX_NAME = 45;
 const DRAWN = 6;
@@ -47,7 +47,7 @@ export const run: Command = {
       name: String(body.name),
       isAskedFor: (there) => there.configuration.name === configuration,
     });
-    return tellStarted(input, session);
+    return reportStart(input, session);
   },
 };
 

@@ -1,5 +1,5 @@
 import { readText, toSessionPath, type Command } from '../command.js';
-import { printJson, printLines, tell } from '../output.js';
+import { printJson, printLines, printNotice } from '../output.js';
 import { readHosts } from '../pages.js';
 import { EXIT, isFailing, readReport, renderHosts } from '../report.js';
 import type { Phases, Session } from '../wire.js';
@@ -37,7 +37,8 @@ export const hosts: Command = {
       else await printLines(renderHosts(wanted).slice(isFirst ? 0 : 1));
       isFirst = false;
     }
-    if (isFirst) tell(values['failed'] === true ? 'No host has failed.' : 'No host has a result.');
+    if (isFirst)
+      printNotice(values['failed'] === true ? 'No host has failed.' : 'No host has a result.');
     return EXIT.well;
   },
 };

@@ -8,7 +8,7 @@ import {
   printJson,
   printLines,
   setUnreadCode,
-  tell,
+  printNotice,
   toMillis,
   toPlainLine,
   type Tone,
@@ -31,7 +31,7 @@ export const watch: Command = {
       if (isJson) await printJson(event);
       else await printLines(narrator(event.event, event.data));
     }
-    const patient = createPatientApi(api, { signal, tell });
+    const patient = createPatientApi(api, { signal, notify: printNotice });
     session ??= await patient.ask<Session>('GET', toSessionPath(name));
     if (!isJson) {
       await print('\n');
@@ -43,10 +43,10 @@ export const watch: Command = {
 
 /** Renders what is new in each event. Every event has the whole state. */
 function createNarrator(): (event: string, data: unknown) => readonly string[] {
-  const told = new Map<string, string>();
+  const shown = new Map<string, string>();
   const isNews = (about: string, text: string) => {
-    if (told.get(about) === text) return false;
-    told.set(about, text);
+    if (shown.get(about) === text) return false;
+    shown.set(about, text);
     return true;
   };
   const readers: Readonly<Record<string, (data: never) => readonly string[]>> = {
