@@ -5,6 +5,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
   type TLSConfig,
+  type WorkflowHandle,
   type WorkflowStartOptions,
 } from '@temporalio/client';
 import { ServiceError } from '../core/errors.js';
@@ -21,6 +22,7 @@ import { ensureRetentionSchedule, ensureSweepSchedule } from './temporal-schedul
 import { describeRunning, describeWorkflow, listWaiting } from './temporal-state.js';
 import { registerSearchAttributes } from './temporal-setup.js';
 
+/** Without a deadline a call could wait forever, because the client repeats calls that Temporal refuses under load. */
 const DEADLINE_MS = 5000;
 /** gRPC's INVALID_ARGUMENT and PERMISSION_DENIED: Temporal answers but will refuse the same call again, so only this session waits. */
 const REFUSALS: readonly number[] = [3, 7];
@@ -45,113 +47,86 @@ export function createOrchestrator({
 }: OrchestratorOptions): Orchestrator {
   const connection = Connection.lazy({ address, tls: tls ?? false });
   const client = new Client({ connection, namespace });
-  const call = <T>(act: () => Promise<T>) => withDeadline(client, act);
-  const fail = (error: unknown, what: string) =>
-    toFault(error, `Temporal at ${address} did not ${what}`);
+  const { schedule, workflow } = client;
+  /** `what`: for the message, if Temporal does not do it. */
+  const call = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
+    try {
+      return await client.withDeadline(Date.now() + DEADLINE_MS, act);
+    } catch (error) {
+      throw toFault(error, `Temporal at ${address} did not ${what}`);
+    }
+  };
   let isRegistered = false;
   const start = async (options: SessionStartOptions) => {
-    try {
-      if (!isRegistered) await call(() => registerSearchAttributes(connection, namespace));
-      isRegistered = true;
-      await call(() => client.workflow.start<typeof SessionWorkflow>('SessionWorkflow', options));
-    } catch (error) {
-      if (!(error instanceof WorkflowExecutionAlreadyStartedError))
-        throw fail(error, 'start the session');
-    }
+    if (!isRegistered)
+      await call('start the session', () => registerSearchAttributes(connection, namespace));
+    isRegistered = true;
+    await call('start the session', () =>
+      workflow
+        .start<typeof SessionWorkflow>('SessionWorkflow', options)
+        .catch(ignore(WorkflowExecutionAlreadyStartedError)),
+    );
   };
-  /** Ignores that the workflow is closed or does not exist: then there is nothing left to signal. */
-  const tell = async (what: string, signal: () => Promise<void>) => {
-    try {
-      await call(signal);
-    } catch (error) {
-      if (!(error instanceof WorkflowNotFoundError)) throw fail(error, what);
-    }
-  };
+  /** A workflow that is closed or does not exist needs nothing any more. */
+  const toWorkflow = (
+    jobId: string,
+    what: string,
+    act: (handle: WorkflowHandle) => Promise<unknown>,
+  ) =>
+    call(what, async () => {
+      await act(workflow.getHandle(jobId)).catch(ignore(WorkflowNotFoundError));
+    });
   return {
     startSession: (session) => start(toStartOptions(session, taskQueue)),
     restartSession: (session) =>
-      start({
-        ...toStartOptions(session, taskQueue),
-        workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-      }),
+      start({ ...toStartOptions(session, taskQueue), workflowIdReusePolicy: 'ALLOW_DUPLICATE' }),
     loseJob: (jobId, why) =>
-      tell('end the session', () => client.workflow.getHandle(jobId).signal(jobLostSignal, why)),
+      toWorkflow(jobId, 'end the session', (handle) => handle.signal(jobLostSignal, why)),
     terminateSession: (jobId, why) =>
-      tell('end the workflow', async () => {
-        await client.workflow.getHandle(jobId).terminate(why);
-      }),
-    describeSession: (jobId) =>
-      call(() => describeWorkflow(client, jobId)).catch((error: unknown) => {
-        throw fail(error, 'describe the session');
-      }),
-    describeCycle: (id) =>
-      call(() => describeRunning(client, id)).catch((error: unknown) => {
-        throw fail(error, 'describe a workflow');
-      }),
+      toWorkflow(jobId, 'end the workflow', (handle) => handle.terminate(why)),
+    cancelSession: (jobId, request) =>
+      toWorkflow(jobId, 'cancel the session', (handle) => handle.signal(cancelSignal, request)),
+    admitSession: (jobId) =>
+      toWorkflow(jobId, 'admit the session', (handle) => handle.signal(admittedSignal)),
+    tellWaiting: (jobId, message) =>
+      toWorkflow(jobId, 'tell the session', (handle) => handle.signal(waitingSignal, message)),
+    describeSession: (jobId) => call('describe the session', () => describeWorkflow(client, jobId)),
+    describeCycle: (id) => call('describe a workflow', () => describeRunning(client, id)),
     listWaiting: () =>
-      listWaiting(connection, { namespace, taskQueue }, call).catch((error: unknown) => {
-        throw fail(error, 'list the workflows that wait');
-      }),
-    async scheduleSweep(schedule) {
-      try {
-        await call(() => ensureSweepSchedule(client.schedule, schedule));
-      } catch (error) {
-        throw fail(error, 'make the Schedule of the sweep');
-      }
-    },
-    async scheduleRetention(deploymentId) {
-      try {
-        await call(() => ensureRetentionSchedule(client.schedule, deploymentId));
-      } catch (error) {
-        throw fail(error, 'make the Schedule of the retention');
-      }
-    },
-    async startCycle({ type, id, taskQueue, summary }) {
-      try {
-        await call(() =>
-          client.workflow.start(type, {
-            ...{ workflowId: id, taskQueue, args: [], staticSummary: summary },
-            workflowIdConflictPolicy: 'USE_EXISTING',
-          }),
-        );
-      } catch (error) {
-        throw fail(error, `start ${type}`);
-      }
+      listWaiting(connection, { namespace, taskQueue }, (act) =>
+        call('list the workflows that wait', act),
+      ),
+    scheduleSweep: (options) =>
+      call('make the Schedule of the sweep', () => ensureSweepSchedule(schedule, options)),
+    scheduleRetention: (deploymentId) =>
+      call('make the Schedule of the retention', () =>
+        ensureRetentionSchedule(schedule, deploymentId),
+      ),
+    async startCycle({ type, id, taskQueue: queue, summary }) {
+      await call(`start ${type}`, () =>
+        workflow.start(type, {
+          ...{ workflowId: id, taskQueue: queue, args: [], staticSummary: summary },
+          workflowIdConflictPolicy: 'USE_EXISTING',
+        }),
+      );
     },
     async startNotification({ id, jobId, sessionName, webhooks, deliveryQueue }) {
-      try {
-        await call(() =>
-          client.workflow.start<typeof NotificationWorkflow>('NotificationWorkflow', {
+      await call('start the notification', () =>
+        workflow
+          .start<typeof NotificationWorkflow>('NotificationWorkflow', {
             ...{ workflowId: id, taskQueue, args: [{ jobId, webhooks, deliveryQueue }] },
             workflowIdReusePolicy: 'REJECT_DUPLICATE',
             staticSummary: cut(`tell that ${sessionName} has ended`, MAX_SUMMARY),
-          }),
-        );
-      } catch (error) {
-        if (!(error instanceof WorkflowExecutionAlreadyStartedError))
-          throw fail(error, 'start the notification');
-      }
+          })
+          .catch(ignore(WorkflowExecutionAlreadyStartedError)),
+      );
     },
     async namespaceId() {
-      try {
-        const { namespaceInfo } = await call(() =>
-          connection.workflowService.describeNamespace({ namespace }),
-        );
-        return namespaceInfo?.id ?? '';
-      } catch (error) {
-        throw fail(error, `describe its namespace ${namespace}`);
-      }
+      const { namespaceInfo } = await call(`describe its namespace ${namespace}`, () =>
+        connection.workflowService.describeNamespace({ namespace }),
+      );
+      return namespaceInfo?.id ?? '';
     },
-    cancelSession: (jobId, request) =>
-      tell('cancel the session', () =>
-        client.workflow.getHandle(jobId).signal(cancelSignal, request),
-      ),
-    admitSession: (jobId) =>
-      tell('admit the session', () => client.workflow.getHandle(jobId).signal(admittedSignal)),
-    tellWaiting: (jobId, message) =>
-      tell('tell the session', () =>
-        client.workflow.getHandle(jobId).signal(waitingSignal, message),
-      ),
     async check() {
       try {
         await client.withDeadline(Date.now() + 1000, () =>
@@ -163,6 +138,13 @@ export function createOrchestrator({
       }
     },
     close: () => connection.close(),
+  };
+}
+
+/** Returns a handler for `catch` that lets errors of this class pass. */
+function ignore(known: new (...args: never[]) => Error): (error: unknown) => void {
+  return (error) => {
+    if (!(error instanceof known)) throw error;
   };
 }
 
@@ -194,15 +176,10 @@ function cut(text: string, maxBytes: number): string {
   return new TextDecoder().decode(bytes.subarray(0, maxBytes)).replace(/\uFFFD$/, '');
 }
 
-/** Without a deadline a call could wait forever, because the client repeats calls that Temporal refuses under load. */
-function withDeadline<T>(client: Client, act: () => Promise<T>): Promise<T> {
-  return client.withDeadline(Date.now() + DEADLINE_MS, act);
-}
-
 function toFault(error: unknown, what: string): ServiceError {
   const code = findCode(error);
-  const told = error instanceof Error ? error.message : String(error);
-  const fact = code === DEADLINE_EXCEEDED ? `no answer within ${DEADLINE_MS / 1000} s` : told;
+  const message = error instanceof Error ? error.message : String(error);
+  const fact = code === DEADLINE_EXCEEDED ? `no answer within ${DEADLINE_MS / 1000} s` : message;
   const isRefusal = code !== undefined && REFUSALS.includes(code);
   return new ServiceError(isRefusal ? 'rejected' : 'unavailable', `${what}: ${fact}`, {
     cause: error,
