@@ -2,6 +2,7 @@ import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
 import { isBackedOff } from '../../core/backoff-cause.js';
 import { omitUndefined } from '../../core/omit-undefined.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import { toNext } from '../next-page.js';
 import { BatchPage, BatchQuery, toBatcherWire, toBatchWire } from '../wire/batch.js';
 import { answer, readProblems } from '../wire/problem.js';
 
@@ -18,20 +19,15 @@ export function addBatchRoutes(
   { store, now }: Pick<ApiDependencies, 'store' | 'now'>,
 ): void {
   api.openapi(list, async (c) => {
-    const { state, limit: wanted, after_id: afterId = '' } = c.req.valid('query');
+    const { state, limit: wanted, after_id: afterId } = c.req.valid('query');
     const options = await store.options.get();
     const limit = wanted ?? options.defaultPageSize;
     const [page, status, causes] = await Promise.all([
-      store.batches.list({
-        limit,
-        ...omitUndefined({ state }),
-        ...(afterId === '' ? {} : { afterId }),
-      }),
+      store.batches.list(omitUndefined({ limit, state, afterId })),
       store.batches.status(),
       store.batches.causes(),
     ]);
     const members = await store.batches.members(page.items.map(({ id }) => id));
-    const last = page.items.at(-1);
     const at = now();
     return c.json(
       {
@@ -41,10 +37,7 @@ export function addBatchRoutes(
           causes.filter((cause) => isBackedOff(cause, at)),
         ),
         batches: page.items.map((batch) => toBatchWire(batch, members.get(batch.id) ?? [])),
-        next:
-          page.hasMore && last !== undefined
-            ? { state: state ?? null, limit, after_id: last.id }
-            : null,
+        next: toNext(page, ({ id }) => ({ state: state ?? null, limit, after_id: id })),
       },
       200,
     );

@@ -1,7 +1,9 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
+import { omitUndefined } from '../../core/omit-undefined.js';
 import { takeJson } from '../body.js';
 import { findComponent, patchComponent, patchComponentIds, putComponent } from '../components.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import { toNext } from '../next-page.js';
 import { addComponentLists } from './component-lists.js';
 import {
   ComponentBody,
@@ -138,13 +140,9 @@ function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): voi
     const query = c.req.valid('query');
     const filter = fromComponentFilters(query);
     const limit = query.limit ?? (await store.options.get()).defaultPageSize;
-    const afterId = query.after_id ?? '';
-    const page = await store.components.list(filter, {
-      limit,
-      ...(afterId === '' ? {} : { afterId }),
-    });
-    const last = page.items.at(-1)?.component.id;
-    const next = page.hasMore && last !== undefined ? toComponentNext(query, limit, last) : null;
+    const request = omitUndefined({ limit, afterId: query.after_id });
+    const page = await store.components.list(filter, request);
+    const next = toNext(page, ({ component }) => toComponentNext(query, limit, component.id));
     const details = toDetails(query);
     const components = page.items.map((view) => toComponentViewWire(view, details));
     return c.json({ components, next }, 200);

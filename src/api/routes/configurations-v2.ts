@@ -117,10 +117,7 @@ function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): voi
   api.openapi(list, async (c) => {
     const { in_use: inUse } = c.req.valid('query');
     const { defaultPageSize: limit } = await store.options.get();
-    const { items, hasMore } = await store.configurations.list({
-      limit,
-      ...omitUndefined({ inUse }),
-    });
+    const { items, hasMore } = await store.configurations.list(omitUndefined({ limit, inUse }));
     refuseMore(hasMore, limit);
     return c.json(items.map(toConfigurationWireV2), 200);
   });

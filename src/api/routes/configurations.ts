@@ -8,6 +8,7 @@ import {
   removeConfiguration,
 } from '../configurations.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import { toNext } from '../next-page.js';
 import { readTenant } from '../tenancy.js';
 import {
   ConfigurationPage,
@@ -133,17 +134,9 @@ function addListRoute(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
     const tenant = await readTenant(deps, c.req.valid('header'), c.req.raw.signal);
     const query = c.req.valid('query');
     const limit = query.limit ?? (await store.options.get()).defaultPageSize;
-    const afterId = query.after_id ?? '';
-    const page = await store.configurations.list({
-      limit,
-      ...(afterId === '' ? {} : { afterId }),
-      ...omitUndefined({ inUse: query.in_use, tenant }),
-    });
-    const last = page.items.at(-1);
-    const next =
-      page.hasMore && last !== undefined
-        ? { in_use: query.in_use ?? null, limit, after_id: last.name }
-        : null;
+    const { in_use: inUse, after_id: afterId } = query;
+    const page = await store.configurations.list(omitUndefined({ limit, afterId, inUse, tenant }));
+    const next = toNext(page, ({ name }) => ({ in_use: inUse ?? null, limit, after_id: name }));
     return c.json({ configurations: page.items.map(toConfigurationWire), next }, 200);
   });
 }

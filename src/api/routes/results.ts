@@ -1,6 +1,7 @@
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
 import { omitUndefined } from '../../core/omit-undefined.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import { toNext } from '../next-page.js';
 import { findPhase, findSession } from '../session-lookup.js';
 import { answer, readProblems } from '../wire/problem.js';
 import { HostPage, HostQuery, PhaseList, toHostWire, toPhaseWire } from '../wire/result.js';
@@ -39,17 +40,12 @@ export function addResultRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies)
     const session = await findSession(store, c.req.valid('param').session_name);
     if (phase !== undefined) await findPhase(store, session.jobId, phase);
     const limit = query.limit ?? (await store.options.get()).defaultPageSize;
-    const afterId = query.after_id ?? '';
-    const page = await store.hosts.list(session.jobId, {
-      limit,
-      ...(afterId === '' ? {} : { afterId }),
-      ...omitUndefined({ phase }),
-    });
-    const last = page.items.at(-1);
-    const next =
-      page.hasMore && last !== undefined
-        ? { phase: phase ?? null, limit, after_id: `${last.phase}/${last.host}` }
-        : null;
+    const request = omitUndefined({ limit, afterId: query.after_id, phase });
+    const page = await store.hosts.list(session.jobId, request);
+    const next = toNext(page, (last) => ({
+      ...{ phase: phase ?? null, limit },
+      after_id: `${last.phase}/${last.host}`,
+    }));
     return c.json({ hosts: page.items.map(toHostWire), next }, 200);
   });
 }

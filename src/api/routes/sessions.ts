@@ -3,6 +3,7 @@ import { omitUndefined } from '../../core/omit-undefined.js';
 import { patchSession } from '../../core/session-patch.js';
 import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import { toNext } from '../next-page.js';
 import { describeSession, describeSessions } from '../session-description.js';
 import { findSession } from '../session-lookup.js';
 import { createSession } from '../sessions.js';
@@ -156,13 +157,9 @@ function addListRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
     const filter = fromSessionFilters(query, now());
     const options = await store.options.get();
     const limit = query.limit ?? options.defaultPageSize;
-    const afterId = query.after_id ?? '';
-    const page = await store.sessions.list(filter, {
-      limit,
-      ...(afterId === '' ? {} : { afterId }),
-    });
-    const last = page.items.at(-1);
-    const next = page.hasMore && last !== undefined ? toSessionNext(query, limit, last.name) : null;
+    const request = omitUndefined({ limit, afterId: query.after_id });
+    const page = await store.sessions.list(filter, request);
+    const next = toNext(page, ({ name }) => toSessionNext(query, limit, name));
     const sessions = await describeSessions(deps, c.req.url, page.items, options);
     return c.json({ sessions: [...sessions], next }, 200);
   });

@@ -2,6 +2,7 @@ import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import { omitUndefined } from '../../core/omit-undefined.js';
 import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import { toNext } from '../next-page.js';
 import { createSource, findSource, restoreSource, updateSource } from '../sources.js';
 import {
   answer,
@@ -123,18 +124,10 @@ export function addSourceRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies)
 
 function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): void {
   api.openapi(list, async (c) => {
-    const { in_use: inUse, limit: asked, after_id: afterId = '' } = c.req.valid('query');
+    const { in_use: inUse, limit: asked, after_id: afterId } = c.req.valid('query');
     const limit = asked ?? (await store.options.get()).defaultPageSize;
-    const page = await store.sources.list({
-      limit,
-      ...(afterId === '' ? {} : { afterId }),
-      ...omitUndefined({ inUse }),
-    });
-    const last = page.items.at(-1);
-    const next =
-      page.hasMore && last !== undefined
-        ? { in_use: inUse ?? null, limit, after_id: last.name }
-        : null;
+    const page = await store.sources.list(omitUndefined({ limit, afterId, inUse }));
+    const next = toNext(page, ({ name }) => ({ in_use: inUse ?? null, limit, after_id: name }));
     return c.json({ sources: page.items.map(toSourceWire), next }, 200);
   });
 }

@@ -57,9 +57,15 @@ export function ageParameter(description: string) {
   return last(age.optional()).openapi({ type: 'string', example: '7d', description });
 }
 
+/** Empty text counts as absent. */
+function idParameter(description: string) {
+  const id = text().transform((value) => (value === '' ? undefined : value));
+  return last(id.optional()).openapi({ type: 'string', description });
+}
+
 export const pageParameters = {
   limit: integerParameter(1, 'Maximum number of records; default: option `default_page_size`.'),
-  after_id: textParameter('Begin after this id, which need not exist.'),
+  after_id: idParameter('Begin after this id, which need not exist.'),
 };
 
 /** Returns the time that lies `age` before `now`; undefined without an age. */
