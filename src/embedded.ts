@@ -1,5 +1,3 @@
-import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { startApi } from './api/server.js';
 import type { Config } from './config.js';
 import { DEFAULT_HSM_URL } from './config/sources.js';
@@ -9,12 +7,12 @@ import { observeStore } from './metrics/store-metrics.js';
 import { holdDataDirectory, prepareDataDirectory } from './process/data-directory.js';
 import { startDevServer } from './process/dev-server.js';
 import { lockDirectory } from './process/directory-lock.js';
-import { startImageService } from './process/image-service.js';
+import { startImageService, toOwnImages } from './process/image-service.js';
 import { createLogger, type Logger } from './process/logger.js';
 import { createProcessMetrics } from './process/metrics.js';
 import { isProgram, readConfig, runService, type Service } from './process/run.js';
 import { installRuntime } from './process/runtime.js';
-import { replaceFile } from './runner/files.js';
+import { keepServiceFile } from './process/service-file.js';
 import { openStore } from './store/open.js';
 import { startWorker } from './worker.js';
 
@@ -25,66 +23,82 @@ const LOCK_PATIENCE_MS = 3_000;
  * IMS_URL name others. With RUNNER=none it runs the API alone.
  */
 export async function startEmbedded(
-  given: Config,
+  config: Config,
   logger: Logger,
   signal?: AbortSignal,
 ): Promise<Service> {
-  const opened: Service[] = [];
-  const open = async <T extends Service>(service: Promise<T>): Promise<T> => {
-    opened.unshift(await service);
-    return service;
-  };
-  const close = async () => {
-    for (const service of opened) {
-      // A service that cannot be closed must not leave the others open.
-      await service
-        .close()
-        .catch((error: unknown) => logger.error({ err: error }, 'closing failed'));
-    }
-  };
+  const { open, close } = createParts(logger);
   try {
-    // A second service would end the dev server of the first, as if a killed service had left it behind.
-    prepareDataDirectory(given.dataDirectory);
-    await open(lockDataDirectory(given.dataDirectory));
-    // The lock does not reach into other containers. The worker checks that too, but only after a second dev server has opened
-    // Temporal's file.
-    if (given.runner.kind !== 'none') await open(keepDataDirectory(given.dataDirectory));
-    const config = await addImageService(given, logger, open);
-    const temporal =
-      config.runner.kind === 'none' ? undefined : await findTemporal(config, logger, open);
-    const registry = createProcessMetrics(config.dataDirectory);
-    const store = observeStore(await open(openStore(config.database, logger, signal)), registry);
-    const shared = { config, store, logger, registry };
-    const api = await open(startApi({ ...shared, ...temporal }));
-    const worker =
-      temporal === undefined
-        ? undefined
-        : await open(
-            startWorker({
-              ...shared,
-              ...temporal,
-              jobUrl: api.jobUrl,
-              publicUrl: config.api.publicUrl ?? api.url,
-              ownsTemporal: config.temporal.address === undefined,
-            }),
-          );
-    const file = join(config.dataDirectory, 'service.json');
-    const service = {
-      api: api.url,
-      temporal: temporal?.temporalAddress ?? null,
-      temporalUi: temporal?.uiUrl ?? null,
-      images: config.sources.imsUrl ?? null,
-      pid: process.pid,
-    };
-    await replaceFile(file, `${JSON.stringify(service)}\n`);
-    opened.unshift({ close: () => rm(file, { force: true }) });
-    logNodeSource(config, logger);
-    logger.info(service, 'keelson is ready');
-    return { close, ...omitUndefined({ ended: worker?.ended }) };
+    return { ...(await openParts(config, logger, open, signal)), close };
   } catch (error) {
     await close();
     throw error;
   }
+}
+
+type Open = <T extends Service>(part: Promise<T>) => Promise<T>;
+
+/** The open parts of the service. They are closed in reverse order. */
+function createParts(logger: Logger): { readonly open: Open; readonly close: () => Promise<void> } {
+  const parts: Service[] = [];
+  return {
+    open: async (opening) => {
+      const part = await opening;
+      parts.unshift(part);
+      return part;
+    },
+    close: async () => {
+      for (const part of parts) {
+        // A part that cannot be closed must not leave the others open.
+        await part
+          .close()
+          .catch((error: unknown) => logger.error({ err: error }, 'closing failed'));
+      }
+    },
+  };
+}
+
+async function openParts(
+  given: Config,
+  logger: Logger,
+  open: Open,
+  signal: AbortSignal | undefined,
+): Promise<Pick<Service, 'ended'>> {
+  // A second service would end the dev server of the first, as if a killed service had left it behind.
+  prepareDataDirectory(given.dataDirectory);
+  await open(lockDataDirectory(given.dataDirectory));
+  // The lock does not reach into other containers. The worker checks that too, but only after a second dev server has opened
+  // Temporal's file.
+  if (given.runner.kind !== 'none') await open(keepDataDirectory(given.dataDirectory));
+  const config = await addImageService(given, logger, open);
+  const temporal =
+    config.runner.kind === 'none' ? undefined : await findTemporal(config, logger, open);
+  const registry = createProcessMetrics(config.dataDirectory);
+  const store = observeStore(await open(openStore(config.database, logger, signal)), registry);
+  const shared = { config, store, logger, registry };
+  const api = await open(startApi({ ...shared, ...temporal }));
+  const worker =
+    temporal &&
+    (await open(
+      startWorker({
+        ...shared,
+        ...temporal,
+        jobUrl: api.jobUrl,
+        publicUrl: config.api.publicUrl ?? api.url,
+        ownsTemporal: config.temporal.address === undefined,
+      }),
+    ));
+  const parts = {
+    api: api.url,
+    temporal: temporal?.temporalAddress ?? null,
+    temporalUi: temporal?.uiUrl ?? null,
+    images: config.sources.imsUrl ?? null,
+    pid: process.pid,
+  };
+  await open(keepServiceFile(config.dataDirectory, parts));
+  logNodeSource(config, logger);
+  logger.info(parts, 'keelson is ready');
+  return omitUndefined({ ended: worker?.ended });
 }
 
 /** Only a Cray system has the default address. A newcomer learns that here, before the first session fails. */
@@ -120,11 +134,7 @@ interface TemporalPlace {
   readonly uiUrl?: string;
 }
 
-async function findTemporal(
-  config: Config,
-  logger: Logger,
-  open: <T extends Service>(service: Promise<T>) => Promise<T>,
-): Promise<TemporalPlace> {
+async function findTemporal(config: Config, logger: Logger, open: Open): Promise<TemporalPlace> {
   const { address } = config.temporal;
   if (address !== undefined) return { temporalAddress: address };
   const server = await open(startDevServer(config.temporal, config.dataDirectory, logger));
@@ -132,11 +142,7 @@ async function findTemporal(
 }
 
 /** Adds the URL of an image service of our own, if none is configured and this machine can run one. */
-async function addImageService(
-  config: Config,
-  logger: Logger,
-  open: <T extends Service>(service: Promise<T>) => Promise<T>,
-): Promise<Config> {
+async function addImageService(config: Config, logger: Logger, open: Open): Promise<Config> {
   const { sources, imageService, runner } = config;
   if (sources.imsUrl !== undefined || runner.kind === 'none') return config;
   const tools = findImageTools();
@@ -145,8 +151,7 @@ async function addImageService(
     return config;
   }
   const { url } = await open(startImageService(imageService, logger));
-  const own = { imsUrl: url, ...omitUndefined({ imsTokenFile: imageService.tokenFile }) };
-  return { ...config, sources: { ...sources, ...own } };
+  return { ...config, sources: { ...sources, ...toOwnImages(url, imageService) } };
 }
 
 async function main(): Promise<void> {

@@ -1,5 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { handOverRest } from '../activities/notification-handover.js';
 import { sweep } from '../activities/sweep.js';
@@ -15,7 +13,9 @@ import { parseConfig, type Config } from '../config.js';
 import type { SourceConfig } from '../config/sources.js';
 import { toTaskQueue } from '../core/names.js';
 import { omitUndefined } from '../core/omit-undefined.js';
+import { toOwnImages } from '../process/image-service.js';
 import { findMasterKey } from '../process/master-key.js';
+import { readServiceFile } from '../process/service-file.js';
 import { followClock } from '../process/shared-clock.js';
 import { createImageSource } from '../process/worker-sources.js';
 import type { Store } from '../store/store.js';
@@ -44,6 +44,25 @@ const complaints: SweepLogger = {
     process.stderr.write(`${session}: ${message}: ${err.message}\n`);
     process.exitCode = 1;
   },
+};
+
+const WOULD = {
+  restart: 'would restart',
+  record: 'would record',
+  tell: 'would tell',
+  move: 'would move',
+  lose: 'would give up',
+  end: 'would end',
+  remove: 'would tidy',
+};
+const DID = {
+  restart: 'restarted',
+  record: 'recorded',
+  tell: 'told',
+  move: 'moved',
+  lose: 'gave up',
+  end: 'ended',
+  remove: 'tidied',
 };
 
 interface SweepArguments {
@@ -144,7 +163,7 @@ async function isAnyHeard(store: Store): Promise<boolean> {
 function findTemporal({ temporal, dataDirectory }: Config): string {
   if (temporal.address !== undefined) return temporal.address;
   // With RUNNER=none the service has no Temporal. Without an address, the client would use any that runs on this machine.
-  const address = readService(dataDirectory)?.temporal ?? undefined;
+  const address = readServiceFile(dataDirectory)?.temporal ?? undefined;
   if (address !== undefined) return address;
   throw new Error(
     `TEMPORAL_ADDRESS is not set, and no service runs in ${dataDirectory} to take it from.`,
@@ -153,48 +172,13 @@ function findTemporal({ temporal, dataDirectory }: Config): string {
 
 /** Without an IMS, uses the image service of the embedded service. */
 function findSources({ sources, imageService, dataDirectory }: Config): SourceConfig {
-  const url = sources.imsUrl ?? readService(dataDirectory)?.images ?? undefined;
-  if (url === undefined || sources.imsUrl !== undefined) return sources;
-  const { tokenFile } = imageService;
-  return {
-    ...sources,
-    imsUrl: url,
-    ...omitUndefined({ imsTokenFile: tokenFile }),
-  };
-}
-
-/** Reads the file in which the embedded service says where its parts are. */
-function readService(
-  dataDirectory: string,
-): { readonly temporal: string | null; readonly images: string | null } | undefined {
-  const file = join(dataDirectory, 'service.json');
-  if (!existsSync(file)) return undefined;
-  return JSON.parse(readFileSync(file, 'utf8')) as {
-    temporal: string | null;
-    images: string | null;
-  };
+  if (sources.imsUrl !== undefined) return sources;
+  const url = readServiceFile(dataDirectory)?.images ?? undefined;
+  return url === undefined ? sources : { ...sources, ...toOwnImages(url, imageService) };
 }
 
 function render({ examined, entries, failures, halted }: SweepReport, dryRun = false): string {
-  const words = dryRun
-    ? {
-        restart: 'would restart',
-        record: 'would record',
-        tell: 'would tell',
-        move: 'would move',
-        lose: 'would give up',
-        end: 'would end',
-        remove: 'would tidy',
-      }
-    : {
-        restart: 'restarted',
-        record: 'recorded',
-        tell: 'told',
-        move: 'moved',
-        lose: 'gave up',
-        end: 'ended',
-        remove: 'tidied',
-      };
+  const words = dryRun ? WOULD : DID;
   const lines = entries.map(
     ({ act, session, jobId, why }) => `${words[act].padEnd(13)} ${session} (${jobId}): ${why}`,
   );

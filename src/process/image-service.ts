@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { toHostPort } from '../config/address.js';
 import type { ImageServiceConfig } from '../config/image-service.js';
+import type { SourceConfig } from '../config/sources.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import { superviseChild, type Child } from './child.js';
 import type { Logger } from './logger.js';
 import type { Service } from './run.js';
@@ -33,6 +35,14 @@ export async function startImageService(
     onFailure: (error) => logger.error({ err: error }, 'image service does not start'),
   });
   return { url, close };
+}
+
+/** The settings by which sessions use this image service. */
+export function toOwnImages(
+  url: string,
+  { tokenFile }: ImageServiceConfig,
+): Pick<SourceConfig, 'imsUrl' | 'imsTokenFile'> {
+  return omitUndefined({ imsUrl: url, imsTokenFile: tokenFile });
 }
 
 /** The first message of the child. It has exactly one of the two. */
