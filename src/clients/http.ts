@@ -3,8 +3,6 @@ import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { ServiceError, type ErrorDetails, type Fault, type Reason } from '../core/errors.js';
 import { omitUndefined } from '../core/omit-undefined.js';
 
-export type TokenFault = Extract<Fault, 'rejected' | 'unavailable'>;
-
 export interface JsonRequest {
   readonly url: string;
   /** Appended to the URL, but left out of messages. */
@@ -15,8 +13,8 @@ export interface JsonRequest {
   readonly reason: Reason;
   /** Never shown in a message. */
   readonly token?: string;
-  /** Called if the token is refused (401, 403). `unavailable`: it may be replaced, so try again. Absent: `rejected`. */
-  readonly judgeToken?: () => TokenFault;
+  /** Called if the token is refused (401, 403): whether it may be replaced soon, so that trying again may help. Default: no. */
+  readonly mayReplaceToken?: () => boolean;
   /** PEM; replaces the platform's certificate authorities. */
   readonly ca?: string;
   /** Limit of the whole call, including the body of the answer. */
@@ -130,10 +128,7 @@ function send(request: JsonRequest, signal: AbortSignal): Promise<IncomingMessag
     'content-type': content === undefined ? undefined : 'application/json',
     authorization: token === undefined ? undefined : `Bearer ${token}`,
   });
-  return start(
-    { url: url + query, method, headers, ...omitUndefined({ content, ca }) },
-    signal,
-  );
+  return start({ url: url + query, method, headers, ...omitUndefined({ content, ca }) }, signal);
 }
 
 interface PlainRequest {
@@ -194,19 +189,10 @@ function isWorthRepeating(status: number): boolean {
 }
 
 function refuse(request: JsonRequest, status: number, body: Buffer): ServiceError {
-  if ([401, 403].includes(status) && request.judgeToken?.() === 'unavailable') {
-    const next = 'trying again, in case the token is replaced';
-    return fault(
-      request,
-      'unavailable',
-      `answered with status ${status}${readDetail(body)}; ${next}`,
-    );
-  }
-  return fault(
-    request,
-    isWorthRepeating(status) ? 'unavailable' : 'rejected',
-    `answered with status ${status}${readDetail(body)}`,
-  );
+  const fact = `answered with status ${status}${readDetail(body)}`;
+  if ([401, 403].includes(status) && request.mayReplaceToken?.() === true)
+    return fault(request, 'unavailable', `${fact}; trying again, in case the token is replaced`);
+  return fault(request, isWorthRepeating(status) ? 'unavailable' : 'rejected', fact);
 }
 
 const MAX_DETAIL = 200;

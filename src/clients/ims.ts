@@ -2,13 +2,7 @@ import { z } from 'zod';
 import { ServiceError } from '../core/errors.js';
 import type { Image, ImageJob } from '../core/image.js';
 import { omitUndefined } from '../core/omit-undefined.js';
-import {
-  exchangeJson,
-  readMember,
-  type JsonAnswer,
-  type JsonRequest,
-  type TokenFault,
-} from './http.js';
+import { exchangeJson, readMember, type JsonAnswer, type JsonRequest } from './http.js';
 import type { ImageClient, NewImageJob } from './interfaces.js';
 import { readSetting, readToken } from './settings.js';
 
@@ -58,11 +52,10 @@ const jobAnswer = z.object({
 
 type JobAnswer = z.output<typeof jobAnswer>;
 
-/**
- * For the first calls of a session: a refused token is wrong and is reported at once. In later calls it may have expired and
- * be replaced soon.
- */
-const begins = { judgeToken: (): TokenFault => 'rejected' } as const;
+interface ImsCall extends Partial<JsonRequest> {
+  /** In the first calls of a session a refused token is wrong. In later ones it may have expired, and be replaced soon. */
+  readonly isFirst?: boolean;
+}
 
 /** A token that is refused for longer than this is not going to be replaced. */
 const REPLACING_MS = 600_000;
@@ -76,8 +69,8 @@ const uninterrupted = new AbortController().signal;
  */
 export function createImsClient(options: ImsOptions): ImageClient {
   const refusals = createRefusals(options.clock ?? (() => performance.now()));
-  const call = (path: string, signal: AbortSignal, more: Partial<JsonRequest> = {}) =>
-    callIms({ ...options, refusals }, path, signal, more);
+  const call = (path: string, signal: AbortSignal, request: ImsCall = {}) =>
+    callIms({ ...options, refusals }, path, signal, request);
   /** Returns unchecked records of all clients. Only our own are parsed, so that a malformed foreign record does no harm. */
   const list = async (path: string, signal: AbortSignal) => {
     const { body } = await call(path, signal);
@@ -100,7 +93,7 @@ export function createImsClient(options: ImsOptions): ImageClient {
 
     async findImage(id, signal): Promise<Image | undefined> {
       const path = `images/${encodeURIComponent(id.toLowerCase())}`;
-      const { status, body } = await call(path, signal, { ...begins, alsoAccepted: [404] });
+      const { status, body } = await call(path, signal, { isFirst: true, alsoAccepted: [404] });
       return status === 404 ? undefined : parse(options, path, imageAnswer, body);
     },
 
@@ -109,7 +102,8 @@ export function createImsClient(options: ImsOptions): ImageClient {
       const found = (await listKeys(name, signal)).find(isSame);
       if (found !== undefined) return found.id;
       const body = { name, public_key: publicKey };
-      const answer = await call('public-keys', uninterrupted, { ...begins, method: 'POST', body });
+      const wish = { isFirst: true, method: 'POST', body } as const;
+      const answer = await call('public-keys', uninterrupted, wish);
       return parse(options, 'public-keys', keyAnswer, answer.body).id;
     },
 
@@ -123,7 +117,7 @@ export function createImsClient(options: ImsOptions): ImageClient {
           each.artifact_id === job.imageId && each.image_root_archive_name === job.resultName,
       );
       if (found !== undefined) return toImageJob(found, job.container);
-      const wish = { ...begins, method: 'POST', body: toJobBody(job) } as const;
+      const wish = { isFirst: true, method: 'POST', body: toJobBody(job) } as const;
       const { body } = await call('jobs', uninterrupted, wish);
       return toImageJob(parse(options, 'jobs', jobAnswer, body), job.container);
     },
@@ -159,18 +153,18 @@ async function callIms(
   { url, tokenFile, caFile, timeoutSeconds, refusals }: ImsOptions & { refusals: Refusals },
   path: string,
   signal: AbortSignal,
-  more: Partial<JsonRequest>,
+  { isFirst = false, ...more }: ImsCall,
 ): Promise<JsonAnswer> {
   const reason = 'IMAGE_PREPARE';
   const { method = 'GET' } = more;
-  const setting = { reason, fault: more.judgeToken?.() ?? 'unavailable' } as const;
+  const setting = { reason, fault: isFirst ? 'rejected' : 'unavailable' } as const;
   const [token, ca] = await Promise.all([
     readToken({ variable: 'IMS_TOKEN_FILE', path: tokenFile, ...setting }),
     readSetting({ variable: 'IMS_CA_FILE', path: caFile, ...setting }),
   ]);
   const request: JsonRequest = {
     ...{ url: `${url}/${path}`, service: SERVICE, reason, timeoutSeconds, maxBytes: MAX_BYTES },
-    judgeToken: () => refusals.judge(method, token),
+    mayReplaceToken: () => !isFirst && refusals.isRecent(method, token),
     ...omitUndefined({ token, ca }),
     ...more,
   };
@@ -185,12 +179,13 @@ type Refusals = ReturnType<typeof createRefusals>;
 function createRefusals(clock: () => number) {
   const refused = new Map<string, { readonly token: string | undefined; readonly since: number }>();
   return {
-    judge(method: string, token: string | undefined): TokenFault {
+    /** Notes one more refusal. */
+    isRecent(method: string, token: string | undefined): boolean {
       const now = clock();
       const known = refused.get(method);
       const since = known !== undefined && known.token === token ? known.since : now;
       refused.set(method, { token, since });
-      return now - since < REPLACING_MS ? 'unavailable' : 'rejected';
+      return now - since < REPLACING_MS;
     },
     forget: (method: string) => void refused.delete(method),
   };

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { ServiceError, type Reason } from '../core/errors.js';
-import type { TokenFault } from './http.js';
 
 /** A file that an environment variable names. `reason`: of a session that fails because the file cannot be used. */
 export interface FileSetting {
@@ -8,7 +7,7 @@ export interface FileSetting {
   readonly path: string | undefined;
   readonly reason: Reason;
   /** Fault if the file cannot be used. Default `rejected`; `unavailable` where somebody may be replacing the file. */
-  readonly fault?: TokenFault;
+  readonly fault?: 'rejected' | 'unavailable';
 }
 
 /** Reads the file on every call, because tokens and certificates rotate. */
