@@ -1,14 +1,9 @@
 import { describeApply } from '../core/apply.js';
 import { describeCheck } from '../core/check-mode.js';
-import type { PinnedRepository, RepositoryReference } from '../core/configuration.js';
 import { ServiceError } from '../core/errors.js';
 import { toTimeLimits } from '../core/options.js';
-import {
-  listRepositories,
-  mapRepositories,
-  toSnapshot,
-  type WantedRepository,
-} from '../core/pin.js';
+import { pinRepository } from '../core/pin-repository.js';
+import { listRepositories, mapRepositories, toSnapshot } from '../core/pin.js';
 import { listPhases } from '../core/plan.js';
 import { describeRetry } from '../core/retry-line.js';
 import { planLeftOut } from '../core/retry.js';
@@ -74,6 +69,7 @@ async function buildSnapshot(
   const options = await store.options.get();
   const configuration = (await store.configurations.find(request.configurationName))?.configuration;
   const basis = { request, configuration, options };
+  /** Repositories that have not answered yet. */
   const asked = new Set<string>();
   const limit: SourceLimit = {
     seconds: toTimeLimits(options).cloneSeconds,
@@ -85,7 +81,15 @@ async function buildSnapshot(
   };
   const pinned = await readWithin(limit, beat, openWaits(dependencies, session), (signal, onMove) =>
     mapRepositories(listRepositories(basis), (wanted) =>
-      pinRepository(wanted, { git, openSource, signal, onMove, asked }),
+      pinRepository(wanted, {
+        openSource: (name) => openSource(name, signal),
+        async resolve(url, branch, access) {
+          asked.add(url);
+          const commit = await git.resolve(url, branch, signal, access, onMove);
+          asked.delete(url);
+          return commit;
+        },
+      }),
     ),
   );
   const snapshot = toSnapshot(basis, pinned);
@@ -102,46 +106,4 @@ function leaveOut({ done, request }: Session, snapshot: Snapshot): Pick<Snapshot
       { reason: 'PLAYBOOK_ERROR' },
     );
   return leftOut === undefined ? {} : { leftOut };
-}
-
-interface Question {
-  readonly git: ActivityDependencies['git'];
-  readonly openSource: ActivityDependencies['openSource'];
-  readonly signal: AbortSignal;
-  readonly onMove: () => void;
-  /** Repositories that have not answered yet. */
-  readonly asked: Set<string>;
-}
-
-/** A stored commit is used as it is. Without one, the branch, or else the default branch, is looked up now. */
-async function pinRepository(
-  { reference, what }: WantedRepository,
-  question: Question,
-): Promise<PinnedRepository> {
-  const { cloneUrl, source = '', commit } = reference;
-  if (source !== '') return pinSource(source, reference, question);
-  if (cloneUrl === undefined) {
-    const message = `${what} names neither a clone_url nor a source.`;
-    throw new ServiceError('invalid', message, { reason: 'GIT_CLONE' });
-  }
-  if (commit !== undefined) return { url: cloneUrl, commit };
-  const { git, signal, onMove, asked } = question;
-  asked.add(cloneUrl);
-  const found = await git.resolve(cloneUrl, reference.branch ?? '', signal, undefined, onMove);
-  asked.delete(cloneUrl);
-  return { url: cloneUrl, commit: found };
-}
-
-/** Opens the source even if the commit is known, so that unreadable credentials fail the session before anything is staged. */
-async function pinSource(
-  source: string,
-  { commit, branch = '' }: RepositoryReference,
-  { git, openSource, signal, onMove, asked }: Question,
-): Promise<PinnedRepository> {
-  const { url, access } = await openSource(source, signal);
-  if (commit !== undefined) return { url, source, commit };
-  asked.add(url);
-  const found = await git.resolve(url, branch, signal, access, onMove);
-  asked.delete(url);
-  return { url, source, commit: found };
 }

@@ -1,14 +1,8 @@
 import { listMoves, toApplied, toApplyName } from '../core/apply.js';
-import type { PinnedRepository } from '../core/configuration.js';
-import { invalid, isServiceError, ServiceError } from '../core/errors.js';
-import {
-  listRepositories,
-  mapRepositories,
-  toSnapshot,
-  type WantedRepository,
-} from '../core/pin.js';
+import { isServiceError, ServiceError } from '../core/errors.js';
+import { pinRepository } from '../core/pin-repository.js';
+import { listRepositories, mapRepositories, toSnapshot } from '../core/pin.js';
 import type { Session, SessionRequest, Snapshot } from '../core/session.js';
-import type { BranchAccess } from './branch.js';
 import type { ApiDependencies } from './dependencies.js';
 import { findSession } from './session-lookup.js';
 import { repeatSession } from './sessions.js';
@@ -81,7 +75,10 @@ async function resolveNow(
   const signal = AbortSignal.any([caller, over.signal, late]);
   try {
     const pinned = await mapRepositories(listRepositories(basis), (wanted) =>
-      pinRepository(wanted, { git, openSource }, signal),
+      pinRepository(wanted, {
+        openSource: (name) => openSource(name, signal),
+        resolve: (url, branch, access) => git.resolve(url, branch, signal, access),
+      }),
     );
     return toSnapshot(basis, pinned);
   } catch (error) {
@@ -91,17 +88,4 @@ async function resolveNow(
     // If one repository cannot be read, the other reads are of no use.
     over.abort();
   }
-}
-
-async function pinRepository(
-  { reference: { cloneUrl, source = '', commit, branch = '' }, what }: WantedRepository,
-  { git, openSource }: BranchAccess,
-  signal: AbortSignal,
-): Promise<PinnedRepository> {
-  if (source !== '') {
-    const { url, access } = await openSource(source, signal);
-    return { url, source, commit: commit ?? (await git.resolve(url, branch, signal, access)) };
-  }
-  if (cloneUrl === undefined) throw invalid(`${what} names neither a clone_url nor a source.`);
-  return { url: cloneUrl, commit: commit ?? (await git.resolve(cloneUrl, branch, signal)) };
 }
