@@ -1,13 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
-import { createOrchestrator } from '../clients/temporal.js';
+import type { Orchestrator } from '../clients/interfaces.js';
 import type { Config } from '../config.js';
 import type { ApiConfig } from '../config/api.js';
-import { readVersion } from '../process/version.js';
-import { toTaskQueue } from '../core/names.js';
 import { omitUndefined } from '../core/omit-undefined.js';
-import { addDispatchMetrics, createApiMetrics } from '../metrics/api-metrics.js';
+import { addDispatchMetrics, createApiMetrics, type ApiMetrics } from '../metrics/api-metrics.js';
 import { addSessionMetrics } from '../metrics/session-metrics.js';
 import { observeStore } from '../metrics/store-metrics.js';
 import { makeDataDirectory } from '../process/data-directory.js';
@@ -18,14 +16,17 @@ import { createLogger, type Logger } from '../process/logger.js';
 import { followLoggingLevel } from '../process/logging-level.js';
 import { openMasterKey } from '../process/master-key.js';
 import { createProcessMetrics, serveMetrics } from '../process/metrics.js';
+import { openOrchestrator } from '../process/orchestrator.js';
 import { startRemoving } from '../process/removing.js';
 import { isProgram, readConfig, runService, type Service } from '../process/run.js';
 import { followClock } from '../process/shared-clock.js';
 import { createGitSource, createSourceOpener, createTenantSource } from '../process/sources.js';
+import { readVersion } from '../process/version.js';
 import { openStore } from '../store/open.js';
 import type { Store } from '../store/store.js';
 import { createApp, createJobApp } from './app.js';
 import type { Auth } from './auth.js';
+import type { ApiDependencies } from './dependencies.js';
 import { createDispatcher } from './dispatch.js';
 import { createEventStreams, type EventStreams } from './event-stream.js';
 import { createGate } from './gate.js';
@@ -52,67 +53,28 @@ export interface ApiServiceDependencies {
 }
 
 /** Serves the API and starts the dispatch loop. */
-export async function startApi(dependencies: ApiServiceDependencies): Promise<ApiService> {
-  const { config, store, logger, registry, temporalAddress, uiUrl } = dependencies;
+export async function startApi(given: ApiServiceDependencies): Promise<ApiService> {
+  const { config, store, logger, registry, temporalAddress } = given;
+  const { listen, jobListen, jobUrl } = config.api;
   const clock = await followClock(() => store.sweep.clock());
-  const { now } = clock;
   const orchestrator =
     temporalAddress === undefined
       ? undefined
-      : createOrchestrator({
-          address: temporalAddress,
-          namespace: config.temporal.namespace,
-          tls: config.temporal.tls,
-          taskQueue: toTaskQueue(await store.deploymentId()),
-        });
-  const { jobListen, jobUrl, publicUrl } = config.api;
-  const metricsAddress = config.metrics.api;
+      : await openOrchestrator(temporalAddress, config.temporal, store);
   const streams = createEventStreams();
-  const masterKey = await openMasterKey(config.masterKeyFile, store);
-  const tenants = createTenantSource(config.sources);
-  const shared = {
-    store,
-    git: createGitSource(config.sources),
-    openSource: createSourceOpener(config.sources, store.sources, masterKey),
-    ...omitUndefined({ tenants }),
-    ...(orchestrator === undefined ? {} : { orchestrator, tellWaiting: orchestrator.tellWaiting }),
-    logger,
-    version: readVersion(),
-    gitProtocols: config.sources.gitProtocols,
-    masterKey,
-    maxBodyBytes: config.api.maxBodyBytes,
-    maxListBytes: config.api.maxListBytes,
-    auth: readAuth(config.api, logger),
-    now,
-    newSuffix: () => randomBytes(4).toString('hex'),
-    isExternal: config.runner.kind === 'none',
-    customizesImages: config.sources.imsUrl !== undefined,
-    serveJobs: jobListen === undefined,
-    requireRoom: createDiskGuard({
-      directory: config.dataDirectory,
-      logger,
-      read: readDiskSpace,
-    }),
-    streams,
-    metrics: createApiMetrics(registry),
-    ...(metricsAddress === undefined ? { registry } : {}),
-    ...omitUndefined({ uiUrl, publicUrl }),
-  };
+  const metrics = createApiMetrics(registry);
+  const own = { now: clock.now, streams, metrics, ...omitUndefined({ orchestrator }) };
+  const dependencies = await createDependencies(given, own);
   const gate = createGate((seconds) =>
-    shared.metrics.observeRequest({ method: 'POST', route: SESSIONS, status: '4xx', seconds }),
+    metrics.observeRequest({ method: 'POST', route: SESSIONS, status: '4xx', seconds }),
   );
-  const api = await listenFor('API_LISTEN', createApp(shared), config.api.listen, gate);
-  const jobs = jobListen && (await listenFor('JOB_LISTEN', createJobApp(shared), jobListen));
-  if (orchestrator === undefined) await warnOfWishes(store, logger);
-  // Without a worker nothing would send notifications, and records are kept until theirs is sent.
-  if (orchestrator === undefined) await store.notifications.turnOff();
-  const removing = orchestrator === undefined ? startRemoving(store, logger) : undefined;
-  const dispatcher = orchestrator && createDispatcher({ store, orchestrator, logger, now });
-  dispatcher?.start();
+  const api = await listenFor('API_LISTEN', createApp(dependencies), listen, gate);
+  const jobs = jobListen && (await listenFor('JOB_LISTEN', createJobApp(dependencies), jobListen));
   addSessionMetrics(registry, store, logger);
-  if (dispatcher !== undefined) addDispatchMetrics(registry, () => dispatcher.health());
-  const metrics =
-    metricsAddress && (await serveMetrics(registry, 'METRICS_LISTEN', metricsAddress, logger));
+  const work = await startWork(given, own);
+  const served =
+    config.metrics.api &&
+    (await serveMetrics(registry, 'METRICS_LISTEN', config.metrics.api, logger));
   const unfollow = config.logLevel === undefined ? followLoggingLevel(store, logger) : undefined;
   logger.info({ url: api.url }, 'api started');
   return {
@@ -121,13 +83,71 @@ export async function startApi(dependencies: ApiServiceDependencies): Promise<Ap
     async close() {
       unfollow?.();
       await endStreams(streams);
-      await Promise.all([api.close(), jobs?.close(), metrics?.close()]);
-      await removing?.close();
-      await dispatcher?.close();
+      await Promise.all([api.close(), jobs?.close(), served?.close()]);
+      await work.close();
       await orchestrator?.close();
       clock.close();
     },
   };
+}
+
+interface OwnParts {
+  readonly now: () => string;
+  readonly streams: EventStreams;
+  readonly metrics: ApiMetrics;
+  /** Absent with RUNNER=none. */
+  readonly orchestrator?: Orchestrator;
+}
+
+async function createDependencies(
+  { config, store, logger, registry, uiUrl }: ApiServiceDependencies,
+  { orchestrator, ...own }: OwnParts,
+): Promise<ApiDependencies> {
+  const { api, sources, runner, dataDirectory } = config;
+  const masterKey = await openMasterKey(config.masterKeyFile, store);
+  return {
+    ...own,
+    store,
+    logger,
+    masterKey,
+    git: createGitSource(sources),
+    openSource: createSourceOpener(sources, store.sources, masterKey),
+    version: readVersion(),
+    gitProtocols: sources.gitProtocols,
+    maxBodyBytes: api.maxBodyBytes,
+    maxListBytes: api.maxListBytes,
+    auth: readAuth(api, logger),
+    newSuffix: () => randomBytes(4).toString('hex'),
+    isExternal: runner.kind === 'none',
+    customizesImages: sources.imsUrl !== undefined,
+    serveJobs: api.jobListen === undefined,
+    requireRoom: createDiskGuard({ directory: dataDirectory, logger, read: readDiskSpace }),
+    ...omitUndefined({
+      tenants: createTenantSource(sources),
+      orchestrator,
+      tellWaiting: orchestrator?.tellWaiting,
+      registry: config.metrics.api === undefined ? registry : undefined,
+      uiUrl,
+      publicUrl: api.publicUrl,
+    }),
+  };
+}
+
+/** Starts what the API does besides answering: it hands wishes to Temporal or, with RUNNER=none, removes old data. */
+async function startWork(
+  { store, logger, registry }: ApiServiceDependencies,
+  { orchestrator, now }: OwnParts,
+): Promise<{ close(): Promise<void> }> {
+  if (orchestrator === undefined) {
+    await warnOfWishes(store, logger);
+    // Without a worker nothing would send notifications, and records are kept until theirs is sent.
+    await store.notifications.turnOff();
+    return startRemoving(store, logger);
+  }
+  const dispatcher = createDispatcher({ store, orchestrator, logger, now });
+  dispatcher.start();
+  addDispatchMetrics(registry, () => dispatcher.health());
+  return dispatcher;
 }
 
 /** Lets clients that read see the end of their stream, but does not wait long for those that do not read. */

@@ -7,14 +7,13 @@ import type {
   SweepReport,
 } from '../activities/sweep-dependencies.js';
 import type { Orchestrator } from '../clients/interfaces.js';
-import { createOrchestrator } from '../clients/temporal.js';
 import { createWebhookClient } from '../clients/webhook.js';
 import { parseConfig, type Config } from '../config.js';
 import type { SourceConfig } from '../config/sources.js';
-import { toTaskQueue } from '../core/names.js';
 import { omitUndefined } from '../core/omit-undefined.js';
 import { toOwnImages } from '../process/image-service.js';
 import { findMasterKey } from '../process/master-key.js';
+import { openOrchestrator } from '../process/orchestrator.js';
 import { readServiceFile } from '../process/service-file.js';
 import { followClock } from '../process/shared-clock.js';
 import { createImageSource } from '../process/worker-sources.js';
@@ -98,15 +97,9 @@ async function sweepNow(
   store: Store,
   { 'dry-run': dryRun = false, rebind = false }: SweepArguments,
 ): Promise<SweepReport> {
-  const temporal = {
-    address: findTemporal(config),
-    namespace: config.temporal.namespace,
-    tls: config.temporal.tls,
-    taskQueue: toTaskQueue(await store.deploymentId()),
-  };
   // Both keep the process alive until they are closed.
+  const orchestrator = await openOrchestrator(findTemporal(config), config.temporal, store);
   const clock = await followClock(() => store.sweep.clock());
-  const orchestrator = createOrchestrator(temporal);
   try {
     // First, so that nothing is changed if the master key is the wrong one.
     const images = await openImageSource(config, store);
