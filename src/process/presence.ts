@@ -1,5 +1,6 @@
 import type { Store } from '../store/store.js';
 import type { Logger } from './logger.js';
+import { startRepetition } from './repetition.js';
 
 export interface PresenceOptions {
   readonly store: Pick<Store, 'sweep'>;
@@ -20,23 +21,14 @@ export async function startPresence(
   intervalMs = INTERVAL_MS,
 ) {
   if (machine === undefined) return { close: () => Promise.resolve() };
-  let noting: Promise<void> | undefined;
-  const note = () =>
-    (noting ??= noteAlive(store, machine)
-      .catch((error: unknown) =>
-        logger.warn({ err: error }, 'this machine could not be noted as alive'),
-      )
-      .finally(() => (noting = undefined)));
-  await note();
-  const timer = setInterval(() => void note(), intervalMs);
-  return {
-    async close() {
-      clearInterval(timer);
-      await noting;
-    },
+  const note = async () => {
+    try {
+      await store.sweep.seeMachine(machine, await store.sweep.clock());
+    } catch (error) {
+      logger.warn({ err: error }, 'this machine could not be noted as alive');
+    }
   };
-}
-
-async function noteAlive({ sweep }: PresenceOptions['store'], machine: string): Promise<void> {
-  await sweep.seeMachine(machine, await sweep.clock());
+  const { first, close } = startRepetition(note, intervalMs);
+  await first;
+  return { close };
 }

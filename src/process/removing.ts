@@ -1,6 +1,7 @@
 import { removeOld } from '../activities/removal.js';
 import type { Store } from '../store/store.js';
 import type { Logger } from './logger.js';
+import { startRepetition } from './repetition.js';
 
 /** The interval of the Schedule that does the same in a deployment with Temporal. */
 const INTERVAL_MS = 300_000;
@@ -16,15 +17,11 @@ export function startRemoving(store: Store, logger: Logger): { close(): Promise<
       if (!closing.signal.aborted) logger.warn({ err: error }, 'old data could not be removed');
     }
   };
-  let removing: Promise<void> | undefined;
-  const begin = () => (removing ??= remove().finally(() => (removing = undefined)));
-  void begin();
-  const timer = setInterval(() => void begin(), INTERVAL_MS);
+  const { close } = startRepetition(remove, INTERVAL_MS);
   return {
     async close() {
-      clearInterval(timer);
       closing.abort();
-      await removing;
+      await close();
     },
   };
 }

@@ -6,6 +6,7 @@ import type { JobSummary, Runner } from '../runner/runner.js';
 import type { Store } from '../store/store.js';
 import type { Logger } from './logger.js';
 import { startPresence } from './presence.js';
+import { startRepetition } from './repetition.js';
 
 export interface RetentionOptions {
   readonly runner: Pick<Runner, 'list' | 'remove' | 'stop'> &
@@ -35,20 +36,13 @@ export async function startRetention(options: RetentionOptions) {
   const abort = new AbortController();
   const known: Known = { unrecorded: new Set(), stopping: new Map() };
   const presence = await startPresence(options);
-  let sweeping: Promise<void> | undefined;
-  // While one sweep runs, the timer starts no other.
-  const sweep = () =>
-    (sweeping ??= sweepOnce(options, known, abort.signal).finally(() => (sweeping = undefined)));
-  await sweep();
-  const timer = setInterval(
-    () => void sweep(),
-    Math.min(MAX_INTERVAL_MS, Math.max(1000, options.retentionSeconds * 1000)),
-  );
+  const intervalMs = Math.min(MAX_INTERVAL_MS, Math.max(1000, options.retentionSeconds * 1000));
+  const sweeping = startRepetition(() => sweepOnce(options, known, abort.signal), intervalMs);
+  await sweeping.first;
   return {
     async close() {
-      clearInterval(timer);
       abort.abort();
-      await sweeping;
+      await sweeping.close();
       await Promise.all(known.stopping.values());
       await presence.close();
     },
