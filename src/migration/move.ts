@@ -41,37 +41,13 @@ export async function importKind(
   { dryRun, onProgress, signal }: MoveOptions,
 ): Promise<KindReport> {
   const there = await readAll(recordStore, kind, signal);
-  const added: string[] = [];
-  const changed: { key: string; changes: readonly Change[] }[] = [];
-  const refused: Refusal[] = [];
-  const notes: Refusal[] = [];
-  const toWrite: WireRecord[] = [];
-  let same = 0;
-  const moved = records.filter((record) => isMoved(kind, record));
-  for (const record of moved) {
-    const key = toKey(kind, record);
-    if (key === undefined) {
-      refused.push({ key: '', why: 'It has no name.' });
-      continue;
-    }
-    const wanted = strip(kind, record);
-    const known = there.get(key);
-    there.delete(key);
-    const present = known === undefined ? undefined : (JSON.parse(known) as WireRecord);
-    const changes = present === undefined ? [] : compare(present, wanted);
-    if (present !== undefined && changes.length === 0) same += 1;
-    else {
-      if (present === undefined) added.push(key);
-      else changed.push({ key, changes });
-      toWrite.push(wanted);
-      if (kind === 'sources' && (present === undefined || changes.some(isOfCredentials)))
-        notes.push({ key, why: renderMissingCredentials(wanted) });
-    }
-  }
+  const plan = planImport(kind, records, there);
+  const refused = [...plan.refused];
+  const notes = [...plan.notes];
   const act = (some: readonly WireRecord[]) =>
     dryRun ? recordStore.check(kind, some, signal) : recordStore.write(kind, some, signal);
-  for (let first = 0; first < toWrite.length; first += AT_ONCE) {
-    const some = toWrite.slice(first, first + AT_ONCE);
+  for (let first = 0; first < plan.toWrite.length; first += AT_ONCE) {
+    const some = plan.toWrite.slice(first, first + AT_ONCE);
     const written = await act(some);
     refused.push(...written.refused);
     notes.push(...written.notes);
@@ -81,12 +57,50 @@ export async function importKind(
   // Options that a CFS of another version knows and this one does not.
   const unknown = kind === 'options' ? new Set(notes.map(({ key }) => key)) : failed;
   return {
-    ...{ kind, read: moved.length, same, refused },
+    ...{ kind, read: plan.read, same: plan.same, onlyThere: plan.onlyThere, refused },
     notes: notes.filter(({ key }) => !failed.has(key)),
-    added: added.filter((key) => !failed.has(key) && !unknown.has(key)),
-    changed: changed.filter(({ key }) => !failed.has(key)),
-    onlyThere: kind === 'options' ? 0 : there.size,
+    added: plan.added.filter((key) => !failed.has(key) && !unknown.has(key)),
+    changed: plan.changed.filter(({ key }) => !failed.has(key)),
   };
+}
+
+interface Plan extends Omit<KindReport, 'kind'> {
+  readonly toWrite: readonly WireRecord[];
+}
+
+/** `there`: the records of the destination by key, as `readAll` returns them. */
+function planImport(
+  kind: Kind,
+  records: readonly WireRecord[],
+  there: ReadonlyMap<string, string>,
+): Plan {
+  const moved = records.filter((record) => isMoved(kind, record));
+  const left = new Set(there.keys());
+  const added: string[] = [];
+  const changed: { key: string; changes: readonly Change[] }[] = [];
+  const refused: Refusal[] = [];
+  const notes: Refusal[] = [];
+  const toWrite: WireRecord[] = [];
+  for (const record of moved) {
+    const key = toKey(kind, record);
+    if (key === undefined) {
+      refused.push({ key: '', why: 'It has no name.' });
+      continue;
+    }
+    const wanted = strip(kind, record);
+    const known = left.delete(key) ? there.get(key) : undefined;
+    const isNew = known === undefined;
+    const changes = isNew ? [] : compare(JSON.parse(known) as WireRecord, wanted);
+    if (!isNew && changes.length === 0) continue;
+    if (isNew) added.push(key);
+    else changed.push({ key, changes });
+    toWrite.push(wanted);
+    if (kind === 'sources' && (isNew || changes.some(isOfCredentials)))
+      notes.push({ key, why: renderMissingCredentials(wanted) });
+  }
+  const same = moved.length - refused.length - toWrite.length;
+  const onlyThere = kind === 'options' ? 0 : left.size;
+  return { read: moved.length, added, changed, same, onlyThere, refused, notes, toWrite };
 }
 
 function isOfCredentials({ member }: Change): boolean {
