@@ -1,5 +1,5 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { Hono, type MiddlewareHandler } from 'hono';
+import { isSameSecret } from '../api/auth.js';
 import { addMethodRefusals } from '../api/methods.js';
 import { refuseForeignPages } from '../api/origin.js';
 import { missing, ServiceError } from '../core/errors.js';
@@ -51,10 +51,8 @@ function addEmptyCollections(routes: Hono): void {
 }
 
 function requireToken(token: string): MiddlewareHandler {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  const wanted = digest(`Bearer ${token}`);
   return async (c, next) => {
-    if (!timingSafeEqual(digest(c.req.header('authorization') ?? ''), wanted))
+    if (!isSameSecret(c.req.header('authorization') ?? '', `Bearer ${token}`))
       throw new ServiceError('unauthenticated', 'The request has no token, or a wrong one.');
     await next();
   };

@@ -65,11 +65,11 @@ export function fromSessionFilters(query: Filters, now: string): SessionFilter {
   const createdUntil = toMoment(...readMinAge(query), now);
   const createdFrom = toMoment('max_age', query.max_age, now);
   const tags = parseTags(query.tags);
-  const { status, succeeded, name_contains: nameContains } = query;
+  const { status = '', succeeded = '', name_contains: nameContains = '' } = query;
   return {
-    ...(status === undefined || status === '' ? {} : { state: status }),
-    ...(succeeded === undefined || succeeded === '' ? {} : { succeeded }),
-    ...(nameContains === undefined || nameContains === '' ? {} : { nameContains }),
+    ...(status === '' ? {} : { state: status }),
+    ...(succeeded === '' ? {} : { succeeded }),
+    ...(nameContains === '' ? {} : { nameContains }),
     ...omitUndefined({ createdUntil, createdFrom, tags }),
   };
 }
