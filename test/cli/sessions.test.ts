@@ -446,7 +446,7 @@ describe('keelson list', () => {
     const { text } = await keelson('list', '--contains', 'zz-');
     expect(text.trim().split('\n')).toEqual([
       expect.stringMatching(/^state +session +configuration +started +took +message$/),
-      expect.stringMatching(/^pending +zz-early +base +\d+\.\d s ago +-/),
+      expect.stringMatching(/^pending +zz-early +base +[\d.]+ s ago +-/),
       expect.stringMatching(/^pending +zz-a-late +base /),
     ]);
     const narrowed = ['--status', 'complete', '--succeeded', 'false', '--tag', 'owner=ann'];
