@@ -1,6 +1,7 @@
 import { toControlQueue, toMachineQueue } from '../core/names.js';
 import { createLocalRunner, type LocalRunner } from '../runner/local.js';
 import { JOB_SOURCE, type JobPlatform, type PlatformOptions } from './job-platform.js';
+import { keepJobProgram } from './job-program.js';
 import { readMachineId } from './keys.js';
 import { holdDataDirectory, prepareDataDirectory } from './data-directory.js';
 import { findInterpreter } from './python.js';
@@ -39,7 +40,7 @@ async function createRunner({ config, jobUrl }: PlatformOptions): Promise<LocalR
   return createLocalRunner({
     ...runner,
     python: await findInterpreter(runner.python),
-    jobSource: JOB_SOURCE,
+    jobSource: await keepJobProgram(JOB_SOURCE, config.dataDirectory),
     apiUrl: jobUrl,
     gitProtocols: sources.gitProtocols,
     secrets: { ...runner, ...sources },
