@@ -87,6 +87,11 @@ async function settlePhase(
   });
   await waits.end();
   const told = await findPhase(store, input);
+  if (seen.kind === 'exited' && told.reportedResult === undefined)
+    logger.info(
+      { session: session.name, jobId, phase },
+      'the job did not reach the API at JOB_API_URL and waited for it; the worker reads its log',
+    );
   const result = settleResult(seen, told.reportedResult, isLast);
   if (result.kind !== 'unstarted') {
     await completeLog(dependencies, told, signal);

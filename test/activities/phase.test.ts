@@ -57,6 +57,22 @@ describe('a phase', () => {
     expect(phase?.sealedAt).toBeDefined();
   });
 
+  test.each([
+    ['named if its job could not reach the API', undefined, 1],
+    ['not named if it could', exited(2), 0],
+  ])('is, in the log of the worker, %s', async (_, reported, lines) => {
+    site = await openActivitySite({ runner: aRunnerWith(exited(2), 'one\n') });
+    const jobId = await addPlannedSession(site.store);
+    if (reported !== undefined)
+      await site.store.phases.report(jobId, 'ansible-0', {
+        ...{ state: 'ended', startedAt: '2026-01-01T00:00:00.000Z', logBytes: 4 },
+        ...{ endedAt: '2026-01-01T00:00:01.000Z', result: reported },
+      });
+    await site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
+    const told = site.lines.filter(({ text }) => text.includes('JOB_API_URL'));
+    expect(told).toHaveLength(lines);
+  });
+
   test('takes host results from the line that the job signed', async () => {
     const jobId = await observe(exited(2), `output\nkeelson-report:${signed([host])}\n`);
     const { items } = await site.store.hosts.list(jobId, { limit: 10 });
