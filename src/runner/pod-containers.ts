@@ -61,6 +61,7 @@ function renderContainer(
     terminationMessagePolicy: 'File',
     securityContext: {
       allowPrivilegeEscalation: false,
+      ...(settings.readOnlyRootFilesystem ? { readOnlyRootFilesystem: true } : {}),
       capabilities: { drop: ['ALL'] },
     },
   };

@@ -73,6 +73,8 @@ const settings = z
     serviceAccountName: objectName.optional(),
     /** Absent: root, as in CFS. */
     runAsNonRoot: z.strictObject({ user: id, group: id }).optional(),
+    /** Playbooks may then write only to the workspace and to `/tmp`. */
+    readOnlyRootFilesystem: z.boolean().default(false),
     workspace: z
       .strictObject({ sizeLimit: quantity.optional(), medium: z.enum(['', 'Memory']).default('') })
       .default({ medium: '' }),

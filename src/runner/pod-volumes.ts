@@ -43,6 +43,7 @@ export function renderVolumes(
         ...(workspace.sizeLimit === undefined ? {} : { sizeLimit: workspace.sizeLimit }),
       },
     },
+    ...(settings.readOnlyRootFilesystem ? [{ name: 'tmp', emptyDir: {} }] : []),
     project('plan', [projectSecret(secretsName, { 'job.json': 'job.json' })]),
     project('secrets', [
       token,
@@ -90,6 +91,7 @@ export function renderMounts(
     { name: 'workspace', subPath: 'workspace', mountPath: WORKSPACE },
     { name: 'workspace', subPath: 'workspace', mountPath: ANSIBLE_DIRECTORY },
     { name: 'workspace', subPath: 'job', mountPath: JOB_DIRECTORY },
+    ...(settings.readOnlyRootFilesystem ? [{ name: 'tmp', mountPath: '/tmp' }] : []),
     readOnly('plan', inJob('job.json'), 'job.json'),
     readOnly(isClone ? 'clone-secrets' : 'secrets', inJob('secrets')),
     ...(phase.kind === 'inventory' ? [readOnly('files', inJob('files'))] : []),

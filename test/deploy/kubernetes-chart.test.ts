@@ -40,6 +40,7 @@ const SETTINGS: Record<keyof PodSettings, true> = {
   ansiblePlaybook: true,
   serviceAccountName: true,
   runAsNonRoot: true,
+  readOnlyRootFilesystem: true,
   workspace: true,
   resources: true,
   nodeSelector: true,

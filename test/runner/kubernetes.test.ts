@@ -605,13 +605,16 @@ describeCluster('the Kubernetes runner', () => {
       );
     await admit('restricted');
     try {
-      const runner = await another('runAsNonRoot: { user: 1234, group: 1235 }');
-      const script = 'id -un; id -g; touch "$HOME/mine" /etc/ansible/also && ls /inventory/also';
+      const settings = 'runAsNonRoot: { user: 1234, group: 1235 }\nreadOnlyRootFilesystem: true';
+      const runner = await another(settings);
+      const script =
+        'id -un; id -g; touch "$HOME/mine" /etc/ansible/also /tmp/too && ls /inventory/also; touch /var/tmp/no || ansible localhost -m ping -o';
       const given = aLaunch([aScript('one', script), aScript('two', 'rm /inventory/also')]);
       await launch(runner, given);
       const results = await awaitAll(runner, given);
       const output = (await readLog(runner, given.job.jobId, 'one')).toString();
-      expect(output).toBe('keelson\n1235\n/inventory/also\n');
+      expect(output).toMatch(/^keelson\n1235\n\/inventory\/also\n.*Read-only file system/);
+      expect(output).toMatch(/localhost \| SUCCESS/);
       expect(results).toEqual([EXITED_0, EXITED_0]);
       const asRoot = aLaunch([aScript('one', 'true')], { podPendingSeconds: 2 });
       await launch(harness.runner, asRoot);

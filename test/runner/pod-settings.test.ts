@@ -8,6 +8,7 @@ describe('parsePodSettings', () => {
       imagePullPolicy: 'IfNotPresent',
       imagePullSecrets: [],
       ansiblePlaybook: 'ansible-playbook',
+      readOnlyRootFilesystem: false,
       workspace: { medium: '' },
       resources: {
         clone: {},

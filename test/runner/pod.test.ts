@@ -28,6 +28,7 @@ imagePullSecrets: [registry]
 ansiblePlaybook: /opt/ansible/bin/ansible-playbook
 serviceAccountName: jobs
 runAsNonRoot: { user: 1000, group: 1001 }
+readOnlyRootFilesystem: true
 workspace: { sizeLimit: 2Gi, medium: Memory }
 resources:
   clone: { requests: { memory: 64Mi } }
