@@ -18,7 +18,8 @@ const manifest = z.object({
   artifacts: z.array(
     z.object({
       type: z.string().optional(),
-      md5: z.string().optional(),
+      // Like IMS, which does not check it: what is no text counts as absent.
+      md5: z.string().optional().catch(undefined),
       link: z.object({ type: z.literal('s3'), path: z.string().min(1) }),
     }),
   ),
@@ -106,7 +107,7 @@ function parseManifest(path: string, text: string): ManifestReading {
   const member = issue?.path.join('.') ?? '';
   return {
     kind: 'malformed',
-    detail: `The manifest ${path} is not of version 1.0:  ${member}: ${issue?.message ?? ''}.`,
+    detail: `The manifest ${path} is not of version 1.0: ${member}: ${issue?.message ?? ''}.`,
   };
 }
 
