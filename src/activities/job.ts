@@ -48,9 +48,8 @@ async function launchOnce(
   const { store, runner, now, machine } = dependencies;
   const { jobId } = session;
   if (session.launchedAt !== undefined) return releaseRecorded(dependencies, session, signal);
-  if (session.desired !== 'run' || session.stoppedAt !== undefined || session.attachOnly) {
+  if (!isWanted(session) || session.stoppedAt !== undefined || session.attachOnly)
     return { launched: false };
-  }
   refuseWaiting(session);
   const incarnation = await prepareJob(dependencies, session, signal);
   const { won, session: current } = await store.sessions.recordLaunch(jobId, {
@@ -62,8 +61,13 @@ async function launchOnce(
     await runner.discard(jobId, incarnation, signal);
   }
   if (current.launchedAt !== undefined) return releaseRecorded(dependencies, current, signal);
-  if (current.desired === 'run') refuseWaiting(current);
+  if (isWanted(current)) refuseWaiting(current);
   return { launched: false };
+}
+
+/** A Temporal that was set back may repeat the launch of a session that is complete by now. */
+function isWanted({ state, desired }: Session): boolean {
+  return state !== 'complete' && desired === 'run';
 }
 
 /**

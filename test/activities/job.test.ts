@@ -62,6 +62,25 @@ describe('launchJob', () => {
     expect(gunzipSync(notes ?? '').toString()).toBe(log);
   });
 
+  test('launches no session that ended while it waited for hosts, and does not wait for them', async () => {
+    const site = sites[0] as ActivitySite;
+    const { activities, store } = site;
+    await store.options.patch({ hostLocks: true });
+    const groups = [{ name: 'compute', members: ['x1'] }];
+    const target = { definition: 'spec', groups } as const;
+    const behind = (await store.sessions.insert(aNewSession('b', { target }))).jobId;
+    await store.sessions.saveSnapshot(behind, aSnapshot());
+    for (const each of [jobId, behind]) {
+      await site.run(activities.claimSession, { jobId: each });
+      await site.run(activities.resolveConfiguration, { jobId: each });
+      await site.run<{ jobId: string }, unknown>(activities.stageInventory, { jobId: each });
+    }
+    const end = { succeeded: 'false', reason: 'INVENTORY' } as const;
+    await store.sessions.recordOutcome(behind, end, new Date().toISOString());
+    expect(await store.sessions.get(behind)).toMatchObject({ desired: 'run', waitsFor: jobId });
+    expect(await site.run(activities.launchJob, { jobId: behind })).toEqual({ launched: false });
+  });
+
   test('tells on the record that the platform is away, until the job is launched', async () => {
     let isAway = true;
     const unlessAway = <T>(value: T) =>
