@@ -6,11 +6,12 @@ import type { Registry } from 'prom-client';
 import { createActivities, pickControls, pickObservers } from './activities/index.js';
 import { createFaultTranslation } from './activities/failure.js';
 import { toJobToken } from './api/job-token.js';
-import { createOrchestrator } from './clients/temporal.js';
 import { registerSearchAttributes } from './clients/temporal-setup.js';
 import type { Config } from './config.js';
 import { toUrl } from './config/address.js';
+import type { TemporalConfig } from './config/temporal.js';
 import { toTaskQueue } from './core/names.js';
+import { omitUndefined } from './core/omit-undefined.js';
 import { observeWatchAge } from './metrics/kubernetes-metrics.js';
 import { observeStore } from './metrics/store-metrics.js';
 import { createWorkerMetrics } from './metrics/worker-metrics.js';
@@ -22,6 +23,7 @@ import { followLoggingLevel } from './process/logging-level.js';
 import { openMasterKey } from './process/master-key.js';
 import { createProcessMetrics, serveMetrics } from './process/metrics.js';
 import { openNotifying } from './process/notifying.js';
+import { openOrchestrator } from './process/orchestrator.js';
 import { openPlatform } from './process/platform.js';
 import { startRetention } from './process/retention.js';
 import { isProgram, readConfig, runService, type Service } from './process/run.js';
@@ -34,7 +36,7 @@ import {
   createHardwareSource,
   createImageSource,
   createTenantOpener,
-  tellInventoryFault,
+  logInventoryFault,
 } from './process/worker-sources.js';
 import type { LocalRunner } from './runner/local.js';
 import { openStore } from './store/open.js';
@@ -65,127 +67,47 @@ const SHUTDOWN_GRACE = '2s';
 const SHUTDOWN_FORCE = '20s';
 
 /** Serves workflows and all activities on the shared queue, and on the queues of this machine those that touch its jobs. */
-export async function startWorker(dependencies: WorkerDependencies): Promise<WorkerService> {
-  const { config, store, logger, temporalAddress } = dependencies;
-  const { namespace, tls } = config.temporal;
-  const connection = await NativeConnection.connect({
-    address: temporalAddress,
-    tls: tls ?? false,
-  }).catch((cause: unknown) => {
-    throw new Error(
-      `TEMPORAL_ADDRESS: no Temporal answers at ${temporalAddress}. Start it, or correct the address.`,
-      { cause },
-    );
-  });
-  await registerSearchAttributes(connection, namespace).catch((cause: unknown) => {
-    const { message } = cause as Error;
-    throw new Error(`TEMPORAL_NAMESPACE: ${namespace} cannot be used: ${message}`, { cause });
-  });
-  const deploymentId = await store.deploymentId();
-  const platform = await openPlatform({ ...dependencies, deploymentId });
-  const { runner } = platform;
-  const machine = platform.machine === undefined ? {} : { machine: platform.machine };
-  const masterKey = await openMasterKey(config.masterKeyFile, store);
-  const clock = await followClock(() => store.sweep.clock());
-  const images = createImageSource(config.sources, masterKey, deploymentId);
-  const hardware = createHardwareSource(config.sources);
-  const openTenant = createTenantOpener(config.sources, platform.issueToken);
-  const orchestrator = createOrchestrator({
-    address: temporalAddress,
-    namespace,
-    tls,
-    taskQueue: toTaskQueue(deploymentId),
-  });
-  const notifying = await openNotifying({
-    ...{ store, orchestrator, logger, registry: dependencies.registry, now: clock.now },
-    ...(config.webhooksFile === undefined ? {} : { webhooksFile: config.webhooksFile }),
-    ...(dependencies.publicUrl === undefined ? {} : { publicUrl: dependencies.publicUrl }),
-  });
-  const activities = createActivities({
-    store,
-    runner,
-    git: createGitSource(config.sources),
-    openSource: createSourceOpener(config.sources, store.sources, masterKey),
-    ...(openTenant === undefined ? {} : { openTenant }),
-    hardware,
-    ...(images === undefined ? {} : { images }),
-    toToken: (jobId) => toJobToken(masterKey, jobId),
-    now: clock.now,
-    logger,
-    tellWaiting: orchestrator.tellWaiting,
-    ...machine,
-    phaseQueue: platform.phaseQueue,
-  });
+export async function startWorker(given: WorkerDependencies): Promise<WorkerService> {
+  const { config, store, logger, registry, temporalAddress } = given;
+  const connection = await connect(temporalAddress, config.temporal);
+  const parts = await openParts(given);
+  const { machine, clock, orchestrator, platform, notifying, hardware, images } = parts;
+  const shared = { store, logger, now: clock.now, ...omitUndefined({ machine }) };
   // Before any worker polls: a workflow that starts then must find the jobs of this machine on its record.
   const retention = await startRetention({
-    runner,
-    store,
-    logger,
-    now: clock.now,
+    ...shared,
+    runner: platform.runner,
     retentionSeconds: platform.jobRetentionSeconds,
-    ...machine,
   });
-  if (platform.watchAge !== undefined) observeWatchAge(dependencies.registry, platform.watchAge);
-  const { maxWatchedJobs } = config.runner;
-  const metrics = createWorkerMetrics(dependencies.registry, maxWatchedJobs);
-  const shared = {
-    ...toWorkerOptions(connection, namespace, maxWatchedJobs),
+  if (platform.watchAge !== undefined) observeWatchAge(registry, platform.watchAge);
+  const metrics = createWorkerMetrics(registry, config.runner.maxWatchedJobs);
+  const options = {
+    ...toWorkerOptions(connection, config),
     interceptors: { activity: [createFaultTranslation(), metrics.interceptor] },
   };
-  const workers = await Promise.all([
-    Worker.create({
-      ...shared,
-      ...locateWorkflows(),
-      taskQueue: toTaskQueue(deploymentId),
-      activities: { ...activities, ...notifying.activities },
-    }),
-    Worker.create({
-      ...shared,
-      taskQueue: platform.phaseQueue,
-      activities: pickObservers(activities),
-    }),
-    ...(platform.controlQueue === undefined
-      ? []
-      : [
-          Worker.create({
-            ...shared,
-            taskQueue: platform.controlQueue,
-            activities: pickControls(activities),
-          }),
-        ]),
-  ]);
-  if (dependencies.ownsTemporal === true) {
+  const workers = await createWorkers(options, parts);
+  if (given.ownsTemporal === true) {
     await store.sweep.rebindTemporal(await orchestrator.namespaceId());
     // After a power failure the dev server may lack its last moments, which the records still have.
     await store.sweep.tellAgain();
   }
   const sweeping = await startSweeping({
-    store,
-    orchestrator,
-    logger,
-    now: clock.now,
+    ...{ ...shared, orchestrator, hardware },
+    ...omitUndefined({ images, handOver: notifying.handOver }),
     intervalSeconds: config.sweepSeconds,
     observer: metrics.sweep,
-    hardware,
-    ...(images === undefined ? {} : { images }),
-    ...(notifying.handOver === undefined ? {} : { handOver: notifying.handOver }),
-    ...machine,
-    requireRoom: createDiskGuard({
-      directory: config.dataDirectory,
-      logger,
-      read: readDiskSpace,
-    }),
-    worker: { ...shared, ...locateWorkflows() },
+    requireRoom: createDiskGuard({ directory: config.dataDirectory, logger, read: readDiskSpace }),
+    worker: { ...options, ...locateWorkflows() },
   });
-  workers.push(sweeping.worker, ...(await notifying.start(shared)));
+  workers.push(sweeping.worker, ...(await notifying.start(options)));
   const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
   ended.catch(() => undefined);
   const unfollow = config.logLevel === undefined ? followLoggingLevel(store, logger) : undefined;
-  logger.info({ ...machine, temporal: temporalAddress }, 'worker started');
-  if (config.sources.inventoryFile !== undefined) void tellInventoryFault(hardware, logger);
+  logger.info({ ...omitUndefined({ machine }), temporal: temporalAddress }, 'worker started');
+  if (config.sources.inventoryFile !== undefined) void logInventoryFault(hardware, logger);
   return {
     ended,
-    ...(platform.watchAge === undefined ? {} : { watchAge: platform.watchAge }),
+    ...omitUndefined({ watchAge: platform.watchAge }),
     async close() {
       unfollow?.();
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
@@ -195,19 +117,89 @@ export async function startWorker(dependencies: WorkerDependencies): Promise<Wor
       await retention.close();
       await orchestrator.close();
       clock.close();
-      runner.close();
+      platform.runner.close();
       await connection.close();
     },
   };
 }
 
+/** Connects and prepares the namespace. Errors name the variable that is wrong. */
+async function connect(
+  address: string,
+  { namespace, tls }: TemporalConfig,
+): Promise<NativeConnection> {
+  const options = { address, tls: tls ?? false };
+  const connection = await NativeConnection.connect(options).catch((cause: unknown) => {
+    throw new Error(
+      `TEMPORAL_ADDRESS: no Temporal answers at ${address}. Start it, or correct the address.`,
+      { cause },
+    );
+  });
+  await registerSearchAttributes(connection, namespace).catch((cause: unknown) => {
+    const { message } = cause as Error;
+    throw new Error(`TEMPORAL_NAMESPACE: ${namespace} cannot be used: ${message}`, { cause });
+  });
+  return connection;
+}
+
+type Parts = Awaited<ReturnType<typeof openParts>>;
+
+/** Opens what activities, sweep and retention share, and creates the activities. */
+async function openParts(given: WorkerDependencies) {
+  const { config, store, logger, registry, temporalAddress, publicUrl } = given;
+  const { sources, webhooksFile } = config;
+  const deploymentId = await store.deploymentId();
+  const platform = await openPlatform({ ...given, deploymentId });
+  const { machine, phaseQueue, issueToken } = platform;
+  const masterKey = await openMasterKey(config.masterKeyFile, store);
+  const clock = await followClock(() => store.sweep.clock());
+  const orchestrator = await openOrchestrator(temporalAddress, config.temporal, store);
+  const shared = { store, logger, now: clock.now };
+  const notifying = await openNotifying({
+    ...{ ...shared, orchestrator, registry },
+    ...omitUndefined({ webhooksFile, publicUrl }),
+  });
+  const hardware = createHardwareSource(sources);
+  const images = createImageSource(sources, masterKey, deploymentId);
+  const activities = createActivities({
+    ...{ ...shared, runner: platform.runner, phaseQueue, hardware },
+    git: createGitSource(sources),
+    openSource: createSourceOpener(sources, store.sources, masterKey),
+    toToken: (jobId) => toJobToken(masterKey, jobId),
+    tellWaiting: orchestrator.tellWaiting,
+    ...omitUndefined({ machine, images, openTenant: createTenantOpener(sources, issueToken) }),
+  });
+  const own = { deploymentId, machine, platform, clock, orchestrator, hardware, images };
+  return { ...own, notifying, activities };
+}
+
+/** Creates one worker for each queue, except those of the sweep and of webhooks. */
+function createWorkers(
+  options: Partial<WorkerOptions>,
+  { deploymentId, platform, activities, notifying }: Parts,
+): Promise<Worker[]> {
+  const { phaseQueue, controlQueue } = platform;
+  const create = (taskQueue: string, more: Partial<WorkerOptions>) =>
+    Worker.create({ ...options, ...more, taskQueue });
+  return Promise.all([
+    create(toTaskQueue(deploymentId), {
+      ...locateWorkflows(),
+      activities: { ...activities, ...notifying.activities },
+    }),
+    create(phaseQueue, { activities: pickObservers(activities) }),
+    ...(controlQueue === undefined
+      ? []
+      : [create(controlQueue, { activities: pickControls(activities) })]),
+  ]);
+}
+
 /** Each running session has one observer, which holds a slot for as long as its phase runs; other activities are short. */
-function toWorkerOptions(connection: NativeConnection, namespace: string, maxWatchedJobs: number) {
+function toWorkerOptions(connection: NativeConnection, { temporal, runner }: Config) {
   return {
     connection,
-    namespace,
+    namespace: temporal.namespace,
     maxCachedWorkflows: 200,
-    maxConcurrentActivityTaskExecutions: maxWatchedJobs,
+    maxConcurrentActivityTaskExecutions: runner.maxWatchedJobs,
     workflowTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 2, maximum: 10 },
     activityTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 2, maximum: 10 },
     shutdownGraceTime: SHUTDOWN_GRACE,
@@ -236,11 +228,9 @@ async function main(): Promise<void> {
     if (config.database.kind === 'sqlite') makeDataDirectory(config.dataDirectory);
     const store = observeStore(await openStore(config.database, logger, signal), registry);
     const jobUrl = config.api.jobUrl ?? toUrl(config.api.jobListen ?? config.api.listen);
-    const shared = { config, store, logger, registry };
-    const { publicUrl } = config.api;
     const worker = await startWorker({
-      ...{ ...shared, temporalAddress: address, jobUrl },
-      ...(publicUrl === undefined ? {} : { publicUrl }),
+      ...{ config, store, logger, registry, temporalAddress: address, jobUrl },
+      ...omitUndefined({ publicUrl: config.api.publicUrl }),
     });
     const { worker: metricsAddress } = config.metrics;
     const addHealth = (app: Hono) => addWorkerHealth(app, worker.watchAge);

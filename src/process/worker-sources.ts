@@ -29,7 +29,7 @@ export function createHardwareSource(sources: SourceConfig): HardwareClient {
 /**
  * Called at the start, although each session reads the file again: whoever made a mistake in it is likely to be watching now.
  */
-export async function tellInventoryFault(
+export async function logInventoryFault(
   hardware: HardwareClient,
   logger: { error(fields: object, message: string): void },
 ): Promise<void> {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { parseConfig } from '../../src/config.js';
-import { createHardwareSource, tellInventoryFault } from '../../src/process/worker-sources.js';
+import { createHardwareSource, logInventoryFault } from '../../src/process/worker-sources.js';
 
 test('only a mistake in the inventory file is logged at the start, with its line', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-inventory-'));
@@ -12,7 +12,7 @@ test('only a mistake in the inventory file is logged at the start, with its line
     writeFileSync(file, text);
     const { sources } = parseConfig({ INVENTORY_FILE: file });
     const told: object[] = [];
-    await tellInventoryFault(createHardwareSource(sources), {
+    await logInventoryFault(createHardwareSource(sources), {
       error: (fields: object) => told.push(fields),
     });
     return told;
