@@ -1,7 +1,3 @@
-import { request as requestHttp, type IncomingMessage } from 'node:http';
-import { request as requestHttps, type RequestOptions } from 'node:https';
-import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
 import {
   BatchV1Api,
   CoreV1Api,
@@ -19,6 +15,8 @@ import {
 } from '@kubernetes/client-node';
 import type { Page } from './informer.js';
 import { toKubernetesFault, toRefusal } from './kubernetes-faults.js';
+import { openLogStream } from './kubernetes-log-stream.js';
+import { createServerClock } from './server-clock.js';
 import { DEPLOYMENT_LABEL, JOB_LABEL } from './pod-labels.js';
 
 /** Limit of one request. Watches have their own. */
@@ -137,7 +135,7 @@ export function createKubernetesApi(config: KubeConfig, namespace: string, deplo
     ): AsyncGenerator<Uint8Array> {
       const path = `/api/v1/namespaces/${namespace}/pods/${pod}/log?container=${container}`;
       try {
-        yield* (await openStream(config, path, signal)) as AsyncIterable<Uint8Array>;
+        yield* await openLogStream(config, path, REQUEST_MS, signal);
       } catch (error) {
         signal.throwIfAborted();
         if (toRefusal(error)?.code === 400) return;
@@ -187,18 +185,6 @@ export async function* listAllJobs(api: KubernetesApi, signal: AbortSignal): Asy
   } while (next !== undefined && next !== '');
 }
 
-/** The server's time: that of its last answer plus the time since. */
-function createServerClock() {
-  let told: { readonly at: number; readonly heardAt: number } | undefined;
-  return {
-    now: () => (told === undefined ? Date.now() : told.at + performance.now() - told.heardAt),
-    hear: (date: string | undefined) => {
-      const at = Date.parse(date ?? '');
-      if (!Number.isNaN(at)) told = { at, heardAt: performance.now() };
-    },
-  };
-}
-
 export function until(
   signal: AbortSignal,
   onDate: (date: string | undefined) => void = () => undefined,
@@ -218,22 +204,4 @@ export function until(
 
 function asMergePatch(options: ConfigurationOptions): ConfigurationOptions {
   return setHeaderOptions('Content-Type', PatchStrategy.MergePatch, options);
-}
-
-/** Replaces the client's reader, which neither keeps the bytes unchanged nor reports a broken connection. */
-async function openStream(
-  config: KubeConfig,
-  path: string,
-  signal: AbortSignal,
-): Promise<IncomingMessage> {
-  const url = new URL(`${config.getCurrentCluster()?.server ?? ''}${path}`);
-  const options: RequestOptions = { method: 'GET', headers: {}, signal };
-  await config.applyToHTTPSOptions(options);
-  const start = url.protocol === 'https:' ? requestHttps : requestHttp;
-  const request = start(url, options).end();
-  request.setTimeout(REQUEST_MS, () => request.destroy(new Error('it stopped sending data')));
-  const [response] = (await once(request, 'response')) as [IncomingMessage];
-  if (response.statusCode === 200) return response;
-  const body = await text(response);
-  throw Object.assign(new Error('refused'), { code: response.statusCode ?? 0, body });
 }
