@@ -79,6 +79,11 @@ describeWithPostgres('plans of PostgreSQL', () => {
       ['two letters of it', { nameContains: 'zz' }, 'Index Only Scan using sessions_by_name'],
       ['the state', { state: 'pending' }, 'sessions_by_state'],
       ['a result that few have', { succeeded: 'false' }, 'sessions_by_succeeded'],
+      [
+        'a state and a result that few have',
+        { state: 'pending', succeeded: 'false' },
+        'sessions_by_succeeded',
+      ],
       ['a common time', { createdFrom: at(10) }, 'sessions_by_name'],
       ['a rare time', { createdFrom: at(RARE) }, 'sessions_by_creation'],
       ['a time that nothing fits', { createdUntil: '2020' }, 'sessions_by_creation'],
