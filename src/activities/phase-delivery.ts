@@ -107,8 +107,10 @@ export async function completeHosts(
   await store.hosts.save(jobId, phase, {
     sequence: FINAL_SEQUENCE,
     final: true,
-    ...(report.recordsState ? { recordedAt: now() } : {}),
+    ...(report.recordsState || report.recordsIncomplete === true ? { recordedAt: now() } : {}),
+    ...(report.recordsIncomplete === true ? { incompleteState: true } : {}),
     ...(report.whole === true ? { whole: true } : {}),
+    ...(report.rerun === undefined ? {} : { rerun: report.rerun }),
     hosts: report.hosts,
   });
 }

@@ -35,6 +35,7 @@ export async function toPhaseEnds(store: Store, session: Session): Promise<reado
       hosts:
         phase.kind === 'ansible' ? await store.hosts.summarize(session.jobId, phase.name) : noHosts,
       ...(phase.kind === 'ansible' && record?.hostsFinal !== true ? { lacksResults: true } : {}),
+      ...(record?.filesChanged === true ? { filesChanged: true } : {}),
       timeoutSeconds: phase.timeoutSeconds,
       ...(errorLine === undefined ? {} : { errorLine }),
     });

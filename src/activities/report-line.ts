@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import type { HostResult } from '../core/job.js';
+import type { RerunReport } from '../store/store.js';
 
 /** The longest signed report: one line with the results of every host of one phase. */
 export const REPORT_LINE_BYTES = 8 * 1024 * 1024;
@@ -9,8 +10,11 @@ const MAX_JSON_BYTES = 64 * 1024 * 1024;
 export interface HostReport {
   /** Whether the results are to become state of components too. */
   readonly recordsState: boolean;
+  /** Whether they do so without any host counting as having the layer. */
+  readonly recordsIncomplete?: true;
   /** Whether each host that did not fail came to the end of the playbook. */
   readonly whole?: boolean;
+  readonly rerun?: RerunReport;
   readonly hosts: readonly Omit<HostResult, 'phase'>[];
 }
 
@@ -37,16 +41,35 @@ export function parseReport(signed: string, token: string, phase: string): HostR
   if (!timingSafeEqual(expected, Buffer.from(signature, 'hex'))) return undefined;
   const json = gunzipSync(Buffer.from(payload, 'base64'), { maxOutputLength: MAX_JSON_BYTES });
   // Signed by our own job with its token, so the shape is ours.
-  const report = JSON.parse(json.toString('utf8')) as HostReport & {
-    readonly phase: string;
-    readonly records_state?: boolean;
-  };
+  const report = JSON.parse(json.toString('utf8')) as SignedReport;
   if (report.phase !== phase) return undefined;
   return {
     hosts: report.hosts,
     recordsState: report.records_state ?? false,
+    ...(report.records_incomplete === true ? { recordsIncomplete: true } : {}),
     ...(report.whole === true ? { whole: true } : {}),
+    ...(report.rerun === undefined ? {} : { rerun: toRerun(report.rerun) }),
   };
+}
+
+interface SignedReport {
+  readonly phase: string;
+  readonly records_state?: boolean;
+  readonly records_incomplete?: boolean;
+  readonly whole?: boolean;
+  readonly rerun?: SignedRerun;
+  readonly hosts: HostReport['hosts'];
+}
+
+interface SignedRerun {
+  readonly count: number;
+  readonly files_changed: boolean;
+  readonly first_sequence: number;
+}
+
+function toRerun(rerun: SignedRerun): RerunReport {
+  const { count, files_changed: filesChanged, first_sequence: firstSequence } = rerun;
+  return { count, filesChanged, firstSequence };
 }
 
 /** The end of a phase's output, without the report line. */

@@ -21,6 +21,11 @@ export async function applySession(
   if (deps.isExternal ?? false)
     throw refusal('With RUNNER=none an external operator runs sessions, without fixed commits.');
   const checked = requireChecked(session);
+  const phases = await deps.store.phases.list(session.jobId);
+  if (phases.some(({ filesChanged }) => filesChanged === true))
+    throw refusal(
+      `Session ${name} was run again in a hold with changed files, so it did not check these commits. Run a new check.`,
+    );
   const request = toApplied(session.request, given ?? toApplyName(name));
   const snapshot = await resolveNow(deps, request, caller).catch((error: unknown) => {
     if (!isServiceError(error) || error.fault === 'unavailable') throw error;

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { omitUndefined } from '../core/omit-undefined.js';
 import type { Session } from '../core/session.js';
 import { findWait, untilWait } from '../core/waiting.js';
-import type { Hold, PhaseRecord } from '../store/store.js';
+import type { Hold } from '../core/release.js';
+import type { PhaseRecord } from '../store/store.js';
 import type { ServerSentEvent } from './event-stream.js';
 import type { Follower, SessionFeed } from './session-feed.js';
 import { toHostWire, toPhaseWire } from './wire/result.js';
@@ -118,6 +119,7 @@ function findHold(phases: readonly PhaseRecord[], now: string): Hold | undefined
       sealedAt === undefined &&
       hold !== undefined &&
       hold.releasedAt === undefined &&
+      hold.rerun === undefined &&
       hold.until > now,
   )?.hold;
 }

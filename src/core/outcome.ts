@@ -20,6 +20,8 @@ export interface PhaseEnd {
   readonly hosts: HostSummary;
   /** The last results of this playbook never arrived: `hosts` may lack some hosts, or all. */
   readonly lacksResults?: true;
+  /** It was run again in a hold, with other files than those of the recorded commit. */
+  readonly filesChanged?: true;
   /** The phase's last line of output that begins with `ERROR`; for the message only, never for the verdict. */
   readonly errorLine?: string;
   readonly timeoutSeconds: number;
@@ -44,6 +46,8 @@ export function toOutcome(ends: readonly PhaseEnd[], cancellation?: Cancellation
   const playbooks = ends.filter(({ kind }) => kind === 'ansible');
   const lacking = playbooks.filter(({ lacksResults }) => lacksResults);
   if (lacking.length > 0) return { succeeded: 'true', message: toLackMessage(lacking) };
+  const changed = playbooks.filter(({ filesChanged }) => filesChanged);
+  if (changed.length > 0) return { succeeded: 'true', message: toChangeMessage(changed) };
   if (playbooks.some(({ hosts }) => hosts.hosts > 0)) return { succeeded: 'true' };
   return {
     succeeded: 'true',
@@ -60,6 +64,13 @@ function toLackMessage(lacking: readonly PhaseEnd[]): string {
   const names = lacking.map(({ name }) => name);
   return toMessage(
     `Every phase exited 0, but it is not known on which hosts: results did not reach the API and were lost with the end of the log (${names.join(', ')}). No component has them.`,
+  );
+}
+
+function toChangeMessage(changed: readonly PhaseEnd[]): string {
+  const names = changed.map(({ name, subject }) => `${name} (${subject})`);
+  return toMessage(
+    `Run again in a hold, with files that are not those of the recorded commit: ${names.join(', ')}. The log of the phase says which. No component counts as having that commit.`,
   );
 }
 

@@ -21,6 +21,8 @@ export interface EndedPhase {
   readonly startedAt?: string;
   readonly hostsFinal: boolean;
   readonly hostsWhole?: boolean;
+  /** Its last run used other files than those of the recorded commit, so no host has that commit from it. */
+  readonly filesChanged?: boolean;
 }
 
 /** `a-retry-1` for `a`, and `a-retry-2` for a retry of that one. Fixed, so that repeated requests make only one retry. */
@@ -101,7 +103,10 @@ function countDone(
   { layers, leftOut }: Pick<Snapshot, 'layers' | 'leftOut'>,
   phases: readonly EndedPhase[],
 ): number {
-  const well = phases.filter(({ result }) => result !== undefined && isSuccess(result));
+  const well = phases.filter(
+    ({ result, filesChanged }) =>
+      result !== undefined && isSuccess(result) && filesChanged !== true,
+  );
   const names = new Set(well.map(({ name }) => name));
   const first = leftOut?.layers ?? 0;
   const open = layers.slice(first).findIndex((layer) => !names.has(toPhaseName(layer)));

@@ -250,6 +250,27 @@ describe('…/hold', () => {
   });
 });
 
+describe('…/hosts', () => {
+  test('of a rerun take the place of those before', async () => {
+    const job = await plan('rerun');
+    const counts = { ok: 1, changed: 0, failed: 0, skipped: 0, unreachable: 0, incomplete: false };
+    const put = (body: object) => deliver('PUT', 'ansible-0/hosts', { job, body });
+    const before = { sequence: 1, final: false, hosts: [{ host: 'x1', ...counts }] };
+    expect((await put(before)).status).toBe(204);
+    const rerun = { count: 1, files_changed: true, first_sequence: 3 };
+    expect((await put({ sequence: 3, final: false, hosts: [], rerun })).status).toBe(204);
+    expect((await service.ask('GET', '/v3/sessions/rerun/hosts')).body).toMatchObject({
+      hosts: [],
+    });
+    const { body } = await service.ask('GET', '/v3/sessions/rerun/phases');
+    expect((body as { readonly phases: readonly object[] }).phases).toContainEqual(
+      expect.objectContaining({ name: 'ansible-0', reruns: 1, files_changed: true }),
+    );
+    const odd = { sequence: 4, final: false, hosts: [], rerun: { ...rerun, count: 0 } };
+    expect((await put(odd)).status).toBe(400);
+  });
+});
+
 describe('…/wait', () => {
   test('is on the record of the session until it is over', async () => {
     const job = await plan('waiting');

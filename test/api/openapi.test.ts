@@ -84,7 +84,7 @@ async function prepare(service: TestService): Promise<void> {
   await store.phases.savePlan(jobId, [{ name: 'ansible-0', kind: 'ansible', title: 'ansible-0' }]);
   await store.sessions.claim(jobId, { at: AT });
   await store.sessions.recordLaunch(jobId, { at: AT, incarnation: 'i' });
-  const hold = { since: AT, until: '2100-01-01T00:00:00.000Z', command: 'sh' };
+  const hold = { since: AT, until: '2100-01-01T00:00:00.000Z', command: 'sh', canRerun: true };
   await store.phases.hold(jobId, 'ansible-0', hold, AT);
   const silence = { task: 'Mount', since: AT, hosts: 1, names: ['x1'], others: 0 };
   await store.phases.tellSilence(jobId, 'ansible-0', { sequence: 1, silence });

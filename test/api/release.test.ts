@@ -54,7 +54,7 @@ describe('POST /v3/sessions/{name}/release', () => {
     const list = (await service.ask('GET', '/v3/sessions?name_contains=held')).body;
     expect(list).toMatchObject({ sessions: [shown] });
     expect((await service.ask('GET', '/v3/sessions/held/phases')).body).toMatchObject({
-      phases: [{ state: 'pending', hold: { ...hold, released: false } }],
+      phases: [{ state: 'pending', hold: { ...hold, released: false, rerun: false } }],
     });
 
     const waiting = askAsJob(jobId, 'GET', '?wait=25');
@@ -89,6 +89,98 @@ describe('POST /v3/sessions/{name}/release', () => {
     const answer = await service.ask('POST', '/v3/sessions/strict/release', { force: true });
     expect(answer).toMatchObject({ status: 400, body: { detail: expect.stringMatching('force') } });
     expect((await service.ask('GET', '/v3/sessions/strict/release')).status).toBe(405);
+  });
+});
+
+describe('POST /v3/sessions/{name}/release with rerun', () => {
+  const able = { ...hold, can_rerun: true };
+  const release = (name: string, body: object) =>
+    service.ask('POST', `/v3/sessions/${name}/release`, body);
+  const refusal = (detail: string) => ({
+    status: 409,
+    body: { title: 'Session is not held', detail },
+  });
+
+  test('tells the job who asked for it, once, and shows that the phase runs again', async () => {
+    const jobId = await launch('again');
+    await askAsJob(jobId, 'PUT', '', able);
+    const waiting = askAsJob(jobId, 'GET', `?wait=25&since=${hold.since}`);
+    const freed = status({ status: 'running', held_until: null, hold_command: null });
+    const asked = await release('again', { rerun: true, hold_since: hold.since });
+    expect(asked).toMatchObject({ status: 202, body: freed });
+    const told = { released: false, rerun: true, rerun_by: 'api' };
+    expect(await waiting).toMatchObject({ status: 200, body: told });
+    expect((await service.ask('GET', '/v3/sessions/again/phases')).body).toMatchObject({
+      phases: [{ hold: { ...hold, released: false, rerun: true } }],
+    });
+    expect((await release('again', { rerun: true })).status).toBe(202);
+    expect(await release('again', {})).toMatchObject(
+      refusal('Session again is not held any more: its playbook runs again.'),
+    );
+  });
+
+  test('does not end the hold that follows, when it is repeated or asked about late', async () => {
+    const jobId = await launch('twice');
+    await askAsJob(jobId, 'PUT', '', able);
+    const first = { rerun: true, hold_since: hold.since };
+    expect((await release('twice', first)).status).toBe(202);
+
+    const since = '2026-01-02T03:10:00.000Z';
+    const about = async () => (await askAsJob(jobId, 'GET', `?wait=0&since=${since}`)).body;
+    expect(await about()).toEqual({ released: false, wanted: true });
+    await askAsJob(jobId, 'PUT', '', { ...able, since });
+    expect(await about()).toEqual({ released: false, wanted: true });
+    expect((await release('twice', first)).status).toBe(202);
+    expect((await service.ask('GET', '/v3/sessions/twice')).body).toMatchObject(
+      status({ held_until: hold.until }),
+    );
+    expect(await release('twice', { hold_since: hold.since })).toMatchObject(
+      refusal(`Session twice is held again, since ${since}.`),
+    );
+    expect((await release('twice', {})).status).toBe(202);
+    expect(await about()).toEqual({ released: true, wanted: true });
+    expect(await release('twice', { rerun: true })).toMatchObject(
+      refusal('Session twice was released before, so its playbook does not run again.'),
+    );
+  });
+
+  test('is answered again after the phase has ended, but only for the hold that is meant', async () => {
+    const jobId = await launch('lost-answer');
+    await askAsJob(jobId, 'PUT', '', able);
+    expect((await release('lost-answer', { rerun: true })).status).toBe(202);
+    const result = { kind: 'exited', exitCode: 0, startedAt: hold.since, endedAt: hold.since };
+    await service.store.phases.seal(jobId, 'ansible-0', { ...result, kind: 'exited' }, hold.since);
+    const meant = { rerun: true, hold_since: '2026-01-02T04:04:05+01:00' };
+    expect((await release('lost-answer', meant)).status).toBe(202);
+    expect(await release('lost-answer', { rerun: true })).toMatchObject(
+      refusal('Session lost-answer is not held.'),
+    );
+  });
+
+  test('is 409 for a job of an earlier version, a hold that is over, and a cancelled session', async () => {
+    const jobId = await launch('refused');
+    await askAsJob(jobId, 'PUT', '', hold);
+    expect(await release('refused', { rerun: true })).toMatchObject({
+      status: 409,
+      body: { detail: expect.stringContaining('was started by an earlier version') },
+    });
+    const over = { ...able, until: '2026-01-02T03:05:00.000Z' };
+    await askAsJob(jobId, 'PUT', '', over);
+    expect(await release('refused', { rerun: true })).toMatchObject(
+      refusal('Session refused is not held.'),
+    );
+    await askAsJob(jobId, 'PUT', '', able);
+    await service.ask('POST', '/v3/sessions/refused/cancel');
+    expect(await release('refused', { rerun: true })).toMatchObject(
+      refusal('Session refused is cancelled.'),
+    );
+    expect((await release('refused', {})).status).toBe(202);
+  });
+
+  test('is 400 for a member that is no boolean, or no time', async () => {
+    await launch('odd');
+    expect((await release('odd', { rerun: 'yes' })).status).toBe(400);
+    expect((await release('odd', { rerun: true, hold_since: 'now' })).status).toBe(400);
   });
 });
 

@@ -49,6 +49,8 @@ describe('GET /v3/sessions/{name}/phases', () => {
           log_bytes: 6,
           log_complete: true,
           hold: null,
+          reruns: 0,
+          files_changed: false,
           silence: null,
         },
         {
@@ -64,6 +66,8 @@ describe('GET /v3/sessions/{name}/phases', () => {
           log_bytes: 0,
           log_complete: false,
           hold: null,
+          reruns: 0,
+          files_changed: false,
           silence: null,
         },
       ],

@@ -94,6 +94,18 @@ describe('toOutcome', () => {
       },
     ],
     [
+      'says so when playbooks ran again with other files than those of their commit',
+      [
+        aPlaybook(exited(0)),
+        aPlaybook(exited(0), { name: 'ansible-1', subject: 'more.yml', filesChanged: true }),
+      ],
+      {
+        succeeded: 'true',
+        message:
+          'Run again in a hold, with files that are not those of the recorded commit: ansible-1 (more.yml). The log of the phase says which. No component counts as having that commit.',
+      },
+    ],
+    [
       'says so when there was nothing to run',
       [anInventory(exited(0))],
       {

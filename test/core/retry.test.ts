@@ -87,6 +87,11 @@ describe('collectDone', () => {
     expect(collectDone(failed(), odd, [])).toEqual({ layers: [] });
   });
 
+  test('counts no layer that was run again with other files than those of its commit', () => {
+    const changed = aPhase(0, exited(0), { filesChanged: true, hostsWhole: false });
+    expect(collectDone(failed(), [changed, aPhase(1, exited(2))], hosts)).toEqual({ layers: [] });
+  });
+
   test('fills in the playbook by default', () => {
     const without = aSnapshot({
       layers: [aLayer({ playbook: '' })],

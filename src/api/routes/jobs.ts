@@ -152,19 +152,27 @@ async function appendLog(store: Store, c: Context): Promise<Response> {
   }
 }
 
-/** Answers when the hold is released, or at the end of the wait. `wanted`: whether a failed phase is to be held. */
+/**
+ * Answers when the hold is released, or at the end of the wait. `since`: the hold that began then, and no other. `wanted`:
+ * whether a failed phase is to be held. `released` is false if the phase is to run again: that is an answer of its own.
+ */
 async function awaitRelease(store: Store, c: Context): Promise<Response> {
   const wait = c.req.query('wait') ?? '0';
   if (!/^\d{1,4}$/.test(wait)) throw invalid(`wait: "${wait}" is not a number of seconds.`);
   const waitMs = Math.min(Number(wait), MAX_WAIT_SECONDS) * 1000;
   const over = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(waitMs)]);
+  const since = c.req.query('since');
   const watch = openWatch(store, isAbout(c.req.param('job') ?? ''));
   try {
     for (;;) {
-      const { hold } = await openDelivery(store, c);
-      const released = hold?.releasedAt !== undefined;
-      if (released || waitMs === 0 || over.aborted)
-        return c.json({ released, wanted: await isHoldWanted(store, c) }, 200);
+      const { hold: last } = await openDelivery(store, c);
+      const hold = since === undefined || last?.since === since ? last : undefined;
+      const rerun = hold?.rerun;
+      const released = rerun === undefined && hold?.releasedAt !== undefined;
+      if (released || rerun !== undefined || waitMs === 0 || over.aborted) {
+        const asked = rerun === undefined ? {} : { rerun: true, rerun_by: rerun.by };
+        return c.json({ released, ...asked, wanted: await isHoldWanted(store, c) }, 200);
+      }
       await watch.next(over);
     }
   } finally {

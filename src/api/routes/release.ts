@@ -11,13 +11,16 @@ import { ReleaseRequest, sessionParams } from '../wire/session-request.js';
 const release = createRoute({
   method: 'post',
   path: '/v3/sessions/{session_name}/release',
-  summary: 'End the hold of a failed phase',
+  summary: 'End the hold of a failed phase, or run the phase again',
   request: { params: sessionParams, body: takes(ReleaseRequest, false) },
   responses: {
     ...bodyProblems,
     ...missingProblem,
     ...conflictProblem,
-    202: answer(SessionWire, 'The session. It ends with the result of the failed phase.'),
+    202: answer(
+      SessionWire,
+      'The session. It ends with the result of the failed phase, or, with `rerun`, runs it again and goes on.',
+    ),
   },
 });
 
@@ -26,11 +29,19 @@ export function addReleaseRoute(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies)
   api.on('POST', '/v3/sessions/:session_name/release', takeJson(maxBodyBytes, { optional: true }));
   api.openapi(release, async (c) => {
     const session = await findSession(store, c.req.valid('param').session_name);
-    if (!(await store.phases.endHold(session.jobId, now()))) {
-      throw new ServiceError('conflict', `Session ${session.name} is not held.`, {
+    const { rerun, hold_since: since } = c.req.valid('json');
+    const refuse = (why: string) =>
+      new ServiceError('conflict', `Session ${session.name} ${why}.`, {
         title: 'Session is not held',
       });
-    }
+    if (rerun && session.desired !== 'run') throw refuse('is cancelled');
+    const decision = await store.phases.endHold(session.jobId, {
+      at: now(),
+      by: c.get('caller'),
+      rerun,
+      ...(since === undefined ? {} : { since }),
+    });
+    if (decision.kind === 'refused') throw refuse(decision.why);
     return c.json(await describeSession(deps, c.req.url, session), 202);
   });
 }

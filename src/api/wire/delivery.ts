@@ -3,7 +3,8 @@ import { toMessage } from '../../core/message.js';
 import type { PhaseResult } from '../../core/job.js';
 import { omitUndefined } from '../../core/omit-undefined.js';
 import type { Wait } from '../../core/session.js';
-import type { Hold, HostResults, PhaseReport, SilenceReport } from '../../store/store.js';
+import type { NewHold } from '../../core/release.js';
+import type { HostResults, PhaseReport, RerunReport, SilenceReport } from '../../store/store.js';
 import { text } from './values.js';
 
 /** Schemas of what jobs send. They drop unknown members, because a job may be newer than the API to which it delivers. */
@@ -37,7 +38,11 @@ export const HostDelivery = z.object({
   sequence: count,
   final: z.boolean(),
   records_state: z.boolean().optional(),
+  records_incomplete: z.boolean().optional(),
   whole: z.boolean().optional(),
+  rerun: z
+    .object({ count: count.min(1), files_changed: z.boolean(), first_sequence: count })
+    .optional(),
   hosts: z.array(host).max(1000),
 });
 
@@ -49,6 +54,7 @@ export const HoldDelivery = z.object({
   until: moment,
   seconds_left: z.number().min(0).max(MOST_HELD_SECONDS).optional(),
   command: text(),
+  can_rerun: z.boolean().optional(),
 });
 
 export const WaitDelivery = z.object({ since: moment, message: text(), over: z.boolean() });
@@ -92,8 +98,10 @@ export function fromHostDelivery(body: z.output<typeof HostDelivery>, at: string
   return {
     sequence: body.sequence,
     final: body.final,
-    ...(body.records_state === true ? { recordedAt: at } : {}),
+    ...(body.records_state === true || body.records_incomplete === true ? { recordedAt: at } : {}),
+    ...(body.records_incomplete === true ? { incompleteState: true } : {}),
     ...(body.whole === true ? { whole: true } : {}),
+    ...(body.rerun === undefined ? {} : { rerun: fromRerun(body.rerun) }),
     hosts: body.hosts.map(({ task, message, ...counts }) => ({
       ...counts,
       ...(typeof task === 'string' ? { task } : {}),
@@ -102,14 +110,21 @@ export function fromHostDelivery(body: z.output<typeof HostDelivery>, at: string
   };
 }
 
+function fromRerun({
+  count: runs,
+  files_changed: filesChanged,
+  first_sequence: firstSequence,
+}: NonNullable<z.output<typeof HostDelivery>['rerun']>): RerunReport {
+  return { count: runs, filesChanged, firstSequence };
+}
+
 /** Computes the end of the hold from `at`, the service's time, because the clock of the job may be hours off. */
 export function fromHoldDelivery(
-  { since, until, seconds_left: secondsLeft, command }: z.output<typeof HoldDelivery>,
+  { since, until, seconds_left: left, command, can_rerun: canRerun }: z.output<typeof HoldDelivery>,
   at: string,
-): Omit<Hold, 'releasedAt'> {
-  if (secondsLeft === undefined) return { since, until, command };
-  const end = Date.parse(at) + secondsLeft * 1000;
-  return { since, until: new Date(end).toISOString(), command };
+): NewHold {
+  const end = left === undefined ? until : new Date(Date.parse(at) + left * 1000).toISOString();
+  return { since, until: end, command, ...(canRerun === true ? { canRerun } : {}) };
 }
 
 export function fromWaitDelivery(

@@ -13,6 +13,9 @@ const HoldWire = z
       .string()
       .openapi({ description: 'Command that opens a shell in the environment of the phase.' }),
     released: z.boolean(),
+    rerun: z
+      .boolean()
+      .openapi({ description: 'Whether the hold was ended by running the phase again.' }),
   })
   .openapi('SessionHold');
 
@@ -45,7 +48,11 @@ export const PhaseWire = z
     log_bytes: z.int().openapi({ description: 'Number of stored bytes of the log.' }),
     log_complete: z.boolean(),
     hold: HoldWire.nullable().openapi({
-      description: 'The hold of the phase, if it has failed and was held.',
+      description: 'The last hold of the phase, if it has failed and was held.',
+    }),
+    reruns: z.int().openapi({ description: 'How often the phase was run again in a hold.' }),
+    files_changed: z.boolean().openapi({
+      description: 'Its last run used other files than those of the recorded commit.',
     }),
     silence: SilenceWire.nullable().openapi({
       description: 'Hosts that have been silent for longer than `host_silent_after`.',
@@ -65,6 +72,8 @@ export const PhaseWire = z
       log_bytes: 1834,
       log_complete: true,
       hold: null,
+      reruns: 0,
+      files_changed: false,
       silence: null,
     },
   });
@@ -118,14 +127,23 @@ export function toPhaseWire(phase: PhaseRecord): z.output<typeof PhaseWire> {
     log_bytes: phase.logBytes,
     log_complete: phase.sealedAt !== undefined,
     hold: toHoldWire(phase),
+    reruns: phase.reruns ?? 0,
+    files_changed: phase.filesChanged ?? false,
     silence: toSilenceWire(phase),
   };
 }
 
 function toHoldWire({ hold }: PhaseRecord): z.output<typeof HoldWire> | null {
   if (hold === undefined) return null;
-  const { since, until, command, releasedAt } = hold;
-  return { since, until, command, released: releasedAt !== undefined };
+  const { since, until, command, releasedAt, rerun } = hold;
+  const isRerun = rerun !== undefined;
+  return {
+    since,
+    until,
+    command,
+    released: !isRerun && releasedAt !== undefined,
+    rerun: isRerun,
+  };
 }
 
 function toSilenceWire({ silence }: PhaseRecord): z.output<typeof SilenceWire> | null {

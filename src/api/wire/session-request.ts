@@ -98,7 +98,21 @@ export const sessionParams = z.object({
 
 export const HoldRequest = z.strictObject({}).openapi('SessionHoldRequest', { example: {} });
 
-export const ReleaseRequest = z.strictObject({}).openapi('SessionRelease', { example: {} });
+export const ReleaseRequest = z
+  .strictObject({
+    rerun: z.boolean().default(false).openapi({
+      description: 'Run the failed playbook again, in the same session, instead of ending it.',
+    }),
+    hold_since: z.iso
+      .datetime({ offset: true })
+      .transform((value) => new Date(value).toISOString())
+      .optional()
+      .openapi({
+        description:
+          '`since` of the hold, as in `/phases`. With it a repeated request cannot end a later hold.',
+      }),
+  })
+  .openapi('SessionRelease', { example: { rerun: true } });
 
 /** Default of `name`: `<session>-retry-1`. */
 export const RetryRequest = z

@@ -1,8 +1,8 @@
 import { z } from '@hono/zod-openapi';
 import { describeCancelling } from '../../core/session-end.js';
+import type { Hold } from '../../core/release.js';
 import type { Session, Wait } from '../../core/session.js';
 import { describeSilence, type Silence } from '../../core/silence.js';
-import type { Hold } from '../../store/store.js';
 import { TargetWire, toTargetWire } from './session-target.js';
 import { SESSION, toV2 } from './v2-names.js';
 import { tags, toZoneless } from './values.js';

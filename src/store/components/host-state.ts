@@ -11,13 +11,15 @@ interface RecordedPhase {
   readonly phase: string;
   readonly position: number;
   readonly at: string;
+  /** No host counts as having the layer. */
+  readonly isIncomplete: boolean;
 }
 
 /** Records the results of a phase as the state of those hosts that are components. */
 export async function recordState(
   db: Connection,
   database: ComponentDatabase,
-  { jobId, phase, position, at }: RecordedPhase,
+  { jobId, phase, position, at, isIncomplete }: RecordedPhase,
 ): Promise<void> {
   const query = db.selectFrom('sessions').selectAll().where('job_id', '=', jobId);
   const layer = findReportedLayer(toSession(await query.executeTakeFirstOrThrow()), phase);
@@ -40,7 +42,11 @@ export async function recordState(
     );
     const changed = rows.flatMap((row) => {
       const component = stored.get(row.host);
-      const patch = toComponentPatch(toHostResult(row), layer);
+      const result = toHostResult(row);
+      const patch = toComponentPatch(
+        isIncomplete ? { ...result, incomplete: true } : result,
+        layer,
+      );
       return component === undefined
         ? []
         : [{ before: component, after: patchComponent(component, patch, at) }];

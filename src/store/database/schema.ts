@@ -158,6 +158,15 @@ interface PhaseTable {
   hold_until: string | null;
   hold_command: string | null;
   hold_released_at: string | null;
+  hold_can_rerun: Flag | null;
+  /** Null too once the phase is held again. */
+  hold_rerun_at: string | null;
+  hold_rerun_by: string | null;
+  reruns: Generated<number>;
+  /** Of the last run. */
+  files_changed: Generated<Flag>;
+  /** Sequence of the first results of the last run. */
+  hosts_from: Generated<number>;
   /** Compressed. */
   stored_log_bytes: Generated<number>;
   /** A `StoredSilence`, as JSON; null once the phase is sealed. */

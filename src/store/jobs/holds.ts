@@ -1,9 +1,19 @@
+import type { ExpressionBuilder } from 'kysely';
+import {
+  decideRelease,
+  type Hold,
+  type NewHold,
+  type ReleaseDecision,
+  type ReleaseRequest,
+} from '../../core/release.js';
 import type { Database } from '../database/database.js';
 import { inParts } from '../database/parts.js';
+import { toFlag } from '../database/row-values.js';
+import type { Schema } from '../database/schema.js';
 import { recheckBehind } from '../sessions/host-locks.js';
 import { lockPlacesOf } from '../sessions/places.js';
-import type { Hold, PhaseStore } from '../store.js';
-import { isHeldAt, requireOpen, toPhase } from './phase-rows.js';
+import type { PhaseStore } from '../store.js';
+import { isHeldAt, requireOpen, toHold, toPhase } from './phase-rows.js';
 
 /** Failed phases that are kept for debugging. */
 export function createHoldStore(
@@ -11,23 +21,23 @@ export function createHoldStore(
 ): Pick<PhaseStore, 'hold' | 'endHold' | 'holds'> {
   return {
     hold: (jobId, phase, hold, at) => saveHold(database, { jobId, phase, hold, at }),
-    endHold: (jobId, at) => endHold(database, jobId, at),
+    endHold: (jobId, request) => endHold(database, jobId, request),
     holds: (jobIds, at) => findHolds(database, jobIds, at),
   };
 }
 
-interface NewHold {
+interface ReportedHold {
   readonly jobId: string;
   readonly phase: string;
-  readonly hold: Omit<Hold, 'releasedAt'>;
+  readonly hold: NewHold;
   readonly at: string;
 }
 
 function saveHold(
   { dialect, write }: Database,
-  { jobId, phase, hold, at }: NewHold,
+  { jobId, phase, hold, at }: ReportedHold,
 ): Promise<void> {
-  const { since, until, command } = hold;
+  const { since, until, command, canRerun = false } = hold;
   return write(async (db, emit) => {
     const context = { dialect, db, emit, at };
     await lockPlacesOf(context, jobId);
@@ -37,12 +47,10 @@ function saveHold(
         hold_since: since,
         hold_until: until,
         hold_command: command,
-        hold_released_at: eb
-          .case()
-          .when('hold_since', '=', since)
-          .then(eb.ref('hold_released_at'))
-          .else(null)
-          .end(),
+        hold_can_rerun: toFlag(canRerun),
+        hold_released_at: keepOf(eb, since, 'hold_released_at'),
+        hold_rerun_at: keepOf(eb, since, 'hold_rerun_at'),
+        hold_rerun_by: keepOf(eb, since, 'hold_rerun_by'),
       }))
       .where('job_id', '=', jobId)
       .where('name', '=', phase)
@@ -57,23 +65,46 @@ function saveHold(
   });
 }
 
-function endHold({ dialect, write }: Database, jobId: string, at: string): Promise<boolean> {
+/** How a hold was ended belongs to the hold that began then, and not to a later one. */
+function keepOf(
+  eb: ExpressionBuilder<Schema, 'phases'>,
+  since: string,
+  column: 'hold_released_at' | 'hold_rerun_at' | 'hold_rerun_by',
+) {
+  return eb.case().when('hold_since', '=', since).then(eb.ref(column)).else(null).end();
+}
+
+function endHold(
+  { dialect, write }: Database,
+  jobId: string,
+  request: ReleaseRequest,
+): Promise<ReleaseDecision> {
+  const { at, by, rerun } = request;
   return write(async (db, emit) => {
     const context = { dialect, db, emit, at };
     await lockPlacesOf(context, jobId);
-    const row = await db
+    // Locks the phases, so that of two requests the second one sees what the first one did.
+    const rows = await db
       .updateTable('phases')
-      .set((eb) => ({ hold_released_at: eb.fn.coalesce('hold_released_at', eb.val(at)) }))
+      .set((eb) => ({ hold_since: eb.ref('hold_since') }))
       .where('job_id', '=', jobId)
-      .where('sealed_at', 'is', null)
-      .where('hold_until', '>', at)
-      .returning('name')
-      .executeTakeFirst();
-    if (row !== undefined) {
-      await recheckBehind(context, jobId);
-      emit({ kind: 'session', jobId });
-    }
-    return row !== undefined;
+      .where('hold_since', 'is not', null)
+      .returningAll()
+      .execute();
+    const [latest] = rows.toSorted((a, b) => b.position - a.position);
+    const hold = latest === undefined ? null : toHold(latest);
+    const decision = decideRelease(hold ?? undefined, latest?.sealed_at != null, request);
+    if (latest === undefined || decision.kind !== 'end') return decision;
+    await db
+      .updateTable('phases')
+      // An earlier version of the API must not tell the job that it is released.
+      .set(rerun ? { hold_rerun_at: at, hold_rerun_by: by } : { hold_released_at: at })
+      .where('job_id', '=', jobId)
+      .where('position', '=', latest.position)
+      .execute();
+    await recheckBehind(context, jobId);
+    emit({ kind: 'session', jobId });
+    return decision;
   });
 }
 

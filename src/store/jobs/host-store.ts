@@ -5,7 +5,8 @@ import type { Page, PageRequest } from '../database/page.js';
 
 export interface HostStore {
   /**
-   * Stores results; a host's result is replaced only by one of a higher sequence. The first final results make the phase
+   * Stores results; a host's result is replaced only by one of a higher sequence. Results of a rerun remove those of the
+   * runs before, which are not taken any more then. The first final results make the phase
    * final. In that transaction, and no other, they become the state of components, if the plan says so. Throws fault `gone`
    * if the phase is sealed.
    */
@@ -26,9 +27,22 @@ export interface HostResults {
   readonly final: boolean;
   /** With `final`: the time at which the results of the phase become the state of components. */
   readonly recordedAt?: string;
+  /** With `recordedAt`: no host counts as having the layer, because the files were not those of the recorded commit. */
+  readonly incompleteState?: true;
   /** With `final`: Ansible did not break off, so each host that did not fail came to the end of the playbook. */
   readonly whole?: boolean;
+  /** Set if the command was run again. Its results take the place of all earlier ones. */
+  readonly rerun?: RerunReport;
   readonly hosts: readonly Omit<HostResult, 'phase'>[];
+}
+
+export interface RerunReport {
+  /** Counts the further runs of a phase from 1. */
+  readonly count: number;
+  /** Whether the run uses other files than those of the recorded commit. */
+  readonly filesChanged: boolean;
+  /** Results of lower sequences are of an earlier run. */
+  readonly firstSequence: number;
 }
 
 /** How far the results of a phase were read: all of lower sequences, and those of this one up to the host. */

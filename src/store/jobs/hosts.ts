@@ -1,4 +1,4 @@
-import type { Transaction } from 'kysely';
+import type { Expression, ExpressionBuilder, Transaction } from 'kysely';
 import { invalid } from '../../core/errors.js';
 import type { HostResult } from '../../core/job.js';
 import type { HostSummary } from '../../core/outcome.js';
@@ -33,8 +33,10 @@ function saveResults(
 ): Promise<void> {
   return database.write(async (db, emit) => {
     const ended = results.final ? await endResults(db, jobId, phase, results) : undefined;
-    const open = ended ?? (await openPhase(db, jobId, phase));
+    const open = ended ?? (await openPhase(db, jobId, phase, results));
     if (open === undefined) return requireOpen(db, jobId, phase);
+    if (results.sequence < open.hosts_from) return;
+    if (results.rerun !== undefined) await removeEarlier(db, jobId, open);
     const byHost = new Map(results.hosts.map((result) => [toStoredHost(result.host), result]));
     const rows = [...byHost].map(([host, result]) => ({
       job_id: jobId,
@@ -49,39 +51,73 @@ function saveResults(
     }));
     for (const some of inParts(rows)) await upsert(db, some);
     if (ended !== undefined && results.recordedAt !== undefined) {
-      await recordState(db, database, { jobId, phase, ...open, at: results.recordedAt });
+      const { position } = open;
+      const isIncomplete = results.incompleteState === true;
+      const at = results.recordedAt;
+      await recordState(db, database, { jobId, phase, position, at, isIncomplete });
     }
     emit({ kind: 'session', jobId });
   });
 }
 
 /** Locks the phase before the rows are written, so that a seal comes either before all of this or after it. */
-function openPhase(db: Transaction<Schema>, jobId: string, phase: string) {
+function openPhase(db: Transaction<Schema>, jobId: string, phase: string, results: HostResults) {
   return db
     .updateTable('phases')
-    .set((eb) => ({ hosts_final: eb.ref('hosts_final') }))
+    .set((eb) => ({ hosts_final: eb.ref('hosts_final'), ...toRun(eb, results) }))
     .where('job_id', '=', jobId)
     .where('name', '=', phase)
     .where('sealed_at', 'is', null)
-    .returning('position')
+    .returning(['position', 'hosts_from'])
     .executeTakeFirst();
 }
 
-/** Like `openPhase`, for final results. Undefined if final results came before. */
-function endResults(
+/** What the phase says about its last run. A report of an earlier run, which comes late, changes nothing. */
+function toRun(eb: ExpressionBuilder<Schema, 'phases'>, { rerun }: HostResults) {
+  if (rerun === undefined) return {};
+  const { count, filesChanged, firstSequence } = rerun;
+  const latest = <T extends number>(value: T, column: 'reruns' | 'files_changed' | 'hosts_from') =>
+    eb
+      .case()
+      .when('reruns', '<=', count)
+      .then(eb.cast<T>(eb.val(value), 'bigint'))
+      .else(eb.ref(column) as Expression<T>)
+      .end();
+  return {
+    reruns: latest(count, 'reruns'),
+    files_changed: latest(toFlag(filesChanged), 'files_changed'),
+    hosts_from: latest(firstSequence, 'hosts_from'),
+  };
+}
+
+async function removeEarlier(
   db: Transaction<Schema>,
   jobId: string,
-  phase: string,
-  { whole = false }: HostResults,
-) {
+  { position, hosts_from: from }: { readonly position: number; readonly hosts_from: number },
+): Promise<void> {
+  await db
+    .deleteFrom('host_results')
+    .where('job_id', '=', jobId)
+    .where('position', '=', position)
+    .where('sequence', '<', from)
+    .execute();
+}
+
+/** Like `openPhase`, for final results. Undefined if final results came before. */
+function endResults(db: Transaction<Schema>, jobId: string, phase: string, results: HostResults) {
+  const { whole = false } = results;
   return db
     .updateTable('phases')
-    .set({ hosts_final: toFlag(true), hosts_whole: toFlag(whole) })
+    .set((eb) => ({
+      hosts_final: toFlag(true),
+      hosts_whole: toFlag(whole),
+      ...toRun(eb, results),
+    }))
     .where('job_id', '=', jobId)
     .where('name', '=', phase)
     .where('sealed_at', 'is', null)
     .where('hosts_final', '=', toFlag(false))
-    .returning('position')
+    .returning(['position', 'hosts_from'])
     .executeTakeFirst();
 }
 

@@ -1,11 +1,12 @@
 import { sql, type SqlBool } from 'kysely';
 import { missing, ServiceError } from '../../core/errors.js';
 import type { PhaseResult } from '../../core/job.js';
+import type { Hold } from '../../core/release.js';
 import type { Silence } from '../../core/silence.js';
 import type { Connection } from '../database/database.js';
 import { dropNulls } from '../database/row-values.js';
 import type { PhaseRow } from '../database/schema.js';
-import type { Hold, PhaseRecord } from '../store.js';
+import type { PhaseRecord } from '../store.js';
 
 export function toPhase(row: PhaseRow): PhaseRecord {
   return {
@@ -26,6 +27,8 @@ export function toPhase(row: PhaseRow): PhaseRecord {
       reportedResult: toResult(row.reported_result),
       sealedAt: row.sealed_at,
       hold: toHold(row),
+      reruns: row.reruns === 0 ? null : row.reruns,
+      filesChanged: row.files_changed === 1 ? true : null,
       silence: row.sealed_at === null ? toSilence(row.silence) : null,
     }),
   };
@@ -46,15 +49,25 @@ export function toSilence(text: string | null): Silence | null {
   return text === null ? null : (JSON.parse(text) as StoredSilence).silence;
 }
 
-function toHold(row: PhaseRow): Hold | null {
+export function toHold(row: PhaseRow): Hold | null {
   const { hold_since: since, hold_until: until, hold_command: command } = row;
+  const { hold_rerun_at: at, hold_rerun_by: by } = row;
   if (since === null || until === null || command === null) return null;
-  return { since, until, command, ...dropNulls({ releasedAt: row.hold_released_at }) };
+  return {
+    since,
+    until,
+    command,
+    ...dropNulls({
+      canRerun: row.hold_can_rerun === 1 ? true : null,
+      releasedAt: row.hold_released_at,
+      rerun: at === null || by === null ? null : { at, by },
+    }),
+  };
 }
 
 /** The phase has failed and is kept for debugging. */
 export const isHeldAt = (at: string) =>
-  sql<SqlBool>`sealed_at is null and hold_released_at is null and hold_until > ${at}`;
+  sql<SqlBool>`sealed_at is null and hold_released_at is null and hold_rerun_at is null and hold_until > ${at}`;
 
 /** Call it if a write to an open phase changed nothing. Throws if the phase is missing or sealed. */
 export async function requireOpen(db: Connection, jobId: string, phase: string): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Phase, PhaseResult, SessionPhaseKind } from '../../core/job.js';
+import type { Hold, NewHold, ReleaseDecision, ReleaseRequest } from '../../core/release.js';
 import type { Silence } from '../../core/silence.js';
 
 export interface PhaseStore {
@@ -20,9 +21,9 @@ export interface PhaseStore {
   /** Ends the phase with this result, once. Nothing of the phase changes afterwards. False if it was sealed before. */
   seal(jobId: string, phase: string, result: PhaseResult, at: string): Promise<boolean>;
   /** Records a hold. A released one stays released unless this one is later. Throws fault `gone` if the phase is sealed. */
-  hold(jobId: string, phase: string, hold: Omit<Hold, 'releasedAt'>, at: string): Promise<void>;
-  /** Releases what is held at that time. A repeat changes nothing. False if nothing is held. */
-  endHold(jobId: string, at: string): Promise<boolean>;
+  hold(jobId: string, phase: string, hold: NewHold, at: string): Promise<void>;
+  /** Ends the hold of a job, if `decideRelease` says so. A repeat changes nothing. */
+  endHold(jobId: string, request: ReleaseRequest): Promise<ReleaseDecision>;
   /** Job id → what is held at that time. */
   holds(jobIds: readonly string[], at: string): Promise<ReadonlyMap<string, Hold>>;
   /**
@@ -62,6 +63,10 @@ export interface PhaseRecord {
   readonly hostsWhole?: boolean;
   readonly sealedAt?: string;
   readonly hold?: Hold;
+  /** How often its command was run again. Absent: never. */
+  readonly reruns?: number;
+  /** The last run used other files than those of the recorded commit. */
+  readonly filesChanged?: boolean;
   /** Silent hosts. */
   readonly silence?: Silence;
 }
@@ -87,11 +92,4 @@ export interface SilenceTurn {
   readonly kind: 'began' | 'ended';
   /** The sequence of the report with which this silence began. */
   readonly begun: number;
-}
-
-export interface Hold {
-  readonly since: string;
-  readonly until: string;
-  readonly command: string;
-  readonly releasedAt?: string;
 }

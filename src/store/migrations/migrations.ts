@@ -10,6 +10,7 @@ import {
 } from './migration-components.js';
 import { createBatches } from './migration-batches.js';
 import { addNotifications } from './migration-notifications.js';
+import { addReruns } from './migration-reruns.js';
 import { addSilence } from './migration-silence.js';
 import { createSources } from './migration-sources.js';
 import { addSweep } from './migration-sweep.js';
@@ -49,6 +50,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '026-retries': step(addRetries),
     '027-notifications': step(addNotifications),
     '028-silence': step(addSilence),
+    '029-reruns': step(addReruns),
   };
 }
 

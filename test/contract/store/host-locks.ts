@@ -84,7 +84,7 @@ export function hostLockContract(stores: () => Stores): void {
         'session b comes first on x1 (option host_locks); that',
       );
 
-      await other.phases.endHold(idOf('a'), at(20));
+      await other.phases.endHold(idOf('a'), { at: at(20), by: 'api', rerun: false });
       expect(await toMessage('b')).toContain(
         'session a comes first on x1 (option host_locks); that',
       );

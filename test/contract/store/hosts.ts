@@ -126,6 +126,50 @@ export function hostContract(stores: () => Stores): void {
     });
   });
 
+  describe('hosts.save of a rerun', () => {
+    const rerun = (number: number, filesChanged = false) => ({
+      rerun: { count: number, filesChanged, firstSequence: number * 10 },
+    });
+
+    test('removes the results of earlier runs, and takes no more of them', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      const save = (sequence: number, results: object) =>
+        store.hosts.save(jobId, PHASE, { sequence, final: false, hosts: [], ...results });
+      await save(1, { hosts: [aHost('n1', { failed: 1 }), aHost('n2', { ok: 1 })] });
+
+      await save(10, rerun(1));
+      expect(await list(store, jobId)).toEqual([]);
+      await save(2, { hosts: [aHost('n1', { failed: 2 })] });
+      await save(11, { ...rerun(1), hosts: [aHost('n2', { ok: 2 })] });
+      await save(10, rerun(1));
+
+      expect(await list(store, jobId)).toMatchObject([{ host: 'n2', ok: 2 }]);
+      expect(await store.phases.find(jobId, PHASE)).toMatchObject({ reruns: 1 });
+    });
+
+    test('counts the runs, and says whether the last one had other files', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      const save = (sequence: number, results: object) =>
+        store.hosts.save(jobId, PHASE, { sequence, final: false, hosts: [], ...results });
+      const told = async () => {
+        const { reruns, filesChanged } = (await store.phases.find(jobId, PHASE)) ?? {};
+        return [reruns, filesChanged];
+      };
+      expect(await told()).toEqual([undefined, undefined]);
+      await save(10, rerun(1, true));
+      expect(await told()).toEqual([1, true]);
+      await save(20, rerun(2));
+      expect(await told()).toEqual([2, undefined]);
+      await save(11, rerun(1, true));
+      expect(await told()).toEqual([2, undefined]);
+      await save(21, { ...rerun(2), final: true, hosts: [aHost('n1')] });
+      expect(await told()).toEqual([2, undefined]);
+      expect(await list(store, jobId)).toHaveLength(1);
+    });
+  });
+
   describe('hosts.save with recordedAt', () => {
     const save = (store: Store, jobId: string, sequence: number, results: object) =>
       store.hosts.save(jobId, PHASE, { sequence, final: true, hosts: [], ...results });
@@ -164,6 +208,20 @@ export function hostContract(stores: () => Stores): void {
       expect((await store.components.find('n2'))?.component.state).toMatchObject([
         { cloneUrl, commit, playbook: 'site.yml', sessionName: 'a' },
       ]);
+    });
+
+    test('counts the layer as incomplete where the files were not those of the commit', async () => {
+      const { store } = stores();
+      const jobId = await begin(store);
+      const hosts = [aHost('n1', { ok: 1 }), aHost('n2', { failed: 1 })];
+      await save(store, jobId, 1, { recordedAt: at(5), incompleteState: true, hosts });
+      expect(await states(store)).toEqual([
+        [['incomplete'], 1],
+        [['failed'], 2],
+        [[], 1],
+        [[], 1],
+      ]);
+      expect(await list(store, jobId)).toMatchObject([{ incomplete: false }, { failed: 1 }]);
     });
 
     test('leaves components where it is not asked for', async () => {

@@ -3,6 +3,9 @@ import type { PhaseResult } from '../../../src/core/job.js';
 import { addPlannedSession, aNewSession, at, count } from '../../support/store-builders.js';
 import type { Stores } from '../store-contract.js';
 
+/** A request to release what is held. */
+const asks = (minute: number) => ({ at: at(minute), by: 'api', rerun: false });
+
 const exited: PhaseResult = { kind: 'exited', exitCode: 2, startedAt: at(10), endedAt: at(20) };
 
 export function phaseContract(stores: () => Stores): void {
@@ -229,8 +232,8 @@ export function phaseContract(stores: () => Stores): void {
         new Map([[jobId, hold]]),
       );
 
-      expect(await store.phases.endHold(jobId, at(30))).toBe(true);
-      expect(await other.phases.endHold(jobId, at(31))).toBe(true);
+      expect(await store.phases.endHold(jobId, asks(30))).toEqual({ kind: 'end' });
+      expect(await other.phases.endHold(jobId, asks(31))).toEqual({ kind: 'ended' });
       await store.phases.hold(jobId, 'ansible-0', { ...hold, until: at(70) }, at(32));
 
       const phase = await store.phases.find(jobId, 'ansible-0');
@@ -242,15 +245,57 @@ export function phaseContract(stores: () => Stores): void {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
       const second = await addPlannedSession(store, 'b');
-      expect(await store.phases.endHold(jobId, at(20))).toBe(false);
+      const notHeld = { kind: 'refused', why: 'is not held' };
+      expect(await store.phases.endHold(jobId, asks(20))).toEqual(notHeld);
       await store.phases.hold(jobId, 'ansible-0', hold, at(10));
 
-      expect(await store.phases.endHold(second, at(20))).toBe(false);
-      expect(await store.phases.endHold(jobId, at(60))).toBe(false);
+      expect(await store.phases.endHold(second, asks(20))).toEqual(notHeld);
+      expect(await store.phases.endHold(jobId, asks(60))).toEqual(notHeld);
       expect(await store.phases.holds([jobId], at(60))).toEqual(new Map());
       await store.phases.seal(jobId, 'ansible-0', exited, at(21));
-      expect(await store.phases.endHold(jobId, at(30))).toBe(false);
+      expect(await store.phases.endHold(jobId, asks(30))).toEqual(notHeld);
       expect(await store.phases.holds([jobId], at(30))).toEqual(new Map());
+    });
+
+    test('by a rerun is once too, and does not end the hold that follows', async () => {
+      const { store, other } = stores();
+      const jobId = await addPlannedSession(store);
+      await store.phases.hold(jobId, 'ansible-0', { ...hold, canRerun: true }, at(10));
+      const again = { ...asks(20), rerun: true, since: hold.since };
+
+      const decisions = await Promise.all([
+        store.phases.endHold(jobId, again),
+        other.phases.endHold(jobId, { ...again, by: 'other' }),
+      ]);
+
+      expect(decisions.map(({ kind }) => kind).sort()).toEqual(['end', 'ended']);
+      const ended = (await store.phases.find(jobId, 'ansible-0'))?.hold;
+      expect(ended).toMatchObject({ canRerun: true, rerun: { at: at(20) } });
+      expect(ended).not.toHaveProperty('releasedAt');
+      expect(await store.phases.holds([jobId], at(21))).toEqual(new Map());
+
+      await store.phases.hold(jobId, 'ansible-0', { ...hold, until: at(21) }, at(21));
+      expect((await store.phases.find(jobId, 'ansible-0'))?.hold?.rerun).toBeDefined();
+      const second = { ...hold, since: at(30), canRerun: true } as const;
+      await store.phases.hold(jobId, 'ansible-0', second, at(30));
+      expect(await store.phases.endHold(jobId, again)).toEqual({ kind: 'ended' });
+      expect(await store.phases.holds([jobId], at(31))).toEqual(new Map([[jobId, second]]));
+    });
+
+    test('is about the last phase that was held', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      const names = ['ansible-0', 'ansible-1'];
+      const plan = names.map((name) => ({ name, kind: 'ansible', title: name }) as const);
+      await store.phases.savePlan(jobId, plan);
+      await store.phases.hold(jobId, 'ansible-0', { ...hold, canRerun: true }, at(10));
+      await store.phases.endHold(jobId, { ...asks(11), rerun: true });
+      await store.phases.hold(jobId, 'ansible-1', { ...hold, since: at(20) }, at(20));
+
+      expect(await store.phases.endHold(jobId, asks(30))).toEqual({ kind: 'end' });
+
+      const phase = await store.phases.find(jobId, 'ansible-1');
+      expect(phase?.hold).toMatchObject({ releasedAt: at(30) });
     });
   });
 }
