@@ -41,6 +41,14 @@ class Piece(NamedTuple):
         return self.offset + self.size
 
 
+class Release(NamedTuple):
+    """How a hold was ended through the API."""
+
+    is_rerun: bool
+    # Name of the token with which the rerun was asked for.
+    by: str
+
+
 class Answer(NamedTuple):
     status: int
     headers: http.client.HTTPMessage
@@ -79,24 +87,35 @@ class Api:
             return int(expected)
         raise to_unavailable(answer)
 
-    def await_release(self, wait_seconds: int, timeout_seconds: float) -> bool:
-        """Whether the hold is released. Returns as soon as it is, or else after the wait."""
-        return self._ask_of_hold("released", wait_seconds, timeout_seconds)
+    def await_release(
+        self, since: str, wait_seconds: int, timeout_seconds: float
+    ) -> Release | None:
+        """
+        How the hold that began then was ended. Returns as soon as it is, or after the wait with
+        None.
+        """
+        told = self._ask_of_hold(f"wait={wait_seconds}&since={quote(since)}", timeout_seconds)
+        # An API of an earlier version knows no reruns.
+        if told.get("rerun"):
+            return Release(is_rerun=True, by=str(told.get("rerun_by") or ""))
+        return Release(is_rerun=False, by="") if told["released"] else None
 
     def is_hold_wanted(self, timeout_seconds: float) -> bool:
         """Whether the phase, which has failed, is to be held."""
-        return self._ask_of_hold("wanted", 0, timeout_seconds)
+        # An API of an earlier version does not say.
+        return bool(self._ask_of_hold("wait=0", timeout_seconds).get("wanted"))
 
-    def _ask_of_hold(self, what: str, wait_seconds: int, timeout_seconds: float) -> bool:
-        answer = self._send("GET", f"/hold?wait={wait_seconds}", None, {}, timeout_seconds)
+    def _ask_of_hold(self, query: str, timeout_seconds: float) -> dict[str, Any]:
+        answer = self._send("GET", f"/hold?{query}", None, {}, timeout_seconds)
         if answer.status != 200:
             raise to_unavailable(answer)
         try:
             told = json.loads(answer.body)
-            # An API of an earlier version does not say whether a hold is wanted.
-            return bool(told[what] if what == "released" else told.get(what))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except ValueError as error:
             raise Unavailable(repr(error)) from error
+        if not isinstance(told, dict) or "released" not in told:
+            raise Unavailable("The answer does not tell of a hold.")
+        return told
 
     def close(self) -> None:
         if self._connection is not None:

@@ -56,9 +56,25 @@ class HostBatches:
         self._batches: list[dict[str, Any]] = []
         self._sequence = 0
         self._is_final = False
+        # Told with all results of a further run, with their first sequence.
+        self._rerun: dict[str, Any] | None = None
+        self._begun_rerun: dict[str, Any] | None = None
+
+    def begin_again(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """The only method for another thread."""
+        # One more batch of the run before may be about to be told.
+        rerun = {**facts, "first_sequence": self._sequence + 2}
+        self._rerun = rerun
+        return rerun
 
     def collect(self, is_final: bool) -> None:
         """Reads what has changed if nothing is left to tell, and everything at the end, once."""
+        rerun = self._rerun
+        if rerun is not None and rerun is not self._begun_rerun:
+            self._begun_rerun = rerun
+            self._sequence = rerun["first_sequence"] - 1
+            # Empty, so that no result of the run before is shown any more.
+            self._batches = [{"final": False, "hosts": []}]
         if self._is_final or (self._batches and not is_final):
             return
         hosts = self._read(is_final)
@@ -77,7 +93,8 @@ class HostBatches:
 
     def next(self) -> dict[str, Any]:
         self._sequence += 1
-        return {"sequence": self._sequence, **self._batches[0]}
+        rerun = {} if self._begun_rerun is None else {"rerun": self._begun_rerun}
+        return {"sequence": self._sequence, **self._batches[0], **rerun}
 
     def note_told(self) -> None:
         self._batches.pop(0)
@@ -130,6 +147,15 @@ class Delivery:
         """Reports the hold once the log and the host results so far are delivered."""
         self._hold = to_report
         self._wake.set()
+
+    def begin_again(self, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """
+        To be called before the command runs again. Its results take the place of all earlier ones.
+        Returns the facts with what tells these results from the earlier ones.
+        """
+        rerun = self._hosts.begin_again(facts)
+        self._wake.set()
+        return rerun
 
     def finish(
         self, ended: Mapping[str, Any], wait_seconds: float, is_hurried: Callable[[], bool]

@@ -1,9 +1,10 @@
-"""Keeps a failed phase as it is, so that somebody can look at it.
+"""Keeps a failed phase as it is, so that somebody can look at it, correct the cause and go on.
 
 The phase's command has ended and its output is complete. The hold ends when it is released by the
 API, when the file `complete` in the workspace (in a pod also `/tmp/complete`, as in CFS) is created
 or touched (one that existed before does not count), when its time is over, or at once when the job
-is told to stop.
+is told to stop. It also ends when the API, or the file `rerun` beside `complete`, asks to run the
+command again.
 """
 
 import contextlib
@@ -13,11 +14,14 @@ import selectors
 import shlex
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
-from .api import Api, Refused, Unavailable
+from .api import Api, Refused, Release, Unavailable
 from .context import Context, to_environment
 from .delivery import MAX_BACK_OFF_SECONDS, MIN_BACK_OFF_SECONDS
+from .directory import to_time
 from .exits import PhaseError
 from .playbook import find_playbook, to_playbook_environment
 from .signals import Signals
@@ -26,9 +30,9 @@ from .signals import Signals
 WAIT_SECONDS = 25
 ANSWER_SECONDS = 10
 LOOK_SECONDS = 1.0
-# How long to ask an API that is away whether to hold a failed phase.
-WANTED_SECONDS = 15
-WANTED_ANSWER_SECONDS = 5
+# How long to ask an API that is away.
+PATIENCE_SECONDS = 15
+PATIENT_ANSWER_SECONDS = 5
 # Not passed to the shell, which belongs to whoever opens it: it does not end with the job and
 # reports nothing.
 NOT_SHARED = ("KEELSON_JOB", "KEELSON_RESULTS", "KEELSON_HEARD")
@@ -36,13 +40,44 @@ NOT_SHARED = ("KEELSON_JOB", "KEELSON_RESULTS", "KEELSON_HEARD")
 VAULT_TOKEN = "VAULT_TOKEN"
 
 
+Answered = TypeVar("Answered")
+
+
+class HoldEnd(NamedTuple):
+    """Why a hold is over. `reason` completes a sentence of the log."""
+
+    reason: str
+    is_rerun: bool = False
+
+
+COMPLETE = HoldEnd("the file was created")
+TOUCHED = HoldEnd("the file rerun was created", is_rerun=True)
+OVER = HoldEnd("its time is over")
+STOPPED = HoldEnd("the job was told to stop")
+RELEASED = HoldEnd("it was released")
+
+
+def to_end(release: Release) -> HoldEnd:
+    if not release.is_rerun:
+        return RELEASED
+    return HoldEnd(f"a rerun was asked for by {release.by}", is_rerun=True)
+
+
 class Hold:
-    def __init__(self, context: Context, signals: Signals, seconds: float) -> None:
+    def __init__(self, context: Context, signals: Signals, since: float, seconds: float) -> None:
         self._signals = signals
+        self._since = to_time(since)
         self._deadline = time.monotonic() + seconds
-        self.file = context.directory.workspace / "complete"
-        files = [self.file, *([Path("/tmp/complete")] if find_pod() else [])]
-        self._before = {file: read_mark(file) for file in files}
+        workspace = context.directory.workspace
+        self.complete, self.rerun = workspace / "complete", workspace / "rerun"
+        folders = [workspace, *([Path("/tmp")] if find_pod() else [])]
+        self._files = [
+            (folder / name, read_mark(folder / name), end)
+            for name, end in (("complete", COMPLETE), ("rerun", TOUCHED))
+            for folder in folders
+        ]
+        self._release: Release | None = None
+        self._is_over = False
         self._released, self._releasing = os.pipe()
 
     @property
@@ -54,55 +89,85 @@ class Hold:
         """Asks the API in the background whether the hold is released."""
         threading.Thread(target=self._ask, args=(api,), name="hold", daemon=True).start()
 
-    def wait(self) -> str:
-        """Returns why the hold is over."""
+    def wait(self) -> HoldEnd:
+        end = self._wait()
+        self._is_over = True
+        return end
+
+    def settle(self, api: Api, over: dict[str, Any]) -> HoldEnd | None:
+        """
+        Tells the API that the time of the hold is over, after which it takes no request, and
+        returns what was asked for before that.
+        """
+
+        def settle() -> Release | None:
+            api.put("/hold", over, PATIENT_ANSWER_SECONDS)
+            return api.await_release(self._since, 0, PATIENT_ANSWER_SECONDS)
+
+        release = ask_patiently(api, self._signals, settle)
+        return None if release is None else to_end(release)
+
+    def _wait(self) -> HoldEnd:
         with selectors.DefaultSelector() as selector:
             selector.register(self._released, selectors.EVENT_READ)
             selector.register(self._signals.wakeup, selectors.EVENT_READ)
             while True:
                 if self._signals.stop_requested:
-                    return "stopped"
-                if self._is_complete():
-                    return "complete"
+                    return STOPPED
+                if self._release is not None:
+                    return to_end(self._release)
+                touched = self._find_touched()
+                if touched is not None:
+                    return touched
                 left = self._deadline - time.monotonic()
                 if left <= 0:
-                    return "over"
-                events = selector.select(min(left, LOOK_SECONDS))
-                if any(key.fd == self._released for key, _ in events):
-                    return "released"
+                    return OVER
+                selector.select(min(left, LOOK_SECONDS))
                 self._signals.clear()
 
-    def _is_complete(self) -> bool:
-        return any(read_mark(file) not in (None, mark) for file, mark in self._before.items())
+    def _find_touched(self) -> HoldEnd | None:
+        for file, before, end in self._files:
+            if read_mark(file) not in (None, before):
+                return end
+        return None
 
     def _ask(self, api: Api) -> None:
         pause: float | None = MIN_BACK_OFF_SECONDS
-        while pause is not None:
+        while pause is not None and not self._is_over:
             time.sleep(pause)
             pause = self._ask_once(api, pause)
+        api.close()
 
     def _ask_once(self, api: Api, pause: float) -> float | None:
         """Returns how long to wait before the next request, or None to stop."""
         try:
-            if not api.await_release(WAIT_SECONDS, WAIT_SECONDS + ANSWER_SECONDS):
-                return MIN_BACK_OFF_SECONDS
+            seconds = WAIT_SECONDS + ANSWER_SECONDS
+            release = api.await_release(self._since, WAIT_SECONDS, seconds)
         except Refused:
             return None
         except Unavailable as error:
             longer = min(pause * random.uniform(1.5, 2), MAX_BACK_OFF_SECONDS)
             return max(longer, error.retry_after_seconds)
+        if release is None:
+            return MIN_BACK_OFF_SECONDS
+        self._release = release
         os.write(self._releasing, b"\n")
         return None
 
 
 def is_wanted(api: Api, signals: Signals) -> bool:
     """Whether somebody has asked, while the job ran, to hold a failed phase."""
-    deadline = time.monotonic() + WANTED_SECONDS
+    return bool(ask_patiently(api, signals, lambda: api.is_hold_wanted(PATIENT_ANSWER_SECONDS)))
+
+
+def ask_patiently(api: Api, signals: Signals, ask: Callable[[], Answered]) -> Answered | None:
+    """Returns None if the API refuses or stays away, or if the job is told to stop."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
     pause = MIN_BACK_OFF_SECONDS
     try:
         while not signals.stop_requested:
             try:
-                return api.is_hold_wanted(WANTED_ANSWER_SECONDS)
+                return ask()
             except Unavailable as error:
                 pause = max(pause, error.retry_after_seconds)
             if time.monotonic() + pause >= deadline:
@@ -113,7 +178,7 @@ def is_wanted(api: Api, signals: Signals) -> bool:
         pass
     finally:
         api.close()
-    return False
+    return None
 
 
 def write_shell(context: Context) -> str:

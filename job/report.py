@@ -6,7 +6,8 @@ API did not acknowledge them as `final`, the wrapper ends the log with exactly o
     keelson-report:<base64>:<hmac>\\n
 
 `<base64>` is standard base64, with padding, of the gzip-compressed UTF-8 JSON `{"phase": <name>,
-"records_state": <bool>, "whole": <bool>, "hosts": [{"host", "ok", "changed", "failed", "skipped",
+"records_state": <bool>, "records_incomplete"?: <bool>, "whole": <bool>, "rerun"?: {"count",
+"files_changed", "first_sequence"}, "hosts": [{"host", "ok", "changed", "failed", "skipped",
 "unreachable", "incomplete", "task"?, "message"?}]}`. `<hmac>` is the HMAC-SHA256 of the ASCII text
 of `<base64>`, in lower-case hex; its key is the ASCII text of the job's token. The line counts only
 if it is the very last one of the log, the HMAC is right, and `phase` is the phase of the log.
@@ -90,7 +91,7 @@ def cut(text: str, most_bytes: int = MAX_MESSAGE_BYTES) -> str:
 def sign_report(
     phase: str,
     hosts: list[Host],
-    facts: Mapping[str, bool],
+    facts: Mapping[str, Any],
     token: str,
     most_bytes: int = MAX_SIGNED_BYTES,
 ) -> str | None:

@@ -19,6 +19,13 @@ class Results:
         self._redactor = redactor
         # Modification time of the file when it was last read.
         self._modified_at = 0
+        # Whether the last run used other files than those of the recorded commit.
+        self._are_files_changed = False
+
+    def begin_again(self, *, are_files_changed: bool) -> None:
+        """Forgets what the run before has written."""
+        self._directory.remove_results(self._phase.name)
+        self._are_files_changed = are_files_changed
 
     def read(self, everything: bool) -> list[Host] | None:
         """
@@ -42,8 +49,15 @@ class Results:
         return hosts
 
     def read_facts(self) -> dict[str, bool]:
-        """Facts that are reported with the last results."""
-        return {"records_state": self.become_state(), "whole": is_whole(self._path)}
+        """
+        Facts that are reported with the last results. If the files were not those of the recorded
+        commit, no host counts as having that commit.
+        """
+        become_state = self.become_state()
+        if self._are_files_changed:
+            # An API of an earlier version records nothing then.
+            return {"records_state": False, "records_incomplete": become_state, "whole": False}
+        return {"records_state": become_state, "whole": is_whole(self._path)}
 
     def become_state(self) -> bool:
         """Whether the results count as the state of components."""

@@ -30,11 +30,18 @@ class Silence:
         self._path = context.directory.heard(context.phase.name)
         self._redactor = redactor
         self._look_seconds = min(max(self._limit / 10, MIN_LOOK_SECONDS), MAX_LOOK_SECONDS)
-        self._due_at = 0.0 if self._limit > 0 else float("inf")
-        self._is_over = False
+        self._begin()
         self._sequence = 0
         self._told: Report | None = None
         self._is_sure = True
+
+    def begin_again(self) -> None:
+        """To be called before the playbook runs again."""
+        self._begin()
+
+    def _begin(self) -> None:
+        self._is_over = False
+        self._due_at = 0.0 if self._limit > 0 else float("inf")
 
     def next(self) -> Report | None:
         """The next report, or None if nothing is new or the last look was a moment ago."""

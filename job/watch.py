@@ -5,6 +5,7 @@ import selectors
 import time
 from collections.abc import Callable
 
+from .directory import to_time
 from .output import Output
 from .process import Ending, reap_children
 from .signals import Signals
@@ -17,12 +18,13 @@ ENDING_SECONDS = 0.02
 class Ended:
     """
     How the command ended: `exit_code` if by itself, `killed` if we ended it. `left` are the
-    descendants that could not be ended.
+    descendants that could not be ended; `at` is the time.
     """
 
     exit_code: int | None = None
     killed: str | None = None
     left: tuple[int, ...] = ()
+    at = ""
 
     @property
     def is_known(self) -> bool:
@@ -69,6 +71,7 @@ class Watch:
         os.close(self._reading)
         self._output.flush()
         ended.left = tuple(ending.left)
+        ended.at = to_time(time.time())
         return ended
 
     def _to_wait(self, is_ending: bool) -> float | None:

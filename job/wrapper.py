@@ -9,6 +9,7 @@ import sys
 import time
 import traceback
 from functools import partial
+from typing import Any
 
 from . import exits
 from .api import Api
@@ -16,7 +17,8 @@ from .command import clean_up, run_command
 from .context import Context
 from .delivery import Delivery
 from .directory import JobDirectory, PhaseState, to_time
-from .hold import Hold, is_wanted, write_shell
+from .hold import OVER, RELEASED, Hold, HoldEnd, is_wanted, write_shell
+from .layer import LayerFiles
 from .output import Output
 from .plan import read_job
 from .process import become_subreaper, end_descendants, read_name, start_child
@@ -30,12 +32,6 @@ from .watch import Ended, Watch
 
 # Keeps the end of the hold a valid date.
 MAX_HOLD_SECONDS = 10 * 365 * 86_400
-HOLD_ENDS = {
-    "released": "it was released",
-    "complete": "the file was created",
-    "over": "its time is over",
-    "stopped": "the job was told to stop",
-}
 # The most processes that are named if some could not be ended.
 MAX_SHOWN = 5
 
@@ -105,15 +101,32 @@ class Wrapper:
         self._output = Output(log, redactor, has_reader)
         self._results = Results(context, redactor)
         self._silence = Silence(context, redactor)
+        self._files = LayerFiles(context)
         self._started_at = started_at
+        # How often the command was run again, and what is reported of the last time.
+        self._reruns = 0
+        self._rerun: dict[str, Any] | None = None
 
     def run(self) -> int:
         self._save(PhaseState("running", self._started_at))
+        command = self._start_command()
+        # Threads start after the fork, because it copies only the calling thread.
+        delivery = self._start_delivery()
+        ended = self._watch(*command)
+        while self._is_run_again(delivery, ended):
+            # Now threads run. They hold no lock that the child needs until it is another program.
+            ended = self._watch(*self._start_command())
+        clean_up(self._context)
+        self._finish(delivery, ended)
+        return to_wrapper_code(ended)
+
+    def _start_command(self) -> tuple[int, int]:
         reading, writing = os.pipe()
         command = start_child(lambda: self._become_command(reading, writing), signal.SIGKILL)
         os.close(writing)
-        # Threads start after the fork, because it copies only the calling thread.
-        delivery = self._start_delivery()
+        return command, reading
+
+    def _watch(self, command: int, reading: int) -> Ended:
         watch = Watch(
             command,
             reading,
@@ -124,14 +137,9 @@ class Wrapper:
             self._to_stop_reason,
         )
         ended = watch.run()
-        ended_at = to_time(time.time())
         self._silence.end()
         self._explain(ended)
-        if seconds := self._to_hold_seconds(ended):
-            self._hold(delivery, seconds)
-        clean_up(self._context)
-        self._finish(delivery, ended, ended_at)
-        return to_wrapper_code(ended)
+        return ended
 
     def _become_command(self, reading: int, writing: int) -> int:
         os.setsid()
@@ -169,28 +177,67 @@ class Wrapper:
         if phase.debug_wait_seconds > 0:
             return phase.debug_wait_seconds
         may_ask = phase.hold_wait_seconds > 0 and self._context.job.api_url is not None
-        is_held = may_ask and is_wanted(self._to_api(), self._signals)
+        # One that was held and fails again is held again.
+        is_held = self._reruns > 0 or (may_ask and is_wanted(self._to_api(), self._signals))
         return phase.hold_wait_seconds if is_held else 0
 
-    def _hold(self, delivery: Delivery | None, wanted_seconds: float) -> None:
+    def _is_run_again(self, delivery: Delivery | None, ended: Ended) -> bool:
+        """Holds the phase if it is to be held, and prepares a further run if one is asked for."""
+        seconds = self._to_hold_seconds(ended)
+        if seconds == 0:
+            return False
+        self._files.remember()
+        end = self._hold(delivery, seconds)
+        if not end.is_rerun or self._signals.stop_requested:
+            return False
+        self._begin_again(delivery)
+        return True
+
+    def _hold(self, delivery: Delivery | None, wanted_seconds: float) -> HoldEnd:
         seconds = min(wanted_seconds, MAX_HOLD_SECONDS)
         since = time.time()
         command = write_shell(self._context)
-        hold = Hold(self._context, self._signals, seconds)
+        hold = Hold(self._context, self._signals, since, seconds)
         until = to_time(since + seconds)
-        report = {"since": to_time(since), "until": until, "command": command}
+        report = {"since": to_time(since), "until": until, "command": command, "can_rerun": True}
         self._output.line(
-            f"Held for debugging on {socket.gethostname()} until {until}, until the "
-            f"session is released, or until {hold.file} is created. Open a shell with: {command}"
+            f"Held for debugging on {socket.gethostname()} until {until}. "
+            f"{self._render_ways(hold)} Open a shell with: {command}"
         )
         if delivery is not None:
             delivery.hold(lambda: {**report, "seconds_left": hold.seconds_left})
             hold.listen(self._to_api())
         end = hold.wait()
-        self._output.line(f"The hold has ended: {HOLD_ENDS[end]}.")
-        if delivery is not None and end != "released":
+        if delivery is not None and end != RELEASED:
             over = {**report, "until": to_time(time.time()), "seconds_left": 0}
             delivery.hold(lambda: over)
+            if end == OVER:
+                end = hold.settle(self._to_api(), over) or end
+        self._output.line(f"The hold has ended: {end.reason}.")
+        return end
+
+    def _render_ways(self, hold: Hold) -> str:
+        """Says how the hold is ended."""
+        session = self._context.job.session_name
+        has_api = self._context.job.api_url is not None and session != ""
+        rerun, release = (
+            f"keelson {word} {session}, or " if has_api else "" for word in ("rerun", "release")
+        )
+        return (
+            f"When the cause is corrected, run it again: {rerun}create {hold.rerun}. "
+            f"To let it fail: {release}create {hold.complete}."
+        )
+
+    def _begin_again(self, delivery: Delivery | None) -> None:
+        changes = self._files.list_changes()
+        self._reruns += 1
+        self._output.line(render_rerun(self._phase.name, changes))
+        self._results.begin_again(are_files_changed=changes != [])
+        self._silence.begin_again()
+        facts = {"count": self._reruns, "files_changed": changes != []}
+        # Without an API no results of earlier runs are stored.
+        alone = {**facts, "first_sequence": 0}
+        self._rerun = alone if delivery is None else delivery.begin_again(facts)
 
     def _to_api(self) -> Api:
         job = self._context.job
@@ -211,8 +258,8 @@ class Wrapper:
         delivery.start()
         return delivery
 
-    def _finish(self, delivery: Delivery | None, ended: Ended, ended_at: str) -> None:
-        state = PhaseState("ended", self._started_at, ended_at, ended.exit_code, ended.killed)
+    def _finish(self, delivery: Delivery | None, ended: Ended) -> None:
+        state = PhaseState("ended", self._started_at, ended.at, ended.exit_code, ended.killed)
         if delivery is not None:
             delivery.finish(
                 to_end_report(state, self._output.size),
@@ -227,7 +274,8 @@ class Wrapper:
         hosts = self._results.read(everything=True)
         sign = None
         if hosts is not None and not (delivery and delivery.has_final_hosts):
-            facts = self._results.read_facts()
+            rerun = {} if self._rerun is None else {"rerun": self._rerun}
+            facts = {**self._results.read_facts(), **rerun}
             sign = partial(sign_report, self._phase.name, hosts, facts, self._token)
             if signed := sign():
                 self._output.report(to_line(signed))
@@ -239,6 +287,15 @@ class Wrapper:
 
     def _save(self, state: PhaseState) -> None:
         self._directory.write_state(self._phase.name, state)
+
+
+def render_rerun(phase: str, changes: list[str]) -> str:
+    if not changes:
+        return f"{phase} begins again, with unchanged files."
+    return (
+        f"{phase} begins again, with files that are not those of the recorded commit: "
+        f"{'; '.join(changes)}. No component counts as having that commit."
+    )
 
 
 def render_left(pids: tuple[int, ...]) -> str:

@@ -74,13 +74,16 @@ describe('hold', () => {
       until: expect.any(String),
       seconds_left: expect.any(Number),
       command: `sh ${job.path('workspace/shell-only')}`,
+      can_rerun: true,
     });
     const { since, until } = api.holds[0] as { since: string; until: string };
     expect(Date.parse(until) - Date.parse(since)).toBe(LONG * 1000);
     const { seconds_left: left } = api.holds[0] as { seconds_left: number };
     expect(left > 0 && left <= LONG).toBe(true);
     expect(job.phase('only')).toMatchObject({ state: 'running' });
-    await waitFor(() => api.requests.some((request) => /GET .*\/hold\?wait=25$/.test(request)));
+    await waitFor(() =>
+      api.requests.some((request) => /GET .*\/hold\?wait=25&since=/.test(request)),
+    );
     api.release();
     await exitOf(child);
     expect(job.phase('only')).toMatchObject({ state: 'ended', exit_code: 7, killed: null });

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import {
   createServer,
   type IncomingHttpHeaders,
@@ -15,6 +15,7 @@ const MAX_SENT_BYTES = 1024 * 1024;
 export interface HostsReport {
   readonly sequence: number;
   readonly final: boolean;
+  readonly rerun?: Record<string, unknown>;
   readonly hosts: readonly Record<string, unknown>[];
 }
 
@@ -38,8 +39,10 @@ export interface PhaseApi {
   readonly waits: readonly Record<string, unknown>[];
   readonly silences: readonly SilenceReport[];
   readonly requests: readonly string[];
-  /** Answers the wrapper's request whether the hold is released. */
+  /** Answers the wrapper's request whether the present hold is released. */
   release(): void;
+  /** The same with a request to run the command again. */
+  rerun(by: string): void;
   /** The answer to whether to hold. Undefined: the answer does not say, as in an earlier version. */
   wanted: boolean | undefined;
   /** While it returns something, that is the answer, and the state here is not changed. */
@@ -57,7 +60,9 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
   const holds: Record<string, unknown>[] = [];
   const waits: Record<string, unknown>[] = [];
   const silences: SilenceReport[] = [];
-  const released = new AbortController();
+  const news = new EventEmitter();
+  let heldSince = '';
+  let asked: Record<string, unknown> | undefined;
   const requests: string[] = [];
   let log = Buffer.alloc(0);
 
@@ -66,9 +71,11 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     const raw = await buffer(request);
     const body = headers['content-encoding'] === 'gzip' ? gunzipSync(raw) : raw;
     requests.push(`${method} ${url}`);
-    const isWait = method === 'GET' && !url.endsWith('wait=0');
-    if (isWait && !released.signal.aborted && !request.destroyed) {
-      await Promise.race([once(released.signal, 'abort'), once(response, 'close')]);
+    const query = new URL(url, 'http://phase').searchParams;
+    const findAsked = () => ((query.get('since') ?? heldSince) === heldSince ? asked : undefined);
+    const isWait = method === 'GET' && query.get('wait') !== '0';
+    while (isWait && findAsked() === undefined && !request.destroyed) {
+      await Promise.race([once(news, 'asked'), once(response, 'close')]);
     }
     if (method === 'GET') {
       const interruption = api.interrupt(method, url);
@@ -76,7 +83,8 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
         response.writeHead(interruption.status, interruption.headers).end();
         return;
       }
-      response.end(JSON.stringify({ released: released.signal.aborted, wanted: api.wanted }));
+      const answered = findAsked() ?? { released: false };
+      response.end(JSON.stringify({ ...answered, wanted: api.wanted }));
       return;
     }
     const { status, headers: answers } = reply(method, url, headers, body, raw.length);
@@ -96,11 +104,19 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     if (method === 'PATCH') return append(Number(headers['upload-offset']), body);
     if (url.endsWith('/wait')) waits.push(JSON.parse(body.toString()) as Record<string, unknown>);
     else if (url.endsWith('/silence')) silences.push(JSON.parse(body.toString()) as SilenceReport);
-    else if (url.endsWith('/hold'))
-      holds.push(JSON.parse(body.toString()) as Record<string, unknown>);
+    else if (url.endsWith('/hold')) hold(JSON.parse(body.toString()) as Record<string, unknown>);
     else if (url.endsWith('/hosts')) hosts.push(JSON.parse(body.toString()) as HostsReport);
     else states.push(JSON.parse(body.toString()) as Record<string, unknown>);
     return { status: 204 };
+  };
+  const hold = (told: Record<string, unknown>): void => {
+    holds.push(told);
+    if (told['since'] !== heldSince) asked = undefined;
+    heldSince = String(told['since']);
+  };
+  const ask = (answered: Record<string, unknown>): void => {
+    asked = answered;
+    news.emit('asked');
   };
   const append = (offset: number, body: Buffer): Reply => {
     const status = offset > log.length ? 409 : 204;
@@ -123,7 +139,8 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     waits,
     silences,
     requests,
-    release: () => released.abort(),
+    release: () => ask({ released: true }),
+    rerun: (by) => ask({ released: false, rerun: true, rerun_by: by }),
     wanted: undefined,
     interrupt: () => undefined,
     forget(offset) {
