@@ -103,10 +103,11 @@ async function printWaits(api: Api, name: string, signal: AbortSignal): Promise<
 }
 
 /** Says what the session waits for, or that it is held; empty if neither, or if it is complete. */
-export function describeNow({ status }: Session): string {
+export function describeNow({ name, status }: Session): string {
   const { status: state, message, held_until: until, hold_command: command } = status.session;
   if (state === 'complete') return '';
-  const held = until === null ? undefined : `held until ${until}: ${command}`;
+  const held =
+    until === null ? undefined : `held until ${until}: ${command}; then keelson rerun ${name}`;
   return [message, held].filter((part) => part != null).join(' ');
 }
 

@@ -2,7 +2,7 @@ import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { omitUndefined } from '../core/omit-undefined.js';
 import { createApi } from './api.js';
 import { readText, UsageError, type Command, type OptionHelp } from './command.js';
-import { apply, cancel, hold, release, remove, retry } from './commands/acts.js';
+import { apply, cancel, hold, release, remove, rerun, retry } from './commands/acts.js';
 import { configurations, configure } from './commands/configurations.js';
 import { list } from './commands/list.js';
 import { logs } from './commands/logs.js';
@@ -14,7 +14,7 @@ import { EXIT } from './report.js';
 
 const commands: Readonly<Record<string, Command>> = {
   ...{ run, list, show, watch, logs, hosts },
-  ...{ cancel, hold, release, retry, apply, delete: remove },
+  ...{ cancel, hold, rerun, release, retry, apply, delete: remove },
   ...{ configurations, configure },
 };
 

@@ -76,6 +76,7 @@ function renderSession(session: Session): readonly string[] {
     message: now.message,
     'held until': now.held_until,
     shell: now.hold_command,
+    'run again': now.held_until === null ? null : `keelson rerun ${session.name}`,
     images: status.artifacts.map(({ result_id: id }) => String(id)).join(', '),
     log: logs,
     workflow: now.job,

@@ -61,11 +61,19 @@ export async function reportStart(
   return EXIT.well;
 }
 
-async function post({ api, signal }: CommandInput, start: Start): Promise<Session> {
+function post(input: CommandInput, start: Start): Promise<Session> {
+  return untilAnswered(input, (begunAt) => ask(input.api, start, begunAt));
+}
+
+/** Repeats a request for a minute while it gets no answer. `begunAt`: the time of the first request, if it is a repeat. */
+export async function untilAnswered<T>(
+  { signal }: Pick<CommandInput, 'signal'>,
+  request: (begunAt: number | undefined) => Promise<T>,
+): Promise<T> {
   const begunAt = Date.now();
   for (let isRepeat = false; ; isRepeat = true) {
     try {
-      return await ask(api, start, isRepeat ? begunAt : undefined);
+      return await request(isRepeat ? begunAt : undefined);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof ApiError)) throw error;

@@ -377,6 +377,25 @@ describe('keelson watch and show', () => {
     await phases.hold(jobId, 'ansible-0', { since: now, until, command: 'ssh there' }, now);
     const { text } = await keelson('show', 'held');
     expect(text).toMatch(/^Session held held\n[^]* shell +ssh there\n[^]* x1 .* Break\n$/);
+    expect(text).toContain('keelson rerun held\n');
+  });
+
+  test('run the playbook of a held session again', async () => {
+    const jobId = await plan('again');
+    const { phases, sessions } = service.store;
+    const now = new Date().toISOString();
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    await sessions.claim(jobId, { at: now });
+    await sessions.recordLaunch(jobId, { at: now, incarnation: 'i' });
+    expect(await keelson('rerun', 'again')).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('Session again is not held.'),
+    });
+    const hold = { since: now, until, command: 'ssh there', canRerun: true };
+    await phases.hold(jobId, 'ansible-0', hold, now);
+    const { code, text } = await keelson('rerun', 'again');
+    expect([code, text]).toEqual([0, expect.stringMatching(/^Session again runs .* again\.\n/)]);
+    expect((await phases.find(jobId, 'ansible-0'))?.hold).toMatchObject({ rerun: { by: 'api' } });
   });
 
   test('name a host that was cut short without a failure of its own', async () => {

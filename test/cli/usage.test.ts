@@ -50,7 +50,7 @@ describe('keelson', () => {
       ([, word]) => word,
     );
     expect(commands).toEqual(
-      'run list show watch logs hosts cancel hold release retry apply delete configurations configure'.split(
+      'run list show watch logs hosts cancel hold rerun release retry apply delete configurations configure'.split(
         ' ',
       ),
     );

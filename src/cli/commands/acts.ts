@@ -1,9 +1,11 @@
 import { toApplyName } from '../../core/apply.js';
 import { toRetryName } from '../../core/retry.js';
+import type { Api } from '../api.js';
 import { readText, toSessionPath, type Command, type CommandInput } from '../command.js';
 import { printJson, printLines, printNotice } from '../output.js';
 import { EXIT } from '../report.js';
-import { startOnce, reportStart } from '../start.js';
+import { startOnce, reportStart, untilAnswered } from '../start.js';
+import type { Phases, Session } from '../wire.js';
 
 export const cancel: Command = {
   summary: 'stop a session; its record and log stay',
@@ -28,8 +30,31 @@ export const hold: Command = {
     act(input, 'hold', {}, (name) => [
       `If a playbook of session ${name} fails, it is held, and you can open a shell there.`,
       `  keelson show ${name}       whether it is held, and the command for the shell`,
-      `  keelson release ${name}    end the hold`,
+      `  keelson rerun ${name}      run the playbook again`,
+      `  keelson release ${name}    end the hold, and the session with it`,
     ]),
+};
+
+export const rerun: Command = {
+  summary: 'run the failed playbook of a held session again, in the same session',
+  names: ['NAME'],
+  options: {},
+
+  async run(input) {
+    const [name = ''] = input.names;
+    const since = await findHoldSince(input.api, name);
+    const body = { rerun: true, ...(since === undefined ? {} : { hold_since: since }) };
+    const session = await untilAnswered(input, () =>
+      input.api.ask<Session>('POST', toSessionPath(name, 'release'), body),
+    );
+    if (input.isJson) await printJson(session);
+    else
+      await printLines([
+        `Session ${name} runs the failed playbook again.`,
+        `  keelson logs -f ${name}    follow its log`,
+      ]);
+    return EXIT.well;
+  },
 };
 
 export const release: Command = {
@@ -73,6 +98,15 @@ export const remove: Command = {
     return EXIT.well;
   },
 };
+
+/** When the present hold of the session began; with it, a request can be repeated without harm. */
+async function findHoldSince(api: Api, name: string): Promise<string | undefined> {
+  const { phases } = await api.ask<Phases>('GET', toSessionPath(name, 'phases'));
+  const held = phases.find(
+    ({ hold: its, log_complete: isOver }) => its !== null && !its.released && !its.rerun && !isOver,
+  );
+  return held?.hold?.since;
+}
 
 async function act(
   { api, names: [name = ''], isJson }: CommandInput,
