@@ -103,6 +103,34 @@ describeImages('image sessions', () => {
     expect(await sessions.site.log('bad', 'teardown')).toContain('told to discard');
   });
 
+  test('go on with the same image when the layer that failed was corrected in its hold', async () => {
+    const { site } = sessions;
+    const bad = site.layer({ 'site.yml': renderPlay('compute', 'name: fails\nraw: exit 3') });
+    await sessions.submit(
+      'mended',
+      [image],
+      [site.layer({ 'site.yml': writesLine('first') }), bad],
+    );
+    expect((await site.ask('POST', '/v3/sessions/mended/hold')).status).toBe(202);
+    const { job } = await waitFor(
+      async () => {
+        const { session } = (await site.find('mended')).status;
+        return session.held_until === null ? undefined : session;
+      },
+      { what: 'the hold' },
+    );
+    const playbook = join(
+      ...[site.directory, 'data', 'jobs', job ?? '', 'workspace', 'layer1', 'site.yml'],
+    );
+    writeFileSync(playbook, writesLine('second'));
+    const body = { rerun: true };
+    expect((await site.ask('POST', '/v3/sessions/mended/release', body)).status).toBe(202);
+    await expectOneResult('mended');
+    expect((await site.find('mended')).status.session.message).toMatch(
+      /: ansible-1 \(site\.yml\)\./,
+    );
+  });
+
   test('say that an image does not exist, and make nothing', async () => {
     await sessions.submit('unknown', ['5c1a4a0e-4a6b-4c8e-9d5e-2f6f1f3f8f0a']);
     const { message, phase } = await expectNoResult('unknown', 'IMAGE_NOT_FOUND');

@@ -171,6 +171,34 @@ describeCluster('a session on Kubernetes', () => {
   );
 
   test(
+    'runs a playbook again that was corrected in its pod, and then the next layer',
+    async () => {
+      const layers = [
+        await site.httpLayer({ 'site.yml': renderPlaybook('fail: {}') }),
+        await site.httpLayer({ 'site.yml': renderPlaybook('debug: {}') }),
+      ];
+      await site.begin('mended', layers, 'git-clone-0', { debug_on_failure: true });
+      const log = () => site.log('mended', 'ansible-0');
+      await waitFor(async () => (await log()).includes('Held for debugging'), {
+        what: 'the hold',
+      });
+      await site.execute('mended', 'ansible-0', [
+        ...['sh', '-c'],
+        'sed -i "s/fail:/debug:/" /inventory/layer0/site.yml && touch /tmp/rerun',
+      ]);
+      expect(await site.whenComplete('mended')).toMatchObject({
+        succeeded: 'true',
+        message: expect.stringContaining('not those of the recorded commit: ansible-0'),
+      });
+      expect(await log()).toMatch(
+        /ansible-0 begins again, .*: layer0, at commit [0-9a-f]{40} with changes in site\.yml\./,
+      );
+      expect(await site.log('mended', 'ansible-1')).toContain('ok=1');
+    },
+    4 * MINUTES,
+  );
+
+  test(
     'survives the death of the worker during its playbook, and runs it once',
     async () => {
       const layer = await site.httpLayer({ 'site.yml': gated });

@@ -57,7 +57,15 @@ export interface SessionBody {
   readonly status: {
     readonly session: Readonly<
       Record<
-        'status' | 'succeeded' | 'reason' | 'message' | 'phase' | 'host' | 'task' | 'job',
+        | 'status'
+        | 'succeeded'
+        | 'reason'
+        | 'message'
+        | 'phase'
+        | 'host'
+        | 'task'
+        | 'job'
+        | 'held_until',
         string | null
       >
     >;
