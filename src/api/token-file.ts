@@ -25,10 +25,14 @@ export function openTokenFile(
   };
 }
 
-/** Differs after each change of the file. */
-function readVersion(file: string): string | undefined {
-  const found = statSync(file, { bigint: true, throwIfNoEntry: false });
-  return found && [found.ino, found.size, found.mtimeNs, found.ctimeNs].join(' ');
+/** Differs after each change of the file. Never throws, because it is called for each request. */
+function readVersion(file: string): string {
+  try {
+    const { ino, size, mtimeNs, ctimeNs } = statSync(file, { bigint: true });
+    return [ino, size, mtimeNs, ctimeNs].join(' ');
+  } catch (error) {
+    return String(error);
+  }
 }
 
 function readTokens(file: string): readonly AccessToken[] {

@@ -1,4 +1,4 @@
-import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -38,9 +38,12 @@ describe('openTokenFile', () => {
     expect([...read(), ...read()].map(({ name }) => name)).toEqual(['ann', 'ann']);
     rmSync(file);
     expect(read().map(({ name }) => name)).toEqual(['ann']);
+    symlinkSync(file, file);
+    expect([...read(), ...read()].map(({ name }) => name)).toEqual(['ann', 'ann']);
     expect(faults).toEqual([
       expect.stringMatching(/^AUTH_TOKENS_FILE: .*Line 1 of the tokens/),
       expect.stringMatching(/^AUTH_TOKENS_FILE: .*ENOENT/),
+      expect.stringMatching(/^AUTH_TOKENS_FILE: .*ELOOP/),
     ]);
     write(`${BOB} read bob\n`);
     expect(read().map(({ name }) => name)).toEqual(['bob']);
