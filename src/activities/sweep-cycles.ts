@@ -20,7 +20,7 @@ export async function endFailingCycles(
       const why = describeFailure(workflow.failing);
       if (!isHopeless(workflow, now())) throw new ServiceError('conflict', `${id}: ${why}`);
       await perform({ act: 'end', session: id, jobId: id, why }, () =>
-        orchestrator.terminateSession(id, `Ended by the sweep: ${why}`),
+        orchestrator.terminateRun({ id, runId: workflow.runId }, `Ended by the sweep: ${why}`),
       );
     });
 }

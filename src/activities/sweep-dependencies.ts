@@ -11,7 +11,7 @@ export interface SweepDependencies {
     | 'describeCycle'
     | 'listWaiting'
     | 'restartSession'
-    | 'terminateSession'
+    | 'terminateRun'
     | 'cancelSession'
     | 'admitSession'
     | 'loseJob'

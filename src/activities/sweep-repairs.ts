@@ -1,7 +1,7 @@
 import { toCancelRequest } from '../core/cancel-request.js';
 import { toSessionStart } from '../core/session-start.js';
 import type { Session } from '../core/session.js';
-import { decideSweep, isMovable, type WorkflowState } from '../core/sweep.js';
+import { decideSweep, isMovable, type RunningWorkflow, type WorkflowState } from '../core/sweep.js';
 import type { SweepDependencies, SweepEntry } from './sweep-dependencies.js';
 
 /** For each lost machine, why it counts as lost. */
@@ -41,7 +41,8 @@ export function planRepair(
         kind: 'restart',
         why: decision.why,
         async act() {
-          await orchestrator.terminateSession(jobId, `Ended by the sweep: ${decision.why}`);
+          const run = { id: jobId, runId: decision.runId };
+          await orchestrator.terminateRun(run, `Ended by the sweep: ${decision.why}`);
           await orchestrator.restartSession(toSessionStart(session));
         },
       };
@@ -73,7 +74,7 @@ export async function planForLostMachine(
     return undefined;
   if (await isPackaging(dependencies, session)) return undefined;
   return isMovable(session)
-    ? { kind: 'move', why, act: () => move(dependencies, session, why) }
+    ? { kind: 'move', why, act: () => move(dependencies, workflow, session, why) }
     : { kind: 'lose', why, act: () => dependencies.orchestrator.loseJob(session.jobId, why) };
 }
 
@@ -92,11 +93,13 @@ async function isPackaging(
  */
 async function move(
   { store, orchestrator }: SweepDependencies,
+  { runId }: RunningWorkflow,
   session: Session,
   why: string,
 ): Promise<void> {
   const { jobId, machine } = session;
-  await orchestrator.terminateSession(jobId, `${why} It has launched nothing; another takes over.`);
+  const run = { id: jobId, runId };
+  await orchestrator.terminateRun(run, `${why} It has launched nothing; another takes over.`);
   await store.sessions.unclaim(jobId, machine ?? '');
   await orchestrator.restartSession(toSessionStart(session));
 }

@@ -24,7 +24,10 @@ export async function endVainWaits(
         if (workflow.kind !== 'running' || !isIdle(workflow)) return;
         const why = `its workflow waits, although its record is ${session === undefined ? 'gone' : 'complete'}`;
         await perform({ act: 'end', session: session?.name ?? jobId, jobId, why }, () =>
-          orchestrator.terminateSession(jobId, `Ended by the sweep: ${why}.`),
+          orchestrator.terminateRun(
+            { id: jobId, runId: workflow.runId },
+            `Ended by the sweep: ${why}.`,
+          ),
         );
       });
     }

@@ -152,8 +152,8 @@ export interface Orchestrator {
   cancelSession(jobId: string, request: CancelRequest): Promise<void>;
   /** Starts a new run of the session's workflow, unless one is running. */
   restartSession(start: SessionStart): Promise<void>;
-  /** Terminates the workflow: none of its code runs. */
-  terminateSession(jobId: string, why: string): Promise<void>;
+  /** Terminates this run of the workflow, and no later one: none of its code runs. */
+  terminateRun(run: { readonly id: string; readonly runId: string }, why: string): Promise<void>;
   /** Tells the workflow that waits for a place that the session has one. */
   admitSession(jobId: string): Promise<void>;
   /** Tells the workflow what a step waits for; an empty text means that the step continues. */

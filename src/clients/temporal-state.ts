@@ -86,10 +86,11 @@ async function toRunning(
   client: Client,
   description: WorkflowExecutionDescription,
 ): Promise<RunningWorkflow> {
-  const { status, startTime, raw } = description;
+  const { status, startTime, runId, raw } = description;
   const attempts = raw.pendingWorkflowTask?.attempt ?? 0;
   return {
     kind: 'running',
+    runId,
     startedAt: startTime.toISOString(),
     // One that somebody has paused has work to do later.
     hasTask: status.name !== 'RUNNING' || (raw.pendingWorkflowTask ?? undefined) !== undefined,

@@ -69,27 +69,31 @@ export function createOrchestrator({
   };
   /** A workflow that is closed or does not exist needs nothing any more. */
   const toWorkflow = (
-    jobId: string,
+    { id, runId }: { readonly id: string; readonly runId?: string },
     what: string,
     act: (handle: WorkflowHandle) => Promise<unknown>,
   ) =>
     call(what, async () => {
-      await act(workflow.getHandle(jobId)).catch(ignore(WorkflowNotFoundError));
+      await act(workflow.getHandle(id, runId)).catch(ignore(WorkflowNotFoundError));
     });
   return {
     startSession: (session) => start(toStartOptions(session, taskQueue)),
     restartSession: (session) =>
       start({ ...toStartOptions(session, taskQueue), workflowIdReusePolicy: 'ALLOW_DUPLICATE' }),
     loseJob: (jobId, why) =>
-      toWorkflow(jobId, 'end the session', (handle) => handle.signal(jobLostSignal, why)),
-    terminateSession: (jobId, why) =>
-      toWorkflow(jobId, 'end the workflow', (handle) => handle.terminate(why)),
+      toWorkflow({ id: jobId }, 'end the session', (handle) => handle.signal(jobLostSignal, why)),
+    terminateRun: ({ id, runId }, why) =>
+      toWorkflow({ id, runId }, 'end the workflow', (handle) => handle.terminate(why)),
     cancelSession: (jobId, request) =>
-      toWorkflow(jobId, 'cancel the session', (handle) => handle.signal(cancelSignal, request)),
+      toWorkflow({ id: jobId }, 'cancel the session', (handle) =>
+        handle.signal(cancelSignal, request),
+      ),
     admitSession: (jobId) =>
-      toWorkflow(jobId, 'admit the session', (handle) => handle.signal(admittedSignal)),
+      toWorkflow({ id: jobId }, 'admit the session', (handle) => handle.signal(admittedSignal)),
     tellWaiting: (jobId, message) =>
-      toWorkflow(jobId, 'tell the session', (handle) => handle.signal(waitingSignal, message)),
+      toWorkflow({ id: jobId }, 'tell the session', (handle) =>
+        handle.signal(waitingSignal, message),
+      ),
     describeSession: (jobId) => call('describe the session', () => describeWorkflow(client, jobId)),
     describeCycle: (id) => call('describe a workflow', () => describeRunning(client, id)),
     listWaiting: () =>

@@ -10,6 +10,7 @@ export type WorkflowState =
 
 export interface RunningWorkflow {
   readonly kind: 'running';
+  readonly runId: string;
   /** Whether something has happened to which it has not reacted yet. */
   readonly hasTask: boolean;
   /** The activities that have not ended. */
@@ -39,7 +40,7 @@ export type SweepAct =
   /** Start the workflow again under the same id. Its claim finds out whether there is a job to attach to. */
   | { readonly kind: 'restart' }
   /** The same, after ending the one that runs: it can never go on. */
-  | { readonly kind: 'replace'; readonly why: string }
+  | { readonly kind: 'replace'; readonly runId: string; readonly why: string }
   /** Tell the workflow again of what Temporal has acknowledged and then lost. */
   | { readonly kind: 'tell'; readonly what: 'cancel' | 'admission' };
 
@@ -108,7 +109,7 @@ export function describeFailure({ attempts, why }: FailingWorkflow): string {
 function decideRunning(workflow: RunningWorkflow, session: SweptSession, now: string): SweepAct {
   const { failing } = workflow;
   if (failing !== undefined && isHopeless(workflow, now))
-    return { kind: 'replace', why: describeFailure(failing) };
+    return { kind: 'replace', runId: workflow.runId, why: describeFailure(failing) };
   return session.desired === 'run'
     ? decideAdmission(workflow, session)
     : decideCancel(workflow, session);
@@ -130,6 +131,7 @@ function decideAdmission(
   if (queuedAt !== undefined || waitsFor !== undefined) return { kind: 'none' };
   return {
     kind: 'replace',
+    runId: workflow.runId,
     why: 'its workflow waits for a place, and its record knows nothing about that',
   };
 }

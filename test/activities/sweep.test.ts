@@ -488,6 +488,26 @@ describe('sweep, after Temporal has lost its last moments', () => {
     await endAll(jobId);
   });
 
+  test('a new run is not ended because an earlier one waited', async () => {
+    const jobId = await addWaiting('renewed');
+    const handle = temporal.client.workflow.getHandle(jobId);
+    let runId: string | undefined;
+    const renewing = {
+      ...orchestrator,
+      async describeSession(id: string) {
+        const workflow = await orchestrator.describeSession(id);
+        const session = await store.sessions.get(id);
+        await handle.terminate();
+        if (session !== undefined) await orchestrator.restartSession(toSessionStart(session));
+        ({ runId } = await handle.describe());
+        return workflow;
+      },
+    };
+    await run({ orchestrator: renewing });
+    expect(await handle.describe()).toMatchObject({ runId, status: { name: 'RUNNING' } });
+    await endAll(jobId);
+  });
+
   test('no workflow waits for ever for a session that is over, or that has no record', async () => {
     const [over, lost] = [await addWaiting('over'), await addWaiting('lost-record')];
     const [other, begun] = [await addWaiting('other'), await addStarted('begun')];

@@ -9,6 +9,7 @@ import {
 const outcome = { succeeded: 'true' } as const;
 const busy: RunningWorkflow = {
   kind: 'running',
+  runId: 'r',
   startedAt: '2026-01-01T00:00:00.000Z',
   hasTask: false,
   activities: [{ type: 'ansible', isCancelled: false }],
@@ -86,7 +87,7 @@ describe('decideSweep, of a workflow that waits for its place', () => {
       'replaces it if its record was never in the queue',
       idle,
       without('admittedAt', 'queuedAt'),
-      { kind: 'replace', why: expect.stringContaining('knows nothing') },
+      { kind: 'replace', runId: 'r', why: expect.stringContaining('knows nothing') },
     ],
   ] as const)('%s', (_, workflow, record, act) => {
     expect(decideSweep(workflow, record, now)).toEqual(act);
@@ -142,6 +143,7 @@ describe('decideSweep, of a workflow that fails again and again', () => {
   test('replaces it once there is no hope, also if its session is cancelled', () => {
     const replace = {
       kind: 'replace',
+      runId: 'r',
       why: 'its workflow has failed 10 times in a row: Nondeterminism',
     };
     expect(decideSweep(failing(10), session, now)).toEqual(replace);
