@@ -381,20 +381,20 @@ describe('keelson watch and show', () => {
   });
 
   test('run the playbook of a held session again', async () => {
-    const jobId = await plan('again');
+    const jobId = await plan('mended');
     const { phases, sessions } = service.store;
     const now = new Date().toISOString();
     const until = new Date(Date.now() + 3_600_000).toISOString();
     await sessions.claim(jobId, { at: now });
     await sessions.recordLaunch(jobId, { at: now, incarnation: 'i' });
-    expect(await keelson('rerun', 'again')).toMatchObject({
+    expect(await keelson('rerun', 'mended')).toMatchObject({
       code: 2,
-      err: expect.stringContaining('Session again is not held.'),
+      err: expect.stringContaining('Session mended is not held.'),
     });
     const hold = { since: now, until, command: 'ssh there', canRerun: true };
     await phases.hold(jobId, 'ansible-0', hold, now);
-    const { code, text } = await keelson('rerun', 'again');
-    expect([code, text]).toEqual([0, expect.stringMatching(/^Session again runs .* again\.\n/)]);
+    const { code, text } = await keelson('rerun', 'mended');
+    expect([code, text]).toEqual([0, expect.stringMatching(/^Session mended runs .* again\.\n/)]);
     expect((await phases.find(jobId, 'ansible-0'))?.hold).toMatchObject({ rerun: { by: 'api' } });
   });
 
