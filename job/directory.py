@@ -72,6 +72,10 @@ class JobDirectory:
     def results(self, phase: str) -> Path:
         return self.root / "results" / f"{phase}.json"
 
+    def signed_results(self, phase: str) -> Path:
+        """The report of job/report.py, `<base64>:<hmac>`."""
+        return self.root / "results" / f"{phase}.signed"
+
     def heard(self, phase: str) -> Path:
         return self.root / "results" / f"{phase}.heard"
 

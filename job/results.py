@@ -1,5 +1,6 @@
 """The host results of a phase, which its callback plugin writes while the playbook runs."""
 
+import contextlib
 import json
 
 from .context import Context
@@ -68,6 +69,13 @@ class Results:
         except PhaseError:
             return False
         return records_state(self._context, config) and is_over(self._path)
+
+    def keep_signed(self, signed: str) -> None:
+        """
+        Keeps the report although the API has it: a database that is restored may have lost it.
+        """
+        with contextlib.suppress(OSError):
+            write_atomically(self._directory.signed_results(self._phase.name), signed)
 
     def redact(self, hosts: list[Host]) -> None:
         """Replaces what the plugin has written by the redacted results."""

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,7 @@ from .output import Output
 from .plan import read_job
 from .process import become_subreaper, end_descendants, read_name, start_child
 from .redaction import Redactor, read_secrets
-from .report import sign_report, to_line
+from .report import Host, sign_report, to_line
 from .results import Results
 from .signals import Signals
 from .silence import Silence
@@ -271,19 +272,24 @@ class Wrapper:
                 self._output.line(
                     f"The API answered {delivery.refused}: the rest of this phase is not delivered."
                 )
+        is_taken = delivery is not None and delivery.has_final_hosts
         hosts = self._results.read(everything=True)
-        sign = None
-        if hosts is not None and not (delivery and delivery.has_final_hosts):
-            rerun = {} if self._rerun is None else {"rerun": self._rerun}
-            facts = {**self._results.read_facts(), **rerun}
-            sign = partial(sign_report, self._phase.name, hosts, facts, self._token)
-            if signed := sign():
+        sign = None if hosts is None else self._to_signing(hosts)
+        if sign and (signed := sign()):
+            self._results.keep_signed(signed)
+            if not is_taken:
                 self._output.report(to_line(signed))
         self._results.redact(hosts or [])
         final = state.with_log(self._directory.log(self._phase.name))
         room = count_room(final._asdict(), len(self._context.job.phases))
-        self._directory.write_state(self._phase.name, final, sign(room) if sign else None)
+        told = sign(room) if sign and not is_taken else None
+        self._directory.write_state(self._phase.name, final, told)
         self._output.drain()
+
+    def _to_signing(self, hosts: list[Host]) -> Callable[..., str | None]:
+        rerun = {} if self._rerun is None else {"rerun": self._rerun}
+        facts = {**self._results.read_facts(), **rerun}
+        return partial(sign_report, self._phase.name, hosts, facts, self._token)
 
     def _save(self, state: PhaseState) -> None:
         self._directory.write_state(self._phase.name, state)

@@ -42,6 +42,8 @@ export function jobPaths(directory: string) {
     results: join(directory, 'results'),
     phase: (name: string) => join(directory, 'phases', `${name}.json`),
     log: (name: string) => join(directory, 'logs', `${name}.log`),
+    /** `<base64>:<hmac>`, as job/report.py describes it. Jobs of earlier versions have none. */
+    signedResults: (name: string) => join(directory, 'results', `${name}.signed`),
   };
 }
 export type JobPaths = ReturnType<typeof jobPaths>;

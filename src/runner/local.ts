@@ -82,8 +82,9 @@ export function createLocalRunner(given: LocalRunnerOptions): LocalRunner {
       if (!(await exists(paths.incarnation))) throw missing('Job', jobId);
     },
 
-    // The output stays on this disk as long as anything else of the job.
-    findResults: () => Promise.resolve(undefined),
+    async findResults(jobId, phase) {
+      return readText(pathsOf(jobId).signedResults(checkFileName('Phase', phase)));
+    },
 
     async stop(jobId, signal) {
       await stopJob(jobId, pathsOf(jobId), graceSlackSeconds, signal);

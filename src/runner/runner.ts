@@ -69,8 +69,8 @@ export interface Runner {
     signal: AbortSignal,
   ): AsyncIterable<Uint8Array | LogGap>;
   /**
-   * The signed host results that the phase has left apart from its output, in case the end of that is lost. Undefined if
-   * there are none.
+   * The signed host results that the phase has left apart from its output, in case the end of that is lost, or the database
+   * was restored from a backup that lacks them. Undefined if there are none.
    */
   findResults(jobId: string, phase: string, signal: AbortSignal): Promise<string | undefined>;
   /** Sends SIGTERM, and SIGKILL after the job's grace time. Resolves when nothing runs. State and output stay readable. */

@@ -230,6 +230,18 @@ describe('host results', () => {
     expect(job.phase('only')?.log_bytes).toBe(log.length);
   });
 
+  it('are kept apart from the log, signed, although the API has taken them', async () => {
+    const job = aJob(writeHosts(2));
+    await exitOf(job.startPhase('only'));
+    expect(api.hosts.at(-1)).toMatchObject({ final: true });
+    expect(job.log('only')).toBe('');
+    const signed = readFileSync(job.path('results/only.signed'), 'utf8');
+    expect(readReport(`keelson-report:${signed}\n`)).toMatchObject({
+      phase: 'only',
+      hosts: [{ host: 'x0' }, { host: 'x1' }],
+    });
+  });
+
   it('are the signed last line also without an API', async () => {
     const job = aJob(writeHosts(1), { api_url: null });
     await exitOf(job.startPhase('only'));

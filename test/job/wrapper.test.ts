@@ -198,7 +198,7 @@ describe('redaction', () => {
     expect(JSON.parse(readFileSync(job.path('results/only.json'), 'utf8'))).toEqual({
       hosts: [{ host: 'x1', message: '<***>' }],
     });
-    expect(readdirSync(job.path('results'))).toEqual(['only.json']);
+    expect(readdirSync(job.path('results'))).toEqual(['only.json', 'only.signed']);
   });
 
   it('hides the rest of a secret where the plugin has cut a message', async () => {

@@ -34,6 +34,25 @@ import { launchBusy, useLocalHarnesses } from './local-harness.js';
 const NOBODY = 65_534;
 const open = useLocalHarnesses();
 
+describe('local runner: findResults', () => {
+  test('reads what a phase has left signed, for as long as its job is there', async () => {
+    const harness = await open();
+    const { runner } = harness;
+    const empty = JSON.stringify({ hosts: [] });
+    const given = aLaunch([
+      aScript('one', `printf '%s' '${empty}' > "$KEELSON_RESULTS"`),
+      aScript('two', 'true'),
+    ]);
+    const { jobId } = given.job;
+    await launch(runner, given);
+    await awaitAll(runner, given);
+    expect(await runner.findResults(jobId, 'one', never)).toMatch(/^[\w+/]+=*:[0-9a-f]{64}$/);
+    expect(await runner.findResults(jobId, 'two', never)).toBeUndefined();
+    await runner.remove(jobId, never);
+    expect(await runner.findResults(jobId, 'one', never)).toBeUndefined();
+  });
+});
+
 describe('local runner: release', () => {
   test('starts a supervisor that an earlier release did not get to start', async () => {
     const harness = await open();
