@@ -87,13 +87,14 @@ async function toRunning(
   description: WorkflowExecutionDescription,
 ): Promise<RunningWorkflow> {
   const { status, startTime, runId, raw } = description;
-  const attempts = raw.pendingWorkflowTask?.attempt ?? 0;
+  // One that somebody has paused has work to do later, and does not fail meanwhile.
+  const isPaused = status.name !== 'RUNNING';
+  const attempts = isPaused ? 0 : (raw.pendingWorkflowTask?.attempt ?? 0);
   return {
     kind: 'running',
     runId,
     startedAt: startTime.toISOString(),
-    // One that somebody has paused has work to do later.
-    hasTask: status.name !== 'RUNNING' || (raw.pendingWorkflowTask ?? undefined) !== undefined,
+    hasTask: isPaused || (raw.pendingWorkflowTask ?? undefined) !== undefined,
     activities: (raw.pendingActivities ?? []).map(({ activityType, state }) => ({
       type: activityType?.name ?? '',
       isCancelled: decodePendingActivityState(state) === 'CANCEL_REQUESTED',
