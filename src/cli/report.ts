@@ -108,9 +108,14 @@ function renderPhases(phases: readonly Phase[]): readonly string[] {
   );
 }
 
-export function describePhase({ state, result, exit_code: exitCode, reason }: Phase): string {
+export function describePhase(phase: Phase): string {
+  const { state, result, exit_code: exitCode, reason } = phase;
   if (result === 'exited') return `exit ${exitCode}`;
-  return reason ?? result ?? state;
+  return reason ?? result ?? (isHeld(phase) ? 'held' : state);
+}
+
+export function isHeld({ hold, log_complete: isOver }: Phase): boolean {
+  return hold !== null && !hold.released && !hold.rerun && !isOver;
 }
 
 export function renderHosts(hosts: readonly Host[]): readonly string[] {

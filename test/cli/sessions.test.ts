@@ -378,6 +378,7 @@ describe('keelson watch and show', () => {
     const { text } = await keelson('show', 'held');
     expect(text).toMatch(/^Session held held\n[^]* shell +ssh there\n[^]* x1 .* Break\n$/);
     expect(text).toContain('keelson rerun held\n');
+    expect(text).toMatch(/ansible-0: \S+ +held /);
   });
 
   test('run the playbook of a held session again', async () => {

@@ -3,7 +3,7 @@ import { toRetryName } from '../../core/retry.js';
 import type { Api } from '../api.js';
 import { readText, toSessionPath, type Command, type CommandInput } from '../command.js';
 import { printJson, printLines, printNotice } from '../output.js';
-import { EXIT } from '../report.js';
+import { EXIT, isHeld } from '../report.js';
 import { startOnce, reportStart, untilAnswered } from '../start.js';
 import type { Phases, Session } from '../wire.js';
 
@@ -102,10 +102,7 @@ export const remove: Command = {
 /** When the present hold of the session began; with it, a request can be repeated without harm. */
 async function findHoldSince(api: Api, name: string): Promise<string | undefined> {
   const { phases } = await api.ask<Phases>('GET', toSessionPath(name, 'phases'));
-  const held = phases.find(
-    ({ hold: its, log_complete: isOver }) => its !== null && !its.released && !its.rerun && !isOver,
-  );
-  return held?.hold?.since;
+  return phases.find(isHeld)?.hold?.since;
 }
 
 async function act(
