@@ -1,28 +1,11 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
-import { execFileSync, type ChildProcess } from 'node:child_process';
+import { describe, expect, it } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
 import { utimesSync, writeFileSync } from 'node:fs';
 import { waitFor } from '../support/wait.js';
 import { aCommand, createJob, exitOf, TOKEN, type TestJob } from './harness.js';
-import { startPhaseApi, type PhaseApi } from './phase-api.js';
+import { LONG, useHeldJobs } from './held-jobs.js';
 
-const LONG = 3600;
-const jobs: TestJob[] = [];
-const running: ChildProcess[] = [];
-const apis: PhaseApi[] = [];
-afterEach(async () => {
-  for (const child of running.splice(0)) {
-    child.kill('SIGTERM');
-    await exitOf(child);
-  }
-  for (const api of apis.splice(0)) await api.close();
-  jobs.splice(0).forEach((job) => job.remove());
-});
-
-async function anApi(): Promise<PhaseApi> {
-  const api = await startPhaseApi(TOKEN);
-  apis.push(api);
-  return api;
-}
+const { jobs, running, anApi } = useHeldJobs();
 
 interface Held {
   readonly script?: string;

@@ -1,31 +1,15 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { execFileSync, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { parseReportLine } from '../../src/activities/report-line.js';
 import { waitFor } from '../support/wait.js';
 import { createPlaybookJob } from './ansible-plan.js';
 import { aCommand, createJob, exitOf, TOKEN, type TestJob } from './harness.js';
-import { startPhaseApi, type PhaseApi } from './phase-api.js';
+import { LONG, useHeldJobs } from './held-jobs.js';
+import type { PhaseApi } from './phase-api.js';
 
-const LONG = 3600;
 const BEGINS = 'only begins again, with unchanged files.\n';
-const jobs: TestJob[] = [];
-const running: ChildProcess[] = [];
-const apis: PhaseApi[] = [];
-afterEach(async () => {
-  for (const child of running.splice(0)) {
-    child.kill('SIGTERM');
-    await exitOf(child);
-  }
-  for (const api of apis.splice(0)) await api.close();
-  jobs.splice(0).forEach((job) => job.remove());
-});
-
-async function anApi(): Promise<PhaseApi> {
-  const api = await startPhaseApi(TOKEN);
-  apis.push(api);
-  return api;
-}
+const { jobs, running, anApi } = useHeldJobs();
 
 function aJob(script: string, { apiUrl = '', ...more }: Record<string, unknown> = {}): TestJob {
   const phase = { debug_wait_seconds: LONG, ...more };
