@@ -15,6 +15,7 @@ const [REPOSITORY, TAG] = (process.env['KEELSON_CONTROL_IMAGE'] ?? 'localhost/ke
 );
 const TOKEN = 'planted-token-of-the-chart';
 const SESSION_MS = 120_000;
+const REQUEST_MS = 15_000;
 
 /**
  * Everything that a release needs besides the chart. It runs on this machine, and pods reach it at the node's address.
@@ -70,9 +71,14 @@ export async function openInstalledSite(
   await createSecret('clients', { tokens: `${TOKEN} write test\n` });
 
   const ask = async (method: string, path: string, body?: object): Promise<Answer> => {
+    // A pod that is gone closes no connection, so none is kept.
     const response = await fetch(`http://${toText(http)}${path}`, {
       method,
-      headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' },
+      signal: AbortSignal.timeout(REQUEST_MS),
+      headers: {
+        ...{ authorization: `Bearer ${TOKEN}`, connection: 'close' },
+        'content-type': 'application/json',
+      },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     const text = await response.text();
