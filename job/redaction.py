@@ -1,10 +1,11 @@
 """Removes the values of known secrets from a stream of bytes, even if a value spans two chunks."""
 
 import base64
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from .directory import JobDirectory
 
@@ -12,8 +13,10 @@ MASK = b"***"
 # Shorter values would mask ordinary words.
 MIN_BYTES = 4
 MIN_KEY_LINE_BYTES = 16
+# A user name that long may be a token: some git servers take one as the name, with any password.
+MIN_TOKEN_BYTES = 20
 # As lenient as git, which accepts characters that are invalid in other URLs.
-LOGIN = re.compile(rb"[^:/]+://([^:@/?#]*):([^@/?#]+)@")
+LOGIN = re.compile(rb"[^:/]+://([^:@/?#]*):([^@/?#]*)@")
 
 
 class Redactor:
@@ -92,30 +95,50 @@ class Redactor:
 
 
 def read_secrets(directory: JobDirectory) -> set[bytes]:
-    """Values that must not be shown: tokens, git passwords, the lines of private keys."""
-    secrets = {directory.read_token().encode(), *read_lines(directory.vault_token)}
+    """Values that must not be shown: tokens, git passwords, private keys."""
+    secrets = set[bytes]()
+    for token in (directory.read_token().encode(), *read_lines(directory.vault_token)):
+        secrets |= to_forms(token)
     # One file for the job, and one for each phase that clones from a source.
     for path in directory.secrets.glob("git-credentials*"):
         for line in read_lines(path):
-            secrets |= to_password_forms(line)
+            secrets |= to_login_forms(line)
     for path in directory.private_keys():
-        secrets |= {
-            line
-            for line in read_lines(path)
-            if len(line) >= MIN_KEY_LINE_BYTES and not line.startswith(b"-----")
-        }
+        secrets |= to_key_forms(read_lines(path))
     return secrets
 
 
-def to_password_forms(line: bytes) -> set[bytes]:
-    """
-    The password in a line of git's credential store: as written, decoded, and as HTTP sends it.
-    """
+def to_login_forms(line: bytes) -> set[bytes]:
+    """The secrets in a line of git's credential store, also as written there and as sent."""
     match = LOGIN.match(line)
     if match is None:
         return set()
     user, password = (unquote_to_bytes(part) for part in match.groups())
-    return {match[2], password, base64.b64encode(user + b":" + password)}
+    forms = {match[2], base64.b64encode(user + b":" + password)} | to_forms(password)
+    return forms | to_forms(user) if len(user) >= MIN_TOKEN_BYTES else forms
+
+
+def to_forms(secret: bytes) -> set[bytes]:
+    """The secret, and how Ansible and other programs write it in JSON, URLs and base64."""
+    text = secret.decode("utf-8", "surrogateescape")
+    texts = (json.dumps(text, ensure_ascii=is_ascii)[1:-1] for is_ascii in (True, False))
+    in_json = {each.encode("utf-8", "surrogateescape") for each in texts}
+    return {secret, *in_json, quote(secret, safe="").encode(), to_base64(secret)}
+
+
+def to_key_forms(lines: list[bytes]) -> set[bytes]:
+    """The lines of a private key, and all of them in base64."""
+    secrets = {
+        line for line in lines if len(line) >= MIN_KEY_LINE_BYTES and not line.startswith(b"-----")
+    }
+    return {*secrets, to_base64(b"\n".join(lines))} if secrets else set()
+
+
+def to_base64(secret: bytes) -> bytes:
+    """Without the end that would be another one if more bytes followed, such as a line break."""
+    rest = len(secret) % 3
+    packed = base64.b64encode(secret)
+    return packed[: -(4 - rest)] if rest else packed
 
 
 def read_lines(path: Path) -> list[bytes]:

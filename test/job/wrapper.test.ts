@@ -182,6 +182,36 @@ describe('redaction', () => {
     expect(job.log('only')).toBe(output.toString());
   });
 
+  it('hides secrets as programs write them in JSON, URLs and base64', async () => {
+    const odd = 'p"a\\s:swörd';
+    const name = 'ghp_0123456789abcdefghij';
+    const logins = [`user:${encodeURIComponent(odd)}`, `${name}:`, `${name}2:x-oauth-basic`];
+    const files = {
+      'secrets/git-credentials': logins
+        .map((login) => `https://${login}@git.example.org\n`)
+        .join(''),
+      'secrets/vault-token': 'hvs.CAESI+0123/456789\n',
+      'workspace/ssh/id_ecdsa': secrets['workspace/ssh/id_ecdsa'],
+    };
+    const ascii = JSON.stringify(odd).replace('ö', '\\u00f6');
+    const inJson = [JSON.stringify({ odd }), `{"odd":${ascii}}`];
+    const inUrl = [encodeURIComponent(odd), encodeURIComponent('hvs.CAESI+0123/456789')];
+    const key = files['workspace/ssh/id_ecdsa'];
+    const texts = [odd, `${odd}\n`, TOKEN, 'hvs.CAESI+0123/456789', key, key.trim()];
+    const inBase64 = texts.map((text) => Buffer.from(text).toString('base64'));
+    const words = [...inJson, ...inUrl, name, `<${name}2>`, ...inBase64];
+    const argv = ['printf', '%s\n', ...words];
+    const job = aJob({ phases: [{ ...aCommand('only', ''), argv }], files });
+    await runPhase(job, 'only');
+    const shown = job.log('only').trim().split('\n');
+    expect(shown.slice(0, 6)).toEqual([
+      ...['{"odd":"***"}', '{"odd":"***"}', '***', '***', '***', '<***>'],
+    ]);
+    // The last characters also depend on what follows the secret.
+    for (const line of shown.slice(6)) expect(line).toMatch(/^\*\*\*.{0,4}$/);
+    expect(shown).toHaveLength(words.length);
+  });
+
   it('hides a password that only git accepts in a URL', async () => {
     const password = 'p[ss:wörd';
     const files = { 'secrets/git-credentials': `https://user:${password}@git.example.org\n` };
