@@ -1,5 +1,6 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { Hono } from 'hono';
+import { omitUndefined } from '../core/omit-undefined.js';
 import { createAuthentication } from './auth.js';
 import type { ApiDependencies, ApiEnv } from './dependencies.js';
 import { addMethodRefusals } from './methods.js';
@@ -45,7 +46,9 @@ export function createApp(deps: ApiDependencies): Hono<ApiEnv> {
   if (deps.metrics !== undefined) app.use('*', createRequestMetrics(deps.metrics));
   if (deps.serveJobs ?? true) app.route('/', createJobRoutes(deps));
   app.use('*', createAuthentication(deps.auth));
-  if (deps.auth.kind === 'open') app.use('*', refuseForeignPages(deps.auth.anyName));
+  const { auth, publicUrl } = deps;
+  if (auth.kind === 'open')
+    app.use('*', refuseForeignPages({ ...auth, ...omitUndefined({ publicUrl }) }));
   app.on('POST', SESSION_PATHS, async (_c, next) => {
     await deps.requireRoom?.();
     await next();

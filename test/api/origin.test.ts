@@ -23,10 +23,27 @@ describe('without tokens', () => {
     expect((await patch(service.url)).status).toBe(200);
   });
 
-  test('a page behind a name that leads here may not', async () => {
-    const headers = { origin: 'http://evil.example.com', host: 'evil.example.com' };
+  test('a page behind a name that leads here may neither change nor read anything', async () => {
+    const host = 'evil.example.com';
+    const headers = { origin: `http://${host}`, host };
     expect((await service.ask('PATCH', '/v3/options', {}, headers)).status).toBe(403);
+    const read = await service.ask('GET', '/v3/options', undefined, { host });
+    expect(read).toMatchObject({
+      status: 403,
+      body: { detail: expect.stringContaining('evil.example.com is not known') },
+    });
   });
+
+  test.each(['localhost:1', '[::1]:1', '10.1.2.3', 'keelson', 'cfs.example.org:8443'])(
+    'requests for %s are answered',
+    async (host) => {
+      const publicUrl = 'https://cfs.example.org';
+      const other = await openHttpService({ publicUrl });
+      const { status } = await other.ask('GET', '/v3/options', undefined, { host });
+      expect(status).toBe(200);
+      await other.close();
+    },
+  );
 });
 
 test('with tokens the token decides', async () => {
