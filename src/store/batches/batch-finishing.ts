@@ -3,6 +3,7 @@ import type { ComponentPatch, LayerReport } from '../../core/component.js';
 import { patchComponent } from '../../core/component-change.js';
 import { recordCauses } from './batch-causes.js';
 import { freeMembers, listMembers } from './batch-members.js';
+import { NO_REPORTS, readReports, type SessionReports } from './batch-reports.js';
 import { lockBatches, type BatchRow } from './batch-rows.js';
 import { describeDesired } from './batch-sending.js';
 import type { BatchStore, EndedBatch } from './batch-store.js';
@@ -74,13 +75,22 @@ async function recordMembers(
   const ids = telling.flatMap(({ members }) => members);
   const views = await lockViews(db, database, ids);
   const byId = new Map(views.map((view) => [view.component.id, view]));
-  const changed = telling.flatMap((batch) => {
-    const own = batch.members.map((id) => byId.get(id)).filter((view) => view !== undefined);
-    return listPatches(batch, own).map(({ view: { component }, patch }) => ({
-      before: component,
-      after: patchComponent(component, patch, at),
-    }));
-  });
+  const waiting = telling
+    .map((batch) => {
+      const own = batch.members.map((id) => byId.get(id)).filter((view) => view !== undefined);
+      return { ...batch, own, open: own.filter((view) => isWaiting(batch, view)) };
+    })
+    .filter(({ open }) => open.length > 0);
+  const jobIds = waiting.map(({ row }) => row.job_id).filter((jobId) => jobId !== null);
+  const reports = await readReports(db, database.dialect, jobIds);
+  const changed = waiting.flatMap((batch) =>
+    listPatches(batch, reports.get(batch.row.job_id ?? '') ?? NO_REPORTS).map(
+      ({ view: { component }, patch }) => ({
+        before: component,
+        after: patchComponent(component, patch, at),
+      }),
+    ),
+  );
   await saveChanged(db, database, changed);
 }
 
@@ -90,14 +100,44 @@ function tellsOfMembers({ result }: EndedBatch): boolean {
   );
 }
 
-function listPatches({ row, end }: Ended, views: readonly ComponentView[]) {
+function isWaiting({ row }: Ended, view: ComponentView): boolean {
+  return view.status === 'pending' && describeDesired(view) === row.desired;
+}
+
+interface Waiting extends Ended {
+  readonly own: readonly ComponentView[];
+  /** Those that still wait for what the session was sent for. */
+  readonly open: readonly ComponentView[];
+}
+
+function listPatches({ row, end, members, own, open }: Waiting, reports: SessionReports) {
   const sessionName = row.session_name ?? '';
   const isSuccess = end.result.kind === 'success';
-  if (!isSuccess && views.some((view) => hasFailed(view, sessionName))) return [];
-  const toPatch = isSuccess ? toSkipped : toFailed;
-  return views
-    .filter((view) => view.status === 'pending' && describeDesired(view) === row.desired)
-    .map((view) => ({ view, patch: toPatch(view, sessionName) }));
+  const hasReported =
+    members.some((id) => reports.failed.has(id)) ||
+    own.some((view) => hasFailed(view, sessionName));
+  if (!isSuccess && hasReported) return [];
+  const sent = new Set(row.layers.split(',').map(Number));
+  return open.flatMap((view) => {
+    const layers = view.desiredState
+      .map((layer, index) => ({ ...layer, index }))
+      .filter(({ status, index }) => status === 'pending' && sent.has(index));
+    const patch = isSuccess
+      ? toSkipped(
+          layers.filter(({ index }) => hadNoPlay(reports, index, view)),
+          sessionName,
+        )
+      : toFailed(layers, sessionName);
+    return patch === undefined ? [] : [{ view, patch }];
+  });
+}
+
+/**
+ * Whether no play of the layer was for this component. If there is a result and the layer still waits, somebody has emptied
+ * the state meanwhile, as a node does that boots, or the result does not count. If results are lost, nobody knows.
+ */
+function hadNoPlay(reports: SessionReports, layer: number, { component }: ComponentView): boolean {
+  return reports.layers.get(layer)?.has(component.id) === false;
 }
 
 function hasFailed({ component }: ComponentView, session: string): boolean {
@@ -106,25 +146,25 @@ function hasFailed({ component }: ComponentView, session: string): boolean {
   );
 }
 
-/** After a success, a layer still pending had no play for this component, so nothing is left to do. */
-function toSkipped(view: ComponentView, sessionName: string): ComponentPatch {
-  return { stateAppend: reportPending(view, sessionName, 'skipped') };
+type PendingLayers = ComponentView['desiredState'];
+
+/** After a success, a layer still pending that had no play for this component leaves nothing to do. */
+function toSkipped(layers: PendingLayers, sessionName: string): ComponentPatch | undefined {
+  if (layers.length === 0) return undefined;
+  return { stateAppend: layers.map((layer) => toReport(layer, sessionName, 'skipped')) };
 }
 
-function toFailed(view: ComponentView, sessionName: string): ComponentPatch {
-  return { stateAppend: reportPending(view, sessionName, 'failed').slice(0, 1), addErrors: 1 };
+function toFailed([first]: PendingLayers, sessionName: string): ComponentPatch | undefined {
+  if (first === undefined) return undefined;
+  return { stateAppend: [toReport(first, sessionName, 'failed')], addErrors: 1 };
 }
 
-function reportPending(
-  { desiredState }: ComponentView,
+function toReport(
+  { cloneUrl = '', playbook = '', commit = '' }: PendingLayers[number],
   sessionName: string,
   status: LayerReport['status'],
-): readonly LayerReport[] {
-  return desiredState
-    .filter((layer) => layer.status === 'pending')
-    .map(({ cloneUrl = '', playbook = '', commit = '' }) => ({
-      ...{ cloneUrl, playbook, commit, sessionName, status },
-    }));
+): LayerReport {
+  return { cloneUrl, playbook, commit, sessionName, status };
 }
 
 async function recordEnds(

@@ -6,7 +6,7 @@ import {
 } from '../../../src/core/backoff-cause.js';
 import type { ComponentPut, LayerReport } from '../../../src/core/component.js';
 import { toBatchPrefix, toBatchSession } from '../../../src/core/names.js';
-import type { Store } from '../../../src/store/store.js';
+import type { HostResults, Store } from '../../../src/store/store.js';
 import { at, aNewSession } from '../../support/store-builders.js';
 import type { Stores } from '../store-contract.js';
 
@@ -17,6 +17,7 @@ const layers = ['site.yml', 'network.yml', 'users.yml'].map((playbook) => ({
   ...{ cloneUrl: 'https://git/a.git', playbook, commit },
 }));
 const limits = { now: LATER, maxSeconds: 3600 };
+const counts = { ok: 1, changed: 0, failed: 0, skipped: 0, unreachable: 0 };
 const success: BatchResult = { kind: 'success' };
 const failure: BatchResult = { kind: 'failure', cause: 'configuration' };
 
@@ -67,6 +68,27 @@ async function sendOne(store: Store, ...components: readonly ComponentPut[]) {
   const [batch] = await listBatches(store);
   const id = batch?.id ?? '';
   return { id, name: (await send(store, id)) ?? '' };
+}
+
+/** Lets the playbooks of the batch's session end with 0: layer → the hosts that a play was for. */
+async function play(
+  store: Store,
+  id: string,
+  hosts: Readonly<Record<number, readonly string[]>>,
+  more: Partial<HostResults> = {},
+): Promise<void> {
+  const jobId = (await listBatches(store)).find((batch) => batch.id === id)?.jobId ?? '';
+  const names = Object.keys(hosts).map((layer) => `ansible-${layer}`);
+  const kind = 'ansible';
+  await store.phases.savePlan(
+    jobId,
+    names.map((name) => ({ name, kind, title: name })),
+  );
+  for (const [index, some] of Object.values(hosts).entries()) {
+    const results = some.map((host) => ({ ...counts, host, incomplete: false }));
+    const report = { sequence: 1, final: true, hosts: results, ...more };
+    await store.hosts.save(jobId, names[index] ?? '', report);
+  }
 }
 
 /** Returns the name of the session. */
@@ -285,6 +307,7 @@ export function batchContract(stores: () => Stores): void {
         waiting('a', { state: report('applied') }),
         waiting('b', { state: report('applied') }),
       );
+      await play(store, id, { 1: ['c'], 2: [] });
       expect(await store.batches.finish([{ id, result: success }], limits)).toEqual([id]);
       expect(await stateOf(store, 'a')).toEqual({
         ...{ errors: 0, reports: 'applied skipped skipped' },
@@ -292,6 +315,40 @@ export function batchContract(stores: () => Stores): void {
       });
       expect(await readMembers(store)).toEqual(['']);
       expect(await store.batches.finish([{ id, result: success }], limits)).toEqual([]);
+    });
+
+    test('skips nothing that may have run, or that the session was not sent for', async () => {
+      const { store } = stores();
+      const state = report('applied');
+      const boots = [waiting('late', { state }), waiting('early', { state })];
+      const { id, name } = await sendOne(store, ...boots, waiting('other', { state }));
+      await play(store, id, { 1: ['early', 'late'], 2: ['late'] });
+      const made = layers.slice(1).map((layer) => ({
+        ...{ ...layer, sessionName: name, status: 'applied' as const },
+      }));
+      // Both nodes boot, one after the last playbook and one before it. A node that boots empties its state.
+      const patches = [
+        { id: 'late', state: [] },
+        { id: 'early', state: made.slice(1) },
+      ];
+      await store.components.patch(patches, NOW, () => undefined);
+      await store.batches.finish([{ id, result: success }], limits);
+      const layersOf = async (node: string) => (await stateOf(store, node)).layers;
+      expect(await layersOf('late')).toBe('pending pending pending');
+      expect(await layersOf('early')).toBe('pending pending configured');
+      expect(await layersOf('other')).toBe('configured configured configured');
+      expect(await collect(store)).toBe(2);
+    });
+
+    test.each<[string, Partial<HostResults>]>([
+      ['were lost', { final: false }],
+      ['are those of changed files', { rerun: { count: 1, filesChanged: true, firstSequence: 1 } }],
+    ])('skips no layer whose results %s', async (_what, more) => {
+      const { store } = stores();
+      const { id } = await sendOne(store, waiting('a'));
+      await play(store, id, { 0: [], 1: [], 2: [] }, more);
+      await store.batches.finish([{ id, result: success }], limits);
+      expect(await stateOf(store, 'a')).toMatchObject({ reports: '' });
     });
 
     test('counts a failure that no host reported, at the first pending layer', async () => {
@@ -316,6 +373,27 @@ export function batchContract(stores: () => Stores): void {
       expect(await stateOf(store, 'b')).toMatchObject({ errors: 0, reports: '' });
     });
 
+    test('blames no node for the failure of another that is gone, or that has booted', async () => {
+      const { store } = stores();
+      const { id } = await sendOne(store, waiting('a'), waiting('b'));
+      const failed = { ...counts, host: 'a', failed: 1, incomplete: false };
+      await play(store, id, { 0: [] }, { hosts: [failed] });
+      await store.components.remove('a');
+      await store.batches.finish([{ id, result: failure }], limits);
+      expect(await stateOf(store, 'b')).toMatchObject({ errors: 0, reports: '' });
+    });
+
+    test('counts no failure at a layer that the session was not sent for', async () => {
+      const { store } = stores();
+      const { id } = await sendOne(store, waiting('a', { state: report('applied', 2) }));
+      await store.components.patch([{ id: 'a', state: [] }], NOW, () => undefined);
+      await store.batches.finish([{ id, result: failure }], limits);
+      expect(await stateOf(store, 'a')).toMatchObject({
+        ...{ errors: 1, layers: 'pending pending pending', reports: 'failed' },
+      });
+      expect((await store.components.find('a'))?.component.state[0]?.playbook).toBe('users.yml');
+    });
+
     test.each<[string, BatchResult]>([
       ['the platform was not able to', { kind: 'failure', cause: 'platform' }],
       ['its session was deleted', { kind: 'released' }],
@@ -333,6 +411,7 @@ export function batchContract(stores: () => Stores): void {
       const moved = layers.map((layer) => ({ ...layer, commit: 'b'.repeat(40) }));
       await store.configurations.save({ name: 'login', lastUpdated: at(1), layers: moved });
       await put(store, waiting('a', { desiredConfig: 'login' }));
+      await play(store, id, { 0: [], 1: [], 2: [] });
       await store.batches.finish([{ id, result: success }], limits);
       expect(await stateOf(store, 'a')).toMatchObject({ reports: '' });
       expect(await stateOf(store, 'b')).toMatchObject({ reports: 'skipped skipped skipped' });
@@ -343,6 +422,7 @@ export function batchContract(stores: () => Stores): void {
       const { id } = await sendOne(store, waiting('a'));
       const moved = layers.map((layer) => ({ ...layer, commit: 'b'.repeat(40) }));
       await store.configurations.save({ name: 'compute', lastUpdated: at(1), layers: moved });
+      await play(store, id, { 0: [], 1: [], 2: [] });
       await store.batches.finish([{ id, result: success }], limits);
       expect(await stateOf(store, 'a')).toMatchObject({ reports: '' });
     });
@@ -367,6 +447,7 @@ export function batchContract(stores: () => Stores): void {
         gone: success,
       };
       const ends = Object.entries(results).map(([kind, result]) => ({ id: idOf(kind), result }));
+      await play(store, idOf('good'), { 0: [], 1: [], 2: [] });
 
       const ended = await store.batches.finish(ends, limits);
 
