@@ -107,6 +107,7 @@ class Wrapper:
         # How often the command was run again, and what is reported of the last time.
         self._reruns = 0
         self._rerun: dict[str, Any] | None = None
+        self._held_at = 0.0
 
     def run(self) -> int:
         self._save(PhaseState("running", self._started_at))
@@ -196,7 +197,8 @@ class Wrapper:
 
     def _hold(self, delivery: Delivery | None, wanted_seconds: float) -> HoldEnd:
         seconds = min(wanted_seconds, MAX_HOLD_SECONDS)
-        since = time.time()
+        # Later than the hold before, even if the clock was set back: the API keeps the latest.
+        since = self._held_at = max(time.time(), self._held_at + 0.001)
         command = write_shell(self._context)
         hold = Hold(self._context, self._signals, since, seconds)
         until = to_time(since + seconds)

@@ -18,6 +18,8 @@ export interface JobOptions {
   readonly plan?: Record<string, unknown>;
   /** Relative to the job's directory. */
   readonly files?: Record<string, string | Uint8Array>;
+  /** More environment of the supervisor. */
+  readonly environment?: Record<string, string>;
 }
 
 export interface PhaseFile {
@@ -59,7 +61,12 @@ const PYTHON = findPython();
 
 let count = 0;
 
-export function createJob({ phases, plan = {}, files = {} }: JobOptions): TestJob {
+export function createJob({
+  phases,
+  plan = {},
+  files = {},
+  environment = {},
+}: JobOptions): TestJob {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-job-'));
   const id = `cfs-job-test-${process.pid}-${++count}`;
   const path = (...names: string[]) => join(directory, ...names);
@@ -77,7 +84,7 @@ export function createJob({ phases, plan = {}, files = {} }: JobOptions): TestJo
     spawn(PYTHON, ['-m', 'job', ...argv, '--directory', directory], {
       cwd: PROJECT,
       stdio: ['ignore', output, 'inherit'],
-      env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', KEELSON_JOB: id },
+      env: { PATH: process.env['PATH'], LANG: 'C.UTF-8', KEELSON_JOB: id, ...environment },
     });
   const startWithoutKill = (...argv: string[]) =>
     spawn('setpriv', [...WITHOUT_KILL, PYTHON, '-m', 'job', ...argv, '--directory', directory], {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { execFileSync, type ChildProcess } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { parseReportLine } from '../../src/activities/report-line.js';
 import { waitFor } from '../support/wait.js';
 import { createPlaybookJob } from './ansible-plan.js';
@@ -8,14 +10,25 @@ import { aCommand, createJob, exitOf, TOKEN, type TestJob } from './harness.js';
 import { LONG, useHeldJobs } from './held-jobs.js';
 import type { PhaseApi } from './phase-api.js';
 
+/** A clock that is set back by an hour when the file `back` is made. */
+const CLOCK = `
+import os, time
+now, mark = time.time, os.path.join(os.path.dirname(__file__), "back")
+time.time = lambda: now() - 3600 * os.path.exists(mark)
+`;
 const BEGINS = 'only begins again, with unchanged files.\n';
 const { jobs, running, anApi } = useHeldJobs();
 
-function aJob(script: string, { apiUrl = '', ...more }: Record<string, unknown> = {}): TestJob {
+function aJob(
+  script: string,
+  { apiUrl = '', ...more }: Record<string, unknown> = {},
+  environment: Record<string, string> = {},
+): TestJob {
   const phase = { debug_wait_seconds: LONG, ...more };
   const job = createJob({
     phases: [aCommand('only', script, phase), aCommand('next', 'echo later')],
     plan: { api_url: apiUrl === '' ? null : apiUrl },
+    environment,
   });
   jobs.push(job);
   return job;
@@ -145,6 +158,24 @@ describe('a held phase that is run again', () => {
     await exitOf(child);
     expect(job.phase('only')).toMatchObject({ exit_code: null, killed: 'stopped' });
     expect(job.log('only')).toMatch(/run\nThe phase was ended: stopped\.\n$/);
+  });
+
+  it('is held again later than before, although the clock was set back', async () => {
+    const api = await anApi();
+    const clock = mkdtempSync(join(tmpdir(), 'keelson-clock-'));
+    writeFileSync(join(clock, 'sitecustomize.py'), CLOCK);
+    const job = aJob('exit 4', { apiUrl: api.url }, { PYTHONPATH: clock });
+    const child = start(job);
+    await waitFor(() => api.holds.length === 1);
+    writeFileSync(join(clock, 'back'), '');
+    api.rerun('ops');
+    await whenHeld(job, 2);
+    await waitFor(() => new Set(api.holds.map(({ since }) => since)).size === 2);
+    const [first, second] = [api.holds[0], api.holds.at(-1)].map((hold) => String(hold?.['since']));
+    expect(String(second) > String(first)).toBe(true);
+    child.kill('SIGTERM');
+    await exitOf(child);
+    rmSync(clock, { recursive: true });
   });
 
   it('has its time limit anew', async () => {
