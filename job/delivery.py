@@ -1,9 +1,9 @@
 """Delivers a phase to the API while it runs: state, log, host results.
 
 Its own thread reads the log file by offset, so that an API that is slow or away neither slows the
-phase nor costs memory. It sends one request at a time: the start, then the log, host results as
-they change, silent hosts, a hold; and at the end the rest of the log, all host results (the last
-batch marked `final`), and the end.
+phase nor costs memory. It sends one request at a time: the start, then by turns the log, and host
+results as they change, silent hosts, a hold; and at the end the rest of the log, all host results
+(the last batch marked `final`), and the end.
 """
 
 import random
@@ -123,6 +123,10 @@ class Delivery:
         self._grown_at = 0.0
         self._is_announced = False
         self._hold: Callable[[], Mapping[str, Any]] | None = None
+        # How much of the log comes before the hold.
+        self._held_at = 0
+        # Whether the last request was a part of the log: then it is the turn of the others.
+        self._has_appended = False
         self._wake = threading.Event()
         self._ending = threading.Event()
         self._done = threading.Event()
@@ -145,6 +149,7 @@ class Delivery:
 
     def hold(self, to_report: Callable[[], Mapping[str, Any]]) -> None:
         """Reports the hold once the log and the host results so far are delivered."""
+        self._held_at = self._written
         self._hold = to_report
         self._wake.set()
 
@@ -204,15 +209,21 @@ class Delivery:
             return self._announce
         pending = self._written - self._offset
         age = time.monotonic() - self._grown_at
-        if pending >= CHUNK_BYTES or (pending > 0 and (is_over or age >= COLLECT_SECONDS)):
+        is_due = pending >= CHUNK_BYTES or (pending > 0 and (is_over or age >= COLLECT_SECONDS))
+        if is_due and (is_over or not self._has_appended):
+            self._has_appended = True
             return self._append_log
+        self._has_appended = False
+        return self._next_other(is_over) or (self._append_log if is_due else None)
+
+    def _next_other(self, is_over: bool) -> Request | None:
         self._hosts.collect(is_over)
         if not self._hosts.is_empty():
             return self._put_hosts
         report = self._silence.next()
         if report is not None:
             return lambda timeout_seconds: self._put_silence(report, timeout_seconds)
-        if self._hold is not None and pending == 0:
+        if self._hold is not None and self._offset >= self._held_at:
             return self._put_hold
         return self._put_end if is_over else None
 

@@ -160,6 +160,32 @@ describe('a held phase that is run again', () => {
     expect(job.log('only')).toMatch(/run\nThe phase was ended: stopped\.\n$/);
   });
 
+  it('tells it although the second run writes faster than its log can be delivered', async () => {
+    const api = await anApi();
+    const chatty = 'while :; do echo more; sleep 0.02; done';
+    const job = aJob(`test -e corrected || exit 4; ${chatty}`, { apiUrl: api.url });
+    const child = start(job);
+    await waitFor(() => api.holds.length === 1);
+    writeFileSync(job.path('workspace/corrected'), '');
+    let refusals = 1;
+    api.interrupt = (method, url) => {
+      if (url.endsWith('/hold') && method === 'PUT' && refusals-- > 0) return { status: 503 };
+      // Each part of the log takes until there is more.
+      const before = job.log('only').length;
+      while (method === 'PATCH' && job.log('only').length === before) continue;
+      return undefined;
+    };
+    touch(job.path('workspace/rerun'), 60);
+    await waitFor(() => api.holds.at(-1)?.['seconds_left'] === 0, { what: 'the end of the hold' });
+    const isHold = (request: string) => request.startsWith('PUT') && request.endsWith('/hold');
+    const [, refused, taken] = api.requests.flatMap((each, at) => (isHold(each) ? [at] : []));
+    const between = api.requests.slice(refused, taken).filter((each) => each.startsWith('PATCH'));
+    expect(between.length).toBeLessThanOrEqual(2);
+    api.interrupt = () => undefined;
+    child.kill('SIGTERM');
+    await exitOf(child);
+  });
+
   it('is held again later than before, although the clock was set back', async () => {
     const api = await anApi();
     const clock = mkdtempSync(join(tmpdir(), 'keelson-clock-'));
