@@ -49,6 +49,14 @@ class Release(NamedTuple):
     by: str
 
 
+class HoldNews(NamedTuple):
+    """What the API knows of a hold. `release` is absent while nothing has ended it."""
+
+    release: Release | None
+    # False if the API has no record of the hold, as after a restore of its database.
+    is_known: bool
+
+
 class Answer(NamedTuple):
     status: int
     headers: http.client.HTTPMessage
@@ -87,18 +95,24 @@ class Api:
             return int(expected)
         raise to_unavailable(answer)
 
-    def await_release(
-        self, since: str, wait_seconds: int, timeout_seconds: float
-    ) -> Release | None:
-        """
-        How the hold that began then was ended. Returns as soon as it is, or after the wait with
-        None.
-        """
+    def find_log_end(self, timeout_seconds: float) -> int:
+        """The offset at which the log continues."""
+        answer = self._send("GET", "/log", None, {}, timeout_seconds)
+        end = answer.headers.get("Upload-Offset", "")
+        if answer.status // 100 != 2 or not end.isdigit():
+            raise to_unavailable(answer)
+        return int(end)
+
+    def await_release(self, since: str, wait_seconds: int, timeout_seconds: float) -> HoldNews:
+        """Asks about the hold that began then. Returns once it is ended, or after the wait."""
         told = self._ask_of_hold(f"wait={wait_seconds}&since={quote(since)}", timeout_seconds)
-        # An API of an earlier version knows no reruns.
+        # An API of an earlier version knows no reruns, and does not say whether it knows the hold.
+        release = None
         if told.get("rerun"):
-            return Release(is_rerun=True, by=str(told.get("rerun_by") or ""))
-        return Release(is_rerun=False, by="") if told["released"] else None
+            release = Release(is_rerun=True, by=str(told.get("rerun_by") or ""))
+        elif told["released"]:
+            release = Release(is_rerun=False, by="")
+        return HoldNews(release, is_known=told.get("held") is not False)
 
     def is_hold_wanted(self, timeout_seconds: float) -> bool:
         """Whether the phase, which has failed, is to be held."""

@@ -119,10 +119,13 @@ class Delivery:
         self._deadline = float("inf")
         self._written = 0
         self._offset = 0
+        # Whether the API may have lost a part of the log.
+        self._is_offset_sure = True
         self._prepared: Piece | None = None
         self._grown_at = 0.0
         self._is_announced = False
         self._hold: Callable[[], Mapping[str, Any]] | None = None
+        self._last_hold: Callable[[], Mapping[str, Any]] | None = None
         # How much of the log comes before the hold.
         self._held_at = 0
         # Whether the last request was a part of the log: then it is the turn of the others.
@@ -150,7 +153,13 @@ class Delivery:
     def hold(self, to_report: Callable[[], Mapping[str, Any]]) -> None:
         """Reports the hold once the log and the host results so far are delivered."""
         self._held_at = self._written
-        self._hold = to_report
+        self._hold = self._last_hold = to_report
+        self._wake.set()
+
+    def hold_again(self) -> None:
+        """To be called if the API has lost the hold. It may then have lost of the log as well."""
+        self._is_offset_sure = False
+        self._hold = self._last_hold
         self._wake.set()
 
     def begin_again(self, facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,6 +216,8 @@ class Delivery:
         is_over = self._ended is not None
         if not self._is_announced and not is_over:
             return self._announce
+        if not self._is_offset_sure:
+            return self._find_offset
         pending = self._written - self._offset
         age = time.monotonic() - self._grown_at
         is_due = pending >= CHUNK_BYTES or (pending > 0 and (is_over or age >= COLLECT_SECONDS))
@@ -230,6 +241,14 @@ class Delivery:
     def _announce(self, timeout_seconds: float) -> None:
         self._api.put("", self._started, timeout_seconds)
         self._is_announced = True
+
+    def _find_offset(self, timeout_seconds: float) -> None:
+        self._is_offset_sure = True
+        try:
+            self._offset = min(self._offset, self._api.find_log_end(timeout_seconds))
+        except Unavailable:
+            self._is_offset_sure = False
+            raise
 
     def _append_log(self, timeout_seconds: float) -> None:
         piece = self._prepared

@@ -85,9 +85,12 @@ class Hold:
         """Reported to the API beside the end time, because clocks may differ."""
         return max(self._deadline - time.monotonic(), 0)
 
-    def listen(self, api: Api) -> None:
-        """Asks the API in the background whether the hold is released."""
-        threading.Thread(target=self._ask, args=(api,), name="hold", daemon=True).start()
+    def listen(self, api: Api, tell_again: Callable[[], None]) -> None:
+        """
+        Asks the API in the background whether the hold is released. Calls `tell_again` if the API
+        has lost it.
+        """
+        threading.Thread(target=self._ask, args=(api, tell_again), name="hold", daemon=True).start()
 
     def wait(self) -> HoldEnd:
         end = self._wait()
@@ -102,7 +105,7 @@ class Hold:
 
         def settle() -> Release | None:
             api.put("/hold", over, PATIENT_ANSWER_SECONDS)
-            return api.await_release(self._since, 0, PATIENT_ANSWER_SECONDS)
+            return api.await_release(self._since, 0, PATIENT_ANSWER_SECONDS).release
 
         release = ask_patiently(api, self._signals, settle)
         return None if release is None else to_end(release)
@@ -131,26 +134,28 @@ class Hold:
                 return end
         return None
 
-    def _ask(self, api: Api) -> None:
+    def _ask(self, api: Api, tell_again: Callable[[], None]) -> None:
         pause: float | None = MIN_BACK_OFF_SECONDS
         while pause is not None and not self._is_over:
             time.sleep(pause)
-            pause = self._ask_once(api, pause)
+            pause = self._ask_once(api, tell_again, pause)
         api.close()
 
-    def _ask_once(self, api: Api, pause: float) -> float | None:
+    def _ask_once(self, api: Api, tell_again: Callable[[], None], pause: float) -> float | None:
         """Returns how long to wait before the next request, or None to stop."""
         try:
             seconds = WAIT_SECONDS + ANSWER_SECONDS
-            release = api.await_release(self._since, WAIT_SECONDS, seconds)
+            news = api.await_release(self._since, WAIT_SECONDS, seconds)
         except Refused:
             return None
         except Unavailable as error:
             longer = min(pause * random.uniform(1.5, 2), MAX_BACK_OFF_SECONDS)
             return max(longer, error.retry_after_seconds)
-        if release is None:
+        if news.release is None:
+            if not news.is_known:
+                tell_again()
             return MIN_BACK_OFF_SECONDS
-        self._release = release
+        self._release = news.release
         os.write(self._releasing, b"\n")
         return None
 

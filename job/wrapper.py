@@ -209,7 +209,7 @@ class Wrapper:
         )
         if delivery is not None:
             delivery.hold(lambda: {**report, "seconds_left": hold.seconds_left})
-            hold.listen(self._to_api())
+            hold.listen(self._to_api(), delivery.hold_again)
         end = hold.wait()
         if delivery is not None and end != RELEASED:
             over = {**report, "until": to_time(time.time()), "seconds_left": 0}

@@ -230,7 +230,11 @@ describe('…/hold', () => {
     });
     expect(await deliver('GET', 'held/hold')).toMatchObject({
       status: 200,
-      body: { released: false, wanted: false },
+      body: { released: false, held: true, wanted: false },
+    });
+    const other = encodeURIComponent('2026-01-01T00:00:01.000Z');
+    expect(await deliver('GET', `held/hold?since=${other}`)).toMatchObject({
+      body: { released: false, held: false },
     });
     const begin = performance.now();
     expect(await deliver('GET', 'held/hold?wait=1')).toMatchObject({ body: { released: false } });
@@ -378,6 +382,13 @@ describe('where jobs deliver', () => {
     const app = createJobApp(service.deps);
     expect((await app.request('/v3/sessions')).status).toBe(404);
     expect((await app.request(`/jobs/${jobId}/phases/held/hold`)).status).toBe(401);
+  });
+
+  test('is 503 until a worker has planned the phases of a record that was restored', async () => {
+    await service.ask('POST', '/v3/sessions', { name: 'old', configuration_name: 'debug_noop' });
+    const { jobId: job = '' } = (await service.store.sessions.find('old')) ?? {};
+    const answer = await deliver('PUT', 'inventory', { job, body: started });
+    expect(answer).toMatchObject({ status: 503, body: { detail: expect.stringContaining(job) } });
   });
 
   test('answers 405 for other methods', async () => {

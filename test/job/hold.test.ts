@@ -131,6 +131,21 @@ describe('hold', () => {
     expect(job.log('only')).toContain('it was released');
   });
 
+  it('is reported again, with the log, to an API that has lost it', async () => {
+    const api = await anApi();
+    const job = aJob({ apiUrl: api.url });
+    const child = await hold(job);
+    await waitFor(() => api.holds.length === 1);
+    api.forget(3);
+    api.forgetHold();
+    await waitFor(() => api.holds.length === 2, { what: 'the hold once more' });
+    expect(api.holds[1]).toMatchObject({ since: api.holds[0]?.['since'] });
+    expect(api.log.toString()).toBe(job.log('only'));
+    api.release();
+    await exitOf(child);
+    expect(job.log('only')).toContain('it was released');
+  });
+
   it('holds a phase whose time limit has passed, and is not limited by that', async () => {
     const job = aJob({ script: 'sleep 600', timeout: 0.2 });
     const child = await hold(job);

@@ -49,6 +49,8 @@ export interface PhaseApi {
   interrupt: (method: string, path: string) => Reply | undefined;
   /** Drops the part of the log after `offset`. */
   forget(offset: number): void;
+  /** Answers that no hold was reported, until one is reported again. */
+  forgetHold(): void;
   pause(): Promise<void>;
   resume(): Promise<void>;
   close(): Promise<void>;
@@ -62,6 +64,7 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
   const silences: SilenceReport[] = [];
   const news = new EventEmitter();
   let heldSince = '';
+  let isForgotten = false;
   let asked: Record<string, unknown> | undefined;
   const requests: string[] = [];
   let log = Buffer.alloc(0);
@@ -74,8 +77,12 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     const query = new URL(url, 'http://phase').searchParams;
     const findAsked = () => ((query.get('since') ?? heldSince) === heldSince ? asked : undefined);
     const isWait = method === 'GET' && query.get('wait') !== '0';
-    while (isWait && findAsked() === undefined && !request.destroyed) {
+    while (isWait && findAsked() === undefined && !isForgotten && !request.destroyed) {
       await Promise.race([once(news, 'asked'), once(response, 'close')]);
+    }
+    if (method === 'GET' && url.endsWith('/log')) {
+      response.writeHead(204, { 'Upload-Offset': String(log.length) }).end();
+      return;
     }
     if (method === 'GET') {
       const interruption = api.interrupt(method, url);
@@ -84,7 +91,7 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
         return;
       }
       const answered = findAsked() ?? { released: false };
-      response.end(JSON.stringify({ ...answered, wanted: api.wanted }));
+      response.end(JSON.stringify({ ...answered, held: !isForgotten, wanted: api.wanted }));
       return;
     }
     const { status, headers: answers } = reply(method, url, headers, body, raw.length);
@@ -111,6 +118,7 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
   };
   const hold = (told: Record<string, unknown>): void => {
     holds.push(told);
+    isForgotten = false;
     if (told['since'] !== heldSince) asked = undefined;
     heldSince = String(told['since']);
   };
@@ -145,6 +153,10 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     interrupt: () => undefined,
     forget(offset) {
       log = log.subarray(0, offset);
+    },
+    forgetHold() {
+      isForgotten = true;
+      news.emit('asked');
     },
     pause,
     async resume() {

@@ -1,5 +1,6 @@
 import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import { invalid, missing, ServiceError } from '../../core/errors.js';
+import type { Session } from '../../core/session.js';
 import { describeSilence } from '../../core/silence.js';
 import type { PhaseRecord, SilenceReport, Store } from '../../store/store.js';
 import { isSameSecret, readBearer } from '../auth.js';
@@ -119,9 +120,21 @@ async function findDelivered(store: Store, c: Context): Promise<PhaseRecord> {
   const session = await store.sessions.get(jobId);
   if (session === undefined) throw missing('Job', jobId);
   const phase = await store.phases.find(jobId, name);
-  if (phase === undefined) throw missing('Phase', name);
+  if (phase === undefined) throw await explainMissing(store, session, name);
   if (session.state === 'complete') throw new ServiceError('gone', 'The session is complete.');
   return phase;
+}
+
+/** A restored record may be older than its job, and lack the plan until a worker takes the job over. */
+async function explainMissing(
+  store: Store,
+  { jobId, state }: Session,
+  phase: string,
+): Promise<ServiceError> {
+  const isPlanned = state === 'complete' || (await store.phases.list(jobId)).length > 0;
+  return isPlanned
+    ? missing('Phase', phase)
+    : new ServiceError('unavailable', `No worker has taken over job ${jobId} yet.`);
 }
 
 async function openDelivery(store: Store, c: Context): Promise<PhaseRecord> {
@@ -153,8 +166,9 @@ async function appendLog(store: Store, c: Context): Promise<Response> {
 }
 
 /**
- * Answers when the hold is released, or at the end of the wait. `since`: the hold that began then, and no other. `wanted`:
- * whether a failed phase is to be held. `released` is false if the phase is to run again: that is an answer of its own.
+ * Answers when the hold is released, or at the end of the wait. `since`: the hold that began then, and no other. `held`:
+ * whether such a hold was reported. `wanted`: whether a failed phase is to be held. `released` is false if the phase is to run
+ * again: that is an answer of its own.
  */
 async function awaitRelease(store: Store, c: Context): Promise<Response> {
   const wait = c.req.query('wait') ?? '0';
@@ -171,7 +185,8 @@ async function awaitRelease(store: Store, c: Context): Promise<Response> {
       const released = rerun === undefined && hold?.releasedAt !== undefined;
       if (released || rerun !== undefined || waitMs === 0 || over.aborted) {
         const asked = rerun === undefined ? {} : { rerun: true, rerun_by: rerun.by };
-        return c.json({ released, ...asked, wanted: await isHoldWanted(store, c) }, 200);
+        const held = hold !== undefined;
+        return c.json({ released, held, ...asked, wanted: await isHoldWanted(store, c) }, 200);
       }
       await watch.next(over);
     }
