@@ -1,3 +1,6 @@
+/** Host and port. */
+const HOST = /^(?:\[[^\]]*\]?|[^:]*)(?::\d*)?$/;
+
 /** Says why git must not get this URL; undefined if it may. `allowed` has the format of GIT_ALLOW_PROTOCOL. */
 export function findUrlFault(url: string, allowed: string): string | undefined {
   if (url.startsWith('-')) return 'A URL must not begin with "-"';
@@ -7,6 +10,10 @@ export function findUrlFault(url: string, allowed: string): string | undefined {
   // Over HTTP a user name is often a token; credentials come from GIT_CREDENTIALS_FILE.
   if (at >= 0 && scheme.startsWith('http')) return 'A URL must not contain a user name or a token';
   if (authority.slice(at + 1).startsWith('-')) return 'A host must not begin with "-"';
+  // Git takes `https::` and `https:///` too, and then finds host, user and password where we do not look for them.
+  if (authority === '' && scheme.startsWith('http')) return 'A URL must name a host after "://"';
+  // A password with a slash ends the authority early, and its beginning looks like a port.
+  if (!HOST.test(authority.slice(at + 1))) return 'The port of a URL must be a number';
   const schemes = allowed.split(':');
   if (!schemes.includes(scheme)) {
     return `The scheme ${scheme} is not allowed; allowed are ${schemes.join(', ')} (GIT_ALLOW_PROTOCOL)`;

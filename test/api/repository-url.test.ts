@@ -1,6 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { findUrlFault } from '../../src/api/repository-url.js';
 
+test('the address of a remote helper need not be a URL', () => {
+  expect(findUrlFault('codecommit::eu-west-1://profile@repository', 'codecommit')).toBeUndefined();
+});
+
 describe('findUrlFault', () => {
   test.each([
     'https://git.example.com/a.git',
@@ -9,6 +13,10 @@ describe('findUrlFault', () => {
     'git@git.example.com:team/a.git',
     'git.example.com:a.git',
     'https://git.example.com/a@b:c.git',
+    'https://[2001:db8::1]:8443/a.git',
+    'https://[2001:db8::1]/a.git',
+    'ssh://git@[2001:db8::1]:22/a.git',
+    '[2001:db8::1]:a.git',
   ])('takes %s', (url) => {
     expect(findUrlFault(url, 'https:ssh')).toBeUndefined();
   });
@@ -30,6 +38,11 @@ describe('findUrlFault', () => {
     ['ssh://u:secret@a/b.git', 'password'],
     ['u:secret@a:b.git', 'password'],
     ['u:secret@a/b.git', 'password'],
+    ['https://u:sec/ret@a/b.git', 'port'],
+    ['ssh://u:sec/ret@a/b.git', 'port'],
+    ['https:///u:secret@a/b.git', 'name a host'],
+    ['https::https://u:secret@a/b.git', 'name a host'],
+    ['https::http://a/b.git', 'name a host'],
   ])('refuses %s: %s', (url, fault) => {
     expect(findUrlFault(url, 'https:ssh')).toContain(fault);
     expect(findUrlFault(url, 'https:ssh')).not.toContain('secret');
