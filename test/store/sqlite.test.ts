@@ -1,6 +1,7 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expect, test } from '@jest/globals';
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import { storeContract } from '../contract/store-contract.js';
 
@@ -10,4 +11,17 @@ storeContract('SQLite', async () => {
     open: () => openSqliteStore({ path: join(directory, 'data', 'keelson.db') }),
     remove: () => rm(directory, { recursive: true }),
   };
+});
+
+test('only the owner may read the files of a database, whoever made its directory', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'keelson-store-'));
+  const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
+  const names = await readdir(directory);
+  const modes = await Promise.all(
+    names.map(async (name) => (await stat(join(directory, name))).mode),
+  );
+  expect(names.sort()).toEqual(['keelson.db', 'keelson.db-shm', 'keelson.db-wal']);
+  expect(modes.map((mode) => mode & 0o777)).toEqual([0o600, 0o600, 0o600]);
+  await store.close();
+  await rm(directory, { recursive: true });
 });
