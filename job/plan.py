@@ -20,6 +20,8 @@ class Phase(NamedTuple):
     hold_wait_seconds: float
     # After how long without news a host is reported as silent; 0: never.
     host_silent_seconds: float
+    # After how long without news a host fails in its task; 0: never.
+    host_silent_limit_seconds: int
     fields: Mapping[str, Any]
 
 
@@ -74,5 +76,6 @@ def to_phase(raw: Mapping[str, Any]) -> Phase:
         debug_wait_seconds=float(raw.get("debug_wait_seconds", 0)),
         hold_wait_seconds=float(raw.get("hold_wait_seconds", 0)),
         host_silent_seconds=float(raw.get("host_silent_seconds", 0)),
+        host_silent_limit_seconds=int(raw.get("host_silent_limit_seconds", 0)),
         fields=raw,
     )

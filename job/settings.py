@@ -63,6 +63,9 @@ def to_ansible_environment(context: Context) -> dict[str, str]:
         "ANSIBLE_CALLBACK_PLUGINS": to_plugin_path(config, "callback", home),
         "ANSIBLE_STRATEGY_PLUGINS": to_plugin_path(config, "strategy", home),
     }
+    limit = context.phase.host_silent_limit_seconds
+    if limit > 0 and config.read("task_timeout") is None:
+        environment["ANSIBLE_TASK_TIMEOUT"] = str(limit)
     if config.read("remote_user") is None:
         environment["ANSIBLE_REMOTE_USER"] = "root"
     ignored = config.read("inventory_ignore_patterns") or config.read(

@@ -58,6 +58,8 @@ export interface AnsiblePhase extends PhaseBase {
   readonly holdWaitSeconds: number;
   /** How long a host may be silent within one task before it is reported; 0 = for ever. */
   readonly hostSilentSeconds: number;
+  /** How long a host may be silent within one task before it fails in it; 0 = for ever. */
+  readonly hostSilentLimitSeconds: number;
   /** Whether results may count as component state (not for images, passthrough and debug playbooks). */
   readonly recordsState: boolean;
 }

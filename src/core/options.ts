@@ -33,6 +33,8 @@ export interface ExtensionOptions {
   readonly phaseTimeLimit: number;
   /** Seconds that a host may be silent within one task before it is reported; 0 = for ever. */
   readonly hostSilentAfter: number;
+  /** Seconds that a host may be silent within one task before it fails in it; 0 = for ever. */
+  readonly hostSilentLimit: number;
   readonly cancelGraceSeconds: number;
   readonly reportWait: number;
   /** Seconds that a machine may be silent before it counts as lost, with its jobs; 0 = for ever. */
@@ -82,6 +84,7 @@ const DEFAULT_EXTENSION_OPTIONS: ExtensionOptions = {
   podPendingTimeLimit: 600,
   phaseTimeLimit: 0,
   hostSilentAfter: 600,
+  hostSilentLimit: 0,
   cancelGraceSeconds: 30,
   reportWait: 60,
   machineLostAfter: 3600,
@@ -105,6 +108,8 @@ export interface TimeLimits {
   readonly phaseSeconds: number;
   /** How long a host may be silent before it is reported; snapshots of 0.1.0 do not have it. */
   readonly hostSilentSeconds?: number;
+  /** How long a host may be silent before it fails; older snapshots do not have it. */
+  readonly hostSilentLimitSeconds?: number;
   /** From SIGTERM to SIGKILL. */
   readonly cancelGraceSeconds: number;
   /** How long a job waits, after a phase, for the API to take the rest of its log. */
@@ -120,6 +125,7 @@ export function toTimeLimits(options: ExtensionOptions): TimeLimits {
     podPendingSeconds: options.podPendingTimeLimit,
     phaseSeconds: options.phaseTimeLimit,
     hostSilentSeconds: options.hostSilentAfter,
+    hostSilentLimitSeconds: options.hostSilentLimit,
     cancelGraceSeconds: options.cancelGraceSeconds,
     reportWaitSeconds: options.reportWait,
   };

@@ -153,6 +153,7 @@ function planPlaybooks(session: Session, snapshot: Snapshot): readonly AnsiblePh
     passthrough: request.ansiblePassthrough ?? '',
     timeoutSeconds: snapshot.limits.phaseSeconds,
     hostSilentSeconds: snapshot.limits.hostSilentSeconds ?? 0,
+    hostSilentLimitSeconds: snapshot.limits.hostSilentLimitSeconds ?? 0,
     debugWaitSeconds: request.debugOnFailure ? snapshot.options.debugWaitTime : 0,
     holdWaitSeconds: snapshot.options.debugWaitTime,
   } as const;

@@ -37,6 +37,7 @@ describe('/v3/options', () => {
       pod_pending_time_limit: 600,
       phase_time_limit: 0,
       host_silent_after: 600,
+      host_silent_limit: 0,
       cancel_grace_seconds: 30,
       report_wait: 60,
       machine_lost_after: 3600,
@@ -77,7 +78,12 @@ describe('/v3/options', () => {
   });
 
   test('takes time limits, 0 for none', async () => {
-    const limits = { clone_time_limit: 5, phase_time_limit: 0, cancel_grace_seconds: 1 };
+    const limits = {
+      clone_time_limit: 5,
+      phase_time_limit: 0,
+      host_silent_limit: 900,
+      cancel_grace_seconds: 1,
+    };
     const { status, body } = await service.ask('PATCH', '/v3/options', limits);
     expect(status).toBe(200);
     expect(body).toMatchObject(limits);
@@ -91,6 +97,7 @@ describe('/v3/options', () => {
     ['image_package_time_limit', null],
     ['pod_pending_time_limit', true],
     ['phase_time_limit', 1_209_601],
+    ['host_silent_limit', 2.5],
     ['cancel_grace_seconds', 0],
     ['report_wait', 1e300],
     ['log_store_max_bytes', -1],

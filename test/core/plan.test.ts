@@ -188,11 +188,13 @@ describe('planJob', () => {
     expect(planPlaybooks(aSession(request), aSnapshot())[0]?.recordsState).toBe(expected);
   });
 
-  test('reports no silent hosts if the snapshot is from a version that did not', () => {
-    const { hostSilentSeconds, ...limits } = DEFAULT_TIME_LIMITS;
-    const [before] = planPlaybooks(aSession(), aSnapshot({ limits }));
-    const [now] = planPlaybooks(aSession(), aSnapshot());
-    expect([before?.hostSilentSeconds, now?.hostSilentSeconds]).toEqual([0, hostSilentSeconds]);
+  test('has the limits of silent hosts, none if the snapshot is from a version without them', () => {
+    const limits = { ...DEFAULT_TIME_LIMITS, hostSilentSeconds: 60, hostSilentLimitSeconds: 900 };
+    const { hostSilentSeconds, hostSilentLimitSeconds, ...older } = limits;
+    const [before] = planPlaybooks(aSession(), aSnapshot({ limits: older }));
+    const [now] = planPlaybooks(aSession(), aSnapshot({ limits }));
+    expect(before).toMatchObject({ hostSilentSeconds: 0, hostSilentLimitSeconds: 0 });
+    expect(now).toMatchObject({ hostSilentSeconds, hostSilentLimitSeconds });
   });
 
   test('limits an image session to its members, each once, unless it has a limit', () => {

@@ -15,8 +15,10 @@ async function runWith(
   tasks:
     - debug: msg="user={{ lookup('config', 'DEFAULT_REMOTE_USER') }}"
     - debug: msg="key={{ lookup('config', 'DEFAULT_PRIVATE_KEY_FILE') }}"
+    - debug: msg="limit={{ lookup('config', 'TASK_TIMEOUT') }}."
 `;
   const job = createPlaybookJob({
+    phase: { host_silent_limit_seconds: 900 },
     files: {
       'workspace/layer0/site.yml': playbook,
       'workspace/ssh/id_ecdsa': 'a key',
@@ -49,7 +51,7 @@ class StrategyModule(Linear):
 `;
 
 (HAS_ANSIBLE ? describe : describe.skip)("a site's ansible.cfg", () => {
-  it('keeps its callbacks, plugin paths, user and key', async () => {
+  it('keeps its callbacks, plugin paths, user, key and limit of tasks', async () => {
     const { exitCode, log, job } = await runWith(
       `[defaults]
 callbacks_enabled = site ; and a comment
@@ -58,6 +60,7 @@ strategy_plugins = ./strategies:/does/not/exist
 strategy = own
 remote_user = admin
 private_key_file = /site/key
+task_timeout = 60
 `,
       { 'workspace/callbacks/site.py': CALLBACK, 'workspace/strategies/own.py': STRATEGY },
     );
@@ -66,7 +69,8 @@ private_key_file = /site/key
     expect(log).toContain("run by the site's strategy");
     expect(log).toContain('user=admin');
     expect(log).toContain('key=/site/key');
-    expect(readResults(job)).toMatchObject([{ host: 'x1', ok: 2 }]);
+    expect(log).toContain('limit=60.');
+    expect(readResults(job)).toMatchObject([{ host: 'x1', ok: 3 }]);
   });
 
   it('may list cfs_aggregator under either name, and have cfs_free', async () => {
@@ -77,6 +81,7 @@ private_key_file = /site/key
       expect({ exitCode, log }).toMatchObject({ exitCode: 0 });
       expect(log).not.toContain('unable to load');
       expect(log).toContain('user=root');
+      expect(log).toContain('limit=900.');
     }
   });
 

@@ -1,8 +1,14 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { waitFor } from '../support/wait.js';
-import { ANSIBLES, createPlaybookJob, HAS_ANSIBLE, type Inventory } from './ansible-plan.js';
-import { exitOf, TOKEN, type TestJob } from './harness.js';
+import {
+  ANSIBLES,
+  createPlaybookJob,
+  HAS_ANSIBLE,
+  readResults,
+  type Inventory,
+} from './ansible-plan.js';
+import { exitOf, processesOf, TOKEN, type TestJob } from './harness.js';
 import { startPhaseApi, type PhaseApi } from './phase-api.js';
 
 const jobs: TestJob[] = [];
@@ -291,4 +297,46 @@ async function waitForSilence(expected: Record<string, unknown> | null): Promise
     expect(await over).toBe(137);
     expect(existsSync(job.path('results/ansible-0.heard'))).toBe(false);
   });
+});
+
+(HAS_ANSIBLE ? describe : describe.skip)('host_silent_limit', () => {
+  it.each([...ANSIBLES])(
+    'makes a silent host fail in its task, and the others go on (Ansible %s)',
+    async (_series, ansible) => {
+      // The last task has no limit, so that a busy machine cannot make it fail.
+      const playbook = `- hosts: all
+  gather_facts: false
+  tasks:
+    - name: Own limit
+      command: sleep 600
+      timeout: 2
+      when: inventory_hostname == 'x1'
+    - name: Hang
+      command: sleep 600
+      loop: [1]
+      when: inventory_hostname == 'x2'
+    - name: Go on
+      command: sleep 1.5
+      timeout: 0
+`;
+      const { job, over } = await start(playbook, {
+        plan: { ansible_playbook: ansible },
+        phase: { host_silent_limit_seconds: 1 },
+      });
+      expect(await over).toBe(2);
+      const ended = (what: RegExp) => ({ failed: 1, message: expect.stringMatching(what) });
+      expect(readResults(job)).toMatchObject([
+        { host: 'x1', task: 'Own limit', ...ended(/\b2\b(?!.*host_silent_limit)/) },
+        {
+          host: 'x2',
+          task: 'Hang',
+          ...ended(
+            /^Nothing was heard from the host for 1 s, so host_silent_limit ended the task$/,
+          ),
+        },
+        { host: 'x3', ok: 1, failed: 0, incomplete: false },
+      ]);
+      expect(await processesOf(job.id)).toEqual([]);
+    },
+  );
 });

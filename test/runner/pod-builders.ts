@@ -46,6 +46,7 @@ export const aJob = (job: Partial<Job> = {}): Job => ({
       debugWaitSeconds: 0,
       holdWaitSeconds: 0,
       hostSilentSeconds: 0,
+      hostSilentLimitSeconds: 0,
       recordsState: true,
     },
   ],

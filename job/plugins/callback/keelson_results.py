@@ -5,6 +5,7 @@
 
 import json
 import os
+import re
 import struct
 import time
 
@@ -35,6 +36,8 @@ PAUSE_PER_WRITING = 20
 # (0: it is in no task) and by the time of day; the host; the task.
 RECORD = struct.Struct("<dd240s256s")
 CLOCKS = struct.Struct("<dd")
+# What Ansible up to 2.17 says of a task that it has ended; later versions have a field for it.
+TIMED_OUT = re.compile(r"The .+ action failed to execute in the expected time frame \((\d+)\) .*")
 
 
 class CallbackModule(CallbackBase):
@@ -52,6 +55,8 @@ class CallbackModule(CallbackBase):
         self._failures = {}
         self._plays = Plays()
         self._heard = Heard(os.environ.pop("KEELSON_HEARD", ""))
+        # Set only for the option; a site's own limit is in its `ansible.cfg`.
+        self._limit = int(os.environ.get("ANSIBLE_TASK_TIMEOUT", "0"))
         self._due_at = time.monotonic() + MIN_SECONDS_BETWEEN_WRITES
 
     def v2_playbook_on_start(self, playbook):
@@ -146,7 +151,7 @@ class CallbackModule(CallbackBase):
         self._plays.note_failure()
         self._failures[_host_name(result)] = {
             "task": to_text(task.get_name()),
-            "message": _describe(_fields(result)).strip()[:MAX_MESSAGE_CHARACTERS],
+            "message": _describe(_fields(result), self._limit).strip()[:MAX_MESSAGE_CHARACTERS],
         }
 
     def _render(self, name):
@@ -280,19 +285,32 @@ def _fields(result):
     return result._result if fields is None else fields
 
 
-def _describe(fields):
-    """The most telling text. With `no_log`, Ansible has removed all but a notice."""
+def _describe(fields, limit):
+    """
+    The most telling text. With `no_log`, Ansible has removed all but a notice. `limit`: seconds
+    after which the option `host_silent_limit` ends a task; 0: never.
+    """
     if "censored" in fields:
         return to_text(fields["censored"])
     for item in fields.get("results") or ():
         if isinstance(item, dict) and (item.get("failed") or item.get("unreachable")):
-            return _describe(item)
+            return _describe(item, limit)
+    if limit > 0 and _to_timeout(fields) == limit:
+        return f"Nothing was heard from the host for {limit} s, so host_silent_limit ended the task"
     for key in ("msg", "stderr", "module_stderr", "stdout", "module_stdout", "reason"):
         if fields.get(key):
             value = fields[key]
             text = to_text(value if isinstance(value, str) else json.dumps(value, default=to_text))
             return _explain(text, fields) if key == "msg" else text
     return "no message"
+
+
+def _to_timeout(fields):
+    """After how many seconds Ansible ended the task; None if it did not."""
+    if isinstance(fields.get("timedout"), dict):
+        return fields["timedout"].get("period")
+    told = TIMED_OUT.fullmatch(to_text(fields.get("msg", ""), nonstring="simplerepr"))
+    return int(told[1]) if told else None
 
 
 def _explain(text, fields):

@@ -52,6 +52,9 @@ const extensions = {
   host_silent_after: seconds(
     'Seconds until a host that says nothing in a task is named; 0 = never.',
   ),
+  host_silent_limit: seconds(
+    'Seconds until a host that says nothing in a task fails in it; 0 = never.',
+  ),
   cancel_grace_seconds: seconds('Seconds from SIGTERM to SIGKILL.', { from: 1, to: 3600 }),
   report_wait: seconds('Seconds that an ended phase waits for its log to be delivered.'),
   machine_lost_after: seconds(
@@ -123,6 +126,7 @@ const WIRE_NAMES = {
   podPendingTimeLimit: 'pod_pending_time_limit',
   phaseTimeLimit: 'phase_time_limit',
   hostSilentAfter: 'host_silent_after',
+  hostSilentLimit: 'host_silent_limit',
   cancelGraceSeconds: 'cancel_grace_seconds',
   reportWait: 'report_wait',
   machineLostAfter: 'machine_lost_after',
