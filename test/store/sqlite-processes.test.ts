@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createSqliteDialect } from '../../src/store/database/sqlite-dialect.js';
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import type { Change } from '../../src/store/store.js';
 import { aRequest } from '../support/session-builders.js';
@@ -137,6 +138,32 @@ describe('a database that somebody keeps locked', () => {
 
     holder.close();
     await store.close();
+  });
+
+  test('does not end a process that watches it, and is heard of once it answers', async () => {
+    // With a rollback journal, one writer can lock out every reader, as a recovery does in the other mode.
+    const open = (name: string) => new DatabaseSync(join(directory, name), { timeout: 0 });
+    const watched = open('watched.db');
+    const other = open('other.db');
+    const writers = [open('watched.db'), open('other.db')] as const;
+    const told = { watched: 0, other: 0 };
+    const stops = [
+      createSqliteDialect({ writer: watched, reader: watched }).watch(() => (told.watched += 1)),
+      createSqliteDialect({ writer: other, reader: other }).watch(() => (told.other += 1)),
+    ];
+    writers[0].exec('begin exclusive; create table t (x)');
+
+    // Both look at the same pace, so between two reports of the one there is a look at the other.
+    for (const [index, table] of ['a', 'b'].entries()) {
+      writers[1].exec(`create table ${table} (x)`);
+      await waitFor(() => told.other === index + 1);
+    }
+    expect(told.watched).toBe(0);
+    writers[0].exec('commit');
+    await waitFor(() => told.watched === 1);
+
+    for (const stop of stops) stop();
+    for (const database of [watched, other, ...writers]) database.close();
   });
 });
 

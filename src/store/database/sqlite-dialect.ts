@@ -189,14 +189,24 @@ function shrink(database: DatabaseSync): number {
   return (pages - read('page_count')) * read('page_size');
 }
 
-/** `data_version` changes with the commits of other connections only. */
+/**
+ * `data_version` changes with the commits of other connections only. While the database does not answer, nothing is told; the
+ * next answer shows whether something has changed meanwhile.
+ */
 function watchDataVersion(database: DatabaseSync, onChange: () => void): () => void {
   const statement = database.prepare('PRAGMA data_version');
-  const readVersion = () => statement.get()?.['data_version'];
+  const readVersion = () => {
+    try {
+      return statement.get()?.['data_version'];
+    } catch {
+      // Thrown from a timer, it would end the process. Whoever needs the database hears why it does not answer.
+      return undefined;
+    }
+  };
   let last = readVersion();
   const timer = setInterval(() => {
     const version = readVersion();
-    if (version === last) return;
+    if (version === undefined || version === last) return;
     last = version;
     onChange();
   }, POLL_MS);
