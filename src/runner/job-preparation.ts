@@ -30,6 +30,11 @@ export interface PreparationOptions extends JobSurroundings {
 
 const DEFAULT_ANSIBLE_CONFIG = 'cfs-default-ansible-cfg';
 
+/** Whether this is the whole text of the file `incarnation`. */
+export function isIncarnation(text: string): boolean {
+  return /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
+}
+
 /**
  * Builds the directory under another name and renames it, so that it is complete or absent. Undefined if there is one already.
  */

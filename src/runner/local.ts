@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { missing } from '../core/errors.js';
+import { missing, ServiceError } from '../core/errors.js';
 import { exists, isAbsent, makeDirectory, mark, readNames, readText, readTime } from './files.js';
 import {
   checkFileName,
@@ -11,7 +11,7 @@ import {
   type JobPaths,
 } from './job-directory.js';
 import { stopJob, waitForPhase } from './job-end.js';
-import { buildJobDirectory, type PreparationOptions } from './job-preparation.js';
+import { buildJobDirectory, isIncarnation, type PreparationOptions } from './job-preparation.js';
 import { createJobWatch } from './job-watch.js';
 import { removeLeftovers } from './leftovers.js';
 import { isAlive } from './process-identity.js';
@@ -125,11 +125,34 @@ async function prepareJob(
   await makeDirectory(options.jobsDirectory);
   for (;;) {
     signal.throwIfAborted();
-    const present = await readText(paths.incarnation);
+    const present = await findPrepared(paths);
     if (present !== undefined) return present;
     const built = await buildJobDirectory(options, launch, paths);
     if (built !== undefined) return built;
+    // Another call may have come first.
+    if ((await findPrepared(paths)) === undefined) await removeRemains(options, paths);
   }
+}
+
+async function findPrepared(paths: JobPaths): Promise<Incarnation | undefined> {
+  const text = await readText(paths.incarnation);
+  return text !== undefined && isIncarnation(text) ? text : undefined;
+}
+
+/**
+ * Removes a directory that is not a whole one: the machine lost power before the content was on the disk, or somebody removed
+ * a part. Refuses to if its job may have run.
+ */
+async function removeRemains(
+  { jobsDirectory }: PreparationOptions,
+  { directory, released }: JobPaths,
+): Promise<void> {
+  if (!(await exists(released))) return removeDirectory(jobsDirectory, directory);
+  throw new ServiceError(
+    'unavailable',
+    `${directory} has lost the file incarnation, and its job may have run.`,
+    { reason: 'INTERNAL' },
+  );
 }
 
 async function* readFrom(

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { aLaunch, aScript, awaitAll, launch, listJobs, never } from '../contract/runner-jobs.js';
@@ -141,6 +141,38 @@ describe('local runner: prepare', () => {
       });
     },
   );
+
+  test.each([
+    ['that lost its content with the power', { incarnation: '', 'job.json': '' }],
+    ['of which a part is left', { 'job.json': '{}' }],
+  ])('replaces a directory %s', async (_, files) => {
+    const { runner, path } = await open();
+    const given = aLaunch([aScript('one', 'true')]);
+    const { jobId } = given.job;
+    await mkdir(path(jobId), { recursive: true });
+    for (const [name, text] of Object.entries(files)) await writeFile(path(jobId, name), text);
+
+    const incarnation = await runner.prepare(given, AbortSignal.timeout(5000));
+
+    expect(incarnation).toMatch(/^[0-9a-f-]{36}$/);
+    expect(await readFile(path(jobId, 'incarnation'), 'utf8')).toBe(incarnation);
+    expect(await listJobs(runner)).toEqual([{ jobId, incarnation, state: 'prepared' }]);
+  });
+
+  test('keeps such a directory if its job may have run', async () => {
+    const { runner, path } = await open();
+    const given = aLaunch([aScript('one', 'true')]);
+    const { jobId } = given.job;
+    await runner.prepare(given, never);
+    await rm(path(jobId, 'incarnation'));
+    await writeFile(path(jobId, 'released'), '');
+
+    await expect(runner.prepare(given, AbortSignal.timeout(5000))).rejects.toMatchObject({
+      fault: 'unavailable',
+      reason: 'INTERNAL',
+    });
+    expect(await readFile(path(jobId, 'job.json'), 'utf8')).not.toBe('');
+  });
 
   test.each(['../escape', '.hidden', '', 'a/b'])('refuses the job id %j', async (jobId) => {
     const harness = await open();
