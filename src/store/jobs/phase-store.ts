@@ -11,7 +11,7 @@ export interface PhaseStore {
   /** The phases of a job, in order. */
   list(jobId: string): Promise<readonly PhaseRecord[]>;
   find(jobId: string, phase: string): Promise<PhaseRecord | undefined>;
-  /** Makes a pending phase running and, unless the session is complete, the current phase of the session. */
+  /** Makes a pending phase running and, unless it is sealed or the session is complete, the current phase of the session. */
   start(jobId: string, phase: string): Promise<void>;
   /**
    * Stores what the job reports about the phase: when it started, if that is not known yet, how it ended, and how long its

@@ -101,7 +101,9 @@ function startPhase(
         .updateTable('sessions')
         .set((eb) => ({ phase, waiting: keepWaitOf(eb, phase) }))
         .where('job_id', '=', jobId)
-        .where('state', '<>', 'complete');
+        .where('state', '<>', 'complete')
+        // An attempt that was given up may come late.
+        .where((eb) => eb.not(eb.exists(selectSealed(eb, jobId, phase))));
     if (dialect.hasOneWriter) await showPhase(db).execute();
     await (dialect.hasOneWriter ? db : db.with('shown', showPhase))
       .updateTable('phases')
@@ -112,6 +114,15 @@ function startPhase(
       .execute();
     emit({ kind: 'session', jobId });
   });
+}
+
+function selectSealed(eb: ExpressionBuilder<Schema, 'sessions'>, jobId: string, phase: string) {
+  return eb
+    .selectFrom('phases')
+    .select('name')
+    .where('phases.job_id', '=', jobId)
+    .where('name', '=', phase)
+    .where('sealed_at', 'is not', null);
 }
 
 function saveReport(

@@ -92,6 +92,18 @@ export function phaseContract(stores: () => Stores): void {
       expect((await store.phases.find(jobId, 'ansible-0'))?.state).toBe('ended');
     });
 
+    test('leaves the session in its later phase if the attempt comes late', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      await store.phases.start(jobId, 'ansible-0');
+      await store.phases.seal(jobId, 'ansible-0', exited, at(21));
+      await store.phases.start(jobId, 'teardown');
+
+      await store.phases.start(jobId, 'ansible-0');
+
+      expect((await store.sessions.get(jobId))?.phase).toBe('teardown');
+    });
+
     test("is the session's phase, until that is complete", async () => {
       const { store } = stores();
       const { jobId } = await store.sessions.insert(aNewSession('a'));
