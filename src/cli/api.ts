@@ -162,7 +162,10 @@ function toForeign(status: number, url: string): ApiError {
 async function toRefusal(response: Response, request: string): Promise<ApiError> {
   const { status } = response;
   const text = await readText(response.body).catch(() => '');
-  const said = readDetail(text) ?? `${request} was answered with status ${status}.`;
+  const detail = readDetail(text);
+  // The API says what it does not find.
+  if (status === 404 && detail === undefined) return toForeign(status, response.url);
+  const said = detail ?? `${request} was answered with status ${status}.`;
   const hint =
     status === 401 ? ' --token-file or KEELSON_TOKEN_FILE names a file with a token.' : '';
   const seconds = Number(response.headers.get('retry-after'));

@@ -125,18 +125,25 @@ describe('keelson', () => {
   });
 
   test('says that another server answers at the URL', async () => {
+    let status = 200;
     const login = createPlainServer((_, response) => {
-      response.writeHead(200, { 'content-type': 'text/html' }).end('<html>Log in</html>');
+      response.writeHead(status, { 'content-type': 'text/html' }).end('<html>Log in</html>');
     });
+
     login.listen(0, '127.0.0.1');
     await once(login, 'listening');
     try {
       const url = `http://127.0.0.1:${(login.address() as AddressInfo).port}`;
-      for (const words of [['list'], ['watch', 'x'], ['logs', '-f', 'x'], ['run', 'x']])
+      const refuse = async (...words: readonly string[]) => {
         expect(await startKeelson(url, words).ended).toMatchObject({
           ...{ code: 2, text: '' },
           err: expect.stringMatching(/^The server at http.* is not the API: --url/),
         });
+      };
+      for (const words of [['list'], ['watch', 'x'], ['logs', '-f', 'x'], ['run', 'x']])
+        await refuse(...words);
+      status = 404;
+      await refuse('list');
     } finally {
       login.closeAllConnections();
       login.close();
