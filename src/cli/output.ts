@@ -30,10 +30,14 @@ export function toPlainLine(text: string): string {
   return toPlain(text.trim().replace(/\s*[\r\n]\s*/g, ' '));
 }
 
-/** Columns are as wide as their widest cell; numbers are aligned to the right. */
+/**
+ * Columns are as wide as their widest cell; numbers are aligned to the right. With `isCut` lines are cut to the width of the
+ * terminal, if there is one.
+ */
 export function renderTable(
   head: readonly string[],
   given: readonly (readonly Cell[])[],
+  { isCut = false }: { readonly isCut?: boolean } = {},
 ): readonly string[] {
   const rows = given.map((row) =>
     row.map((cell) => (typeof cell === 'number' ? cell : toPlainLine(cell))),
@@ -41,21 +45,25 @@ export function renderTable(
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => toWidth(String(row[column])))),
   );
-  const render = (cells: readonly Cell[]) =>
-    cells
+  const render = (cells: readonly Cell[]) => {
+    const line = cells
       .map((cell, column) => {
         const width = widths[column] ?? 0;
         return typeof cell === 'number' ? String(cell).padStart(width) : padToWidth(cell, width);
       })
       .join('  ')
       .trimEnd();
+    return isCut ? cutToTerminal(line) : line;
+  };
   return [paint('dim', render(head)), ...rows.map(render)];
 }
 
-/** Cuts text to so many columns for a terminal, but not in a pipe. */
-export function cut(text: string, most: number): string {
-  const isShown = process.stdout.isTTY && toWidth(text) > most;
-  return isShown ? `${cutToWidth(text, most - 1)}…` : text;
+/** A pipe gets all. */
+function cutToTerminal(line: string): string {
+  const { isTTY, columns } = process.stdout;
+  // A terminal that does not know its width says 0.
+  if (!isTTY || columns === 0 || toWidth(line) <= columns) return line;
+  return `${cutToWidth(line, columns - 1)}…`;
 }
 
 /** Parses times of the API. Those of sessions have no zone; they are UTC. */

@@ -1,6 +1,5 @@
 import { readText, readTexts, UsageError, type Command, type Values } from '../command.js';
 import {
-  cut,
   formatDuration,
   printJson,
   printLines,
@@ -14,7 +13,6 @@ import type { Session, Sessions } from '../wire.js';
 
 const DEFAULT_AGE = '1d';
 const MOST = 1_000;
-const MESSAGE_SHOWN = 60;
 
 export const list: Command = {
   summary: 'list the sessions of the last day, the latest last',
@@ -35,6 +33,7 @@ export const list: Command = {
     ['--contains TEXT', 'part of the name'],
     ['--tag KEY=VALUE', 'may be repeated; all must match'],
   ],
+  notes: 'With --json, prints one array of sessions.',
   async run({ api, values, isJson }) {
     const sessions: Session[] = [];
     let hasMore = false;
@@ -80,9 +79,10 @@ function renderSessions(sessions: readonly Session[]): readonly string[] {
       const took = status === 'pending' ? '-' : formatDuration(start, end);
       return [
         ...[describeState(session).word, session.name, session.configuration.name],
-        ...[`${formatDuration(start, null)} ago`, took, cut(message ?? '', MESSAGE_SHOWN)],
+        ...[`${formatDuration(start, null)} ago`, took, message ?? ''],
       ];
     }),
+    { isCut: true },
   );
 }
 
