@@ -8,7 +8,7 @@ export const show: Command = {
   summary: 'show what a session does or waits for, or how it ended',
   names: ['NAME'],
   options: {},
-
+  notes: `With --json, prints {"session", "phases"}. What each reason means: docs/reasons.md.`,
   async run({ api, names: [name = ''], isJson }) {
     const session = await api.ask<Session>('GET', toSessionPath(name));
     if (isJson) {
