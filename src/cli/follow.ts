@@ -40,8 +40,22 @@ export async function* followSession(
   }
 }
 
-/** Prints the log as it grows, until its end, byte for byte. */
-export async function followLog(
+/**
+ * Prints the log as it grows, until its end, byte for byte, and, to standard error, what the session waits for, because its log
+ * says so only when the wait is over.
+ */
+export async function followLog(api: Api, name: string, following: Following): Promise<void> {
+  const over = new AbortController();
+  const waits = printWaits(api, name, AbortSignal.any([over.signal, following.signal]));
+  try {
+    await printLog(api, name, following);
+  } finally {
+    over.abort();
+    await waits;
+  }
+}
+
+async function printLog(
   api: Api,
   name: string,
   { phase, isKnown = false, isJson, signal }: Following,
@@ -70,14 +84,7 @@ function toBytes({ text, base64 }: { readonly text?: string; readonly base64?: s
 export async function followToEnd(api: Api, name: string, following: Following): Promise<number> {
   // A reader that leaves early must not take this for a success.
   setUnreadCode(EXIT.error);
-  const over = new AbortController();
-  const waits = printWaits(api, name, AbortSignal.any([over.signal, following.signal]));
-  try {
-    await followLog(api, name, { ...following, isKnown: true });
-  } finally {
-    over.abort();
-    await waits;
-  }
+  await followLog(api, name, { ...following, isKnown: true });
   const patient = createPatientApi(api, { signal: following.signal, notify: printNotice });
   const session = await waitForRecord(patient, name, following.signal);
   if (following.isJson) await printJson(session);
@@ -85,7 +92,6 @@ export async function followToEnd(api: Api, name: string, following: Following):
   return toExitCode(session);
 }
 
-/** Prints what the session waits for, because its log says so only when the wait is over. */
 async function printWaits(api: Api, name: string, signal: AbortSignal): Promise<void> {
   const path = toSessionPath(name, 'events');
   let shown = '';
@@ -94,8 +100,8 @@ async function printWaits(api: Api, name: string, signal: AbortSignal): Promise<
     for await (const { event, data } of followEvents(api, path, options)) {
       if (event !== 'session') continue;
       const text = describeNow(data as Session);
-      if (text !== '' && text !== shown) printNotice(text);
-      shown = text;
+      if (text !== '' && toNews(text) !== shown) printNotice(text);
+      shown = toNews(text);
     }
   } catch {
     // The log is followed at the same time and reports any error.
@@ -109,6 +115,17 @@ export function describeNow({ name, status }: Session): string {
   const held =
     until === null ? undefined : `held until ${until}: ${command}; then keelson rerun ${name}`;
   return [message, held].filter((part) => part != null).join(' ');
+}
+
+/**
+ * Equal for two texts of `describeNow` of which the second is no news: silent hosts that come back one by one would otherwise
+ * print a line each.
+ */
+export function toNews(text: string): string {
+  return text.replace(
+    /from (\d+) hosts? (in task ".*") since .*/,
+    (_, hosts: string, task: string) => `${Number(hosts).toString(2).length} ${task}`,
+  );
 }
 
 /** The log ends a moment before the record is complete. */

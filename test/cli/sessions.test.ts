@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { toSnapshot } from '../../src/core/pin.js';
+import { describeSilence } from '../../src/core/silence.js';
 import { openHttpService, type HttpService } from '../api/http-service.js';
 import { waitFor } from '../support/wait.js';
 import { openCuttingProxy, type CuttingProxy } from './cutting-proxy.js';
@@ -259,6 +260,7 @@ describe('keelson run --follow', () => {
 describe('keelson logs', () => {
   test('prints every byte, even if connections break anywhere', async () => {
     const jobId = await plan('bytes');
+    await service.store.sessions.claim(jobId, { at: AT });
     const bytes = Buffer.concat([
       Buffer.from('ä€𝄞\r\n'),
       randomBytes(70_000),
@@ -329,8 +331,11 @@ describe('keelson watch and show', () => {
   test('tell when phases ended, however late they are watched', async () => {
     const jobId = await plan('late');
     await fail(jobId);
-    const { text } = await startKeelson(proxy.url, ['watch', 'late'], { env: { TZ: 'UTC' } }).ended;
-    expect(text).toMatch(/^03:04:05 {2}ansible-0 +ended: exit 2/m);
+    const env = { TZ: 'Asia/Tokyo' };
+    const { text } = await startKeelson(proxy.url, ['watch', 'late'], { env }).ended;
+    expect(text).toMatch(/^03:04:05Z {2}ansible-0 +ended: exit 2/m);
+    expect(text).toMatch(/^ {2}started +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/m);
+    expect(text).toMatch(/^ {2}do the rest +keelson retry late$/m);
   });
 
   test('tell phases, hosts that fail, and how it ended', async () => {
@@ -397,6 +402,53 @@ describe('keelson watch and show', () => {
     const { code, text } = await keelson('rerun', 'mended');
     expect([code, text]).toEqual([0, expect.stringMatching(/^Session mended runs .* again\.\n/)]);
     expect((await phases.find(jobId, 'ansible-0'))?.hold).toMatchObject({ rerun: { by: 'api' } });
+  });
+
+  test('tell each rerun, and the hosts that fail again', async () => {
+    const jobId = await plan('again-and-again');
+    const { hosts, phases } = service.store;
+    await phases.start(jobId, 'ansible-0');
+    await phases.report(jobId, 'ansible-0', { state: 'running', startedAt: AT });
+    await hosts.save(jobId, 'ansible-0', { sequence: 1, final: false, hosts: lostHosts });
+    const watching = startKeelson(proxy.url, ['watch', 'again-and-again']);
+    const told = (what: string) => waitFor(() => watching.out().includes(what), { what });
+    await told('x1: failed in');
+    for (const count of [1, 2]) {
+      const rerun = { count, filesChanged: false, firstSequence: 2 * count };
+      const save = (sequence: number, of: typeof lostHosts) =>
+        hosts.save(jobId, 'ansible-0', { sequence, final: false, hosts: of, rerun });
+      await save(2 * count, []);
+      await told(`ansible-0        runs again (${count}): site.yml\n`);
+      await save(2 * count + 1, lostHosts);
+      const times = () => watching.out().match(/x1: failed in "Break"/g)?.length;
+      await waitFor(() => times() === count + 1, { what: 'the host' });
+    }
+    await fail(jobId);
+    expect(await watching.ended).toMatchObject({ code: 1, err: '' });
+  });
+
+  test('do not tell of each silent host that comes back', async () => {
+    const jobId = await plan('silent');
+    const { sessions } = service.store;
+    await sessions.claim(jobId, { at: AT });
+    const names = ['x1', 'x2', 'x3'];
+    const silence = { task: 'Install', since: AT, names, others: 0 };
+    const say = (hosts: number) =>
+      sessions.recordWait(jobId, { since: AT, message: describeSilence({ ...silence, hosts }) });
+    await say(20);
+    const words = [['watch'], ['logs', '-f']];
+    const following = words.map((word) => startKeelson(proxy.url, [...word, 'silent']));
+    for (const hosts of [20, 19, 18, 3]) {
+      await say(hosts);
+      for (const { out, err } of hosts === 20 || hosts === 3 ? following : [])
+        await waitFor(() => `${out()}${err()}`.includes(`from ${hosts} hosts`), { what: 'news' });
+    }
+    await sessions.recordOutcome(jobId, { succeeded: 'true' }, AT);
+    for (const { text, err } of await Promise.all(following.map(({ ended }) => ended)))
+      expect([...`${text}${err}`.matchAll(/from (\d+) hosts/g)].map(([, hosts]) => hosts)).toEqual([
+        '20',
+        '3',
+      ]);
   });
 
   test('name a host that was cut short without a failure of its own', async () => {

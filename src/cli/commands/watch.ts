@@ -1,6 +1,6 @@
 import { toSessionPath, type Command } from '../command.js';
 import { createPatientApi } from '../events.js';
-import { describeNow, followSession } from '../follow.js';
+import { describeNow, followSession, toNews } from '../follow.js';
 import {
   formatDuration,
   paint,
@@ -49,12 +49,15 @@ function createNarrator(): (event: string, data: unknown) => readonly string[] {
     shown.set(about, text);
     return true;
   };
+  const forgetHosts = (phase: string) => {
+    for (const about of shown.keys()) if (about.startsWith(`${phase}/`)) shown.delete(about);
+  };
   const readers: Readonly<Record<string, (data: never) => readonly string[]>> = {
     phase: (phase: Phase) => {
       const text = narratePhase(phase);
       if (text === undefined || !isNews(phase.name, text)) return [];
-      // If somebody watches late, the first events are old.
-      const at = phase.state === 'running' ? phase.start_time : phase.completion_time;
+      if (isRerun(phase)) forgetHosts(phase.name);
+      const at = toMoment(phase);
       return [toLine(phase.name, text, at === null ? {} : { at })];
     },
     hosts: ({ hosts }: { readonly hosts: readonly Host[] }) =>
@@ -65,7 +68,7 @@ function createNarrator(): (event: string, data: unknown) => readonly string[] {
     session: (session: Session) => {
       const text = describeNow(session);
       const state = session.status.session.status;
-      if (state === 'complete' || !isNews('session', text) || text === '') return [];
+      if (state === 'complete' || !isNews('session', toNews(text)) || text === '') return [];
       return [toLine(state, text, { tone: 'yellow' })];
     },
   };
@@ -79,18 +82,29 @@ function toLine(
   { tone, at }: { readonly tone?: Tone; readonly at?: string },
 ): string {
   const moment = at === undefined ? new Date() : new Date(toMillis(at));
-  const time = paint('dim', moment.toTimeString().slice(0, 8));
+  const time = paint('dim', `${moment.toISOString().slice(11, 19)}Z`);
   const plain = toPlainLine(text);
   return `${time}  ${about.padEnd(15)}  ${tone === undefined ? plain : paint(tone, plain)}`;
 }
 
 /** Undefined if there is nothing to say yet. */
 function narratePhase(phase: Phase): string | undefined {
-  const { name, title, state, result, start_time: start, completion_time: end } = phase;
+  const { name, title, state, result, reruns, start_time: start, completion_time: end } = phase;
   if (state === 'pending') return undefined;
-  if (state === 'running') return `runs: ${title.replace(`${name}: `, '')}`;
+  const runs = reruns === 0 ? 'runs' : `runs again (${reruns})`;
+  if (state === 'running') return `${runs}: ${title.replace(`${name}: `, '')}`;
   const took = result === 'unstarted' ? '' : `, after ${formatDuration(start, end)}`;
   return `ended: ${describePhase(phase)}${took}`;
+}
+
+function isRerun({ state, reruns }: Phase): boolean {
+  return state === 'running' && reruns > 0;
+}
+
+/** If somebody watches late, the first events are old. Null: now; when a rerun began is not known. */
+function toMoment(phase: Phase): string | null {
+  if (isRerun(phase)) return null;
+  return phase.state === 'running' ? phase.start_time : phase.completion_time;
 }
 
 function narrateHost({ unreachable, task, message }: Host): string {
