@@ -44,10 +44,10 @@ async function syncHardware(
 ): Promise<CycleReport> {
   const { hwsync, hardwareSyncInterval } = await store.options.get();
   if (hwsync !== 'internal') return { details: `The option hwsync is ${hwsync}.` };
-  const { components } = await hardware.fetchHardwareState(signal);
-  const added = await store.components.addMissing(components.map(({ id }) => id));
+  const nodes = await hardware.fetchNodes(signal);
+  const added = await store.components.addMissing(nodes.map(({ id }) => id));
   if (added > 0) logger.info({ added }, 'components were made of new nodes');
-  const details = `${hardware.source}: ${components.length} nodes, ${added} of them new.`;
+  const details = `${hardware.source}: ${nodes.length} nodes, ${added} of them new.`;
   return { details, nextSeconds: toWait(hardwareSyncInterval) };
 }
 

@@ -25,53 +25,61 @@ const SERVICE = 'The hardware state manager';
 /** A system of 100,000 nodes answers with about 25 MiB. */
 const MAX_BYTES = 256 * 1024 * 1024;
 
+const NODES = 'State/Components?type=node';
+
 /** Reads groups, partitions and nodes; fails unless it gets all three. */
 export function createHsmClient(options: HsmOptions): HardwareClient {
+  const complain: Complaint = (path, fact) =>
+    new ServiceError(
+      'rejected',
+      `${SERVICE} at ${options.url} gave an unusable answer: ${toPathText(path)} ${fact}.`,
+      { reason: 'INVENTORY' },
+    );
   return {
     source: options.url,
     async fetchHardwareState(signal) {
-      const [token, ca] = await Promise.all([
-        readToken({ variable: 'HSM_TOKEN_FILE', path: options.tokenFile, reason: 'INVENTORY' }),
-        readSetting({ variable: 'HSM_CA_FILE', path: options.caFile, reason: 'INVENTORY' }),
-      ]);
-      const rest = new AbortController();
-      const fetch = (path: string) =>
-        fetchJson(
-          {
-            url: `${options.url}/${path}`,
-            service: SERVICE,
-            reason: 'INVENTORY',
-            ...omitUndefined({ token, ca }),
-            timeoutSeconds: options.timeoutSeconds,
-            maxBytes: MAX_BYTES,
-          },
-          AbortSignal.any([signal, rest.signal]),
-        );
-      try {
-        const [groups, partitions, components] = await Promise.all([
-          fetch('groups'),
-          fetch('partitions'),
-          fetch('State/Components?type=node'),
-        ]);
-        return parseAnswers(options.url, groups, partitions, components);
-      } finally {
-        rest.abort();
-      }
+      const answers = await fetchAll(options, ['groups', 'partitions', NODES], signal);
+      const [groups, partitions, nodes] = answers;
+      return {
+        groups: parseGroups(groups, complain),
+        partitions: parsePartitions(partitions, complain),
+        components: parseNodes(nodes, complain),
+      };
+    },
+    async fetchNodes(signal) {
+      const [nodes] = await fetchAll(options, [NODES], signal);
+      return parseNodes(nodes, complain);
     },
   };
 }
 
-function parseAnswers(url: string, groups: unknown, partitions: unknown, components: unknown) {
-  const complain: Complaint = (path, fact) =>
-    new ServiceError(
-      'rejected',
-      `${SERVICE} at ${url} gave an unusable answer: ${toPathText(path)} ${fact}.`,
-      { reason: 'INVENTORY' },
+/** If one read fails, the others are broken off. */
+async function fetchAll(
+  { url, tokenFile, caFile, timeoutSeconds }: HsmOptions,
+  paths: readonly string[],
+  signal: AbortSignal,
+): Promise<readonly unknown[]> {
+  const reason = 'INVENTORY' as const;
+  const [token, ca] = await Promise.all([
+    readToken({ variable: 'HSM_TOKEN_FILE', path: tokenFile, reason }),
+    readSetting({ variable: 'HSM_CA_FILE', path: caFile, reason }),
+  ]);
+  const rest = new AbortController();
+  const request = {
+    ...{ service: SERVICE, reason, timeoutSeconds, maxBytes: MAX_BYTES },
+    ...omitUndefined({ token, ca }),
+  } as const;
+  const both = AbortSignal.any([signal, rest.signal]);
+  try {
+    return await Promise.all(
+      paths.map((path) => fetchJson({ ...request, url: `${url}/${path}` }, both)),
     );
-  const { Components: nodes } = requireObject(components, ['State/Components'], complain);
-  return {
-    groups: parseGroups(groups, complain),
-    partitions: parsePartitions(partitions, complain),
-    components: parseComponents(nodes, ['Components'], complain),
-  };
+  } finally {
+    rest.abort();
+  }
+}
+
+function parseNodes(answer: unknown, complain: Complaint) {
+  const { Components: nodes } = requireObject(answer, ['State/Components'], complain);
+  return parseComponents(nodes, ['Components'], complain);
 }

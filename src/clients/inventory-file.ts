@@ -16,11 +16,12 @@ const KEYS = ['groups', 'partitions', 'components'];
 
 /** Reads groups, partitions and nodes from a YAML file, for sites without HSM. The file is read for each session. */
 export function createInventoryFile(path: string): HardwareClient {
+  const read = async (signal: AbortSignal) =>
+    parseInventoryFile(path, await readText(path, signal));
   return {
     source: path,
-    async fetchHardwareState(signal) {
-      return parseInventoryFile(path, await readText(path, signal));
-    },
+    fetchHardwareState: read,
+    fetchNodes: async (signal) => (await read(signal)).components,
   };
 }
 

@@ -85,6 +85,17 @@ describe('createHsmClient, against a stand-in for HSM', () => {
     expect(hsm.requests.every(({ authorization }) => authorization === undefined)).toBe(true);
   });
 
+  test('reads the nodes alone, whatever has become of groups and partitions', async () => {
+    hsm.content.groups = [{ label: 'a' }];
+    hsm.misbehave.partitions = { kind: 'status', status: 500 };
+    hsm.content.components = { Components: [{ ID: 'x1000c0s0b0n0', Role: 'Compute' }] };
+
+    const nodes = await createHsmClient({ url: hsm.url, timeoutSeconds: 10 }).fetchNodes(never);
+
+    expect(nodes).toEqual([{ id: 'x1000c0s0b0n0', role: 'Compute' }]);
+    expect(hsm.requests.map(({ url }) => url)).toEqual(['/hsm/v2/State/Components?type=node']);
+  });
+
   test('reads an empty HSM', async () => {
     expect(await fetchFrom(hsm)).toEqual({ groups: [], partitions: [], components: [] });
   });

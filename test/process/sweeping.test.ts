@@ -37,6 +37,7 @@ describe('startSweeping', () => {
       observer: { onAct: () => undefined, onEnd: () => undefined },
       hardware: {
         fetchHardwareState: () => Promise.reject(new Error('not asked')),
+        fetchNodes: () => Promise.reject(new Error('not asked')),
         source: 'none',
       },
       requireRoom: () => Promise.resolve(),

@@ -109,6 +109,7 @@ describe('HardwareSyncWorkflow', () => {
     await store.options.patch({ hwsync: 'internal', hardwareSyncInterval: 1 });
     hsm.content.components = { Components: [{ ID: 'x9c0', Role: 'Compute' }] };
     hsm.misbehave.components = { kind: 'status', status: 500, times: 2 };
+    hsm.misbehave.groups = { kind: 'status', status: 404 };
     const handle = await startTwice('HardwareSyncWorkflow', 'hwsync-test');
     await runWorker(async () => {
       const first = () => store.components.find('x9c0');
