@@ -257,6 +257,9 @@ class Delivery:
         self._prepared = None
         offset = self._api.append_log(piece, timeout_seconds, lambda: self._prepare(piece.end))
         self._offset = min(offset, self._written)
+        if offset < piece.offset:
+            # The API has lost what it had, as after a restore of its database.
+            self._hold = self._last_hold
 
     def _prepare(self, offset: int) -> None:
         """Compresses the next piece while the previous one is being sent."""

@@ -182,6 +182,11 @@ describe('a held phase that is run again', () => {
     const between = api.requests.slice(refused, taken).filter((each) => each.startsWith('PATCH'));
     expect(between.length).toBeLessThanOrEqual(2);
     api.interrupt = () => undefined;
+    const told = api.holds.length;
+    // As after a restore of its database, which may also show the hold again.
+    api.forget(3);
+    await waitFor(() => api.holds.length > told, { what: 'the end of the hold once more' });
+    expect(api.holds.at(-1)).toMatchObject({ seconds_left: 0 });
     child.kill('SIGTERM');
     await exitOf(child);
   });
