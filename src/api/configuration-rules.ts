@@ -2,17 +2,20 @@ import type { Configuration, Layer, RepositoryReference } from '../core/configur
 import { invalid } from '../core/errors.js';
 import { findRefFault, findUrlFault } from './repository-url.js';
 
+/** URLs of sources by name. Names that are missing are not known. */
+type SourceUrls = ReadonlyMap<string, string>;
+
 export interface RepositoryRules {
   readonly gitProtocols: string;
   /** Title of the problem for a layer with both branch and commit; it differs between versions of the API. */
   readonly branchTitle: string;
-  readonly knownSources: ReadonlySet<string>;
+  readonly sourceUrls: SourceUrls;
 }
 
 /** Checks everything that needs no git server, in the order of CFS. */
 export function checkRepositories(
   configuration: Configuration,
-  { gitProtocols, branchTitle, knownSources }: RepositoryRules,
+  { gitProtocols, branchTitle, sourceUrls }: RepositoryRules,
 ): void {
   const uses = listReferences(configuration);
   for (const [member, reference] of uses) checkOrigin(member, reference);
@@ -22,7 +25,7 @@ export function checkRepositories(
     }
   }
   for (const [member, { source }] of uses) {
-    if (source !== undefined && source !== '' && !knownSources.has(source)) {
+    if (source !== undefined && source !== '' && !sourceUrls.has(source)) {
       throw invalid(
         `The source ${source} does not exist. - '${member}.source'`,
         'Source does not exist',
@@ -32,11 +35,15 @@ export function checkRepositories(
   for (const [member, reference] of uses) checkAddress(member, reference, gitProtocols);
 }
 
-/** Refuses two layers with the same repository and playbook, even if their commits differ. */
-export function checkConflicts(layers: readonly Layer[]): void {
+/**
+ * Refuses two layers with the same repository and playbook, even if their commits differ: the state of a component has one
+ * place for both. A repository is the same under its URL and through a source.
+ */
+export function checkConflicts(layers: readonly Layer[], sourceUrls: SourceUrls): void {
   const seen = new Map<string, number>();
   layers.forEach((layer, index) => {
-    const key = JSON.stringify([layer.cloneUrl ?? '', layer.source ?? '', layer.playbook]);
+    const { cloneUrl = '', source = '', playbook } = layer;
+    const key = JSON.stringify([cloneUrl === '' ? sourceUrls.get(source) : cloneUrl, playbook]);
     const first = seen.get(key);
     if (first !== undefined) {
       throw invalid(

@@ -30,10 +30,10 @@ export async function putConfiguration(
   const asked = fromConfigurationPut(name, body, toSeconds(now()));
   const owner = toOwner(body.tenant_name, tenant);
   await requireOwned(store, name, tenant);
-  const knownSources = await store.sources.findNames(listSources(asked));
-  checkRepositories(asked, { gitProtocols, branchTitle, knownSources });
+  const sourceUrls = await store.sources.findUrls(listSources(asked));
+  checkRepositories(asked, { gitProtocols, branchTitle, sourceUrls });
   const resolved = await resolveBranches(asked, deps, signal);
-  checkConflicts(resolved.layers);
+  checkConflicts(resolved.layers, sourceUrls);
   const configuration = isDroppingBranches ? dropBranches(resolved) : resolved;
   return saveFor(store, withOwner(configuration, owner), request);
 }

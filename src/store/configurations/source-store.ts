@@ -14,8 +14,8 @@ export interface UseFilter {
 
 export interface SourceStore {
   find(name: string): Promise<StoredSource | undefined>;
-  /** Which of these names exist. */
-  findNames(names: readonly string[]): Promise<ReadonlySet<string>>;
+  /** Name → URL, of those of these names that exist. */
+  findUrls(names: readonly string[]): Promise<ReadonlyMap<string, string>>;
   /** A source is in use if a configuration or the option `additional_inventory_source` names it. */
   list(page: PageRequest & UseFilter): Promise<Page<Source>>;
   /** Throws fault `conflict`, with the API's title, if the name is taken. Of concurrent calls exactly one succeeds. */

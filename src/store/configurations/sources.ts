@@ -22,12 +22,12 @@ export function createSourceStore(database: Database): SourceStore {
           ...(credentials === undefined ? {} : { credentials }),
         };
       }),
-    findNames: (names) =>
+    findUrls: (names) =>
       read(async (db) => {
-        const query = db.selectFrom('sources').select('name');
+        const query = db.selectFrom('sources').select('document');
         const texts = dialect.textsOf(JSON.stringify(names));
-        const rows = await query.where('name', 'in', texts).execute();
-        return new Set(rows.map(({ name }) => name));
+        const found = (await query.where('name', 'in', texts).execute()).map(toSource);
+        return new Map(found.map(({ name, cloneUrl }) => [name, cloneUrl]));
       }),
     list: ({ limit, afterId, inUse }) =>
       read(async (db) => {

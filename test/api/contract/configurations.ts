@@ -152,6 +152,24 @@ export function configurationContract(site: () => ContractSite): void {
         detail: expect.stringContaining("'layers.1'"),
       });
     });
+
+    test('finds layers in conflict that name one repository by its URL and by a source', async () => {
+      const { url } = site().repository;
+      const source = 'conflicting';
+      const credentials = { username: 'reader', password: 'not-this-one' };
+      await site().ask('POST', '/v3/sources', { name: source, clone_url: url, credentials });
+      const layer = { playbook: 'site.yml', commit: '1'.repeat(40) };
+      const layers = [
+        { ...layer, clone_url: url },
+        { ...layer, source, commit: '2'.repeat(40) },
+      ];
+      const put = (some: object) => site().ask('PUT', '/v3/configurations/twice', { layers: some });
+      expect((await put(layers)).body).toMatchObject({ title: 'Error with conflicting layers' });
+      const [first, second] = layers;
+      expect((await put([first, { ...second, playbook: 'other.yml' }])).status).toBe(200);
+      await site().ask('DELETE', '/v3/configurations/twice');
+      await site().ask('DELETE', `/v3/sources/${source}`);
+    });
   });
 
   describe('PATCH /v3/configurations/{id}', () => {
