@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { z } from '@hono/zod-openapi';
 import { invalid, missing } from '../core/errors.js';
 import { omitUndefined } from '../core/omit-undefined.js';
-import type { Source } from '../core/source.js';
+import { isOtherServer, type Source } from '../core/source.js';
 import { sealCredentials } from '../process/source-credentials.js';
 import type { Store } from '../store/store.js';
 import type { StoredSource } from '../store/configurations/source-store.js';
@@ -88,7 +88,10 @@ function change(
     lastUpdated: toSeconds(now()),
   };
   const { username, password } = body.credentials ?? {};
-  if (username === undefined && password === undefined) return { ...stored, source };
+  if (username === undefined && password === undefined) {
+    requireSameServer(stored.source, source);
+    return { ...stored, source };
+  }
   if (username === undefined || password === undefined)
     throw invalid("Both username and password are required - 'credentials'", 'Invalid credentials');
   return {
@@ -96,6 +99,15 @@ function change(
     source,
     credentials: sealCredentials(masterKey, source.name, { username, password }),
   };
+}
+
+/** Credentials are never shown, so nobody may have them sent to a server of their own either. */
+function requireSameServer({ name, cloneUrl }: Source, changed: Source): void {
+  if (!isOtherServer(cloneUrl, changed.cloneUrl)) return;
+  throw invalid(
+    `The credentials of source ${name} are for the server of ${cloneUrl}. Give those for the other server too - 'credentials'`,
+    'Invalid credentials',
+  );
 }
 
 function toSource(

@@ -23,8 +23,23 @@ export interface SourceCredentials {
 
 /** A line for git-credential-store, for every repository on the URL's server. Empty if the URL names no HTTP server. */
 export function toCredentialLine(url: string, { username, password }: SourceCredentials): string {
-  const [, scheme, host] = /^(https?):\/\/(?:[^/@]*@)?([^/?#]+)/i.exec(url) ?? [];
-  if (scheme === undefined || host === undefined) return '';
+  const server = splitServer(url);
+  if (server === undefined) return '';
   const user = `${encodeURIComponent(username)}:${encodeURIComponent(password)}`;
-  return `${scheme.toLowerCase()}://${user}@${host}\n`;
+  return `${server.scheme}://${user}@${server.host}\n`;
+}
+
+/** Whether a source that moves from one URL to the other would send its credentials to another server. */
+export function isOtherServer(from: string, to: string): boolean {
+  const [before, after] = [from, to].map(splitServer);
+  if (after === undefined) return false;
+  return before?.scheme !== after.scheme || before.host.toLowerCase() !== after.host.toLowerCase();
+}
+
+/** `host` is as written, with its port. Undefined if the URL names no HTTP server, which alone gets credentials. */
+function splitServer(url: string): { readonly scheme: string; readonly host: string } | undefined {
+  const [, scheme, host] = /^(https?):\/\/(?:[^/@]*@)?([^/?#]+)/i.exec(url) ?? [];
+  return scheme === undefined || host === undefined
+    ? undefined
+    : { scheme: scheme.toLowerCase(), host };
 }

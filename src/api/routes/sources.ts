@@ -62,7 +62,7 @@ const get = createRoute({
 const update = createRoute({
   method: 'patch',
   path: PATH,
-  summary: 'Change a source',
+  summary: 'Change a source; to move it to another server, give credentials for that one',
   request: { params, body: takes(SourceUpdate) },
   responses: {
     ...bodyProblems,

@@ -116,6 +116,20 @@ export function sourceContract(site: () => ContractSite): void {
       expect((await api.ask('PATCH', '/v3/configurations/of-source')).status).toBe(200);
     });
 
+    test('keep their credentials to the server for which they were given', async () => {
+      await api.ask('POST', '/v3/sources', { name: 'kept', clone_url: url, credentials });
+      const move = (clone_url: string, more = {}) =>
+        api.ask('PATCH', '/v3/sources/kept', { clone_url, ...more });
+      const elsewhere = 'https://git.example.org/a.git';
+      const refusal = { status: 400, body: { title: 'Invalid credentials' } };
+      expect(await move(elsewhere)).toMatchObject(refusal);
+      expect(await move(url.replace(/:[0-9]+/, ':1'))).toMatchObject(refusal);
+      expect(await move('ssh://git@git.example.org/a.git')).toMatchObject({ status: 200 });
+      expect(await move(elsewhere)).toMatchObject(refusal);
+      expect(await move(elsewhere, { credentials })).toMatchObject({ status: 200 });
+      expect(await move('https://GIT.example.org/b.git')).toMatchObject({ status: 200 });
+    });
+
     test('have their credentials in no answer, and encrypted in the database', async () => {
       await api.ask('POST', '/v3/sources', { name: 'secret', clone_url: url, credentials });
       const stored = await api.store.sources.find('secret');
