@@ -33,6 +33,11 @@ const runs = (cwd: string) =>
     'run every phase',
   );
 
+const listCopies = () =>
+  readdirSync(join(data, 'programs'))
+    .filter((name) => !name.startsWith('.'))
+    .map((name) => join(data, 'programs', name));
+
 describe('keepJobProgram', () => {
   test('makes a copy that runs without the installation', async () => {
     const kept = await keepJobProgram(source, data);
@@ -45,7 +50,7 @@ describe('keepJobProgram', () => {
     writeFileSync(join(kept, 'job', '__main__.py'), '');
     expect(await keepJobProgram(source, data)).toBe(kept);
     expect(runs(kept)).toBe(true);
-    expect(readdirSync(join(data, 'programs'))).toHaveLength(1);
+    expect(listCopies()).toHaveLength(1);
   });
 
   test('keeps the copy of another version for as long as a job works in it', async () => {
@@ -59,9 +64,30 @@ describe('keepJobProgram', () => {
     job.kill();
     await once(job, 'exit');
     await keepJobProgram(source, data);
-    expect(readdirSync(join(data, 'programs')).map((name) => join(data, 'programs', name))).toEqual(
-      [second],
-    );
+    expect(listCopies()).toEqual([second]);
+  });
+
+  test('makes one copy for workers that start at once', async () => {
+    const kept = await Promise.all([1, 2, 3, 4].map(() => keepJobProgram(source, data)));
+    expect(new Set(kept).size).toBe(1);
+    expect(runs(kept[0] ?? '')).toBe(true);
+  });
+
+  test('keeps the copy of a worker of another version for as long as that runs', async () => {
+    const script = `
+      import { keepJobProgram } from '${process.cwd()}/dist/process/job-program.js';
+      process.stdout.write(await keepJobProgram(process.argv[1], process.argv[2]));
+      setInterval(() => undefined, 1000);`;
+    const program = ['--input-type=module', '--eval', script, source, data];
+    const worker = spawn(process.execPath, program, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const [first] = (await once(worker.stdout, 'data')) as [Buffer];
+    appendFileSync(join(source, 'job', '__init__.py'), '# another version\n');
+    await keepJobProgram(source, data);
+    expect(runs(first.toString())).toBe(true);
+    worker.kill();
+    await once(worker, 'exit');
+    const second = await keepJobProgram(source, data);
+    expect(listCopies()).toEqual([second]);
   });
 });
 
@@ -73,6 +99,6 @@ test('a worker on this machine keeps the program of its jobs', async () => {
     jobUrl: 'http://127.0.0.1:1',
   });
   platform.runner.close();
-  const [kept = ''] = readdirSync(join(data, 'programs'));
-  expect(runs(join(data, 'programs', kept))).toBe(true);
+  const [kept = ''] = listCopies();
+  expect(runs(kept)).toBe(true);
 });
