@@ -112,7 +112,10 @@ async function findPlace(
 ): Promise<QueuePlace | undefined> {
   // A session that waits for hosts asks for them again, even if an earlier run of its workflow has done so.
   if (admittedAt !== undefined || waitsFor !== undefined) return undefined;
-  const [places, options] = await Promise.all([store.admission.places(), store.options.get()]);
+  const [places, options] = await Promise.all([
+    store.admission.places([jobId]),
+    store.options.get(),
+  ]);
   const place = places.get(jobId);
   // Without a place it was admitted meanwhile, and the signal is on its way.
   return { place: place ?? 1, limit: options.maxRunningSessions };

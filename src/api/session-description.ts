@@ -61,7 +61,8 @@ async function findSilences({ store }: Dependencies, sessions: readonly Session[
 }
 
 async function findPlaces({ store }: Dependencies, sessions: readonly Session[]) {
-  return sessions.some(isQueued) ? store.admission.places() : undefined;
+  const jobIds = sessions.filter(isQueued).map(({ jobId }) => jobId);
+  return jobIds.length === 0 ? undefined : store.admission.places(jobIds);
 }
 
 function isQueued({ state, queuedAt, admittedAt }: Session): boolean {

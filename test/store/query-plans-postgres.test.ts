@@ -184,7 +184,8 @@ describeWithPostgres('plans of PostgreSQL', () => {
     await sessions.countWishes();
     await sessions.claim('cfs-1', { at: at(1) });
     await admission.admit(at(2));
-    await admission.places();
+    await admission.places(['cfs-1']);
+    await admission.places(Array.from({ length: 10 }, (_, index) => `cfs-${index}`));
     await sessions.recordOutcome('cfs-1', { succeeded: 'true' }, at(3));
 
     await expectIndexes();

@@ -1,8 +1,12 @@
 import { type Kysely, sql } from 'kysely';
 import type { StoreDialect } from '../database/dialect.js';
-import { hasTurn, isAdmitted, isBehind, isWish } from '../sessions/session-conditions.js';
-
-const isWithoutPlace = sql<boolean>`state <> 'complete' and queued_at is not null and admitted_at is null`;
+import {
+  hasTurn,
+  isAdmitted,
+  isBehind,
+  isWish,
+  isWithoutPlace,
+} from '../sessions/session-conditions.js';
 
 /** Sessions wait for a place, in the order of their claims. Those claimed before this migration have one. */
 export async function addAdmission(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {

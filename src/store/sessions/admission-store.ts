@@ -10,8 +10,8 @@ export interface AdmissionStore {
    * repeat keeps its turn. Returns the resulting record.
    */
   requestHosts(jobId: string, request: HostRequest): Promise<Session>;
-  /** Job id → place in the queue, counted from 1. */
-  places(): Promise<ReadonlyMap<string, number>>;
+  /** Job id → place in the queue, counted from 1; only of those of these sessions that are in the queue. */
+  places(jobIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
   countQueued(): Promise<number>;
   /** The number of sessions that wait for hosts. */
   countBehind(): Promise<number>;

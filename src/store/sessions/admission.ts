@@ -1,9 +1,16 @@
-import type { Database } from '../database/database.js';
+import { sql, type SqlBool } from 'kysely';
+import type { Connection, Database } from '../database/database.js';
 import type { AdmissionStore } from '../store.js';
 import { admitQueued } from './places.js';
 import { letUnblockedGo, requestHosts } from './host-locks.js';
-import { isBehind, isQueued } from './session-conditions.js';
+import { isBehind, isQueued, isWithoutPlace } from './session-conditions.js';
 import { countSessions } from './session-counts.js';
+
+/** The same as `isQueued`, in a form that indexes alone can answer: `waits_for` would be read from each row of the queue. */
+const isInLine = sql<SqlBool>`${isWithoutPlace} and job_id not in (select job_id from sessions where ${isBehind})`;
+
+/** For so many sessions, counting those ahead of each costs less than reading the whole queue, which may be long. */
+const FEW = 5;
 
 export function createAdmissionStore(database: Database): AdmissionStore {
   return {
@@ -14,13 +21,43 @@ export function createAdmissionStore(database: Database): AdmissionStore {
         await letUnblockedGo(context);
         await admitQueued(context);
       }),
-    places: () =>
-      database.read(async (db) => {
-        const query = db.selectFrom('sessions').select('job_id').where(isQueued);
-        const rows = await query.orderBy('queued_at').orderBy('job_id').execute();
-        return new Map(rows.map(({ job_id: jobId }, index) => [jobId, index + 1]));
-      }),
+    places: (jobIds) =>
+      database.read((db) =>
+        jobIds.length <= FEW ? countAhead(db, jobIds) : rankQueue(db, new Set(jobIds)),
+      ),
     countQueued: () => database.read((db) => countSessions(db, isQueued)),
     countBehind: () => database.read((db) => countSessions(db, isBehind)),
   };
+}
+
+async function countAhead(
+  db: Connection,
+  jobIds: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  if (jobIds.length === 0) return new Map();
+  const rows = await db
+    .selectFrom('sessions as own')
+    .select((eb) => [
+      'own.job_id',
+      eb
+        .selectFrom('sessions as ahead')
+        .select(({ fn }) => fn.countAll().as('count'))
+        .where(isInLine)
+        .where(sql<SqlBool>`(ahead.queued_at, ahead.job_id) <= (own.queued_at, own.job_id)`)
+        .as('place'),
+    ])
+    .where('own.job_id', 'in', jobIds)
+    .where(isQueued)
+    .execute();
+  return new Map(rows.map(({ job_id: jobId, place }) => [jobId, Number(place)]));
+}
+
+async function rankQueue(
+  db: Connection,
+  jobIds: ReadonlySet<string>,
+): Promise<ReadonlyMap<string, number>> {
+  const query = db.selectFrom('sessions').select('job_id').where(isInLine);
+  const rows = await query.orderBy('queued_at').orderBy('job_id').execute();
+  const places = rows.map(({ job_id: jobId }, index) => [jobId, index + 1] as const);
+  return new Map(places.filter(([jobId]) => jobIds.has(jobId)));
 }

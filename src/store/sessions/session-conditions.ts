@@ -14,6 +14,9 @@ export const isWish = sql<SqlBool>`state <> 'complete' and ((desired = 'run' and
 /** The session is claimed and waits for a place. One that waits for hosts is not queued, so others may have the place. */
 export const isQueued = sql<SqlBool>`state <> 'complete' and queued_at is not null and admitted_at is null and waits_for is null`;
 
+/** The session is claimed and has no place, whatever it waits for. */
+export const isWithoutPlace = sql<SqlBool>`state <> 'complete' and queued_at is not null and admitted_at is null`;
+
 /** The session waits for hosts, because another session goes first. */
 export const isBehind = sql<SqlBool>`state <> 'complete' and waits_for is not null`;
 

@@ -38,12 +38,14 @@ export function admissionContract(stores: () => Stores): void {
       await store.options.patch({ maxRunningSessions: 2 });
       await claim(store, names);
       expect(await admitted(store, names)).toEqual(['a', 'b']);
-      expect(await other.admission.places()).toEqual(
-        new Map([
-          [idOf('c'), 1],
-          [idOf('d'), 2],
-        ]),
-      );
+      const places = new Map([
+        [idOf('c'), 1],
+        [idOf('d'), 2],
+      ]);
+      expect(await other.admission.places(names.map(idOf))).toEqual(places);
+      const many = [...names, ...Array.from({ length: 9 }, (_, index) => `unknown-${index}`)];
+      expect(await other.admission.places(many.map(idOf))).toEqual(places);
+      expect(await other.admission.places([idOf('d')])).toEqual(new Map([[idOf('d'), 2]]));
       expect(await other.admission.countQueued()).toBe(2);
       await end(other, 'b');
       expect(await admitted(store, names)).toEqual(['a', 'b', 'c']);
@@ -64,7 +66,7 @@ export function admissionContract(stores: () => Stores): void {
       await claim(store, ['a', 'b', 'c']);
       await end(store, 'b');
       expect(await admitted(store, ['a', 'b', 'c'])).toEqual(['a']);
-      expect(await store.admission.places()).toEqual(new Map([[idOf('c'), 1]]));
+      expect(await store.admission.places(names.map(idOf))).toEqual(new Map([[idOf('c'), 1]]));
       await end(store, 'a');
       expect(await admitted(store, ['c'])).toEqual(['c']);
     });
