@@ -7,7 +7,7 @@ import { observeStore } from './metrics/store-metrics.js';
 import { holdDataDirectory, prepareDataDirectory } from './process/data-directory.js';
 import { startDevServer } from './process/dev-server.js';
 import { lockDirectory } from './process/directory-lock.js';
-import { startImageService, toOwnImages } from './process/image-service.js';
+import { protectImageService, startImageService, toOwnImages } from './process/image-service.js';
 import { createLogger, type Logger } from './process/logger.js';
 import { createProcessMetrics } from './process/metrics.js';
 import { isProgram, readConfig, runService, type Service } from './process/run.js';
@@ -143,13 +143,14 @@ async function findTemporal(config: Config, logger: Logger, open: Open): Promise
 
 /** Adds the URL of an image service of our own, if none is configured and this machine can run one. */
 async function addImageService(config: Config, logger: Logger, open: Open): Promise<Config> {
-  const { sources, imageService, runner } = config;
+  const { sources, runner, dataDirectory } = config;
   if (sources.imsUrl !== undefined || runner.kind === 'none') return config;
   const tools = findImageTools();
   if (typeof tools === 'string') {
     logger.info({ why: tools }, 'there are no image sessions');
     return config;
   }
+  const imageService = protectImageService(config.imageService, config.api.auth, dataDirectory);
   const { url } = await open(startImageService(imageService, logger));
   return { ...config, sources: { ...sources, ...toOwnImages(url, imageService) } };
 }

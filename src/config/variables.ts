@@ -82,7 +82,7 @@ export const VARIABLES = {
   IMAGE_SERVICE_LISTEN:
     'host:port of the image service. Any address but loopback requires `IMAGE_SERVICE_TOKEN_FILE`. Default: `127.0.0.1:9000`; with `npm start`, a free port',
   IMAGE_SERVICE_TOKEN_FILE:
-    'Bearer token that clients of the image service must send. Default: none',
+    'Bearer token that clients of the image service must send. Default: none; with `npm start` and `AUTH_TOKENS_FILE`, one that the service makes, in the file `image-service.token` of the data directory',
   IMAGE_SSH_ADDRESS:
     'IP address at which images are reached by SSH while they are customized. Default: `127.0.0.1`',
   IMAGE_JOB_MAX_AGE: 'Seconds after which a customize job fails. 0: never. Default: 604800',

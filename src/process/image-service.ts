@@ -2,10 +2,12 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { toHostPort } from '../config/address.js';
+import type { ApiConfig } from '../config/api.js';
 import type { ImageServiceConfig } from '../config/image-service.js';
 import type { SourceConfig } from '../config/sources.js';
 import { omitUndefined } from '../core/omit-undefined.js';
 import { superviseChild, type Child } from './child.js';
+import { keepImageToken } from './keys.js';
 import type { Logger } from './logger.js';
 import type { Service } from './run.js';
 
@@ -35,6 +37,19 @@ export async function startImageService(
     onFailure: (error) => logger.error({ err: error }, 'image service does not start'),
   });
   return { url, close };
+}
+
+/**
+ * Whoever may use the image service becomes root. So if the API asks for tokens, our own image service asks for one too, which
+ * only this service knows.
+ */
+export function protectImageService(
+  config: ImageServiceConfig,
+  auth: ApiConfig['auth'],
+  dataDirectory: string,
+): ImageServiceConfig {
+  if (auth.kind !== 'tokens' || config.tokenFile !== undefined) return config;
+  return { ...config, tokenFile: keepImageToken(dataDirectory) };
 }
 
 /** The settings by which sessions use this image service. */

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { makeDirectory } from './directory.js';
 
 const KEY_BYTES = 32;
@@ -29,6 +29,13 @@ function readKeyText(file: string): string {
 /** Names this machine's task queues. It is kept in a file because it must survive a reboot. */
 export function readMachineId(dataDirectory: string): string {
   return readOrCreate(join(dataDirectory, 'machine-id'), randomUUID);
+}
+
+/** The file with the token of this service's own image service. Made at first use, readable only by its owner. */
+export function keepImageToken(dataDirectory: string): string {
+  const file = resolve(dataDirectory, 'image-service.token');
+  readOrCreate(file, () => randomBytes(KEY_BYTES).toString('hex'));
+  return file;
 }
 
 /**

@@ -1,8 +1,13 @@
+import { readFileSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import { parseConfig } from '../../src/config.js';
-import { startImageService } from '../../src/process/image-service.js';
+import {
+  protectImageService,
+  startImageService,
+  toOwnImages,
+} from '../../src/process/image-service.js';
 import { findProcesses } from '../../scripts/lib/processes.mjs';
 import { createImageSite, describeImages } from '../image-service/image-site.js';
 import { waitFor } from '../support/wait.js';
@@ -28,6 +33,32 @@ describeImages('startImageService', () => {
     await expect(answers()).rejects.toThrow('fetch failed');
     expect(find()).toEqual([]);
     await site.close();
+  });
+
+  test('asks for a token that only this service knows, if the API asks for tokens', async () => {
+    const site = createImageSite();
+    const { imageService } = parseConfig({ IMAGE_SERVICE_DIRECTORY: site.data });
+    const protect = () =>
+      protectImageService(imageService, { kind: 'tokens', file: 'tokens' }, site.data);
+    const config = protect();
+    const service = await startImageService(config, pino({ level: 'silent' }), PROGRAM);
+    const { imsUrl, imsTokenFile = '' } = toOwnImages(service.url, config);
+    const ask = async (headers: Record<string, string> = {}) =>
+      (await fetch(`${imsUrl}/images`, { headers })).status;
+    const token = readFileSync(imsTokenFile, 'utf8').trim();
+    expect(await ask()).toBe(401);
+    expect(await ask({ authorization: `Bearer ${token}` })).toBe(200);
+    expect(statSync(imsTokenFile).mode & 0o777).toBe(0o600);
+    expect(protect()).toEqual(config);
+    await service.close();
+    await site.close();
+  });
+
+  test('keeps the token of the operator, and asks for none if the API asks for none', () => {
+    const { imageService } = parseConfig({});
+    const own = { ...imageService, tokenFile: '/own' };
+    expect(protectImageService(own, { kind: 'tokens', file: 'tokens' }, '/none')).toBe(own);
+    expect(protectImageService(imageService, { kind: 'loopback' }, '/none')).toBe(imageService);
   });
 
   test('says why it cannot start', async () => {
