@@ -16,7 +16,7 @@ from .redaction import Redactor
 from .report import cut, to_plain
 
 # The format that the plugin writes.
-RECORD = struct.Struct("<dd240s256s")
+RECORD = struct.Struct("<ddI240s256s")
 MAX_NAMES = 10
 MIN_LOOK_SECONDS = 1.0
 MAX_LOOK_SECONDS = 15.0
@@ -75,22 +75,23 @@ class Silence:
             return None
         whole = len(data) - len(data) % RECORD.size
         silent = [
-            (at, task, to_text(host))
-            for heard, at, host, task in RECORD.iter_unpack(data[:whole])
+            (at, task, to_text(host), limit)
+            for heard, at, limit, host, task in RECORD.iter_unpack(data[:whole])
             if heard > 0 and now - heard >= self._limit
         ]
         return self._render(sorted(silent)) if silent else None
 
-    def _render(self, silent: list[tuple[float, bytes, str]]) -> Report:
+    def _render(self, silent: list[tuple[float, bytes, str, int]]) -> Report:
         """Shows the task that has been silent longest, and counts the hosts in other tasks."""
-        since, first, _ = silent[0]
-        hosts = [host for _, task, host in silent if task == first]
+        since, first, _, limit = silent[0]
+        hosts = [host for _, task, host, _ in silent if task == first]
         return {
             "task": self._show(first),
             "since": to_time(since),
             "hosts": len(hosts),
             "names": [to_plain(host) for host in hosts[:MAX_NAMES]],
             "others": len(silent) - len(hosts),
+            **({"limit": limit} if limit > 0 else {}),
         }
 
     def _show(self, task: bytes) -> str:

@@ -16,21 +16,30 @@ export interface Silence {
   readonly names: readonly string[];
   /** How many hosts are silent in other tasks. */
   readonly others: number;
+  /** Seconds of silence after which the task ends on a host. Absent: it does not, or that is not known. */
+  readonly limitSeconds?: number;
 }
 
 /** States a fact, not a verdict: a package manager may be silent for as long as a mount that hangs. */
-export function describeSilence({ task, since, hosts, names, others }: Silence): string {
+export function describeSilence(silence: Silence): string {
+  const { task, since, hosts, names, others } = silence;
   const shown = names.slice(0, MAX_NAMES);
   const more = hosts - shown.length;
   const elsewhere = others === 0 ? '' : ` Nor from ${toHosts(others)} in other tasks.`;
   return toMessage(
     `Nothing has been heard from ${toHosts(hosts)} in task "${shorten(task)}" since ${since}: ${shown.join(', ')}` +
-      `${more > 0 ? ` and ${more} more` : ''}.${elsewhere} A timeout on the task would end it.`,
+      `${more > 0 ? ` and ${more} more` : ''}.${elsewhere} ${describeEnd(silence)}`,
   );
 }
 
 export function countSilent({ hosts, others }: Silence): number {
   return hosts + others;
+}
+
+function describeEnd({ limitSeconds }: Silence): string {
+  return limitSeconds === undefined
+    ? 'A task timeout or host_silent_limit would end it.'
+    : `The task ends there after ${limitSeconds} s.`;
 }
 
 function toHosts(count: number): string {

@@ -28,8 +28,15 @@ beforeEach(async () => {
 });
 afterEach(() => service.close());
 
-const MESSAGE = `Nothing has been heard from 2 hosts in task "Mount" since ${at(3)}: x1, x2. A timeout on the task would end it.`;
-const silent = { task: 'Mount', since: at(3), hosts: 2, names: ['x1', 'x2'], others: 0 };
+const MESSAGE = `Nothing has been heard from 2 hosts in task "Mount" since ${at(3)}: x1, x2. The task ends there after 900 s.`;
+const silent = {
+  task: 'Mount',
+  since: at(3),
+  hosts: 2,
+  names: ['x1', 'x2'],
+  others: 0,
+  limit: 900,
+};
 
 async function tell(sequence: number, silence: object | null): Promise<void> {
   const headers = new Headers({ authorization: `Bearer ${toJobToken(MASTER_KEY, jobId)}` });

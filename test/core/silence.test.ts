@@ -16,17 +16,22 @@ describe('describeSilence', () => {
     [
       'one host',
       {},
-      `Nothing has been heard from 1 host in task "Mount scratch" since ${SINCE}: x1. A timeout on the task would end it.`,
+      `Nothing has been heard from 1 host in task "Mount scratch" since ${SINCE}: x1. A task timeout or host_silent_limit would end it.`,
     ],
     [
       'the first of many',
       { hosts: 12, names: ['x1', 'x2', 'x3', 'x4', 'x5'] },
-      `Nothing has been heard from 12 hosts in task "Mount scratch" since ${SINCE}: x1, x2, x3 and 9 more. A timeout on the task would end it.`,
+      `Nothing has been heard from 12 hosts in task "Mount scratch" since ${SINCE}: x1, x2, x3 and 9 more. A task timeout or host_silent_limit would end it.`,
     ],
     [
       'hosts in other tasks',
       { hosts: 2, names: ['x1', 'x2'], others: 1 },
-      `Nothing has been heard from 2 hosts in task "Mount scratch" since ${SINCE}: x1, x2. Nor from 1 host in other tasks. A timeout on the task would end it.`,
+      `Nothing has been heard from 2 hosts in task "Mount scratch" since ${SINCE}: x1, x2. Nor from 1 host in other tasks. A task timeout or host_silent_limit would end it.`,
+    ],
+    [
+      'hosts in a task with a limit',
+      { limitSeconds: 900 },
+      `Nothing has been heard from 1 host in task "Mount scratch" since ${SINCE}: x1. The task ends there after 900 s.`,
     ],
   ])('names %s', (_, silence, expected) => {
     expect(describeSilence(aSilence(silence))).toBe(expected);

@@ -33,7 +33,7 @@ describe('host_silent_after', () => {
     await site.submit('hang', { configuration_name: 'hang' });
 
     const named =
-      /^Nothing has been heard from 1 host in task "Mount scratch" since \S+Z: node2\. A timeout/;
+      /^Nothing has been heard from 1 host in task "Mount scratch" since \S+Z: node2\. A task timeout/;
     await waitFor(async () => named.test((await readMessage('hang')) ?? ''));
     await waitFor(async () => /node2.* \(As of /.test(await readDetails('hang')));
     expect(await site.find('hang')).toMatchObject({

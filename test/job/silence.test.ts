@@ -80,6 +80,7 @@ async function waitForSilence(expected: Record<string, unknown> | null): Promise
   tasks:
     - name: "Hang with {{ inventory_hostname | length }}"
       shell: ${awaitFile('{{ inventory_hostname }}')}
+      timeout: 900
       when: inventory_hostname != 'x3'
     - name: Go on
       command: "true"
@@ -96,6 +97,7 @@ async function waitForSilence(expected: Record<string, unknown> | null): Promise
         hosts: 2,
         names: ['x1', 'x2'],
         others: 0,
+        limit: 900,
       });
       expect(since).toBeGreaterThanOrEqual(before);
       expect(Date.now() - since).toBeGreaterThanOrEqual(1000);
@@ -156,6 +158,7 @@ async function waitForSilence(expected: Record<string, unknown> | null): Promise
     - name: Polls
       shell: ${awaitFile('poll')}
       async: 600
+      timeout: 900
       poll: 3
       vars: {ansible_async_dir: "{{ playbook_dir }}/../async"}
 `;
@@ -173,6 +176,7 @@ async function waitForSilence(expected: Record<string, unknown> | null): Promise
     expect(latest()).toMatchObject({ task: 'Tries', names: ['x1'] });
     goOn(job, 'try-2');
     await waitForSilence({ task: 'Polls', names: ['x1'] });
+    expect(latest()).not.toHaveProperty('limit');
     const third = latest()?.['since'];
     await waitFor(() => latest() !== null && latest()?.['since'] !== third);
     goOn(job, 'poll');

@@ -33,9 +33,11 @@ MAX_LINES = 3
 MIN_SECONDS_BETWEEN_WRITES = 2.0
 PAUSE_PER_WRITING = 20
 # The format that `job/silence.py` reads: when the host was last heard of, by the monotonic clock
-# (0: it is in no task) and by the time of day; the host; the task.
-RECORD = struct.Struct("<dd240s256s")
+# (0: it is in no task) and by the time of day; after how many seconds Ansible ends the task (0:
+# never, or not known); the host; the task.
+RECORD = struct.Struct("<ddI240s256s")
 CLOCKS = struct.Struct("<dd")
+MAX_UINT32 = 2**32 - 1
 # What Ansible up to 2.17 says of a task that it has ended; later versions have a field for it.
 TIMED_OUT = re.compile(r"The .+ action failed to execute in the expected time frame \((\d+)\) .*")
 
@@ -254,7 +256,8 @@ class Heard:
         named, name = self._named
         text = name if named == task._uuid else task.get_name()
         texts = (part.encode("utf-8", "replace") for part in (host, text))
-        self._write(place, RECORD.pack(time.monotonic(), time.time(), *texts))
+        limit = _read_timeout(task)
+        self._write(place, RECORD.pack(time.monotonic(), time.time(), limit, *texts))
 
     def go_on(self, host):
         if host in self._places:
@@ -274,6 +277,12 @@ class Heard:
         except OSError:
             # Silent, because Ansible itself reports a full disk.
             self._file, self._places = None, {}
+
+
+def _read_timeout(task):
+    """Seconds. Does not apply to polls, and a template is filled in only in the host's process."""
+    text = "" if task.async_val else str(task.timeout)
+    return min(int(text), MAX_UINT32) if text.isdecimal() else 0
 
 
 def _host_name(result):

@@ -68,6 +68,7 @@ export const SilenceDelivery = z.object({
       hosts: count,
       names: z.array(text()).max(100),
       others: count,
+      limit: count.optional(),
     })
     .nullable(),
 });
@@ -138,5 +139,7 @@ export function fromSilenceDelivery({
   sequence,
   silence,
 }: z.output<typeof SilenceDelivery>): SilenceReport {
-  return { sequence, silence: silence ?? undefined };
+  if (silence === null) return { sequence, silence: undefined };
+  const { limit: limitSeconds, ...rest } = silence;
+  return { sequence, silence: { ...rest, ...omitUndefined({ limitSeconds }) } };
 }

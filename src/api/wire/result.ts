@@ -28,6 +28,10 @@ const SilenceWire = z
     hosts: z.int().openapi({ description: 'Number of silent hosts in this task.' }),
     names: z.array(z.string()).openapi({ description: 'Names of the first of them.' }),
     others: z.int().openapi({ description: 'Number of silent hosts in other tasks.' }),
+    limit: z.int().nullable().openapi({
+      description:
+        'Seconds of silence after which the task ends on a host. Null if it does not, or if that is not known.',
+    }),
   })
   .openapi('SessionSilence');
 
@@ -147,7 +151,9 @@ function toHoldWire({ hold }: PhaseRecord): z.output<typeof HoldWire> | null {
 }
 
 function toSilenceWire({ silence }: PhaseRecord): z.output<typeof SilenceWire> | null {
-  return silence === undefined ? null : { ...silence, names: [...silence.names] };
+  if (silence === undefined) return null;
+  const { limitSeconds: limit = null, names, ...rest } = silence;
+  return { ...rest, names: [...names], limit };
 }
 
 export function toHostWire(result: HostResult): z.output<typeof HostWire> {
