@@ -31,6 +31,8 @@ export class ApiError extends Error {
   }
 }
 
+const SLOW_MS = 3_000;
+
 /** Codes of Node and OpenSSL for a certificate that is not trusted. */
 const CERTIFICATE = /CERT|SELF_SIGNED|UNABLE_TO_/;
 
@@ -55,10 +57,21 @@ export interface ApiOptions {
   readonly caFile?: string;
   /** How long to wait for an answer to begin. Default: by the request. */
   readonly answerMs?: number;
+  /** Told what a request waits for that makes the service ask git servers, if that takes longer than `slowMs`. */
+  readonly notify?: (line: string) => void;
+  readonly slowMs?: number;
   readonly signal: AbortSignal;
 }
 
-export function createApi({ url, tokenFile, caFile, answerMs, signal }: ApiOptions): Api {
+export function createApi({
+  url,
+  tokenFile,
+  caFile,
+  answerMs,
+  notify = () => undefined,
+  slowMs = SLOW_MS,
+  signal,
+}: ApiOptions): Api {
   if (!/^https?:$/.test(URL.parse(url)?.protocol ?? ''))
     throw new Error(`"${url}" is not an http or https URL: --url or KEELSON_URL.`);
   const base = url.replace(/\/+$/, '');
@@ -72,6 +85,9 @@ export function createApi({ url, tokenFile, caFile, answerMs, signal }: ApiOptio
     const late = new AbortController();
     const limitMs = answerMs ?? toLimitMs(method, path);
     const timer = setTimeout(() => late.abort(), limitMs);
+    const slow = setTimeout(() => {
+      if (asksGit(method, path)) notify('Waiting: the service asks the git servers …');
+    }, slowMs);
     const wished = init.signal ?? signal;
     let response;
     try {
@@ -88,6 +104,7 @@ export function createApi({ url, tokenFile, caFile, answerMs, signal }: ApiOptio
       throw new ApiError(`No answer from ${base} (${cause}): ${hint}.`);
     } finally {
       clearTimeout(timer);
+      clearTimeout(slow);
     }
     if (!response.ok) throw await toRefusal(response, `${method} ${path}`);
     return response;
@@ -122,9 +139,13 @@ export function createApi({ url, tokenFile, caFile, answerMs, signal }: ApiOptio
   };
 }
 
-/** Requests that make the service ask git servers take up to a minute; it answers any other within seconds, if only with 503. */
+/** The service asks git servers for up to a minute; it answers any other request within seconds, if only with 503. */
 function toLimitMs(method: string, path: string): number {
-  return method === 'PUT' || path.endsWith('/apply') ? 90_000 : 30_000;
+  return asksGit(method, path) ? 90_000 : 30_000;
+}
+
+function asksGit(method: string, path: string): boolean {
+  return method === 'PUT' || path.endsWith('/apply');
 }
 
 /** Does not show a wrong content, because it may contain tokens: somebody may name the service's own file. */

@@ -72,6 +72,7 @@ async function runCommand(
   const api = createApi({
     url: readText(values, 'url') ?? readVariable('KEELSON_URL') ?? 'http://127.0.0.1:8080',
     ...omitUndefined({ tokenFile, caFile }),
+    notify: printNotice,
     signal,
   });
   return command.run({ api, values, names: positionals, isJson: values.json === true, signal });

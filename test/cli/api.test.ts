@@ -26,4 +26,32 @@ describe('createApi', () => {
       isPassing: true,
     });
   });
+
+  test('says that the service is asking git servers', async () => {
+    const said: string[] = [];
+    const slow = createServer((request, response) => {
+      request.resume();
+      const timer = setInterval(() => {
+        if (said.length > 0) response.end('{}');
+      }, 5);
+      response.once('close', () => clearInterval(timer));
+    });
+    await new Promise<void>((resolve) => void slow.listen(0, '127.0.0.1', resolve));
+    try {
+      const url = `http://127.0.0.1:${(slow.address() as AddressInfo).port}`;
+      const { signal } = new AbortController();
+      const api = createApi({ url, signal, slowMs: 1, notify: (line) => void said.push(line) });
+      for (const [method, path] of [
+        ['PUT', '/v3/configurations/x'],
+        ['POST', '/v3/sessions/x/apply'],
+      ] as const) {
+        said.length = 0;
+        expect(await api.ask(method, path, {})).toEqual({});
+        expect(said).toEqual([expect.stringContaining('git servers')]);
+      }
+    } finally {
+      slow.closeAllConnections();
+      slow.close();
+    }
+  });
 });
