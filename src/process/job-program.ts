@@ -71,9 +71,13 @@ async function listOfWorkers(programs: string): Promise<readonly string[]> {
   return used;
 }
 
-/** Undefined after a power failure. */
+/** After a power failure the file may be empty or full of NUL, and then no worker is left either. */
 function parseMark(text = ''): WorkerMark | undefined {
-  return text === '' ? undefined : (JSON.parse(text) as WorkerMark);
+  try {
+    return JSON.parse(text) as WorkerMark;
+  } catch {
+    return undefined;
+  }
 }
 
 async function placeCopy(source: string, programs: string, digest: string): Promise<void> {
