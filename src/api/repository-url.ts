@@ -3,6 +3,16 @@ const HOST = /^(?:\[[^\]]*\]?|[^:]*)(?::\d*)?$/;
 
 /** Says why git must not get this URL; undefined if it may. `allowed` has the format of GIT_ALLOW_PROTOCOL. */
 export function findUrlFault(url: string, allowed: string): string | undefined {
+  const { scheme } = splitUrl(url);
+  const schemes = allowed.split(':');
+  const fault = schemes.includes(scheme)
+    ? undefined
+    : `The scheme ${scheme} is not allowed; allowed are ${schemes.join(', ')} (GIT_ALLOW_PROTOCOL)`;
+  return findAddressFault(url) ?? fault;
+}
+
+/** Says what makes this URL unfit to be stored and shown, whatever its scheme. */
+export function findAddressFault(url: string): string | undefined {
   if (url.startsWith('-')) return 'A URL must not begin with "-"';
   const { scheme, authority } = splitUrl(url);
   const at = authority.lastIndexOf('@');
@@ -14,10 +24,6 @@ export function findUrlFault(url: string, allowed: string): string | undefined {
   if (authority === '' && scheme.startsWith('http')) return 'A URL must name a host after "://"';
   // A password with a slash ends the authority early, and its beginning looks like a port.
   if (!HOST.test(authority.slice(at + 1))) return 'The port of a URL must be a number';
-  const schemes = allowed.split(':');
-  if (!schemes.includes(scheme)) {
-    return `The scheme ${scheme} is not allowed; allowed are ${schemes.join(', ')} (GIT_ALLOW_PROTOCOL)`;
-  }
   return undefined;
 }
 

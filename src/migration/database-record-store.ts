@@ -1,6 +1,7 @@
 import type { ComponentPut } from '../core/component.js';
-import { isServiceError, type Fault } from '../core/errors.js';
+import { invalid, isServiceError, type Fault } from '../core/errors.js';
 import { omitUndefined } from '../core/omit-undefined.js';
+import { findAddressFault } from '../api/repository-url.js';
 import { parse } from '../api/validation.js';
 import { ComponentBody, fromComponentBody, toComponentWire } from '../api/wire/component.js';
 import {
@@ -207,6 +208,7 @@ function parseAll<T>(
   for (const record of records) {
     const key = toKey(kind, record) ?? '';
     try {
+      refuseAddresses(record);
       parsed.push({ key, value: parseOne(record, key) });
     } catch (error) {
       if (!isServiceError(error)) throw error;
@@ -214,4 +216,19 @@ function parseAll<T>(
     }
   }
   return { parsed, refused };
+}
+
+/** CFS takes URLs with passwords. Here everybody who reads records, logs or arguments would see them. */
+function refuseAddresses({ layers, ...record }: WireRecord): void {
+  const references = [record, record['additional_inventory'], ...(isList(layers) ? layers : [])];
+  const urls = references.map((each) => (isRecord(each) ? each['clone_url'] : undefined));
+  const option = record['name'] === 'additional_inventory_url' ? record['value'] : undefined;
+  for (const url of [...urls, option]) {
+    const fault = typeof url === 'string' ? findAddressFault(url) : undefined;
+    if (fault !== undefined) throw invalid(fault);
+  }
+}
+
+function isList(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value);
 }

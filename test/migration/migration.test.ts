@@ -210,6 +210,26 @@ describe('npm run import and export', () => {
     });
   });
 
+  test('take no URL with a password or a token from a CFS', async () => {
+    const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
+    const now = () => new Date().toISOString();
+    const optionNames = ['additional_inventory_url'];
+    const recordStore = createDatabaseRecordStore(store, { name: 'here', now, optionNames });
+    const clone_url = 'https://user:hidden@git.example.com/a.git';
+    const layer = { clone_url, playbook: 'site.yml', commit: repository.commit };
+    const records = {
+      sources: { name: 'a', clone_url, credentials: cfs().sources[0]?.credentials },
+      configurations: { name: 'a', layers: [layer] },
+      options: { name: 'additional_inventory_url', value: clone_url },
+    };
+    for (const [kind, record] of Object.entries(records)) {
+      const report = await recordStore.write(kind as keyof typeof records, [record], signal);
+      const refusal = { key: record.name, why: 'A URL must not contain a password' };
+      expect(report.refused).toEqual([refusal]);
+    }
+    await store.close();
+  });
+
   test.each([
     [['--only', 'everything', '.'], '--only: "everything" is none of'],
     [[], 'Name one directory'],
