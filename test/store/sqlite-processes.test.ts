@@ -140,6 +140,17 @@ describe('a database that somebody keeps locked', () => {
     await store.close();
   });
 
+  test('counts as away also if SQLite has given up its own wait', () => {
+    const database = new DatabaseSync(path);
+    const dialect = createSqliteDialect({ writer: database, reader: database });
+
+    // After ten seconds without a turn among readers, as while another process recovers the log.
+    const error = Object.assign(new Error('locking protocol'), { errcode: 15 });
+
+    expect(dialect.toFault(error)).toMatchObject({ fault: 'unavailable' });
+    database.close();
+  });
+
   test('does not end a process that watches it, and is heard of once it answers', async () => {
     // With a rollback journal, one writer can lock out every reader, as a recovery does in the other mode.
     const open = (name: string) => new DatabaseSync(join(directory, name), { timeout: 0 });

@@ -215,7 +215,15 @@ function watchDataVersion(database: DatabaseSync, onChange: () => void): () => v
 }
 
 /** https://www.sqlite.org/rescode.html */
-const SQLITE = { busy: 5, locked: 6, readOnly: 8, io: 10, full: 13, cannotOpen: 14 } as const;
+const SQLITE = {
+  busy: 5,
+  locked: 6,
+  readOnly: 8,
+  io: 10,
+  full: 13,
+  cannotOpen: 14,
+  protocol: 15,
+} as const;
 const UNAVAILABLE: readonly number[] = Object.values(SQLITE);
 /** Reads still work. */
 const TAKES_NOTHING: readonly number[] = [SQLITE.readOnly, SQLITE.full];
