@@ -1,6 +1,7 @@
 import { isServiceError, ServiceError } from '../core/errors.js';
 import { toContainerName, type ImageJob } from '../core/image.js';
 import type { Session } from '../core/session.js';
+import { limitTime } from '../core/time-limit.js';
 import type { Store } from '../store/store.js';
 import type { ActivityDependencies, ImageDependencies } from './dependencies.js';
 import { getSession } from './dependencies.js';
@@ -148,7 +149,7 @@ async function awaitEnd(work: Discard, job: ImageJob): Promise<ImageJob | undefi
 async function tellFailed({ shell, log, session, toKey, signal }: Discard, job: ImageJob) {
   const { address, imageId } = job;
   if (address === undefined) return;
-  const soon = AbortSignal.any([signal, AbortSignal.timeout(TELLING_MS)]);
+  const soon = limitTime(TELLING_MS, signal);
   try {
     await shell.run(address, toKey(session.jobId).privateKey, 'touch /tmp/failed', soon);
     await log.write(`Image ${imageId}: told to discard.`);

@@ -1,6 +1,7 @@
 import type { GitClient, OpenSource } from '../clients/interfaces.js';
 import type { Configuration, RepositoryReference } from '../core/configuration.js';
 import { invalid } from '../core/errors.js';
+import { limitTime } from '../core/time-limit.js';
 
 const AT_ONCE = 6;
 const TIMEOUT_MS = 60_000;
@@ -20,7 +21,7 @@ export async function resolveBranches(
   caller: AbortSignal,
 ): Promise<Configuration> {
   const over = new AbortController();
-  const signal = AbortSignal.any([caller, over.signal, AbortSignal.timeout(TIMEOUT_MS)]);
+  const signal = limitTime(TIMEOUT_MS, caller, over.signal);
   // If one branch cannot be resolved, the others are of no use.
   const commits = await resolveAll(findBranches(configuration), access, signal).finally(() =>
     over.abort(),

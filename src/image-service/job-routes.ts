@@ -1,5 +1,6 @@
 import type { Context, Hono } from 'hono';
 import { missing } from '../core/errors.js';
+import { limitTime } from '../core/time-limit.js';
 import { readBody } from './body.js';
 import type { RouteDependencies } from './dependencies.js';
 import type { JobRecord } from './job-record.js';
@@ -61,16 +62,12 @@ async function waitForOther(
 ): Promise<JobRecord | undefined> {
   const text = c.req.query('wait_seconds') ?? '';
   const seconds = /^\d{1,9}$/.test(text) ? Math.min(Number(text), MAX_WAIT_SECONDS) : 0;
-  // Not AbortSignal.timeout: it may be garbage collected while only a combined signal refers to it.
-  const wait = new AbortController();
-  const end = () => wait.abort();
-  const timer = setTimeout(end, seconds * 1000);
-  c.req.raw.signal.addEventListener('abort', end, { once: true });
+  const answered = new AbortController();
+  const over = limitTime(seconds * 1000, c.req.raw.signal, answered.signal);
   try {
-    return await jobs.findOther(c.req.param('id') ?? '', status, wait.signal);
+    return await jobs.findOther(c.req.param('id') ?? '', status, over);
   } finally {
-    clearTimeout(timer);
-    end();
+    answered.abort();
   }
 }
 

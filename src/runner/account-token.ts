@@ -1,4 +1,5 @@
 import { CoreV1Api, type KubeConfig } from '@kubernetes/client-node';
+import { limitTime } from '../core/time-limit.js';
 import { toKubernetesFault } from './kubernetes-faults.js';
 import { until } from './kubernetes-api.js';
 
@@ -19,7 +20,7 @@ export function createTokenIssuer(config: KubeConfig): IssueToken {
     try {
       const { status } = await core.createNamespacedServiceAccountToken(
         { namespace, name: ACCOUNT, body: { spec: { expirationSeconds: LIFE_SECONDS } } },
-        until(AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)])),
+        until(limitTime(REQUEST_MS, signal)),
       );
       return status?.token ?? '';
     } catch (error) {

@@ -13,6 +13,7 @@ import {
   type V1PodList,
   type V1Secret,
 } from '@kubernetes/client-node';
+import { limitTime } from '../core/time-limit.js';
 import type { Page } from './informer.js';
 import { toKubernetesFault, toRefusal } from './kubernetes-faults.js';
 import { openLogStream } from './kubernetes-log-stream.js';
@@ -151,8 +152,7 @@ export function createKubernetesApi(config: KubeConfig, namespace: string, deplo
   ): Promise<T> {
     signal.throwIfAborted();
     try {
-      const limited = AbortSignal.any([signal, AbortSignal.timeout(REQUEST_MS)]);
-      return await send(until(limited, clock.hear));
+      return await send(until(limitTime(REQUEST_MS, signal), clock.hear));
     } catch (error) {
       signal.throwIfAborted();
       throw toKubernetesFault(act, error);

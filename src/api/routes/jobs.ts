@@ -2,6 +2,7 @@ import { Hono, type Context, type MiddlewareHandler } from 'hono';
 import { invalid, missing, ServiceError } from '../../core/errors.js';
 import type { Session } from '../../core/session.js';
 import { describeSilence } from '../../core/silence.js';
+import { limitTime } from '../../core/time-limit.js';
 import type { PhaseRecord, SilenceReport, Store } from '../../store/store.js';
 import { isSameSecret, readBearer } from '../auth.js';
 import { limitConcurrency } from '../concurrency.js';
@@ -174,7 +175,7 @@ async function awaitRelease(store: Store, c: Context): Promise<Response> {
   const wait = c.req.query('wait') ?? '0';
   if (!/^\d{1,4}$/.test(wait)) throw invalid(`wait: "${wait}" is not a number of seconds.`);
   const waitMs = Math.min(Number(wait), MAX_WAIT_SECONDS) * 1000;
-  const over = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(waitMs)]);
+  const over = limitTime(waitMs, c.req.raw.signal);
   const since = c.req.query('since');
   const watch = openWatch(store, isAbout(c.req.param('job') ?? ''));
   try {
