@@ -9,7 +9,7 @@ import { createKey } from '../support/ssh-host.js';
 import { waitFor } from '../support/wait.js';
 import { openSite, renderPlaybook, writes, type Site } from './site.js';
 
-const PASSWORD = 'pa55 wörd/of+the%git&server';
+const PASSWORD = 'pa55 "wörd\\/of+the%git&server';
 const SOURCE_PASSWORD = 'pa55 of+a/söurce%alone';
 const API_TOKEN = 'token-of-a-writer-0123456789';
 const HSM_TOKEN = 'token-of-the-hsm-0123456789';
@@ -76,6 +76,7 @@ beforeAll(async () => {
   secrets = {
     password: PASSWORD,
     'encoded password': encodeURIComponent(PASSWORD),
+    'password in JSON': JSON.stringify(PASSWORD).slice(1, -1),
     'basic authentication': Buffer.from(`reader:${PASSWORD}`).toString('base64'),
     'password of the source': SOURCE_PASSWORD,
     'encoded password of the source': encodeURIComponent(SOURCE_PASSWORD),
