@@ -127,9 +127,9 @@ describe('POST /v3/sessions/{name}/release with rerun', () => {
 
     const since = '2026-01-02T03:10:00.000Z';
     const about = async () => (await askAsJob(jobId, 'GET', `?wait=0&since=${since}`)).body;
-    expect(await about()).toEqual({ released: false, wanted: true });
+    expect(await about()).toEqual({ held: false, released: false, wanted: true });
     await askAsJob(jobId, 'PUT', '', { ...able, since });
-    expect(await about()).toEqual({ released: false, wanted: true });
+    expect(await about()).toEqual({ held: true, released: false, wanted: true });
     expect((await release('twice', first)).status).toBe(202);
     expect((await service.ask('GET', '/v3/sessions/twice')).body).toMatchObject(
       status({ held_until: hold.until }),
@@ -138,7 +138,7 @@ describe('POST /v3/sessions/{name}/release with rerun', () => {
       refusal(`Session twice is held again, since ${since}.`),
     );
     expect((await release('twice', {})).status).toBe(202);
-    expect(await about()).toEqual({ released: true, wanted: true });
+    expect(await about()).toEqual({ held: true, released: true, wanted: true });
     expect(await release('twice', { rerun: true })).toMatchObject(
       refusal('Session twice was released before, so its playbook does not run again.'),
     );
