@@ -4,15 +4,15 @@ Phase `inventory`: puts the generated inventory beside the site's own, and has A
 
 import gzip
 import json
+import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 from . import exits
 from .context import Context
-from .directory import JobDirectory
+from .directory import JobDirectory, write_atomically
 from .exits import PhaseError
 from .settings import to_ansible_environment
 
@@ -22,6 +22,13 @@ HOSTS = "hosts"
 GENERATED = "01-cfs-generated.yaml"
 # Sorts first, so that any other source of the variable overrides it.
 DEFAULTS = "00-cfs-defaults.yaml"
+# Any other word of a limit is a pattern, which may well match nothing.
+NAME = re.compile(r"[\w.-]+")
+# Ansible knows these without an inventory.
+IMPLICIT = {"all", "ungrouped", "localhost", "127.0.0.1", "::1"}
+MAX_SHOWN = 20
+COUNTS = ("ok", "changed", "failed", "skipped", "unreachable")
+MISSING = "The limit names it, but the inventory has no host or group of that name."
 DEFAULTS_TEXT = "all:\n  vars:\n    cray_cfs_image: false\n"
 
 
@@ -87,12 +94,34 @@ def check_inventory(context: Context) -> None:
     except ValueError as error:
         raise PhaseError(exits.INVENTORY, f"Ansible's list is not JSON: {error}.") from error
     listing.unlink()
-    print(describe(groups))
-
-
-def describe(groups: dict[str, Any]) -> str:
     named = {name: group for name, group in groups.items() if name != "_meta"}
     hosts = {host for group in named.values() for host in group.get("hosts", ())}
     # Every inventory of Ansible has these two.
     own = len([name for name in named if name not in ("all", "ungrouped")])
-    return f"Inventory: hosts {len(hosts)}, groups {own}"
+    print(f"Inventory: hosts {len(hosts)}, groups {own}")
+    # A group without hosts is only listed where it belongs to another one.
+    children = {child for group in named.values() for child in group.get("children", ())}
+    report_missing(context, hosts | children | named.keys())
+
+
+def report_missing(context: Context, known: set[str]) -> None:
+    """
+    Ansible only warns of names in a limit that it does not know, and leaves these hosts out. Here
+    they become results of this phase.
+    """
+    missing = sorted(list_named(context) - known - IMPLICIT)
+    if not missing:
+        return
+    more = f" and {len(missing) - MAX_SHOWN} more" if len(missing) > MAX_SHOWN else ""
+    shown = ", ".join(missing[:MAX_SHOWN])
+    print(f"WARNING: the inventory has no host or group of a name in the limit: {shown}{more}")
+    nothing = {**dict.fromkeys(COUNTS, 0), "incomplete": False, "message": MISSING}
+    hosts = [{"host": name, **nothing} for name in missing]
+    write_atomically(context.directory.results(context.phase.name), json.dumps({"hosts": hosts}))
+
+
+def list_named(context: Context) -> set[str]:
+    """The names in the limit of the playbooks."""
+    limits = (str(phase.fields.get("limit") or "") for phase in context.job.phases)
+    words = (word.strip() for limit in limits for word in limit.split(","))
+    return {word for word in words if NAME.fullmatch(word)}

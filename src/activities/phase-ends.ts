@@ -8,6 +8,8 @@ import type { PhaseRecord, Store } from '../store/store.js';
 import { REPORT_LINE_BYTES, withoutReportLine } from './report-line.js';
 
 const TAIL_BYTES = 16 * 1024;
+/** Of names that the inventory does not have; messages show a few. */
+const MOST_MISSING = 1_000;
 const noHosts = { hosts: 0, failedHosts: 0, unreachableHosts: 0 };
 const lost: PhaseResult = { kind: 'killed', reason: 'lost' };
 
@@ -35,6 +37,7 @@ export async function toPhaseEnds(store: Store, session: Session): Promise<reado
       hosts:
         phase.kind === 'ansible' ? await store.hosts.summarize(session.jobId, phase.name) : noHosts,
       ...(phase.kind === 'ansible' && record?.hostsFinal !== true ? { lacksResults: true } : {}),
+      ...(phase.kind === 'inventory' ? { missing: await listMissing(store, session, phase) } : {}),
       ...(record?.filesChanged === true ? { filesChanged: true } : {}),
       timeoutSeconds: phase.timeoutSeconds,
       ...(errorLine === undefined ? {} : { errorLine }),
@@ -42,6 +45,17 @@ export async function toPhaseEnds(store: Store, session: Session): Promise<reado
     if (!isSuccess(result)) break;
   }
   return ends;
+}
+
+/** The results of the inventory are what the limit names and the inventory does not have. */
+async function listMissing(
+  { hosts }: Store,
+  { jobId, request: { ansibleLimit = '' } }: Session,
+  { name }: Pick<PhaseEnd, 'name'>,
+): Promise<readonly string[]> {
+  if (ansibleLimit === '') return [];
+  const { items } = await hosts.list(jobId, { limit: MOST_MISSING, phase: name });
+  return items.map(({ host }) => host);
 }
 
 function isDiscard(

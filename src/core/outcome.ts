@@ -22,6 +22,8 @@ export interface PhaseEnd {
   readonly lacksResults?: true;
   /** It was run again in a hold, with other files than those of the recorded commit. */
   readonly filesChanged?: true;
+  /** Of the inventory: names in the limit that it does not have. */
+  readonly missing?: readonly string[];
   /** The phase's last line of output that begins with `ERROR`; for the message only, never for the verdict. */
   readonly errorLine?: string;
   readonly timeoutSeconds: number;
@@ -48,7 +50,9 @@ export function toOutcome(ends: readonly PhaseEnd[], cancellation?: Cancellation
   if (lacking.length > 0) return { succeeded: 'true', message: toLackMessage(lacking) };
   const changed = playbooks.filter(({ filesChanged }) => filesChanged);
   if (changed.length > 0) return { succeeded: 'true', message: toChangeMessage(changed) };
-  if (playbooks.some(({ hosts }) => hosts.hosts > 0)) return { succeeded: 'true' };
+  const missing = ends.flatMap((end) => end.missing ?? []);
+  if (playbooks.some(({ hosts }) => hosts.hosts > 0))
+    return { succeeded: 'true', ...(missing.length > 0 ? { message: toMissing(missing) } : {}) };
   return {
     succeeded: 'true',
     reason: 'NO_HOSTS',
@@ -64,6 +68,15 @@ function toLackMessage(lacking: readonly PhaseEnd[]): string {
   const names = lacking.map(({ name }) => name);
   return toMessage(
     `Every phase exited 0, but it is not known on which hosts: results did not reach the API and were lost with the end of the log (${names.join(', ')}). No component has them.`,
+  );
+}
+
+const MAX_SHOWN = 5;
+
+function toMissing(names: readonly string[]): string {
+  const more = names.length > MAX_SHOWN ? ` and ${names.length - MAX_SHOWN} more` : '';
+  return toMessage(
+    `The inventory has no host or group of a name in the limit, so nothing ran there: ${names.slice(0, MAX_SHOWN).join(', ')}${more}.`,
   );
 }
 

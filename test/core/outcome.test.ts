@@ -106,6 +106,18 @@ describe('toOutcome', () => {
       },
     ],
     [
+      'says which names in the limit the inventory does not have',
+      [
+        anInventory(exited(0), { missing: ['x1', 'x2', 'x3', 'x4', 'x5', 'x6'] }),
+        aPlaybook(exited(0)),
+      ],
+      {
+        succeeded: 'true',
+        message:
+          'The inventory has no host or group of a name in the limit, so nothing ran there: x1, x2, x3, x4, x5 and 1 more.',
+      },
+    ],
+    [
       'says so when there was nothing to run',
       [anInventory(exited(0))],
       {

@@ -59,9 +59,15 @@ describe('targets', () => {
   });
 
   test('a limit of hosts', async () => {
-    const ended = await site.run('hosts', layers, { ansible_limit: 'lab:!node1' });
-    expect(ended).toMatchObject({ succeeded: 'true', reason: null });
+    const ended = await site.run('hosts', layers, { ansible_limit: 'lab,!node1,nowhere' });
+    expect(ended).toMatchObject({
+      ...{ succeeded: 'true', reason: null },
+      message: expect.stringMatching(/^The inventory has no .* so nothing ran there: nowhere\.$/),
+    });
     expect(site.made('hosts')).toEqual({ node2: 'layer 0\nlayer 1\n' });
+    expect((await site.ask('GET', '/v3/sessions/hosts/hosts?phase=inventory')).body).toMatchObject({
+      hosts: [{ host: 'nowhere', ok: 0, message: expect.stringContaining('inventory') }],
+    });
   });
 });
 

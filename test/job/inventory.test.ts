@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { anInventoryPhase, HAS_ANSIBLE, renderHosts } from './ansible-plan.js';
+import { anInventoryPhase, aPlaybookPhase, HAS_ANSIBLE, renderHosts } from './ansible-plan.js';
 import { ANSIBLE, createJob, exitOf, type TestJob } from './harness.js';
 
 const jobs: TestJob[] = [];
@@ -85,6 +86,19 @@ const GENERATED = renderHosts({ compute: { x1: {} }, cfs_image: { i1: { cray_cfs
     expect(job.log('inventory')).toBe(
       'ERROR! /nowhere/ansible-inventory, beside ansible-playbook, cannot be started: No such file or directory.\n',
     );
+  });
+
+  it('reports what a limit names and the inventory does not have', async () => {
+    const limit = 'x1,compute,empty,x7,!x8,x9*,localhost';
+    const phases = [anInventoryPhase(), ...[0, 1].map((layer) => aPlaybookPhase(layer, { limit }))];
+    const files = { 'files/inventory.gz': renderHosts({ compute: { x1: {} }, empty: {} }) };
+    const job = createJob({ phases, files });
+    jobs.push(job);
+    expect(await run(job)).toBe(0);
+    expect(job.log('inventory')).toMatch(/^WARNING: .* a name in the limit: x7$/m);
+    expect(JSON.parse(readFileSync(job.path('results/inventory.json'), 'utf8'))).toMatchObject({
+      hosts: [{ host: 'x7', ok: 0, message: expect.stringContaining('no host or group') }],
+    });
   });
 
   it('accepts an inventory without hosts', async () => {

@@ -110,24 +110,24 @@ interface Waiting extends Ended {
   readonly open: readonly ComponentView[];
 }
 
-function listPatches({ row, end, members, own, open }: Waiting, reports: SessionReports) {
+function listPatches(batch: Waiting, reports: SessionReports) {
+  const { row, end, members, own, open } = batch;
   const sessionName = row.session_name ?? '';
-  const isSuccess = end.result.kind === 'success';
-  const hasReported =
-    members.some((id) => reports.failed.has(id)) ||
-    own.some((view) => hasFailed(view, sessionName));
-  if (!isSuccess && hasReported) return [];
+  const isUnexplained =
+    end.result.kind === 'failure' &&
+    !members.some((id) => reports.failed.has(id)) &&
+    !own.some((view) => hasFailed(view, sessionName));
   const sent = new Set(row.layers.split(',').map(Number));
   return open.flatMap((view) => {
-    const layers = view.desiredState
+    const { id } = view.component;
+    const waiting = view.desiredState
       .map((layer, index) => ({ ...layer, index }))
       .filter(({ status, index }) => status === 'pending' && sent.has(index));
-    const patch = isSuccess
-      ? toSkipped(
-          layers.filter(({ index }) => hadNoPlay(reports, index, view)),
-          sessionName,
-        )
-      : toFailed(layers, sessionName);
+    const isMissing = reports.missing.has(id);
+    const skipped = waiting.filter(({ index }) => !isMissing && hadNoPlay(reports, index, id));
+    const rest = waiting.filter((layer) => !skipped.includes(layer));
+    const failed = isMissing || isUnexplained ? rest.slice(0, 1) : [];
+    const patch = toPatch(skipped, failed, sessionName);
     return patch === undefined ? [] : [{ view, patch }];
   });
 }
@@ -136,8 +136,8 @@ function listPatches({ row, end, members, own, open }: Waiting, reports: Session
  * Whether no play of the layer was for this component. If there is a result and the layer still waits, somebody has emptied
  * the state meanwhile, as a node does that boots, or the result does not count. If results are lost, nobody knows.
  */
-function hadNoPlay(reports: SessionReports, layer: number, { component }: ComponentView): boolean {
-  return reports.layers.get(layer)?.has(component.id) === false;
+function hadNoPlay({ layers }: SessionReports, layer: number, id: string): boolean {
+  return layers.get(layer)?.has(id) === false;
 }
 
 function hasFailed({ component }: ComponentView, session: string): boolean {
@@ -148,15 +148,17 @@ function hasFailed({ component }: ComponentView, session: string): boolean {
 
 type PendingLayers = ComponentView['desiredState'];
 
-/** After a success, a layer still pending that had no play for this component leaves nothing to do. */
-function toSkipped(layers: PendingLayers, sessionName: string): ComponentPatch | undefined {
-  if (layers.length === 0) return undefined;
-  return { stateAppend: layers.map((layer) => toReport(layer, sessionName, 'skipped')) };
-}
-
-function toFailed([first]: PendingLayers, sessionName: string): ComponentPatch | undefined {
-  if (first === undefined) return undefined;
-  return { stateAppend: [toReport(first, sessionName, 'failed')], addErrors: 1 };
+function toPatch(
+  skipped: PendingLayers,
+  failed: PendingLayers,
+  sessionName: string,
+): ComponentPatch | undefined {
+  const stateAppend = [
+    ...skipped.map((layer) => toReport(layer, sessionName, 'skipped')),
+    ...failed.map((layer) => toReport(layer, sessionName, 'failed')),
+  ];
+  if (stateAppend.length === 0) return undefined;
+  return { stateAppend, ...(failed.length > 0 ? { addErrors: 1 } : {}) };
 }
 
 function toReport(

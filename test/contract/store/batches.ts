@@ -79,15 +79,17 @@ async function play(
 ): Promise<void> {
   const jobId = (await listBatches(store)).find((batch) => batch.id === id)?.jobId ?? '';
   const names = Object.keys(hosts).map((layer) => `ansible-${layer}`);
-  const kind = 'ansible';
-  await store.phases.savePlan(
-    jobId,
-    names.map((name) => ({ name, kind, title: name })),
-  );
+  await store.phases.savePlan(jobId, [
+    { name: 'inventory', kind: 'inventory', title: 'inventory' },
+    ...names.map((name) => ({ name, kind: 'ansible' as const, title: name })),
+  ]);
   for (const [index, some] of Object.values(hosts).entries()) {
+    const name = names[index] ?? '';
     const results = some.map((host) => ({ ...counts, host, incomplete: false }));
-    const report = { sequence: 1, final: true, hosts: results, ...more };
-    await store.hosts.save(jobId, names[index] ?? '', report);
+    await store.hosts.save(jobId, name, { sequence: 1, final: true, hosts: results, ...more });
+    const exitCode = more.hosts === undefined ? 0 : 2;
+    const times = { startedAt: NOW, endedAt: NOW };
+    await store.phases.seal(jobId, name, { kind: 'exited', exitCode, ...times }, NOW);
   }
 }
 
@@ -349,6 +351,31 @@ export function batchContract(stores: () => Stores): void {
       await play(store, id, { 0: [], 1: [], 2: [] }, more);
       await store.batches.finish([{ id, result: success }], limits);
       expect(await stateOf(store, 'a')).toMatchObject({ reports: '' });
+    });
+
+    test.each([success, failure])(
+      'counts as failed what the inventory does not have, whatever the others did: %j',
+      async (result) => {
+        const { store } = stores();
+        const { id } = await sendOne(store, waiting('a'), waiting('b'));
+        await play(store, id, { 0: ['a'], 1: [], 2: [] });
+        const jobId = (await listBatches(store))[0]?.jobId ?? '';
+        const missing = { ...counts, ok: 0, host: 'b', incomplete: false };
+        const report = { sequence: 1, final: true, hosts: [missing] };
+        await store.hosts.save(jobId, 'inventory', report);
+        await store.batches.finish([{ id, result }], limits);
+        expect(await stateOf(store, 'b')).toMatchObject({ errors: 1, reports: 'failed' });
+      },
+    );
+
+    test('skips after a failure the layers that were over and had no play', async () => {
+      const { store } = stores();
+      const { id } = await sendOne(store, waiting('a'), waiting('b'));
+      await play(store, id, { 0: ['a'] });
+      await store.batches.finish([{ id, result: failure }], limits);
+      expect(await stateOf(store, 'b')).toEqual({
+        ...{ errors: 1, reports: 'skipped failed', layers: 'configured pending pending' },
+      });
     });
 
     test('counts a failure that no host reported, at the first pending layer', async () => {
