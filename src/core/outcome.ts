@@ -76,7 +76,7 @@ const MAX_SHOWN = 5;
 function toMissing(names: readonly string[]): string {
   const more = names.length > MAX_SHOWN ? ` and ${names.length - MAX_SHOWN} more` : '';
   return toMessage(
-    `The inventory has no host or group of a name in the limit, so nothing ran there: ${names.slice(0, MAX_SHOWN).join(', ')}${more}.`,
+    `The inventory has no host or group of a name in the limit: ${names.slice(0, MAX_SHOWN).join(', ')}${more}.`,
   );
 }
 
