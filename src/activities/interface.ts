@@ -61,12 +61,12 @@ export interface CancelInput extends JobInput {
   readonly reason?: string;
 }
 
-/** The steps and phases of a session, as the Web UI's timeline shows them. Each may be run twice. */
 /** What the record says at the time of a cancel. */
 export interface CancelNote {
   readonly launched: boolean;
 }
 
+/** The steps and phases of a session, as the Web UI's timeline shows them. Each may be run twice. */
 export interface Activities {
   readonly claimSession: (input: JobInput) => Promise<ClaimResult>;
   readonly resolveConfiguration: (
