@@ -1,5 +1,6 @@
 import type { HardwareClient } from '../clients/interfaces.js';
-import { renderCycle, runBatches, type BatchDependencies } from './batcher.js';
+import type { BatchDependencies } from './batch-dependencies.js';
+import { renderCycle, runBatches } from './batcher.js';
 import { withHeartbeat } from './heartbeat.js';
 
 /** What the Web UI shows, and when the next cycle is due; absent if an option has turned the cycle off. */
