@@ -26,6 +26,11 @@ export interface JsonRequest {
   readonly body?: unknown;
   /** Statuses besides 2xx that are returned instead of thrown as faults. */
   readonly alsoAccepted?: readonly number[];
+  /**
+   * For a service whose answers are all JSON: the fault if there is another answer, because then something else answers in
+   * its place, such as a gateway while the service is being replaced.
+   */
+  readonly foreign?: 'rejected' | 'unavailable';
 }
 
 export interface JsonAnswer {
@@ -55,8 +60,10 @@ export async function exchangeJson(request: JsonRequest, signal: AbortSignal): P
     const response = await send(request, AbortSignal.any([signal, deadline]));
     const status = response.statusCode ?? 0;
     const body = await readBody(request, response);
-    const isAccepted = (status >= 200 && status < 300) || request.alsoAccepted?.includes(status);
-    if (isAccepted !== true) throw refuse(request, status, body);
+    const isSuccess = status >= 200 && status < 300;
+    const isAccepted = request.alsoAccepted?.includes(status) === true;
+    if (!isSuccess && (!isAccepted || isForeign(request, body)))
+      throw refuse(request, status, body);
     return { status, body: body.length === 0 ? undefined : parseJson(request, body) };
   } catch (error) {
     signal.throwIfAborted();
@@ -190,9 +197,27 @@ function isWorthRepeating(status: number): boolean {
 
 function refuse(request: JsonRequest, status: number, body: Buffer): ServiceError {
   const fact = `answered with status ${status}${readDetail(body)}`;
-  if ([401, 403].includes(status) && request.mayReplaceToken?.() === true)
+  if (status === 401 || status === 403) {
+    if (request.mayReplaceToken?.() !== true) return fault(request, 'rejected', fact);
     return fault(request, 'unavailable', `${fact}; trying again, in case the token is replaced`);
-  return fault(request, isWorthRepeating(status) ? 'unavailable' : 'rejected', fact);
+  }
+  if (isWorthRepeating(status)) return fault(request, 'unavailable', fact);
+  if (!isForeign(request, body)) return fault(request, 'rejected', fact);
+  return fault(
+    request,
+    request.foreign ?? 'rejected',
+    `${fact} and no JSON, so something else answers in its place`,
+  );
+}
+
+function isForeign({ foreign }: JsonRequest, body: Buffer): boolean {
+  if (foreign === undefined) return false;
+  try {
+    JSON.parse(body.toString('utf8'));
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 const MAX_DETAIL = 200;
@@ -225,7 +250,8 @@ function parseJson(request: JsonRequest, body: Buffer): unknown {
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch (error) {
-    throw fault(request, 'rejected', 'answered with something that is not JSON', error);
+    const kind = request.foreign ?? 'rejected';
+    throw fault(request, kind, 'answered with something that is not JSON', error);
   }
 }
 

@@ -53,7 +53,10 @@ const jobAnswer = z.object({
 type JobAnswer = z.output<typeof jobAnswer>;
 
 interface ImsCall extends Partial<JsonRequest> {
-  /** In the first calls of a session a refused token is wrong. In later ones it may have expired, and be replaced soon. */
+  /**
+   * In the first calls of a session a refused token is wrong, and so is the URL if no IMS answers there. In later ones the
+   * token may have expired, and IMS may be away behind its gateway.
+   */
   readonly isFirst?: boolean;
 }
 
@@ -165,6 +168,7 @@ async function callIms(
   const request: JsonRequest = {
     ...{ url: `${url}/${path}`, service: SERVICE, reason, timeoutSeconds, maxBytes: MAX_BYTES },
     mayReplaceToken: () => !isFirst && refusals.isRecent(method, token),
+    foreign: isFirst ? 'rejected' : 'unavailable',
     ...omitUndefined({ token, ca }),
     ...more,
   };

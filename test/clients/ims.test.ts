@@ -227,6 +227,29 @@ describe('IMS', () => {
     expect(ims.requests.at(-1)).toMatchObject({ authorization: 'Bearer second-token' });
   });
 
+  test.each(['nowhere', 'page'] as const)(
+    'is away, and nothing is gone, where something else answers in its place: %s',
+    async (how) => {
+      const client = createImsClient({ url: ims.url, timeoutSeconds: 30 });
+      ims.disturb('GET images', how);
+      await expect(client.findImage(IMAGE, never)).rejects.toMatchObject({ fault: 'rejected' });
+      const { id } = await client.ensureJob(aJob, never);
+      const follows = [
+        ['GET jobs', () => client.getJob({ id, container: aJob.container }, never)],
+        ['GET jobs', () => client.findJobs(aJob.container, never)],
+        ['DELETE jobs', () => client.removeJob(id, never)],
+      ] as const;
+      for (const [request, call] of follows) {
+        ims.disturb(request, how);
+        await expect(call()).rejects.toMatchObject({
+          fault: 'unavailable',
+          message: expect.stringMatching(/JSON/),
+        });
+      }
+      expect(ims.jobs.size).toBe(1);
+    },
+  );
+
   test('that refuses the same token for ten minutes is not asked again', async () => {
     const tokenFile = join(directory, 'token');
     writeFileSync(tokenFile, 'first-token');

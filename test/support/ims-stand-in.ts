@@ -11,7 +11,8 @@ export interface ImsRequest {
 type Records = Map<string, Record<string, unknown>>;
 
 /** `lost`: the request is carried out, but the connection is cut before the answer. `pass`: no disturbance. */
-type Disturbance = 'lost' | 'problem' | 'message' | 'unauthorized' | 'forbidden' | 'pass';
+type Disturbance =
+  'lost' | 'problem' | 'message' | 'unauthorized' | 'forbidden' | 'nowhere' | 'page' | 'pass';
 
 /** Serves the paths and records of IMS that Keelson uses, over loopback. Its jobs do nothing by themselves. */
 export interface ImsStandIn {
@@ -53,6 +54,12 @@ export async function startIms(prefix = ''): Promise<ImsStandIn> {
     }
     if (how === 'message') {
       send(response, 500, 'application/json', { message: 'Internal Server Error' });
+      return;
+    }
+    if (how === 'nowhere' || how === 'page') {
+      // A gateway that does not know where IMS is, and one that wants a login.
+      response.writeHead(how === 'nowhere' ? 404 : 200, { 'content-type': 'text/html' });
+      response.end(how === 'nowhere' ? '' : '<html>');
       return;
     }
     if (how === 'unauthorized' || how === 'forbidden') {
