@@ -53,7 +53,7 @@ class HoldNews(NamedTuple):
     """What the API knows of a hold. `release` is absent while nothing has ended it."""
 
     release: Release | None
-    # False if the API has no record of the hold, as after a restore of its database.
+    # False if the API does not know that it lasts, as after a restore of its database.
     is_known: bool
 
 

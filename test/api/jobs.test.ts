@@ -230,8 +230,11 @@ describe('…/hold', () => {
     });
     expect(await deliver('GET', 'held/hold')).toMatchObject({
       status: 200,
-      body: { released: false, held: true, wanted: false },
+      body: { released: false, held: false, wanted: false },
     });
+    const lasting = { ...held, seconds_left: 60 };
+    expect((await deliver('PUT', 'held/hold', { body: lasting })).status).toBe(204);
+    expect(await deliver('GET', 'held/hold')).toMatchObject({ body: { held: true } });
     const other = encodeURIComponent('2026-01-01T00:00:01.000Z');
     expect(await deliver('GET', `held/hold?since=${other}`)).toMatchObject({
       body: { released: false, held: false },

@@ -45,7 +45,7 @@ export function createJobRoutes(deps: JobDependencies): Hono {
   routes.use(PATH, authenticated);
   routes.use(`${PATH}/*`, authenticated);
   addDeliveryRoutes(routes, deps);
-  routes.get(`${PATH}/hold`, (c) => awaitRelease(store, c));
+  routes.get(`${PATH}/hold`, (c) => awaitRelease(deps, c));
   // Also answers HEAD, which Hono routes like GET.
   routes.get(`${PATH}/log`, async (c) => {
     const { logBytes } = await findDelivered(store, c);
@@ -168,10 +168,10 @@ async function appendLog(store: Store, c: Context): Promise<Response> {
 
 /**
  * Answers when the hold is released, or at the end of the wait. `since`: the hold that began then, and no other. `held`:
- * whether such a hold was reported. `wanted`: whether a failed phase is to be held. `released` is false if the phase is to run
- * again: that is an answer of its own.
+ * whether we know of such a hold, and that it lasts. `wanted`: whether a failed phase is to be held. `released` is false if the
+ * phase is to run again: that is an answer of its own.
  */
-async function awaitRelease(store: Store, c: Context): Promise<Response> {
+async function awaitRelease({ store, now }: JobDependencies, c: Context): Promise<Response> {
   const wait = c.req.query('wait') ?? '0';
   if (!/^\d{1,4}$/.test(wait)) throw invalid(`wait: "${wait}" is not a number of seconds.`);
   const waitMs = Math.min(Number(wait), MAX_WAIT_SECONDS) * 1000;
@@ -186,7 +186,8 @@ async function awaitRelease(store: Store, c: Context): Promise<Response> {
       const released = rerun === undefined && hold?.releasedAt !== undefined;
       if (released || rerun !== undefined || waitMs === 0 || over.aborted) {
         const asked = rerun === undefined ? {} : { rerun: true, rerun_by: rerun.by };
-        const held = hold !== undefined;
+        // Our clock may have been set forward since the job reported the hold.
+        const held = hold !== undefined && hold.until > now();
         return c.json({ released, held, ...asked, wanted: await isHoldWanted(store, c) }, 200);
       }
       await watch.next(over);
