@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { cacheDirectory } from './lib/cache.mjs';
 import { withLock } from './lib/files.mjs';
-import { SetupError, endChildrenOnSignals } from './setup/command.mjs';
+import { PROGRESS_MS, SetupError, endChildrenOnSignals } from './setup/command.mjs';
 import { ensureAnsible, ensurePythonTools } from './setup/environments.mjs';
 import { ensureHelm } from './setup/helm.mjs';
 import { ensurePackages } from './setup/packages.mjs';
@@ -76,9 +76,22 @@ async function main() {
 
 endChildrenOnSignals();
 const start = Date.now();
-const onWait = () => console.error('- Setup: waiting for another setup to finish');
+/** @type {NodeJS.Timeout | undefined} */
+let waiting;
+/** @param {string} pid */
+const onWait = (pid) => {
+  console.error(`- Setup: waiting for another setup to finish (process ${pid})`);
+  waiting = setInterval(
+    () => console.error(`  ... ${Math.round((Date.now() - start) / 1000)} s`),
+    PROGRESS_MS,
+  );
+};
+const act = () => {
+  clearInterval(waiting);
+  return main();
+};
 try {
-  await withLock(join(cacheDirectory(env), 'setup.lock'), main, onWait);
+  await withLock(join(cacheDirectory(env), 'setup.lock'), act, onWait);
   if (Date.now() - start > 2000)
     console.error(`Setup complete in ${Math.round((Date.now() - start) / 1000)} s.`);
 } catch (error) {

@@ -22,12 +22,13 @@ export function replaceFile(file, content, mode = 0o644) {
 /**
  * Runs `act` while holding the lock. A lock whose holder has died is taken over.
  * @template T
- * @param {string} file @param {() => Promise<T>} act @param {() => void} [onWait] called once when another holds it
+ * @param {string} file @param {() => Promise<T>} act
+ * @param {(pid: string) => void} [onWait] called once when another process holds it
  */
 export async function withLock(file, act, onWait) {
   mkdirSync(dirname(file), { recursive: true });
   for (let waited = false; !take(file); waited = true) {
-    if (!waited) onWait?.();
+    if (!waited) onWait?.(readOr(file, '').split(' ')[0] || 'unknown');
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   try {

@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process';
 /** An error whose message is shown to the user without a stack trace. */
 export class SetupError extends Error {}
 
+export const PROGRESS_MS = 5000;
+
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const children = new Set();
 
@@ -47,7 +49,7 @@ export async function withProgress(title, act, describe = () => '') {
   const start = Date.now();
   const seconds = () => `${Math.round((Date.now() - start) / 1000)} s`;
   console.error(`- ${title}`);
-  const timer = setInterval(() => console.error(`  ... ${seconds()}${describe()}`), 5000);
+  const timer = setInterval(() => console.error(`  ... ${seconds()}${describe()}`), PROGRESS_MS);
   try {
     const value = await act();
     if (Date.now() - start > 1000) console.error(`  done in ${seconds()}`);

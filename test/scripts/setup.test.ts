@@ -55,9 +55,13 @@ describe('setup of Temporal', () => {
     expect(readdirSync(machine.cache)).toEqual([]);
   });
 
-  test('leaves nothing half done when it is interrupted', async () => {
+  test('leaves nothing half done when it is interrupted, and names the setup that another waits for', async () => {
     server.behaviour = 'stalling';
     const interrupt = await machine.runUntil('temporal', 'downloads the release', released);
+    const [pid] = readFileSync(join(machine.cache, 'setup.lock'), 'utf8').split(' ');
+    const said = `waiting for another setup to finish (process ${pid})`;
+    const interruptOther = await machine.runUntil('temporal', said, released);
+    expect(await interruptOther()).toMatchObject({ code: 130 });
     expect(await interrupt()).toMatchObject({ code: 130 });
     expect(existsSync(cached())).toBe(false);
     server.behaviour = 'good';
