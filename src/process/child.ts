@@ -14,6 +14,14 @@ export interface Child {
   readonly ended: Promise<unknown>;
 }
 
+/** Settings of the database that may contain its password. */
+const CREDENTIALS = /^(?:DATABASE_URL|PG[A-Z]+)$/;
+
+/** The environment for programs that get everything but credentials. Others get only what they need. */
+export function toChildEnvironment(own: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(own).filter(([name]) => !CREDENTIALS.test(name)));
+}
+
 /** Ends the process, if need be with SIGKILL. */
 export async function stopChild({ process, ended }: Child): Promise<void> {
   if (process.exitCode !== null || process.signalCode !== null || process.pid === undefined) return;

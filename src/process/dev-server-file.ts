@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { toChildEnvironment } from './child.js';
 import type { Logger } from './logger.js';
 
 /** SQLite's messages for a file that is no database, is damaged, or lacks tables that the server expects. */
@@ -51,7 +52,10 @@ export function isUnreadable(output: string): boolean {
 /** The version of the server, from output such as `temporal version 1.5.1 (Server 1.29.1, UI 2.42.1)`. */
 async function readVersion(cli: string): Promise<string> {
   try {
-    const { stdout } = await promisify(execFile)(cli, ['--version'], { timeout: VERSION_MS });
+    const { stdout } = await promisify(execFile)(cli, ['--version'], {
+      env: toChildEnvironment(),
+      timeout: VERSION_MS,
+    });
     return /Server [\w.-]+/.exec(stdout)?.[0] ?? stdout.trim();
   } catch (cause) {
     throw new Error(`TEMPORAL_CLI: ${cli} cannot be started. Run npm run setup.`, { cause });

@@ -9,7 +9,7 @@ import {
   signalProcess,
   type ProcessIdentity,
 } from '../runner/process-identity.js';
-import { stopChild, type Child } from './child.js';
+import { stopChild, toChildEnvironment, type Child } from './child.js';
 import type { Logger } from './logger.js';
 
 const READY_MS = 60_000;
@@ -38,6 +38,7 @@ export async function launchServer({
 }: ServerCommand): Promise<ServerProcess> {
   const child = spawn(cli, args, {
     stdio: ['ignore', 'ignore', 'pipe'],
+    env: toChildEnvironment(),
     // Ctrl-C reaches the whole foreground process group; the server must outlive the worker's draining.
     detached: true,
   });

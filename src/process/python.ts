@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import { toChildEnvironment } from './child.js';
 
 const PROBE =
   'import sys; print(sys.executable); print(sys.version_info >= (3, 10)); print(sys.version.split()[0])';
@@ -9,7 +10,9 @@ const PROBE =
  * its own variables into the environment of playbooks.
  */
 export async function findInterpreter(python: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(python, ['-c', PROBE]).catch((cause: unknown) => {
+  const env = toChildEnvironment();
+  const probed = promisify(execFile)(python, ['-c', PROBE], { env });
+  const { stdout } = await probed.catch((cause: unknown) => {
     throw new Error(`PYTHON: ${python} cannot be started; jobs need Python 3.10 or newer.`, {
       cause,
     });

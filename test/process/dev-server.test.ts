@@ -166,6 +166,7 @@ describe('startDevServer', () => {
       process.stdout.write('ready');`;
     return spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, DATABASE_URL: 'postgresql://u:hidden@host/db', PGPASSWORD: 'hidden' },
     });
   };
 
@@ -175,9 +176,12 @@ describe('startDevServer', () => {
     return service;
   };
 
-  test('ends the server with a process that exits without waiting for it', async () => {
+  test('keeps the password of the database from the server, and ends it with a process that exits without waiting', async () => {
     const service = await startElsewhere(0);
     const left = readPid();
+    const variables = readFileSync(`/proc/${left}/environ`, 'utf8');
+    expect(variables).toContain('PATH=');
+    expect(variables).not.toContain('hidden');
     service.kill('SIGINT');
     await once(service, 'exit');
     await waitFor(() => isGone(left), { what: 'the end of the server' });
