@@ -25,20 +25,35 @@ const PAGE = 1_000;
 const TIMEOUT_SECONDS = 300;
 const MAX_BYTES = 256 * 1024 * 1024;
 
+const NOT_FOUND = 404;
+
+/** Sends a request, and returns the body of the answer. */
 type Ask = (method: JsonRequest['method'], path: string, body?: unknown) => Promise<unknown>;
+/** Whether the API has a record at this path. */
+type Find = (path: string) => Promise<boolean>;
 
 /** A CFS of any make, through its API. */
 export function createApiRecordStore({ url, token, ca }: ApiRecordStoreOptions): RecordStore {
   const base = url.replace(/\/+$/, '');
+  const toRequest = (path: string) => ({
+    url: `${base}${path}`,
+    service: 'The API',
+    reason: 'INTERNAL' as const,
+    timeoutSeconds: TIMEOUT_SECONDS,
+    maxBytes: MAX_BYTES,
+    ...omitUndefined({ token, ca }),
+  });
   const toAsk =
     (signal: AbortSignal): Ask =>
     async (method = 'GET', path, body) => {
-      const request = {
-        ...{ url: `${base}${path}`, method, service: 'The API', reason: 'INTERNAL' as const },
-        ...{ timeoutSeconds: TIMEOUT_SECONDS, maxBytes: MAX_BYTES },
-        ...omitUndefined({ token, ca, body }),
-      };
+      const request = { ...toRequest(path), method, ...omitUndefined({ body }) };
       return (await exchangeJson(request, signal)).body;
+    };
+  const toFind =
+    (signal: AbortSignal): Find =>
+    async (path) => {
+      const request = { ...toRequest(path), alsoAccepted: [NOT_FOUND] };
+      return (await exchangeJson(request, signal)).status !== NOT_FOUND;
     };
   return {
     name: base,
@@ -46,7 +61,8 @@ export function createApiRecordStore({ url, token, ca }: ApiRecordStoreOptions):
     async write(kind, records, signal) {
       const ask = toAsk(signal);
       if (kind === 'options') return putOptions(ask, records);
-      if (kind === 'sources') return writeEach(kind, records, (record) => putSource(ask, record));
+      if (kind === 'sources')
+        return writeEach(kind, records, (record) => putSource(ask, toFind(signal), record));
       if (kind === 'configurations')
         return writeEach(kind, records, (record) => putConfiguration(ask, record));
       return putComponents(ask, records);
@@ -128,21 +144,15 @@ function listUnknown(options: unknown, records: readonly WireRecord[]): readonly
 }
 
 /** An existing source keeps its credentials, which are in that system's Vault. */
-async function putSource(ask: Ask, { name, ...record }: WireRecord): Promise<undefined> {
+async function putSource(
+  ask: Ask,
+  isThere: Find,
+  { name, ...record }: WireRecord,
+): Promise<undefined> {
   const path = toSourcePath(name);
-  if (await isThere(ask, path))
+  if (await isThere(path))
     await ask('PATCH', path, { ca_cert: null, ...omit(record, 'credentials') });
   else await ask('POST', path, record);
-}
-
-async function isThere(ask: Ask, path: string): Promise<boolean> {
-  try {
-    await ask('GET', path);
-    return true;
-  } catch (error) {
-    if (isServiceError(error) && error.message.includes('status 404')) return false;
-    throw error;
-  }
 }
 
 /** A request may name a branch or a commit. Sends the branch; if it has moved on, sends the recorded commit instead. */
