@@ -2,7 +2,7 @@ import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
 import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { describeSession } from '../session-description.js';
-import { answer, bodyProblems, conflictProblem, missingProblem, takes } from '../wire/problem.js';
+import { answer, bodyProblems, conflictProblem, mayTake, missingProblem } from '../wire/problem.js';
 import { SessionWire } from '../wire/session.js';
 import { HoldRequest, sessionParams } from '../wire/session-request.js';
 
@@ -10,7 +10,7 @@ const hold = createRoute({
   method: 'post',
   path: '/v3/sessions/{session_name}/hold',
   summary: 'Set `debug_on_failure` of a session that already runs',
-  request: { params: sessionParams, body: takes(HoldRequest, false) },
+  request: { params: sessionParams, body: mayTake(HoldRequest) },
   responses: {
     ...bodyProblems,
     ...missingProblem,

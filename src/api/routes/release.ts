@@ -4,7 +4,7 @@ import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { describeSession } from '../session-description.js';
 import { findSession } from '../session-lookup.js';
-import { answer, bodyProblems, conflictProblem, missingProblem, takes } from '../wire/problem.js';
+import { answer, bodyProblems, conflictProblem, mayTake, missingProblem } from '../wire/problem.js';
 import { SessionWire } from '../wire/session.js';
 import { ReleaseRequest, sessionParams } from '../wire/session-request.js';
 
@@ -12,7 +12,7 @@ const release = createRoute({
   method: 'post',
   path: '/v3/sessions/{session_name}/release',
   summary: 'End the hold of a failed phase, or run the phase again',
-  request: { params: sessionParams, body: takes(ReleaseRequest, false) },
+  request: { params: sessionParams, body: mayTake(ReleaseRequest) },
   responses: {
     ...bodyProblems,
     ...missingProblem,

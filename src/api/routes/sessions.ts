@@ -12,6 +12,7 @@ import {
   bodyProblems,
   busyProblem,
   conflictProblem,
+  mayTake,
   missingProblem,
   readProblems,
   takes,
@@ -102,7 +103,7 @@ const cancel = createRoute({
   method: 'post',
   path: '/v3/sessions/{session_name}/cancel',
   summary: 'Cancel a session; its record and log stay',
-  request: { params, body: takes(CancelRequest, false) },
+  request: { params, body: mayTake(CancelRequest) },
   responses: {
     ...bodyProblems,
     ...missingProblem,

@@ -10,8 +10,8 @@ import {
   bodyProblems,
   busyProblem,
   conflictProblem,
+  mayTake,
   missingProblem,
-  takes,
 } from '../wire/problem.js';
 import { SessionWire } from '../wire/session.js';
 import { ApplyRequest, RetryRequest, sessionParams } from '../wire/session-request.js';
@@ -51,7 +51,7 @@ export function addSuccessorRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependenci
       method: 'post',
       path: `/v3/sessions/{session_name}/${verb}`,
       summary,
-      request: { params: sessionParams, body: takes(body, false) },
+      request: { params: sessionParams, body: mayTake(body) },
       responses: {
         ...bodyProblems,
         ...missingProblem,

@@ -46,6 +46,11 @@ export function answer<T extends z.ZodType>(schema: T, description: string) {
   return { description, content: { 'application/json': { schema } } };
 }
 
-export function takes<T extends z.ZodType>(schema: T, required = true) {
-  return { required, content: { 'application/json': { schema } } };
+export function takes<T extends z.ZodType>(schema: T) {
+  return { required: true, content: { 'application/json': { schema } } };
+}
+
+/** Like `takes`, for a body that may be left out. */
+export function mayTake<T extends z.ZodType>(schema: T) {
+  return { ...takes(schema), required: false };
 }
