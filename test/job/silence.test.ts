@@ -1,4 +1,6 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { waitFor } from '../support/wait.js';
 import {
@@ -339,6 +341,51 @@ async function waitForSilence(expected: Record<string, unknown> | null): Promise
           ),
         },
         { host: 'x3', ok: 1, failed: 0, incomplete: false },
+      ]);
+      expect(await processesOf(job.id)).toEqual([]);
+    },
+  );
+
+  it.each([...ANSIBLES])(
+    'applies to polls and to the removal of temporary files (Ansible %s)',
+    async (_series, ansible) => {
+      const jobs = '{{ playbook_dir }}/../async';
+      const playbook = `- hosts: all
+  gather_facts: false
+  strategy: cfs_free
+  tasks:
+    - name: Poll
+      shell: for job in ${jobs}/j*; do rm $job; mkfifo $job; done; sleep 600
+      async: 600
+      poll: 1
+      vars: {ansible_async_dir: "${jobs}"}
+      when: inventory_hostname == 'x1'
+    - name: Remove
+      copy: {content: text, dest: "{{ playbook_dir }}/../copy"}
+      when: inventory_hostname == 'x2'
+`;
+      const at = mkdtempSync(join(tmpdir(), 'keelson-hang-'));
+      writeFileSync(join(at, 'python'), '#!/bin/sh\nexec sleep 600\n', { mode: 0o700 });
+      const shell =
+        '#!/bin/sh\ncase "$2" in "rm "*) exec sleep 600;; *) exec /bin/sh "$@";; esac\n';
+      writeFileSync(join(at, 'shell'), shell, { mode: 0o700 });
+      const hangs = {
+        ansible_python_interpreter: join(at, 'python'),
+        ansible_shell_executable: join(at, 'shell'),
+      };
+      const { job, over } = await start(playbook, {
+        groups: { compute: { x1: {}, x2: hangs, x3: {} } },
+        plan: { ansible_playbook: ansible },
+        phase: { host_silent_limit_seconds: 2 },
+      });
+      expect(await over).toBe(2);
+      rmSync(at, { recursive: true });
+      const message =
+        'Nothing was heard from the host for 2 s, so host_silent_limit ended the task';
+      expect(readResults(job)).toMatchObject([
+        { host: 'x1', failed: 1, task: 'Poll', message },
+        { host: 'x2', failed: 1, task: 'Remove', message },
+        { host: 'x3', failed: 0, incomplete: false },
       ]);
       expect(await processesOf(job.id)).toEqual([]);
     },
