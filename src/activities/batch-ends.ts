@@ -1,4 +1,4 @@
-import { decideEnd, type Batch, type BatcherStatus } from '../core/batch.js';
+import { decideEnd, isHeldUp, type Batch, type BatcherStatus } from '../core/batch.js';
 import { isServiceError } from '../core/errors.js';
 import type { Options } from '../core/options.js';
 import type { EndedBatch, SentBatch } from '../store/batches/batch-store.js';
@@ -14,22 +14,30 @@ interface Ended extends EndedBatch, Pick<Batch, 'size'> {
   readonly session: string;
 }
 
-/** Finishes the batches whose session has ended, and deletes sessions that are pending for too long. Returns how many ended. */
+export interface Finishing {
+  /** How many batches ended. */
+  readonly finished: number;
+  /** Whether a session cannot begin because something is away. */
+  readonly isHeldUp: boolean;
+}
+
+/** Finishes the batches whose session has ended, and deletes sessions that are pending for too long. */
 export async function finishBatches(
   deps: BatchDependencies,
   options: CycleOptions,
   signal: AbortSignal,
-): Promise<number> {
-  let count = 0;
+): Promise<Finishing> {
+  const all = { finished: 0, isHeldUp: false };
   for (let afterId: string | undefined; ;) {
     const page = await deps.store.batches.listSent(PAGE, afterId);
     const { ended, overdue } = judge(page.items, options, deps.now());
     const limits = { now: deps.now(), maxSeconds: options.batcherMaxBackoff };
     const finish = (group: readonly Ended[]) => finishGroup(deps, group, limits);
-    count += await actInGroups(deps.logger, ended, finish, signal);
+    all.finished += await actInGroups(deps.logger, ended, finish, signal);
+    all.isHeldUp ||= page.items.some(({ session }) => session !== undefined && isHeldUp(session));
     const remove = ([batch]: readonly Batch[]) => deleteOverdue(deps, options, batch);
     await actOneByOne(deps.logger, overdue, remove, signal);
-    if (!page.hasMore) return count;
+    if (!page.hasMore) return all;
     afterId = page.items.at(-1)?.batch.id;
   }
 }

@@ -25,14 +25,14 @@ export async function runBatches(
   const began = Date.now();
   const interval = { now: now(), intervalSeconds: options.batcherCheckInterval };
   const steadySince = toSteadySince(await store.batches.status(), interval);
-  const finished = await finishBatches(deps, { ...options, steadySince }, signal);
+  const { finished, isHeldUp } = await finishBatches(deps, { ...options, steadySince }, signal);
   const halted = await findObstacle(deps, options);
   const collected = halted === undefined ? await collect(deps, options, signal) : 0;
   const sent = halted === undefined ? await sendBatches(deps, options, signal) : 0;
   await store.batches.removeFinished(toIso(Date.parse(now()) - KEPT_MS));
   const status = {
     cycleAt: now(),
-    steadySince,
+    steadySince: isHeldUp ? now() : steadySince,
     seconds: (Date.now() - began) / 1000,
     collected,
     sent,

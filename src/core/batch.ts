@@ -32,7 +32,10 @@ export interface Batch extends BatchKey {
 export interface BatcherStatus {
   /** When the last cycle ended. */
   readonly cycleAt: string;
-  /** Since when cycles have followed each other without a long pause, so that workers, Temporal and database were there. */
+  /**
+   * Since when nothing has been away that sessions need to begin: cycles have followed each other without a long pause, so
+   * that workers, Temporal and database were there, and no session with a place has said that it waits.
+   */
   readonly steadySince?: string;
   readonly seconds: number;
   /** Components that the last cycle collected. `sent` and `finished` count batches. */
@@ -73,13 +76,21 @@ export function isOfBatch(candidate: Candidate, batch: BatchKey): boolean {
   );
 }
 
-type SessionView = Pick<Session, 'state' | 'outcome' | 'deletedAt' | 'desired' | 'admittedAt'>;
+type SessionView = Pick<
+  Session,
+  'state' | 'outcome' | 'deletedAt' | 'desired' | 'admittedAt' | 'waiting'
+>;
 
 export type BatchEnd =
   | { readonly kind: 'wait' }
   /** Its session has been pending for too long: it is deleted, and the batch ends with it. */
   | { readonly kind: 'overdue' }
   | { readonly kind: 'ended'; readonly result: BatchResult; readonly reason?: Reason };
+
+/** Whether a step that comes before the run waits for something that is away. The step has a limit of its own. */
+export function isHeldUp({ state, admittedAt, waiting }: SessionView): boolean {
+  return state === 'pending' && admittedAt !== undefined && waiting !== undefined;
+}
 
 /** A longer pause between two cycles than their interval and this was no ordinary restart. */
 const PAUSE_MS = 120_000;
@@ -102,7 +113,8 @@ interface PendingLimit {
 
 /**
  * What has become of a batch that was sent. A session that is deleted while it runs keeps its components
- * until it is complete. The time that a session waits for a place, a worker or Temporal does not count as pending.
+ * until it is complete. The time that a session waits for a place, a worker, Temporal or anything else that is away does not
+ * count as pending.
  */
 export function decideEnd(
   sentAt: string,
@@ -118,7 +130,7 @@ export function decideEnd(
   }
   if (state !== 'pending' || desired !== 'run') return { kind: 'wait' };
   // Its claim gives it a place, or has it wait for one. Without any it waits for Temporal or for a worker.
-  if (admittedAt === undefined) return { kind: 'wait' };
+  if (admittedAt === undefined || isHeldUp(session)) return { kind: 'wait' };
   const since = Math.max(...[sentAt, admittedAt, steadySince].map((time) => Date.parse(time)));
   return Date.parse(now) - since > pendingSeconds * 1000 ? { kind: 'overdue' } : { kind: 'wait' };
 }

@@ -303,6 +303,25 @@ describe('runBatches', () => {
     expect(await run()).toMatchObject({ finished: 1, collected: 25, sent: 1 });
   });
 
+  test('does not delete a session that waits for something that is away, nor as soon as that is back', async () => {
+    await addNodes(25);
+    await run();
+    const [session] = await listOpen();
+    const jobId = session?.jobId ?? '';
+    await store.sessions.claim(jobId, { at: now() });
+    const wait = { since: now(), message: 'Waiting: HSM answered with status 503.' };
+    await store.sessions.recordWait(jobId, wait);
+    await letPendingPass();
+    await run();
+    await store.sessions.recordWaitEnd(jobId, wait);
+    clock += CYCLE_MS;
+    await run();
+    expect(await store.sessions.find(session?.name ?? '')).toBeDefined();
+    await letPendingPass();
+    await run();
+    expect(await store.sessions.find(session?.name ?? '')).toBeUndefined();
+  });
+
   test('does not delete a session that was claimed before all workers were away', async () => {
     await addNodes(25);
     await run();

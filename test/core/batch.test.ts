@@ -15,6 +15,10 @@ describe('decideEnd', () => {
     ['runs, however long', running],
     ['waits for Temporal, a worker or a place', pending],
     ['has had its place only for a moment', { ...pending, admittedAt: LATE }],
+    [
+      'waits for something that is away, for which it has a limit of its own',
+      { ...pending, admittedAt: SENT, waiting: { since: SENT, message: 'Waiting: HSM' } },
+    ],
     ['was deleted, and still runs', { ...running, desired: 'delete' as const, deletedAt: SENT }],
     ['was cancelled, and has not ended', { ...pending, desired: 'cancel' as const }],
   ])('waits for a session that %s', (_what, session) => {
