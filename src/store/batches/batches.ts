@@ -115,7 +115,10 @@ async function listSent(
   };
 }
 
-/** Looks for names like those of CFS's batcher, in the ranges before and after this deployment's own. */
+/** CFS's batcher names its sessions `batcher-<uuid>`, and so do other installations of this one. */
+const BATCHER_NAME = 'batcher-________-____-____-____-____________';
+
+/** Looks for such names in the ranges before and after this deployment's own. */
 async function findOutside(
   db: Connection,
   prefix: string,
@@ -132,6 +135,7 @@ async function findOutside(
       .where('deleted_at', 'is', null)
       .where('name', '>=', from)
       .where('name', '<', to)
+      .where('name', 'like', BATCHER_NAME)
       .where((eb) => eb.or([eb('state', '<>', 'complete'), eb('created_at', '>', since)]))
       .limit(1)
       .executeTakeFirst();

@@ -557,6 +557,7 @@ export function batchContract(stores: () => Stores): void {
       await sendOne(store, waiting('a'));
       await store.sessions.insert(aNewSession('batcherx'));
       await store.sessions.insert(aNewSession('my-batcher-1'));
+      await store.sessions.insert(aNewSession('batcher-look'));
       expect(await find()).toBeUndefined();
       const outside = 'batcher-00000000-0000-4000-8000-000000000000';
       await store.sessions.insert(aNewSession(outside));
