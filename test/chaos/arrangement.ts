@@ -2,7 +2,7 @@ import type { Cluster } from '../support/cluster.js';
 import type { HeldPhase } from '../support/kill-site.js';
 import { holdSteps, type Step } from '../support/kill-steps.js';
 import { isPhase, isStep, toDoneStep, type Moment } from './moments.js';
-import { postStubbornly } from './post.js';
+import { postStubbornly, rerunStubbornly } from './post.js';
 import type { Random } from './random.js';
 import type { Stand } from './stand.js';
 
@@ -19,11 +19,11 @@ export interface ChaosSession {
 export interface Arrangement {
   /** Whether holding the sessions keeps the database locked. */
   readonly locksDatabase: boolean;
-  /** Releases the steps and posts what is to be posted during the fault, and releases a random part of the phases. */
+  /** Releases the steps and posts what is to be posted during the fault, and releases a random part of phases and holds. */
   readonly letSomeGo: () => void;
   /** Releases everything that is still held. */
   readonly letGo: () => void;
-  /** Resolves when the API has accepted every session. */
+  /** Resolves when the API has accepted every session, and every rerun. */
   readonly whenPosted: () => Promise<void>;
 }
 
@@ -41,7 +41,11 @@ export async function arrange(
   for (const name of begun) starts.hold(name);
   const submitted = held.filter(({ moment }) => moment !== 'POST');
   await Promise.all(
-    submitted.map(({ name, moment }) => site.submit(name, isPhase(moment) ? moment : undefined)),
+    submitted.map(({ name, moment }) =>
+      moment === 'hold'
+        ? site.submitFailing(name)
+        : site.submit(name, isPhase(moment) ? moment : undefined),
+    ),
   );
   await Promise.all([
     ...phases.map(({ name, phase }) => site.whenHeld(name, phase)),
@@ -50,10 +54,14 @@ export async function arrange(
       .filter(({ moment }) => moment === 'complete')
       .map(({ name }) => cluster.waitUntilComplete(name, 300_000)),
   ]);
+  const failing = held.filter(({ moment }) => moment === 'hold');
+  const failed = await Promise.all(
+    failing.map(async ({ name }) => ({ name, since: await site.whenFailed(name) })),
+  );
   // Last, because it stops what the others need to come to their moments.
   await steps?.whenHeld();
   const posted = sessions.filter(({ way, moment }) => way !== 'held' || moment === 'POST');
-  return createRelease(stand, { steps, phases, begun, posted }, random);
+  return createRelease(stand, { steps, phases, begun, failed, posted }, random);
 }
 
 interface HeldInPhase {
@@ -100,21 +108,29 @@ function toHeldStep({ name, moment }: ChaosSession): readonly (readonly [string,
   return step === undefined ? [] : [[name, step]];
 }
 
+/** Held by Keelson, since then. */
+interface FailedSession {
+  readonly name: string;
+  readonly since: string;
+}
+
 interface Held {
   readonly steps: HeldInSteps | undefined;
   readonly phases: readonly HeldInPhase[];
   /** Names of sessions whose supervisors are held. */
   readonly begun: readonly string[];
+  readonly failed: readonly FailedSession[];
   /** Sessions that are not held, but still to be posted. */
   readonly posted: readonly ChaosSession[];
 }
 
 function createRelease(
   stand: Stand,
-  { steps, phases, begun, posted }: Held,
+  { steps, phases, begun, failed, posted }: Held,
   random: Random,
 ): Arrangement {
-  const left = { steps, phases: new Set(phases), begun: [...begun] };
+  const left = { steps, phases: new Set(phases), begun: [...begun], failed: new Set(failed) };
+  const reruns: Promise<void>[] = [];
   let posting: Promise<unknown> | undefined;
   const letStepsGo = () => {
     posting ??= Promise.all(posted.map((session) => postStubbornly(stand, session)));
@@ -126,19 +142,27 @@ function createRelease(
     for (const each of some)
       if (left.phases.delete(each)) stand.site.release(each.name, each.phase);
   };
+  const runAgain = (some: readonly FailedSession[]) => {
+    for (const each of some)
+      if (left.failed.delete(each)) reruns.push(rerunStubbornly(stand, each));
+    Promise.all(reruns).catch(() => undefined);
+  };
   return {
     locksDatabase: steps?.locksDatabase ?? false,
     letSomeGo() {
       letStepsGo();
       letPhasesGo(phases.filter(() => random.isHeads()));
+      runAgain(failed.filter(() => random.isHeads()));
     },
     letGo() {
       letStepsGo();
       letPhasesGo(phases);
+      runAgain(failed);
       for (const name of left.begun.splice(0)) stand.starts.release(name);
     },
     async whenPosted() {
       await posting;
+      await Promise.all(reruns);
     },
   };
 }

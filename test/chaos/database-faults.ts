@@ -13,7 +13,7 @@ const lock: Fault = {
   name: 'database-locked',
   what: `another process locks the database for ${LOCKED_MS / 1000} s`,
   stand: 'sqlite',
-  moments: ['POST', ...STEPS, 'start', ...PHASES],
+  moments: ['POST', ...STEPS, 'start', ...PHASES, 'hold'],
   promised: 'untouched',
   async strike({ stand: { cluster }, locksDatabase, letSomeGo }) {
     // Held steps already wait for such a lock.
@@ -35,7 +35,7 @@ const fill: Fault = {
   name: 'disk-full',
   what: 'the file system of the database is full',
   stand: 'small',
-  moments: ['POST', 'start', ...PHASES],
+  moments: ['POST', 'start', ...PHASES, 'hold'],
   promised: 'untouched',
   async strike({ stand, random, letSomeGo }) {
     const makeRoom = fillDisk(stand.cluster);
@@ -56,7 +56,7 @@ function fail(
     name,
     what: `PostgreSQL ${what}`,
     stand: 'postgres',
-    moments: ['POST', 'start', ...PHASES],
+    moments: ['POST', 'start', ...PHASES, 'hold'],
     promised: 'untouched',
     async strike({ stand: { postgres }, random, letSomeGo }) {
       if (postgres === undefined) throw new Error('There is no PostgreSQL.');

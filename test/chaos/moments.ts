@@ -4,9 +4,10 @@ import { STEPS, type Step } from '../support/kill-steps.js';
 /**
  * Where a session stands when a fault strikes. `POST`: it is being posted. A step: the step waits to write. `… done`: the
  * step has written, but Temporal does not know yet. `start`: the launch is recorded, but the supervisor has not reported. A
- * phase: the phase runs. `complete`: the session is over.
+ * phase: the phase runs. `hold`: a playbook has failed and is held; it is corrected and runs again. `complete`: the session is
+ * over.
  */
-export type Moment = 'POST' | Step | DoneStep | 'start' | HeldPhase | 'complete';
+export type Moment = 'POST' | Step | DoneStep | 'start' | HeldPhase | 'hold' | 'complete';
 export type DoneStep = `${Step} done`;
 
 export const DONE_STEPS: readonly DoneStep[] = STEPS.map((step) => `${step} done` as const);
@@ -17,6 +18,7 @@ export const MOMENTS: readonly Moment[] = [
   ...aroundSteps('claimSession', 'resolveConfiguration', 'stageInventory', 'launchJob'),
   'start',
   ...PHASES,
+  'hold',
   ...aroundSteps('stopJob', 'removeStagedFiles', 'recordOutcome'),
   'complete',
 ];

@@ -116,7 +116,7 @@ const reset: Fault = {
   name: 'reset',
   what: 'the workflow is reset to its first task',
   stand: 'sqlite',
-  moments: [...STEPS, 'start', ...PHASES, 'complete'],
+  moments: [...STEPS, 'start', ...PHASES, 'hold', 'complete'],
   promised: 'untouched',
   async strike({ stand: { cluster }, sessions, letGo }) {
     const { workflow } = await cluster.temporalClient();

@@ -48,7 +48,7 @@ export function planCovering(random: Random): readonly Strike[] {
   return [
     { fault: findFault('worker-kill'), moments: STEPS },
     { fault: findFault('worker-kill'), moments: [...DONE_STEPS, ...first] },
-    { fault: findFault('worker-kill'), moments: ['POST', 'start', ...second] },
+    { fault: findFault('worker-kill'), moments: ['POST', 'start', 'hold', ...second] },
     ...FAULTS.filter(({ name }) => name !== 'worker-kill').map((fault) => ({
       fault,
       moments: pickFew(fault, random),

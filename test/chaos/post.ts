@@ -25,6 +25,19 @@ export async function postStubbornly(
   );
 }
 
+/** Corrects the session's playbook, and asks for a rerun until that is accepted. `since`: when its hold began. */
+export async function rerunStubbornly(
+  { cluster, site }: Stand,
+  { name, since }: { readonly name: string; readonly since: string },
+): Promise<void> {
+  site.correct(name);
+  const body = { rerun: true, hold_since: since };
+  await waitFor(
+    async () => (await cluster.ask('POST', `/v3/sessions/${name}/release`, body)).status === 202,
+    { timeoutMs: MOST_MS, intervalMs: 200, what: `${name} to be run again` },
+  );
+}
+
 /** Sends the request and breaks the connection before any answer. */
 export async function postUnheard({ cluster }: Stand, name: string): Promise<void> {
   const sending = request(`${cluster.url}/v3/sessions`, {

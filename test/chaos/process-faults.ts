@@ -6,7 +6,7 @@ import { DONE_STEPS, isPhase, type Moment } from './moments.js';
 import { openDatabase, type Stand } from './stand.js';
 
 const MOST_MS = 180_000;
-const HELD: readonly Moment[] = ['POST', ...STEPS, 'start', ...PHASES];
+const HELD: readonly Moment[] = ['POST', ...STEPS, 'start', ...PHASES, 'hold'];
 
 type Part = 'api' | 'worker' | 'temporal';
 
@@ -46,11 +46,13 @@ const freezeWorker: Fault = {
   name: 'worker-frozen',
   what: 'SIGSTOP of the worker until another has taken over, then SIGCONT',
   stand: 'sqlite',
-  moments: [...STEPS, ...PHASES],
+  moments: [...STEPS, ...PHASES, 'hold'],
   promised: 'untouched',
   async strike({ stand, sessions, locksDatabase, letSomeGo, letGo }) {
     const { cluster, secondWorker } = stand;
-    const inPhases = sessions.filter(({ moment }) => isPhase(moment)).map(({ name }) => name);
+    const inPhases = sessions
+      .filter(({ moment }) => isPhase(moment) || moment === 'hold')
+      .map(({ name }) => name);
     await freeze(stand, locksDatabase);
     if (inPhases.length === 0) letSomeGo();
     await secondWorker.start();

@@ -78,6 +78,7 @@ export interface PhaseBody {
   readonly result: string | null;
   readonly exit_code: number | null;
   readonly log_bytes: number;
+  readonly hold: { readonly since: string } | null;
 }
 
 export interface ManagedProcess {

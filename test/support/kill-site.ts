@@ -29,6 +29,12 @@ export interface KillSite {
   submit(name: string, heldIn?: HeldPhase): Promise<void>;
   whenHeld(name: string, phase: HeldPhase): Promise<void>;
   release(name: string, phase: HeldPhase): void;
+  /** Posts a session whose second playbook fails until it is corrected, and is then held by Keelson. */
+  submitFailing(name: string): Promise<void>;
+  /** Resolves when Keelson holds it, with the beginning of the hold. */
+  whenFailed(name: string): Promise<string>;
+  /** The playbook will succeed when it runs again. */
+  correct(name: string): void;
   /** Resolves when the session's job has ended, whoever watches it. */
   whenJobEnds(name: string): Promise<void>;
   /** Undefined before the launch. */
@@ -54,6 +60,8 @@ const UNPINNED = 'unpinned';
 const MOST_MS = 180_000;
 /** A held phase waits while this file exists, and creates `<file>.reached` when it begins to wait. */
 const holdFile = (gates: string, name: string, phase: string) => join(gates, `${name}.${phase}`);
+/** The second playbook fails while this file exists. */
+const faultFile = (gates: string, name: string) => join(gates, `${name}.fault`);
 
 export interface KillSiteOptions {
   /** Jobs share this machine's loopback addresses, but none of its files. */
@@ -93,6 +101,20 @@ export async function createKillSite(
       await waitFor(() => existsSync(mark), { timeoutMs: MOST_MS, what: `${name} in ${phase}` });
     },
     release: (name, phase) => rmSync(holdFile(gates, name, phase)),
+    async submitFailing(name) {
+      writeFileSync(faultFile(gates, name), '');
+      await cluster.submit(name, { configuration_name: CONFIGURATION, debug_on_failure: true });
+    },
+    whenFailed: (name) =>
+      waitFor(
+        async () => {
+          const { held_until: until } = (await cluster.find(name)).status.session;
+          const phase = (await cluster.phases(name)).find((each) => each.hold !== null);
+          return until === null ? undefined : phase?.hold?.since;
+        },
+        { timeoutMs: MOST_MS, what: `${name} to be held` },
+      ),
+    correct: (name) => rmSync(faultFile(gates, name), { force: true }),
     async whenJobEnds(name) {
       await waitFor(() => existsSync(join(findJob(cluster, name) ?? '', 'ended')), {
         timeoutMs: MOST_MS,
@@ -177,13 +199,18 @@ async function configureHeld(cluster: Cluster, name: string, phase: HeldPhase, u
   return configuration;
 }
 
+const FAIL = `
+    - name: Fail until the test has corrected this
+      shell: test ! -e "{{ fault }}"`;
+
 function renderPlaybook(gates: string, index: number): string {
   return `- hosts: lab
   gather_facts: false
   vars:
     session: "{{ lookup('env', 'SESSION_NAME') }}"
     hold: "${gates}/{{ session }}.ansible-${index}"
-  tasks:
+    fault: "${gates}/{{ session }}.fault"
+  tasks:${index === 0 ? '' : FAIL}
     - name: Say that this playbook runs
       shell: echo "ansible-${index}" >> "$KEELSON_WORLD/runs-{{ session }}"
     - name: Wait for the test
