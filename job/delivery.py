@@ -59,9 +59,14 @@ class HostBatches:
         # Told with all results of a further run, with their first sequence.
         self._rerun: dict[str, Any] | None = None
         self._begun_rerun: dict[str, Any] | None = None
+        # Whether the API may have lost what it was told.
+        self._is_lost = False
+
+    def tell_again(self) -> None:
+        """Has all results told again. Like the next method, for another thread."""
+        self._is_lost = True
 
     def begin_again(self, facts: Mapping[str, Any]) -> dict[str, Any]:
-        """The only method for another thread."""
         # One more batch of the run before may be about to be told.
         rerun = {**facts, "first_sequence": self._sequence + 2}
         self._rerun = rerun
@@ -77,7 +82,8 @@ class HostBatches:
             self._batches = [{"final": False, "hosts": []}]
         if self._is_final or (self._batches and not is_final):
             return
-        hosts = self._read(is_final)
+        is_lost, self._is_lost = self._is_lost, False
+        hosts = self._read(is_final or is_lost)
         self._is_final = is_final
         if hosts is None:
             self._batches = []
@@ -157,8 +163,9 @@ class Delivery:
         self._wake.set()
 
     def hold_again(self) -> None:
-        """To be called if the API has lost the hold. It may then have lost of the log as well."""
+        """To be called if the API has lost the hold, and maybe what was reported before it."""
         self._is_offset_sure = False
+        self._hosts.tell_again()
         self._hold = self._last_hold
         self._wake.set()
 

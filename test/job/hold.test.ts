@@ -131,16 +131,19 @@ describe('hold', () => {
     expect(job.log('only')).toContain('it was released');
   });
 
-  it('is reported again, with the log, to an API that has lost it', async () => {
+  it('is reported again, with log and hosts, to an API that has lost it', async () => {
     const api = await anApi();
-    const job = aJob({ apiUrl: api.url });
+    const script = `echo '{"hosts": [{"host": "x1"}]}' > $KEELSON_RESULTS; echo broken; exit 7`;
+    const job = aJob({ script, apiUrl: api.url });
     const child = await hold(job);
     await waitFor(() => api.holds.length === 1);
+    const told = api.hosts.length;
     api.forget(3);
     api.forgetHold();
     await waitFor(() => api.holds.length === 2, { what: 'the hold once more' });
     expect(api.holds[1]).toMatchObject({ since: api.holds[0]?.['since'] });
     expect(api.log.toString()).toBe(job.log('only'));
+    expect(api.hosts.slice(told)).toMatchObject([{ final: false, hosts: [{ host: 'x1' }] }]);
     api.release();
     await exitOf(child);
     expect(job.log('only')).toContain('it was released');
