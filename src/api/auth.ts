@@ -13,12 +13,14 @@ export function createAuthentication(auth: Auth): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     if (auth.kind === 'open' || OPEN_PATHS.test(c.req.path)) {
       c.set('caller', 'api');
+      c.set('mayGoOn', () => true);
     } else {
       const caller = authenticate(c.req.header('authorization'), auth.tokens);
       if (caller.role === 'read' && !READING.has(c.req.method)) {
         throw new ServiceError('forbidden', `The token "${caller.name}" may only read.`);
       }
       c.set('caller', caller.name);
+      c.set('mayGoOn', () => auth.tokens.some(({ token }) => token === caller.token));
     }
     await next();
   };

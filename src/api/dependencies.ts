@@ -67,7 +67,11 @@ export interface ApiDependencies {
   readonly requireRoom?: () => Promise<void>;
 }
 
-/** `caller`: name of the request's token, or `api` if there are no tokens. */
 export interface ApiEnv extends Env {
-  Variables: { caller: string };
+  Variables: {
+    /** Name of the request's token, or `api` if there are no tokens. */
+    caller: string;
+    /** Whether the token is still valid, for answers that go on for long. */
+    mayGoOn: () => boolean;
+  };
 }

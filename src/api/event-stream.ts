@@ -42,17 +42,19 @@ export function createEventStreams(): EventStreams {
 interface EventBodyOptions {
   readonly streams: EventStreams;
   readonly client: AbortSignal;
+  /** Asked before each frame. Default: always. */
+  readonly mayGoOn?: () => boolean;
   readonly heartbeatMs?: number;
 }
 
 /**
  * Returns the events as the body of an answer. They are read only as fast as the client takes them. The stream ends with an
- * `end` event if no more events can come, and without one if the service stops.
+ * `end` event if no more events can come, and without one if the service stops or the client may not go on.
  */
 export function toEventBody(
   read: (signal: AbortSignal) => AsyncGenerator<ServerSentEvent, void, undefined>,
   endId: string,
-  { streams, client, heartbeatMs = HEARTBEAT_MS }: EventBodyOptions,
+  { streams, client, mayGoOn = () => true, heartbeatMs = HEARTBEAT_MS }: EventBodyOptions,
 ): ReadableStream<Uint8Array> {
   const cancelled = new AbortController();
   const signal = AbortSignal.any([client, streams.closing, cancelled.signal]);
@@ -68,7 +70,9 @@ export function toEventBody(
           next ??= frames.next();
           const frame = await orHeartbeat(next, heartbeatMs);
           if (frame !== HEARTBEAT) next = undefined;
-          if (frame === undefined) {
+          if (frame === undefined || !mayGoOn()) {
+            cancelled.abort();
+            await frames.return(undefined);
             controller.close();
             leave();
           } else {

@@ -1,3 +1,4 @@
+import { ServiceError } from '../core/errors.js';
 import type { PhaseRecord } from '../store/store.js';
 import type { Follower, SessionFeed } from './session-feed.js';
 
@@ -36,11 +37,14 @@ export async function* readLog(
   }
 }
 
-/** Returns the log as the body of an answer. It is read only as fast as the client takes it, and only while it does. */
+/**
+ * Returns the log as the body of an answer. It is read only as fast as the client takes it, and only while it does. It breaks
+ * off if the client may not go on.
+ */
 export function toLogBody(
   feed: SessionFeed,
   request: LogRequest,
-  client: AbortSignal,
+  { client, mayGoOn }: { readonly client: AbortSignal; readonly mayGoOn: () => boolean },
 ): ReadableStream<Uint8Array> {
   const closing = new AbortController();
   const pieces = readLog(feed, request, AbortSignal.any([client, closing.signal]));
@@ -49,7 +53,12 @@ export function toLogBody(
       async pull(controller) {
         const { done, value } = await pieces.next();
         if (done === true) controller.close();
-        else controller.enqueue(value.bytes);
+        else if (mayGoOn()) controller.enqueue(value.bytes);
+        else {
+          closing.abort();
+          await pieces.return(undefined);
+          throw new ServiceError('unauthenticated', 'The token is not valid any more.');
+        }
       },
       async cancel() {
         closing.abort();

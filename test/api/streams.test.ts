@@ -257,6 +257,33 @@ describe('a stream of events', () => {
     await closed;
   });
 
+  test('ends when its token is removed, and a followed log breaks off', async () => {
+    const token = 'a-token-of-tests-1';
+    let tokens = [{ token, role: 'read', name: 'ann' } as const];
+    const auth = {
+      kind: 'tokens',
+      get tokens() {
+        return tokens;
+      },
+    } as const;
+    const app = createApp({ ...service.deps, auth });
+    const jobId = await plan('revoked');
+    await append(jobId, 'inventory', 0, Buffer.from('seen'));
+    const open = async (accept: string) => {
+      const headers = { accept, authorization: `Bearer ${token}` };
+      const path = '/v3/sessions/revoked/logs?follow=true';
+      return (await app.request(path, { headers })).body?.getReader();
+    };
+    const [events, text] = [await open('text/event-stream'), await open('text/plain')];
+    expect(await events?.read()).toMatchObject({ value: Buffer.from('retry: 1000\n\n') });
+    expect(await text?.read()).toMatchObject({ value: Buffer.from('seen') });
+    tokens = [];
+    await append(jobId, 'inventory', 4, Buffer.from('hidden'));
+    expect(await events?.read()).toMatchObject({ done: true });
+    await expect(text?.read()).rejects.toThrow('not valid any more');
+    await finish(jobId);
+  });
+
   test('does not keep a service from stopping if nobody reads', async () => {
     const streams = createEventStreams();
     const client = new AbortController();

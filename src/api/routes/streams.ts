@@ -90,7 +90,8 @@ export function addStreamRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies)
     };
     if (!isForEvents(c)) {
       if (about !== undefined) c.header('X-Log-Bytes', String(about.logBytes));
-      const open = () => toLogBody(feed, { ...request, follow: follow ?? false }, c.req.raw.signal);
+      const reader = { client: c.req.raw.signal, mayGoOn: c.get('mayGoOn') };
+      const open = () => toLogBody(feed, { ...request, follow: follow ?? false }, reader);
       return answerStream(c, 'text/plain; charset=utf-8', open);
     }
     const tag = toJobSuffix(jobId);
@@ -98,7 +99,7 @@ export function addStreamRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies)
     if (place === 'end') return c.body(null, 204);
     const resumed = { ...request, follow: follow ?? true, ...(place && { from: place }) };
     const read = (signal: AbortSignal) => readLogEvents(feed, resumed, tag, signal);
-    const options = { streams, client: c.req.raw.signal };
+    const options = { streams, client: c.req.raw.signal, mayGoOn: c.get('mayGoOn') };
     return answerStream(c, EVENT_STREAM, () => toEventBody(read, `${tag}/end`, options));
   });
   api.openapi(events, async (c) => {
@@ -109,7 +110,7 @@ export function addStreamRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies)
     const logs = createLogLinks(deps, c.req.url, await store.options.get())(name);
     const request = { jobId, tag, logs, now, ...omitUndefined({ lastId }) };
     const read = (signal: AbortSignal) => readSessionEvents(feed, request, signal);
-    const options = { streams, client: c.req.raw.signal };
+    const options = { streams, client: c.req.raw.signal, mayGoOn: c.get('mayGoOn') };
     return answerStream(c, EVENT_STREAM, () => toEventBody(read, `${tag}/end`, options));
   });
 }
