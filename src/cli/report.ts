@@ -11,6 +11,8 @@ const HOSTS_SHOWN = 20;
 
 /** For a host without failures that did not reach the end of its play. */
 const CUT_SHORT = '(cut short by a failure on another host)';
+/** The results of the phase `inventory` are what the limit names and the inventory does not have. */
+const MISSING = '(not in the inventory)';
 
 export function toExitCode({ status }: Session): number {
   return status.session.succeeded === 'true' ? EXIT.well : EXIT.sessionFailed;
@@ -124,7 +126,7 @@ export function renderHosts(hosts: readonly Host[]): readonly string[] {
     ['phase', 'host', 'ok', 'changed', 'failed', 'skipped', 'unreachable', 'failing task'],
     hosts.map(({ phase, host, ok, changed, failed, skipped, unreachable, incomplete, task }) => [
       ...[phase, host, ok, changed, failed, skipped, unreachable],
-      task ?? (incomplete ? CUT_SHORT : ''),
+      task ?? (incomplete ? CUT_SHORT : phase === 'inventory' ? MISSING : ''),
     ]),
   );
 }
