@@ -1,4 +1,4 @@
-import { decideJobFate } from '../core/job-fate.js';
+import { decideJobFate, type JobFate } from '../core/job-fate.js';
 import { omitUndefined } from '../core/omit-undefined.js';
 import type { Session } from '../core/session.js';
 import type { LocalRunner } from '../runner/local.js';
@@ -21,6 +21,9 @@ export interface RetentionOptions {
 }
 
 const MAX_INTERVAL_MS = 30_000;
+/** What is done before the start resolves: a worker that polls must find its jobs on the record. */
+const URGENT: ReadonlySet<JobFate> = new Set(['adopt', 'stop']);
+const EVERY: ReadonlySet<JobFate> = new Set([...URGENT, 'remove']);
 /** Number of jobs whose sessions are read together. */
 const BATCH = 100;
 /** A job reports its end as its last act. Its session may be over by then, so a job gets this long before it is stopped. */
@@ -29,17 +32,19 @@ const ABANDON_MS = 120_000;
 /**
  * Looks after this machine's jobs, or those that any worker can reach. It takes over jobs whose launch a restored record lacks,
  * stops jobs whose session is over, removes them once the retention time has passed, and removes what unfinished removals and
- * preparations left. It does so once before it resolves, then by timer. A job may take its whole grace period to stop; only
- * `close` waits for that.
+ * preparations left. What is urgent is begun before it resolves; removals, which may take minutes if there are many, follow at
+ * once, and then all of it is repeated by timer. A job may take its whole grace period to stop; only `close` waits for that.
  */
 export async function startRetention(options: RetentionOptions) {
   const abort = new AbortController();
   const known: Known = { unrecorded: new Set(), stopping: new Map() };
   const presence = await startPresence(options);
   const intervalMs = Math.min(MAX_INTERVAL_MS, Math.max(1000, options.retentionSeconds * 1000));
+  await keepJobs(options, known, URGENT, abort.signal);
   const sweeping = startRepetition(() => sweepOnce(options, known, abort.signal), intervalMs);
-  await sweeping.first;
   return {
+    /** Resolves when all jobs have been looked after once. */
+    swept: sweeping.first,
     async close() {
       abort.abort();
       await sweeping.close();
@@ -60,29 +65,45 @@ async function sweepOnce(
   known: Known,
   signal: AbortSignal,
 ): Promise<void> {
-  const { runner, store, logger } = options;
-  const attempt = async (act: () => Promise<unknown>, message: string, about: object = {}) => {
-    try {
-      await act();
-    } catch (error) {
-      if (!signal.aborted) logger.warn({ err: error, ...about }, message);
-    }
-  };
-  await attempt(async () => {
+  await keepJobs(options, known, EVERY, signal);
+  try {
+    await options.runner.removeLeftovers?.(signal);
+  } catch (error) {
+    warn(options, signal, error, 'leftovers in the job directory could not be removed');
+  }
+}
+
+/** Looks after every job, as far as its fate is one of `fates`. A job that fails does not hold back the others. */
+async function keepJobs(
+  options: RetentionOptions,
+  known: Known,
+  fates: ReadonlySet<JobFate>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { runner, store } = options;
+  try {
     for await (const jobs of toBatches(runner.list(signal))) {
       const sessions = await Promise.all(jobs.map(({ jobId }) => store.sessions.get(jobId)));
       for (const [index, job] of jobs.entries())
-        await attempt(
-          () => keepJob(options, job, sessions[index], known, signal),
-          'a job could not be looked after',
-          { job: job.jobId },
+        await keepJob(options, { job, session: sessions[index], fates }, known, signal).catch(
+          (error: unknown) =>
+            warn(options, signal, error, 'a job could not be looked after', { job: job.jobId }),
         );
     }
-  }, 'jobs could not be listed');
-  await attempt(
-    async () => runner.removeLeftovers?.(signal),
-    'leftovers in the job directory could not be removed',
-  );
+  } catch (error) {
+    warn(options, signal, error, 'jobs could not be listed');
+  }
+}
+
+/** Logs a failure, unless the retention is being closed. */
+function warn(
+  { logger }: RetentionOptions,
+  { aborted }: AbortSignal,
+  error: unknown,
+  message: string,
+  about: object = {},
+): void {
+  if (!aborted) logger.warn({ err: error, ...about }, message);
 }
 
 async function* toBatches<T>(items: AsyncIterable<T>): AsyncGenerator<readonly T[]> {
@@ -96,10 +117,16 @@ async function* toBatches<T>(items: AsyncIterable<T>): AsyncGenerator<readonly T
   if (batch.length > 0) yield batch;
 }
 
+interface Kept {
+  readonly job: JobSummary;
+  readonly session: Session | undefined;
+  /** What may be done now. */
+  readonly fates: ReadonlySet<JobFate>;
+}
+
 async function keepJob(
   options: RetentionOptions,
-  job: JobSummary,
-  session: Session | undefined,
+  { job, session, fates }: Kept,
   { unrecorded, stopping }: Known,
   signal: AbortSignal,
 ): Promise<void> {
@@ -118,7 +145,7 @@ async function keepJob(
     expiry: before(retentionSeconds * 1000),
     abandon: before(ABANDON_MS),
   });
-  if (fate === 'keep') return;
+  if (!fates.has(fate)) return;
   logger.info({ session: session?.name, jobId, state, act: fate }, 'job looked after');
   if (state === 'running' && fate !== 'adopt') beginStop(options, jobId, stopping, signal);
   else if (fate === 'remove') await runner.remove(jobId, signal);

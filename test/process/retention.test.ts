@@ -49,9 +49,20 @@ async function listJobs(): Promise<string[]> {
   return ids.sort();
 }
 
-function start(now = () => new Date().toISOString(), retentionSeconds = 3600) {
+function start(
+  now = () => new Date().toISOString(),
+  retentionSeconds = 3600,
+  of: LocalRunner = runner,
+) {
   const logger = pino({ level: 'silent' });
-  return startRetention({ runner, store, logger, now, retentionSeconds, machine: 'm' });
+  return startRetention({ runner: of, store, logger, now, retentionSeconds, machine: 'm' });
+}
+
+/** Looks after all jobs once. */
+async function sweep(...options: Parameters<typeof start>): Promise<void> {
+  const retention = await start(...options);
+  await retention.swept;
+  await retention.close();
 }
 
 describe('startRetention', () => {
@@ -60,9 +71,28 @@ describe('startRetention', () => {
     const recent = await addJob('recent', new Date().toISOString());
     const running = await addJob('running');
     expect(await listJobs()).toEqual([old, recent, running].sort());
-    const retention = await start();
-    await retention.close();
+    await sweep();
     expect(await listJobs()).toEqual([recent, running].sort());
+  });
+
+  test('does not wait for removals, of which there may be many after a long absence', async () => {
+    const old = await addJob('old', at(0));
+    const removing = Promise.withResolvers<undefined>();
+    const slow = {
+      ...runner,
+      async remove(...job: Parameters<LocalRunner['remove']>) {
+        await removing.promise;
+        await runner.remove(...job);
+      },
+    };
+
+    const retention = await start(undefined, undefined, slow);
+
+    expect(await listJobs()).toEqual([old]);
+    removing.resolve(undefined);
+    await retention.swept;
+    expect(await listJobs()).toEqual([]);
+    await retention.close();
   });
 
   test('continues if a job cannot be removed, and removes leftovers', async () => {
@@ -71,8 +101,7 @@ describe('startRetention', () => {
     const jobs = join(directory, 'jobs');
     await writeFile(join(jobs, broken, 'job.json'), 'no JSON');
     await mkdir(join(jobs, '.removed-half'));
-    const retention = await start();
-    await retention.close();
+    await sweep();
     expect(await readdir(jobs)).toEqual([broken]);
   });
 
@@ -86,7 +115,7 @@ describe('startRetention', () => {
       const incarnation = await runner.prepare(aLaunch([aScript('one', 'true')], { jobId }), never);
       await runner.release(jobId, incarnation, never);
       await runner.awaitPhase(jobId, 'one', never);
-      await (await start(undefined, seconds)).close();
+      await sweep(undefined, seconds);
       // The supervisor may still be at its last act.
       await runner.stop(jobId, never);
       expect(await store.sessions.get(jobId)).toMatchObject({ incarnation, machine: 'm' });
@@ -100,7 +129,7 @@ describe('startRetention', () => {
     await runner.release(jobId, await runner.prepare(given, never), never);
     await runner.awaitPhase(jobId, 'one', never);
     await runner.stop(jobId, never);
-    await (await start(() => '2100-01-01T00:00:00.000Z')).close();
+    await sweep(() => '2100-01-01T00:00:00.000Z');
     expect(await listJobs()).toEqual([jobId]);
   });
 
@@ -125,7 +154,7 @@ describe('startRetention', () => {
     const { jobId } = given.job;
     await runner.release(jobId, await runner.prepare(given, never), never);
     await waitForOutput(runner, jobId, 'one', 'ready');
-    await (await start()).close();
+    await sweep();
     expect(await runner.find(jobId, never)).toMatchObject({ state: 'running' });
     await runner.remove(jobId, never);
   });
