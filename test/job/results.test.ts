@@ -251,6 +251,33 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     expect(readReport(job)['whole']).toBe(false);
   });
 
+  it.each(['cfs_linear', 'cfs_free'])(
+    'of hosts that have done a task are there while it runs on another (%s)',
+    async (strategy) => {
+      const job = createPlaybookJob({
+        groups: { compute: { x1: {}, x2: {}, x3: {} } },
+        files: {
+          'workspace/layer0/site.yml': `- hosts: all
+  strategy: ${strategy}
+  gather_facts: false
+  tasks:
+    - command: "{{ {'x1': 'sleep 600', 'x2': 'false', 'x3': 'true'}[inventory_hostname] }}"
+`,
+        },
+      });
+      jobs.push(job);
+      const supervisor = job.start();
+      await waitFor(() => readResults(job).length === 2, { what: 'the results of two hosts' });
+      supervisor.kill('SIGTERM');
+      await once(supervisor, 'exit');
+      expect(readResults(job)).toMatchObject([
+        { host: 'x2', failed: 1, task: 'command' },
+        { host: 'x3', ok: 1, failed: 0 },
+      ]);
+      expect(readReport(job)['whole']).toBe(false);
+    },
+  );
+
   it('are no state of components if ansible.cfg does not list cfs_aggregator', async () => {
     const job = createPlaybookJob({
       files: {

@@ -55,6 +55,7 @@ class CallbackModule(CallbackBase):
         self.disabled = self._path == ""
         self._hosts = {}
         self._failures = {}
+        self._is_written = True
         self._plays = Plays()
         self._heard = Heard(os.environ.pop("KEELSON_HEARD", ""))
         # Set only for the option; a site's own limit is in its `ansible.cfg`.
@@ -142,7 +143,16 @@ class CallbackModule(CallbackBase):
         if not self.disabled:
             self._plays.end(failed_hosts, was_aborted)
 
+    def write_in_time(self):
+        """
+        Called by our strategies again and again while they wait, so that the results of a task are
+        there although another host hangs in it.
+        """
+        if not self._is_written and time.monotonic() >= self._due_at:
+            self._write()
+
     def _count(self, result, key):
+        self._is_written = False
         host = _host_name(result)
         self._heard.end(host)
         counts = self._hosts.setdefault(host, dict.fromkeys(COUNTS, 0))
@@ -174,6 +184,7 @@ class CallbackModule(CallbackBase):
             facts = {"is_over": self._plays.is_over, "is_whole": self._plays.are_whole()}
             json.dump({"hosts": hosts, **facts}, file)
         os.rename(temporary, self._path)
+        self._is_written = True
         ended = time.monotonic()
         self._due_at = ended + max((ended - begun) * PAUSE_PER_WRITING, MIN_SECONDS_BETWEEN_WRITES)
 

@@ -25,6 +25,14 @@ class StrategyModule(Strategy):
                 plugin.note_play_end(failed, was_aborted)
         return result
 
+    def _process_pending_results(self, *arguments, **options):
+        results = super()._process_pending_results(*arguments, **options)
+        # Called all the time while hosts are in a task, also if no result comes.
+        for plugin in self._tqm._callback_plugins:
+            if hasattr(plugin, "write_in_time"):
+                plugin.write_in_time()
+        return results
+
     def _queue_task(self, host, task, task_vars, play_context):
         before = self._pending_results
         super()._queue_task(host, task, task_vars, play_context)
