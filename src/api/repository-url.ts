@@ -27,6 +27,11 @@ export function findAddressFault(url: string): string | undefined {
   return undefined;
 }
 
+/** The same URL without user name and password. */
+export function withoutUser(url: string): string {
+  return url.replace(/^([a-z0-9][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1');
+}
+
 /** Says why git must not get this branch or tag; undefined if it may. */
 export function findRefFault(ref: string): string | undefined {
   return ref.startsWith('-') ? 'A branch must not begin with "-"' : undefined;

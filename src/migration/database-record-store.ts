@@ -1,7 +1,7 @@
 import type { ComponentPut } from '../core/component.js';
 import { invalid, isServiceError, type Fault } from '../core/errors.js';
 import { omitUndefined } from '../core/omit-undefined.js';
-import { findAddressFault } from '../api/repository-url.js';
+import { findAddressFault, withoutUser } from '../api/repository-url.js';
 import { parse } from '../api/validation.js';
 import { ComponentBody, fromComponentBody, toComponentWire } from '../api/wire/component.js';
 import {
@@ -27,6 +27,7 @@ import {
 } from './records.js';
 
 const PAGE = 1_000;
+const CLEANED = 'its state has URLs of repositories, which are now without user name and password';
 const REFUSALS: readonly Fault[] = ['invalid', 'conflict'];
 
 /** A configuration as stored: a layer may have both its branch and the commit that the branch was at. */
@@ -107,13 +108,16 @@ function createPreparation(
       };
     },
     components: (records) => {
-      const { parsed, refused } = parseAll('components', records, toComponentPut);
+      const cleaned = records.map(cleanState);
+      const { parsed, refused } = parseAll('components', cleaned, toComponentPut);
+      const changed = cleaned.filter((record, index) => record !== records[index]);
+      const notes = changed.map(({ id }) => ({ key: String(id), why: CLEANED }));
       const puts = parsed.map(({ value }) => value);
       const save = async () => {
         if (puts.length > 0) await store.components.put(puts, now(), () => undefined);
         return [];
       };
-      return { refused, notes: [], save };
+      return { refused, notes, save };
     },
   };
 }
@@ -197,6 +201,22 @@ function toComponentPut(record: WireRecord, id: string): ComponentPut {
   };
 }
 
+/** A configuration with a password in its URL is to get another URL. So does the state of nodes, so that they stay configured. */
+function cleanState(record: WireRecord): WireRecord {
+  const { state } = record;
+  if (!isList(state)) return record;
+  const cleaned = state.map(cleanLayer);
+  return cleaned.some((layer, index) => layer !== state[index])
+    ? { ...record, state: cleaned }
+    : record;
+}
+
+function cleanLayer(layer: unknown): unknown {
+  if (!isRecord(layer) || findFault(layer) === undefined) return layer;
+  const cleaned = { ...layer, clone_url: withoutUser(String(layer['clone_url'])) };
+  return findFault(cleaned) === undefined ? cleaned : layer;
+}
+
 /** The records that can be taken, and why the others cannot. */
 function parseAll<T>(
   kind: Kind,
@@ -219,14 +239,19 @@ function parseAll<T>(
 }
 
 /** CFS takes URLs with passwords. Here everybody who reads records, logs or arguments would see them. */
-function refuseAddresses({ layers, ...record }: WireRecord): void {
-  const references = [record, record['additional_inventory'], ...(isList(layers) ? layers : [])];
-  const urls = references.map((each) => (isRecord(each) ? each['clone_url'] : undefined));
+function refuseAddresses({ layers, state, ...record }: WireRecord): void {
   const option = record['name'] === 'additional_inventory_url' ? record['value'] : undefined;
-  for (const url of [...urls, option]) {
-    const fault = typeof url === 'string' ? findAddressFault(url) : undefined;
+  const references = [record, record['additional_inventory'], { clone_url: option }];
+  const lists = [layers, state].filter(isList);
+  for (const reference of [...references, ...lists.flat()]) {
+    const fault = findFault(reference);
     if (fault !== undefined) throw invalid(fault);
   }
+}
+
+function findFault(reference: unknown): string | undefined {
+  const url = isRecord(reference) ? reference['clone_url'] : undefined;
+  return typeof url === 'string' ? findAddressFault(url) : undefined;
 }
 
 function isList(value: unknown): value is readonly unknown[] {

@@ -227,6 +227,17 @@ describe('npm run import and export', () => {
       const refusal = { key: record.name, why: 'A URL must not contain a password' };
       expect(report.refused).toEqual([refusal]);
     }
+    const taken = { id: 'x1', state: [{ ...layer, session_name: 's', status: 'applied' }] };
+    const unsplit = { ...layer, clone_url: 'https://user:hid/den@git.example.com/a.git' };
+    const report = await recordStore.write(
+      'components',
+      [taken, { id: 'x2', state: [unsplit] }],
+      signal,
+    );
+    expect(report).toMatchObject({ refused: [{ key: 'x2' }], notes: [{ key: 'x1' }] });
+    const { items } = await store.components.list({}, { limit: 9 });
+    const urls = items.map(({ component }) => component.state.map(({ cloneUrl }) => cloneUrl));
+    expect(urls).toEqual([['https://git.example.com/a.git']]);
     await store.close();
   });
 
