@@ -86,8 +86,8 @@ function describeGap(
 }
 
 /**
- * Takes host results that did not reach the API from the log of the phase, where the job has put them into a signed line. If
- * that was lost, the platform may have them apart from the log, maybe with shorter texts.
+ * Takes host results (of the inventory: missing hosts) that did not reach the API from the log of the phase, where the job has
+ * put them into a signed line. If that was lost, the platform may have them apart from the log, maybe with shorter texts.
  */
 export async function completeHosts(
   { store, runner, toToken, now }: ActivityDependencies,

@@ -95,7 +95,8 @@ async function settlePhase(
   const result = settleResult(seen, told.reportedResult, isLast);
   if (result.kind !== 'unstarted') {
     await completeLog(dependencies, told, signal);
-    if (kind === 'ansible') await completeHosts(dependencies, input, signal);
+    if (kind === 'ansible' || kind === 'inventory')
+      await completeHosts(dependencies, input, signal);
   }
   const isOurs = await store.phases.seal(jobId, phase, result, now());
   logger.info({ session: session.name, jobId, phase, result }, 'phase ended');

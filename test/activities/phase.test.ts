@@ -21,8 +21,12 @@ const host = {
 };
 
 /** Results that the API did not get, signed as by the job of `addPlannedSession`. */
-function signed(hosts: readonly object[], token = 'token-of-cfs-a-0123abcd'): string {
-  const payload = gzipSync(JSON.stringify({ phase: 'ansible-0', hosts })).toString('base64');
+function signed(
+  hosts: readonly object[],
+  token = 'token-of-cfs-a-0123abcd',
+  phase = 'ansible-0',
+): string {
+  const payload = gzipSync(JSON.stringify({ phase, hosts })).toString('base64');
   return `${payload}:${createHmac('sha256', token).update(payload).digest('hex')}`;
 }
 
@@ -77,6 +81,18 @@ describe('a phase', () => {
     const jobId = await observe(exited(2), `output\nkeelson-report:${signed([host])}\n`);
     const { items } = await site.store.hosts.list(jobId, { limit: 10 });
     expect(items).toMatchObject([{ host: 'x1', failed: 1 }]);
+  });
+
+  test('of the inventory takes the names that the inventory does not have', async () => {
+    const output = `output\nkeelson-report:${signed([host], undefined, 'inventory')}\n`;
+    site = await openActivitySite({ runner: aRunnerWith(exited(0), output) });
+    const { jobId } = await site.store.sessions.insert(aNewSession('a'));
+    await site.store.phases.savePlan(jobId, [
+      { name: 'inventory', kind: 'inventory', title: 'inventory: dynamic' },
+    ]);
+    await site.run(site.activities.inventory, { jobId, phase: 'inventory' });
+    const { items } = await site.store.hosts.list(jobId, { limit: 10 });
+    expect(items).toMatchObject([{ phase: 'inventory', host: 'x1' }]);
   });
 
   describe('whose log has lost its end takes host results from what the platform has apart', () => {

@@ -96,6 +96,7 @@ const GENERATED = renderHosts({ compute: { x1: {} }, cfs_image: { i1: { cray_cfs
     jobs.push(job);
     expect(await run(job)).toBe(0);
     expect(job.log('inventory')).toMatch(/^WARNING: .* a name in the limit: x7$/m);
+    expect(job.log('inventory')).toMatch(/^keelson-report:/m);
     expect(JSON.parse(readFileSync(job.path('results/inventory.json'), 'utf8'))).toMatchObject({
       hosts: [{ host: 'x7', ok: 0, message: expect.stringContaining('no host or group') }],
     });
