@@ -145,11 +145,13 @@ async function keepJob(
     expiry: before(retentionSeconds * 1000),
     abandon: before(ABANDON_MS),
   });
-  if (!fates.has(fate)) return;
-  logger.info({ session: session?.name, jobId, state, act: fate }, 'job looked after');
-  if (state === 'running' && fate !== 'adopt') beginStop(options, jobId, stopping, signal);
-  else if (fate === 'remove') await runner.remove(jobId, signal);
-  if (fate === 'adopt')
+  // What is to be removed and still runs is stopped first; a later sweep removes it.
+  const act = fate === 'remove' && state === 'running' ? 'stop' : fate;
+  if (!fates.has(act)) return;
+  logger.info({ session: session?.name, jobId, state, act }, 'job looked after');
+  if (act === 'stop') beginStop(options, jobId, stopping, signal);
+  if (act === 'remove') await runner.remove(jobId, signal);
+  if (act === 'adopt')
     await store.sessions.recordAttach(jobId, {
       at,
       incarnation,
@@ -157,7 +159,6 @@ async function keepJob(
     });
 }
 
-/** A running job that is to be removed is stopped first; a later sweep removes it. */
 function beginStop(
   { runner, logger }: RetentionOptions,
   jobId: string,

@@ -133,20 +133,42 @@ describe('startRetention', () => {
     expect(await listJobs()).toEqual([jobId]);
   });
 
-  test('waits for no job that does not stop', async () => {
+  test.each([
+    ['minutes', 600_000],
+    ['hours, longer than a job is kept', 7_200_000],
+  ])('has begun to stop a job whose session is over for %s', async (_, age) => {
     const { jobId } = await store.sessions.insert(aNewSession('stubborn'));
     const script = 'trap "" TERM; echo ready; until [ -e enough ]; do sleep 0.1; done';
     const given = aLaunch([aScript('one', script)], { jobId, graceSeconds: 3600 });
     await runner.release(jobId, await runner.prepare(given, never), never);
     await waitForOutput(runner, jobId, 'one', 'ready');
-    const over = new Date(Date.now() - 600_000).toISOString();
+    const over = new Date(Date.now() - age).toISOString();
     await store.sessions.recordOutcome(jobId, { succeeded: 'unknown' }, over);
-    const retention = await start();
-    await waitFor(() => existsSync(join(directory, 'jobs', jobId, 'stopped')));
-    expect(await runner.find(jobId, never)).toMatchObject({ state: 'running' });
+    const released = Promise.withResolvers<undefined>();
+    let looks = 0;
+    const slow = {
+      ...runner,
+      async *list(signal: AbortSignal) {
+        looks += 1;
+        if (looks > 1) await released.promise;
+        yield* runner.list(signal);
+      },
+    };
+
+    const retention = await start(undefined, undefined, slow);
+
+    const stopped = join(directory, 'jobs', jobId, 'stopped');
+    const isTold = await waitFor(() => existsSync(stopped), { timeoutMs: 10_000 }).then(
+      () => true,
+      () => false,
+    );
+    const summary = await runner.find(jobId, never);
+    released.resolve(undefined);
     await retention.close();
     await writeFile(join(directory, 'jobs', jobId, 'workspace', 'enough'), '');
     await runner.remove(jobId, never);
+    expect(isTold).toBe(true);
+    expect(summary).toMatchObject({ state: 'running' });
   });
 
   test('lets a job without a record run to its end', async () => {
