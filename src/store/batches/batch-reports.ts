@@ -4,13 +4,16 @@ import type { Connection } from '../database/database.js';
 import type { StoreDialect } from '../database/dialect.js';
 import type { Schema } from '../database/schema.js';
 
+type PhaseRow = Selectable<Schema['phases']>;
+
 /** What is known of the hosts of one session. */
 export interface SessionReports {
   /**
    * Index of a layer → the hosts that have a result. Only layers whose playbook succeeded, of which all results are known,
-   * and count for the commit.
+   * and count for the commit. None has one if results are no state of components: then nothing more is to be known.
    */
   readonly layers: ReadonlyMap<number, ReadonlySet<string>>;
+  /** Hosts whose failure is state of their components, unless that was emptied. */
   readonly failed: ReadonlySet<string>;
   /** Hosts that the limit names and the inventory does not have. */
   readonly missing: ReadonlySet<string>;
@@ -32,7 +35,15 @@ export async function readReports(
   const texts = dialect.textsOf(JSON.stringify(jobIds));
   const phases = await db
     .selectFrom('phases')
-    .select(['job_id', 'name', 'position', 'result', 'hosts_final', 'files_changed'])
+    .select([
+      'job_id',
+      'name',
+      'position',
+      'result',
+      'hosts_final',
+      'hosts_recorded',
+      'files_changed',
+    ])
     .where((eb) => dialect.isOneOfFew(eb.ref('job_id'), texts))
     .where('kind', '=', 'ansible')
     .execute();
@@ -44,24 +55,32 @@ export async function readReports(
   const byJob = Map.groupBy(results, (row) => row.job_id);
   const toReports = (jobId: string): SessionReports => {
     const rows = byJob.get(jobId) ?? [];
-    const hostsAt = Map.groupBy(rows, ({ position }) => position);
-    const layers = phases
-      .filter((phase) => phase.job_id === jobId && isKnown(phase))
+    const own = phases.filter((phase) => phase.job_id === jobId);
+    const unrecorded = new Set(own.filter(isUnrecorded).map(({ position }) => position));
+    const recorded = rows.filter(({ position }) => !unrecorded.has(position));
+    const hostsAt = Map.groupBy(recorded, ({ position }) => position);
+    const layers = own
+      .filter(isKnown)
       .map(({ name, position }) => [toLayer(name), toHosts(hostsAt.get(position))] as const);
     return {
       layers: new Map(layers),
-      failed: toHosts(rows.filter((row) => row.failed > 0 || row.unreachable > 0)),
+      failed: toHosts(recorded.filter((row) => row.failed > 0 || row.unreachable > 0)),
       missing: toHosts(rows.filter(({ phase }) => phase === 'inventory')),
     };
   };
   return new Map(jobIds.map((jobId) => [jobId, toReports(jobId)]));
 }
 
+/** The site does without `cfs_aggregator`, or Ansible did not come to its end. */
+function isUnrecorded({ hosts_recorded: isRecorded }: Pick<PhaseRow, 'hosts_recorded'>): boolean {
+  return isRecorded === 0;
+}
+
 function isKnown({
   result,
   hosts_final: isFinal,
   files_changed: isChanged,
-}: Pick<Selectable<Schema['phases']>, 'result' | 'hosts_final' | 'files_changed'>): boolean {
+}: Pick<PhaseRow, 'result' | 'hosts_final' | 'files_changed'>): boolean {
   const end = result === null ? undefined : (JSON.parse(result) as PhaseResult);
   return end !== undefined && isSuccess(end) && isFinal === 1 && isChanged === 0;
 }

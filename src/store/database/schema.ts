@@ -153,6 +153,8 @@ interface PhaseTable {
   hosts_final: Generated<Flag>;
   /** Null if the job did not say. */
   hosts_whole: Flag | null;
+  /** Whether the final results are state of components. Null if there are none yet, or if an older API took them. */
+  hosts_recorded: Flag | null;
   sealed_at: string | null;
   hold_since: string | null;
   hold_until: string | null;

@@ -111,6 +111,7 @@ function endResults(db: Transaction<Schema>, jobId: string, phase: string, resul
     .set((eb) => ({
       hosts_final: toFlag(true),
       hosts_whole: toFlag(whole),
+      hosts_recorded: toFlag(results.recordedAt !== undefined),
       ...toRun(eb, results),
     }))
     .where('job_id', '=', jobId)

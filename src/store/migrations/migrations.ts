@@ -51,6 +51,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '027-notifications': step(addNotifications),
     '028-silence': step(addSilence),
     '029-reruns': step(addReruns),
+    '030-recorded': step(addRecorded),
   };
 }
 
@@ -286,6 +287,10 @@ async function addReportedResult(db: Kysely<unknown>, { types }: StoreDialect): 
 async function addRetries(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
   await db.schema.alterTable('sessions').addColumn('done', types.text).execute();
   await db.schema.alterTable('phases').addColumn('hosts_whole', 'integer').execute();
+}
+
+async function addRecorded(db: Kysely<unknown>): Promise<void> {
+  await db.schema.alterTable('phases').addColumn('hosts_recorded', 'integer').execute();
 }
 
 async function addKeyDigest(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {

@@ -75,7 +75,7 @@ async function play(
   store: Store,
   id: string,
   hosts: Readonly<Record<number, readonly string[]>>,
-  more: Partial<HostResults> = {},
+  { isRecorded = true, ...more }: Partial<HostResults> & { readonly isRecorded?: boolean } = {},
 ): Promise<void> {
   const jobId = (await listBatches(store)).find((batch) => batch.id === id)?.jobId ?? '';
   const names = Object.keys(hosts).map((layer) => `ansible-${layer}`);
@@ -86,7 +86,8 @@ async function play(
   for (const [index, some] of Object.values(hosts).entries()) {
     const name = names[index] ?? '';
     const results = some.map((host) => ({ ...counts, host, incomplete: false }));
-    await store.hosts.save(jobId, name, { sequence: 1, final: true, hosts: results, ...more });
+    const told = { sequence: 1, final: true, hosts: results, ...more };
+    await store.hosts.save(jobId, name, isRecorded ? { ...told, recordedAt: NOW } : told);
     const exitCode = more.hosts === undefined ? 0 : 2;
     const times = { startedAt: NOW, endedAt: NOW };
     await store.phases.seal(jobId, name, { kind: 'exited', exitCode, ...times }, NOW);
@@ -353,6 +354,15 @@ export function batchContract(stores: () => Stores): void {
       expect(await stateOf(store, 'a')).toMatchObject({ reports: '' });
     });
 
+    test('skips what ran if its results are no state of components, as then nobody ever knows more', async () => {
+      const { store } = stores();
+      const { id } = await sendOne(store, waiting('a'));
+      await play(store, id, { 0: ['a'], 1: ['a'], 2: [] }, { isRecorded: false });
+      await store.batches.finish([{ id, result: success }], limits);
+      expect(await stateOf(store, 'a')).toMatchObject({ reports: 'skipped skipped skipped' });
+      expect(await collect(store)).toBe(0);
+    });
+
     test.each([success, failure])(
       'counts as failed what the inventory does not have, whatever the others did: %j',
       async (result) => {
@@ -408,6 +418,15 @@ export function batchContract(stores: () => Stores): void {
       await store.components.remove('a');
       await store.batches.finish([{ id, result: failure }], limits);
       expect(await stateOf(store, 'b')).toMatchObject({ errors: 0, reports: '' });
+    });
+
+    test('counts a failure that a host reported, but not as state of its component', async () => {
+      const { store } = stores();
+      const { id } = await sendOne(store, waiting('a'), waiting('b'));
+      const failed = { ...counts, host: 'a', failed: 1, incomplete: false };
+      await play(store, id, { 0: [] }, { hosts: [failed], isRecorded: false });
+      await store.batches.finish([{ id, result: failure }], limits);
+      expect(await stateOf(store, 'a')).toMatchObject({ errors: 1, reports: 'failed' });
     });
 
     test('counts no failure at a layer that the session was not sent for', async () => {
