@@ -278,6 +278,22 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     },
   );
 
+  it('end no playbook if they cannot be written for a while', async () => {
+    const job = await run(`- hosts: all
+  strategy: cfs_linear
+  gather_facts: false
+  tasks:
+    - shell: "{{ {'x1': 'mv results away; sleep 3; mv away results', 'x2': 'true'}[inventory_hostname] }}"
+      args:
+        chdir: "{{ playbook_dir }}/../.."
+`);
+    expect(job.phase('ansible-0')).toMatchObject({ exit_code: 0 });
+    expect(readResults(job)).toMatchObject([
+      { host: 'x1', ok: 1 },
+      { host: 'x2', ok: 1 },
+    ]);
+  });
+
   it('are no state of components if ansible.cfg does not list cfs_aggregator', async () => {
     const job = createPlaybookJob({
       files: {

@@ -148,8 +148,14 @@ class CallbackModule(CallbackBase):
         Called by our strategies again and again while they wait, so that the results of a task are
         there although another host hangs in it.
         """
-        if not self._is_written and time.monotonic() >= self._due_at:
+        now = time.monotonic()
+        if self._is_written or now < self._due_at:
+            return
+        try:
             self._write()
+        except OSError:
+            # Here nothing catches it, and a full disk is no reason for Ansible to break off.
+            self._due_at = now + MIN_SECONDS_BETWEEN_WRITES
 
     def _count(self, result, key):
         self._is_written = False
