@@ -97,4 +97,6 @@ try {
 } catch (error) {
   console.error(error instanceof SetupError ? `Setup: ${error.message}` : error);
   process.exitCode = 1;
+} finally {
+  clearInterval(waiting);
 }
