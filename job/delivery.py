@@ -61,6 +61,8 @@ class HostBatches:
         self._begun_rerun: dict[str, Any] | None = None
         # Whether the API may have lost what it was told.
         self._is_lost = False
+        # What was told of each host, as a hash, because there may be very many.
+        self._told: dict[str, int] = {}
 
     def tell_again(self) -> None:
         """Has all results told again. Like the next method, for another thread."""
@@ -80,12 +82,17 @@ class HostBatches:
             self._sequence = rerun["first_sequence"] - 1
             # Empty, so that no result of the run before is shown any more.
             self._batches = [{"final": False, "hosts": []}]
+            self._told = {}
         if self._is_final or (self._batches and not is_final):
             return
         is_lost, self._is_lost = self._is_lost, False
-        hosts = self._read(is_final or is_lost)
+        is_whole = is_final or is_lost
+        hosts = self._read(is_whole)
         self._is_final = is_final
-        if hosts is None:
+        if hosts is not None:
+            fresh = self._note_fresh(hosts)
+            hosts = hosts if is_whole else fresh
+        if hosts is None or not (hosts or is_whole):
             self._batches = []
             return
         starts = range(0, max(len(hosts), 1), BATCH_HOSTS)
@@ -93,6 +100,12 @@ class HostBatches:
         self._batches[-1]["final"] = is_final
         if is_final:
             self._batches[-1].update(self._read_facts())
+
+    def _note_fresh(self, hosts: list[Host]) -> list[Host]:
+        """Returns those that were not told so before."""
+        now = {host["host"]: hash(repr(host)) for host in hosts}
+        before, self._told = self._told, now
+        return [host for host in hosts if before.get(host["host"]) != now[host["host"]]]
 
     def is_empty(self) -> bool:
         return not self._batches
@@ -266,6 +279,7 @@ class Delivery:
         self._offset = min(offset, self._written)
         if offset < piece.offset:
             # The API has lost what it had, as after a restore of its database.
+            self._hosts.tell_again()
             self._hold = self._last_hold
 
     def _prepare(self, offset: int) -> None:

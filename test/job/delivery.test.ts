@@ -199,6 +199,23 @@ describe('host results', () => {
     expect(api.hosts.at(-1)).toMatchObject({ final: true });
   });
 
+  it('are told again only where they have changed, and all at the end', async () => {
+    const job = aJob(
+      `${writeHosts(1)} ${WAIT} ${writeHosts(2)} until [ -e enough ]; do sleep 0.05; done`,
+    );
+    const child = job.startPhase('only');
+    await waitFor(() => api.hosts.length === 1);
+    goOn(job);
+    await waitFor(() => api.hosts.length === 2);
+    writeFileSync(job.path('workspace/enough'), '');
+    await exitOf(child);
+    expect(api.hosts.map(({ hosts }) => hosts.map(({ host }) => host))).toEqual([
+      ['x0'],
+      ['x1'],
+      ['x0', 'x1'],
+    ]);
+  });
+
   it('may be half-written when they are read', async () => {
     const job = aJob(`printf '{"hosts": [' > "$KEELSON_RESULTS"; ${WAIT} ${writeHosts(1)}`);
     const child = job.startPhase('only');
