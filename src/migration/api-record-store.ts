@@ -205,29 +205,32 @@ async function putComponents(ask: Ask, records: readonly WireRecord[]): Promise<
 }
 
 async function putSome(ask: Ask, records: readonly WireRecord[]): Promise<undefined> {
-  await ask('PUT', '/v3/components', records.map(dropIncomplete));
+  await ask('PUT', '/v3/components', records.map(dropUnputtable));
   const appended = records.flatMap((record) =>
     listState(record)
-      .filter(isIncomplete)
+      .filter((layer) => !isPuttable(layer))
       .map((layer) => ({ id: record['id'], state_append: toAppended(layer) })),
   );
   if (appended.length > 0) await ask('PATCH', '/v3/components', appended);
 }
 
-/** The API takes `incomplete` only as the end of a commit, and only in `state_append`. */
-function toAppended({ clone_url, playbook, commit, session_name }: WireRecord): WireRecord {
-  return { clone_url, playbook, commit: `${String(commit)}_incomplete`, session_name };
+/** `state` takes no `incomplete` layer, and none without a session. `state_append` takes both, the former at the end of the commit. */
+function isPuttable({ status, session_name }: WireRecord): boolean {
+  return status !== 'incomplete' && session_name !== undefined;
 }
 
-function dropIncomplete(record: WireRecord): WireRecord {
-  return { ...record, state: listState(record).filter((layer) => !isIncomplete(layer)) };
+function toAppended(layer: WireRecord): WireRecord {
+  if (layer['status'] !== 'incomplete') return layer;
+  return { ...omit(layer, 'status'), commit: `${String(layer['commit'])}_incomplete` };
+}
+
+function dropUnputtable(record: WireRecord): WireRecord {
+  return { ...record, state: listState(record).filter(isPuttable) };
 }
 
 function listState({ state }: WireRecord): readonly WireRecord[] {
   return Array.isArray(state) ? state.filter(isRecord) : [];
 }
-
-const isIncomplete = ({ status }: WireRecord) => status === 'incomplete';
 
 /** Rethrows an error that is no refusal, such as an API that does not answer. */
 function toRefusal(error: unknown): string {

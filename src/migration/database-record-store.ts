@@ -1,16 +1,22 @@
+import { z } from '@hono/zod-openapi';
 import type { ComponentPut } from '../core/component.js';
 import { invalid, isServiceError, type Fault } from '../core/errors.js';
 import { omitUndefined } from '../core/omit-undefined.js';
 import { findAddressFault, withoutUser } from '../api/repository-url.js';
 import { parse } from '../api/validation.js';
-import { ComponentBody, fromComponentBody, toComponentWire } from '../api/wire/component.js';
+import {
+  ComponentBody,
+  fromComponentBody,
+  StoredLayer,
+  toComponentWire,
+} from '../api/wire/component.js';
 import {
   ConfigurationWire,
   fromConfigurationPut,
   toConfigurationWire,
 } from '../api/wire/configuration.js';
 import { fromOptionsPatch, OptionsWire, toOptionsWire } from '../api/wire/options.js';
-import { toSeconds } from '../api/wire/values.js';
+import { boundedText, MAX_NAME_V2, toSeconds } from '../api/wire/values.js';
 import { SourceRestore, toSourceWire } from '../api/wire/source.js';
 import { fromSourceRestore } from '../api/sources.js';
 import type { Source } from '../core/source.js';
@@ -31,7 +37,12 @@ const CLEANED = 'its state has URLs of repositories, which are now without user 
 const REFUSALS: readonly Fault[] = ['invalid', 'conflict'];
 
 /** A configuration as stored: a layer may have both its branch and the commit that the branch was at. */
-const Stored = ConfigurationWire.omit({ name: true, last_updated: true });
+const Stored = z.strictObject(ConfigurationWire.omit({ name: true, last_updated: true }).shape);
+/** A component as stored: its configuration may have a name that only v2 takes. */
+const StoredComponent = ComponentBody.omit({ state_append: true }).extend({
+  desired_config: boundedText(0, MAX_NAME_V2).optional(),
+  state: z.array(StoredLayer).optional(),
+});
 
 type Parsed<T> = { readonly key: string; readonly value: T };
 
@@ -99,7 +110,7 @@ function createPreparation(
     },
     configurations: (records) => {
       const { parsed, refused } = parseAll('configurations', records, (record, key) =>
-        fromConfigurationPut(key, parse(Stored, record), toSeconds(now())),
+        fromConfigurationPut(key, parse(Stored, omit(record, 'name')), toSeconds(now())),
       );
       return {
         refused,
@@ -180,25 +191,8 @@ async function readPage(
   return { records: items.map(({ component }) => ({ ...toComponentWire(component) })), hasMore };
 }
 
-/** Requests cannot say that a layer is `incomplete`, but records of CFS do. So it is parsed as `applied` and then put back. */
 function toComponentPut(record: WireRecord, id: string): ComponentPut {
-  const { state = [], ...rest } = record;
-  const layers = Array.isArray(state) ? (state as readonly unknown[]) : [state];
-  const spoken = layers.map((layer) =>
-    isRecord(layer) && layer['status'] === 'incomplete' ? { ...layer, status: 'applied' } : layer,
-  );
-  const patch = fromComponentBody(parse(ComponentBody, { ...rest, state: spoken }));
-  const meant = (patch.state ?? []).map((layer, index) => {
-    const given = layers[index];
-    return isRecord(given) && given['status'] === 'incomplete'
-      ? { ...layer, status: 'incomplete' as const }
-      : layer;
-  });
-  const { desiredConfig, errorCount, retryPolicy, enabled, tags } = patch;
-  return {
-    ...{ id, state: meant },
-    ...omitUndefined({ desiredConfig, errorCount, retryPolicy, enabled, tags }),
-  };
+  return { id, ...fromComponentBody(parse(StoredComponent, record)) };
 }
 
 /** A configuration with a password in its URL is to get another URL. So does the state of nodes, so that they stay configured. */

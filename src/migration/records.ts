@@ -13,8 +13,11 @@ export interface OptionRecord extends WireRecord {
   readonly value: unknown;
 }
 
+/** An option that is null is not set. */
 export function toOptionRecords(options: WireRecord): readonly OptionRecord[] {
-  return Object.entries(options).map(([name, value]) => ({ name, value }));
+  return Object.entries(options)
+    .filter(([, value]) => value !== null)
+    .map(([name, value]) => ({ name, value }));
 }
 
 /** Extension options stay where they are, because no CFS knows them and they only matter to their own deployment. */
@@ -45,35 +48,45 @@ export function toSourcePath(name: unknown): string {
   return `/v3/sources/${encodeURIComponent(encodeURIComponent(String(name)))}`;
 }
 
-/** The members that an API takes, sorted, so that equal records are equal text. */
+/** The members that an API takes, sorted and without nulls, so that equal records are equal text. */
 export function strip(kind: Kind, record: WireRecord): WireRecord {
-  const kept = Object.entries(record).filter(
-    ([name, value]) => !TOLD[kind].includes(name) && value !== null && !isNothing(name, value),
-  );
-  const entries = kept.map(([name, value]) => [name, name === 'state' ? stripState(value) : value]);
-  return sortMembers(Object.fromEntries(entries)) as WireRecord;
+  const kept = Object.entries(record).filter(([name]) => !TOLD[kind].includes(name));
+  const members = Object.fromEntries(kept);
+  const told =
+    kind === 'components' ? { ...members, state: stripState(members['state'] ?? []) } : members;
+  return tidy(told) as WireRecord;
 }
 
-/** An additional inventory without members counts as none, and so does an error count of 0. */
-function isNothing(name: string, value: unknown): boolean {
-  if (name === 'error_count') return value === 0;
-  return name === 'additional_inventory' && isRecord(value) && Object.keys(value).length === 0;
-}
-
+/** A layer of which nobody has said how it went counts as applied. */
 function stripState(state: unknown): unknown {
   if (!Array.isArray(state)) return state;
-  return state.map((layer: unknown) => (isRecord(layer) ? omit(layer, 'last_updated') : layer));
+  return state.map((layer: unknown) =>
+    isRecord(layer)
+      ? { ...omit(layer, 'last_updated'), status: layer['status'] ?? 'applied' }
+      : layer,
+  );
 }
 
 export function omit(record: WireRecord, name: string): WireRecord {
   return Object.fromEntries(Object.entries(record).filter(([member]) => member !== name));
 }
 
-function sortMembers(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sortMembers);
+function tidy(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(tidy);
   if (!isRecord(value)) return value;
-  const names = Object.keys(value).sort();
-  return Object.fromEntries(names.map((name) => [name, sortMembers(value[name])]));
+  const entries = Object.keys(value)
+    .sort()
+    .map((name) => [name, tidy(value[name])] as const);
+  return Object.fromEntries(entries.filter(([name, member]) => !isNothing(name, member)));
+}
+
+/** Members whose absence means the same as being empty. */
+const OFTEN_EMPTY: readonly string[] = ['additional_inventory', 'special_parameters'];
+
+function isNothing(name: string, value: unknown): boolean {
+  if (value === null) return true;
+  if (name === 'error_count') return value === 0;
+  return OFTEN_EMPTY.includes(name) && isRecord(value) && Object.keys(value).length === 0;
 }
 
 export function isRecord(value: unknown): value is WireRecord {

@@ -210,6 +210,27 @@ describe('npm run import and export', () => {
     });
   });
 
+  test('take what only v2 could set, and refuse a configuration with a member that is not known', async () => {
+    const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
+    const now = () => new Date().toISOString();
+    const recordStore = createDatabaseRecordStore(store, { name: 'here', now, optionNames: [] });
+    const options = { dryRun: false, onProgress: nothing, signal };
+    const take = () =>
+      importKind(
+        recordStore,
+        'components',
+        [{ id: 'x1', desired_config: 'a'.repeat(61) }],
+        options,
+      );
+    expect(await take()).toMatchObject({ added: ['x1'] });
+    expect(await take()).toMatchObject({ same: 1 });
+    const unknown = { name: 'a', layers: [], owner: 'b' };
+    expect(await importKind(recordStore, 'configurations', [unknown], options)).toMatchObject({
+      refused: [{ key: 'a', why: "The member is not known - 'owner'" }],
+    });
+    await store.close();
+  });
+
   test('take no URL with a password or a token from a CFS', async () => {
     const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
     const now = () => new Date().toISOString();
@@ -307,6 +328,51 @@ describe('a CFS through its API', () => {
     expect(await take()).toMatchObject({ changed: [], same: 1 });
     layers.pop();
     expect(await take()).toMatchObject({ changed: [{ key: 'x1' }] });
+  });
+
+  test('takes records once that have less than a request must have, and so does a database', async () => {
+    const layer = { clone_url: repository.url, playbook: 'a.yml', commit: repository.commit };
+    const odd: Partial<Record<Kind, WireRecord>> = {
+      configurations: {
+        ...{ name: 'odd', description: null },
+        layers: [{ ...layer, branch: null, special_parameters: {} }],
+      },
+      components: {
+        ...{ id: 'x1', retry_policy: null, tags: {} },
+        state: [
+          { ...layer, status: 'failed' },
+          { ...layer, playbook: 'b.yml', session_name: null },
+          { ...layer, playbook: 'c.yml', session_name: null, status: 'incomplete' },
+        ],
+      },
+    };
+    const now = () => new Date().toISOString();
+    const here = { name: 'here', now, optionNames: [] };
+    const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
+    const options = { dryRun: false, onProgress: nothing, signal };
+    for (const recordStore of [
+      createDatabaseRecordStore(store, here),
+      createApiRecordStore({ url: other.url }),
+    ]) {
+      for (const [kind, record] of Object.entries(odd)) {
+        const take = () => importKind(recordStore, kind as Kind, [record], options);
+        expect(await take()).toMatchObject({
+          refused: [],
+          added: [record['name'] ?? record['id']],
+        });
+        expect(await take()).toMatchObject({ refused: [], same: 1 });
+      }
+    }
+    for (const { components } of [store, other.store]) {
+      const state = (await components.find('x1'))?.component.state.map(({ status }) => status);
+      expect(state?.sort()).toEqual(['applied', 'failed', 'incomplete']);
+    }
+    await store.close();
+  });
+
+  test('takes no notice of options that are null', () => {
+    writeFileSync(join(directory, 'options.json'), '{"batch_size": 7, "session_ttl": null}');
+    expect(readExported(directory, 'options')).toEqual([{ name: 'batch_size', value: 7 }]);
   });
 
   test('keeps the commit of a branch that has moved on, and says so', async () => {

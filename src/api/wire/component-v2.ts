@@ -111,7 +111,6 @@ function fromStateLayerV2(body: z.output<typeof StateLayerBodyV2>): StateLayerOf
     clone_url: body.cloneUrl,
     playbook: body.playbook,
     session_name: body.sessionName,
-    // The schema's pattern excludes `incomplete`, so v3 accepts the status.
-    ...(splitCommit(body.commit) as Pick<StateLayerOfV3, 'commit' | 'status'>),
+    ...splitCommit(body.commit),
   };
 }

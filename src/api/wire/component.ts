@@ -102,7 +102,15 @@ export const ComponentIds = z
   .object({ component_ids: z.array(z.string()) })
   .openapi('ComponentIds', { example: { component_ids: ['x1000c0s0b0n0'] } });
 
-export type ComponentRequest = z.output<typeof ComponentBody>;
+/** A stored layer has what no request may give: `incomplete`, or no session. */
+export const StoredLayer = StateLayerBody.extend({
+  session_name: StateLayerBody.shape.session_name.optional(),
+  status: z.enum(LAYER_RESULTS),
+});
+
+export type ComponentRequest = Omit<z.output<typeof ComponentBody>, 'state'> & {
+  readonly state?: readonly z.output<typeof StoredLayer>[] | undefined;
+};
 type ComponentAnswer = z.output<typeof ComponentWire>;
 
 export function fromComponentBody(body: ComponentRequest): ComponentPatch {
@@ -145,14 +153,14 @@ export function toComponentViewWire(view: ComponentView, details: Details): Comp
   };
 }
 
-function fromStateLayer(body: z.output<typeof StateLayerBody>): LayerReport {
-  return {
+function fromStateLayer(body: z.output<typeof StoredLayer>): LayerReport {
+  return omitUndefined({
     cloneUrl: body.clone_url,
     playbook: body.playbook,
     commit: body.commit,
     sessionName: body.session_name,
     status: body.status,
-  };
+  });
 }
 
 function fromReport(body: z.output<typeof StateReport>): LayerReport {
