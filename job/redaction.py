@@ -43,30 +43,35 @@ class Redactor:
         Redacts a text that is not part of the stream. `is_cut`: the text may end within a secret.
         For output that is not UTF-8, Ansible produces surrogates.
         """
-        alone = Redactor(self._secrets)
-        shown = alone.feed(text.encode("utf-8", "surrogatepass"))
-        return (shown if is_cut else shown + alone.flush()).decode("utf-8", "replace")
+        data = text.encode("utf-8", "surrogatepass")
+        # Looking for a beginning takes longer than looking for secrets.
+        shown, _ = self._mask(data, self._find_beginning(data) if is_cut else len(data))
+        return shown.decode("utf-8", "replace")
 
     def _show(self, data: bytes, end: int) -> bytes:
+        shown, self._masked = self._mask(data, end, self._masked)
+        self._kept = data[end:]
+        return shown
+
+    def _mask(self, data: bytes, end: int, masked_before: int = 0) -> tuple[bytes, int]:
+        """What is shown of `data[:end]`, and how many bytes behind it the last mask covers."""
         shown = bytearray()
         at = 0
         masked = 0
-        for begin, stop in self._find_spans(data):
+        for begin, stop in self._find_spans(data, masked_before):
             if begin >= end:
                 break
             shown += data[at:begin]
-            if not (begin == 0 and self._masked > 0):
+            if not (begin == 0 and masked_before > 0):
                 shown += MASK
             at = min(stop, end)
             masked = max(stop - end, 0)
         shown += data[at:end]
-        self._kept = data[end:]
-        self._masked = masked
-        return bytes(shown)
+        return bytes(shown), masked
 
-    def _find_spans(self, data: bytes) -> list[tuple[int, int]]:
+    def _find_spans(self, data: bytes, masked_before: int) -> list[tuple[int, int]]:
         """The spans of secrets, with overlapping ones joined."""
-        found = [(0, self._masked)] if self._masked else []
+        found = [(0, masked_before)] if masked_before else []
         for secret in self._secrets:
             at = data.find(secret)
             while at >= 0:
