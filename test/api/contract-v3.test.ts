@@ -1,3 +1,4 @@
+import { componentModelContract } from './contract/component-model.js';
 import { componentContract } from './contract/components.js';
 import { configurationContract } from './contract/configurations.js';
 import { listContract } from './contract/lists.js';
@@ -7,4 +8,4 @@ import { sourceContract } from './contract/sources.js';
 
 runContracts('the contract of v3', [sessionContract, configurationContract, sourceContract]);
 runContracts('lists of v3', [listContract]);
-runContracts('components', [componentContract]);
+runContracts('components', [componentContract, componentModelContract]);
