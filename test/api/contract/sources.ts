@@ -277,6 +277,49 @@ export function sourceContract(site: () => ContractSite): void {
       expect((await api.ask('GET', path, undefined, blue)).status).toBe(403);
     });
 
+    test('see only their own among those in use, page by page', async () => {
+      for (const [name, tenant] of [
+        ...[
+          ['tenant-in-1', blue],
+          ['tenant-in-2', red],
+          ['tenant-in-3', blue],
+        ],
+      ] as const) {
+        await api.ask('PUT', `/v3/configurations/${name}`, { layers: [] }, tenant);
+        await api.ask('PUT', `/v3/components/${name}`, { desired_config: name });
+      }
+      const list = async (query: string) => {
+        const path = `/v3/configurations?after_id=tenant-in&${query}`;
+        const { configurations, next } = (await api.ask('GET', path, undefined, blue)).body as {
+          configurations: { name: string }[];
+          next: unknown;
+        };
+        return [configurations.map(({ name }) => name).join(' '), next];
+      };
+      expect(await list('in_use=true')).toEqual(['tenant-in-1 tenant-in-3', null]);
+      expect(await list('in_use=false')).toEqual(['', null]);
+      const next = { in_use: true, limit: 1, after_id: 'tenant-in-1' };
+      expect(await list('in_use=true&limit=1')).toEqual(['tenant-in-1', next]);
+    });
+
+    test('change nothing while the tenant service is away, and are looked up again when it is back', async () => {
+      const away = { 'cray-tenant-name': 'away' };
+      for (const method of ['GET', 'PATCH', 'DELETE', 'PUT']) {
+        const body = method === 'PUT' ? { layers: [] } : undefined;
+        expect(await api.ask(method, path, body, away)).toMatchObject({ status: 503 });
+      }
+      expect(services.tenants.filter((name) => name === 'away')).toHaveLength(4);
+    });
+
+    test('with a name that no tenant can have are refused without a look', async () => {
+      const before = services.tenants.length;
+      for (const name of ['..', 'blue/..', 'blue, blue', 'a'.repeat(128)]) {
+        const answer = await api.ask('GET', path, undefined, { 'cray-tenant-name': name });
+        expect([name, answer.status]).toEqual([name, 400]);
+      }
+      expect(services.tenants).toHaveLength(before);
+    });
+
     test('that the tenant service does not know are refused, and looked up once', async () => {
       const green = { 'cray-tenant-name': 'green' };
       for (const method of ['GET', 'PATCH', 'DELETE', 'PUT']) {
@@ -297,7 +340,7 @@ interface StandIn {
   close(): Promise<void>;
 }
 
-/** The parts of Vault and of the tenant service that tests use, with two tenants, red and blue. */
+/** The parts of Vault and of the tenant service that tests use, with two tenants, red and blue. It is away for a third. */
 async function startStandIn(): Promise<StandIn> {
   const asked: string[] = [];
   const tenants: string[] = [];
@@ -306,7 +349,8 @@ async function startStandIn(): Promise<StandIn> {
     const tenant = /^\/tenants\/(.*)$/.exec(url)?.[1];
     if (tenant !== undefined) {
       tenants.push(tenant);
-      response.writeHead(['red', 'blue'].includes(tenant) ? 200 : 404).end('{}');
+      const status = tenant === 'away' ? 500 : 404;
+      response.writeHead(['red', 'blue'].includes(tenant) ? 200 : status).end('{}');
       return;
     }
     asked.push(url);
