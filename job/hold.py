@@ -78,7 +78,6 @@ class Hold:
         ]
         self._release: Release | None = None
         self._is_over = False
-        self._released, self._releasing = os.pipe()
 
     @property
     def seconds_left(self) -> float:
@@ -112,7 +111,6 @@ class Hold:
 
     def _wait(self) -> HoldEnd:
         with selectors.DefaultSelector() as selector:
-            selector.register(self._released, selectors.EVENT_READ)
             selector.register(self._signals.wakeup, selectors.EVENT_READ)
             while True:
                 if self._signals.stop_requested:
@@ -156,7 +154,7 @@ class Hold:
                 tell_again()
             return MIN_BACK_OFF_SECONDS
         self._release = news.release
-        os.write(self._releasing, b"\n")
+        self._signals.wake()
         return None
 
 

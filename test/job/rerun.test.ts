@@ -1,6 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
 import { execFileSync, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseReportLine } from '../../src/activities/report-line.js';
@@ -70,6 +79,14 @@ function touch(path: string, secondsAhead: number): void {
   utimesSync(path, at, at);
 }
 
+/** How many ends of pipes the wrapper has open: the supervisor's only child. */
+function countPipes({ pid }: ChildProcess): number {
+  const wrapper = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  const directory = `/proc/${wrapper}/fd`;
+  const isPipe = (fd: string) => readlinkSync(join(directory, fd)).startsWith('pipe:');
+  return readdirSync(directory).filter(isPipe).length;
+}
+
 describe('a held phase that is run again', () => {
   it('goes on with the later phases if it succeeds, as asked through the API', async () => {
     const api = await anApi();
@@ -134,10 +151,12 @@ describe('a held phase that is run again', () => {
     const job = aJob('echo run; exit 4');
     const child = start(job);
     await whenHeld(job, 1);
+    const pipes = countPipes(child);
     touch(job.path('workspace/rerun'), 60);
     await whenHeld(job, 2);
     touch(job.path('workspace/rerun'), 120);
     await whenHeld(job, 3);
+    expect(countPipes(child)).toBe(pipes);
     touch(job.path('workspace/complete'), 60);
     await exitOf(child);
     expect(job.log('only')).toContain('The hold has ended: the file rerun was created.\n');
