@@ -54,6 +54,7 @@ COMPLETE = HoldEnd("the file was created")
 TOUCHED = HoldEnd("the file rerun was created", is_rerun=True)
 OVER = HoldEnd("its time is over")
 STOPPED = HoldEnd("the job was told to stop")
+LOST = HoldEnd("the supervisor of the job is gone")
 RELEASED = HoldEnd("it was released")
 
 

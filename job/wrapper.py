@@ -18,7 +18,7 @@ from .command import clean_up, run_command
 from .context import Context
 from .delivery import Delivery
 from .directory import JobDirectory, PhaseState, to_time
-from .hold import OVER, RELEASED, Hold, HoldEnd, is_wanted, write_shell
+from .hold import LOST, OVER, RELEASED, STOPPED, Hold, HoldEnd, is_wanted, write_shell
 from .layer import LayerFiles
 from .output import Output
 from .plan import read_job
@@ -211,6 +211,8 @@ class Wrapper:
             delivery.hold(lambda: {**report, "seconds_left": hold.seconds_left})
             hold.listen(self._to_api(), delivery.hold_again)
         end = hold.wait()
+        if end == STOPPED and self._to_stop_reason() == "lost":
+            end = LOST
         if delivery is not None and end != RELEASED:
             over = {**report, "until": to_time(time.time()), "seconds_left": 0}
             delivery.hold(lambda: over)

@@ -113,6 +113,15 @@ describe('hold', () => {
     expect(job.phase('next')).toMatchObject({ unstarted: 'skipped' });
   });
 
+  it('ends with the supervisor; the phase had failed by itself', async () => {
+    const job = aJob({});
+    const child = await hold(job);
+    child.kill('SIGKILL');
+    await waitFor(() => job.phase('only')?.state === 'ended', { what: 'the phase to end' });
+    expect(job.log('only')).toContain('The hold has ended: the supervisor of the job is gone.\n');
+    expect(job.phase('only')).toMatchObject({ exit_code: 7, killed: null });
+  });
+
   it('continues while the API is away, refuses or answers nonsense, and is reported later', async () => {
     const api = await anApi();
     const job = aJob({ apiUrl: api.url });
