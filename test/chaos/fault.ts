@@ -3,8 +3,8 @@ import type { Moment } from './moments.js';
 import type { Random } from './random.js';
 import type { Stand, StandKind } from './stand.js';
 
-/** How a session must end that the fault strikes. `untouched`: as if nothing had happened. */
-export type Promised = 'untouched' | 'lost' | 'unreachable' | 'cancelled';
+/** How a session must end that the fault strikes. `untouched`: as if nothing had happened. `failed`: as its playbook did. */
+export type Promised = 'untouched' | 'lost' | 'failed' | 'unreachable' | 'cancelled';
 
 export interface Fault {
   readonly name: string;
@@ -14,6 +14,8 @@ export interface Fault {
   /** The moments at which it makes sense. */
   readonly moments: readonly Moment[];
   readonly promised: Promised;
+  /** How a session must end that is held. Default: as `promised` says. */
+  readonly promisedInHold?: Promised;
   /** How sessions come to the moment. Default: `held`. */
   readonly way?: (moment: Moment) => Way;
   /** Sessions are released only after they are over, because the fault ends them while they are held. */

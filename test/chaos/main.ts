@@ -3,12 +3,18 @@ import type { Fault } from './fault.js';
 import { MOMENTS, type Moment } from './moments.js';
 import { FAULTS, findFault, planAll, type Strike } from './plan.js';
 import { createRandom } from './random.js';
-import { runRound, type Cell } from './round.js';
+import { runRound, toPromised, type Cell } from './round.js';
 import { findLack, openStand, type Stand, type StandKind } from './stand.js';
 import { writeTable } from './table.js';
 
 /** How soon sessions must be complete, as docs/durability.md promises. */
-const LIMIT_SECONDS = { untouched: 30, unreachable: 30, cancelled: 30, lost: 10 } as const;
+const LIMIT_SECONDS = {
+  untouched: 30,
+  unreachable: 30,
+  failed: 30,
+  cancelled: 30,
+  lost: 10,
+} as const;
 
 const { values } = parseArgs({
   options: {
@@ -83,7 +89,7 @@ async function runPlanned(stands: ReturnType<typeof createStands>, planned: Plan
     await stands.close(fault.stand).catch(() => undefined);
     const wrong = [describe(error)];
     return moments.map((moment): Cell => ({
-      ...{ fault: fault.name, moment, promised: fault.promised, wrong, seconds: 0 },
+      ...{ fault: fault.name, moment, promised: toPromised(fault, moment), wrong, seconds: 0 },
     }));
   }
 }

@@ -87,9 +87,10 @@ const killSupervisor: Fault = {
   name: 'supervisor-kill',
   what: 'the supervisor of the job is killed',
   stand: 'sqlite',
-  moments: PHASES,
+  moments: [...PHASES, 'hold'],
   promised: 'lost',
-  // The phase is held by a process on a host, which does not end with the job.
+  promisedInHold: 'failed',
+  // A phase is held by a process on a host, which does not end with the job.
   holdsOn: true,
   strike({ stand, sessions }) {
     for (const { name } of sessions) process.kill(readSupervisor(stand, name), 'SIGKILL');

@@ -25,7 +25,7 @@ export async function postStubbornly(
   );
 }
 
-/** Corrects the session's playbook, and asks for a rerun until that is accepted. `since`: when its hold began. */
+/** Corrects the session's playbook, and asks for a rerun until that is accepted or the session is over. `since`: when its hold began. */
 export async function rerunStubbornly(
   { cluster, site }: Stand,
   { name, since }: { readonly name: string; readonly since: string },
@@ -33,7 +33,10 @@ export async function rerunStubbornly(
   site.correct(name);
   const body = { rerun: true, hold_since: since };
   await waitFor(
-    async () => (await cluster.ask('POST', `/v3/sessions/${name}/release`, body)).status === 202,
+    async () => {
+      const { status } = await cluster.ask('POST', `/v3/sessions/${name}/release`, body);
+      return status === 202 || (await cluster.find(name)).status.session.status === 'complete';
+    },
     { timeoutMs: MOST_MS, intervalMs: 200, what: `${name} to be run again` },
   );
 }

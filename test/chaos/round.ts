@@ -83,12 +83,13 @@ async function strike(
 
 async function judge(
   { cluster, site, receiver }: Stand,
-  { name: fault, promised }: Fault,
+  { name: fault, ...promises }: Fault,
   { name, moment }: ChaosSession,
   watches: ReadonlyMap<string, StateWatch>,
   { struckAt, recoveredAt }: Times,
   limitSeconds: number,
 ): Promise<Cell> {
+  const promised = toPromised(promises, moment);
   const directory = site.jobDirectory(name) ?? '';
   const wrong = await findWrong(
     promised,
@@ -119,6 +120,13 @@ async function judge(
     wrong.push(`complete was seen after ${seconds.toFixed(1)} s; ${tries}`);
   }
   return { fault, moment, promised, wrong, seconds };
+}
+
+export function toPromised(
+  { promised, promisedInHold = promised }: Pick<Fault, 'promised' | 'promisedInHold'>,
+  moment: Moment,
+): Promised {
+  return moment === 'hold' ? promisedInHold : promised;
 }
 
 /** Lists the activities that were retried, when their last attempt began, and why. */
@@ -174,12 +182,14 @@ function compare(promised: Promised, verdict: Verdict, ideal: Verdict): string[]
 
 const ENDS = {
   lost: { succeeded: 'unknown' },
+  failed: { succeeded: 'false' },
   unreachable: { succeeded: 'false' },
   cancelled: { succeeded: 'false', runs: [] },
 } as const;
 
 const REASONS = {
   lost: 'JOB_LOST',
+  failed: 'TASK_FAILED',
   unreachable: 'HOST_UNREACHABLE',
   cancelled: 'CANCELLED',
 } as const;

@@ -54,6 +54,7 @@ function renderCell(cells: readonly Cell[], at: Moment): string {
 const WORDS = {
   untouched: 'ok',
   lost: 'JOB_LOST',
+  failed: 'TASK_FAILED',
   unreachable: 'HOST_UNREACHABLE',
   cancelled: 'CANCELLED',
 } as const;
