@@ -1,5 +1,5 @@
 import { ServiceError } from '../core/errors.js';
-import { toKeyName } from '../core/image.js';
+import { toKeyName, type ImageJob } from '../core/image.js';
 import type { Session } from '../core/session.js';
 import type { Store } from '../store/store.js';
 import type { ActivityDependencies, ImageDependencies } from './dependencies.js';
@@ -44,6 +44,11 @@ export async function readImageJobs(
     if (kind === IMAGE_RESOURCES.job && !jobs.has(imageId)) jobs.set(imageId, imsJob);
   }
   return jobs;
+}
+
+/** The end of a sentence about a job that has failed. */
+export function toCause({ message }: ImageJob): string {
+  return message === undefined ? '; see the log of IMS' : `: ${message}`;
 }
 
 /** Removes the session's public key from IMS. Jobs that have got it keep it. */

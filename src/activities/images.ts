@@ -19,6 +19,7 @@ import {
   readImageJobs,
   removeKeys,
   requireImages,
+  toCause,
   type ImageWork,
 } from './image-work.js';
 import type { Activities } from './interface.js';
@@ -191,7 +192,7 @@ function refuseEnded(imageId: string, id: string, job: ImageJob | undefined): vo
     job === undefined
       ? 'is gone'
       : job.status === 'error' || job.status === 'success'
-        ? `ended with status ${job.status} before its image could be used; see the log of IMS`
+        ? `ended with status ${job.status} before its image could be used${toCause(job)}`
         : undefined;
   if (what === undefined) return;
   throw new ServiceError('rejected', `Image ${imageId}: IMS job ${id} ${what}.`, {

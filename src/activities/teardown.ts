@@ -7,7 +7,7 @@ import { getSession, type ActivityDependencies } from './dependencies.js';
 import { discardImages } from './discard.js';
 import { withHeartbeat, type Heartbeat } from './heartbeat.js';
 import { waitForImage } from './image-wait.js';
-import { readImageJobs, requireImages, type ImageWork } from './image-work.js';
+import { readImageJobs, requireImages, toCause, type ImageWork } from './image-work.js';
 import type { Activities, PhaseInput } from './interface.js';
 import { openPhaseLog } from './phase-log.js';
 import { readWithin } from './source-limit.js';
@@ -140,14 +140,17 @@ async function packageImage(
         });
         if (job.status === 'error')
           return {
-            value: { imageId, failure: `IMS job ${imsJob} failed after it had made ${resultId}` },
+            value: {
+              imageId,
+              failure: `IMS job ${imsJob} failed after it had made ${resultId}${toCause(job)}`,
+            },
           };
         await log.write(`Image ${imageId} was packaged as ${resultId}.`);
         return { value: { imageId, resultId } };
       }
       if (job === undefined) return { value: { imageId, failure: `IMS job ${imsJob} is gone` } };
       if (job.status === 'error' || job.status === 'success') {
-        const failure = `IMS job ${imsJob} ended with status ${job.status} and no image; see the log of IMS`;
+        const failure = `IMS job ${imsJob} ended with status ${job.status} and no image${toCause(job)}`;
         return { value: { imageId, failure } };
       }
       await telling(job);

@@ -22,6 +22,7 @@ const SERVICE = 'The image management service';
 const MAX_BYTES = 64 * 1024 * 1024;
 /** How long our own image service may wait for a new status before it answers. */
 const WAIT_SECONDS = 5;
+const MAX_MESSAGE = 300;
 /** The network that pods use; our own image service names its address the same. */
 const NETWORK = 'cluster.local';
 
@@ -39,6 +40,8 @@ const jobAnswer = z.object({
   status: z.enum(statuses as unknown as readonly [ImageJob['status'], ...ImageJob['status'][]]),
   artifact_id: z.string(),
   resultant_image_id: z.string().nullish(),
+  // Not of IMS, so it may have any form there.
+  message: z.string().optional().catch(undefined),
   image_root_archive_name: z.string(),
   ssh_containers: z
     .array(
@@ -219,9 +222,15 @@ function toImageJob(job: JobAnswer, container: string): ImageJob {
     id: job.id,
     imageId: job.artifact_id,
     status: job.status,
-    ...omitUndefined({ address: reached }),
+    ...omitUndefined({ address: reached, message: toLine(job.message) }),
     ...(typeof job.resultant_image_id === 'string' ? { resultId: job.resultant_image_id } : {}),
   };
+}
+
+/** Undefined if nothing is said. */
+function toLine(text = ''): string | undefined {
+  const line = text.replaceAll(/\s+/g, ' ').trim().slice(0, MAX_MESSAGE).replace(/\.$/, '');
+  return line === '' ? undefined : line;
 }
 
 function readContainerNames(job: unknown): readonly string[] {

@@ -29,6 +29,8 @@ export interface ImageJob {
   readonly address?: ImageAddress;
   /** The new image. Set during packaging, before the status is `success`. */
   readonly resultId?: string;
+  /** Why the job has failed, in one line without a full stop. Our own image service tells it; IMS has it only in its log. */
+  readonly message?: string;
 }
 
 /** ECDSA P-256. Opens the images of one session and nothing else. */

@@ -261,13 +261,18 @@ describe('awaitImage', () => {
     );
   });
 
-  test.each(['error', 'success'])('gives up where IMS has ended with %s', async (status) => {
+  test.each([
+    [{ status: 'error' }, '; see the log of IMS.'],
+    [{ status: 'error', message: 'The root is damaged.' }, ': The root is damaged.'],
+    [{ status: 'success' }, '; see the log of IMS.'],
+  ])('gives up where IMS has ended with %j, and says why', async (ended, why) => {
     await insert([ONE]);
     await stage();
-    set(ONE, { status });
+    set(ONE, ended);
+    const end = `ended with status ${ended.status} before its image could be used${why}`;
     await expect(awaitImage()).rejects.toMatchObject({
       reason: 'IMAGE_PREPARE',
-      message: expect.stringContaining(`ended with status ${status}`),
+      message: `Image ${ONE}: IMS job ${String(jobOf(ONE)['id'])} ${end}`,
     });
   });
 
@@ -413,13 +418,14 @@ describe('teardown', () => {
     packageWhenTold({ [ONE]: 'r1' });
     const package_ = onCommand;
     onCommand = (command, host) => {
-      if (stringify(jobOf(TWO)).includes(host)) set(TWO, { status: 'error' });
+      const message = 'mksquashfs failed (1):\nthe disk is full.';
+      if (stringify(jobOf(TWO)).includes(host)) set(TWO, { status: 'error', message });
       else package_(command, host);
     };
     expect(await teardown()).toMatchObject({ result: { kind: 'exited', exitCode: 1 } });
     expect(await logOf('teardown')).toMatch(
       new RegExp(
-        `ERROR image ${TWO}: IMS job .* ended with status error.*Packaged: ${ONE} as r1\\.`,
+        `ERROR image ${TWO}: IMS job .* ended with status error and no image: mksquashfs failed \\(1\\): the disk is full\\. Packaged: ${ONE} as r1\\.`,
       ),
     );
     await discard();
