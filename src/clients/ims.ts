@@ -77,22 +77,34 @@ export function createImsClient(options: ImsOptions): ImageClient {
   const refusals = createRefusals(options.clock ?? (() => performance.now()));
   const call = (path: string, signal: AbortSignal, request: ImsCall = {}) =>
     callIms({ ...options, refusals }, path, signal, request);
+  const isSoft = options.url.endsWith('/v3');
   /** Returns unchecked records of all clients. Only our own are parsed, so that a malformed foreign record does no harm. */
   const list = async (path: string, signal: AbortSignal) => {
     const { body } = await call(path, signal);
     return parse(options, path, z.array(z.unknown()), body);
+  };
+  /** Also the keys that version 3 has only put aside: a removal was interrupted. */
+  const listAllKeys = async (signal: AbortSignal) => {
+    const keys = await list('public-keys', signal);
+    // Read last, because a removal moves keys there.
+    return isSoft ? [...keys, ...(await list('deleted/public-keys', signal))] : keys;
   };
   const listJobs = async (container: string, signal: AbortSignal) =>
     (await list('jobs', signal))
       .filter((job) => readContainerNames(job).includes(container))
       .map((job) => parse(options, 'jobs', jobAnswer, job))
       .sort(byAge);
-  const listKeys = async (name: string, signal: AbortSignal) =>
-    (await list('public-keys', signal))
+  const parseKeys = (keys: readonly unknown[], name: string) =>
+    keys
       .filter((key) => readMember(key, 'name') === name)
       .map((key) => parse(options, 'public-keys', keyAnswer, key));
   const remove = async (path: string, signal: AbortSignal) => {
     await call(path, signal, { method: 'DELETE', alsoAccepted: [404] });
+  };
+  /** Version 3 has only put the record aside after the first DELETE. The other paths have no such collections. */
+  const removeForGood = async (path: string, signal: AbortSignal) => {
+    await remove(path, signal);
+    if (isSoft) await remove(`deleted/${path}`, signal);
   };
   return {
     source: options.url,
@@ -105,7 +117,7 @@ export function createImsClient(options: ImsOptions): ImageClient {
 
     async ensureKey({ name, publicKey }, signal) {
       const isSame = (key: { public_key: string }) => key.public_key.trim() === publicKey.trim();
-      const found = (await listKeys(name, signal)).find(isSame);
+      const found = parseKeys(await list('public-keys', signal), name).find(isSame);
       if (found !== undefined) return found.id;
       const body = { name, public_key: publicKey };
       const wish = { isFirst: true, method: 'POST', body } as const;
@@ -113,9 +125,10 @@ export function createImsClient(options: ImsOptions): ImageClient {
       return parse(options, 'public-keys', keyAnswer, answer.body).id;
     },
 
-    findKeys: async (name, signal) => (await listKeys(name, signal)).map(({ id }) => id),
+    findKeys: async (name, signal) =>
+      parseKeys(await listAllKeys(signal), name).map(({ id }) => id),
 
-    removeKey: (id, signal) => remove(`public-keys/${encodeURIComponent(id)}`, signal),
+    removeKey: (id, signal) => removeForGood(`public-keys/${encodeURIComponent(id)}`, signal),
 
     async ensureJob(job, signal) {
       const found = (await listJobs(job.container, signal)).find(
@@ -141,15 +154,10 @@ export function createImsClient(options: ImsOptions): ImageClient {
 
     removeJob: (id, signal) => remove(`jobs/${encodeURIComponent(id)}`, signal),
 
-    async removeImage(id, signal) {
-      await remove(`images/${encodeURIComponent(id)}`, signal);
-      // Under v3 the first DELETE only moves the image to `deleted`; the other paths have no such collection.
-      if (/\/v3$/.test(options.url))
-        await remove(`deleted/images/${encodeURIComponent(id)}`, signal);
-    },
+    removeImage: (id, signal) => removeForGood(`images/${encodeURIComponent(id)}`, signal),
 
     async listNames(signal) {
-      const [jobs, keys] = await Promise.all([list('jobs', signal), list('public-keys', signal)]);
+      const [jobs, keys] = await Promise.all([list('jobs', signal), listAllKeys(signal)]);
       return [...jobs.flatMap(readContainerNames), ...keys.flatMap(readName)];
     },
   };

@@ -43,6 +43,34 @@ describe.each(['', '/v2', '/v3', '/apis/ims/v3'])('IMS at prefix "%s"', (prefix)
     await client.removeKey(id, never);
     await client.removeKey(id, never);
     expect(ims.keys.size).toBe(0);
+    expect(ims.deleted['public-keys'].size).toBe(0);
+  });
+
+  test('removes for good what version 3 only puts aside, also where an answer was lost', async () => {
+    const key = { name: 'cfs_a_cfs-a-0123abcd_deadbeef', publicKey: 'ecdsa-sha2-nistp256 AAAA a' };
+    const id = await client.ensureKey(key, never);
+    ims.images.set(IMAGE, { id: IMAGE, name: 'late' });
+    for (const kind of ['images', 'public-keys'] as const) {
+      ims.disturb(`DELETE ${kind}`, 'lost');
+      const remove = () =>
+        kind === 'images' ? client.removeImage(IMAGE, never) : client.removeKey(id, never);
+      await expect(remove()).rejects.toMatchObject({ fault: 'unavailable' });
+      const isThere = ims.deleted[kind].size === 1;
+      expect(isThere).toBe(prefix.endsWith('/v3'));
+      if (kind === 'public-keys') {
+        // Whoever comes next does not know the id.
+        expect(await client.findKeys(key.name, never)).toEqual(isThere ? [id] : []);
+        expect(await client.listNames(never)).toEqual(isThere ? [key.name] : []);
+        // A key that is put aside opens no image.
+        const other = await client.ensureKey(key, never);
+        expect(other).not.toBe(id);
+        await client.removeKey(other, never);
+      }
+      await remove();
+      expect([ims.images.size, ims.keys.size, ims.deleted[kind].size]).toEqual([
+        ...[0, kind === 'images' ? 1 : 0, 0],
+      ]);
+    }
   });
 
   test('makes a job once, and returns its address', async () => {

@@ -20,6 +20,8 @@ export interface ImsStandIn {
   readonly images: Records;
   readonly keys: Records;
   readonly jobs: Records;
+  /** What a DELETE of version 3 has only put aside, by kind. Jobs are removed at once. */
+  readonly deleted: Readonly<Record<'images' | 'public-keys', Records>>;
   readonly requests: ImsRequest[];
   /** What happens to the next requests of this kind, in order. */
   disturb(request: string, ...how: readonly Disturbance[]): void;
@@ -31,6 +33,9 @@ export async function startIms(prefix = ''): Promise<ImsStandIn> {
   const keys: Records = new Map();
   const jobs: Records = new Map();
   const kinds: Record<string, Records> = { images, 'public-keys': keys, jobs };
+  const deleted = { images: new Map() as Records, 'public-keys': new Map() as Records };
+  const isSoft = prefix.endsWith('/v3');
+  const isPutAside = (kind: string): kind is keyof typeof deleted => isSoft && kind in deleted;
   const requests: ImsRequest[] = [];
   const disturbances = new Map<string, Disturbance[]>();
   const server = createServer((request, response) => {
@@ -42,8 +47,10 @@ export async function startIms(prefix = ''): Promise<ImsStandIn> {
     for await (const part of request as AsyncIterable<Buffer>) parts.push(part);
     const [path = ''] = url.slice(prefix.length).split('?');
     requests.push({ method, path, authorization: request.headers.authorization });
-    const [, kind = '', id] = path.split('/');
-    const how = disturbances.get(`${method} ${kind}`)?.shift();
+    const isDeleted = path.startsWith('/deleted/');
+    const [, kind = '', id] = path.replace(/^\/deleted/, '').split('/');
+    const call = isDeleted ? `${method} deleted/${kind}` : `${method} ${kind}`;
+    const how = disturbances.get(call)?.shift();
     if (how === 'problem') {
       send(response, 500, 'application/problem+json', {
         status: 500,
@@ -68,11 +75,14 @@ export async function startIms(prefix = ''): Promise<ImsStandIn> {
       response.end('Jwt is expired');
       return;
     }
-    const records = kinds[kind];
+    const aside = isPutAside(kind) ? deleted[kind] : undefined;
+    const records = isDeleted ? aside : kinds[kind];
     if (!url.startsWith(prefix) || records === undefined) {
       refuse(response, 404, 'no such URL');
       return;
     }
+    const removed = method === 'DELETE' && !isDeleted ? records.get(id ?? '') : undefined;
+    if (removed !== undefined) aside?.set(id ?? '', removed);
     const done = act(records, method, kind, id, Buffer.concat(parts).toString());
     if (how === 'lost') request.socket.destroy();
     else if (done === undefined) refuse(response, 404, `${kind} ${id ?? ''} is not known`);
@@ -105,6 +115,7 @@ export async function startIms(prefix = ''): Promise<ImsStandIn> {
     images,
     keys,
     jobs,
+    deleted,
     requests,
     disturb(request, ...how) {
       disturbances.set(request, [...how]);
