@@ -1,5 +1,5 @@
 import { isServiceError, ServiceError } from '../core/errors.js';
-import { toContainerName, type ImageJob } from '../core/image.js';
+import { isBeforePackaging, toContainerName, type ImageJob } from '../core/image.js';
 import type { Session } from '../core/session.js';
 import { limitTime } from '../core/time-limit.js';
 import type { Store } from '../store/store.js';
@@ -132,7 +132,7 @@ async function awaitEnd(work: Discard, job: ImageJob): Promise<ImageJob | undefi
       if (now?.resultId !== undefined) return { value: now };
       if (now === undefined || now.status === 'error' || now.status === 'success')
         return { value: now };
-      if (now.status !== 'packaging_artifacts' && hasPassed(Math.min(DECIDING_MS, patienceMs)))
+      if (isBeforePackaging(now.status) && hasPassed(Math.min(DECIDING_MS, patienceMs)))
         return { value: now };
       if (hasPassed(patienceMs))
         throw new ServiceError('unavailable', `IMS job ${job.id} is still ${now.status}.`);

@@ -26,18 +26,13 @@ const MAX_MESSAGE = 300;
 /** The network that pods use; our own image service names its address the same. */
 const NETWORK = 'cluster.local';
 
-const statuses = [
-  ...['creating', 'fetching_image', 'fetching_recipe', 'waiting_for_repos'],
-  ...['building_image', 'packaging_artifacts', 'waiting_on_user', 'error', 'success'],
-] as const satisfies readonly string[];
-
 const imageAnswer = z.object({ id: z.string(), name: z.string() });
 const keyAnswer = z.object({ id: z.string(), name: z.string(), public_key: z.string() });
 const address = z.object({ host: z.string(), port: z.int() });
 const jobAnswer = z.object({
   id: z.string(),
   created: z.string().nullish(),
-  status: z.enum(statuses as unknown as readonly [ImageJob['status'], ...ImageJob['status'][]]),
+  status: z.string(),
   artifact_id: z.string(),
   resultant_image_id: z.string().nullish(),
   // Not of IMS, so it may have any form there.
@@ -209,7 +204,7 @@ function createRefusals(clock: () => number) {
 /** Parameters of our own image service. IMS ignores them and answers at once. */
 function toWaitQuery(known: ImageJob['status'], { timeoutSeconds }: ImsOptions): string {
   const seconds = Math.min(WAIT_SECONDS, Math.floor(timeoutSeconds / 2));
-  return `?while_status=${known}&wait_seconds=${seconds}`;
+  return `?while_status=${encodeURIComponent(known)}&wait_seconds=${seconds}`;
 }
 
 /** `require_dkms` is sent only if it is true; if it is absent, IMS uses its own default. */

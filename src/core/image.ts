@@ -4,17 +4,6 @@ export interface Image {
   readonly name: string;
 }
 
-export type ImageJobStatus =
-  | 'creating'
-  | 'fetching_image'
-  | 'fetching_recipe'
-  | 'waiting_for_repos'
-  | 'building_image'
-  | 'packaging_artifacts'
-  | 'waiting_on_user'
-  | 'error'
-  | 'success';
-
 export interface ImageAddress {
   readonly host: string;
   readonly port: number;
@@ -24,7 +13,8 @@ export interface ImageAddress {
 export interface ImageJob {
   readonly id: string;
   readonly imageId: string;
-  readonly status: ImageJobStatus;
+  /** As IMS tells it. One that a newer IMS has added means neither that the job waits for its user nor that it is over. */
+  readonly status: string;
   /** Where the image's root is reached over SSH. Known from the first answer on, long before anything listens there. */
   readonly address?: ImageAddress;
   /** The new image. Set during packaging, before the status is `success`. */
@@ -38,6 +28,15 @@ export interface ImageKey {
   readonly privateKey: string;
   /** In the format of a line in `authorized_keys`. */
   readonly publicKey: string;
+}
+
+const BEFORE_PACKAGING: readonly string[] = [
+  ...['creating', 'fetching_image', 'fetching_recipe', 'waiting_for_repos'],
+  ...['building_image', 'waiting_on_user'],
+];
+
+export function isBeforePackaging(status: string): boolean {
+  return BEFORE_PACKAGING.includes(status);
 }
 
 /** A UUID in any of its spellings: with dashes or without, in braces, as a URN, in any letter case. */

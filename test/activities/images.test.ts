@@ -1,4 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { ImageDependencies } from '../../src/activities/dependencies.js';
+import { discardImages } from '../../src/activities/discard.js';
 import type { ImageShell } from '../../src/clients/interfaces.js';
 import { createImsClient } from '../../src/clients/ims.js';
 import { ServiceError } from '../../src/core/errors.js';
@@ -17,6 +19,7 @@ const CONTAINER = `${JOB}.d0`;
 
 let ims: ImsStandIn;
 let site: ActivitySite;
+let images: ImageDependencies;
 /** Commands that were run in images, and how IMS reacts to them. */
 let commands: string[];
 let onCommand: (command: string, host: string) => unknown;
@@ -38,14 +41,13 @@ beforeEach(async () => {
     [TWO, 'login'],
   ] as const)
     ims.images.set(id, { id, name, link: null });
-  site = await openActivitySite({
-    images: {
-      client: createImsClient({ url: ims.url, timeoutSeconds: 10 }),
-      shell,
-      toKey: (jobId) => toImageKey(Buffer.alloc(32, 1), jobId),
-      deploymentId: 'd0',
-    },
-  });
+  images = {
+    client: createImsClient({ url: ims.url, timeoutSeconds: 10 }),
+    shell,
+    toKey: (jobId) => toImageKey(Buffer.alloc(32, 1), jobId),
+    deploymentId: 'd0',
+  };
+  site = await openActivitySite({ images });
 });
 afterEach(async () => {
   await site.close();
@@ -242,6 +244,11 @@ describe('awaitImage', () => {
     });
     await waitFor(async () => (await session()).waiting?.message.includes('is creating.'), {
       what: 'the record to tell it',
+    });
+    // A status that only a newer IMS has.
+    set(ONE, { status: 'checking image' });
+    await waitFor(async () => (await logOf('inventory')).includes('is checking image.'), {
+      what: 'a line that tells the unknown status',
     });
     set(ONE, { status: 'waiting_on_user' });
     await done;
@@ -519,6 +526,24 @@ describe('discardImages', () => {
     set(ONE, { status: 'success', resultant_image_id: 'r9' });
     await done;
     expect([ims.jobs.size, ims.images.has('r9'), ims.images.has(ONE)]).toEqual([0, false, true]);
+  });
+
+  test.each([
+    ['packaging_artifacts', 1],
+    ['uploading_artifacts', 1],
+    ['waiting_on_user', 0],
+  ])('without patience, of one that is %s leaves %i', async (status, left) => {
+    await insert([ONE]);
+    await stage();
+    await site.store.sessions.recordLaunch(JOB, { at: at(2), incarnation: 'i' });
+    await site.store.sessions.recordTeardown(JOB, at(3));
+    set(ONE, { status });
+    const { store } = site;
+    const done = discardImages({ store, images }, await session(), new AbortController().signal, 0);
+    await done.catch((error: unknown) =>
+      expect(error).toMatchObject({ message: expect.stringMatching(` is still ${status}\\.$`) }),
+    );
+    expect(ims.jobs.size).toBe(left);
   });
 
   test('does nothing for a session that made nothing', async () => {

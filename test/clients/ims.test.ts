@@ -170,7 +170,10 @@ describe('IMS', () => {
     expect(await client.ensureKey(key, never)).toBe(await client.ensureKey(key, never));
     expect(await client.listNames(never)).toEqual([aJob.container, key.name]);
 
+    // As a newer IMS might have it.
     Object.assign(ims.jobs.get(id) ?? {}, { status: 'none of IMS' });
+    expect(await client.findJobs(aJob.container, never)).toMatchObject([{ status: 'none of IMS' }]);
+    Object.assign(ims.jobs.get(id) ?? {}, { status: 7 });
     await expect(client.findJobs(aJob.container, never)).rejects.toMatchObject({
       fault: 'rejected',
       message: expect.stringContaining('jobs.status'),
