@@ -67,10 +67,11 @@ export function toNotes(
  * a new one begins: 60 seconds at first, then twice as long each time, at most `maxSeconds`. Any success ends it.
  */
 export function noteResult(
-  record: CauseRecord,
+  given: CauseRecord,
   isSuccess: boolean,
   { now, maxSeconds }: { readonly now: string; readonly maxSeconds: number },
 ): CauseRecord {
+  const record = limitBackOff(given, maxSeconds);
   const { cause, seconds, until } = record;
   if (isSuccess) return { cause, results: [true], seconds: 0 };
   const window = cause === PLATFORM ? PLATFORM_WINDOW : WINDOW;
@@ -80,6 +81,13 @@ export function noteResult(
     return { cause, results, seconds, ...(until === undefined ? {} : { until }) };
   const next = Math.min(seconds === 0 ? FIRST_SECONDS : seconds * 2, maxSeconds);
   return { cause, results, seconds: next, until: later(now, next) };
+}
+
+/** Shortens a back-off that began when the maximum was higher. */
+export function limitBackOff(record: CauseRecord, maxSeconds: number): CauseRecord {
+  const { seconds, until } = record;
+  if (until === undefined || seconds <= maxSeconds) return record;
+  return { ...record, seconds: maxSeconds, until: later(until, maxSeconds - seconds) };
 }
 
 export function isBackedOff({ until }: Pick<CauseRecord, 'until'>, now: string): boolean {

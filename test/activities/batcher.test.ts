@@ -390,4 +390,21 @@ describe('runBatches', () => {
     clock += 61_000;
     expect(await run(failing)).toMatchObject({ sent: 20 });
   });
+
+  test('goes by its options as they are now, for open batches and back-offs as well', async () => {
+    await addNodes(30);
+    expect(await run({ batchSize: 100 })).toMatchObject({ collected: 30, sent: 0 });
+    expect(await run({ batchSize: 10 })).toMatchObject({ collected: 0, sent: 1 });
+    expect(await run({ batchSize: 10 })).toMatchObject({ collected: 20, sent: 2 });
+    const sessions = await listOpen();
+    const sizes = sessions.map(({ request }) => request.ansibleLimit?.split(',').length);
+    expect(sizes).toEqual([10, 10, 10]);
+
+    for (const session of sessions)
+      await complete(session, { succeeded: 'false', reason: 'INVENTORY', message: 'no' });
+    expect(await run({ batcherMaxBackoff: 3600 })).toMatchObject({ collected: 30, sent: 0 });
+    clock += 11_000;
+    expect(await run({ batcherMaxBackoff: 3600 })).toMatchObject({ sent: 0 });
+    expect(await run({ batcherMaxBackoff: 10 })).toMatchObject({ sent: 1 });
+  });
 });

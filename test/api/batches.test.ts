@@ -21,7 +21,7 @@ async function fill(): Promise<void> {
   await store.batches.collect({ at: NOW, batchSize: 25, page: { limit: 100 } });
   const { items } = await store.batches.list({ limit: 10 });
   const login = items.find(({ configurationName }) => configurationName === 'login')?.id ?? '';
-  await store.batches.send([login], NOW);
+  await store.batches.send([login], { at: NOW, batchSize: 25 });
   const result = { kind: 'failure', cause: 'platform' } as const;
   const limits = { now: '2096-01-02T03:04:05.000Z', maxSeconds: 3600 };
   await store.batches.finish([{ id: login, result, reason: 'INVENTORY' }], limits);

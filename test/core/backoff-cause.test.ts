@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import {
   isBackedOff,
+  limitBackOff,
   noteResult,
   PLATFORM,
   toBatchResult,
@@ -91,6 +92,17 @@ describe('noteResult', () => {
       results: [true],
       seconds: 0,
     });
+  });
+
+  test('lasts no longer than the maximum that is set by now', () => {
+    const once = fail(fresh(PLATFORM), 1);
+    expect(limitBackOff(once, 60)).toEqual(once);
+    const shorter = limitBackOff(once, 10);
+    expect(shorter).toEqual({ ...once, seconds: 10, until: after(10) });
+    expect(noteResult(once, false, { now: after(10), maxSeconds: 10 })).toMatchObject({
+      ...{ seconds: 10, until: after(20) },
+    });
+    expect(limitBackOff(fresh(COS), 0)).toEqual(fresh(COS));
   });
 
   test('never backs off if the maximum is 0', () => {

@@ -1,5 +1,5 @@
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
-import { isBackedOff } from '../../core/backoff-cause.js';
+import { isBackedOff, limitBackOff } from '../../core/backoff-cause.js';
 import { omitUndefined } from '../../core/omit-undefined.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { toNext } from '../next-page.js';
@@ -34,7 +34,9 @@ export function addBatchRoutes(
         batcher: toBatcherWire(
           options,
           status,
-          causes.filter((cause) => isBackedOff(cause, at)),
+          causes
+            .map((cause) => limitBackOff(cause, options.batcherMaxBackoff))
+            .filter((cause) => isBackedOff(cause, at)),
         ),
         batches: page.items.map((batch) => toBatchWire(batch, members.get(batch.id) ?? [])),
         next: toNext(page, ({ id }) => ({ state: state ?? null, limit, after_id: id })),

@@ -3,7 +3,7 @@ import { isOfBatch, toCommonTags } from '../../core/batch.js';
 import { toBatchSession, toJobId } from '../../core/names.js';
 import { freeMembers, listMembers } from './batch-members.js';
 import { lockBatches, toBatch, type BatchRow } from './batch-rows.js';
-import type { Sending } from './batch-store.js';
+import type { BatchStore, Sending } from './batch-store.js';
 import { lockViews, type ComponentDatabase } from '../components/component-views.js';
 import { selectOption, toOption } from '../options.js';
 import type { Schema } from '../database/schema.js';
@@ -13,7 +13,7 @@ import type { ComponentView, NewSession } from '../store.js';
 interface Gathered {
   readonly row: BatchRow;
   readonly members: readonly string[];
-  /** Members that were not deleted or disabled meanwhile, and still want the same. */
+  /** Members that were not deleted or disabled meanwhile, and still want the same; at most as many as a batch may have. */
   readonly kept: readonly ComponentView[];
 }
 
@@ -24,10 +24,10 @@ interface Planned extends Gathered {
 export function sendBatches(
   database: ComponentDatabase,
   ids: readonly string[],
-  at: string,
+  { at, batchSize }: Parameters<BatchStore['send']>[1],
 ): Promise<Sending> {
   return database.write(async (db, emit) => {
-    const gathered = await gather(db, database, ids);
+    const gathered = await gather(db, database, ids, batchSize);
     const planned = await planSessions(db, gathered, at);
     const sessions = planned.map(({ session }) => session);
     const added = await addSessions(database, db, emit, sessions);
@@ -52,6 +52,7 @@ async function gather(
   db: Transaction<Schema>,
   database: ComponentDatabase,
   ids: readonly string[],
+  batchSize: number,
 ): Promise<readonly Gathered[]> {
   const rows = await lockBatches(db, database.dialect, 'open', ids);
   const openIds = rows.map(({ id }) => id);
@@ -62,7 +63,8 @@ async function gather(
     const batch = toBatch(row);
     const own = members.get(row.id) ?? [];
     const found = own.map((id) => byId.get(id)).filter((view) => view !== undefined);
-    return { row, members: own, kept: found.filter((view) => isOfBatch(view, batch)) };
+    const kept = found.filter((view) => isOfBatch(view, batch)).slice(0, batchSize);
+    return { row, members: own, kept };
   });
 }
 

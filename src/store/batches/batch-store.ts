@@ -31,9 +31,13 @@ export interface BatchStore {
   }): Promise<readonly Batch[]>;
   /**
    * Creates the sessions of open batches and marks the batches as sent in the same transaction, so that each session is
-   * created once, however many workers try. Components that do not belong to their batch any more are left out.
+   * created once, however many workers try. Components that do not belong to their batch any more are left out, and so are
+   * those beyond `batchSize`, which may have been larger when they were collected.
    */
-  send(ids: readonly string[], at: string): Promise<Sending>;
+  send(
+    ids: readonly string[],
+    limits: { readonly at: string; readonly batchSize: number },
+  ): Promise<Sending>;
   listSent(limit: number, afterId?: string): Promise<Page<SentBatch>>;
   /**
    * Frees the components of batches. On those whose desired layers are the same as when the batch was sent, records what

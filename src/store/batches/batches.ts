@@ -51,7 +51,7 @@ export function createBatchStore(database: ComponentDatabase): BatchStore {
           .execute();
         return rows.map(toBatch);
       }),
-    send: (ids, at) => sendBatches(database, ids, at),
+    send: (ids, limits) => sendBatches(database, ids, limits),
     listSent: (limit, afterId) => read((db) => listSent(db, database.dialect, limit, afterId)),
     finish: (ends, limits) => finishBatches(database, ends, limits),
     findOutside: (prefix, since) => read((db) => findOutside(db, prefix, since)),

@@ -17,6 +17,7 @@ const layers = ['site.yml', 'network.yml', 'users.yml'].map((playbook) => ({
   ...{ cloneUrl: 'https://git/a.git', playbook, commit },
 }));
 const limits = { now: LATER, maxSeconds: 3600 };
+const sending = { at: NOW, batchSize: 1_000 };
 const counts = { ok: 1, changed: 0, failed: 0, skipped: 0, unreachable: 0 };
 const success: BatchResult = { kind: 'success' };
 const failure: BatchResult = { kind: 'failure', cause: 'configuration' };
@@ -96,7 +97,7 @@ async function play(
 
 /** Returns the name of the session. */
 async function send(store: Store, id = ''): Promise<string | undefined> {
-  return (await store.batches.send([id], NOW)).sent.get(id);
+  return (await store.batches.send([id], sending)).sent.get(id);
 }
 
 async function stateOf(store: Store, id: string) {
@@ -234,6 +235,18 @@ export function batchContract(stores: () => Stores): void {
       expect((await store.sessions.list({}, { limit: 10 })).items).toHaveLength(1);
     });
 
+    test('frees what is more than a batch may have', async () => {
+      const { store } = stores();
+      await saveConfiguration(store);
+      await put(store, ...count(5, 'n'));
+      await collect(store);
+      const [open] = await listBatches(store);
+      await store.batches.send([open?.id ?? ''], { ...sending, batchSize: 2 });
+      expect(await readMembers(store)).toEqual(['n0 n1']);
+      expect(await listBatches(store)).toMatchObject([{ state: 'sent', size: 2 }]);
+      expect(await collect(store)).toBe(3);
+    });
+
     test('sends each of many once, whoever else sends some of them', async () => {
       const { store, other } = stores();
       await saveConfiguration(store);
@@ -242,7 +255,7 @@ export function batchContract(stores: () => Stores): void {
       const ids = (await listBatches(store)).map(({ id }) => id);
       const sendings = await Promise.all(
         [ids, ids.slice(5), [...ids].reverse(), ids.slice(0, 15)].map((some, index) =>
-          (index % 2 === 0 ? store : other).batches.send(some, NOW),
+          (index % 2 === 0 ? store : other).batches.send(some, sending),
         ),
       );
       const names = sendings.flatMap(({ sent }) => [...sent.values()]);
@@ -275,7 +288,7 @@ export function batchContract(stores: () => Stores): void {
       await put(store, waiting('b', { desiredConfig: 'nothing' }));
       await store.configurations.remove('gone');
 
-      const { sent, refused } = await store.batches.send(ids, NOW);
+      const { sent, refused } = await store.batches.send(ids, sending);
 
       expect([...sent.keys()]).toEqual([idOf('compute')]);
       expect([...refused]).toEqual([[idOf('login'), taken]]);
@@ -484,7 +497,7 @@ export function batchContract(stores: () => Stores): void {
       );
       await collect(store, 1);
       const ids = (await listBatches(store)).map(({ id }) => id);
-      await store.batches.send(ids, NOW);
+      await store.batches.send(ids, sending);
       const members = await store.batches.members(ids);
       const idOf = (kind: string) => ids.find((id) => members.get(id)?.[0] === kind) ?? '';
       await other.batches.finish([{ id: idOf('gone'), result: { kind: 'released' } }], limits);
@@ -544,7 +557,7 @@ export function batchContract(stores: () => Stores): void {
       const batches = await listBatches(store);
       await store.batches.send(
         batches.map(({ id }) => id),
-        NOW,
+        sending,
       );
       await Promise.all(
         batches.map(({ id }, index) =>
