@@ -66,32 +66,37 @@ async function main() {
   if (steps === undefined) throw new SetupError('--for must be start, demo, image or test.');
   if (process.platform !== 'linux') throw new SetupError('Keelson runs on Linux.');
   mkdirSync(cacheDirectory(env), { recursive: true });
+  // Compiling Helm takes minutes, and only tests of the chart wait for it.
+  const lock = values.only === 'helm' ? 'helm.lock' : 'setup.lock';
+  await withLock(join(cacheDirectory(env), lock), () => act(steps), tellWaiting);
+}
+
+/** @param {readonly string[]} steps */
+async function act(steps) {
+  clearInterval(waiting);
   for (const step of steps) {
-    const act = ACTS[step];
-    if (act === undefined)
+    const ensure = ACTS[step];
+    if (ensure === undefined)
       throw new SetupError(`--only must be one of ${Object.keys(ACTS).join(', ')}.`);
-    await act();
+    await ensure();
   }
 }
 
-endChildrenOnSignals();
-const start = Date.now();
-/** @type {NodeJS.Timeout | undefined} */
-let waiting;
 /** @param {string} pid */
-const onWait = (pid) => {
+function tellWaiting(pid) {
   console.error(`- Setup: waiting for another setup to finish (process ${pid})`);
   waiting = setInterval(
     () => console.error(`  ... ${Math.round((Date.now() - start) / 1000)} s`),
     PROGRESS_MS,
   );
-};
-const act = () => {
-  clearInterval(waiting);
-  return main();
-};
+}
+
+const start = Date.now();
+/** @type {NodeJS.Timeout | undefined} */
+let waiting;
+endChildrenOnSignals();
 try {
-  await withLock(join(cacheDirectory(env), 'setup.lock'), act, onWait);
+  await main();
   if (Date.now() - start > 2000)
     console.error(`Setup complete in ${Math.round((Date.now() - start) / 1000)} s.`);
 } catch (error) {
