@@ -35,7 +35,7 @@ beforeAll(async () => {
   const connections = await openConnections(path);
   connection = connections.writer;
   connections.reader.close();
-  const dialect = createSqliteDialect(connections);
+  const dialect = createSqliteDialect({ writer: connection, reader: connection });
   const log = ({ query: { sql, parameters } }: LogEvent) => {
     queries.push({ sql, parameters });
   };
@@ -60,7 +60,13 @@ afterAll(async () => {
 describe('sessions.list', () => {
   test.each([
     ['nothing', {}, 'sessions_by_name'],
-    ['a part of the name', { nameContains: 'zzz' }, 'sessions_by_name'],
+    ['a part of many names', { nameContains: 's' }, 'sessions_by_name'],
+    ['a part of few names', { nameContains: 's0599' }, String.raw`sessions_by_name \(name`],
+    [
+      'a part of few names and a state',
+      { nameContains: 's0599', state: 'pending' },
+      String.raw`sessions_by_state \(state=\? AND name`,
+    ],
     ['the state', { state: 'pending' }, 'sessions_by_state'],
     ['the result', { succeeded: 'false' }, 'sessions_by_succeeded'],
     ['a common time', { createdFrom: at(10) }, 'sessions_by_name'],

@@ -25,7 +25,7 @@ export interface StoreDialect {
   /** The database's time, ISO. Absent on SQLite, whose processes share the clock of one machine. */
   readonly clock?: RawBuilder<string>;
   contains(text: Expression<string>, part: string): Expression<SqlBool>;
-  /** `contains` for the name of a session, in a form that an index can serve. */
+  /** `contains` for the name of a session that is committed, in a form that an index can serve. To be used at once. */
   nameContains(part: string): Expression<SqlBool>;
   /** `id in ids` for few `ids`, of which the planner may expect many. */
   isOneOfFew(id: Expression<string>, ids: Expression<unknown>): Expression<SqlBool>;

@@ -12,6 +12,7 @@ import {
 import { missing, ServiceError } from '../../core/errors.js';
 import type { StoreDialect } from './dialect.js';
 import { createSqliteNotificationTrigger } from './notification-triggers.js';
+import { createNameSearch } from './sqlite-names.js';
 import { createSqliteTagTriggers } from './tag-triggers.js';
 
 const LOCK_WAIT_MS = 10_000;
@@ -52,6 +53,7 @@ export async function openConnections(path: string): Promise<SqliteConnections> 
 }
 
 export function createSqliteDialect({ writer, reader }: SqliteConnections): StoreDialect {
+  const findNames = createNameSearch(reader);
   return {
     writer: createDialect(writer),
     reader: createDialect(reader),
@@ -59,7 +61,12 @@ export function createSqliteDialect({ writer, reader }: SqliteConnections): Stor
     hasOneWriter: true,
     indexesLongTexts: true,
     contains: (text, part) => sql`instr(${text}, ${part}) > 0`,
-    nameContains: (part) => sql`instr(name, ${part}) > 0`,
+    nameContains: (part) => {
+      const names = findNames(part);
+      return names === undefined
+        ? sql`instr(name, ${part}) > 0`
+        : sql`name in (select value from json_each(${JSON.stringify(names)}))`;
+    },
     isOneOfFew: (id, ids) => sql`${id} in ${ids}`,
     textsOf: (json) => sql`(select value from json_each(${json}))`,
     rowsOf: (json, columns) => {
