@@ -222,16 +222,29 @@ function isForeign({ foreign }: JsonRequest, body: Buffer): boolean {
 
 const MAX_DETAIL = 200;
 
-/** The detail of a problem document, whatever its media type; empty for any other body. */
+/** Detail and errors of a problem document, whatever its media type; empty for any other body. */
 function readDetail(body: Buffer): string {
   try {
     const problem = JSON.parse(body.toString('utf8')) as Record<string, unknown> | null;
     const said = [problem?.['detail'], problem?.['message'], problem?.['title']];
     const text = said.find((each): each is string => typeof each === 'string' && each !== '');
-    return text === undefined ? '' : ` (${text.slice(0, MAX_DETAIL)})`;
+    const errors = listErrors(problem?.['errors']).join('; ');
+    const parts = [text ?? '', errors].map((part) => part.slice(0, MAX_DETAIL));
+    const shown = parts.filter((part) => part !== '').join(': ');
+    return shown === '' ? '' : ` (${shown})`;
   } catch {
     return '';
   }
+}
+
+/** The texts in `errors`, which is a list or, for a refused body, an object keyed by member: `ssh_containers.0.color: …`. */
+function listErrors(errors: unknown, member = ''): readonly string[] {
+  if (typeof errors === 'string') return [member === '' ? errors : `${member}: ${errors}`];
+  if (typeof errors !== 'object' || errors === null) return [];
+  if (Array.isArray(errors)) return errors.flatMap((each) => listErrors(each, member));
+  return Object.entries(errors).flatMap(([name, inner]) =>
+    listErrors(inner, member === '' ? name : `${member}.${name}`),
+  );
 }
 
 async function readBody(request: JsonRequest, response: IncomingMessage): Promise<Buffer> {

@@ -1,12 +1,16 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createImsClient } from '../../src/clients/ims.js';
 import type { ImageClient } from '../../src/clients/interfaces.js';
+import { startHsmStandIn } from '../support/hsm-stand-in.js';
 import { startIms, type ImsStandIn } from '../support/ims-stand-in.js';
 
 const IMAGE = '7c0a1f9e-0f6d-4a5c-9a51-1c2d3e4f5a6b';
+const tlsFile = (name: string) =>
+  fileURLToPath(new URL(`../fixtures/tls/${name}`, import.meta.url));
 const never = new AbortController().signal;
 const aJob = {
   imageId: IMAGE,
@@ -137,16 +141,36 @@ describe('IMS', () => {
   });
 
   test.each([
-    ['problem', 'Internal Server Error'],
-    ['message', 'Internal Server Error'],
-  ] as const)('that fails with a %s is away, and is quoted', async (how, said) => {
+    ['problem', 'Internal Server Error: the Kubernetes API refused', 500],
+    ['message', 'Internal Server Error', 500],
+    ['invalid', 'artifact_id: Not a valid UUID.; ssh_containers.0.color: Unknown field.', 422],
+  ] as const)('that answers with the error %j is quoted', async (how, said, status) => {
     const client = createImsClient({ url: ims.url, timeoutSeconds: 30 });
     ims.disturb('GET images', how);
     await expect(client.findImage(IMAGE, never)).rejects.toMatchObject({
-      fault: 'unavailable',
+      fault: status === 500 ? 'unavailable' : 'rejected',
       reason: 'IMAGE_PREPARE',
-      message: expect.stringContaining(`answered with status 500 (${said})`),
+      message: expect.stringMatching(new RegExp(`status ${status} \\(.*${said}\\)`)),
     });
+  });
+
+  test('is trusted over TLS with the authority of the file, and not without', async () => {
+    const read = (name: string) => readFileSync(tlsFile(name), 'utf8');
+    const tls = { key: read('loopback.key'), cert: read('loopback.crt') };
+    // It is no IMS, but if it answers, it was trusted.
+    const server = await startHsmStandIn({ tls });
+    const find = (caFile?: string) =>
+      createImsClient({
+        ...{ url: server.url, timeoutSeconds: 30 },
+        ...(caFile === undefined ? {} : { caFile }),
+      }).findImage(IMAGE, never);
+    const refused = { fault: 'rejected', message: expect.stringContaining('trusted over TLS') };
+    await expect(find()).rejects.toMatchObject(refused);
+    await expect(find(tlsFile('other.crt'))).rejects.toMatchObject(refused);
+    await expect(find(tlsFile('loopback.crt'))).rejects.toMatchObject({
+      message: expect.stringContaining('answered with status 404'),
+    });
+    await server.close();
   });
 
   test('with an unexpected answer is rejected, and the wrong member is named', async () => {

@@ -12,7 +12,15 @@ type Records = Map<string, Record<string, unknown>>;
 
 /** `lost`: the request is carried out, but the connection is cut before the answer. `pass`: no disturbance. */
 type Disturbance =
-  'lost' | 'problem' | 'message' | 'unauthorized' | 'forbidden' | 'nowhere' | 'page' | 'pass';
+  | 'lost'
+  | 'problem'
+  | 'message'
+  | 'invalid'
+  | 'unauthorized'
+  | 'forbidden'
+  | 'nowhere'
+  | 'page'
+  | 'pass';
 
 /** Serves the paths and records of IMS that Keelson uses, over loopback. Its jobs do nothing by themselves. */
 export interface ImsStandIn {
@@ -56,6 +64,16 @@ export async function startIms(prefix = ''): Promise<ImsStandIn> {
         status: 500,
         title: 'Internal Server Error',
         errors: ['the Kubernetes API refused'],
+      });
+      return;
+    }
+    if (how === 'invalid') {
+      send(response, 422, 'application/problem+json', {
+        ...{ status: 422, title: 'Unprocessable Entity', detail: 'Input data was understood' },
+        errors: {
+          artifact_id: ['Not a valid UUID.'],
+          ssh_containers: { 0: { color: ['Unknown field.'] } },
+        },
       });
       return;
     }
