@@ -43,7 +43,7 @@ export function describeCancelling(
   const what =
     session.dispatched === 'cancelled'
       ? 'it is being stopped'
-      : 'Temporal has not been told yet (temporal_status in /healthz)';
+      : 'it is about to be stopped (if this stays, see temporal_status in /healthz)';
   return toMessage(`Cancelled${renderBy(by)}; ${what}${renderWhy(reason)}`);
 }
 

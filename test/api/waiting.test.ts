@@ -66,7 +66,7 @@ describe('a session that waits', () => {
     await service.store.sessions.recordWaitEnd(jobId, wait);
     expect(await next()).toBeNull();
     await service.ask('POST', '/v3/sessions/a/cancel', { reason: 'enough' });
-    expect(await next()).toMatch(/^Cancelled by api; Temporal has not been told yet.*: enough$/);
+    expect(await next()).toMatch(/^Cancelled by api; it is about to be stopped .*: enough$/);
     await service.store.sessions.recordDispatched(jobId, 'cancelled');
     expect(await next()).toBe('Cancelled by api; it is being stopped: enough');
     await service.store.sessions.recordWait(jobId, wait);

@@ -33,7 +33,7 @@ describe('describeCancelling', () => {
   test.each([
     [
       'started',
-      'Cancelled by ada; Temporal has not been told yet (temporal_status in /healthz): no',
+      'Cancelled by ada; it is about to be stopped (if this stays, see temporal_status in /healthz): no',
     ],
     ['cancelled', 'Cancelled by ada; it is being stopped: no'],
   ] as const)('says who, why, and what is next: %s', (dispatched, message) => {
