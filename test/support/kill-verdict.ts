@@ -3,9 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Client } from 'pg';
-import { findProcesses } from '../../scripts/lib/processes.mjs';
 import type { Cluster } from './cluster.js';
 import { PHASES, type KillSite } from './kill-site.js';
+import { findLeftOfJob } from './left-of-job.js';
 import { waitFor } from './wait.js';
 
 /** What must be true of a session when it is over, whatever was killed meanwhile. Compare it with `untouched(cluster)`. */
@@ -25,8 +25,7 @@ export async function readVerdict(cluster: Cluster, site: KillSite, name: string
     runs: site.runs(name),
     logs: [...new Set(logs)],
     left: [
-      ...findProcesses({ marks: [`KEELSON_JOB=${jobId}`] }).map((pid) => `process ${pid}`),
-      ...['secrets', 'workspace/ssh/id_ecdsa'].filter((file) => existsSync(join(directory, file))),
+      ...findLeftOfJob(cluster, jobId),
       ...(existsSync(directory) && !existsSync(join(directory, 'ended'))
         ? ['a directory without an end']
         : []),
