@@ -128,8 +128,11 @@ function isWritten(cluster: Cluster, name: string, step: Step = 'claimSession'):
 
 function renderTrigger(position: number, name: string, step: Step): string {
   const row = WRITES[step].startsWith('DELETE') ? 'OLD' : 'NEW';
+  const [, column] = /^UPDATE OF (\w+)/.exec(WRITES[step]) ?? [];
+  // A statement may name the column and leave it as it is.
+  const isChanged = column === undefined ? '' : `AND NEW.${column} IS NOT OLD.${column}`;
   return `CREATE TRIGGER held_${position} BEFORE ${WRITES[step]}
-    WHEN (SELECT name FROM sessions WHERE job_id = ${row}.job_id) = '${name}'
+    WHEN (SELECT name FROM sessions WHERE job_id = ${row}.job_id) = '${name}' ${isChanged}
     BEGIN SELECT RAISE(ABORT, 'held by a test'); END`;
 }
 
