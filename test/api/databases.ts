@@ -17,6 +17,8 @@ export interface TestDatabase {
 
 export interface OpenDatabase {
   readonly store: Store;
+  /** The same database, as another process opens it. */
+  readonly other: Store;
   readonly close: () => Promise<void>;
 }
 
@@ -28,10 +30,14 @@ export const databases: readonly TestDatabase[] = [
 
 async function openPostgres(): Promise<OpenDatabase> {
   const server = await startPostgres();
-  const store = await openPostgresStore({ url: await server.createDatabase() });
+  const url = await server.createDatabase();
+  const store = await openPostgresStore({ url });
+  const other = await openPostgresStore({ url });
   return {
     store,
+    other,
     async close() {
+      await other.close();
       await store.close();
       await server.close();
     },
@@ -40,10 +46,14 @@ async function openPostgres(): Promise<OpenDatabase> {
 
 async function openSqlite(): Promise<OpenDatabase> {
   const directory = await mkdtemp(join(tmpdir(), 'keelson-database-'));
-  const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
+  const path = join(directory, 'keelson.db');
+  const store = await openSqliteStore({ path });
+  const other = await openSqliteStore({ path });
   return {
     store,
+    other,
     async close() {
+      await other.close();
       await store.close();
       await rm(directory, { recursive: true });
     },
