@@ -58,9 +58,9 @@ export function decodeJson(bytes: Uint8Array): string {
 export async function readBytes(request: Request, maxBytes: number): Promise<Buffer<ArrayBuffer>> {
   const announced = request.headers.get('content-length');
   if (Number(announced ?? 0) > maxBytes) throw tooLarge(maxBytes);
-  if (announced === null) return collect(request.body ?? [], maxBytes);
+  if (announced === null) return collect(receive(request), maxBytes);
   // No more than announced can arrive, and this is much cheaper than reading chunks.
-  const bytes = Buffer.from(await request.arrayBuffer());
+  const bytes = Buffer.from(await request.arrayBuffer().catch(refuseBroken));
   if (bytes.length > maxBytes) throw tooLarge(maxBytes);
   return bytes;
 }
@@ -76,7 +76,23 @@ export async function* readPieces(
     return;
   }
   if (announced > maxBytes && announced !== Infinity) throw tooLarge(maxBytes);
-  yield* limit(request.body?.values({ preventCancel: true }) ?? [], maxBytes);
+  yield* limit(receive(request, { preventCancel: true }), maxBytes);
+}
+
+/** The body as it arrives. Only the client can break it off. */
+export async function* receive(
+  { body }: Request,
+  options?: { readonly preventCancel: boolean },
+): AsyncGenerator<Uint8Array> {
+  try {
+    yield* body?.values(options) ?? [];
+  } catch {
+    refuseBroken();
+  }
+}
+
+function refuseBroken(): never {
+  throw invalid('The client disconnected before the request was complete.');
 }
 
 export async function collect(

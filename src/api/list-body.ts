@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Context, MiddlewareHandler } from 'hono';
 import { createTurns } from '../process/turns.js';
-import { collect, decodeJson, readPieces, requireJson } from './body.js';
+import { collect, decodeJson, readPieces, receive, requireJson } from './body.js';
 import type { ApiDependencies } from './dependencies.js';
 import { splitJsonList } from './json-list.js';
 import { parseJsonText } from './json-text.js';
@@ -42,16 +42,16 @@ export async function readListBody<T>(
     return await readWhole(c, pieces, maxBodyBytes, parseItem);
   } catch (error) {
     await pieces.return(undefined);
-    await passOver(c.req.raw.body, maxListBytes);
+    await passOver(c.req.raw, maxListBytes);
     throw error;
   }
 }
 
 /** Reads the rest of the body: otherwise a client that still sends would see a broken connection instead of the answer. */
-async function passOver(body: ReadableStream<Uint8Array> | null, maxBytes: number): Promise<void> {
-  if (body === null || body.locked) return;
+async function passOver(request: Request, maxBytes: number): Promise<void> {
+  if (request.body === null || request.body.locked) return;
   let bytes = 0;
-  for await (const piece of body.values({ preventCancel: true })) {
+  for await (const piece of receive(request, { preventCancel: true })) {
     bytes += piece.length;
     if (bytes > maxBytes) return;
   }

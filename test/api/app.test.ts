@@ -137,3 +137,25 @@ describe('request log', () => {
     ]);
   });
 });
+
+test.each([
+  ['PUT', '/v3/configurations/a', {}],
+  ['PUT', '/v3/configurations/a', { 'content-length': '100' }],
+  ['PATCH', '/v3/components', {}],
+  ['PATCH', '/v3/components', { 'content-length': '100' }],
+])('a body of %s %s that breaks off is no defect: %j', async (method, path, headers) => {
+  const { app, lines } = service;
+  const from = lines.length;
+  const body = new ReadableStream({
+    start(controller) {
+      controller.enqueue(Buffer.from('[{'));
+    },
+    pull(controller) {
+      controller.error(new Error('aborted'));
+    },
+  });
+  const given = { 'content-type': 'application/json', ...headers };
+  const answer = await app.request(path, { method, body, headers: given, duplex: 'half' });
+  expect(answer.status).toBe(400);
+  expect(lines.slice(from).filter(({ level }) => level === 'error')).toEqual([]);
+});

@@ -1,5 +1,6 @@
 import { connect } from 'node:net';
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { waitFor } from '../../support/wait.js';
 import { fillPath, listOperations, type ApiDocument, type Operation } from '../operations.js';
 import { completeSession } from '../service.js';
 import { toPythonQuery } from './clients.js';
@@ -256,6 +257,12 @@ export function transportContract(site: () => ContractSite): void {
       });
     });
 
+    test('carries the next request after the trailers of one, which count for nothing', async () => {
+      const head = `PUT /v3/configurations/trailed HTTP/1.1\r\n${host}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`;
+      const body = `d;name=value\r\n{"layers":[]}\r\n0\r\nContent-Type: text/plain\r\nX-Other: x\r\n\r\n`;
+      expect(readStatuses(await talk(site().url, head + body + end))).toEqual([200, 200]);
+    });
+
     test('that waits for 100 Continue gets it, and then the answer', async () => {
       const body = '{}';
       const head = `PATCH /v3/options HTTP/1.1\r\n${host}Content-Type: application/json\r\nContent-Length: ${body.length}\r\nExpect: 100-continue\r\n\r\n`;
@@ -269,12 +276,48 @@ export function transportContract(site: () => ContractSite): void {
     });
 
     test.each([
+      ['PUT', '/v3/configurations/broken'],
+      ['PUT', '/v3/components'],
+      ['PATCH', '/v3/sessions/there'],
+    ])('that breaks off in the body of a %s of %s is no defect', async (method, path) => {
+      const { url, lines } = site();
+      const head = `${method} ${path} HTTP/1.1\r\n${host}Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`;
+      const from = lines.length;
+      expect(readStatuses(await talk(url, `${head}2\r\n[{\r\nno size\r\n`))).toEqual([400]);
+      const answered = () => lines.slice(from).find(({ fields }) => 'status' in fields);
+      await waitFor(() => answered() !== undefined, { what: 'the end of the request' });
+      expect(answered()?.fields).toMatchObject({ method, path, status: 400 });
+      expect(lines.slice(from).filter(({ level }) => level === 'error')).toEqual([]);
+    });
+
+    test.each([
       ['a NUL', 'GET /v3/sessions/a\0b HTTP/1.1\r\nHost: a\r\n\r\n'],
       ['no host', 'GET /v3 HTTP/1.1\r\nConnection: close\r\n\r\n'],
       [
         'two lengths',
         `POST /v3/sessions HTTP/1.1\r\n${host}Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}`,
       ],
+      [
+        'a length and chunks',
+        `POST /v3/sessions HTTP/1.1\r\n${host}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      ],
+      [
+        'chunks and a length',
+        `POST /v3/sessions HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n`,
+      ],
+      [
+        'an encoding that is not chunked at last',
+        `POST /v3/sessions HTTP/1.1\r\n${host}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n`,
+      ],
+      [
+        'a blank before a colon',
+        `POST /v3/sessions HTTP/1.1\r\n${host}Content-Length : 5\r\n\r\n0\r\n\r\n`,
+      ],
+      [
+        'a length that is signed',
+        `POST /v3/sessions HTTP/1.1\r\n${host}Content-Length: +2\r\n\r\n{}`,
+      ],
+      ['lines that end without a return', `GET /v3 HTTP/1.1\nHost: keelson\n\n`],
       ['no HTTP', 'hello\r\n\r\n'],
     ])('with %s is 400, and the service goes on', async (_, text) => {
       expect(readStatuses(await talk(site().url, text))).toEqual([400]);
