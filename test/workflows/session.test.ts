@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { InventoryInput } from '../../src/activities/interface.js';
@@ -241,6 +242,34 @@ describe('SessionWorkflow', () => {
         ...['stopJob', ...UNDO_IMAGES],
       ]);
       await saveHistory(handle, 'images');
+    });
+
+    test('wait for ten at a time', async () => {
+      const begun = Promise.withResolvers<undefined>();
+      const imageIds = Array.from({ length: 12 }, (_, index) => `i${index}`);
+      const session = aSession((script) => ({
+        ...claim(script),
+        stageImages: () => ({ staged: true, imageIds }),
+        awaitImage: async () => {
+          script.calls.push('awaitImage');
+          if (script.calls.filter((call) => call === 'awaitImage').length === 10)
+            begun.resolve(undefined);
+          await begun.promise;
+          // Gives an eleventh time to begin.
+          await pause(300);
+          script.calls.push('answers');
+        },
+      }));
+      expect(await runSession(temporal, session)).toMatchObject({
+        result: { outcome: 'succeeded' },
+      });
+      const waits = session.calls.filter((call) => ['awaitImage', 'answers'].includes(call));
+      const firstTen = [
+        ...Array<string>(10).fill('awaitImage'),
+        ...Array<string>(10).fill('answers'),
+      ];
+      expect(waits.slice(0, 20)).toEqual(firstTen);
+      expect(waits).toHaveLength(24);
     });
 
     test('end without packaging if a layer fails', async () => {
