@@ -52,7 +52,7 @@ export function createFaultTranslation(): ActivityInterceptorsFactory {
           const count = isCounted(error) ? (failures.get(key) ?? 0) + 1 : 0;
           if (count === 0 || count >= max) failures.delete(key);
           else if (Number.isFinite(max)) note(failures, key, count);
-          if (count >= max) throw toLast(error);
+          if (count >= max) throw toLast(error, info.activityType, count);
           throw isServiceError(error) ? toFailure(error) : error;
         }
       },
@@ -72,11 +72,19 @@ function isCounted(error: unknown): boolean {
   return isRetryable[error.fault] && error.reason !== undefined;
 }
 
-function toLast(error: unknown): ApplicationFailure {
+/** The words of a defect, such as ENOENT, say nothing by themselves. */
+function toLast(error: unknown, step: string, count: number): ApplicationFailure {
   if (isServiceError(error)) return toFailure(error, { isFinal: true });
-  const { message } = error as Error;
   const cause = error as Error;
-  return ApplicationFailure.create({ type: 'INTERNAL', message, nonRetryable: true, cause });
+  const message = `The step ${step} has failed ${count} times in a row, and the log of the worker says where: ${cause.message}`;
+  const details = [{ reason: 'INTERNAL' }];
+  return ApplicationFailure.create({
+    type: 'INTERNAL',
+    message,
+    details,
+    nonRetryable: true,
+    cause,
+  });
 }
 
 export interface Retry {

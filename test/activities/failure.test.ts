@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createFaultTranslation } from '../../src/activities/failure.js';
+import { toStepFailure } from '../../src/core/step-failure.js';
 import { ServiceError, type Fault } from '../../src/core/errors.js';
 
 /** Runs the interceptor around an activity that throws, in an activity of this type. */
@@ -62,9 +63,12 @@ describe('createFaultTranslation', () => {
     for (let count = 1; count < 10; count += 1) {
       expect(await translate(defect, 'ansible', translation)).toBe(defect);
     }
-    expect(await translate(defect, 'ansible', translation)).toMatchObject({
-      type: 'INTERNAL',
-      nonRetryable: true,
+    const last = await translate(defect, 'ansible', translation);
+    expect(last).toMatchObject({ type: 'INTERNAL', nonRetryable: true });
+    expect(toStepFailure(last)).toEqual({
+      reason: 'INTERNAL',
+      message:
+        'The step ansible has failed 10 times in a row, and the log of the worker says where: x is undefined',
     });
   });
 
