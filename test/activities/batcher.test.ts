@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { runBatches } from '../../src/activities/batcher.js';
+import { renderCycle, runBatches } from '../../src/activities/batcher.js';
 import type { Batch } from '../../src/core/batch.js';
 import type { LayerResult } from '../../src/core/component.js';
 import { ServiceError } from '../../src/core/errors.js';
@@ -239,6 +239,14 @@ describe('runBatches', () => {
     database.prepare(`update components set state = 'no JSON' where id = ?`).run(component);
     database.close();
   }
+
+  test('says in Temporal what it did, and first why it sends nothing', async () => {
+    await addNodes(30);
+    const status = await run();
+    expect(renderCycle(status)).toMatch(/components collected \| 30 .*\n.*batches sent \| 1 /);
+    const halted = renderCycle(await run({ batcherDisable: true }));
+    expect(halted).toMatch(/^\*\*Nothing is sent\.\*\* The option batcher_disable is set\.\n/);
+  });
 
   test('sends nothing while it is disabled, but sees ends', async () => {
     await addNodes(25);

@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { createCycleActivities } from '../../src/activities/cycles.js';
+import {
+  createCycleActivities,
+  type CycleActivities,
+  type CycleReport,
+} from '../../src/activities/cycles.js';
 import { createHsmClient } from '../../src/clients/hsm.js';
 import type { Orchestrator } from '../../src/clients/interfaces.js';
 import { createOrchestrator } from '../../src/clients/temporal.js';
@@ -31,17 +35,23 @@ afterAll(async () => {
   await temporal.close();
 });
 
-async function runWorker(act: () => Promise<void>): Promise<void> {
+async function runWorker(
+  act: () => Promise<void>,
+  changes: Partial<CycleActivities> = {},
+): Promise<void> {
   const connection = await NativeConnection.connect({ address: temporal.address });
   const worker = await Worker.create({
     connection,
     taskQueue,
     workflowBundle: { codePath: BUNDLE },
-    activities: createCycleActivities({
-      store: site.store,
-      hardware: createHsmClient({ url: hsm.url, timeoutSeconds: 10 }),
-      ...{ logger: silent, now },
-    }),
+    activities: {
+      ...createCycleActivities({
+        store: site.store,
+        hardware: createHsmClient({ url: hsm.url, timeoutSeconds: 10 }),
+        ...{ logger: silent, now },
+      }),
+      ...changes,
+    },
   });
   await worker.runUntil(act);
   await connection.close();
@@ -84,6 +94,24 @@ describe('BatcherWorkflow', () => {
       await handle.result();
     });
     expect((await store.sessions.list({}, { limit: 10 })).items).toHaveLength(2);
+  });
+});
+
+describe('a cycle', () => {
+  test('shows in Temporal what its last activity said', async () => {
+    const reports: CycleReport[] = [{ details: 'one', nextSeconds: 0 }, { details: 'two' }];
+    const runBatcherCycle = () => Promise.resolve(reports.shift() ?? { details: 'too often' });
+    const handle = await startTwice('BatcherWorkflow', 'cycles-shown');
+    await runWorker(
+      async () => {
+        await handle.result();
+        const { currentDetails } = await handle.query<{ readonly currentDetails?: string }>(
+          '__temporal_workflow_metadata',
+        );
+        expect(currentDetails).toBe('two');
+      },
+      { runBatcherCycle },
+    );
   });
 });
 
