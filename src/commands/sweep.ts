@@ -176,10 +176,12 @@ function render({ examined, entries, failures, halted }: SweepReport, dryRun = f
     ({ act, session, jobId, why }) => `${words[act].padEnd(13)} ${session} (${jobId}): ${why}`,
   );
   const count = entries.length === 0 ? 'Nothing to do.' : `${entries.length} in all.`;
+  // It may have halted before it looked at anything, and then nobody knows whether there is something to do.
+  const isBlind = halted !== undefined && entries.length === 0;
   return [
     ...lines,
     ...(halted === undefined ? [] : [halted]),
     ...(failures.length === 0 ? [] : [`Could not be looked at or put right: ${failures.length}.`]),
-    `Sessions that are not complete: ${examined}. ${count}`,
+    ...(isBlind ? [] : [`Sessions that are not complete: ${examined}. ${count}`]),
   ].join('\n');
 }

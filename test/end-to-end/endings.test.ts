@@ -130,7 +130,7 @@ describe('ten sessions', () => {
     });
     await expect(runCommand('sweep', ['--dry-run'])).rejects.toMatchObject({
       code: 1,
-      stdout: expect.stringContaining('npm run sweep -- --rebind'),
+      stdout: expect.stringMatching(/^This Temporal .* npm run sweep -- --rebind\n$/),
     });
     const report = await runCommand('sweep', ['--rebind']);
     // Either the command restarts them, or the worker's own sweep does first.
