@@ -212,6 +212,10 @@ describe('PUT …/hosts', () => {
     [{ ...results, hosts: [{ ...row, ok: '1' }] }, 'hosts.0.ok'],
     [{ ...results, hosts: [{ ...row, message: 'é'.repeat(513) }] }, 'hosts.0.message'],
     [{ ...results, hosts: Array.from({ length: 1001 }, () => row) }, 'hosts'],
+    [
+      { ...results, rerun: { count: 2 ** 31, files_changed: true, first_sequence: 1 } },
+      'rerun.count',
+    ],
     ['{', 'JSON'],
   ])('refuses %# and names %s', async (body, named) => {
     const answer = await deliver('PUT', 'inventory/hosts', { body });
@@ -302,6 +306,8 @@ describe('…/silence', () => {
     expect(await read()).toEqual({ ...silent.silence, since: '2026-01-01T00:00:00.000Z' });
     const body = { sequence: 2, silence: null };
     expect((await deliver('PUT', 'ansible-0/silence', { body })).status).toBe(204);
+    const endless = { sequence: 2 ** 31, silence: null };
+    expect((await deliver('PUT', 'ansible-0/silence', { body: endless })).status).toBe(400);
     expect(await read()).toBeUndefined();
   });
 });

@@ -10,6 +10,8 @@ import { text } from './values.js';
 /** Schemas of what jobs send. They drop unknown members, because a job may be newer than the API to which it delivers. */
 const moment = z.iso.datetime({ offset: true }).transform((value) => new Date(value).toISOString());
 const count = z.int().min(0);
+/** A count that the database keeps in 32 bits. */
+const smallCount = count.max(2 ** 31 - 1);
 
 export const PhaseDelivery = z.object({
   state: z.enum(['running', 'ended']),
@@ -41,7 +43,7 @@ export const HostDelivery = z.object({
   records_incomplete: z.boolean().optional(),
   whole: z.boolean().optional(),
   rerun: z
-    .object({ count: count.min(1), files_changed: z.boolean(), first_sequence: count })
+    .object({ count: smallCount.min(1), files_changed: z.boolean(), first_sequence: count })
     .optional(),
   hosts: z.array(host).max(1000),
 });
@@ -60,7 +62,7 @@ export const HoldDelivery = z.object({
 export const WaitDelivery = z.object({ since: moment, message: text(), over: z.boolean() });
 
 export const SilenceDelivery = z.object({
-  sequence: count,
+  sequence: smallCount,
   silence: z
     .object({
       task: text(),
