@@ -1,4 +1,12 @@
+import { z } from '@hono/zod-openapi';
 import fc from 'fast-check';
+import {
+  HoldDelivery,
+  HostDelivery,
+  PhaseDelivery,
+  SilenceDelivery,
+  WaitDelivery,
+} from '../../src/api/wire/delivery.js';
 
 export interface FuzzRequest {
   readonly method: string;
@@ -18,8 +26,8 @@ interface Mood {
 
 export interface FuzzSite {
   readonly document: ApiDocument;
-  /** Tokens of jobs: one that exists, and others. */
-  readonly tokens: readonly string[];
+  /** A job with a phase `ansible-0` that takes deliveries. */
+  readonly job: { readonly id: string; readonly token: string };
   /** URLs of repositories: one that exists, and others. */
   readonly urls: readonly string[];
 }
@@ -38,7 +46,8 @@ export interface ApiDocument {
 }
 
 /** Few names, so that requests meet records of earlier ones. */
-const names = ['a', 'b', 'c', 'bench', 'compute-v3', 'debug_noop', 'cfs-a-00000000', 'ansible-0'];
+const names = ['a', 'b', 'c', 'bench', 'compute-v3', 'debug_noop', 'cfs-a-0123abcd', 'ansible-0'];
+const times = ['2026-01-01T00:00:00Z', '0000-01-01T00:00:00Z', '9999-12-31T23:59:59-23:59'];
 
 const nasty = [
   ...['', ' ', '.', '..', '/', '%', '%00', '%ff', '\0', '\n', '\r\n', '\t', '\u{7f}', '\ud800'],
@@ -74,13 +83,13 @@ export function toFuzzRequests(site: FuzzSite): fc.Arbitrary<FuzzRequest> {
   );
 }
 
-function toStrayRequest({ tokens }: FuzzSite): fc.Arbitrary<FuzzRequest> {
+function toStrayRequest({ job }: FuzzSite): fc.Arbitrary<FuzzRequest> {
   const starts = ['/', '/v3/', '/v2/', '/jobs/', '//', '/apis/cfs/'];
   return fc
     .record({
       method: fc.constantFrom(...methods),
       target: fc.tuple(fc.constantFrom(...starts), text).map((parts) => toTarget(parts.join(''))),
-      headers: toHeaders(tokens, wild),
+      headers: toHeaders(job.token, wild),
       body: fc.option(toBody(fc.jsonValue(), wild), { nil: undefined }),
     })
     .map(dropAbsentBody);
@@ -95,13 +104,24 @@ function dropAbsentBody({
 
 /** The protocol of jobs, which the document does not describe. */
 const jobOperations: readonly Operation[] = [
-  { method: 'PUT', path: '/jobs/{job}/phases/{phase}', queries: [], body: {} },
+  { method: 'PUT', path: '/jobs/{job}/phases/{phase}', queries: [], body: toSchema(PhaseDelivery) },
   { method: 'PATCH', path: '/jobs/{job}/phases/{phase}/log', queries: [], body: {} },
   { method: 'GET', path: '/jobs/{job}/phases/{phase}/log', queries: [] },
-  { method: 'PUT', path: '/jobs/{job}/phases/{phase}/hosts', queries: [], body: {} },
-  { method: 'PUT', path: '/jobs/{job}/phases/{phase}/hold', queries: [], body: {} },
-  { method: 'PUT', path: '/jobs/{job}/phases/{phase}/silence', queries: [], body: {} },
+  toDelivery('hosts', HostDelivery),
+  toDelivery('hold', HoldDelivery),
+  { method: 'GET', path: '/jobs/{job}/phases/{phase}/hold', queries: [] },
+  toDelivery('wait', WaitDelivery),
+  toDelivery('silence', SilenceDelivery),
 ];
+
+function toDelivery(what: string, body: z.ZodType): Operation {
+  const path = `/jobs/{job}/phases/{phase}/${what}`;
+  return { method: 'PUT', path, queries: [], body: toSchema(body) };
+}
+
+function toSchema(type: z.ZodType): Schema {
+  return z.toJSONSchema(type, { io: 'input' });
+}
 
 function readOperations({ paths }: ApiDocument): readonly Operation[] {
   return Object.entries(paths).flatMap(([path, methodsOfPath]) =>
@@ -144,10 +164,12 @@ function fromOperation(
         fc.constantFrom('//', '/v2/..', '/nowhere'),
         fc.constantFrom('', '/apis/cfs'),
       ),
-      values: fc.tuple(...parameters.map(() => mood.text)),
+      values: fc.tuple(...parameters.map((parameter) => toParameter(parameter, site, mood))),
       suffix: mood.rarely(fc.constantFrom('/', '/x', '//', '%2f', '%'), fc.constant('')),
       query,
-      headers: toHeaders(site.tokens, mood),
+      headers: path.startsWith('/jobs/')
+        ? toJobHeaders(path, site, mood)
+        : toHeaders(site.job.token, mood),
       body: body === undefined ? stray : toBody(fromSchema(body, site, mood), mood),
     })
     .map(({ prefix, values, suffix, query: pairs, ...request }) => {
@@ -160,6 +182,11 @@ function fromOperation(
       const target = toTarget(`${prefix}${filled}${suffix}${search === '' ? '' : `?${search}`}`);
       return dropAbsentBody({ ...request, target });
     });
+}
+
+function toParameter(parameter: string, { job }: FuzzSite, mood: Mood): fc.Arbitrary<string> {
+  const known = { '{job}': job.id, '{phase}': 'ansible-0' }[parameter];
+  return known === undefined ? mood.text : mood.rarely(mood.text, fc.constant(known));
 }
 
 function fromSchema(schema: Schema, site: FuzzSite, mood: Mood, depth = 0): fc.Arbitrary<unknown> {
@@ -182,7 +209,10 @@ function fromSchema(schema: Schema, site: FuzzSite, mood: Mood, depth = 0): fc.A
     case 'array':
       return mood.rarely(anything, fc.array(within(schema['items'] ?? {}), { maxLength: 3 }));
     case 'string':
-      return mood.rarely(anything, mood.text);
+      return mood.rarely(
+        anything,
+        schema['format'] === 'date-time' ? fc.constantFrom(...times) : mood.text,
+      );
     case 'integer':
     case 'number':
       return mood.rarely(anything, mood.rarely(number, fc.integer({ min: 0, max: 4 })));
@@ -246,10 +276,19 @@ function toBody(value: fc.Arbitrary<unknown>, mood: Mood): fc.Arbitrary<Buffer> 
   );
 }
 
-function toHeaders(
-  tokens: readonly string[],
-  mood: Mood,
-): fc.Arbitrary<Readonly<Record<string, string>>> {
+/** Mostly those with which a delivery is accepted. */
+function toJobHeaders(path: string, { job }: FuzzSite, mood: Mood) {
+  const own = {
+    'Content-Type': path.endsWith('/log') ? 'application/partial-upload' : 'application/json',
+    'Content-Encoding': 'identity',
+    Authorization: `Bearer ${job.token}`,
+  };
+  return fc
+    .tuple(toHeaders(job.token, mood), mood.rarely(fc.constant({}), fc.constant(own)))
+    .map(([any, right]) => ({ ...any, ...right }));
+}
+
+function toHeaders(token: string, mood: Mood): fc.Arbitrary<Readonly<Record<string, string>>> {
   const types = ['text/plain', '', 'application/partial-upload', 'multipart/form-data', 'a/b/c;;'];
   return fc
     .record(
@@ -259,14 +298,19 @@ function toHeaders(
           fc.constantFrom('application/json', 'application/merge-patch+json; charset=utf-8'),
         ),
         Authorization: fc.constantFrom(
-          ...tokens.map((token) => `Bearer ${token}`),
+          `Bearer ${token}`,
+          `Bearer ${'a'.repeat(43)}`,
           'Basic eDp5',
           '',
         ),
         'Content-Encoding': fc.constantFrom('gzip', 'identity', 'br', ''),
         'Upload-Offset': fc.constantFrom('0', '1', '-1', 'x', '9'.repeat(15), '9'.repeat(16)),
         Accept: fc.constantFrom('*/*', 'text/event-stream', 'text/html;q=0.1', ''),
-        'Last-Event-ID': fc.constantFrom('', '0', 'x', '-1', 'ansible-0:5', '9'.repeat(30)),
+        'Last-Event-ID': fc.constantFrom(
+          ...['', '0', 'x', '-1', '9'.repeat(30), '0123abcd/end', '0123abcd/ansible-0/2'],
+          ...[`0123abcd/ansible-0/${'9'.repeat(15)}`, `0123abcd/x.a~${'9'.repeat(16)}.b`],
+          `0123abcd/${'.'.repeat(10_000)}`,
+        ),
         Range: fc.constantFrom('bytes=0-1', 'x'),
         'X-Long': fc.constant('x'.repeat(20_000)),
       },

@@ -16,7 +16,12 @@ import { addPlannedSession } from '../support/store-builders.js';
 import { createRepository, type Repository } from '../support/git-repository.js';
 import { findFreePort } from '../support/ssh-host.js';
 import { waitFor } from '../support/wait.js';
-import { toFuzzRequests, type ApiDocument, type FuzzRequest } from './fuzz-requests.js';
+import {
+  toFuzzRequests,
+  type ApiDocument,
+  type FuzzRequest,
+  type FuzzSite,
+} from './fuzz-requests.js';
 
 const program = fileURLToPath(new URL('../../dist/api/server.js', import.meta.url));
 /** Requests per database. The seed is fixed unless FUZZ_REQUESTS is set, as by `npm run fuzz:all`. */
@@ -78,7 +83,7 @@ function fuzz(openDatabase: (directory: string) => Promise<FuzzDatabase>): void 
     async () => {
       const requests = toFuzzRequests({
         document: (await readJson(service.url, '/openapi.json')) as ApiDocument,
-        tokens: [service.token, 'a'.repeat(43)],
+        job: service.job,
         urls: [repository.url, `file://${directory}/nowhere.git`],
       });
       const statuses = await sendAll(service.url, requests);
@@ -125,8 +130,7 @@ async function sendAll(
 
 interface FuzzService {
   readonly url: string;
-  /** Token of a job with a phase that takes deliveries. */
-  readonly token: string;
+  readonly job: FuzzSite['job'];
   stop(): Promise<number | null>;
   /** Log lines that report a defect. */
   errors(): readonly string[];
@@ -135,7 +139,9 @@ interface FuzzService {
 /** A real API process, which neither runs sessions nor calls Temporal. */
 async function startService(directory: string, database: FuzzDatabase): Promise<FuzzService> {
   const store = await openStore(database.options, pino({ level: 'silent' }));
-  const jobId = await addPlannedSession(store);
+  await addPlannedSession(store);
+  // Of a name that no request has, so that it is not over after the first hundreds.
+  const jobId = await addPlannedSession(store, 'kept');
   await store.close();
   const port = await findFreePort();
   const logFile = join(directory, 'log');
@@ -160,7 +166,7 @@ async function startService(directory: string, database: FuzzDatabase): Promise<
   await waitFor(isReady, { what: 'the API' });
   return {
     url,
-    token: toJobToken(readMasterKey(join(directory, 'master.key')), jobId),
+    job: { id: jobId, token: toJobToken(readMasterKey(join(directory, 'master.key')), jobId) },
     async stop() {
       if (server.exitCode === null && server.kill('SIGTERM')) await once(server, 'exit');
       return server.exitCode;
