@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 /** If more names match, a walk in order of names soon fills a page. */
-const FEW = 5_000;
+const FEW = 1_000;
 /** About 90 MB at the most. */
 const MOST_NAMES = 2_000_000;
 /** Bytes of new names after which all are read again, which leaves out those that were deleted. */
