@@ -249,7 +249,7 @@ describe('SessionWorkflow', () => {
       const imageIds = Array.from({ length: 12 }, (_, index) => `i${index}`);
       const session = aSession((script) => ({
         ...claim(script),
-        stageImages: () => ({ staged: true, imageIds }),
+        stageImages: () => Promise.resolve({ staged: true, imageIds }),
         awaitImage: async () => {
           script.calls.push('awaitImage');
           if (script.calls.filter((call) => call === 'awaitImage').length === 10)
