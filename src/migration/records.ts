@@ -80,8 +80,8 @@ function tidy(value: unknown): unknown {
   return Object.fromEntries(entries.filter(([name, member]) => !isNothing(name, member)));
 }
 
-/** Members whose absence means the same as being empty. */
-const OFTEN_EMPTY: readonly string[] = ['additional_inventory', 'special_parameters'];
+/** Members whose absence means the same as being empty. A PATCH, such as a report, makes tags of none empty ones. */
+const OFTEN_EMPTY: readonly string[] = ['additional_inventory', 'special_parameters', 'tags'];
 
 function isNothing(name: string, value: unknown): boolean {
   if (value === null) return true;

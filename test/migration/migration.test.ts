@@ -338,7 +338,7 @@ describe('a CFS through its API', () => {
         layers: [{ ...layer, branch: null, special_parameters: {} }],
       },
       components: {
-        ...{ id: 'x1', retry_policy: null, tags: {} },
+        ...{ id: 'x1', retry_policy: null },
         state: [
           { ...layer, status: 'failed' },
           { ...layer, playbook: 'b.yml', session_name: null },
