@@ -41,7 +41,8 @@ export interface SweepObserver {
   onEnd(report: SweepReport): void;
 }
 
-export type SweepActKind = 'restart' | 'record' | 'tell' | 'move' | 'lose' | 'end' | 'remove';
+export type SweepActKind =
+  'admit' | 'restart' | 'record' | 'tell' | 'move' | 'lose' | 'end' | 'remove';
 
 /** One thing that was done or, in a dry run, would be. */
 export interface SweepEntry {

@@ -16,6 +16,8 @@ export interface SweepRun {
   readonly signal: AbortSignal;
   /** Does one thing and puts it on the report; a dry run only reports it. */
   readonly perform: (entry: SweepEntry, act: () => Promise<unknown>) => Promise<void>;
+  /** Puts on the report what is done already. */
+  readonly note: (entry: SweepEntry) => void;
   /**
    * Does one part. Whatever it throws is logged and put on the report, so that no session, and no defect, holds back the
    * others; the next sweep tries again. Only the end of the sweep itself is thrown.
@@ -34,14 +36,18 @@ export function openRun(
 ): SweepRun {
   const entries: SweepEntry[] = [];
   const failures: SweepFailure[] = [];
+  const note = (entry: SweepEntry) => {
+    if (!dryRun) observer?.onAct(entry.act);
+    entries.push(entry);
+    logger.info({ ...entry, dryRun }, 'sweep');
+  };
   return {
     dryRun,
     signal,
+    note,
     async perform(entry, act) {
       if (!dryRun) await act();
-      if (!dryRun) observer?.onAct(entry.act);
-      entries.push(entry);
-      logger.info({ ...entry, dryRun }, 'sweep');
+      note(entry);
     },
     async attempt(part, act) {
       signal.throwIfAborted();

@@ -2,6 +2,18 @@ import { isIdle } from '../core/sweep.js';
 import type { SweepDependencies } from './sweep-dependencies.js';
 import type { SweepRun } from './sweep-run.js';
 
+/** Gives on places and hosts that are free although sessions wait: a process died before it did so. */
+export async function admitWaiting(
+  { store: { admission }, now }: SweepDependencies,
+  { attempt, dryRun, note }: SweepRun,
+): Promise<void> {
+  await attempt({ message: 'places could not be given on' }, async () => {
+    const admitted = await (dryRun ? admission.listAdmissible(now()) : admission.admit(now()));
+    const why = 'it waited, although its place and its hosts were free';
+    for (const { jobId, name } of admitted) note({ act: 'admit', session: name, jobId, why });
+  });
+}
+
 /**
  * Ends workflows that wait for a place or for hosts although their record is complete, or gone. A Temporal that was set back
  * has them begin to wait again, and a restored database lacks their record; nothing would ever tell them to go on. Other

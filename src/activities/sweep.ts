@@ -4,7 +4,7 @@ import { removeImageOrphans } from './sweep-images.js';
 import { removeLeftovers } from './sweep-leftovers.js';
 import { openRun, type SweepOptions } from './sweep-run.js';
 import { sweepSessions } from './sweep-sessions.js';
-import { endVainWaits } from './sweep-waiting.js';
+import { admitWaiting, endVainWaits } from './sweep-waiting.js';
 
 /**
  * Compares records with workflows and repairs what no workflow can: see ARCHITECTURE.md, "The sweep". It asks Temporal
@@ -32,13 +32,9 @@ async function performSweep(
 ): Promise<SweepReport> {
   const foreign = await findForeignTemporal(dependencies);
   if (foreign !== undefined) return { examined: 0, entries: [], failures: [], halted: foreign };
-  const { store, now, handOver } = dependencies;
+  const { handOver } = dependencies;
   const run = openRun(dependencies, options, signal);
-  if (!run.dryRun)
-    // A place may be free although sessions wait: a process died before it gave the place on, or the option was raised.
-    await run.attempt({ message: 'places could not be given on' }, () =>
-      store.admission.admit(now()),
-    );
+  await admitWaiting(dependencies, run);
   const unfinished = await sweepSessions(dependencies, run);
   await endVainWaits(dependencies, unfinished, run);
   await endFailingCycles(dependencies, run);

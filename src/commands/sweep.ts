@@ -46,6 +46,7 @@ const complaints: SweepLogger = {
 };
 
 const WOULD = {
+  admit: 'would admit',
   restart: 'would restart',
   record: 'would record',
   tell: 'would tell',
@@ -55,6 +56,7 @@ const WOULD = {
   remove: 'would tidy',
 };
 const DID = {
+  admit: 'admitted',
   restart: 'restarted',
   record: 'recorded',
   tell: 'told',

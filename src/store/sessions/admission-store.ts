@@ -2,8 +2,13 @@ import type { Session } from '../../core/session.js';
 
 /** Places for running sessions (`max_running_sessions`) and locks on hosts (`host_locks`): first come, first served. */
 export interface AdmissionStore {
-  /** Gives free hosts and places to the sessions that have waited longest. The end of a session does so by itself. */
-  admit(at: string): Promise<void>;
+  /**
+   * Gives free hosts and places to the sessions that have waited longest, and returns those that may go now. The end of a
+   * session does so by itself.
+   */
+  admit(at: string): Promise<readonly Admitted[]>;
+  /** What `admit` would return. Changes nothing. */
+  listAdmissible(at: string): Promise<readonly Admitted[]>;
   /**
    * Asks for hosts that the session is to have to itself. If another session has one of them, or asked for it earlier, this
    * session gives back its place, `waitsFor` names the other one, and it is admitted again when the last of them has ended. A
@@ -16,6 +21,8 @@ export interface AdmissionStore {
   /** The number of sessions that wait for hosts. */
   countBehind(): Promise<number>;
 }
+
+export type Admitted = Pick<Session, 'jobId' | 'name'>;
 
 export interface HostRequest {
   readonly hosts: readonly string[];

@@ -1,6 +1,7 @@
 import { sql, type SqlBool } from 'kysely';
-import type { Connection, Database } from '../database/database.js';
+import type { Connection, Database, WriteContext } from '../database/database.js';
 import type { AdmissionStore } from '../store.js';
+import type { Admitted } from './admission-store.js';
 import { admitQueued } from './places.js';
 import { letUnblockedGo, requestHosts } from './host-locks.js';
 import { isBehind, isQueued, isWithoutPlace } from './session-conditions.js';
@@ -15,12 +16,8 @@ const FEW = 5;
 export function createAdmissionStore(database: Database): AdmissionStore {
   return {
     requestHosts: (jobId, request) => requestHosts(database, jobId, request),
-    admit: (at) =>
-      database.write(async (db, emit) => {
-        const context = { dialect: database.dialect, db, emit, at };
-        await letUnblockedGo(context);
-        await admitQueued(context);
-      }),
+    admit: (at) => database.write((db, emit) => admit({ dialect: database.dialect, db, emit, at })),
+    listAdmissible: (at) => listAdmissible(database, at),
     places: (jobIds) =>
       database.read((db) =>
         jobIds.length <= FEW ? countAhead(db, jobIds) : rankQueue(db, new Set(jobIds)),
@@ -28,6 +25,29 @@ export function createAdmissionStore(database: Database): AdmissionStore {
     countQueued: () => database.read((db) => countSessions(db, isQueued)),
     countBehind: () => database.read((db) => countSessions(db, isBehind)),
   };
+}
+
+async function admit(context: WriteContext): Promise<readonly Admitted[]> {
+  await letUnblockedGo(context);
+  return admitQueued(context);
+}
+
+/** Does it and undoes it, because a second set of queries would have to follow every rule of the first. */
+async function listAdmissible(
+  { dialect, write }: Database,
+  at: string,
+): Promise<readonly Admitted[]> {
+  const undo = new Error('Undone on purpose.');
+  let admitted: readonly Admitted[] = [];
+  try {
+    await write(async (db, emit) => {
+      admitted = await admit({ dialect, db, emit, at });
+      throw undo;
+    });
+  } catch (error) {
+    if (error !== undo) throw error;
+  }
+  return admitted;
 }
 
 async function countAhead(

@@ -1,6 +1,7 @@
 import { sql, type SqlBool } from 'kysely';
 import type { WriteContext } from '../database/database.js';
 import { readOption } from '../options.js';
+import type { Admitted } from './admission-store.js';
 import { AT_ONCE, isAdmitted, isQueued } from './session-conditions.js';
 import { countSessions } from './session-counts.js';
 
@@ -34,26 +35,35 @@ export const isLimited = sql<SqlBool>`exists (
 export const hasAdmission = sql<number>`case when ${isLimited}
   or exists (select 1 from sessions as waiting where ${isQueued}) then 1 else 0 end`;
 
-/** Admits as many sessions of the queue as there are free places, oldest first. The dispatch loop tells their workflows. */
-export async function admitQueued({ dialect, db, emit, at }: WriteContext): Promise<void> {
+/**
+ * Admits as many sessions of the queue as there are free places, oldest first, and returns them. The dispatch loop tells their
+ * workflows.
+ */
+export async function admitQueued({
+  dialect,
+  db,
+  emit,
+  at,
+}: WriteContext): Promise<readonly Admitted[]> {
   const limit = await readOption(db, 'maxRunningSessions');
   // Locked before the queue is read, because a claim that found every place taken joins the queue only when it commits.
   if (limit > 0) await lockPlaces({ db, dialect });
   const first = db.selectFrom('sessions').select('job_id').where(isQueued);
-  if ((await first.limit(1).executeTakeFirst()) === undefined) return;
+  if ((await first.limit(1).executeTakeFirst()) === undefined) return [];
   const places =
     limit === 0 ? Number.MAX_SAFE_INTEGER : limit - (await countSessions(db, isAdmitted));
-  if (places <= 0) return;
+  if (places <= 0) return [];
   const admitted = await db
     .updateTable('sessions')
     .set({ admitted_at: at, admission_due: 1, wish_at: AT_ONCE })
     .where('job_id', 'in', first.orderBy('queued_at').orderBy('job_id').limit(places))
     // Repeated, because a session may have changed while this statement waited for its row.
     .where(isQueued)
-    .returning('job_id')
+    .returning(['job_id as jobId', 'name'])
     .execute();
-  for (const { job_id: jobId } of admitted) emit({ kind: 'session', jobId });
+  for (const { jobId } of admitted) emit({ kind: 'session', jobId });
   if (admitted.length > 0) emit({ kind: 'wish' });
+  return admitted;
 }
 
 /**

@@ -89,7 +89,11 @@ export function admissionContract(stores: () => Stores): void {
       await store.options.patch({ maxRunningSessions: 1 });
       await claim(store, names);
       await store.options.patch({ maxRunningSessions: 3 });
-      await store.admission.admit(at(60));
+      const next = ['b', 'c'].map((name) => ({ jobId: idOf(name), name }));
+      expect(await store.admission.listAdmissible(at(60))).toEqual(next);
+      expect(await admitted(store, names)).toEqual(['a']);
+      expect(await store.admission.admit(at(60))).toEqual(next);
+      expect(await store.admission.admit(at(60))).toEqual([]);
       expect(await admitted(store, names)).toEqual(['a', 'b', 'c']);
       await store.options.patch({ maxRunningSessions: 0 });
       await store.admission.admit(at(61));
