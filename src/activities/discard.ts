@@ -1,5 +1,5 @@
 import { isServiceError, ServiceError } from '../core/errors.js';
-import { isBeforePackaging, toContainerName, type ImageJob } from '../core/image.js';
+import { isBeforePackaging, toContainerName, toKeyName, type ImageJob } from '../core/image.js';
 import type { Session } from '../core/session.js';
 import { limitTime } from '../core/time-limit.js';
 import type { Store } from '../store/store.js';
@@ -89,8 +89,15 @@ export async function removeImageKey(
     ({ kind }) => kind === IMAGE_RESOURCES.key,
   );
   if (keys.length === 0) return;
-  await removeKeys({ ...requireImages(dependencies), signal }, session);
+  const { client, deploymentId } = requireImages(dependencies);
+  const refusal = await removeKeys(
+    { client, signal },
+    toKeyName(session.name, jobId, deploymentId),
+  );
   for (const { kind, key } of keys) await store.resources.remove(jobId, kind, key);
+  // Told once, because another attempt would be refused, too.
+  if (refusal !== undefined)
+    throw new ServiceError('rejected', refusal, { reason: 'IMAGE_PREPARE' });
 }
 
 interface Discard extends ImageDependencies {

@@ -1,5 +1,5 @@
 import { ServiceError } from '../core/errors.js';
-import { toKeyName, type ImageJob } from '../core/image.js';
+import type { ImageJob } from '../core/image.js';
 import type { Session } from '../core/session.js';
 import type { Store } from '../store/store.js';
 import type { ActivityDependencies, ImageDependencies } from './dependencies.js';
@@ -51,11 +51,15 @@ export function toCause({ message }: ImageJob): string {
   return message === undefined ? '; see the log of IMS' : `: ${message}`;
 }
 
-/** Removes the session's public key from IMS. Jobs that have got it keep it. */
+/** Removes keys from IMS. Jobs that have got one keep it. Returns the last refusal to remove one for good, as a sentence. */
 export async function removeKeys(
-  { client, deploymentId, signal }: ImageDependencies & { readonly signal: AbortSignal },
-  { name, jobId }: Pick<Session, 'name' | 'jobId'>,
-): Promise<void> {
-  const keys = await client.findKeys(toKeyName(name, jobId, deploymentId), signal);
-  for (const id of keys) await client.removeKey(id, signal);
+  { client, signal }: Pick<ImageDependencies, 'client'> & { readonly signal: AbortSignal },
+  keyName: string,
+): Promise<string | undefined> {
+  let refusal: string | undefined;
+  for (const id of await client.findKeys(keyName, signal))
+    refusal = (await client.removeKey(id, signal)) ?? refusal;
+  return refusal === undefined
+    ? undefined
+    : `Key ${keyName} stays among the deleted keys of IMS: ${refusal}`;
 }

@@ -114,7 +114,8 @@ async function stageImages(work: ImageWork, imageIds: readonly string[]): Promis
   }
   const first = (await readImageJobs(store, jobId)).get(imageIds[0] ?? '');
   if (first !== undefined) await store.sessions.recordImsJob(jobId, first);
-  await removeKeys(work, session);
+  const refusal = await removeKeys(work, toKeyName(name, jobId, deploymentId));
+  if (refusal !== undefined) await log.write(`WARNING: ${refusal}`);
 }
 
 async function findImage({ client, signal }: ImageWork, id: string): Promise<Image> {

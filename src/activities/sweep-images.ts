@@ -1,6 +1,8 @@
+import { ServiceError } from '../core/errors.js';
 import { findOwner } from '../core/image.js';
 import type { ImageDependencies } from './dependencies.js';
 import { discardOrphans } from './discard.js';
+import { removeKeys } from './image-work.js';
 import type { SweepDependencies } from './sweep-dependencies.js';
 import type { SweepRun } from './sweep-run.js';
 
@@ -59,7 +61,9 @@ async function removeOrphans(
   const entry = { session: session?.name ?? jobId, jobId, why: 'left in the image service' };
   await perform({ act: 'remove', ...entry }, async () => {
     await discardOrphans(images, jobId, signal);
-    for (const name of names)
-      for (const key of await client.findKeys(name, signal)) await client.removeKey(key, signal);
+    for (const name of names) {
+      const refusal = await removeKeys({ client, signal }, name);
+      if (refusal !== undefined) throw new ServiceError('rejected', refusal);
+    }
   });
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ServiceError } from '../core/errors.js';
+import { isServiceError, ServiceError } from '../core/errors.js';
 import type { Image, ImageJob } from '../core/image.js';
 import { omitUndefined } from '../core/omit-undefined.js';
 import { exchangeJson, readMember, type JsonAnswer, type JsonRequest } from './http.js';
@@ -55,11 +55,14 @@ interface ImsCall extends Partial<JsonRequest> {
    * In the first calls of a session a refused token is wrong, and so is the URL if no IMS answers there. In later ones the
    * token may have expired, and IMS may be away behind its gateway.
    */
-  readonly isFirst?: boolean;
+  readonly isRefusalFinal?: boolean;
 }
 
 /** A token that is refused for longer than this is not going to be replaced. */
 const REPLACING_MS = 600_000;
+
+/** No record has it, so whether it may be removed tells whether others may. */
+const NO_ID = '00000000-0000-0000-0000-000000000000';
 
 /** For POST: if it were aborted, IMS could still create the record later, and nobody would know. */
 const uninterrupted = new AbortController().signal;
@@ -74,16 +77,13 @@ export function createImsClient(options: ImsOptions): ImageClient {
     callIms({ ...options, refusals }, path, signal, request);
   const isSoft = options.url.endsWith('/v3');
   /** Returns unchecked records of all clients. Only our own are parsed, so that a malformed foreign record does no harm. */
-  const list = async (path: string, signal: AbortSignal) => {
-    const { body } = await call(path, signal);
+  const list = async (path: string, signal: AbortSignal, request?: ImsCall) => {
+    const { body } = await call(path, signal, request);
     return parse(options, path, z.array(z.unknown()), body);
   };
-  /** Also the keys that version 3 has only put aside: a removal was interrupted. */
-  const listAllKeys = async (signal: AbortSignal) => {
-    const keys = await list('public-keys', signal);
-    // Read last, because a removal moves keys there.
-    return isSoft ? [...keys, ...(await list('deleted/public-keys', signal))] : keys;
-  };
+  /** Keys that version 3 has put aside, because their removal was interrupted. None if they may not be listed. */
+  const listKeysAside = async (signal: AbortSignal) =>
+    isSoft ? list('deleted/public-keys', signal, { isRefusalFinal: true }).catch(toNone) : [];
   const listJobs = async (container: string, signal: AbortSignal) =>
     (await list('jobs', signal))
       .filter((job) => readContainerNames(job).includes(container))
@@ -93,20 +93,24 @@ export function createImsClient(options: ImsOptions): ImageClient {
     keys
       .filter((key) => readMember(key, 'name') === name)
       .map((key) => parse(options, 'public-keys', keyAnswer, key));
-  const remove = async (path: string, signal: AbortSignal) => {
-    await call(path, signal, { method: 'DELETE', alsoAccepted: [404] });
+  const remove = async (path: string, signal: AbortSignal, request?: ImsCall) => {
+    await call(path, signal, { ...request, method: 'DELETE', alsoAccepted: [404] });
   };
-  /** Version 3 has only put the record aside after the first DELETE. The other paths have no such collections. */
-  const removeForGood = async (path: string, signal: AbortSignal) => {
-    await remove(path, signal);
-    if (isSoft) await remove(`deleted/${path}`, signal);
-  };
+  /** Returns why a key is not removed for good, if IMS refuses that. Some tokens may not, and some gateways have no such path. */
+  const removeKeyAside = (id: string, signal: AbortSignal) =>
+    remove(`deleted/public-keys/${encodeURIComponent(id)}`, signal, { isRefusalFinal: true }).then(
+      () => undefined,
+      toRefusal,
+    );
   return {
     source: options.url,
 
     async findImage(id, signal): Promise<Image | undefined> {
       const path = `images/${encodeURIComponent(id.toLowerCase())}`;
-      const { status, body } = await call(path, signal, { isFirst: true, alsoAccepted: [404] });
+      const { status, body } = await call(path, signal, {
+        isRefusalFinal: true,
+        alsoAccepted: [404],
+      });
       return status === 404 ? undefined : parse(options, path, imageAnswer, body);
     },
 
@@ -115,15 +119,22 @@ export function createImsClient(options: ImsOptions): ImageClient {
       const found = parseKeys(await list('public-keys', signal), name).find(isSame);
       if (found !== undefined) return found.id;
       const body = { name, public_key: publicKey };
-      const wish = { isFirst: true, method: 'POST', body } as const;
+      const wish = { isRefusalFinal: true, method: 'POST', body } as const;
       const answer = await call('public-keys', uninterrupted, wish);
       return parse(options, 'public-keys', keyAnswer, answer.body).id;
     },
 
-    findKeys: async (name, signal) =>
-      parseKeys(await listAllKeys(signal), name).map(({ id }) => id),
+    async findKeys(name, signal) {
+      const keys = await list('public-keys', signal);
+      // Read last, because a removal moves keys there.
+      const aside = await listKeysAside(signal);
+      return parseKeys([...keys, ...aside], name).map(({ id }) => id);
+    },
 
-    removeKey: (id, signal) => removeForGood(`public-keys/${encodeURIComponent(id)}`, signal),
+    async removeKey(id, signal) {
+      await remove(`public-keys/${encodeURIComponent(id)}`, signal);
+      return isSoft ? removeKeyAside(id, signal) : undefined;
+    },
 
     async ensureJob(job, signal) {
       const found = (await listJobs(job.container, signal)).find(
@@ -131,7 +142,7 @@ export function createImsClient(options: ImsOptions): ImageClient {
           each.artifact_id === job.imageId && each.image_root_archive_name === job.resultName,
       );
       if (found !== undefined) return toImageJob(found, job.container);
-      const wish = { isFirst: true, method: 'POST', body: toJobBody(job) } as const;
+      const wish = { isRefusalFinal: true, method: 'POST', body: toJobBody(job) } as const;
       const { body } = await call('jobs', uninterrupted, wish);
       return toImageJob(parse(options, 'jobs', jobAnswer, body), job.container);
     },
@@ -149,11 +160,18 @@ export function createImsClient(options: ImsOptions): ImageClient {
 
     removeJob: (id, signal) => remove(`jobs/${encodeURIComponent(id)}`, signal),
 
-    removeImage: (id, signal) => removeForGood(`images/${encodeURIComponent(id)}`, signal),
+    async removeImage(id, signal) {
+      const path = `images/${encodeURIComponent(id)}`;
+      await remove(path, signal);
+      if (isSoft) await remove(`deleted/${path}`, signal);
+    },
 
     async listNames(signal) {
-      const [jobs, keys] = await Promise.all([list('jobs', signal), listAllKeys(signal)]);
-      return [...jobs.flatMap(readContainerNames), ...keys.flatMap(readName)];
+      const [jobs, keys] = await Promise.all([list('jobs', signal), list('public-keys', signal)]);
+      const aside = await listKeysAside(signal);
+      const mayRemove = aside.length > 0 && (await removeKeyAside(NO_ID, signal)) === undefined;
+      const removable = mayRemove ? [...keys, ...aside] : keys;
+      return [...jobs.flatMap(readContainerNames), ...removable.flatMap(readName)];
     },
   };
 }
@@ -162,25 +180,36 @@ async function callIms(
   { url, tokenFile, caFile, timeoutSeconds, refusals }: ImsOptions & { refusals: Refusals },
   path: string,
   signal: AbortSignal,
-  { isFirst = false, ...more }: ImsCall,
+  { isRefusalFinal = false, ...more }: ImsCall,
 ): Promise<JsonAnswer> {
   const reason = 'IMAGE_PREPARE';
   const { method = 'GET' } = more;
-  const setting = { reason, fault: isFirst ? 'rejected' : 'unavailable' } as const;
+  const setting = { reason, fault: isRefusalFinal ? 'rejected' : 'unavailable' } as const;
   const [token, ca] = await Promise.all([
     readToken({ variable: 'IMS_TOKEN_FILE', path: tokenFile, ...setting }),
     readSetting({ variable: 'IMS_CA_FILE', path: caFile, ...setting }),
   ]);
   const request: JsonRequest = {
     ...{ url: `${url}/${path}`, service: SERVICE, reason, timeoutSeconds, maxBytes: MAX_BYTES },
-    mayReplaceToken: () => !isFirst && refusals.isRecent(method, token),
-    foreign: isFirst ? 'rejected' : 'unavailable',
+    mayReplaceToken: () => !isRefusalFinal && refusals.isRecent(method, token),
+    foreign: isRefusalFinal ? 'rejected' : 'unavailable',
     ...omitUndefined({ token, ca }),
     ...more,
   };
   const answer = await exchangeJson(request, signal);
   refusals.forget(method);
   return answer;
+}
+
+/** Returns the message of a refusal. Throws every other error. */
+function toRefusal(error: unknown): string {
+  if (isServiceError(error) && error.fault === 'rejected') return error.message;
+  throw error;
+}
+
+function toNone(error: unknown): readonly unknown[] {
+  toRefusal(error);
+  return [];
 }
 
 type Refusals = ReturnType<typeof createRefusals>;

@@ -83,7 +83,8 @@ export interface ImageClient {
   ): Promise<string>;
   /** Ids of all key records of this name. */
   findKeys(name: string, signal: AbortSignal): Promise<readonly string[]>;
-  removeKey(id: string, signal: AbortSignal): Promise<void>;
+  /** Returns why a record that opens nothing any more stays among the deleted ones, if the service refuses to remove it there. */
+  removeKey(id: string, signal: AbortSignal): Promise<string | undefined>;
   /** Returns the oldest job with this container, image and result name; creates one if there is none. */
   ensureJob(job: NewImageJob, signal: AbortSignal): Promise<ImageJob>;
   /** All jobs of this container, oldest first. */
@@ -100,7 +101,7 @@ export interface ImageClient {
   removeJob(id: string, signal: AbortSignal): Promise<void>;
   /** Removes an image and its files permanently. */
   removeImage(id: string, signal: AbortSignal): Promise<void>;
-  /** Names of all containers and keys, including those that others made. */
+  /** Names of all containers and keys, including those that others made, but no deleted keys that may not be removed for good. */
   listNames(signal: AbortSignal): Promise<readonly string[]>;
 }
 

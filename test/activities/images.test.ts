@@ -151,6 +151,25 @@ describe('stageImages', () => {
     },
   );
 
+  test('goes on, and says so, where a key may not be removed for good', async () => {
+    await ims.close();
+    ims = await startIms('/v3');
+    ims.images.set(ONE, { id: ONE, name: 'compute', link: null });
+    Object.assign(images, { client: createImsClient({ url: ims.url, timeoutSeconds: 10 }) });
+    await insert([ONE]);
+    ims.disturb('DELETE deleted/public-keys', 'forbidden', 'forbidden');
+    expect(await stage()).toMatchObject({ staged: true });
+    const refusal = `Key cfs_a_${JOB}_d0 stays among the deleted keys of IMS: The image management service`;
+    expect(await logOf('inventory')).toContain(`WARNING: ${refusal}`);
+    // The end of the session names it as left behind, once.
+    const undo = () => site.run(site.activities.removeImageKey, { jobId: JOB });
+    await expect(undo()).rejects.toMatchObject({
+      ...{ fault: 'rejected', message: expect.stringContaining(refusal) },
+    });
+    await undo();
+    expect([ims.keys.size, ims.deleted['public-keys'].size]).toEqual([0, 1]);
+  });
+
   test('asks for DKMS where any layer of the configuration wants it', async () => {
     const target = { definition: 'image', groups: [{ name: 'g', members: [ONE] }] } as const;
     await site.store.sessions.insert(aNewSession('a', { target }));

@@ -69,6 +69,8 @@ describe.each(['', '/v2', '/v3', '/apis/ims/v3'])('IMS at prefix "%s"', (prefix)
         const other = await client.ensureKey(key, never);
         expect(other).not.toBe(id);
         await client.removeKey(other, never);
+        ims.disturb('DELETE deleted/public-keys', 'problem');
+        if (isThere) await expect(remove()).rejects.toMatchObject({ fault: 'unavailable' });
       }
       await remove();
       expect([ims.images.size, ims.keys.size, ims.deleted[kind].size]).toEqual([
@@ -76,6 +78,30 @@ describe.each(['', '/v2', '/v3', '/apis/ims/v3'])('IMS at prefix "%s"', (prefix)
       ]);
     }
   });
+
+  test.each(['forbidden', 'unauthorized', 'nowhere', 'invalid'] as const)(
+    'leaves alone what version 3 has put aside if that is %s',
+    async (how) => {
+      const key = {
+        name: 'cfs_a_cfs-a-0123abcd_deadbeef',
+        publicKey: 'ecdsa-sha2-nistp256 AAAA a',
+      };
+      const id = await client.ensureKey(key, never);
+      const hasAside = prefix.endsWith('/v3');
+      ims.disturb('DELETE deleted/public-keys', how, how);
+      expect(await client.removeKey(id, never)).toEqual(
+        hasAside ? expect.stringMatching(/answered with status 4\d\d/) : undefined,
+      );
+      expect([ims.keys.size, ims.deleted['public-keys'].size]).toEqual([0, hasAside ? 1 : 0]);
+      // A sweep would try in vain, each time.
+      expect(await client.listNames(never)).toEqual([]);
+      expect(await client.listNames(never)).toEqual(hasAside ? [key.name] : []);
+      ims.disturb('GET deleted/public-keys', how, how);
+      expect(await client.findKeys(key.name, never)).toEqual([]);
+      expect(await client.listNames(never)).toEqual([]);
+      expect(await client.findKeys(key.name, never)).toEqual(hasAside ? [id] : []);
+    },
+  );
 
   test('makes a job once, and returns its address', async () => {
     ims.disturb('POST jobs', 'lost', 'problem');
