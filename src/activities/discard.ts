@@ -1,5 +1,11 @@
 import { isServiceError, ServiceError } from '../core/errors.js';
-import { isBeforePackaging, toContainerName, toKeyName, type ImageJob } from '../core/image.js';
+import {
+  isBeforePackaging,
+  mayBePackaging,
+  toContainerName,
+  toKeyName,
+  type ImageJob,
+} from '../core/image.js';
 import type { Session } from '../core/session.js';
 import { limitTime } from '../core/time-limit.js';
 import type { Store } from '../store/store.js';
@@ -67,7 +73,7 @@ export async function discardImages(
 
 /**
  * For the sweep: removes IMS jobs with this job's name, even if no record knows of them, but
- * none that is packaging, and no image.
+ * none that may be packaging, and no image.
  */
 export async function discardOrphans(
   { client, deploymentId }: Pick<ImageDependencies, 'client' | 'deploymentId'>,
@@ -75,7 +81,7 @@ export async function discardOrphans(
   signal: AbortSignal,
 ): Promise<void> {
   for (const { id, status } of await client.findJobs(toContainerName(jobId, deploymentId), signal))
-    if (status !== 'packaging_artifacts') await client.removeJob(id, signal);
+    if (!mayBePackaging(status)) await client.removeJob(id, signal);
 }
 
 export async function removeImageKey(

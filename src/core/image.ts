@@ -39,6 +39,11 @@ export function isBeforePackaging(status: string): boolean {
   return BEFORE_PACKAGING.includes(status);
 }
 
+/** Also true of a status that a newer IMS has added. */
+export function mayBePackaging(status: string): boolean {
+  return !isBeforePackaging(status) && status !== 'error' && status !== 'success';
+}
+
 /** A UUID in any of its spellings: with dashes or without, in braces, as a URN, in any letter case. */
 export function isImageId(text: string): boolean {
   return /^[0-9a-f]{32}$/.test(toDigits(text));

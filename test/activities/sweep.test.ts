@@ -167,14 +167,19 @@ describe('the image service', () => {
     await make('cfs-gone-00000000');
     const packaging = await make('cfs-packs-00000000');
     Object.assign(ims.jobs.get(packaging.id) ?? {}, { status: 'packaging_artifacts' });
+    // As a newer IMS might call a part of packaging.
+    const newer = await make('cfs-newer-00000000');
+    Object.assign(ims.jobs.get(newer.id) ?? {}, { status: 'uploading_artifacts' });
 
     const { entries } = await run({ images: images() });
     expect(entries.map(({ act, jobId }) => [act, jobId])).toEqual([
       ['remove', 'cfs-gone-00000000'],
       ['remove', 'cfs-packs-00000000'],
+      ['remove', 'cfs-newer-00000000'],
     ]);
-    expect([...ims.jobs.keys()].sort()).toEqual([...kept, packaging.id].sort());
+    expect([...ims.jobs.keys()].sort()).toEqual([...kept, packaging.id, newer.id].sort());
     Object.assign(ims.jobs.get(packaging.id) ?? {}, { status: 'success' });
+    Object.assign(ims.jobs.get(newer.id) ?? {}, { status: 'error' });
     await run({ images: images() });
     expect([...ims.jobs.keys()].sort()).toEqual([...kept].sort());
     expect(ims.keys.size).toBe(2);
