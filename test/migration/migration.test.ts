@@ -224,6 +224,11 @@ describe('npm run import and export', () => {
       );
     expect(await take()).toMatchObject({ added: ['x1'] });
     expect(await take()).toMatchObject({ same: 1 });
+    const inventory = { name: 'a'.repeat(46), clone_url: repository.url, commit: 'b'.repeat(40) };
+    const named = { name: 'named', layers: [], additional_inventory: inventory };
+    expect(await importKind(recordStore, 'configurations', [named], options)).toMatchObject({
+      ...{ added: ['named'], refused: [] },
+    });
     const unknown = { name: 'a', layers: [], owner: 'b' };
     expect(await importKind(recordStore, 'configurations', [unknown], options)).toMatchObject({
       refused: [{ key: 'a', why: "The member is not known - 'owner'" }],

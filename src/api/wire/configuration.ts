@@ -29,7 +29,11 @@ const LayerWire = LayerPut.extend({
   name: z.string().optional(),
   playbook: word().optional(),
 }).openapi('V3Layer');
-const InventoryLayerWire = z.strictObject(reference).openapi('V3InventoryLayer');
+const InventoryLayerPut = z.strictObject(reference).openapi('V3InventoryLayerPut');
+/** One that was stored through v2 may have a longer name. */
+const InventoryLayerWire = InventoryLayerPut.extend({ name: z.string().optional() }).openapi(
+  'V3InventoryLayer',
+);
 
 export const ConfigurationPut = z
   .strictObject({
@@ -38,7 +42,7 @@ export const ConfigurationPut = z
     description: text().optional(),
     tenant_name: text().optional(),
     layers: z.array(LayerPut),
-    additional_inventory: InventoryLayerWire.optional(),
+    additional_inventory: InventoryLayerPut.optional(),
   })
   .openapi('V3ConfigurationPut', {
     example: {
