@@ -222,14 +222,16 @@ function isForeign({ foreign }: JsonRequest, body: Buffer): boolean {
 
 const MAX_DETAIL = 200;
 
-/** Detail and errors of a problem document, whatever its media type; empty for any other body. */
+/** Detail and errors of a problem document in one line, whatever its media type; empty for any other body. */
 function readDetail(body: Buffer): string {
   try {
     const problem = JSON.parse(body.toString('utf8')) as Record<string, unknown> | null;
     const said = [problem?.['detail'], problem?.['message'], problem?.['title']];
     const text = said.find((each): each is string => typeof each === 'string' && each !== '');
     const errors = listErrors(problem?.['errors']).join('; ');
-    const parts = [text ?? '', errors].map((part) => part.slice(0, MAX_DETAIL));
+    const parts = [text ?? '', errors].map((part) =>
+      part.replaceAll(/\s+/g, ' ').trim().slice(0, MAX_DETAIL),
+    );
     const shown = parts.filter((part) => part !== '').join(': ');
     return shown === '' ? '' : ` (${shown})`;
   } catch {

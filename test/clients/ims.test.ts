@@ -167,7 +167,7 @@ describe('IMS', () => {
   });
 
   test.each([
-    ['problem', 'Internal Server Error: the Kubernetes API refused', 500],
+    ['problem', 'Internal Server Error: \\(403\\) Reason: Forbidden', 500],
     ['message', 'Internal Server Error', 500],
     ['invalid', 'artifact_id: Not a valid UUID.; ssh_containers.0.color: Unknown field.', 422],
   ] as const)('that answers with the error %j is quoted', async (how, said, status) => {

@@ -63,7 +63,8 @@ export async function startIms(prefix = ''): Promise<ImsStandIn> {
       send(response, 500, 'application/problem+json', {
         status: 500,
         title: 'Internal Server Error',
-        errors: ['the Kubernetes API refused'],
+        // The words of a client of Kubernetes.
+        errors: ['(403)\nReason: Forbidden\n'],
       });
       return;
     }
