@@ -420,22 +420,22 @@ describe('sweep', () => {
 
 test('sweep reports to whom it gives a free place, and a dry run to whom it would', async () => {
   await store.options.patch({ maxRunningSessions: 1 });
-  const [first, second] = [await addStarted('first'), await addStarted('second')];
-  for (const jobId of [first, second])
+  const [holder, waiter] = [await addStarted('holder'), await addStarted('waiter')];
+  for (const jobId of [holder, waiter])
     await store.sessions.claim(jobId, { at: new Date().toISOString() });
   expect((await run()).entries).toEqual([]);
   // Not by the API, which would give the places on.
   await store.options.patch({ maxRunningSessions: 2 });
   const dry = await run({ dryRun: true });
-  expect(dry.entries).toMatchObject([{ act: 'admit', session: 'second', jobId: second }]);
-  expect(await store.sessions.get(second)).not.toHaveProperty('admittedAt');
+  expect(dry.entries).toMatchObject([{ act: 'admit', session: 'waiter', jobId: waiter }]);
+  expect(await store.sessions.get(waiter)).not.toHaveProperty('admittedAt');
   expect((await run()).entries).toEqual(dry.entries);
   expect(lines).toContainEqual(
-    expect.objectContaining({ act: 'admit', session: 'second', dryRun: false }),
+    expect.objectContaining({ act: 'admit', session: 'waiter', dryRun: false }),
   );
-  expect(await store.sessions.get(second)).toHaveProperty('admittedAt');
+  expect(await store.sessions.get(waiter)).toHaveProperty('admittedAt');
   await store.options.patch({ maxRunningSessions: 0 });
-  await endAll(first, second);
+  await endAll(holder, waiter);
 });
 
 describe('sweep, after Temporal has lost its last moments', () => {
