@@ -1,14 +1,15 @@
-import type { Orchestrator, WebhookClient } from '../clients/interfaces.js';
+import type { NotificationStart, Orchestrator, WebhookClient } from '../clients/interfaces.js';
 import { isServiceError } from '../core/errors.js';
 import { toNotificationWorkflow, toWebhookQueue } from '../core/names.js';
 import { isWanted } from '../core/notification.js';
 import type { DueNotification, Store } from '../store/store.js';
 import { atMost } from './at-most.js';
 import type { NotificationLogger } from './notifications.js';
+import type { HandoverRun } from './sweep-dependencies.js';
 
 export interface HandoverDependencies {
   readonly store: Pick<Store, 'notifications' | 'deploymentId'>;
-  readonly orchestrator: Pick<Orchestrator, 'startNotification'>;
+  readonly orchestrator: Pick<Orchestrator, 'startNotification' | 'hasNotification'>;
   readonly webhooks: Pick<WebhookClient, 'list'>;
   readonly logger: NotificationLogger;
   readonly now: () => string;
@@ -30,71 +31,96 @@ const TRIED_MS = 86_400_000;
  */
 export async function handOver(
   dependencies: HandoverDependencies,
-  signal: AbortSignal,
+  run: HandoverRun,
 ): Promise<void> {
-  const { store, now } = dependencies;
-  const deploymentId = await store.deploymentId();
+  const { store } = dependencies;
   let afterId: string | undefined;
   do {
-    signal.throwIfAborted();
+    run.signal.throwIfAborted();
     const due = await store.notifications.listDue({
       limit: PAGE,
       ...(afterId === undefined ? {} : { afterId }),
     });
-    if (due.length === 0) return;
+    const ends = await handOverEach(dependencies, due, run);
+    if (!run.dryRun) await recordEnds(dependencies, due, ends);
     afterId = due.length < PAGE ? undefined : due.at(-1)?.jobId;
-    const webhooks = await dependencies.webhooks.list();
-    const ends = await atMost(AT_ONCE, due, async (notification) => {
-      const names = pickWanted(webhooks, notification);
-      if (names.length === 0) return 'unwanted';
-      return handOverOne(dependencies, deploymentId, notification, names);
-    });
-    const pick = (kind: string) =>
-      due.filter((_, index) => ends[index] === kind).map(({ jobId }) => jobId);
-    if (pick('unwanted').length > 0) await store.notifications.remove(pick('unwanted'));
-    if (pick('handed').length > 0)
-      await store.notifications.recordHandedOver(pick('handed'), now());
   } while (afterId !== undefined);
 }
 
 /** What each sweep does: hands over what is due, and what Temporal may have lost since, and forgets what nothing tells any more. */
 export async function handOverRest(
   dependencies: HandoverDependencies,
-  signal: AbortSignal,
+  run: HandoverRun,
 ): Promise<void> {
-  await handOver(dependencies, signal);
-  await handOverAgain(dependencies, signal);
-  await forgetOld(dependencies);
+  await handOver(dependencies, run);
+  await handOverAgain(dependencies, run);
+  await forgetOld(dependencies, run);
 }
 
 /**
  * Hands over once more some of those that should have been told by now: a Temporal that was restored from a backup may lack
  * their workflow. Changes nothing for those that Temporal has.
  */
-async function handOverAgain(
+async function handOverAgain(dependencies: HandoverDependencies, run: HandoverRun): Promise<void> {
+  const untold = await dependencies.store.notifications.listUntold({
+    from: before(dependencies, TRIED_MS),
+    until: before(dependencies, UNTOLD_MS),
+    limit: PAGE,
+  });
+  await handOverEach(dependencies, untold, run);
+}
+
+/** Removes some of the notifications that were handed over so long ago that no workflow can still be about to tell them. */
+async function forgetOld(
   dependencies: HandoverDependencies,
-  signal: AbortSignal,
+  { dryRun, note }: HandoverRun,
 ): Promise<void> {
-  const { store, now } = dependencies;
-  const before = (ms: number) => new Date(Date.parse(now()) - ms).toISOString();
-  const handed = { from: before(TRIED_MS), until: before(UNTOLD_MS), limit: PAGE };
-  const untold = await store.notifications.listUntold(handed);
-  if (untold.length === 0) return;
-  const deploymentId = await store.deploymentId();
+  const { store, logger } = dependencies;
+  const old = await store.notifications.listUntold({
+    until: before(dependencies, FORGET_MS),
+    limit: PAGE,
+  });
+  if (old.length === 0) return;
+  if (!dryRun) {
+    await store.notifications.remove(old.map(({ jobId }) => jobId));
+    const notifications = old.length;
+    logger.warn({ notifications }, 'webhooks were not told of ends: their workflows are gone');
+  }
+  const why = 'webhooks were not told of its end, and the workflow that did so is gone';
+  for (const { jobId, name } of old) note({ act: 'forget', session: name, jobId, why });
+}
+
+function before({ now }: HandoverDependencies, ms: number): string {
+  return new Date(Date.parse(now()) - ms).toISOString();
+}
+
+type HandoverEnd = 'handed' | 'refused' | 'unwanted';
+
+async function handOverEach(
+  dependencies: HandoverDependencies,
+  notifications: readonly DueNotification[],
+  run: HandoverRun,
+): Promise<readonly HandoverEnd[]> {
+  if (notifications.length === 0) return [];
+  const deploymentId = await dependencies.store.deploymentId();
   const webhooks = await dependencies.webhooks.list();
-  await atMost(AT_ONCE, untold, async (notification) => {
-    signal.throwIfAborted();
+  return atMost(AT_ONCE, notifications, async (notification) => {
+    run.signal.throwIfAborted();
     const names = pickWanted(webhooks, notification);
-    if (names.length > 0) await handOverOne(dependencies, deploymentId, notification, names);
+    if (names.length === 0) return 'unwanted';
+    return handOverOne(dependencies, toStart(deploymentId, notification, names), run);
   });
 }
 
-/** Removes notifications that were handed over so long ago that no workflow can still be about to tell them. */
-async function forgetOld({ store, now, logger }: HandoverDependencies): Promise<void> {
-  const before = new Date(Date.parse(now()) - FORGET_MS).toISOString();
-  const notifications = await store.notifications.forget(before);
-  if (notifications > 0)
-    logger.warn({ notifications }, 'webhooks were not told of ends: their workflows are gone');
+async function recordEnds(
+  { store, now }: HandoverDependencies,
+  due: readonly DueNotification[],
+  ends: readonly HandoverEnd[],
+): Promise<void> {
+  const pick = (kind: HandoverEnd) =>
+    due.filter((_, index) => ends[index] === kind).map(({ jobId }) => jobId);
+  if (pick('unwanted').length > 0) await store.notifications.remove(pick('unwanted'));
+  if (pick('handed').length > 0) await store.notifications.recordHandedOver(pick('handed'), now());
 }
 
 function pickWanted(
@@ -104,22 +130,34 @@ function pickWanted(
   return webhooks.filter(({ when }) => isWanted(when, succeeded)).map(({ name }) => name);
 }
 
-async function handOverOne(
-  { orchestrator, logger }: HandoverDependencies,
+function toStart(
   deploymentId: string,
   { jobId, name }: DueNotification,
   webhooks: readonly string[],
+): NotificationStart {
+  return {
+    ...{ id: toNotificationWorkflow(deploymentId, jobId), jobId, sessionName: name, webhooks },
+    deliveryQueue: toWebhookQueue(deploymentId),
+  };
+}
+
+async function handOverOne(
+  { orchestrator }: HandoverDependencies,
+  start: NotificationStart,
+  { dryRun, note, fail }: HandoverRun,
 ): Promise<'handed' | 'refused'> {
+  const { id, jobId, sessionName: session } = start;
   try {
-    await orchestrator.startNotification({
-      ...{ id: toNotificationWorkflow(deploymentId, jobId), jobId, sessionName: name, webhooks },
-      deliveryQueue: toWebhookQueue(deploymentId),
-    });
+    const isBegun = dryRun
+      ? !(await orchestrator.hasNotification(id))
+      : await orchestrator.startNotification(start);
+    const why = 'webhooks have not been told of its end, and no workflow was to do so';
+    if (isBegun) note({ act: 'notify', session, jobId, why });
     return 'handed';
   } catch (error) {
     // One that is refused must not hold back the others.
     if (!isServiceError(error) || error.fault !== 'rejected') throw error;
-    logger.warn({ err: error, session: name, jobId }, 'a notification could not be handed over');
+    fail({ message: 'a notification could not be handed over', session, jobId }, error);
     return 'refused';
   }
 }

@@ -24,7 +24,7 @@ export interface SweepDependencies {
   /** Absent if there is no image management service. */
   readonly images?: ImageDependencies;
   /** Hands over the ends of sessions that webhooks have not been told of. Absent if this process has no webhooks. */
-  readonly handOver?: (signal: AbortSignal) => Promise<void>;
+  readonly handOver?: (run: HandoverRun) => Promise<void>;
   /** How long a machine may be silent before it counts as lost, with its jobs; 0 = for ever. */
   readonly machineLostSeconds: number;
   /** The machine of the worker that sweeps, if it has one. */
@@ -42,7 +42,16 @@ export interface SweepObserver {
 }
 
 export type SweepActKind =
-  'admit' | 'restart' | 'record' | 'tell' | 'move' | 'lose' | 'end' | 'remove';
+  | 'admit'
+  | 'restart'
+  | 'record'
+  | 'tell'
+  | 'move'
+  | 'lose'
+  | 'end'
+  | 'notify'
+  | 'forget'
+  | 'remove';
 
 /** One thing that was done or, in a dry run, would be. */
 export interface SweepEntry {
@@ -59,6 +68,20 @@ export interface SweepFailure {
   readonly session?: string;
   readonly jobId?: string;
   readonly why: string;
+}
+
+/** `message` is the constant text of the log line. */
+export type SweepPart = Omit<SweepFailure, 'why'>;
+
+/** A sweep, as far as the handing over of ends must know it. */
+export interface HandoverRun {
+  /** Starts and writes nothing. */
+  readonly dryRun: boolean;
+  readonly signal: AbortSignal;
+  /** Puts on the report what is done already. */
+  readonly note: (entry: SweepEntry) => void;
+  /** Logs what a part has thrown, and puts it on the report. */
+  readonly fail: (part: SweepPart, error: unknown) => void;
 }
 
 export interface SweepReport {

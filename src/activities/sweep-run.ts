@@ -1,7 +1,9 @@
 import type {
+  HandoverRun,
   SweepDependencies,
   SweepEntry,
   SweepFailure,
+  SweepPart,
   SweepReport,
 } from './sweep-dependencies.js';
 
@@ -11,13 +13,9 @@ export interface SweepOptions {
 }
 
 /** What the parts of one sweep share. */
-export interface SweepRun {
-  readonly dryRun: boolean;
-  readonly signal: AbortSignal;
+export interface SweepRun extends HandoverRun {
   /** Does one thing and puts it on the report; a dry run only reports it. */
   readonly perform: (entry: SweepEntry, act: () => Promise<unknown>) => Promise<void>;
-  /** Puts on the report what is done already. */
-  readonly note: (entry: SweepEntry) => void;
   /**
    * Does one part. Whatever it throws is logged and put on the report, so that no session, and no defect, holds back the
    * others; the next sweep tries again. Only the end of the sweep itself is thrown.
@@ -25,9 +23,6 @@ export interface SweepRun {
   readonly attempt: (part: SweepPart, act: () => Promise<unknown>) => Promise<void>;
   readonly report: () => Pick<SweepReport, 'entries' | 'failures'>;
 }
-
-/** `message` is the constant text of the log line if the part fails. */
-export type SweepPart = Omit<SweepFailure, 'why'>;
 
 export function openRun(
   { observer, logger }: Pick<SweepDependencies, 'observer' | 'logger'>,
@@ -41,10 +36,16 @@ export function openRun(
     entries.push(entry);
     logger.info({ ...entry, dryRun }, 'sweep');
   };
+  const fail = (part: SweepPart, error: unknown) => {
+    const { message, session, jobId } = part;
+    failures.push({ ...part, why: error instanceof Error ? error.message : String(error) });
+    logger.warn({ err: error, session, jobId }, message);
+  };
   return {
     dryRun,
     signal,
     note,
+    fail,
     async perform(entry, act) {
       if (!dryRun) await act();
       note(entry);
@@ -55,9 +56,7 @@ export function openRun(
         await act();
       } catch (error) {
         if (signal.aborted) throw error;
-        const { message, session, jobId } = part;
-        failures.push({ ...part, why: error instanceof Error ? error.message : String(error) });
-        logger.warn({ err: error, session, jobId }, message);
+        fail(part, error);
       }
     },
     report: () => ({ entries, failures }),

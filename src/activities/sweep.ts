@@ -38,11 +38,10 @@ async function performSweep(
   const unfinished = await sweepSessions(dependencies, run);
   await endVainWaits(dependencies, unfinished, run);
   await endFailingCycles(dependencies, run);
-  if (!run.dryRun)
-    // What a process has left that died, or could not reach Temporal.
-    await run.attempt({ message: 'ends of sessions could not be handed over' }, async () =>
-      handOver?.(signal),
-    );
+  // What a process has left that died, or could not reach Temporal.
+  await run.attempt({ message: 'ends of sessions could not be handed over' }, async () =>
+    handOver?.(run),
+  );
   const halted = await removeLeftovers(dependencies, run);
   await removeImageOrphans(dependencies, run);
   return {

@@ -175,8 +175,10 @@ export interface Orchestrator {
   scheduleRetention(deploymentId: string): Promise<void>;
   /** Starts a workflow that repeats itself, unless it is running. */
   startCycle(cycle: CycleStart): Promise<void>;
-  /** Starts the workflow that sends the end of a session to webhooks. Succeeds if it was started before. */
-  startNotification(start: NotificationStart): Promise<void>;
+  /** Starts the workflow that sends the end of a session to webhooks. False if it was started before, and Temporal still has it. */
+  startNotification(start: NotificationStart): Promise<boolean>;
+  /** Whether that workflow was started, and Temporal still has it, running or closed. */
+  hasNotification(id: string): Promise<boolean>;
   /** The id of the configured namespace. It changes with another server, and if Temporal was emptied. */
   namespaceId(): Promise<string>;
   /** Whether Temporal answers now. */

@@ -115,16 +115,23 @@ export function createOrchestrator({
       );
     },
     async startNotification({ id, jobId, sessionName, webhooks, deliveryQueue }) {
-      await call('start the notification', () =>
+      return call('start the notification', () =>
         workflow
           .start<typeof NotificationWorkflow>('NotificationWorkflow', {
             ...{ workflowId: id, taskQueue, args: [{ jobId, webhooks, deliveryQueue }] },
             workflowIdReusePolicy: 'REJECT_DUPLICATE',
             staticSummary: cut(`tell that ${sessionName} has ended`, MAX_SUMMARY),
           })
-          .catch(ignore(WorkflowExecutionAlreadyStartedError)),
+          .then(() => true, falseIf(WorkflowExecutionAlreadyStartedError)),
       );
     },
+    hasNotification: (id) =>
+      call('describe the notification', () =>
+        workflow
+          .getHandle(id)
+          .describe()
+          .then(() => true, falseIf(WorkflowNotFoundError)),
+      ),
     async namespaceId() {
       const { namespaceInfo } = await call(`describe its namespace ${namespace}`, () =>
         connection.workflowService.describeNamespace({ namespace }),
@@ -149,6 +156,14 @@ export function createOrchestrator({
 function ignore(known: new (...args: never[]) => Error): (error: unknown) => void {
   return (error) => {
     if (!(error instanceof known)) throw error;
+  };
+}
+
+/** The same, with a result. */
+function falseIf(known: new (...args: never[]) => Error): (error: unknown) => false {
+  return (error) => {
+    if (error instanceof known) return false;
+    throw error;
   };
 }
 

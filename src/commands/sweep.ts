@@ -53,6 +53,8 @@ const WOULD = {
   move: 'would move',
   lose: 'would give up',
   end: 'would end',
+  notify: 'would notify',
+  forget: 'would forget',
   remove: 'would tidy',
 };
 const DID = {
@@ -63,6 +65,8 @@ const DID = {
   move: 'moved',
   lose: 'gave up',
   end: 'ended',
+  notify: 'notified',
+  forget: 'forgot',
   remove: 'tidied',
 };
 
@@ -147,7 +151,7 @@ function createHandOver(
   if (file === undefined) return {};
   const webhooks = createWebhookClient({ file, now });
   const handover = { store, orchestrator, webhooks, logger: complaints, now };
-  return { handOver: (signal) => handOverRest(handover, signal) };
+  return { handOver: (run) => handOverRest(handover, run) };
 }
 
 async function isAnyHeard(store: Store): Promise<boolean> {

@@ -10,7 +10,8 @@ export interface WorkerMetrics {
 }
 
 const ACTS = {
-  ...{ admit: 0, restart: 0, record: 0, tell: 0, move: 0, lose: 0, end: 0, remove: 0 },
+  ...{ admit: 0, restart: 0, record: 0, tell: 0, move: 0, lose: 0, end: 0 },
+  ...{ notify: 0, forget: 0, remove: 0 },
 } as const satisfies Record<SweepActKind, 0>;
 /** The activities that watch the phases of a job. */
 const OBSERVERS = ['gitClone', 'gitCloneHosts', 'inventory', 'ansible'];

@@ -6,6 +6,7 @@ import {
   createSettlementActivities,
   type SettlementActivities,
 } from '../activities/notifications.js';
+import type { HandoverRun } from '../activities/sweep-dependencies.js';
 import type { Orchestrator } from '../clients/interfaces.js';
 import { createWebhookClient } from '../clients/webhook.js';
 import { toWebhookQueue } from '../core/names.js';
@@ -30,7 +31,7 @@ export interface Notifying {
   /** For the queue that every worker serves, because a worker without webhooks also ends what another has begun. */
   readonly activities: SettlementActivities;
   /** Called by the sweep. Absent if there are no webhooks. */
-  readonly handOver?: (signal: AbortSignal) => Promise<void>;
+  readonly handOver?: (run: HandoverRun) => Promise<void>;
   /** Creates the workers that call webhooks, and from now on hands over notes as they become due. */
   start(worker: Partial<WorkerOptions>): Promise<readonly Worker[]>;
   close(): Promise<void>;
@@ -72,17 +73,17 @@ async function openWebhooks(
   const observer = createWebhookMetrics(registry, store, names, logger);
   const shared = { store, logger, observer };
   const handover = { store, orchestrator, webhooks, logger, now };
-  const prompt = createPrompt(async (signal) => handOver(handover, signal), logger);
+  const prompt = createPrompt((signal) => handOver(handover, toPromptRun(signal, logger)), logger);
   let unsubscribe: () => void = () => undefined;
   return {
     activities: createSettlementActivities(shared),
-    async handOver(signal) {
-      if (await store.notifications.turnOn())
+    async handOver(run) {
+      if (!run.dryRun && (await store.notifications.turnOn()))
         logger.warn(
           {},
           'a worker without WEBHOOKS_FILE had turned webhooks off; they are on again',
         );
-      await handOverRest(handover, signal);
+      await handOverRest(handover, run);
     },
     async start(worker) {
       const queue = await Worker.create({
@@ -101,6 +102,17 @@ async function openWebhooks(
       unsubscribe();
       await prompt.close();
     },
+  };
+}
+
+/** Only what a sweep hands over is noted, because that was left. */
+function toPromptRun(signal: AbortSignal, logger: Logger): HandoverRun {
+  return {
+    dryRun: false,
+    signal,
+    note: () => undefined,
+    fail: ({ message, session, jobId }, error) =>
+      logger.warn({ err: error, session, jobId }, message),
   };
 }
 

@@ -2,7 +2,7 @@ import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { ImageDependencies } from '../activities/dependencies.js';
 import { createCycleActivities } from '../activities/cycles.js';
 import { createRetentionActivities } from '../activities/retention.js';
-import type { SweepObserver } from '../activities/sweep-dependencies.js';
+import type { SweepDependencies, SweepObserver } from '../activities/sweep-dependencies.js';
 import { createSweepActivities } from '../activities/sweep-activities.js';
 import type { HardwareClient, Orchestrator } from '../clients/interfaces.js';
 import { toBatcherWorkflow, toHardwareSyncWorkflow, toSweepQueue } from '../core/names.js';
@@ -21,7 +21,7 @@ export interface SweepingOptions {
   /** Absent if there is no image management service. */
   readonly images?: ImageDependencies;
   /** Hands over the ends of sessions to webhooks. */
-  readonly handOver?: (signal: AbortSignal) => Promise<void>;
+  readonly handOver?: SweepDependencies['handOver'];
   readonly machine?: string;
   /** Throws if the disk has no room for the sessions of the batcher. */
   readonly requireRoom: () => Promise<void>;

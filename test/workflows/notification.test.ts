@@ -13,6 +13,7 @@ import { stringify } from 'yaml';
 import { createFaultTranslation } from '../../src/activities/failure.js';
 import { sweep } from '../../src/activities/sweep.js';
 import type { Orchestrator } from '../../src/clients/interfaces.js';
+import { ServiceError } from '../../src/core/errors.js';
 import { createOrchestrator } from '../../src/clients/temporal.js';
 import { toNotificationWorkflow, toTaskQueue } from '../../src/core/names.js';
 import { openNotifying, type Notifying } from '../../src/process/notifying.js';
@@ -114,16 +115,23 @@ const whenSettled = () =>
 const handleOf = async (jobId: string) =>
   temporal.client.workflow.getHandle(toNotificationWorkflow(await store.deploymentId(), jobId));
 
-const sweepOnce = (notifying: Notifying) =>
-  sweep(
+/** The acts that the last sweep has counted. */
+let acts: string[] = [];
+
+const sweepOnce = (notifying: Notifying, { dryRun = false } = {}) => {
+  acts = [];
+  const info = (fields: object) => void lines.push(JSON.stringify(fields));
+  return sweep(
     {
-      ...{ store, orchestrator, logger: { info: () => undefined, warn: () => undefined }, now },
+      ...{ store, orchestrator, logger: { info, warn: () => undefined }, now },
+      observer: { onAct: (act) => void acts.push(act), onEnd: () => undefined },
       ...{ limit: 10, machineLostSeconds: 0 },
       ...(notifying.handOver === undefined ? {} : { handOver: notifying.handOver }),
     },
-    { dryRun: false },
+    { dryRun },
     new AbortController().signal,
   );
+};
 
 async function findFreePort(): Promise<number> {
   const server = createServer();
@@ -155,8 +163,13 @@ describe('NotificationWorkflow', () => {
     expect(await isGone()).toBe(true);
 
     await store.notifications.recordHandedOver([jobId], ago(601));
-    await sweepOnce(notifying);
+    const dry = await sweepOnce(notifying, { dryRun: true });
+    expect(dry.entries).toMatchObject([{ act: 'notify', session: 'lost', jobId }]);
+    expect(await isGone()).toBe(true);
+    expect((await sweepOnce(notifying)).entries).toEqual(dry.entries);
     expect(await isGone()).toBe(false);
+    for (const dryRun of [true, false])
+      expect((await sweepOnce(notifying, { dryRun })).entries).toEqual([]);
     await work(notifying);
     await receiver.whenTold('lost', '/chat');
     await whenSettled();
@@ -269,15 +282,41 @@ describe('NotificationWorkflow', () => {
     await (await open()).close();
     await store.sessions.recordOutcome(jobId, failed, now());
     const next = await open();
+    const dry = await sweepOnce(next, { dryRun: true });
+    expect(dry.entries).toMatchObject([{ act: 'notify', session: 'a', jobId }]);
+    expect(acts).toEqual([]);
     expect(await store.notifications.listDue({ limit: 9 })).toHaveLength(1);
 
-    await sweepOnce(next);
+    expect((await sweepOnce(next)).entries).toEqual(dry.entries);
 
+    expect(acts).toEqual(['notify']);
+    expect(lines.join()).toContain('{"act":"notify","session":"a"');
     expect(await store.notifications.listDue({ limit: 9 })).toEqual([]);
     expect((await (await handleOf(jobId)).describe()).status.name).toBe('RUNNING');
     await work(next);
     await receiver.whenTold('a');
     await whenSettled();
+  });
+
+  test('has the sweep name the ends that nobody can be told of any more, and those that Temporal refuses', async () => {
+    const notifying = await open();
+    for (const name of ['old', 'new', 'bad'])
+      await store.sessions.recordOutcome(await add(name), failed, now());
+    const [bad, fresh, old] = await store.notifications.listDue({ limit: 9 });
+    await store.notifications.recordHandedOver([old?.jobId ?? ''], ago(3 * 86_400));
+    await store.notifications.recordHandedOver([fresh?.jobId ?? ''], ago(60));
+    const refuse = () => Promise.reject(new ServiceError('rejected', 'no'));
+    Object.assign(orchestrator, { startNotification: refuse });
+
+    const dry = await sweepOnce(notifying, { dryRun: true });
+    expect(dry.entries.map(({ act, session }) => [act, session])).toEqual([
+      ['notify', 'bad'],
+      ['forget', 'old'],
+    ]);
+    const { entries, failures } = await sweepOnce(notifying);
+    expect(entries).toEqual(dry.entries.slice(1));
+    expect(failures).toMatchObject([{ session: 'bad', jobId: bad?.jobId, why: 'no' }]);
+    expect(await store.notifications.count()).toBe(2);
   });
 
   test('has the sweep command hand it over too', async () => {
@@ -292,7 +331,7 @@ describe('NotificationWorkflow', () => {
           WEBHOOKS_FILE: join(directory, 'webhooks.yaml'),
         },
       });
-    await sweepByHand('--dry-run');
+    expect((await sweepByHand('--dry-run')).stdout).toMatch(/^would notify +a /);
     expect(await store.notifications.listDue({ limit: 9 })).toHaveLength(1);
     await sweepByHand('--json');
     expect(await store.notifications.listDue({ limit: 9 })).toEqual([]);

@@ -17,15 +17,14 @@ export interface NotificationStore {
    * has its turn.
    */
   listUntold(handed: {
-    readonly from: string;
+    /** Default: ever. */
+    readonly from?: string;
     readonly until: string;
     readonly limit: number;
   }): Promise<readonly DueNotification[]>;
   recordHandedOver(jobIds: readonly string[], at: string): Promise<void>;
   /** Removes ends that were told or given up. A repeat changes nothing. */
   remove(jobIds: readonly string[]): Promise<void>;
-  /** Removes ends that were handed over by then, which nothing tells any more. Returns how many. */
-  forget(handedUntil: string): Promise<number>;
   /** The number of ends that are not told yet. */
   count(): Promise<number>;
 }

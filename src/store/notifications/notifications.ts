@@ -19,7 +19,7 @@ export function createNotificationStore(database: Database): NotificationStore {
         return Number(numDeletedRows);
       }),
     listDue: (page) => listDue(database, page),
-    listUntold: ({ from, until, limit }) =>
+    listUntold: ({ from = '', until, limit }) =>
       read((db) =>
         selectDue(db)
           .where('notifications.handed_at', '>=', from)
@@ -36,11 +36,6 @@ export function createNotificationStore(database: Database): NotificationStore {
     remove: (jobIds) =>
       writeAtOnce(async (db) => {
         await db.deleteFrom('notifications').where('job_id', 'in', jobIds).execute();
-      }),
-    forget: (handedUntil) =>
-      writeAtOnce(async (db) => {
-        const query = db.deleteFrom('notifications').where('handed_at', '<=', handedUntil);
-        return Number((await query.executeTakeFirst()).numDeletedRows);
       }),
     count: () =>
       read(async (db) => {

@@ -50,6 +50,8 @@ export function notificationContract(stores: () => Stores): void {
       const untold = async (from: string, until: string, limit = 9) =>
         (await store.notifications.listUntold({ from, until, limit })).map(({ name }) => name);
       expect((await untold(at(10), at(20))).sort()).toEqual(['early', 'middle']);
+      const ever = await store.notifications.listUntold({ until: at(10), limit: 9 });
+      expect(ever).toMatchObject([{ name: 'early' }]);
       expect(await untold(at(11), at(29))).toEqual(['middle']);
       expect(await untold(at(0), at(99), 2)).toHaveLength(2);
     });
@@ -89,17 +91,6 @@ export function notificationContract(stores: () => Stores): void {
       await store.notifications.remove(jobIds.slice(0, 1));
       await store.sweep.rebindTemporal('two');
       expect(await due(store)).toEqual(['b', 'c']);
-    });
-
-    test('are forgotten when they were not told for long', async () => {
-      const { store } = stores();
-      await store.notifications.turnOn();
-      const jobIds = await add(store, 'a', 'b', 'c');
-      for (const jobId of jobIds) await end(store, jobId);
-      await store.notifications.recordHandedOver(jobIds.slice(0, 1), at(10));
-      await store.notifications.recordHandedOver(jobIds.slice(1, 2), at(12));
-      expect(await store.notifications.forget(at(11))).toBe(1);
-      expect(await store.notifications.count()).toBe(2);
     });
 
     test('keep the record of a deleted session until they are told', async () => {
