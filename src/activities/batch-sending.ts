@@ -42,8 +42,11 @@ function noteSending(
 ): void {
   for (const { id, configurationName, layers, size } of group) {
     const facts = { batch: id, configuration: configurationName, layers, components: size };
-    const session = sent.get(id);
-    if (session !== undefined) logger.info({ ...facts, session }, 'a batch was sent');
+    const own = sent.get(id);
+    if (own !== undefined) {
+      const { session, size: components } = own;
+      logger.info({ ...facts, components, session }, 'a batch was sent');
+    }
     const name = refused.get(id);
     if (name !== undefined) {
       const message =

@@ -281,6 +281,16 @@ describe('runBatches', () => {
     expect(warned).toEqual([expect.objectContaining({ batch: odd?.id })]);
   });
 
+  test('logs of how many components a session is', async () => {
+    await addNodes(3);
+    await run();
+    await store.components.remove('x00001');
+    const told: object[] = [];
+    const logger = { ...silent, info: (fields: object) => void told.push(fields) };
+    await runBatches({ store, logger, now }, { ...options, batchWindow: 0 }, never);
+    expect(told).toEqual([expect.objectContaining({ components: 2 })]);
+  });
+
   test('stops beside another batcher, says so, and goes on when that is gone', async () => {
     await addNodes(25);
     const name = 'batcher-00000000-0000-4000-8000-000000000000';

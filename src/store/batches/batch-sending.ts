@@ -37,7 +37,12 @@ export function sendBatches(
     await removeEmpty(db, database, gathered);
     await recordSent(db, database, sent, at);
     await giveUp(db, database, refused, at);
-    return { sent: toNames(sent), refused: toNames(refused) };
+    return {
+      sent: new Map(
+        sent.map((one) => [one.row.id, { session: toName(one), size: one.kept.length }]),
+      ),
+      refused: new Map(refused.map((one) => [one.row.id, toName(one)])),
+    };
   });
 }
 
@@ -162,6 +167,6 @@ async function giveUp(
     .execute();
 }
 
-function toNames(planned: readonly Planned[]): ReadonlyMap<string, string> {
-  return new Map(planned.map(({ row, session }) => [row.id, session.request.name]));
+function toName({ session }: Planned): string {
+  return session.request.name;
 }

@@ -97,7 +97,7 @@ async function play(
 
 /** Returns the name of the session. */
 async function send(store: Store, id = ''): Promise<string | undefined> {
-  return (await store.batches.send([id], sending)).sent.get(id);
+  return (await store.batches.send([id], sending)).sent.get(id)?.session;
 }
 
 async function stateOf(store: Store, id: string) {
@@ -258,7 +258,9 @@ export function batchContract(stores: () => Stores): void {
           (index % 2 === 0 ? store : other).batches.send(some, sending),
         ),
       );
-      const names = sendings.flatMap(({ sent }) => [...sent.values()]);
+      const names = sendings.flatMap(({ sent }) =>
+        [...sent.values()].map(({ session }) => session),
+      );
       expect(names).toHaveLength(20);
       const { items } = await store.sessions.list({}, { limit: 100 });
       expect(items.map(({ name }) => name)).toEqual([...names].sort());
