@@ -29,6 +29,11 @@ IMPLICIT = {"all", "ungrouped", "localhost", "127.0.0.1", "::1"}
 MAX_SHOWN = 20
 COUNTS = ("ok", "changed", "failed", "skipped", "unreachable")
 MISSING = "The limit names it, but the inventory has no host or group of that name."
+IS_GROUP = "The limit names it as a host, but in the inventory it is a group, so it is left out."
+# Below the workspace: names in the limit that must not select anything.
+LEFT_OUT = "limit-left-out.json"
+# Name of a group -> its members, as Ansible lists them.
+Groups = dict[str, dict[str, list[str]]]
 DEFAULTS_TEXT = "all:\n  vars:\n    cray_cfs_image: false\n"
 
 
@@ -101,27 +106,47 @@ def check_inventory(context: Context) -> None:
     print(f"Inventory: hosts {len(hosts)}, groups {own}")
     # A group without hosts is only listed where it belongs to another one.
     children = {child for group in named.values() for child in group.get("children", ())}
-    report_missing(context, hosts | children | named.keys())
+    all_groups = children | named.keys()
+    missing = sorted(list_named(context) - hosts - all_groups - IMPLICIT)
+    warn("the inventory has no host or group of a name in the limit", missing)
+    meant = list_named(context, only_hosts=True)
+    mistaken = sorted(name for name in meant & all_groups if list_hosts(named, name) != {name})
+    warn("the limit is meant for hosts, so these groups are left out of it", mistaken)
+    write_atomically(context.directory.workspace / LEFT_OUT, json.dumps(mistaken))
+    report_left_out(context, dict.fromkeys(missing, MISSING) | dict.fromkeys(mistaken, IS_GROUP))
 
 
-def report_missing(context: Context, known: set[str]) -> None:
+def warn(fact: str, names: list[str]) -> None:
+    if names:
+        more = f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else ""
+        print(f"WARNING: {fact}: {', '.join(names[:MAX_SHOWN])}{more}")
+
+
+def report_left_out(context: Context, messages: dict[str, str]) -> None:
     """
-    Ansible only warns of names in a limit that it does not know, and leaves these hosts out. Here
-    they become results of this phase.
+    Makes what a limit names in vain a result of this phase. Ansible itself only warns of it.
     """
-    missing = sorted(list_named(context) - known - IMPLICIT)
-    if not missing:
+    if not messages:
         return
-    more = f" and {len(missing) - MAX_SHOWN} more" if len(missing) > MAX_SHOWN else ""
-    shown = ", ".join(missing[:MAX_SHOWN])
-    print(f"WARNING: the inventory has no host or group of a name in the limit: {shown}{more}")
-    nothing = {**dict.fromkeys(COUNTS, 0), "incomplete": False, "message": MISSING}
-    hosts = [{"host": name, **nothing} for name in missing]
+    nothing = {**dict.fromkeys(COUNTS, 0), "incomplete": False}
+    hosts = [{"host": name, **nothing, "message": text} for name, text in messages.items()]
     write_atomically(context.directory.results(context.phase.name), json.dumps({"hosts": hosts}))
 
 
-def list_named(context: Context) -> set[str]:
+def list_named(context: Context, *, only_hosts: bool = False) -> set[str]:
     """The names in the limit of the playbooks."""
-    limits = (str(phase.fields.get("limit") or "") for phase in context.job.phases)
+    phases = [phase.fields for phase in context.job.phases]
+    limits = [
+        str(fields.get("limit") or "")
+        for fields in phases
+        if fields.get("limit_names_hosts") or not only_hosts
+    ]
     words = (word.strip() for limit in limits for word in limit.split(","))
     return {word for word in words if NAME.fullmatch(word)}
+
+
+def list_hosts(groups: Groups, name: str) -> set[str]:
+    """The hosts of a group and of the groups below it. Ansible refuses a group below itself."""
+    group = groups.get(name, {})
+    below = [list_hosts(groups, child) for child in group.get("children", ())]
+    return set(group.get("hosts", ())).union(*below)

@@ -13,7 +13,7 @@ from typing import NoReturn
 from . import exits
 from .context import Context, replace_process
 from .exits import PhaseError
-from .inventory import HOSTS
+from .inventory import HOSTS, LEFT_OUT
 from .settings import make_control_folder, to_ansible_environment
 
 DEBUG_LAYER = "_debug"
@@ -97,6 +97,10 @@ def write_limit(context: Context, environment: Mapping[str, str]) -> list[str]:
     fields = context.phase.fields
     limit = str(fields.get("limit") or "")
     patterns = [] if limit.strip() == "" else split_limit(limit, context, environment)
+    if fields.get("limit_names_hosts"):
+        left_out = json.loads((context.directory.workspace / LEFT_OUT).read_text("utf-8"))
+        # Without any pattern, Ansible would run on all hosts.
+        patterns = [pattern for pattern in patterns if pattern not in left_out] or ["!all"]
     done = set(fields.get("done_hosts") or ()) - LOCALHOST
     if not done:
         return place_limit(context, patterns)

@@ -2,13 +2,15 @@ import { toSteadySince, type BatcherStatus } from '../core/batch.js';
 import { isServiceError } from '../core/errors.js';
 import { toBatchPrefix } from '../core/names.js';
 import type { Options } from '../core/options.js';
-import type { BatchDependencies } from './batch-dependencies.js';
+import type { BatchDependencies, BatchLogger } from './batch-dependencies.js';
 import { finishBatches } from './batch-ends.js';
 import { PAGE } from './batch-groups.js';
 import { sendBatches } from './batch-sending.js';
 
 /** How long another batcher counts as active after its last session. */
 const OUTSIDE_MS = 900_000;
+/** How many components that are left out are shown. */
+const MOST_LEFT_OUT = 20;
 /** How long finished batches are shown. */
 const KEPT_MS = 86_400_000;
 
@@ -24,10 +26,15 @@ export async function runBatches(
   const { store, now } = deps;
   const began = Date.now();
   const interval = { now: now(), intervalSeconds: options.batcherCheckInterval };
-  const steadySince = toSteadySince(await store.batches.status(), interval);
+  const last = await store.batches.status();
+  const steadySince = toSteadySince(last, interval);
   const { finished, isHeldUp } = await finishBatches(deps, { ...options, steadySince }, signal);
   const halted = await findObstacle(deps, options);
-  const collected = halted === undefined ? await collect(deps, options, signal) : 0;
+  const { collected, leftOut = [] } =
+    halted === undefined
+      ? await collect(deps, options, signal)
+      : { collected: 0, leftOut: last?.leftOut };
+  noteLeftOut(deps.logger, leftOut, last?.leftOut);
   const sent = halted === undefined ? await sendBatches(deps, options, signal) : 0;
   await store.batches.removeFinished(toIso(Date.parse(now()) - KEPT_MS));
   const status = {
@@ -37,6 +44,7 @@ export async function runBatches(
     collected,
     sent,
     finished,
+    ...(leftOut.length === 0 ? {} : { leftOut }),
     ...(halted === undefined ? {} : { halted }),
   };
   await store.batches.noteCycle(status);
@@ -74,16 +82,28 @@ async function collect(
   { store, now }: BatchDependencies,
   { batchSize }: Options,
   signal: AbortSignal,
-): Promise<number> {
+): Promise<Required<Pick<BatcherStatus, 'collected' | 'leftOut'>>> {
   let collected = 0;
+  const leftOut: string[] = [];
   for (let afterId: string | undefined; ;) {
     signal.throwIfAborted();
     const page = { limit: PAGE, ...(afterId === undefined ? {} : { afterId }) };
     const result = await store.batches.collect({ at: now(), batchSize, page });
     collected += result.collected;
-    if (result.lastId === undefined) return collected;
+    leftOut.push(...result.leftOut.slice(0, MOST_LEFT_OUT - leftOut.length));
+    if (result.lastId === undefined) return { collected, leftOut };
     afterId = result.lastId;
   }
+}
+
+/** Says it once, and again when others are left out. */
+function noteLeftOut(
+  logger: BatchLogger,
+  leftOut: readonly string[],
+  before: readonly string[] = [],
+): void {
+  if (leftOut.every((id) => before.includes(id))) return;
+  logger.warn({ components: leftOut }, 'components are left out: their ids are not names of hosts');
 }
 
 export function renderCycle({ seconds, collected, sent, finished, halted }: BatcherStatus): string {

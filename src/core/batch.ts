@@ -42,6 +42,8 @@ export interface BatcherStatus {
   readonly collected: number;
   readonly sent: number;
   readonly finished: number;
+  /** The first components, by id, that wait and are in no batch, because their ids are not names of hosts. */
+  readonly leftOut?: readonly string[];
   /** Why nothing is sent; absent if nothing prevents it. */
   readonly halted?: string;
 }
@@ -52,10 +54,24 @@ interface Candidate {
   readonly desiredState: readonly DesiredLayerStatus[];
 }
 
+const HOST_NAME = /^\w[\w.-]*$/;
+/** The groups that Ansible has in every inventory. */
+const OWN_GROUPS: readonly string[] = ['all', 'ungrouped'];
+
+/**
+ * Whether the component is to be configured, but is left out, because Ansible would take its id for something else in a
+ * limit than the name of one host, such as `all`, `x*` or `x1,x2`, and run on other hosts.
+ */
+export function isLeftOut({ component, status }: Candidate): boolean {
+  const { id, enabled = false } = component;
+  return enabled && status === 'pending' && !isHostName(id);
+}
+
 /** Undefined if the component is not to be configured now. */
 export function toBatchKey({ component, status, desiredState }: Candidate): BatchKey | undefined {
-  const { enabled = false, desiredConfig, state } = component;
+  const { id, enabled = false, desiredConfig, state } = component;
   if (!enabled || status !== 'pending' || desiredConfig === undefined) return undefined;
+  if (!isHostName(id)) return undefined;
   const layers = desiredState.flatMap((layer, index) =>
     layer.status === 'pending' ? [index] : [],
   );
@@ -64,6 +80,10 @@ export function toBatchKey({ component, status, desiredState }: Candidate): Batc
     layers: layers.join(','),
     latestStatus: state.at(-1)?.status ?? '',
   };
+}
+
+function isHostName(id: string): boolean {
+  return HOST_NAME.test(id) && !OWN_GROUPS.includes(id);
 }
 
 /** Whether the component would be put into this batch now. */

@@ -46,6 +46,8 @@ export interface AnsiblePhase extends PhaseBase {
   readonly cloneUrl: string;
   /** As requested; Ansible splits it. Empty = no limit. */
   readonly limit: string;
+  /** Whether a name in the limit stands for no group, so that the hosts of a group of that name are left alone. */
+  readonly limitNamesHosts?: true;
   /** Hosts that have this layer already, which a retry leaves out. */
   readonly doneHosts?: readonly string[];
   /** 0 to 4 */

@@ -22,7 +22,7 @@ export interface PhaseEnd {
   readonly lacksResults?: true;
   /** It was run again in a hold, with other files than those of the recorded commit. */
   readonly filesChanged?: true;
-  /** Of the inventory: names in the limit that it does not have. */
+  /** Of the inventory: names in the limit that it does not have, or not as a host. */
   readonly missing?: readonly string[];
   /** The phase's last line of output that begins with `ERROR`; for the message only, never for the verdict. */
   readonly errorLine?: string;
@@ -76,7 +76,7 @@ const MAX_SHOWN = 5;
 function toMissing(names: readonly string[]): string {
   const more = names.length > MAX_SHOWN ? ` and ${names.length - MAX_SHOWN} more` : '';
   return toMessage(
-    `The inventory has no host or group of a name in the limit: ${names.slice(0, MAX_SHOWN).join(', ')}${more}.`,
+    `Left out, because the inventory has no host of that name: ${names.slice(0, MAX_SHOWN).join(', ')}${more}.`,
   );
 }
 

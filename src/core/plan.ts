@@ -2,6 +2,7 @@ import type { PinnedLayer } from './configuration.js';
 import { ServiceError } from './errors.js';
 import { listImageIds } from './image.js';
 import type { AnsiblePhase, Job, Phase } from './job.js';
+import { omitUndefined } from './omit-undefined.js';
 import type { PhaseOutline } from './progress.js';
 import { isKept, type Session, type Snapshot } from './session.js';
 
@@ -149,6 +150,7 @@ function planPlaybooks(session: Session, snapshot: Snapshot): readonly AnsiblePh
   const shared = {
     kind: 'ansible',
     limit: toAnsibleLimit(session),
+    ...omitUndefined({ limitNamesHosts: request.limitNamesHosts }),
     verbosity: request.ansibleVerbosity,
     passthrough: request.ansiblePassthrough ?? '',
     timeoutSeconds: snapshot.limits.phaseSeconds,

@@ -28,6 +28,8 @@ export interface SessionRequest {
   readonly configurationLimit: string;
   /** Absent if a v2 request gave none; answers then have null. */
   readonly ansibleLimit?: string;
+  /** The limit names hosts: a group of such a name is not meant. */
+  readonly limitNamesHosts?: true;
   readonly ansibleConfig: string;
   readonly ansibleVerbosity: number;
   /** As given; the job splits it into shell words. Absent if a v2 request gave none. */

@@ -281,6 +281,27 @@ describe('runBatches', () => {
     expect(warned).toEqual([expect.objectContaining({ batch: odd?.id })]);
   });
 
+  test('leaves out what is not the name of a host, and says so once', async () => {
+    await addNodes(1);
+    await store.components.put(
+      ['all', 'x*'].map((id) => ({ id, enabled: true, desiredConfig: 'compute' })),
+      now(),
+      () => undefined,
+    );
+    const warned: object[] = [];
+    const logger = { ...silent, warn: (fields: object) => void warned.push(fields) };
+    const cycle = (changes: Partial<Options> = {}) =>
+      runBatches({ store, logger, now }, { ...options, ...changes }, never);
+    const leftOut = ['all', 'x*'];
+    expect(await cycle()).toMatchObject({ collected: 1, leftOut });
+    expect(await cycle({ batcherDisable: true })).toMatchObject({ collected: 0, leftOut });
+    expect(await cycle()).toMatchObject({ collected: 0, leftOut });
+    expect(warned).toEqual([{ components: leftOut }]);
+    await store.components.remove('all');
+    await store.components.remove('x*');
+    expect(await cycle()).not.toHaveProperty('leftOut');
+  });
+
   test('logs of how many components a session is', async () => {
     await addNodes(3);
     await run();

@@ -26,7 +26,12 @@ async function fill(): Promise<void> {
   const limits = { now: '2096-01-02T03:04:05.000Z', maxSeconds: 3600 };
   await store.batches.finish([{ id: login, result, reason: 'INVENTORY' }], limits);
   const cycle = { cycleAt: NOW, seconds: 0.5, collected: 4, sent: 1, finished: 1 };
-  await store.batches.noteCycle({ ...cycle, halted: 'The option batcher_disable is set.' });
+  const leftOut = ['all', 'x*'];
+  await store.batches.noteCycle({
+    ...cycle,
+    leftOut,
+    halted: 'The option batcher_disable is set.',
+  });
 }
 
 describe('/v3/batches', () => {
@@ -34,7 +39,7 @@ describe('/v3/batches', () => {
     const { status, body } = await service.ask('GET', '/v3/batches');
     expect(status).toBe(200);
     expect(body).toEqual({
-      batcher: { mode: 'off', halted: null, last_cycle: null, backoff: [] },
+      batcher: { mode: 'off', halted: null, last_cycle: null, left_out: [], backoff: [] },
       batches: [],
       next: null,
     });
@@ -49,6 +54,7 @@ describe('/v3/batches', () => {
         mode: 'internal',
         halted: 'The option batcher_disable is set.',
         last_cycle: { at: NOW, seconds: 0.5, collected: 4, sent: 1, finished: 1 },
+        left_out: ['all', 'x*'],
         backoff: [{ cause: 'platform', until: '2096-01-02T03:05:05.000Z', seconds: 60 }],
       },
       batches: [

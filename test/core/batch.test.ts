@@ -1,5 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
-import { decideEnd, toCommonTags, toGroups, toSteadySince } from '../../src/core/batch.js';
+import {
+  decideEnd,
+  isLeftOut,
+  toBatchKey,
+  toCommonTags,
+  toGroups,
+  toSteadySince,
+} from '../../src/core/batch.js';
 
 const SENT = '2026-03-01T12:00:00.000Z';
 const LATE = '2026-03-01T12:05:01.000Z';
@@ -60,6 +67,32 @@ describe('decideEnd', () => {
   ])('ends with a session that %s', (_what, session, end) => {
     expect(decide(session)).toEqual({ kind: 'ended', ...end });
   });
+});
+
+describe('toBatchKey', () => {
+  const waiting = (id: string) => ({
+    component: { id, enabled: true, desiredConfig: 'compute', state: [] },
+    status: 'pending' as const,
+    desiredState: [{ status: 'pending' as const }],
+  });
+
+  test.each(['x3000c0s1b0n0', 'nid000001-nmn', 'uan01.example.org', '10.1.2.3', 'login_1'])(
+    'takes the host %s',
+    (id) => {
+      expect(toBatchKey(waiting(id))).toBeDefined();
+      expect(isLeftOut(waiting(id))).toBe(false);
+    },
+  );
+
+  test.each(['all', 'ungrouped', 'x1,x2', 'x1:x2', '!x1', '&x1', 'x*', 'x?', '~x', '@x', 'x[1:2]'])(
+    'leaves out %s, which Ansible would take for something else',
+    (id) => {
+      const { component, ...rest } = waiting(id);
+      expect(toBatchKey({ component, ...rest })).toBeUndefined();
+      expect(isLeftOut({ component, ...rest })).toBe(true);
+      expect(isLeftOut({ component: { ...component, enabled: false }, ...rest })).toBe(false);
+    },
+  );
 });
 
 describe('toSteadySince', () => {

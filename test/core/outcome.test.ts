@@ -114,7 +114,7 @@ describe('toOutcome', () => {
       {
         succeeded: 'true',
         message:
-          'The inventory has no host or group of a name in the limit: x1, x2, x3, x4, x5 and 1 more.',
+          'Left out, because the inventory has no host of that name: x1, x2, x3, x4, x5 and 1 more.',
       },
     ],
     [

@@ -197,6 +197,12 @@ describe('planJob', () => {
     expect(now).toMatchObject({ hostSilentSeconds, hostSilentLimitSeconds });
   });
 
+  test('says of a session of the batcher that its limit names hosts', () => {
+    const [own] = planPlaybooks(aSession({ limitNamesHosts: true }), aSnapshot());
+    expect(own).toMatchObject({ limitNamesHosts: true });
+    expect(planPlaybooks(aSession(), aSnapshot())[0]).not.toHaveProperty('limitNamesHosts');
+  });
+
   test('limits an image session to its members, each once, unless it has a limit', () => {
     const target = {
       definition: 'image',

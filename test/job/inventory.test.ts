@@ -102,6 +102,27 @@ const GENERATED = renderHosts({ compute: { x1: {} }, cfs_image: { i1: { cray_cfs
     });
   });
 
+  it('reports groups that a limit names where it means hosts', async () => {
+    const phase = { limit: 'x1,compute,empty,x2,x7', limit_names_hosts: true };
+    const groups = { compute: { x1: {}, x2: {} }, x2: { x2: {} }, empty: {} };
+    const job = createJob({
+      phases: [anInventoryPhase(), aPlaybookPhase(0, phase)],
+      files: { 'files/inventory.gz': renderHosts(groups) },
+    });
+    jobs.push(job);
+    expect(await run(job)).toBe(0);
+    expect(job.log('inventory')).toMatch(
+      /^WARNING: .* groups are left out of it: compute, empty$/m,
+    );
+    expect(JSON.parse(readFileSync(job.path('results/inventory.json'), 'utf8'))).toMatchObject({
+      hosts: [
+        { host: 'x7', message: expect.stringContaining('no host or group') },
+        { host: 'compute', message: expect.stringContaining('it is a group') },
+        { host: 'empty' },
+      ],
+    });
+  });
+
   it('accepts an inventory without hosts', async () => {
     const job = aJob({ 'files/inventory.gz': gzipSync('{"all": {"children": {}}}') }, 'dynamic');
     expect(await run(job)).toBe(0);

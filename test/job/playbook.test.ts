@@ -156,6 +156,14 @@ const SECRETIVE = `- hosts: x1
     expect(traceOf(job)).toEqual(['x2']);
   });
 
+  it('selects no group if it names hosts', async () => {
+    const phase = { limit: 'compute,s1', limit_names_hosts: true };
+    expect(traceOf(await run({ playbook: TRACE, groups, phase }))).toEqual(['s1']);
+    const none = await run({ playbook: TRACE, groups, phase: { ...phase, limit: 'compute' } });
+    expect(exitOf(none)).toBe(1);
+    expect(logOf(none)).toContain('no hosts to target');
+  });
+
   it('names no file of the machine', async () => {
     const job = await run({ playbook: TRACE, groups, phase: { limit: '@/etc/hostname,x2' } });
     expect(traceOf(job)).toEqual(['x2']);

@@ -71,6 +71,10 @@ const BatcherWire = z
         finished: z.int(),
       })
       .nullable(),
+    left_out: z.array(z.string()).openapi({
+      description:
+        'Components, at most 20, that wait but are in no batch, because their ids are not names of hosts.',
+    }),
     backoff: z
       .array(BackoffWire)
       .openapi({ description: 'Causes of failures for which no batch is sent now.' }),
@@ -123,6 +127,7 @@ export function toBatcherWire(
     mode: batcher,
     halted: status?.halted ?? null,
     last_cycle: status === undefined ? null : toCycleWire(status),
+    left_out: [...(status?.leftOut ?? [])],
     backoff: causes.map(({ cause, until = '', seconds }) => ({ cause, until, seconds })),
   };
 }

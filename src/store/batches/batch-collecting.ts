@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { sql, type Transaction } from 'kysely';
-import { toBatchKey, type Batch, type BatchKey } from '../../core/batch.js';
+import { isLeftOut, toBatchKey, type Batch, type BatchKey } from '../../core/batch.js';
 import { toBatch, type BatchRow } from './batch-rows.js';
 import type { BatchStore } from './batch-store.js';
 import { matchComponents } from '../components/component-filter.js';
@@ -34,10 +34,12 @@ export async function collectComponents(
     await database.dialect.readInOrder?.(db);
     const found = await readWaiting(db, database, request.page);
     const lastId = found.at(-1)?.id;
-    const groups = groupByKey(await toViews(db, database.reader, found));
+    const views = await toViews(db, database.reader, found);
+    const groups = groupByKey(views);
     const collected = groups.size === 0 ? 0 : await place(db, database, groups, request);
     return {
       collected,
+      leftOut: views.filter(isLeftOut).map(({ component }) => component.id),
       ...(found.length < request.page.limit || lastId === undefined ? {} : { lastId }),
     };
   });

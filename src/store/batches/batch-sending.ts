@@ -99,6 +99,7 @@ function toRequest({ row: { configuration, layers }, kept }: Gathered, name: str
     configurationName: configuration,
     configurationLimit: layers,
     ansibleLimit: kept.map(({ component }) => component.id).join(','),
+    limitNamesHosts: true as const,
     ansibleVerbosity: 0,
     ansiblePassthrough: '',
     target: { definition: 'dynamic' as const },

@@ -17,13 +17,17 @@ export interface BatchStore {
   causes(): Promise<readonly CauseRecord[]>;
   /**
    * Puts a page of the components that are enabled, pending and in no batch into open batches of their kind, or into new
-   * ones. With `lastId` there may be more components after it.
+   * ones. Those whose ids are not names of hosts are left out. With `lastId` there may be more components after it.
    */
   collect(request: {
     readonly at: string;
     readonly batchSize: number;
     readonly page: PageRequest;
-  }): Promise<{ readonly collected: number; readonly lastId?: string }>;
+  }): Promise<{
+    readonly collected: number;
+    readonly leftOut: readonly string[];
+    readonly lastId?: string;
+  }>;
   /** Open batches that are full or were opened by `openedUntil`, oldest first. */
   listDue(due: {
     readonly batchSize: number;
@@ -54,10 +58,11 @@ export interface BatchStore {
   removeFinished(until: string): Promise<void>;
 }
 
-/** Batch id → session name. A batch in neither map was sent before, or no component is left in it. */
+/** By batch id. A batch in neither map was sent before, or no component is left in it. */
 export interface Sending {
-  readonly sent: ReadonlyMap<string, string>;
-  /** Another session has the name, so the batch is finished and its components are free. */
+  /** The name of the session, and the number of its components. */
+  readonly sent: ReadonlyMap<string, { readonly session: string; readonly size: number }>;
+  /** The name, which another session has, so the batch is finished and its components are free. */
   readonly refused: ReadonlyMap<string, string>;
 }
 

@@ -135,6 +135,17 @@ export function batchContract(stores: () => Stores): void {
       ]);
     });
 
+    test('leaves out what is not the name of a host', async () => {
+      const { store } = stores();
+      await saveConfiguration(store);
+      await put(store, waiting('all'), waiting('x1'), waiting('x2,x3'));
+      const request = { at: NOW, batchSize: 25, page: { limit: 1000 } };
+      expect(await store.batches.collect(request)).toEqual({
+        ...{ collected: 1, leftOut: ['all', 'x2,x3'] },
+      });
+      expect(await readMembers(store)).toEqual(['x1']);
+    });
+
     test('fills an open batch before it opens another, and none beyond its size', async () => {
       const { store } = stores();
       await saveConfiguration(store);
@@ -214,6 +225,7 @@ export function batchContract(stores: () => Stores): void {
       expect(session).toMatchObject({ state: 'pending', desired: 'run', dispatched: 'none' });
       expect(session?.request).toMatchObject({
         ...{ configurationName: 'compute', configurationLimit: '1,2', ansibleLimit: 'a,b' },
+        limitNamesHosts: true,
         ...{ tags: { bos_session: 'b' }, target: { definition: 'dynamic' } },
       });
       expect((await listBatches(store))[0]).toMatchObject({
