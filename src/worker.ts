@@ -80,7 +80,10 @@ export async function startWorker(given: WorkerDependencies): Promise<WorkerServ
     retentionSeconds: platform.jobRetentionSeconds,
   });
   if (platform.watchAge !== undefined) observeWatchAge(registry, platform.watchAge);
-  const metrics = createWorkerMetrics(registry, config.runner.maxWatchedJobs);
+  const metrics = createWorkerMetrics(registry, {
+    maxWatchedJobs: config.runner.maxWatchedJobs,
+    activities: Object.keys(parts.activities),
+  });
   const options = {
     ...toWorkerOptions(connection, config),
     interceptors: { activity: [createFaultTranslation(), metrics.interceptor] },

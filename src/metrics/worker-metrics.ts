@@ -16,7 +16,16 @@ const ACTS = {
 /** The activities that watch the phases of a job. */
 const OBSERVERS = ['gitClone', 'gitCloneHosts', 'inventory', 'ansible'];
 
-export function createWorkerMetrics(registry: Registry, maxWatchedJobs: number): WorkerMetrics {
+interface WorkerFacts {
+  readonly maxWatchedJobs: number;
+  /** Their names. */
+  readonly activities: readonly string[];
+}
+
+export function createWorkerMetrics(
+  registry: Registry,
+  { maxWatchedJobs, activities }: WorkerFacts,
+): WorkerMetrics {
   const acts = new Counter({
     name: 'keelson_sweep_acts_total',
     help: 'Repairs by sweeps, by kind.',
@@ -42,7 +51,7 @@ export function createWorkerMetrics(registry: Registry, maxWatchedJobs: number):
     registers: [registry],
   }).set(maxWatchedJobs);
   return {
-    interceptor: createInterceptor(registry),
+    interceptor: createInterceptor(registry, activities),
     sweep: {
       onAct: (act) => acts.inc({ act }),
       onEnd({ halted, failures: { length } }) {
@@ -54,7 +63,10 @@ export function createWorkerMetrics(registry: Registry, maxWatchedJobs: number):
 }
 
 /** Must be the innermost interceptor, to see faults before they become failures of Temporal. */
-function createInterceptor(registry: Registry): ActivityInterceptorsFactory {
+function createInterceptor(
+  registry: Registry,
+  activities: readonly string[],
+): ActivityInterceptorsFactory {
   const watched = new Gauge({
     name: 'keelson_jobs_watched',
     help: 'Jobs that this worker watches now.',
@@ -66,6 +78,8 @@ function createInterceptor(registry: Registry): ActivityInterceptorsFactory {
     labelNames: ['activity', 'fault'],
     registers: [registry],
   });
+  // Prometheus sees no increase in a series that begins with 1.
+  for (const activity of activities) failures.inc({ activity, fault: 'defect' }, 0);
   return ({ info: { activityType: activity } }) => ({
     inbound: {
       async execute(input, next) {

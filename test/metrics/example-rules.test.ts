@@ -32,3 +32,9 @@ test('the grammar finds mistakes', () => {
 test.each(groups.flatMap(({ rules }) => rules))('the example rule $alert is PromQL', ({ expr }) => {
   expect(findFaults(expr)).toEqual([]);
 });
+
+test('the alert that no sweep runs fires also without a worker, whose metrics are then absent', () => {
+  const rules = groups.flatMap((group) => group.rules);
+  const rule = rules.find(({ alert }) => alert === 'KeelsonNoSweep');
+  expect(rule?.expr).toContain('or vector(0)');
+});
