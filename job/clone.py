@@ -198,5 +198,8 @@ class Clone:
         return None if left == math.inf else max(left, 1)
 
     def _unreachable(self, failure: Failure) -> PhaseError:
-        tried = f" Tried for {self._limit:.15g} s (clone_time_limit)." if self._is_over else ""
-        return PhaseError(exits.GIT_CLONE, f"{self._url}: {failure.reason}.{tried}")
+        fact = f"{self._url}: {failure.reason}."
+        if not self._is_over:
+            return PhaseError(exits.GIT_CLONE, fact)
+        tried = f"Tried for {self._limit:.15g} s (clone_time_limit)."
+        return PhaseError(exits.GIT_AWAY, f"{fact} {tried}")

@@ -22,7 +22,8 @@ REFUSED = re.compile(
 )
 ABSENT = re.compile(
     r"repository( .*)? not found|returned error: (404|410)|does not appear to be a git repository"
-    r"|not a git repository|transport '.*' not allowed|unable to find remote helper",
+    r"|not a git repository|transport '.*' not allowed|unable to find remote helper"
+    r"|strange (host|path)name '.*' blocked|bad/illegal format",
     re.IGNORECASE,
 )
 # Left out, because our own line already says it.

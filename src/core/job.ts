@@ -126,7 +126,7 @@ export function settleResult(
 
 /** Exit codes with which the programs of `job/` give their reason. Ansible's own codes (1 to 5, 250) keep Ansible's meaning. */
 export const EXIT = {
-  /** The repository is unreachable, or refused access. */
+  /** There is no such repository, or it refused access. */
   gitClone: 70,
   /** Reached, but the commit is not in it. */
   gitRef: 71,
@@ -134,6 +134,8 @@ export const EXIT = {
   inventory: 72,
   /** Ansible could not be started as asked (missing playbook, bad passthrough). */
   playbook: 73,
+  /** The git server could not be reached within the limit. The reason is that of `gitClone`, but no host is to blame. */
+  gitAway: 74,
   /** The disk is full: the output of the phase could not be kept. */
   diskFull: 78,
   /** A defect in the job itself. */

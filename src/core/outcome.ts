@@ -188,7 +188,7 @@ function toExitFailure(end: PhaseEnd, exitCode: number): Outcome {
       const reason =
         exitCode === EXIT.gitRef
           ? 'GIT_REF'
-          : exitCode === EXIT.gitClone
+          : exitCode === EXIT.gitClone || exitCode === EXIT.gitAway
             ? 'GIT_CLONE'
             : 'INTERNAL';
       return fail(end, reason, `${end.name} of ${end.subject} failed${because}`);

@@ -146,6 +146,7 @@ describe('toOutcome', () => {
       'GIT_CLONE',
       'git-clone-0 of https://git.example.org/base.git failed: connection refused',
     ],
+    [aClone(exited(EXIT.gitAway)), 'GIT_CLONE', 'failed with exit code 74'],
     [
       aClone(exited(EXIT.gitRef)),
       'GIT_REF',

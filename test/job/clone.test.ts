@@ -161,7 +161,7 @@ describe('git-clone', () => {
   it('gives up on an unreachable server before the time limit, and says why', async () => {
     const url = `http://127.0.0.1:${await findFreePort()}/repository.git`;
     const job = aClone({ url, commit: ABSENT, timeoutSeconds: 7 });
-    expect(await run(job)).toBe(70);
+    expect(await run(job)).toBe(74);
     expect(job.phase('git-clone-0')).toMatchObject({ killed: null });
     expect(job.log('git-clone-0')).toMatch(
       /^ERROR! http:\S+: Failed to connect .*\. Tried for 7 s \(clone_time_limit\)\.$/m,

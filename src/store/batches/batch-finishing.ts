@@ -115,6 +115,7 @@ function listPatches(batch: Waiting, reports: SessionReports) {
   const sessionName = row.session_name ?? '';
   const isUnexplained =
     end.result.kind === 'failure' &&
+    !reports.isGitAway &&
     !members.some((id) => reports.failed.has(id)) &&
     !own.some((view) => hasFailed(view, sessionName));
   const sent = new Set(row.layers.split(',').map(Number));

@@ -1,5 +1,5 @@
 import type { Selectable } from 'kysely';
-import { isSuccess, type PhaseResult } from '../../core/job.js';
+import { EXIT, isSuccess, type PhaseResult } from '../../core/job.js';
 import type { Connection } from '../database/database.js';
 import type { StoreDialect } from '../database/dialect.js';
 import type { Schema } from '../database/schema.js';
@@ -17,12 +17,15 @@ export interface SessionReports {
   readonly failed: ReadonlySet<string>;
   /** Hosts that the limit names and the inventory does not have. */
   readonly missing: ReadonlySet<string>;
+  /** A git server was away for so long that no playbook ran. */
+  readonly isGitAway: boolean;
 }
 
 export const NO_REPORTS: SessionReports = {
   layers: new Map(),
   failed: new Set(),
   missing: new Set(),
+  isGitAway: false,
 };
 
 /** Job id → reports. */
@@ -38,6 +41,7 @@ export async function readReports(
     .select([
       'job_id',
       'name',
+      'kind',
       'position',
       'result',
       'hosts_final',
@@ -45,7 +49,7 @@ export async function readReports(
       'files_changed',
     ])
     .where((eb) => dialect.isOneOfFew(eb.ref('job_id'), texts))
-    .where('kind', '=', 'ansible')
+    .where('kind', 'in', ['ansible', 'git-clone', 'git-clone-hosts'])
     .execute();
   const results = await db
     .selectFrom('host_results')
@@ -55,7 +59,8 @@ export async function readReports(
   const byJob = Map.groupBy(results, (row) => row.job_id);
   const toReports = (jobId: string): SessionReports => {
     const rows = byJob.get(jobId) ?? [];
-    const own = phases.filter((phase) => phase.job_id === jobId);
+    const all = phases.filter((phase) => phase.job_id === jobId);
+    const own = all.filter(({ kind }) => kind === 'ansible');
     const unrecorded = new Set(own.filter(isUnrecorded).map(({ position }) => position));
     const recorded = rows.filter(({ position }) => !unrecorded.has(position));
     const hostsAt = Map.groupBy(recorded, ({ position }) => position);
@@ -66,6 +71,7 @@ export async function readReports(
       layers: new Map(layers),
       failed: toHosts(recorded.filter((row) => row.failed > 0 || row.unreachable > 0)),
       missing: toHosts(rows.filter(({ phase }) => phase === 'inventory')),
+      isGitAway: all.some(isAway),
     };
   };
   return new Map(jobIds.map((jobId) => [jobId, toReports(jobId)]));
@@ -76,13 +82,22 @@ function isUnrecorded({ hosts_recorded: isRecorded }: Pick<PhaseRow, 'hosts_reco
   return isRecorded === 0;
 }
 
+function isAway({ kind, result }: Pick<PhaseRow, 'kind' | 'result'>): boolean {
+  const end = toEnd(result);
+  return kind !== 'ansible' && end?.kind === 'exited' && end.exitCode === EXIT.gitAway;
+}
+
 function isKnown({
   result,
   hosts_final: isFinal,
   files_changed: isChanged,
 }: Pick<PhaseRow, 'result' | 'hosts_final' | 'files_changed'>): boolean {
-  const end = result === null ? undefined : (JSON.parse(result) as PhaseResult);
+  const end = toEnd(result);
   return end !== undefined && isSuccess(end) && isFinal === 1 && isChanged === 0;
+}
+
+function toEnd(result: PhaseRow['result']): PhaseResult | undefined {
+  return result === null ? undefined : (JSON.parse(result) as PhaseResult);
 }
 
 /** `ansible-2` runs layer 2. */

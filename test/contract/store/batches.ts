@@ -426,6 +426,20 @@ export function batchContract(stores: () => Stores): void {
       expect(await collect(store)).toBe(1);
     });
 
+    test('blames no node for a git server that is away', async () => {
+      const { store } = stores();
+      const { id } = await sendOne(store, waiting('a'));
+      const jobId = (await listBatches(store))[0]?.jobId ?? '';
+      const name = 'git-clone-1';
+      await store.phases.savePlan(jobId, [{ name, kind: 'git-clone', title: name }]);
+      const exited = { kind: 'exited', exitCode: 74, startedAt: NOW, endedAt: NOW } as const;
+      await store.phases.seal(jobId, name, exited, NOW);
+      await store.batches.finish([{ id, result: failure, reason: 'GIT_CLONE' }], limits);
+      expect(await stateOf(store, 'a')).toMatchObject({ errors: 0, reports: '' });
+      expect(await store.batches.causes()).toMatchObject([{ results: [false] }]);
+      expect(await collect(store)).toBe(1);
+    });
+
     test('leaves a failure as Ansible reported it', async () => {
       const { store } = stores();
       const { id, name } = await sendOne(store, waiting('a'), waiting('b'));
