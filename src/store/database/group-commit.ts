@@ -11,16 +11,22 @@ export interface GroupCommit {
   readonly settle: () => Promise<void>;
 }
 
+type Run = (db: Transaction<Schema>) => Promise<() => void>;
+
 interface Waiting {
   /** Resolves to a function that answers the caller, to be called after the commit. */
-  readonly run: (db: Transaction<Schema>) => Promise<() => void>;
+  readonly run: Run;
+  /** `run` in a savepoint. If the change fails, only it is undone, and the function tells the caller why. */
+  readonly runApart: Run;
   readonly fail: (error: unknown) => void;
 }
 
 /**
  * For a database with one writer, where each commit waits for the disk: changes that come at the same time share a
- * transaction. They run one after the other, each in a savepoint, so that one that fails is undone alone. No caller is
- * answered, not even with a failure, before the commit, because its change may have seen those of the others.
+ * transaction, in which they run one after the other. No caller is answered, not even with a failure, before the commit,
+ * because its change may have seen those of the others. If one fails, all run again in savepoints, so that it is undone
+ * alone. Not from the start, because in a savepoint SQLite keeps a copy of every page that it changes, which takes longer
+ * than most changes.
  */
 export function createGroupCommit(writer: Kysely<Schema>): GroupCommit {
   const queue: Waiting[] = [];
@@ -36,7 +42,11 @@ export function createGroupCommit(writer: Kysely<Schema>): GroupCommit {
   return {
     run: (change) =>
       new Promise((resolve, reject) => {
-        queue.push({ run: (db) => inSavepoint(db, change, resolve, reject), fail: reject });
+        queue.push({
+          run: (db) => runWithin(db, change, resolve),
+          runApart: (db) => runInSavepoint(db, change, resolve, reject),
+          fail: reject,
+        });
         running ??= drain();
       }),
     settle: async () => running,
@@ -46,24 +56,66 @@ export function createGroupCommit(writer: Kysely<Schema>): GroupCommit {
 async function commitGroup(writer: Kysely<Schema>, queue: Waiting[]): Promise<void> {
   const group: Waiting[] = [];
   try {
-    const answers = await writer.transaction().execute(async (db) => {
-      const done: (() => void)[] = [];
+    await commit(writer, async (db) => {
+      const answers: (() => void)[] = [];
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
         group.push(next);
-        done.push(await next.run(db));
+        answers.push(await next.run(db));
         if (group.length === MOST) break;
       }
-      return done;
+      return answers;
     });
-    for (const answer of answers) answer();
   } catch (error) {
     // If the transaction could not even begin, the others that wait would fail too, so they fail at once.
-    for (const { fail } of group.length > 0 ? group : queue.splice(0)) fail(error);
+    if (!(error instanceof FailedChange))
+      failAll(group.length > 0 ? group : queue.splice(0), error);
+    else if (group.length === 1) failAll(group, error.cause);
+    else await commitApart(writer, group);
+  }
+}
+
+async function commitApart(writer: Kysely<Schema>, group: readonly Waiting[]): Promise<void> {
+  try {
+    await commit(writer, async (db) => {
+      const answers: (() => void)[] = [];
+      for (const { runApart } of group) answers.push(await runApart(db));
+      return answers;
+    });
+  } catch (error) {
+    failAll(group, error);
+  }
+}
+
+async function commit(
+  writer: Kysely<Schema>,
+  run: (db: Transaction<Schema>) => Promise<readonly (() => void)[]>,
+): Promise<void> {
+  const answers = await writer.transaction().execute(run);
+  for (const answer of answers) answer();
+}
+
+function failAll(waiting: readonly Waiting[], error: unknown): void {
+  for (const { fail } of waiting) fail(error);
+}
+
+/** The change failed, and not the transaction. Why is in `cause`. */
+class FailedChange extends Error {}
+
+async function runWithin<T>(
+  db: Transaction<Schema>,
+  change: (db: Transaction<Schema>) => Promise<T>,
+  resolve: (value: T) => void,
+): Promise<() => void> {
+  try {
+    const result = await change(db);
+    return () => resolve(result);
+  } catch (cause) {
+    throw new FailedChange('A change failed.', { cause });
   }
 }
 
 /** Throws only if the whole transaction is lost. */
-async function inSavepoint<T>(
+async function runInSavepoint<T>(
   db: Transaction<Schema>,
   change: (db: Transaction<Schema>) => Promise<T>,
   resolve: (value: T) => void,
