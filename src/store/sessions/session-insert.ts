@@ -41,18 +41,20 @@ export async function addSessions(
   return matchRows(rows, sessions, emit);
 }
 
+/** Without RETURNING, for which SQLite keeps a copy of every page that the statement changes: it takes three times as long. */
 async function insertInSteps(
   db: Connection,
   sessions: readonly NewSession[],
 ): Promise<readonly SessionRow[]> {
-  const rows = await db
-    .insertInto('sessions')
-    .values(sessions.map(toRow))
-    .onConflict((conflict) => conflict.doNothing())
-    .returningAll()
-    .execute();
+  const inserted: NewSession[] = [];
+  for (const session of sessions) if (await insertRow(db, session)) inserted.push(session);
+  const rows: SessionRow[] = [];
+  for (const some of inParts(inserted.map(({ jobId }) => jobId)))
+    rows.push(
+      ...(await db.selectFrom('sessions').selectAll().where('job_id', 'in', some).execute()),
+    );
   const byJobId = new Map(rows.map((row) => [row.job_id, row]));
-  const tags = sessions.flatMap(toTagRows).flatMap((tag) => {
+  const tags = inserted.flatMap(toTagRows).flatMap((tag) => {
     const row = byJobId.get(tag.job_id);
     if (row === undefined) return [];
     const { name, created_at, state, succeeded } = row;
@@ -60,6 +62,16 @@ async function insertInSteps(
   });
   for (const some of inParts(tags)) await db.insertInto('session_tags').values(some).execute();
   return rows;
+}
+
+/** Whether it was inserted, which it is not if its name is taken. */
+async function insertRow(db: Connection, session: NewSession): Promise<boolean> {
+  const { numInsertedOrUpdatedRows } = await db
+    .insertInto('sessions')
+    .values(toRow(session))
+    .onConflict((conflict) => conflict.doNothing())
+    .executeTakeFirst();
+  return numInsertedOrUpdatedRows === 1n;
 }
 
 /**
