@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Registry } from 'prom-client';
 import type { Orchestrator } from '../clients/interfaces.js';
@@ -117,7 +117,7 @@ async function createDependencies(
     maxBodyBytes: api.maxBodyBytes,
     maxListBytes: api.maxListBytes,
     auth: readAuth(api, logger),
-    newSuffix: () => randomBytes(4).toString('hex'),
+    newSuffix: () => randomUUID().slice(0, 8),
     isExternal: runner.kind === 'none',
     customizesImages: sources.imsUrl !== undefined,
     serveJobs: api.jobListen === undefined,
