@@ -328,12 +328,13 @@ describe('keelson logs', () => {
 });
 
 describe('keelson watch and show', () => {
-  test('tell when phases ended, however late they are watched', async () => {
+  test('tell when phases ended and hosts failed, however late they are watched', async () => {
     const jobId = await plan('late');
     await fail(jobId);
     const env = { TZ: 'Asia/Tokyo' };
     const { text } = await startKeelson(proxy.url, ['watch', 'late'], { env }).ended;
     expect(text).toMatch(/^03:04:05Z {2}ansible-0 +ended: exit 2/m);
+    expect(text).toMatch(/^03:04:05Z {2}ansible-0 +x1: failed/m);
     expect(text).toMatch(/^ {2}started +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/m);
     expect(text).toMatch(/^ {2}do the rest +keelson retry late$/m);
   });

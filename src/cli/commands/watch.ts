@@ -49,22 +49,26 @@ function createNarrator(): (event: string, data: unknown) => readonly string[] {
     shown.set(about, text);
     return true;
   };
+  const ends = new Map<string, string | null>();
   const forgetHosts = (phase: string) => {
     for (const about of shown.keys()) if (about.startsWith(`${phase}/`)) shown.delete(about);
   };
   const readers: Readonly<Record<string, (data: never) => readonly string[]>> = {
     phase: (phase: Phase) => {
+      ends.set(phase.name, phase.state === 'running' ? null : phase.completion_time);
       const text = narratePhase(phase);
       if (text === undefined || !isNews(phase.name, text)) return [];
       if (isRerun(phase)) forgetHosts(phase.name);
-      const at = toMoment(phase);
-      return [toLine(phase.name, text, at === null ? {} : { at })];
+      return [toLine(phase.name, text, { at: toMoment(phase) })];
     },
     hosts: ({ hosts }: { readonly hosts: readonly Host[] }) =>
       hosts
         .filter(isFailing)
         .filter((host) => isNews(`${host.phase}/${host.host}`, narrateHost(host)))
-        .map((host) => toLine(host.phase, `${host.host}: ${narrateHost(host)}`, { tone: 'red' })),
+        .map((host) => {
+          const text = `${host.host}: ${narrateHost(host)}`;
+          return toLine(host.phase, text, { tone: 'red', at: ends.get(host.phase) ?? null });
+        }),
     session: (session: Session) => {
       const text = describeNow(session);
       const state = session.status.session.status;
@@ -75,13 +79,13 @@ function createNarrator(): (event: string, data: unknown) => readonly string[] {
   return (event, data) => readers[event]?.(data as never) ?? [];
 }
 
-/** `at`: the time of the event. Absent: now. */
+/** `at`: the time of the event. Null or absent: now. */
 function toLine(
   about: string,
   text: string,
-  { tone, at }: { readonly tone?: Tone; readonly at?: string },
+  { tone, at = null }: { readonly tone?: Tone; readonly at?: string | null },
 ): string {
-  const moment = at === undefined ? new Date() : new Date(toMillis(at));
+  const moment = at === null ? new Date() : new Date(toMillis(at));
   const time = paint('dim', `${moment.toISOString().slice(11, 19)}Z`);
   const plain = toPlainLine(text);
   return `${time}  ${about.padEnd(15)}  ${tone === undefined ? plain : paint(tone, plain)}`;
