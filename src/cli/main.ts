@@ -87,6 +87,8 @@ function readVariable(name: string): string | undefined {
 function findCommand(word: string): Command {
   const command = Object.hasOwn(commands, word) ? commands[word] : undefined;
   if (command !== undefined) return command;
+  if (word.startsWith('-'))
+    throw new UsageError(`The command comes first: keelson COMMAND ${word}.`);
   throw new UsageError(`"${word}" is not a command: use ${Object.keys(commands).join(', ')}.`);
 }
 
@@ -94,7 +96,8 @@ function checkNames({ names }: Command, word: string, given: readonly string[]):
   const least = names.filter((name) => !name.startsWith('[')).length;
   if (given.length >= least && given.length <= names.length) return;
   const wanted = names.length === 0 ? 'no arguments' : names.join(' and ');
-  throw new UsageError(`keelson ${word} takes ${wanted}, not "${given.join(' ')}".`);
+  const found = given.length === 0 ? 'which is missing' : `not "${given.join(' ')}"`;
+  throw new UsageError(`keelson ${word} takes ${wanted}, ${found}.`);
 }
 
 async function printHelp(word: string | undefined): Promise<number> {
@@ -134,5 +137,9 @@ function describe(error: unknown, word: string): string {
   const { code = '' } = error as NodeJS.ErrnoException;
   const isUsage = error instanceof UsageError || code.startsWith('ERR_PARSE_ARGS');
   const help = Object.hasOwn(commands, word) ? `keelson ${word} --help` : 'keelson --help';
-  return isUsage ? `${error.message} (see ${help})` : error.message;
+  if (!isUsage) return error.message;
+  // Node goes on to explain names that begin with "-", which nothing here has.
+  const said =
+    code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION' ? error.message.split('. ')[0] : error.message;
+  return `${said} (see ${help})`;
 }

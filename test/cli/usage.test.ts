@@ -67,10 +67,14 @@ describe('keelson', () => {
   test.each([
     [['shwo'], /^"shwo" is not a command: use run, list/],
     [['constructor'], /^"constructor" is not a command/],
-    [['show'], /^keelson show takes NAME, not ""/],
+    [
+      ['--url', 'http://x', 'list'],
+      /^The command comes first: keelson COMMAND --url\. \(see keelson --help\)\n$/,
+    ],
+    [['show'], /^keelson show takes NAME, which is missing\./],
     [['show', 'a', 'b'], /^keelson show takes NAME, not "a b"/],
     [['list', 'a'], /^keelson list takes no arguments, not "a"/],
-    [['list', '--al'], /'--al'.*\(see keelson list --help\)/s],
+    [['list', '--al'], /^Unknown option '--al' \(see keelson list --help\)\n$/],
     [['list', '--all', '--age', '1d'], /^--all and --age contradict each other/],
     [['run', 'base', '--tag', 'x'], /^--tag: "x" is not of the form KEY=VALUE/],
     [['run', 'base', '--verbosity', '5'], /^--verbosity: "5" is not 0, 1, 2, 3 or 4/],
