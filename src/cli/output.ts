@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { styleText } from 'node:util';
-import { cutToWidth, padToWidth, toWidth } from './width.js';
+import { cutMiddle, cutToWidth, padToWidth, toWidth } from './width.js';
 
 export type Tone = 'bold' | 'dim' | 'green' | 'red' | 'yellow';
 type Cell = string | number;
@@ -30,14 +30,22 @@ export function toPlainLine(text: string): string {
   return toPlain(text.trim().replace(/\s*[\r\n]\s*/g, ' '));
 }
 
-/**
- * Columns are as wide as their widest cell; numbers are aligned to the right. With `isCut` lines are cut to the width of the
- * terminal, if there is one.
- */
+interface TableOptions {
+  /** Whether lines that do not fit are cut at their end. */
+  readonly isCut?: boolean;
+  /** The column whose cells lose their middle if lines do not fit. */
+  readonly shrunk?: number;
+  /** Absent: that of the terminal. Undefined, as for a pipe: everything fits. */
+  readonly columns?: number | undefined;
+}
+
+const LEAST_SHRUNK = 30;
+
+/** Columns are as wide as their widest cell; numbers are aligned to the right. */
 export function renderTable(
   head: readonly string[],
   given: readonly (readonly Cell[])[],
-  { isCut = false }: { readonly isCut?: boolean } = {},
+  { isCut = false, shrunk, columns = readColumns() }: TableOptions = {},
 ): readonly string[] {
   const rows = given.map((row) =>
     row.map((cell) => (typeof cell === 'number' ? cell : toPlainLine(cell))),
@@ -45,25 +53,36 @@ export function renderTable(
   const widths = head.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => toWidth(String(row[column])))),
   );
+  if (shrunk !== undefined) widths[shrunk] = shrinkTo(columns, widths, shrunk);
   const render = (cells: readonly Cell[]) => {
     const line = cells
       .map((cell, column) => {
         const width = widths[column] ?? 0;
-        return typeof cell === 'number' ? String(cell).padStart(width) : padToWidth(cell, width);
+        if (typeof cell === 'number') return String(cell).padStart(width);
+        return padToWidth(cutMiddle(cell, width), width);
       })
       .join('  ')
       .trimEnd();
-    return isCut ? cutToTerminal(line) : line;
+    return isCut ? cutEnd(line, columns) : line;
   };
   return [paint('dim', render(head)), ...rows.map(render)];
 }
 
-/** A pipe gets all. */
-function cutToTerminal(line: string): string {
+function shrinkTo(columns = Infinity, widths: readonly number[], shrunk: number): number {
+  const total = widths.reduce((sum, width) => sum + width + 2, -2);
+  const own = widths[shrunk] ?? 0;
+  return Math.min(own, Math.max(LEAST_SHRUNK, own - (total - columns)));
+}
+
+/** The columns of the terminal, without those that are taken. Undefined if there is no terminal. */
+export function readColumns(taken = 0): number | undefined {
   const { isTTY, columns } = process.stdout;
   // A terminal that does not know its width says 0.
-  if (!isTTY || columns === 0 || toWidth(line) <= columns) return line;
-  return `${cutToWidth(line, columns - 1)}…`;
+  return isTTY && columns > 0 ? columns - taken : undefined;
+}
+
+function cutEnd(line: string, columns = Infinity): string {
+  return toWidth(line) <= columns ? line : `${cutToWidth(line, columns - 1)}…`;
 }
 
 /** Parses times of the API. Those of sessions have no zone; they are UTC. */

@@ -1,6 +1,13 @@
 import type { Api } from './api.js';
 import { toSessionPath } from './command.js';
-import { formatDuration, paint, renderTable, toPlainLine, type Tone } from './output.js';
+import {
+  formatDuration,
+  paint,
+  readColumns,
+  renderTable,
+  toPlainLine,
+  type Tone,
+} from './output.js';
 import { readHosts } from './pages.js';
 import type { Host, Phase, Phases, Session } from './wire.js';
 
@@ -8,6 +15,7 @@ import type { Host, Phase, Phases, Session } from './wire.js';
 export const EXIT = { well: 0, sessionFailed: 1, error: 2, interrupted: 130 } as const;
 
 const HOSTS_SHOWN = 20;
+const INDENT = '  ';
 
 /** For a host without failures that did not reach the end of its play. */
 const CUT_SHORT = '(cut short by a failure on another host)';
@@ -108,6 +116,7 @@ function renderPhases(phases: readonly Phase[]): readonly string[] {
       formatDuration(phase.start_time, phase.state === 'pending' ? null : phase.completion_time),
       phase.log_bytes,
     ]),
+    { shrunk: 0, columns: readColumns(INDENT.length) },
   );
 }
 
@@ -136,5 +145,5 @@ export function isFailing({ failed, unreachable }: Host): boolean {
 }
 
 function indent(lines: readonly string[]): readonly string[] {
-  return lines.map((line) => `  ${line}`);
+  return lines.map((line) => `${INDENT}${line}`);
 }

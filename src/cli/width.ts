@@ -28,6 +28,16 @@ export function cutToWidth(text: string, most: number): string {
   return text;
 }
 
+/** The beginning and the end of the text, which together fit into so many columns. */
+export function cutMiddle(text: string, most: number): string {
+  if (toWidth(text) <= most) return text;
+  const start = cutToWidth(text, Math.floor(most / 2));
+  const room = most - 1 - toWidth(start);
+  const segments = [...graphemes.segment(text)];
+  const end = segments.find(({ index }) => toWidth(text.slice(index)) <= room);
+  return `${start}…${end === undefined ? '' : text.slice(end.index)}`;
+}
+
 function toColumns(grapheme: string): number {
   if (WIDE.test(grapheme)) return 2;
   return NOTHING.test(grapheme) ? 0 : 1;

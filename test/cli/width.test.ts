@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { renderTable } from '../../src/cli/output.js';
-import { cutToWidth, toWidth } from '../../src/cli/width.js';
+import { cutMiddle, cutToWidth, toWidth } from '../../src/cli/width.js';
 
 describe('toWidth', () => {
   test.each([
@@ -31,7 +31,25 @@ describe('cutToWidth', () => {
   });
 });
 
+describe('cutMiddle', () => {
+  test('keeps the beginning and the end', () => {
+    expect(cutMiddle('git-clone-0: https://git.example.org/base.git', 16)).toBe('git-clon…ase.git');
+    expect(cutMiddle('計算機の再起動', 9)).toBe('計算…起動');
+    expect(cutMiddle('base', 4)).toBe('base');
+  });
+});
+
 describe('renderTable', () => {
+  test('fits into the columns of a terminal by what one column leaves out, down to 30', () => {
+    const render = (columns?: number) =>
+      renderTable(['phase', 'took'], [['https://git.example.org/base.git 4cc78815', '0.2 s']], {
+        ...{ shrunk: 0, columns },
+      });
+    expect(render(40)[1]).toBe('https://git.exam…ase.git 4cc78815  0.2 s');
+    expect(render(3)[1]).toBe('https://git.exa…e.git 4cc78815  0.2 s');
+    expect(render()[1]).toBe('https://git.example.org/base.git 4cc78815  0.2 s');
+  });
+
   test('aligns the columns after wide characters', () => {
     const [head = '', wide = '', plain = ''] = renderTable(
       ['task', 'host'],
