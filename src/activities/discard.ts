@@ -32,10 +32,12 @@ export function createDiscardActivities(
       withHeartbeat(async (signal) => {
         const session = await getSession(store, jobId);
         const startedAt = now();
-        if (!(await discardImages(dependencies, session, signal))) return;
+        const { isFound, refusal } = await discardImages(dependencies, session, signal);
+        if (!isFound) return;
         // The session failed before its teardown. A teardown that has a result keeps it.
         const result = { kind: 'exited', exitCode: 0, startedAt, endedAt: now() } as const;
         await store.phases.seal(jobId, 'teardown', result, now());
+        throwRefusal(refusal);
       }),
     removeImageKey: ({ jobId }) =>
       withHeartbeat(async (signal) => {
@@ -46,29 +48,42 @@ export function createDiscardActivities(
 
 type Means = Pick<ActivityDependencies, 'store' | 'images'>;
 
-/**
- * Removes what a session that is over, or about to be, has left in IMS, if it is still there.
- * Returns false if nothing was noted.
- */
+interface Discarded {
+  /** Whether anything was noted. */
+  readonly isFound: boolean;
+  /** Why IMS does not remove an image for good. Another attempt would be refused, too. */
+  readonly refusal?: string | undefined;
+}
+
+/** Removes what a session that is over, or about to be, has left in IMS, if it is still there. */
 export async function discardImages(
   dependencies: Means,
   session: Session,
   signal: AbortSignal,
   patienceMs = PACKAGING_MS,
-): Promise<boolean> {
+): Promise<Discarded> {
   const { store } = dependencies;
   const { jobId } = session;
   const kinds: readonly string[] = [IMAGE_RESOURCES.container, IMAGE_RESOURCES.job];
   const noted = (await store.resources.list(jobId)).filter(({ kind }) => kinds.includes(kind));
-  if (noted.length === 0) return false;
+  if (noted.length === 0) return { isFound: false };
   const images = requireImages(dependencies);
   const log = openOpenLog(store, jobId, signal);
   const kept = new Set((await getSession(store, jobId)).artifacts.map(({ resultId }) => resultId));
   const container = toContainerName(jobId, images.deploymentId);
-  for (const job of await images.client.findJobs(container, signal))
-    await discardJob({ ...images, session, log, signal, patienceMs }, job, kept);
+  let refusal: string | undefined;
+  for (const job of await images.client.findJobs(container, signal)) {
+    const work = { ...images, session, log, signal, patienceMs };
+    refusal = (await discardJob(work, job, kept)) ?? refusal;
+  }
   for (const { kind, key } of noted) await store.resources.remove(jobId, kind, key);
-  return true;
+  return { isFound: true, refusal };
+}
+
+/** Tells, once, what IMS refused to remove for good: the session is to name it. */
+export function throwRefusal(refusal: string | undefined): void {
+  if (refusal !== undefined)
+    throw new ServiceError('rejected', refusal, { reason: 'IMAGE_PREPARE' });
 }
 
 /**
@@ -101,9 +116,7 @@ export async function removeImageKey(
     toKeyName(session.name, jobId, deploymentId),
   );
   for (const { kind, key } of keys) await store.resources.remove(jobId, kind, key);
-  // Told once, because another attempt would be refused, too.
-  if (refusal !== undefined)
-    throw new ServiceError('rejected', refusal, { reason: 'IMAGE_PREPARE' });
+  throwRefusal(refusal);
 }
 
 interface Discard extends ImageDependencies {
@@ -114,20 +127,39 @@ interface Discard extends ImageDependencies {
   readonly patienceMs: number;
 }
 
-/** IMS cleans up only after jobs that it has ended itself, so a job that is packaging must end before it may be removed. */
-async function discardJob(work: Discard, job: ImageJob, kept: ReadonlySet<string>): Promise<void> {
+/**
+ * IMS cleans up only after jobs that it has ended itself, so a job that is packaging must end before it may be removed.
+ * Returns a refusal to remove its image for good, as a sentence.
+ */
+async function discardJob(
+  work: Discard,
+  job: ImageJob,
+  kept: ReadonlySet<string>,
+): Promise<string | undefined> {
   const { client, log, signal } = work;
   const mayPackage = work.session.teardownAt !== undefined || job.status === 'packaging_artifacts';
   const ended = mayPackage && job.resultId === undefined ? await awaitEnd(work, job) : job;
   if (ended?.status === 'waiting_on_user') await tellFailed(work, ended);
   const result = ended?.resultId;
-  if (result !== undefined && !kept.has(result)) {
-    await client.removeImage(result, signal);
-    await log.write(`Image ${job.imageId}: ${result}, which came too late, is removed.`);
-  }
+  const refusal =
+    result === undefined || kept.has(result) ? undefined : await removeLate(work, job, result);
   await client.removeJob(job.id, signal);
   if (result === undefined)
     await log.write(`Image ${job.imageId}: IMS job ${job.id} is removed, nothing was made.`);
+  return refusal;
+}
+
+async function removeLate(
+  { client, log, signal }: Discard,
+  { imageId }: ImageJob,
+  result: string,
+): Promise<string | undefined> {
+  const why = await client.removeImage(result, signal);
+  await log.write(`Image ${imageId}: ${result}, which came too late, is removed.`);
+  if (why === undefined) return undefined;
+  const refusal = `Image ${result} stays among the deleted images of IMS: ${why}`;
+  await log.write(`WARNING: ${refusal}`);
+  return refusal;
 }
 
 /** For a job that may have been told to package: tells it to fail, and waits until IMS has decided. */

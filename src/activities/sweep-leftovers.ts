@@ -1,4 +1,4 @@
-import { discardImages, removeImageKey } from './discard.js';
+import { discardImages, removeImageKey, throwRefusal } from './discard.js';
 import type { SweepDependencies } from './sweep-dependencies.js';
 import type { SweepRun } from './sweep-run.js';
 
@@ -35,6 +35,7 @@ async function undoImages(
 ): Promise<void> {
   const session = await dependencies.store.sessions.get(jobId);
   if (session === undefined) return;
-  await discardImages(dependencies, session, signal, 0);
+  const { refusal } = await discardImages(dependencies, session, signal, 0);
   await removeImageKey(dependencies, session, signal);
+  throwRefusal(refusal);
 }

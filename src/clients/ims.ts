@@ -53,7 +53,8 @@ type JobAnswer = z.output<typeof jobAnswer>;
 interface ImsCall extends Partial<JsonRequest> {
   /**
    * In the first calls of a session a refused token is wrong, and so is the URL if no IMS answers there. In later ones the
-   * token may have expired, and IMS may be away behind its gateway.
+   * token may have expired, and IMS may be away behind its gateway. What version 3 has put aside does no harm, so a refusal
+   * to remove it for good is accepted at once.
    */
   readonly isRefusalFinal?: boolean;
 }
@@ -96,12 +97,9 @@ export function createImsClient(options: ImsOptions): ImageClient {
   const remove = async (path: string, signal: AbortSignal, request?: ImsCall) => {
     await call(path, signal, { ...request, method: 'DELETE', alsoAccepted: [404] });
   };
-  /** Returns why a key is not removed for good, if IMS refuses that. Some tokens may not, and some gateways have no such path. */
-  const removeKeyAside = (id: string, signal: AbortSignal) =>
-    remove(`deleted/public-keys/${encodeURIComponent(id)}`, signal, { isRefusalFinal: true }).then(
-      () => undefined,
-      toRefusal,
-    );
+  /** Returns why a record is not removed for good, if IMS refuses that. Some tokens may not, and some gateways have no such path. */
+  const removeAside = (path: string, signal: AbortSignal) =>
+    remove(`deleted/${path}`, signal, { isRefusalFinal: true }).then(() => undefined, toRefusal);
   return {
     source: options.url,
 
@@ -132,8 +130,9 @@ export function createImsClient(options: ImsOptions): ImageClient {
     },
 
     async removeKey(id, signal) {
-      await remove(`public-keys/${encodeURIComponent(id)}`, signal);
-      return isSoft ? removeKeyAside(id, signal) : undefined;
+      const path = `public-keys/${encodeURIComponent(id)}`;
+      await remove(path, signal);
+      return isSoft ? removeAside(path, signal) : undefined;
     },
 
     async ensureJob(job, signal) {
@@ -163,13 +162,14 @@ export function createImsClient(options: ImsOptions): ImageClient {
     async removeImage(id, signal) {
       const path = `images/${encodeURIComponent(id)}`;
       await remove(path, signal);
-      if (isSoft) await remove(`deleted/${path}`, signal);
+      return isSoft ? removeAside(path, signal) : undefined;
     },
 
     async listNames(signal) {
       const [jobs, keys] = await Promise.all([list('jobs', signal), list('public-keys', signal)]);
       const aside = await listKeysAside(signal);
-      const mayRemove = aside.length > 0 && (await removeKeyAside(NO_ID, signal)) === undefined;
+      const mayRemove =
+        aside.length > 0 && (await removeAside(`public-keys/${NO_ID}`, signal)) === undefined;
       const removable = mayRemove ? [...keys, ...aside] : keys;
       return [...jobs.flatMap(readContainerNames), ...removable.flatMap(readName)];
     },

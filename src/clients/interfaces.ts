@@ -99,8 +99,8 @@ export interface ImageClient {
     signal: AbortSignal,
   ): Promise<ImageJob | undefined>;
   removeJob(id: string, signal: AbortSignal): Promise<void>;
-  /** Removes an image and its files permanently. */
-  removeImage(id: string, signal: AbortSignal): Promise<void>;
+  /** Removes an image and its files. Returns why it stays among the deleted ones, if the service refuses to remove it there. */
+  removeImage(id: string, signal: AbortSignal): Promise<string | undefined>;
   /** Names of all containers and keys, including those that others made, but no deleted keys that may not be removed for good. */
   listNames(signal: AbortSignal): Promise<readonly string[]>;
 }

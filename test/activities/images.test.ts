@@ -54,6 +54,13 @@ afterEach(async () => {
   await ims.close();
 });
 
+async function useVersion3(): Promise<void> {
+  await ims.close();
+  ims = await startIms('/v3');
+  ims.images.set(ONE, { id: ONE, name: 'compute', link: null });
+  Object.assign(images, { client: createImsClient({ url: ims.url, timeoutSeconds: 10 }) });
+}
+
 async function insert(members: readonly string[], more: object = {}): Promise<void> {
   const target = { definition: 'image', groups: [{ name: 'compute', members }], ...more } as const;
   await site.store.sessions.insert(aNewSession('a', { target }));
@@ -151,11 +158,22 @@ describe('stageImages', () => {
     },
   );
 
+  test('has IMS open four images at once', async () => {
+    const ids = Array.from({ length: 6 }, (_, index) => ONE.replace(/^./, String(index + 2)));
+    for (const id of ids) ims.images.set(id, { id, name: `image-${id}`, link: null });
+    await insert(ids);
+    const client = { ...images.client };
+    const open = { now: 0, most: 0 };
+    images.client.ensureJob = async (...given) => {
+      open.most = Math.max(open.most, ++open.now);
+      return client.ensureJob(...given).finally(() => (open.now -= 1));
+    };
+    await stage();
+    expect([open.most, ims.jobs.size]).toEqual([4, 6]);
+  });
+
   test('goes on, and says so, where a key may not be removed for good', async () => {
-    await ims.close();
-    ims = await startIms('/v3');
-    ims.images.set(ONE, { id: ONE, name: 'compute', link: null });
-    Object.assign(images, { client: createImsClient({ url: ims.url, timeoutSeconds: 10 }) });
+    await useVersion3();
     await insert([ONE]);
     ims.disturb('DELETE deleted/public-keys', 'forbidden', 'forbidden');
     expect(await stage()).toMatchObject({ staged: true });
@@ -545,6 +563,23 @@ describe('discardImages', () => {
     set(ONE, { status: 'success', resultant_image_id: 'r9' });
     await done;
     expect([ims.jobs.size, ims.images.has('r9'), ims.images.has(ONE)]).toEqual([0, false, true]);
+  });
+
+  test('goes on, and says so once, where an image may not be removed for good', async () => {
+    await useVersion3();
+    await insert([ONE]);
+    await stage();
+    ims.images.set('r9', { id: 'r9', name: 'late' });
+    set(ONE, { status: 'success', resultant_image_id: 'r9' });
+    ims.disturb('DELETE deleted/images', 'forbidden');
+    const refusal = 'Image r9 stays among the deleted images of IMS: The image management service';
+    await expect(discard()).rejects.toMatchObject({
+      ...{ fault: 'rejected', message: expect.stringContaining(refusal) },
+    });
+    expect(await logOf('teardown')).toContain(`WARNING: ${refusal}`);
+    expect(await site.store.phases.find(JOB, 'teardown')).toHaveProperty('result');
+    await discard();
+    expect([ims.jobs.size, ims.images.has('r9'), ims.deleted.images.size]).toEqual([0, false, 1]);
   });
 
   test.each([

@@ -38,6 +38,7 @@ describe('local runner: prepare', () => {
         ...aLaunch([aScript('one', 'true')]),
         files: { inventory: Buffer.from('gz') },
         vaultToken: 's.of-a-tenant',
+        imageKey: { privateKey: 'private half', publicKey: 'public half' },
       };
       const { jobId } = given.job;
       const incarnation = await runner.prepare(given, never);
@@ -53,6 +54,8 @@ describe('local runner: prepare', () => {
       expect(await read('workspace', 'ssh', 'id_ecdsa')).toBe('content of key');
       expect(await read('workspace', 'ssh', 'id_ecdsa.pub')).toBe('content of key.pub');
       expect(await read('workspace', 'ssh', 'id_ecdsa-cert.pub')).toBe('content of key-cert.pub');
+      expect(await read('workspace', 'ssh', 'id_image')).toBe('private half');
+      expect(await read('workspace', 'ssh', 'id_image.pub')).toBe('public half\n');
       for (const entry of await readdir(path(jobId), { recursive: true, withFileTypes: true })) {
         const { mode } = await stat(join(entry.parentPath, entry.name));
         expect(mode & 0o777).toBe(entry.isDirectory() ? 0o700 : 0o600);
