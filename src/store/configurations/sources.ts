@@ -22,13 +22,15 @@ export function createSourceStore(database: Database): SourceStore {
           ...(credentials === undefined ? {} : { credentials }),
         };
       }),
-    findUrls: (names) =>
-      read(async (db) => {
+    async findUrls(names) {
+      if (names.length === 0) return new Map();
+      const texts = dialect.textsOf(JSON.stringify(names));
+      return read(async (db) => {
         const query = db.selectFrom('sources').select('document');
-        const texts = dialect.textsOf(JSON.stringify(names));
         const found = (await query.where('name', 'in', texts).execute()).map(toSource);
         return new Map(found.map(({ name, cloneUrl }) => [name, cloneUrl]));
-      }),
+      });
+    },
     list: ({ limit, afterId, inUse }) =>
       read(async (db) => {
         const option = await readOption(db, 'additionalInventorySource');
