@@ -20,12 +20,13 @@ export async function resolveBranches(
   access: BranchAccess,
   caller: AbortSignal,
 ): Promise<Configuration> {
+  const branches = findBranches(configuration);
+  // Otherwise each request would leave a timer behind.
+  if (branches.size === 0) return configuration;
   const over = new AbortController();
   const signal = limitTime(TIMEOUT_MS, caller, over.signal);
   // If one branch cannot be resolved, the others are of no use.
-  const commits = await resolveAll(findBranches(configuration), access, signal).finally(() =>
-    over.abort(),
-  );
+  const commits = await resolveAll(branches, access, signal).finally(() => over.abort());
   const pin = <T extends RepositoryReference>(reference: T): T => {
     const commit = commits.get(toKey(reference));
     return commit === undefined ? reference : { ...reference, commit };
