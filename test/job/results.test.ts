@@ -92,6 +92,29 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     expect(recordsState(job)).toBe(true);
   });
 
+  it('are those of Ansible’s last moment if it breaks off, and blame no rescued or ignored failure', async () => {
+    const playbook = `- hosts: all
+  gather_facts: false
+  ignore_unreachable: true
+  tasks:
+    - block: [{fail: , when: inventory_hostname == 'x1'}]
+      rescue: [{debug: }]
+    - ping:
+- hosts: all
+  gather_facts: false
+  tasks: [{debug: }, {include_tasks: wrong.yml}]
+`;
+    const away = { ansible_connection: 'ssh', ansible_host: '127.0.0.1', ansible_port: 1 };
+    const wrong = { 'workspace/layer0/wrong.yml': '- no_such_module:\n' };
+    const job = await run(playbook, { compute: { x1: {}, x2: away } }, wrong);
+    expect(job.phase('ansible-0')).toMatchObject({ exit_code: 4 });
+    expect(readResults(job)).toEqual([
+      { ...NOTHING, host: 'x1', ok: 3 },
+      { ...NOTHING, host: 'x2', ok: 2, skipped: 1 },
+    ]);
+    expect(listThrough(job)).toEqual([]);
+  });
+
   it('contain no NUL and no surrogate, whatever a task prints', async () => {
     const job = await run(`- hosts: x1
   gather_facts: false

@@ -3,12 +3,16 @@
 # mypy: ignore-errors
 # Ansible's classes have no types, and exist only in Ansible's own interpreter.
 
+import atexit
+import contextlib
+import functools
 import json
 import os
 import re
 import struct
 import time
 
+from ansible.executor.stats import AggregateStats
 from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.callback import CallbackBase
 
@@ -24,7 +28,6 @@ description:
 author: Keelson
 """
 
-COUNTS = ("ok", "changed", "failed", "skipped", "unreachable")
 MAX_MESSAGE_CHARACTERS = 1024
 # Longer output of a command is cut to its last line.
 MAX_LINES = 3
@@ -53,7 +56,8 @@ class CallbackModule(CallbackBase):
         # Removed, so that a playbook started by a task does not write there too.
         self._path = os.environ.pop("KEELSON_RESULTS", "")
         self.disabled = self._path == ""
-        self._hosts = {}
+        # Ansible's own. Only it knows which failures are rescued or ignored.
+        self._stats = AggregateStats()
         self._failures = {}
         self._is_written = True
         self._plays = Plays()
@@ -61,6 +65,10 @@ class CallbackModule(CallbackBase):
         # Set only for the option; a site's own limit is in its `ansible.cfg`.
         self._limit = int(os.environ.get("ANSIBLE_TASK_TIMEOUT", "0"))
         self._due_at = time.monotonic() + MIN_SECONDS_BETWEEN_WRITES
+        self._process = os.getpid()
+        if not self.disabled:
+            follow_stats(self._note_stats)
+            atexit.register(self._write_at_exit)
 
     def v2_playbook_on_start(self, playbook):
         self._plays.expect(playbook.get_plays())
@@ -68,12 +76,12 @@ class CallbackModule(CallbackBase):
     def v2_playbook_on_play_start(self, play):
         self._plays.begin(play)
         self._heard.forget()
-        if self._hosts:
+        if self._stats.processed:
             self._write()
 
     def v2_playbook_on_task_start(self, task, is_conditional):  # noqa: ARG002
         self._heard.name(task)
-        if self._hosts and time.monotonic() >= self._due_at:
+        if self._stats.processed and time.monotonic() >= self._due_at:
             self._write()
 
     def v2_playbook_on_handler_task_start(self, task):
@@ -98,38 +106,25 @@ class CallbackModule(CallbackBase):
         self._heard.go_on(_host_name(result))
 
     def v2_runner_on_ok(self, result):
-        self._count(result, "ok")
-        if _fields(result).get("changed"):
-            self._count(result, "changed")
+        self._heard.end(_host_name(result))
 
     def v2_runner_on_skipped(self, result):
-        self._count(result, "skipped")
+        self._heard.end(_host_name(result))
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
-        if ignore_errors:
-            self._count(result, "ok")
-            return
-        self._count(result, "failed")
-        self._note_failure(result)
+        self._heard.end(_host_name(result))
+        if not ignore_errors:
+            self._note_failure(result)
 
     def v2_runner_on_unreachable(self, result):
-        self._count(result, "unreachable")
+        self._heard.end(_host_name(result))
         self._note_failure(result)
 
     def v2_playbook_on_no_hosts_matched(self):
         self._plays.skip()
 
     def v2_playbook_on_stats(self, stats):
-        for host in stats.processed:
-            summary = stats.summarize(host)
-            # The statistics include rescued and ignored failures, which the counts so far do not.
-            self._hosts[host] = {
-                "ok": summary["ok"],
-                "changed": summary["changed"],
-                "failed": summary["failures"],
-                "skipped": summary["skipped"],
-                "unreachable": summary["unreachable"],
-            }
+        self._stats = stats
         self._plays.is_over = True
         self._heard.forget()
         self._write()
@@ -157,34 +152,49 @@ class CallbackModule(CallbackBase):
             # Here nothing catches it, and a full disk is no reason for Ansible to break off.
             self._due_at = now + MIN_SECONDS_BETWEEN_WRITES
 
-    def _count(self, result, key):
+    def _note_stats(self, stats):
+        self._stats = stats
         self._is_written = False
-        host = _host_name(result)
-        self._heard.end(host)
-        counts = self._hosts.setdefault(host, dict.fromkeys(COUNTS, 0))
-        counts[key] += 1
 
     def _note_failure(self, result):
-        task = getattr(result, "task", None) or result._task
         self._plays.note_failure()
-        self._failures[_host_name(result)] = {
+        host = _host_name(result)
+        count = self._stats.failures.get(host, 0) + self._stats.dark.get(host, 0)
+        if count == self._failures.get(host, {}).get("count", 0):
+            # It was rescued or ignored.
+            return
+        task = getattr(result, "task", None) or result._task
+        self._failures[host] = {
+            "count": count,
             "task": to_text(task.get_name()),
             "message": _describe(_fields(result), self._limit).strip()[:MAX_MESSAGE_CHARACTERS],
         }
 
     def _render(self, name):
-        counts = self._hosts[name]
-        has_failed = counts["failed"] > 0 or counts["unreachable"] > 0
+        summary = self._stats.summarize(name)
+        has_failed = summary["failures"] > 0 or summary["unreachable"] > 0
+        failure = self._failures.get(name) if has_failed else None
         return {
             "host": name,
-            **counts,
+            "ok": summary["ok"],
+            "changed": summary["changed"],
+            "failed": summary["failures"],
+            "skipped": summary["skipped"],
+            "unreachable": summary["unreachable"],
             "incomplete": name in self._plays.cut_short and not has_failed,
-            **(self._failures.get(name, {}) if has_failed else {}),
+            **({key: failure[key] for key in ("task", "message")} if failure else {}),
         }
+
+    def _write_at_exit(self):
+        """Ansible may break off between two writes. Its forks must not write."""
+        if self._is_written or os.getpid() != self._process:
+            return
+        with contextlib.suppress(OSError):
+            self._write()
 
     def _write(self):
         begun = time.monotonic()
-        hosts = [self._render(name) for name in sorted(self._hosts)]
+        hosts = [self._render(name) for name in sorted(self._stats.processed)]
         temporary = f"{self._path}.{os.getpid()}"
         with open(temporary, "w", encoding="utf-8") as file:
             facts = {"is_over": self._plays.is_over, "is_whole": self._plays.are_whole()}
@@ -193,6 +203,18 @@ class CallbackModule(CallbackBase):
         self._is_written = True
         ended = time.monotonic()
         self._due_at = ended + max((ended - begun) * PAUSE_PER_WRITING, MIN_SECONDS_BETWEEN_WRITES)
+
+
+def follow_stats(note):
+    """Calls `note` with Ansible's statistics whenever it adds to them."""
+    increment = AggregateStats.increment
+
+    @functools.wraps(increment)
+    def increment_noted(self, what, host):
+        increment(self, what, host)
+        note(self)
+
+    AggregateStats.increment = increment_noted
 
 
 class Plays:
