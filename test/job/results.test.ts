@@ -115,6 +115,35 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     expect(listThrough(job)).toEqual([]);
   });
 
+  it('say what a module or an assertion failed of', async () => {
+    const breaks = `from ansible.module_utils.basic import AnsibleModule
+raise RuntimeError("no luck")
+`;
+    const playbook = `- hosts: all
+  gather_facts: false
+  tasks:
+    - {breaks: , when: inventory_hostname == 'x1'}
+    - {gather_facts: , when: inventory_hostname == 'x2'}
+    - {assert: {that: 1 == 2}, when: inventory_hostname == 'x3'}
+    - {shell: "printf '\\\\033[31mred\\\\033[0m' >&2; false", when: inventory_hostname == 'x4'}
+`;
+    const hosts = { x1: {}, x2: { ansible_python_interpreter: '/absent' }, x3: {}, x4: {} };
+    const job = await run(
+      playbook,
+      { compute: hosts },
+      { 'workspace/layer0/library/breaks.py': breaks },
+    );
+    expect(readResults(job)).toMatchObject([
+      { host: 'x1', message: expect.stringMatching(/fail.*: (RuntimeError: )?no luck$/i) },
+      {
+        host: 'x2',
+        message: expect.stringMatching(/interpreter.* \(exit code 127\): .*absent: not found$/),
+      },
+      { host: 'x3', message: 'Assertion failed: 1 == 2' },
+      { host: 'x4', message: 'non-zero return code 1: red' },
+    ]);
+  });
+
   it('contain no NUL and no surrogate, whatever a task prints', async () => {
     const job = await run(`- hosts: x1
   gather_facts: false

@@ -29,7 +29,7 @@ author: Keelson
 """
 
 MAX_MESSAGE_CHARACTERS = 1024
-# Longer output of a command is cut to its last line.
+# Longer output of a command is cut to its last line, where verbose programs say what ended them.
 MAX_LINES = 3
 # Results are written while the playbook runs, so that a killed playbook has some too. Writing takes
 # only a small share of the time, however many hosts there are.
@@ -43,6 +43,10 @@ CLOCKS = struct.Struct("<dd")
 MAX_UINT32 = 2**32 - 1
 # What Ansible up to 2.17 says of a task that it has ended; later versions have a field for it.
 TIMED_OUT = re.compile(r"The .+ action failed to execute in the expected time frame \((\d+)\) .*")
+# Colours and the like.
+COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+# What SSH says last if the task had a terminal.
+CLOSED = re.compile(r"Shared connection to .* closed\.")
 
 
 class CallbackModule(CallbackBase):
@@ -164,10 +168,11 @@ class CallbackModule(CallbackBase):
             # It was rescued or ignored.
             return
         task = getattr(result, "task", None) or result._task
+        text = _add_cause(_describe(_fields(result), self._limit), result)
         self._failures[host] = {
             "count": count,
             "task": to_text(task.get_name()),
-            "message": _describe(_fields(result), self._limit).strip()[:MAX_MESSAGE_CHARACTERS],
+            "message": COLOURS.sub("", text).strip()[:MAX_MESSAGE_CHARACTERS],
         }
 
     def _render(self, name):
@@ -340,17 +345,21 @@ def _describe(fields, limit):
     """
     if "censored" in fields:
         return to_text(fields["censored"])
-    for item in fields.get("results") or ():
-        if isinstance(item, dict) and (item.get("failed") or item.get("unreachable")):
-            return _describe(item, limit)
+    parts = [*(fields.get("results") or ()), *(fields.get("failed_modules") or {}).values()]
+    for part in parts:
+        if isinstance(part, dict) and (part.get("failed") or part.get("unreachable")):
+            return _describe(part, limit)
     if limit > 0 and _to_timeout(fields) == limit:
         return f"Nothing was heard from the host for {limit} s, so host_silent_limit ended the task"
     for key in ("msg", "stderr", "module_stderr", "stdout", "module_stdout", "reason"):
         if fields.get(key):
-            value = fields[key]
-            text = to_text(value if isinstance(value, str) else json.dumps(value, default=to_text))
+            text = _to_text(fields[key])
             return _explain(text, fields) if key == "msg" else text
     return "no message"
+
+
+def _to_text(value):
+    return to_text(value if isinstance(value, str) else json.dumps(value, default=to_text))
 
 
 def _to_timeout(fields):
@@ -362,13 +371,36 @@ def _to_timeout(fields):
 
 
 def _explain(text, fields):
-    """
-    Adds a command's own output, because Ansible says only that it failed: all of it if it is short,
-    or else its last line, where verbose programs say what ended them.
-    """
-    if text != "non-zero return code":
-        return text
-    said = to_text(fields.get("stderr") or fields.get("stdout") or "").split("\n")
-    lines = [line.strip() for line in said if line.strip()]
-    told = " ".join(lines if len(lines) <= MAX_LINES else lines[-1:])
-    return f"{text} {fields.get('rc', '')}".rstrip() + (f": {told}" if told else "")
+    """Adds what is known of the cause, where Ansible says only that something failed."""
+    if text == "non-zero return code":
+        lines = _to_lines(fields.get("stderr") or fields.get("stdout"))
+        told = " ".join(lines if len(lines) <= MAX_LINES else lines[-1:])
+        return _join(f"{text} {fields.get('rc', '')}".rstrip(), told)
+    if "module_stderr" in fields:
+        # With a terminal, all output of the module is in `module_stdout`.
+        lines = _to_lines(fields["module_stderr"]) or _to_lines(fields.get("module_stdout"))
+        what = text.splitlines()[0].rstrip(".")
+        return _join(f"{what} (exit code {fields.get('rc', 'unknown')})", "".join(lines[-1:]))
+    if text == "Assertion failed":
+        return _join(text, _to_text(fields.get("assertion", "")))
+    return text
+
+
+def _add_cause(text, result):
+    """Ansible from 2.19 on may keep the innermost error beside the result."""
+    event = getattr(getattr(result, "exception", None), "event", None)
+    while getattr(event, "chain", None):
+        event = event.chain.event
+    cause = to_text(getattr(event, "msg", ""))
+    # Any other text says more, or must not say more.
+    is_plain = text == _fields(result).get("msg") and cause not in text
+    return _join(text.rstrip("."), cause) if is_plain else text
+
+
+def _to_lines(output):
+    lines = [line.strip() for line in to_text(output or "").split("\n")]
+    return [line for line in lines if line and not CLOSED.fullmatch(line)]
+
+
+def _join(what, told):
+    return f"{what}: {told}" if told else what
