@@ -48,8 +48,7 @@ def make_inventory(context: Context) -> int:
     hosts.mkdir(exist_ok=True)
     write_generated(context.directory, hosts / GENERATED)
     (hosts / DEFAULTS).write_text(DEFAULTS_TEXT, "utf-8")
-    check_inventory(context)
-    return 0
+    return check_inventory(context)
 
 
 def print_notes(directory: JobDirectory) -> None:
@@ -75,9 +74,10 @@ def write_generated(directory: JobDirectory, target: Path) -> None:
         shutil.copyfileobj(packed, file, 1024 * 1024)
 
 
-def check_inventory(context: Context) -> None:
+def check_inventory(context: Context) -> int:
     """
-    Fails on a source that Ansible only warns about, because its hosts would be missing silently.
+    Returns the exit code of the phase. Fails on a source that Ansible only warns about, because its
+    hosts would be missing silently.
     """
     command = Path(context.job.ansible_playbook).with_name("ansible-inventory")
     environment = to_ansible_environment(context) | {
@@ -93,7 +93,9 @@ def check_inventory(context: Context) -> None:
             fact = f"{command}, beside ansible-playbook, cannot be started: {error.strerror}."
             raise PhaseError(exits.INTERNAL, fact) from error
     if done.returncode != 0:
-        raise PhaseError(exits.INVENTORY, "Ansible cannot read the inventory (see above).")
+        # No line of an error, because Ansible has printed one that says why.
+        print("Ansible cannot read the inventory (see above).")
+        return exits.INVENTORY
     try:
         groups = json.loads(listing.read_bytes())
     except ValueError as error:
@@ -114,6 +116,7 @@ def check_inventory(context: Context) -> None:
     warn("the limit is meant for hosts, so these groups are left out of it", mistaken)
     write_atomically(context.directory.workspace / LEFT_OUT, json.dumps(mistaken))
     report_left_out(context, dict.fromkeys(missing, MISSING) | dict.fromkeys(mistaken, IS_GROUP))
+    return 0
 
 
 def warn(fact: str, names: list[str]) -> None:

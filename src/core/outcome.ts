@@ -172,9 +172,13 @@ function isBeforeLimit({ result, timeoutSeconds }: PhaseEnd): boolean {
   return Date.parse(endedAt) - Date.parse(startedAt) < timeoutSeconds * 900;
 }
 
+/** As a shell gives it for a signal: SIGABRT, SIGKILL, SIGSEGV, SIGTERM. */
+const SIGNAL_EXITS: ReadonlySet<number> = new Set([134, 137, 139, 143]);
+
 function toExitFailure(end: PhaseEnd, exitCode: number): Outcome {
-  const because =
-    end.errorLine === undefined ? ` with exit code ${exitCode}; see its log` : `: ${end.errorLine}`;
+  // A program that a signal has ended could not say why.
+  const isTold = end.errorLine !== undefined && !SIGNAL_EXITS.has(exitCode);
+  const because = isTold ? `: ${end.errorLine}` : ` with exit code ${exitCode}; see its log`;
   if (exitCode === EXIT.diskFull)
     return fail(
       end,

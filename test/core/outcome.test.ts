@@ -219,6 +219,11 @@ describe('toOutcome', () => {
     expect(outcome.message).toContain(message);
   });
 
+  test('does not quote an earlier error if Ansible was killed', () => {
+    const end = aPlaybook(exited(137), { hosts: WELL, errorLine: 'Task failed: was ignored' });
+    expect(toOutcome([end]).message).toContain('broke off with exit code 137');
+  });
+
   test('names host and task', () => {
     expect(toOutcome([aPlaybook(exited(2), { hosts: FAILED })])).toEqual({
       succeeded: 'false',
