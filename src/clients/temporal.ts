@@ -196,19 +196,23 @@ function cut(text: string, maxBytes: number): string {
 }
 
 function toFault(error: unknown, what: string): ServiceError {
-  const code = findCode(error);
+  const { code, details = '' } = findServerError(error) ?? {};
   const message = error instanceof Error ? error.message : String(error);
-  const fact = code === DEADLINE_EXCEEDED ? `no answer within ${DEADLINE_MS / 1000} s` : message;
+  // The client says only what it tried: "Failed to start Workflow".
+  const whole = message.includes(details) ? message : `${message}: ${details}`;
+  const fact = code === DEADLINE_EXCEEDED ? `no answer within ${DEADLINE_MS / 1000} s` : whole;
   const isRefusal = code !== undefined && REFUSALS.includes(code);
   return new ServiceError(isRefusal ? 'rejected' : 'unavailable', `${what}: ${fact}`, {
     cause: error,
   });
 }
 
-/** The gRPC code of the first error in the chain of causes that has one. */
-function findCode(error: unknown): number | undefined {
+/** The first error of gRPC in the chain of causes. */
+function findServerError(
+  error: unknown,
+): { readonly code: number; readonly details: string } | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    if (isGrpcServiceError(cause)) return cause.code;
+    if (isGrpcServiceError(cause)) return cause;
   }
   return undefined;
 }

@@ -71,6 +71,14 @@ describe('createOrchestrator', () => {
     await orchestrator.cancelSession(start.jobId, {});
   });
 
+  test('tells what Temporal does not accept', async () => {
+    const start = { ...aStart(), jobId: 'x'.repeat(2_000) };
+    await expect(orchestrator.startSession(start)).rejects.toMatchObject({
+      fault: 'rejected',
+      message: expect.stringMatching(/did not start the session: .*: .*WorkflowId .*exceeds/i),
+    });
+  });
+
   test('throws unavailable if nothing listens, and check returns false', async () => {
     const away = createOrchestrator({
       address: `127.0.0.1:${await findFreePort()}`,
