@@ -181,7 +181,8 @@ function render({ examined, entries, failures, halted }: SweepReport, dryRun = f
   const lines = entries.map(
     ({ act, session, jobId, why }) => `${words[act].padEnd(13)} ${session} (${jobId}): ${why}`,
   );
-  const count = entries.length === 0 ? 'Nothing to do.' : `${entries.length} in all.`;
+  const count =
+    entries.length === 0 ? 'Nothing to do.' : `${dryRun ? 'To do' : 'Done'}: ${entries.length}.`;
   // It may have halted before it looked at anything, and then nobody knows whether there is something to do.
   const isBlind = halted !== undefined && entries.length === 0;
   return [
