@@ -9,6 +9,7 @@ import { replaceFile, withLock } from './lib/files.mjs';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const dist = join(root, 'dist');
 const stampFile = join(dist, '.stamp');
+const compiler = join(root, 'node_modules', '.bin', 'tsc');
 
 /**
  * Compiles src/ and bundles the workflows, unless dist/ was made from the same sources. The compiler writes its output in
@@ -18,6 +19,8 @@ const stampFile = join(dist, '.stamp');
 export async function build({ onErrors = refuse, onStart = () => undefined } = {}) {
   const stamp = computeStamp();
   if (isCurrent(stamp)) return false;
+  if (!existsSync(compiler))
+    throw new Error('The npm packages are missing: npm run setup -- --for start installs them.');
   onStart();
   await withLock(join(root, 'node_modules', '.keelson-build.lock'), async () => {
     if (isCurrent(stamp)) return;
@@ -52,7 +55,6 @@ function computeStamp() {
 }
 
 async function compile() {
-  const compiler = join(root, 'node_modules', '.bin', 'tsc');
   try {
     await promisify(execFile)(compiler, ['-p', 'tsconfig.json'], { cwd: root });
     return '';
