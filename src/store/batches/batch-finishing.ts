@@ -115,7 +115,7 @@ function listPatches(batch: Waiting, reports: SessionReports) {
   const sessionName = row.session_name ?? '';
   const isUnexplained =
     end.result.kind === 'failure' &&
-    !reports.isGitAway &&
+    !isOfGit(end, reports) &&
     !members.some((id) => reports.failed.has(id)) &&
     !own.some((view) => hasFailed(view, sessionName));
   const sent = new Set(row.layers.split(',').map(Number));
@@ -131,6 +131,14 @@ function listPatches(batch: Waiting, reports: SessionReports) {
     const patch = toPatch(skipped, failed, sessionName);
     return patch === undefined ? [] : [{ view, patch }];
   });
+}
+
+/**
+ * Whether a git server was away, or could not be asked for a branch that the session needs beside the recorded commits, mostly
+ * that of the site's additional inventory.
+ */
+function isOfGit({ reason }: EndedBatch, { isGitAway, wasPlanned }: SessionReports): boolean {
+  return reason === 'GIT_CLONE' && (isGitAway || !wasPlanned);
 }
 
 /**

@@ -19,6 +19,8 @@ export interface SessionReports {
   readonly missing: ReadonlySet<string>;
   /** A git server was away for so long that no playbook ran. */
   readonly isGitAway: boolean;
+  /** Whether the session came as far as to know its repositories at their commits. */
+  readonly wasPlanned: boolean;
 }
 
 export const NO_REPORTS: SessionReports = {
@@ -26,6 +28,7 @@ export const NO_REPORTS: SessionReports = {
   failed: new Set(),
   missing: new Set(),
   isGitAway: false,
+  wasPlanned: true,
 };
 
 /** Job id → reports. */
@@ -72,6 +75,7 @@ export async function readReports(
       failed: toHosts(recorded.filter((row) => row.failed > 0 || row.unreachable > 0)),
       missing: toHosts(rows.filter(({ phase }) => phase === 'inventory')),
       isGitAway: all.some(isAway),
+      wasPlanned: all.length > 0,
     };
   };
   return new Map(jobIds.map((jobId) => [jobId, toReports(jobId)]));

@@ -95,6 +95,15 @@ async function play(
   }
 }
 
+/** Lets a clone of the first batch's session end with this code. */
+async function clone(store: Store, exitCode: number): Promise<void> {
+  const jobId = (await listBatches(store))[0]?.jobId ?? '';
+  const name = 'git-clone-1';
+  await store.phases.savePlan(jobId, [{ name, kind: 'git-clone', title: name }]);
+  const times = { startedAt: NOW, endedAt: NOW };
+  await store.phases.seal(jobId, name, { kind: 'exited', exitCode, ...times }, NOW);
+}
+
 /** Returns the name of the session. */
 async function send(store: Store, id = ''): Promise<string | undefined> {
   return (await store.batches.send([id], sending)).sent.get(id)?.session;
@@ -418,7 +427,7 @@ export function batchContract(stores: () => Stores): void {
     test('counts a failure that no host reported, at the first pending layer', async () => {
       const { store } = stores();
       const { id } = await sendOne(store, waiting('a', { state: report('applied') }));
-      await store.batches.finish([{ id, result: failure, reason: 'GIT_CLONE' }], limits);
+      await store.batches.finish([{ id, result: failure, reason: 'PLAYBOOK_ERROR' }], limits);
       expect(await stateOf(store, 'a')).toEqual({
         ...{ errors: 1, reports: 'applied failed' },
         layers: 'configured pending pending',
@@ -426,16 +435,18 @@ export function batchContract(stores: () => Stores): void {
       expect(await collect(store)).toBe(1);
     });
 
-    test('blames no node for a git server that is away', async () => {
+    test.each([
+      ['a git server is away when a repository is cloned', 74, 0],
+      ['it is away when a branch is looked up', undefined, 0],
+      ['it refuses a clone', 70, 1],
+    ])('if %s (exit code %p), counts %i errors', async (_what, exitCode, errors) => {
       const { store } = stores();
       const { id } = await sendOne(store, waiting('a'));
-      const jobId = (await listBatches(store))[0]?.jobId ?? '';
-      const name = 'git-clone-1';
-      await store.phases.savePlan(jobId, [{ name, kind: 'git-clone', title: name }]);
-      const exited = { kind: 'exited', exitCode: 74, startedAt: NOW, endedAt: NOW } as const;
-      await store.phases.seal(jobId, name, exited, NOW);
+      if (exitCode !== undefined) await clone(store, exitCode);
       await store.batches.finish([{ id, result: failure, reason: 'GIT_CLONE' }], limits);
-      expect(await stateOf(store, 'a')).toMatchObject({ errors: 0, reports: '' });
+      expect(await stateOf(store, 'a')).toMatchObject({
+        ...{ errors, reports: errors === 0 ? '' : 'failed' },
+      });
       expect(await store.batches.causes()).toMatchObject([{ results: [false] }]);
       expect(await collect(store)).toBe(1);
     });
