@@ -55,14 +55,17 @@ export async function withRecordStore<T>(
   }
   if (tokenFile !== undefined || caFile !== undefined)
     throw new Error('--token-file and --ca-file need --url.');
-  const { database, dataDirectory } = parseConfig(process.env);
+  const { database, dataDirectory, sources } = parseConfig(process.env);
   if (makes && database.kind === 'sqlite') makeDataDirectory(dataDirectory);
   const store = makes ? await openStore(database, onScreen) : await openPresentStore(database);
   try {
     const now = () => new Date().toISOString();
     const name = describeDatabase(database);
     return await act(
-      createDatabaseRecordStore(store, { name, now, optionNames: CFS_OPTION_NAMES }),
+      createDatabaseRecordStore(store, {
+        ...{ name, now, optionNames: CFS_OPTION_NAMES },
+        protocols: sources.gitProtocols,
+      }),
     );
   } finally {
     await store.close();

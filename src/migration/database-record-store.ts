@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi';
 import type { ComponentPut } from '../core/component.js';
 import { invalid, isServiceError, type Fault } from '../core/errors.js';
 import { omitUndefined } from '../core/omit-undefined.js';
-import { findAddressFault, withoutUser } from '../api/repository-url.js';
+import { findAddressFault, findUrlFault, withoutUser } from '../api/repository-url.js';
 import { parse } from '../api/validation.js';
 import {
   ComponentBody,
@@ -58,6 +58,8 @@ export interface DatabaseRecordStoreOptions {
   readonly now: () => string;
   /** Without the extension options, which no CFS knows. */
   readonly optionNames: readonly string[];
+  /** Schemes that repositories may have here, in the format of GIT_ALLOW_PROTOCOL. */
+  readonly protocols: string;
 }
 
 /** The database of this service. */
@@ -84,7 +86,7 @@ type Preparation = Record<Kind, (records: readonly WireRecord[]) => Prepared>;
 
 function createPreparation(
   store: Store,
-  { now, optionNames }: DatabaseRecordStoreOptions,
+  { now, optionNames, protocols }: DatabaseRecordStoreOptions,
 ): Preparation {
   return {
     sources: (records) => {
@@ -93,7 +95,7 @@ function createPreparation(
       );
       return {
         refused,
-        notes: [],
+        notes: noteSchemes('sources', records, refused, protocols),
         save: () => each(parsed, (source) => saveSource(store, source)),
       };
     },
@@ -114,7 +116,7 @@ function createPreparation(
       );
       return {
         refused,
-        notes: [],
+        notes: noteSchemes('configurations', records, refused, protocols),
         save: () => each(parsed, (value) => store.configurations.save(value)),
       };
     },
@@ -233,19 +235,39 @@ function parseAll<T>(
 }
 
 /** CFS takes URLs with passwords. Here everybody who reads records, logs or arguments would see them. */
-function refuseAddresses({ layers, state, ...record }: WireRecord): void {
-  const option = record['name'] === 'additional_inventory_url' ? record['value'] : undefined;
-  const references = [record, record['additional_inventory'], { clone_url: option }];
-  const lists = [layers, state].filter(isList);
-  for (const reference of [...references, ...lists.flat()]) {
+function refuseAddresses(record: WireRecord): void {
+  for (const reference of listReferences(record)) {
     const fault = findFault(reference);
     if (fault !== undefined) throw invalid(fault);
   }
 }
 
-function findFault(reference: unknown): string | undefined {
+/** Records with a scheme that is not allowed move, because the setting can be changed. Until then their sessions fail. */
+function noteSchemes(
+  kind: Kind,
+  records: readonly WireRecord[],
+  refused: readonly Refusal[],
+  protocols: string,
+): readonly Refusal[] {
+  return records.flatMap((record) => {
+    const key = toKey(kind, record) ?? '';
+    if (refused.some((refusal) => refusal.key === key)) return [];
+    const check = (url: string) => findUrlFault(url, protocols);
+    const faults = listReferences(record).map((reference) => findFault(reference, check));
+    const fault = faults.find((found) => found !== undefined);
+    return fault === undefined ? [] : [{ key, why: `cannot be cloned here: ${fault}` }];
+  });
+}
+
+function listReferences({ layers, state, ...record }: WireRecord): readonly unknown[] {
+  const option = record['name'] === 'additional_inventory_url' ? record['value'] : undefined;
+  const references = [record, record['additional_inventory'], { clone_url: option }];
+  return [...references, ...[layers, state].filter(isList).flat()];
+}
+
+function findFault(reference: unknown, check = findAddressFault): string | undefined {
   const url = isRecord(reference) ? reference['clone_url'] : undefined;
-  return typeof url === 'string' ? findAddressFault(url) : undefined;
+  return typeof url === 'string' ? check(url) : undefined;
 }
 
 function isList(value: unknown): value is readonly unknown[] {

@@ -18,6 +18,7 @@ import { createRepository, type Repository } from '../support/git-repository.js'
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
 const { signal } = new AbortController();
 const nothing = () => undefined;
+const HERE = { name: 'here', protocols: 'file:https:ssh' };
 
 let directory: string;
 let repository: Repository;
@@ -198,7 +199,7 @@ describe('npm run import and export', () => {
   test('import other configurations if one names a missing source', async () => {
     const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
     const now = () => new Date().toISOString();
-    const recordStore = createDatabaseRecordStore(store, { name: 'here', now, optionNames: [] });
+    const recordStore = createDatabaseRecordStore(store, { ...HERE, now, optionNames: [] });
     const layer = { source: 'gone', playbook: 'site.yml', commit: repository.commit };
     const records = [{ name: 'a', layers: [layer] }, ...cfs().configurations];
     const options = { dryRun: false, onProgress: nothing, signal };
@@ -213,7 +214,7 @@ describe('npm run import and export', () => {
   test('take what only v2 could set, and refuse a configuration with a member that is not known', async () => {
     const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
     const now = () => new Date().toISOString();
-    const recordStore = createDatabaseRecordStore(store, { name: 'here', now, optionNames: [] });
+    const recordStore = createDatabaseRecordStore(store, { ...HERE, now, optionNames: [] });
     const options = { dryRun: false, onProgress: nothing, signal };
     const take = () =>
       importKind(
@@ -236,11 +237,25 @@ describe('npm run import and export', () => {
     await store.close();
   });
 
+  test('take repositories whose scheme is not allowed here, and say so', async () => {
+    const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
+    const now = () => new Date().toISOString();
+    const recordStore = createDatabaseRecordStore(store, { ...HERE, now, optionNames: [] });
+    const clone_url = 'http://git.example.com/a.git';
+    const layer = { clone_url, playbook: 'site.yml', commit: repository.commit };
+    const records = [{ name: 'a', layers: [layer] }, ...cfs().configurations];
+    const options = { dryRun: false, onProgress: nothing, signal };
+    const report = await importKind(recordStore, 'configurations', records, options);
+    await store.close();
+    const why = expect.stringMatching(/^cannot be cloned here: The scheme http is not allowed/);
+    expect(report).toMatchObject({ refused: [], notes: [{ key: 'a', why }] });
+  });
+
   test('take no URL with a password or a token from a CFS', async () => {
     const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
     const now = () => new Date().toISOString();
     const optionNames = ['additional_inventory_url'];
-    const recordStore = createDatabaseRecordStore(store, { name: 'here', now, optionNames });
+    const recordStore = createDatabaseRecordStore(store, { ...HERE, now, optionNames });
     const clone_url = 'https://user:hidden@git.example.com/a.git';
     const layer = { clone_url, playbook: 'site.yml', commit: repository.commit };
     const records = {
@@ -352,7 +367,7 @@ describe('a CFS through its API', () => {
       },
     };
     const now = () => new Date().toISOString();
-    const here = { name: 'here', now, optionNames: [] };
+    const here = { ...HERE, now, optionNames: [] };
     const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
     const options = { dryRun: false, onProgress: nothing, signal };
     for (const recordStore of [
