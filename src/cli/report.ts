@@ -19,8 +19,8 @@ const INDENT = '  ';
 
 /** For a host without failures that did not reach the end of its play. */
 const CUT_SHORT = '(cut short by a failure on another host)';
-/** The results of the phase `inventory` are what the limit names and the inventory does not have. */
-const MISSING = '(not in the inventory)';
+/** The results of the phase `inventory` are what the limit names and the inventory does not have, or only as a group. */
+const MISSING = '(no host of the inventory)';
 
 export function toExitCode({ status }: Session): number {
   return status.session.succeeded === 'true' ? EXIT.well : EXIT.sessionFailed;

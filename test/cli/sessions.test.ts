@@ -467,7 +467,7 @@ describe('keelson watch and show', () => {
     const hosts = [{ ...counts, ok: 0, failed: 0, host: 'x9', message: 'The limit names it.' }];
     await service.store.hosts.save(jobId, 'inventory', { sequence: 1, final: true, hosts });
     const { text } = await keelson('hosts', 'elsewhere');
-    expect(text).toMatch(/^inventory +x9 .* 0 {2}\(not in the inventory\)$/m);
+    expect(text).toMatch(/^inventory +x9 .* 0 {2}\(no host of the inventory\)$/m);
   });
 
   test('end with a succeeded session, and its exit code', async () => {
