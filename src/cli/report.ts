@@ -87,6 +87,7 @@ function renderSession(session: Session): readonly string[] {
     'held until': now.held_until,
     shell: now.hold_command,
     'run again': now.held_until === null ? null : `keelson rerun ${session.name}`,
+    'let it fail': now.held_until === null ? null : `keelson release ${session.name}`,
     'do the rest': now.succeeded === 'false' ? `keelson retry ${session.name}` : null,
     images: status.artifacts.map(({ result_id: id }) => String(id)).join(', '),
     log: logs,

@@ -384,6 +384,7 @@ describe('keelson watch and show', () => {
     const { text } = await keelson('show', 'held');
     expect(text).toMatch(/^Session held held\n[^]* shell +ssh there\n[^]* x1 .* Break\n$/);
     expect(text).toContain('keelson rerun held\n');
+    expect(text).toMatch(/^ {2}let it fail +keelson release held$/m);
     expect(text).toMatch(/ansible-0: \S+ +held /);
   });
 
