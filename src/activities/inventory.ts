@@ -37,7 +37,8 @@ export function createInventoryActivities(
         const rendered = await renderInventory(dependencies, session, log, beat);
         if (rendered !== undefined) {
           for (const warning of rendered.warnings) await log.write(`WARNING: ${warning}`);
-          await log.write(`Inventory of ${rendered.hosts} hosts made.`);
+          const hosts = rendered.hosts === 1 ? '1 host' : `${rendered.hosts} hosts`;
+          await log.write(`Inventory of ${hosts} made.`);
         }
         signal.throwIfAborted();
         const wait = await requestHosts(dependencies, session, rendered, since);
