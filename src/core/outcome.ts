@@ -206,13 +206,24 @@ function toExitFailure(end: PhaseEnd, exitCode: number): Outcome {
   }
 }
 
-/** Ansible's exit codes for a run that failed on hosts. Codes 1 and 4 also stand for errors of Ansible itself. */
-const HOST_EXITS: readonly number[] = [1, 2, 3, 4, 8];
+const UNREACHABLE_EXIT = 4;
+
+/** Ansible's exit codes for a run that failed on hosts. */
+const HOST_EXITS: readonly number[] = [2, 3, UNREACHABLE_EXIT, 8];
+
+/**
+ * Whether Ansible came to its end and found hosts failed, rather than to an error of its own, perhaps after failures of hosts
+ * without which it went on. For a mistake in a file it has the same exit code as for unreachable hosts.
+ */
+function isOfHosts({ hosts, lacksResults }: PhaseEnd, exitCode: number): boolean {
+  if (exitCode === UNREACHABLE_EXIT && lacksResults !== true) return hosts.unreachableHosts > 0;
+  return HOST_EXITS.includes(exitCode);
+}
 
 function toPlaybookFailure(end: PhaseEnd, exitCode: number, because: string): Outcome {
   const { failedHosts, unreachableHosts, firstFailed, firstUnreachable } = end.hosts;
-  const isOfHosts = HOST_EXITS.includes(exitCode);
-  if (isOfHosts && firstFailed !== undefined) {
+  const isTheirs = isOfHosts(end, exitCode);
+  if (isTheirs && firstFailed !== undefined) {
     const where = `${end.subject}: task "${firstFailed.task ?? 'unknown'}" failed on ${firstFailed.host}${others(failedHosts)}`;
     return {
       ...fail(end, 'TASK_FAILED', `${where}: ${firstFailed.message ?? 'no message'}`),
@@ -220,19 +231,26 @@ function toPlaybookFailure(end: PhaseEnd, exitCode: number, because: string): Ou
       ...(firstFailed.task === undefined ? {} : { task: firstFailed.task }),
     };
   }
-  if (isOfHosts && firstUnreachable !== undefined) {
+  if (isTheirs && firstUnreachable !== undefined) {
     const where = `${end.subject}: ${firstUnreachable.host}${others(unreachableHosts)} could not be reached`;
     return {
       ...fail(end, 'HOST_UNREACHABLE', `${where}: ${firstUnreachable.message ?? 'no message'}`),
       host: firstUnreachable.host,
     };
   }
-  if (isOfHosts && end.lacksResults) {
+  if (isTheirs && end.lacksResults) {
     const lost = 'The results of its hosts were lost with the end of its log';
     return fail(end, 'PLAYBOOK_ERROR', `${end.subject} (${end.name}) failed${because}. ${lost}.`);
   }
-  const what = end.hosts.hosts > 0 ? 'broke off' : 'could not run';
-  return fail(end, 'PLAYBOOK_ERROR', `${end.subject} (${end.name}) ${what}${because}`);
+  const unknown = end.lacksResults ? 'failed' : 'could not run';
+  const what = `${end.hosts.hosts > 0 ? 'broke off' : unknown}${because}`;
+  const before = firstFailed ?? firstUnreachable;
+  const count = Math.max(failedHosts, unreachableHosts);
+  const whole =
+    before === undefined
+      ? what
+      : `${what.replace(/\.$/, '')}. Before that, ${before.host}${others(count)} failed`;
+  return fail(end, 'PLAYBOOK_ERROR', `${end.subject} (${end.name}) ${whole}`);
 }
 
 function others(count: number): string {

@@ -192,10 +192,17 @@ describe('toOutcome', () => {
   test.each<[string, number, HostSummary, Outcome['reason'], string]>([
     ['1, nothing ran', 1, NO_HOSTS, 'PLAYBOOK_ERROR', 'site.yml (ansible-0) could not run'],
     ['1, hosts well', 1, WELL, 'PLAYBOOK_ERROR', 'site.yml (ansible-0) broke off'],
-    ['1, a task failed', 1, FAILED, 'TASK_FAILED', 'task "install" failed on x1'],
+    [
+      '1, broke off after a task had failed',
+      1,
+      FAILED,
+      'PLAYBOOK_ERROR',
+      'broke off with exit code 1; see its log. Before that, x1 and 1 more failed',
+    ],
     ['2, a task failed', 2, FAILED, 'TASK_FAILED', 'on x1 and 1 more: no space left'],
     ['2, bad arguments', 2, NO_HOSTS, 'PLAYBOOK_ERROR', 'could not run with exit code 2'],
     ['4, unreachable', 4, UNREACHABLE, 'HOST_UNREACHABLE', 'x2 could not be reached: Connection'],
+    ['4, a mistake after a task had failed', 4, FAILED, 'PLAYBOOK_ERROR', 'broke off'],
     ['4, syntax error', 4, NO_HOSTS, 'PLAYBOOK_ERROR', 'could not run with exit code 4'],
     ['4, failed and unreachable', 4, BOTH, 'TASK_FAILED', 'failed on x1'],
     ['2, failed and unreachable', 2, BOTH, 'TASK_FAILED', 'failed on x1'],
