@@ -112,7 +112,7 @@ function findCause(session: Waiting): Cause | undefined {
         since: createdAt,
         message:
           session.dispatched === 'none'
-            ? 'Waiting: Temporal has not taken it yet; it starts when Temporal does. See temporal_status in /healthz.'
+            ? 'Waiting: Temporal has not taken it yet; it starts when Temporal does. See temporal_status in /healthz, and the log of the API.'
             : 'Waiting: Temporal has it, and no worker has taken it yet; it starts when one does. See whether a worker runs.',
       },
     };
