@@ -243,7 +243,8 @@ function toPlaybookFailure(end: PhaseEnd, exitCode: number, because: string): Ou
     return fail(end, 'PLAYBOOK_ERROR', `${end.subject} (${end.name}) failed${because}. ${lost}.`);
   }
   const unknown = end.lacksResults ? 'failed' : 'could not run';
-  const what = `${end.hosts.hosts > 0 ? 'broke off' : unknown}${because}`;
+  const hasRun = end.hosts.hosts > 0 || SIGNAL_EXITS.has(exitCode);
+  const what = `${hasRun ? 'broke off' : unknown}${because}`;
   const before = firstFailed ?? firstUnreachable;
   const count = Math.max(failedHosts, unreachableHosts);
   const whole =

@@ -218,6 +218,7 @@ describe('toOutcome', () => {
     ],
     ['99, interrupted', 99, WELL, 'PLAYBOOK_ERROR', 'broke off with exit code 99'],
     ['250, a defect of Ansible', 250, FAILED, 'PLAYBOOK_ERROR', 'broke off with exit code 250'],
+    ['137, killed in its first task', 137, NO_HOSTS, 'PLAYBOOK_ERROR', 'broke off with exit code'],
     ['137, killed by somebody', 137, FAILED, 'PLAYBOOK_ERROR', 'broke off with exit code 137'],
   ])('maps exit code %s', (_title, exitCode, hosts, reason, message) => {
     const outcome = toOutcome([aPlaybook(exited(exitCode), { hosts })]);
