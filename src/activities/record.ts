@@ -6,6 +6,7 @@ import { decideClaim, type Outcome, type Session } from '../core/session.js';
 import {
   findCancellation,
   nameLeftovers,
+  preferKnown,
   toStepOutcome,
   toUnlaunched,
 } from '../core/session-end.js';
@@ -84,7 +85,8 @@ async function recordOutcome(
   const session = await getSession(store, input.jobId);
   if (session.outcome !== undefined) return session.outcome;
   const decided = await decideOutcome(dependencies, session, input);
-  const outcome = nameLeftovers(tellCheck(decided, session.request), input.leftovers);
+  const told = preferKnown(tellCheck(decided, session.request), session.knownEnd?.outcome);
+  const outcome = nameLeftovers(told, input.leftovers);
   if (input.failure !== undefined) await tellOpenLogs(store, input.jobId);
   const isOurs = await store.sessions.recordOutcome(input.jobId, outcome, now());
   logger.info({ session: session.name, jobId: input.jobId, ...outcome }, 'session ended');

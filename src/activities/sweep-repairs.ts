@@ -30,6 +30,16 @@ export function planRepair(
         why: 'its workflow has ended, its record has not',
         act: () => store.sessions.recordOutcome(jobId, decision.outcome, now()),
       };
+    case 'complete':
+      return {
+        kind: 'restart',
+        why: 'its workflow has ended, but its record has not and may lack log and results',
+        async act() {
+          const { runId, outcome } = decision;
+          await store.sessions.recordKnownEnd(jobId, { runId, outcome });
+          await orchestrator.restartSession(toSessionStart(session));
+        },
+      };
     case 'restart':
       return {
         kind: 'restart',

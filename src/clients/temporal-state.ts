@@ -34,8 +34,10 @@ export async function describeWorkflow(client: Client, jobId: string): Promise<W
   const handle = client.workflow.getHandle(jobId);
   try {
     const description = await handle.describe();
-    const { name } = description.status;
-    if (CLOSED.has(name)) return { kind: 'closed', outcome: await readOutcome(handle.result()) };
+    const { status, runId } = description;
+    const { name } = status;
+    if (CLOSED.has(name))
+      return { kind: 'closed', runId, outcome: await readOutcome(handle.result()) };
     return ENDED.has(name) ? { kind: 'gone' } : await toRunning(client, description);
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return { kind: 'gone' };

@@ -102,6 +102,12 @@ export function toUnlaunched(cancellation: Cancellation | undefined): Outcome {
   };
 }
 
+/** How a session ended whose workflow has ended once. Of two that agree, the one from the phases also tells host and task. */
+export function preferKnown(decided: Outcome, known: Outcome | undefined): Outcome {
+  const isSame = known?.succeeded === decided.succeeded && known.reason === decided.reason;
+  return known === undefined || isSame ? decided : known;
+}
+
 /** Puts what could not be undone at the beginning of the message. */
 export function nameLeftovers(outcome: Outcome, leftovers: readonly string[]): Outcome {
   if (leftovers.length === 0) return outcome;

@@ -104,6 +104,12 @@ export interface Wait {
   readonly phase?: string;
 }
 
+/** How a run of the workflow ended, if that did not reach the record: the database was restored, or lost its last moments. */
+export interface KnownEnd {
+  readonly runId: string;
+  readonly outcome: Outcome;
+}
+
 /** The record as read; every time is an ISO string with zone `Z`. */
 export interface Session {
   readonly jobId: string;
@@ -118,6 +124,7 @@ export interface Session {
   readonly deletedAt?: string;
   readonly dispatched: Dispatched;
   readonly attachOnly: boolean;
+  readonly knownEnd?: KnownEnd;
   /** Created under RUNNER=none: an external operator runs it, and Temporal never hears of it. */
   readonly external: boolean;
   readonly state: SessionState;

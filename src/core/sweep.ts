@@ -1,10 +1,10 @@
-import type { Outcome, Session } from './session.js';
+import type { KnownEnd, Outcome, Session } from './session.js';
 
 /** What Temporal says about a session's workflow. */
 export type WorkflowState =
   | RunningWorkflow
-  /** It ended by itself, with this outcome. */
-  | { readonly kind: 'closed'; readonly outcome: Outcome }
+  /** This run ended by itself, with this outcome. */
+  | ({ readonly kind: 'closed' } & KnownEnd)
   /** It was terminated, timed out, or does not exist (any more): nobody has ended the session. */
   | { readonly kind: 'gone' };
 
@@ -35,7 +35,12 @@ export interface PendingActivity {
 /** What the sweep does with a record that is not complete. */
 export type SweepAct =
   | { readonly kind: 'none' }
-  /** Copy the workflow's outcome, because its last write did not reach this database. */
+  /**
+   * The workflow's last writes did not reach this database. Note its outcome, and start it again: it fetches from the job what
+   * the record lacks, such as log and results, launches nothing, and ends with that outcome.
+   */
+  | ({ readonly kind: 'complete' } & KnownEnd)
+  /** Copy the workflow's outcome, because nobody can fetch more. */
   | { readonly kind: 'record'; readonly outcome: Outcome }
   /** Start the workflow again under the same id. Its claim finds out whether there is a job to attach to. */
   | { readonly kind: 'restart' }
@@ -64,7 +69,8 @@ type SweptSession = Pick<
   | 'admissionDue'
   | 'waitsFor'
   | 'stoppedAt'
->;
+  | 'knownEnd'
+> & { readonly request: Pick<Session['request'], 'target'> };
 
 /**
  * `session` must be read after Temporal was asked about `workflow`, so that what ended in between is
@@ -84,10 +90,20 @@ export function decideSweep(
     case 'running':
       return decideRunning(workflow, session, now);
     case 'closed':
-      return { kind: 'record', outcome: workflow.outcome };
+      return decideClosed(workflow, session);
     case 'gone':
       return { kind: 'restart' };
   }
+}
+
+/** Of images, a part is in the image service and may be gone, so such a session is not observed again. */
+function decideClosed({ outcome, runId }: KnownEnd, { knownEnd, request }: SweptSession): SweepAct {
+  // If the run is the noted one, the sweep that noted it ended before it started another.
+  const isSecond = knownEnd !== undefined && knownEnd.runId !== runId;
+  const isInVain = outcome.reason === 'JOB_LOST' || request.target.definition === 'image';
+  return isSecond || isInVain
+    ? { kind: 'record', outcome: knownEnd?.outcome ?? outcome }
+    : { kind: 'complete', outcome, runId };
 }
 
 /** So often that no worker of another version can have helped, which runs beside this one during an upgrade. */

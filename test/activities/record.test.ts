@@ -60,6 +60,22 @@ describe('recordOutcome', () => {
     });
   });
 
+  test.each([
+    ['unlike the record', 'it broke', { reason: 'TASK_FAILED' }, { message: 'known' }],
+    [
+      'like the record, which tells more',
+      'it hung',
+      { reason: 'INVENTORY' },
+      { phase: 'inventory' },
+    ],
+  ] as const)('tells how the workflow has ended before: %s', async (_, message, known, told) => {
+    const before = { succeeded: 'false', message: 'known', ...known } as const;
+    await site.store.sessions.recordKnownEnd(jobId, { runId: 'r', outcome: before });
+    const outcome = await record({ failure: { reason: 'INVENTORY', message } });
+    expect(outcome).toMatchObject({ ...known, ...told });
+    expect(await site.store.sessions.get(jobId)).toMatchObject({ outcome });
+  });
+
   test('tells the workflow of a cancel whether the record has a launched job', async () => {
     await site.store.sessions.claim(jobId, { at: at(1) });
     await site.store.sessions.recordLaunch(jobId, { at: at(2), incarnation: 'one' });

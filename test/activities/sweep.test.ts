@@ -292,20 +292,31 @@ describe('sweep', () => {
     await endAll(jobId);
   });
 
-  test('records the outcome of a workflow that has ended although its record has not', async () => {
-    const outcome = { succeeded: 'unknown', reason: 'JOB_LOST', message: 'It vanished.' } as const;
+  test('has a session completed whose workflow has ended although its record has not, and copies the outcome if that was in vain', async () => {
+    const outcome = { succeeded: 'false', reason: 'TASK_FAILED', message: 'It broke.' } as const;
     const jobId = await addStarted('closed');
     const connection = await NativeConnection.connect({ address: temporal.address });
-    const worker = await Worker.create({
-      connection,
-      taskQueue,
-      workflowBundle: { codePath: BUNDLE },
-      activities: { claimSession: () => ({ kind: 'complete', outcome }) },
-    });
-    const handle = temporal.client.workflow.getHandle(jobId);
-    await worker.runUntil(handle.result().catch(() => undefined));
-    await connection.close();
+    const close = async () => {
+      const worker = await Worker.create({
+        connection,
+        taskQueue,
+        workflowBundle: { codePath: BUNDLE },
+        activities: { claimSession: () => ({ kind: 'complete', outcome }) },
+      });
+      const handle = temporal.client.workflow.getHandle(jobId);
+      await worker.runUntil(handle.result().catch(() => undefined));
+    };
+    await close();
 
+    const dry = await run({ dryRun: true });
+    expect(dry.entries).toMatchObject([{ act: 'restart', jobId }]);
+    expect(await store.sessions.get(jobId)).toMatchObject({ attachOnly: false });
+    expect((await run()).entries).toEqual(dry.entries);
+    const noted = await store.sessions.get(jobId);
+    expect(noted).toMatchObject({ knownEnd: { outcome }, attachOnly: true });
+    expect(await statusOf(jobId)).toBe('RUNNING');
+    await close();
+    await connection.close();
     expect((await run()).entries).toMatchObject([{ act: 'record', jobId }]);
     const session = await store.sessions.get(jobId);
     expect(session).toMatchObject({ state: 'complete', outcome });

@@ -20,7 +20,7 @@ const now = '2026-01-01T00:10:00.000Z';
 const workflows: Record<string, WorkflowState> = {
   running: busy,
   idle,
-  closed: { kind: 'closed', outcome },
+  closed: { kind: 'closed', runId: 'r', outcome },
   gone: { kind: 'gone' },
 };
 /** It has waited for its place, has got it, and runs. */
@@ -32,6 +32,7 @@ const session = {
   queuedAt: '2026-01-01T00:00:00.000Z',
   admittedAt: '2026-01-01T00:00:01.000Z',
   admissionDue: false,
+  request: { target: { definition: 'dynamic' } },
 } as const;
 const without = (...names: readonly (keyof typeof session)[]) =>
   Object.fromEntries(
@@ -41,8 +42,8 @@ const without = (...names: readonly (keyof typeof session)[]) =>
 describe('decideSweep', () => {
   test.each([
     ['running', 'started', { kind: 'none' }],
-    ['closed', 'started', { kind: 'record', outcome }],
-    ['closed', 'cancelled', { kind: 'record', outcome }],
+    ['closed', 'started', { kind: 'complete', runId: 'r', outcome }],
+    ['closed', 'cancelled', { kind: 'complete', runId: 'r', outcome }],
     ['gone', 'started', { kind: 'restart' }],
     ['gone', 'cancelled', { kind: 'restart' }],
     ['gone', 'none', { kind: 'none' }],
@@ -51,6 +52,25 @@ describe('decideSweep', () => {
   ] as const)('a workflow that is %s, the wish %s', (workflow, dispatched, act) => {
     const state = workflows[workflow] ?? busy;
     expect(decideSweep(state, { ...session, dispatched }, now)).toEqual(act);
+  });
+
+  test.each([
+    [
+      'has been completed once already',
+      { ...session, knownEnd: { runId: 'before', outcome } },
+      outcome,
+    ],
+    ['customizes images', { ...session, request: { target: { definition: 'image' } } }, outcome],
+    ['has lost its job', session, { succeeded: 'unknown', reason: 'JOB_LOST' }],
+  ] as const)('only copies the outcome of a session that %s', (_, given, ended) => {
+    const act = decideSweep({ kind: 'closed', runId: 'r', outcome: ended }, given, now);
+    expect(act).toEqual({ kind: 'record', outcome: ended });
+  });
+
+  test('completes a session whose end a sweep noted that got no further', () => {
+    const closed = { kind: 'closed', runId: 'r', outcome } as const;
+    const noted = { ...session, knownEnd: { runId: 'r', outcome } };
+    expect(decideSweep(closed, noted, now)).toEqual({ ...closed, kind: 'complete' });
   });
 
   test.each(Object.keys(workflows))('leaves a session of an operator outside: %s', (kind) => {

@@ -108,6 +108,8 @@ interface SessionTable {
   stored_log_bytes: Generated<number>;
   /** A `Wait`, as JSON. */
   waiting: string | null;
+  /** A `KnownEnd`, as JSON. */
+  known_end: string | null;
   /** `DoneWork`, as JSON. */
   done: string | null;
 }

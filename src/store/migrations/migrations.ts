@@ -52,6 +52,7 @@ export function createMigrations(dialect: StoreDialect): Record<string, Migratio
     '028-silence': step(addSilence),
     '029-reruns': step(addReruns),
     '030-recorded': step(addRecorded),
+    '031-known-end': step(addKnownEnd),
   };
 }
 
@@ -291,6 +292,10 @@ async function addRetries(db: Kysely<unknown>, { types }: StoreDialect): Promise
 
 async function addRecorded(db: Kysely<unknown>): Promise<void> {
   await db.schema.alterTable('phases').addColumn('hosts_recorded', 'integer').execute();
+}
+
+async function addKnownEnd(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {
+  await db.schema.alterTable('sessions').addColumn('known_end', types.text).execute();
 }
 
 async function addKeyDigest(db: Kysely<unknown>, { types }: StoreDialect): Promise<void> {

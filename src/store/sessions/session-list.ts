@@ -46,6 +46,7 @@ const LISTED = [
   'sessions.request',
   'sessions.external',
   'sessions.waiting',
+  'sessions.known_end',
   'sessions.patched',
   'sessions.stored_log_bytes',
   sql<null>`null`.as('snapshot'),

@@ -1,5 +1,12 @@
 import { missing } from '../../core/errors.js';
-import type { Artifact, Desired, Outcome, Session, Snapshot } from '../../core/session.js';
+import type {
+  Artifact,
+  Desired,
+  KnownEnd,
+  Outcome,
+  Session,
+  Snapshot,
+} from '../../core/session.js';
 import { admitQueued, hasAdmission, lockPlacesOf } from './places.js';
 import type { Database } from '../database/database.js';
 import { addLogBytes, countSessionLog } from '../jobs/log-store-size.js';
@@ -24,6 +31,7 @@ type ProgressStore = Pick<
   | 'recordTeardown'
   | 'recordImsJob'
   | 'addArtifact'
+  | 'recordKnownEnd'
   | 'recordOutcome'
 >;
 
@@ -41,6 +49,7 @@ export function createProgressStore(database: Database): ProgressStore {
     recordTeardown: (jobId, at) => recordTeardown(database, jobId, at),
     recordImsJob: (jobId, imsJob) => recordImsJob(database, jobId, imsJob),
     addArtifact: (jobId, artifact) => addArtifact(database, jobId, artifact),
+    recordKnownEnd: (jobId, end) => recordKnownEnd(database, jobId, end),
     recordOutcome: (jobId, outcome, at) => recordOutcome(database, jobId, outcome, at),
   };
 }
@@ -128,6 +137,17 @@ function addArtifact(
     const text = JSON.stringify([...artifacts, artifact]);
     await db.updateTable('sessions').set({ artifacts: text }).where('job_id', '=', jobId).execute();
     emit({ kind: 'session', jobId });
+  });
+}
+
+function recordKnownEnd({ writeAtOnce }: Database, jobId: string, end: KnownEnd): Promise<void> {
+  return writeAtOnce(async (db) => {
+    await db
+      .updateTable('sessions')
+      .set({ known_end: JSON.stringify(end), attach_only: 1 })
+      .where('job_id', '=', jobId)
+      .where('state', '<>', 'complete')
+      .execute();
   });
 }
 

@@ -3,6 +3,7 @@ import { missing } from '../../core/errors.js';
 import type {
   Artifact,
   DoneWork,
+  KnownEnd,
   Outcome,
   Patched,
   Session,
@@ -54,6 +55,7 @@ export function toSession(row: SessionRow): Session {
       completedAt: row.completed_at,
       phase: row.phase,
       waiting: row.waiting === null ? null : (JSON.parse(row.waiting) as Wait),
+      knownEnd: row.known_end === null ? null : (JSON.parse(row.known_end) as KnownEnd),
       imsJob: row.ims_job,
       patched: row.patched === null ? null : (JSON.parse(row.patched) as Patched),
     }),

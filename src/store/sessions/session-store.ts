@@ -4,6 +4,7 @@ import type {
   Artifact,
   Dispatched,
   DoneWork,
+  KnownEnd,
   Outcome,
   Session,
   SessionRequest,
@@ -101,6 +102,8 @@ export interface SessionStore {
   recordWait(jobId: string, wait: Wait): Promise<void>;
   /** Removes that wait. Has no effect if another one was recorded since. */
   recordWaitEnd(jobId: string, wait: Wait): Promise<void>;
+  /** Notes how a run of the workflow ended, unless the session is complete. It may not launch a job any more. */
+  recordKnownEnd(jobId: string, end: KnownEnd): Promise<void>;
   /**
    * Completes the session, once. Seals open phases as skipped, and gives the place that becomes free to the first session of
    * the queue. False if the session was complete before.

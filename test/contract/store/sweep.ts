@@ -179,6 +179,24 @@ export function sweepContract(stores: () => Stores): void {
       expect(won).toBe(false);
     });
 
+    test('sessions.recordKnownEnd keeps what is known, and the session from being launched, until it is complete', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      const outcome = { succeeded: 'false', reason: 'TASK_FAILED', message: 'it broke' } as const;
+      await store.sessions.recordKnownEnd(jobId, { runId: 'r', outcome });
+      const { won, session } = await store.sessions.recordLaunch(jobId, {
+        ...{ at: at(2), incarnation: 'i' },
+      });
+      expect([won, session.knownEnd, session.attachOnly]).toEqual([
+        false,
+        { runId: 'r', outcome },
+        true,
+      ]);
+      await store.sessions.recordOutcome(jobId, outcome, at(3));
+      await store.sessions.recordKnownEnd(jobId, { runId: 's', outcome: { succeeded: 'true' } });
+      expect(await store.sessions.get(jobId)).toMatchObject({ outcome, knownEnd: { outcome } });
+    });
+
     test('sessions.recordAttach takes over a job that runs, once, with its machine', async () => {
       const { store } = stores();
       const { jobId } = await store.sessions.insert(aNewSession('a'));
