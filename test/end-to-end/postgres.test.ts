@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { findProcesses } from '../../scripts/lib/processes.mjs';
 import { startCluster, type Cluster, type Replica } from '../support/cluster.js';
+import { runCommand, runPostgresProgram } from '../support/commands.js';
+import { expectLeftToEnd, expectResults, toNames } from '../support/light-results.js';
 import { createLightSite, type LightSite } from '../support/light-site.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
 import { waitFor } from '../support/wait.js';
@@ -11,6 +13,8 @@ import { waitFor } from '../support/wait.js';
 const PHASES = ['git-clone-0', 'inventory', 'ansible-0'];
 /** So many that one machine rarely takes them all. If it does, more are posted. */
 const AT_ONCE = 4;
+/** Sessions of each kind when the database is restored. */
+const RESTORED = process.env['ENDINGS'] === 'all' ? 10 : 3;
 
 describeWithPostgres('two APIs, two workers on machines of their own, one PostgreSQL', () => {
   let server: PostgresServer;
@@ -69,14 +73,7 @@ describeWithPostgres('two APIs, two workers on machines of their own, one Postgr
   };
 
   async function expectWhole(name: string): Promise<void> {
-    const { status } = await cluster.waitUntilComplete(name, 120_000);
-    const { succeeded, reason, message } = status.session;
-    expect({ name, succeeded, why: [reason, message], runs: site.runs(name) }).toEqual({
-      name,
-      succeeded: 'true',
-      why: [null, null],
-      runs: 1,
-    });
+    await expectResults(cluster, site, [name]);
     for (const phase of PHASES) {
       const job = readJobLog(name, phase);
       const stored = await Promise.all(replicas.map((each) => readLog(each, name, phase)));
@@ -116,6 +113,65 @@ describeWithPostgres('two APIs, two workers on machines of their own, one Postgr
 
     for (const name of names) await expectWhole(name);
   }, 240_000);
+
+  const signalAll = (part: 'api' | 'worker', act: 'kill' | 'start') =>
+    Promise.all(
+      replicas.map(({ [part]: one }) => (act === 'start' ? one.start() : one.kill('SIGTERM'))),
+    );
+
+  async function expectClosed(jobIds: readonly string[]): Promise<void> {
+    const client = await cluster.temporalClient();
+    const isOpen = async (jobId: string) =>
+      (await client.workflow.getHandle(jobId).describe()).status.name === 'RUNNING';
+    await waitFor(async () => !(await Promise.all(jobIds.map(isOpen))).includes(true), {
+      timeoutMs: 60_000,
+      what: 'every workflow to end',
+    });
+  }
+
+  test('no session is killed whose record vanishes, or is older than its job after a restore', async () => {
+    const [lost, restored] = [toNames('lost', RESTORED), toNames('restored', RESTORED)];
+    const [last = '', ...others] = lost;
+    const urls = replicas.map(({ url }) => url);
+    const directories = ['data', 'data-2'].map((data) => join(cluster.directory, data));
+    // In the backup the sessions are started in Temporal, but no worker has run them.
+    await signalAll('worker', 'kill');
+    const holding = site.hold(restored, urls);
+    const started = `select 1 from sessions where name like 'restored-%' and dispatched = 'started'`;
+    await waitFor(async () => (await server.query(started, database)).length === RESTORED, {
+      what: 'all to be started',
+    });
+    const file = join(server.directory, 'keelson.dump');
+    await runPostgresProgram('pg_dump', '--format=custom', `--file=${file}`, database);
+    await signalAll('worker', 'start');
+    await Promise.all([holding, site.hold(lost, urls)]);
+
+    const vanish = `delete from sessions where name like 'lost-%' returning job_id, name`;
+    const rows = await server.query(vanish, database);
+    const toJobs = (names: readonly string[]) =>
+      rows.filter((row) => names.includes(String(row['name']))).map((row) => String(row['job_id']));
+    site.release(others);
+    await expectLeftToEnd(site, directories, others);
+    await expectClosed(toJobs(others));
+
+    await Promise.all([signalAll('api', 'kill'), signalAll('worker', 'kill')]);
+    const name = new URL(database).pathname.slice(1);
+    await server.query(`drop database ${name}`);
+    await server.query(`create database ${name} owner keelson`);
+    await runPostgresProgram('pg_restore', '--exit-on-error', `--dbname=${database}`, file);
+    const report = await runCommand('restored', ['--json'], cluster.environment);
+    expect(report).toBe(`${JSON.stringify({ sessions: restored })}\n`);
+    await signalAll('worker', 'start');
+    await signalAll('api', 'start');
+    const outputs = replicas.map(({ worker }) => worker.output()).join('\n');
+    expect(outputs).toMatch(
+      new RegExp(`"${toJobs([last])[0] ?? ''}".*a job without a record runs here`),
+    );
+    site.release([last, ...restored]);
+    for (const each of restored) await expectWhole(each);
+    await expectLeftToEnd(site, directories, [last]);
+    await expectClosed(toJobs([last]));
+  }, 400_000);
 
   test('new sessions run as before, and nothing is left behind', async () => {
     await site.hold(['after'], [replicas[1]?.url ?? '']);

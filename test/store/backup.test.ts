@@ -1,20 +1,11 @@
-import { execFile } from 'node:child_process';
-import { realpathSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { promisify } from 'node:util';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { findTools } from '../../scripts/lib/tools.mjs';
 import { openPostgresStore } from '../../src/store/database/postgres.js';
+import { runPostgresProgram } from '../support/commands.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
 import { addPlannedSession, aNewSession, readAll } from '../support/store-builders.js';
 
 const PHASE = 'ansible-0';
-
-/** Runs a program that PostgreSQL brings with it. */
-async function run(program: string, ...args: readonly string[]): Promise<void> {
-  const { initdb = '' } = findTools(process.env);
-  await promisify(execFile)(join(dirname(realpathSync(initdb)), program), [...args]);
-}
 
 describeWithPostgres('a dump of PostgreSQL', () => {
   let server: PostgresServer;
@@ -31,14 +22,19 @@ describeWithPostgres('a dump of PostgreSQL', () => {
     const log = 'ö'.repeat(1000);
     await store.logs.append(jobId, PHASE, 0, Buffer.from(log));
     const before = await store.sessions.get(jobId);
-    const dumping = run('pg_dump', '--format=custom', `--file=${file}`, `--dbname=${url}`);
+    const dumping = runPostgresProgram(
+      'pg_dump',
+      '--format=custom',
+      `--file=${file}`,
+      `--dbname=${url}`,
+    );
     for (let index = 0; index < 20; index += 1) {
       await store.sessions.insert(aNewSession(`meanwhile-${index}`));
     }
     await dumping;
     await store.sessions.insert(aNewSession('after'));
 
-    await run('pg_restore', '--exit-on-error', `--dbname=${restoredUrl}`, file);
+    await runPostgresProgram('pg_restore', '--exit-on-error', `--dbname=${restoredUrl}`, file);
     const restored = await openPostgresStore({ url: restoredUrl });
     expect(await restored.sessions.get(jobId)).toEqual(before);
     expect(await readAll(restored.logs.read(jobId, PHASE, 0))).toBe(log);
