@@ -228,6 +228,21 @@ raise RuntimeError("no luck")
     expect(listThrough(job)).toEqual(wanted);
   });
 
+  it.each([
+    ['cfs_linear', '', 0, false],
+    ['cfs_linear', play(''), 0, true],
+    ['cfs_free', '', 0, false],
+  ])(
+    'say with %s whether a host that rescued a missing role goes on, before %j',
+    async (...row) => {
+      const [strategy, next, exitCode, incomplete] = row;
+      const block = `block: [{${absent}}], rescue: [{debug: }]`;
+      const job = await run(play(`, strategy: ${strategy}`, 'x1', block) + next);
+      expect(job.phase('ansible-0')).toMatchObject({ exit_code: exitCode });
+      expect(readResults(job)).toContainEqual({ ...NOTHING, host: 'x1', ok: 2, incomplete });
+    },
+  );
+
   it('are not those of a playbook that a task has started', async () => {
     const inner = `"${ANSIBLE} -i {{ inventory_file }} {{ playbook_dir }}/inner.yml"`;
     const command = `command: ${inner}, register: inner, failed_when: inner.rc != 2`;

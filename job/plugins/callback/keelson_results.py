@@ -133,14 +133,14 @@ class CallbackModule(CallbackBase):
         self._heard.forget()
         self._write()
 
-    def note_play_end(self, failed_hosts, was_aborted):
+    def note_play_end(self, failed_hosts, was_aborted, is_well):
         """
         Called by our strategies at the end of each play or batch, with the hosts that Ansible goes
-        on without.
+        on without, and whether it takes the play for a success.
         """
         # Strategies also see callbacks that Ansible itself skips because they are disabled.
         if not self.disabled:
-            self._plays.end(failed_hosts, was_aborted)
+            self._plays.end(failed_hosts, was_aborted, is_well)
 
     def write_in_time(self):
         """
@@ -175,7 +175,7 @@ class CallbackModule(CallbackBase):
             "message": COLOURS.sub("", text).strip()[:MAX_MESSAGE_CHARACTERS],
         }
 
-    def _render(self, name):
+    def _render(self, name, cut_short):
         summary = self._stats.summarize(name)
         has_failed = summary["failures"] > 0 or summary["unreachable"] > 0
         failure = self._failures.get(name) if has_failed else None
@@ -186,7 +186,7 @@ class CallbackModule(CallbackBase):
             "failed": summary["failures"],
             "skipped": summary["skipped"],
             "unreachable": summary["unreachable"],
-            "incomplete": name in self._plays.cut_short and not has_failed,
+            "incomplete": name in cut_short and not has_failed,
             **({key: failure[key] for key in ("task", "message")} if failure else {}),
         }
 
@@ -199,7 +199,8 @@ class CallbackModule(CallbackBase):
 
     def _write(self):
         begun = time.monotonic()
-        hosts = [self._render(name) for name in sorted(self._stats.processed)]
+        cut_short = self._plays.list_cut_short()
+        hosts = [self._render(name, cut_short) for name in sorted(self._stats.processed)]
         temporary = f"{self._path}.{os.getpid()}"
         with open(temporary, "w", encoding="utf-8") as file:
             facts = {"is_over": self._plays.is_over, "is_whole": self._plays.are_whole()}
@@ -232,7 +233,10 @@ class Plays:
     def __init__(self):
         self.is_over = False
         # Hosts that Ansible went on without.
-        self.cut_short = set()
+        self._cut_short = set()
+        # Hosts without which Ansible would go on, if there were another play: it forgets that the
+        # failure of an include was rescued.
+        self._unforgiven = set()
         self._left = set()
         # Of the present play or batch: whether it is in batches, whether a task has failed, whether
         # its end is not reported, and whether later batches may have been left out.
@@ -253,6 +257,8 @@ class Plays:
         self._has_failures = False
         self._is_open = True
         self._may_be_broken_off = False
+        if play._uuid in self._left:
+            self._cut_short |= self._unforgiven
         self._left.discard(play._uuid)
 
     def note_failure(self):
@@ -262,11 +268,15 @@ class Plays:
         """The play has no hosts."""
         self._is_open = False
 
-    def end(self, failed_hosts, was_aborted):
-        has_failures = self._has_failures or not self.cut_short.issuperset(failed_hosts)
+    def end(self, failed_hosts, was_aborted, is_well):
+        has_failures = self._has_failures or not self._cut_short.issuperset(failed_hosts)
         self._may_be_broken_off = has_failures and self._is_serial
-        self.cut_short.update(failed_hosts)
+        hosts = self._unforgiven if is_well else self._cut_short
+        hosts.update(failed_hosts)
         self._is_open = was_aborted
+
+    def list_cut_short(self):
+        return self._cut_short | self._unforgiven if self._left else self._cut_short
 
     def are_whole(self):
         """Whether every host that neither failed nor was cut short came to the end."""

@@ -22,7 +22,7 @@ class StrategyModule(Strategy):
         for plugin in self._tqm._callback_plugins:
             if hasattr(plugin, "note_play_end"):
                 was_aborted = result == self._tqm.RUN_UNKNOWN_ERROR
-                plugin.note_play_end(failed, was_aborted)
+                plugin.note_play_end(failed, was_aborted, result == self._tqm.RUN_OK)
         return result
 
     def _process_pending_results(self, *arguments, **options):
