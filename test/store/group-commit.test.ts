@@ -88,6 +88,18 @@ describe('changes that come at the same time', () => {
     expect(items.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
   });
 
+  test('share a commit although every second one fails', async () => {
+    const commits = countCommits();
+    const patchAbsent = () => store.components.patch([{ id: 'x1' }], at(0), () => 'stored');
+
+    const counts = await count(
+      ['a', 'b', 'c'].flatMap((name) => [...insertAll([name]), patchAbsent().then(() => 'stored')]),
+    );
+
+    expect(counts).toEqual({ stored: 3, missing: 3 });
+    expect(commits()).toBe(1);
+  });
+
   test('undo everything of one that fails half-way, and nothing else', async () => {
     const before = store.sessions.insert(aNewSession('a'));
     const failed = store.options.patch({ defaultPageSize: 7, defaultPlaybook: 7n as never });

@@ -56,31 +56,24 @@ export function createGroupCommit(writer: Kysely<Schema>): GroupCommit {
 async function commitGroup(writer: Kysely<Schema>, queue: Waiting[]): Promise<void> {
   const group: Waiting[] = [];
   try {
-    await commit(writer, async (db) => {
-      const answers: (() => void)[] = [];
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-        group.push(next);
-        answers.push(await next.run(db));
-        if (group.length === MOST) break;
-      }
-      return answers;
-    });
+    await commit(writer, 'run', join(group, queue));
   } catch (error) {
     // If the transaction could not even begin, the others that wait would fail too, so they fail at once.
     if (!(error instanceof FailedChange))
       failAll(group.length > 0 ? group : queue.splice(0), error);
     else if (group.length === 1) failAll(group, error.cause);
-    else await commitApart(writer, group);
+    else await commitApart(writer, group, queue);
   }
 }
 
-async function commitApart(writer: Kysely<Schema>, group: readonly Waiting[]): Promise<void> {
+/** With those that wait, because otherwise each failure would end a group, and cost a commit. */
+async function commitApart(
+  writer: Kysely<Schema>,
+  group: Waiting[],
+  queue: Waiting[],
+): Promise<void> {
   try {
-    await commit(writer, async (db) => {
-      const answers: (() => void)[] = [];
-      for (const { runApart } of group) answers.push(await runApart(db));
-      return answers;
-    });
+    await commit(writer, 'runApart', join(group, queue));
   } catch (error) {
     failAll(group, error);
   }
@@ -88,10 +81,26 @@ async function commitApart(writer: Kysely<Schema>, group: readonly Waiting[]): P
 
 async function commit(
   writer: Kysely<Schema>,
-  run: (db: Transaction<Schema>) => Promise<readonly (() => void)[]>,
+  way: 'run' | 'runApart',
+  group: Iterable<Waiting>,
 ): Promise<void> {
-  const answers = await writer.transaction().execute(run);
+  const answers = await writer.transaction().execute(async (db) => {
+    const done: (() => void)[] = [];
+    for (const waiting of group) done.push(await waiting[way](db));
+    return done;
+  });
   for (const answer of answers) answer();
+}
+
+/** The changes of the group, and then those that wait, also those that come meanwhile, which join it until it is full. */
+function* join(group: Waiting[], queue: Waiting[]): Generator<Waiting> {
+  yield* group;
+  while (group.length < MOST) {
+    const next = queue.shift();
+    if (next === undefined) return;
+    group.push(next);
+    yield next;
+  }
 }
 
 function failAll(waiting: readonly Waiting[], error: unknown): void {
