@@ -7,15 +7,6 @@ import { runRound, toPromised, type Cell } from './round.js';
 import { findLack, openStand, type Stand, type StandKind } from './stand.js';
 import { writeTable } from './table.js';
 
-/** How soon sessions must be complete, as docs/durability.md promises. */
-const LIMIT_SECONDS = {
-  untouched: 30,
-  unreachable: 30,
-  failed: 30,
-  cancelled: 30,
-  lost: 10,
-} as const;
-
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '10' },
@@ -79,17 +70,23 @@ function createStands() {
 
 async function runPlanned(stands: ReturnType<typeof createStands>, planned: Planned) {
   const { fault, moments, seed } = planned;
-  const limitSeconds = LIMIT_SECONDS[fault.promised];
   try {
     const stand = await stands.get(fault.stand);
-    const cells = await runRound(stand, fault, moments, { seed, limitSeconds });
+    const cells = await runRound(stand, fault, moments, seed);
     if (cells.some(({ wrong }) => wrong.length > 0)) await stands.close(fault.stand);
     return cells;
   } catch (error) {
     await stands.close(fault.stand).catch(() => undefined);
     const wrong = [describe(error)];
     return moments.map((moment): Cell => ({
-      ...{ fault: fault.name, moment, promised: toPromised(fault, moment), wrong, seconds: 0 },
+      ...{
+        fault: fault.name,
+        moment,
+        promised: toPromised(fault, moment),
+        wrong,
+        isLate: false,
+        seconds: 0,
+      },
     }));
   }
 }

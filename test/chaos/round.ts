@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Cluster } from '../support/cluster.js';
@@ -10,6 +10,7 @@ import type { Fault, Promised } from './fault.js';
 import type { Moment } from './moments.js';
 import { createRandom } from './random.js';
 import type { Stand } from './stand.js';
+import { listData } from './strays.js';
 
 const MOST_MS = 300_000;
 /** How long processes and the workflow's last task may take to end by themselves. */
@@ -24,24 +25,33 @@ export interface Cell {
   readonly promised: Promised;
   /** What differed from the promise. */
   readonly wrong: readonly string[];
+  /** Whether it is only late. */
+  readonly isLate: boolean;
   /** From the end of its job or of the fault, whichever is later (lost job: from its death), until a reader saw it complete. */
   readonly seconds: number;
 }
+
+/** How soon sessions must be complete, in seconds, as docs/durability.md promises. */
+const LIMITS: Readonly<Record<Promised, number>> = {
+  ...{ untouched: 30, unreachable: 30, failed: 30, cancelled: 30 },
+  lost: 10,
+};
 
 /** Causes one fault, with a session at each of the moments. */
 export async function runRound(
   stand: Stand,
   fault: Fault,
   moments: readonly Moment[],
-  { seed, limitSeconds }: { readonly seed: number; readonly limitSeconds: number },
+  seed: number,
 ): Promise<readonly Cell[]> {
   const random = createRandom(seed);
   const sessions = moments.map((moment) => toSession(fault, moment, random.between(1, 2 ** 31)));
+  const files = listData(stand.cluster);
   const watches = new Map(sessions.map(({ name }) => [name, watchStates(stand.cluster, name)]));
   try {
     const times = await strike(stand, fault, sessions, random);
     return await Promise.all(
-      sessions.map((session) => judge(stand, fault, session, watches, times, limitSeconds)),
+      sessions.map((session) => judge(stand, fault, session, { watches, times, files })),
     );
   } finally {
     // A round that failed half-way must not block the next ones.
@@ -81,13 +91,18 @@ async function strike(
   return { struckAt, recoveredAt };
 }
 
+interface Seen {
+  readonly watches: ReadonlyMap<string, StateWatch>;
+  readonly times: Times;
+  /** What was in the data directory before the round. */
+  readonly files: readonly string[];
+}
+
 async function judge(
   { cluster, site, receiver }: Stand,
   { name: fault, ...promises }: Fault,
   { name, moment }: ChaosSession,
-  watches: ReadonlyMap<string, StateWatch>,
-  { struckAt, recoveredAt }: Times,
-  limitSeconds: number,
+  { watches, times: { struckAt, recoveredAt }, files }: Seen,
 ): Promise<Cell> {
   const promised = toPromised(promises, moment);
   const directory = site.jobDirectory(name) ?? '';
@@ -96,10 +111,9 @@ async function judge(
     () => readVerdict(cluster, site, name),
     untouched(cluster),
   );
-  const jobs = join(cluster.directory, 'data', 'jobs');
-  const halves = () => readdirSync(jobs).filter((each) => each.startsWith('.'));
-  await waitFor(() => halves().length === 0, { timeoutMs: SETTLE_MS }).catch(() =>
-    wrong.push(`half made or half removed: ${halves().join(', ')}`),
+  const strays = () => listData(cluster).filter((file) => !files.includes(file));
+  await waitFor(() => strays().length === 0, { timeoutMs: SETTLE_MS }).catch(() =>
+    wrong.push(`left in the data directory: ${strays().join(', ')}`),
   );
   const { succeeded } = (await cluster.find(name)).status.session;
   const isTold = () =>
@@ -115,11 +129,12 @@ async function judge(
   const endedAt = existsSync(ended) ? statSync(ended).mtimeMs : 0;
   const since = promised === 'lost' ? struckAt : Math.max(recoveredAt, endedAt);
   const seconds = Math.max(0, (completeAt - since) / 1000);
-  if (seconds > limitSeconds) {
+  const isLate = seconds > LIMITS[promised] && wrong.length === 0;
+  if (seconds > LIMITS[promised]) {
     const tries = await describeTries(cluster, name);
     wrong.push(`complete was seen after ${seconds.toFixed(1)} s; ${tries}`);
   }
-  return { fault, moment, promised, wrong, seconds };
+  return { fault, moment, promised, wrong, isLate, seconds };
 }
 
 export function toPromised(
