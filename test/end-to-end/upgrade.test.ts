@@ -1,3 +1,4 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startCluster, type Cluster, type Replica } from '../support/cluster.js';
@@ -5,6 +6,8 @@ import { createLightSite, type LightSite } from '../support/light-site.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
 import { waitFor } from '../support/wait.js';
 
+/** So many sessions run at any time while parts are replaced. */
+const CLIENTS = 4;
 /** `PENDING_ACTIVITY_STATE_SCHEDULED`: no worker runs it. */
 const SCHEDULED = 1;
 const CANCELLED = [
@@ -50,6 +53,36 @@ describeWithPostgres('two APIs, two workers, one PostgreSQL', () => {
     );
   }
 
+  /** Clients that each post a session, wait for its end, and post the next one, until they are stopped. Returns all names. */
+  function startLoad(): () => Promise<readonly string[]> {
+    let isOver = false;
+    const names: string[] = [];
+    const work = async (client: number) => {
+      for (let turn = 0; !isOver; turn += 1) {
+        const name = `load-${client}-${turn}`;
+        names.push(name);
+        await post(name);
+        await cluster.waitUntilComplete(name, 120_000);
+      }
+    };
+    const clients = Array.from({ length: CLIENTS }, (_, client) => work(client));
+    for (const client of clients) client.catch(() => undefined);
+    return async () => {
+      isOver = true;
+      await Promise.all(clients);
+      return names;
+    };
+  }
+
+  /** As the job has it, on whichever machine that was. */
+  async function expectWholeLog(name: string, job: string): Promise<void> {
+    const files = ['data', 'data-2'].map((data) =>
+      join(cluster.directory, data, 'jobs', job, 'logs', 'ansible-0.log'),
+    );
+    const [file = ''] = files.filter((each) => existsSync(each));
+    expect(await cluster.log(name, 'ansible-0')).toBe(readFileSync(file, 'utf8'));
+  }
+
   async function expectRunOnce(names: readonly string[]): Promise<void> {
     const client = await cluster.temporalClient();
     for (const name of names) {
@@ -61,6 +94,7 @@ describeWithPostgres('two APIs, two workers, one PostgreSQL', () => {
         reason: null,
         runs: 1,
       });
+      await expectWholeLog(name, job ?? '');
       const { events } = await client.workflow.getHandle(job ?? '').fetchHistory();
       const kinds = (events ?? []).flatMap((event) => Object.keys(event));
       expect(kinds.filter((kind) => CANCELLED.includes(kind))).toEqual([]);
@@ -79,6 +113,7 @@ describeWithPostgres('two APIs, two workers, one PostgreSQL', () => {
     const held = ['held-0', 'held-1'];
     const posted: string[] = [];
     await site.hold(held);
+    const stopLoad = startLoad();
     for (const { api, worker } of replicas) {
       for (const part of [api, worker]) {
         const gone = part.kill('SIGTERM');
@@ -91,11 +126,12 @@ describeWithPostgres('two APIs, two workers, one PostgreSQL', () => {
         await accepted;
       }
     }
+    const load = await stopLoad();
     // A stopped worker gives its activities back, so another can take over at once without waiting for a heartbeat time-out.
     await Promise.all(replicas.map(({ worker }) => worker.kill('SIGTERM')));
     for (const name of held) expect(await readPending(name)).toEqual([SCHEDULED]);
     await Promise.all(replicas.map(({ worker }) => worker.start()));
     site.release(held);
-    await expectRunOnce([...held, ...posted]);
+    await expectRunOnce([...held, ...posted, ...load]);
   }, 400_000);
 });
