@@ -32,12 +32,12 @@ export function createDiscardActivities(
       withHeartbeat(async (signal) => {
         const session = await getSession(store, jobId);
         const startedAt = now();
-        const { isFound, refusal } = await discardImages(dependencies, session, signal);
+        const { isFound, refusals } = await discardImages(dependencies, session, signal);
         if (!isFound) return;
         // The session failed before its teardown. A teardown that has a result keeps it.
         const result = { kind: 'exited', exitCode: 0, startedAt, endedAt: now() } as const;
         await store.phases.seal(jobId, 'teardown', result, now());
-        throwRefusal(refusal);
+        throwRefusals(refusals);
       }),
     removeImageKey: ({ jobId }) =>
       withHeartbeat(async (signal) => {
@@ -51,8 +51,8 @@ type Means = Pick<ActivityDependencies, 'store' | 'images'>;
 interface Discarded {
   /** Whether anything was noted. */
   readonly isFound: boolean;
-  /** Why IMS does not remove an image for good. Another attempt would be refused, too. */
-  readonly refusal?: string | undefined;
+  /** Why IMS does not remove images for good, a sentence for each. Another attempt would be refused, too. */
+  readonly refusals: readonly string[];
 }
 
 /** Removes what a session that is over, or about to be, has left in IMS, if it is still there. */
@@ -66,24 +66,24 @@ export async function discardImages(
   const { jobId } = session;
   const kinds: readonly string[] = [IMAGE_RESOURCES.container, IMAGE_RESOURCES.job];
   const noted = (await store.resources.list(jobId)).filter(({ kind }) => kinds.includes(kind));
-  if (noted.length === 0) return { isFound: false };
+  if (noted.length === 0) return { isFound: false, refusals: [] };
   const images = requireImages(dependencies);
   const log = openOpenLog(store, jobId, signal);
   const kept = new Set((await getSession(store, jobId)).artifacts.map(({ resultId }) => resultId));
   const container = toContainerName(jobId, images.deploymentId);
-  let refusal: string | undefined;
+  const refusals: string[] = [];
   for (const job of await images.client.findJobs(container, signal)) {
     const work = { ...images, session, log, signal, patienceMs };
-    refusal = (await discardJob(work, job, kept)) ?? refusal;
+    refusals.push(...(await discardJob(work, job, kept)));
   }
   for (const { kind, key } of noted) await store.resources.remove(jobId, kind, key);
-  return { isFound: true, refusal };
+  return { isFound: true, refusals };
 }
 
 /** Tells, once, what IMS refused to remove for good: the session is to name it. */
-export function throwRefusal(refusal: string | undefined): void {
-  if (refusal !== undefined)
-    throw new ServiceError('rejected', refusal, { reason: 'IMAGE_PREPARE' });
+export function throwRefusals(refusals: readonly string[]): void {
+  if (refusals.length > 0)
+    throw new ServiceError('rejected', refusals.join(' '), { reason: 'IMAGE_PREPARE' });
 }
 
 /**
@@ -116,7 +116,7 @@ export async function removeImageKey(
     toKeyName(session.name, jobId, deploymentId),
   );
   for (const { kind, key } of keys) await store.resources.remove(jobId, kind, key);
-  throwRefusal(refusal);
+  throwRefusals(refusal === undefined ? [] : [refusal]);
 }
 
 interface Discard extends ImageDependencies {
@@ -129,37 +129,37 @@ interface Discard extends ImageDependencies {
 
 /**
  * IMS cleans up only after jobs that it has ended itself, so a job that is packaging must end before it may be removed.
- * Returns a refusal to remove its image for good, as a sentence.
+ * Returns a refusal to remove its image for good, if there is one.
  */
 async function discardJob(
   work: Discard,
   job: ImageJob,
   kept: ReadonlySet<string>,
-): Promise<string | undefined> {
+): Promise<readonly string[]> {
   const { client, log, signal } = work;
   const mayPackage = work.session.teardownAt !== undefined || job.status === 'packaging_artifacts';
   const ended = mayPackage && job.resultId === undefined ? await awaitEnd(work, job) : job;
   if (ended?.status === 'waiting_on_user') await tellFailed(work, ended);
   const result = ended?.resultId;
-  const refusal =
-    result === undefined || kept.has(result) ? undefined : await removeLate(work, job, result);
+  const refusals =
+    result === undefined || kept.has(result) ? [] : await removeLate(work, job, result);
   await client.removeJob(job.id, signal);
   if (result === undefined)
     await log.write(`Image ${job.imageId}: IMS job ${job.id} is removed, nothing was made.`);
-  return refusal;
+  return refusals;
 }
 
 async function removeLate(
   { client, log, signal }: Discard,
   { imageId }: ImageJob,
   result: string,
-): Promise<string | undefined> {
+): Promise<readonly string[]> {
   const why = await client.removeImage(result, signal);
   await log.write(`Image ${imageId}: ${result}, which came too late, is removed.`);
-  if (why === undefined) return undefined;
+  if (why === undefined) return [];
   const refusal = `Image ${result} stays among the deleted images of IMS: ${why}`;
   await log.write(`WARNING: ${refusal}`);
-  return refusal;
+  return [refusal];
 }
 
 /** For a job that may have been told to package: tells it to fail, and waits until IMS has decided. */

@@ -1,4 +1,4 @@
-import { discardImages, removeImageKey, throwRefusal } from './discard.js';
+import { discardImages, removeImageKey, throwRefusals } from './discard.js';
 import type { SweepDependencies } from './sweep-dependencies.js';
 import type { SweepRun } from './sweep-run.js';
 
@@ -35,7 +35,7 @@ async function undoImages(
 ): Promise<void> {
   const session = await dependencies.store.sessions.get(jobId);
   if (session === undefined) return;
-  const { refusal } = await discardImages(dependencies, session, signal, 0);
+  const { refusals } = await discardImages(dependencies, session, signal, 0);
   await removeImageKey(dependencies, session, signal);
-  throwRefusal(refusal);
+  throwRefusals(refusals);
 }

@@ -57,7 +57,7 @@ afterEach(async () => {
 async function useVersion3(): Promise<void> {
   await ims.close();
   ims = await startIms('/v3');
-  ims.images.set(ONE, { id: ONE, name: 'compute', link: null });
+  for (const id of [ONE, TWO]) ims.images.set(id, { id, name: `image-${id}`, link: null });
   Object.assign(images, { client: createImsClient({ url: ims.url, timeoutSeconds: 10 }) });
 }
 
@@ -565,21 +565,27 @@ describe('discardImages', () => {
     expect([ims.jobs.size, ims.images.has('r9'), ims.images.has(ONE)]).toEqual([0, false, true]);
   });
 
-  test('goes on, and says so once, where an image may not be removed for good', async () => {
+  test('goes on, and says so once, where images may not be removed for good', async () => {
     await useVersion3();
-    await insert([ONE]);
+    await insert([ONE, TWO]);
     await stage();
-    ims.images.set('r9', { id: 'r9', name: 'late' });
-    set(ONE, { status: 'success', resultant_image_id: 'r9' });
-    ims.disturb('DELETE deleted/images', 'forbidden');
-    const refusal = 'Image r9 stays among the deleted images of IMS: The image management service';
+    for (const [imageId, result] of [
+      [ONE, 'r8'],
+      [TWO, 'r9'],
+    ] as const) {
+      ims.images.set(result, { id: result, name: 'late' });
+      set(imageId, { status: 'success', resultant_image_id: result });
+    }
+    ims.disturb('DELETE deleted/images', 'forbidden', 'forbidden');
+    const refusal = (id: string) => `Image ${id} stays among the deleted images of IMS: The image`;
     await expect(discard()).rejects.toMatchObject({
-      ...{ fault: 'rejected', message: expect.stringContaining(refusal) },
+      fault: 'rejected',
+      message: expect.stringMatching(new RegExp(`${refusal('r8')}.* ${refusal('r9')}`)),
     });
-    expect(await logOf('teardown')).toContain(`WARNING: ${refusal}`);
+    expect(await logOf('teardown')).toContain(`WARNING: ${refusal('r9')}`);
     expect(await site.store.phases.find(JOB, 'teardown')).toHaveProperty('result');
     await discard();
-    expect([ims.jobs.size, ims.images.has('r9'), ims.deleted.images.size]).toEqual([0, false, 1]);
+    expect([ims.jobs.size, ims.images.has('r9'), ims.deleted.images.size]).toEqual([0, false, 2]);
   });
 
   test.each([
