@@ -134,11 +134,11 @@ function listPatches(batch: Waiting, reports: SessionReports) {
 }
 
 /**
- * Whether a git server was away, or could not be asked for a branch that the session needs beside the recorded commits, mostly
- * that of the site's additional inventory.
+ * Whether a git server was away, or the session came to no clone: a branch could not be looked up, mostly that of the site's
+ * additional inventory, or the credentials of a source could not be read.
  */
-function isOfGit({ reason }: EndedBatch, { isGitAway, wasPlanned }: SessionReports): boolean {
-  return reason === 'GIT_CLONE' && (isGitAway || !wasPlanned);
+function isOfGit({ reason }: EndedBatch, { isCloneRefused }: SessionReports): boolean {
+  return reason === 'GIT_CLONE' && !isCloneRefused;
 }
 
 /**

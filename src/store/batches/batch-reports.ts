@@ -17,18 +17,15 @@ export interface SessionReports {
   readonly failed: ReadonlySet<string>;
   /** Hosts that the limit names and the inventory does not have. */
   readonly missing: ReadonlySet<string>;
-  /** A git server was away for so long that no playbook ran. */
-  readonly isGitAway: boolean;
-  /** Whether the session came as far as to know its repositories at their commits. */
-  readonly wasPlanned: boolean;
+  /** Whether a git server has refused a clone, or has no such repository. */
+  readonly isCloneRefused: boolean;
 }
 
 export const NO_REPORTS: SessionReports = {
   layers: new Map(),
   failed: new Set(),
   missing: new Set(),
-  isGitAway: false,
-  wasPlanned: true,
+  isCloneRefused: false,
 };
 
 /** Job id → reports. */
@@ -74,8 +71,7 @@ export async function readReports(
       layers: new Map(layers),
       failed: toHosts(recorded.filter((row) => row.failed > 0 || row.unreachable > 0)),
       missing: toHosts(rows.filter(({ phase }) => phase === 'inventory')),
-      isGitAway: all.some(isAway),
-      wasPlanned: all.length > 0,
+      isCloneRefused: all.some(isRefused),
     };
   };
   return new Map(jobIds.map((jobId) => [jobId, toReports(jobId)]));
@@ -86,9 +82,9 @@ function isUnrecorded({ hosts_recorded: isRecorded }: Pick<PhaseRow, 'hosts_reco
   return isRecorded === 0;
 }
 
-function isAway({ kind, result }: Pick<PhaseRow, 'kind' | 'result'>): boolean {
+function isRefused({ kind, result }: Pick<PhaseRow, 'kind' | 'result'>): boolean {
   const end = toEnd(result);
-  return kind !== 'ansible' && end?.kind === 'exited' && end.exitCode === EXIT.gitAway;
+  return kind !== 'ansible' && end?.kind === 'exited' && end.exitCode === EXIT.gitClone;
 }
 
 function isKnown({

@@ -95,11 +95,12 @@ async function play(
   }
 }
 
-/** Lets a clone of the first batch's session end with this code. */
-async function clone(store: Store, exitCode: number): Promise<void> {
+/** Plans a clone for the first batch's session, and lets it end with this code, or not begin. */
+async function clone(store: Store, exitCode?: number): Promise<void> {
   const jobId = (await listBatches(store))[0]?.jobId ?? '';
   const name = 'git-clone-1';
   await store.phases.savePlan(jobId, [{ name, kind: 'git-clone', title: name }]);
+  if (exitCode === undefined) return;
   const times = { startedAt: NOW, endedAt: NOW };
   await store.phases.seal(jobId, name, { kind: 'exited', exitCode, ...times }, NOW);
 }
@@ -436,13 +437,14 @@ export function batchContract(stores: () => Stores): void {
     });
 
     test.each([
-      ['a git server is away when a repository is cloned', 74, 0],
+      ['a git server is away when a repository is cloned', [74], 0],
       ['it is away when a branch is looked up', undefined, 0],
-      ['it refuses a clone', 70, 1],
-    ])('if %s (exit code %p), counts %i errors', async (_what, exitCode, errors) => {
+      ['the credentials of a source cannot be read at the launch', [], 0],
+      ['it refuses a clone', [70], 1],
+    ])('if %s (exit code %p), counts %i errors', async (_what, exitCodes, errors) => {
       const { store } = stores();
       const { id } = await sendOne(store, waiting('a'));
-      if (exitCode !== undefined) await clone(store, exitCode);
+      if (exitCodes !== undefined) await clone(store, exitCodes[0]);
       await store.batches.finish([{ id, result: failure, reason: 'GIT_CLONE' }], limits);
       expect(await stateOf(store, 'a')).toMatchObject({
         ...{ errors, reports: errors === 0 ? '' : 'failed' },
