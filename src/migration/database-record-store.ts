@@ -105,7 +105,10 @@ function createPreparation(
         parse(OptionsWire.partial(), fromOptionRecords([record])),
       );
       const unknown = records.filter((record) => !isKnown(record));
-      const notes = unknown.map(({ name }) => ({ key: String(name), why: 'is not known here' }));
+      const notes = [
+        ...unknown.map(({ name }) => ({ key: String(name), why: 'is not known here' })),
+        ...noteSchemes('options', records.filter(isKnown), refused, protocols),
+      ];
       const patch = (value: Parameters<typeof fromOptionsPatch>[0]) =>
         store.options.patch(fromOptionsPatch(value));
       return { refused, notes, save: () => each(parsed, patch) };
@@ -252,7 +255,8 @@ function noteSchemes(
   return records.flatMap((record) => {
     const key = toKey(kind, record) ?? '';
     if (refused.some((refusal) => refusal.key === key)) return [];
-    const check = (url: string) => findUrlFault(url, protocols);
+    // Empty, as that of the option, it names no repository.
+    const check = (url: string) => (url === '' ? undefined : findUrlFault(url, protocols));
     const faults = listReferences(record).map((reference) => findFault(reference, check));
     const fault = faults.find((found) => found !== undefined);
     return fault === undefined ? [] : [{ key, why: `cannot be cloned here: ${fault}` }];

@@ -240,15 +240,28 @@ describe('npm run import and export', () => {
   test('take repositories whose scheme is not allowed here, and say so', async () => {
     const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
     const now = () => new Date().toISOString();
-    const recordStore = createDatabaseRecordStore(store, { ...HERE, now, optionNames: [] });
+    const name = 'additional_inventory_url';
+    const here = { name: 'here', protocols: 'https:ssh', now, optionNames: [name] };
+    const recordStore = createDatabaseRecordStore(store, here);
     const clone_url = 'http://git.example.com/a.git';
     const layer = { clone_url, playbook: 'site.yml', commit: repository.commit };
-    const records = [{ name: 'a', layers: [layer] }, ...cfs().configurations];
-    const options = { dryRun: false, onProgress: nothing, signal };
-    const report = await importKind(recordStore, 'configurations', records, options);
-    await store.close();
+    const sourced = { ...layer, clone_url: '', source: 'site' };
+    const options = { dryRun: true, onProgress: nothing, signal };
+    const take = (kind: Kind, ...records: Parameters<typeof importKind>[2]) =>
+      importKind(recordStore, kind, records, options);
     const why = expect.stringMatching(/^cannot be cloned here: The scheme http is not allowed/);
-    expect(report).toMatchObject({ refused: [], notes: [{ key: 'a', why }] });
+    expect(
+      await take(
+        'configurations',
+        { name: 'a', layers: [layer] },
+        { name: 'b', layers: [sourced] },
+      ),
+    ).toMatchObject({ refused: [], notes: [{ key: 'a', why }] });
+    expect(await take('options', { name, value: clone_url })).toMatchObject({
+      ...{ refused: [], notes: [{ key: name, why }] },
+    });
+    expect(await take('options', { name, value: '' })).toMatchObject({ refused: [], notes: [] });
+    await store.close();
   });
 
   test('take no URL with a password or a token from a CFS', async () => {
