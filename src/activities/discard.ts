@@ -55,12 +55,19 @@ interface Discarded {
   readonly refusals: readonly string[];
 }
 
+interface DiscardOptions {
+  /** How long to wait for a job that is packaging. */
+  readonly patienceMs?: number;
+  /** The undo of the session comes to these images again. It is left to it to tell of refusals. */
+  readonly isUndoAhead?: boolean;
+}
+
 /** Removes what a session that is over, or about to be, has left in IMS, if it is still there. */
 export async function discardImages(
   dependencies: Means,
   session: Session,
   signal: AbortSignal,
-  patienceMs = PACKAGING_MS,
+  { patienceMs = PACKAGING_MS, isUndoAhead = false }: DiscardOptions = {},
 ): Promise<Discarded> {
   const { store } = dependencies;
   const { jobId } = session;
@@ -73,10 +80,11 @@ export async function discardImages(
   const container = toContainerName(jobId, images.deploymentId);
   const refusals: string[] = [];
   for (const job of await images.client.findJobs(container, signal)) {
-    const work = { ...images, session, log, signal, patienceMs };
+    const work = { ...images, session, log, signal, patienceMs, isUndoAhead };
     refusals.push(...(await discardJob(work, job, kept)));
   }
-  for (const { kind, key } of noted) await store.resources.remove(jobId, kind, key);
+  if (refusals.length === 0 || !isUndoAhead)
+    for (const { kind, key } of noted) await store.resources.remove(jobId, kind, key);
   return { isFound: true, refusals };
 }
 
@@ -119,12 +127,10 @@ export async function removeImageKey(
   throwRefusals(refusal === undefined ? [] : [refusal]);
 }
 
-interface Discard extends ImageDependencies {
+interface Discard extends ImageDependencies, Required<DiscardOptions> {
   readonly session: Session;
   readonly log: Pick<PhaseLog, 'write'>;
   readonly signal: AbortSignal;
-  /** How long to wait for a job that is packaging. */
-  readonly patienceMs: number;
 }
 
 /**
@@ -143,7 +149,8 @@ async function discardJob(
   const result = ended?.resultId;
   const refusals =
     result === undefined || kept.has(result) ? [] : await removeLate(work, job, result);
-  await client.removeJob(job.id, signal);
+  // The job names the image to the undo.
+  if (refusals.length === 0 || !work.isUndoAhead) await client.removeJob(job.id, signal);
   if (result === undefined)
     await log.write(`Image ${job.imageId}: IMS job ${job.id} is removed, nothing was made.`);
   return refusals;

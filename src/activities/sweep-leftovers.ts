@@ -35,7 +35,7 @@ async function undoImages(
 ): Promise<void> {
   const session = await dependencies.store.sessions.get(jobId);
   if (session === undefined) return;
-  const { refusals } = await discardImages(dependencies, session, signal, 0);
+  const { refusals } = await discardImages(dependencies, session, signal, { patienceMs: 0 });
   await removeImageKey(dependencies, session, signal);
   throwRefusals(refusals);
 }

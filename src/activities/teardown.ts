@@ -71,7 +71,7 @@ async function performTeardown(
   };
   if (!(await store.sessions.recordTeardown(jobId, now()))) {
     // A cancel came first, so the session ends as if the teardown had not begun.
-    await discardImages(dependencies, session, beat.signal);
+    await discardImages(dependencies, session, beat.signal, { isUndoAhead: true });
     return seal({ kind: 'killed', reason: 'stopped', startedAt, endedAt: now() });
   }
   const failed = await packageAll(dependencies, session, beat);

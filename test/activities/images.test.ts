@@ -457,6 +457,23 @@ describe('teardown', () => {
     expect((await session()).artifacts).toEqual([]);
   });
 
+  test('where a cancel came first, leaves it to the undo to tell what may not be removed for good', async () => {
+    await useVersion3();
+    await ready([ONE]);
+    await site.store.sessions.requestCancel('a', { at: at(2) });
+    ims.images.set('r9', { id: 'r9', name: 'late' });
+    set(ONE, { status: 'success', resultant_image_id: 'r9' });
+    ims.disturb('DELETE deleted/images', 'forbidden', 'forbidden');
+    expect(await teardown()).toMatchObject({ result: { kind: 'killed', reason: 'stopped' } });
+    expect(await logOf('teardown')).toContain('WARNING: Image r9 stays');
+    await expect(discard()).rejects.toMatchObject({
+      message: expect.stringContaining('Image r9 stays'),
+    });
+    expect(ims.jobs.size).toBe(0);
+    // Its own undo removes that.
+    expect(await site.store.resources.list(JOB)).toMatchObject([{ kind: 'ims-key' }]);
+  });
+
   test('names what failed and what was packaged, and keeps that', async () => {
     await ready([ONE, TWO]);
     packageWhenTold({ [ONE]: 'r1' });
@@ -599,7 +616,8 @@ describe('discardImages', () => {
     await site.store.sessions.recordTeardown(JOB, at(3));
     set(ONE, { status });
     const { store } = site;
-    const done = discardImages({ store, images }, await session(), new AbortController().signal, 0);
+    const { signal } = new AbortController();
+    const done = discardImages({ store, images }, await session(), signal, { patienceMs: 0 });
     await done.catch((error: unknown) =>
       expect(error).toMatchObject({ message: expect.stringMatching(` is still ${status}\\.$`) }),
     );
