@@ -56,6 +56,17 @@ class CallbackModule(CallbackBase):
         resource.setrlimit(resource.RLIMIT_NOFILE, LIMITS)
 `;
 
+/** Ansible itself has loaded its class before. */
+const COUNTS_OTHERWISE = `from ansible.executor import stats
+from ansible.plugins.vars import BaseVarsPlugin
+class AggregateStats(stats.AggregateStats):
+    increment = None
+stats.AggregateStats = AggregateStats
+class VarsModule(BaseVarsPlugin):
+    def get_vars(self, loader, path, entities):
+        return {}
+`;
+
 const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, incomplete: false };
 
 (HAS_ANSIBLE ? describe : describe.skip)('results', () => {
@@ -119,6 +130,9 @@ const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, inco
     const breaks = `from ansible.module_utils.basic import AnsibleModule
 raise RuntimeError("no luck")
 `;
+    const lists = `from ansible.module_utils.basic import AnsibleModule
+AnsibleModule({}).fail_json(msg="no luck", failed_modules=["a"])
+`;
     const playbook = `- hosts: all
   gather_facts: false
   tasks:
@@ -126,12 +140,16 @@ raise RuntimeError("no luck")
     - {gather_facts: , when: inventory_hostname == 'x2'}
     - {assert: {that: 1 == 2}, when: inventory_hostname == 'x3'}
     - {shell: "printf '\\\\033[31mred\\\\033[0m' >&2; false", when: inventory_hostname == 'x4'}
+    - {lists: , when: inventory_hostname == 'x5'}
 `;
-    const hosts = { x1: {}, x2: { ansible_python_interpreter: '/absent' }, x3: {}, x4: {} };
+    const absent = { ansible_python_interpreter: '/absent' };
     const job = await run(
       playbook,
-      { compute: hosts },
-      { 'workspace/layer0/library/breaks.py': breaks },
+      { compute: { x1: {}, x2: absent, x3: {}, x4: {}, x5: {} } },
+      {
+        'workspace/layer0/library/breaks.py': breaks,
+        'workspace/layer0/library/lists.py': lists,
+      },
     );
     expect(readResults(job)).toMatchObject([
       { host: 'x1', message: expect.stringMatching(/fail.*: (RuntimeError: )?no luck$/i) },
@@ -141,6 +159,22 @@ raise RuntimeError("no luck")
       },
       { host: 'x3', message: 'Assertion failed: 1 == 2' },
       { host: 'x4', message: 'non-zero return code 1: red' },
+      { host: 'x5', message: 'no luck' },
+    ]);
+  });
+
+  it('name the last failure although Ansible does not count as it does today', async () => {
+    const job = await run(
+      `- {hosts: all, gather_facts: false, tasks: [{fail: {msg: broken}}]}\n`,
+      undefined,
+      {
+        'workspace/layer0/vars_plugins/counts.py': COUNTS_OTHERWISE,
+      },
+    );
+    const failed = { ...NOTHING, failed: 1, task: 'fail', message: 'broken' };
+    expect(readResults(job)).toEqual([
+      { ...failed, host: 'x1' },
+      { ...failed, host: 'x2' },
     ]);
   });
 

@@ -164,7 +164,8 @@ class CallbackModule(CallbackBase):
         self._plays.note_failure()
         host = _host_name(result)
         count = self._stats.failures.get(host, 0) + self._stats.dark.get(host, 0)
-        if count == self._failures.get(host, {}).get("count", 0):
+        is_counted = host in self._stats.processed
+        if is_counted and count == self._failures.get(host, {}).get("count", 0):
             # It was rescued or ignored.
             return
         task = getattr(result, "task", None) or result._task
@@ -212,12 +213,17 @@ class CallbackModule(CallbackBase):
 
 
 def follow_stats(note):
-    """Calls `note` with Ansible's statistics whenever it adds to them."""
-    increment = AggregateStats.increment
+    """
+    Calls `note` with Ansible's statistics whenever it adds to them. If a later Ansible counts in
+    another way, there are none before the end of the playbook.
+    """
+    increment = getattr(AggregateStats, "increment", None)
+    if increment is None:
+        return
 
     @functools.wraps(increment)
-    def increment_noted(self, what, host):
-        increment(self, what, host)
+    def increment_noted(self, *arguments, **options):
+        increment(self, *arguments, **options)
         note(self)
 
     AggregateStats.increment = increment_noted
@@ -355,7 +361,11 @@ def _describe(fields, limit):
     """
     if "censored" in fields:
         return to_text(fields["censored"])
-    parts = [*(fields.get("results") or ()), *(fields.get("failed_modules") or {}).values()]
+    modules = fields.get("failed_modules")
+    parts = [
+        *(fields.get("results") or ()),
+        *(modules.values() if isinstance(modules, dict) else ()),
+    ]
     for part in parts:
         if isinstance(part, dict) and (part.get("failed") or part.get("unreachable")):
             return _describe(part, limit)
