@@ -151,7 +151,7 @@ export interface HostResult {
   readonly failed: number;
   readonly skipped: number;
   readonly unreachable: number;
-  /** The play was cut short on this host by a failure elsewhere. */
+  /** The playbook was, or may have been, cut short for this host by a failure elsewhere. */
   readonly incomplete: boolean;
   /** The last task that failed, and its message (at most 1 KiB, redacted). */
   readonly task?: string;

@@ -277,6 +277,17 @@ AnsibleModule({}).fail_json(msg="no luck", failed_modules=["a"])
     },
   );
 
+  it.each([
+    ['before the last play', play('', 'x1') + play(''), ['x2', 'x3']],
+    ['before the last batch', play(', serial: 1', 'x2:x1:x3'), ['x3']],
+    ['after the last batch', play(', serial: 1', 'x2:x3:x1'), []],
+  ])('mark as incomplete whom Ansible leaves out if it breaks off %s', async (_, rest, left) => {
+    const job = await run(begun + rest, { compute: { x1: {}, x2: {}, x3: {} } });
+    expect(recordsState(job)).toBe(true);
+    const incomplete = readResults(job).filter((host) => host['incomplete'] === true);
+    expect(incomplete.map(({ host }) => host)).toEqual(left);
+  });
+
   it('are not those of a playbook that a task has started', async () => {
     const inner = `"${ANSIBLE} -i {{ inventory_file }} {{ playbook_dir }}/inner.yml"`;
     const command = `command: ${inner}, register: inner, failed_when: inner.rc != 2`;

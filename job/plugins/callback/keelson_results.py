@@ -133,14 +133,14 @@ class CallbackModule(CallbackBase):
         self._heard.forget()
         self._write()
 
-    def note_play_end(self, failed_hosts, was_aborted, is_well):
+    def note_play_end(self, failed_hosts, was_aborted, is_well, others):
         """
         Called by our strategies at the end of each play or batch, with the hosts that Ansible goes
-        on without, and whether it takes the play for a success.
+        on without, whether it takes the play for a success, and the hosts of the other batches.
         """
         # Strategies also see callbacks that Ansible itself skips because they are disabled.
         if not self.disabled:
-            self._plays.end(failed_hosts, was_aborted, is_well)
+            self._plays.end(failed_hosts, was_aborted, is_well, others)
 
     def write_in_time(self):
         """
@@ -200,7 +200,7 @@ class CallbackModule(CallbackBase):
 
     def _write(self):
         begun = time.monotonic()
-        cut_short = self._plays.list_cut_short()
+        cut_short = self._plays.list_cut_short(self._stats.processed)
         hosts = [self._render(name, cut_short) for name in sorted(self._stats.processed)]
         temporary = f"{self._path}.{os.getpid()}"
         with open(temporary, "w", encoding="utf-8") as file:
@@ -250,6 +250,8 @@ class Plays:
         self._has_failures = False
         self._is_open = False
         self._may_be_broken_off = False
+        # Hosts of the present play that have been in no batch so far.
+        self._rest = None
         # Whether the end of an earlier one was not reported.
         self._is_unclear = False
 
@@ -265,6 +267,7 @@ class Plays:
         self._may_be_broken_off = False
         if play._uuid in self._left:
             self._cut_short |= self._unforgiven
+            self._rest = None
         self._left.discard(play._uuid)
 
     def note_failure(self):
@@ -274,15 +277,21 @@ class Plays:
         """The play has no hosts."""
         self._is_open = False
 
-    def end(self, failed_hosts, was_aborted, is_well):
+    def end(self, failed_hosts, was_aborted, is_well, others):
         has_failures = self._has_failures or not self._cut_short.issuperset(failed_hosts)
         self._may_be_broken_off = has_failures and self._is_serial
         hosts = self._unforgiven if is_well else self._cut_short
         hosts.update(failed_hosts)
+        self._rest = others if self._rest is None else self._rest & others
         self._is_open = was_aborted
 
-    def list_cut_short(self):
-        return self._cut_short | self._unforgiven if self._left else self._cut_short
+    def list_cut_short(self, hosts):
+        """Those of `hosts` that did not, or may not, come to the end of the playbook."""
+        if self.is_over and self._left:
+            # Ansible broke off, and only it knows for which hosts the rest is.
+            return set(hosts)
+        missed = self._rest if self.is_over and self._may_be_broken_off else set()
+        return self._cut_short | missed | (self._unforgiven if self._left else set())
 
     def are_whole(self):
         """Whether every host that neither failed nor was cut short came to the end."""

@@ -19,10 +19,14 @@ class StrategyModule(Strategy):
     def run(self, iterator, play_context):
         result = super().run(iterator, play_context)
         failed = {*self._tqm._failed_hosts, *iterator.get_failed_hosts()}
+        play = iterator._play
+        hosts = self._inventory.get_hosts(play.hosts, ignore_restrictions=True)
+        others = {host.name for host in hosts if play.serial} - set(self._hosts_cache)
         for plugin in self._tqm._callback_plugins:
             if hasattr(plugin, "note_play_end"):
                 was_aborted = result == self._tqm.RUN_UNKNOWN_ERROR
-                plugin.note_play_end(failed, was_aborted, result == self._tqm.RUN_OK)
+                is_well = result == self._tqm.RUN_OK
+                plugin.note_play_end(failed, was_aborted, is_well, others)
         return result
 
     def _process_pending_results(self, *arguments, **options):

@@ -93,9 +93,10 @@ const HostWire = z
     failed: z.int(),
     skipped: z.int(),
     unreachable: z.int(),
-    incomplete: z
-      .boolean()
-      .openapi({ description: 'The play was cut short by a failure on another host.' }),
+    incomplete: z.boolean().openapi({
+      description:
+        'The playbook was, or may have been, cut short for this host by a failure on another one.',
+    }),
     task: z.string().nullable().openapi({ description: 'The last task that failed.' }),
     message: z.string().nullable(),
   })
