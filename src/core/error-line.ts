@@ -15,12 +15,12 @@ export function findErrorLine(colouredTail: string): string | undefined {
   const behind = lines.slice(index + 1).join('\n');
   const place = findPlace(behind);
   const said = `${place === undefined ? '' : `${place}: `}${toWhole(line, behind, tail)}`;
-  return said.replace(/\s+/g, ' ').trim();
+  return said.replace(/\s+/g, ' ').trim() || undefined;
 }
 
 function toWhole(line: string, behind: string, tail: string): string {
   if (line.endsWith(':')) return findYamlFault(behind) ?? `${line} ${behind}`;
-  if (line.endsWith('Unable to retrieve file contents')) return behind.split('\n')[0] ?? line;
+  if (line.endsWith('Unable to retrieve file contents')) return behind.split('\n')[0] || line;
   if (line.startsWith('Completely failed to parse')) return findSourceFault(line, tail);
   return line.endsWith('no hosts to target.') ? `${line} ${listUnmatched(tail)}` : line;
 }

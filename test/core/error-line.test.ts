@@ -51,6 +51,8 @@ describe('findErrorLine', () => {
       "ERROR! as JSON nor YAML, these are the errors:\nSyntax Error while loading YAML.\n  no node\n\nThe error appears to be in '/w/hosts/group_vars/all.yml': line 1, column 5, but\n",
       'hosts/group_vars/all.yml, line 1: no node',
     ],
+    ['ERROR! Unable to retrieve file contents\n', 'Unable to retrieve file contents'],
+    ['ERROR!\n', undefined],
     ['ERROR! no hosts to target.\n', 'no hosts to target.'],
     ['all is well, no ERROR here', undefined],
     ['', undefined],
