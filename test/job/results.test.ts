@@ -281,6 +281,11 @@ AnsibleModule({}).fail_json(msg="no luck", failed_modules=["a"])
     ['before the last play', play('', 'x1') + play(''), ['x2', 'x3']],
     ['before the last batch', play(', serial: 1', 'x2:x1:x3'), ['x3']],
     ['after the last batch', play(', serial: 1', 'x2:x3:x1'), []],
+    [
+      'where the playbook wants it',
+      play(', serial: 1', 'all', `block: [{${fails}}], rescue: [{debug: }]}, {meta: end_play`),
+      [],
+    ],
   ])('mark as incomplete whom Ansible leaves out if it breaks off %s', async (_, rest, left) => {
     const job = await run(begun + rest, { compute: { x1: {}, x2: {}, x3: {} } });
     expect(recordsState(job)).toBe(true);

@@ -252,6 +252,8 @@ class Plays:
         self._may_be_broken_off = False
         # Hosts of the present play that have been in no batch so far.
         self._rest = None
+        # Those of them whom Ansible left out, if the present batch is the last.
+        self._missed = set()
         # Whether the end of an earlier one was not reported.
         self._is_unclear = False
 
@@ -265,6 +267,7 @@ class Plays:
         self._has_failures = False
         self._is_open = True
         self._may_be_broken_off = False
+        self._missed = set()
         if play._uuid in self._left:
             self._cut_short |= self._unforgiven
             self._rest = None
@@ -283,6 +286,9 @@ class Plays:
         hosts = self._unforgiven if is_well else self._cut_short
         hosts.update(failed_hosts)
         self._rest = others if self._rest is None else self._rest & others
+        # A play that lost no host may have been ended by its own `meta: end_play`.
+        has_lost = self._may_be_broken_off and (failed_hosts or not is_well)
+        self._missed = self._rest if has_lost else set()
         self._is_open = was_aborted
 
     def list_cut_short(self, hosts):
@@ -290,7 +296,7 @@ class Plays:
         if self.is_over and self._left:
             # Ansible broke off, and only it knows for which hosts the rest is.
             return set(hosts)
-        missed = self._rest if self.is_over and self._may_be_broken_off else set()
+        missed = self._missed if self.is_over else set()
         return self._cut_short | missed | (self._unforgiven if self._left else set())
 
     def are_whole(self):
