@@ -93,7 +93,11 @@ async function buildSnapshot(
     ),
   );
   const snapshot = toSnapshot(basis, pinned);
-  return { ...snapshot, ...leaveOut(session, snapshot) };
+  return {
+    ...snapshot,
+    ...leaveOut(session, snapshot),
+    ...(session.attachOnly ? { isGuess: true } : {}),
+  };
 }
 
 /** Throws fault `conflict` if nothing is left for a retry to do. */

@@ -57,6 +57,10 @@ function requireChecked({ name, request, state, outcome, snapshot }: Session): S
     throw refusal(
       `Session ${name} did not succeed, so it has not shown everything that would change. Retry it first.`,
     );
+  if (snapshot.isGuess === true)
+    throw refusal(
+      `The record of session ${name} was restored without the commits that it checked. Run a new check.`,
+    );
   return snapshot;
 }
 

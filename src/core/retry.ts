@@ -62,7 +62,7 @@ export function collectDone(
 ): DoneWork | undefined {
   const { snapshot, done, request } = session;
   if (!isKept(request)) return undefined;
-  if (snapshot === undefined) return done;
+  if (snapshot === undefined || snapshot.isGuess === true) return done;
   const count = countDone(snapshot, phases);
   const [open] = snapshot.layers.slice(count);
   const through = listThrough(session, findOpenPhase(session, phases), hosts);

@@ -170,6 +170,8 @@ export interface Snapshot {
   readonly debugPlaybook?: string;
   readonly options: Pick<Options, 'debugWaitTime' | 'defaultPlaybook'>;
   readonly limits: TimeLimits;
+  /** Made when the job had perhaps begun, because a restored record lacked it: the job may have taken other commits. */
+  readonly isGuess?: true;
 }
 
 export interface LeftOut {

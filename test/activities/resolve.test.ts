@@ -46,6 +46,19 @@ describe('resolveConfiguration', () => {
     ]);
   });
 
+  test('takes commits for a guess where a restored record lacks those of its job', async () => {
+    const layers = [{ cloneUrl: repository.url, playbook: 'site.yml' }];
+    await site.store.configurations.save({ name: 'restored', lastUpdated, layers });
+    const earlier = await insert('restored');
+    await resolve(earlier);
+    const jobId = await insert('restored-later', { configurationName: 'restored' });
+    await site.store.sweep.attachOnly();
+    for (const each of [earlier, jobId]) await resolve(each);
+    const [known, guessed] = [earlier, jobId].map((each) => site.store.sessions.get(each));
+    expect((await known)?.snapshot?.isGuess).toBeUndefined();
+    expect((await guessed)?.snapshot?.isGuess).toBe(true);
+  });
+
   test('takes the additional inventory of the option where the configuration has none', async () => {
     await site.store.options.patch({ additionalInventoryUrl: repository.url });
     await site.store.configurations.save({ name: 'plain', lastUpdated, layers: [] });

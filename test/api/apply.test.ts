@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createGitClient } from '../../src/clients/git.js';
 import { toCheck } from '../../src/core/check-mode.js';
 import { toSnapshot } from '../../src/core/pin.js';
-import type { Outcome } from '../../src/core/session.js';
+import type { Outcome, Snapshot } from '../../src/core/session.js';
 import { createRepository, type Repository } from '../support/git-repository.js';
 import { aNewSession, at } from '../support/store-builders.js';
 import { findFreePort } from '../support/ssh-host.js';
@@ -42,7 +42,11 @@ async function follow(name: string, cloneUrl = repository.url): Promise<void> {
 }
 
 /** Adds a check of the configuration with the same name, run at the present commit of the repository. */
-async function check(name: string, outcome: Outcome | null = { succeeded: 'true' }): Promise<void> {
+async function check(
+  name: string,
+  outcome: Outcome | null = { succeeded: 'true' },
+  more: Partial<Snapshot> = {},
+): Promise<void> {
   const { store } = service;
   await follow(name);
   const asked = { ansiblePassthrough: '--tags a', tags: { owner: 'ann' } };
@@ -53,7 +57,7 @@ async function check(name: string, outcome: Outcome | null = { succeeded: 'true'
   const basis = { request, configuration, options: await store.options.get() };
   const snapshot = toSnapshot(basis, { layers: [{ url: repository.url, commit: head }] });
   await store.sessions.claim(jobId, { at: at(1) });
-  await store.sessions.saveSnapshot(jobId, snapshot);
+  await store.sessions.saveSnapshot(jobId, { ...snapshot, ...more });
   if (outcome !== null) await store.sessions.recordOutcome(jobId, outcome, at(30));
 }
 
@@ -107,6 +111,8 @@ describe('POST /v3/sessions/{name}/apply', () => {
     expect(await apply('early')).toMatchObject(because(/^Session early is pending: /));
     await check('failed', { succeeded: 'false', reason: 'TASK_FAILED' });
     expect(await apply('failed')).toMatchObject(because(/did not succeed, .* Retry it first\.$/));
+    await check('guessed', { succeeded: 'true' }, { isGuess: true });
+    expect(await apply('guessed')).toMatchObject(because(/without the commits that it checked/));
   });
 
   test('is 409 if it can no longer be compared, 503 if the git server does not answer', async () => {

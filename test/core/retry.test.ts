@@ -92,6 +92,12 @@ describe('collectDone', () => {
     expect(collectDone(failed(), [changed, aPhase(1, exited(2))], hosts)).toEqual({ layers: [] });
   });
 
+  test('counts nothing but what was done before if the commits are a guess', () => {
+    const guess = aSnapshot({ layers, isGuess: true });
+    expect(collectDone(failed({ snapshot: guess }), phases, hosts)).toBeUndefined();
+    expect(collectDone(failed({ snapshot: guess, done: none }), phases, hosts)).toEqual(none);
+  });
+
   test('fills in the playbook by default', () => {
     const without = aSnapshot({
       layers: [aLayer({ playbook: '' })],

@@ -22,8 +22,10 @@ export async function recordState(
   { jobId, phase, position, at, isIncomplete }: RecordedPhase,
 ): Promise<void> {
   const query = db.selectFrom('sessions').selectAll().where('job_id', '=', jobId);
-  const layer = findReportedLayer(toSession(await query.executeTakeFirstOrThrow()), phase);
+  const session = toSession(await query.executeTakeFirstOrThrow());
+  const layer = findReportedLayer(session, phase);
   if (layer === undefined) return;
+  const isUnknown = isIncomplete || session.snapshot?.isGuess === true;
   let after = '';
   for (;;) {
     const rows = await db
@@ -43,10 +45,7 @@ export async function recordState(
     const changed = rows.flatMap((row) => {
       const component = stored.get(row.host);
       const result = toHostResult(row);
-      const patch = toComponentPatch(
-        isIncomplete ? { ...result, incomplete: true } : result,
-        layer,
-      );
+      const patch = toComponentPatch(isUnknown ? { ...result, incomplete: true } : result, layer);
       return component === undefined
         ? []
         : [{ before: component, after: patchComponent(component, patch, at) }];

@@ -173,9 +173,9 @@ export function hostContract(stores: () => Stores): void {
   describe('hosts.save with recordedAt', () => {
     const save = (store: Store, jobId: string, sequence: number, results: object) =>
       store.hosts.save(jobId, PHASE, { sequence, final: true, hosts: [], ...results });
-    const begin = async (store: Store) => {
+    const begin = async (store: Store, snapshot = aSnapshot()) => {
       const jobId = await addPlannedSession(store);
-      await store.sessions.saveSnapshot(jobId, aSnapshot());
+      await store.sessions.saveSnapshot(jobId, snapshot);
       const ids = ['n1', 'n2', 'n3', 'n4'];
       const put = ids.map((id) => ({ id, errorCount: 1, desiredConfig: 'c' }));
       await store.components.put(put, at(0), ({ id }) => id);
@@ -222,6 +222,17 @@ export function hostContract(stores: () => Stores): void {
         [[], 1],
       ]);
       expect(await list(store, jobId)).toMatchObject([{ incomplete: false }, { failed: 1 }]);
+    });
+
+    test('counts the layer as incomplete where the commit is a guess', async () => {
+      const { store } = stores();
+      const jobId = await begin(store, aSnapshot({ isGuess: true }));
+      const hosts = [aHost('n1', { ok: 1 }), aHost('n2', { failed: 1 })];
+      await save(store, jobId, 1, { recordedAt: at(5), hosts });
+      expect((await states(store)).slice(0, 2)).toEqual([
+        [['incomplete'], 1],
+        [['failed'], 2],
+      ]);
     });
 
     test('leaves components where it is not asked for', async () => {
