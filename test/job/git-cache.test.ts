@@ -138,7 +138,7 @@ describe('the git cache', () => {
       clone(served, { cache, source: 'other' }),
       clone(served, { cache, source: 'site' }),
     ];
-    expect(await Promise.all([nameless.exit, other.exit, same.exit])).toEqual([70, 70, 0]);
+    expect(await Promise.all([nameless.exit, other.exit, same.exit])).toEqual([74, 74, 0]);
   });
 
   it.each<[string, (file: string) => void]>([
