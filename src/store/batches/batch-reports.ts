@@ -56,10 +56,11 @@ export async function readReports(
     .select(['job_id', 'position', 'phase', 'host', 'failed', 'unreachable'])
     .where((eb) => dialect.isOneOfFew(eb.ref('job_id'), texts))
     .execute();
-  const byJob = Map.groupBy(results, (row) => row.job_id);
+  const phasesOf = Map.groupBy(phases, (phase) => phase.job_id);
+  const resultsOf = Map.groupBy(results, (row) => row.job_id);
   const toReports = (jobId: string): SessionReports => {
-    const rows = byJob.get(jobId) ?? [];
-    const all = phases.filter((phase) => phase.job_id === jobId);
+    const rows = resultsOf.get(jobId) ?? [];
+    const all = phasesOf.get(jobId) ?? [];
     const own = all.filter(({ kind }) => kind === 'ansible');
     const unrecorded = new Set(own.filter(isUnrecorded).map(({ position }) => position));
     const recorded = rows.filter(({ position }) => !unrecorded.has(position));

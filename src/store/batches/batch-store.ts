@@ -46,8 +46,8 @@ export interface BatchStore {
   /**
    * Frees the components of batches. On those whose desired layers are the same as when the batch was sent, records what
    * Ansible did not report: after a success, pending layers are skipped; after a failure of the configuration that no host
-   * has reported, the first pending layer has failed, unless that was for a git server. Returns the ids of the batches that this call ended; others were ended
-   * before.
+   * has reported, the first pending layer has failed, unless that was for a git server. Returns the ids of the batches that
+   * this call ended; others were ended before.
    */
   finish(
     ends: readonly EndedBatch[],
