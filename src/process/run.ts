@@ -58,6 +58,7 @@ export async function runService(
     const service = await start(starting.signal);
     // Now, so that the next start finds the compiled code even if this process is killed.
     flushCompileCache();
+    collectGarbage();
     const ended = (service.ended ?? stopped).then(() => undefined);
     const signal = await Promise.race([stopped, ended]).catch(async (error: unknown) => {
       await service.close();
@@ -100,4 +101,12 @@ function namesVariable(message: string): boolean {
 
 function isAbortOf({ aborted, reason }: AbortSignal, error: unknown): boolean {
   return aborted && error instanceof Error && error.cause === reason;
+}
+
+/**
+ * A start leaves as much garbage as what it keeps, and V8 would leave it there for as long as nothing happens. Takes some 0.1 s.
+ * Does nothing if Node was not started by `scripts/run.sh`.
+ */
+function collectGarbage(): void {
+  globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
 }
