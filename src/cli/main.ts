@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { omitUndefined } from '../core/omit-undefined.js';
 import { createApi } from './api.js';
@@ -34,6 +35,8 @@ const COMMON_HELP: OptionHelp = [
   ['-h, --help', 'show this help'],
 ];
 
+const VERSION_HELP = ['--version', 'print the version of this program'] as const;
+
 const EXIT_HELP =
   'Exit codes: 0 success, 1 the session that was followed did not succeed, 2 any other error.';
 
@@ -45,6 +48,7 @@ async function main([word = '--help', ...rest]: readonly string[]): Promise<numb
   process.once('SIGINT', () => interrupt.abort());
   try {
     if (['--help', '-h', 'help'].includes(word)) return await printHelp(rest[0]);
+    if (['--version', 'version'].includes(word)) return await printVersion();
     return await runCommand(word, rest, interrupt.signal);
   } catch (error) {
     if (interrupt.signal.aborted) return EXIT.interrupted;
@@ -100,6 +104,12 @@ function checkNames({ names }: Command, word: string, given: readonly string[]):
   throw new UsageError(`keelson ${word} takes ${wanted}, ${found}.`);
 }
 
+async function printVersion(): Promise<number> {
+  const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+  await print(`keelson ${version}\n`);
+  return EXIT.well;
+}
+
 async function printHelp(word: string | undefined): Promise<number> {
   if (word === undefined) await print(renderOverview());
   else await print(renderHelp(word, findCommand(word)));
@@ -112,7 +122,7 @@ function renderOverview(): string {
   );
   return [
     ...['keelson COMMAND [options]', '', 'Runs and watches configuration sessions.', ''],
-    ...[...renderPairs(lines), '', ...renderPairs(COMMON_HELP), ''],
+    ...[...renderPairs(lines), '', ...renderPairs([...COMMON_HELP, VERSION_HELP]), ''],
     ...[EXIT_HELP, 'See keelson COMMAND --help for the options of a command.', ''],
   ].join('\n');
 }

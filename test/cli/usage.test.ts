@@ -43,6 +43,15 @@ const keelson = (words: readonly string[], options?: Parameters<typeof startKeel
   startKeelson(service.url, words, options).ended;
 
 describe('keelson', () => {
+  test('knows its version', async () => {
+    const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+      version: string;
+    };
+    const answer = { code: 0, err: '', text: `keelson ${version}\n` };
+    expect(await keelson(['--version'])).toMatchObject(answer);
+    expect(await keelson(['version'])).toMatchObject(answer);
+  });
+
   test('has help for all commands and for each of them', async () => {
     const { code, text, err } = await keelson([]);
     expect([code, err]).toEqual([0, '']);
