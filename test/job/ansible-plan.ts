@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -6,6 +7,11 @@ import { ANSIBLE, CACHE, createJob, type TestJob } from './harness.js';
 export const HAS_ANSIBLE = existsSync(ANSIBLE);
 if (!HAS_ANSIBLE && process.env['REQUIRE_SERVERS'] === '1')
   throw new Error(`${ANSIBLE} is not there.`);
+
+/** 16 of ansible-core 2.16. */
+export const ANSIBLE_MINOR = HAS_ANSIBLE
+  ? Number(/core 2\.(\d+)/.exec(execFileSync(ANSIBLE, ['--version'], { encoding: 'utf8' }))?.[1])
+  : NaN;
 
 /** Series → executable: one is always there, others if they are installed. */
 export const ANSIBLES = new Map(

@@ -3,7 +3,13 @@ import { gunzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { findFreePort } from '../support/ssh-host.js';
 import { waitFor } from '../support/wait.js';
-import { createPlaybookJob, HAS_ANSIBLE, readResults, type Inventory } from './ansible-plan.js';
+import {
+  ANSIBLE_MINOR,
+  createPlaybookJob,
+  HAS_ANSIBLE,
+  readResults,
+  type Inventory,
+} from './ansible-plan.js';
 import { ANSIBLE, type TestJob } from './harness.js';
 
 const jobs: TestJob[] = [];
@@ -188,7 +194,8 @@ AnsibleModule({}).fail_json(msg="no luck", failed_modules=["a"])
     expect(x1).toMatchObject({
       host: 'x1',
       failed: 1,
-      message: expect.stringMatching(/: first a.*b.*c$/),
+      // From 2.19 on Ansible itself refuses such a result.
+      message: expect.stringMatching(ANSIBLE_MINOR < 19 ? /: first a.*b.*c$/ : /invalid UTF8/),
     });
     expect(JSON.stringify(x1)).not.toMatch(/u0000|ud[89a-f]/);
   });
@@ -273,7 +280,13 @@ AnsibleModule({}).fail_json(msg="no luck", failed_modules=["a"])
       const block = `block: [{${absent}}], rescue: [{debug: }]`;
       const job = await run(play(`, strategy: ${strategy}`, 'x1', block) + next);
       expect(job.phase('ansible-0')).toMatchObject({ exit_code: exitCode });
-      expect(readResults(job)).toContainEqual({ ...NOTHING, host: 'x1', ok: 2, incomplete });
+      const x1 = { ...NOTHING, host: 'x1', ok: 2 };
+      const message = expect.stringContaining("the role 'absent' was not found");
+      expect(readResults(job)).toContainEqual(
+        ANSIBLE_MINOR < 19
+          ? { ...x1, incomplete }
+          : { ...x1, failed: 1, task: 'include_role : absent', message },
+      );
     },
   );
 
