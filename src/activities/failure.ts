@@ -18,6 +18,9 @@ export const isRetryable: Record<Fault, boolean> = {
 /** The most activities whose failures are counted at a time. */
 const MOST_COUNTED = 10_000;
 
+/** Limit of each text of a failure. Temporal takes 2 MiB of a failure, and one of more than 4 MiB never reaches it. */
+const MAX_CHARACTERS = 4_000;
+
 /** How many failures in a row end an activity that has no time limit. For a step this takes about ten minutes. */
 const MAX_FAILURES: Readonly<Record<string, number>> = {
   resolveConfiguration: 25,
@@ -52,8 +55,8 @@ export function createFaultTranslation(): ActivityInterceptorsFactory {
           const count = isCounted(error) ? (failures.get(key) ?? 0) + 1 : 0;
           if (count === 0 || count >= max) failures.delete(key);
           else if (Number.isFinite(max)) note(failures, key, count);
-          if (count >= max) throw toLast(error, info.activityType, count);
-          throw isServiceError(error) ? toFailure(error) : error;
+          if (count >= max) throw shorten(toLast(error, info.activityType, count));
+          throw shorten(isServiceError(error) ? toFailure(error) : error);
         }
       },
     },
@@ -106,6 +109,31 @@ export function toFailure(
     ...(delayMs === undefined ? {} : { nextRetryDelay: delayMs }),
     cause: error,
   });
+}
+
+/** Cuts the texts of an error and of its causes: they repeat what a request names, which may be very long. */
+function shorten(error: unknown): unknown {
+  for (let each = error; isErrorLike(each); each = each.cause)
+    for (const key of ['message', 'stack'] as const) {
+      const text = each[key];
+      // Left as it is otherwise: some errors of the platform refuse to be changed.
+      if (text !== undefined && text.length > MAX_CHARACTERS) each[key] = cut(text);
+    }
+  return error;
+}
+
+/** By its shape, because errors come from several realms. */
+function isErrorLike(error: unknown): error is Error {
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    'message' in error &&
+    typeof error.message === 'string'
+  );
+}
+
+function cut(text: string): string {
+  return `${text.slice(0, MAX_CHARACTERS).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
 
 /** Whether the error is a defect: not a cancel, a shutdown of the worker, or a failure that is Temporal's already. */

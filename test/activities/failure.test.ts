@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { DefaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createFaultTranslation } from '../../src/activities/failure.js';
@@ -46,6 +47,18 @@ describe('createFaultTranslation', () => {
       nonRetryable,
       details: [{ reason: 'GIT_REF' }],
     });
+  });
+
+  test('keeps the reason of a failure whose texts are longer than Temporal takes', async () => {
+    const long = 'x'.repeat(3_000_000);
+    const error = new ServiceError('invalid', `a ${long}`, {
+      reason: 'GIT_REF',
+      cause: new Error(long),
+    });
+    const thrown = await translate(error);
+    expect(toStepFailure(thrown)).toMatchObject({ reason: 'GIT_REF' });
+    const sent = new DefaultFailureConverter().errorToFailure(thrown, defaultPayloadConverter);
+    expect(JSON.stringify(sent).length).toBeLessThan(50_000);
   });
 
   test('leaves a defect to the policy, whatever it is', async () => {
