@@ -50,10 +50,18 @@ def find_playbook(context: Context) -> Path:
     playbook = layer / name
     if not playbook.resolve().is_relative_to(layer.resolve()):
         raise PhaseError(exits.PLAYBOOK, f"Playbook {name} lies outside of its repository.")
-    if not playbook.is_file():
+    if not is_file(playbook):
         source = fields.get("clone_url") or layer.name
         raise PhaseError(exits.PLAYBOOK, f"There is no playbook {name} in {source}.")
     return playbook
+
+
+def is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        # No file system can have such a path, because it or a part of it is too long.
+        return False
 
 
 def find_debug_playbook(name: str) -> Path:

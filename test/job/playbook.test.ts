@@ -39,6 +39,7 @@ function traceOf(job: TestJob): string[] {
       'There is no playbook none.yml in https://git.example.org/layer.git.',
     ],
     ['is a directory', 'roles', 'There is no playbook roles in https://git.example.org/layer.git.'],
+    ['has a name that no file has', 'p'.repeat(256), 'There is no playbook p{256} in .*'],
     ['lies outside', '../ansible.cfg', 'Playbook ../ansible.cfg lies outside of its repository.'],
   ])('that %s ends the phase with 73', async (_what, playbook, message) => {
     const files = { 'workspace/layer0/roles/x': '' };
