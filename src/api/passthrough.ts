@@ -11,12 +11,12 @@ const options = {
   tags: { type: 'string', short: 't', multiple: true },
 } as const;
 
-/** The kernel's limit of one argument. Checking a longer text would also block this process's other requests. */
-const MAX_LENGTH = 128 * 1024;
+/** The kernel's limit of one argument, without its end. Checking a longer text would also block this process's other requests. */
+const MAX_BYTES = 128 * 1024 - 1;
 
 /** Throws `invalid` for options that are not allowed. Only checks: the text is stored unchanged. */
 export function checkPassthrough(text: string): void {
-  if (text.length > MAX_LENGTH) throw refuse(`it has more than ${MAX_LENGTH} characters`);
+  if (Buffer.byteLength(text) > MAX_BYTES) throw refuse(`it has more than ${MAX_BYTES} bytes`);
   const args = toWords(text).map(expandPrefix);
   let parsed;
   try {

@@ -1,6 +1,9 @@
 /** Host and port. */
 const HOST = /^(?:\[[^\]]*\]?|[^:]*)(?::\d*)?$/;
 
+/** Of a URL, a branch or a tag: git has to open paths that contain them, which are no longer. */
+const MAX_BYTES = 4096;
+
 /** Says why git must not get this URL; undefined if it may. `allowed` has the format of GIT_ALLOW_PROTOCOL. */
 export function findUrlFault(url: string, allowed: string): string | undefined {
   const { scheme } = splitUrl(url);
@@ -13,6 +16,7 @@ export function findUrlFault(url: string, allowed: string): string | undefined {
 
 /** Says what makes this URL unfit to be stored and shown, whatever its scheme. */
 export function findAddressFault(url: string): string | undefined {
+  if (isTooLong(url)) return `A URL must not have more than ${MAX_BYTES} bytes`;
   if (url.startsWith('-')) return 'A URL must not begin with "-"';
   const { scheme, authority } = splitUrl(url);
   const at = authority.lastIndexOf('@');
@@ -34,7 +38,12 @@ export function withoutUser(url: string): string {
 
 /** Says why git must not get this branch or tag; undefined if it may. */
 export function findRefFault(ref: string): string | undefined {
+  if (isTooLong(ref)) return `A branch must not have more than ${MAX_BYTES} bytes`;
   return ref.startsWith('-') ? 'A branch must not begin with "-"' : undefined;
+}
+
+function isTooLong(text: string): boolean {
+  return Buffer.byteLength(text) > MAX_BYTES;
 }
 
 /** Splits as git does: `scheme://authority/path`, `helper::address`, `user@host:path` (SSH), else a path (file). */

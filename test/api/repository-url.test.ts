@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { findUrlFault } from '../../src/api/repository-url.js';
+import { findRefFault, findUrlFault } from '../../src/api/repository-url.js';
 
 test('the address of a remote helper need not be a URL', () => {
   expect(findUrlFault('codecommit::eu-west-1://profile@repository', 'codecommit')).toBeUndefined();
@@ -47,4 +47,11 @@ describe('findUrlFault', () => {
     expect(findUrlFault(url, 'https:ssh')).toContain(fault);
     expect(findUrlFault(url, 'https:ssh')).not.toContain('secret');
   });
+});
+
+test('a URL or a branch is refused if it is too long for git', () => {
+  expect(findUrlFault('https://a/'.padEnd(4096, 'b'), 'https')).toBeUndefined();
+  expect(findUrlFault('https://a/'.padEnd(4097, 'b'), 'https')).toContain('more than 4096 bytes');
+  expect(findRefFault('b'.repeat(4096))).toBeUndefined();
+  expect(findRefFault('\u00FC'.repeat(2049))).toBe('A branch must not have more than 4096 bytes');
 });
