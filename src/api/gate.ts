@@ -78,6 +78,8 @@ export function createGate(onRefusal: (seconds: number) => void = () => undefine
       act();
       return;
     }
+    // Its client has left while it waited for new connections to be accepted. Nothing would ever free its slot.
+    if (outgoing.closed) return;
     const one = { incoming, outgoing, act, since: performance.now() };
     if (running < MAX_NEW_SESSIONS) {
       enter(one);

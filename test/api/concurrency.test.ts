@@ -1,5 +1,8 @@
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { connect, type AddressInfo } from 'node:net';
 import { expect, test } from '@jest/globals';
+import { createGate } from '../../src/api/gate.js';
 import { waitFor } from '../support/wait.js';
 import { openHttpService } from './http-service.js';
 
@@ -67,4 +70,23 @@ test('requests that do not send their body do not block others for long', async 
   await waitFor(isTaken, { what: 'a place' });
   for (const socket of silent) socket.destroy();
   await service.close();
+});
+
+test('clients that have left before the gate saw their requests take no place', async () => {
+  const gate = createGate();
+  const server = createServer((incoming, outgoing) => {
+    const pass = () => gate(incoming, outgoing, () => outgoing.end());
+    if (incoming.url === '/v3/sessions') return pass();
+    outgoing.once('close', pass);
+    incoming.socket.destroy();
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const post = (query = '') =>
+    fetch(`http://127.0.0.1:${port}/v3/sessions${query}`, { method: 'POST' });
+  for (let left = 0; left < MOST; left += 1) await expect(post('?leave')).rejects.toThrow();
+  const { status } = await post();
+  server.close();
+  server.closeAllConnections();
+  expect(status).toBe(200);
 });
