@@ -162,10 +162,15 @@ function toDeleteColumns(eb: Sessions, wish: CancelWish) {
 
 /**
  * Notes who cancelled and why, unless that is known or the session is complete. Completes at once a session that is
- * unclaimed, and a running external one, which this service cannot stop.
+ * unclaimed, and a running external one, which this service cannot stop. A restored record may lack the claim, and a job that
+ * runs, so such a session is left to its workflow.
  */
 function toCancelColumns(eb: Sessions, wish: CancelWish) {
-  const isUnclaimed = eb.and([eb('state', '=', 'pending'), eb('claimed_at', 'is', null)]);
+  const isUnclaimed = eb.and([
+    eb('state', '=', 'pending'),
+    eb('claimed_at', 'is', null),
+    eb.or([eb('attach_only', '=', 0), eb('external', '=', 1)]),
+  ]);
   const isWithdrawn = eb.and([eb('state', '=', 'running'), eb('external', '=', 1)]);
   const ended = toOutcomeColumns(toCancelled(wish), wish.at);
   const withdrawn = toOutcomeColumns(toWithdrawn(wish), wish.at);

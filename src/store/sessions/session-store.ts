@@ -26,8 +26,8 @@ export interface SessionStore {
   /** Sessions that are not deleted, in order of names, without `snapshot` and `done`, which only `find` and `get` read. */
   list(filter: SessionFilter, page: PageRequest): Promise<Page<Session>>;
   /**
-   * Raises `desired` to `cancel`. A pending session that is unclaimed becomes complete at once, as CANCELLED. One that is
-   * cancelled already stays as it is. Throws fault `conflict` if the session is complete or in teardown, and `missing` if
+   * Raises `desired` to `cancel`. A pending session that is unclaimed becomes complete at once, as CANCELLED, unless its record
+   * was restored and may lack a job that runs. One that is cancelled already stays as it is. Throws fault `conflict` if the session is complete or in teardown, and `missing` if
    * there is no such name.
    */
   requestCancel(name: string, wish: CancelWish): Promise<Session>;

@@ -118,6 +118,29 @@ export function sessionRequestContract(stores: () => Stores): void {
       expect(session.outcome).toBeUndefined();
     });
 
+    test('leaves to a workflow what a restored record may lack: that somebody has claimed it', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      await store.sweep.attachOnly();
+
+      const session = await store.sessions.requestCancel('a', wish);
+
+      expect(session).toMatchObject({ desired: 'cancel', state: 'pending' });
+      await store.sessions.requestDelete('a', wish);
+      expect(await store.sessions.get(jobId)).toMatchObject({
+        desired: 'delete',
+        state: 'pending',
+      });
+    });
+
+    test('completes at once a restored session of an external operator, which has no workflow', async () => {
+      const { store } = stores();
+      await store.sessions.insert({ ...aNewSession('a'), external: true });
+      await store.sweep.attachOnly();
+
+      expect(await store.sessions.requestCancel('a', wish)).toMatchObject({ state: 'complete' });
+    });
+
     test('keeps who cancelled first', async () => {
       const { store } = stores();
       const { jobId } = await store.sessions.insert(aNewSession('a'));
