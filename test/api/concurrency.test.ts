@@ -76,9 +76,11 @@ test('clients that have left before the gate saw their requests take no place', 
   const gate = createGate();
   const server = createServer((incoming, outgoing) => {
     const pass = () => gate(incoming, outgoing, () => outgoing.end());
-    if (incoming.url === '/v3/sessions') return pass();
-    outgoing.once('close', pass);
-    incoming.socket.destroy();
+    if (incoming.url === '/v3/sessions') pass();
+    else {
+      outgoing.once('close', pass);
+      incoming.socket.destroy();
+    }
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
