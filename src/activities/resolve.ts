@@ -37,26 +37,30 @@ export async function resolveConfiguration(
     session.snapshot ??
     (await store.sessions.saveSnapshot(jobId, await buildSnapshot(dependencies, session, beat)));
   const phases = listPhases(session, snapshot);
-  const isFirst = session.launchedAt === undefined && !(await hasBegun(store, session));
   await store.phases.savePlan(jobId, phases);
-  if (isFirst)
-    for (const line of [
-      describeCheck(session.request),
-      describeApply(session.request),
-      describeRetry(session, snapshot),
-      ...describeWaits(session, now()),
-    ])
-      if (line !== undefined) await store.logs.appendLine(jobId, 'inventory', line);
+  await beginLog(store, session, [
+    describeCheck(session.request),
+    describeApply(session.request),
+    describeRetry(session, snapshot),
+    ...describeWaits(session, now()),
+  ]);
   return { phases };
 }
 
-/** Whether an earlier attempt has made the snapshot or, if that was stored at the insert, the plan. */
-async function hasBegun(
-  store: ActivityDependencies['store'],
-  { jobId, request, snapshot }: Session,
-): Promise<boolean> {
-  if (request.applyOf === undefined) return snapshot !== undefined;
-  return (await store.phases.list(jobId)).length > 0;
+/**
+ * Writes the opening lines of the log, all at once, if it is still empty: an earlier attempt may have died before it did so. The
+ * log of a job that runs, or may run, has them already.
+ */
+async function beginLog(
+  { phases, logs }: ActivityDependencies['store'],
+  { jobId, launchedAt, attachOnly }: Session,
+  lines: readonly (string | undefined)[],
+): Promise<void> {
+  const text = lines.filter((line) => line !== undefined).join('\n');
+  if (text === '' || launchedAt !== undefined || attachOnly) return;
+  const inventory = await phases.find(jobId, 'inventory');
+  if (inventory?.state === 'pending' && inventory.logBytes === 0)
+    await logs.appendLine(jobId, 'inventory', text);
 }
 
 async function buildSnapshot(

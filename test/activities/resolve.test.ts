@@ -46,17 +46,19 @@ describe('resolveConfiguration', () => {
     ]);
   });
 
-  test('takes commits for a guess where a restored record lacks those of its job', async () => {
+  test('takes commits for a guess where a restored record lacks those of its job, whose log it leaves alone', async () => {
     const layers = [{ cloneUrl: repository.url, playbook: 'site.yml' }];
     await site.store.configurations.save({ name: 'restored', lastUpdated, layers });
     const earlier = await insert('restored');
     await resolve(earlier);
-    const jobId = await insert('restored-later', { configurationName: 'restored' });
+    const request = { configurationName: 'restored', retryOf: 'first' };
+    const jobId = await insert('restored-later', request);
     await site.store.sweep.attachOnly();
     for (const each of [earlier, jobId]) await resolve(each);
     const [known, guessed] = [earlier, jobId].map((each) => site.store.sessions.get(each));
     expect((await known)?.snapshot?.isGuess).toBeUndefined();
     expect((await guessed)?.snapshot?.isGuess).toBe(true);
+    expect(await readAll(site.store.logs.read(jobId, 'inventory', 0))).toBe('');
   });
 
   test('takes the additional inventory of the option where the configuration has none', async () => {
@@ -156,6 +158,20 @@ describe('resolveConfiguration', () => {
     await resolve(jobId);
     expect(await readAll(site.store.logs.read(jobId, 'inventory', 0))).toMatch(
       /^Check mode \(--check --diff\): .* Only tasks with check_mode: false change anything\.\n$/,
+    );
+  });
+
+  test('says it too if a worker died once it had stored what the session runs', async () => {
+    const check = {
+      checkMode: true,
+      ansiblePassthrough: '--check --diff',
+      retryOf: 'first',
+    } as const;
+    const jobId = await insert('died', { configurationName: 'debug_noop', ...check });
+    await site.store.sessions.saveSnapshot(jobId, aSnapshot({ layers: [], debugPlaybook: 'noop' }));
+    for (let attempt = 1; attempt <= 2; attempt += 1) await resolve(jobId);
+    expect(await readAll(site.store.logs.read(jobId, 'inventory', 0))).toMatch(
+      /^Check mode .*\nRetry of first: .*\n$/,
     );
   });
 
