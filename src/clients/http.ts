@@ -2,6 +2,7 @@ import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from
 import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
 import { ServiceError, type ErrorDetails, type Fault, type Reason } from '../core/errors.js';
 import { omitUndefined } from '../core/omit-undefined.js';
+import { createLookup } from './lookup.js';
 
 export interface JsonRequest {
   readonly url: string;
@@ -152,6 +153,8 @@ interface PlainRequest {
 /** Lets the limit of the call end it first, because that message says more. */
 const PROXY_MARGIN_MS = 1_000;
 
+const lookup = createLookup();
+
 async function start(
   { url, method, headers, content, ca, proxy, timeoutMs = 0 }: PlainRequest,
   signal: AbortSignal,
@@ -159,7 +162,7 @@ async function start(
   const request = url.startsWith('https:') ? requestHttps : requestHttp;
   const length = content === undefined ? {} : { 'content-length': Buffer.byteLength(content) };
   const agent = createAgent(url, proxy, timeoutMs + PROXY_MARGIN_MS);
-  const options = { method, signal, agent, ...omitUndefined({ ca }) };
+  const options = { method, signal, agent, lookup, ...omitUndefined({ ca }) };
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   // An aborted request emits no error while it waits for its proxy, so the abort itself must reject.
   const giveUp = () => reject(signal.reason as Error);
