@@ -22,6 +22,11 @@ const BACKLOG = 4096;
  * moment would get no answer, and its sender could not know whether it was carried out.
  */
 const KEEP_ALIVE_MS = 75_000;
+/**
+ * A client that follows a quiet log may vanish without a word, and nothing is sent to it that would fail. Its system is asked
+ * after a minute of silence, and the connection closed if it has not answered for another.
+ */
+const PROBES = { enable: true, initialDelay: 60_000, interval: 10_000, count: 6 };
 
 /** How long `close` waits for requests that are still being answered. */
 const DRAIN_MS = 3_000;
@@ -60,7 +65,10 @@ export async function listen(
     const act = () => void answer(incoming, outgoing);
     arrivals.pass(gate === undefined ? act : () => gate(incoming, outgoing, act));
   });
-  server.on('connection', () => arrivals.arrive());
+  server.on('connection', (socket) => {
+    arrivals.arrive();
+    socket.setKeepAlive(PROBES);
+  });
   server.listen({ host: address.host, port: address.port, backlog: BACKLOG });
   await once(server, 'listening').catch((cause: unknown) => {
     const { code = '', message } = cause as NodeJS.ErrnoException;
