@@ -45,7 +45,7 @@ export function createFaultTranslation(): ActivityInterceptorsFactory {
   return ({ info }) => ({
     inbound: {
       async execute(input, next) {
-        const key = `${info.workflowExecution?.workflowId ?? ''} ${info.activityId}`;
+        const key = `${info.workflowExecution?.runId ?? ''} ${info.activityId}`;
         const max = MAX_FAILURES[info.activityType] ?? Number.POSITIVE_INFINITY;
         try {
           const result: unknown = await next(input);

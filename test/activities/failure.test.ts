@@ -11,9 +11,10 @@ async function translate(
   error: Error,
   activityType = 'claimSession',
   translation = createFaultTranslation(),
+  runId = 'first',
 ): Promise<unknown> {
   const environment = new MockActivityEnvironment(
-    { activityType },
+    { activityType, workflowExecution: { workflowId: 'cfs-a-0123abcd', runId } },
     { logger: new DefaultLogger('ERROR') },
   );
   const { inbound } = translation(environment.context);
@@ -83,6 +84,14 @@ describe('createFaultTranslation', () => {
       message:
         'The step ansible has failed 10 times in a row, and the log of the worker says where: x is undefined',
     });
+  });
+
+  test('does not count what failed in an earlier run of the workflow', async () => {
+    const translation = createFaultTranslation();
+    const defect = new TypeError('x is undefined');
+    for (const runId of ['first', 'second'])
+      for (let count = 1; count < 10; count += 1)
+        expect(await translate(defect, 'ansible', translation, runId)).toBe(defect);
   });
 
   test('ends a launch by its 25th failure in a row that is the job’s own, with its reason', async () => {
