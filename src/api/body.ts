@@ -6,6 +6,11 @@ import { checkJsonText } from './json-text.js';
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json$/i;
 
 const JSON_SPELLING = 'application/json';
+/**
+ * So long a client may pause in a body that is read as it arrives. Others wait for their turn meanwhile, and one that has
+ * vanished would keep it until Node ends the request after five minutes.
+ */
+const SILENT_MS = 30_000;
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 interface BodyRules {
@@ -13,6 +18,11 @@ interface BodyRules {
   readonly optional?: boolean;
   /** CFS declares no body for the operation, so another content type is refused with 400 instead of 415. */
   readonly undeclared?: boolean;
+}
+
+interface ReceiveOptions {
+  readonly preventCancel?: boolean;
+  readonly silentMs?: number;
 }
 
 /** Reads the body within the limit and refuses what is not declared as JSON. The route's schema then parses it. */
@@ -79,15 +89,38 @@ export async function* readPieces(
   yield* limit(receive(request, { preventCancel: true }), maxBytes);
 }
 
-/** The body as it arrives. Only the client can break it off. */
+/** The body as it arrives. Only the client can break it off, by closing the connection or by saying nothing any more. */
 export async function* receive(
   { body }: Request,
-  options?: { readonly preventCancel: boolean },
+  { silentMs = SILENT_MS, ...options }: ReceiveOptions = {},
 ): AsyncGenerator<Uint8Array> {
+  if (body === null) return;
+  const pieces = body.values(options);
+  let isAwaited = false;
   try {
-    yield* body?.values(options) ?? [];
-  } catch {
-    refuseBroken();
+    for (;;) {
+      isAwaited = true;
+      const piece = await inTime(pieces.next().catch(refuseBroken), silentMs);
+      isAwaited = false;
+      if (piece.done === true) return;
+      yield piece.value;
+    }
+  } finally {
+    // Returning would wait for the next piece, too.
+    if (!isAwaited) await pieces.return?.();
+  }
+}
+
+async function inTime<T>(piece: Promise<T>, silentMs: number): Promise<T> {
+  const { promise: silence, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(invalid(`The client sent nothing more for ${silentMs / 1000} s.`)),
+    silentMs,
+  );
+  try {
+    return await Promise.race([piece, silence]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
