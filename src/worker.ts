@@ -115,7 +115,7 @@ export async function startWorker(given: WorkerDependencies): Promise<WorkerServ
       unfollow?.();
       for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
       await ended;
-      sweeping.close();
+      await sweeping.close();
       await notifying.close();
       await retention.close();
       await orchestrator.close();

@@ -8,6 +8,7 @@ import type { HardwareClient, Orchestrator } from '../clients/interfaces.js';
 import { toBatcherWorkflow, toHardwareSyncWorkflow, toSweepQueue } from '../core/names.js';
 import type { Store } from '../store/store.js';
 import type { Logger } from './logger.js';
+import { startRepetition } from './repetition.js';
 
 export interface SweepingOptions {
   readonly store: Store;
@@ -60,8 +61,8 @@ export async function startSweeping({
       logger.warn({ err: error }, 'sweep, retention or cycles could not be started, tried again');
     }
   };
-  await ensure();
-  const timer = setInterval(() => void ensure(), ENSURE_MS);
+  const { first, close } = startRepetition(ensure, ENSURE_MS);
+  await first;
   const worker = await Worker.create({
     ...options,
     taskQueue: id,
@@ -77,7 +78,7 @@ export async function startSweeping({
       ...createCycleActivities({ store, hardware, logger, now, requireRoom }),
     },
   });
-  return { worker, close: () => clearInterval(timer) };
+  return { worker, close };
 }
 
 /** Starts the workflows that the options ask for. They end by themselves when their option says so. */

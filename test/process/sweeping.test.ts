@@ -46,7 +46,7 @@ describe('startSweeping', () => {
     try {
       expect(process.listeners('unhandledRejection')).toEqual(before);
     } finally {
-      sweeping.close();
+      await sweeping.close();
       await sweeping.worker.runUntil(Promise.resolve());
       await connection.close();
       await orchestrator.close();
