@@ -69,6 +69,16 @@ describe('POST /v3/sessions/{name}/release', () => {
     expect((await service.ask('POST', '/v3/sessions/held/release', {})).status).toBe(202);
   });
 
+  test('ends a hold that a restored record did not know to be wanted, and shows it before', async () => {
+    const jobId = await launch('restored', false);
+    await askAsJob(jobId, 'PUT', '', hold);
+    expect((await service.ask('GET', '/v3/sessions/restored')).body).toMatchObject({
+      debug_on_failure: true,
+      ...status({ held_until: hold.until }),
+    });
+    expect((await service.ask('POST', '/v3/sessions/restored/release')).status).toBe(202);
+  });
+
   test('is 409 if nothing is held, or the hold has ended', async () => {
     const jobId = await launch('free');
     const refused = { status: 409, body: { title: 'Session is not held' } };
