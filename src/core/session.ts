@@ -21,7 +21,7 @@ export interface Target {
   readonly imageMap?: readonly ImageMapEntry[];
 }
 
-/** What was requested; never changed after the insert. */
+/** What was requested. After the insert only `debugOnFailure` may change: it can be set while the session runs. */
 export interface SessionRequest {
   readonly name: string;
   readonly configurationName: string;
