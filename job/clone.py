@@ -6,6 +6,7 @@ the git cache is taken from there, without asking the server.
 """
 
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -161,11 +162,18 @@ class Clone:
         options = ("--no-tags", "--no-recurse-submodules", "--no-write-commit-graph", "--quiet")
         # One pack even for few objects, because the cache keeps packs.
         one_pack = ("-c", "fetch.unpackLimit=1")
+        before = self._list_packs()
+        silence = f"{self._url}: no answer yet. {self._to_patience()}"
         try:
-            done = self._git(*one_pack, "fetch", *options, *arguments)
+            with self._wait.tell_silence(silence, lambda: self._list_packs() != before):
+                done = self._git(*one_pack, "fetch", *options, *arguments)
         except subprocess.TimeoutExpired:
             return Failure("fatal: no answer in time")
         return None if done.returncode == 0 else Failure(done.stderr)
+
+    def _list_packs(self) -> set[str]:
+        """With those that are being received."""
+        return set(os.listdir(self._target / ".git" / "objects" / "pack"))
 
     def _need(self, *arguments: str, stdin: IO[bytes] | None = None, share: float = 1.0) -> str:
         try:

@@ -6,7 +6,9 @@ repeated, because the log has it.
 
 import contextlib
 import re
+import threading
 import time
+from collections.abc import Callable, Iterator
 
 from .api import Api, Refused, Unavailable
 from .context import Context
@@ -16,29 +18,62 @@ from .redaction import Redactor, read_secrets
 # Fewer failures are not reported: the next try may succeed.
 WORTH_TELLING = 3
 REQUEST_SECONDS = 2.0
+# The same for something that neither fails nor goes on.
+SILENCE_SECONDS = 5.0
+LOOK_SECONDS = 1.0
 
 
 class Wait:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._failures = 0
-        self._since = 0.0
+        self._since: float | None = None
         self._told: str | None = None
 
     def tell(self, cause: str) -> None:
-        if self._failures == 0:
-            self._since = time.time()
+        """To be called after each failure."""
+        self._since = self._since or time.time()
         self._failures += 1
-        is_told = self._told is not None and to_kind(self._told) == to_kind(cause)
-        if self._failures >= WORTH_TELLING and not is_told:
-            self._put(cause, is_over=False)
-            self._told = cause
+        if self._told is not None or self._failures >= WORTH_TELLING:
+            self._tell(cause)
+
+    @contextlib.contextmanager
+    def tell_silence(self, cause: str, has_begun: Callable[[], bool]) -> Iterator[None]:
+        """Tells that what is done meanwhile has not begun for long, and when it has."""
+        done = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(cause, has_begun, done), daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            done.set()
+            watch.join()
 
     def end(self) -> None:
         if self._told is not None:
             self._put(self._told, is_over=True)
         self._failures = 0
+        self._since = None
         self._told = None
+
+    def _watch(self, cause: str, has_begun: Callable[[], bool], done: threading.Event) -> None:
+        began = time.time()
+        if done.wait(SILENCE_SECONDS) or has_begun():
+            return
+        self._since = self._since or began
+        # After a failure that was told, silence is no news.
+        if self._told is None:
+            self._tell(cause)
+        while not done.wait(LOOK_SECONDS):
+            if has_begun():
+                self.end()
+                return
+
+    def _tell(self, cause: str) -> None:
+        if self._told is not None and to_kind(self._told) == to_kind(cause):
+            return
+        self._put(cause, is_over=False)
+        self._told = cause
 
     def _put(self, cause: str, is_over: bool) -> None:
         job, directory = self._context.job, self._context.directory
@@ -46,7 +81,7 @@ class Wait:
             return
         message = Redactor(read_secrets(directory)).redact(cause)
         api = Api(job.api_url, directory.read_token(), job.job_id, self._context.phase.name)
-        report = {"since": to_time(self._since), "message": message, "over": is_over}
+        report = {"since": to_time(self._since or time.time()), "message": message, "over": is_over}
         with contextlib.suppress(Refused, Unavailable):
             api.put("/wait", report, REQUEST_SECONDS)
         api.close()

@@ -1,10 +1,12 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRepository } from '../support/git-repository.js';
 import { findFreePort } from '../support/ssh-host.js';
+import { listen } from '../support/listen.js';
 import { startGitServer } from './git-server.js';
 import { waitFor } from '../support/wait.js';
 import { createJob, exitOf, TOKEN, type TestJob } from './harness.js';
@@ -156,6 +158,28 @@ describe('git-clone', () => {
       over: false,
     });
     expect(api.waits).toEqual([wait, { ...wait, over: true }]);
+  });
+
+  it('tells the API of a server that accepts connections and says nothing', async () => {
+    const api = await startPhaseApi(TOKEN);
+    closing.push(() => api.close());
+    const repository = aRepository();
+    const connected = new Set<Socket>();
+    const silent = createServer((socket) => void connected.add(socket.resume()));
+    const port = await listen(silent, 0);
+    const url = `http://127.0.0.1:${port}/repository.git`;
+    const job = aClone({ url, commit: repository.commit, plan: { api_url: api.url } });
+    const child = job.startPhase('git-clone-0');
+    const wait = await waitFor(() => api.waits[0], { what: 'the wait' });
+    silent.close();
+    for (const socket of connected) socket.destroy();
+    await serve(repository.directory, { port });
+    expect(await exitOf(child)).toBe(0);
+    expect(wait).toMatchObject({
+      message: `${url}: no answer yet. Retrying for up to 20 s (clone_time_limit).`,
+      over: false,
+    });
+    expect(api.waits.at(-1)).toMatchObject({ over: true, since: wait['since'] });
   });
 
   it('gives up on an unreachable server before the time limit, and says why', async () => {
