@@ -57,7 +57,8 @@ class Redactor:
         """What is shown of `data[:end]`, and how many bytes behind it the last mask covers."""
         shown = bytearray()
         at = 0
-        masked = 0
+        # As long as nothing can be shown, what the last mask covers stays covered.
+        masked = max(masked_before - end, 0)
         for begin, stop in self._find_spans(data, masked_before):
             if begin >= end:
                 break

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
@@ -10,6 +11,7 @@ import {
   daemonize,
   exitOf,
   processesOf,
+  PROJECT,
   TOKEN,
   type JobOptions,
   type TestJob,
@@ -250,6 +252,15 @@ for byte in b"<${TOKEN}|${TOKEN}${TOKEN}|${TOKEN.slice(0, 9)}|${TOKEN.slice(0, 5
     const job = aJob({ phases: [{ ...aCommand('only', ''), argv }] });
     await runPhase(job, 'only');
     expect(job.log('only')).toBe(`<***|******|${TOKEN.slice(0, 9)}|${TOKEN.slice(0, 5)}***>`);
+  });
+
+  it('hides all of a secret whose end could begin another, however the output is cut into pieces', () => {
+    const program = `from job.redaction import Redactor
+redactor = Redactor([b"tailhead", b"headline"])
+pieces = [redactor.feed(bytes([byte])) for byte in b"<tailhead>tailheadlin|"]
+print((b"".join(pieces) + redactor.flush()).decode(), end="")`;
+    const shown = execFileSync('python3', ['-c', program], { cwd: PROJECT, encoding: 'utf8' });
+    expect(shown).toBe('<***>***lin|');
   });
 
   it('shows output that only began like a secret, while the command runs', async () => {
