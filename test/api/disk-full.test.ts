@@ -102,12 +102,8 @@ describeWithMount('on a disk that is nearly full', () => {
     expect((await api.ask('GET', '/v3/sessions/runs')).body).toMatchObject({ status });
 
     fill(data, 0);
-    const layer = { clone_url: 'https://git.example.org/a.git', commit: 'a'.repeat(40) };
-    const layers = Array.from({ length: 5_000 }, (_, index) => ({
-      ...layer,
-      playbook: `${index}.yml`,
-    }));
-    expect(await api.ask('PUT', '/v3/configurations/large', { layers })).toMatchObject({
+    const large = { layers: [], description: 'x'.repeat(500_000) };
+    expect(await api.ask('PUT', '/v3/configurations/large', large)).toMatchObject({
       status: 503,
       body: { detail: 'The database can store nothing: database or disk is full' },
     });

@@ -15,7 +15,17 @@ const reference = {
   branch: word().optional(),
 };
 
+/**
+ * Limit of a configuration's layers. Each layer is two containers of a pod, which is one object of etcd, and fourteen events
+ * in the history of a workflow. Both have limits, at some hundred and some thousand layers.
+ */
+const MAX_LAYERS = 200;
+
 const specialParameters = z.strictObject({ ims_require_dkms: z.boolean().optional() });
+
+function layersOf<T extends z.ZodType>(layer: T) {
+  return z.array(layer).max(MAX_LAYERS, `Must not have more than ${MAX_LAYERS} layers`);
+}
 
 const LayerPut = z
   .strictObject({
@@ -41,7 +51,7 @@ export const ConfigurationPut = z
     last_updated: readOnly(),
     description: text().optional(),
     tenant_name: text().optional(),
-    layers: z.array(LayerPut),
+    layers: layersOf(LayerPut),
     additional_inventory: InventoryLayerPut.optional(),
   })
   .openapi('V3ConfigurationPut', {
@@ -84,7 +94,7 @@ export const ConfigurationPutV2 = z
     name: readOnly(),
     lastUpdated: readOnly(),
     description: text().optional(),
-    layers: z.array(LayerPutV2),
+    layers: layersOf(LayerPutV2),
     additional_inventory: InventoryLayerPutV2.optional(),
   })
   .openapi('V2ConfigurationPut', {

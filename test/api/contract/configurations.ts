@@ -138,6 +138,19 @@ export function configurationContract(site: () => ContractSite): void {
       await waiting.close();
     });
 
+    test('takes 200 layers and names the limit', async () => {
+      const layers = Array.from({ length: 201 }, (_, index) => ({
+        ...{ clone_url: site().repository.url, commit: '1'.repeat(40), playbook: `${index}.yml` },
+      }));
+      const put = (some: typeof layers) =>
+        site().ask('PUT', '/v3/configurations/long', { layers: some });
+      expect(await put(layers.slice(0, 200))).toMatchObject({ status: 200 });
+      expect(await put(layers)).toMatchObject({
+        status: 400,
+        body: { detail: "Must not have more than 200 layers - 'layers'" },
+      });
+    });
+
     test('finds layers in conflict only after the branches, as CFS does', async () => {
       const layer = { clone_url: site().repository.url, playbook: 'site.yml' };
       const { status, body } = await site().ask('PUT', '/v3/configurations/twice', {
