@@ -47,13 +47,18 @@ class Job(NamedTuple):
         raise KeyError(f"job {self.job_id} has no phase {name}")
 
 
+# Members of a phase whose text may stand at an earlier phase only.
+SHARED = ("limit", "passthrough")
+
+
 def read_job(path: Path) -> Job:
     raw = json.loads(path.read_text("utf-8"))
+    by_name = {phase["name"]: phase for phase in raw["phases"]}
     return Job(
         job_id=raw["job_id"],
         session_name=raw.get("session_name", ""),
         inventory_type=raw.get("inventory_type", ""),
-        phases=tuple(to_phase(phase) for phase in raw["phases"]),
+        phases=tuple(to_phase(with_shared(phase, by_name)) for phase in raw["phases"]),
         check_mode=bool(raw.get("check_mode", False)),
         grace_seconds=float(raw.get("grace_seconds", 30)),
         report_wait_seconds=float(raw.get("report_wait_seconds", 60)),
@@ -62,6 +67,13 @@ def read_job(path: Path) -> Job:
         ansible_playbook=raw.get("ansible_playbook", "ansible-playbook"),
         git_cache=to_git_cache(raw.get("git_cache")),
     )
+
+
+def with_shared(raw: Mapping[str, Any], by_name: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Replaces `{"same_as": <phase>}` by the text of that phase."""
+    places = {key: raw[key] for key in SHARED if isinstance(raw.get(key), dict)}
+    texts = {key: by_name[place["same_as"]][key] for key, place in places.items()}
+    return {**raw, **texts}
 
 
 def to_git_cache(raw: Mapping[str, Any] | None) -> GitCache | None:

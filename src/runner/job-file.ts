@@ -1,4 +1,7 @@
-import type { Job } from '../core/job.js';
+import type { Job, Phase } from '../core/job.js';
+
+/** Characters from which a text that several phases have is written once. */
+const MIN_SHARED = 1000;
 
 /** What the job must know besides its plan. */
 export interface JobSurroundings {
@@ -23,12 +26,32 @@ export interface GitCache {
 export function renderJobFile(job: Job, surroundings: JobSurroundings): string {
   const { apiUrl, gitProtocols, ansiblePlaybook, gitCache } = surroundings;
   return `${JSON.stringify({
-    ...(toSnakeCase(job) as object),
+    ...(toSnakeCase({ ...job, phases: shareTexts(job.phases) }) as object),
     api_url: apiUrl ?? null,
     git_protocols: gitProtocols,
     ansible_playbook: ansiblePlaybook,
     git_cache: gitCache === undefined ? null : toSnakeCase(gitCache),
   })}\n`;
+}
+
+/**
+ * Has a phase refer to an earlier one for a long text that both have: the limit of a session may name thousands of hosts, and
+ * the Secret that holds the plan of a pod takes 1 MiB.
+ */
+function shareTexts(phases: readonly Phase[]): readonly object[] {
+  const owners = new Map<string, string>();
+  return phases.map((phase) => {
+    if (phase.kind !== 'ansible') return phase;
+    const share = (member: 'limit' | 'passthrough') => {
+      const text = phase[member];
+      if (text.length < MIN_SHARED) return text;
+      const key = `${member} ${text}`;
+      const owner = owners.get(key);
+      if (owner === undefined) owners.set(key, phase.name);
+      return owner === undefined ? text : { sameAs: owner };
+    };
+    return { ...phase, limit: share('limit'), passthrough: share('passthrough') };
+  });
 }
 
 /** Converts every key, because no object of a plan has keys that are data. */

@@ -2,7 +2,13 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { createPlaybookJob, HAS_ANSIBLE, type PlaybookJobOptions } from './ansible-plan.js';
+import {
+  anInventoryPhase,
+  aPlaybookPhase,
+  createPlaybookJob,
+  HAS_ANSIBLE,
+  type PlaybookJobOptions,
+} from './ansible-plan.js';
 import { exitOf as exitOfChild, type TestJob } from './harness.js';
 
 const jobs: TestJob[] = [];
@@ -151,10 +157,17 @@ const SECRETIVE = `- hosts: x1
     expect(traceOf(job)).toEqual(hosts);
   });
 
-  it('may be longer than one argument can be', async () => {
+  it('may be longer than one argument can be, and stand at an earlier phase', async () => {
     const many = Array.from({ length: 20_000 }, (_, index) => `absent-host-${index}`);
-    const job = await run({ playbook: TRACE, groups, phase: { limit: [...many, 'x2'].join(',') } });
-    expect(traceOf(job)).toEqual(['x2']);
+    const limit = [...many, 'x2'].join(',');
+    const phases = [
+      anInventoryPhase(),
+      aPlaybookPhase(0, { limit }),
+      aPlaybookPhase(1, { limit: { same_as: 'ansible-0' } }),
+    ];
+    const files = { 'workspace/layer1/site.yml': TRACE };
+    const job = await run({ playbook: TRACE, groups, plan: { phases }, files });
+    expect(traceOf(job)).toEqual(['x2', 'x2']);
   });
 
   it('selects no group if it names hosts', async () => {

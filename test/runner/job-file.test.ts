@@ -1,8 +1,28 @@
 import { describe, expect, test } from '@jest/globals';
+import type { AnsiblePhase } from '../../src/core/job.js';
 import { renderJobFile } from '../../src/runner/job-file.js';
 import { aLaunch } from '../contract/runner-jobs.js';
 
 const surroundings = { gitProtocols: 'https:ssh', ansiblePlaybook: '/opt/ansible-playbook' };
+
+const playbook: AnsiblePhase = {
+  kind: 'ansible',
+  name: 'ansible-0',
+  timeoutSeconds: 0,
+  layer: '0',
+  previousLayer: '',
+  directory: 'layer0',
+  playbook: 'siteMain.yml',
+  cloneUrl: 'https://git/aB.git',
+  limit: 'x1',
+  verbosity: 1,
+  passthrough: '--tags aB',
+  debugWaitSeconds: 60,
+  holdWaitSeconds: 90,
+  hostSilentSeconds: 600,
+  hostSilentLimitSeconds: 1800,
+  recordsState: true,
+};
 
 describe('renderJobFile', () => {
   test('writes the plan in snake case and leaves the data alone', () => {
@@ -16,24 +36,7 @@ describe('renderJobFile', () => {
           repository: { url: 'https://git/aB.git', commit: 'c0ffee' },
           directory: 'layer0',
         },
-        {
-          kind: 'ansible',
-          name: 'ansible-0',
-          timeoutSeconds: 0,
-          layer: '0',
-          previousLayer: '',
-          directory: 'layer0',
-          playbook: 'siteMain.yml',
-          cloneUrl: 'https://git/aB.git',
-          limit: 'x1',
-          verbosity: 1,
-          passthrough: '--tags aB',
-          debugWaitSeconds: 60,
-          holdWaitSeconds: 90,
-          hostSilentSeconds: 600,
-          hostSilentLimitSeconds: 1800,
-          recordsState: true,
-        },
+        playbook,
       ],
       { jobId: 'cfs-a-00000000' },
     );
@@ -79,6 +82,25 @@ describe('renderJobFile', () => {
       git_protocols: 'https:ssh',
       ansible_playbook: '/opt/ansible-playbook',
       git_cache: { directory: '/data/git-cache', max_bytes: 1000 },
+    });
+  });
+
+  test('writes a long text of several phases once', () => {
+    const [first, other] = ['x1000c0s0b0n0,', 'x2000c0s0b0n0,'].map((name) => name.repeat(100));
+    const phases = [first, first, other].map((limit, layer) => ({
+      ...playbook,
+      name: `ansible-${layer}`,
+      limit: limit ?? '',
+      passthrough: limit ?? '',
+    }));
+    const reference = { same_as: 'ansible-0' };
+    const { job } = aLaunch(phases);
+    expect(JSON.parse(renderJobFile(job, surroundings))).toMatchObject({
+      phases: [
+        { limit: first, passthrough: first },
+        { limit: reference, passthrough: reference },
+        { limit: other, passthrough: other },
+      ],
     });
   });
 
