@@ -15,6 +15,8 @@ import type { Host, Phase, Phases, Session } from './wire.js';
 export const EXIT = { well: 0, sessionFailed: 1, error: 2, interrupted: 130 } as const;
 
 const HOSTS_SHOWN = 20;
+/** The most parts of a limit that are shown. */
+const PARTS_SHOWN = 10;
 const INDENT = '  ';
 
 /** For a host without failures that did not reach the end of its play. */
@@ -73,7 +75,7 @@ function renderSession(session: Session): readonly string[] {
   const facts: Readonly<Record<string, string | number | null>> = {
     configuration: configuration.name,
     'layers limit': configuration.limit,
-    'hosts limit': ansible.limit,
+    'hosts limit': shorten(ansible.limit ?? ''),
     'check mode': describeCheck(session),
     'apply of': now.apply_of,
     'retry of': now.retry_of,
@@ -99,6 +101,13 @@ function renderSession(session: Session): readonly string[] {
       .filter(([, value]) => value !== null && value !== '')
       .map(([name, value]) => `  ${name.padEnd(15)} ${toPlainLine(String(value))}`),
   ];
+}
+
+/** A limit may name thousands of hosts. */
+function shorten(limit: string): string {
+  const parts = limit.split(',');
+  if (parts.length <= PARTS_SHOWN) return limit;
+  return `${parts.slice(0, PARTS_SHOWN).join(',')} and ${parts.length - PARTS_SHOWN} more (--json shows them)`;
 }
 
 function describeCheck({ name, status }: Session): string | null {

@@ -388,6 +388,14 @@ describe('keelson watch and show', () => {
     expect(text).toMatch(/ansible-0: \S+ +held /);
   });
 
+  test('show the beginning of a limit that names many hosts', async () => {
+    const names = Array.from({ length: 10_000 }, (_, index) => `x${index}`);
+    const body = { name: 'many', configuration_name: 'base', ansible_limit: names.join(',') };
+    await service.ask('POST', '/v3/sessions', body);
+    const { text } = await keelson('show', 'many');
+    expect(text).toMatch(/^ {2}hosts limit +x0,(x\d,){8}x9 and 9990 more \(--json shows them\)$/m);
+  });
+
   test('run the playbook of a held session again', async () => {
     const jobId = await plan('mended');
     const { phases, sessions } = service.store;
