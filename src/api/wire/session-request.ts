@@ -8,6 +8,13 @@ import { anything, boundedText, MAX_NAME_V2, tags, text, word } from './values.j
 
 const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
+/** Enough for 50,000 xnames. The Secret that holds the plan of a pod takes 1 MiB. */
+const MAX_LIMIT = 700_000;
+
+function limit() {
+  return word().max(MAX_LIMIT, `Must not have more than ${MAX_LIMIT} characters`);
+}
+
 const create = {
   name: text()
     .min(1)
@@ -42,7 +49,7 @@ export const SessionCreate = z
       description:
         'Name of a stored configuration, or `debug_noop`, `debug_facts` or `debug_fail`.',
     }),
-    ansible_limit: word().default('').openapi({
+    ansible_limit: limit().default('').openapi({
       description: 'Hosts to run on, as for `--limit` of Ansible; empty: all of the target.',
     }),
     ansible_passthrough: text().default('').openapi({
@@ -70,7 +77,7 @@ export const SessionCreateV2 = z
     name: create.name,
     configurationName: boundedText(1, MAX_NAME_V2),
     configurationLimit: create.configuration_limit,
-    ansibleLimit: word().optional(),
+    ansibleLimit: limit().optional(),
     ansibleConfig: create.ansible_config,
     ansibleVerbosity: create.ansible_verbosity,
     ansiblePassthrough: text().optional(),
