@@ -38,6 +38,8 @@ export interface Cluster {
   temporalClient(): Promise<Client>;
   /** Another API and worker with these variables, not started yet. */
   another(name: string, environment: Readonly<Record<string, string>>): Promise<Replica>;
+  /** From now on, API and worker are started from this `dist`, of another version. Default: of this version. */
+  install(dist?: string): void;
   close(): Promise<void>;
 }
 
@@ -98,6 +100,8 @@ export interface ClusterOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Token for requests to the API. */
   readonly token?: string;
+  /** The `dist` that API and worker are started from, until `install`. Default: of this version. */
+  readonly dist?: string;
   /** Called with the directory before anything runs. Returns how to undo it once nothing runs any more. */
   readonly prepare?: (directory: string) => () => void;
 }
@@ -106,6 +110,7 @@ export async function startCluster({
   hosts: names = ['node1', 'node2'],
   environment = {},
   token,
+  dist = DIST,
   prepare = () => () => undefined,
 }: ClusterOptions = {}): Promise<Cluster> {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-e2e-'));
@@ -129,7 +134,9 @@ export async function startCluster({
     ...environment,
   };
   const temporal = createTemporal(directory, temporalPort);
-  const first = createReplica(directory, '', apiPort, env);
+  let installed = dist;
+  const toProgram = (file: string) => join(installed, file);
+  const first = createReplica({ directory, suffix: '', port: apiPort, env, toProgram });
   const replicas = [first];
   let connection: Connection | undefined;
   const cluster: Cluster = {
@@ -142,9 +149,14 @@ export async function startCluster({
     async another(name, own) {
       const port = await findFreePort();
       const listening = { ...env, API_LISTEN: `127.0.0.1:${port}`, ...own };
-      const replica = createReplica(directory, `-${name}`, port, listening);
+      const replica = createReplica({
+        ...{ directory, suffix: `-${name}`, port, env: listening, toProgram },
+      });
       replicas.push(replica);
       return replica;
+    },
+    install(other = DIST) {
+      installed = other;
     },
     async close() {
       await connection?.close();
@@ -176,16 +188,19 @@ function createInventory(hosts: readonly SshHost[]): Repository {
   });
 }
 
-function createReplica(
-  directory: string,
-  suffix: string,
-  port: number,
-  env: NodeJS.ProcessEnv,
-): Replica {
+interface ReplicaOptions {
+  readonly directory: string;
+  readonly suffix: string;
+  readonly port: number;
+  readonly env: NodeJS.ProcessEnv;
+  readonly toProgram: (file: string) => string;
+}
+
+function createReplica({ directory, suffix, port, env, toProgram }: ReplicaOptions): Replica {
   const url = `http://127.0.0.1:${port}`;
   const program = (name: string, file: string) => ({
     ...{ name: `${name}${suffix}`, directory, env },
-    ...{ command: process.execPath, args: [join(DIST, file)] },
+    ...{ command: process.execPath, toArguments: () => [toProgram(file)] },
   });
   const worker = manage(program('worker', 'worker.js'), () =>
     Promise.resolve(worker.output().includes('worker started')),
@@ -198,7 +213,7 @@ function createTemporal(directory: string, port: number): ManagedProcess {
   const program = {
     ...{ name: 'temporal', directory, env: process.env },
     command: parseConfig(process.env).temporal.cli,
-    args: [
+    toArguments: () => [
       ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', String(port)],
       ...['--db-filename', join(directory, 'temporal.db')],
       ...['--log-level', 'error', '--log-format', 'json'],
@@ -271,14 +286,14 @@ function createRequests(url: string, token: string | undefined, inventory: Repos
 interface Program {
   readonly name: string;
   readonly command: string;
-  readonly args: readonly string[];
+  readonly toArguments: () => readonly string[];
   readonly env: NodeJS.ProcessEnv;
   /** Gets the log. */
   readonly directory: string;
 }
 
 function manage(
-  { name, command, args, env, directory }: Program,
+  { name, command, toArguments, env, directory }: Program,
   isReady: () => Promise<boolean>,
 ): ManagedProcess {
   const file = join(directory, `${name}.log`);
@@ -293,7 +308,7 @@ function manage(
     async start() {
       const output = openSync(file, 'a');
       from = read().length;
-      const started = spawn(command, args, { env, stdio: ['ignore', output, output] });
+      const started = spawn(command, toArguments(), { env, stdio: ['ignore', output, output] });
       child = started;
       closeSync(output);
       const ended = once(started, 'exit').then(() => {
