@@ -11,8 +11,11 @@ import {
   type Snapshot,
 } from './session.js';
 
-/** Limit of all host names together. If they have more, the layer runs on all hosts again. */
-const MAX_HOST_CHARACTERS = 100_000;
+/**
+ * Limit of all host names together: enough for 17,000 xnames. If they have more, the layer runs on all hosts again. They share
+ * the plan of a pod, at most 1 MiB, with the limit of the session.
+ */
+const MAX_HOST_CHARACTERS = 250_000;
 
 /** What is known about a phase of the session that is to be retried. */
 export interface EndedPhase {

@@ -8,8 +8,8 @@ import { anything, boundedText, MAX_NAME_V2, tags, text, word } from './values.j
 
 const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
-/** Enough for 50,000 xnames. The Secret that holds the plan of a pod takes 1 MiB. */
-const MAX_LIMIT = 700_000;
+/** Enough for 35,000 xnames. The Secret that holds the plan of a pod takes 1 MiB. */
+const MAX_LIMIT = 500_000;
 
 function limit() {
   return word().max(MAX_LIMIT, `Must not have more than ${MAX_LIMIT} characters`);
