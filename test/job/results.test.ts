@@ -197,7 +197,7 @@ AnsibleModule({}).fail_json(msg="no luck", failed_modules=["a"])
       // From 2.18 on Ansible itself refuses such a result.
       message: expect.stringMatching(ANSIBLE_MINOR < 18 ? /: first a.*b.*c$/ : /UTF-?8/),
     });
-    expect(JSON.stringify(x1)).not.toMatch(/u0000|ud[89a-f]/);
+    expect(x1?.['message']).not.toMatch(/[\0\uD800-\uDFFF]/);
   });
 
   it('name a host that cannot be reached', async () => {
