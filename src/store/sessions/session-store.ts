@@ -27,8 +27,8 @@ export interface SessionStore {
   list(filter: SessionFilter, page: PageRequest): Promise<Page<Session>>;
   /**
    * Raises `desired` to `cancel`. A pending session that is unclaimed becomes complete at once, as CANCELLED, unless its record
-   * was restored and may lack a job that runs. One that is cancelled already stays as it is. Throws fault `conflict` if the session is complete or in teardown, and `missing` if
-   * there is no such name.
+   * was restored and may lack a job that runs. One that is cancelled already stays as it is. Throws fault `conflict` if the
+   * session is complete or in teardown, and `missing` if there is no such name.
    */
   requestCancel(name: string, wish: CancelWish): Promise<Session>;
   /**
