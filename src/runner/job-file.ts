@@ -1,6 +1,11 @@
 import type { Job, Phase } from '../core/job.js';
 
-/** Characters from which a text that several phases have is written once. */
+/**
+ * From this size on, long texts that several phases have are written once: the Secret that holds the plan of a pod takes 1 MiB.
+ * A job of an older version cannot read such a plan, so that smaller ones, which it can run, stay as it knows them.
+ */
+const MAX_PLAIN_BYTES = 768 * 1024;
+/** Characters from which a text is long. */
 const MIN_SHARED = 1000;
 
 /** What the job must know besides its plan. */
@@ -24,9 +29,15 @@ export interface GitCache {
 
 /** The text of `job.json`, as `job/` reads it. */
 export function renderJobFile(job: Job, surroundings: JobSurroundings): string {
+  const plain = renderPlan(job, surroundings);
+  if (Buffer.byteLength(plain) <= MAX_PLAIN_BYTES) return plain;
+  return renderPlan({ ...job, phases: shareTexts(job.phases) }, surroundings);
+}
+
+function renderPlan(plan: object, surroundings: JobSurroundings): string {
   const { apiUrl, gitProtocols, ansiblePlaybook, gitCache } = surroundings;
   return `${JSON.stringify({
-    ...(toSnakeCase({ ...job, phases: shareTexts(job.phases) }) as object),
+    ...(toSnakeCase(plan) as object),
     api_url: apiUrl ?? null,
     git_protocols: gitProtocols,
     ansible_playbook: ansiblePlaybook,
@@ -34,10 +45,7 @@ export function renderJobFile(job: Job, surroundings: JobSurroundings): string {
   })}\n`;
 }
 
-/**
- * Has a phase refer to an earlier one for a long text that both have: the limit of a session may name thousands of hosts, and
- * the Secret that holds the plan of a pod takes 1 MiB.
- */
+/** Has a phase refer to an earlier one for a long text that both have: the limit of a session may name thousands of hosts. */
 function shareTexts(phases: readonly Phase[]): readonly object[] {
   const owners = new Map<string, string>();
   return phases.map((phase) => {

@@ -85,17 +85,18 @@ describe('renderJobFile', () => {
     });
   });
 
-  test('writes a long text of several phases once', () => {
-    const [first, other] = ['x1000c0s0b0n0,', 'x2000c0s0b0n0,'].map((name) => name.repeat(100));
-    const phases = [first, first, other].map((limit, layer) => ({
-      ...playbook,
-      name: `ansible-${layer}`,
-      limit: limit ?? '',
-      passthrough: limit ?? '',
-    }));
+  test('writes a long text of several phases once if the plan would be too large', () => {
+    const render = (...texts: readonly (string | undefined)[]) => {
+      const phases = texts.map((text, layer) => ({
+        ...{ ...playbook, name: `ansible-${layer}` },
+        ...{ limit: text ?? '', passthrough: text ?? '' },
+      }));
+      return JSON.parse(renderJobFile(aLaunch(phases).job, surroundings)) as unknown;
+    };
+    const [first, other] = ['x1000c0s0b0n0,', 'x2000c0s0b0n0,'].map((name) => name.repeat(12_000));
     const reference = { same_as: 'ansible-0' };
-    const { job } = aLaunch(phases);
-    expect(JSON.parse(renderJobFile(job, surroundings))).toMatchObject({
+    expect(render(first, first)).toMatchObject({ phases: [{ limit: first }, { limit: first }] });
+    expect(render(first, first, other)).toMatchObject({
       phases: [
         { limit: first, passthrough: first },
         { limit: reference, passthrough: reference },
