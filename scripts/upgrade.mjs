@@ -34,6 +34,8 @@ function addPackages(directory) {
   else run('npm', ['ci', '--no-audit', '--no-fund'], directory);
 }
 
+// An interrupt ends the program that runs, and then the worktree is removed, as after any other failure.
+for (const name of ['SIGINT', 'SIGHUP']) process.on(name, () => undefined);
 const parent = mkdtempSync(join(tmpdir(), 'keelson-older-'));
 const older = join(parent, 'older');
 try {
