@@ -12,8 +12,8 @@ const MIN_STATUS = 100;
 /** Also a 409. It happens if many objects are created at once; this one was not created. */
 const QUOTA_CHANGED = /cannot be fulfilled on resourcequotas/;
 
-/** Sent as a 500. Etcd takes 1.5 MiB. */
-const TOO_LARGE = /etcdserver: request is too large/;
+/** Sent as a 500. Etcd takes 1.5 MiB, and its client in the API server sends no more than 2 MiB. */
+const TOO_LARGE = /etcdserver: request is too large|trying to send message larger than max/;
 
 /** The answer to a patch if the name now has another uid. With a resource version, that is a 409 instead. */
 const ANOTHER_OBJECT = /metadata\.uid: .*field is immutable/;

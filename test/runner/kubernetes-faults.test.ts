@@ -31,6 +31,7 @@ describe('toKubernetesFault', () => {
     ],
     [refused(413, 'too large'), 'too_large', 'INTERNAL'],
     [refused(500, 'etcdserver: request is too large'), 'too_large', 'INTERNAL'],
+    [refused(500, 'trying to send message larger than max (3 vs. 2)'), 'too_large', 'INTERNAL'],
     [refused(429, 'too many'), 'unavailable', undefined],
     [refused(500, 'broken'), 'unavailable', undefined],
     [new TypeError('fetch failed', { cause: { code: 'ECONNREFUSED' } }), 'unavailable', undefined],
