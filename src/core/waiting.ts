@@ -106,16 +106,7 @@ function findCause(session: Waiting): Cause | undefined {
   const { createdAt, claimedAt, queuedAt, admittedAt, admissionDue, waitsFor, waiting } = session;
   const reported = waiting && { wait: waiting, isUsual: false };
   if (claimedAt === undefined && waiting === undefined)
-    return {
-      isUsual: true,
-      wait: {
-        since: createdAt,
-        message:
-          session.dispatched === 'none'
-            ? 'Waiting: Temporal has not taken it yet; it starts when Temporal does. See temporal_status in /healthz, and the log of the API.'
-            : 'Waiting: Temporal has it, and no worker has taken it yet; it starts when one does. See whether a worker runs.',
-      },
-    };
+    return { isUsual: true, wait: { since: createdAt, message: describeUntaken(session) } };
   // A cancelled session needs neither hosts nor a place.
   if (session.desired !== 'run') return waitsFor === undefined ? reported : undefined;
   if (waitsFor !== undefined) return reported;
@@ -138,6 +129,14 @@ function findCause(session: Waiting): Cause | undefined {
       },
     };
   return reported;
+}
+
+/** A cancelled session is unclaimed only if its record was restored. */
+function describeUntaken({ desired, dispatched }: Waiting): string {
+  const next = desired === 'run' ? 'starts' : 'ends';
+  return dispatched === 'none'
+    ? `Waiting: Temporal has not taken it yet; it ${next} once Temporal has. See temporal_status in /healthz, and the log of the API.`
+    : `Waiting: Temporal has it, and no worker has taken it yet; it ${next} once one has. See whether a worker runs.`;
 }
 
 function toSeconds(from: string, to: string): string {

@@ -35,7 +35,13 @@ describe('findWait', () => {
       'that no worker has',
       { ...fresh, dispatched: 'started' as const },
       at(0),
-      'no worker has taken it',
+      'no worker has taken it yet; it starts once one has',
+    ],
+    [
+      'that was restored, then cancelled, and that no worker has',
+      { ...fresh, desired: 'cancel' as const, dispatched: 'cancelled' as const },
+      at(0),
+      'no worker has taken it yet; it ends once one has',
     ],
     ['that has no place', { ...claimed, queuedAt: at(2) }, at(2), 'max_running_sessions'],
     [
