@@ -42,7 +42,8 @@ export async function readListBody<T>(
     return await readWhole(c, pieces, maxBodyBytes, parseItem);
   } catch (error) {
     await pieces.return(undefined);
-    await passOver(c.req.raw, maxListBytes);
+    // A client that sends no rest is told what is wrong with what it has sent.
+    await passOver(c.req.raw, maxListBytes).catch(() => undefined);
     throw error;
   }
 }

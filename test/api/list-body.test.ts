@@ -1,4 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Hono } from 'hono';
+import { invalid } from '../../src/core/errors.js';
+import { readListBody } from '../../src/api/list-body.js';
 import { openHttpService, type HttpService } from './http-service.js';
 
 const MANY = 3_000;
@@ -106,4 +109,30 @@ test.each<[string, number, unknown, string]>([
   ]);
   const after = await api.ask('GET', '/v3/components?limit=10&state_details=true');
   expect(after.body).toEqual(before.body);
+});
+
+test('an element is refused for what is wrong with it, even if the rest of the list never comes', async () => {
+  const told: unknown[] = [];
+  const app = new Hono()
+    .put('/', async (c) => {
+      await readListBody(c, LIMITS, () => {
+        throw invalid('no such member');
+      });
+      return c.body(null);
+    })
+    .onError((error, c) => {
+      told.push(error.message);
+      return c.body(null, 400);
+    });
+  const pieces = [Buffer.from('[{"enabled":1},')];
+  const body = new ReadableStream({
+    pull: (client) => {
+      const piece = pieces.shift();
+      if (piece === undefined) client.error(new Error('broken off'));
+      else client.enqueue(piece);
+    },
+  });
+  const headers = { 'content-type': 'application/json' };
+  await app.request('/', { method: 'PUT', headers, body, duplex: 'half' } as RequestInit);
+  expect(told).toEqual(['no such member']);
 });
