@@ -13,6 +13,7 @@ import {
 import {
   ConfigurationWire,
   fromConfigurationPut,
+  layersOf,
   toConfigurationWire,
 } from '../api/wire/configuration.js';
 import { fromOptionsPatch, OptionsWire, toOptionsWire } from '../api/wire/options.js';
@@ -37,7 +38,10 @@ const CLEANED = 'its state has URLs of repositories, which are now without user 
 const REFUSALS: readonly Fault[] = ['invalid', 'conflict'];
 
 /** A configuration as stored: a layer may have both its branch and the commit that the branch was at. */
-const Stored = z.strictObject(ConfigurationWire.omit({ name: true, last_updated: true }).shape);
+const Stored = z.strictObject({
+  ...ConfigurationWire.omit({ name: true, last_updated: true }).shape,
+  layers: layersOf(ConfigurationWire.shape.layers.element),
+});
 /** A component as stored: its configuration may have a name that only v2 takes. */
 const StoredComponent = ComponentBody.omit({ state_append: true }).extend({
   desired_config: boundedText(0, MAX_NAME_V2).optional(),

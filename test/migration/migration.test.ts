@@ -211,7 +211,7 @@ describe('npm run import and export', () => {
     });
   });
 
-  test('take what only v2 could set, and refuse a configuration with a member that is not known', async () => {
+  test('take what only v2 could set, and refuse a configuration with an unknown member or too many layers', async () => {
     const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
     const now = () => new Date().toISOString();
     const recordStore = createDatabaseRecordStore(store, { ...HERE, now, optionNames: [] });
@@ -233,6 +233,11 @@ describe('npm run import and export', () => {
     const unknown = { name: 'a', layers: [], owner: 'b' };
     expect(await importKind(recordStore, 'configurations', [unknown], options)).toMatchObject({
       refused: [{ key: 'a', why: "The member is not known - 'owner'" }],
+    });
+    const layer = { ...inventory, playbook: 'site.yml' };
+    const long = { name: 'long', layers: Array.from({ length: 201 }, () => layer) };
+    expect(await importKind(recordStore, 'configurations', [long], options)).toMatchObject({
+      refused: [{ key: 'long', why: "Must not have more than 200 layers - 'layers'" }],
     });
     await store.close();
   });

@@ -23,7 +23,7 @@ const MAX_LAYERS = 200;
 
 const specialParameters = z.strictObject({ ims_require_dkms: z.boolean().optional() });
 
-function layersOf<T extends z.ZodType>(layer: T) {
+export function layersOf<T extends z.ZodType>(layer: T) {
   return z.array(layer).max(MAX_LAYERS, `Must not have more than ${MAX_LAYERS} layers`);
 }
 
