@@ -133,6 +133,6 @@ test('an element is refused for what is wrong with it, even if the rest of the l
     },
   });
   const headers = { 'content-type': 'application/json' };
-  await app.request('/', { method: 'PUT', headers, body, duplex: 'half' } as RequestInit);
+  await app.request('/', { method: 'PUT', headers, body, duplex: 'half' });
   expect(told).toEqual(['no such member']);
 });
