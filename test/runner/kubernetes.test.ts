@@ -282,7 +282,8 @@ describeCluster('the Kubernetes runner', () => {
   });
 
   test('knows the results of very many phases, each of which has only a few bytes to report', async () => {
-    const rest = Array.from({ length: 149 }, (_, index) => aScript(`next-${index}`, 'true'));
+    // As many as a configuration of 100 layers with an additional inventory has.
+    const rest = Array.from({ length: 201 }, (_, index) => aScript(`next-${index}`, 'true'));
     const given = aLaunch([aScript('one', 'echo here; sleep 1000', 1), ...rest]);
     const { jobId } = given.job;
     await launch(harness.runner, given);
@@ -290,7 +291,7 @@ describeCluster('the Kubernetes runner', () => {
       kind: 'killed',
       reason: 'timeout',
     });
-    expect(await harness.runner.awaitPhase(jobId, 'next-148', never)).toEqual(SKIPPED);
+    expect(await harness.runner.awaitPhase(jobId, 'next-200', never)).toEqual(SKIPPED);
     const pod = await findPod(jobId);
     expect(pod && toToldLog(pod, 'one')?.bytes).toBe(
       (await readLog(harness.runner, jobId, 'one')).length,

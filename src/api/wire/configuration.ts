@@ -16,10 +16,11 @@ const reference = {
 };
 
 /**
- * Limit of a configuration's layers. Each layer is two containers of a pod, which is one object of etcd, and fourteen events
- * in the history of a workflow. Both have limits, at some hundred and some thousand layers.
+ * Limit of a configuration's layers. Each layer is two containers of a pod. In the status of a pod the kubelet keeps 12 KiB of
+ * what they report, so from some 204 on there would be no room for how long a log is, and from 330 for what ended a phase. Many
+ * more layers would also exceed one object of etcd and the history of a workflow.
  */
-const MAX_LAYERS = 200;
+const MAX_LAYERS = 100;
 
 const specialParameters = z.strictObject({ ims_require_dkms: z.boolean().optional() });
 

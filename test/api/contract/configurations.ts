@@ -138,16 +138,16 @@ export function configurationContract(site: () => ContractSite): void {
       await waiting.close();
     });
 
-    test('takes 200 layers and names the limit', async () => {
-      const layers = Array.from({ length: 201 }, (_, index) => ({
+    test('takes 100 layers and names the limit', async () => {
+      const layers = Array.from({ length: 101 }, (_, index) => ({
         ...{ clone_url: site().repository.url, commit: '1'.repeat(40), playbook: `${index}.yml` },
       }));
       const put = (some: typeof layers) =>
         site().ask('PUT', '/v3/configurations/long', { layers: some });
-      expect(await put(layers.slice(0, 200))).toMatchObject({ status: 200 });
+      expect(await put(layers.slice(0, 100))).toMatchObject({ status: 200 });
       expect(await put(layers)).toMatchObject({
         status: 400,
-        body: { detail: "Must not have more than 200 layers - 'layers'" },
+        body: { detail: "Must not have more than 100 layers - 'layers'" },
       });
     });
 
