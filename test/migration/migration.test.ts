@@ -235,9 +235,9 @@ describe('npm run import and export', () => {
       refused: [{ key: 'a', why: "The member is not known - 'owner'" }],
     });
     const layer = { ...inventory, playbook: 'site.yml' };
-    const long = { name: 'long', layers: Array.from({ length: 201 }, () => layer) };
+    const long = { name: 'long', layers: Array.from({ length: 101 }, () => layer) };
     expect(await importKind(recordStore, 'configurations', [long], options)).toMatchObject({
-      refused: [{ key: 'long', why: "Must not have more than 200 layers - 'layers'" }],
+      refused: [{ key: 'long', why: "Must not have more than 100 layers - 'layers'" }],
     });
     await store.close();
   });
