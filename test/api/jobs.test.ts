@@ -232,9 +232,10 @@ describe('…/hold', () => {
     expect(await service.store.phases.find(jobId, 'held')).toMatchObject({
       hold: { command: 'ssh there' },
     });
+    // Wanted, because the job holds only what it was told to, even if a restored record is older than that.
     expect(await deliver('GET', 'held/hold')).toMatchObject({
       status: 200,
-      body: { released: false, held: false, wanted: false },
+      body: { released: false, held: false, wanted: true },
     });
     const lasting = { ...held, seconds_left: 60 };
     expect((await deliver('PUT', 'held/hold', { body: lasting })).status).toBe(204);
