@@ -1,6 +1,7 @@
 import { ApplicationFailure } from '@temporalio/common';
 import type { ActivityInterceptorsFactory } from '@temporalio/worker';
 import { isServiceError, type Fault, type ServiceError } from '../core/errors.js';
+import { cutText } from '../core/message.js';
 
 export const isRetryable: Record<Fault, boolean> = {
   invalid: false,
@@ -117,7 +118,8 @@ function shorten(error: unknown): unknown {
     for (const key of ['message', 'stack'] as const) {
       const text = each[key];
       // Left as it is otherwise: some errors of the platform refuse to be changed.
-      if (text !== undefined && text.length > MAX_CHARACTERS) each[key] = cut(text);
+      if (text !== undefined && text.length > MAX_CHARACTERS)
+        each[key] = cutText(text, MAX_CHARACTERS);
     }
   return error;
 }
@@ -130,10 +132,6 @@ function isErrorLike(error: unknown): error is Error {
     'message' in error &&
     typeof error.message === 'string'
   );
-}
-
-function cut(text: string): string {
-  return `${text.slice(0, MAX_CHARACTERS).replace(/[\uD800-\uDBFF]$/, '')}…`;
 }
 
 /** Whether the error is a defect: not a cancel, a shutdown of the worker, or a failure that is Temporal's already. */

@@ -2,6 +2,7 @@ import type { PinnedLayer } from './configuration.js';
 import { ServiceError } from './errors.js';
 import { listImageIds } from './image.js';
 import type { AnsiblePhase, Job, Phase } from './job.js';
+import { cutText } from './message.js';
 import { omitUndefined } from './omit-undefined.js';
 import type { PhaseOutline } from './progress.js';
 import { isKept, type Session, type Snapshot } from './session.js';
@@ -91,9 +92,7 @@ export function listPhases(session: Session, snapshot: Snapshot): readonly Phase
 
 /** What the Web UI and the table of phases show for a phase: `ansible-1: site.yml`. */
 export function toPhaseTitle(phase: Phase): string {
-  const title = describePhase(phase);
-  if (title.length <= MAX_TITLE) return title;
-  return `${title.slice(0, MAX_TITLE - 1).replace(/[\uD800-\uDBFF]$/, '')}…`;
+  return cutText(describePhase(phase), MAX_TITLE);
 }
 
 function describePhase(phase: Phase): string {

@@ -6,12 +6,13 @@ import {
   type ReleaseDecision,
   type ReleaseRequest,
 } from '../../core/release.js';
-import type { Connection, Database } from '../database/database.js';
+import type { Database } from '../database/database.js';
 import { inParts } from '../database/parts.js';
 import { toFlag } from '../database/row-values.js';
 import type { Schema } from '../database/schema.js';
 import { recheckBehind } from '../sessions/host-locks.js';
 import { lockPlacesOf } from '../sessions/places.js';
+import { noteWanted } from '../sessions/session-hold.js';
 import { getSession } from '../sessions/session-rows.js';
 import type { PhaseStore } from '../store.js';
 import { isHeldAt, requireOpen, toHold, toPhase } from './phase-rows.js';
@@ -61,23 +62,14 @@ function saveHold(
       .executeTakeFirst();
     if (row === undefined) await requireOpen(db, jobId, phase);
     else {
-      await noteWanted(db, jobId);
+      // A restored record may be older than the request for holds.
+      const session = await getSession(db, jobId);
+      if (!session.request.debugOnFailure) await noteWanted(db, session);
       // Sessions that wait for the hosts of this one say that it is held.
       await recheckBehind(context, jobId);
     }
     emit({ kind: 'session', jobId });
   });
-}
-
-/** A restored record may be older than the request to hold failed phases. */
-async function noteWanted(db: Connection, jobId: string): Promise<void> {
-  const { request } = await getSession(db, jobId);
-  if (request.debugOnFailure) return;
-  await db
-    .updateTable('sessions')
-    .set({ request: JSON.stringify({ ...request, debugOnFailure: true }) })
-    .where('job_id', '=', jobId)
-    .execute();
 }
 
 /** How a hold was ended belongs to the hold that began then, and not to a later one. */

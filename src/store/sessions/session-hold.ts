@@ -1,6 +1,6 @@
 import { ServiceError } from '../../core/errors.js';
 import type { Session } from '../../core/session.js';
-import type { Database } from '../database/database.js';
+import type { Connection, Database } from '../database/database.js';
 import { lockSession } from './session-lock.js';
 import { toSession } from './session-rows.js';
 
@@ -14,15 +14,21 @@ export function requestHold(database: Database, name: string): Promise<Session> 
         title: 'Session cannot be held',
       });
     if (session.request.debugOnFailure) return session;
-    const row = await db
-      .updateTable('sessions')
-      .set({ request: JSON.stringify({ ...session.request, debugOnFailure: true }) })
-      .where('job_id', '=', session.jobId)
-      .returningAll()
-      .executeTakeFirstOrThrow();
+    const changed = await noteWanted(db, session);
     emit({ kind: 'session', jobId: session.jobId });
-    return toSession(row);
+    return changed;
   });
+}
+
+/** Notes on the record that playbooks which fail are to be held. */
+export async function noteWanted(db: Connection, { jobId, request }: Session): Promise<Session> {
+  const row = await db
+    .updateTable('sessions')
+    .set({ request: JSON.stringify({ ...request, debugOnFailure: true }) })
+    .where('job_id', '=', jobId)
+    .returningAll()
+    .executeTakeFirstOrThrow();
+  return toSession(row);
 }
 
 /** Why no playbook of the session can be held any more; undefined if one can. */
