@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { followClock, type SharedClock } from '../../src/process/shared-clock.js';
 import { waitFor } from '../support/wait.js';
@@ -29,5 +30,28 @@ describe('followClock', () => {
     const before = new Date().toISOString();
     const times = [before, clock.now(), new Date().toISOString()];
     expect(times).toEqual([...times].sort());
+  });
+
+  test('does not jump when the clock of the machine is set, and asks at once', async () => {
+    const readLocal = Date.now.bind(Date);
+    const start = readLocal();
+    let asked = 0;
+    clock = await followClock(() => {
+      asked += 1;
+      return Promise.resolve(new Date(readLocal()).toISOString());
+    });
+    try {
+      for (const setMs of [24 * HOUR_MS, -HOUR_MS]) {
+        Date.now = () => readLocal() + setMs;
+        const before = asked;
+        const shown = Date.parse(clock.now());
+        expect(Math.abs(shown - start)).toBeLessThan(HOUR_MS / 2);
+        expect(asked).toBe(before + 1);
+        await setImmediate();
+        expect(Math.abs(Date.parse(clock.now()) - start)).toBeLessThan(HOUR_MS / 2);
+      }
+    } finally {
+      Date.now = readLocal;
+    }
   });
 });
