@@ -8,6 +8,6 @@ program=$1
 shift
 # Node looks up hosts on half of its threads. If it had its usual 4, two hosts whose name server does not answer would keep all
 # other hosts waiting.
-export UV_THREADPOOL_SIZE="${UV_THREADPOOL_SIZE-16}"
+export UV_THREADPOOL_SIZE="${UV_THREADPOOL_SIZE:-16}"
 export NODE_COMPILE_CACHE="${NODE_COMPILE_CACHE-$here/../node_modules/.cache/compiled}"
 exec node --expose-gc --max-semi-space-size=16 --no-parallel-scavenge --heap-growing-percent=60 "$here/../dist/$program" "$@"
