@@ -8,7 +8,11 @@ import { actInGroups, actOneByOne, PAGE } from './batch-groups.js';
 
 type Limits = Parameters<Store['batches']['finish']>[1];
 
-type CycleOptions = Options & Pick<Required<BatcherStatus>, 'steadySince'>;
+type CycleOptions = Options &
+  Pick<Required<BatcherStatus>, 'steadySince'> & {
+    /** When the cycle began. A clock that is set later makes no session overdue. */
+    readonly at: string;
+  };
 
 interface Ended extends EndedBatch, Pick<Batch, 'size'> {
   readonly session: string;
@@ -30,7 +34,7 @@ export async function finishBatches(
   const all = { finished: 0, isHeldUp: false };
   for (let afterId: string | undefined; ;) {
     const page = await deps.store.batches.listSent(PAGE, afterId);
-    const { ended, overdue } = judge(page.items, options, deps.now());
+    const { ended, overdue } = judge(page.items, options);
     const limits = { now: deps.now(), maxSeconds: options.batcherMaxBackoff };
     const finish = (group: readonly Ended[]) => finishGroup(deps, group, limits);
     all.finished += await actInGroups(deps.logger, ended, finish, signal);
@@ -44,15 +48,13 @@ export async function finishBatches(
 
 function judge(
   page: readonly SentBatch[],
-  { batcherPendingTimeout, steadySince }: CycleOptions,
-  now: string,
+  { batcherPendingTimeout: pendingSeconds, steadySince, at }: CycleOptions,
 ): { readonly ended: readonly Ended[]; readonly overdue: readonly Batch[] } {
   const ended: Ended[] = [];
   const overdue: Batch[] = [];
   for (const { batch, session } of page) {
     const { id, size, sentAt = batch.openedAt, sessionName = '' } = batch;
-    const limit = { now, pendingSeconds: batcherPendingTimeout, steadySince };
-    const end = decideEnd(sentAt, session, limit);
+    const end = decideEnd(sentAt, session, { now: at, pendingSeconds, steadySince });
     if (end.kind === 'ended') ended.push({ ...end, id, size, session: sessionName });
     if (end.kind === 'overdue') overdue.push(batch);
   }

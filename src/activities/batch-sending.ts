@@ -24,7 +24,7 @@ export async function sendBatches(
   );
   const held = new Set(causes.filter((cause) => isBackedOff(cause, at)).map(({ cause }) => cause));
   if (held.has(PLATFORM)) return 0;
-  const due = await store.batches.listDue({ batchSize, openedUntil });
+  const due = await store.batches.listDue({ batchSize, openedUntil, now: at });
   const free = due.filter((batch) => !held.has(toConfigurationCause(batch.configurationName)));
   const send = async (group: readonly Batch[]) => {
     const ids = group.map(({ id }) => id);

@@ -24,11 +24,14 @@ export async function runBatches(
   signal: AbortSignal,
 ): Promise<BatcherStatus> {
   const { store, now } = deps;
-  const began = Date.now();
-  const interval = { now: now(), intervalSeconds: options.batcherCheckInterval };
+  const [at, began] = [now(), performance.now()];
   const last = await store.batches.status();
-  const steadySince = toSteadySince(last, interval);
-  const { finished, isHeldUp } = await finishBatches(deps, { ...options, steadySince }, signal);
+  const steadySince = toSteadySince(last, {
+    now: at,
+    intervalSeconds: options.batcherCheckInterval,
+  });
+  const limits = { ...options, steadySince, at };
+  const { finished, isHeldUp } = await finishBatches(deps, limits, signal);
   const halted = await findObstacle(deps, options);
   const { collected, leftOut = [] } =
     halted === undefined
@@ -37,10 +40,13 @@ export async function runBatches(
   noteLeftOut(deps.logger, leftOut, last?.leftOut);
   const sent = halted === undefined ? await sendBatches(deps, options, signal) : 0;
   await store.batches.removeFinished(toIso(Date.parse(now()) - KEPT_MS));
+  const tookMs = Math.round(performance.now() - began);
+  // A clock that was set during the cycle is a pause before the next one.
+  const cycleAt = toIso(Date.parse(at) + tookMs);
   const status = {
-    cycleAt: now(),
-    steadySince: isHeldUp ? now() : steadySince,
-    seconds: (Date.now() - began) / 1000,
+    cycleAt,
+    steadySince: isHeldUp ? cycleAt : steadySince,
+    seconds: tookMs / 1000,
     collected,
     sent,
     finished,
@@ -60,8 +66,9 @@ async function findObstacle(
   const shortage = await findShortage(requireRoom);
   if (shortage !== undefined) return shortage;
   const ours = toBatchPrefix(await store.deploymentId());
-  const since = toIso(Date.parse(now()) - OUTSIDE_MS);
-  const other = await store.batches.findOutside(ours, since);
+  const until = now();
+  const since = toIso(Date.parse(until) - OUTSIDE_MS);
+  const other = await store.batches.findOutside(ours, { since, until });
   if (other === undefined) return undefined;
   return `Another batcher is active: session ${other} is not one of ours. Stop it, or set the option batcher to external.`;
 }

@@ -23,6 +23,8 @@ const WINDOW = 20;
 /** All batches share the platform, so one failure of it is enough. */
 const PLATFORM_WINDOW = 1;
 const FIRST_SECONDS = 60;
+/** The clocks of two workers differ by less. */
+const CLOCKS_DIFFER_SECONDS = 60;
 
 export const PLATFORM = 'platform';
 
@@ -90,8 +92,13 @@ export function limitBackOff(record: CauseRecord, maxSeconds: number): CauseReco
   return { ...record, seconds: maxSeconds, until: later(until, maxSeconds - seconds) };
 }
 
-export function isBackedOff({ until }: Pick<CauseRecord, 'until'>, now: string): boolean {
-  return until !== undefined && until > now;
+/** A back-off that would still last longer than it is long began before the clock was set back, and is over. */
+export function isBackedOff(
+  { seconds, until }: Pick<CauseRecord, 'seconds' | 'until'>,
+  now: string,
+): boolean {
+  if (until === undefined || until <= now) return false;
+  return until <= later(now, seconds + CLOCKS_DIFFER_SECONDS);
 }
 
 function later(now: string, seconds: number): string {

@@ -115,14 +115,15 @@ export function isHeldUp({ state, admittedAt, waiting }: SessionView): boolean {
 /** A longer pause between two cycles than their interval and this was no ordinary restart. */
 const PAUSE_MS = 120_000;
 
-/** Since when cycles have followed each other, as of one that begins now. `last` is the one before. */
+/** Since when cycles have followed each other, as of one that begins now. `last` is the one before. Never later than now. */
 export function toSteadySince(
   last: Pick<BatcherStatus, 'cycleAt' | 'steadySince'> | undefined,
   { now, intervalSeconds }: { readonly now: string; readonly intervalSeconds: number },
 ): string {
   if (last === undefined) return now;
   const pauseMs = Date.parse(now) - Date.parse(last.cycleAt);
-  return pauseMs > intervalSeconds * 1000 + PAUSE_MS ? now : (last.steadySince ?? last.cycleAt);
+  const since = last.steadySince ?? last.cycleAt;
+  return pauseMs > intervalSeconds * 1000 + PAUSE_MS || since > now ? now : since;
 }
 
 interface PendingLimit {

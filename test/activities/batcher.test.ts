@@ -206,6 +206,13 @@ describe('runBatches', () => {
     expect(await run()).toMatchObject({ collected: 0, sent: 1 });
   });
 
+  test('sends what was collected before its clock was set back', async () => {
+    await addNodes(1);
+    expect(await run()).toMatchObject({ collected: 1, sent: 0 });
+    clock -= 86_400_000;
+    expect(await run()).toMatchObject({ collected: 0, sent: 1 });
+  });
+
   test('finishes each batch but one that cannot be finished, and says which', async () => {
     const { id: odd } = await sendThree();
     spoil('x00001');
@@ -323,6 +330,25 @@ describe('runBatches', () => {
     expect(await run()).toMatchObject({ sent: 0 });
     clock += 901_000;
     expect(await run()).toMatchObject({ collected: 25, sent: 1 });
+    clock -= 902_000;
+    expect(await run()).not.toHaveProperty('halted');
+  });
+
+  test('deletes no session because its clock is set forward, even during a cycle', async () => {
+    await addNodes(25);
+    await run();
+    for (const { jobId } of await listOpen()) await store.sessions.claim(jobId, { at: now() });
+    await run();
+    let asked = 0;
+    const jumping = () => {
+      asked += 1;
+      if (asked === 2) clock += 86_400_000;
+      return now();
+    };
+    await runBatches({ store, logger: silent, now: jumping }, options, never);
+    expect(asked).toBeGreaterThan(2);
+    await run();
+    expect((await listOpen()).map(({ desired }) => desired)).toEqual(['run']);
   });
 
   test('deletes a session that is pending for too long, and sends its nodes again', async () => {

@@ -8,6 +8,9 @@ beforeAll(async () => {
 afterAll(() => service.close());
 
 const NOW = '2026-01-02T03:04:05.000Z';
+/** By a clock that is a little ahead. */
+const ENDED_MS = Date.now() + 50_000;
+const ENDED = new Date(ENDED_MS).toISOString();
 
 async function fill(): Promise<void> {
   const { store } = service;
@@ -23,7 +26,7 @@ async function fill(): Promise<void> {
   const login = items.find(({ configurationName }) => configurationName === 'login')?.id ?? '';
   await store.batches.send([login], { at: NOW, batchSize: 25 });
   const result = { kind: 'failure', cause: 'platform' } as const;
-  const limits = { now: '2096-01-02T03:04:05.000Z', maxSeconds: 3600 };
+  const limits = { now: ENDED, maxSeconds: 3600 };
   await store.batches.finish([{ id: login, result, reason: 'INVENTORY' }], limits);
   const cycle = { cycleAt: NOW, seconds: 0.5, collected: 4, sent: 1, finished: 1 };
   const leftOut = ['all', 'x*'];
@@ -55,7 +58,7 @@ describe('/v3/batches', () => {
         halted: 'The option batcher_disable is set.',
         last_cycle: { at: NOW, seconds: 0.5, collected: 4, sent: 1, finished: 1 },
         left_out: ['all', 'x*'],
-        backoff: [{ cause: 'platform', until: '2096-01-02T03:05:05.000Z', seconds: 60 }],
+        backoff: [{ cause: 'platform', until: new Date(ENDED_MS + 60_000).toISOString(), seconds: 60 }],
       },
       batches: [
         {

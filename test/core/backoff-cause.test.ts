@@ -105,6 +105,12 @@ describe('noteResult', () => {
     expect(limitBackOff(fresh(COS), 0)).toEqual(fresh(COS));
   });
 
+  test('ends if the clock was set back since it began', () => {
+    const once = fail(fresh(PLATFORM), 1);
+    expect(isBackedOff(once, after(-10))).toBe(true);
+    expect(isBackedOff(once, after(-3600))).toBe(false);
+  });
+
   test('never backs off if the maximum is 0', () => {
     const record = noteResult(fresh(PLATFORM), false, { now: NOW, maxSeconds: 0 });
     expect(isBackedOff(record, NOW)).toBe(false);

@@ -97,10 +97,12 @@ describe('toBatchKey', () => {
 
 describe('toSteadySince', () => {
   const [first, now] = ['2026-03-01T12:00:00.000Z', '2026-03-01T13:00:00.000Z'];
+  const LATER = '2026-03-02T13:00:00.000Z';
   test.each([
     ['the first cycle', undefined, now],
     ['a cycle in time', { cycleAt: '2026-03-01T12:57:50.000Z', steadySince: first }, first],
     ['a cycle after a pause', { cycleAt: '2026-03-01T12:57:49.999Z', steadySince: first }, now],
+    ['a cycle after the clock was set back', { cycleAt: LATER, steadySince: LATER }, now],
     [
       'a cycle after one of an older version',
       { cycleAt: '2026-03-01T12:59:50.000Z' },

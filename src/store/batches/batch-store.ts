@@ -28,10 +28,14 @@ export interface BatchStore {
     readonly leftOut: readonly string[];
     readonly lastId?: string;
   }>;
-  /** Open batches that are full or were opened by `openedUntil`, oldest first. */
+  /**
+   * Open batches that are full or were opened by `openedUntil`, oldest first. Those that were opened later than `now` have seen
+   * the clock set back, and do not wait until it has caught up.
+   */
   listDue(due: {
     readonly batchSize: number;
     readonly openedUntil: string;
+    readonly now: string;
   }): Promise<readonly Batch[]>;
   /**
    * Creates the sessions of open batches and marks the batches as sent in the same transaction, so that each session is
@@ -53,8 +57,11 @@ export interface BatchStore {
     ends: readonly EndedBatch[],
     limits: { readonly now: string; readonly maxSeconds: number },
   ): Promise<readonly string[]>;
-  /** A session of another batcher that has not ended or was created since. Names that begin with `prefix` are our own. */
-  findOutside(prefix: string, since: string): Promise<string | undefined>;
+  /** A session of another batcher that has not ended or was created then. Names that begin with `prefix` are our own. */
+  findOutside(
+    prefix: string,
+    created: { readonly since: string; readonly until: string },
+  ): Promise<string | undefined>;
   removeFinished(until: string): Promise<void>;
 }
 

@@ -37,14 +37,18 @@ export function createBatchStore(database: ComponentDatabase): BatchStore {
         return rows.map(toCause);
       }),
     collect: (request) => collectComponents(database, request),
-    listDue: ({ batchSize, openedUntil }) =>
+    listDue: ({ batchSize, openedUntil, now }) =>
       read(async (db) => {
         const rows = await db
           .selectFrom('batches')
           .selectAll()
           .where('state', '=', 'open')
           .where((eb) =>
-            eb.or([eb('size', '>=', toBigint(batchSize)), eb('opened_at', '<=', openedUntil)]),
+            eb.or([
+              eb('size', '>=', toBigint(batchSize)),
+              eb('opened_at', '<=', openedUntil),
+              eb('opened_at', '>', now),
+            ]),
           )
           .orderBy('opened_at')
           .orderBy('id')
@@ -54,7 +58,7 @@ export function createBatchStore(database: ComponentDatabase): BatchStore {
     send: (ids, limits) => sendBatches(database, ids, limits),
     listSent: (limit, afterId) => read((db) => listSent(db, database.dialect, limit, afterId)),
     finish: (ends, limits) => finishBatches(database, ends, limits),
-    findOutside: (prefix, since) => read((db) => findOutside(db, prefix, since)),
+    findOutside: (prefix, created) => read((db) => findOutside(db, prefix, created)),
     removeFinished: (until) =>
       write(async (db) => {
         await db
@@ -122,7 +126,7 @@ const BATCHER_NAME = 'batcher-________-____-____-____-____________';
 async function findOutside(
   db: Connection,
   prefix: string,
-  since: string,
+  { since, until }: Parameters<BatchStore['findOutside']>[1],
 ): Promise<string | undefined> {
   const ranges = [
     ['batcher-', prefix],
@@ -136,7 +140,12 @@ async function findOutside(
       .where('name', '>=', from)
       .where('name', '<', to)
       .where('name', 'like', BATCHER_NAME)
-      .where((eb) => eb.or([eb('state', '<>', 'complete'), eb('created_at', '>', since)]))
+      .where((eb) =>
+        eb.or([
+          eb('state', '<>', 'complete'),
+          eb.and([eb('created_at', '>', since), eb('created_at', '<=', until)]),
+        ]),
+      )
       .limit(1)
       .executeTakeFirst();
     if (row !== undefined) return row.name;

@@ -190,9 +190,12 @@ export function batchContract(stores: () => Stores): void {
       await saveConfiguration(store);
       await put(store, ...count(5, 'a'));
       await collect(store, 3);
-      const due = (openedUntil: string) => store.batches.listDue({ batchSize: 3, openedUntil });
+      const due = (openedUntil: string, now = LATER) =>
+        store.batches.listDue({ batchSize: 3, openedUntil, now });
       expect((await due('2026-01-02T03:04:04.999Z')).map(({ size }) => size)).toEqual([3]);
       expect((await due(NOW)).map(({ size }) => size).sort()).toEqual([2, 3]);
+      const before = '2026-01-02T03:04:04.999Z';
+      expect((await due(before, before)).map(({ size }) => size).sort()).toEqual([2, 3]);
     });
 
     test('takes every size that the option may have, like `collect`', async () => {
@@ -203,7 +206,7 @@ export function batchContract(stores: () => Stores): void {
       await collect(store, batchSize);
       await put(store, ...count(5, 'b'));
       await collect(store, batchSize);
-      const due = await store.batches.listDue({ batchSize, openedUntil: NOW });
+      const due = await store.batches.listDue({ batchSize, openedUntil: NOW, now: NOW });
       expect(due.map(({ size }) => size)).toEqual([7]);
     });
   });
@@ -626,7 +629,8 @@ export function batchContract(stores: () => Stores): void {
     test('tells sessions of another batcher apart from our own and from all others', async () => {
       const { store } = stores();
       const ours = toBatchPrefix(await store.deploymentId());
-      const find = (since = at(0)) => store.batches.findOutside(ours, since);
+      const find = (since = at(0), until = LATER) =>
+        store.batches.findOutside(ours, { since, until });
       await sendOne(store, waiting('a'));
       await store.sessions.insert(aNewSession('batcherx'));
       await store.sessions.insert(aNewSession('my-batcher-1'));
@@ -636,7 +640,8 @@ export function batchContract(stores: () => Stores): void {
       await store.sessions.insert(aNewSession(outside));
       expect(await find()).toBe(outside);
       await store.sessions.requestCancel(outside, { at: LATER });
-      expect(await find('2036-01-01T00:00:00.000Z')).toBeUndefined();
+      expect(await find('2036-01-01T00:00:00.000Z', '2036-01-02T00:00:00.000Z')).toBeUndefined();
+      expect(await find('2016-01-01T00:00:00.000Z', '2016-01-02T00:00:00.000Z')).toBeUndefined();
     });
   });
 
