@@ -1,6 +1,6 @@
 const MAX_JOB_ID = 63;
 const SUFFIX = 8;
-/** The most characters that the name of a session may have. */
+/** The most characters that the name of a session may have in v3. */
 const MAX_NAME = 45;
 
 /**

@@ -15,14 +15,18 @@ function limit() {
   return word().max(MAX_LIMIT, `Must not have more than ${MAX_LIMIT} characters`);
 }
 
-const create = {
-  name: text()
+function sessionName(maxLength: number) {
+  return text()
     .min(1)
-    .max(45)
+    .max(maxLength)
     .regex(
       NAME,
       'Must be lower case letters, digits, "-" and ".", with a letter or digit at both ends',
-    ),
+    );
+}
+
+const create = {
+  name: sessionName(45),
   configuration_limit: text().default('').openapi({
     description: 'Layers to apply, by name or index, separated by commas; empty: all.',
   }),
@@ -74,7 +78,8 @@ export const SessionCreate = z
 
 export const SessionCreateV2 = z
   .strictObject({
-    name: create.name,
+    // Clients of v2 name a session after the image that it makes.
+    name: sessionName(MAX_NAME_V2),
     configurationName: boundedText(1, MAX_NAME_V2),
     configurationLimit: create.configuration_limit,
     ansibleLimit: limit().optional(),

@@ -88,6 +88,22 @@ export function sessionV2Contract(site: () => ContractSite): void {
       });
     });
 
+    test('takes a longer name than v3, which every other route then knows', async () => {
+      const { ask } = site();
+      const name = `v2.${'n'.repeat(252)}`;
+      expect(await post({ name, configurationName: 'compute' })).toMatchObject({
+        status: 200,
+        body: { name },
+      });
+      expect(await ask('GET', `/v3/sessions/${name}`)).toMatchObject({
+        status: 200,
+        body: { name },
+      });
+      const { jobId = '' } = (await site().store.sessions.find(name)) ?? {};
+      expect(jobId).toMatch(/^cfs-v2\.n{47}-[0-9a-f]{8}$/);
+      expect((await ask('DELETE', `/v2/sessions/${name}`)).status).toBe(204);
+    });
+
     test.each(['debug_noop', 'nowhere'])('knows no configuration %s: 400', async (name) => {
       expect(await post({ name: 'v2-none', configurationName: name })).toMatchObject({
         status: 400,
@@ -111,7 +127,8 @@ export function sessionV2Contract(site: () => ContractSite): void {
       [{ name: 'v2-bad' }, 'configurationName'],
       [{ ...good, configuration_name: 'compute' }, 'configuration_name'],
       [{ ...good, configurationName: 'c'.repeat(256) }, 'configurationName'],
-      [{ ...good, name: 'n'.repeat(46) }, 'name'],
+      [{ ...good, name: 'n'.repeat(256) }, 'name'],
+      [{ ...good, name: 'N' }, 'name'],
       [{ ...good, ansibleLimit: null }, 'ansibleLimit'],
       [{ ...good, ansibleLimit: 'a b' }, 'ansibleLimit'],
       [{ ...good, ansiblePassthrough: null }, 'ansiblePassthrough'],
