@@ -84,16 +84,22 @@ describeImages('the image service', () => {
     expect((await site.ask('GET', '/deleted/images')).status).toBe(404);
   });
 
-  test.each(['images', 'public-keys'])('has no deleted %s to remove or restore', async (kind) => {
+  test.each(['images', 'public-keys'])('has no deleted %s to show or restore', async (kind) => {
     const path = `/v3/deleted/${kind}`;
     const restore = { operation: 'undelete' };
-    for (const [method, body] of [['GET'], ['DELETE'], ['PATCH', restore]] as const)
+    for (const [method, body] of [['GET'], ['PATCH', restore]] as const)
       expect(await site.ask(method, `${path}/${UNKNOWN}`, body)).toMatchObject({
         status: 404,
         body: { detail: expect.stringContaining(UNKNOWN) },
       });
     expect((await site.ask('DELETE', path)).status).toBe(204);
     expect((await site.ask('PATCH', path, restore)).status).toBe(204);
+  });
+
+  test('a client that deletes an image for good in two steps, as csm-rs does, succeeds', async () => {
+    const id = idOf(await site.ask('POST', '/v3/images', { name: 'two-steps' }));
+    expect((await site.ask('DELETE', `/v3/images/${id}`)).status).toBe(204);
+    expect((await site.ask('DELETE', `/v3/deleted/images/${id}`)).status).toBe(204);
   });
 
   test('lists in the order of creation, and deletes all at once', async () => {
