@@ -21,16 +21,22 @@ export interface Waits {
 
 /** `phase` is the phase whose work waits. */
 export function openWaits(
-  { store, tellWaiting, logger }: Pick<ActivityDependencies, 'store' | 'tellWaiting' | 'logger'>,
+  {
+    store,
+    tellWaiting,
+    logger,
+    now,
+  }: Pick<ActivityDependencies, 'store' | 'tellWaiting' | 'logger' | 'now'>,
   { jobId, waiting }: Pick<Session, 'jobId' | 'waiting'>,
   phase?: string,
 ): Waits {
   const { scheduledTimestampMs: begun, currentAttemptScheduledTimestampMs: begunAgain } =
     activityInfo();
-  const since = waiting?.since ?? new Date(begun).toISOString();
   const attempted = performance.now();
-  // The time before this attempt is by Temporal's clock, because our own may differ from it by hours.
-  const lastedMs = () => begunAgain - begun + performance.now() - attempted;
+  // By Temporal's clock, from which others may differ by hours.
+  const beforeMs = Math.max(begunAgain - begun, 0);
+  const lastedMs = () => beforeMs + performance.now() - attempted;
+  const since = waiting?.since ?? new Date(Date.parse(now()) - beforeMs).toISOString();
   let told = waiting;
   let last = Promise.resolve();
   const attempt = (act: () => Promise<void>) =>

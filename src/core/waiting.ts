@@ -3,6 +3,8 @@ import type { Session, Wait } from './session.js';
 
 /** A shorter delay is not shown as a wait: right after the POST every session has one. */
 export const WORTH_TELLING_MS = 5000;
+/** The clocks of two processes differ by less. */
+const CLOCKS_DIFFER_MS = 5000;
 
 type Waiting = Pick<
   Session,
@@ -33,12 +35,15 @@ export function findWait(session: Waiting, now: string): Wait | undefined {
   return untilWait(session, now) === undefined ? findCause(session)?.wait : undefined;
 }
 
-/** Milliseconds until a delay counts as a wait. No event announces that moment. */
+/**
+ * Milliseconds until a delay counts as a wait. No event announces that moment. How long a delay lasts that began before the
+ * clock was set back is not known, so it counts at once.
+ */
 export function untilWait(session: Waiting, now: string): number | undefined {
   const cause = findCause(session);
   if (cause?.isUsual !== true) return undefined;
-  const left = WORTH_TELLING_MS - toAge(cause.wait.since, now);
-  return left > 0 ? left : undefined;
+  const age = toAge(cause.wait.since, now);
+  return age > -CLOCKS_DIFFER_MS && age < WORTH_TELLING_MS ? WORTH_TELLING_MS - age : undefined;
 }
 
 /** The log line at the end of a wait for hosts. */
@@ -140,7 +145,7 @@ function describeUntaken({ desired, dispatched }: Waiting): string {
 }
 
 function toSeconds(from: string, to: string): string {
-  return `${Math.round(toAge(from, to) / 1000)} s`;
+  return `${Math.round(Math.max(toAge(from, to), 0) / 1000)} s`;
 }
 
 function toAge(since: string, now: string): number {

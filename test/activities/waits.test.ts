@@ -10,8 +10,8 @@ beforeEach(async () => {
 });
 afterEach(() => site.close());
 
-/** Whether a wait is shown by an attempt so long after the first one, if Temporal's clock is so far ahead of ours. */
-async function isTold(aheadMs: number, afterMs: number): Promise<boolean> {
+/** Since when a wait is shown by an attempt so long after the first one, if Temporal's clock is so far ahead of ours. */
+async function tell(aheadMs: number, afterMs: number): Promise<string | undefined> {
   const session = await site.store.sessions.insert(aNewSession('waiting'));
   const scheduledTimestampMs = Date.now() + aheadMs;
   const environment = new MockActivityEnvironment({
@@ -19,19 +19,26 @@ async function isTold(aheadMs: number, afterMs: number): Promise<boolean> {
     currentAttemptScheduledTimestampMs: scheduledTimestampMs + afterMs,
   });
   const logger = { info: () => undefined };
-  await environment.run(() =>
-    openWaits({ store: site.store, logger }, session).tellIfLasting('it does not answer.'),
-  );
-  return (await site.store.sessions.find('waiting'))?.waiting !== undefined;
+  const shared = { store: site.store, logger, now: () => NOW };
+  await environment.run(() => openWaits(shared, session).tellIfLasting('it does not answer.'));
+  return (await site.store.sessions.find('waiting'))?.waiting?.since;
 }
+
+const NOW = '2026-01-02T03:04:05.000Z';
 
 const HOUR_MS = 3_600_000;
 
 describe('tellIfLasting', () => {
   test.each([
-    ['tells what has lasted, though our clock is far behind', HOUR_MS, 10_000, true],
-    ['does not tell what has only begun, though our clock is far ahead', -HOUR_MS, 0, false],
+    [
+      'tells what has lasted, by the clock of all other times, though ours is far behind',
+      ...[HOUR_MS, 10_000, '2026-01-02T03:03:55.000Z'],
+    ] as const,
+    [
+      'does not tell what has only begun, though our clock is far ahead',
+      ...[-HOUR_MS, 0, undefined],
+    ] as const,
   ])('%s', async (_title, aheadMs, afterMs, expected) => {
-    expect(await isTold(aheadMs, afterMs)).toBe(expected);
+    expect(await tell(aheadMs, afterMs)).toBe(expected);
   });
 });

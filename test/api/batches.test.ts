@@ -58,7 +58,9 @@ describe('/v3/batches', () => {
         halted: 'The option batcher_disable is set.',
         last_cycle: { at: NOW, seconds: 0.5, collected: 4, sent: 1, finished: 1 },
         left_out: ['all', 'x*'],
-        backoff: [{ cause: 'platform', until: new Date(ENDED_MS + 60_000).toISOString(), seconds: 60 }],
+        backoff: [
+          { cause: 'platform', until: new Date(ENDED_MS + 60_000).toISOString(), seconds: 60 },
+        ],
       },
       batches: [
         {

@@ -102,6 +102,11 @@ describe('untilWait', () => {
     expect(untilWait(fresh, at(5))).toBeUndefined();
     expect(untilWait(claimed, at(4))).toBeUndefined();
   });
+
+  test('does not last until a clock that was set back has caught up', () => {
+    expect(untilWait({ ...fresh, createdAt: at(60) }, at(0))).toBeUndefined();
+    expect(findWait({ ...fresh, createdAt: at(60) }, at(0))?.since).toBe(at(60));
+  });
 });
 
 describe('describeWaits', () => {
@@ -116,6 +121,11 @@ describe('describeWaits', () => {
       'Waited 10 s. Waiting: git',
     ]);
     expect(describeWaits({ createdAt: at(0), claimedAt: at(1) }, at(9))).toEqual([]);
+    expect(describeWaits({ ...session, admittedAt: at(0) }, at(0))).toEqual([
+      'Waited 60 s for Temporal, or for a worker.',
+      'Waited 0 s for a place (max_running_sessions).',
+      'Waited 0 s. Waiting: git',
+    ]);
   });
 });
 
