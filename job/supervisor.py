@@ -9,11 +9,11 @@ import fcntl
 import json
 import os
 import signal
-import time
 from pathlib import Path
 from types import FrameType
 
 from . import exits
+from .clock import now
 from .command import clean_up
 from .context import Context
 from .directory import JobDirectory, PhaseState, create_exclusively, to_time
@@ -57,9 +57,9 @@ class Supervisor:
         is_over = False
         for phase in self._job.phases:
             if is_over:
-                self._save(phase, PhaseState("ended", ended_at=now(), unstarted="skipped"))
+                self._save(phase, PhaseState("ended", ended_at=tell_time(), unstarted="skipped"))
             elif self._stop_requested or self._directory.is_stopped():
-                self._save(phase, PhaseState("ended", ended_at=now(), killed="stopped"))
+                self._save(phase, PhaseState("ended", ended_at=tell_time(), killed="stopped"))
                 is_over = True
             else:
                 is_over = not self._run_phase(phase).succeeded
@@ -68,7 +68,7 @@ class Supervisor:
         (self._directory.root / "ended").touch(0o600)
 
     def _run_phase(self, phase: Phase) -> PhaseState:
-        started_at = now()
+        started_at = tell_time()
         pid = start_child(lambda: self._become_wrapper(phase), signal.SIGTERM, STOP_SIGNALS)
         self._wrapper = os.pidfd_open(pid)
         if self._stop_requested:
@@ -107,7 +107,7 @@ class Supervisor:
         state = PhaseState(
             "ended",
             started_at,
-            now(),
+            tell_time(),
             exit_code=code if is_told else None,
             killed=None if is_told else "stopped" if self._stop_requested else "lost",
         ).with_log(self._directory.log(phase.name))
@@ -156,5 +156,5 @@ def read_identity() -> dict[str, object]:
     return {"pid": os.getpid(), "start_time": int(fields[19]), "boot_id": boot_id}
 
 
-def now() -> str:
-    return to_time(time.time())
+def tell_time() -> str:
+    return to_time(now())

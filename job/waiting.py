@@ -7,10 +7,10 @@ repeated, because the log has it.
 import contextlib
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 from .api import Api, Refused, Unavailable
+from .clock import now
 from .context import Context
 from .directory import to_time
 from .redaction import Redactor, read_secrets
@@ -32,7 +32,7 @@ class Wait:
 
     def tell(self, cause: str) -> None:
         """To be called after each failure."""
-        self._since = self._since or time.time()
+        self._since = self._since or now()
         self._failures += 1
         if self._told is not None or self._failures >= WORTH_TELLING:
             self._tell(cause)
@@ -57,7 +57,7 @@ class Wait:
         self._told = None
 
     def _watch(self, cause: str, has_begun: Callable[[], bool], done: threading.Event) -> None:
-        began = time.time()
+        began = now()
         if done.wait(SILENCE_SECONDS) or has_begun():
             return
         self._since = self._since or began
@@ -81,7 +81,7 @@ class Wait:
             return
         message = Redactor(read_secrets(directory)).redact(cause)
         api = Api(job.api_url, directory.read_token(), job.job_id, self._context.phase.name)
-        report = {"since": to_time(self._since or time.time()), "message": message, "over": is_over}
+        report = {"since": to_time(self._since or now()), "message": message, "over": is_over}
         with contextlib.suppress(Refused, Unavailable):
             api.put("/wait", report, REQUEST_SECONDS)
         api.close()

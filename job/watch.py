@@ -5,6 +5,7 @@ import selectors
 import time
 from collections.abc import Callable
 
+from .clock import now
 from .directory import to_time
 from .output import Output
 from .process import Ending, reap_children
@@ -71,7 +72,7 @@ class Watch:
         os.close(self._reading)
         self._output.flush()
         ended.left = tuple(ending.left)
-        ended.at = to_time(time.time())
+        ended.at = to_time(now())
         return ended
 
     def _to_wait(self, is_ending: bool) -> float | None:

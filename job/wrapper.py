@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +13,7 @@ from typing import Any
 
 from . import exits
 from .api import Api
+from .clock import now
 from .command import clean_up, run_command
 from .context import Context
 from .delivery import Delivery
@@ -45,7 +45,7 @@ def run_phase(directory: JobDirectory, name: str, has_reader: bool) -> int:
     directory.make_folders()
     job = read_job(directory.plan)
     context = Context(directory, job, job.phase(name))
-    started_at = to_time(time.time())
+    started_at = to_time(now())
     try:
         if not directory.claim(name):
             print(f"ERROR! Phase {name} has already been started once.", file=sys.stderr)
@@ -77,7 +77,7 @@ def end_as_defect(context: Context, started_at: str, code: int) -> None:
 
 
 def save_defect(context: Context, started_at: str, code: int) -> None:
-    state = PhaseState("ended", started_at, to_time(time.time()), code)
+    state = PhaseState("ended", started_at, to_time(now()), code)
     log = context.directory.log(context.phase.name)
     context.directory.write_state(context.phase.name, state.with_log(log))
 
@@ -107,7 +107,6 @@ class Wrapper:
         # How often the command was run again, and what is reported of the last time.
         self._reruns = 0
         self._rerun: dict[str, Any] | None = None
-        self._held_at = 0.0
 
     def run(self) -> int:
         self._save(PhaseState("running", self._started_at))
@@ -197,8 +196,7 @@ class Wrapper:
 
     def _hold(self, delivery: Delivery | None, wanted_seconds: float) -> HoldEnd:
         seconds = min(wanted_seconds, MAX_HOLD_SECONDS)
-        # Later than the hold before, even if the clock was set back: the API keeps the latest.
-        since = self._held_at = max(time.time(), self._held_at + 0.001)
+        since = now()
         command = write_shell(self._context)
         hold = Hold(self._context, self._signals, since, seconds)
         until = to_time(since + seconds)
@@ -214,7 +212,7 @@ class Wrapper:
         if end == STOPPED and self._to_stop_reason() == "lost":
             end = LOST
         if delivery is not None and end != RELEASED:
-            over = {**report, "until": to_time(time.time()), "seconds_left": 0}
+            over = {**report, "until": to_time(now()), "seconds_left": 0}
             delivery.hold(lambda: over)
             if end == OVER:
                 end = hold.settle(self._to_api(), over) or end

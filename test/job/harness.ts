@@ -59,6 +59,24 @@ export interface TestJob {
 /** The interpreter itself: a shim would have children that are no wrappers. */
 const PYTHON = findPython();
 
+/** A clock for a job, which is set back by an hour when the file `mark` is made. */
+export function createClock() {
+  const directory = mkdtempSync(join(tmpdir(), 'keelson-clock-'));
+  const mark = join(directory, 'back');
+  writeFileSync(
+    join(directory, 'sitecustomize.py'),
+    `import os, time
+now = time.time
+time.time = lambda: now() - 3600 * os.path.exists("${mark}")
+`,
+  );
+  return {
+    environment: { PYTHONPATH: directory },
+    mark,
+    remove: () => rmSync(directory, { recursive: true }),
+  };
+}
+
 let count = 0;
 
 export function createJob({

@@ -2,7 +2,6 @@ import { describe, expect, it } from '@jest/globals';
 import { execFileSync, type ChildProcess } from 'node:child_process';
 import {
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
   readlinkSync,
@@ -10,21 +9,14 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseReportLine } from '../../src/activities/report-line.js';
 import { waitFor } from '../support/wait.js';
 import { createPlaybookJob } from './ansible-plan.js';
-import { aCommand, createJob, exitOf, TOKEN, type TestJob } from './harness.js';
+import { aCommand, createClock, createJob, exitOf, TOKEN, type TestJob } from './harness.js';
 import { LONG, useHeldJobs } from './held-jobs.js';
 import type { PhaseApi } from './phase-api.js';
 
-/** A clock that is set back by an hour when the file `back` is made. */
-const CLOCK = `
-import os, time
-now, mark = time.time, os.path.join(os.path.dirname(__file__), "back")
-time.time = lambda: now() - 3600 * os.path.exists(mark)
-`;
 const BEGINS = 'only begins again, with unchanged files.\n';
 const { jobs, running, anApi } = useHeldJobs();
 
@@ -212,12 +204,11 @@ describe('a held phase that is run again', () => {
 
   it('is held again later than before, although the clock was set back', async () => {
     const api = await anApi();
-    const clock = mkdtempSync(join(tmpdir(), 'keelson-clock-'));
-    writeFileSync(join(clock, 'sitecustomize.py'), CLOCK);
-    const job = aJob('exit 4', { apiUrl: api.url }, { PYTHONPATH: clock });
+    const clock = createClock();
+    const job = aJob('exit 4', { apiUrl: api.url }, clock.environment);
     const child = start(job);
     await waitFor(() => api.holds.length === 1);
-    writeFileSync(join(clock, 'back'), '');
+    writeFileSync(clock.mark, '');
     api.rerun('ops');
     await whenHeld(job, 2);
     await waitFor(() => new Set(api.holds.map(({ since }) => since)).size === 2);
@@ -225,7 +216,7 @@ describe('a held phase that is run again', () => {
     expect(String(second) > String(first)).toBe(true);
     child.kill('SIGTERM');
     await exitOf(child);
-    rmSync(clock, { recursive: true });
+    clock.remove();
   });
 
   it('has its time limit anew', async () => {

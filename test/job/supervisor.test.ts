@@ -5,6 +5,7 @@ import { FOREIGN_DAEMON, IS_ROOT } from '../support/foreign-process.js';
 import { waitFor } from '../support/wait.js';
 import {
   aCommand,
+  createClock,
   createJob,
   daemonize,
   exitOf,
@@ -55,6 +56,21 @@ describe('all', () => {
     expect((first?.ended_at ?? '') <= (second?.started_at ?? '')).toBe(true);
     expect(first?.started_at).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     expect(existsSync(job.path('ended'))).toBe(true);
+  });
+
+  it('lasts as long as it did, in the right order, although the clock was set back', async () => {
+    const clock = createClock();
+    const job = aJob({
+      phases: [aCommand('first', `touch ${clock.mark}`), aCommand('second', 'true')],
+      environment: clock.environment,
+    });
+    await job.run();
+    clock.remove();
+    const times = [job.phase('first'), job.phase('second')].flatMap((phase) => [
+      phase?.started_at,
+      phase?.ended_at,
+    ]);
+    expect(times).toEqual(times.toSorted());
   });
 
   it('stops at the first failure and records the others as skipped', async () => {
