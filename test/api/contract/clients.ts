@@ -186,6 +186,42 @@ export function clientContract(site: () => ContractSite): void {
     expect(await rust('DELETE', one)).toMatchObject({ status: 204, body: '' });
   });
 
+  test('csm-rs gives nodes a configuration, and cannot replace what it has not read', async () => {
+    await python('PUT', '/v3/configurations/nodes', { json: { layers: [] } });
+    expect(await rust('GET', '/healthz')).toMatchObject({ status: 200, body: { db_status: 'ok' } });
+    const ids = ['x8c0s1b0n0', 'x8c0s2b0n0'];
+    const layer = { clone_url: 'https://vcs.example.org/a.git', playbook: 'site.yml' };
+    const state = [{ ...layer, commit: '1'.repeat(40), session_name: 's', status: 'applied' }];
+    for (const id of ids) {
+      const component = { id, state, desired_config: '', retry_policy: 3, enabled: false };
+      expect((await rust('PUT', `/v3/components/${id}`, component)).body).toMatchObject({
+        ...component,
+        error_count: 0,
+      });
+    }
+    const wanted = ids.map((id) => ({ id, desired_config: 'nodes', enabled: false }));
+    expect((await rust('PATCH', '/v3/components', wanted)).status).toBe(200);
+    const query = `ids=${ids.join('%2C')}&limit=100000`;
+    const third = (await rust('GET', `/v3/components?${query}`)).body;
+    expect(third).toMatchObject({ components: wanted, next: null });
+    const second = await rust('GET', `/v2/components?${query}&config_name=nodes`);
+    expect(second.body).toMatchObject(ids.map((id) => ({ id, desiredConfig: 'nodes' })));
+
+    // To cancel a session, it sends each node back as the list shows it: without its state.
+    const sent = {
+      ...{ id: ids[0], desiredConfig: 'nodes', errorCount: 0, retryPolicy: 3, enabled: false },
+      ...{ configurationStatus: 'configured', tags: {} },
+    };
+    expect(await rust('PUT', `/v2/components/${ids[0]}`, sent)).toMatchObject({
+      status: 400,
+      body: { detail: "The property is read-only - 'configurationStatus'" },
+    });
+    expect((await rust('GET', `/v2/components/${ids[0]}`)).body).toMatchObject({
+      state: [{ commit: '1'.repeat(40) }],
+    });
+    for (const id of ids) await rust('DELETE', `/v2/components/${id}`);
+  });
+
   test('the batcher finds its sessions again page by page, and those of one boot', async () => {
     await python('PUT', '/v3/configurations/batch', { json: { layers: [] } });
     const names = ['0', '1', '2'].map(
