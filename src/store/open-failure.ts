@@ -18,6 +18,11 @@ const POSTGRES: Advice = [
   [/^3D000/, 'Create it, with the user of the URL as its owner, or correct the URL.'],
   [/^42501/, 'Make the user of the URL the owner of the database.'],
   [/^53300/, 'Raise max_connections of the server, or set a smaller DATABASE_POOL_SIZE.'],
+  [
+    /query_wait_timeout/,
+    'Raise default_pool_size of PgBouncer, or set a smaller DATABASE_POOL_SIZE.',
+  ],
+  [/statement pooling mode/, 'Set pool_mode=session in PgBouncer.'],
   [/^57P0[1-3]/, 'Start this process again when the server has started.'],
   [/SSL|TLS|CERT|SELF_SIGNED|VERIFY/, 'Correct sslmode and sslrootcert of the URL.'],
   // Errors without a SQLSTATE: no server has answered. (A statement that takes too long has one.)

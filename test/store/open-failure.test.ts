@@ -13,6 +13,8 @@ test.each([
   ['28000', 'no pg_hba.conf entry for host "h", user "u", database "d", no encryption', 'sslmode'],
   ['28P01', 'password authentication failed for user "u"', 'DATABASE_PASSWORD_FILE'],
   ['57P01', 'terminating connection due to administrator command', 'again when the server'],
+  ['08P01', 'query_wait_timeout', 'default_pool_size'],
+  ['08P01', 'transaction blocks not allowed in statement pooling mode', 'pool_mode=session'],
   ['ECONNREFUSED', 'connect ECONNREFUSED 127.0.0.1:5432', 'Start the server'],
   [undefined, 'timeout expired', 'Start the server'],
   [undefined, 'Connection terminated due to connection timeout', 'Start the server'],

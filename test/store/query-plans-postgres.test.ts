@@ -241,6 +241,7 @@ function open(pool: Pool, log: (event: LogEvent) => void): Database {
   const notices = {
     announce: () => undefined,
     watch: () => () => undefined,
+    serverProcess: () => undefined,
     close: () => Promise.resolve(),
   };
   const dialect = createPostgresDialect({ pool, migrationPool: pool, notices });

@@ -90,7 +90,12 @@ describeWithPostgres('PostgreSQL', () => {
       migrateTo: (migration) => {
         const pool = createPool({ url });
         const watch = () => () => undefined;
-        const notices = { announce: () => undefined, watch, close: () => Promise.resolve() };
+        const notices = {
+          announce: () => undefined,
+          watch,
+          serverProcess: () => undefined,
+          close: () => Promise.resolve(),
+        };
         return migrateTo(createPostgresDialect({ pool, migrationPool: pool, notices }), migration);
       },
       // In one statement, so that neither part sees what the other writes.

@@ -40,14 +40,10 @@ const IDLE_MS = 300_000;
 const KEEP_ALIVE_MS = 10_000;
 
 export function createPool(options: PostgresOptions): Pool {
-  const timeouts = toTimeouts(options);
   const pool = new Pool({
     ...toConnectionSettings(options),
     max: options.poolSize ?? POOL_SIZE,
     idleTimeoutMillis: IDLE_MS,
-    lock_timeout: timeouts.lock,
-    statement_timeout: timeouts.statement,
-    idle_in_transaction_session_timeout: timeouts.idleInTransaction,
   });
   // The pool replaces an idle connection that breaks, but without a listener this event would end the process. The connection
   // that listens for notices reports outages.
@@ -89,16 +85,19 @@ export function toConnectionSettings(options: PostgresOptions): ConnectionSettin
   };
 }
 
-/** The pool as Kysely wants it. */
-export function toKyselyPool(pool: Pool, answerMs?: number): PostgresPool {
-  const rules = { toName: createNaming(), answerMs };
+/** The pool as Kysely wants it. Without `timeouts` a query may take for ever. */
+export function toKyselyPool(pool: Pool, timeouts?: typeof TIMEOUTS_MS): PostgresPool {
+  const rules = { toName: createNaming(), answerMs: timeouts?.answer };
   // One wrapper per client: Kysely keeps state for each wrapper, which V8 frees only in a full garbage collection.
   const known = new WeakMap<PoolClient, PostgresPoolClient>();
   return {
     options: {},
     async connect() {
       const client = await pool.connect();
-      const wrapped = known.get(client) ?? toKyselyClient(client, rules);
+      const used = known.get(client);
+      if (used !== undefined) return used;
+      const wrapped = toKyselyClient(client, rules);
+      if (timeouts !== undefined) await setTimeouts(wrapped, timeouts);
       known.set(client, wrapped);
       return wrapped;
     },
@@ -107,6 +106,21 @@ export function toKyselyPool(pool: Pool, answerMs?: number): PostgresPool {
       if (!pool.ending) await pool.end();
     },
   };
+}
+
+/** By a query, because poolers refuse parameters of a connection that they do not know. */
+async function setTimeouts(client: PostgresPoolClient, timeouts: typeof TIMEOUTS_MS) {
+  const { lock, statement, idleInTransaction } = timeouts;
+  try {
+    await client.query(
+      `select set_config('lock_timeout', $1, false), set_config('statement_timeout', $2, false),
+        set_config('idle_in_transaction_session_timeout', $3, false)`,
+      [lock, statement, idleInTransaction].map(String),
+    );
+  } catch (error) {
+    client.release(true);
+    throw error;
+  }
 }
 
 interface QueryRules {

@@ -1,7 +1,7 @@
 import { PostgresDialect, sql } from 'kysely';
 import type { Pool } from 'pg';
 import type { StoreDialect } from './dialect.js';
-import { toKyselyPool } from './postgres-connection.js';
+import { toKyselyPool, type toTimeouts } from './postgres-connection.js';
 import { isDeadlock, toFault } from './postgres-faults.js';
 import {
   createMigrationDialect,
@@ -15,8 +15,8 @@ import { createPostgresTagTriggers } from './tag-triggers.js';
 
 export interface PostgresParts {
   readonly pool: Pool;
-  /** How long a query of the pool waits for a server that says nothing at all. */
-  readonly answerMs?: number;
+  /** Limits of the pool's queries. */
+  readonly timeouts?: ReturnType<typeof toTimeouts>;
   readonly migrationPool: Pool;
   readonly migration?: MigrationWaiting;
   readonly notices: Notices;
@@ -24,12 +24,12 @@ export interface PostgresParts {
 
 export function createPostgresDialect({
   pool,
-  answerMs,
+  timeouts,
   migrationPool,
   migration = {},
   notices,
 }: PostgresParts): StoreDialect {
-  const dialect = new PostgresDialect({ pool: toKyselyPool(pool, answerMs) });
+  const dialect = new PostgresDialect({ pool: toKyselyPool(pool, timeouts) });
   return {
     writer: dialect,
     reader: dialect,
@@ -69,7 +69,7 @@ export function createPostgresDialect({
         select nextval('configuration_revision') as revision`.execute(db);
       return rows[0]?.revision ?? 0;
     },
-    ...createMigrationTurns(migration),
+    ...createMigrationTurns(migration, (id) => id === notices.serverProcess()),
     toFault,
     isDeadlock,
     announce: (changes) => notices.announce(changes),

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Kysely, PostgresAdapter, PostgresDialect, type PostgresPool, sql } from 'kysely';
 import type { StoreDialect } from './dialect.js';
 import { isDeadlock, isLockTimeout } from './postgres-faults.js';
+import { SHARED_CONNECTION } from './postgres-notices.js';
 import type { Schema } from './schema.js';
 
 /** The key of the advisory lock: any number that nobody else uses. */
@@ -47,17 +48,18 @@ class LockedAdapter extends PostgresAdapter {
 /**
  * While a migration waits for a table, everybody else who needs the table queues behind it, even if the migration only waits
  * for a reader such as `pg_dump`. So an attempt waits briefly, and the others get their turn between two attempts.
+ * `isListening` says whether this process of the server serves the connection that listens.
  */
-export function createMigrationTurns({
-  lockMs = LOCK_MS,
-  onWait,
-  signal,
-}: MigrationWaiting): Required<Pick<StoreDialect, 'beforeMigration' | 'migrateInTurns'>> {
+export function createMigrationTurns(
+  { lockMs = LOCK_MS, onWait, signal }: MigrationWaiting,
+  isListening: (serverProcess: number) => boolean,
+): Required<Pick<StoreDialect, 'beforeMigration' | 'migrateInTurns'>> {
   let processId = 0;
   return {
     beforeMigration: async (db) => {
       await refuseUnfitServer(db);
       processId = await findProcessId(db);
+      if (isListening(processId)) throw new Error(SHARED_CONNECTION);
       await lockMigration(db, lockMs);
     },
     migrateInTurns: async (attempt, db) => {

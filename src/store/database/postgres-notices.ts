@@ -16,6 +16,8 @@ export interface Notices {
   announce(changes: readonly Change[]): void;
   /** Calls back with what others have announced, and with `any` if something may have been missed. */
   watch(onChange: (change: Change) => void): () => void;
+  /** The process of the server that serves its connection. Undefined while there is none. */
+  serverProcess(): number | undefined;
   /** Announces pending changes first. */
   close(): Promise<void>;
 }
@@ -30,6 +32,11 @@ const ANSWER_TIMEOUT_MS = 5_000;
 const END_TIMEOUT_MS = 1_000;
 /** The longest time until a dead connection is noticed, or a change that a killed process did not announce. */
 const BEAT_MS = 20_000;
+
+/** Then LISTEN hears nothing, and the lock of a migration is not freed at the end of its connection. */
+export const SHARED_CONNECTION =
+  'DATABASE_URL: a pooler gives each transaction another connection to the server. ' +
+  'Have it give each client one of its own (PgBouncer: pool_mode=session), or connect to the server directly.';
 
 /**
  * LISTEN and NOTIFY over a connection of their own, which is opened again when it breaks. Changes are announced after their
@@ -47,7 +54,9 @@ export async function openNotices(
   /** Reasons reported since the server went away. The first often says only that a connection has ended. */
   const reasons = new Set<string>();
   const tried = Promise.withResolvers<undefined>();
-  const onListening = () => {
+  let serverProcess: number | undefined;
+  const onListening = (processId: number) => {
+    serverProcess = processId;
     if (reasons.size > 0) onBack();
     reasons.clear();
     tried.resolve(undefined);
@@ -60,6 +69,7 @@ export async function openNotices(
       const reason = code ?? message;
       if (!reasons.has(reason)) onAway(error);
       reasons.add(reason);
+      serverProcess = undefined;
       tried.resolve(undefined);
     }),
   );
@@ -71,6 +81,7 @@ export async function openNotices(
       listeners.add(entry);
       return () => listeners.delete(entry);
     },
+    serverProcess: () => serverProcess,
     async close() {
       await outbox.flush();
       closing.abort();
@@ -126,29 +137,36 @@ function createOutbox(): Outbox {
 interface Talk {
   readonly outbox: Outbox;
   readonly tell: (change: Change) => void;
-  readonly onListening: () => void;
+  readonly onListening: (serverProcess: number) => void;
   readonly signal: AbortSignal;
 }
 
 async function talkTo(client: Client, { outbox, tell, onListening, signal }: Talk): Promise<void> {
+  // Asked for, because a pooler makes up the number that comes with the connection.
+  const own = await findServerProcess(client);
   client.on('notification', ({ payload = '', processId }) => {
     // This process has told its own listeners already.
-    if (processId !== toProcessId(client)) tell(parseNotice(payload));
+    if (processId !== own) tell(parseNotice(payload));
   });
   // A notice need not be on the disk before the server answers.
   await client.query('set synchronous_commit to off');
   await client.query(`listen ${CHANNEL}`);
   tell({ kind: 'any' });
-  onListening();
+  onListening(own);
   try {
     await outbox.open(client);
     while (await isStillOpen(signal)) {
-      await client.query('select 1');
+      if ((await findServerProcess(client)) !== own) throw new Error(SHARED_CONNECTION);
       tell({ kind: 'any' });
     }
   } finally {
     await outbox.open(undefined);
   }
+}
+
+async function findServerProcess(client: Client): Promise<number> {
+  const { rows } = await client.query<{ pid: number }>('select pg_backend_pid() as pid');
+  return rows[0]?.pid ?? 0;
 }
 
 /** Resolves to false as soon as the signal aborts, or to true after a beat. */
@@ -199,8 +217,4 @@ function parseNotice(payload: string): Change {
   const [kind, jobId] = payload.split(' ');
   if (kind === 'session' && jobId !== undefined) return { kind, jobId };
   return kind === 'wish' || kind === 'end' ? { kind } : { kind: 'any' };
-}
-
-function toProcessId(client: Client): number | undefined {
-  return (client as unknown as { readonly processID?: number }).processID;
 }

@@ -24,7 +24,7 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   const notices = await openNotices(toConnectionSettings(options), options.outage ?? UNTOLD);
   const parts = {
     pool: createPool(options),
-    answerMs: toTimeouts(options).answer,
+    timeouts: toTimeouts(options),
     migrationPool: createMigrationPool(options),
     ...(options.migration === undefined ? {} : { migration: options.migration }),
     notices,
