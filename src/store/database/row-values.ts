@@ -24,3 +24,8 @@ export function toFlag(value: boolean): Flag {
 export function toBigint(value: number): RawBuilder<number> {
   return sql<number>`cast(${value} as bigint)`;
 }
+
+/** The end of what cannot have ended before it began, although the clock may have been set back meanwhile. */
+export function toEnd(begin: string | null, end: string | null): string | null {
+  return begin !== null && end !== null && end < begin ? begin : end;
+}

@@ -4,7 +4,7 @@ import type { PhaseResult } from '../../core/job.js';
 import type { Hold } from '../../core/release.js';
 import type { Silence } from '../../core/silence.js';
 import type { Connection } from '../database/database.js';
-import { dropNulls } from '../database/row-values.js';
+import { dropNulls, toEnd } from '../database/row-values.js';
 import type { PhaseRow } from '../database/schema.js';
 import type { PhaseRecord } from '../store.js';
 
@@ -22,7 +22,7 @@ export function toPhase(row: PhaseRow): PhaseRecord {
       hostsWhole: row.hosts_whole === 1 ? true : null,
       result: toResult(row.result),
       startedAt: row.started_at,
-      endedAt: row.ended_at,
+      endedAt: toEnd(row.started_at, row.ended_at),
       reportedLogBytes: row.reported_log_bytes,
       reportedResult: toResult(row.reported_result),
       sealedAt: row.sealed_at,

@@ -2,7 +2,7 @@ import { sql, type SqlBool } from 'kysely';
 import type { WriteContext } from '../database/database.js';
 import { readOption } from '../options.js';
 import type { Admitted } from './admission-store.js';
-import { AT_ONCE, isAdmitted, isQueued } from './session-conditions.js';
+import { AT_ONCE, isAdmitted, isQueued, isWithoutPlace } from './session-conditions.js';
 import { countSessions } from './session-counts.js';
 
 type Locking = Pick<WriteContext, 'db' | 'dialect'>;
@@ -18,13 +18,20 @@ export async function queueOrAdmit(context: WriteContext, jobId: string): Promis
   const isFull = limit > 0 && (await countSessions(db, isAdmitted)) >= limit;
   const { numUpdatedRows } = await db
     .updateTable('sessions')
-    .set(isFull ? { queued_at: at } : { admitted_at: at })
+    .set(isFull ? { queued_at: await toLast(context) } : { admitted_at: at })
     .where('job_id', '=', jobId)
     .where('state', '<>', 'complete')
     .where('queued_at', 'is', null)
     .where('admitted_at', 'is', null)
     .executeTakeFirst();
   if (numUpdatedRows === 0n) await admitQueued(context);
+}
+
+/** A time later than that of every session in the queue, although the clock may have been set back since they came. */
+async function toLast({ db, at }: WriteContext): Promise<string> {
+  const query = db.selectFrom('sessions').select((eb) => eb.fn.max('queued_at').as('last'));
+  const last = (await query.where(isWithoutPlace).executeTakeFirst())?.last ?? '';
+  return last < at ? at : new Date(Date.parse(last) + 1).toISOString();
 }
 
 /** Whether places are limited (option `max_running_sessions`). */

@@ -12,7 +12,7 @@ import type {
   Wait,
 } from '../../core/session.js';
 import type { Connection } from '../database/database.js';
-import { dropNulls } from '../database/row-values.js';
+import { dropNulls, toEnd } from '../database/row-values.js';
 import type { Schema, SessionRow } from '../database/schema.js';
 
 /** Throws fault `missing` if there is no such session. */
@@ -52,7 +52,7 @@ export function toSession(row: SessionRow): Session {
       stoppedAt: row.stopped_at,
       teardownAt: row.teardown_at,
       outcome: toOutcome(row),
-      completedAt: row.completed_at,
+      completedAt: toEnd(row.created_at, row.completed_at),
       phase: row.phase,
       waiting: row.waiting === null ? null : (JSON.parse(row.waiting) as Wait),
       knownEnd: row.known_end === null ? null : (JSON.parse(row.known_end) as KnownEnd),

@@ -63,6 +63,24 @@ export function admissionContract(stores: () => Stores): void {
       expect(await store.sessions.countWishes()).toBe(0);
     });
 
+    test('go to the first that came, although the clock was set back since', async () => {
+      const { store } = stores();
+      await store.options.patch({ maxRunningSessions: 1 });
+      await claim(store, ['a', 'd']);
+      for (const name of ['c', 'b']) {
+        await store.sessions.insert(aNewSession(name));
+        await store.sessions.claim(idOf(name), { at: at(-3600) });
+      }
+      for (const [ended, next] of [
+        ['a', 'd'],
+        ['d', 'c'],
+        ['c', 'b'],
+      ] as const) {
+        await end(store, ended);
+        expect((await store.sessions.get(idOf(next)))?.admittedAt).toBeDefined();
+      }
+    });
+
     test('are not taken by a session that waits and is cancelled', async () => {
       const { store } = stores();
       await store.options.patch({ maxRunningSessions: 1 });

@@ -136,6 +136,14 @@ export function phaseContract(stores: () => Stores): void {
       });
     });
 
+    test('ends no phase before it began, although the clocks of job and service differ', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      const lost = { kind: 'killed', reason: 'lost', startedAt: at(3600) } as const;
+      await store.phases.seal(jobId, 'ansible-0', lost, at(21));
+      expect(await store.phases.find(jobId, 'ansible-0')).toMatchObject({ endedAt: at(3600) });
+    });
+
     test('invents no times for what never ran', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);

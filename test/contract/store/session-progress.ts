@@ -351,6 +351,13 @@ export function sessionProgressContract(stores: () => Stores): void {
   });
 
   describe('sessions.recordOutcome', () => {
+    test('ends a session when it began, if the clock was set back meanwhile', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('back', { createdAt: at(60) }));
+      await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, at(0));
+      expect(await store.sessions.get(jobId)).toMatchObject({ completedAt: at(60) });
+    });
+
     test('is written once, by one of many', async () => {
       const { store, other } = stores();
       const jobId = await add();
