@@ -108,12 +108,3 @@ async function isKnownConfiguration(
   if (knowsDebugPlaybooks && isDebugConfiguration(name)) return true;
   return (await store.configurations.find(name)) !== undefined;
 }
-
-/** Refuses a list that does not fit into one answer, because v2 has no pages. */
-export function refuseMore(hasMore: boolean, limit: number): void {
-  if (!hasMore) return;
-  throw invalid(
-    `More than ${limit} records match, the limit of the option default_page_size. Ask for fewer, or use v3.`,
-    'The response size is too large',
-  );
-}

@@ -2,7 +2,7 @@ import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
 import { isBackedOff, limitBackOff } from '../../core/backoff-cause.js';
 import { omitUndefined } from '../../core/omit-undefined.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
-import { toNext } from '../next-page.js';
+import { answerPage } from '../list-answer.js';
 import { BatchPage, BatchQuery, toBatcherWire, toBatchWire } from '../wire/batch.js';
 import { answer, readProblems } from '../wire/problem.js';
 
@@ -16,32 +16,35 @@ const list = createRoute({
 
 export function addBatchRoutes(
   api: OpenAPIHono<ApiEnv>,
-  { store, now }: Pick<ApiDependencies, 'store' | 'now'>,
+  { store, now, logger }: Pick<ApiDependencies, 'store' | 'now' | 'logger'>,
 ): void {
   api.openapi(list, async (c) => {
     const { state, limit: wanted, after_id: afterId } = c.req.valid('query');
     const options = await store.options.get();
     const limit = wanted ?? options.defaultPageSize;
-    const [page, status, causes] = await Promise.all([
-      store.batches.list(omitUndefined({ limit, state, afterId })),
-      store.batches.status(),
-      store.batches.causes(),
-    ]);
-    const members = await store.batches.members(page.items.map(({ id }) => id));
+    const [status, causes] = await Promise.all([store.batches.status(), store.batches.causes()]);
     const at = now();
-    return c.json(
+    const batcher = toBatcherWire(
+      options,
+      status,
+      causes
+        .map((cause) => limitBackOff(cause, options.batcherMaxBackoff))
+        .filter((cause) => isBackedOff(cause, at)),
+    );
+    return answerPage(
+      c,
+      logger,
       {
-        batcher: toBatcherWire(
-          options,
-          status,
-          causes
-            .map((cause) => limitBackOff(cause, options.batcherMaxBackoff))
-            .filter((cause) => isBackedOff(cause, at)),
-        ),
-        batches: page.items.map((batch) => toBatchWire(batch, members.get(batch.id) ?? [])),
-        next: toNext(page, ({ id }) => ({ state: state ?? null, limit, after_id: id })),
+        ...{ member: 'batches', limit, afterId },
+        read: (page) => store.batches.list({ ...page, ...omitUndefined({ state }) }),
+        render: async (items) => {
+          const members = await store.batches.members(items.map(({ id }) => id));
+          return items.map((batch) => toBatchWire(batch, members.get(batch.id) ?? []));
+        },
+        toId: ({ id }) => id,
+        toNext: (lastId) => ({ state: state ?? null, limit, after_id: lastId }),
       },
-      200,
+      { batcher },
     );
   });
 }

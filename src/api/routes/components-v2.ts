@@ -2,7 +2,7 @@ import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import { takeJson } from '../body.js';
 import { findComponent, patchComponent, patchComponents, putComponent } from '../components.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
-import { refuseMore } from '../sessions.js';
+import { answerList } from '../list-answer.js';
 import { addComponentLists } from './component-lists.js';
 import { ComponentId } from '../wire/component.js';
 import {
@@ -126,17 +126,17 @@ export function addComponentRoutesV2(api: OpenAPIHono<ApiEnv>, deps: ApiDependen
   });
 }
 
-function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): void {
+function addListRoute(api: OpenAPIHono<ApiEnv>, { store, logger }: ApiDependencies): void {
   api.openapi(list, async (c) => {
     const query = c.req.valid('query');
     const filter = fromComponentFilters(query);
     const { defaultPageSize: limit } = await store.options.get();
-    const { items, hasMore } = await store.components.list(filter, { limit });
-    refuseMore(hasMore, limit);
     const hasDesiredState = query.configDetails ?? false;
-    return c.json(
-      items.map((view) => toComponentViewWireV2(view, hasDesiredState)),
-      200,
-    );
+    return answerList(c, logger, {
+      limit,
+      read: (page) => store.components.list(filter, page),
+      render: (items) => items.map((view) => toComponentViewWireV2(view, hasDesiredState)),
+      toId: ({ component }) => component.id,
+    });
   });
 }

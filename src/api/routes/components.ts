@@ -1,9 +1,8 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
-import { omitUndefined } from '../../core/omit-undefined.js';
 import { takeJson } from '../body.js';
 import { findComponent, patchComponent, patchComponentIds, putComponent } from '../components.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
-import { toNext } from '../next-page.js';
+import { answerPage } from '../list-answer.js';
 import { addComponentLists } from './component-lists.js';
 import {
   ComponentBody,
@@ -135,17 +134,19 @@ export function addComponentRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependenci
   });
 }
 
-function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): void {
+function addListRoute(api: OpenAPIHono<ApiEnv>, { store, logger }: ApiDependencies): void {
   api.openapi(list, async (c) => {
     const query = c.req.valid('query');
     const filter = fromComponentFilters(query);
     const limit = query.limit ?? (await store.options.get()).defaultPageSize;
-    const request = omitUndefined({ limit, afterId: query.after_id });
-    const page = await store.components.list(filter, request);
-    const next = toNext(page, ({ component }) => toComponentNext(query, limit, component.id));
     const details = toDetails(query);
-    const components = page.items.map((view) => toComponentViewWire(view, details));
-    return c.json({ components, next }, 200);
+    return answerPage(c, logger, {
+      ...{ member: 'components', limit, afterId: query.after_id },
+      read: (page) => store.components.list(filter, page),
+      render: (items) => items.map((view) => toComponentViewWire(view, details)),
+      toId: ({ component }) => component.id,
+      toNext: (lastId) => toComponentNext(query, limit, lastId),
+    });
   });
 }
 

@@ -3,7 +3,7 @@ import { omitUndefined } from '../../core/omit-undefined.js';
 import { takeJson } from '../body.js';
 import { findConfiguration, putConfiguration, refreshConfiguration } from '../configurations.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
-import { refuseMore } from '../sessions.js';
+import { answerList } from '../list-answer.js';
 import {
   ConfigurationPutV2,
   ConfigurationWireV2,
@@ -113,12 +113,15 @@ export function addConfigurationRoutesV2(api: OpenAPIHono<ApiEnv>, deps: ApiDepe
   });
 }
 
-function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): void {
+function addListRoute(api: OpenAPIHono<ApiEnv>, { store, logger }: ApiDependencies): void {
   api.openapi(list, async (c) => {
     const { in_use: inUse } = c.req.valid('query');
     const { defaultPageSize: limit } = await store.options.get();
-    const { items, hasMore } = await store.configurations.list(omitUndefined({ limit, inUse }));
-    refuseMore(hasMore, limit);
-    return c.json(items.map(toConfigurationWireV2), 200);
+    return answerList(c, logger, {
+      limit,
+      read: (page) => store.configurations.list({ ...page, ...omitUndefined({ inUse }) }),
+      render: (items) => items.map(toConfigurationWireV2),
+      toId: ({ name }) => name,
+    });
   });
 }

@@ -8,7 +8,7 @@ import {
   removeConfiguration,
 } from '../configurations.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
-import { toNext } from '../next-page.js';
+import { answerPage } from '../list-answer.js';
 import { readTenant } from '../tenancy.js';
 import {
   ConfigurationPage,
@@ -129,14 +129,18 @@ export function addConfigurationRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDepend
 }
 
 function addListRoute(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
-  const { store } = deps;
+  const { store, logger } = deps;
   api.openapi(list, async (c) => {
     const tenant = await readTenant(deps, c.req.valid('header'), c.req.raw.signal);
     const query = c.req.valid('query');
     const limit = query.limit ?? (await store.options.get()).defaultPageSize;
     const { in_use: inUse, after_id: afterId } = query;
-    const page = await store.configurations.list(omitUndefined({ limit, afterId, inUse, tenant }));
-    const next = toNext(page, ({ name }) => ({ in_use: inUse ?? null, limit, after_id: name }));
-    return c.json({ configurations: page.items.map(toConfigurationWire), next }, 200);
+    return answerPage(c, logger, {
+      ...{ member: 'configurations', limit, afterId },
+      read: (page) => store.configurations.list({ ...page, ...omitUndefined({ inUse, tenant }) }),
+      render: (items) => items.map(toConfigurationWire),
+      toId: ({ name }) => name,
+      toNext: (lastId) => ({ in_use: inUse ?? null, limit, after_id: lastId }),
+    });
   });
 }

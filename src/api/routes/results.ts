@@ -1,7 +1,7 @@
 import { createRoute, type OpenAPIHono } from '@hono/zod-openapi';
 import { omitUndefined } from '../../core/omit-undefined.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
-import { toNext } from '../next-page.js';
+import { answerPage } from '../list-answer.js';
 import { findPhase, findSession } from '../session-lookup.js';
 import { answer, readProblems } from '../wire/problem.js';
 import { HostPage, HostQuery, PhaseList, toHostWire, toPhaseWire } from '../wire/result.js';
@@ -29,7 +29,7 @@ const hosts = createRoute({
 });
 
 export function addResultRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
-  const { store } = deps;
+  const { store, logger } = deps;
   api.openapi(phases, async (c) => {
     const session = await findSession(store, c.req.valid('param').session_name);
     const records = await store.phases.list(session.jobId);
@@ -40,12 +40,12 @@ export function addResultRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies)
     const session = await findSession(store, c.req.valid('param').session_name);
     if (phase !== undefined) await findPhase(store, session.jobId, phase);
     const limit = query.limit ?? (await store.options.get()).defaultPageSize;
-    const request = omitUndefined({ limit, afterId: query.after_id, phase });
-    const page = await store.hosts.list(session.jobId, request);
-    const next = toNext(page, (last) => ({
-      ...{ phase: phase ?? null, limit },
-      after_id: `${last.phase}/${last.host}`,
-    }));
-    return c.json({ hosts: page.items.map(toHostWire), next }, 200);
+    return answerPage(c, logger, {
+      ...{ member: 'hosts', limit, afterId: query.after_id },
+      read: (page) => store.hosts.list(session.jobId, { ...page, ...omitUndefined({ phase }) }),
+      render: (items) => items.map(toHostWire),
+      toId: (last) => `${last.phase}/${last.host}`,
+      toNext: (lastId) => ({ phase: phase ?? null, limit, after_id: lastId }),
+    });
   });
 }

@@ -2,8 +2,9 @@ import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import { patchSession } from '../../core/session-patch.js';
 import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
+import { answerList, FIRST_SESSIONS } from '../list-answer.js';
 import { findSession } from '../session-lookup.js';
-import { createSession, refuseMore } from '../sessions.js';
+import { createSession } from '../sessions.js';
 import {
   answer,
   bodyProblems,
@@ -123,13 +124,16 @@ export function addSessionRoutesV2(api: OpenAPIHono<ApiEnv>, deps: ApiDependenci
   });
 }
 
-function addListRoutes(api: OpenAPIHono<ApiEnv>, { store, now }: ApiDependencies): void {
+function addListRoutes(api: OpenAPIHono<ApiEnv>, { store, now, logger }: ApiDependencies): void {
   api.openapi(list, async (c) => {
     const filter = fromSessionFilters(c.req.valid('query'), now());
     const { defaultPageSize: limit } = await store.options.get();
-    const { items, hasMore } = await store.sessions.list(filter, { limit });
-    refuseMore(hasMore, limit);
-    return c.json(items.map(toSessionWireV2), 200);
+    return answerList(c, logger, {
+      ...{ limit, first: FIRST_SESSIONS },
+      read: (page) => store.sessions.list(filter, page),
+      render: (items) => items.map(toSessionWireV2),
+      toId: ({ name }) => name,
+    });
   });
   api.openapi(removeMany, async (c) => {
     const query = c.req.valid('query');

@@ -3,7 +3,7 @@ import { omitUndefined } from '../../core/omit-undefined.js';
 import { patchSession } from '../../core/session-patch.js';
 import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
-import { toNext } from '../next-page.js';
+import { answerPage, FIRST_SESSIONS } from '../list-answer.js';
 import { describeSession, describeSessions } from '../session-description.js';
 import { findSession } from '../session-lookup.js';
 import { createSession } from '../sessions.js';
@@ -152,17 +152,19 @@ export function addSessionRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies
 }
 
 function addListRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
-  const { store, now } = deps;
+  const { store, now, logger } = deps;
   api.openapi(list, async (c) => {
     const query = c.req.valid('query');
     const filter = fromSessionFilters(query, now());
     const options = await store.options.get();
     const limit = query.limit ?? options.defaultPageSize;
-    const request = omitUndefined({ limit, afterId: query.after_id });
-    const page = await store.sessions.list(filter, request);
-    const next = toNext(page, ({ name }) => toSessionNext(query, limit, name));
-    const sessions = await describeSessions(deps, c.req.url, page.items, options);
-    return c.json({ sessions: [...sessions], next }, 200);
+    return answerPage(c, logger, {
+      ...{ member: 'sessions', limit, afterId: query.after_id, first: FIRST_SESSIONS },
+      read: (page) => store.sessions.list(filter, page),
+      render: (items) => describeSessions(deps, c.req.url, items, options),
+      toId: ({ name }) => name,
+      toNext: (lastId) => toSessionNext(query, limit, lastId),
+    });
   });
   api.openapi(removeMany, async (c) => {
     const query = c.req.valid('query');

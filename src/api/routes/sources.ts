@@ -2,7 +2,7 @@ import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import { omitUndefined } from '../../core/omit-undefined.js';
 import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
-import { toNext } from '../next-page.js';
+import { answerPage } from '../list-answer.js';
 import { createSource, findSource, restoreSource, updateSource } from '../sources.js';
 import {
   answer,
@@ -122,13 +122,17 @@ export function addSourceRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies)
   });
 }
 
-function addListRoute(api: OpenAPIHono<ApiEnv>, { store }: ApiDependencies): void {
+function addListRoute(api: OpenAPIHono<ApiEnv>, { store, logger }: ApiDependencies): void {
   api.openapi(list, async (c) => {
     const { in_use: inUse, limit: asked, after_id: afterId } = c.req.valid('query');
     const limit = asked ?? (await store.options.get()).defaultPageSize;
-    const page = await store.sources.list(omitUndefined({ limit, afterId, inUse }));
-    const next = toNext(page, ({ name }) => ({ in_use: inUse ?? null, limit, after_id: name }));
-    return c.json({ sources: page.items.map(toSourceWire), next }, 200);
+    return answerPage(c, logger, {
+      ...{ member: 'sources', limit, afterId },
+      read: (page) => store.sources.list({ ...page, ...omitUndefined({ inUse }) }),
+      render: (items) => items.map(toSourceWire),
+      toId: ({ name }) => name,
+      toNext: (lastId) => ({ in_use: inUse ?? null, limit, after_id: lastId }),
+    });
   });
 }
 

@@ -1,0 +1,160 @@
+import type { Context, TypedResponse } from 'hono';
+import type { JSONParsed } from 'hono/utils/types';
+import { invalid } from '../core/errors.js';
+import { omitUndefined } from '../core/omit-undefined.js';
+import type { Page, PageRequest } from '../store/database/page.js';
+import type { ApiEnv, Logger } from './dependencies.js';
+
+/** A list that a client asks for. It may ask for any number of records at once. */
+export interface ListAnswer<Item, Wire> {
+  readonly limit: number;
+  readonly afterId?: string | undefined;
+  readonly read: (page: PageRequest) => Promise<Page<Item>>;
+  readonly render: (items: readonly Item[]) => Promise<readonly Wire[]> | readonly Wire[];
+  /** What the page behind this record begins after. */
+  readonly toId: (item: Item) => string;
+  /** How many records to read before it is known how large they are. */
+  readonly first?: number;
+}
+
+export interface PageAnswer<Item, Wire, Member extends string, Next> extends ListAnswer<
+  Item,
+  Wire
+> {
+  /** The member of the answer that has the records. */
+  readonly member: Member;
+  /** The parameters of the page that begins after this id. */
+  readonly toNext: (lastId: string) => Next;
+}
+
+type JsonResponse<Body> = Response & TypedResponse<JSONParsed<Body>, 200, 'json'>;
+type PageBody<Wire, Member extends string, Next> = { readonly [member in Member]: Wire[] } & {
+  readonly next: Next | null;
+};
+
+type Texts = AsyncIterator<string> | Iterator<string>;
+
+interface ListEnd {
+  /** Absent: the list is empty. */
+  readonly lastId: string | undefined;
+  /** Whether there are records beyond the limit. */
+  readonly hasMore: boolean;
+}
+
+const FIRST_RECORDS = 1000;
+/** A session may name half a megabyte of hosts. */
+export const FIRST_SESSIONS = 100;
+/** About as many characters of records are in memory at once, and are sent at once. */
+const PIECE_LENGTH = 1_000_000;
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+
+/**
+ * Answers with a page in v3, and with the members of `head`. A large page is sent while it is read, no faster than the client
+ * takes it.
+ */
+export async function answerPage<
+  Item,
+  Wire,
+  Member extends string,
+  Next,
+  Head extends object = object,
+>(
+  c: Context<ApiEnv>,
+  logger: Logger,
+  page: PageAnswer<Item, Wire, Member, Next>,
+  head?: Head,
+): Promise<JsonResponse<NoInfer<Head> & PageBody<Wire, Member, Next>>> {
+  const answered = await answerTexts(c, logger, toPageTexts(page, head));
+  return answered as JsonResponse<Head & PageBody<Wire, Member, Next>>;
+}
+
+/** Answers with a list in v2. It is read before it is sent, because one that exceeds the limit is refused. */
+export async function answerList<Item, Wire>(
+  c: Context<ApiEnv>,
+  logger: Logger,
+  list: ListAnswer<Item, Wire>,
+): Promise<JsonResponse<Wire[]>> {
+  const texts: string[] = [];
+  for await (const text of toListTexts(list)) texts.push(text);
+  return (await answerTexts(c, logger, texts.values())) as JsonResponse<Wire[]>;
+}
+
+async function* toPageTexts<Item, Wire, Member extends string, Next>(
+  page: PageAnswer<Item, Wire, Member, Next>,
+  head: object = {},
+): AsyncGenerator<string, void> {
+  const members = [...Object.entries(head), [page.member, []]];
+  yield JSON.stringify(Object.fromEntries(members)).replace(/\]\}$/, '');
+  const { lastId, hasMore } = yield* readTexts(page);
+  const next = hasMore && lastId !== undefined ? page.toNext(lastId) : null;
+  yield `],"next":${JSON.stringify(next)}}`;
+}
+
+async function* toListTexts<Item, Wire>(
+  list: ListAnswer<Item, Wire>,
+): AsyncGenerator<string, void> {
+  yield '[';
+  refuseMore((yield* readTexts(list)).hasMore, list.limit);
+  yield ']';
+}
+
+/** v2 has no pages, so a list that does not fit into one answer is refused. */
+function refuseMore(hasMore: boolean, limit: number): void {
+  if (!hasMore) return;
+  throw invalid(
+    `More than ${limit} records match, the limit of the option default_page_size. Ask for fewer, or use v3.`,
+    'The response size is too large',
+  );
+}
+
+/** Yields JSON of the records, with commas between them. Reads as many at once as the size of those before suggests. */
+async function* readTexts<Item, Wire>(
+  list: ListAnswer<Item, Wire>,
+): AsyncGenerator<string, ListEnd> {
+  const { limit, read, render, toId, first = FIRST_RECORDS } = list;
+  let lastId = list.afterId;
+  let [left, atOnce, separator] = [limit, first, ''];
+  for (;;) {
+    const page = { limit: Math.min(left, atOnce), ...omitUndefined({ afterId: lastId }) };
+    const { items, hasMore } = await read(page);
+    const last = items.at(-1);
+    if (last !== undefined) {
+      const text = (await render(items)).map((item) => JSON.stringify(item)).join(',');
+      yield separator + text;
+      separator = ',';
+      lastId = toId(last);
+      left -= items.length;
+      atOnce = Math.max(1, Math.floor((items.length * PIECE_LENGTH) / text.length));
+    }
+    if (!hasMore || left === 0) return { lastId, hasMore };
+  }
+}
+
+/** Sends short answers at once, with their length, and others piece by piece. */
+async function answerTexts(c: Context<ApiEnv>, logger: Logger, texts: Texts): Promise<Response> {
+  const begun: string[] = [];
+  for (let length = 0; length < PIECE_LENGTH; length += begun.at(-1)?.length ?? 0) {
+    const next = await texts.next();
+    if (next.done === true) return c.body(begun.join(''), 200, JSON_TYPE);
+    begun.push(next.value);
+  }
+  return c.body(ReadableStream.from(encode(begun, texts, logger)), 200, JSON_TYPE);
+}
+
+/** If the rest cannot be read, the client sees its connection break. */
+async function* encode(
+  begun: readonly string[],
+  rest: Texts,
+  logger: Logger,
+): AsyncGenerator<Uint8Array, void> {
+  const encoder = new TextEncoder();
+  try {
+    for (const text of begun) yield encoder.encode(text);
+    for (let next = await rest.next(); next.done !== true; next = await rest.next())
+      yield encoder.encode(next.value);
+  } catch (error) {
+    logger.warn({ err: error }, 'the answer to a list was broken off');
+    // The connection ends with this message, and the cause may have details that are not for clients.
+    throw new Error('The rest of the list could not be read.');
+  }
+}
