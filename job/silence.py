@@ -7,7 +7,6 @@ time is checked here. A report that the API may not have received is sent again.
 """
 
 import struct
-import time
 from typing import Any
 
 from .context import Context
@@ -21,41 +20,49 @@ MAX_NAMES = 10
 MIN_LOOK_SECONDS = 1.0
 MAX_LOOK_SECONDS = 15.0
 
-Report = dict[str, Any]
+# Of which hosts nothing is heard, and in which task.
+Silent = dict[str, Any]
+SilenceReport = dict[str, Any]
 
 
-class Silence:
-    def __init__(self, context: Context, redactor: Redactor) -> None:
-        self._limit = context.phase.host_silent_seconds
-        self._path = context.directory.heard(context.phase.name)
-        self._redactor = redactor
-        self._look_seconds = min(max(self._limit / 10, MIN_LOOK_SECONDS), MAX_LOOK_SECONDS)
-        self._begin()
+class SilenceReports:
+    """Which silence the API was told of, when to look again, and what to tell it then."""
+
+    def __init__(self, look_seconds: float) -> None:
+        """`look_seconds`: infinite to never look."""
+        self._look_seconds = look_seconds
+        self.begin_again()
         self._sequence = 0
-        self._told: Report | None = None
+        self._report: SilenceReport | None = None
+        self._told: Silent | None = None
         self._is_sure = True
 
     def begin_again(self) -> None:
-        """To be called before the playbook runs again."""
-        self._begin()
-
-    def _begin(self) -> None:
+        """The playbook is about to run again."""
         self._is_over = False
-        self._due_at = 0.0 if self._limit > 0 else float("inf")
+        self._due_at = 0.0 if self._look_seconds < float("inf") else float("inf")
 
-    def next(self) -> Report | None:
-        """The next report, or None if nothing is new or the last look was a moment ago."""
-        now = time.monotonic()
-        if now < self._due_at:
-            return None
+    def end(self, now: float) -> None:
+        """The playbook has ended, which ends the silence."""
+        self._is_over = True
+        self._due_at = min(self._due_at, now)
+
+    def is_due(self, now: float) -> bool:
+        return now >= self._due_at
+
+    def note_look(self, silent: Silent | None, now: float) -> None:
         self._due_at = now + self._look_seconds
-        found = None if self._is_over else self._find(now)
-        if found == self._told and self._is_sure:
-            return None
-        self._sequence += 1
-        return {"sequence": self._sequence, "silence": found}
+        found = None if self._is_over else silent
+        if found != self._told or not self._is_sure:
+            self._sequence += 1
+            self._report = {"sequence": self._sequence, "silence": found}
 
-    def note_told(self, report: Report) -> None:
+    def take(self) -> SilenceReport | None:
+        """What is new. If it is lost, the next look tells the state anew."""
+        report, self._report = self._report, None
+        return report
+
+    def note_told(self, report: SilenceReport) -> None:
         self._told = report["silence"]
         self._is_sure = True
 
@@ -63,15 +70,25 @@ class Silence:
         """The API may have received the report, or may yet, although it did not answer."""
         self._is_sure = False
 
-    def end(self) -> None:
-        """To be called when the playbook has ended, which ends the silence."""
-        self._is_over = True
-        self._due_at = min(self._due_at, time.monotonic())
 
-    def _find(self, now: float) -> Report | None:
+class Silence:
+    """Reads what the plugin has written."""
+
+    def __init__(self, context: Context, redactor: Redactor) -> None:
+        self._limit = context.phase.host_silent_seconds
+        self._path = context.directory.heard(context.phase.name)
+        self._redactor = redactor
+
+    @property
+    def look_seconds(self) -> float:
+        if self._limit == 0:
+            return float("inf")
+        return min(max(self._limit / 10, MIN_LOOK_SECONDS), MAX_LOOK_SECONDS)
+
+    def find(self, now: float) -> Silent | None:
         try:
             data = self._path.read_bytes()
-        except FileNotFoundError:
+        except OSError:
             return None
         whole = len(data) - len(data) % RECORD.size
         silent = [
@@ -81,7 +98,7 @@ class Silence:
         ]
         return self._render(sorted(silent)) if silent else None
 
-    def _render(self, silent: list[tuple[float, bytes, str, int]]) -> Report:
+    def _render(self, silent: list[tuple[float, bytes, str, int]]) -> Silent:
         """Shows the task that has been silent longest, and counts the hosts in other tasks."""
         since, first, _, limit = silent[0]
         hosts = [host for _, task, host, _ in silent if task == first]

@@ -100,25 +100,26 @@ class Wrapper:
         redactor = Redactor(read_secrets(context.directory))
         log = context.directory.log(self._phase.name)
         self._output = Output(log, redactor, has_reader)
+        self._redactor = redactor
         self._results = Results(context, redactor)
-        self._silence = Silence(context, redactor)
         self._files = LayerFiles(context)
         self._started_at = started_at
         # How often the command was run again, and what is reported of the last time.
         self._reruns = 0
         self._rerun: dict[str, Any] | None = None
+        self._delivery: Delivery | None = None
 
     def run(self) -> int:
         self._save(PhaseState("running", self._started_at))
         command = self._start_command()
         # Threads start after the fork, because it copies only the calling thread.
-        delivery = self._start_delivery()
+        self._delivery = self._start_delivery()
         ended = self._watch(*command)
-        while self._is_run_again(delivery, ended):
+        while self._is_run_again(ended):
             # Now threads run. They hold no lock that the child needs until it is another program.
             ended = self._watch(*self._start_command())
         clean_up(self._context)
-        self._finish(delivery, ended)
+        self._finish(ended)
         return to_wrapper_code(ended)
 
     def _start_command(self) -> tuple[int, int]:
@@ -138,7 +139,8 @@ class Wrapper:
             self._to_stop_reason,
         )
         ended = watch.run()
-        self._silence.end()
+        if self._delivery is not None:
+            self._delivery.end_run()
         self._explain(ended)
         return ended
 
@@ -182,19 +184,20 @@ class Wrapper:
         is_held = self._reruns > 0 or (may_ask and is_wanted(self._to_api(), self._signals))
         return phase.hold_wait_seconds if is_held else 0
 
-    def _is_run_again(self, delivery: Delivery | None, ended: Ended) -> bool:
+    def _is_run_again(self, ended: Ended) -> bool:
         """Holds the phase if it is to be held, and prepares a further run if one is asked for."""
         seconds = self._to_hold_seconds(ended)
         if seconds == 0:
             return False
         self._files.remember()
-        end = self._hold(delivery, seconds)
+        end = self._hold(seconds)
         if not end.is_rerun or self._signals.stop_requested:
             return False
-        self._begin_again(delivery)
+        self._begin_again()
         return True
 
-    def _hold(self, delivery: Delivery | None, wanted_seconds: float) -> HoldEnd:
+    def _hold(self, wanted_seconds: float) -> HoldEnd:
+        delivery = self._delivery
         seconds = min(wanted_seconds, MAX_HOLD_SECONDS)
         since = now()
         command = write_shell(self._context)
@@ -231,16 +234,15 @@ class Wrapper:
             f"To let it fail: {release}create {hold.complete}."
         )
 
-    def _begin_again(self, delivery: Delivery | None) -> None:
+    def _begin_again(self) -> None:
         changes = self._files.list_changes()
         self._reruns += 1
         self._output.line(render_rerun(self._phase.name, changes))
         self._results.begin_again(are_files_changed=changes != [])
-        self._silence.begin_again()
         facts = {"count": self._reruns, "files_changed": changes != []}
         # Without an API no results of earlier runs are stored.
         alone = {**facts, "first_sequence": 0}
-        self._rerun = alone if delivery is None else delivery.begin_again(facts)
+        self._rerun = alone if self._delivery is None else self._delivery.begin_again(facts)
 
     def _to_api(self) -> Api:
         job = self._context.job
@@ -253,28 +255,16 @@ class Wrapper:
             self._to_api(),
             self._directory.log(self._phase.name),
             {"state": "running", "started_at": self._started_at},
-            self._results.read,
-            self._results.read_facts,
-            self._silence,
+            self._results,
+            Silence(self._context, self._redactor),
         )
         self._output.on_growth = delivery.advance
         delivery.start()
         return delivery
 
-    def _finish(self, delivery: Delivery | None, ended: Ended) -> None:
+    def _finish(self, ended: Ended) -> None:
         state = PhaseState("ended", self._started_at, ended.at, ended.exit_code, ended.killed)
-        if delivery is not None:
-            delivery.finish(
-                to_end_report(state, self._output.size),
-                self._context.job.report_wait_seconds,
-                lambda: self._signals.stop_requested,
-            )
-            self._output.on_growth = lambda _size: None
-            if delivery.refused is not None and not delivery.has_end:
-                self._output.line(
-                    f"The API answered {delivery.refused}: the rest of this phase is not delivered."
-                )
-        is_taken = delivery is not None and delivery.has_final_hosts
+        is_taken = self._finish_delivery(state)
         hosts = self._results.read(everything=True)
         sign = None if hosts is None else self._to_signing(hosts)
         if sign and (signed := sign()):
@@ -287,6 +277,22 @@ class Wrapper:
         told = sign(room) if sign and not is_taken else None
         self._directory.write_state(self._phase.name, final, told)
         self._output.drain()
+
+    def _finish_delivery(self, state: PhaseState) -> bool:
+        """Returns whether the API has taken the final results of hosts."""
+        if self._delivery is None:
+            return False
+        delivered = self._delivery.finish(
+            to_end_report(state, self._output.size),
+            self._context.job.report_wait_seconds,
+            lambda: self._signals.stop_requested,
+        )
+        self._output.on_growth = lambda _size: None
+        if delivered.refused is not None:
+            self._output.line(
+                f"The API answered {delivered.refused}: the rest of this phase is not delivered."
+            )
+        return delivered.has_final_hosts
 
     def _to_signing(self, hosts: list[Host]) -> Callable[..., str | None]:
         rerun = {} if self._rerun is None else {"rerun": self._rerun}
