@@ -8,6 +8,7 @@ import type { HardwareClient, Orchestrator } from '../clients/interfaces.js';
 import { toBatcherWorkflow, toHardwareSyncWorkflow, toSweepQueue } from '../core/names.js';
 import type { Store } from '../store/store.js';
 import type { Logger } from './logger.js';
+import { createRemovalClock } from './removal-clock.js';
 import { startRepetition } from './repetition.js';
 
 export interface SweepingOptions {
@@ -74,7 +75,7 @@ export async function startSweeping({
         ...(handOver === undefined ? {} : { handOver }),
         ...(machine === undefined ? {} : { machine }),
       }),
-      ...createRetentionActivities({ store, logger, now: () => store.sweep.clock() }),
+      ...createRetentionActivities({ store, logger, now: createRemovalClock(store) }),
       ...createCycleActivities({ store, hardware, logger, now, requireRoom }),
     },
   });
