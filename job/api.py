@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
+# A longer wait that an answer asks for would let the end of a phase pass. It is also more than the
+# time for which a service or a proxy is usually replaced.
+MAX_RETRY_AFTER_SECONDS = 60.0
 # Answers that will not change: unauthenticated, missing, gone.
 REFUSALS = (401, 404, 410)
 
@@ -90,8 +93,8 @@ class Api:
         answer = self._send("PATCH", "/log", piece.packed, headers, timeout_seconds, meanwhile)
         expected = answer.headers.get("Upload-Offset", "")
         if answer.status // 100 == 2:
-            return int(expected) if expected.isdigit() else piece.end
-        if answer.status == 409 and expected.isdigit() and int(expected) != piece.offset:
+            return int(expected) if expected.isdecimal() else piece.end
+        if answer.status == 409 and expected.isdecimal() and int(expected) != piece.offset:
             return int(expected)
         raise to_unavailable(answer)
 
@@ -99,7 +102,7 @@ class Api:
         """The offset at which the log continues."""
         answer = self._send("GET", "/log", None, {}, timeout_seconds)
         end = answer.headers.get("Upload-Offset", "")
-        if answer.status // 100 != 2 or not end.isdigit():
+        if answer.status // 100 != 2 or not end.isdecimal():
             raise to_unavailable(answer)
         return int(end)
 
@@ -182,4 +185,5 @@ def create_packer() -> "zlib._Compress":
 
 def to_unavailable(answer: Answer) -> Unavailable:
     wait = answer.headers.get("Retry-After", "")
-    return Unavailable(f"HTTP {answer.status}", float(wait) if wait.isdigit() else 0)
+    seconds = min(float(wait), MAX_RETRY_AFTER_SECONDS) if wait.isdecimal() else 0
+    return Unavailable(f"HTTP {answer.status}", seconds)

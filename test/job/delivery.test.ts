@@ -144,6 +144,21 @@ describe('delivery', () => {
     expect(third - first).toBeGreaterThan(1900);
   });
 
+  it('waits for no longer than a minute, whatever an answer asks for', async () => {
+    let isAway = true;
+    api.interrupt = (method) =>
+      method === 'PATCH' && isAway
+        ? { status: 503, headers: { 'Retry-After': '9'.repeat(12) } }
+        : undefined;
+    const job = aJob(`${WAIT} echo there`);
+    const child = job.startPhase('only');
+    await waitFor(() => api.requests.some((request) => request.startsWith('PATCH')));
+    isAway = false;
+    goOn(job);
+    await exitOf(child);
+    expect(api.log.toString()).toBe('here\nthere\n');
+  });
+
   it.each([401, 404, 410])('stops for good at %d, and says so', async (status) => {
     api.interrupt = (method) => (method === 'PATCH' ? { status } : undefined);
     const job = aJob('echo here');
