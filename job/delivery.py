@@ -201,6 +201,13 @@ class Delivery:
             self._prepared = self._read_piece(offset)
 
     def _read_piece(self, offset: int) -> Piece:
+        try:
+            return self._pack_piece(offset)
+        except OSError as error:
+            # It may only be for a moment: too many open files, a volume that is away.
+            raise Unavailable(repr(error)) from error
+
+    def _pack_piece(self, offset: int) -> Piece:
         packer = create_packer()
         packed = bytearray()
         size = 0
@@ -217,7 +224,7 @@ class Delivery:
         return Piece(offset, size, bytes(packed + packer.flush()))
 
     def _read_hosts(self, step: ReadHosts) -> None:
-        hosts = self._results.read(step.is_whole)
+        hosts = self._results.read(step.is_whole, is_final=step.is_final)
         facts = self._results.read_facts() if step.is_final and hosts is not None else {}
         with self._lock:
             self._outbox.note_hosts(step, hosts, facts)

@@ -28,10 +28,11 @@ class Results:
         self._directory.remove_results(self._phase.name)
         self._are_files_changed = are_files_changed
 
-    def read(self, everything: bool) -> list[Host] | None:
+    def read(self, everything: bool, *, is_final: bool) -> list[Host] | None:
         """
         Returns all results, redacted. None if the phase has none, or if nothing has changed since
-        the last call and `everything` is false.
+        the last call and `everything` is false. Results that are not final may also be unreadable
+        for a moment.
         """
         try:
             modified_at = self._path.stat().st_mtime_ns
@@ -41,8 +42,8 @@ class Results:
             return None
         try:
             hosts = read_results(self._path, self._redactor)
-        except ValueError:
-            if everything:
+        except (OSError, ValueError):
+            if is_final:
                 raise
             # Unlike the plugin, a command may still be writing the file.
             return None

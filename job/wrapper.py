@@ -265,7 +265,7 @@ class Wrapper:
     def _finish(self, ended: Ended) -> None:
         state = PhaseState("ended", self._started_at, ended.at, ended.exit_code, ended.killed)
         is_taken = self._finish_delivery(state)
-        hosts = self._results.read(everything=True)
+        hosts = self._results.read(everything=True, is_final=True)
         sign = None if hosts is None else self._to_signing(hosts)
         if sign and (signed := sign()):
             self._results.keep_signed(signed)

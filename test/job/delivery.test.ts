@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHmac } from 'node:crypto';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { waitFor } from '../support/wait.js';
 import { aCommand, createJob, exitOf, TOKEN, type TestJob } from './harness.js';
@@ -144,6 +144,19 @@ describe('delivery', () => {
     expect(third - first).toBeGreaterThan(1900);
   });
 
+  it('continues when a log or results that could not be read can be read again', async () => {
+    const job = aJob(`mkdir "$KEELSON_RESULTS"; ${WAIT} rmdir "$KEELSON_RESULTS"; echo there`);
+    const child = job.startPhase('only');
+    await waitFor(() => api.states.length === 1);
+    renameSync(job.path('logs/only.log'), job.path('logs/away'));
+    goOn(job);
+    await waitFor(() => readFileSync(job.path('logs/away'), 'utf8') === 'here\nthere\n');
+    renameSync(job.path('logs/away'), job.path('logs/only.log'));
+    await exitOf(child);
+    expect(api.log.toString()).toBe('here\nthere\n');
+    expect(api.states.at(-1)).toMatchObject({ state: 'ended', exit_code: 0 });
+  });
+
   it('waits for no longer than a minute, whatever an answer asks for', async () => {
     let isAway = true;
     api.interrupt = (method) =>
@@ -236,6 +249,21 @@ describe('host results', () => {
     const child = job.startPhase('only');
     await waitFor(() => api.log.toString() === 'here\n');
     goOn(job);
+    expect(await exitOf(child)).toBe(0);
+    expect(api.hosts.at(-1)).toMatchObject({ final: true, hosts: [{ host: 'x0' }] });
+  });
+
+  it('may be half-written when all of them are told again', async () => {
+    const half = `printf '{"hosts": [' > "$KEELSON_RESULTS";`;
+    const job = aJob(
+      `${half} ${WAIT} echo there; until [ -e enough ]; do sleep 0.05; done; ${writeHosts(1)}`,
+    );
+    const child = job.startPhase('only');
+    await waitFor(() => api.log.toString() === 'here\n');
+    api.forget(2);
+    goOn(job);
+    await waitFor(() => api.log.toString() === 'here\nthere\n');
+    writeFileSync(job.path('workspace/enough'), '');
     expect(await exitOf(child)).toBe(0);
     expect(api.hosts.at(-1)).toMatchObject({ final: true, hosts: [{ host: 'x0' }] });
   });
