@@ -151,7 +151,8 @@ class Hold:
             longer = min(pause * random.uniform(1.5, 2), MAX_BACK_OFF_SECONDS)
             return max(longer, error.retry_after_seconds)
         if news.release is None:
-            if not news.is_known:
+            # Once it is over, the API does not know it as one that lasts.
+            if not news.is_known and not self._is_over:
                 tell_again()
             return MIN_BACK_OFF_SECONDS
         self._release = news.release

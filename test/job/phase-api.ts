@@ -77,7 +77,7 @@ export async function startPhaseApi(token: string): Promise<PhaseApi> {
     const query = new URL(url, 'http://phase').searchParams;
     const findAsked = () => ((query.get('since') ?? heldSince) === heldSince ? asked : undefined);
     const isWait = method === 'GET' && query.get('wait') !== '0';
-    while (isWait && findAsked() === undefined && !isForgotten && !request.destroyed) {
+    while (isWait && findAsked() === undefined && !isForgotten && !response.closed) {
       await Promise.race([once(news, 'asked'), once(response, 'close')]);
     }
     if (method === 'GET' && url.endsWith('/log')) {

@@ -171,6 +171,26 @@ describe('a held phase that is run again', () => {
     expect(job.log('only')).toMatch(/run\nThe phase was ended: stopped\.\n$/);
   });
 
+  it('tells nothing again when the API says that the hold is over', async () => {
+    const api = await anApi();
+    const job = aJob('test -e corrected || exit 4; until [ -e go-on ]; do sleep 0.05; done', {
+      apiUrl: api.url,
+    });
+    const child = start(job);
+    const isQuestion = (request: string) => request.includes('wait=25');
+    await waitFor(() => api.requests.some(isQuestion), { what: 'the question about the hold' });
+    writeFileSync(job.path('workspace/corrected'), '');
+    touch(job.path('workspace/rerun'), 60);
+    await waitFor(() => api.holds.at(-1)?.['seconds_left'] === 0, { what: 'the end of the hold' });
+    await waitFor(() => api.log.includes(BEGINS), { what: 'the second run' });
+    // As an API answers at the end of the wait.
+    api.forgetHold();
+    writeFileSync(job.path('workspace/go-on'), '');
+    await exitOf(child);
+    expect(api.holds).toHaveLength(2);
+    expect(api.requests.filter((request) => /^GET .*\/log$/.test(request))).toEqual([]);
+  });
+
   it('tells it although the second run writes faster than its log can be delivered', async () => {
     const api = await anApi();
     const chatty = 'while :; do echo more; sleep 0.02; done';
