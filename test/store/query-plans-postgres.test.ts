@@ -116,6 +116,33 @@ describeWithPostgres('plans of PostgreSQL', () => {
     );
   });
 
+  test('sessions by many tags: the tags of each go by its key, even before the first ANALYZE', async () => {
+    const bare = await server.createDatabase();
+    await (await openPostgresStore({ url: bare })).close();
+    await server.query(
+      `insert into sessions (job_id, name, created_at, request)
+        select 'cfs-' || i, 's' || i, '', '{}' from generate_series(1, 3000) as i;
+      insert into session_tags (job_id, key, value)
+        select job_id, 't' || i, '1' from sessions, generate_series(1, 12) as i`,
+      bare,
+    );
+    const others = createPool({ url: bare });
+    const plans: string[] = [];
+    const tags = Object.fromEntries(
+      Array.from({ length: 10 }, (_, index) => [`t${index + 1}`, '1']),
+    );
+    const stored = open(others, ({ query: { sql, parameters } }) => {
+      queries.push({ sql, parameters });
+    });
+    await createSessionStore(stored).list({ tags }, { limit: 100 });
+    for (const { sql, parameters } of queries.filter((each) => each.sql.includes('in (values')))
+      plans.push(JSON.stringify((await others.query(`explain ${sql}`, [...parameters])).rows));
+    await stored.close();
+
+    expect(plans).toHaveLength(1);
+    expect(plans[0]).toMatch(/session_tags_key[^}]*},[^}]*Index Cond: \(job_id = /);
+  });
+
   test.each<[string, ComponentFilter, string]>([
     ['nothing', {}, 'components_pkey'],
     ['a rare tag', { tags: { number: '7' } }, 'components_by_tag'],
