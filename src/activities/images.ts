@@ -133,7 +133,8 @@ function refuseUnnamable({ name, request }: Session, image: Image): void {
   if (fault === undefined) return;
   throw new ServiceError(
     'rejected',
-    `Image ${image.id}: the new image would be called "${resultName}". The name of an image ${fault}; give it one in image_map.`,
+    // The name comes last, because a long message is cut.
+    `Image ${image.id}: give the new image a name in image_map. The name of an image ${fault}, and it would be called "${resultName}".`,
     { reason: 'IMAGE_PREPARE' },
   );
 }
