@@ -17,7 +17,8 @@ STALLED_SECONDS = 60
 REFUSED = re.compile(
     r"authentication failed|could not read (username|password)|terminal prompts disabled"
     r"|permission denied|access denied|returned error: 40[13]"
-    r"|certificate (problem|verif)|host key verification failed",
+    r"|certificate (problem|verif)|host key verification failed"
+    r"|update url base from redirection|protocol .* not supported|mismatched algorithms",
     re.IGNORECASE,
 )
 ABSENT = re.compile(
@@ -28,6 +29,9 @@ ABSENT = re.compile(
 )
 # Left out, because our own line already says it.
 PREFIX = re.compile(r"^(fatal|error): (unable to access '[^']*': )?")
+# Where the server sends git instead, usually to a page for logging in. Without the query, which may
+# contain secrets.
+REDIRECT = re.compile(r"^ *redirect: ([^\s?#]+)", re.MULTILINE)
 # The server answers, but has no such object or does not serve it by this name.
 UNKNOWN_REF = re.compile(
     r"not our ref|unadvertised object|couldn't find remote ref|(support|is|a) shallow"
@@ -51,6 +55,8 @@ class Failure(NamedTuple):
     @property
     def reason(self) -> str:
         """The most telling line: the first fatal one."""
+        if redirect := REDIRECT.search(self.text):
+            return f"it redirects to {redirect[1]}, where no repository is"
         lines = [line.strip() for line in self.text.splitlines() if line.strip()]
         fatal = [line for line in lines if line.startswith(("fatal:", "error:", "ssh:"))]
         line = (fatal or lines or ["git failed"])[0].rstrip(".")

@@ -9,17 +9,24 @@ import { pathToFileURL } from 'node:url';
 
 /**
  * Makes a bare repository with a file:// address from files.
- * @param {{ files: Record<string, string>, branch?: string, directory?: string, config?: Record<string, string> }} options
+ * @param {{ files: Record<string, string>, branch?: string, directory?: string, config?: Record<string, string>, objectFormat?: string }} options
  *   config has settings of the bare repository, such as `uploadpack.allowAnySHA1InWant`
  */
-export function createRepository({ files, branch = 'main', directory, config = {} }) {
+export function createRepository({
+  files,
+  branch = 'main',
+  directory,
+  config = {},
+  objectFormat = 'sha1',
+}) {
   const base = directory ?? mkdtempSync(join(tmpdir(), 'keelson-git-'));
   const bare = join(base, 'repository.git');
   const tree = join(base, 'tree');
   mkdirSync(base, { recursive: true });
-  git(base, ['init', '-q', '--bare', `--initial-branch=${branch}`, bare]);
+  const init = ['init', '-q', `--initial-branch=${branch}`, `--object-format=${objectFormat}`];
+  git(base, [...init, '--bare', bare]);
   for (const [name, value] of Object.entries(config)) git(bare, ['config', name, value]);
-  git(base, ['init', '-q', `--initial-branch=${branch}`, tree]);
+  git(base, [...init, tree]);
   git(tree, ['remote', 'add', 'origin', bare]);
 
   /** @param {Omit<RepositoryChange, 'branch'>} change */

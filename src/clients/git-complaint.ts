@@ -18,7 +18,7 @@ const NO_ROOM = /no space left on device|disk quota exceeded|read-only file syst
 
 const REFUSED: readonly (readonly [RegExp, string])[] = [
   [
-    /authentication failed|could not read (username|password)|access denied|terminal prompts disabled/i,
+    /authentication failed|could not read (username|password)|access denied|terminal prompts disabled|returned error: 40[13]/i,
     'refused our credentials, or needs some',
   ],
   [/permission denied \(/i, 'refused our SSH key'],
@@ -26,8 +26,9 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
   [/host key verification failed/i, 'has an SSH host key that is not known'],
   [/certificate|SSL|TLS/, 'has a certificate that is not trusted'],
   [/transport '[^']*' not allowed/i, 'has a scheme that is not allowed here'],
+  [/protocol "[^"]*" not supported/i, 'redirects to a scheme that is not allowed here'],
   [
-    /not found|does not appear to be a git repository|does not exist|no such file or directory/i,
+    /not found|returned error: 410|does not appear to be a git repository|does not exist|no such file or directory/i,
     'is not there',
   ],
 ];
@@ -51,6 +52,9 @@ export function toCloneFault(url: string, end: GitEnd): ServiceError {
     case 'unstarted':
       return fail('unavailable', url, `could not be asked: git does not start (${end.code})`);
     case 'exited': {
+      const target = findRedirect(end.complaint);
+      if (target !== undefined)
+        return fail('rejected', url, `redirects to ${target}, where no repository is`);
       const said = toLastWord(end.complaint);
       if (UNREACHABLE.some((pattern) => pattern.test(end.complaint)))
         return fail('unavailable', url, `could not be reached: ${said}`);
@@ -60,6 +64,12 @@ export function toCloneFault(url: string, end: GitEnd): ServiceError {
       return fail('rejected', url, `${known?.[1] ?? 'could not be read'}: ${said}`);
     }
   }
+}
+
+/** Where the server sends git instead, usually to a page for logging in. Without the query, which may contain secrets. */
+function findRedirect(complaint: string): string | undefined {
+  const target = /^ *redirect: ([^\s?#]+)/m.exec(complaint)?.[1];
+  return target && hideCredentials(target);
 }
 
 /** Removes user and password, which may contain an @, from URLs. */

@@ -53,6 +53,7 @@ async function resolve(git: Git, url: string, ref: string, signal: AbortSignal):
   const commit = toCandidates(ref)
     .map((name) => known.get(name))
     .find((hash) => hash !== undefined);
+  if (commit !== undefined && !HASH.test(commit)) throw otherHashes(url);
   if (commit !== undefined) return commit;
   if (HASH.test(ref)) return resolveHash(git, url, ref, signal);
   throw unknownReference(url, ref);
@@ -168,6 +169,14 @@ function requireData(kind: string, text: string, reason: Reason): void {
     'invalid',
     `A ${kind} may not begin with "-" or contain control characters.`,
     { reason },
+  );
+}
+
+function otherHashes(url: string): ServiceError {
+  return new ServiceError(
+    'invalid',
+    `Repository ${hideCredentials(url)} has SHA-256 commits, which are not supported; it must have been made with --object-format=sha1.`,
+    { reason: 'GIT_REF' },
   );
 }
 

@@ -43,6 +43,34 @@ describe('toCloneFault', () => {
     });
   });
 
+  test.each([
+    [
+      `fatal: unable to update url base from redirection:
+  asked for: https://git/a/info/refs?service=git-upload-pack
+   redirect: https://me:p@ss@id/login?state=s3cret
+`,
+      'redirects to https://id/login, where no repository is',
+    ],
+    [
+      `fatal: unable to access 'https://git/a/': Protocol "http" not supported or disabled in libcurl\n`,
+      'redirects to a scheme that is not allowed here: ',
+    ],
+    [
+      `fatal: unable to access 'https://git/a/': The requested URL returned error: 403\n`,
+      'refused our credentials, or needs some: ',
+    ],
+    [
+      `fatal: unable to access 'https://git/a/': The requested URL returned error: 410\n`,
+      'is not there: ',
+    ],
+  ])('says what %s means', (complaint, meaning) => {
+    const end = { kind: 'exited', exitCode: 128, output: '', complaint } as const;
+    expect(toCloneFault('https://git/a', end)).toMatchObject({
+      fault: 'rejected',
+      message: expect.stringMatching(new RegExp(`^Repository https://git/a ${meaning}`)),
+    });
+  });
+
   test('shows nothing of a password that has an @', () => {
     const { message } = toCloneFault('https://me:p@ss@git/a', { kind: 'timeout' });
     expect(message).toBe('Repository https://git/a did not answer in time');
@@ -140,6 +168,17 @@ describe('resolve', () => {
       reason: 'GIT_REF',
       message: `Repository ${repository.url} has no branch, tag or commit "${ref}" (a commit is given by all 40 digits).`,
     });
+  });
+
+  test('refuses a repository with hashes of another kind', async () => {
+    const other = createRepository({ files: { 'site.yml': '' }, objectFormat: 'sha256' });
+
+    await expect(resolve(other.url, 'main')).rejects.toMatchObject({
+      fault: 'invalid',
+      reason: 'GIT_REF',
+      message: expect.stringContaining(`${other.url} has SHA-256 commits`),
+    });
+    other.remove();
   });
 
   test('refuses the hash of a file', async () => {

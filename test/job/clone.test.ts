@@ -1,12 +1,13 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRepository } from '../support/git-repository.js';
 import { findFreePort } from '../support/ssh-host.js';
-import { listen } from '../support/listen.js';
+import { listen, stopListening } from '../support/listen.js';
 import { startGitServer } from './git-server.js';
 import { waitFor } from '../support/wait.js';
 import { createJob, exitOf, TOKEN, type TestJob } from './harness.js';
@@ -112,6 +113,29 @@ describe('git-clone', () => {
     const job = aClone({ url: 'file:///no/such/repository', commit: ABSENT, timeoutSeconds: 600 });
     expect(await run(job)).toBe(70);
     expect(job.log('git-clone-0')).toMatch(/^ERROR! file:\/\/\/no\/such\/repository: .+\.$/m);
+  });
+
+  it('ends with 70 if the server redirects to a page for logging in, without a retry', async () => {
+    const server = createHttpServer(({ url = '' }, response) => {
+      const location = url.startsWith('/login') ? {} : { location: '/login?state=s3cret' };
+      response.writeHead('location' in location ? 302 : 200, location).end('Log in');
+    });
+    const url = `http://127.0.0.1:${await listen(server)}`;
+    closing.push(() => stopListening(server));
+    const job = aClone({ url: `${url}/a.git`, commit: ABSENT, timeoutSeconds: 600 });
+    expect(await run(job)).toBe(70);
+    expect(job.log('git-clone-0')).toContain(
+      `ERROR! ${url}/a.git: it redirects to ${url}/login, where no repository is.\n`,
+    );
+  });
+
+  it('ends with 70 if the repository has commits of another kind, without a retry', async () => {
+    const repository = createRepository({ files: { 'site.yml': '' }, objectFormat: 'sha256' });
+    closing.push(() => repository.remove());
+    const { url, commit } = repository;
+    const job = aClone({ url, commit, timeoutSeconds: 600 });
+    expect(await run(job)).toBe(70);
+    expect(job.log('git-clone-0')).toContain('mismatched algorithms: client sha1; server sha256');
   });
 
   it('ends with 70 if the protocol is not allowed', async () => {
