@@ -46,10 +46,12 @@ def start_child(
     parent = os.getpid()
     # Python runs signal handlers after the fork too; blocked signals cannot run ours in the child.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    pid = os.fork()
-    if pid == 0:
-        _become_child(parent, action, death_signal, blocked)
-    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            _become_child(parent, action, death_signal, blocked)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return pid
 
 

@@ -20,7 +20,7 @@ from .directory import JobDirectory, PhaseState, create_exclusively, to_time
 from .plan import Job, Phase, read_job
 from .process import become_subreaper, end_descendants, start_child, to_exit_code
 from .signals import STOP_SIGNALS
-from .wrapper import run_phase
+from .wrapper import log_defect, run_phase
 
 # What a wrapper needs beyond the grace time to report, and to give up on what cannot be killed.
 WRAPPER_SECONDS = 45
@@ -69,7 +69,12 @@ class Supervisor:
 
     def _run_phase(self, phase: Phase) -> PhaseState:
         started_at = tell_time()
-        pid = start_child(lambda: self._become_wrapper(phase), signal.SIGTERM, STOP_SIGNALS)
+        try:
+            pid = start_child(lambda: self._become_wrapper(phase), signal.SIGTERM, STOP_SIGNALS)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                log_defect(Context(self._directory, self._job, phase), error, has_reader=False)
+            return self._note_end(phase, started_at, exits.INTERNAL)
         self._wrapper = os.pidfd_open(pid)
         if self._stop_requested:
             self._stop_wrapper(signal.SIGTERM, None)

@@ -57,7 +57,7 @@ def run_phase(directory: JobDirectory, name: str, has_reader: bool) -> int:
         with contextlib.suppress(OSError):
             traceback.print_exc()
         with contextlib.suppress(OSError):
-            end_as_defect(context, started_at, code)
+            end_as_defect(context, started_at, code, error, has_reader)
         return code
 
 
@@ -65,15 +65,26 @@ def is_full(error: Exception) -> bool:
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
-def end_as_defect(context: Context, started_at: str, code: int) -> None:
+def end_as_defect(
+    context: Context, started_at: str, code: int, error: Exception, has_reader: bool
+) -> None:
     """
     Ends the phase after a failure of the wrapper, such as a full disk. Leaves no process running.
     """
     try:
         end_descendants(context.job.grace_seconds)
         context.directory.remove_results(context.phase.name)
+        if code != exits.DISK_FULL:
+            log_defect(context, error, has_reader)
     finally:
         save_defect(context, started_at, code)
+
+
+def log_defect(context: Context, error: Exception, has_reader: bool) -> None:
+    fact = error.strerror if isinstance(error, OSError) and error.strerror else repr(error)
+    redactor = Redactor(read_secrets(context.directory))
+    log = Output(context.directory.log(context.phase.name), redactor, has_reader)
+    log.line(f"ERROR! The phase cannot be run: {fact}.")
 
 
 def save_defect(context: Context, started_at: str, code: int) -> None:

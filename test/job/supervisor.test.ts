@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { FOREIGN_DAEMON, IS_ROOT } from '../support/foreign-process.js';
 import { waitFor } from '../support/wait.js';
 import {
@@ -18,6 +20,19 @@ import {
 
 const jobs: TestJob[] = [];
 afterEach(() => jobs.splice(0).forEach((job) => job.remove()));
+
+/** As on a machine with too many processes: all forks fail from this one on. */
+const FULL = `
+import errno, os
+fork, left = os.fork, int(os.environ.get("FORKS", "1"))
+def fork_unless_full():
+    global left
+    left -= 1
+    if left <= 0:
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return fork()
+os.fork = fork_unless_full
+`;
 
 function aJob(options: JobOptions): TestJob {
   const job = createJob(options);
@@ -104,6 +119,24 @@ describe('all', () => {
     await job.run();
     await job.run();
     expect(readFileSync(job.path('workspace/runs'), 'utf8')).toBe('ran\n');
+  });
+
+  it.each([1, 2])('ends with the reason if process %d cannot be started', async (count) => {
+    const folder = mkdtempSync(join(tmpdir(), 'keelson-fork-'));
+    writeFileSync(join(folder, 'sitecustomize.py'), FULL);
+    const job = aJob({
+      phases: [aCommand('only', 'echo ran'), aCommand('later', 'true')],
+      environment: { PYTHONPATH: folder, FORKS: String(count) },
+    });
+    await job.run();
+    rmSync(folder, { recursive: true });
+    expect(job.log('only')).toBe(
+      'ERROR! The phase cannot be run: Resource temporarily unavailable.\n',
+    );
+    const size = job.log('only').length;
+    expect(job.phase('only')).toMatchObject({ exit_code: 79, killed: null, log_bytes: size });
+    expect(job.phase('later')).toMatchObject({ unstarted: 'skipped' });
+    expect([existsSync(job.path('secrets')), existsSync(job.path('ended'))]).toEqual([false, true]);
   });
 
   it('leaves no record of itself if it cannot write, and can be started again', async () => {
