@@ -51,6 +51,7 @@ async function syncHardware(
   return { details, nextSeconds: toWait(hardwareSyncInterval) };
 }
 
-function toWait(intervalSeconds: number): number {
+/** How long a cycle waits for the next one. */
+export function toWait(intervalSeconds: number): number {
   return Math.min(intervalSeconds, LONGEST_WAIT_SECONDS);
 }

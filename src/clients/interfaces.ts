@@ -171,9 +171,12 @@ export interface Orchestrator {
   listWaiting(): Promise<readonly string[]>;
   /** Creates the Schedule that starts sweeps, or updates its interval. */
   scheduleSweep(schedule: SweepSchedule): Promise<void>;
-  /** Creates the Schedule of retention. */
+  /** The same for retention. */
   scheduleRetention(deploymentId: string): Promise<void>;
-  /** Starts a workflow that repeats itself, unless it is running. */
+  /**
+   * Starts a workflow that repeats itself, unless it is running. Called again and again, it replaces one that rests for longer
+   * than it should, because Temporal's clock was set back.
+   */
   startCycle(cycle: CycleStart): Promise<void>;
   /** Starts the workflow that sends the end of a session to webhooks. False if it was started before, and Temporal still has it. */
   startNotification(start: NotificationStart): Promise<boolean>;
@@ -197,6 +200,8 @@ export interface CycleStart {
   readonly id: string;
   readonly taskQueue: string;
   readonly summary: string;
+  /** How long it rests between two cycles. */
+  readonly restSeconds: number;
 }
 
 export interface NotificationStart {

@@ -7,6 +7,7 @@ import {
 import { toRetentionSchedule, toSweepQueue } from '../core/names.js';
 import type { RetentionWorkflow, SweepWorkflow } from '../workflows/index.js';
 import type { SweepSchedule } from './interfaces.js';
+import type { Stillness } from './stillness.js';
 
 /**
  * Longer than an attempt of their one activity. A run that cannot end, because its code fails again and again, would otherwise
@@ -19,9 +20,10 @@ const RETENTION_MS = 300_000;
 
 export function ensureSweepSchedule(
   schedules: ScheduleClient,
+  stillness: Stillness,
   { id, intervalSeconds }: SweepSchedule,
 ): Promise<void> {
-  return ensureSchedule(schedules, intervalSeconds * 1000, {
+  return ensureSchedule(schedules, stillness, intervalSeconds * 1000, {
     scheduleId: id,
     action: {
       type: 'startWorkflow',
@@ -41,10 +43,11 @@ export function ensureSweepSchedule(
 
 export function ensureRetentionSchedule(
   schedules: ScheduleClient,
+  stillness: Stillness,
   deploymentId: string,
 ): Promise<void> {
   const id = toRetentionSchedule(deploymentId);
-  return ensureSchedule(schedules, RETENTION_MS, {
+  return ensureSchedule(schedules, stillness, RETENTION_MS, {
     scheduleId: id,
     action: {
       type: 'startWorkflow',
@@ -59,9 +62,13 @@ export function ensureRetentionSchedule(
   });
 }
 
-/** Creates the Schedule, or updates interval and time limit of an existing one. To be repeated: an emptied Temporal has lost it. */
+/**
+ * Creates the Schedule, or updates interval and time limit of an existing one, and triggers one that is late. To be repeated: an
+ * emptied Temporal has lost it.
+ */
 async function ensureSchedule(
   schedules: ScheduleClient,
+  stillness: Stillness,
   every: number,
   options: Omit<ScheduleOptions, 'spec'> & {
     readonly action: { readonly workflowExecutionTimeout: number };
@@ -73,7 +80,10 @@ async function ensureSchedule(
   } catch (error) {
     if (!(error instanceof ScheduleAlreadyRunning)) throw error;
     const handle = schedules.getHandle(options.scheduleId);
-    const { spec: present, action } = await handle.describe();
+    const { spec: present, action, info, state } = await handle.describe();
+    const { numActionsTaken, numActionsSkippedOverlap } = info;
+    const acts = state.paused ? undefined : `${numActionsTaken} ${numActionsSkippedOverlap}`;
+    if (stillness.isLate(options.scheduleId, acts, every / 1000)) await handle.trigger();
     const { workflowExecutionTimeout } = options.action;
     const isSame = action.workflowExecutionTimeout === workflowExecutionTimeout;
     if (present.intervals?.[0]?.every === every && isSame) return;

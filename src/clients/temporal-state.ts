@@ -60,6 +60,20 @@ export async function describeRunning(
   }
 }
 
+/** A text for the present rest of a workflow that only sleeps now. Undefined if it does something, or does not run. */
+export async function describeRest(
+  client: Client,
+  workflowId: string,
+): Promise<string | undefined> {
+  const { status, runId, raw, historyLength } = await client.workflow
+    .getHandle(workflowId)
+    .describe();
+  const isBusy =
+    (raw.pendingWorkflowTask ?? undefined) !== undefined ||
+    (raw.pendingActivities ?? []).length > 0;
+  return status.name !== 'RUNNING' || isBusy ? undefined : `${runId} ${historyLength}`;
+}
+
 /** The workflow shows in its search attributes that it waits, and until its first phase begins. */
 const WAITING = `ExecutionStatus = 'Running' AND WorkflowType = 'SessionWorkflow' AND ${searchAttributes.phase.name} IN ('queued', 'hosts')`;
 

@@ -19,7 +19,8 @@ import {
 import type { NotificationWorkflow, SessionWorkflow } from '../workflows/index.js';
 import type { Orchestrator, SessionStart } from './interfaces.js';
 import { ensureRetentionSchedule, ensureSweepSchedule } from './temporal-schedules.js';
-import { describeRunning, describeWorkflow, listWaiting } from './temporal-state.js';
+import { createStillness } from './stillness.js';
+import { describeRest, describeRunning, describeWorkflow, listWaiting } from './temporal-state.js';
 import { registerSearchAttributes } from './temporal-setup.js';
 
 /** Without a deadline a call could wait forever, because the client repeats calls that Temporal refuses under load. */
@@ -36,6 +37,8 @@ export interface OrchestratorOptions {
   readonly namespace: string;
   readonly taskQueue: string;
   readonly tls?: TLSConfig | undefined;
+  /** Milliseconds; for tests. */
+  readonly clock?: () => number;
 }
 
 /** Connects lazily, so that the API can start and record sessions before Temporal answers. */
@@ -44,10 +47,12 @@ export function createOrchestrator({
   namespace,
   taskQueue,
   tls,
+  clock,
 }: OrchestratorOptions): Orchestrator {
   const connection = Connection.lazy({ address, tls: tls ?? false });
   const client = new Client({ connection, namespace });
   const { schedule, workflow } = client;
+  const stillness = createStillness(clock);
   /** `what`: for the message, if Temporal does not do it. */
   const call = async <T>(what: string, act: () => Promise<T>): Promise<T> => {
     try {
@@ -101,18 +106,24 @@ export function createOrchestrator({
         call('list the workflows that wait', act),
       ),
     scheduleSweep: (options) =>
-      call('make the Schedule of the sweep', () => ensureSweepSchedule(schedule, options)),
+      call('make the Schedule of the sweep', () =>
+        ensureSweepSchedule(schedule, stillness, options),
+      ),
     scheduleRetention: (deploymentId) =>
       call('make the Schedule of the retention', () =>
-        ensureRetentionSchedule(schedule, deploymentId),
+        ensureRetentionSchedule(schedule, stillness, deploymentId),
       ),
-    async startCycle({ type, id, taskQueue: queue, summary }) {
-      await call(`start ${type}`, () =>
-        workflow.start(type, {
-          ...{ workflowId: id, taskQueue: queue, args: [], staticSummary: summary },
-          workflowIdConflictPolicy: 'USE_EXISTING',
-        }),
-      );
+    async startCycle({ type, id, taskQueue: queue, summary, restSeconds }) {
+      const startWith = (policy: 'USE_EXISTING' | 'TERMINATE_EXISTING') =>
+        call(`start ${type}`, () =>
+          workflow.start(type, {
+            ...{ workflowId: id, taskQueue: queue, args: [], staticSummary: summary },
+            workflowIdConflictPolicy: policy,
+          }),
+        );
+      await startWith('USE_EXISTING');
+      const rest = await call(`describe ${type}`, () => describeRest(client, id));
+      if (stillness.isLate(id, rest, restSeconds)) await startWith('TERMINATE_EXISTING');
     },
     async startNotification({ id, jobId, sessionName, webhooks, deliveryQueue }) {
       return call('start the notification', () =>

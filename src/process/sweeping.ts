@@ -1,6 +1,6 @@
 import { Worker, type WorkerOptions } from '@temporalio/worker';
 import type { ImageDependencies } from '../activities/dependencies.js';
-import { createCycleActivities } from '../activities/cycles.js';
+import { createCycleActivities, toWait } from '../activities/cycles.js';
 import { createRetentionActivities } from '../activities/retention.js';
 import type { SweepDependencies, SweepObserver } from '../activities/sweep-dependencies.js';
 import { createSweepActivities } from '../activities/sweep-activities.js';
@@ -88,16 +88,18 @@ async function startCycles(
   orchestrator: Orchestrator,
   deploymentId: string,
 ): Promise<void> {
-  const { batcher, hwsync } = await store.options.get();
+  const { batcher, batcherCheckInterval, hwsync, hardwareSyncInterval } = await store.options.get();
   const taskQueue = toSweepQueue(deploymentId);
   if (batcher === 'internal')
     await orchestrator.startCycle({
       ...{ type: 'BatcherWorkflow', id: toBatcherWorkflow(deploymentId), taskQueue },
       summary: 'configure nodes that wait for it',
+      restSeconds: toWait(batcherCheckInterval),
     });
   if (hwsync === 'internal')
     await orchestrator.startCycle({
       ...{ type: 'HardwareSyncWorkflow', id: toHardwareSyncWorkflow(deploymentId), taskQueue },
       summary: 'make components of new nodes',
+      restSeconds: toWait(hardwareSyncInterval),
     });
 }

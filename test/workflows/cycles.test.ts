@@ -22,11 +22,15 @@ let temporal: TestTemporal;
 let site: ActivitySite;
 let hsm: HsmStandIn;
 let orchestrator: Orchestrator;
+let clock = 0;
 beforeAll(async () => {
   temporal = await openTemporal();
   site = await openActivitySite();
   hsm = await startHsmStandIn();
-  orchestrator = createOrchestrator({ address: temporal.address, namespace: 'default', taskQueue });
+  orchestrator = createOrchestrator({
+    ...{ address: temporal.address, namespace: 'default', taskQueue },
+    clock: () => clock,
+  });
 });
 afterAll(async () => {
   await orchestrator.close();
@@ -59,7 +63,7 @@ async function runWorker(
 
 /** Every worker does this every half minute. */
 async function startTwice(type: 'BatcherWorkflow' | 'HardwareSyncWorkflow', id: string) {
-  const start = { type, id, taskQueue, summary: 'test' };
+  const start = { type, id, taskQueue, summary: 'test', restSeconds: 3600 };
   await orchestrator.startCycle(start);
   const { runId } = await temporal.client.workflow.getHandle(id).describe();
   await orchestrator.startCycle(start);
@@ -129,8 +133,24 @@ describe('HardwareSyncWorkflow', () => {
       const { startToFireTimeout } = timer.timerStartedEventAttributes ?? {};
       expect(Number(startToFireTimeout?.seconds)).toBe(3600);
     });
-    await handle.terminate();
+    await replaceLate(handle.workflowId);
   });
+
+  /** If Temporal's clock is set back, the hour does not end after an hour. */
+  async function replaceLate(id: string): Promise<void> {
+    const readRun = async () => (await temporal.client.workflow.getHandle(id).describe()).runId;
+    const before = await readRun();
+    await startTwice('HardwareSyncWorkflow', id);
+    clock += 3_600_000;
+    await startTwice('HardwareSyncWorkflow', id);
+    expect(await readRun()).toBe(before);
+    clock += 100_000;
+    await orchestrator.startCycle({
+      ...{ type: 'HardwareSyncWorkflow', id, taskQueue, summary: 'test', restSeconds: 3600 },
+    });
+    expect(await readRun()).not.toBe(before);
+    await temporal.client.workflow.getHandle(id).terminate();
+  }
 
   test('makes components of new nodes, whatever HSM does meanwhile', async () => {
     const { store } = site;

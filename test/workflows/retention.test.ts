@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { createRetentionActivities } from '../../src/activities/retention.js';
+import { createStillness } from '../../src/clients/stillness.js';
 import { ensureRetentionSchedule } from '../../src/clients/temporal-schedules.js';
 import { toRetentionSchedule, toSweepQueue } from '../../src/core/names.js';
 import { openActivitySite, type ActivitySite } from '../support/activity-site.js';
@@ -80,10 +81,10 @@ describe('RetentionWorkflow', () => {
   test('is run by the schedule of the deployment, which every worker registers', async () => {
     const deploymentId = randomBytes(4).toString('hex');
     const { schedule } = temporal.client;
-    await ensureRetentionSchedule(schedule, deploymentId);
+    await ensureRetentionSchedule(schedule, createStillness(), deploymentId);
     const handle = schedule.getHandle(toRetentionSchedule(deploymentId));
     await handle.pause('a person said so');
-    await ensureRetentionSchedule(schedule, deploymentId);
+    await ensureRetentionSchedule(schedule, createStillness(), deploymentId);
     expect((await handle.describe()).state).toMatchObject({ paused: true });
 
     const connection = await NativeConnection.connect({ address: temporal.address });
