@@ -248,11 +248,12 @@ class LogProgress:
         return self.losses > self._settled
 
     def grow(self, size: int, now: float) -> bool:
-        was_idle = self.pending == 0
-        if was_idle:
+        before = self.pending
+        if before == 0:
             self._grown_at = now
         self.written = size
-        return was_idle or self.pending >= CHUNK_BYTES
+        # With more than that only a pause is waited for.
+        return before == 0 or before < CHUNK_BYTES <= self.pending
 
     def is_due(self, now: float, is_over: bool) -> bool:
         is_old = is_over or now - self._grown_at >= COLLECT_SECONDS
