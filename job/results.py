@@ -36,12 +36,11 @@ class Results:
         """
         try:
             modified_at = self._path.stat().st_mtime_ns
+            if modified_at == self._modified_at and not everything:
+                return None
+            hosts = read_results(self._path, self._redactor)
         except FileNotFoundError:
             return [] if everything and self._phase.kind == "ansible" else None
-        if modified_at == self._modified_at and not everything:
-            return None
-        try:
-            hosts = read_results(self._path, self._redactor)
         except (OSError, ValueError):
             if is_final:
                 raise
