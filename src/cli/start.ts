@@ -65,19 +65,22 @@ function post(input: CommandInput, start: Start): Promise<Session> {
   return untilAnswered(input, (begunAt) => ask(input.api, start, begunAt));
 }
 
-/** Repeats a request for a minute while it gets no answer. `begunAt`: the time of the first request, if it is a repeat. */
+/**
+ * Repeats a request for a minute while it gets no answer. `begunAt`: the time of the first request by `performance.now()`,
+ * because a clock may be set, if this is a repeat.
+ */
 export async function untilAnswered<T>(
   { signal }: Pick<CommandInput, 'signal'>,
   request: (begunAt: number | undefined) => Promise<T>,
 ): Promise<T> {
-  const begunAt = Date.now();
+  const begunAt = performance.now();
   for (let isRepeat = false; ; isRepeat = true) {
     try {
       return await request(isRepeat ? begunAt : undefined);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof ApiError)) throw error;
-      const isTooLate = isRepeat && Date.now() > begunAt + GIVE_UP_MS;
+      const isTooLate = isRepeat && performance.now() > begunAt + GIVE_UP_MS;
       if (!error.isPassing || isTooLate) throw error;
       if (!isRepeat) printNotice(`${error.message} Trying again for a minute …`);
       await sleep(error.retryAfterMs ?? REPEAT_MS, undefined, { signal });
@@ -85,7 +88,7 @@ export async function untilAnswered<T>(
   }
 }
 
-/** `begunAt`: the time of the first request, if this one repeats it: the session may already exist. */
+/** `begunAt`: as in `untilAnswered`. If the request is a repeat, the session may already exist. */
 async function ask(api: Api, start: Start, begunAt: number | undefined): Promise<Session> {
   try {
     return await api.ask<Session>('POST', start.path, start.body);
@@ -93,7 +96,7 @@ async function ask(api: Api, start: Start, begunAt: number | undefined): Promise
     if (begunAt === undefined || !(error instanceof ApiError) || error.status !== 409) throw error;
     const there = await find(api, start.name);
     if (there === undefined || !start.isAskedFor(there)) throw error;
-    if (isBefore(there, error, (Date.now() - begunAt) / 1_000)) throw error;
+    if (isBefore(there, error, (performance.now() - begunAt) / 1_000)) throw error;
     return there;
   }
 }
