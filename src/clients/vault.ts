@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ServiceError } from '../core/errors.js';
 import type { SourceCredentials } from '../core/source.js';
-import { exchangeJson, fetchJson, readMember, type JsonRequest } from './http.js';
+import { exchangeJson, readMember, type JsonRequest } from './http.js';
 import { readToken as readSettingToken } from './settings.js';
 
 const TIMEOUT_SECONDS = 10;
@@ -39,7 +39,9 @@ export function createVaultClient(config: VaultOptions): VaultClient {
       const shared = await toRequest(config);
       const token = await readToken(config, shared, signal);
       const path = `/v1/secret/data/${encodeURIComponent(secretName)}`;
-      const body = await fetchJson({ ...shared, url: `${config.url}${path}`, token }, signal);
+      const request = { ...shared, url: `${config.url}${path}`, token, alsoAccepted: [404] };
+      const { status, body } = await exchangeJson(request, signal);
+      if (status === 404) throw absent(config.url, secretName, body);
       const data = readMember(body, 'data', 'data');
       const [username, password] = [readMember(data, 'username'), readMember(data, 'password')];
       if (typeof username === 'string' && typeof password === 'string')
@@ -92,6 +94,15 @@ async function logIn(
   const token = readMember(body, 'auth', 'client_token');
   if (typeof token !== 'string') throw fault(`Vault at ${url} answered a login without a token.`);
   return token;
+}
+
+/** Vault explains a 404 only if there is no store. */
+function absent(url: string, secretName: string, body: unknown): ServiceError {
+  const errors = readMember(body, 'errors');
+  const detail = Array.isArray(errors) && errors.length > 0 ? ` (${errors.join('; ')})` : '';
+  return fault(
+    `Vault at ${url} has no secret ${secretName}, or its latest version is deleted${detail}.`,
+  );
 }
 
 async function readText(file: string): Promise<string> {

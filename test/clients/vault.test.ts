@@ -66,7 +66,9 @@ describe('Vault', () => {
 
   test.each<[string, () => Promise<unknown>, string, string]>([
     ['a role that it does not know', () => read({ role: 'none' }), 'rejected', 'status 400'],
-    ['a secret that is not there', () => read({}, 'none'), 'rejected', 'status 404'],
+    ['a secret that is not there', () => read({}, 'none'), 'rejected', 'has no secret none,'],
+    ['a secret that is deleted', () => read({}, 'past'), 'rejected', 'latest version is deleted'],
+    ['a store that is not there', () => read({}, 'lost'), 'rejected', '(no handler for route'],
     ['a secret of something else', () => read({}, 'other'), 'rejected', 'no username and password'],
     ['a login that gives no token', () => read({ role: 'empty' }), 'rejected', 'without a token'],
     ['a Vault that is sealed', () => read({ role: 'sealed' }), 'unavailable', 'status 503'],
@@ -114,6 +116,8 @@ async function startVault(): Promise<VaultStandIn> {
     }
     const [, token = ''] = /^Bearer (.*)$/.exec(request.headers.authorization ?? '') ?? [];
     if (!vault.tokens.has(token)) return [403, { errors: ['permission denied'] }];
+    if (url.endsWith('/past')) return [404, { data: { data: null, metadata: { version: 1 } } }];
+    if (url.endsWith('/lost')) return [404, { errors: ['no handler for route "secret/data"'] }];
     const data = secrets[/^\/v1\/secret\/data\/(.*)$/.exec(url)?.[1] ?? ''];
     return data === undefined ? [404, { errors: [] }] : [200, { data: { data, metadata: {} } }];
   };
