@@ -18,7 +18,7 @@ REFUSED = re.compile(
     r"authentication failed|could not read (username|password)|terminal prompts disabled"
     r"|permission denied|access denied|returned error: 40[13]"
     r"|certificate (problem|verif)|host key verification failed"
-    r"|update url base from redirection|protocol .* not supported|mismatched algorithms",
+    r"|update url base from redirection|protocol .* (not supported|disabled)|mismatched algorithms",
     re.IGNORECASE,
 )
 ABSENT = re.compile(

@@ -26,7 +26,7 @@ const REFUSED: readonly (readonly [RegExp, string])[] = [
   [/host key verification failed/i, 'has an SSH host key that is not known'],
   [/certificate|SSL|TLS/, 'has a certificate that is not trusted'],
   [/transport '[^']*' not allowed/i, 'has a scheme that is not allowed here'],
-  [/protocol "[^"]*" not supported/i, 'redirects to a scheme that is not allowed here'],
+  [/protocol "[^"]*" (not supported|disabled)/i, 'redirects to a scheme that is not allowed here'],
   [
     /not found|returned error: 410|does not appear to be a git repository|does not exist|no such file or directory/i,
     'is not there',

@@ -56,6 +56,10 @@ describe('toCloneFault', () => {
       'redirects to a scheme that is not allowed here: ',
     ],
     [
+      `fatal: unable to access 'https://git/a/': Protocol "http" disabled (in redirect)\n`,
+      'redirects to a scheme that is not allowed here: ',
+    ],
+    [
       `fatal: unable to access 'https://git/a/': The requested URL returned error: 403\n`,
       'refused our credentials, or needs some: ',
     ],

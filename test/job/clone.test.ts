@@ -52,6 +52,17 @@ function aClone({
   return job;
 }
 
+/** Has a shell do something else than git for one of its commands. */
+function replaceCommand(command: string, script: string): void {
+  const folder = mkdtempSync(join(tmpdir(), 'keelson-git-'));
+  const { PATH = '' } = process.env;
+  closing.push(() => (process.env['PATH'] = PATH));
+  closing.push(() => rmSync(folder, { recursive: true }));
+  const other = `#!/bin/sh\ncase " $* " in *" ${command} "*) ${script} ;; esac\nPATH=${PATH} exec git "$@"\n`;
+  writeFileSync(join(folder, 'git'), other, { mode: 0o755 });
+  process.env['PATH'] = `${folder}:${PATH}`;
+}
+
 async function run(job: TestJob): Promise<number | null> {
   return exitOf(job.startPhase('git-clone-0'));
 }
@@ -127,6 +138,16 @@ describe('git-clone', () => {
     expect(job.log('git-clone-0')).toContain(
       `ERROR! ${url}/a.git: it redirects to ${url}/login, where no repository is.\n`,
     );
+  });
+
+  it('ends with 70 if the server redirects to another protocol, without a retry', async () => {
+    // As git says it with libcurl 8.
+    const fact = `Protocol "http" disabled (in redirect)`;
+    const complaint = `fatal: unable to access 'https://git/a/': ${fact}`;
+    replaceCommand('fetch', `echo "${complaint.replaceAll('"', '\\"')}" >&2; exit 128`);
+    const job = aClone({ url: 'https://git/a', commit: ABSENT, timeoutSeconds: 6 });
+    expect(await run(job)).toBe(70);
+    expect(job.log('git-clone-0')).toContain(`ERROR! https://git/a: ${fact}.\n`);
   });
 
   it('ends with 70 if the repository has commits of another kind, without a retry', async () => {
@@ -218,13 +239,7 @@ describe('git-clone', () => {
 
   it('says which command the time limit has ended, and which limit that was', async () => {
     const repository = aRepository();
-    const folder = mkdtempSync(join(tmpdir(), 'keelson-slow-'));
-    const { PATH = '' } = process.env;
-    closing.push(() => (process.env['PATH'] = PATH));
-    closing.push(() => rmSync(folder, { recursive: true }));
-    const slow = `#!/bin/sh\ncase " $* " in *" checkout "*) exec sleep 60 ;; esac\nPATH=${PATH} exec git "$@"\n`;
-    writeFileSync(join(folder, 'git'), slow, { mode: 0o755 });
-    process.env['PATH'] = `${folder}:${PATH}`;
+    replaceCommand('checkout', 'exec sleep 60');
     const job = aClone({ url: repository.url, commit: repository.commit, timeoutSeconds: 10 });
     expect(await run(job)).toBe(70);
     expect(job.log('git-clone-0')).toMatch(
