@@ -19,7 +19,7 @@ test('a wait that cannot be recorded because of a defect fails neither the step 
     const store = { sessions: { recordWait: async () => { throw new Error('a defect'); } } };
     const logger = { info: ({ err }, text) => process.stdout.write(text + ': ' + err.message) };
     await new MockActivityEnvironment().run(async () => {
-      const waits = openWaits({ store, logger }, { jobId: 'cfs-a' });
+      const waits = openWaits({ store, logger, now: () => new Date().toISOString() }, { jobId: 'cfs-a' });
       void waits.tell('HSM is away.');
       await new Promise(setImmediate);
       await waits.end();
