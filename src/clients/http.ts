@@ -75,6 +75,11 @@ export async function exchangeJson(request: JsonRequest, signal: AbortSignal): P
   }
 }
 
+/** The fault for an answer with a status that is accepted only if the answer says something particular. */
+export function toRefusal(request: JsonRequest, { status, body }: JsonAnswer): ServiceError {
+  return refuse(request, status, Buffer.from(JSON.stringify(body)));
+}
+
 export interface TextPost {
   readonly url: string;
   /** Name for messages. They contain no URL, header or part of the answer, because each may contain secrets. */

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ServiceError } from '../core/errors.js';
 import type { SourceCredentials } from '../core/source.js';
-import { exchangeJson, readMember, type JsonRequest } from './http.js';
+import { exchangeJson, readMember, toRefusal, type JsonAnswer, type JsonRequest } from './http.js';
 import { readToken as readSettingToken } from './settings.js';
 
 const TIMEOUT_SECONDS = 10;
@@ -39,9 +39,14 @@ export function createVaultClient(config: VaultOptions): VaultClient {
       const shared = await toRequest(config);
       const token = await readToken(config, shared, signal);
       const path = `/v1/secret/data/${encodeURIComponent(secretName)}`;
-      const request = { ...shared, url: `${config.url}${path}`, token, alsoAccepted: [404] };
-      const { status, body } = await exchangeJson(request, signal);
-      if (status === 404) throw absent(config.url, secretName, body);
+      const request: JsonRequest = {
+        ...{ ...shared, url: `${config.url}${path}`, token },
+        ...{ alsoAccepted: [404], foreign: 'rejected' },
+      };
+      const answer = await exchangeJson(request, signal);
+      if (answer.status === 404)
+        throw isAbsent(answer) ? absent(config.url, secretName) : toRefusal(request, answer);
+      const { body } = answer;
       const data = readMember(body, 'data', 'data');
       const [username, password] = [readMember(data, 'username'), readMember(data, 'password')];
       if (typeof username === 'string' && typeof password === 'string')
@@ -96,13 +101,15 @@ async function logIn(
   return token;
 }
 
-/** Vault explains a 404 only if there is no store. */
-function absent(url: string, secretName: string, body: unknown): ServiceError {
+/** Vault explains a 404 only if there is no store. A gateway in its place says something else. */
+function isAbsent({ body }: JsonAnswer): boolean {
   const errors = readMember(body, 'errors');
-  const detail = Array.isArray(errors) && errors.length > 0 ? ` (${errors.join('; ')})` : '';
-  return fault(
-    `Vault at ${url} has no secret ${secretName}, or its latest version is deleted${detail}.`,
-  );
+  const isDeleted = readMember(body, 'data', 'metadata') !== undefined;
+  return isDeleted || (Array.isArray(errors) && errors.length === 0);
+}
+
+function absent(url: string, secretName: string): ServiceError {
+  return fault(`Vault at ${url} has no secret ${secretName}, or its latest version is deleted.`);
 }
 
 async function readText(file: string): Promise<string> {

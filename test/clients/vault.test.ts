@@ -69,6 +69,8 @@ describe('Vault', () => {
     ['a secret that is not there', () => read({}, 'none'), 'rejected', 'has no secret none,'],
     ['a secret that is deleted', () => read({}, 'past'), 'rejected', 'latest version is deleted'],
     ['a store that is not there', () => read({}, 'lost'), 'rejected', '(no handler for route'],
+    ['a gateway in its place', () => read({}, 'gone'), 'rejected', 'status 404 and no JSON'],
+    ['a gateway with JSON', () => read({}, 'route'), 'rejected', 'status 404 (no such route)'],
     ['a secret of something else', () => read({}, 'other'), 'rejected', 'no username and password'],
     ['a login that gives no token', () => read({ role: 'empty' }), 'rejected', 'without a token'],
     ['a Vault that is sealed', () => read({ role: 'sealed' }), 'unavailable', 'status 503'],
@@ -101,7 +103,7 @@ interface Login {
 async function startVault(): Promise<VaultStandIn> {
   const logins: Login[] = [];
   const secrets: Record<string, object> = { kept: credentials, other: { value: 'a' } };
-  const answer = async (request: IncomingMessage): Promise<[number, object]> => {
+  const answer = async (request: IncomingMessage): Promise<[number, object | string]> => {
     const { url = '', method } = request;
     if (method === 'POST' && url === '/v1/auth/kubernetes/login') {
       const login = (await json(request)) as Login;
@@ -118,12 +120,15 @@ async function startVault(): Promise<VaultStandIn> {
     if (!vault.tokens.has(token)) return [403, { errors: ['permission denied'] }];
     if (url.endsWith('/past')) return [404, { data: { data: null, metadata: { version: 1 } } }];
     if (url.endsWith('/lost')) return [404, { errors: ['no handler for route "secret/data"'] }];
+    if (url.endsWith('/gone')) return [404, '404 page not found'];
+    if (url.endsWith('/route')) return [404, { message: 'no such route' }];
     const data = secrets[/^\/v1\/secret\/data\/(.*)$/.exec(url)?.[1] ?? ''];
     return data === undefined ? [404, { errors: [] }] : [200, { data: { data, metadata: {} } }];
   };
   const server = createServer((request, response) => {
     void answer(request).then(([status, body]) => {
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+      const text = typeof body === 'string' ? body : JSON.stringify(body);
+      response.writeHead(status, { 'content-type': 'application/json' }).end(text);
     });
   });
   server.listen(0, '127.0.0.1');
