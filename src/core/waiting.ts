@@ -63,7 +63,7 @@ export function describeWaits(
       : [`Waited ${toSeconds(createdAt, claimedAt)} for Temporal, or for a worker.`]),
     ...(queuedAt === undefined || admittedAt === undefined
       ? []
-      : [`Waited ${toSeconds(queuedAt, admittedAt)} for a place (max_running_sessions).`]),
+      : [`Waited ${toSeconds(claimedAt, admittedAt)} for a place (max_running_sessions).`]),
     ...(waiting === undefined
       ? []
       : [`Waited ${toSeconds(waiting.since, now)}. ${waiting.message}`]),
@@ -119,7 +119,8 @@ function findCause(session: Waiting): Cause | undefined {
     return {
       isUsual: false,
       wait: {
-        since: queuedAt,
+        // With its claim it joined the queue, which keeps a later time if the clock was set back while others waited.
+        since: claimedAt ?? queuedAt,
         message:
           'Waiting: as many sessions run as the option max_running_sessions allows; it starts when one of them has ended.',
       },

@@ -43,7 +43,7 @@ describe('findWait', () => {
       at(0),
       'no worker has taken it yet; it ends once one has',
     ],
-    ['that has no place', { ...claimed, queuedAt: at(2) }, at(2), 'max_running_sessions'],
+    ['that has no place', { ...claimed, queuedAt: at(1) }, at(1), 'max_running_sessions'],
     [
       'that Temporal was not told of',
       { ...claimed, queuedAt: at(2), admittedAt: at(4), admissionDue: true },
@@ -125,6 +125,14 @@ describe('describeWaits', () => {
       'Waited 60 s for Temporal, or for a worker.',
       'Waited 0 s for a place (max_running_sessions).',
       'Waited 0 s. Waiting: git',
+    ]);
+  });
+
+  test('tells the wait for a place from the claim, because the queue may keep a later time', () => {
+    const session = { createdAt: at(0), claimedAt: at(1), queuedAt: at(3600) };
+    expect(findWait({ ...fresh, ...session }, at(9))?.since).toBe(at(1));
+    expect(describeWaits({ ...session, admittedAt: at(61) }, at(61))).toEqual([
+      'Waited 60 s for a place (max_running_sessions).',
     ]);
   });
 });
