@@ -24,7 +24,8 @@ export interface SweepStore {
   clock(): Promise<string>;
   /**
    * Notes that the worker of a machine was alive at `at`, by `clock`. If no machine was seen for minutes, all count as seen,
-   * because the database was away, or all of them were.
+   * because the database was away, or all of them were. One that was seen minutes later than `at`, before the clock was set back,
+   * counts as seen at `at`.
    */
   seeMachine(machine: string, at: string): Promise<void>;
   /** Machine → when its worker was last seen. */

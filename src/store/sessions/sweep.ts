@@ -94,16 +94,27 @@ async function readClock({ dialect: { clock }, read }: Database): Promise<string
   return rows[0]?.now ?? '';
 }
 
-/** If no machine was seen for `SILENCE_MS`, the database was away, or all of them were. Then all count as seen now. */
+/**
+ * If no machine was seen for `SILENCE_MS`, the database was away, or all of them were. Then all count as seen now, and so does
+ * one that was seen so much later, before the clock was set back: else, once dead, it would seem alive until then.
+ */
 function seeMachine({ write }: Database, machine: string, at: string): Promise<void> {
-  const silent = new Date(Date.parse(at) - SILENCE_MS).toISOString();
+  const shift = (milliseconds: number) => new Date(Date.parse(at) + milliseconds).toISOString();
+  const [silent, ahead] = [shift(-SILENCE_MS), shift(SILENCE_MS)];
   return write(async (db) => {
     const heard = db.selectFrom('machines as other').select('other.machine');
     await db
       .updateTable('machines')
       .set({ seen_at: at })
-      .where('seen_at', '<', at)
-      .where((eb) => eb.not(eb.exists(heard.where('other.seen_at', '>=', silent))))
+      .where((eb) =>
+        eb.or([
+          eb('seen_at', '>', ahead),
+          eb.and([
+            eb('seen_at', '<', at),
+            eb.not(eb.exists(heard.where('other.seen_at', '>=', silent))),
+          ]),
+        ]),
+      )
       .execute();
     await db
       .insertInto('machines')

@@ -91,6 +91,19 @@ export function sweepContract(stores: () => Stores): void {
   describe('sweep.seeMachine of one that comes back', () => {
     const hour = 3600;
 
+    test('counts a machine that was heard before the clock was set back as seen now', async () => {
+      const { store, other } = stores();
+      await store.sweep.seeMachine('dead', at(24 * hour));
+      await store.sweep.seeMachine('near', at(100));
+      await other.sweep.seeMachine('alive', at(0));
+      const seen = new Map([
+        ['dead', at(100)],
+        ['near', at(100)],
+        ['alive', at(0)],
+      ]);
+      expect(await store.sweep.listMachines()).toEqual(seen);
+    });
+
     test('gives no machine more time if another one was heard meanwhile', async () => {
       const { store, other } = stores();
       for (const machine of ['away', 'dead', 'alive']) await store.sweep.seeMachine(machine, at(0));
