@@ -53,6 +53,7 @@ class SilenceReports:
     def note_look(self, silent: Silent | None, now: float) -> None:
         self._due_at = now + self._look_seconds
         found = None if self._is_over else silent
+        self._report = None
         if found != self._told or not self._is_sure:
             self._sequence += 1
             self._report = {"sequence": self._sequence, "silence": found}

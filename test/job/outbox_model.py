@@ -68,6 +68,8 @@ class Trial:
         # Whether nothing happens but requests, all of which arrive.
         self.is_calm = False
         self.silence_sequence = 0
+        # What the last look for silent hosts has found.
+        self.silent = None
         self.locals = self.logs = 0
 
     def chance(self, share):
@@ -161,7 +163,7 @@ class Trial:
         elif isinstance(step, ReadHosts):
             self.read_hosts(step)
         elif isinstance(step, LookForSilence):
-            self.outbox.note_silent(step, self.some.choice((None, {"hosts": 1})), self.now)
+            self.look_for_silence(step)
         elif isinstance(step, TellSilence):
             self.tell_silence(step)
 
@@ -194,7 +196,14 @@ class Trial:
             self.go_on()
         self.outbox.note_hosts(step, hosts, {})
 
+    def look_for_silence(self, step):
+        found = self.some.choice((None, {"hosts": 1}, {"hosts": 2}))
+        self.outbox.note_silent(step, found, self.now)
+        is_over = self.state != "running" or step.run != self.run
+        self.silent = None if is_over else found
+
     def tell_silence(self, step):
+        assert step.report["silence"] == self.silent, "a look has found something else"
         assert step.report["sequence"] > self.silence_sequence
         self.silence_sequence = step.report["sequence"]
         if self.chance(0.5):
