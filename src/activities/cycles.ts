@@ -18,7 +18,7 @@ export interface CycleDependencies extends BatchDependencies {
   readonly hardware: HardwareClient;
 }
 
-/** Nothing interrupts a wait, so this is how long a shorter interval may take to have an effect. */
+/** A shorter interval has an effect after this time, or as soon as a worker finds that the cycle rests longer than it says. */
 const LONGEST_WAIT_SECONDS = 3_600;
 
 /** Activities that repeat for as long as an option says so. They read the options anew each time. */
