@@ -332,9 +332,14 @@ describe('sweep', () => {
     expect((await run()).entries).toEqual([]);
     // Its own machine was silent as well, so the database was away.
     expect((await run({ machineLostSeconds: 60, machine: 'own' })).entries).toEqual([]);
-    await store.sweep.seeMachine('m', '2026-01-01T00:00:00.000Z');
+    const now = Date.now();
+    const ago = (minutes: number) => new Date(now - minutes * 60_000).toISOString();
+    const seen = ago(5);
+    await store.sweep.seeMachine('m', seen);
+    // The database was not away: its own machine was heard of meanwhile.
+    for (const minutes of [5, 4, 3, 2, 1, 0]) await store.sweep.seeMachine('own', ago(minutes));
     expect((await run({ machineLostSeconds: 60, machine: 'own' })).entries).toMatchObject([
-      { act: 'lose', jobId, why: expect.stringContaining('2026-01-01T00:00:00.000Z') },
+      { act: 'lose', jobId, why: expect.stringContaining(seen) },
     ]);
     const { events } = await temporal.client.workflow.getHandle(jobId).fetchHistory();
     const signals = events?.flatMap(
