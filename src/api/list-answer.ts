@@ -13,8 +13,6 @@ export interface ListAnswer<Item, Wire> {
   readonly render: (items: readonly Item[]) => Promise<readonly Wire[]> | readonly Wire[];
   /** What the page behind this record begins after. */
   readonly toId: (item: Item) => string;
-  /** How many records to read before it is known how large they are. */
-  readonly first?: number;
 }
 
 export interface PageAnswer<Item, Wire, Member extends string, Next> extends ListAnswer<
@@ -41,9 +39,10 @@ interface ListEnd {
   readonly hasMore: boolean;
 }
 
+/** Read by one query, so that a list of the default size shows all of what others change at once, or nothing of it. */
 const FIRST_RECORDS = 1000;
-/** A session may name half a megabyte of hosts. */
-export const FIRST_SESSIONS = 100;
+/** How many records are made into one text. Each may name half a megabyte of hosts. */
+const TEXT_RECORDS = 100;
 /** About as many characters of records are in memory at once, and are sent at once. */
 const PIECE_LENGTH = 1_000_000;
 const JSON_TYPE = { 'Content-Type': 'application/json' };
@@ -111,20 +110,26 @@ function refuseMore(hasMore: boolean, limit: number): void {
 async function* readTexts<Item, Wire>(
   list: ListAnswer<Item, Wire>,
 ): AsyncGenerator<string, ListEnd> {
-  const { limit, read, render, toId, first = FIRST_RECORDS } = list;
+  const { limit, read, render, toId } = list;
   let lastId = list.afterId;
-  let [left, atOnce, separator] = [limit, first, ''];
+  let [left, atOnce, separator] = [limit, FIRST_RECORDS, ''];
   for (;;) {
     const page = { limit: Math.min(left, atOnce), ...omitUndefined({ afterId: lastId }) };
     const { items, hasMore } = await read(page);
     const last = items.at(-1);
     if (last !== undefined) {
-      const text = (await render(items)).map((item) => JSON.stringify(item)).join(',');
-      yield separator + text;
-      separator = ',';
+      const rendered = await render(items);
+      let length = 0;
+      for (let from = 0; from < rendered.length; from += TEXT_RECORDS) {
+        const some = rendered.slice(from, from + TEXT_RECORDS);
+        const text = some.map((item) => JSON.stringify(item)).join(',');
+        yield separator + text;
+        separator = ',';
+        length += text.length;
+      }
       lastId = toId(last);
       left -= items.length;
-      atOnce = Math.max(1, Math.floor((items.length * PIECE_LENGTH) / text.length));
+      atOnce = Math.max(1, Math.floor((items.length * PIECE_LENGTH) / length));
     }
     if (!hasMore || left === 0) return { lastId, hasMore };
   }

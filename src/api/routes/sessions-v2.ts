@@ -2,7 +2,7 @@ import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import { patchSession } from '../../core/session-patch.js';
 import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
-import { answerList, FIRST_SESSIONS } from '../list-answer.js';
+import { answerList } from '../list-answer.js';
 import { findSession } from '../session-lookup.js';
 import { createSession } from '../sessions.js';
 import {
@@ -129,7 +129,7 @@ function addListRoutes(api: OpenAPIHono<ApiEnv>, { store, now, logger }: ApiDepe
     const filter = fromSessionFilters(c.req.valid('query'), now());
     const { defaultPageSize: limit } = await store.options.get();
     return answerList(c, logger, {
-      ...{ limit, first: FIRST_SESSIONS },
+      limit,
       read: (page) => store.sessions.list(filter, page),
       render: (items) => items.map(toSessionWireV2),
       toId: ({ name }) => name,

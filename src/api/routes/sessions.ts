@@ -3,7 +3,7 @@ import { omitUndefined } from '../../core/omit-undefined.js';
 import { patchSession } from '../../core/session-patch.js';
 import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
-import { answerPage, FIRST_SESSIONS } from '../list-answer.js';
+import { answerPage } from '../list-answer.js';
 import { describeSession, describeSessions } from '../session-description.js';
 import { findSession } from '../session-lookup.js';
 import { createSession } from '../sessions.js';
@@ -159,7 +159,7 @@ function addListRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
     const options = await store.options.get();
     const limit = query.limit ?? options.defaultPageSize;
     return answerPage(c, logger, {
-      ...{ member: 'sessions', limit, afterId: query.after_id, first: FIRST_SESSIONS },
+      ...{ member: 'sessions', limit, afterId: query.after_id },
       read: (page) => store.sessions.list(filter, page),
       render: (items) => describeSessions(deps, c.req.url, items, options),
       toId: ({ name }) => name,
