@@ -52,7 +52,8 @@ export function toSession(row: SessionRow): Session {
       stoppedAt: row.stopped_at,
       teardownAt: row.teardown_at,
       outcome: toOutcome(row),
-      completedAt: toEnd(row.created_at, row.completed_at),
+      // An external operator says itself when its sessions have ended.
+      completedAt: row.external === 1 ? row.completed_at : toEnd(row.created_at, row.completed_at),
       phase: row.phase,
       waiting: row.waiting === null ? null : (JSON.parse(row.waiting) as Wait),
       knownEnd: row.known_end === null ? null : (JSON.parse(row.known_end) as KnownEnd),

@@ -153,7 +153,7 @@ export function sessionContract(site: () => ContractSite): void {
           host: 'x1',
           task: 't',
         },
-        '2026-03-04T05:06:07.891Z',
+        '2096-03-04T05:06:07.891Z',
       );
       const { body } = await site().ask('GET', '/v3/sessions/failed');
       expect(body).toMatchObject({
@@ -161,7 +161,7 @@ export function sessionContract(site: () => ContractSite): void {
           session: {
             status: 'complete',
             succeeded: 'false',
-            completion_time: '2026-03-04T05:06:07',
+            completion_time: '2096-03-04T05:06:07',
             reason: 'TASK_FAILED',
             message: 'site.yml: task "t" failed on x1: no',
             phase: 'ansible-0',
