@@ -43,7 +43,7 @@ interface ListEnd {
 const FIRST_RECORDS = 1000;
 /** How many records are made into one text. Each may name half a megabyte of hosts. */
 const TEXT_RECORDS = 100;
-/** About as many characters of records are in memory at once, and are sent at once. */
+/** About as many characters of records are read at once, after the first records, and are sent at once. */
 const PIECE_LENGTH = 1_000_000;
 const JSON_TYPE = { 'Content-Type': 'application/json' };
 
@@ -118,11 +118,8 @@ async function* readTexts<Item, Wire>(
     const { items, hasMore } = await read(page);
     const last = items.at(-1);
     if (last !== undefined) {
-      const rendered = await render(items);
       let length = 0;
-      for (let from = 0; from < rendered.length; from += TEXT_RECORDS) {
-        const some = rendered.slice(from, from + TEXT_RECORDS);
-        const text = some.map((item) => JSON.stringify(item)).join(',');
+      for (const text of toTexts(await render(items))) {
         yield separator + text;
         separator = ',';
         length += text.length;
@@ -132,6 +129,13 @@ async function* readTexts<Item, Wire>(
       atOnce = Math.max(1, Math.floor((items.length * PIECE_LENGTH) / length));
     }
     if (!hasMore || left === 0) return { lastId, hasMore };
+  }
+}
+
+function* toTexts(records: readonly unknown[]): Generator<string, void> {
+  for (let from = 0; from < records.length; from += TEXT_RECORDS) {
+    const some = records.slice(from, from + TEXT_RECORDS);
+    yield some.map((record) => JSON.stringify(record)).join(',');
   }
 }
 
