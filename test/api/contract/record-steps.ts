@@ -15,7 +15,7 @@ import {
   sourceName,
   configuration,
   tenant,
-  page,
+  pageAfter,
   credentials,
   described,
   sourceUrl,
@@ -107,7 +107,7 @@ const configurationStep = weighted<unknown>(
       act: fc.constant('LIST configurations'),
       in_use: optional(fc.boolean()),
       tenant,
-      page,
+      page: pageAfter(name),
     }),
   ],
 );
@@ -146,10 +146,7 @@ const sourceStep = weighted<unknown>(
     fc.record({
       act: fc.constant('LIST sources'),
       in_use: optional(fc.boolean()),
-      page: fc.record({
-        limit: optional(fc.integer({ min: 1, max: 3 })),
-        after_id: optional(sourceName),
-      }),
+      page: pageAfter(sourceName),
     }),
   ],
 );
@@ -169,10 +166,7 @@ const sessionStep = weighted<unknown>(
     fc.record({
       act: fc.constant('LIST sessions'),
       filters: sessionFilters,
-      page: fc.record({
-        limit: optional(fc.integer({ min: 1, max: 3 })),
-        after_id: optional(sessionName),
-      }),
+      page: pageAfter(sessionName),
     }),
   ],
 );
@@ -199,10 +193,7 @@ const componentStep = weighted<unknown>(
     fc.record({
       act: fc.constant('LIST components'),
       filters: componentFilters,
-      page: fc.record({
-        limit: optional(fc.integer({ min: 1, max: 3 })),
-        after_id: optional(componentId),
-      }),
+      page: pageAfter(componentId),
     }),
   ],
 );

@@ -110,10 +110,12 @@ export const tenant = weighted(
   [3, fc.constantFrom(...TENANTS)],
   [1, fc.constantFrom('none', '')],
 );
-export const page = fc.record({
-  limit: optional(fc.integer({ min: 1, max: 3 })),
-  after_id: optional(name),
-});
+export function pageAfter(id: fc.Arbitrary<string>) {
+  return fc.record({
+    limit: optional(fc.integer({ min: 1, max: 3 })),
+    after_id: optional(id),
+  });
+}
 
 export const credentials = fc.constant({ username: 'u', password: 'p' });
 const caCert = fc.constantFrom(
