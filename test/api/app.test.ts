@@ -10,12 +10,12 @@ afterAll(() => service.close());
 
 describe('service routes', () => {
   test.each(['/', '/versions', '/v2', '/v3', '/apis/cfs/', '/apis/cfs/v3'])(
-    '%s tells the version',
+    '%s tells the version of CFS from which clients conclude what they may use',
     async (path) => {
       const answer = await service.ask('GET', path);
       expect(answer).toMatchObject({
         status: 200,
-        body: { major: '1', minor: '2', patch: '3' },
+        body: { major: '1', minor: '31', patch: '1' },
       });
     },
   );

@@ -2,9 +2,15 @@ import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import type { Logger, ApiDependencies, ApiEnv } from '../dependencies.js';
 import { answer, problems } from '../wire/problem.js';
 
+/**
+ * The version of CFS whose API this is. Clients conclude from it what they may use: names for images from 1.12 on, restored
+ * sources from 1.23 on.
+ */
+const CFS_VERSION = { major: '1', minor: '31', patch: '1' };
+
 const Version = z
   .object({ major: z.string(), minor: z.string(), patch: z.string() })
-  .openapi('Version', { example: { major: '1', minor: '2', patch: '3' } });
+  .openapi('Version', { example: CFS_VERSION });
 
 const state = z.enum(['ok', 'not_available']);
 
@@ -25,7 +31,7 @@ const versionRoutes = (['/', '/versions', '/v2', '/v3'] as const).map((path) =>
   createRoute({
     method: 'get',
     path,
-    summary: 'Get the version of the service',
+    summary: 'Get the version of CFS whose API this is',
     responses: { ...problems, 200: answer(Version, 'The version.') },
   }),
 );
@@ -55,10 +61,7 @@ const ready = createRoute({
 });
 
 export function addServiceRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
-  const [major = '0', minor = '0', patch = '0'] = deps.version.split(/[.+-]/);
-  for (const route of versionRoutes) {
-    api.openapi(route, (c) => c.json({ major, minor, patch }, 200));
-  }
+  for (const route of versionRoutes) api.openapi(route, (c) => c.json(CFS_VERSION, 200));
   api.openapi(health, async (c) => {
     const { orchestrator } = deps;
     const [database, temporal] = await Promise.all([
