@@ -37,16 +37,20 @@ class AnsibleConfig:
     def read(self, key: str, section: str = "defaults") -> str | None:
         return self._parser.get(section, key, raw=True, fallback=None)
 
-    def lists_callback(self, name: str) -> bool:
-        """Also looks in the list's old name, which Ansible 2.16 and later silently ignore."""
+    def list_callbacks(self) -> list[str]:
+        """
+        The enabled callbacks, also those of the list's old name, which the `ansible.cfg` of CFS
+        has, and which Ansible 2.16 and later silently ignore.
+        """
         listed = (self.read(key) or "" for key in ("callbacks_enabled", "callback_whitelist"))
-        return name in {part.strip() for text in listed for part in text.split(",")}
+        names = (part.strip() for text in listed for part in text.split(","))
+        return [name for name in names if name]
 
 
 def records_state(context: Context, config: AnsibleConfig) -> bool:
     """Whether the results of this phase count as the state of components."""
-    return bool(context.phase.fields.get("records_state")) and config.lists_callback(
-        "cfs_aggregator"
+    return bool(context.phase.fields.get("records_state")) and (
+        "cfs_aggregator" in config.list_callbacks()
     )
 
 
@@ -63,6 +67,8 @@ def to_ansible_environment(context: Context) -> dict[str, str]:
         "ANSIBLE_CALLBACK_PLUGINS": to_plugin_path(config, "callback", home),
         "ANSIBLE_STRATEGY_PLUGINS": to_plugin_path(config, "strategy", home),
     }
+    if config.read("callback_whitelist") is not None:
+        environment["ANSIBLE_CALLBACKS_ENABLED"] = ",".join(config.list_callbacks())
     limit = context.phase.host_silent_limit_seconds
     if limit > 0 and config.read("task_timeout") is None:
         environment["ANSIBLE_TASK_TIMEOUT"] = str(limit)

@@ -73,13 +73,15 @@ task_timeout = 60
     expect(readResults(job)).toMatchObject([{ host: 'x1', ok: 3 }]);
   });
 
-  it('may list cfs_aggregator under either name, and have cfs_free', async () => {
+  it('may list its callbacks under either name, and have cfs_free', async () => {
     for (const key of ['callbacks_enabled', 'callback_whitelist']) {
       const { exitCode, log } = await runWith(
-        `[defaults]\n${key} = cfs_aggregator\nstrategy = cfs_free\n`,
+        `[defaults]\n${key} = cfs_aggregator, site\ncallback_plugins = callbacks\nstrategy = cfs_free\n`,
+        { 'workspace/callbacks/site.py': CALLBACK },
       );
       expect({ exitCode, log }).toMatchObject({ exitCode: 0 });
       expect(log).not.toContain('unable to load');
+      expect(log).toContain("heard by the site's callback");
       expect(log).toContain('user=root');
       expect(log).toContain('limit=900.');
     }
@@ -96,6 +98,7 @@ describe('component state', () => {
   it.each([
     ['callbacks_enabled = a, cfs_aggregator', true, 'True'],
     ['callback_whitelist = cfs_aggregator', true, 'True'],
+    ['callbacks_enabled = a\ncallback_whitelist = cfs_aggregator', true, 'True'],
     ['callbacks_enabled = a', true, 'False'],
     ['forks = 5', true, 'False'],
     ['callbacks_enabled = cfs_aggregator', false, 'False'],
