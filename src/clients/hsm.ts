@@ -1,4 +1,4 @@
-import { ServiceError } from '../core/errors.js';
+import { isServiceError, ServiceError } from '../core/errors.js';
 import { omitUndefined } from '../core/omit-undefined.js';
 import {
   parseComponents,
@@ -26,6 +26,8 @@ const SERVICE = 'The hardware state manager';
 const MAX_BYTES = 256 * 1024 * 1024;
 
 const NODES = 'State/Components?type=node';
+/** Includes nodes that run on other nodes, which HSM does not count as nodes. */
+const ALL_NODES = `${NODES}&type=virtualnode`;
 
 /** Reads groups, partitions and nodes; fails unless it gets all three. */
 export function createHsmClient(options: HsmOptions): HardwareClient {
@@ -47,7 +49,11 @@ export function createHsmClient(options: HsmOptions): HardwareClient {
       };
     },
     async fetchNodes(signal) {
-      const [nodes] = await fetchAll(options, [NODES], signal);
+      const [nodes] = await fetchAll(options, [ALL_NODES], signal).catch((error: unknown) => {
+        // HSM before 2.13 refuses the type, which it does not know. Whatever else is wrong, this read meets it, too.
+        if (!isServiceError(error) || error.fault !== 'rejected') throw error;
+        return fetchAll(options, [NODES], signal);
+      });
       return parseNodes(nodes, complain);
     },
   };

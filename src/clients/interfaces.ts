@@ -65,7 +65,7 @@ export type OpenTenant = (tenant: string, signal: AbortSignal) => Promise<string
 /** The hardware state manager, or a file with the same content. Faults have reason INVENTORY. */
 export interface HardwareClient {
   fetchHardwareState(signal: AbortSignal): Promise<HardwareState>;
-  /** The nodes alone, whatever has become of groups and partitions. */
+  /** The nodes alone, virtual ones too, whatever has become of groups and partitions. */
   fetchNodes(signal: AbortSignal): Promise<HardwareState['components']>;
   /** URL or path, for messages: `http://cray-smd/hsm/v2`. */
   readonly source: string;

@@ -93,7 +93,31 @@ describe('createHsmClient, against a stand-in for HSM', () => {
     const nodes = await createHsmClient({ url: hsm.url, timeoutSeconds: 10 }).fetchNodes(never);
 
     expect(nodes).toEqual([{ id: 'x1000c0s0b0n0', role: 'Compute' }]);
-    expect(hsm.requests.map(({ url }) => url)).toEqual(['/hsm/v2/State/Components?type=node']);
+    expect(hsm.requests.map(({ url }) => url)).toEqual([
+      '/hsm/v2/State/Components?type=node&type=virtualnode',
+    ]);
+  });
+
+  test('reads the nodes of an HSM that knows no virtual nodes', async () => {
+    hsm.misbehave.components = { kind: 'status', status: 400, times: 1 };
+    hsm.content.components = { Components: [{ ID: 'x1000c0s0b0n0' }] };
+
+    const nodes = await createHsmClient({ url: hsm.url, timeoutSeconds: 10 }).fetchNodes(never);
+
+    expect(nodes).toEqual([{ id: 'x1000c0s0b0n0' }]);
+    expect(hsm.requests.at(-1)?.url).toBe('/hsm/v2/State/Components?type=node');
+  });
+
+  test.each([
+    [{ kind: 'status', status: 500, times: 1 }, 'unavailable', 1],
+    [{ kind: 'status', status: 401 }, 'rejected', 2],
+  ] as const)('does not hide %j behind the nodes', async (misbehaviour, fault, requests) => {
+    hsm.misbehave.components = misbehaviour;
+
+    const nodes = createHsmClient({ url: hsm.url, timeoutSeconds: 10 }).fetchNodes(never);
+
+    await expect(nodes).rejects.toMatchObject({ fault, reason: 'INVENTORY' });
+    expect(hsm.requests).toHaveLength(requests);
   });
 
   test('reads an empty HSM', async () => {

@@ -41,9 +41,10 @@ const PATHS: Readonly<Record<string, HsmSource>> = {
   '/hsm/v2/groups': 'groups',
   '/hsm/v2/partitions': 'partitions',
   '/hsm/v2/State/Components?type=node': 'components',
+  '/hsm/v2/State/Components?type=node&type=virtualnode': 'components',
 };
 
-/** Stands in for a hardware state manager: answers the three reads that Keelson makes, correctly or not. */
+/** Stands in for a hardware state manager: answers the reads that Keelson makes, correctly or not. */
 export async function startHsmStandIn({ tls }: HsmStandInOptions = {}): Promise<HsmStandIn> {
   const content = { groups: [], partitions: [], components: { Components: [] } };
   const misbehave: Partial<Record<HsmSource, Misbehaviour>> = {};
