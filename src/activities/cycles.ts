@@ -37,7 +37,7 @@ async function runBatcherCycle(deps: CycleDependencies, signal: AbortSignal): Pr
   return { details: renderCycle(status), nextSeconds: toWait(options.batcherCheckInterval) };
 }
 
-/** Gives every new node a component, without state. It is configured once somebody enables it. */
+/** Gives every new node a component, without state. It is configured once somebody gives it a configuration. */
 async function syncHardware(
   { store, hardware, logger }: CycleDependencies,
   signal: AbortSignal,

@@ -164,7 +164,7 @@ describe('HardwareSyncWorkflow', () => {
       await waitFor(first, { what: 'the first node' });
       hsm.content.components = { Components: [{ ID: 'x9c0' }, { ID: 'x9c1' }] };
       await waitFor(() => store.components.find('x9c1'), { what: 'the second node' });
-      expect((await first())?.component.enabled).toBe(false);
+      expect((await first())?.component.enabled).toBe(true);
       await store.options.patch({ hwsync: 'off' });
       await handle.result();
     });

@@ -46,7 +46,7 @@ export interface ComponentStore {
   ): Promise<readonly string[]>;
   /** Throws fault `missing` if it does not exist. */
   remove(id: string): Promise<void>;
-  /** Creates the components that do not exist, disabled and without state. Returns how many. */
+  /** Creates the components that do not exist, enabled, without state and configuration. Returns how many. */
   addMissing(ids: readonly string[]): Promise<number>;
 }
 

@@ -194,11 +194,11 @@ async function listKnown(
   return new Set(rows.map(({ id }) => id));
 }
 
-/** New components are disabled and have no configuration: whoever boots a node sets both. */
+/** New components have no configuration, so nothing runs on them yet. */
 async function insertNew(db: Connection, ids: readonly string[]): Promise<number> {
   const rows = ids.map((id) =>
     toComponentRow(
-      { id, state: [], desiredConfig: '', errorCount: 0, enabled: false, tags: {} },
+      { id, state: [], desiredConfig: '', errorCount: 0, enabled: true, tags: {} },
       () => undefined,
     ),
   );

@@ -366,7 +366,7 @@ export function componentContract(stores: () => Stores): void {
       expect((await store.components.find('x1'))?.component.tags).toEqual({ rack: '1' });
       expect(await store.components.find('n7')).toEqual({
         component: {
-          ...{ id: 'n7', state: [], desiredConfig: '', errorCount: 0, enabled: false, tags: {} },
+          ...{ id: 'n7', state: [], desiredConfig: '', errorCount: 0, enabled: true, tags: {} },
         },
         status: 'unconfigured',
         desiredState: [],
