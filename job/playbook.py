@@ -91,6 +91,8 @@ def to_playbook_environment(context: Context, playbook: Path) -> dict[str, str]:
         "LAYER_PREVIOUS": str(fields.get("previous_layer") or ""),
         "INVENTORY_TYPE": context.job.inventory_type,
         "KEELSON_RESULTS": str(results),
+        # The facts are the result of a task that changes nothing.
+        **({"ANSIBLE_DISPLAY_OK_HOSTS": "true"} if is_debug else {}),
         # Makes Ansible mark each task as a check.
         **({"ANSIBLE_CHECK_MODE_MARKERS": "true"} if context.job.check_mode else {}),
         **({"KEELSON_HEARD": str(heard)} if context.phase.host_silent_seconds > 0 else {}),

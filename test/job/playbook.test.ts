@@ -258,6 +258,7 @@ ${TRACE.replace('hosts: all', 'hosts: x1:x2:jump')}`;
     expect(exitOf(await run({ phase: debug('noop.yaml') }))).toBe(0);
     const facts = await run({ phase: debug('facts.yaml'), groups: { compute: { x1: {} } } });
     expect(exitOf(facts)).toBe(0);
+    expect(logOf(facts)).toContain('ok: [x1] => {\n    "ansible_facts": {');
     expect(exitOf(await run({ phase: debug('fail.yaml') }))).toBe(2);
   });
 
