@@ -254,12 +254,20 @@ ${TRACE.replace('hosts: all', 'hosts: x1:x2:jump')}`;
 (HAS_ANSIBLE ? describe : describe.skip)('debug playbooks', () => {
   const debug = (playbook: string) => ({ layer: '_debug', directory: 'layer_debug', playbook });
 
-  it('do nothing, show facts, or fail', async () => {
+  it('do nothing, or show facts', async () => {
     expect(exitOf(await run({ phase: debug('noop.yaml') }))).toBe(0);
     const facts = await run({ phase: debug('facts.yaml'), groups: { compute: { x1: {} } } });
     expect(exitOf(facts)).toBe(0);
     expect(logOf(facts)).toContain('ok: [x1] => {\n    "ansible_facts": {');
-    expect(exitOf(await run({ phase: debug('fail.yaml') }))).toBe(2);
+  });
+
+  it.each([
+    ['with a limit', 'compute', { compute: { x1: {} } }],
+    ['without any host', '', {}],
+  ])('fail on purpose %s', async (_, limit, groups) => {
+    const job = await run({ phase: { ...debug('fail.yaml'), limit }, groups });
+    expect(exitOf(job)).toBe(2);
+    expect(logOf(job)).toContain('This playbook fails, as its name says.');
   });
 
   it('of another name end the phase with 73 and the available names', async () => {
