@@ -21,6 +21,8 @@ PLUGINS = Path(__file__).resolve().parent / "plugins"
 # them, but here a source that cannot be read ends the session.
 NO_INVENTORY = r"^(LICEN[CS]E|COPYING|NOTICE|README|CODEOWNERS|Makefile|Jenkinsfile)$"
 SYSTEM_PLUGINS = "/usr/share/ansible/plugins"
+# Set by Kubernetes. Without them its clients do not use the service account of their pod.
+KUBERNETES = ("KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT")
 
 
 class AnsibleConfig:
@@ -82,6 +84,7 @@ def to_ansible_environment(context: Context) -> dict[str, str]:
     key = directory.workspace / "ssh" / "id_ecdsa"
     if config.read("private_key_file") is None and key.exists():
         environment["ANSIBLE_PRIVATE_KEY_FILE"] = str(key)
+    environment |= {name: os.environ[name] for name in KUBERNETES if name in os.environ}
     if directory.vault_token.exists():
         environment["VAULT_TOKEN"] = directory.vault_token.read_text("utf-8").strip()
     return environment

@@ -71,6 +71,8 @@ const settings = z
     /** The program in the image. */
     ansiblePlaybook: z.string().min(1).default('ansible-playbook'),
     serviceAccountName: objectName.optional(),
+    /** Whether playbooks may act as the service account, as in CFS. */
+    automountServiceAccountToken: z.boolean().default(false),
     /** Absent: root, as in CFS. */
     runAsNonRoot: z.strictObject({ user: id, group: id }).optional(),
     /** Playbooks may then write only to the workspace and to `/tmp`. */

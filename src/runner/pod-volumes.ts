@@ -9,10 +9,25 @@ export const WORKSPACE = '/inventory';
 /** Where playbooks written for CFS look for the workspace. */
 const ANSIBLE_DIRECTORY = '/etc/ansible';
 const CA_DIRECTORY = '/etc/cray/ca';
+/** Where every client of Kubernetes looks for it. */
+const ACCOUNT_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
 export const GIT_CACHE_DIRECTORY = '/var/cache/keelson';
 export const VAULT_TOKEN = 'vault-token';
 const OWNER_ONLY = 0o400;
 const EVERYBODY = 0o444;
+
+/** What Kubernetes itself mounts for a service account, but then in all containers. */
+const ACCOUNT_SOURCES: V1VolumeProjection[] = [
+  { serviceAccountToken: { path: 'token', expirationSeconds: 3607 } },
+  { configMap: { name: 'kube-root-ca.crt', items: [{ key: 'ca.crt', path: 'ca.crt' }] } },
+  {
+    downwardAPI: {
+      items: [
+        { path: 'namespace', fieldRef: { apiVersion: 'v1', fieldPath: 'metadata.namespace' } },
+      ],
+    },
+  },
+];
 
 /** Optional content of the job's own Secret. */
 interface OwnSecrets {
@@ -59,6 +74,7 @@ export function renderVolumes(
       fileSecrets.map((name) => ({ secret: { name } })),
     ),
     ...(keys.length === 0 ? [] : [project('keys', keys)]),
+    ...(settings.automountServiceAccountToken ? [project('account', ACCOUNT_SOURCES)] : []),
     ...(gitCache === undefined
       ? []
       : [{ name: 'git-cache', persistentVolumeClaim: { claimName: gitCache.claimName } }]),
@@ -96,6 +112,9 @@ export function renderMounts(
     readOnly(isClone ? 'clone-secrets' : 'secrets', inJob('secrets')),
     ...(phase.kind === 'inventory' ? [readOnly('files', inJob('files'))] : []),
     ...(isClone || !hasKeys ? [] : [readOnly('keys', inJob('keys'))]),
+    ...(isClone || !settings.automountServiceAccountToken
+      ? []
+      : [readOnly('account', ACCOUNT_DIRECTORY)]),
     ...(isClone && settings.gitCache !== undefined
       ? [{ name: 'git-cache', mountPath: GIT_CACHE_DIRECTORY }]
       : []),

@@ -39,6 +39,7 @@ const SETTINGS: Record<keyof PodSettings, true> = {
   imagePullSecrets: true,
   ansiblePlaybook: true,
   serviceAccountName: true,
+  automountServiceAccountToken: true,
   runAsNonRoot: true,
   readOnlyRootFilesystem: true,
   workspace: true,

@@ -42,6 +42,7 @@ function aContractJob(ansiblePlaybook: string): TestJob {
       aPlaybookPhase(3, { ...shared, previous_layer: '0' }),
     ],
     plan: { session_name: expected.session, ansible_playbook: ansiblePlaybook },
+    environment: { KUBERNETES_SERVICE_HOST: '10.96.0.1', KUBERNETES_SERVICE_PORT: '443' },
     files: {
       'workspace/ssh/id_ecdsa': 'a key',
       'files/inventory.gz': renderHosts({

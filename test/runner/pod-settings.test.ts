@@ -8,6 +8,7 @@ describe('parsePodSettings', () => {
       imagePullPolicy: 'IfNotPresent',
       imagePullSecrets: [],
       ansiblePlaybook: 'ansible-playbook',
+      automountServiceAccountToken: false,
       readOnlyRootFilesystem: false,
       workspace: { medium: '' },
       resources: {

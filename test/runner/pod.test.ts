@@ -27,6 +27,7 @@ imagePullPolicy: Always
 imagePullSecrets: [registry]
 ansiblePlaybook: /opt/ansible/bin/ansible-playbook
 serviceAccountName: jobs
+automountServiceAccountToken: true
 runAsNonRoot: { user: 1000, group: 1001 }
 readOnlyRootFilesystem: true
 workspace: { sizeLimit: 2Gi, medium: Memory }
@@ -128,6 +129,25 @@ describe('renderJobObjects', () => {
     const content = secrets['cfs-a-01234567-abcdef'];
     expect(new TextDecoder().decode(content?.['vault-token'])).toBe('s.of-a-tenant');
     expect(JSON.stringify(job)).not.toContain('s.of-a-tenant');
+  });
+
+  test('mounts the token of its service account only on request, and not while cloning', () => {
+    const listHolders = (settings = aSettings()) => {
+      const { spec } = render(settings).job.spec?.template ?? {};
+      expect(spec?.automountServiceAccountToken).toBe(false);
+      return [...(spec?.initContainers ?? []), ...(spec?.containers ?? [])]
+        .filter(({ volumeMounts }) =>
+          volumeMounts?.some(
+            ({ mountPath }) => mountPath === '/var/run/secrets/kubernetes.io/serviceaccount',
+          ),
+        )
+        .map(({ name }) => name);
+    };
+    expect(listHolders()).toEqual([]);
+    expect(listHolders(aSettings('automountServiceAccountToken: true'))).toEqual([
+      'inventory',
+      'ansible-0',
+    ]);
   });
 
   test('puts plan, token and files into Secrets', () => {
