@@ -83,6 +83,9 @@ def check_inventory(context: Context) -> int:
     environment = to_ansible_environment(context) | {
         "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",
         "ANSIBLE_INVENTORY_UNPARSED_IS_FAILED": "True",
+        # Ansible would print more than the list.
+        "ANSIBLE_VERBOSITY": "0",
+        "ANSIBLE_DEBUG": "False",
     }
     listing = context.directory.workspace / "tmp" / "inventory.json"
     arguments = [str(command), "-i", HOSTS, "--list"]

@@ -47,8 +47,12 @@ const GENERATED = renderHosts({ compute: { x1: {} }, cfs_image: { i1: { cray_cfs
     expect(variablesOf(job, 'i1')).toMatchObject({ b: 2, cray_cfs_image: true });
   });
 
-  it('takes only the additional inventory', async () => {
-    const job = aJob({ 'workspace/hosts/site': '[compute]\nx[1:3]\n' }, 'repo');
+  it('takes only the additional inventory, whatever ansible.cfg has Ansible print', async () => {
+    const files = {
+      'workspace/hosts/site': '[compute]\nx[1:3]\n',
+      'workspace/ansible.cfg': '[defaults]\nverbosity = 4\ndebug = True\n',
+    };
+    const job = aJob(files, 'repo');
     expect(await run(job)).toBe(0);
     expect(job.log('inventory')).toBe('Inventory: hosts 3, groups 1\n');
     expect(variablesOf(job, 'x2')).toMatchObject({ cray_cfs_image: false });
