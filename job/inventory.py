@@ -14,7 +14,7 @@ from . import exits
 from .context import Context
 from .directory import JobDirectory, write_atomically
 from .exits import PhaseError
-from .settings import to_ansible_environment
+from .settings import read_config, to_ansible_environment
 
 # Relative to the workspace, where every command starts: Ansible would take an absolute path that
 # contains a comma for a list of hosts.
@@ -109,6 +109,7 @@ def check_inventory(context: Context) -> int:
     # Every inventory of Ansible has these two.
     own = len([name for name in named if name not in ("all", "ungrouped")])
     print(f"Inventory: hosts {len(hosts)}, groups {own}")
+    warn("Ansible does not read files whose name ends in .ini", list_ignored(context))
     # A group without hosts is only listed where it belongs to another one.
     children = {child for group in named.values() for child in group.get("children", ())}
     all_groups = children | named.keys()
@@ -120,6 +121,18 @@ def check_inventory(context: Context) -> int:
     write_atomically(context.directory.workspace / LEFT_OUT, json.dumps(mistaken))
     report_left_out(context, dict.fromkeys(missing, MISSING) | dict.fromkeys(mistaken, IS_GROUP))
     return 0
+
+
+def list_ignored(context: Context) -> list[str]:
+    """
+    Files that are most likely meant as inventories: the manuals of CFS have such a name. By default
+    Ansible ignores them without a word.
+    """
+    config = read_config(context)
+    keys = ("inventory_ignore_extensions", "defaults"), ("ignore_extensions", "inventory")
+    if any(config.read(key, section) is not None for key, section in keys):
+        return []
+    return sorted(path.name for path in (context.directory.workspace / HOSTS).glob("*.ini"))
 
 
 def warn(fact: str, names: list[str]) -> None:

@@ -130,9 +130,15 @@ const GENERATED = renderHosts({ compute: { x1: {} }, cfs_image: { i1: { cray_cfs
     });
   });
 
-  it('accepts an inventory without hosts', async () => {
-    const job = aJob({ 'files/inventory.gz': gzipSync('{"all": {"children": {}}}') }, 'dynamic');
+  it('accepts an inventory without hosts, and names files that Ansible ignores', async () => {
+    const files = {
+      'files/inventory.gz': gzipSync('{"all": {"children": {}}}'),
+      'workspace/hosts/02-static.ini': '[compute]\nx1\n',
+    };
+    const job = aJob(files, 'dynamic');
     expect(await run(job)).toBe(0);
-    expect(job.log('inventory')).toContain('Inventory: hosts 0, groups 0\n');
+    expect(job.log('inventory')).toBe(
+      'Inventory: hosts 0, groups 0\nWARNING: Ansible does not read files whose name ends in .ini: 02-static.ini\n',
+    );
   });
 });
