@@ -136,9 +136,7 @@ export function clientContract(site: () => ContractSite): void {
       body: { name: 'sat', layers: [{ commit: repository.commit }] },
     });
     const { layers } = (await python('GET', one)).body as { layers: Record<string, unknown>[] };
-    const copied = layers.map((stored) =>
-      Object.fromEntries(Object.entries(stored).filter(([member]) => member !== 'branch')),
-    );
+    const copied = layers.map((stored) => omit(stored, 'branch'));
     const copy = await python('PUT', '/v2/configurations/sat.bak', { json: { layers: copied } });
     expect(copy).toMatchObject({ status: 200, body: { layers: copied } });
     const groups = [{ name: 'Compute', members: ['5c1a4a0e-4a6b-4c8e-9d5e-2f6f1f3f8f0a'] }];
@@ -173,6 +171,13 @@ export function clientContract(site: () => ContractSite): void {
     expect(await rust('POST', '/v3/sessions', third)).toMatchObject({
       status: 201,
       body: { target: nothing },
+    });
+    // The release after: it needs `debug_on_failure` in each answer.
+    const newer = { definition: 'dynamic', image_map: [] };
+    const fourth = { ...third, name: 'manta-4', target: newer, debug_on_failure: true };
+    expect(await rust('POST', '/v3/sessions', fourth)).toMatchObject({
+      status: 201,
+      body: { target: newer, debug_on_failure: true },
     });
     const query = 'succeced=true&min_age=0m&status=pending';
     expect(listed(await rust('GET', `/v2/sessions?${query}`))).toContain('manta-2');
@@ -328,6 +333,53 @@ export function clientContract(site: () => ContractSite): void {
     expect((await python('DELETE', '/v3/configurations/booted')).status).toBe(204);
   });
 
+  test('the scripts of CSM empty nodes, restore sources and nodes, and have a playbook repeated', async () => {
+    const ids = ['x8c0s3b0n0', 'x8c0s4b0n0'];
+    await python('PUT', '/v3/configurations/restored', { json: { layers: [] } });
+    const layer = { clone_url: 'https://vcs.example.org/a.git', commit: '1'.repeat(40) };
+    const state = ['site.yml', 'iscsi.yml'].map((playbook) => ({
+      ...{ ...layer, playbook, session_name: 's', status: 'applied' },
+    }));
+    const nodes = ids.map((id) => ({ id, state, desired_config: '', tags: { a: 'b' } }));
+    await python('PUT', '/v3/components', { json: nodes });
+
+    const filters = { ids: ids.join(',') };
+    const empty = { error_count: 0, state: [], desired_config: '', tags: {} };
+    for (const patch of [empty, { desired_config: 'restored' }]) {
+      const answer = await python('PATCH', '/v3/components', { json: { patch, filters } });
+      expect(answer).toMatchObject({ status: 200, body: { component_ids: ids } });
+    }
+
+    // Encoded twice, as for every name; the answer has the name that was saved.
+    const source = 'https://vcs.example.org/csm.git';
+    const one = `/v3/sources/${encodeURIComponent(encodeURIComponent(source))}`;
+    const credentials = { authentication_method: 'password', secret_name: 'cfs-source-1' };
+    const saved = { json: { clone_url: source, credentials } };
+    expect(await python('POST', one, saved)).toMatchObject({ status: 201, body: { name: source } });
+    expect((await python('DELETE', one)).status).toBe(204);
+
+    // A playbook is repeated: its layer is taken out of what each node reports.
+    await python('PATCH', '/v3/components', { json: { patch: { state }, filters } });
+    const params = { ...filters, state_details: true };
+    const read = await python('GET', '/v3/components', { params });
+    const { components } = read.body as { components: { id: string; state: unknown }[] };
+    const patches = components.map(({ id, state: reported }) => ({
+      ...{ id, error_count: 0 },
+      state: (reported as Record<string, unknown>[])
+        .filter(({ playbook }) => playbook !== 'iscsi.yml')
+        .map((told) => omit(told, 'last_updated')),
+    }));
+    expect(await python('PATCH', '/v3/components', { json: patches })).toMatchObject({
+      status: 200,
+      body: { component_ids: ids },
+    });
+    const shown = await python('GET', `/v3/components/${String(ids[0])}`, {
+      params: { state_details: true },
+    });
+    expect(shown.body).toMatchObject({ state: [{ playbook: 'site.yml', status: 'applied' }] });
+    for (const id of ids) await python('DELETE', `/v3/components/${id}`);
+  });
+
   test('cray cfs v3 sources: a name that is a URL is encoded twice', async () => {
     const { repository } = site();
     const credentials = { username: 'reader', password: 'not-this-one' };
@@ -347,6 +399,10 @@ export function clientContract(site: () => ContractSite): void {
     await python('DELETE', '/v3/configurations/sourced');
     expect((await python('DELETE', one)).status).toBe(204);
   });
+}
+
+function omit(record: Readonly<Record<string, unknown>>, left: string): object {
+  return Object.fromEntries(Object.entries(record).filter(([member]) => member !== left));
 }
 
 /** Renders a query as Python does: None is left out, True and False are capitalized. */
