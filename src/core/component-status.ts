@@ -8,6 +8,7 @@ import type {
   StateLayer,
 } from './component.js';
 import type { Configuration, Layer } from './configuration.js';
+import { omitUndefined } from './omit-undefined.js';
 
 export interface DesiredContext {
   readonly defaultPlaybook: string;
@@ -20,14 +21,14 @@ export function toDesiredLayers(
   { defaultPlaybook, sourceUrls }: DesiredContext,
 ): readonly DesiredLayer[] {
   return layers.map((layer) => {
-    const cloneUrl = toUrl(layer, sourceUrls);
-    const playbook =
-      layer.playbook === undefined || layer.playbook === '' ? defaultPlaybook : layer.playbook;
-    return {
-      ...(isGiven(cloneUrl) ? { cloneUrl } : {}),
-      ...(isGiven(playbook) ? { playbook } : {}),
-      ...(isGiven(layer.commit) ? { commit: layer.commit } : {}),
-    };
+    const [cloneUrl, commit] = [toUrl(layer, sourceUrls), layer.commit];
+    const playbook = isGiven(layer.playbook) ? layer.playbook : defaultPlaybook;
+    return omitUndefined({
+      ...layer,
+      cloneUrl: isGiven(cloneUrl) ? cloneUrl : undefined,
+      playbook: isGiven(playbook) ? playbook : undefined,
+      commit: isGiven(commit) ? commit : undefined,
+    });
   });
 }
 

@@ -1,3 +1,4 @@
+import type { Layer } from './configuration.js';
 import { invalid } from './errors.js';
 
 export const LAYER_RESULTS = ['applied', 'failed', 'skipped', 'incomplete'] as const;
@@ -43,12 +44,11 @@ export interface ComponentPatch extends Omit<ComponentPut, 'id'> {
   readonly addErrors?: number;
 }
 
-/** A layer that a component is to have, with source and default playbook filled in. With a gap it cannot be reached. */
-export interface DesiredLayer {
-  readonly cloneUrl?: string;
-  readonly playbook?: string;
-  readonly commit?: string;
-}
+/**
+ * A layer that a component is to have, with the URL of its source and the default playbook filled in. Without URL, playbook or
+ * commit it cannot be reached.
+ */
+export type DesiredLayer = Layer;
 
 export type LayerStatus = 'unconfigured' | 'pending' | 'failed' | 'configured';
 /** `config_deprecated`: the desired configuration was never set. */

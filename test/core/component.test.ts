@@ -102,10 +102,10 @@ describe('toDesiredLayers', () => {
     ];
     const sourceUrls = new Map([['site', 'https://git/a.git']]);
     expect(toDesiredLayers({ layers }, { defaultPlaybook: 'site.yml', sourceUrls })).toEqual([
-      { cloneUrl: 'https://git/a.git', playbook: 'own.yml', commit: 'a1' },
-      { playbook: 'site.yml', commit: 'a1' },
-      { cloneUrl: 'https://git/b.git', playbook: 'site.yml' },
-      { cloneUrl: 'https://git/c.git', playbook: 'site.yml', commit: 'c1' },
+      { source: 'site', cloneUrl: 'https://git/a.git', playbook: 'own.yml', commit: 'a1' },
+      { source: 'gone', playbook: 'site.yml', commit: 'a1' },
+      { cloneUrl: 'https://git/b.git', branch: 'main', name: 'b', playbook: 'site.yml' },
+      { cloneUrl: 'https://git/c.git', source: '', playbook: 'site.yml', commit: 'c1' },
     ]);
   });
 });

@@ -10,6 +10,7 @@ import {
 } from '../../core/component.js';
 import { omitUndefined } from '../../core/omit-undefined.js';
 import type { ComponentView } from '../../store/store.js';
+import { LayerWire, toLayerWire } from './configuration.js';
 import { boundedText, MAX_NAME_V2, readOnly, tags, text } from './values.js';
 
 const STATUSES = ['unconfigured', 'pending', 'failed', 'configured'] as const;
@@ -77,12 +78,7 @@ const StateLayerWire = z.object({
   last_updated: z.string(),
 });
 
-const DesiredLayerWire = z.object({
-  clone_url: z.string().optional(),
-  playbook: z.string().optional(),
-  commit: z.string().optional(),
-  status: z.enum(STATUSES),
-});
+const DesiredLayerWire = LayerWire.extend({ status: z.enum(STATUSES) }).openapi('V3DesiredLayer');
 
 export const ComponentWire = z
   .object({
@@ -184,10 +180,5 @@ function toStateLayerWire(known: StateLayer): z.output<typeof StateLayerWire> {
 }
 
 function toDesiredWire(desired: DesiredLayerStatus): z.output<typeof DesiredLayerWire> {
-  return omitUndefined({
-    clone_url: desired.cloneUrl,
-    playbook: desired.playbook,
-    commit: desired.commit,
-    status: desired.status,
-  });
+  return { ...toLayerWire(desired), status: desired.status };
 }

@@ -36,7 +36,7 @@ const LayerPut = z
   })
   .openapi('V3LayerPut');
 /** A layer that was stored through v2 may have no playbook, and a longer name. */
-const LayerWire = LayerPut.extend({
+export const LayerWire = LayerPut.extend({
   name: z.string().optional(),
   playbook: word().optional(),
 }).openapi('V3Layer');
@@ -191,7 +191,7 @@ function fromLayer(body: LayerBody): Layer {
   });
 }
 
-function toLayerWire(layer: Layer): LayerBody {
+export function toLayerWire(layer: Layer): LayerBody {
   const { playbook, imsRequireDkms: dkms } = layer;
   return omitUndefined({
     ...toReferenceWire(layer),

@@ -12,7 +12,7 @@ const KEY_CHARACTERS = 22;
 const NO_CONFIGURATION = '-'.repeat(KEY_CHARACTERS);
 const MOST_REMEMBERED = 10_000;
 
-/** The layers that a configuration asks of a component. Other layers have another `key`. */
+/** The layers that a configuration asks of a component. Layers that ask for something else have another `key`. */
 export interface DesiredLayers {
   readonly layers: readonly DesiredLayer[];
   readonly key: string;
@@ -28,8 +28,8 @@ export interface DesiredReader {
     names: Iterable<string | undefined>,
   ): Promise<{ readonly desired: DesiredLayersOf; readonly retryPolicy: number }>;
   /**
-   * What a progress key stands for, without asking the database. It cannot be outdated, because other layers have another
-   * key. Undefined if this process does not know the key.
+   * What a progress key stands for, without asking the database. What the layers ask for cannot be outdated, because other
+   * layers have another key; names may be. Undefined if this process does not know the key.
    */
   recall(progressKey: string): DesiredLayersOf | undefined;
 }
@@ -98,7 +98,8 @@ export function fromProgressKey(key: string): string | undefined {
 
 function toLayers(configuration: Configuration, context: DesiredContext): DesiredLayers {
   const layers = toDesiredLayers(configuration, context);
-  const digest = createHash('sha256').update(JSON.stringify(layers)).digest('base64url');
+  const asked = layers.map(({ cloneUrl, playbook, commit }) => ({ cloneUrl, playbook, commit }));
+  const digest = createHash('sha256').update(JSON.stringify(asked)).digest('base64url');
   return { layers, key: digest.slice(0, KEY_CHARACTERS) };
 }
 

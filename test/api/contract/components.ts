@@ -4,6 +4,7 @@ import type { ContractSite } from './site.js';
 const AT = '2026-01-02T03:04:05Z';
 const commit = '1'.repeat(40);
 const layer = { clone_url: 'https://git.example.com/a.git', playbook: 'site.yml', commit };
+const named = { ...layer, name: 'site', special_parameters: { ims_require_dkms: true } };
 const applied = { ...layer, session_name: 's', status: 'applied' };
 const layerV2 = { cloneUrl: layer.clone_url, playbook: 'site.yml', commit };
 
@@ -18,7 +19,7 @@ export function componentContract(site: () => ContractSite): void {
     for (const { component } of (await store.components.list({}, { limit: 1_000 })).items) {
       await store.components.remove(component.id);
     }
-    await ask('PUT', '/v3/configurations/compute', { layers: [layer] });
+    await ask('PUT', '/v3/configurations/compute', { layers: [named] });
     await put('x1', { desired_config: 'compute', enabled: true, tags: { a: '1', b: '2' } });
     await put('x2', { desired_config: 'compute', enabled: false, state: [applied] });
     await put('x3', { desired_config: 'compute', error_count: 3, tags: { a: '1' } });
@@ -88,7 +89,7 @@ export function componentContract(site: () => ContractSite): void {
         configuration_status: 'configured',
       };
       const state = [{ ...applied, last_updated: AT }];
-      const desired_state = [{ ...layer, status: 'configured' }];
+      const desired_state = [{ ...named, status: 'configured' }];
       const { body } = await ask('GET', '/v3/components?ids=x2');
       expect(body).toEqual({ components: [plain], next: null });
       const query = '?state_details=true&config_details=True';

@@ -1,4 +1,4 @@
-import type { Component, Filters } from './component-world.js';
+import type { Component, Filters, Layer } from './component-world.js';
 import { inOrder, Refusal, type RecordWorld, type Session, type Source } from './record-world.js';
 import type { Paging, Step, Version } from './record-steps.js';
 
@@ -384,9 +384,11 @@ function showSession(version: Version, session: Session): object {
 }
 
 function showComponent(version: Version, shown: Component): object {
-  const { state, desired_state: desired } = shown as Component & { desired_state?: object[] };
-  const bare = (layers: readonly object[] | undefined) =>
-    layers?.map((layer) => ({ ...layer, status: undefined }));
+  const { state, desired_state: desired } = shown as Component & { desired_state?: Layer[] };
+  const bare = (layers: readonly Layer[] | undefined) =>
+    layers?.map(({ clone_url, playbook, commit, session_name, last_updated }) => ({
+      ...{ clone_url, playbook, commit, session_name, last_updated },
+    }));
   return version === 'v3'
     ? shown
     : (show('v2', { ...shown, state: bare(state), desired_state: bare(desired) }) as object);

@@ -132,9 +132,9 @@ export class RecordWorld extends World {
   }
 
   private toDesired(layer: ConfigurationLayer): Partial<Layer> {
-    const { playbook, commit } = layer;
-    const all = { clone_url: this.toUrl(layer), playbook, commit };
-    return Object.fromEntries(Object.entries(all).filter(([, value]) => value));
+    const asked = ['clone_url', 'playbook', 'commit'];
+    const all = Object.entries({ ...layer, clone_url: this.toUrl(layer) });
+    return Object.fromEntries(all.filter(([member, value]) => value || !asked.includes(member)));
   }
 
   private toUrl({ source, clone_url: url }: Reference): string | undefined {
