@@ -20,6 +20,8 @@ DEBUG_LAYER = "_debug"
 DEBUG_PLAYBOOKS = Path(__file__).resolve().parent / "debug"
 # Ansible may read such a limit as several host patterns; only Ansible can tell.
 AMBIGUOUS = re.compile(r"[:\[\]\s]")
+# Of the 128 KiB that Linux allows.
+MAX_ARGUMENT_BYTES = 100_000
 # Not left out, because their tasks may serve the remaining hosts.
 LOCALHOST = {"localhost", "127.0.0.1", "::1"}
 SPLIT = "import json, sys; from ansible.inventory.manager import split_host_pattern as split; "
@@ -101,17 +103,22 @@ def to_playbook_environment(context: Context, playbook: Path) -> dict[str, str]:
 
 def write_limit(context: Context, environment: Mapping[str, str]) -> list[str]:
     """
-    Passes the limit as a file, because one argument holds at most 128 KiB. Ansible reads one
-    pattern per line.
+    Passes a limit that is changed, or too long for an argument, as a file, from which Ansible
+    reads one pattern per line.
     """
     fields = context.phase.fields
     limit = str(fields.get("limit") or "")
-    patterns = [] if limit.strip() == "" else split_limit(limit, context, environment)
+    done = set(fields.get("done_hosts") or ()) - LOCALHOST
+    left_out: list[str] = []
     if fields.get("limit_names_hosts"):
         left_out = json.loads((context.directory.workspace / LEFT_OUT).read_text("utf-8"))
+    # As it is, for playbooks that read `ansible_limit`.
+    if is_argument(limit) and not done and not left_out:
+        return [f"--limit={limit}"]
+    patterns = [] if limit.strip() == "" else split_limit(limit, context, environment)
+    if fields.get("limit_names_hosts"):
         # Without any pattern, Ansible would run on all hosts.
         patterns = [pattern for pattern in patterns if pattern not in left_out] or ["!all"]
-    done = set(fields.get("done_hosts") or ()) - LOCALHOST
     if not done:
         return place_limit(context, patterns)
     known = set(list_hosts(context, environment, place_limit(context, patterns)))
@@ -129,6 +136,11 @@ def write_limit(context: Context, environment: Mapping[str, str]) -> list[str]:
         return arguments
     tell("It is not certain which hosts have this layer already, so it runs on all.")
     return place_limit(context, patterns)
+
+
+def is_argument(limit: str) -> bool:
+    """Behind `@`, Ansible would take a name for that of a file."""
+    return limit.strip() != "" and "@" not in limit and len(limit.encode()) <= MAX_ARGUMENT_BYTES
 
 
 def tell(line: str) -> None:
