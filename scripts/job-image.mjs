@@ -13,7 +13,7 @@ debootstrap and a Debian mirror. With a builder, use npm run image:build.
 
   --name NAME      name of the image; empty: named when it is loaded. Default localhost/keelson-job:test
   --output FILE    archive to write; default: in the cache
-  --collections    include Debian's Ansible collections
+  --collections    include Debian's Ansible collections, and what they import
   --sops           include sops, which needs Go
 
 Prints the file. Exit code 69: this machine lacks something that the build needs.`;
@@ -30,8 +30,7 @@ await runImageCommand(HELP, {
     'python3',
     'python3-cffi-backend',
   ],
-  // The collections of CFS's image and many more, in the versions for Debian's ansible-core.
-  choices: { collections: ['ansible'], sops: [] },
+  choices: { collections: listCollectionPackages(), sops: [] },
   renderLayer: async (work, chosen) => [
     ...['-C', root, '--exclude=__pycache__', '--exclude=.*_cache'],
     ...['--transform=s,^job,opt/keelson/job,', 'job'],
@@ -39,6 +38,15 @@ await runImageCommand(HELP, {
   ],
   config: { Env: [renderPath()], WorkingDir: '/opt/keelson' },
 });
+
+/**
+ * The collections of CFS's image and many more, in the versions for Debian's ansible-core; what their lookups, filters and
+ * modules import on this side; and programs for tasks on localhost.
+ */
+function listCollectionPackages() {
+  const libraries = ['dnspython', 'hvac', 'jmespath', 'kubernetes', 'netaddr', 'pexpect'];
+  return ['ansible', ...libraries.map((name) => `python3-${name}`), ...['curl', 'jq', 'rsync']];
+}
 
 /** In a tree of its own, because Debian has no package. @param {string} work */
 async function stageSops(work) {
