@@ -109,6 +109,7 @@ class JobDirectory:
     def place_mounted(self) -> None:
         """
         Copies what a pod mounts to where playbooks expect it, with the modes that SSH requires.
+        Keys are in the home too, for programs that playbooks run on this machine.
         """
         configuration = self.open_staged("ansible.cfg")
         if configuration is not None:
@@ -116,10 +117,17 @@ class JobDirectory:
                 write_private(self.workspace / "ansible.cfg", configuration.read())
         mounted = self.root / "keys"
         keys = [path for path in mounted.glob("id_*") if path.is_file()]
+        folder = self.workspace / "ssh"
         if keys:
-            (self.workspace / "ssh").mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(exist_ok=True)
+            # The kubelet may have made it, for a mount, and then everybody may write to it.
+            folder.chmod(0o700)
         for path in keys:
-            write_private(self.workspace / "ssh" / path.name, path.read_bytes())
+            write_private(folder / path.name, path.read_bytes())
+        in_home = self.workspace / "home" / ".ssh"
+        if folder.is_dir() and not in_home.exists():
+            in_home.parent.mkdir(mode=0o700, exist_ok=True)
+            in_home.symlink_to(Path("..", "ssh"))
 
     def make_folders(self) -> None:
         for path in (self.workspace, *(self.root / n for n in ("logs", "results", "phases"))):

@@ -8,6 +8,8 @@ export const JOB_DIRECTORY = '/run/keelson';
 export const WORKSPACE = '/inventory';
 /** Where playbooks written for CFS look for the workspace. */
 const ANSIBLE_DIRECTORY = '/etc/ansible';
+/** Where SSH looks for the keys of root. */
+const SSH_DIRECTORY = '/root/.ssh';
 const CA_DIRECTORY = '/etc/cray/ca';
 /** Where every client of Kubernetes looks for it. */
 const ACCOUNT_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
@@ -111,7 +113,7 @@ export function renderMounts(
     readOnly('plan', inJob('job.json'), 'job.json'),
     readOnly(isClone ? 'clone-secrets' : 'secrets', inJob('secrets')),
     ...(phase.kind === 'inventory' ? [readOnly('files', inJob('files'))] : []),
-    ...(isClone || !hasKeys ? [] : [readOnly('keys', inJob('keys'))]),
+    ...(isClone || !hasKeys ? [] : renderKeyMounts(settings)),
     ...(isClone || !settings.automountServiceAccountToken
       ? []
       : [readOnly('account', ACCOUNT_DIRECTORY)]),
@@ -123,6 +125,13 @@ export function renderMounts(
       ? []
       : ['passwd', 'group'].map((file) => readOnly('passwd', `/etc/${file}`, file))),
   ];
+}
+
+/** The keys, and the folder to which the job copies them. Without root, that is found by the home in `passwd`. */
+function renderKeyMounts({ runAsNonRoot }: PodSettings): V1VolumeMount[] {
+  const ssh = { name: 'workspace', subPath: 'workspace/ssh', mountPath: SSH_DIRECTORY };
+  const keys = readOnly('keys', `${JOB_DIRECTORY}/keys`);
+  return runAsNonRoot === undefined ? [keys, ssh] : [keys];
 }
 
 /** SSH and git look up the user that they run as. */

@@ -165,6 +165,7 @@ describe('a phase in a pod', () => {
     expect(readFileSync(job.path('workspace/ssh/id_ecdsa'), 'utf8')).toBe(aKey);
     expect(statSync(job.path('workspace/ssh/id_ecdsa')).mode & 0o777).toBe(0o600);
     expect(readFileSync(job.path('workspace/ssh/id_ecdsa.pub'), 'utf8')).toBe('public');
+    expect(readFileSync(job.path('workspace/home/.ssh/id_ecdsa.pub'), 'utf8')).toBe('public');
   });
 
   test('does not show a mounted key', async () => {

@@ -99,10 +99,12 @@ describe('renderJobObjects', () => {
     const imageKey = { privateKey: 'private-half', publicKey: 'public-half' };
     const { job, secrets } = render(aSettings(), { ...aLaunch(), imageKey });
     const { initContainers = [], containers = [], volumes = [] } = job.spec?.template.spec ?? {};
-    const having = [...initContainers, ...containers]
-      .filter(({ volumeMounts }) => volumeMounts?.some((mount) => mount.name === 'keys'))
-      .map(({ name }) => name);
-    expect(having).toEqual(['inventory', 'ansible-0']);
+    const listHaving = (path: string) =>
+      [...initContainers, ...containers]
+        .filter(({ volumeMounts }) => volumeMounts?.some(({ mountPath }) => mountPath === path))
+        .map(({ name }) => name);
+    expect(listHaving('/run/keelson/keys')).toEqual(['inventory', 'ansible-0']);
+    expect(listHaving('/root/.ssh')).toEqual(['inventory', 'ansible-0']);
     expect(volumes.find(({ name }) => name === 'keys')?.projected?.sources).toEqual([
       {
         secret: {
