@@ -84,14 +84,15 @@ function change(
   const source = {
     ...others,
     ...omitUndefined({ description: body.description, cloneUrl: body.clone_url }),
-    ...(body.ca_cert === undefined ? omitUndefined({ caCert }) : fromCaCert(body.ca_cert)),
+    ...changeCa(caCert, body.ca_cert),
     lastUpdated: toSeconds(now()),
   };
-  const { username, password } = body.credentials ?? {};
-  if (username === undefined && password === undefined) {
+  const { credentials = {} } = body;
+  if (Object.keys(credentials).length === 0) {
     requireSameServer(stored.source, source);
     return { ...stored, source };
   }
+  const { username, password } = credentials;
   if (username === undefined || password === undefined)
     throw invalid("Both username and password are required - 'credentials'", 'Invalid credentials');
   return {
@@ -99,6 +100,16 @@ function change(
     source,
     credentials: sealCredentials(masterKey, source.name, { username, password }),
   };
+}
+
+/** Like all objects of a PATCH, the given one is merged with the present one. */
+function changeCa(
+  caCert: Source['caCert'],
+  given: z.output<typeof SourceUpdate>['ca_cert'],
+): Pick<Source, 'caCert'> {
+  if (given === undefined) return omitUndefined({ caCert });
+  const { caCert: changed } = fromCaCert(given);
+  return omitUndefined({ caCert: changed && { ...caCert, ...changed } });
 }
 
 /** Credentials are never shown, so nobody may have them sent to a server of their own either. */

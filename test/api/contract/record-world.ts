@@ -249,7 +249,8 @@ export class RecordWorld extends World {
 
   updateSource(name: string, body: Partial<SourceBody>): Source {
     const { ca_cert: before, ...old } = this.findSource(name, 'Source not found.');
-    const { ca_cert: given = before, credentials, ...rest } = body;
+    const { ca_cert: ca, credentials, ...rest } = body;
+    const given = ca === undefined ? before : ca && { ...before, ...ca };
     const { host } = new URL(rest.clone_url ?? old.clone_url);
     const isOther = host !== '' && host !== new URL(old.clone_url).host;
     if (isOther && credentials === undefined) throw new Refusal(400, 'Invalid credentials');

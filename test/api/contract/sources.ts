@@ -82,8 +82,18 @@ export function sourceContract(site: () => ContractSite): void {
       expect((await api.ask('GET', path)).body).toEqual(created.body);
       const changed = await api.ask('PATCH', path, { description: 'second', ca_cert });
       expect(changed).toMatchObject({ status: 200, body: { description: 'second', ca_cert } });
+      for (const given of [{ configmap_namespace: 'ns', ...ca_cert }, { configmap_name: 'other' }])
+        await api.ask('PATCH', path, { ca_cert: given });
+      expect((await api.ask('GET', path)).body).toMatchObject({
+        ca_cert: { configmap_name: 'other', configmap_namespace: 'ns' },
+      });
       const without = await api.ask('PATCH', path, { ca_cert: null, credentials: {} });
       expect(without.body).not.toHaveProperty('ca_cert');
+      for (const part of [{ authentication_method: 'password' }, { username: 'u' }])
+        expect(await api.ask('PATCH', path, { credentials: part })).toMatchObject({
+          status: 400,
+          body: { title: 'Invalid credentials' },
+        });
       expect((await api.ask('DELETE', path)).status).toBe(204);
       for (const [method, title] of [
         ['GET', 'Source not found'],
