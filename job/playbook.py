@@ -93,6 +93,10 @@ def to_playbook_environment(context: Context, playbook: Path) -> dict[str, str]:
         "LAYER_PREVIOUS": str(fields.get("previous_layer") or ""),
         "INVENTORY_TYPE": context.job.inventory_type,
         "KEELSON_RESULTS": str(results),
+        # For a site whose ansible.cfg has the callback of ARA, as that of CFS.
+        "ARA_DEFAULT_LABELS": context.job.session_name,
+        "ARA_RECORD_CONTROLLER": "false",
+        "ARA_RECORD_USER": "false",
         # The facts are the result of a task that changes nothing.
         **({"ANSIBLE_DISPLAY_OK_HOSTS": "true"} if is_debug else {}),
         # Makes Ansible mark each task as a check.

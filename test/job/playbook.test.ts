@@ -94,11 +94,15 @@ function traceOf(job: TestJob): string[] {
     expect(exitOf(await run({ playbook: '- hosts: all\n  tasks: [}' }))).toBe(4);
   });
 
-  it('may be in a folder, and have any name', async () => {
+  it('may be in a folder, have any name, and is recorded by ARA under its session', async () => {
     const job = await run({
       phase: { playbook: 'plays/über site; echo.yml' },
       files: {
-        'workspace/layer0/plays/über site; echo.yml': '- hosts: all\n  gather_facts: false\n',
+        'workspace/layer0/plays/über site; echo.yml': `- hosts: x1
+  gather_facts: false
+  tasks:
+    - assert: {that: "lookup('env', 'ARA_DEFAULT_LABELS') == lookup('env', 'SESSION_NAME') != ''"}
+`,
       },
     });
     expect(exitOf(job)).toBe(0);
