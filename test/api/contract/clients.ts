@@ -279,10 +279,14 @@ export function clientContract(site: () => ContractSite): void {
     await python('PUT', '/v3/configurations/booted', { json: { layers } });
 
     // Hardware sync: what is not listed yet.
-    const known = await python('GET', '/v3/components', { params: { ids: id } });
-    expect(known.body).toMatchObject({ components: [], next: null });
-    const found = { json: [{ id, state: [], enabled: false, desired_config: '', tags: {} }] };
+    const known = (await python('GET', '/v3/components')).body as { components: object[] };
+    expect(known.components).not.toContainEqual(expect.objectContaining({ id }));
+    const found = { json: [{ id, state: [], desired_config: '', error_count: 0, enabled: true }] };
     expect((await python('PUT', '/v3/components', found)).body).toEqual({ component_ids: [id] });
+
+    // CSM's barebones test, which gives the node no more than a configuration.
+    const given = await python('PATCH', one, { json: { desired_config: 'booted' } });
+    expect(given).toMatchObject({ status: 200, body: { enabled: true, error_count: 0 } });
 
     // BOS, before it boots the node and with the words of v2 as in older systems.
     const wanted = { id, desiredConfig: 'booted', enabled: false, tags: { bos_session: 'b-1' } };
