@@ -44,23 +44,27 @@ export const ComponentQueryV2 = z.object({
 /** Filters in a body. Unknown ones are ignored. */
 const filters = {
   ids: text().optional(),
-  status: z.enum([...STATUSES, '']).optional(),
   enabled: z.boolean().optional(),
   tags: text().optional(),
 };
+const FiltersV3 = z.object({
+  ...filters,
+  status: z.enum([...STATUSES, '']).optional(),
+  config_name: text().optional(),
+});
+const FiltersV2 = z.object({
+  ...filters,
+  status: z.enum(STATUSES).optional(),
+  configName: text().optional(),
+});
 const example = { patch: { enabled: true }, filters: { ids: 'x1000c0s0b0n0' } };
 
-export const ComponentFilterPatch = z.strictObject({
-  patch: ComponentBody,
-  filters: z.object({ ...filters, config_name: text().optional() }),
-});
+/** Unknown members beside the two are ignored, too. */
+export const ComponentFilterPatch = z.object({ patch: ComponentBody, filters: FiltersV3 });
 export const ComponentPatches = z
   .union([ComponentList, ComponentFilterPatch])
   .openapi('V3ComponentPatches', { example });
-export const ComponentFilterPatchV2 = z.strictObject({
-  patch: ComponentBodyV2,
-  filters: z.object({ ...filters, configName: text().optional() }),
-});
+export const ComponentFilterPatchV2 = z.object({ patch: ComponentBodyV2, filters: FiltersV2 });
 export const ComponentPatchesV2 = z
   .union([ComponentListV2, ComponentFilterPatchV2])
   .openapi('V2ComponentPatches', { example });

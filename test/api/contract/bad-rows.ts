@@ -193,6 +193,7 @@ const otherComponentRows: readonly Row[] = [
   ['PATCH', '/v3/components', { patch: {} }, BAD, 'filters'],
   ['PATCH', '/v3/components', { patch: {}, filters: { status: 'x' } }, BAD, 'filters.status'],
   ['PATCH', '/v3/components', { patch: {}, filters: { enabled: 'true' } }, BAD, 'filters.enabled'],
+  ['PATCH', '/v2/components', { patch: {}, filters: { status: '' } }, BAD, 'filters.status'],
   [
     ...(['PATCH', '/v3/components', { patch: {}, filters: { tags: 'a' } }] as const),
     ...(['Error parsing the tags provided.', 'tags'] as const),

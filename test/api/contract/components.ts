@@ -176,7 +176,7 @@ export function componentContract(site: () => ContractSite): void {
     test('takes one patch for all that match', async () => {
       await begin();
       const patch = (filters: object, change: object = { enabled: true, id: 'other' }) =>
-        ask('PATCH', '/v3/components', { patch: change, filters });
+        ask('PATCH', '/v3/components', { patch: change, filters, unknown: 1 });
       const rows = [
         [{ status: 'failed', unknown: 1 }, ['x3']],
         [{ ids: 'x3,x1,x9', tags: 'a=1' }, ['x1', 'x3']],
