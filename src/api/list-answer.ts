@@ -1,6 +1,6 @@
 import type { Context, TypedResponse } from 'hono';
 import type { JSONParsed } from 'hono/utils/types';
-import { invalid } from '../core/errors.js';
+import { invalid, type ServiceError } from '../core/errors.js';
 import { omitUndefined } from '../core/omit-undefined.js';
 import type { Page, PageRequest } from '../store/database/page.js';
 import type { ApiEnv, Logger } from './dependencies.js';
@@ -10,10 +10,13 @@ export interface ListAnswer<Item, Wire> {
   readonly limit: number;
   readonly afterId?: string | undefined;
   readonly read: (page: PageRequest) => Promise<Page<Item>>;
-  readonly render: (items: readonly Item[]) => Promise<readonly Wire[]> | readonly Wire[];
+  readonly render: (items: readonly Item[]) => Rendered<Wire>;
   /** What the page behind this record begins after. */
   readonly toId: (item: Item) => string;
 }
+
+/** All at once, or part by part. */
+type Rendered<Wire> = readonly Wire[] | Promise<readonly Wire[]> | AsyncIterable<readonly Wire[]>;
 
 export interface PageAnswer<Item, Wire, Member extends string, Next> extends ListAnswer<
   Item,
@@ -41,7 +44,7 @@ interface ListEnd {
 
 /** Read by one query, so that a list of the default size shows all of what others change at once, or nothing of it. */
 const FIRST_RECORDS = 1000;
-/** How many records are made into one text. Each may name half a megabyte of hosts. */
+/** How many records are made into one text. */
 const TEXT_RECORDS = 100;
 /** About as many characters of records are read at once, after the first records, and are sent at once. */
 const PIECE_LENGTH = 1_000_000;
@@ -67,15 +70,22 @@ export async function answerPage<
   return answered as JsonResponse<Head & PageBody<Wire, Member, Next>>;
 }
 
-/** Answers with a list in v2. It is read before it is sent, because one that exceeds the limit is refused. */
+/** Answers with a list in v2. One that exceeds the limit is refused, so nothing is sent before it is known how long it is. */
 export async function answerList<Item, Wire>(
   c: Context<ApiEnv>,
   logger: Logger,
   list: ListAnswer<Item, Wire>,
 ): Promise<JsonResponse<Wire[]>> {
-  const texts: string[] = [];
-  for await (const text of toListTexts(list)) texts.push(text);
-  return (await answerTexts(c, logger, texts.values())) as JsonResponse<Wire[]>;
+  const texts = toListTexts(list);
+  // If one read finds all records, it also finds that there are more.
+  const sent = list.limit <= FIRST_RECORDS ? texts : await readAll(texts);
+  return (await answerTexts(c, logger, sent)) as JsonResponse<Wire[]>;
+}
+
+async function readAll(texts: AsyncIterable<string>): Promise<Iterator<string>> {
+  const all: string[] = [];
+  for await (const text of texts) all.push(text);
+  return all.values();
 }
 
 async function* toPageTexts<Item, Wire, Member extends string, Next>(
@@ -93,22 +103,27 @@ async function* toListTexts<Item, Wire>(
   list: ListAnswer<Item, Wire>,
 ): AsyncGenerator<string, void> {
   yield '[';
-  refuseMore((yield* readTexts(list)).hasMore, list.limit);
+  yield* readTexts(list, () => {
+    throw tooLong(list.limit);
+  });
   yield ']';
 }
 
 /** v2 has no pages, so a list that does not fit into one answer is refused. */
-function refuseMore(hasMore: boolean, limit: number): void {
-  if (!hasMore) return;
-  throw invalid(
+function tooLong(limit: number): ServiceError {
+  return invalid(
     `More than ${limit} records match, the limit of the option default_page_size. Ask for fewer, or use v3.`,
     'The response size is too large',
   );
 }
 
-/** Yields JSON of the records, with commas between them. Reads as many at once as the size of those before suggests. */
+/**
+ * Yields JSON of the records, with commas between them. Reads as many at once as the size of those before suggests. Calls
+ * `onMore` before the texts of the last read if there are more records than the limit.
+ */
 async function* readTexts<Item, Wire>(
   list: ListAnswer<Item, Wire>,
+  onMore: () => void = () => undefined,
 ): AsyncGenerator<string, ListEnd> {
   const { limit, read, render, toId } = list;
   let lastId = list.afterId;
@@ -116,27 +131,35 @@ async function* readTexts<Item, Wire>(
   for (;;) {
     const page = { limit: Math.min(left, atOnce), ...omitUndefined({ afterId: lastId }) };
     const { items, hasMore } = await read(page);
+    if (hasMore && items.length === left) onMore();
     const last = items.at(-1);
     if (last !== undefined) {
       let length = 0;
-      for (const text of toTexts(await render(items))) {
+      for await (const text of toTexts(render(items))) {
         yield separator + text;
         separator = ',';
         length += text.length;
       }
       lastId = toId(last);
       left -= items.length;
-      atOnce = Math.max(1, Math.floor((items.length * PIECE_LENGTH) / length));
+      // Nothing is left of records that are all gone by now.
+      if (length > 0) atOnce = Math.max(1, Math.floor((items.length * PIECE_LENGTH) / length));
     }
     if (!hasMore || left === 0) return { lastId, hasMore };
   }
 }
 
-function* toTexts(records: readonly unknown[]): Generator<string, void> {
-  for (let from = 0; from < records.length; from += TEXT_RECORDS) {
-    const some = records.slice(from, from + TEXT_RECORDS);
-    yield some.map((record) => JSON.stringify(record)).join(',');
+async function* toTexts(rendered: Rendered<unknown>): AsyncGenerator<string, void> {
+  for await (const records of inParts(rendered)) {
+    for (let from = 0; from < records.length; from += TEXT_RECORDS) {
+      const some = records.slice(from, from + TEXT_RECORDS);
+      yield some.map((record) => JSON.stringify(record)).join(',');
+    }
   }
+}
+
+function inParts<Wire>(rendered: Rendered<Wire>) {
+  return Symbol.asyncIterator in rendered ? rendered : [rendered];
 }
 
 /** Sends short answers at once, with their length, and others piece by piece. */

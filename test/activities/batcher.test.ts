@@ -13,7 +13,7 @@ import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import type { BatchStore } from '../../src/store/batches/batch-store.js';
 import type { CancelWish, Store } from '../../src/store/store.js';
 import { createRandom, type Random } from '../chaos/random.js';
-import { aNewSession } from '../support/store-builders.js';
+import { aNewSession, listWhole } from '../support/store-builders.js';
 
 const NODES = 10_000;
 const CYCLE_MS = 10_000;
@@ -72,11 +72,9 @@ async function addNodesOf(desiredConfig: string, count: number): Promise<void> {
 
 async function listOpen(): Promise<readonly Session[]> {
   const lists = await Promise.all(
-    (['pending', 'running'] as const).map((state) =>
-      store.sessions.list({ state }, { limit: 5_000 }),
-    ),
+    (['pending', 'running'] as const).map((state) => listWhole(store, { state }, { limit: 5_000 })),
   );
-  return lists.flatMap(({ items }) => items);
+  return lists.flat();
 }
 
 async function complete({ jobId }: Session, outcome: Outcome): Promise<void> {

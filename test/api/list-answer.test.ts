@@ -2,7 +2,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import { Hono } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ApiEnv } from '../../src/api/dependencies.js';
-import { answerList, answerPage } from '../../src/api/list-answer.js';
+import { answerList, answerPage, type ListAnswer } from '../../src/api/list-answer.js';
 import { isServiceError } from '../../src/core/errors.js';
 import { listen } from '../../src/process/listen.js';
 import type { Page, PageRequest } from '../../src/store/database/page.js';
@@ -36,7 +36,13 @@ interface Site {
 async function openSite(
   items: readonly Item[],
   limit: number,
-  change: (page: Page<Item>, reads: number) => Page<Item> = (page) => page,
+  {
+    change = (page) => page,
+    render = (some) => some,
+  }: {
+    readonly change?: (page: Page<Item>, reads: number) => Page<Item>;
+    readonly render?: ListAnswer<Item, Item>['render'];
+  } = {},
 ): Promise<Site> {
   const asked: PageRequest[] = [];
   const complaints: unknown[] = [];
@@ -51,7 +57,7 @@ async function openSite(
       const read = { items: found.slice(0, page.limit), hasMore: found.length > page.limit };
       return Promise.resolve().then(() => change(read, asked.length));
     },
-    render: (some: readonly Item[]) => some,
+    render,
     toId: ({ id }: Item) => id,
   };
   const toNext = (after_id: string) => ({ after_id });
@@ -91,9 +97,9 @@ test.each([
 });
 
 test('records that vanish while a page is read leave it whole', async () => {
-  const site = await openSite(ITEMS, COUNT, (page, reads) =>
-    reads < 3 ? page : { items: [], hasMore: false },
-  );
+  const site = await openSite(ITEMS, COUNT, {
+    change: (page, reads) => (reads < 3 ? page : { items: [], hasMore: false }),
+  });
   const { items, next } = await read(await site.get('/v3'));
   expect([items.length, next]).toEqual([
     site.asked[2]?.afterId === undefined ? 0 : Number(site.asked[2].afterId) + 1,
@@ -102,9 +108,11 @@ test('records that vanish while a page is read leave it whole', async () => {
 });
 
 test('a page that cannot be read to its end is not taken for a whole one', async () => {
-  const site = await openSite(ITEMS, COUNT, (page, reads) => {
-    if (reads === 4) throw new Error('The database is away.');
-    return page;
+  const site = await openSite(ITEMS, COUNT, {
+    change(page, reads) {
+      if (reads === 4) throw new Error('The database is away.');
+      return page;
+    },
   });
   await expect(site.get('/v3').then((answer) => answer.text())).rejects.toThrow();
   expect(site.complaints).toEqual([
@@ -117,6 +125,40 @@ test('a large list of v2 is read in pieces, and refused as a whole if it exceeds
   expect(await (await enough.get('/v2')).json()).toEqual(ITEMS);
   expect(Math.max(...enough.asked.map((page) => page.limit))).toBeLessThan(2_500);
   expect((await less.get('/v2')).status).toBe(400);
+});
+
+test('a list of v2 that one read finds is sent while it is rendered', async () => {
+  const few = ITEMS.slice(0, 1_000);
+  let rendered = 0;
+  const render = async function* (items: readonly Item[]) {
+    for (const item of items) {
+      rendered += 1;
+      // Only one who takes the answer sees the second half being rendered.
+      if (rendered === 900) await taken.promise;
+      yield [item];
+    }
+  };
+  const taken = Promise.withResolvers<undefined>();
+  const [enough, less] = [
+    await openSite(few, 1_000, { render }),
+    await openSite(few, 999, { render }),
+  ];
+  expect((await less.get('/v2')).status).toBe(400);
+  expect(rendered).toBe(0);
+  const answer = await enough.get('/v2');
+  taken.resolve(undefined);
+  expect(await answer.json()).toEqual(few);
+});
+
+test('records that are gone when they are rendered leave the others', async () => {
+  const site = await openSite(ITEMS, COUNT, {
+    // eslint-disable-next-line @typescript-eslint/require-await
+    render: async function* (items) {
+      yield items.filter(({ id }) => id >= '03000');
+    },
+  });
+  expect((await read(await site.get('/v3'))).items).toEqual(ITEMS.slice(3_000));
+  expect(Math.max(...site.asked.map((page) => page.limit))).toBeLessThan(2_500);
 });
 
 test('an empty list', async () => {

@@ -1,5 +1,6 @@
-import type { SessionRequest } from '../../src/core/session.js';
-import type { NewSession, Store } from '../../src/store/store.js';
+import type { Session, SessionRequest } from '../../src/core/session.js';
+import type { PageRequest } from '../../src/store/database/page.js';
+import type { NewSession, SessionFilter, Store } from '../../src/store/store.js';
 import { aRequest } from './session-builders.js';
 
 /** This many seconds after the beginning of 2026. */
@@ -21,6 +22,18 @@ export async function addPlannedSession(store: Store, name = 'a'): Promise<strin
     { name: 'ansible-0', kind: 'ansible', title: 'ansible-0: site.yml' },
   ]);
   return jobId;
+}
+
+/** A page of sessions with their requests, however large. */
+export async function listWhole(
+  { sessions }: Pick<Store, 'sessions'>,
+  filter: SessionFilter,
+  page: PageRequest,
+): Promise<readonly Session[]> {
+  const whole: Session[] = [];
+  const { items } = await sessions.list(filter, page);
+  for await (const some of sessions.readRequests(items)) whole.push(...some);
+  return whole;
 }
 
 /** Counts the calls by their value or fault. */

@@ -1,6 +1,7 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi';
 import { patchSession } from '../../core/session-patch.js';
 import { takeJson } from '../body.js';
+import type { ListedSession, Store } from '../../store/store.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { answerList } from '../list-answer.js';
 import { findSession } from '../session-lookup.js';
@@ -131,7 +132,7 @@ function addListRoutes(api: OpenAPIHono<ApiEnv>, { store, now, logger }: ApiDepe
     return answerList(c, logger, {
       limit,
       read: (page) => store.sessions.list(filter, page),
-      render: (items) => items.map(toSessionWireV2),
+      render: (items) => renderSessions(store, items),
       toId: ({ name }) => name,
     });
   });
@@ -141,4 +142,8 @@ function addListRoutes(api: OpenAPIHono<ApiEnv>, { store, now, logger }: ApiDepe
     await store.sessions.deleteMany(filter, { at: now(), by: c.get('caller') });
     return c.body(null, 204);
   });
+}
+
+async function* renderSessions({ sessions }: Store, items: readonly ListedSession[]) {
+  for await (const some of sessions.readRequests(items)) yield some.map(toSessionWireV2);
 }

@@ -24,10 +24,26 @@ export async function getSession(db: Connection, jobId: string): Promise<Session
 }
 
 export function toSession(row: SessionRow): Session {
+  return addRequest(toSessionWithoutRequest(row), row);
+}
+
+/** `session` becomes whole. It is no copy, because lists make very many. */
+export function addRequest(
+  session: Omit<Session, 'request'>,
+  row: Pick<SessionRow, 'request' | 'patched'>,
+): Session {
+  return Object.assign(session, {
+    request: JSON.parse(row.request) as SessionRequest,
+    ...(row.patched === null ? {} : { patched: JSON.parse(row.patched) as Patched }),
+  });
+}
+
+export function toSessionWithoutRequest(
+  row: Omit<SessionRow, 'request' | 'patched'>,
+): Omit<Session, 'request' | 'patched'> {
   return {
     jobId: row.job_id,
     name: row.name,
-    request: JSON.parse(row.request) as SessionRequest,
     createdAt: row.created_at,
     desired: row.desired,
     dispatched: row.dispatched,
@@ -58,7 +74,6 @@ export function toSession(row: SessionRow): Session {
       waiting: row.waiting === null ? null : (JSON.parse(row.waiting) as Wait),
       knownEnd: row.known_end === null ? null : (JSON.parse(row.known_end) as KnownEnd),
       imsJob: row.ims_job,
-      patched: row.patched === null ? null : (JSON.parse(row.patched) as Patched),
     }),
   };
 }
@@ -83,7 +98,7 @@ export function toOutcomeColumns(outcome: Outcome, at: string) {
   } satisfies Updateable<Schema['sessions']>;
 }
 
-function toOutcome(row: SessionRow): Outcome | null {
+function toOutcome(row: Omit<SessionRow, 'request' | 'patched'>): Outcome | null {
   if (row.succeeded === 'none') return null;
   const { reason, message, outcome_phase: phase, host, task } = row;
   return { succeeded: row.succeeded, ...dropNulls({ reason, message, phase, host, task }) };

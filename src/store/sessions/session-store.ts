@@ -23,8 +23,16 @@ export interface SessionStore {
   find(name: string): Promise<Session | undefined>;
   /** Also finds a deleted session. */
   get(jobId: string): Promise<Session | undefined>;
-  /** Sessions that are not deleted, in order of names, without `snapshot` and `done`, which only `find` and `get` read. */
-  list(filter: SessionFilter, page: PageRequest): Promise<Page<Session>>;
+  /**
+   * Sessions that are not deleted, in order of names, without `snapshot` and `done`, which only `find` and `get` read, and
+   * without large requests.
+   */
+  list(filter: SessionFilter, page: PageRequest): Promise<Page<ListedSession>>;
+  /**
+   * Reads the large requests of listed sessions, and yields the sessions part by part, of which each needs a few megabytes.
+   * Leaves out those whose record was removed since.
+   */
+  readRequests(sessions: readonly ListedSession[]): AsyncIterable<readonly Session[]>;
   /**
    * Raises `desired` to `cancel`. A pending session that is unclaimed becomes complete at once, as CANCELLED, unless its record
    * was restored and may lack a job that runs. One that is cancelled already stays as it is. Throws fault `conflict` if the
@@ -147,6 +155,15 @@ export interface NewSession {
   /** Given if what the session runs is already decided: it applies a check. */
   readonly snapshot?: Snapshot;
 }
+
+/** A session in a list whose request, and what was patched, are too large to be read for all sessions at once. */
+export interface LargeSession extends Omit<Session, 'request' | 'patched'> {
+  readonly request?: undefined;
+  /** Size of what is not read. */
+  readonly bytes: number;
+}
+
+export type ListedSession = Session | LargeSession;
 
 /** All given filters hold; names compare by code point. */
 export interface SessionFilter {

@@ -2,7 +2,7 @@ import { createLookup } from '../database/grouping.js';
 import type { Connection, Database } from '../database/database.js';
 import type { SessionRow } from '../database/schema.js';
 import { createCountStore } from './session-counts.js';
-import { listSessions } from './session-list.js';
+import { listSessions, readRequests } from './session-list.js';
 import { createProgressStore } from './session-progress.js';
 import { createRequestStore } from './session-requests.js';
 import { toSession } from './session-rows.js';
@@ -32,6 +32,7 @@ export function createSessionStore(database: Database): SessionStore {
     find: async (name) => orNone(await findByName(name)),
     get: async (jobId) => orNone(await findByJobId(jobId)),
     list: (filter, page) => listSessions(database, filter, page),
+    readRequests: (sessions) => readRequests(database, sessions),
   };
 }
 

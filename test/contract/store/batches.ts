@@ -7,7 +7,7 @@ import {
 import type { ComponentPut, LayerReport } from '../../../src/core/component.js';
 import { toBatchPrefix, toBatchSession } from '../../../src/core/names.js';
 import type { HostResults, Store } from '../../../src/store/store.js';
-import { at, aNewSession } from '../../support/store-builders.js';
+import { at, aNewSession, listWhole } from '../../support/store-builders.js';
 import type { Stores } from '../store-contract.js';
 
 const NOW = '2026-01-02T03:04:05.000Z';
@@ -287,7 +287,7 @@ export function batchContract(stores: () => Stores): void {
         [...sent.values()].map(({ session }) => session),
       );
       expect(names).toHaveLength(20);
-      const { items } = await store.sessions.list({}, { limit: 100 });
+      const items = await listWhole(store, {}, { limit: 100 });
       expect(items.map(({ name }) => name)).toEqual([...names].sort());
       const hosts = items.flatMap(({ request }) => (request.ansibleLimit ?? '').split(','));
       expect(new Set(hosts).size).toBe(60);

@@ -109,6 +109,62 @@ export function sessionListContract(stores: () => Stores): void {
       ]);
     });
 
+    test('leaves large requests to be read part by part, and then shows all that `get` shows', async () => {
+      const { store } = stores();
+      await addFour(store);
+      const ansibleLimit = 'x1000c0s0b0n0,'.repeat(2_000);
+      const names = Array.from(
+        { length: 30 },
+        (_, index) => `large-${String(index).padStart(2, '0')}`,
+      );
+      for (const name of names) await store.sessions.insert(aNewSession(name, { ansibleLimit }));
+      const [first = ''] = names;
+      const artifacts = [{ image_id: 'x'.repeat(20_000) }];
+      await store.sessions.patch('old', (session) => ({
+        ...session,
+        succeeded: 'none',
+        patched: { artifacts },
+      }));
+
+      const { items } = await store.sessions.list({}, { limit: 100 });
+      const parts = [];
+      for await (const part of store.sessions.readRequests(items)) parts.push(part);
+
+      expect(items.filter(({ request }) => request === undefined)).toHaveLength(31);
+      expect(parts.length).toBeGreaterThan(3);
+      expect(parts.flat().map(({ name }) => name)).toEqual([
+        'done',
+        'failed',
+        ...names,
+        'new',
+        'old',
+      ]);
+      for (const session of parts.flat())
+        expect(session).toEqual(await store.sessions.get(session.jobId));
+      expect(parts[0]?.find(({ name }) => name === first)?.request).toMatchObject({ ansibleLimit });
+    });
+
+    test('shows a large session that is deleted meanwhile until its record is removed', async () => {
+      const { store } = stores();
+      const ansibleLimit = 'x1000c0s0b0n0,'.repeat(2_000);
+      for (const name of ['gone', 'kept']) {
+        const { jobId } = await store.sessions.insert(aNewSession(name, { ansibleLimit }));
+        await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, at(10));
+      }
+      const { items } = await store.sessions.list({}, { limit: 2 });
+      const read = async () => {
+        const names = [];
+        for await (const part of store.sessions.readRequests(items))
+          names.push(...part.map(({ name }) => name));
+        return names;
+      };
+
+      await store.sessions.requestDelete('gone', { at: at(20), by: 'test' });
+      expect(await read()).toEqual(['gone', 'kept']);
+      await store.retention.removeDeleted(at(30));
+      expect(await read()).toEqual(['kept']);
+    });
+
     test('pages without a gap, and says whether there is more', async () => {
       const { store } = stores();
       await addFour(store);
