@@ -9,7 +9,7 @@ from .context import Context, replace_process, to_environment
 from .exits import PhaseError
 from .inventory import make_inventory
 from .playbook import run_playbook
-from .settings import remove_control_folder
+from .settings import remove_socket_folder
 
 
 def run_command(context: Context) -> int:
@@ -21,7 +21,7 @@ def run_command(context: Context) -> int:
 
 def clean_up(context: Context) -> None:
     """Removes what a phase may have left outside the job's directory."""
-    remove_control_folder(context.directory)
+    remove_socket_folder(context.directory)
 
 
 def run_argv(context: Context) -> NoReturn:

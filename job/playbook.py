@@ -14,7 +14,7 @@ from . import exits
 from .context import Context, replace_process
 from .exits import PhaseError
 from .inventory import HOSTS, LEFT_OUT
-from .settings import make_control_folder, to_ansible_environment
+from .settings import to_ansible_environment
 
 DEBUG_LAYER = "_debug"
 DEBUG_PLAYBOOKS = Path(__file__).resolve().parent / "debug"
@@ -39,7 +39,6 @@ def run_playbook(context: Context) -> NoReturn:
     arguments += write_limit(context, environment)
     arguments += split_passthrough(str(fields.get("passthrough") or ""))
     arguments.append(str(playbook))
-    make_control_folder(context.directory)
     replace_process(arguments, environment)
 
 
@@ -135,8 +134,8 @@ def write_limit(context: Context, environment: Mapping[str, str]) -> list[str]:
     # Checked, because a group may have the name of a host. If no host remained, the hosts that
     # failed are not known any more.
     if done and wanted and set(list_hosts(context, environment, arguments)) == wanted:
-        left_out = len(known) - len(wanted)
-        tell(f"Hosts that have this layer and are left out: {left_out}, others: {len(wanted)}.")
+        count = len(known) - len(wanted)
+        tell(f"Hosts that have this layer and are left out: {count}, others: {len(wanted)}.")
         return arguments
     tell("It is not certain which hosts have this layer already, so it runs on all.")
     return place_limit(context, patterns)

@@ -5,6 +5,7 @@ with the file's own value appended.
 """
 
 import configparser
+import contextlib
 import hashlib
 import os
 import shutil
@@ -65,16 +66,20 @@ def to_ansible_environment(context: Context) -> dict[str, str]:
     config = read_config(context)
     base = to_environment(context)
     home = Path(base["HOME"]) / ".ansible"
+    sockets = make_socket_folder(directory, base["TMPDIR"])
     environment = base | {
+        "TMPDIR": str(sockets / "tmp"),
         "ANSIBLE_CONFIG": str(directory.workspace / "ansible.cfg"),
         "ANSIBLE_HOME": str(home),
         "ANSIBLE_LOCAL_TEMP": str(Path(base["TMPDIR"]) / "ansible"),
-        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(to_control_folder(directory)),
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(sockets),
         "ANSIBLE_CALLBACK_PLUGINS": to_plugin_path(config, "callback", home),
         "ANSIBLE_STRATEGY_PLUGINS": to_plugin_path(config, "strategy", home),
     }
     if config.read("callback_whitelist") is not None:
         environment["ANSIBLE_CALLBACKS_ENABLED"] = ",".join(config.list_callbacks())
+    if config.read("control_path_dir", "persistent_connection") is None:
+        environment["ANSIBLE_PERSISTENT_CONTROL_PATH_DIR"] = str(sockets)
     limit = context.phase.host_silent_limit_seconds
     if limit > 0 and config.read("task_timeout") is None:
         environment["ANSIBLE_TASK_TIMEOUT"] = str(limit)
@@ -99,23 +104,27 @@ def to_plugin_path(config: AnsibleConfig, kind: str, home: Path) -> str:
     return f"{PLUGINS / kind}:{site}"
 
 
-def to_control_folder(directory: JobDirectory) -> Path:
+def to_socket_folder(directory: JobDirectory) -> Path:
     """
-    The folder of SSH's sockets. The path of a socket has at most 108 bytes, too few for one in the
-    workspace. The name is derived from the job's directory, so that whoever cleans up later can
-    find it.
+    The folder of the sockets of SSH and of persistent connections. The path of a socket has at most
+    107 bytes, too few for one in the workspace. The name is derived from the job's directory, so
+    that whoever cleans up later can find it.
     """
     name = hashlib.sha256(str(directory.root).encode()).hexdigest()[:12]
     return Path(tempfile.gettempdir()) / f"keelson-ssh-{name}"
 
 
-def make_control_folder(directory: JobDirectory) -> None:
-    folder = to_control_folder(directory)
+def make_socket_folder(directory: JobDirectory, temporary: str) -> Path:
+    """`tmp` in it is a short name of the folder for temporary files, which may be sockets too."""
+    folder = to_socket_folder(directory)
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
     if folder.is_symlink() or status.st_uid != os.geteuid() or status.st_mode & 0o077:
-        raise PermissionError(f"{folder} belongs to somebody else")
+        raise PhaseError(exits.INTERNAL, f"{folder} belongs to somebody else.")
+    with contextlib.suppress(FileExistsError):
+        (folder / "tmp").symlink_to(temporary)
+    return folder
 
 
-def remove_control_folder(directory: JobDirectory) -> None:
-    shutil.rmtree(to_control_folder(directory), ignore_errors=True)
+def remove_socket_folder(directory: JobDirectory) -> None:
+    shutil.rmtree(to_socket_folder(directory), ignore_errors=True)

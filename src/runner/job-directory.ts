@@ -89,8 +89,8 @@ export async function removeDirectory(jobsDirectory: string, directory: string):
   await removeTree(doomed);
 }
 
-/** Removes the only thing of a job outside its directory: the folder of SSH's sockets, named as in `job/settings.py`. */
-export async function removeControlFolder({ directory }: JobPaths): Promise<void> {
+/** Removes the only thing of a job outside its directory: the folder of its sockets, named as in `job/settings.py`. */
+export async function removeSocketFolder({ directory }: JobPaths): Promise<void> {
   const jobs = dirname(directory);
   const real = join((await exists(jobs)) ? await realpath(jobs) : jobs, basename(directory));
   const digest = createHash('sha256').update(real).digest('hex');

@@ -7,7 +7,7 @@ import {
   readPhase,
   readPlan,
   readSupervisor,
-  removeControlFolder,
+  removeSocketFolder,
   type JobPaths,
   type JobPlan,
 } from './job-directory.js';
@@ -69,7 +69,7 @@ export async function stopJob(
     await waitForDeath(supervisor, plan.graceSeconds + slackSeconds, signal);
   }
   await endJobProcesses(jobId, 0, signal, supervisor?.startTime);
-  await removeControlFolder(paths);
+  await removeSocketFolder(paths);
   await closeJob(paths, plan);
 }
 
@@ -81,7 +81,7 @@ async function endLostJob(
   signal: AbortSignal,
 ): Promise<PhaseResult> {
   await endJobProcesses(jobId, Math.min(graceSeconds, LOST_GRACE_SECONDS) * 1000, signal);
-  await removeControlFolder(paths);
+  await removeSocketFolder(paths);
   return { kind: 'killed', reason: 'lost' };
 }
 

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { existsSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startSshHost } from '../support/ssh-host.js';
 import { createPlaybookJob, HAS_ANSIBLE, readResults } from './ansible-plan.js';
@@ -17,9 +18,20 @@ const PLAYBOOK = `- hosts: all
       ansible.builtin.shell: echo {{ inventory_hostname }} > "$KEELSON_WORLD/trace"
     - name: Tell where the sockets are
       ansible.builtin.debug:
-        msg: "sockets={{ lookup('pipe', 'ls ' + folder + ' | wc -l') }} in {{ folder }}."
+        msg: "sockets={{ lookup('pipe', 'find ' + folder + ' -type s | wc -l') }} in {{ folder }}."
       vars:
         folder: "{{ lookup('config', 'control_path_dir', plugin_type='connection', plugin_name='ssh') }}"
+`;
+
+/** Tells two folders, and leaves a file in the first. */
+const FOLDERS = `- hosts: x1
+  gather_facts: false
+  tasks:
+    - name: Leave a temporary file
+      ansible.builtin.shell: touch "$TMPDIR/kept"
+    - name: Tell where sockets may be
+      ansible.builtin.debug:
+        msg: "folders={{ lookup('env', 'TMPDIR') }},{{ lookup('config', 'PERSISTENT_CONTROL_PATH_DIR') }}."
 `;
 
 async function aHost(name: string) {
@@ -56,5 +68,26 @@ async function aHost(name: string) {
     expect(Number(sockets)).toBe(2);
     expect(existsSync(folder)).toBe(false);
     expect(await processesOf(job.id)).toEqual([]);
+  });
+
+  it('has room for the paths of sockets, however long the path of the job is', async () => {
+    const config = readFileSync(join(import.meta.dirname, '../../job/ansible.cfg'), 'utf8');
+    const job = createPlaybookJob({
+      files: {
+        'workspace/layer0/site.yml': FOLDERS,
+        'workspace/ansible.cfg': config.replace('display_ok_hosts = no', 'display_ok_hosts = yes'),
+      },
+    });
+    closing.push(() => job.remove());
+    await job.run();
+    expect(existsSync(job.path('workspace/tmp/kept'))).toBe(true);
+    const [, temporary = '', persistent = ''] =
+      /folders=(.+),(.+)\./.exec(job.log('ansible-0')) ?? [];
+    const folder = join(tmpdir(), 'keelson-ssh-');
+    expect([temporary, persistent]).toEqual([
+      expect.stringMatching(new RegExp(`^${folder}[0-9a-f]{12}/tmp$`)),
+      expect.stringMatching(new RegExp(`^${folder}[0-9a-f]{12}$`)),
+    ]);
+    expect(existsSync(persistent)).toBe(false);
   });
 });

@@ -157,18 +157,18 @@ describe('local runner: death of the', () => {
   });
 });
 
-describe('removeControlFolder', () => {
-  test('removes the folder that the job makes for the sockets of SSH', async () => {
+describe('removeSocketFolder', () => {
+  test('removes the folder that the job makes for sockets', async () => {
     const harness = await open();
     const given = await launchBusy(harness);
     const { jobId } = given.job;
     const makeFolder = [
       'import sys, pathlib',
       'from job.directory import JobDirectory',
-      'from job.settings import make_control_folder, to_control_folder',
+      'from job.settings import make_socket_folder, to_socket_folder',
       'directory = JobDirectory(pathlib.Path(sys.argv[1]))',
-      'make_control_folder(directory)',
-      'print(to_control_folder(directory))',
+      'make_socket_folder(directory, sys.argv[1])',
+      'print(to_socket_folder(directory))',
     ].join('\n');
     const { python } = localOptions(harness.jobsDirectory);
     const folder = execFileSync(python, ['-c', makeFolder, harness.path(jobId)], {

@@ -14,7 +14,7 @@ export function findLeftOfJob(cluster: Cluster, jobId: string): readonly string[
     ...findProcesses({ marks: [`KEELSON_JOB=${jobId}`] }).map((pid) => `process ${pid}`),
     ...['secrets', 'workspace/ssh/id_ecdsa'].filter((file) => existsSync(join(directory, file))),
     ...(existsSync(directory) ? findSecrets(directory, readSecrets(cluster, jobId)) : []),
-    ...[toControlFolder(jobs, jobId)].filter((folder) => existsSync(folder)),
+    ...[toSocketFolder(jobs, jobId)].filter((folder) => existsSync(folder)),
   ];
 }
 
@@ -37,7 +37,7 @@ function findSecrets(directory: string, secrets: readonly string[]): readonly st
     .map((file) => `a secret in ${file}`);
 }
 
-function toControlFolder(jobs: string, jobId: string): string {
+function toSocketFolder(jobs: string, jobId: string): string {
   const path = join(existsSync(jobs) ? realpathSync(jobs) : jobs, jobId);
   return `/tmp/keelson-ssh-${createHash('sha256').update(path).digest('hex').slice(0, 12)}`;
 }
