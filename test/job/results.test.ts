@@ -219,8 +219,11 @@ AnsibleModule({}).fail_json(msg="no luck", failed_modules=["a"])
     );
   });
 
-  it('mark hosts that a failure elsewhere has stopped', async () => {
-    const job = await run(`- hosts: all
+  it.each(['cfs_linear', 'linear'])(
+    'mark hosts that a failure elsewhere has stopped (%s)',
+    async (strategy) => {
+      const job = await run(`- hosts: all
+  strategy: ${strategy}
   gather_facts: false
   any_errors_fatal: true
   tasks:
@@ -228,11 +231,12 @@ AnsibleModule({}).fail_json(msg="no luck", failed_modules=["a"])
       when: inventory_hostname == 'x1'
     - debug: msg=later
 `);
-    expect(readResults(job)).toMatchObject([
-      { host: 'x1', failed: 1, incomplete: false },
-      { host: 'x2', failed: 0, incomplete: true },
-    ]);
-  });
+      expect(readResults(job)).toMatchObject([
+        { host: 'x1', failed: 1, incomplete: false },
+        { host: 'x2', failed: 0, incomplete: true },
+      ]);
+    },
+  );
 
   const fails = "fail: {msg: no}, when: inventory_hostname == 'x1'";
   const play = (more: string, hosts = 'all', task = fails) =>
@@ -262,7 +266,7 @@ AnsibleModule({}).fail_json(msg="no luck", failed_modules=["a"])
       [],
     ],
     ['meets a mistake on its way', play('') + play('', '"{{ nothing }}"'), []],
-    ['has a play of another strategy', begun + play(', strategy: linear', 'all', includes), []],
+    ['has a play of another strategy', begun + play(', strategy: linear', 'all', includes), ['x3']],
   ])('say which hosts came to the end, if a playbook %s', async (_, text, wanted) => {
     const job = await run(text, { compute: { x1: {}, x2: {}, x3: {} } });
     expect(job.phase('ansible-0')?.exit_code).not.toBe(0);

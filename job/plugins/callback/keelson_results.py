@@ -15,6 +15,8 @@ import time
 from ansible.executor.stats import AggregateStats
 from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import strategy_loader
+from ansible.plugins.strategy import StrategyBase
 
 DOCUMENTATION = """
 name: keelson_results
@@ -72,6 +74,7 @@ class CallbackModule(CallbackBase):
         self._process = os.getpid()
         if not self.disabled:
             follow_stats(self._note_stats)
+            follow_plays(self._plays.end)
             atexit.register(self._write_at_exit)
 
     def v2_playbook_on_start(self, playbook):
@@ -132,15 +135,6 @@ class CallbackModule(CallbackBase):
         self._plays.is_over = True
         self._heard.forget()
         self._write()
-
-    def note_play_end(self, failed_hosts, was_aborted, is_well, others):
-        """
-        Called by our strategies at the end of each play or batch, with the hosts that Ansible goes
-        on without, whether it takes the play for a success, and the hosts of the other batches.
-        """
-        # Strategies also see callbacks that Ansible itself skips because they are disabled.
-        if not self.disabled:
-            self._plays.end(failed_hosts, was_aborted, is_well, others)
 
     def write_in_time(self):
         """
@@ -229,11 +223,45 @@ def follow_stats(note):
     AggregateStats.increment = increment_noted
 
 
+def follow_plays(note):
+    """
+    Calls `note` at the end of each play or batch, with the hosts that Ansible goes on without,
+    whether it was aborted, whether Ansible takes it for a success, and the hosts of the other
+    batches. A callback is not told, and not every strategy ends in Ansible's common one.
+    """
+    load = strategy_loader.get
+
+    @functools.wraps(load)
+    def load_followed(name, *arguments, **options):
+        strategy = load(name, *arguments, **options)
+        if isinstance(strategy, StrategyBase):
+            strategy.run = follow_run(strategy, note)
+        return strategy
+
+    strategy_loader.get = load_followed
+
+
+def follow_run(strategy, note):
+    run = strategy.run
+
+    @functools.wraps(run)
+    def run_followed(iterator, play_context):
+        result = run(iterator, play_context)
+        manager = strategy._tqm
+        failed = {*manager._failed_hosts, *iterator.get_failed_hosts()}
+        play = iterator._play
+        hosts = strategy._inventory.get_hosts(play.hosts, ignore_restrictions=True)
+        others = {host.name for host in hosts if play.serial} - set(strategy._hosts_cache)
+        note(failed, result == manager.RUN_UNKNOWN_ERROR, result == manager.RUN_OK, others)
+        return result
+
+    return run_followed
+
+
 class Plays:
     """
     Follows the plays and their batches (`serial`), to know on which hosts the playbook came to its
-    end. Ansible may break off, and then runs no later play or batch. Only our strategies report the
-    hosts that Ansible goes on without although no task of theirs has failed.
+    end. Ansible may break off, and then runs no later play or batch.
     """
 
     def __init__(self):
