@@ -107,27 +107,34 @@ class JobDirectory:
         return io.BytesIO(b"".join(part.read_bytes() for part in parts)) if parts else None
 
     def place_mounted(self) -> None:
-        """
-        Copies what a pod mounts to where playbooks expect it, with the modes that SSH requires.
-        Keys are in the home too, for programs that playbooks run on this machine.
-        """
+        """Copies what a pod mounts to where playbooks expect it."""
         configuration = self.open_staged("ansible.cfg")
         if configuration is not None:
             with configuration:
                 write_private(self.workspace / "ansible.cfg", configuration.read())
-        mounted = self.root / "keys"
-        keys = [path for path in mounted.glob("id_*") if path.is_file()]
+        self.place_keys()
+        folder = self.workspace / "ssh"
+        in_home = self.workspace / "home" / ".ssh"
+        # For programs that playbooks run on this machine.
+        if folder.is_dir() and not in_home.exists():
+            in_home.parent.mkdir(mode=0o700, exist_ok=True)
+            in_home.symlink_to(Path("..", "ssh"))
+
+    def place_keys(self) -> None:
+        """
+        Copies mounted keys, with the modes that SSH requires. The kubelet updates what is mounted:
+        the certificate of CFS is renewed every six hours, and valid for twelve.
+        """
+        keys = [path for path in (self.root / "keys").glob("id_*") if path.is_file()]
         folder = self.workspace / "ssh"
         if keys:
             folder.mkdir(exist_ok=True)
             # The kubelet may have made it, for a mount, and then everybody may write to it.
             folder.chmod(0o700)
         for path in keys:
-            write_private(folder / path.name, path.read_bytes())
-        in_home = self.workspace / "home" / ".ssh"
-        if folder.is_dir() and not in_home.exists():
-            in_home.parent.mkdir(mode=0o700, exist_ok=True)
-            in_home.symlink_to(Path("..", "ssh"))
+            copy = folder / path.name
+            if not copy.exists() or copy.stat().st_mtime_ns < path.stat().st_mtime_ns:
+                write_private(copy, path.read_bytes())
 
     def make_folders(self) -> None:
         for path in (self.workspace, *(self.root / n for n in ("logs", "results", "phases"))):

@@ -30,6 +30,7 @@ SPLIT += "print(json.dumps(split(sys.stdin.read())))"
 
 def run_playbook(context: Context) -> NoReturn:
     fields = context.phase.fields
+    context.directory.place_keys()
     playbook = find_playbook(context)
     arguments = [context.job.ansible_playbook, "-i", HOSTS]
     verbosity = int(fields.get("verbosity") or 0)

@@ -1,10 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { createHash, createHmac } from 'node:crypto';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, readSync, statSync, writeFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { aPlaybookPhase } from './ansible-plan.js';
 import { aCommand, createJob, TOKEN, type JobOptions, type TestJob } from './harness.js';
 import { waitFor } from '../support/wait.js';
 
@@ -147,7 +148,7 @@ describe('a phase in a pod', () => {
     const hosts = { all: { children: { lab: { hosts: { x1: {}, x2: {} } } } } };
     const packed = gzipSync(JSON.stringify(hosts));
     const job = open({
-      phases: [inventory],
+      phases: [inventory, aPlaybookPhase(0)],
       files: {
         'files/inventory.gz.0000': packed.subarray(0, 20),
         'files/inventory.gz.0001': packed.subarray(20),
@@ -166,6 +167,14 @@ describe('a phase in a pod', () => {
     expect(statSync(job.path('workspace/ssh/id_ecdsa')).mode & 0o777).toBe(0o600);
     expect(readFileSync(job.path('workspace/ssh/id_ecdsa.pub'), 'utf8')).toBe('public');
     expect(readFileSync(job.path('workspace/home/.ssh/id_ecdsa.pub'), 'utf8')).toBe('public');
+
+    // The Secret is renewed while the job runs, and somebody has put a key of his own into a held job.
+    writeFileSync(job.path('keys/id_ecdsa-cert.pub'), 'renewed');
+    writeFileSync(job.path('workspace/ssh/id_ecdsa.pub'), 'his own');
+    const { output: missing } = await runPhase(job, 'ansible-0');
+    expect(missing).toContain('There is no playbook site.yml');
+    expect(readFileSync(job.path('workspace/ssh/id_ecdsa-cert.pub'), 'utf8')).toBe('renewed');
+    expect(readFileSync(job.path('workspace/ssh/id_ecdsa.pub'), 'utf8')).toBe('his own');
   });
 
   test('does not show a mounted key', async () => {
