@@ -8,7 +8,7 @@ import {
   toPathText,
   type Complaint,
 } from './hardware-state.js';
-import { fetchJson } from './http.js';
+import { fetchJson, readMember } from './http.js';
 import type { HardwareClient } from './interfaces.js';
 import { readSetting, readToken } from './settings.js';
 
@@ -85,7 +85,11 @@ async function fetchAll(
   }
 }
 
+/** HSM can list a node with an empty id, which CFS's hardware sync leaves out, too. It must not stop all others. */
 function parseNodes(answer: unknown, complain: Complaint) {
   const { Components: nodes } = requireObject(answer, ['State/Components'], complain);
-  return parseComponents(nodes, ['Components'], complain);
+  const named = Array.isArray(nodes)
+    ? nodes.filter((node) => readMember(node, 'ID') !== '')
+    : nodes;
+  return parseComponents(named, ['Components'], complain);
 }

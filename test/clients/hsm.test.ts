@@ -120,6 +120,15 @@ describe('createHsmClient, against a stand-in for HSM', () => {
     expect(hsm.requests).toHaveLength(requests);
   });
 
+  test('leaves out nodes without an id', async () => {
+    hsm.content.components = { Components: [{ ID: '', Role: 'Compute' }, { ID: 'x1' }] };
+
+    const client = createHsmClient({ url: hsm.url, timeoutSeconds: 10 });
+
+    expect(await client.fetchNodes(never)).toEqual([{ id: 'x1' }]);
+    expect((await client.fetchHardwareState(never)).components).toEqual([{ id: 'x1' }]);
+  });
+
   test('reads an empty HSM', async () => {
     expect(await fetchFrom(hsm)).toEqual({ groups: [], partitions: [], components: [] });
   });
