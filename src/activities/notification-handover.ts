@@ -13,6 +13,8 @@ export interface HandoverDependencies {
   readonly webhooks: Pick<WebhookClient, 'list'>;
   readonly logger: NotificationLogger;
   readonly now: () => string;
+  /** The time by which something is old enough to be removed. */
+  readonly removalTime: () => Promise<string>;
 }
 
 const PAGE = 100;
@@ -63,8 +65,8 @@ export async function handOverRest(
  */
 async function handOverAgain(dependencies: HandoverDependencies, run: HandoverRun): Promise<void> {
   const untold = await dependencies.store.notifications.listUntold({
-    from: before(dependencies, TRIED_MS),
-    until: before(dependencies, UNTOLD_MS),
+    from: before(dependencies.now(), TRIED_MS),
+    until: before(dependencies.now(), UNTOLD_MS),
     limit: PAGE,
   });
   await handOverEach(dependencies, untold, run);
@@ -75,9 +77,9 @@ async function forgetOld(
   dependencies: HandoverDependencies,
   { dryRun, note }: HandoverRun,
 ): Promise<void> {
-  const { store, logger } = dependencies;
+  const { store, logger, removalTime } = dependencies;
   const old = await store.notifications.listUntold({
-    until: before(dependencies, FORGET_MS),
+    until: before(await removalTime(), FORGET_MS),
     limit: PAGE,
   });
   if (old.length === 0) return;
@@ -90,8 +92,8 @@ async function forgetOld(
   for (const { jobId, name } of old) note({ act: 'forget', session: name, jobId, why });
 }
 
-function before({ now }: HandoverDependencies, ms: number): string {
-  return new Date(Date.parse(now()) - ms).toISOString();
+function before(time: string, ms: number): string {
+  return new Date(Date.parse(time) - ms).toISOString();
 }
 
 type HandoverEnd = 'handed' | 'refused' | 'unwanted';

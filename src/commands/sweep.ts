@@ -15,6 +15,7 @@ import { toOwnImages } from '../process/image-service.js';
 import { findMasterKey } from '../process/master-key.js';
 import { openOrchestrator } from '../process/orchestrator.js';
 import { readServiceFile } from '../process/service-file.js';
+import { createRemovalClock } from '../process/removal-clock.js';
 import { followClock } from '../process/shared-clock.js';
 import { createImageSource } from '../process/worker-sources.js';
 import type { Store } from '../store/store.js';
@@ -150,7 +151,8 @@ function createHandOver(
 ): Pick<SweepDependencies, 'handOver'> {
   if (file === undefined) return {};
   const webhooks = createWebhookClient({ file, now });
-  const handover = { store, orchestrator, webhooks, logger: complaints, now };
+  const removalTime = createRemovalClock(store);
+  const handover = { store, orchestrator, webhooks, logger: complaints, now, removalTime };
   return { handOver: (run) => handOverRest(handover, run) };
 }
 

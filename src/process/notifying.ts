@@ -14,6 +14,7 @@ import { omitUndefined } from '../core/omit-undefined.js';
 import { createWebhookMetrics } from '../metrics/webhook-metrics.js';
 import type { Store } from '../store/store.js';
 import type { Logger } from './logger.js';
+import { createRemovalClock } from './removal-clock.js';
 
 export interface NotifyingOptions {
   readonly store: Store;
@@ -72,7 +73,8 @@ async function openWebhooks(
   await store.notifications.turnOn();
   const observer = createWebhookMetrics(registry, store, names, logger);
   const shared = { store, logger, observer };
-  const handover = { store, orchestrator, webhooks, logger, now };
+  const removalTime = createRemovalClock(store);
+  const handover = { store, orchestrator, webhooks, logger, now, removalTime };
   const prompt = createPrompt((signal) => handOver(handover, toPromptRun(signal, logger)), logger);
   let unsubscribe: () => void = () => undefined;
   return {

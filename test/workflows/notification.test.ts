@@ -77,11 +77,14 @@ function writeWebhooks(...webhooks: readonly object[]): void {
   writeFileSync(join(directory, 'webhooks.yaml'), stringify(entries));
 }
 
-async function open(webhooksFile = join(directory, 'webhooks.yaml')): Promise<Notifying> {
+async function open(
+  webhooksFile = join(directory, 'webhooks.yaml'),
+  time = now,
+): Promise<Notifying> {
   const stream = { write: (line: string) => void lines.push(line) };
   registry = new Registry();
   const notifying = await openNotifying({
-    ...{ store, orchestrator, logger: pino({}, stream), registry, now },
+    ...{ store, orchestrator, logger: pino({}, stream), registry, now: time },
     ...(webhooksFile === '' ? {} : { webhooksFile }),
   });
   closing.push(() => notifying.close());
@@ -317,6 +320,17 @@ describe('NotificationWorkflow', () => {
     expect(entries).toEqual(dry.entries.slice(1));
     expect(failures).toMatchObject([{ session: 'bad', jobId: bad?.jobId, why: 'no' }]);
     expect(await store.notifications.count()).toBe(2);
+  });
+
+  test('forgets nothing because one clock is days ahead', async () => {
+    const inDays = () => new Date(Date.now() + 3 * 86_400_000).toISOString();
+    const notifying = await open(undefined, inDays);
+    await store.sessions.recordOutcome(await add('a'), failed, now());
+    const [due] = await store.notifications.listDue({ limit: 9 });
+    await store.notifications.recordHandedOver([due?.jobId ?? ''], ago(60));
+
+    expect((await sweepOnce(notifying)).entries).toEqual([]);
+    expect(await store.notifications.count()).toBe(1);
   });
 
   test('has the sweep command hand it over too', async () => {
