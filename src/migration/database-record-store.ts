@@ -1,11 +1,18 @@
 import { z } from '@hono/zod-openapi';
 import type { ComponentPut } from '../core/component.js';
+import type { Configuration } from '../core/configuration.js';
 import { invalid, isServiceError, type Fault } from '../core/errors.js';
 import { omitUndefined } from '../core/omit-undefined.js';
-import { findAddressFault, findUrlFault, withoutUser } from '../api/repository-url.js';
+import {
+  findAddressFault,
+  findRefFault,
+  findUrlFault,
+  withoutUser,
+} from '../api/repository-url.js';
 import { parse } from '../api/validation.js';
 import {
   ComponentBody,
+  ComponentId,
   fromComponentBody,
   StoredLayer,
   toComponentWire,
@@ -47,6 +54,9 @@ const StoredComponent = ComponentBody.omit({ state_append: true }).extend({
   desired_config: boundedText(0, MAX_NAME_V2).optional(),
   state: z.array(StoredLayer).optional(),
 });
+
+/** What the indexes of both databases can hold. */
+const StoredNames = z.object({ id: ComponentId, name: boundedText(1, MAX_NAME_V2) });
 
 type Parsed<T> = { readonly key: string; readonly value: T };
 
@@ -119,7 +129,7 @@ function createPreparation(
     },
     configurations: (records) => {
       const { parsed, refused } = parseAll('configurations', records, (record, key) =>
-        fromConfigurationPut(key, parse(Stored, omit(record, 'name')), toSeconds(now())),
+        toConfiguration(omit(record, 'name'), key, toSeconds(now())),
       );
       return {
         refused,
@@ -200,7 +210,13 @@ async function readPage(
   return { records: items.map(({ component }) => ({ ...toComponentWire(component) })), hasMore };
 }
 
+function toConfiguration(record: WireRecord, name: string, lastUpdated: string): Configuration {
+  parse(StoredNames.pick({ name: true }), { name });
+  return fromConfigurationPut(name, parse(Stored, record), lastUpdated);
+}
+
 function toComponentPut(record: WireRecord, id: string): ComponentPut {
+  parse(StoredNames.pick({ id: true }), { id });
   return { id, ...fromComponentBody(parse(StoredComponent, record)) };
 }
 
@@ -244,7 +260,7 @@ function parseAll<T>(
 /** CFS takes URLs with passwords. Here everybody who reads records, logs or arguments would see them. */
 function refuseAddresses(record: WireRecord): void {
   for (const reference of listReferences(record)) {
-    const fault = findFault(reference);
+    const fault = findFault(reference) ?? findBranchFault(reference);
     if (fault !== undefined) throw invalid(fault);
   }
 }
@@ -276,6 +292,11 @@ function listReferences({ layers, state, ...record }: WireRecord): readonly unkn
 function findFault(reference: unknown, check = findAddressFault): string | undefined {
   const url = isRecord(reference) ? reference['clone_url'] : undefined;
   return typeof url === 'string' ? check(url) : undefined;
+}
+
+function findBranchFault(reference: unknown): string | undefined {
+  const branch = isRecord(reference) ? reference['branch'] : undefined;
+  return typeof branch === 'string' ? findRefFault(branch) : undefined;
 }
 
 function isList(value: unknown): value is readonly unknown[] {

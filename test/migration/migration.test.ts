@@ -242,6 +242,30 @@ describe('npm run import and export', () => {
     await store.close();
   });
 
+  test('refuse, also in a dry run, what the API refuses because of its length', async () => {
+    const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
+    const now = () => new Date().toISOString();
+    const recordStore = createDatabaseRecordStore(store, { ...HERE, now, optionNames: [] });
+    const layer = { clone_url: repository.url, playbook: 'site.yml' };
+    const name = 'a'.repeat(256);
+    const check = async (kind: Kind, record: Parameters<typeof importKind>[2][number]) =>
+      (await recordStore.check(kind, [record], signal)).refused.map(({ why }) => why);
+    expect(
+      await check('configurations', {
+        name: 'a',
+        layers: [{ ...layer, branch: 'b'.repeat(4097) }],
+      }),
+    ).toEqual(['A branch must not have more than 4096 bytes']);
+    const inventory = { clone_url: repository.url, branch: '--upload-pack=id' };
+    expect(
+      await check('configurations', { name: 'a', layers: [], additional_inventory: inventory }),
+    ).toEqual(['A branch must not begin with "-"']);
+    const length = (member: string) => [`The length must be 1 to 255 - '${member}'`];
+    expect(await check('configurations', { name, layers: [] })).toEqual(length('name'));
+    expect(await check('components', { id: name })).toEqual(length('id'));
+    await store.close();
+  });
+
   test('take repositories whose scheme is not allowed here, and say so', async () => {
     const store = await openSqliteStore({ path: join(directory, 'keelson.db') });
     const now = () => new Date().toISOString();
