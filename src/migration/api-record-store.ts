@@ -1,3 +1,4 @@
+import { CONFIGURATION, toV2, toV3 } from '../api/wire/v2-names.js';
 import { exchangeJson, type JsonRequest } from '../clients/http.js';
 import { isServiceError } from '../core/errors.js';
 import { omitUndefined } from '../core/omit-undefined.js';
@@ -158,8 +159,9 @@ async function putSource(
 /** A request may name a branch or a commit. Sends the branch; if it has moved on, sends the recorded commit instead. */
 async function putConfiguration(ask: Ask, record: WireRecord): Promise<string | undefined> {
   const { name, ...body } = record;
-  const path = `/v3/configurations/${encodeURIComponent(String(name))}`;
-  const answer = await ask('PUT', path, mapReferences(body, dropCommit));
+  const put = isOnlyForV2(record) ? putInV2 : putInV3;
+  const path = `configurations/${encodeURIComponent(String(name))}`;
+  const answer = await put(ask, path, mapReferences(body, dropCommit));
   const moved = listReferences(body).filter((reference, index) => {
     const now = listReferences(isRecord(answer) ? answer : {})[index];
     return (
@@ -169,9 +171,38 @@ async function putConfiguration(ask: Ask, record: WireRecord): Promise<string | 
   if (moved.length === 0) return undefined;
   const pinned = (reference: WireRecord) =>
     moved.includes(reference) ? omit(reference, 'branch') : dropCommit(reference);
-  await ask('PUT', path, mapReferences(body, pinned));
+  await put(ask, path, mapReferences(body, pinned));
   const branches = moved.map(({ branch }) => String(branch)).join(', ');
   return `no longer at the recorded commit: ${branches}; kept the commit and left out the branch`;
+}
+
+/** Limits of v3. Longer names can only be given through v2. */
+const MAX_NAME = 60;
+const MAX_LAYER_NAME = 45;
+
+/** v3 takes short names only, and no layer without a playbook. v2 does, but it has neither sources nor tenants. */
+function isOnlyForV2(record: WireRecord): boolean {
+  const { layers, tenant_name: tenant } = record;
+  const references = listReferences(record);
+  if (tenant !== undefined || references.some(({ source }) => source !== undefined)) return false;
+  return (
+    isLonger(record['name'], MAX_NAME) ||
+    references.some(({ name }) => name === '' || isLonger(name, MAX_LAYER_NAME)) ||
+    (Array.isArray(layers) &&
+      layers.filter(isRecord).some(({ playbook }) => playbook === undefined))
+  );
+}
+
+function isLonger(text: unknown, most: number): boolean {
+  return typeof text === 'string' && Array.from(text).length > most;
+}
+
+function putInV3(ask: Ask, path: string, body: WireRecord): Promise<unknown> {
+  return ask('PUT', `/v3/${path}`, body);
+}
+
+async function putInV2(ask: Ask, path: string, body: WireRecord): Promise<unknown> {
+  return toV3(CONFIGURATION, await ask('PUT', `/v2/${path}`, toV2(CONFIGURATION, body)));
 }
 
 function dropCommit(reference: WireRecord): WireRecord {
@@ -212,6 +243,14 @@ async function putSome(ask: Ask, records: readonly WireRecord[]): Promise<undefi
       .map((layer) => ({ id: record['id'], state_append: toAppended(layer) })),
   );
   if (appended.length > 0) await ask('PATCH', '/v3/components', appended);
+  const renamed = records.filter(hasNameOfV2).map(({ id, desired_config: name, error_count }) => ({
+    ...{ id, desiredConfig: name, errorCount: error_count ?? 0 },
+  }));
+  if (renamed.length > 0) await ask('PATCH', '/v2/components', renamed);
+}
+
+function hasNameOfV2({ desired_config: name }: WireRecord): boolean {
+  return isLonger(name, MAX_NAME);
 }
 
 /** `state` takes no `incomplete` layer, and none without a session. `state_append` takes both, the former at the end of the commit. */
@@ -225,7 +264,8 @@ function toAppended(layer: WireRecord): WireRecord {
 }
 
 function dropUnputtable(record: WireRecord): WireRecord {
-  return { ...record, state: listState(record).filter(isPuttable) };
+  const kept = hasNameOfV2(record) ? omit(record, 'desired_config') : record;
+  return { ...kept, state: listState(record).filter(isPuttable) };
 }
 
 function listState({ state }: WireRecord): readonly WireRecord[] {

@@ -353,19 +353,12 @@ describe('a CFS through its API', () => {
       ],
     ]);
     expect((await other.store.configurations.list({ limit: 10 })).items).toEqual([]);
-    const [, , configurations] = await importAll(api, from);
-    // v3 refuses names of layers, which only v2 can set, with a sentence.
-    expect(configurations?.refused).toEqual([
-      { key: 'compute', why: expect.stringContaining("'layers.0.name'") },
-    ]);
-    const layers = [{ clone_url: repository.url, playbook: 'site.yml', commit: repository.commit }];
-    writeFileSync(join(from, 'configurations.json'), JSON.stringify([{ name: 'compute', layers }]));
     await importAll(api, from);
     expect(toCounts(await importAll(api, from))).toEqual([
       ...[
         ['sources', 0, 0, 1, 0],
         ['options', 0, 0, 6, 0],
-        ['configurations', 0, 0, 1, 0],
+        ['configurations', 0, 0, 2, 0],
         ['components', 0, 0, 2, 0],
       ],
     ]);
@@ -374,6 +367,31 @@ describe('a CFS through its API', () => {
     expect(
       (readExported(to, 'components') ?? []).map((record) => strip('components', record)),
     ).toEqual(cfs().components.map((record) => strip('components', record)));
+  });
+
+  test('takes through v2 what v3 refuses, unless only v3 has it', async () => {
+    const [clone_url, commit, name] = [repository.url, repository.commit, 'a'.repeat(61)];
+    const layer = { clone_url, playbook: 'site.yml', commit };
+    const records: readonly (readonly [Kind, WireRecord])[] = [
+      ['configurations', { name, layers: [layer] }],
+      [
+        'configurations',
+        { name: 'bare', layers: [{ clone_url, branch: repository.branch, commit }] },
+      ],
+      ['configurations', { name: 'named', layers: [{ ...layer, name: 'b'.repeat(46) }] }],
+      ['components', { id: 'x1', state: [], desired_config: name, error_count: 2 }],
+    ];
+    const api = createApiRecordStore({ url: other.url });
+    const take = ([kind, record]: (typeof records)[number]) =>
+      importKind(api, kind, [record], { dryRun: false, onProgress: nothing, signal });
+    for (const record of records) {
+      expect(await take(record)).toMatchObject({ refused: [], added: [expect.anything()] });
+      expect(await take(record)).toMatchObject({ refused: [], same: 1 });
+    }
+    const ofTenant = { name: 'owned', tenant_name: 'blue', layers: [{ clone_url, commit }] };
+    expect(await take(['configurations', ofTenant])).toMatchObject({
+      refused: [{ key: 'owned', why: expect.stringContaining("'layers.0.playbook'") }],
+    });
   });
 
   test('takes a state over once, even if one of its layers is incomplete', async () => {
