@@ -1,7 +1,7 @@
 /** Every variable that is read, in the order and with the wording of README.md. */
 export const VARIABLES = {
   KEELSON_DATA:
-    'Data directory. Workers on different machines or in different containers must not share one. Default: `./data`',
+    'Data directory. Workers on different machines or in different containers must not share one. Where jobs run on this machine, its path must not contain `"`, `$`, `%`, `:`, `[`, `{{` or `{#`. Default: `./data`',
   DATABASE_URL:
     'PostgreSQL 14 or newer: `postgresql://user@host/name?sslmode=verify-full`. Default: SQLite in the data directory',
   DATABASE_PASSWORD_FILE: 'Password of the database user, if the URL has none',

@@ -18,7 +18,7 @@ export function renderSshdConfig(
   return `ListenAddress ${address.host}
 Port ${address.port}
 HostKey "${ssh.hostKey}"
-AuthorizedKeysFile "${ssh.authorizedKeys}"
+AuthorizedKeysFile "${ssh.authorizedKeys.replaceAll('%', '%%')}"
 ChrootDirectory ${ENVIRONMENT_ROOT}
 Subsystem sftp internal-sftp
 AllowUsers root

@@ -1,4 +1,11 @@
-import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,6 +17,11 @@ const POLL_MILLISECONDS = 200;
 const BUSY = 5;
 /** One block of the disk. */
 const PROBE_BYTES = 4096;
+/**
+ * In a path, Ansible takes `$` for a variable, `:` for the end of the path, `[` for a pattern of names, `{{` and `{#` for a
+ * template; SSH does so with `%` and `"`; the dev server of Temporal with `%`.
+ */
+const MISREAD = /["$%:[]|\{[{#]/;
 
 /** Makes the directory, but does not check that this process can write to it. */
 export function makeDataDirectory(dataDirectory: string): void {
@@ -20,9 +32,10 @@ export function makeDataDirectory(dataDirectory: string): void {
   }
 }
 
-/** Makes the directory if it does not exist, and checks that this process can write to it. */
+/** Makes the directory if it does not exist, and checks that jobs can use its path and that this process can write to it. */
 export function prepareDataDirectory(dataDirectory: string): void {
   makeDataDirectory(dataDirectory);
+  refuseMisread(dataDirectory);
   const probe = join(dataDirectory, `.probe-${process.pid}`);
   try {
     writeFileSync(probe, Buffer.alloc(PROBE_BYTES));
@@ -31,6 +44,16 @@ export function prepareDataDirectory(dataDirectory: string): void {
   } finally {
     if (existsSync(probe)) rmSync(probe, { force: true });
   }
+}
+
+function refuseMisread(dataDirectory: string): void {
+  // Jobs use the path without symbolic links.
+  const path = realpathSync(dataDirectory);
+  const [found] = MISREAD.exec(path) ?? [];
+  if (found !== undefined)
+    throw new Error(
+      `KEELSON_DATA: the path ${path} contains ${found}, which Ansible, SSH or Temporal would misread. Name a directory without " $ % : [ {{ and {# in its path.`,
+    );
 }
 
 /**

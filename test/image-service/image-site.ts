@@ -84,7 +84,7 @@ export interface SshResult {
 
 export function createImageSite(): ImageSite {
   const directory = mkdtempSync(join(tmpdir(), 'keelson-images-'));
-  const data = join(directory, 'images');
+  const data = join(directory, 'images 100%');
   const keyFile = join(directory, 'key');
   createKey(keyFile);
   const publicKey = readFileSync(`${keyFile}.pub`, 'utf8');

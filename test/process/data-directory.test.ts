@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { spawn, spawnSync } from 'node:child_process';
@@ -26,6 +26,20 @@ describe('prepareDataDirectory', () => {
     prepareDataDirectory(made);
     prepareDataDirectory(made);
     expect(await readdir(made)).toEqual([]);
+  });
+
+  test.each(['"', '$', '%', ':', '[', '{{', '{#'])('refuses a path with %s', async (misread) => {
+    const made = join(directory, `a${misread}b`);
+    await mkdir(made);
+    const link = join(directory, 'link');
+    await symlink(made, link);
+    const told = `KEELSON_DATA: the path ${made} contains ${misread}, which Ansible, SSH or Temporal would misread.`;
+    expect(() => prepareDataDirectory(made)).toThrow(told);
+    expect(() => prepareDataDirectory(link)).toThrow(told);
+  });
+
+  test('takes any other path', () => {
+    prepareDataDirectory(join(directory, " ä'\\#?*,;&{]\n"));
   });
 });
 
