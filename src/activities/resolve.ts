@@ -14,7 +14,7 @@ import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat, type Heartbeat } from './heartbeat.js';
 import type { Activities } from './interface.js';
 import { readWithin, type SourceLimit } from './source-limit.js';
-import { openWaits } from './waits.js';
+import { openWaits, type Waits } from './waits.js';
 
 export function createResolveActivities(
   dependencies: ActivityDependencies,
@@ -38,13 +38,25 @@ export async function resolveConfiguration(
     (await store.sessions.saveSnapshot(jobId, await buildSnapshot(dependencies, session, beat)));
   const phases = listPhases(session, snapshot);
   await store.phases.savePlan(jobId, phases);
-  await beginLog(store, session, [
+  const begun = await getSession(store, jobId);
+  await beginLog(store, begun, [
     describeCheck(session.request),
     describeApply(session.request),
     describeRetry(session, snapshot),
-    ...describeWaits(session, now()),
+    ...describeWaits(begun, now()),
   ]);
+  if (isOwnWait(begun)) await openWaits(dependencies, begun).end();
   return { phases };
+}
+
+/** The wait stays on the record until the log says that it was, whichever attempt writes that. */
+function withoutEnd(waits: Waits): Waits {
+  return { ...waits, end: () => Promise.resolve() };
+}
+
+/** A workflow that begins again may find the wait of a later step, which is not over. */
+function isOwnWait({ waitsFor, waiting }: Session): boolean {
+  return waitsFor === undefined && waiting?.phase === undefined;
 }
 
 /**
@@ -83,7 +95,8 @@ async function buildSnapshot(
     toSilence: (seconds) =>
       `Repository ${[...asked].join(', ')} had not answered for ${seconds} s.`,
   };
-  const pinned = await readWithin(limit, beat, openWaits(dependencies, session), (signal, onMove) =>
+  const waits = withoutEnd(openWaits(dependencies, session));
+  const pinned = await readWithin(limit, beat, waits, (signal, onMove) =>
     mapRepositories(listRepositories(basis), (wanted) =>
       pinRepository(wanted, {
         openSource: (name) => openSource(name, signal),

@@ -83,6 +83,11 @@ describe('resolveConfiguration', () => {
     const wait = await readWait();
     expect(wait).toMatch(/^Waiting: .*away\.git.*Retrying for up to 600 s \(clone_time_limit\)\.$/);
     await save(repository.url);
+    const { phases } = site.store;
+    const working = { ...phases };
+    Object.assign(phases, { savePlan: () => Promise.reject(new Error('The worker died.')) });
+    await expect(resolve(jobId)).rejects.toThrow('The worker died.');
+    Object.assign(phases, working);
     await resolve(jobId);
     expect(await readWait()).toBeUndefined();
     const log = await readAll(site.store.logs.read(jobId, 'inventory', 0));
@@ -91,10 +96,12 @@ describe('resolveConfiguration', () => {
 
   test('does not count the time in which a repository waits for its turn and the server answers others', async () => {
     const limitMs = 2000;
+    const isToldToWait = async () => (await sessions.get(jobId))?.waiting !== undefined;
     const busy = await openActivitySite({
       git: {
         async resolve(_url, _ref, signal, _access, onMove) {
-          for (const until = Date.now() + 2 * limitMs; Date.now() < until; onMove?.())
+          const until = Date.now() + 2 * limitMs;
+          for (; Date.now() < until || !(await isToldToWait()); onMove?.())
             await pause(50, undefined, { signal });
           return 'a'.repeat(40);
         },
@@ -106,8 +113,12 @@ describe('resolveConfiguration', () => {
     await configurations.save({ name: 'busy', lastUpdated, layers });
     const { jobId } = await sessions.insert(aNewSession('busy', { configurationName: 'busy' }));
     await busy.run(busy.activities.resolveConfiguration, { jobId });
-    const snapshot = (await sessions.get(jobId))?.snapshot;
+    const { snapshot, waiting } = (await sessions.get(jobId)) ?? {};
     expect(snapshot?.layers[0]?.repository.commit).toBe('a'.repeat(40));
+    expect(waiting).toBeUndefined();
+    expect(await readAll(busy.store.logs.read(jobId, 'inventory', 0))).toMatch(
+      /^Waited \d+ s\. Waiting: Repository https:\/\/busy\/a\.git had not answered/,
+    );
     await busy.close();
   });
 

@@ -86,7 +86,7 @@ function saveSnapshot(
   return writeAtOnce(async (db) => {
     const saved = await db
       .updateTable('sessions')
-      .set({ snapshot: JSON.stringify(snapshot), waiting: null })
+      .set({ snapshot: JSON.stringify(snapshot) })
       .where('job_id', '=', jobId)
       .where('snapshot', 'is', null)
       .returning('job_id')
