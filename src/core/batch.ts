@@ -1,6 +1,6 @@
 import type { Reason } from './errors.js';
 import { toBatchResult, type BatchResult } from './backoff-cause.js';
-import type { Session } from './session.js';
+import { MAX_LIMIT_CHARACTERS, type Session } from './session.js';
 import type { Component, ConfigurationStatus, DesiredLayerStatus } from './component.js';
 
 /** `open`: takes components until it is sent; `sent`: has a session; `finished`: its components are free again. */
@@ -94,6 +94,19 @@ export function isOfBatch(candidate: Candidate, batch: BatchKey): boolean {
     key.layers === batch.layers &&
     key.latestStatus === batch.latestStatus
   );
+}
+
+/** The first candidates, at most `batchSize` and as many as one limit can name. */
+export function fitIntoSession<T extends Candidate>(
+  candidates: readonly T[],
+  batchSize: number,
+): readonly T[] {
+  let characters = 0;
+  const tooMany = candidates.findIndex(({ component }, index) => {
+    characters += component.id.length + (index === 0 ? 0 : 1);
+    return index >= batchSize || characters > MAX_LIMIT_CHARACTERS;
+  });
+  return tooMany < 0 ? candidates : candidates.slice(0, tooMany);
 }
 
 type SessionView = Pick<

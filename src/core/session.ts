@@ -21,6 +21,9 @@ export interface Target {
   readonly imageMap?: readonly ImageMapEntry[];
 }
 
+/** Of a limit. Enough for 35,000 xnames. The Secret that holds the plan of a pod takes 1 MiB. */
+export const MAX_LIMIT_CHARACTERS = 500_000;
+
 /** What was requested. After the insert only `debugOnFailure` may change: it can be set while the session runs. */
 export interface SessionRequest {
   readonly name: string;

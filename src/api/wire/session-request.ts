@@ -1,18 +1,20 @@
 import { z } from '@hono/zod-openapi';
 import { toCheck } from '../../core/check-mode.js';
 import { omitUndefined } from '../../core/omit-undefined.js';
-import type { SessionPatch, SessionRequest } from '../../core/session.js';
+import {
+  MAX_LIMIT_CHARACTERS,
+  type SessionPatch,
+  type SessionRequest,
+} from '../../core/session.js';
 import { fromTarget, TargetCreate } from './session-target.js';
 import { SESSION_CREATE, SESSION_PATCH, toV3 } from './v2-names.js';
 import { anything, boundedText, MAX_NAME_V2, tags, text, word } from './values.js';
 
 const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
-/** Enough for 35,000 xnames. The Secret that holds the plan of a pod takes 1 MiB. */
-const MAX_LIMIT = 500_000;
-
 function limit() {
-  return word().max(MAX_LIMIT, `Must not have more than ${MAX_LIMIT} characters`);
+  const most = MAX_LIMIT_CHARACTERS;
+  return word().max(most, `Must not have more than ${most} characters`);
 }
 
 function sessionName(maxLength: number) {

@@ -1,5 +1,5 @@
 import { sql, type Transaction } from 'kysely';
-import { isOfBatch, toCommonTags } from '../../core/batch.js';
+import { fitIntoSession, isOfBatch, toCommonTags } from '../../core/batch.js';
 import { toBatchSession, toJobId } from '../../core/names.js';
 import { freeMembers, listMembers } from './batch-members.js';
 import { lockBatches, toBatch, type BatchRow } from './batch-rows.js';
@@ -13,7 +13,7 @@ import type { ComponentView, NewSession } from '../store.js';
 interface Gathered {
   readonly row: BatchRow;
   readonly members: readonly string[];
-  /** Members that were not deleted or disabled meanwhile, and still want the same; at most as many as a batch may have. */
+  /** Members that were not deleted or disabled meanwhile, and still want the same; at most as many as fit. */
   readonly kept: readonly ComponentView[];
 }
 
@@ -68,8 +68,8 @@ async function gather(
     const batch = toBatch(row);
     const own = members.get(row.id) ?? [];
     const found = own.map((id) => byId.get(id)).filter((view) => view !== undefined);
-    const kept = found.filter((view) => isOfBatch(view, batch)).slice(0, batchSize);
-    return { row, members: own, kept };
+    const wanted = found.filter((view) => isOfBatch(view, batch));
+    return { row, members: own, kept: fitIntoSession(wanted, batchSize) };
   });
 }
 

@@ -40,7 +40,7 @@ export interface BatchStore {
   /**
    * Creates the sessions of open batches and marks the batches as sent in the same transaction, so that each session is
    * created once, however many workers try. Components that do not belong to their batch any more are left out, and so are
-   * those beyond `batchSize`, which may have been larger when they were collected.
+   * those beyond `batchSize`, which may have been larger when they were collected, or beyond what one limit can name.
    */
   send(
     ids: readonly string[],

@@ -272,6 +272,20 @@ export function batchContract(stores: () => Stores): void {
       expect(await collect(store)).toBe(3);
     });
 
+    test('frees what is more than a limit may name', async () => {
+      const { store } = stores();
+      await saveConfiguration(store);
+      const ids = Array.from({ length: 251 }, (_, n) => `n${n + 100}-`.padEnd(2_000, 'x'));
+      await put(store, ...ids.map((id) => waiting(id)));
+      await collect(store, 1_000);
+      const [open] = await listBatches(store);
+      await send(store, open?.id);
+      expect(await listBatches(store)).toMatchObject([{ state: 'sent', size: 249 }]);
+      const [session] = (await store.sessions.list({}, { limit: 1 })).items;
+      expect(session?.request?.ansibleLimit).toBe(ids.slice(0, 249).join(','));
+      expect(await collect(store, 1_000)).toBe(2);
+    });
+
     test('sends each of many once, whoever else sends some of them', async () => {
       const { store, other } = stores();
       await saveConfiguration(store);
