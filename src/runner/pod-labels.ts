@@ -28,8 +28,8 @@ export function toOwnLabels(jobId: string, deploymentId: string): Record<string,
   };
 }
 
-/** Labels by which people find a session's pod, named as CFS names them. */
-export function toPodLabels({ sessionName, configurationName }: Job): Record<string, string> {
+/** Labels by which people find a session's pod and Job, named as CFS names them. */
+export function toSessionLabels({ sessionName, configurationName }: Job): Record<string, string> {
   return {
     cfsession: toLabelValue(sessionName),
     aee: toLabelValue(sessionName),

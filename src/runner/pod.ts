@@ -9,7 +9,7 @@ import {
   SECRETS_ANNOTATION,
   toOwnLabels,
   toPodAnnotations,
-  toPodLabels,
+  toSessionLabels,
 } from './pod-labels.js';
 import { digestSecrets, packFiles, type SecretContent } from './pod-secrets.js';
 import type { PodSettings } from './pod-settings.js';
@@ -75,7 +75,7 @@ export function renderJobObjects(
       kind: 'Job',
       metadata: {
         name: job.jobId,
-        labels: toOwnLabels(job.jobId, deploymentId),
+        labels: { ...toSessionLabels(job), ...toOwnLabels(job.jobId, deploymentId) },
         annotations: {
           ...toPodAnnotations(job),
           [SECRETS_ANNOTATION]: secretsName,
@@ -113,7 +113,7 @@ function renderTemplate(
       labels: {
         ...(settings.mesh === 'off' ? { 'sidecar.istio.io/inject': 'false' } : {}),
         ...settings.labels,
-        ...toPodLabels(job),
+        ...toSessionLabels(job),
         ...toOwnLabels(job.jobId, deploymentId),
       },
       annotations: {
