@@ -14,6 +14,8 @@ from urllib.parse import quote, urlsplit
 MAX_RETRY_AFTER_SECONDS = 60.0
 # Answers that will not change: unauthenticated, missing, gone.
 REFUSALS = (401, 404, 410)
+# Answers to a body that is not valid, or too large.
+REJECTIONS = (400, 413)
 
 
 class Refused(Exception):
@@ -30,6 +32,10 @@ class Unavailable(Exception):
     def __init__(self, reason: str, retry_after_seconds: float = 0) -> None:
         super().__init__(reason)
         self.retry_after_seconds = retry_after_seconds
+
+
+class Rejected(Unavailable):
+    """The API does not take this body. Or a gateway in its place does not, for a while."""
 
 
 class Piece(NamedTuple):
@@ -186,4 +192,5 @@ def create_packer() -> "zlib._Compress":
 def to_unavailable(answer: Answer) -> Unavailable:
     wait = answer.headers.get("Retry-After", "")
     seconds = min(float(wait), MAX_RETRY_AFTER_SECONDS) if wait.isdecimal() else 0
-    return Unavailable(f"HTTP {answer.status}", seconds)
+    kind = Rejected if answer.status in REJECTIONS else Unavailable
+    return kind(f"HTTP {answer.status}", seconds)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .api import Api, Piece, Refused, Unavailable, create_packer
+from .api import Api, Piece, Refused, Rejected, Unavailable, create_packer
 from .host_batches import ReadHosts
 from .outbox import (
     CHUNK_BYTES,
@@ -163,9 +163,7 @@ class Delivery:
     def _take(self, step: Step) -> None:
         match step:
             case Put():
-                self._api.put(step.suffix, step.body, self._to_timeout())
-                with self._lock:
-                    step.note_told()
+                self._put(step)
             case SendLog():
                 self._send_log(step)
             case FindLogEnd():
@@ -181,6 +179,18 @@ class Delivery:
                     self._outbox.note_silent(step, silent, now)
             case TellSilence():
                 self._tell_silence(step)
+
+    def _put(self, step: Put) -> None:
+        try:
+            self._api.put(step.suffix, step.body, self._to_timeout())
+        except Rejected:
+            with self._lock:
+                is_left_out = step.note_rejected()
+            if not is_left_out:
+                raise
+        else:
+            with self._lock:
+                step.note_told()
 
     def _to_timeout(self) -> float:
         return min(REQUEST_SECONDS, max(self._outbox.deadline - time.monotonic(), 0.1))

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 from .report import Host
 
 BATCH_HOSTS = 1000
+# About a second, with the pauses between them.
+MOST_REJECTIONS = 5
 
 Batch = dict[str, Any]
 
@@ -25,6 +27,8 @@ class HostBatches:
         self.run = 0
         self.has_final = False
         self._batches: list[Batch] = []
+        # How often the API has not taken the first of them.
+        self._rejections = 0
         self._sequence = 0
         self._is_final_read = False
         # Told with all results of a further run, with their first sequence.
@@ -46,6 +50,7 @@ class HostBatches:
         self._rerun = {**facts, "first_sequence": self._sequence + 1}
         # Empty, so that no result of the run before is shown any more.
         self._batches = [{"final": False, "hosts": []}]
+        self._rejections = 0
         self._told = {}
         return self._rerun
 
@@ -62,6 +67,7 @@ class HostBatches:
             return
         self._is_final_read = asked.is_final
         self._batches = []
+        self._rejections = 0
         if hosts is None:
             return
         fresh = self._note_fresh(hosts)
@@ -90,4 +96,21 @@ class HostBatches:
     def note_told(self, batch: Batch) -> None:
         if self.first is batch:
             self._batches.pop(0)
+            self._rejections = 0
             self.has_final = bool(batch["final"])
+
+    def note_rejected(self, batch: Batch) -> bool:
+        """
+        Returns whether the batch is left out from now on, so that it keeps nothing else back. The
+        others do not count as final then: all results are in the signed report.
+        """
+        if self.first is not batch:
+            return False
+        self._rejections += 1
+        if self._rejections < MOST_REJECTIONS:
+            return False
+        self._batches.pop(0)
+        self._rejections = 0
+        for later in self._batches:
+            later["final"] = False
+        return True

@@ -28,6 +28,8 @@ class Put(NamedTuple):
     suffix: str
     body: Report
     note_told: Callable[[], None]
+    # Returns whether a report that the API does not take is left out.
+    note_rejected: Callable[[], bool] = lambda: False
 
 
 class SendLog(NamedTuple):
@@ -69,6 +71,8 @@ class Outbox:
     - Each piece of the log begins where the API's log ends, as far as its answers tell. If it turns
       out to have lost a part, it is also told all results of hosts and the last hold again.
     - A hold is told after the log before it and the results of its hosts.
+    - Results of hosts that the API does not take, however often, keep nothing else back. Then its
+      results are not final.
     - Each request with results of hosts has a higher sequence than those before. Results of a
       further run have sequences from its first one on, and earlier results have lower ones.
     - A log that never pauses keeps nothing else back, nor the other way round.
@@ -202,7 +206,12 @@ class Outbox:
             return hosts
         batch = self._hosts.first
         if batch is not None:
-            return Put("/hosts", self._hosts.number(batch), partial(self._hosts.note_told, batch))
+            return Put(
+                "/hosts",
+                self._hosts.number(batch),
+                partial(self._hosts.note_told, batch),
+                partial(self._hosts.note_rejected, batch),
+            )
         if self._silence.is_due(now):
             return LookForSilence(self._hosts.run)
         silence = self._silence.take()

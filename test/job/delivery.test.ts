@@ -302,6 +302,15 @@ describe('host results', () => {
     });
   });
 
+  it.each([400, 413])('that the API answers with %d keep nothing else back', async (status) => {
+    api.interrupt = (_, path) => (path.endsWith('/hosts') ? { status } : undefined);
+    const job = aJob(`${writeHosts(1500)} echo done`, { report_wait_seconds: 3600 });
+    expect(await exitOf(job.startPhase('only'))).toBe(0);
+    expect(api.log.toString()).toMatch(/^done\n/);
+    expect(api.states.at(-1)).toMatchObject({ state: 'ended', exit_code: 0 });
+    expect(readReport(job.log('only'))?.hosts).toHaveLength(1500);
+  });
+
   it('are the signed last line also without an API', async () => {
     const job = aJob(writeHosts(1), { api_url: null });
     await exitOf(job.startPhase('only'));
