@@ -73,6 +73,16 @@ class VarsModule(BaseVarsPlugin):
         return {}
 `;
 
+/** Has Ansible's strategy meet an error of the system once a task has made the file `broken`. */
+const BREAKS = `import os
+from ansible.plugins.vars import BaseVarsPlugin
+class VarsModule(BaseVarsPlugin):
+    def get_vars(self, loader, path, entities):
+        if os.path.exists(os.path.join(path, "broken")):
+            raise OSError("no luck")
+        return {}
+`;
+
 const NOTHING = { ok: 0, changed: 0, failed: 0, skipped: 0, unreachable: 0, incomplete: false };
 
 (HAS_ANSIBLE ? describe : describe.skip)('results', () => {
@@ -308,6 +318,18 @@ AnsibleModule({}).fail_json(msg="no luck", failed_modules=["a"])
     expect(recordsState(job)).toBe(true);
     const incomplete = readResults(job).filter((host) => host['incomplete'] === true);
     expect(incomplete.map(({ host }) => host)).toEqual(left);
+  });
+
+  it('mark every host as incomplete if an error of the system has ended the last play', async () => {
+    const touch =
+      'file: {path: "{{ playbook_dir }}/broken", state: touch}, when: inventory_hostname == \'x2\'';
+    const job = await run(play('', 'all', touch), undefined, {
+      'workspace/layer0/vars_plugins/breaks.py': BREAKS,
+    });
+    expect(job.phase('ansible-0')?.exit_code).not.toBe(0);
+    const complete = readResults(job).filter((host) => host['incomplete'] === false);
+    // A later Ansible does not come to its end then, and nothing is recorded.
+    expect(recordsState(job) === true ? complete : []).toEqual([]);
   });
 
   it('are not those of a playbook that a task has started', async () => {

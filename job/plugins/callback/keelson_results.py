@@ -284,6 +284,8 @@ class Plays:
         self._missed = set()
         # Whether the end of an earlier one was not reported.
         self._is_unclear = False
+        # Whether an error of the system ended the present one. Ansible says so in its log only.
+        self._was_aborted = False
 
     def expect(self, plays):
         self._left = {play._uuid for play in plays}
@@ -318,10 +320,11 @@ class Plays:
         has_lost = self._may_be_broken_off and (failed_hosts or not is_well)
         self._missed = self._rest if has_lost else set()
         self._is_open = was_aborted
+        self._was_aborted = was_aborted
 
     def list_cut_short(self, hosts):
         """Those of `hosts` that did not, or may not, come to the end of the playbook."""
-        if self.is_over and self._left:
+        if self.is_over and (self._left or self._was_aborted):
             # Ansible broke off, and only it knows for which hosts the rest is.
             return set(hosts)
         missed = self._missed if self.is_over else set()
