@@ -12,6 +12,7 @@ In a pod, `job.json`, `secrets`, `files` and `keys` are mounts, and the final st
 also written to the file that Kubernetes copies into the container's status (job/termination.py).
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -85,7 +86,7 @@ class JobDirectory:
 
     def remove_results(self, phase: str) -> None:
         for path in (self.results(phase), self.heard(phase), *self.result_drafts(phase)):
-            path.unlink(missing_ok=True)
+            remove(path)
 
     def is_stopped(self) -> bool:
         return (self.root / "stopped").exists()
@@ -137,8 +138,13 @@ class JobDirectory:
                 write_private(copy, path.read_bytes())
 
     def make_folders(self) -> None:
-        for path in (self.workspace, *(self.root / n for n in ("logs", "results", "phases"))):
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """
+        Fails if the directory itself is gone: a playbook has removed it, and nobody would remove
+        what came into its place.
+        """
+        for name in ("logs", "results", "phases"):
+            (self.root / name).mkdir(mode=0o700, exist_ok=True)
+        self.workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def claim(self, phase: str) -> bool:
         """Whether this is the first claim of the phase: true exactly once in the job's life."""
@@ -177,12 +183,21 @@ class JobDirectory:
     def remove_secrets(self) -> None:
         shutil.rmtree(self.secrets, ignore_errors=True)
         for key in self.private_keys():
-            key.unlink(missing_ok=True)
+            remove(key)
 
 
 def digest_at(file: BinaryIO, offset: int) -> str:
     file.seek(offset)
     return hashlib.sha256(file.read(LOG_MARK_BYTES)).hexdigest()[:16]
+
+
+def remove(path: Path) -> None:
+    """Removes what a command may have replaced by anything else, or removed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with contextlib.suppress(NotADirectoryError):
+        path.unlink(missing_ok=True)
 
 
 def write_private(path: Path, content: bytes) -> None:
@@ -205,7 +220,7 @@ def create_exclusively(path: Path, text: str) -> bool:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
     write_draft(path, text).rename(path)
 
 

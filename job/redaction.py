@@ -150,5 +150,5 @@ def to_base64(secret: bytes) -> bytes:
 def read_lines(path: Path) -> list[bytes]:
     try:
         return [line.strip() for line in path.read_bytes().splitlines()]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return []

@@ -102,7 +102,7 @@ class Supervisor:
         # Python's default at its start.
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         # Our stdout is a file beside the log, and would hold the log a second time.
-        return run_phase(self._directory, phase.name, has_reader=False)
+        return run_phase(self._directory, phase.name, has_reader=False, known=self._job)
 
     def _note_end(self, phase: Phase, started_at: str, code: int) -> PhaseState:
         """Records the end of a wrapper that was killed or could not record it."""

@@ -21,7 +21,7 @@ from .directory import JobDirectory, PhaseState, to_time
 from .hold import LOST, OVER, RELEASED, STOPPED, Hold, HoldEnd, is_wanted, write_shell
 from .layer import LayerFiles
 from .output import Output
-from .plan import read_job
+from .plan import Job, read_job
 from .process import become_subreaper, end_descendants, read_name, start_child
 from .redaction import Redactor, read_secrets
 from .report import Host, sign_report, to_line
@@ -37,13 +37,18 @@ MAX_HOLD_SECONDS = 10 * 365 * 86_400
 MAX_SHOWN = 5
 
 
-def run_phase(directory: JobDirectory, name: str, has_reader: bool) -> int:
-    """`has_reader`: also write the phase's output to our own stdout."""
+def run_phase(
+    directory: JobDirectory, name: str, has_reader: bool, known: Job | None = None
+) -> int:
+    """
+    `has_reader`: also write the phase's output to our own stdout. `known`: the plan of the job, as
+    it was read when the job began.
+    """
     supervisor = os.getppid()
     signals = Signals()
     become_subreaper()
     directory.make_folders()
-    job = read_job(directory.plan)
+    job = known or read_job(directory.plan)
     context = Context(directory, job, job.phase(name))
     started_at = to_time(now())
     try:

@@ -114,6 +114,26 @@ describe('all', () => {
     expect(existsSync(job.path('workspace/ssh/id_ecdsa'))).toBe(false);
   });
 
+  it('leaves nothing in the place of a directory that a command has removed', async () => {
+    const removes = 'rm -rf "$(cd .. && pwd)"';
+    const job = aJob({ phases: [aCommand('only', removes), aCommand('later', 'true')] });
+    await job.run();
+    expect(existsSync(job.directory)).toBe(false);
+  });
+
+  it('needs no file but its own record to run the next phase, and to remove the keys', async () => {
+    const job = aJob({
+      phases: [aCommand('only', 'rm -r ../job.json ssh; touch ssh'), aCommand('later', 'echo ran')],
+      files: { 'workspace/ssh/id_ecdsa': 'a key', 'keys/id_image': 'another' },
+    });
+    await job.run();
+    expect(job.log('later')).toBe('ran\n');
+    expect([existsSync(job.path('keys/id_image')), existsSync(job.path('ended'))]).toEqual([
+      false,
+      true,
+    ]);
+  });
+
   it('runs nothing a second time', async () => {
     const job = aJob({ phases: [aCommand('only', 'echo ran >> runs')] });
     await job.run();

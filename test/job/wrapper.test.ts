@@ -237,6 +237,14 @@ describe('redaction', () => {
     expect(readdirSync(job.path('results'))).toEqual(['only.json', 'only.signed']);
   });
 
+  it('says that results cannot be read, whatever a command has made of them', async () => {
+    const job = aJob({ phases: [aCommand('only', 'mkdir "$KEELSON_RESULTS"')] });
+    await runPhase(job, 'only');
+    expect(job.log('only')).toBe('ERROR! The phase cannot be run: Is a directory.\n');
+    expect(job.phase('only')).toMatchObject({ exit_code: 79, log_bytes: job.log('only').length });
+    expect(readdirSync(job.path('results'))).toEqual([]);
+  });
+
   it('hides the rest of a secret where the plugin has cut a message', async () => {
     const filler = 'x'.repeat(1024 - TOKEN.length + 1);
     const message = `${filler}${TOKEN.slice(0, -1)}`;
