@@ -281,8 +281,8 @@ export function batchContract(stores: () => Stores): void {
       const [open] = await listBatches(store);
       await send(store, open?.id);
       expect(await listBatches(store)).toMatchObject([{ state: 'sent', size: 249 }]);
-      const [session] = (await store.sessions.list({}, { limit: 1 })).items;
-      expect(session?.request?.ansibleLimit).toBe(ids.slice(0, 249).join(','));
+      const [session] = await listWhole(store, {}, { limit: 1 });
+      expect(session?.request.ansibleLimit).toBe(ids.slice(0, 249).join(','));
       expect(await collect(store, 1_000)).toBe(2);
     });
 
