@@ -51,7 +51,7 @@ export async function resolveConfiguration(
 
 /** The wait stays on the record until the log says that it was, whichever attempt writes that. */
 function withoutEnd(waits: Waits): Waits {
-  return { ...waits, end: () => Promise.resolve() };
+  return { ...waits, end: () => waits.settle() };
 }
 
 /** A workflow that begins again may find the wait of a later step, which is not over. */

@@ -14,6 +14,8 @@ export interface Waits {
   tell(cause: string): Promise<void>;
   /** Like `tell`, unless the step has only begun. */
   tellIfLasting(cause: string): Promise<void>;
+  /** Resolves when what was told is on the record. */
+  settle(): Promise<void>;
   /** The step no longer waits. */
   end(): Promise<void>;
   readonly isTold: () => boolean;
@@ -59,6 +61,7 @@ export function openWaits(
   return {
     tell,
     tellIfLasting: (cause) => (lastedMs() < WORTH_TELLING_MS ? Promise.resolve() : tell(cause)),
+    settle: () => last,
     end: () =>
       inTurn(async () => {
         if (told === undefined) return;
