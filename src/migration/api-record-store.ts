@@ -30,8 +30,8 @@ const NOT_FOUND = 404;
 
 /** Sends a request, and returns the body of the answer. */
 type Ask = (method: JsonRequest['method'], path: string, body?: unknown) => Promise<unknown>;
-/** Whether the API has a record at this path. */
-type Find = (path: string) => Promise<boolean>;
+/** Returns the record at this path; undefined if there is none. */
+type Find = (path: string) => Promise<WireRecord | undefined>;
 
 /** A CFS of any make, through its API. */
 export function createApiRecordStore({ url, token, ca }: ApiRecordStoreOptions): RecordStore {
@@ -54,7 +54,8 @@ export function createApiRecordStore({ url, token, ca }: ApiRecordStoreOptions):
     (signal: AbortSignal): Find =>
     async (path) => {
       const request = { ...toRequest(path), alsoAccepted: [NOT_FOUND] };
-      return (await exchangeJson(request, signal)).status !== NOT_FOUND;
+      const { status, body } = await exchangeJson(request, signal);
+      return status === NOT_FOUND || !isRecord(body) ? undefined : body;
     };
   return {
     name: base,
@@ -144,16 +145,30 @@ function listUnknown(options: unknown, records: readonly WireRecord[]): readonly
     .map((key) => ({ key, why: 'is not known here' }));
 }
 
-/** An existing source keeps its credentials, which are in that system's Vault. */
+/**
+ * An existing source keeps its credentials, which are in that system's Vault. Once a `ca_cert` is null, CFS cannot replace it:
+ * it answers 500. So null is only sent to remove one.
+ */
 async function putSource(
   ask: Ask,
-  isThere: Find,
+  find: Find,
   { name, ...record }: WireRecord,
-): Promise<undefined> {
+): Promise<string | undefined> {
   const path = toSourcePath(name);
-  if (await isThere(path))
-    await ask('PATCH', path, { ca_cert: null, ...omit(record, 'credentials') });
-  else await ask('POST', path, record);
+  const known = await find(path);
+  if (known === undefined) {
+    await ask('POST', path, record);
+    return undefined;
+  }
+  const { ca_cert: caCert, ...patch } = omit(record, 'credentials');
+  await ask('PATCH', path, { ...patch, ...toCaChange(known['ca_cert'], caCert) });
+  if (known['ca_cert'] !== null || caCert === undefined) return undefined;
+  return 'is still without its ca_cert: it is null there, which CFS cannot change';
+}
+
+function toCaChange(there: unknown, wanted: unknown): WireRecord {
+  if (wanted === undefined) return isRecord(there) ? { ca_cert: null } : {};
+  return there === null ? {} : { ca_cert: wanted };
 }
 
 /** A request may name a branch or a commit. Sends the branch; if it has moved on, sends the recorded commit instead. */

@@ -1,7 +1,9 @@
 import { execFile } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -14,6 +16,7 @@ import { KINDS, strip, type Kind, type WireRecord } from '../../src/migration/re
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import { openHttpService, type HttpService } from '../api/http-service.js';
 import { createRepository, type Repository } from '../support/git-repository.js';
+import { listen, stopListening } from '../support/listen.js';
 
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
 const { signal } = new AbortController();
@@ -492,6 +495,42 @@ describe('a CFS through its API', () => {
     expect((await other.store.sources.find(repository.url))?.source).toMatchObject({
       ...{ description: 'x', secretName: 'cfs-source-credentials-1' },
     });
+  });
+
+  test('is sent a ca_cert of null only to remove one, because CFS cannot replace null', async () => {
+    const stored = {
+      ...{ description: 'old', clone_url: repository.url },
+      credentials: { authentication_method: 'password', secret_name: 's' },
+    };
+    const ca_cert = { configmap_name: 'ca' };
+    const there: readonly WireRecord[] = [
+      { ...stored, name: 'none' },
+      { ...stored, name: 'null', ca_cert: null },
+      { ...stored, name: 'some', ca_cert },
+    ];
+    const patched: unknown[] = [];
+    const server = createServer((request, response) => {
+      void text(request).then((body) => {
+        if (request.method === 'PATCH') patched.push(JSON.parse(body));
+        const one = there.find(({ name }) => request.url === `/v3/sources/${String(name)}`);
+        response.end(JSON.stringify(one ?? { sources: there, next: null }));
+      });
+    });
+    const api = createApiRecordStore({ url: `http://127.0.0.1:${await listen(server)}` });
+    const change = { ...stored, description: 'new' };
+    const wanted = [
+      { ...change, name: 'none' },
+      { ...change, name: 'null', ca_cert },
+      { ...change, name: 'some' },
+    ];
+    const options = { dryRun: false, onProgress: nothing, signal };
+    const { notes, refused } = await importKind(api, 'sources', wanted, options);
+    await stopListening(server);
+    const sent = { description: 'new', clone_url: repository.url };
+    expect(patched).toEqual([sent, sent, { ...sent, ca_cert: null }]);
+    expect([refused, notes]).toEqual([
+      ...[[], [{ key: 'null', why: expect.stringContaining('it is null there') }]],
+    ]);
   });
 
   test('is read in pages', async () => {
