@@ -24,6 +24,8 @@ export function listLockedHosts(
   // Images are hosts of this session alone.
   if (request.target.definition === 'image') return [];
   if (inventory === undefined) return lockRepository(snapshot?.additionalInventory);
+  // The job leaves groups out of such a limit, so every word is at most one host, whoever knows it.
+  if (request.limitNamesHosts === true) return splitLimit(request.ansibleLimit ?? '');
   const groups = toAnsibleGroups(inventory.groups);
   const isPartOnly = snapshot?.additionalInventory !== undefined;
   return [...selectHosts(groups, request.ansibleLimit ?? '', isPartOnly)];

@@ -79,6 +79,11 @@ describe('listLockedHosts', () => {
     },
   );
 
+  test('has the hosts of a batch alone, whether or not the inventory has hosts or groups of such names', () => {
+    const batch = { ansibleLimit: 'x1,x3,blue,somewhere', limitNamesHosts: true } as const;
+    expect(lock(batch, 'dynamic', withMore)).toEqual(['blue', 'somewhere', 'x1', 'x3']);
+  });
+
   test('has the hosts of the request', () => {
     const groups = [{ name: 'lab', members: ['n1', 'n2'] }];
     const request = aRequest({ target: { definition: 'spec', groups } });
