@@ -14,6 +14,7 @@ import type { Schema } from '../../src/store/database/schema.js';
 import { createSessionStore } from '../../src/store/sessions/sessions.js';
 import type { ComponentFilter, SessionFilter } from '../../src/store/store.js';
 import { createSweepStore } from '../../src/store/sessions/sweep.js';
+import { expectOneView } from '../contract/read-together.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
 import { at } from '../support/store-builders.js';
 
@@ -197,6 +198,9 @@ describeWithPostgres('plans of PostgreSQL', () => {
     }
   });
 
+  test('queries that read together see nothing that is committed between them', () =>
+    expectOneView(database));
+
   test('a bulk deletion goes by an index', async () => {
     await createSessionStore(database).deleteMany({ createdFrom: at(RARE) }, { at: at(0) });
 
@@ -276,6 +280,7 @@ function open(pool: Pool, log: (event: LogEvent) => void): Database {
   return {
     dialect,
     read: (query) => query(kysely),
+    readTogether: (query) => dialect.readTogether(kysely, query),
     write: (change) => kysely.transaction().execute((db) => change(db, () => undefined)),
     writeAtOnce: (change) => change(kysely, () => undefined),
     close: () => kysely.destroy(),

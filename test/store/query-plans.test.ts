@@ -43,6 +43,7 @@ beforeAll(async () => {
   database = {
     dialect,
     read: (query) => query(kysely),
+    readTogether: (query) => dialect.readTogether(kysely, query),
     write: (change) => kysely.transaction().execute((db) => change(db, () => undefined)),
     writeAtOnce: (change) => change(kysely, () => undefined),
     close: () => kysely.destroy(),

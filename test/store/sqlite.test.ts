@@ -2,7 +2,11 @@ import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
+import { createChangeFeed } from '../../src/store/database/changes.js';
+import { openDatabase } from '../../src/store/database/database.js';
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
+import { createSqliteDialect, openConnections } from '../../src/store/database/sqlite-dialect.js';
+import { expectOneView } from '../contract/read-together.js';
 import { storeContract } from '../contract/store-contract.js';
 
 storeContract('SQLite', async () => {
@@ -11,6 +15,15 @@ storeContract('SQLite', async () => {
     open: () => openSqliteStore({ path: join(directory, 'data', 'keelson.db') }),
     remove: () => rm(directory, { recursive: true }),
   };
+});
+
+test('queries that read together see nothing that is committed between them', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'keelson-store-'));
+  const dialect = createSqliteDialect(await openConnections(join(directory, 'keelson.db')));
+  const database = await openDatabase(dialect, createChangeFeed(dialect));
+  await expectOneView(database);
+  await database.close();
+  await rm(directory, { recursive: true });
 });
 
 test('only the owner may read the files of a database, whoever made its directory', async () => {

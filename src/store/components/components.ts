@@ -30,7 +30,7 @@ export function createComponentStore(components: ComponentDatabase): ComponentSt
       }),
     list: async (filter, page) => {
       if (filter.status !== undefined) await refreshProgress(database, reader);
-      return database.read((db) => listInOrder(db, components, filter, page));
+      return database.readTogether((db) => listInOrder(db, components, filter, page));
     },
     put: (puts, at, toResult) => putComponents(components, puts, at, toResult),
     patch: createPatch(components),
@@ -49,19 +49,14 @@ export function createComponentStore(components: ComponentDatabase): ComponentSt
   };
 }
 
-function listInOrder(
+async function listInOrder(
   db: Connection,
   components: ComponentDatabase,
   filter: ComponentFilter,
   page: PageRequest,
 ) {
-  const { readInOrder } = components.dialect;
-  if (readInOrder === undefined || !hasOrder(filter))
-    return listComponents(db, components, filter, page);
-  return db.transaction().execute(async (transaction) => {
-    await readInOrder(transaction);
-    return listComponents(transaction, components, filter, page);
-  });
+  if (hasOrder(filter)) await components.dialect.readInOrder?.(db);
+  return listComponents(db, components, filter, page);
 }
 
 /** Whether the index that serves the filter has its rows in the order of ids. That of tags has no order. */

@@ -29,6 +29,8 @@ export interface Database {
   readonly dialect: StoreDialect;
   /** Runs one SELECT, which sees what is committed and never waits for a transaction. */
   readonly read: <T>(query: (db: Connection) => Promise<T>) => Promise<T>;
+  /** Runs several SELECTs, which all see the same. Never waits for a transaction either. */
+  readonly readTogether: <T>(query: (db: Connection) => Promise<T>) => Promise<T>;
   /** Runs one transaction. */
   readonly write: <T>(change: (db: Transaction<Schema>, emit: Emit) => Promise<T>) => Promise<T>;
   /** `write` for a change of one statement. On PostgreSQL the statement is its own transaction, which saves round trips. */
@@ -66,6 +68,7 @@ export async function openDatabase(dialect: StoreDialect, feed: ChangeFeed): Pro
   return {
     dialect,
     read: async (query) => act(() => query(reader)),
+    readTogether: async (query) => act(() => dialect.readTogether(reader, query)),
     write: publishing(transact),
     writeAtOnce: publishing(actAtOnce),
     async close() {

@@ -11,6 +11,11 @@ export interface StoreDialect {
   readonly reader: Dialect;
   /** For migrations, if they need another one. It is closed after them. */
   readonly migrator?: Dialect;
+  /** Runs SELECTs in a transaction that only reads, and therefore sees no commit of others. */
+  readonly readTogether: <T>(
+    reader: Kysely<Schema>,
+    query: (db: Kysely<Schema>) => Promise<T>,
+  ) => Promise<T>;
   readonly types: {
     /** Compares by code point. */
     readonly text: RawBuilder<unknown>;

@@ -34,6 +34,12 @@ export function createPostgresDialect({
     writer: dialect,
     reader: dialect,
     migrator: createMigrationDialect(toKyselyPool(migrationPool)),
+    readTogether: (reader, query) =>
+      reader
+        .transaction()
+        .setIsolationLevel('repeatable read')
+        .setAccessMode('read only')
+        .execute(query),
     types: { text: sql`text collate "C"`, bytes: 'bytea' },
     hasOneWriter: false,
     indexesLongTexts: false,

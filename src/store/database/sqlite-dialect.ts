@@ -2,6 +2,7 @@ import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Dialect,
+  type Kysely,
   sql,
   SqliteAdapter,
   type SqliteDatabase,
@@ -11,6 +12,7 @@ import {
 } from 'kysely';
 import { missing, ServiceError } from '../../core/errors.js';
 import type { StoreDialect } from './dialect.js';
+import type { Schema } from './schema.js';
 import { createSqliteNotificationTrigger } from './notification-triggers.js';
 import { createNameSearch } from './sqlite-names.js';
 import { createSqliteTagTriggers } from './tag-triggers.js';
@@ -57,6 +59,7 @@ export function createSqliteDialect({ writer, reader }: SqliteConnections): Stor
   return {
     writer: createDialect(writer),
     reader: createDialect(reader),
+    readTogether,
     types: { text: sql`text`, bytes: 'blob' },
     hasOneWriter: true,
     indexesLongTexts: true,
@@ -89,6 +92,22 @@ export function createSqliteDialect({ writer, reader }: SqliteConnections): Stor
     shrink: () => shrink(writer),
     watch: (onChange) => watchDataVersion(writer, () => onChange({ kind: 'any' })),
   };
+}
+
+/** Not by Kysely's transaction, whose beginning would wait for other writers. */
+function readTogether<T>(
+  reader: Kysely<Schema>,
+  query: (db: Kysely<Schema>) => Promise<T>,
+): Promise<T> {
+  return reader.connection().execute(async (db) => {
+    await sql`begin`.execute(db);
+    try {
+      return await query(db);
+    } finally {
+      // Nothing is to be committed. It fails if an error has ended the transaction, and then that error counts.
+      await sql`rollback`.execute(db).catch(() => undefined);
+    }
+  });
 }
 
 /**
