@@ -43,12 +43,16 @@ const PLATFORM_REASONS: readonly Reason[] = [
   'INTERNAL',
 ];
 
-/** `outcome` is undefined if the session is gone without one. */
-export function toBatchResult(outcome: Outcome | undefined): BatchResult {
+/**
+ * `outcome` is undefined if the session is gone without one. An inventory that Ansible cannot use comes from the configuration,
+ * one that could not be made before the launch from the platform.
+ */
+export function toBatchResult(outcome: Outcome | undefined, isLaunched: boolean): BatchResult {
   if (outcome === undefined || outcome.reason === 'CANCELLED') return { kind: 'released' };
   if (outcome.succeeded === 'true') return { kind: 'success' };
   const { reason } = outcome;
-  const isPlatform = reason !== undefined && PLATFORM_REASONS.includes(reason);
+  const isOwn = reason === 'INVENTORY' && isLaunched;
+  const isPlatform = reason !== undefined && PLATFORM_REASONS.includes(reason) && !isOwn;
   return { kind: 'failure', cause: isPlatform ? 'platform' : 'configuration' };
 }
 

@@ -111,7 +111,7 @@ export function fitIntoSession<T extends Candidate>(
 
 type SessionView = Pick<
   Session,
-  'state' | 'outcome' | 'deletedAt' | 'desired' | 'admittedAt' | 'waiting'
+  'state' | 'outcome' | 'deletedAt' | 'desired' | 'admittedAt' | 'waiting' | 'launchedAt'
 >;
 
 export type BatchEnd =
@@ -158,7 +158,8 @@ export function decideEnd(
   if (session === undefined) return { kind: 'ended', result: { kind: 'released' } };
   const { state, outcome, deletedAt, desired, admittedAt } = session;
   if (state === 'complete') {
-    const result = toBatchResult(deletedAt === undefined ? outcome : undefined);
+    const isLaunched = session.launchedAt !== undefined;
+    const result = toBatchResult(deletedAt === undefined ? outcome : undefined, isLaunched);
     const reason = outcome?.reason;
     return { kind: 'ended', result, ...(reason === undefined ? {} : { reason }) };
   }

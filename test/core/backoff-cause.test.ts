@@ -50,7 +50,12 @@ describe('toBatchResult', () => {
     [{ succeeded: 'false', reason: 'CANCELLED' }, { kind: 'released' }],
     [undefined, { kind: 'released' }],
   ] as const)('of %j is %j', (outcome, result) => {
-    expect(toBatchResult(outcome)).toEqual(result);
+    expect(toBatchResult(outcome, false)).toEqual(result);
+  });
+
+  test('an inventory that Ansible cannot use is a failure of the configuration', () => {
+    const inventory = { succeeded: 'false', reason: 'INVENTORY' } as const;
+    expect(toBatchResult(inventory, true)).toEqual({ kind: 'failure', cause: 'configuration' });
   });
 });
 

@@ -64,6 +64,19 @@ describe('decideEnd', () => {
       { ...running, state: 'complete', outcome: { succeeded: 'false', reason: 'TASK_FAILED' } },
       { result: { kind: 'failure', cause: 'configuration' }, reason: 'TASK_FAILED' },
     ],
+    [
+      'has found no inventory to launch with',
+      { ...running, state: 'complete', outcome: { succeeded: 'false', reason: 'INVENTORY' } },
+      { result: { kind: 'failure', cause: 'platform' }, reason: 'INVENTORY' },
+    ],
+    [
+      'has an inventory that Ansible cannot use',
+      {
+        ...{ ...running, state: 'complete', launchedAt: SENT },
+        outcome: { succeeded: 'false', reason: 'INVENTORY' },
+      },
+      { result: { kind: 'failure', cause: 'configuration' }, reason: 'INVENTORY' },
+    ],
   ])('ends with a session that %s', (_what, session, end) => {
     expect(decide(session)).toEqual({ kind: 'ended', ...end });
   });

@@ -115,7 +115,7 @@ function listPatches(batch: Waiting, reports: SessionReports) {
   const sessionName = row.session_name ?? '';
   const isUnexplained =
     end.result.kind === 'failure' &&
-    !isOfGit(end, reports) &&
+    !saysNothingOfNodes(end, reports) &&
     !members.some((id) => reports.failed.has(id)) &&
     !own.some((view) => hasFailed(view, sessionName));
   const sent = new Set(row.layers.split(',').map(Number));
@@ -134,11 +134,11 @@ function listPatches(batch: Waiting, reports: SessionReports) {
 }
 
 /**
- * Whether a git server was away, or the session came to no clone: a branch could not be looked up, mostly that of the site's
- * additional inventory, or the credentials of a source could not be read.
+ * Whether Ansible could not use the inventory, a git server was away, or the session came to no clone: a branch could not be
+ * looked up, mostly that of the site's additional inventory, or the credentials of a source could not be read.
  */
-function isOfGit({ reason }: EndedBatch, { isCloneRefused }: SessionReports): boolean {
-  return reason === 'GIT_CLONE' && !isCloneRefused;
+function saysNothingOfNodes({ reason }: EndedBatch, { isCloneRefused }: SessionReports): boolean {
+  return reason === 'INVENTORY' || (reason === 'GIT_CLONE' && !isCloneRefused);
 }
 
 /**

@@ -470,6 +470,15 @@ export function batchContract(stores: () => Stores): void {
       expect(await collect(store)).toBe(1);
     });
 
+    test('counts no error if Ansible could not use the inventory', async () => {
+      const { store } = stores();
+      const { id } = await sendOne(store, waiting('a'));
+      await store.batches.finish([{ id, result: failure, reason: 'INVENTORY' }], limits);
+      expect(await stateOf(store, 'a')).toMatchObject({ errors: 0, reports: '' });
+      expect(await store.batches.causes()).toMatchObject([{ results: [false] }]);
+      expect(await collect(store)).toBe(1);
+    });
+
     test('leaves a failure as Ansible reported it', async () => {
       const { store } = stores();
       const { id, name } = await sendOne(store, waiting('a'), waiting('b'));
