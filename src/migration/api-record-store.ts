@@ -71,9 +71,10 @@ export function createApiRecordStore({ url, token, ca }: ApiRecordStoreOptions):
     },
     async check(kind, records, signal) {
       if (kind !== 'options') return { refused: [], notes: [] };
+      const unset = listUnset(await toAsk(signal)('GET', '/v3/options'), records);
       return {
         refused: [],
-        notes: listUnknown(await toAsk(signal)('GET', '/v3/options'), records),
+        notes: unset.map((key) => ({ key, why: 'is not set here, and may not be known' })),
       };
     },
   };
@@ -125,24 +126,27 @@ async function writeEach(
   return { refused, notes };
 }
 
-/** Leaves out options that this API, of another version, does not know. v3 has the default playbook read-only, hence v2. */
+/**
+ * An option that a CFS neither shows nor takes is unknown to its version. One that it only does not show has not been set by
+ * the service that uses it. v3 has the default playbook read-only, hence v2.
+ */
 async function putOptions(ask: Ask, records: readonly WireRecord[]): Promise<Written> {
-  const notes = listUnknown(await ask('GET', '/v3/options'), records);
-  const unknown = new Set(notes.map(({ key }) => key));
-  const known = records.filter(({ name }) => !unknown.has(String(name)));
-  const { refused } = await writeEach('options', known, async ({ name, value }) => {
+  const unset = listUnset(await ask('GET', '/v3/options'), records);
+  const { refused } = await writeEach('options', records, async ({ name, value }) => {
     if (name === 'default_playbook') await ask('PATCH', '/v2/options', { defaultPlaybook: value });
     else await ask('PATCH', '/v3/options', { [String(name)]: value });
     return undefined;
   });
-  return { refused, notes };
+  const unknown = refused.filter(({ key }) => unset.includes(key));
+  return {
+    refused: refused.filter((refusal) => !unknown.includes(refusal)),
+    notes: unknown.map(({ key }) => ({ key, why: 'is not known here' })),
+  };
 }
 
-function listUnknown(options: unknown, records: readonly WireRecord[]): readonly Refusal[] {
-  return records
-    .map(({ name }) => String(name))
-    .filter((name) => !isRecord(options) || !Object.hasOwn(options, name))
-    .map((key) => ({ key, why: 'is not known here' }));
+function listUnset(options: unknown, records: readonly WireRecord[]): readonly string[] {
+  const names = records.map(({ name }) => String(name));
+  return names.filter((name) => !isRecord(options) || !Object.hasOwn(options, name));
 }
 
 /**

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { createApiRecordStore } from '../../src/migration/api-record-store.js';
 import { createDatabaseRecordStore } from '../../src/migration/database-record-store.js';
@@ -497,6 +497,25 @@ describe('a CFS through its API', () => {
     });
   });
 
+  /** A CFS in which only these requests matter. Returns what it is sent in each PATCH. */
+  async function withAnswers(
+    answer: (path: string, patch: unknown) => object,
+    act: (api: RecordStore) => Promise<void>,
+  ): Promise<readonly unknown[]> {
+    const patches: unknown[] = [];
+    const server = createServer((request, response) => {
+      void text(request).then((body) => {
+        const patch: unknown = request.method === 'PATCH' ? JSON.parse(body) : undefined;
+        if (patch !== undefined) patches.push(patch);
+        const given = answer(request.url ?? '', patch);
+        response.writeHead('detail' in given ? 400 : 200).end(JSON.stringify(given));
+      });
+    });
+    await act(createApiRecordStore({ url: `http://127.0.0.1:${await listen(server)}` }));
+    await stopListening(server);
+    return patches;
+  }
+
   test('is sent a ca_cert of null only to remove one, because CFS cannot replace null', async () => {
     const stored = {
       ...{ description: 'old', clone_url: repository.url },
@@ -508,15 +527,6 @@ describe('a CFS through its API', () => {
       { ...stored, name: 'null', ca_cert: null },
       { ...stored, name: 'some', ca_cert },
     ];
-    const patched: unknown[] = [];
-    const server = createServer((request, response) => {
-      void text(request).then((body) => {
-        if (request.method === 'PATCH') patched.push(JSON.parse(body));
-        const one = there.find(({ name }) => request.url === `/v3/sources/${String(name)}`);
-        response.end(JSON.stringify(one ?? { sources: there, next: null }));
-      });
-    });
-    const api = createApiRecordStore({ url: `http://127.0.0.1:${await listen(server)}` });
     const change = { ...stored, description: 'new' };
     const wanted = [
       { ...change, name: 'none' },
@@ -524,13 +534,40 @@ describe('a CFS through its API', () => {
       { ...change, name: 'some' },
     ];
     const options = { dryRun: false, onProgress: nothing, signal };
-    const { notes, refused } = await importKind(api, 'sources', wanted, options);
-    await stopListening(server);
+    const patches = await withAnswers(
+      (path) =>
+        there.find(({ name }) => path === `/v3/sources/${String(name)}`) ?? {
+          ...{ sources: there, next: null },
+        },
+      async (api) => {
+        expect(await importKind(api, 'sources', wanted, options)).toMatchObject({
+          refused: [],
+          notes: [{ key: 'null', why: expect.stringContaining('it is null there') }],
+        });
+      },
+    );
     const sent = { description: 'new', clone_url: repository.url };
-    expect(patched).toEqual([sent, sent, { ...sent, ca_cert: null }]);
-    expect([refused, notes]).toEqual([
-      ...[[], [{ key: 'null', why: expect.stringContaining('it is null there') }]],
-    ]);
+    expect(patches).toEqual([sent, sent, { ...sent, ca_cert: null }]);
+  });
+
+  test('gets options that it does not show yet', async () => {
+    const wanted = [
+      { name: 'batch_size', value: 7 },
+      { name: 'of_later', value: 1 },
+    ];
+    const patches = await withAnswers(
+      (_, patch) => (isDeepStrictEqual(patch, { of_later: 1 }) ? { detail: 'not expected' } : {}),
+      async (api) => {
+        const options = { dryRun: false, onProgress: nothing, signal };
+        expect(await importKind(api, 'options', wanted, options)).toMatchObject({
+          ...{ added: ['batch_size'], refused: [] },
+          notes: [{ key: 'of_later', why: 'is not known here' }],
+        });
+        const dry = await importKind(api, 'options', wanted, { ...options, dryRun: true });
+        expect(dry.notes.map(({ key }) => key)).toEqual(['batch_size', 'of_later']);
+      },
+    );
+    expect(patches).toEqual([{ batch_size: 7 }, { of_later: 1 }]);
   });
 
   test('is read in pages', async () => {
