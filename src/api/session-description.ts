@@ -2,7 +2,7 @@ import { omitUndefined } from '../core/omit-undefined.js';
 import type { Options } from '../core/options.js';
 import { findWait } from '../core/waiting.js';
 import type { Session } from '../core/session.js';
-import type { ListedSession } from '../store/store.js';
+import type { AdmissionStore, ListedSession } from '../store/store.js';
 import type { ApiDependencies } from './dependencies.js';
 import { createLogLinks } from './log-links.js';
 import { toSessionWire } from './wire/session.js';
@@ -11,15 +11,31 @@ type Dependencies = Pick<ApiDependencies, 'store' | 'now' | 'publicUrl'>;
 
 type SessionWire = ReturnType<typeof toSessionWire>;
 
-/** Renders the sessions of a list, part by part. */
-export async function* describeSessions(
+type Places = ReadonlyMap<string, number>;
+type FindPlaces = (jobIds: readonly string[]) => Promise<Places>;
+
+/** Returns a function that renders sessions of one list, part by part. To be called for each piece of the list. */
+export function createDescriber(
   deps: Dependencies,
   requestUrl: string,
-  sessions: readonly ListedSession[],
   options: Options,
-): AsyncGenerator<readonly SessionWire[]> {
-  const describe = await readSurroundings(deps, requestUrl, sessions, options);
-  for await (const some of deps.store.sessions.readRequests(sessions)) yield some.map(describe);
+): (sessions: readonly ListedSession[]) => AsyncGenerator<readonly SessionWire[]> {
+  const findPlaces = createPlaceFinder(deps.store.admission);
+  return async function* (sessions) {
+    const describe = await readSurroundings(deps, requestUrl, sessions, options, findPlaces);
+    for await (const some of deps.store.sessions.readRequests(sessions)) yield some.map(describe);
+  };
+}
+
+/** A place follows from the whole queue, so after the first piece of a list the queue is read once for all others. */
+function createPlaceFinder(admission: AdmissionStore): FindPlaces {
+  let isFirst = true;
+  let all: Promise<Places> | undefined;
+  return (jobIds) => {
+    if (!isFirst) return (all ??= admission.allPlaces());
+    isFirst = false;
+    return admission.places(jobIds);
+  };
 }
 
 export async function describeSession(
@@ -41,13 +57,14 @@ async function readSurroundings(
   requestUrl: string,
   sessions: readonly ListedSession[],
   options?: Options,
+  findPlaces: FindPlaces = (jobIds) => deps.store.admission.places(jobIds),
 ): Promise<(session: Session) => SessionWire> {
   const now = deps.now();
   const [shown, holds, silences, places] = await Promise.all([
     options ?? deps.store.options.get(),
     findHolds(deps, sessions),
     findSilences(deps, sessions),
-    findPlaces(deps, sessions),
+    readPlaces(sessions, findPlaces),
   ]);
   const toLogs = createLogLinks(deps, requestUrl, shown);
   return (session) => {
@@ -73,9 +90,9 @@ async function findSilences({ store }: Dependencies, sessions: readonly ListedSe
   return jobIds.length === 0 ? undefined : store.phases.silences(jobIds);
 }
 
-async function findPlaces({ store }: Dependencies, sessions: readonly ListedSession[]) {
+async function readPlaces(sessions: readonly ListedSession[], findPlaces: FindPlaces) {
   const jobIds = sessions.filter(isQueued).map(({ jobId }) => jobId);
-  return jobIds.length === 0 ? undefined : store.admission.places(jobIds);
+  return jobIds.length === 0 ? undefined : findPlaces(jobIds);
 }
 
 function isQueued({ state, queuedAt, admittedAt }: ListedSession): boolean {

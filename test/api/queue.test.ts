@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { createDescriber } from '../../src/api/session-description.js';
 import { openService, type TestService } from './service.js';
 
 let service: TestService;
@@ -27,6 +28,29 @@ describe('max_running_sessions', () => {
       sessions: [null, null, 1].map((queue_place) => ({ status: { session: { queue_place } } })),
     });
   });
+});
+
+test('the queue is read once for all pieces of a list after the first', async () => {
+  const { store, deps } = service;
+  await store.options.patch({ maxRunningSessions: 1 });
+  for (const name of ['a', 'b', 'c', 'd']) {
+    await service.ask('POST', '/v3/sessions', { name, configuration_name: 'debug_noop' });
+    const jobId = (await store.sessions.find(name))?.jobId ?? '';
+    await store.sessions.claim(jobId, { at: new Date().toISOString() });
+  }
+  let reads = 0;
+  const allPlaces = () => ((reads += 1), store.admission.allPlaces());
+  const counting = { ...store, admission: { ...store.admission, allPlaces } };
+  const options = await store.options.get();
+  const describePiece = createDescriber({ ...deps, store: counting }, 'http://a/', options);
+  const { items } = await store.sessions.list({}, { limit: 10 });
+  const places = [];
+  for (const item of items) {
+    for await (const part of describePiece([item]))
+      places.push(...part.map(({ status }) => status.session.queue_place));
+  }
+
+  expect([places, reads]).toEqual([[null, 1, 2, 3], 1]);
 });
 
 describe('host_locks', () => {

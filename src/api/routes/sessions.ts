@@ -4,7 +4,7 @@ import { patchSession } from '../../core/session-patch.js';
 import { takeJson } from '../body.js';
 import type { ApiDependencies, ApiEnv } from '../dependencies.js';
 import { answerPage } from '../list-answer.js';
-import { describeSession, describeSessions } from '../session-description.js';
+import { createDescriber, describeSession } from '../session-description.js';
 import { findSession } from '../session-lookup.js';
 import { createSession } from '../sessions.js';
 import {
@@ -161,7 +161,7 @@ function addListRoutes(api: OpenAPIHono<ApiEnv>, deps: ApiDependencies): void {
     return answerPage(c, logger, {
       ...{ member: 'sessions', limit, afterId: query.after_id },
       read: (page) => store.sessions.list(filter, page),
-      render: (items) => describeSessions(deps, c.req.url, items, options),
+      render: createDescriber(deps, c.req.url, options),
       toId: ({ name }) => name,
       toNext: (lastId) => toSessionNext(query, limit, lastId),
     });

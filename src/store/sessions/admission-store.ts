@@ -17,6 +17,8 @@ export interface AdmissionStore {
   requestHosts(jobId: string, request: HostRequest): Promise<Session>;
   /** Job id → place in the queue, counted from 1; only of those of these sessions that are in the queue. */
   places(jobIds: readonly string[]): Promise<ReadonlyMap<string, number>>;
+  /** The same of all sessions in the queue. */
+  allPlaces(): Promise<ReadonlyMap<string, number>>;
   countQueued(): Promise<number>;
   /** The number of sessions that wait for hosts. */
   countBehind(): Promise<number>;

@@ -20,8 +20,9 @@ export function createAdmissionStore(database: Database): AdmissionStore {
     listAdmissible: (at) => listAdmissible(database, at),
     places: (jobIds) =>
       database.read((db) =>
-        jobIds.length <= FEW ? countAhead(db, jobIds) : rankQueue(db, new Set(jobIds)),
+        jobIds.length <= FEW ? countAhead(db, jobIds) : rankSome(db, new Set(jobIds)),
       ),
+    allPlaces: () => database.read(async (db) => new Map(await rankQueue(db))),
     countQueued: () => database.read((db) => countSessions(db, isQueued)),
     countBehind: () => database.read((db) => countSessions(db, isBehind)),
   };
@@ -72,12 +73,15 @@ async function countAhead(
   return new Map(rows.map(({ job_id: jobId, place }) => [jobId, Number(place)]));
 }
 
-async function rankQueue(
+async function rankSome(
   db: Connection,
   jobIds: ReadonlySet<string>,
 ): Promise<ReadonlyMap<string, number>> {
+  return new Map((await rankQueue(db)).filter(([jobId]) => jobIds.has(jobId)));
+}
+
+async function rankQueue(db: Connection): Promise<readonly (readonly [string, number])[]> {
   const query = db.selectFrom('sessions').select('job_id').where(isInLine);
   const rows = await query.orderBy('queued_at').orderBy('job_id').execute();
-  const places = rows.map(({ job_id: jobId }, index) => [jobId, index + 1] as const);
-  return new Map(places.filter(([jobId]) => jobIds.has(jobId)));
+  return rows.map(({ job_id: jobId }, index) => [jobId, index + 1]);
 }

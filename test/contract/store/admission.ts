@@ -48,6 +48,7 @@ export function admissionContract(stores: () => Stores): void {
       expect(await other.admission.places(names.map(idOf))).toEqual(places);
       const many = [...names, ...Array.from({ length: 9 }, (_, index) => `unknown-${index}`)];
       expect(await other.admission.places(many.map(idOf))).toEqual(places);
+      expect(await other.admission.allPlaces()).toEqual(places);
       expect(await other.admission.places([idOf('d')])).toEqual(new Map([[idOf('d'), 2]]));
       expect(await other.admission.countQueued()).toBe(2);
       await end(other, 'b');
