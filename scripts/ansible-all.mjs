@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDirectory } from './lib/cache.mjs';
+import { toJestCommand } from './lib/jest.mjs';
 import { readArguments } from './lib/options.mjs';
 import { SetupError, endChildrenOnSignals, runCommand } from './setup/command.mjs';
 import { findPythonFor } from './setup/python.mjs';
@@ -40,7 +41,8 @@ async function install(version) {
 async function runTests(version, files) {
   const program = await install(version);
   console.error(`\nansible-core ${version}`);
-  const child = spawn('npm', ['run', '--silent', 'jest', '--', ...files], {
+  const [command, ...words] = toJestCommand(files);
+  const child = spawn(command, words, {
     env: { ...process.env, ANSIBLE_PLAYBOOK: program },
     stdio: 'inherit',
   });

@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { toJestCommand } from './lib/jest.mjs';
 import { readArguments } from './lib/options.mjs';
 
 const USAGE = `npm run upgrade:all -- VERSION
@@ -44,7 +45,8 @@ try {
   run(process.execPath, ['scripts/build.mjs'], older);
   process.env.OLDER_DIST = join(older, 'dist');
   process.env.REQUIRE_SERVERS = '1';
-  run('npm', ['run', '--silent', 'jest', '--', 'test/end-to-end/upgrade.test.ts']);
+  const [command, ...words] = toJestCommand(['test/end-to-end/upgrade.test.ts']);
+  run(command, words);
 } catch (error) {
   console.error(/** @type {Error} */ (error).message);
   process.exitCode = 1;

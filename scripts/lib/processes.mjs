@@ -43,6 +43,14 @@ export async function endProcesses(find, graceMs = 3000) {
   }
 }
 
+/**
+ * A command that gets a signal when the process that starts it is gone, however that ended.
+ * @param {readonly string[]} command @param {'TERM' | 'QUIT'} signal @returns {[string, ...string[]]}
+ */
+export function endingWithUs(command, signal) {
+  return ['setpriv', '--pdeathsig', signal, ...command];
+}
+
 /** @param {number} id @param {NodeJS.Signals} name */
 function signal(id, name) {
   try {

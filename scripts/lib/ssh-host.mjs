@@ -13,7 +13,7 @@ import {
 import { connect, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { endProcesses, findProcesses } from './processes.mjs';
+import { endingWithUs, endProcesses, findProcesses } from './processes.mjs';
 
 const STARTS = 5;
 /** Number of ports that are tried. */
@@ -103,8 +103,11 @@ async function startServer(base, files, { port: wished, outlives }) {
     writeFileSync(configuration, renderConfiguration(files, port));
     const logFile = join(base, 'sshd.log');
     const output = openSync(logFile, 'a', 0o600);
-    // The server re-executes itself and therefore needs an absolute path. Detached, because Ctrl-C is for the caller.
-    const child = spawn(findServer(), ['-D', '-e', '-f', configuration], {
+    // The server re-executes itself and therefore needs an absolute path.
+    const command = /** @type {const} */ ([findServer(), '-D', '-e', '-f', configuration]);
+    const [program, ...words] = outlives ? command : endingWithUs(command, 'TERM');
+    // Detached, because Ctrl-C is for the caller.
+    const child = spawn(program, words, {
       stdio: ['ignore', output, output],
       detached: true,
     });

@@ -1,10 +1,12 @@
 import { execFile } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createRepository } from '../support/git-repository.js';
-import { startSshHost, type SshHost } from '../support/ssh-host.js';
+import { findHostProcesses, startSshHost, type SshHost } from '../support/ssh-host.js';
 import { waitFor } from '../support/wait.js';
 
 const run = promisify(execFile);
@@ -38,6 +40,20 @@ describe('startSshHost', () => {
     const directory = join(host.directory, '..');
     host = await startSshHost({ name: 'x1', directory, port: host.port });
     await ssh('true');
+  });
+
+  test('ends with the process that started it, even if that is killed', async () => {
+    const file = pathToFileURL(join(import.meta.dirname, '../../scripts/lib/ssh-host.mjs')).href;
+    const directory = mkdtempSync(join(tmpdir(), 'keelson-x2-'));
+    const script = `
+      const { startSshHost } = await import('${file}');
+      await startSshHost({ name: 'x2', directory: '${directory}' });
+      process.kill(process.pid, 'SIGKILL');`;
+    await expect(
+      run(process.execPath, ['--input-type=module', '-e', script]),
+    ).rejects.toMatchObject({ signal: 'SIGKILL' });
+    await waitFor(() => findHostProcesses(directory).length === 0, { what: 'the end of sshd' });
+    rmSync(directory, { recursive: true });
   });
 });
 

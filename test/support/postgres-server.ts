@@ -4,6 +4,7 @@ import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Client } from 'pg';
+import { endingWithUs } from '../../scripts/lib/processes.mjs';
 import { findTools } from '../../scripts/lib/tools.mjs';
 import { findFreePort } from './ssh-host.js';
 import { waitFor } from './wait.js';
@@ -45,11 +46,13 @@ export async function startPostgres(settings: readonly string[] = []): Promise<P
     { ...options, stdio: 'pipe' },
   );
   const port = await findFreePort();
-  const run = () =>
-    spawn(join(dirname(initdb), 'postgres'), toArguments(data, directory, port, settings), {
-      ...options,
-      stdio: 'ignore',
-    });
+  const postgres = join(dirname(initdb), 'postgres');
+  const run = () => {
+    const command = [postgres, ...toArguments(data, directory, port, settings)];
+    // Does not wait until nobody is connected.
+    const [program, ...words] = endingWithUs(command, 'QUIT');
+    return spawn(program, words, { ...options, stdio: 'ignore' });
+  };
   const server = createServer(run, { port, directory, data });
   await server.start();
   await server.query(`create role keelson login createdb password '${PASSWORD}'`);

@@ -1,2 +1,8 @@
-export { createKey, findFreePort, findPython, startSshHost } from '../../scripts/lib/ssh-host.mjs';
+export {
+  createKey,
+  findFreePort,
+  findHostProcesses,
+  findPython,
+  startSshHost,
+} from '../../scripts/lib/ssh-host.mjs';
 export type { SshHost, SshHostOptions } from '../../scripts/lib/ssh-host.mjs';
