@@ -77,7 +77,7 @@ describe('service routes', () => {
 });
 
 describe('routing', () => {
-  test.each(['/nothing', '/v3/options/', '/v3/sessions/', '/v3//options', '/apis/cfs/nothing'])(
+  test.each(['/nothing', '/v3/options/', '/v3/sessions/', '/v3//nothing', '/apis/cfs/nothing'])(
     '%s is a 404 problem',
     async (path) => {
       const answer = await service.ask('GET', path);

@@ -81,6 +81,15 @@ export function transportContract(site: () => ContractSite): void {
       }
     });
 
+    test('may have doubled slashes', async () => {
+      for (const path of ['//v3/options', '/apis/cfs//v2/options', '/v3//sessions/there']) {
+        const merged = path.replaceAll('//', '/');
+        const { ask } = site();
+        const [answer, single] = [await ask('GET', path), await ask('GET', merged)];
+        expect([path, answer.status, answer.body]).toEqual([path, 200, single.body]);
+      }
+    });
+
     test('is 404 with a trailing slash', async () => {
       for (const path of paths().filter((given) => given !== '/')) {
         const answer = await site().ask('GET', `${fillPath(path, there)}/`);
