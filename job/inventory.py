@@ -8,13 +8,14 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from . import exits
 from .context import Context
 from .directory import JobDirectory, write_atomically
 from .exits import PhaseError
-from .settings import read_config, to_ansible_environment
+from .settings import to_ansible_environment
 
 # Relative to the workspace, where every command starts: Ansible would take an absolute path that
 # contains a comma for a list of hosts.
@@ -109,7 +110,8 @@ def check_inventory(context: Context) -> int:
     # Every inventory of Ansible has these two.
     own = len([name for name in named if name not in ("all", "ungrouped")])
     print(f"Inventory: hosts {len(hosts)}, groups {own}")
-    warn("Ansible does not read files whose name ends in .ini", list_ignored(context))
+    ignored = list_ignored(context, environment)
+    warn("Ansible does not read files whose name ends in .ini", ignored)
     # A group without hosts is only listed where it belongs to another one.
     children = {child for group in named.values() for child in group.get("children", ())}
     all_groups = children | named.keys()
@@ -123,16 +125,26 @@ def check_inventory(context: Context) -> int:
     return 0
 
 
-def list_ignored(context: Context) -> list[str]:
+def list_ignored(context: Context, environment: Mapping[str, str]) -> list[str]:
     """
-    Files that are most likely meant as inventories: the manuals of CFS have such a name. By default
-    Ansible ignores them without a word.
+    Files that are most likely meant as inventories: the manuals of CFS have such a name. Unless the
+    ansible.cfg says otherwise, Ansible before 2.19 ignores them without a word.
     """
-    config = read_config(context)
-    keys = ("inventory_ignore_extensions", "defaults"), ("ignore_extensions", "inventory")
-    if any(config.read(key, section) is not None for key, section in keys):
+    names = sorted(path.name for path in (context.directory.workspace / HOSTS).glob("*.ini"))
+    return names if names and ".ini" in read_ignored_endings(context, environment) else []
+
+
+def read_ignored_endings(context: Context, environment: Mapping[str, str]) -> list[str]:
+    """Empty if Ansible cannot tell."""
+    command = Path(context.job.ansible_playbook).with_name("ansible-config")
+    arguments = [str(command), "dump", "--format", "json"]
+    try:
+        told = subprocess.run(arguments, env=environment, stdout=subprocess.PIPE, check=True)
+        settings = json.loads(told.stdout)
+    except (OSError, subprocess.CalledProcessError, ValueError):
         return []
-    return sorted(path.name for path in (context.directory.workspace / HOSTS).glob("*.ini"))
+    named = {setting["name"]: setting for setting in settings if "name" in setting}
+    return list(named.get("INVENTORY_IGNORE_EXTS", {}).get("value", ()))
 
 
 def warn(fact: str, names: list[str]) -> None:

@@ -50,10 +50,6 @@ class AnsibleConfig:
         return [name for name in names if name]
 
 
-def read_config(context: Context) -> AnsibleConfig:
-    return AnsibleConfig(context.directory.workspace / "ansible.cfg")
-
-
 def records_state(context: Context, config: AnsibleConfig) -> bool:
     """Whether the results of this phase count as the state of components."""
     return bool(context.phase.fields.get("records_state")) and (
@@ -63,7 +59,7 @@ def records_state(context: Context, config: AnsibleConfig) -> bool:
 
 def to_ansible_environment(context: Context) -> dict[str, str]:
     directory = context.directory
-    config = read_config(context)
+    config = AnsibleConfig(directory.workspace / "ansible.cfg")
     base = to_environment(context)
     home = Path(base["HOME"]) / ".ansible"
     sockets = make_socket_folder(directory, base["TMPDIR"])
