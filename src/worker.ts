@@ -26,6 +26,7 @@ import { openNotifying } from './process/notifying.js';
 import { openOrchestrator } from './process/orchestrator.js';
 import { openPlatform } from './process/platform.js';
 import { startRetention } from './process/retention.js';
+import { runWorkers } from './process/running-workers.js';
 import { isProgram, readConfig, runService, type Service } from './process/run.js';
 import { installRuntime } from './process/runtime.js';
 import { followClock } from './process/shared-clock.js';
@@ -103,18 +104,16 @@ export async function startWorker(given: WorkerDependencies): Promise<WorkerServ
     worker: { ...options, ...locateWorkflows() },
   });
   workers.push(sweeping.worker, ...(await notifying.start(options)));
-  const ended = Promise.all(workers.map((worker) => worker.run())).then(() => undefined);
-  ended.catch(() => undefined);
+  const running = runWorkers(workers);
   const unfollow = config.logLevel === undefined ? followLoggingLevel(store, logger) : undefined;
   logger.info({ ...omitUndefined({ machine }), temporal: temporalAddress }, 'worker started');
   if (config.sources.inventoryFile !== undefined) void logInventoryFault(hardware, logger);
   return {
-    ended,
+    ended: running.ended,
     ...omitUndefined({ watchAge: platform.watchAge }),
     async close() {
       unfollow?.();
-      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
-      await ended;
+      await running.close();
       await sweeping.close();
       await notifying.close();
       await retention.close();

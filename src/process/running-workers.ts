@@ -1,0 +1,23 @@
+import type { Worker } from '@temporalio/worker';
+
+export interface RunningWorkers {
+  /** Settles when all have ended, and rejects as soon as one has failed. */
+  readonly ended: Promise<void>;
+  /** Has all end what they are doing, also those beside one that has failed. */
+  close(): Promise<void>;
+}
+
+export function runWorkers(
+  workers: readonly Pick<Worker, 'run' | 'shutdown' | 'getState'>[],
+): RunningWorkers {
+  const runs = workers.map((worker) => worker.run());
+  const ended = Promise.all(runs).then(() => undefined);
+  ended.catch(() => undefined);
+  return {
+    ended,
+    async close() {
+      for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+      await Promise.allSettled(runs);
+    },
+  };
+}
