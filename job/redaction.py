@@ -23,11 +23,17 @@ class Redactor:
     """`feed` returns what may be shown now. It keeps back only bytes that may begin a secret."""
 
     def __init__(self, secrets: Iterable[bytes]) -> None:
-        self._secrets = sorted({s for s in secrets if len(s) >= MIN_BYTES}, key=len, reverse=True)
-        self._longest = len(self._secrets[0]) if self._secrets else 0
+        self._secrets: list[bytes] = []
+        self._longest = 0
+        self.add(secrets)
         self._kept = b""
         # How many of the kept bytes belong to a secret whose mask was already shown.
         self._masked = 0
+
+    def add(self, secrets: Iterable[bytes]) -> None:
+        known = {*self._secrets, *(s for s in secrets if len(s) >= MIN_BYTES)}
+        self._secrets = sorted(known, key=len, reverse=True)
+        self._longest = len(self._secrets[0]) if self._secrets else 0
 
     def feed(self, data: bytes) -> bytes:
         if not self._secrets:

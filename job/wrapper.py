@@ -252,6 +252,8 @@ class Wrapper:
 
     def _begin_again(self) -> None:
         changes = self._files.list_changes()
+        # The keys that a pod mounts may have been renewed in the hold.
+        self._redactor.add(read_secrets(self._directory))
         self._reruns += 1
         self._output.line(render_rerun(self._phase.name, changes))
         self._results.begin_again(are_files_changed=changes != [])

@@ -156,6 +156,20 @@ describe('a held phase that is run again', () => {
     expect(job.phase('only')).toMatchObject({ exit_code: 4 });
   });
 
+  it('hides a key that was renewed in the hold', async () => {
+    const job = aJob('cat ../keys/id_ecdsa; test -e corrected');
+    const [before, renewed] = ['b', 'r'].map((letter) => letter.repeat(64));
+    mkdirSync(job.path('keys'));
+    writeFileSync(job.path('keys/id_ecdsa'), `${before}\n`);
+    const child = start(job);
+    await whenHeld(job, 1);
+    writeFileSync(job.path('keys/id_ecdsa'), `${renewed}\n`);
+    writeFileSync(job.path('workspace/corrected'), '');
+    touch(job.path('workspace/rerun'), 60);
+    await exitOf(child);
+    expect(job.log('only')).toMatch(/^\*\*\*\n(.*\n)+\*\*\*\n$/);
+  });
+
   it('tells the API of a rerun that a file has caused', async () => {
     const api = await anApi();
     const job = aJob('echo run; test -e corrected || exit 4; sleep 600', { apiUrl: api.url });
