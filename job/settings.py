@@ -72,7 +72,8 @@ def to_ansible_environment(context: Context) -> dict[str, str]:
         "ANSIBLE_CALLBACK_PLUGINS": to_plugin_path(config, "callback", home),
         "ANSIBLE_STRATEGY_PLUGINS": to_plugin_path(config, "strategy", home),
     }
-    if config.read("callback_whitelist") is not None:
+    # Ansible 2.19 does not start if the list is empty.
+    if config.read("callback_whitelist") is not None and config.list_callbacks():
         environment["ANSIBLE_CALLBACKS_ENABLED"] = ",".join(config.list_callbacks())
     if config.read("control_path_dir", "persistent_connection") is None:
         environment["ANSIBLE_PERSISTENT_CONTROL_PATH_DIR"] = str(sockets)

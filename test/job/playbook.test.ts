@@ -238,13 +238,16 @@ ${TRACE.replace('hosts: all', 'hosts: x1:x2:jump')}`;
 });
 
 (HAS_ANSIBLE ? describe : describe.skip)('passthrough', () => {
-  it('is split as a shell would, and never run by one', async () => {
+  it('is split as a shell would, and never run by one, also without any callback', async () => {
     const job = await run({
       playbook: '- hosts: x1\n  gather_facts: false\n  tasks:\n    - debug: msg="<{{ text }}>"\n',
       phase: { passthrough: `-e "text='two  words; $(touch ran)'" --skip-tags none` },
-      files: { 'workspace/ansible.cfg': '[defaults]\nstrategy = cfs_free\n' },
+      files: {
+        'workspace/ansible.cfg': '[defaults]\nstrategy = cfs_free\ncallback_whitelist =\n',
+      },
     });
     expect(logOf(job)).toContain('<two  words; $(touch ran)>');
+    expect(logOf(job)).not.toContain('unable to load');
     expect(existsSync(job.path('workspace/ran'))).toBe(false);
   });
 
