@@ -348,7 +348,7 @@ AnsibleModule({}).fail_json(msg="no luck", failed_modules=["a"])
     expect([[], [expect.objectContaining(outerResult)]]).toContainEqual(hosts);
   });
 
-  it.each(['cfs_linear', 'cfs_free'])(
+  it.each(['cfs_linear', 'linear', 'free'])(
     'list no host as done if %s cannot start a task',
     async (strategy) => {
       const tasks = 'tasks: [{debug: }, {name: Starve, debug: }, {debug: }]';

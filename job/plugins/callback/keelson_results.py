@@ -12,6 +12,7 @@ import re
 import struct
 import time
 
+from ansible.errors import AnsibleError
 from ansible.executor.stats import AggregateStats
 from ansible.module_utils.common.text.converters import to_text
 from ansible.plugins.callback import CallbackBase
@@ -72,6 +73,8 @@ class CallbackModule(CallbackBase):
         self._limit = int(os.environ.get("ANSIBLE_TASK_TIMEOUT", "0"))
         self._due_at = time.monotonic() + MIN_SECONDS_BETWEEN_WRITES
         self._process = os.getpid()
+        # Also in a playbook that a task has started.
+        refuse_unstarted()
         if not self.disabled:
             follow_stats(self._note_stats)
             follow_plays(self._plays.end)
@@ -256,6 +259,23 @@ def follow_run(strategy, note):
         return result
 
     return run_followed
+
+
+def refuse_unstarted():
+    """
+    Ends the playbook if Ansible can start no process for a task. It would go on as if the task were
+    done, or wait for it forever.
+    """
+    queue = StrategyBase._queue_task
+
+    @functools.wraps(queue)
+    def queue_started(self, host, task, *arguments, **options):
+        before = self._pending_results
+        queue(self, host, task, *arguments, **options)
+        if self._pending_results == before:
+            raise AnsibleError(f"Task {task.get_name()} could not be started on {host.get_name()}.")
+
+    StrategyBase._queue_task = queue_started
 
 
 class Plays:

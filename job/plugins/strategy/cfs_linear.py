@@ -1,9 +1,8 @@
-"""Strategy `linear` that writes results in time, and ends if a task cannot be started."""
+"""Strategy `linear` that writes results in time."""
 
 # mypy: ignore-errors
 # Ansible's classes have no types, and exist only in Ansible's own interpreter.
 
-from ansible.errors import AnsibleError
 from ansible.plugins.strategy.linear import StrategyModule as Strategy
 
 DOCUMENTATION = """
@@ -23,10 +22,3 @@ class StrategyModule(Strategy):
             if hasattr(plugin, "write_in_time"):
                 plugin.write_in_time()
         return results
-
-    def _queue_task(self, host, task, task_vars, play_context):
-        before = self._pending_results
-        super()._queue_task(host, task, task_vars, play_context)
-        # If no process can be started, Ansible goes on as if the task were done.
-        if self._pending_results == before:
-            raise AnsibleError(f"Task {task.get_name()} could not be started on {host.get_name()}.")
