@@ -139,7 +139,8 @@ def read_ignored_endings(context: Context, environment: Mapping[str, str]) -> li
     command = Path(context.job.ansible_playbook).with_name("ansible-config")
     arguments = [str(command), "dump", "--format", "json"]
     try:
-        told = subprocess.run(arguments, env=environment, stdout=subprocess.PIPE, check=True)
+        # Of what it warns, ansible-inventory has warned.
+        told = subprocess.run(arguments, env=environment, capture_output=True, check=True)
         settings = json.loads(told.stdout)
     except (OSError, subprocess.CalledProcessError, ValueError):
         return []
