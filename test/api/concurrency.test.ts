@@ -26,6 +26,7 @@ test('too many new sessions at once are refused as busy, and all others are stor
   for (const path of [
     ...['/v3/sessions', '/apis/cfs/v2/sessions?x=1'],
     ...['/v3/sessions/s0/retry', '/v3/sessions/s0/apply'],
+    ...['//v3/sessions', '/apis/cfs//v3//sessions/s0//retry'],
   ]) {
     const refused = await post('one-more', path);
     expect(refused).toMatchObject({
