@@ -104,7 +104,7 @@ export async function startWorker(given: WorkerDependencies): Promise<WorkerServ
     worker: { ...options, ...locateWorkflows() },
   });
   workers.push(sweeping.worker, ...(await notifying.start(options)));
-  const running = runWorkers(workers);
+  const running = runWorkers(workers, logger);
   const unfollow = config.logLevel === undefined ? followLoggingLevel(store, logger) : undefined;
   logger.info({ ...omitUndefined({ machine }), temporal: temporalAddress }, 'worker started');
   if (config.sources.inventoryFile !== undefined) void logInventoryFault(hardware, logger);
