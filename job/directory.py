@@ -201,10 +201,14 @@ def remove(path: Path) -> None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Never readable by others, not even for a moment."""
+    """Never readable by others, not even for a moment. Leaves no half of it on a full disk."""
     path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def create_exclusively(path: Path, text: str) -> bool:

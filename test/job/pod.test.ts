@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { aPlaybookPhase } from './ansible-plan.js';
-import { aCommand, createJob, TOKEN, type JobOptions, type TestJob } from './harness.js';
+import { aCommand, createJob, PROJECT, TOKEN, type JobOptions, type TestJob } from './harness.js';
 import { waitFor } from '../support/wait.js';
 
 let jobs: TestJob[] = [];
@@ -156,6 +156,7 @@ describe('a phase in a pod', () => {
         'files/ansible.cfg': '[defaults]\nforks = 7\n',
         'keys/id_ecdsa': aKey,
         'keys/id_ecdsa.pub': 'public',
+        'keys/id_ecdsa-cert.pub': 'first',
       },
     });
     const { code, output } = await runPhase(job, 'inventory');
@@ -175,6 +176,23 @@ describe('a phase in a pod', () => {
     expect(missing).toContain('There is no playbook site.yml');
     expect(readFileSync(job.path('workspace/ssh/id_ecdsa-cert.pub'), 'utf8')).toBe('renewed');
     expect(readFileSync(job.path('workspace/ssh/id_ecdsa.pub'), 'utf8')).toBe('his own');
+  });
+
+  test('copies a key again that did not fit on the disk', () => {
+    const job = open({ phases: [], files: { 'keys/id_ecdsa': aKey } });
+    const copy = `import resource, sys
+from pathlib import Path
+from job.directory import JobDirectory
+directory = JobDirectory(Path(sys.argv[1]))
+for limit in (8, resource.RLIM_INFINITY):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        directory.place_keys()
+    except OSError:
+        print("full")`;
+    const said = execFileSync('python3', ['-c', copy, job.directory], { cwd: PROJECT });
+    expect(said.toString()).toBe('full\n');
+    expect(readFileSync(job.path('workspace/ssh/id_ecdsa'), 'utf8')).toBe(aKey);
   });
 
   test('does not show a mounted key', async () => {
