@@ -20,6 +20,9 @@ DEBUG_LAYER = "_debug"
 DEBUG_PLAYBOOKS = Path(__file__).resolve().parent / "debug"
 # Ansible may read such a limit as several host patterns; only Ansible can tell.
 AMBIGUOUS = re.compile(r"[:\[\]\s]")
+# In a limit, Ansible would take what follows `@` for the name of a file, and playbooks that read
+# `ansible_limit` would run the others as a template.
+NOT_PLAIN = re.compile(r"@|\{[{%#]")
 # Of the 128 KiB that Linux allows.
 MAX_ARGUMENT_BYTES = 100_000
 # Not left out, because their tasks may serve the remaining hosts.
@@ -107,7 +110,7 @@ def to_playbook_environment(context: Context, playbook: Path) -> dict[str, str]:
 
 def write_limit(context: Context, environment: Mapping[str, str]) -> list[str]:
     """
-    Passes a limit that is changed, or too long for an argument, as a file, from which Ansible
+    Passes a limit that is changed, or that cannot be an argument, as a file, from which Ansible
     reads one pattern per line.
     """
     fields = context.phase.fields
@@ -143,8 +146,8 @@ def write_limit(context: Context, environment: Mapping[str, str]) -> list[str]:
 
 
 def is_argument(limit: str) -> bool:
-    """Behind `@`, Ansible would take a name for that of a file."""
-    return limit.strip() != "" and "@" not in limit and len(limit.encode()) <= MAX_ARGUMENT_BYTES
+    is_plain = limit.strip() != "" and not NOT_PLAIN.search(limit)
+    return is_plain and len(limit.encode()) <= MAX_ARGUMENT_BYTES
 
 
 def tell(line: str) -> None:

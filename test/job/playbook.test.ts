@@ -182,10 +182,15 @@ const SECRETIVE = `- hosts: x1
     expect(logOf(none)).toContain('no hosts to target');
   });
 
-  it('names no file of the machine', async () => {
-    const job = await run({ playbook: TRACE, groups, phase: { limit: '@/etc/hostname,x2' } });
-    expect(traceOf(job)).toEqual(['x2']);
-  });
+  it.each(['@/etc/hostname', '{{ lookup("pipe", "touch ran") }}'])(
+    'is only text, also with %s',
+    async (part) => {
+      const playbook = `${TRACE}    - ansible.builtin.debug: {var: ansible_limit}\n`;
+      const job = await run({ playbook, groups, phase: { limit: `${part},x2` } });
+      expect(traceOf(job)).toEqual(['x2']);
+      expect(existsSync(job.path('workspace/layer0/ran'))).toBe(false);
+    },
+  );
 
   it('that selects no host ends with Ansible’s exit code', async () => {
     expect(exitOf(await run({ playbook: TRACE, groups, phase: { limit: 'absent' } }))).toBe(1);
