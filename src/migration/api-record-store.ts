@@ -140,7 +140,7 @@ async function putOptions(ask: Ask, records: readonly WireRecord[]): Promise<Wri
   const unknown = refused.filter(({ key }) => unset.includes(key));
   return {
     refused: refused.filter((refusal) => !unknown.includes(refusal)),
-    notes: unknown.map(({ key }) => ({ key, why: 'is not known here' })),
+    notes: unknown.map(({ key, why }) => ({ key, why: `is not known here: ${why}` })),
   };
 }
 
