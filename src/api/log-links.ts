@@ -16,5 +16,6 @@ export function createLogLinks(
 }
 
 function toBase({ origin, pathname }: URL): string {
-  return pathname.startsWith('/apis/cfs/') ? `${origin}/apis/cfs` : origin;
+  // Doubled slashes are taken for one.
+  return /^\/+apis\/+cfs\//.test(pathname) ? `${origin}/apis/cfs` : origin;
 }

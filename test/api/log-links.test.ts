@@ -16,6 +16,7 @@ describe('logs of a session', () => {
     expect(await read()).toBe(`${service.url}/v3/sessions/a.b/logs`);
     const link = await read('/apis/cfs');
     expect(link).toBe(`${service.url}/apis/cfs/v3/sessions/a.b/logs`);
+    expect(await read('//apis//cfs/')).toBe(link);
     const { body } = await service.ask('GET', '/v3/sessions');
     expect(body).toMatchObject({ sessions: [{ logs: await read() }] });
     expect((await fetch(link ?? '')).status).toBe(200);
