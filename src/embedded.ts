@@ -65,7 +65,7 @@ async function openParts(
   signal: AbortSignal | undefined,
 ): Promise<Pick<Service, 'ended'>> {
   // A second service would end the dev server of the first, as if a killed service had left it behind.
-  prepareDataDirectory(given.dataDirectory);
+  prepareDataDirectory(given.dataDirectory, { hasJobs: given.runner.kind !== 'none' });
   await open(lockDataDirectory(given.dataDirectory));
   // The lock does not reach into other containers. The worker checks that too, but only after a second dev server has opened
   // Temporal's file.

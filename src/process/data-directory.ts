@@ -33,9 +33,9 @@ export function makeDataDirectory(dataDirectory: string): void {
 }
 
 /** Makes the directory if it does not exist, and checks that jobs can use its path and that this process can write to it. */
-export function prepareDataDirectory(dataDirectory: string): void {
+export function prepareDataDirectory(dataDirectory: string, { hasJobs = true } = {}): void {
   makeDataDirectory(dataDirectory);
-  refuseMisread(dataDirectory);
+  if (hasJobs) refuseMisread(dataDirectory);
   const probe = join(dataDirectory, `.probe-${process.pid}`);
   try {
     writeFileSync(probe, Buffer.alloc(PROBE_BYTES));

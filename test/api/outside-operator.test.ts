@@ -14,7 +14,7 @@ let directory: string;
 let service: Service;
 let url: string;
 beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'keelson-outside-'));
+  directory = await mkdtemp(join(tmpdir(), 'keelson-[outside]-'));
   await start();
 });
 afterAll(async () => {

@@ -36,6 +36,7 @@ describe('prepareDataDirectory', () => {
     const told = `KEELSON_DATA: the path ${made} contains ${misread}, which Ansible, SSH or Temporal would misread.`;
     expect(() => prepareDataDirectory(made)).toThrow(told);
     expect(() => prepareDataDirectory(link)).toThrow(told);
+    prepareDataDirectory(made, { hasJobs: false });
   });
 
   test('takes any other path', () => {
