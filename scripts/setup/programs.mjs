@@ -11,6 +11,7 @@ const PACKAGES = {
   ssh: 'openssh-client',
   'ssh-keygen': 'openssh-client',
   sshd: 'openssh-server',
+  setpriv: 'util-linux',
   initdb: 'postgresql',
   mksquashfs: 'squashfs-tools',
   unsquashfs: 'squashfs-tools',

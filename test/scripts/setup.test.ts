@@ -144,6 +144,7 @@ describe('setup of programs', () => {
     const run = await machine.run('programs');
     expect(run.code).toBe(1);
     expect(run.output).toContain('Not found: git, ssh, ssh-keygen.');
+    expect((await machine.run('server')).output).toMatch(/Not found: .*\bsetpriv\./);
   });
 
   // A stand-in for apt-get that records its arguments, and whether a package could start a service.
