@@ -21,7 +21,8 @@ const KEPT = [
   CLONED,
   /^master\.key$/,
   /^jobs\/[^/]+\/secrets\//,
-  /^jobs\/[^/]+\/workspace\/ssh\/id_ecdsa$/,
+  // `home/.ssh` is a link to `ssh`.
+  /^jobs\/[^/]+\/workspace\/(home\/\.)?ssh\/id_ecdsa$/,
 ];
 
 let directory: string;
