@@ -194,7 +194,9 @@ describe('startDevServer', () => {
       exec ${configure(0).cli} "$@"`;
     writeFileSync(cli, script, { mode: 0o755 });
     const service = spawnElsewhere({ ...configure(0), cli });
-    await waitFor(() => existsSync(join(directory, 'temporal-server.json')), {
+    const identity = join(directory, 'temporal-server.json');
+    // The file is there a moment before its content.
+    await waitFor(() => existsSync(identity) && readFileSync(identity).length > 0, {
       what: 'the server that does not answer',
     });
     const left = readPid();
