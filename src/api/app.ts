@@ -1,6 +1,5 @@
 import { OpenAPIHono } from '@hono/zod-openapi';
 import { Hono } from 'hono';
-import { getPath } from 'hono/utils/url';
 import { omitUndefined } from '../core/omit-undefined.js';
 import { createAuthentication } from './auth.js';
 import type { ApiDependencies, ApiEnv } from './dependencies.js';
@@ -40,7 +39,7 @@ const SESSION_PATHS = ['', '/apis/cfs'].flatMap((prefix) =>
 
 /** Serves the API at the root and below CFS's external prefix, and the routes of jobs unless they have their own address. */
 export function createApp(deps: ApiDependencies): Hono<ApiEnv> {
-  const app = new Hono<ApiEnv>({ getPath: mergeSlashes });
+  const app = new Hono<ApiEnv>();
   app.onError(createProblemHandler(deps.logger));
   app.notFound((c) => answerProblem(c, 404, `There is nothing at ${c.req.path}.`));
   app.use('*', createRequestLog(deps.logger));
@@ -59,11 +58,6 @@ export function createApp(deps: ApiDependencies): Hono<ApiEnv> {
   app.route('/apis/cfs', api);
   app.get('/apis/cfs/', () => api.request('/'));
   return app;
-}
-
-/** A base URL that ends with a slash gives paths such as `//v3/sessions`. CFS redirects clients to the path that is meant. */
-function mergeSlashes(request: Request): string {
-  return getPath(request).replaceAll(/\/{2,}/g, '/');
 }
 
 function createApi(deps: ApiDependencies): OpenAPIHono<ApiEnv> {

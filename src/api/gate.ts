@@ -8,8 +8,7 @@ const MAX_NEW_SESSIONS = 20;
 const WAIT_MS = 500;
 /** How long a request keeps its slot without having sent its whole body. */
 const BODY_MS = 2_000;
-/** Slashes may be doubled. */
-const GUARDED = /^(?:\/+apis\/+cfs)?\/+v[23]\/+sessions(?:\/+[^/?]+\/+(?:retry|apply))?(?:\?|$)/;
+const GUARDED = /^(?:\/apis\/cfs)?\/v[23]\/sessions(?:\/[^/?]+\/(?:retry|apply))?(?:\?|$)/;
 
 const BODY = JSON.stringify({
   type: 'about:blank',

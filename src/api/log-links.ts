@@ -16,6 +16,5 @@ export function createLogLinks(
 }
 
 function toBase({ origin, pathname }: URL): string {
-  // Doubled slashes are taken for one.
-  return /^\/+apis\/+cfs\//.test(pathname) ? `${origin}/apis/cfs` : origin;
+  return pathname.startsWith('/apis/cfs/') ? `${origin}/apis/cfs` : origin;
 }

@@ -62,6 +62,7 @@ export async function listen(
   const options = { maxHeaderSize: 80 * 1024, keepAliveTimeout: KEEP_ALIVE_MS };
   const server = createServer(options, (incoming, outgoing) => {
     answers.open(outgoing);
+    if (incoming.url !== undefined) incoming.url = mergeSlashes(incoming.url);
     const act = () => void answer(incoming, outgoing);
     arrivals.pass(gate === undefined ? act : () => gate(incoming, outgoing, act));
   });
@@ -86,6 +87,16 @@ export async function listen(
       await closed;
     },
   };
+}
+
+/**
+ * A base URL that ends with a slash gives paths such as `//v3/sessions`. CFS redirects clients to the path that is
+ * meant. Only the path is changed, and no target with a scheme.
+ */
+function mergeSlashes(target: string): string {
+  return target.startsWith('/')
+    ? target.replace(/^[^?]+/, (path) => path.replaceAll(/\/{2,}/g, '/'))
+    : target;
 }
 
 /**

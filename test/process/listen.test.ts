@@ -20,6 +20,14 @@ function createSlowApp() {
   return { app, asked: asked.promise, answer: () => told.resolve(undefined) };
 }
 
+test('doubled slashes in a path are taken for one, those in a query stay', async () => {
+  const app = new Hono().get('*', (c) => c.text(c.req.url.slice(listener.url.length)));
+  const listener = await listen(app, ADDRESS);
+  const answered = await fetch(`${listener.url}//a///b/?c=d//e`);
+  expect(await answered.text()).toBe('/a/b/?c=d//e');
+  await listener.close();
+});
+
 test('a request made before the close is answered, and no other is accepted', async () => {
   const { app, asked, answer } = createSlowApp();
   const listener = await listen(app, ADDRESS);
