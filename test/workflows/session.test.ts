@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
+import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { InventoryInput } from '../../src/activities/interface.js';
 import { ServiceError } from '../../src/core/errors.js';
@@ -39,6 +40,17 @@ const aRunningSession = () =>
 
 const until = (session: SessionScript, call: string) =>
   waitFor(() => session.calls.includes(call), { what: call });
+
+/** Whether the workflow has acted on the result of an activity: it has then begun whatever comes next. */
+async function hasTakenResult(handle: WorkflowHandle): Promise<boolean> {
+  const { events } = await handle.fetchHistory();
+  const last = (name: 'activityTaskCompleted' | 'workflowTaskCompleted') =>
+    events?.findLastIndex((event) => event[`${name}EventAttributes`] != null) ?? -1;
+  return (
+    last('activityTaskCompleted') >= 0 &&
+    last('workflowTaskCompleted') > last('activityTaskCompleted')
+  );
+}
 
 describe('SessionWorkflow', () => {
   test('walks through steps and phases, undoes, records, and completes', async () => {
@@ -335,7 +347,7 @@ describe('SessionWorkflow', () => {
       })),
     }));
     const { result, handle } = await runSession(temporal, session, async (running) => {
-      await until(session, 'claimSession');
+      await waitFor(() => hasTakenResult(running), { what: 'the workflow to act on the claim' });
       const { pendingActivities } = (await running.describe()).raw;
       expect(pendingActivities ?? []).toEqual([]);
       expect(session.calls).toEqual(['claimSession']);
