@@ -18,6 +18,7 @@ import { sessionProgressContract } from './store/session-progress.js';
 import { sessionRequestContract } from './store/session-requests.js';
 import { sweepContract } from './store/sweep.js';
 import { dispatchContract } from './store/dispatch.js';
+import { writeContract } from './store/writes.js';
 
 export interface StoreFixture {
   /** Several handles on one empty database, as so many processes would have. */
@@ -65,6 +66,7 @@ export function storeContract(name: string, create: () => Promise<StoreFixture>)
       hostLockContract,
       retentionContract,
       notificationContract,
+      writeContract,
     ];
     for (const contract of contracts) contract(() => stores);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Change, Store } from '../../../src/store/store.js';
-import { addPlannedSession, aNewSession, at } from '../../support/store-builders.js';
+import { aNewSession } from '../../support/store-builders.js';
 import { waitFor } from '../../support/wait.js';
 import type { Stores } from '../store-contract.js';
 
@@ -20,24 +20,6 @@ export function changeContract(stores: () => Stores): void {
         expect.arrayContaining([{ kind: 'wish' }, { kind: 'session', jobId }]),
       );
       expect(await Promise.all(seen)).not.toContain(false);
-    });
-
-    test('announces log, phases and outcome of a session', async () => {
-      const { store } = stores();
-      const jobId = await addPlannedSession(store);
-      const acts = [
-        () => store.logs.append(jobId, 'ansible-0', 0, Buffer.from('x')),
-        () => store.phases.start(jobId, 'ansible-0'),
-        () => store.phases.seal(jobId, 'ansible-0', { kind: 'killed', reason: 'stopped' }, at(1)),
-        () => store.sessions.recordOutcome(jobId, { succeeded: 'false' }, at(2)),
-      ];
-      for (const act of acts) {
-        const changes = record(store);
-        await act();
-        await waitFor(() =>
-          changes.some((change) => change.kind === 'session' && change.jobId === jobId),
-        );
-      }
     });
 
     test('announces soon that another process has committed', async () => {
