@@ -55,7 +55,6 @@ function claimInTurn(
       }))
       .where('job_id', '=', jobId)
       .where('state', '<>', 'complete')
-      .where((eb) => eb.or([eb('claimed_at', 'is', null), eb('machine', 'is', null)]))
       .execute();
     await queueOrAdmit({ dialect, db, emit, at }, jobId);
     emit({ kind: 'session', jobId });

@@ -55,8 +55,9 @@ export function sessionProgressContract(stores: () => Stores): void {
   });
 
   describe('sessions.claim', () => {
-    test('is written once, the machine too', async () => {
+    test.each([0, 1])('is written once, the machine too, of %d places', async (places) => {
       const { store } = stores();
+      await store.options.patch({ maxRunningSessions: places });
       const jobId = await add();
 
       const first = await store.sessions.claim(jobId, { at: at(1), machine: 'one' });
