@@ -50,6 +50,7 @@ export async function createStore(dialect: StoreDialect): Promise<Store> {
     subscribe: feed.subscribe,
     ping: () =>
       database.read(async (db) => {
+        dialect.checkFile?.();
         await sql`select 1`.execute(db);
       }),
     ...(dialect.pool === undefined ? {} : { pool: dialect.pool }),

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -8,6 +8,7 @@ import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import { createSqliteDialect, openConnections } from '../../src/store/database/sqlite-dialect.js';
 import { expectOneView } from '../contract/read-together.js';
 import { storeContract } from '../contract/store-contract.js';
+import { aNewSession } from '../support/store-builders.js';
 
 storeContract('SQLite', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'keelson-store-'));
@@ -35,6 +36,23 @@ test('only the owner may read the files of a database, whoever made its director
   );
   expect(names.sort()).toEqual(['keelson.db', 'keelson.db-shm', 'keelson.db-wal']);
   expect(modes.map((mode) => mode & 0o777)).toEqual([0o600, 0o600, 0o600]);
+  await store.close();
+  await rm(directory, { recursive: true });
+});
+
+test('nothing is stored in a file that was replaced, for example by a backup', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'keelson-store-'));
+  const path = join(directory, 'keelson.db');
+  const store = await openSqliteStore({ path });
+  await store.sessions.insert(aNewSession('before'));
+  await rename(path, `${path}.old`);
+  await writeFile(path, 'a backup');
+  const why = { fault: 'unavailable', message: expect.stringContaining('was replaced or removed') };
+  await expect(store.sessions.insert(aNewSession('after'))).rejects.toMatchObject(why);
+  await expect(store.ping()).rejects.toMatchObject(why);
+  expect(await store.sessions.find('after')).toBeUndefined();
+  await rename(`${path}.old`, path);
+  await store.sessions.insert(aNewSession('after'));
   await store.close();
   await rm(directory, { recursive: true });
 });

@@ -43,6 +43,8 @@ export interface StoreDialect {
   textsOf(json: string): RawBuilder<string>;
   /** The objects of a JSON list as rows to select from, called `given`. */
   rowsOf(json: string, columns: Readonly<Record<string, 'text' | 'bigint'>>): RawBuilder<unknown>;
+  /** Throws fault `unavailable` if what is stored would be lost, although the database answers. Absent on PostgreSQL. */
+  readonly checkFile?: () => void;
   /** The fault if the database does not answer, or a foreign key refers to nothing. Undefined for a defect in this code. */
   toFault(error: unknown): ServiceError | undefined;
   /** Whether the database has undone the transaction to end a deadlock. */

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -36,6 +37,8 @@ const CACHE_KIB = 8_000;
 export interface SqliteConnections {
   readonly writer: DatabaseSync;
   readonly reader: DatabaseSync;
+  /** Throws if the file at the path is not the one that was opened. */
+  readonly checkFile?: () => void;
 }
 
 /** With `synchronous = FULL` a write is on the disk before it is answered, so it survives a loss of power. */
@@ -48,17 +51,39 @@ export async function openConnections(path: string): Promise<SqliteConnections> 
     writer.exec('PRAGMA synchronous = FULL');
     writer.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     writer.exec(`PRAGMA cache_size = -${CACHE_KIB}`);
-    return { writer, reader: new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly: true }) };
+    const reader = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, readOnly: true });
+    return { writer, reader, checkFile: createFileCheck(path) };
   } catch (error) {
     throw toFault(error) ?? error;
   }
 }
 
-export function createSqliteDialect({ writer, reader }: SqliteConnections): StoreDialect {
+/** A file that was replaced, by a backup for example, still takes writes of whoever has it open. They would be lost with it. */
+function createFileCheck(path: string): () => void {
+  const identify = () => {
+    const status = statSync(path, { throwIfNoEntry: false });
+    return status && `${status.dev} ${status.ino}`;
+  };
+  const opened = identify();
+  return () => {
+    if (identify() === opened) return;
+    throw new ServiceError(
+      'unavailable',
+      `The database can store nothing: its file ${path} was replaced or removed. Stop every API and worker, and start them again.`,
+    );
+  };
+}
+
+export function createSqliteDialect({
+  writer,
+  reader,
+  checkFile = () => undefined,
+}: SqliteConnections): StoreDialect {
   const findNames = createNameSearch(reader);
   return {
-    writer: createDialect(writer),
-    reader: createDialect(reader),
+    checkFile,
+    writer: createDialect(writer, checkFile),
+    reader: createDialect(reader, checkFile),
     readTogether,
     types: { text: sql`text`, bytes: 'blob' },
     hasOneWriter: true,
@@ -127,10 +152,10 @@ async function waitForLock(act: () => void): Promise<void> {
   }
 }
 
-function createDialect(database: DatabaseSync): Dialect {
+function createDialect(database: DatabaseSync, checkFile: () => void): Dialect {
   return {
     createAdapter: () => new TransactionalAdapter(),
-    createDriver: () => createDriver(database),
+    createDriver: () => createDriver(database, checkFile),
     createIntrospector: (db) => new SqliteIntrospector(db),
     createQueryCompiler: () => new SqliteQueryCompiler(),
   };
@@ -143,7 +168,7 @@ class TransactionalAdapter extends SqliteAdapter {
   }
 }
 
-function createDriver(database: DatabaseSync): SqliteDriver {
+function createDriver(database: DatabaseSync, checkFile: () => void): SqliteDriver {
   const driver = new SqliteDriver({ database: toKyselyDatabase(database) });
   // IMMEDIATE, because a transaction that reads before it writes would fail if another has written in between.
   driver.beginTransaction = async () => {
@@ -153,6 +178,11 @@ function createDriver(database: DatabaseSync): SqliteDriver {
     } finally {
       database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     }
+  };
+  driver.commitTransaction = () => {
+    checkFile();
+    database.exec('COMMIT');
+    return Promise.resolve();
   };
   // If the disk is full, SQLite has rolled back already. A second ROLLBACK would fail and hide the cause from the caller.
   driver.rollbackTransaction = () => {
