@@ -6,9 +6,9 @@ import type {
   ImageClient,
   ImageShell,
 } from '../clients/interfaces.js';
-import { ServiceError } from '../core/errors.js';
+import { ServiceError, setBack } from '../core/errors.js';
 import type { ImageKey } from '../core/image.js';
-import type { Session } from '../core/session.js';
+import type { Session, Snapshot } from '../core/session.js';
 import type { Runner } from '../runner/runner.js';
 import type { Store } from '../store/store.js';
 
@@ -52,4 +52,10 @@ export async function getSession(store: Pick<Store, 'sessions'>, jobId: string):
   if (session === undefined)
     throw new ServiceError('missing', `There is no record of job ${jobId}.`);
   return session;
+}
+
+/** The step `resolveConfiguration` has stored it. */
+export function requireSnapshot({ jobId, snapshot }: Session): Snapshot {
+  if (snapshot === undefined) throw setBack(jobId, 'the plan');
+  return snapshot;
 }

@@ -218,7 +218,7 @@ function openOpenLog(store: Store, jobId: string, signal: AbortSignal): Pick<Pha
   return {
     write: (line) =>
       log.write(line).catch((error: unknown) => {
-        if (!isServiceError(error) || !['gone', 'missing'].includes(error.fault)) throw error;
+        if (!isServiceError(error) || !(error.fault === 'gone' || error.isSetBack)) throw error;
       }),
   };
 }

@@ -101,12 +101,12 @@ export function toFailure(
   error: ServiceError,
   { delayMs, isFinal = false }: Retry = {},
 ): ApplicationFailure {
-  const { fault: type, message, reason } = error;
+  const { fault: type, message, reason, isSetBack } = error;
   return ApplicationFailure.create({
     type,
     message,
     nonRetryable: isFinal || !isRetryable[type],
-    ...(reason === undefined ? {} : { details: [{ reason }] }),
+    ...(reason === undefined ? {} : { details: [{ reason, ...(isSetBack ? { isSetBack } : {}) }] }),
     ...(delayMs === undefined ? {} : { nextRetryDelay: delayMs }),
     cause: error,
   });

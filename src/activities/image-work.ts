@@ -1,5 +1,5 @@
 import { ServiceError } from '../core/errors.js';
-import type { ImageJob } from '../core/image.js';
+import { listImageIds, toContainerName, type ImageJob } from '../core/image.js';
 import type { Session } from '../core/session.js';
 import type { Store } from '../store/store.js';
 import type { ActivityDependencies, ImageDependencies } from './dependencies.js';
@@ -44,6 +44,27 @@ export async function readImageJobs(
     if (kind === IMAGE_RESOURCES.job && !jobs.has(imageId)) jobs.set(imageId, imsJob);
   }
   return jobs;
+}
+
+/**
+ * The same, once all images are opened. A database that was set back has lost the notes; the jobs are in IMS under the name of
+ * their container, the oldest first, and are noted again. An image is missing if its job is gone.
+ */
+export async function findImageJobs(
+  { client, deploymentId }: Pick<ImageDependencies, 'client' | 'deploymentId'>,
+  store: Store,
+  { jobId, request }: Session,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, string>> {
+  const noted = await readImageJobs(store, jobId);
+  if (listImageIds(request.target.groups ?? []).every((id) => noted.has(id))) return noted;
+  const container = toContainerName(jobId, deploymentId);
+  const jobs = await client.findJobs(container, signal);
+  if (jobs.length > 0) await store.resources.note(jobId, IMAGE_RESOURCES.container, container);
+  for (const { imageId, id } of jobs)
+    if (!noted.has(imageId))
+      await store.resources.note(jobId, IMAGE_RESOURCES.job, `${imageId}/${id}`);
+  return readImageJobs(store, jobId);
 }
 
 /** The end of a sentence about a job that has failed. */

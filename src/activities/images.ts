@@ -11,11 +11,12 @@ import {
 } from '../core/image.js';
 import type { Session } from '../core/session.js';
 import { atMost } from './at-most.js';
-import { getSession, type ActivityDependencies } from './dependencies.js';
+import { getSession, requireSnapshot, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
 import { waitForImage } from './image-wait.js';
 import {
   IMAGE_RESOURCES,
+  findImageJobs,
   readImageJobs,
   removeKeys,
   requireImages,
@@ -166,7 +167,8 @@ async function awaitImage(
 ): Promise<void> {
   const { client, shell, session, store, log, signal, deploymentId } = work;
   const { jobId } = session;
-  const id = (await readImageJobs(store, jobId)).get(imageId) ?? '';
+  const id = (await findImageJobs(work, store, session, signal)).get(imageId);
+  if (id === undefined) throw endedEarly(imageId, 'its IMS job is gone');
   const container = toContainerName(jobId, deploymentId);
   const { privateKey } = work.toKey(jobId);
   const began = Date.now();
@@ -196,18 +198,16 @@ function refuseEnded(imageId: string, id: string, job: ImageJob | undefined): vo
       : job.status === 'error' || job.status === 'success'
         ? `ended with status ${job.status} before its image could be used${toCause(job)}`
         : undefined;
-  if (what === undefined) return;
-  throw new ServiceError('rejected', `Image ${imageId}: IMS job ${id} ${what}.`, {
-    reason: 'IMAGE_PREPARE',
-  });
+  if (what !== undefined) throw endedEarly(imageId, `IMS job ${id} ${what}`);
+}
+
+function endedEarly(imageId: string, what: string): ServiceError {
+  return new ServiceError('rejected', `Image ${imageId}: ${what}.`, { reason: 'IMAGE_PREPARE' });
 }
 
 function toPrepareLimit(session: Session, what: string, last: () => string): SourceLimit {
-  const { jobId, snapshot } = session;
-  if (snapshot === undefined)
-    throw new ServiceError('conflict', `Job ${jobId} has no snapshot to prepare images for.`);
   return {
-    seconds: snapshot.limits.imagePrepareSeconds,
+    seconds: requireSnapshot(session).limits.imagePrepareSeconds,
     option: 'image_prepare_time_limit',
     what,
     failed: 'could not be made ready',

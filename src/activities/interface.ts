@@ -42,6 +42,10 @@ export interface OutcomeInput extends JobInput {
   readonly failure?: StepFailure;
   /** What could not be undone. */
   readonly leftovers: readonly string[];
+  /** How the workflow was cancelled. The record has it, unless the database was set back since. */
+  readonly cancel?: Omit<CancelInput, 'jobId'>;
+  /** Whether the workflow begins again if the record has lost how the job ended. */
+  readonly mayBeginAgain?: true;
 }
 
 export interface JobInput {

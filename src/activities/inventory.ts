@@ -10,16 +10,16 @@ import {
 } from '../core/inventory.js';
 import type { Session } from '../core/session.js';
 import { describeHostWaitEnd } from '../core/waiting.js';
-import { getSession, type ActivityDependencies } from './dependencies.js';
+import { getSession, requireSnapshot, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat, type Heartbeat } from './heartbeat.js';
-import { readImageJobs, requireImages } from './image-work.js';
+import { findImageJobs, requireImages } from './image-work.js';
 import type { Activities, HostWait } from './interface.js';
 import { openPhaseLog, type PhaseLog } from './phase-log.js';
 import { readWithin, type SourceLimit } from './source-limit.js';
 import { openWaits } from './waits.js';
 
 /** Name of the inventory in `staged_files` and in the job's directory. */
-const INVENTORY_FILE = 'inventory';
+export const INVENTORY_FILE = 'inventory';
 
 export function createInventoryActivities(
   dependencies: ActivityDependencies,
@@ -112,13 +112,14 @@ async function readImageAddresses(
   session: Session,
   beat: Heartbeat,
 ): Promise<ReadonlyMap<string, ImageAddress>> {
-  const { client, deploymentId } = requireImages(dependencies);
+  const images = requireImages(dependencies);
+  const { client, deploymentId } = images;
   const { jobId } = session;
   const container = toContainerName(jobId, deploymentId);
-  const jobs = await readImageJobs(dependencies.store, jobId);
   const addresses = new Map<string, ImageAddress>();
   const waits = openWaits(dependencies, session, 'inventory');
   await readWithin(toLimit(session, client.source), beat, waits, async (signal) => {
+    const jobs = await findImageJobs(images, dependencies.store, session, signal);
     for (const [imageId, id] of jobs) {
       const job = await client.getJob({ id, container }, signal);
       if (job?.address === undefined)
@@ -131,11 +132,9 @@ async function readImageAddresses(
   return addresses;
 }
 
-function toLimit({ jobId, snapshot }: Session, source: string): SourceLimit {
-  if (snapshot === undefined)
-    throw new ServiceError('conflict', `Job ${jobId} has no snapshot to make an inventory for.`);
+function toLimit(session: Session, source: string): SourceLimit {
   return {
-    seconds: snapshot.limits.inventorySourcesSeconds,
+    seconds: requireSnapshot(session).limits.inventorySourcesSeconds,
     option: 'inventory_sources_time_limit',
     what: 'The inventory',
     reason: 'INVENTORY',

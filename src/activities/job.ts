@@ -1,14 +1,15 @@
 import { gzipSync } from 'node:zlib';
-import { isServiceError, ServiceError } from '../core/errors.js';
+import { isServiceError, ServiceError, setBack } from '../core/errors.js';
 import { planJob } from '../core/plan.js';
 import type { Session } from '../core/session.js';
 import type { StagedFiles } from '../runner/runner.js';
 import type { Store } from '../store/store.js';
 import { attachRecord } from './attach.js';
 import { collectCloneSecrets } from './clone-secrets.js';
-import { getSession, type ActivityDependencies } from './dependencies.js';
+import { getSession, requireSnapshot, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
 import { requireImages } from './image-work.js';
+import { INVENTORY_FILE } from './inventory.js';
 import { readVaultToken } from './vault-token.js';
 import type { Activities } from './interface.js';
 import { openWaits, withWaits } from './waits.js';
@@ -21,8 +22,10 @@ export function createJobActivities(
     launchJob: ({ jobId }) => withHeartbeat((signal) => launchJob(dependencies, jobId, signal)),
     stopJob: ({ jobId }) =>
       withHeartbeat(async (signal) => {
+        const session = await store.sessions.get(jobId);
         // A job without a record is not stopped: it runs to its end, and its machine then removes it.
-        if ((await store.sessions.get(jobId)) === undefined) return;
+        if (session === undefined) return;
+        await attachRecord(dependencies, session, signal);
         await store.sessions.recordStop(jobId, now());
         await runner.stop(jobId, signal);
       }),
@@ -35,9 +38,26 @@ async function launchJob(
   signal: AbortSignal,
 ): Promise<{ launched: boolean }> {
   const recorded = await getSession(dependencies.store, jobId);
-  return withWaits(openWaits(dependencies, recorded), async () =>
-    launchOnce(dependencies, await attachRecord(dependencies, recorded, signal), signal),
-  );
+  return withWaits(openWaits(dependencies, recorded), async () => {
+    const session = await attachRecord(dependencies, recorded, signal);
+    try {
+      return await launchOnce(dependencies, session, signal);
+    } catch (error) {
+      if (isServiceError(error) && error.isSetBack)
+        await discardPrepared(dependencies, jobId, signal);
+      throw error;
+    }
+  });
+}
+
+/** A job that was prepared from what the database has lost would be taken for the one that is prepared next. */
+async function discardPrepared(
+  { runner }: ActivityDependencies,
+  jobId: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const job = await runner.find(jobId, signal);
+  if (job?.state === 'prepared') await runner.discard(jobId, job.incarnation, signal);
 }
 
 async function launchOnce(
@@ -51,6 +71,7 @@ async function launchOnce(
   if (!isWanted(session) || session.stoppedAt !== undefined || session.attachOnly)
     return { launched: false };
   refuseWaiting(session);
+  requirePlace(session);
   const incarnation = await prepareJob(dependencies, session, signal);
   const { won, session: current } = await store.sessions.recordLaunch(jobId, {
     at: now(),
@@ -79,16 +100,19 @@ function refuseWaiting({ name, waitsFor }: Session): void {
     throw new ServiceError('busy', `Another session has hosts of session ${name} (host_locks).`);
 }
 
+/** The claim, or the request for hosts, has recorded it. */
+function requirePlace({ jobId, claimedAt, admittedAt }: Session): void {
+  if (claimedAt === undefined || admittedAt === undefined) throw setBack(jobId, 'the place');
+}
+
 async function prepareJob(
   dependencies: ActivityDependencies,
   session: Session,
   signal: AbortSignal,
 ): Promise<string> {
   const { store, runner, toToken, openSource } = dependencies;
-  const { jobId, snapshot, request } = session;
-  if (snapshot === undefined)
-    throw new ServiceError('conflict', `Job ${jobId} has no snapshot to launch.`);
-  const job = planJob(session, snapshot);
+  const { jobId, request } = session;
+  const job = planJob(session, requireSnapshot(session));
   const cloneSecrets = await collectCloneSecrets(job, openSource, signal);
   const { vaultToken, note } = await readVaultToken(dependencies, session, signal);
   return runner.prepare(
@@ -97,7 +121,7 @@ async function prepareJob(
       ...(Object.keys(cloneSecrets).length === 0 ? {} : { cloneSecrets }),
       ...(vaultToken === undefined ? {} : { vaultToken }),
       files: {
-        ...(await collectFiles(store, jobId)),
+        ...(await collectFiles(store, session)),
         ...(note === undefined ? {} : { 'launch-notes': gzipSync(`${note}\n`) }),
       },
       ...(request.ansibleConfig === '' ? {} : { ansibleConfig: request.ansibleConfig }),
@@ -111,7 +135,11 @@ async function prepareJob(
 }
 
 /** Includes what the worker wrote to the log of `inventory`: the job prints it first, so that both logs stay equal. */
-async function collectFiles(store: Store, jobId: string): Promise<StagedFiles> {
+async function collectFiles(store: Store, { jobId, request }: Session): Promise<StagedFiles> {
+  const { [INVENTORY_FILE]: inventory } = await store.stagedFiles.read(jobId);
+  // Without it, the playbooks would find no host and succeed.
+  if (inventory === undefined && request.target.definition !== 'repo')
+    throw setBack(jobId, 'the inventory');
   await store.logs.handOver(jobId, 'inventory');
   return store.stagedFiles.read(jobId);
 }

@@ -1,4 +1,4 @@
-import { isServiceError, ServiceError } from '../core/errors.js';
+import { isServiceError, setBack } from '../core/errors.js';
 import type { LogGap } from '../runner/runner.js';
 import type { PhaseRecord, Store } from '../store/store.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -115,12 +115,9 @@ export async function completeHosts(
   });
 }
 
+/** For a phase that was planned. */
 export async function findPhase(store: Store, { jobId, phase }: PhaseInput): Promise<PhaseRecord> {
   const record = await store.phases.find(jobId, phase);
-  if (record === undefined) throw noPhase({ jobId, phase });
+  if (record === undefined) throw setBack(jobId, 'the plan');
   return record;
-}
-
-export function noPhase({ jobId, phase }: PhaseInput): ServiceError {
-  return new ServiceError('missing', `Job ${jobId} has no phase ${phase}.`);
 }

@@ -1,4 +1,4 @@
-import { ServiceError } from '../core/errors.js';
+import { isServiceError, ServiceError, setBack } from '../core/errors.js';
 import type { Store } from '../store/store.js';
 import { getSession } from './dependencies.js';
 
@@ -23,8 +23,11 @@ export function openPhaseLog(
   const write = async (line: string) => {
     signal.throwIfAborted();
     if (phase !== 'teardown') await refuseLaunched(store, jobId);
+    const isTaken = await store.logs.appendLine(jobId, phase, line).catch((error: unknown) => {
+      throw isServiceError(error) && error.fault === 'missing' ? setBack(jobId, 'the plan') : error;
+    });
     // The line was not taken because the launch is under way, so this is a late attempt too.
-    if (!(await store.logs.appendLine(jobId, phase, line))) await refuseLaunched(store, jobId);
+    if (!isTaken) await refuseLaunched(store, jobId);
   };
   return {
     write,

@@ -7,7 +7,7 @@ import { attachRecord } from './attach.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat, type Heartbeat } from './heartbeat.js';
 import type { Activities, PhaseInput } from './interface.js';
-import { completeHosts, completeLog, findPhase, noPhase } from './phase-delivery.js';
+import { completeHosts, completeLog, findPhase } from './phase-delivery.js';
 import { resolveConfiguration } from './resolve.js';
 import { openWaits } from './waits.js';
 
@@ -117,6 +117,7 @@ async function findOrPlan(
     phases = await store.phases.list(jobId);
   }
   const planned = phases.find(({ name }) => name === phase);
-  if (planned === undefined) throw noPhase({ jobId, phase });
+  if (planned === undefined)
+    throw new ServiceError('missing', `Job ${jobId} has no phase ${phase}.`);
   return { session, phases, planned };
 }

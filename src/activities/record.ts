@@ -1,4 +1,5 @@
-import { isServiceError } from '../core/errors.js';
+import { isServiceError, setBack } from '../core/errors.js';
+import { isSuccess } from '../core/job.js';
 import { toControlQueue, toMachineQueue } from '../core/names.js';
 import { tellCheck } from '../core/check-mode.js';
 import { toOutcome } from '../core/outcome.js';
@@ -13,10 +14,13 @@ import {
 import type { PhaseRecord, Store } from '../store/store.js';
 import { getSession, type ActivityDependencies } from './dependencies.js';
 import { withHeartbeat } from './heartbeat.js';
-import type { Activities, OutcomeInput, QueuePlace } from './interface.js';
+import type { Activities, CancelInput, OutcomeInput, QueuePlace } from './interface.js';
 import { toPhaseEnds } from './phase-ends.js';
 
 const OPEN_LOG = '[this log may lack its end: the session ended before all of it had arrived]';
+
+const LOST_PLAN =
+  'The database was set back to an earlier moment, and does not know what the job was to do.';
 
 type RecordActivities = Pick<
   Activities,
@@ -54,22 +58,33 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
 
     noteCancel: (input) =>
       withHeartbeat(async () => {
-        const { jobId } = input;
-        const by = readText(input.by) ?? 'somebody in Temporal';
-        const reason = readText(input.reason);
-        const session = await store.sessions.noteCancel(jobId, {
-          at: now(),
-          by,
-          ...(reason === undefined ? {} : { reason }),
-        });
-        logger.info({ session: session.name, jobId, by, reason }, 'session cancelled');
-        return { launched: session.launchedAt !== undefined };
+        const { launchedAt } = await noteCancel(dependencies, input);
+        return { launched: launchedAt !== undefined };
       }),
 
     removeStagedFiles: ({ jobId }) => withHeartbeat(() => store.stagedFiles.remove(jobId)),
 
-    recordOutcome: (input) => withHeartbeat(() => recordOutcome(dependencies, input)),
+    recordOutcome: (input) =>
+      withHeartbeat(async () => {
+        const session = await getSession(store, input.jobId);
+        return session.outcome ?? (await recordOutcome(dependencies, session, input));
+      }),
   };
+}
+
+async function noteCancel(
+  { store, now, logger }: ActivityDependencies,
+  { jobId, ...told }: CancelInput,
+): Promise<Session> {
+  const by = readText(told.by) ?? 'somebody in Temporal';
+  const reason = readText(told.reason);
+  const session = await store.sessions.noteCancel(jobId, {
+    at: now(),
+    by,
+    ...(reason === undefined ? {} : { reason }),
+  });
+  logger.info({ session: session.name, jobId, by, reason }, 'session cancelled');
+  return session;
 }
 
 /** A signal sent by hand may hold anything. Text that no database takes must not keep a cancel from being recorded. */
@@ -79,11 +94,11 @@ function readText(told: unknown): string | undefined {
 
 async function recordOutcome(
   dependencies: ActivityDependencies,
+  found: Session,
   input: OutcomeInput,
 ): Promise<Outcome> {
   const { store, now, logger } = dependencies;
-  const session = await getSession(store, input.jobId);
-  if (session.outcome !== undefined) return session.outcome;
+  const session = await noteLostCancel(dependencies, found, input);
   const decided = await decideOutcome(dependencies, session, input);
   const told = preferKnown(tellCheck(decided, session.request), session.knownEnd?.outcome);
   const outcome = nameLeftovers(told, input.leftovers);
@@ -91,6 +106,16 @@ async function recordOutcome(
   const isOurs = await store.sessions.recordOutcome(input.jobId, outcome, now());
   logger.info({ session: session.name, jobId: input.jobId, ...outcome }, 'session ended');
   return isOurs ? outcome : ((await getSession(store, input.jobId)).outcome ?? outcome);
+}
+
+/** The database may have been set back since the cancel was noted. */
+async function noteLostCancel(
+  dependencies: ActivityDependencies,
+  session: Session,
+  { jobId, cancel }: OutcomeInput,
+): Promise<Session> {
+  const isNoted = session.desired !== 'run' || session.teardownAt !== undefined;
+  return cancel === undefined || isNoted ? session : noteCancel(dependencies, { ...cancel, jobId });
 }
 
 /** Notes in the log of each phase that nobody saw end that more may have been written. */
@@ -131,7 +156,7 @@ function toQueues(machine: string | undefined, phaseQueue: string | undefined) {
 async function decideOutcome(
   dependencies: ActivityDependencies,
   session: Session,
-  { failure }: OutcomeInput,
+  { failure, mayBeginAgain }: OutcomeInput,
 ): Promise<Outcome> {
   if (failure !== undefined) {
     const known = failure.reason === 'JOB_LOST' ? await findEnd(dependencies, session) : undefined;
@@ -139,7 +164,19 @@ async function decideOutcome(
   }
   const cancellation = findCancellation(session);
   if (session.launchedAt === undefined) return toUnlaunched(cancellation);
-  return toOutcome(await toPhaseEnds(dependencies.store, session), cancellation);
+  const { store } = dependencies;
+  const lost = findLostEnd(session, await store.phases.list(session.jobId));
+  if (lost !== undefined && mayBeginAgain === true) throw setBack(session.jobId, lost);
+  if (session.snapshot === undefined)
+    return toStepOutcome(session, { reason: 'JOB_LOST', message: LOST_PLAN });
+  return toOutcome(await toPhaseEnds(store, session), cancellation);
+}
+
+/** What the workflow has seen, because it ends without a failure, and the record lacks. Undefined if it lacks nothing. */
+function findLostEnd({ snapshot }: Session, phases: readonly PhaseRecord[]): string | undefined {
+  if (snapshot === undefined || phases.length === 0) return 'the plan';
+  const last = phases.find(({ result }) => result === undefined || !isSuccess(result));
+  return last !== undefined && last.result === undefined ? `the end of ${last.name}` : undefined;
 }
 
 /** A lost machine may have reported how the job ended, although Temporal did not hear of it. */

@@ -113,7 +113,7 @@ async function buildSnapshot(
   return {
     ...snapshot,
     ...leaveOut(session, snapshot),
-    ...(session.attachOnly ? { isGuess: true } : {}),
+    ...(session.attachOnly || session.launchedAt !== undefined ? { isGuess: true } : {}),
   };
 }
 

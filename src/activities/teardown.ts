@@ -1,14 +1,15 @@
-import { isServiceError, ServiceError } from '../core/errors.js';
-import { toContainerName, type ImageJob } from '../core/image.js';
+import { isServiceError } from '../core/errors.js';
+import { listImageIds, toContainerName, type ImageJob } from '../core/image.js';
 import type { PhaseResult } from '../core/job.js';
 import type { PhaseReturn } from '../core/progress.js';
 import type { Session } from '../core/session.js';
-import { getSession, type ActivityDependencies } from './dependencies.js';
+import { getSession, requireSnapshot, type ActivityDependencies } from './dependencies.js';
 import { discardImages } from './discard.js';
 import { withHeartbeat, type Heartbeat } from './heartbeat.js';
 import { waitForImage } from './image-wait.js';
-import { readImageJobs, requireImages, toCause, type ImageWork } from './image-work.js';
+import { findImageJobs, requireImages, toCause, type ImageWork } from './image-work.js';
 import type { Activities, PhaseInput } from './interface.js';
+import { findPhase } from './phase-delivery.js';
 import { openPhaseLog } from './phase-log.js';
 import { readWithin } from './source-limit.js';
 import { openWaits } from './waits.js';
@@ -59,10 +60,10 @@ async function performTeardown(
   beat: Heartbeat,
 ): Promise<PhaseResult> {
   const { store, now, logger } = dependencies;
-  const record = await store.phases.find(jobId, phase);
+  const record = await findPhase(store, { jobId, phase });
   const session = await getSession(store, jobId);
   await store.phases.start(jobId, phase);
-  const startedAt = record?.startedAt ?? now();
+  const startedAt = record.startedAt ?? now();
   await store.phases.report(jobId, phase, { state: 'running', startedAt });
   const seal = async (result: PhaseResult) => {
     await store.phases.seal(jobId, phase, result, now());
@@ -88,7 +89,7 @@ async function packageAll(
   const { jobId } = session;
   const images = requireImages(dependencies);
   const log = openPhaseLog(store, jobId, 'teardown', beat.signal);
-  const jobs = [...(await readImageJobs(store, jobId))];
+  const imageIds = listImageIds(session.request.target.groups ?? []);
   const last = new Map<string, string>();
   const waits = openWaits(dependencies, session, 'teardown');
   try {
@@ -96,15 +97,18 @@ async function packageAll(
       toPackageLimit(session, () => [...last.values()].join(' ') || 'IMS has not answered yet.'),
       beat,
       waits,
-      (signal) =>
-        Promise.all(
-          jobs.map(([imageId, imsJob]) =>
-            packageImage({ ...images, store, log, session, signal }, imageId, imsJob, (text) => {
+      async (signal) => {
+        const work = { ...images, store, log, session, signal };
+        const jobs = await findImageJobs(images, store, session, signal);
+        return Promise.all(
+          imageIds.map((imageId) =>
+            packageImage(work, imageId, jobs.get(imageId), (text) => {
               last.set(imageId, text);
               void waits.tellIfLasting([...last.values()].join(' '));
             }),
           ),
-        ),
+        );
+      },
     );
     const message = describeFailures(packaged);
     if (message !== undefined) await log.write(`ERROR ${message}`);
@@ -121,9 +125,10 @@ async function packageAll(
 async function packageImage(
   work: ImageWork,
   imageId: string,
-  imsJob: string,
+  imsJob: string | undefined,
   tell: (text: string) => void,
 ): Promise<Packaged> {
+  if (imsJob === undefined) return { imageId, failure: 'its IMS job is gone' };
   const { client, session, store, log, signal, deploymentId } = work;
   const container = toContainerName(session.jobId, deploymentId);
   const telling = openTelling(work, imageId);
@@ -191,11 +196,9 @@ function describeDone(done: readonly { readonly imageId: string; readonly result
   return ` Packaged: ${names.join(', ')}.`;
 }
 
-function toPackageLimit({ jobId, snapshot }: Session, last: () => string) {
-  if (snapshot === undefined)
-    throw new ServiceError('conflict', `Job ${jobId} has no snapshot to package images for.`);
+function toPackageLimit(session: Session, last: () => string) {
   return {
-    seconds: snapshot.limits.imagePackageSeconds,
+    seconds: requireSnapshot(session).limits.imagePackageSeconds,
     option: 'image_package_time_limit',
     what: 'The images',
     failed: 'could not be packaged',

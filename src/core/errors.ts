@@ -17,6 +17,8 @@ export interface ErrorDetails {
   readonly title?: string;
   /** The session's reason, if this error ends a session. */
   readonly reason?: Reason;
+  /** The database has lost what an earlier step has stored. The session may begin again, and do that step again. */
+  readonly isSetBack?: boolean;
   /** How long a dependency that is unavailable or busy asks not to be called again. */
   readonly retryAfterSeconds?: number;
 }
@@ -27,6 +29,7 @@ export class ServiceError extends Error {
   readonly fault: Fault;
   readonly title: string | undefined;
   readonly reason: Reason | undefined;
+  readonly isSetBack: boolean;
   readonly retryAfterSeconds: number | undefined;
 
   constructor(fault: Fault, message: string, details: ErrorDetails = {}) {
@@ -34,6 +37,7 @@ export class ServiceError extends Error {
     this.fault = fault;
     this.title = details.title;
     this.reason = details.reason;
+    this.isSetBack = details.isSetBack ?? false;
     this.retryAfterSeconds = details.retryAfterSeconds;
   }
 }
@@ -63,6 +67,12 @@ export function taken(kind: string, name: string): ServiceError {
   return new ServiceError('conflict', `A ${kind} with the name ${name} already exists`, {
     title: `Conflicting ${kind} name`,
   });
+}
+
+/** `setBack('cfs-a-0123abcd', 'the plan')` reads "The database has lost the plan of job cfs-a-0123abcd: it was set back". */
+export function setBack(jobId: string, what: string): ServiceError {
+  const message = `The database has lost ${what} of job ${jobId}: it was set back to an earlier moment.`;
+  return new ServiceError('conflict', message, { reason: 'INTERNAL', isSetBack: true });
 }
 
 /** Why a session did not succeed. Only `NO_HOSTS` stands on a success. */

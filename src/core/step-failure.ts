@@ -4,6 +4,8 @@ import type { Reason } from './errors.js';
 export interface StepFailure {
   readonly reason?: Reason;
   readonly message: string;
+  /** The database has lost what an earlier step has stored. */
+  readonly isSetBack?: true;
 }
 
 /**
@@ -12,9 +14,10 @@ export interface StepFailure {
  */
 export function toStepFailure(error: unknown): StepFailure {
   const chain = unwrap(error);
-  const named = chain.findLast((cause) => readReason(cause) !== undefined);
-  const reason = readReason(named);
-  if (reason !== undefined) return { reason, message: readMessage(named) };
+  const named = chain.findLast((cause) => readDetails(cause).reason !== undefined);
+  const { reason, isSetBack } = readDetails(named);
+  if (reason !== undefined)
+    return { reason, message: readMessage(named), ...(isSetBack === true ? { isSetBack } : {}) };
   if (chain.some((cause) => readName(cause) === 'CancelledFailure'))
     return { message: 'cancelled' };
   return { reason: 'INTERNAL', message: readMessage(chain.at(-1)) };
@@ -29,12 +32,16 @@ function unwrap(error: unknown): readonly unknown[] {
   return chain;
 }
 
-function readReason(cause: unknown): Reason | undefined {
-  if (typeof cause !== 'object' || cause === null || !('details' in cause)) return undefined;
+/** Written by our own interceptor, which takes them from a ServiceError. */
+function readDetails(cause: unknown): Partial<Pick<StepFailure, 'reason' | 'isSetBack'>> {
+  if (typeof cause !== 'object' || cause === null || !('details' in cause)) return {};
   const first: unknown = Array.isArray(cause.details) ? cause.details[0] : undefined;
-  if (typeof first !== 'object' || first === null || !('reason' in first)) return undefined;
-  // Written by our own interceptor, which takes it from a ServiceError.
-  return typeof first.reason === 'string' ? (first.reason as Reason) : undefined;
+  if (typeof first !== 'object' || first === null || !('reason' in first)) return {};
+  if (typeof first.reason !== 'string') return {};
+  return {
+    reason: first.reason as Reason,
+    ...('isSetBack' in first && first.isSetBack === true ? { isSetBack: true } : {}),
+  };
 }
 
 function readMessage(cause: unknown): string {

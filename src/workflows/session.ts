@@ -1,4 +1,10 @@
-import { CancellationScope, condition, isCancellation } from '@temporalio/workflow';
+import {
+  CancellationScope,
+  condition,
+  continueAsNew,
+  isCancellation,
+  workflowInfo,
+} from '@temporalio/workflow';
 import { toStepFailure, type StepFailure } from '../core/step-failure.js';
 import type { QueuePlace } from '../activities/index.js';
 import { openAdmission } from './admission.js';
@@ -140,16 +146,37 @@ async function launchJob({ jobId, claim }: SessionRun): Promise<boolean> {
 }
 
 async function endSession(
-  { jobId, claim, cancellation, undo }: SessionRun,
+  run: SessionRun,
   failure: StepFailure | undefined,
 ): Promise<SessionResult> {
+  const { jobId, claim, cancellation, undo } = run;
   if (cancellation.request() !== undefined) await cancellation.noted;
+  const cancel = cancellation.request();
+  const mayBeginAgain = isFirstRun() && cancel === undefined;
+  if (mayBeginAgain && failure?.isSetBack === true) await beginAgain(jobId);
   const leftovers = await undo.undoAll();
-  const outcome = await record.recordOutcome({
-    jobId,
-    ...describeFailure(failure, cancellation),
-    leftovers,
-  });
+  const outcome = await record
+    .recordOutcome({
+      jobId,
+      ...describeFailure(failure, cancellation),
+      leftovers,
+      ...(cancel === undefined ? {} : { cancel }),
+      ...(mayBeginAgain ? { mayBeginAgain } : {}),
+    })
+    .catch(async (error: unknown) => {
+      if (toStepFailure(error).isSetBack === true) await beginAgain(jobId);
+      throw error;
+    });
   showState(claim, 'complete', outcome.phase ?? '');
   return conclude(outcome, cancellation);
+}
+
+/** Whether the session has not begun again yet: it does so once, so that a defect cannot repeat it for ever. */
+function isFirstRun(): boolean {
+  return workflowInfo().continuedFromExecutionRunId === undefined;
+}
+
+/** For a database that was set back. The claim of the new run finds out how far the session is. Never returns. */
+function beginAgain(jobId: string): Promise<never> {
+  return continueAsNew<typeof SessionWorkflow>({ jobId });
 }

@@ -4,7 +4,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createFaultTranslation } from '../../src/activities/failure.js';
 import { toStepFailure } from '../../src/core/step-failure.js';
-import { ServiceError, type Fault } from '../../src/core/errors.js';
+import { ServiceError, setBack, type Fault } from '../../src/core/errors.js';
 
 /** Runs the interceptor around an activity that throws, in an activity of this type. */
 async function translate(
@@ -47,6 +47,15 @@ describe('createFaultTranslation', () => {
       message: 'a fact',
       nonRetryable,
       details: [{ reason: 'GIT_REF' }],
+    });
+  });
+
+  test('tells that the database was set back', async () => {
+    expect(await translate(setBack('cfs-a-0123abcd', 'the plan'))).toMatchObject({
+      nonRetryable: true,
+      message:
+        'The database has lost the plan of job cfs-a-0123abcd: it was set back to an earlier moment.',
+      details: [{ reason: 'INTERNAL', isSetBack: true }],
     });
   });
 

@@ -69,6 +69,7 @@ describe('launchJob', () => {
     const launch = () => site.run(site.activities.launchJob, { jobId });
     await expect(launch()).rejects.toMatchObject({ fault: 'busy' });
     await end('a');
+    expect(await stage({ jobId })).toBeUndefined();
     expect(await launch()).toEqual({ launched: true });
     // Its directory is removed with the site.
     await site.run(site.activities.stopJob, { jobId });

@@ -82,6 +82,11 @@ const allBut3Seconds = (limit: 'imagePrepareSeconds' | 'imagePackageSeconds') =>
   usedMs: (aSnapshot().limits[limit] - 3) * 1000,
 });
 const discard = () => site.run(site.activities.discardImages, { jobId: JOB });
+/** The database is set back to before anything was noted. */
+async function loseNotes(): Promise<void> {
+  for (const { kind, key } of await site.store.resources.list(JOB))
+    await site.store.resources.remove(JOB, kind, key);
+}
 const logOf = (phase: string) => readAll(site.store.logs.read(JOB, phase, 0));
 const jobs = () => [...ims.jobs.values()];
 const jobOf = (imageId: string) => jobs().find((job) => job['artifact_id'] === imageId) ?? {};
@@ -276,6 +281,7 @@ describe('awaitImage', () => {
       if (refusals >= 0)
         throw new ServiceError('unavailable', 'refused.', { reason: 'IMAGE_PREPARE' });
     };
+    await loseNotes();
     const done = awaitImage();
     await waitFor(async () => (await logOf('inventory')).includes('is creating.'), {
       what: 'a line that tells the status',
@@ -382,6 +388,27 @@ describe('teardown', () => {
     expect(ims.jobs.size).toBe(0);
     expect(ims.requests.filter(({ path }) => path.startsWith('/images/r'))).toEqual([]);
     expect(await site.store.resources.list(JOB)).toMatchObject([{ kind: 'ims-key' }]);
+  });
+
+  test.each([
+    ['packages what IMS has under the name of the session', 0, ['r1'], ''],
+    ['fails if IMS has nothing either', 1, [], `ERROR image ${ONE}: its IMS job is gone.\n`],
+  ])('%s, if the record has lost its notes', async (_, exitCode, results, log) => {
+    await ready([ONE]);
+    packageWhenTold({ [ONE]: 'r1' });
+    await loseNotes();
+    if (exitCode !== 0) ims.jobs.clear();
+    expect(await teardown()).toMatchObject({ result: { kind: 'exited', exitCode } });
+    expect((await session()).artifacts.map(({ resultId }) => resultId)).toEqual(results);
+    expect(await logOf('teardown')).toContain(log);
+    await discard();
+    expect(ims.jobs.size).toBe(0);
+  });
+
+  test('says that the plan is lost', async () => {
+    const target = { definition: 'image', groups: [] } as const;
+    await site.store.sessions.insert(aNewSession('a', { target }));
+    await expect(teardown()).rejects.toMatchObject({ isSetBack: true });
   });
 
   test('goes on where IMS refuses the token for a while, also once it is over', async () => {

@@ -1,7 +1,9 @@
-import { gunzipSync } from 'node:zlib';
+import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ActivityDependencies } from '../../src/activities/dependencies.js';
 import { ServiceError } from '../../src/core/errors.js';
+import { planJob } from '../../src/core/plan.js';
+import type { Session } from '../../src/core/session.js';
 import type { Runner } from '../../src/runner/runner.js';
 import { aRunnerWith, openActivitySite, type ActivitySite } from '../support/activity-site.js';
 import { aSnapshot } from '../support/session-builders.js';
@@ -81,6 +83,32 @@ describe('launchJob', () => {
     expect(await site.run(activities.launchJob, { jobId: behind })).toEqual({ launched: false });
   });
 
+  test.each([
+    ['the place', 'claimSession'],
+    ['the plan', 'resolveConfiguration'],
+    ['the inventory', 'stageInventory'],
+  ] as const)(
+    'launches nothing if the record has lost %s, and keeps nothing that was prepared',
+    async (what, lost) => {
+      const site = sites[0] as ActivitySite;
+      const { store, activities, runner } = site;
+      const target = { definition: 'spec', groups: [{ name: 'g', members: ['x1'] }] } as const;
+      const { jobId: id } = await store.sessions.insert(aNewSession('back', { target }));
+      const files = { inventory: gzipSync('all: {}') };
+      const job = planJob((await store.sessions.get(id)) as Session, aSnapshot());
+      await runner.prepare({ job, files, token: 't' }, never);
+      if (lost !== 'claimSession') await site.run(activities.claimSession, { jobId: id });
+      if (lost !== 'resolveConfiguration') await store.sessions.saveSnapshot(id, aSnapshot());
+      if (lost !== 'stageInventory') await store.stagedFiles.save(id, 'inventory', files.inventory);
+      await expect(site.run(activities.launchJob, { jobId: id })).rejects.toMatchObject({
+        isSetBack: true,
+        message: `The database has lost ${what} of job ${id}: it was set back to an earlier moment.`,
+      });
+      expect(await runner.find(id, never)).toBeUndefined();
+      expect(await store.sessions.get(id)).not.toHaveProperty('launchedAt');
+    },
+  );
+
   test('tells on the record that the platform is away, until the job is launched', async () => {
     let isAway = true;
     const unlessAway = <T>(value: T) =>
@@ -111,6 +139,13 @@ describe('launchJob', () => {
 });
 
 describe('stageInventory', () => {
+  test('says that the plan is lost, to which it would write', async () => {
+    const site = sites[0] as ActivitySite;
+    const { stageInventory } = site.activities;
+    const stage = site.run<{ jobId: string }, unknown>(stageInventory, { jobId });
+    await expect(stage).rejects.toMatchObject({ isSetBack: true });
+  });
+
   test('does nothing if its workflow was reset to before the launch', async () => {
     const site = sites[0] as ActivitySite;
     const { store, activities } = site;
@@ -123,5 +158,19 @@ describe('stageInventory', () => {
     await store.sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i', machine: 'm1' });
     expect(await stage()).toBeUndefined();
     expect(await read()).toBe(log);
+  });
+});
+
+describe('stopJob', () => {
+  test('puts on the record the launch that it has lost, so that the job is not forgotten', async () => {
+    const runner: Runner = {
+      ...aRunnerWith({ kind: 'killed', reason: 'stopped' }, ''),
+      find: () => Promise.resolve({ jobId, incarnation: 'i', state: 'ended' }),
+    };
+    const site = await open('m1', { runner });
+    await site.run(site.activities.stopJob, { jobId });
+    expect(await sites[0]?.store.sessions.get(jobId)).toMatchObject({
+      ...{ incarnation: 'i', stoppedAt: expect.any(String), launchedAt: expect.any(String) },
+    });
   });
 });

@@ -5,7 +5,7 @@ import { ServiceError } from '../../src/core/errors.js';
 import type { PhaseResult } from '../../src/core/job.js';
 import { aRunnerWith, openActivitySite, type ActivitySite } from '../support/activity-site.js';
 import { exited } from '../support/session-worker.js';
-import { addPlannedSession, aNewSession, readAll } from '../support/store-builders.js';
+import { addPlannedSession, aNewSession, at, readAll } from '../support/store-builders.js';
 
 let site: ActivitySite;
 afterEach(() => site.close());
@@ -303,6 +303,26 @@ describe('a phase', () => {
       ['ansible-0', 'ended', 4],
       ['ansible-1', 'pending', 0],
     ]);
+  });
+
+  test('has the workflow begin again if the plan is lost while it is watched', async () => {
+    site = await openActivitySite({
+      runner: {
+        ...aRunnerWith(exited(0), 'one\n'),
+        async awaitPhase() {
+          const { sessions, retention } = site.store;
+          await sessions.recordOutcome(jobId, { succeeded: 'true' }, at(1));
+          await sessions.requestDelete('a', { at: at(1) });
+          while ((await retention.removeDeleted(at(2))) > 0);
+          await sessions.insert(aNewSession('a'));
+          return exited(0);
+        },
+      },
+    });
+    const jobId = await addPlannedSession(site.store);
+    await expect(
+      site.run(site.activities.ansible, { jobId, phase: 'ansible-0' }),
+    ).rejects.toMatchObject({ isSetBack: true });
   });
 
   test('is named by a fault if the job does not have it', async () => {

@@ -109,6 +109,37 @@ describe('recordOutcome', () => {
   });
 
   test.each([
+    ['the plan', false],
+    ['the end of ansible-0', true],
+  ])('has the workflow begin again if the record has lost %s', async (what, hasPlan) => {
+    const { sessions } = site.store;
+    await sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
+    if (hasPlan) await sessions.saveSnapshot(jobId, aSnapshot());
+    await expect(record({ mayBeginAgain: true })).rejects.toMatchObject({
+      isSetBack: true,
+      message: expect.stringContaining(`has lost ${what} of job ${jobId}`),
+    });
+    expect(await record()).toMatchObject({ succeeded: 'unknown', reason: 'JOB_LOST' });
+  });
+
+  test.each([
+    ['takes the cancel that the record has lost', false, 'CANCELLED', 'Cancelled by ann'],
+    ['takes no cancel that came too late', true, 'JOB_LOST', 'vanished'],
+  ])('%s', async (_, isTooLate, reason, message) => {
+    const { sessions } = site.store;
+    await sessions.claim(jobId, { at: at(1) });
+    if (isTooLate) {
+      await sessions.saveSnapshot(jobId, aSnapshot());
+      await sessions.recordLaunch(jobId, { at: at(1), incarnation: 'i' });
+      await sessions.recordTeardown(jobId, at(2));
+    }
+    expect(await record({ cancel: { by: 'ann' } })).toMatchObject({
+      reason,
+      message: expect.stringContaining(message),
+    });
+  });
+
+  test.each([
     ['may lack its end', undefined, /^some\n\[this log may lack its end: .*\]\n$/],
     ['is whole', 5, /^some\n$/],
   ])('tells of a phase that nobody saw end that its log %s', async (_, logBytes, log) => {

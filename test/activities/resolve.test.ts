@@ -53,11 +53,16 @@ describe('resolveConfiguration', () => {
     await resolve(earlier);
     const request = { configurationName: 'restored', retryOf: 'first' };
     const jobId = await insert('restored-later', request);
+    const launched = await insert('restored-launched', { configurationName: 'restored' });
+    await site.store.sessions.recordLaunch(launched, { at: lastUpdated, incarnation: 'i' });
     await site.store.sweep.attachOnly();
-    for (const each of [earlier, jobId]) await resolve(each);
-    const [known, guessed] = [earlier, jobId].map((each) => site.store.sessions.get(each));
-    expect((await known)?.snapshot?.isGuess).toBeUndefined();
-    expect((await guessed)?.snapshot?.isGuess).toBe(true);
+    const isGuess = async (id: string) => (await site.store.sessions.get(id))?.snapshot?.isGuess;
+    for (const each of [earlier, jobId, launched]) await resolve(each);
+    expect(await Promise.all([earlier, jobId, launched].map(isGuess))).toEqual([
+      undefined,
+      true,
+      true,
+    ]);
     expect(await readAll(site.store.logs.read(jobId, 'inventory', 0))).toBe('');
   });
 

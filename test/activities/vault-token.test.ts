@@ -85,9 +85,11 @@ async function launch(name: string, tenantName: string, others: Record<string, A
   const lastUpdated = '2026-01-01T00:00:00Z';
   await site.store.configurations.save({ name, lastUpdated, layers: [], tenantName });
   const { jobId } = await site.store.sessions.insert(
-    aNewSession(name, { configurationName: name }),
+    aNewSession(name, { configurationName: name, target: { definition: 'spec' } }),
   );
+  await site.run(site.activities.claimSession, { jobId });
   await site.run(site.activities.resolveConfiguration, { jobId });
+  await site.run<{ jobId: string }, unknown>(site.activities.stageInventory, { jobId });
   await site.run(site.activities.launchJob, { jobId });
   const [launched] = launches;
   if (launched === undefined) throw new Error('Nothing was launched.');

@@ -26,6 +26,18 @@ describe('toStepFailure', () => {
     expect(toStepFailure({ ...outer, cause: activityFailure(rejected) }).reason).toBe('INVENTORY');
   });
 
+  test.each([
+    ['says', true, { isSetBack: true }],
+    ['does not say', 'true', {}],
+  ])('%s that the database was set back', (_, isSetBack, told) => {
+    const error = { ...rejected, details: [{ reason: 'INTERNAL', isSetBack }] };
+
+    expect(toStepFailure(activityFailure(error))).toEqual({
+      ...{ reason: 'INTERNAL', message: 'HSM said no.' },
+      ...told,
+    });
+  });
+
   test('finds the reason below a time-out', () => {
     const timeout = { name: 'TimeoutFailure', message: 'activity timed out', cause: rejected };
 

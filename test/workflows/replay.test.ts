@@ -31,6 +31,7 @@ describe('the workflows', () => {
       'queued',
       'refused-claim',
       'retention/removed',
+      'set-back',
       'signal-after-launch',
       'signal-before-launch',
       'success',

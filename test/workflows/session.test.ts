@@ -3,7 +3,8 @@ import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { InventoryInput } from '../../src/activities/interface.js';
-import { ServiceError } from '../../src/core/errors.js';
+import { ServiceError, setBack } from '../../src/core/errors.js';
+import type { Activities } from '../../src/activities/index.js';
 import {
   admittedSignal,
   cancelSignal,
@@ -167,6 +168,10 @@ describe('SessionWorkflow', () => {
     });
     expect(status).toBe(expected);
     expect(session.calls.indexOf('noteCancel')).toBeLessThan(session.calls.indexOf('stopJob'));
+    // So that the record gets it again, if the database was set back since it was noted.
+    expect(session.outcomes).toMatchObject([
+      { cancel: kind === 'native' ? {} : { reason: 'enough' } },
+    ]);
     expect(session.calls.at(-1)).toBe('recordOutcome');
     await saveHistory(handle, `${kind}-after-launch`);
   });
@@ -214,6 +219,59 @@ describe('SessionWorkflow', () => {
     expect(session.outcomes).toMatchObject([{ leftovers: ['job (the machine says no)'] }]);
     expect(session.calls).toContain('removeStagedFiles');
     await saveHistory(handle, 'failing-undo');
+  });
+
+  describe('whose database was set back', () => {
+    const lost = () => {
+      throw setBack('cfs-a-0123abcd', 'the inventory');
+    };
+
+    test('begins again once a step tells so, without undoing anything', async () => {
+      const session = aSession((script) => ({
+        launchJob: script.log('launchJob', () =>
+          script.calls.filter((call) => call === 'launchJob').length === 1
+            ? lost()
+            : { launched: true },
+        ),
+      }));
+      const { result, handle } = await runSession(temporal, session);
+      expect(result).toEqual({ outcome: 'succeeded' });
+      expect(session.calls).toEqual([
+        ...[...STEPS, ...STEPS],
+        ...['gitClone', 'inventory', 'ansible', ...UNDO],
+      ]);
+      const { workflowId, firstExecutionRunId: first } = handle;
+      await saveHistory(temporal.client.workflow.getHandle(workflowId, first), 'set-back');
+    });
+
+    test('watches the job again if the record has lost how it ended, and only then', async () => {
+      const session = aSession((script) => {
+        const { claimSession, recordOutcome } = script.activities;
+        return {
+          claimSession: async (input) => ({
+            ...(await claimSession(input)),
+            ...(script.outcomes.length > 0 ? { kind: 'stop' as const, launched: true } : {}),
+          }),
+          recordOutcome: async (input) => {
+            const outcome = await recordOutcome(input);
+            return script.outcomes.length === 1 ? lost() : outcome;
+          },
+        } as Partial<Activities>;
+      });
+      const { result } = await runSession(temporal, session);
+      expect(result).toEqual({ outcome: 'succeeded' });
+      expect(session.calls.filter((call) => call === 'launchJob')).toHaveLength(1);
+      expect(session.calls.filter((call) => call === 'ansible')).toHaveLength(2);
+      expect(session.outcomes.map(({ mayBeginAgain }) => mayBeginAgain)).toEqual([true, undefined]);
+    });
+
+    test('fails with what is lost if it is lost again', async () => {
+      const session = aSession((script) => ({ launchJob: script.log('launchJob', lost) }));
+      const { error } = await runSession(temporal, session);
+      const message = expect.stringContaining('has lost the inventory') as unknown;
+      expect(error).toMatchObject({ cause: { type: 'INTERNAL', message } });
+      expect(session.calls).toEqual([...STEPS, ...STEPS, ...UNDO]);
+    });
   });
 
   test('records a lost job as such', async () => {
