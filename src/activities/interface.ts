@@ -1,5 +1,5 @@
 import type { PhaseOutline, PhaseReturn } from '../core/progress.js';
-import type { Outcome } from '../core/session.js';
+import type { Artifact, Outcome } from '../core/session.js';
 import type { StepFailure } from '../core/step-failure.js';
 
 export type ClaimResult =
@@ -46,6 +46,11 @@ export interface OutcomeInput extends JobInput {
   readonly cancel?: Omit<CancelInput, 'jobId'>;
   /** Whether the workflow begins again if the record has lost how the job ended. */
   readonly mayBeginAgain?: true;
+}
+
+export interface RecordedOutcome extends Outcome {
+  /** Absent if the session has made no image. */
+  readonly artifacts?: readonly Artifact[];
 }
 
 export interface JobInput {
@@ -97,5 +102,5 @@ export interface Activities {
   readonly discardImages: (input: JobInput) => Promise<void>;
   readonly removeImageKey: (input: JobInput) => Promise<void>;
   readonly removeStagedFiles: (input: JobInput) => Promise<void>;
-  readonly recordOutcome: (input: OutcomeInput) => Promise<Outcome>;
+  readonly recordOutcome: (input: OutcomeInput) => Promise<RecordedOutcome>;
 }

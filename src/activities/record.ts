@@ -67,7 +67,9 @@ export function createRecordActivities(dependencies: ActivityDependencies): Reco
     recordOutcome: (input) =>
       withHeartbeat(async () => {
         const session = await getSession(store, input.jobId);
-        return session.outcome ?? (await recordOutcome(dependencies, session, input));
+        const outcome = session.outcome ?? (await recordOutcome(dependencies, session, input));
+        const { artifacts } = session;
+        return artifacts.length === 0 ? outcome : { ...outcome, artifacts };
       }),
   };
 }

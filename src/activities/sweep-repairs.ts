@@ -28,7 +28,11 @@ export function planRepair(
       return {
         kind: 'record',
         why: 'its workflow has ended, its record has not',
-        act: () => store.sessions.recordOutcome(jobId, decision.outcome, now()),
+        async act() {
+          for (const artifact of decision.artifacts)
+            await store.sessions.addArtifact(jobId, artifact);
+          await store.sessions.recordOutcome(jobId, decision.outcome, now());
+        },
       };
     case 'complete':
       return {

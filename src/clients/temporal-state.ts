@@ -1,4 +1,5 @@
 import {
+  ActivityFailure,
   ApplicationFailure,
   CancelledFailure,
   WorkflowFailedError,
@@ -9,9 +10,9 @@ import {
   type WorkflowExecutionDescription,
   type WorkflowExecutionStatusName,
 } from '@temporalio/client';
-import { REASONS, type Reason } from '../core/errors.js';
+import { REASONS, type Fault, type Reason } from '../core/errors.js';
 import { omitUndefined } from '../core/omit-undefined.js';
-import type { Outcome } from '../core/session.js';
+import type { KnownEnd, Outcome } from '../core/session.js';
 import type { FailingWorkflow, RunningWorkflow, WorkflowState } from '../core/sweep.js';
 import { searchAttributes, type SessionResult } from '../workflows/messages.js';
 
@@ -36,8 +37,10 @@ export async function describeWorkflow(client: Client, jobId: string): Promise<W
     const description = await handle.describe();
     const { status, runId } = description;
     const { name } = status;
-    if (CLOSED.has(name))
-      return { kind: 'closed', runId, outcome: await readOutcome(handle.result()) };
+    if (CLOSED.has(name)) {
+      const end = await readEnd(handle.result());
+      return end === undefined ? { kind: 'gone' } : { kind: 'closed', runId, ...end };
+    }
     return ENDED.has(name) ? { kind: 'gone' } : await toRunning(client, description);
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return { kind: 'gone' };
@@ -141,15 +144,25 @@ async function readWhy(
   };
 }
 
-async function readOutcome(ended: Promise<unknown>): Promise<Outcome> {
+/** Undefined if the workflow found no record: then it has not ended the session, which another database has. */
+async function readEnd(ended: Promise<unknown>): Promise<Omit<KnownEnd, 'runId'> | undefined> {
   try {
-    const { outcome, reason, message } = (await ended) as SessionResult;
+    const { outcome, reason, message, artifacts } = (await ended) as SessionResult;
     const succeeded = outcome === 'succeeded' ? 'true' : 'false';
-    return { succeeded, ...omitUndefined({ reason, message }) };
+    return {
+      outcome: { succeeded, ...omitUndefined({ reason, message }) },
+      ...omitUndefined({ artifacts }),
+    };
   } catch (error) {
     if (!(error instanceof WorkflowFailedError)) throw error;
-    return toFailedOutcome(error.cause);
+    return isWithoutRecord(error.cause) ? undefined : { outcome: toFailedOutcome(error.cause) };
   }
+}
+
+function isWithoutRecord(cause: unknown): boolean {
+  if (!(cause instanceof ActivityFailure) || !(cause.cause instanceof ApplicationFailure))
+    return false;
+  return cause.cause.type === ('missing' satisfies Fault);
 }
 
 /** The failure's type is the session's reason; the workflow's `conclude` sets it. */

@@ -111,6 +111,8 @@ export interface Wait {
 export interface KnownEnd {
   readonly runId: string;
   readonly outcome: Outcome;
+  /** The images that were made, if there are any. */
+  readonly artifacts?: readonly Artifact[];
 }
 
 /** The record as read; every time is an ISO string with zone `Z`. */

@@ -1,11 +1,11 @@
-import type { KnownEnd, Outcome, Session } from './session.js';
+import type { Artifact, KnownEnd, Outcome, Session } from './session.js';
 
 /** What Temporal says about a session's workflow. */
 export type WorkflowState =
   | RunningWorkflow
   /** This run ended by itself, with this outcome. */
   | ({ readonly kind: 'closed' } & KnownEnd)
-  /** It was terminated, timed out, or does not exist (any more): nobody has ended the session. */
+  /** It was terminated, timed out, found no record, or does not exist (any more): nobody has ended the session. */
   | { readonly kind: 'gone' };
 
 export interface RunningWorkflow {
@@ -41,7 +41,7 @@ export type SweepAct =
    */
   | ({ readonly kind: 'complete' } & KnownEnd)
   /** Copy the workflow's outcome, because nobody can fetch more. */
-  | { readonly kind: 'record'; readonly outcome: Outcome }
+  | { readonly kind: 'record'; readonly outcome: Outcome; readonly artifacts: readonly Artifact[] }
   /** Start the workflow again under the same id. Its claim finds out whether there is a job to attach to. */
   | { readonly kind: 'restart' }
   /** The same, after ending the one that runs: it can never go on. */
@@ -97,12 +97,15 @@ export function decideSweep(
 }
 
 /** Of images, a part is in the image service and may be gone, so such a session is not observed again. */
-function decideClosed({ outcome, runId }: KnownEnd, { knownEnd, request }: SweptSession): SweepAct {
+function decideClosed(
+  { outcome, runId, artifacts = [] }: KnownEnd,
+  { knownEnd, request }: SweptSession,
+): SweepAct {
   // If the run is the noted one, the sweep that noted it ended before it started another.
   const isSecond = knownEnd !== undefined && knownEnd.runId !== runId;
   const isInVain = outcome.reason === 'JOB_LOST' || request.target.definition === 'image';
   return isSecond || isInVain
-    ? { kind: 'record', outcome: knownEnd?.outcome ?? outcome }
+    ? { kind: 'record', outcome: knownEnd?.outcome ?? outcome, artifacts }
     : { kind: 'complete', outcome, runId };
 }
 

@@ -1,5 +1,5 @@
 import { ApplicationFailure, CancelledFailure } from '@temporalio/workflow';
-import type { Outcome } from '../core/session.js';
+import type { RecordedOutcome } from '../activities/index.js';
 import type { StepFailure } from '../core/step-failure.js';
 import type { Cancellation } from './cancellation.js';
 import type { SessionResult } from './messages.js';
@@ -18,11 +18,12 @@ export function describeFailure(
  * How the workflow closes. A success, or a cancel by our signal, completes it; Temporal's own cancel ends
  * it as Canceled; anything else fails it, with the reason as the failure type.
  */
-export function conclude(outcome: Outcome, cancellation: Cancellation): SessionResult {
-  const { reason, message } = outcome;
+export function conclude(outcome: RecordedOutcome, cancellation: Cancellation): SessionResult {
+  const { reason, message, artifacts } = outcome;
   const told = {
     ...(reason === undefined ? {} : { reason }),
     ...(message === undefined ? {} : { message }),
+    ...(artifacts === undefined ? {} : { artifacts }),
   };
   if (outcome.succeeded === 'true') return { outcome: 'succeeded', ...told };
   if (reason === 'CANCELLED') {

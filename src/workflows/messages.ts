@@ -2,6 +2,7 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import { defineQuery, defineSignal } from '@temporalio/workflow';
 import type { Reason } from '../core/errors.js';
 import type { Progress } from '../core/progress.js';
+import type { Artifact } from '../core/session.js';
 
 export interface SessionInput {
   readonly jobId: string;
@@ -11,6 +12,8 @@ export interface SessionResult {
   readonly outcome: 'succeeded' | 'cancelled';
   readonly reason?: Reason;
   readonly message?: string;
+  /** The images that were made, for a database that is restored from a backup. */
+  readonly artifacts?: readonly Artifact[];
 }
 
 export interface CancelRequest {

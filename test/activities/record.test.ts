@@ -139,6 +139,14 @@ describe('recordOutcome', () => {
     });
   });
 
+  test('tells the workflow which images were made', async () => {
+    const artifact = { imageId: 'i', resultId: 'r', type: 'ims_customized_image' } as const;
+    await site.store.sessions.addArtifact(jobId, artifact);
+    const failure = { reason: 'IMAGE_PACKAGE', message: 'no' };
+    expect(await record({ failure })).toMatchObject({ artifacts: [artifact] });
+    expect(await record({ failure })).toMatchObject({ artifacts: [artifact] });
+  });
+
   test.each([
     ['may lack its end', undefined, /^some\n\[this log may lack its end: .*\]\n$/],
     ['is whole', 5, /^some\n$/],

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { fileURLToPath } from 'node:url';
+import { ApplicationFailure } from '@temporalio/common';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { sweep } from '../../src/activities/sweep.js';
 import type { SweepDependencies } from '../../src/activities/sweep-dependencies.js';
@@ -13,6 +14,7 @@ import { createImsClient } from '../../src/clients/ims.js';
 import { createOrchestrator } from '../../src/clients/temporal.js';
 import { ServiceError } from '../../src/core/errors.js';
 import { toContainerName, toKeyName } from '../../src/core/image.js';
+import type { SessionRequest } from '../../src/core/session.js';
 import { toSessionStart } from '../../src/core/session-start.js';
 import { isIdle, type RunningWorkflow } from '../../src/core/sweep.js';
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
@@ -47,9 +49,9 @@ beforeEach(() => {
   lines = [];
 });
 
-async function addStarted(name: string): Promise<string> {
+async function addStarted(name: string, request: Partial<SessionRequest> = {}): Promise<string> {
   const jobId = `cfs-${name}-${randomBytes(4).toString('hex')}`;
-  const session = await store.sessions.insert({ ...aNewSession(name), jobId });
+  const session = await store.sessions.insert({ ...aNewSession(name, request), jobId });
   await orchestrator.startSession(toSessionStart(session));
   await store.sessions.recordDispatched(jobId, 'started');
   return jobId;
@@ -320,6 +322,38 @@ describe('sweep', () => {
     expect((await run()).entries).toMatchObject([{ act: 'record', jobId }]);
     const session = await store.sessions.get(jobId);
     expect(session).toMatchObject({ state: 'complete', outcome });
+  });
+
+  test('copies which images were made, and begins again what found no record', async () => {
+    const artifact = { imageId: 'i', resultId: 'r', type: 'ims_customized_image' } as const;
+    const outcome = { succeeded: 'true', artifacts: [artifact] };
+    const jobId = await addStarted('image', { target: { definition: 'image' } });
+    const early = await addStarted('early');
+    const ends = [jobId, early].map((id) => temporal.client.workflow.getHandle(id).result());
+    const connection = await NativeConnection.connect({ address: temporal.address });
+    const worker = await Worker.create({
+      connection,
+      taskQueue,
+      workflowBundle: { codePath: BUNDLE },
+      activities: {
+        claimSession(input: { readonly jobId: string }) {
+          if (input.jobId === early) throw ApplicationFailure.nonRetryable('no record', 'missing');
+          return { kind: 'complete', outcome };
+        },
+      },
+    });
+    await worker.runUntil(Promise.allSettled(ends));
+    await connection.close();
+    expect((await run()).entries.map(({ act, jobId: id }) => [id, act]).sort()).toEqual(
+      [
+        [jobId, 'record'],
+        [early, 'restart'],
+      ].sort(),
+    );
+    const session = await store.sessions.get(jobId);
+    expect(session).toMatchObject({ artifacts: [artifact], outcome: { succeeded: 'true' } });
+    expect(await store.sessions.get(early)).toMatchObject({ attachOnly: false });
+    await endAll(early);
   });
 
   test('tells a session that its machine is lost, if the option sets a time for that', async () => {

@@ -63,8 +63,9 @@ describe('decideSweep', () => {
     ['customizes images', { ...session, request: { target: { definition: 'image' } } }, outcome],
     ['has lost its job', session, { succeeded: 'unknown', reason: 'JOB_LOST' }],
   ] as const)('only copies the outcome of a session that %s', (_, given, ended) => {
-    const act = decideSweep({ kind: 'closed', runId: 'r', outcome: ended }, given, now);
-    expect(act).toEqual({ kind: 'record', outcome: ended });
+    const artifacts = [{ imageId: 'i', resultId: 'r', type: 'ims_customized_image' }] as const;
+    const closed = { kind: 'closed', runId: 'r', outcome: ended, artifacts } as const;
+    expect(decideSweep(closed, given, now)).toEqual({ kind: 'record', outcome: ended, artifacts });
   });
 
   test('completes a session whose end a sweep noted that got no further', () => {
