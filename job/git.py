@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from .context import Context, to_environment
 from .directory import JobDirectory
+from .plan import GitProxy
 
 STALLED_SECONDS = 60
 
@@ -98,7 +99,14 @@ def to_git_environment(context: Context) -> dict[str, str]:
         "GIT_SSH_COMMAND": shlex.join(to_ssh_command(context.directory)),
         "GIT_SSH_VARIANT": "ssh",
         **({"GIT_SSL_CAINFO": str(authority)} if authority.exists() else {}),
+        **to_proxy_environment(context.job.git_proxy),
     }
+
+
+def to_proxy_environment(proxy: GitProxy | None) -> dict[str, str]:
+    if proxy is None:
+        return {}
+    return {"http_proxy": proxy.url, "https_proxy": proxy.url, "no_proxy": proxy.no_proxy}
 
 
 def to_ssh_command(directory: JobDirectory) -> list[str]:

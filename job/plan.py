@@ -25,6 +25,13 @@ class Phase(NamedTuple):
     fields: Mapping[str, Any]
 
 
+class GitProxy(NamedTuple):
+    """An HTTP proxy, and the hosts that are reached without it, as in the variable `no_proxy`."""
+
+    url: str
+    no_proxy: str
+
+
 class Job(NamedTuple):
     job_id: str
     session_name: str
@@ -36,6 +43,8 @@ class Job(NamedTuple):
     report_wait_seconds: float
     api_url: str | None
     git_protocols: str
+    # None: repositories are reached directly.
+    git_proxy: GitProxy | None
     ansible_playbook: str
     # Where clones keep commits for later jobs; None: nowhere.
     git_cache: GitCache | None
@@ -64,6 +73,7 @@ def read_job(path: Path) -> Job:
         report_wait_seconds=float(raw.get("report_wait_seconds", 60)),
         api_url=raw.get("api_url"),
         git_protocols=raw.get("git_protocols", "https:ssh"),
+        git_proxy=to_git_proxy(raw.get("git_proxy")),
         ansible_playbook=raw.get("ansible_playbook", "ansible-playbook"),
         git_cache=to_git_cache(raw.get("git_cache")),
     )
@@ -78,6 +88,10 @@ def with_shared(raw: Mapping[str, Any], by_name: Mapping[str, Any]) -> Mapping[s
 
 def to_git_cache(raw: Mapping[str, Any] | None) -> GitCache | None:
     return None if raw is None else GitCache(Path(raw["directory"]), int(raw["max_bytes"]))
+
+
+def to_git_proxy(raw: Mapping[str, Any] | None) -> GitProxy | None:
+    return None if raw is None else GitProxy(raw["url"], raw["no_proxy"])
 
 
 def to_phase(raw: Mapping[str, Any]) -> Phase:

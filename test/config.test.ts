@@ -136,6 +136,22 @@ describe('parseConfig', () => {
     });
   });
 
+  test('takes a proxy for git, which may have no password', () => {
+    const proxyOf = (environment: Record<string, string>) =>
+      parseConfig(environment).sources.gitProxy;
+    const GIT_PROXY = 'http://proxy:3128/';
+    const url = 'http://proxy:3128';
+    expect(proxyOf({ GIT_NO_PROXY: '.internal', HTTPS_PROXY: GIT_PROXY })).toBeUndefined();
+    expect(proxyOf({ GIT_PROXY })).toEqual({ url, noProxy: '' });
+    expect(proxyOf({ GIT_PROXY, GIT_NO_PROXY: '.internal' })).toEqual({
+      url,
+      noProxy: '.internal',
+    });
+    expect(() => proxyOf({ GIT_PROXY: 'http://me:planted@proxy' })).toThrow(
+      /^GIT_PROXY: (?!.*planted)/,
+    );
+  });
+
   test('derives paths from the data directory', () => {
     const config = parseConfig({ KEELSON_DATA: '/srv/keelson' });
 

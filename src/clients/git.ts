@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { ServiceError, type Reason } from '../core/errors.js';
+import type { GitProxy } from '../core/git-proxy.js';
 import { omitUndefined } from '../core/omit-undefined.js';
 import { toCredentialLine } from '../core/source.js';
 import { hideCredentials, isHashRefused, isHashUnknown, toCloneFault } from './git-complaint.js';
@@ -10,6 +11,7 @@ import type { GitClient, RepositoryAccess } from './interfaces.js';
 export interface GitOptions {
   /** In the format of GIT_ALLOW_PROTOCOL: `https:ssh`. */
   readonly protocols: string;
+  readonly proxy?: GitProxy;
   /** In the format of git-credential-store; never written. */
   readonly credentialsFile?: string;
   readonly caFile?: string;
@@ -130,7 +132,7 @@ function requireSuccess(url: string, end: GitEnd): void {
 
 /** Git gets its defaults and our settings only: no configuration of user or system, no prompts, no inherited variables. */
 function toEnvironment(options: GitOptions): Readonly<Record<string, string>> {
-  const { protocols, caFile, sshKeyFile, knownHostsFile } = options;
+  const { protocols, proxy, caFile, sshKeyFile, knownHostsFile } = options;
   const ssh = ['ssh', '-F', '/dev/null', '-o', 'BatchMode=yes', '-o', 'ConnectTimeout=10'];
   ssh.push('-o', 'StrictHostKeyChecking=yes', '-o', 'ServerAliveInterval=10');
   if (knownHostsFile !== undefined) ssh.push('-o', quote(`UserKnownHostsFile="${knownHostsFile}"`));
@@ -144,7 +146,12 @@ function toEnvironment(options: GitOptions): Readonly<Record<string, string>> {
     GIT_TERMINAL_PROMPT: '0',
     GIT_ALLOW_PROTOCOL: protocols,
     GIT_SSH_COMMAND: ssh.join(' '),
-    ...omitUndefined({ GIT_SSL_CAINFO: caFile }),
+    ...omitUndefined({
+      GIT_SSL_CAINFO: caFile,
+      http_proxy: proxy?.url,
+      https_proxy: proxy?.url,
+      no_proxy: proxy?.noProxy,
+    }),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { GitProxy } from '../core/git-proxy.js';
 import { omitUndefined } from '../core/omit-undefined.js';
 import type { EnvironmentReader } from './environment.js';
 
@@ -8,6 +9,7 @@ export const DEFAULT_HSM_URL = 'http://cray-smd/hsm/v2';
 export interface SourceConfig {
   /** Schemes that the URL of a repository may have, as in git's GIT_ALLOW_PROTOCOL: `https:ssh`. */
   readonly gitProtocols: string;
+  readonly gitProxy?: GitProxy;
   /** In the format of git-credential-store. */
   readonly gitCredentialsFile?: string;
   readonly gitCaFile?: string;
@@ -44,6 +46,7 @@ export interface VaultConfig {
 export function parseSources(read: EnvironmentReader): SourceConfig {
   return omitUndefined({
     gitProtocols: read.text('GIT_ALLOW_PROTOCOL') ?? 'https:ssh',
+    gitProxy: parseGitProxy(read),
     gitCredentialsFile: read.file('GIT_CREDENTIALS_FILE'),
     gitCaFile: read.file('GIT_CA_FILE'),
     gitSshKeyFile: read.file('GIT_SSH_KEY_FILE'),
@@ -59,6 +62,11 @@ export function parseSources(read: EnvironmentReader): SourceConfig {
     sourceCaDirectory: read.file('SOURCE_CA_DIRECTORY'),
     tapmsUrl: read.url('TAPMS_URL'),
   });
+}
+
+function parseGitProxy(read: EnvironmentReader): GitProxy | undefined {
+  const url = read.url('GIT_PROXY');
+  return url === undefined ? undefined : { url, noProxy: read.text('GIT_NO_PROXY') ?? '' };
 }
 
 function parseVault(read: EnvironmentReader): VaultConfig | undefined {

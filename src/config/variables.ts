@@ -52,6 +52,10 @@ export const VARIABLES = {
   KUBECONFIG:
     'As for `kubectl`, but one file only. Default: `~/.kube/config`; in a pod, its service account',
   GIT_ALLOW_PROTOCOL: 'URL schemes that a repository may have. Default: `https:ssh`',
+  GIT_PROXY:
+    'URL of an HTTP proxy for repositories with http and https, in workers and in jobs. Default: none, whatever `https_proxy` says',
+  GIT_NO_PROXY:
+    'Hosts that git reaches without that proxy, separated by commas: `git.example.org,.internal`',
   GIT_CACHE_MAX_BYTES:
     'Size of the git cache, with the local runner. 0: no cache. Default: 1073741824 (1 GiB)',
   GIT_CREDENTIALS_FILE: 'Credentials by host, in the format of `git-credential-store`',

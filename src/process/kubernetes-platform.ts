@@ -1,6 +1,7 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import type { KubernetesConfig } from '../config/runner.js';
 import { toPhaseQueue } from '../core/names.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import { createTokenIssuer } from '../runner/account-token.js';
 import { createKubernetesRunner } from '../runner/kubernetes.js';
 import { JOB_SOURCE, type JobPlatform, type PlatformOptions } from './job-platform.js';
@@ -18,6 +19,7 @@ export function openKubernetes(
     settings,
     apiUrl: jobUrl,
     gitProtocols: config.sources.gitProtocols,
+    ...omitUndefined({ gitProxy: config.sources.gitProxy }),
     jobSource: JOB_SOURCE,
     jobTtlSeconds,
     logger,

@@ -1,4 +1,5 @@
 import { toControlQueue, toMachineQueue } from '../core/names.js';
+import { omitUndefined } from '../core/omit-undefined.js';
 import { createLocalRunner, type LocalRunner } from '../runner/local.js';
 import { JOB_SOURCE, type JobPlatform, type PlatformOptions } from './job-platform.js';
 import { keepJobProgram } from './job-program.js';
@@ -43,6 +44,7 @@ async function createRunner({ config, jobUrl }: PlatformOptions): Promise<LocalR
     jobSource: await keepJobProgram(JOB_SOURCE, config.dataDirectory),
     apiUrl: jobUrl,
     gitProtocols: sources.gitProtocols,
+    ...omitUndefined({ gitProxy: sources.gitProxy }),
     secrets: { ...runner, ...sources },
   });
 }

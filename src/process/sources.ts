@@ -11,6 +11,7 @@ import { createOpenSource } from './source-access.js';
 export function createGitSource(sources: SourceConfig): GitClient {
   const options = omitUndefined({
     protocols: sources.gitProtocols,
+    proxy: sources.gitProxy,
     credentialsFile: sources.gitCredentialsFile,
     caFile: sources.gitCaFile,
     sshKeyFile: sources.gitSshKeyFile,

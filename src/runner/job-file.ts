@@ -1,3 +1,4 @@
+import type { GitProxy } from '../core/git-proxy.js';
 import type { Job, Phase } from '../core/job.js';
 
 /**
@@ -14,6 +15,7 @@ export interface JobSurroundings {
   readonly apiUrl?: string;
   /** In the format of git's GIT_ALLOW_PROTOCOL: `https:ssh`. */
   readonly gitProtocols: string;
+  readonly gitProxy?: GitProxy;
   /** The executable. `ansible-inventory` must be beside it. */
   readonly ansiblePlaybook: string;
   /** Absent: no commits are cached. */
@@ -35,11 +37,12 @@ export function renderJobFile(job: Job, surroundings: JobSurroundings): string {
 }
 
 function renderPlan(plan: object, surroundings: JobSurroundings): string {
-  const { apiUrl, gitProtocols, ansiblePlaybook, gitCache } = surroundings;
+  const { apiUrl, gitProtocols, gitProxy, ansiblePlaybook, gitCache } = surroundings;
   return `${JSON.stringify({
     ...(toSnakeCase(plan) as object),
     api_url: apiUrl ?? null,
     git_protocols: gitProtocols,
+    git_proxy: gitProxy && toSnakeCase(gitProxy),
     ansible_playbook: ansiblePlaybook,
     git_cache: gitCache === undefined ? null : toSnakeCase(gitCache),
   })}\n`;

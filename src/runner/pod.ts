@@ -1,4 +1,5 @@
 import type { V1Job, V1PodSpec, V1PodTemplateSpec } from '@kubernetes/client-node';
+import type { GitProxy } from '../core/git-proxy.js';
 import type { ImageKey } from '../core/image.js';
 import { renderJobFile } from './job-file.js';
 import { renderContainers } from './pod-containers.js';
@@ -30,6 +31,7 @@ export interface PodSurroundings {
   readonly deploymentId: string;
   readonly apiUrl?: string;
   readonly gitProtocols: string;
+  readonly gitProxy?: GitProxy;
 }
 
 /** The objects of a job in Kubernetes: the suspended Job, and by name the Secrets that it will own. */
@@ -53,6 +55,7 @@ export function renderJobObjects(
   const plan = renderJobFile(job, {
     ...(surroundings.apiUrl === undefined ? {} : { apiUrl: surroundings.apiUrl }),
     gitProtocols: surroundings.gitProtocols,
+    ...(surroundings.gitProxy === undefined ? {} : { gitProxy: surroundings.gitProxy }),
     ansiblePlaybook: settings.ansiblePlaybook,
     ...(settings.gitCache === undefined
       ? {}

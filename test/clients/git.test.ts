@@ -11,9 +11,11 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { toCloneFault } from '../../src/clients/git-complaint.js';
 import { createGitClient, type GitOptions } from '../../src/clients/git.js';
+import { startHttpProxy } from '../support/http-proxy.js';
 import { createRepository, type Repository } from '../support/git-repository.js';
 import { runAlone } from '../support/own-process.js';
 import { waitFor } from '../support/wait.js';
@@ -28,6 +30,14 @@ function resolve(url: string, ref: string, options: Partial<GitOptions> = {}, si
     signal,
   );
 }
+
+const toTlsFile = (name: string) =>
+  fileURLToPath(new URL(`../fixtures/tls/${name}`, import.meta.url));
+
+const readTls = () => ({
+  key: readFileSync(toTlsFile('loopback.key'), 'utf8'),
+  cert: readFileSync(toTlsFile('loopback.crt'), 'utf8'),
+});
 
 function git(repository: Repository, ...argv: string[]): string {
   return execFileSync('git', ['-C', repository.directory, ...argv], { encoding: 'utf8' }).trim();
@@ -293,6 +303,24 @@ describe('resolve over HTTP', () => {
     expect(await resolve(url, repository.commit)).toBe(repository.commit);
   });
 
+  test.each(['http', 'https'])('uses its proxy to reach %s', async (scheme) => {
+    const url = await serve(scheme === 'https' ? { tls: readTls() } : {});
+    const proxy = await startHttpProxy();
+    const options = { caFile: toTlsFile('loopback.crt') };
+    const direct = { url: proxy.url, noProxy: 'example.org,127.0.0.1' };
+
+    await resolve(url, 'main', { ...options, proxy: direct });
+    expect(proxy.passed).toEqual([]);
+    await resolve(url, 'main', { ...options, proxy: { url: proxy.url, noProxy: '' } });
+    expect(new Set(proxy.passed)).toEqual(new Set([new URL(url).host]));
+    await proxy.close();
+    const gone = { url: proxy.url, noProxy: '' };
+    await expect(resolve(url, 'main', { ...options, proxy: gone })).rejects.toMatchObject({
+      fault: 'unavailable',
+      message: expect.stringContaining(`port ${new URL(proxy.url).port}`),
+    });
+  });
+
   test('finds a hash that an old server does not serve directly', async () => {
     const url = await serve({ isOld: true });
 
@@ -378,11 +406,8 @@ describe('resolve over HTTP', () => {
   });
 
   test('trusts the given authority and no other', async () => {
-    const read = (name: string) =>
-      readFileSync(new URL(`../fixtures/tls/${name}`, import.meta.url), 'utf8');
-    const url = await serve({ tls: { key: read('loopback.key'), cert: read('loopback.crt') } });
-    const caFile = join(directory, 'ca.crt');
-    writeFileSync(caFile, read('loopback.crt'));
+    const url = await serve({ tls: readTls() });
+    const caFile = toTlsFile('loopback.crt');
 
     expect(await resolve(url, 'main', { caFile })).toHaveLength(40);
     await expect(resolve(url, 'main')).rejects.toMatchObject({

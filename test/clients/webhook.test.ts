@@ -1,7 +1,6 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer as createPlainServer, request as requestPlain } from 'node:http';
 import { createServer } from 'node:https';
-import { connect, type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -11,6 +10,7 @@ import { createWebhookClient } from '../../src/clients/webhook.js';
 import type { ServiceError } from '../../src/core/errors.js';
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import type { Store } from '../../src/store/store.js';
+import { startHttpProxy } from '../support/http-proxy.js';
 import { isSignedBy, startReceiver, type Receiver } from '../support/receiver.js';
 import { aNewSession, at } from '../support/store-builders.js';
 import { waitFor } from '../support/wait.js';
@@ -206,7 +206,7 @@ describe('createWebhookClient', () => {
   });
 
   test.each(['http', 'https'])('uses its proxy to reach %s', async (scheme) => {
-    const proxy = await startProxy();
+    const proxy = await startHttpProxy();
     const target = scheme === 'https' ? await startTls() : undefined;
     const url = `${target?.url ?? receiver.url}/t0ken`;
     const ca = target === undefined ? {} : { ca: tls('loopback.crt') };
@@ -243,34 +243,4 @@ async function startTls() {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return { url, close: () => server.close() };
-}
-
-/** An HTTP proxy that records the hosts of its requests. */
-async function startProxy() {
-  const passed: string[] = [];
-  const server = createPlainServer((request, response) => {
-    passed.push(new URL(request.url ?? '').host);
-    const { method, headers } = request;
-    request.pipe(
-      requestPlain(request.url ?? '', { method, headers }, (answer) => {
-        response.writeHead(answer.statusCode ?? 502);
-        answer.pipe(response);
-      }),
-    );
-  });
-  server.on('connect', (request, socket) => {
-    passed.push(request.url ?? '');
-    const { hostname, port } = new URL(`http://${request.url ?? ''}`);
-    const onward = connect(Number(port), hostname, () => {
-      socket.write('HTTP/1.1 200 OK\r\n\r\n');
-      onward.pipe(socket).pipe(onward);
-    });
-    for (const end of [socket, onward]) end.on('error', () => undefined);
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    passed,
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: () => new Promise((resolve) => server.close(resolve)),
-  };
 }

@@ -45,6 +45,8 @@ export const FULL = {
   masterKeySecret: { name: 'master' },
   logLevel: 'debug',
   git: {
+    proxy: 'http://proxy:3128',
+    noProxy: '.internal',
     credentialsSecret: { name: 'git' },
     sshKeySecret: { name: 'git-ssh' },
     certificateAuthority: { name: 'ca' },

@@ -6,6 +6,7 @@ import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createRepository } from '../support/git-repository.js';
+import { startHttpProxy } from '../support/http-proxy.js';
 import { findFreePort } from '../support/ssh-host.js';
 import { listen, stopListening } from '../support/listen.js';
 import { startGitServer } from './git-server.js';
@@ -101,6 +102,22 @@ describe('git-clone', () => {
     expect(await run(job)).toBe(0);
     expect(job.log('git-clone-0')).toContain('fetching everything');
     expect(git(job, 'rev-parse', 'HEAD')).toBe(repository.commit);
+  });
+
+  it('reaches its server through a proxy, unless the host is excepted', async () => {
+    const repository = aRepository();
+    const { url } = await serve(repository.directory);
+    const proxy = await startHttpProxy();
+    closing.push(() => proxy.close());
+    for (const [noProxy, hosts] of [
+      ['example.org,127.0.0.1', []],
+      ['', [new URL(url).host]],
+    ] as const) {
+      const git_proxy = { url: proxy.url, no_proxy: noProxy };
+      const job = aClone({ url, commit: repository.commit, plan: { git_proxy } });
+      expect(await run(job)).toBe(0);
+      expect(new Set(proxy.passed)).toEqual(new Set(hosts));
+    }
   });
 
   it('takes a tag or the beginning of a hash for a commit', async () => {

@@ -3,7 +3,11 @@ import type { AnsiblePhase } from '../../src/core/job.js';
 import { renderJobFile } from '../../src/runner/job-file.js';
 import { aLaunch } from '../contract/runner-jobs.js';
 
-const surroundings = { gitProtocols: 'https:ssh', ansiblePlaybook: '/opt/ansible-playbook' };
+const surroundings = {
+  gitProtocols: 'https:ssh',
+  gitProxy: { url: 'http://proxy:3128', noProxy: '.internal' },
+  ansiblePlaybook: '/opt/ansible-playbook',
+};
 
 const playbook: AnsiblePhase = {
   kind: 'ansible',
@@ -80,6 +84,7 @@ describe('renderJobFile', () => {
       pod_pending_seconds: 60,
       api_url: 'http://api',
       git_protocols: 'https:ssh',
+      git_proxy: { url: 'http://proxy:3128', no_proxy: '.internal' },
       ansible_playbook: '/opt/ansible-playbook',
       git_cache: { directory: '/data/git-cache', max_bytes: 1000 },
     });

@@ -69,6 +69,8 @@
   "TEMPORAL_ADDRESS" $v.temporal.address
   "TEMPORAL_NAMESPACE" $v.temporal.namespace
   "GIT_ALLOW_PROTOCOL" $v.git.allowProtocol
+  "GIT_PROXY" $v.git.proxy
+  "GIT_NO_PROXY" $v.git.noProxy
   "IMS_URL" $v.ims.url
   "TAPMS_URL" $v.tapms.url
   "VAULT_ADDR" $v.vault.url
