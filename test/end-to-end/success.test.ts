@@ -4,16 +4,19 @@ import { basename, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { startGitHttpServer } from '../clients/git-http-server.js';
+import { startHttpProxy, type HttpProxy } from '../support/http-proxy.js';
 import { openSite, renderPlaybook, writes, type Ended, type Site } from './site.js';
 
 const PHASES = [
   ...['git-clone-0', 'git-clone-1', 'git-clone-hosts', 'inventory'],
   ...['ansible-0', 'ansible-1'],
 ];
+let proxy: HttpProxy;
 let site: Site;
 let ended: Ended;
 beforeAll(async () => {
-  site = await openSite();
+  proxy = await startHttpProxy();
+  site = await openSite({ environment: { GIT_PROXY: proxy.url } });
   for (const node of ['node1', 'node2'])
     await site.ask('PUT', `/v3/components/${node}`, { enabled: true, desired_config: 'two' });
   const first = renderPlaybook(writes('made', "first by {{ lookup('env', 'SESSION_NAME') }}"));
@@ -24,7 +27,10 @@ beforeAll(async () => {
     site.layer({ 'über.yml': second.replace('{{ before }}', variable) }, 'über.yml'),
   ]);
 });
-afterAll(() => site.close());
+afterAll(async () => {
+  await site.close();
+  await proxy.close();
+});
 
 test('it succeeds, and its playbooks ran in order on both hosts', () => {
   expect(ended).toMatchObject({ succeeded: 'true', reason: null, message: null });
@@ -136,7 +142,7 @@ function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-test('a commit that one session has cloned is available to the next while the git server is away', async () => {
+test('a commit that one session has cloned, through a proxy, is available to the next while the git server is away', async () => {
   const { directory, commit } = site.repository({
     'site.yml': renderPlaybook(writes('kept', 'x')),
   });
@@ -145,6 +151,7 @@ test('a commit that one session has cloned is available to the next while the gi
     { clone_url: `${server.url}/${basename(directory)}`, commit, playbook: 'site.yml' },
   ];
   await site.run('before', layers).finally(() => server.close());
+  expect(new Set(proxy.passed)).toEqual(new Set([new URL(server.url).host]));
   expect(await site.run('meanwhile', layers)).toMatchObject({ succeeded: 'true' });
   const log = await site.ask('GET', '/v3/sessions/meanwhile/logs?phase=git-clone-0');
   expect(log.body).toContain('the server was not asked');
