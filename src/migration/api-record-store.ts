@@ -1,6 +1,6 @@
 import { CONFIGURATION, toV2, toV3 } from '../api/wire/v2-names.js';
-import { exchangeJson, type JsonRequest } from '../clients/http.js';
-import { isServiceError } from '../core/errors.js';
+import { exchangeJson, toRefusal, type JsonRequest } from '../clients/http.js';
+import { isServiceError, ServiceError } from '../core/errors.js';
 import { omitUndefined } from '../core/omit-undefined.js';
 import type { RecordStore, Refusal, Written } from './record-store.js';
 import {
@@ -27,6 +27,7 @@ const TIMEOUT_SECONDS = 300;
 const MAX_BYTES = 256 * 1024 * 1024;
 
 const NOT_FOUND = 404;
+const FAILED = 500;
 
 /** Sends a request, and returns the body of the answer. */
 type Ask = (method: JsonRequest['method'], path: string, body?: unknown) => Promise<unknown>;
@@ -48,7 +49,9 @@ export function createApiRecordStore({ url, token, ca }: ApiRecordStoreOptions):
     (signal: AbortSignal): Ask =>
     async (method = 'GET', path, body) => {
       const request = { ...toRequest(path), method, ...omitUndefined({ body }) };
-      return (await exchangeJson(request, signal)).body;
+      return method === 'GET'
+        ? (await exchangeJson(request, signal)).body
+        : exchangeRecord(request, signal);
     };
   const toFind =
     (signal: AbortSignal): Find =>
@@ -78,6 +81,14 @@ export function createApiRecordStore({ url, token, ca }: ApiRecordStoreOptions):
       };
     },
   };
+}
+
+/** CFS answers 500 to some records that it cannot take, which says nothing of the others. A gateway's own 500 is no JSON. */
+async function exchangeRecord(request: JsonRequest, signal: AbortSignal): Promise<unknown> {
+  const asked: JsonRequest = { ...request, alsoAccepted: [FAILED], foreign: 'unavailable' };
+  const answer = await exchangeJson(asked, signal);
+  if (answer.status !== FAILED) return answer.body;
+  throw new ServiceError('rejected', toRefusal(asked, answer).message, { reason: 'INTERNAL' });
 }
 
 async function* readApi(ask: Ask, kind: Kind): AsyncIterable<readonly WireRecord[]> {
@@ -120,7 +131,7 @@ async function writeEach(
       const note = await writeOne(record);
       if (note !== undefined) notes.push({ key, why: note });
     } catch (error) {
-      refused.push({ key, why: toRefusal(error) });
+      refused.push({ key, why: readRefusal(error) });
     }
   }
   return { refused, notes };
@@ -292,7 +303,7 @@ function listState({ state }: WireRecord): readonly WireRecord[] {
 }
 
 /** Rethrows an error that is no refusal, such as an API that does not answer. */
-function toRefusal(error: unknown): string {
+function readRefusal(error: unknown): string {
   if (isServiceError(error) && error.fault === 'rejected') return error.message;
   throw error;
 }

@@ -499,7 +499,7 @@ describe('a CFS through its API', () => {
 
   /** A CFS in which only these requests matter. Returns what it is sent in each PATCH. */
   async function withAnswers(
-    answer: (path: string, patch: unknown) => object,
+    answer: (path: string, patch: unknown, body: unknown) => object,
     act: (api: RecordStore) => Promise<void>,
   ): Promise<readonly unknown[]> {
     const patches: unknown[] = [];
@@ -507,8 +507,9 @@ describe('a CFS through its API', () => {
       void text(request).then((body) => {
         const patch: unknown = request.method === 'PATCH' ? JSON.parse(body) : undefined;
         if (patch !== undefined) patches.push(patch);
-        const given = answer(request.url ?? '', patch);
-        response.writeHead('detail' in given ? 400 : 200).end(JSON.stringify(given));
+        const given = answer(request.url ?? '', patch, body === '' ? undefined : JSON.parse(body));
+        const status = 'status' in given ? Number(given.status) : 'detail' in given ? 400 : 200;
+        response.writeHead(status).end('html' in given ? given.html : JSON.stringify(given));
       });
     });
     await act(createApiRecordStore({ url: `http://127.0.0.1:${await listen(server)}` }));
@@ -573,6 +574,31 @@ describe('a CFS through its API', () => {
       },
     );
     expect(patches).toEqual([{ batch_size: 7 }, { of_later: 1 }]);
+  });
+
+  test('that answers 500 to one record gets the others', async () => {
+    const options = { dryRun: false, onProgress: nothing, signal };
+    const components = ['good', 'bad', 'better'].map((id) => ({ id, enabled: true, state: [] }));
+    let sent: readonly string[] = [];
+    const answer = (isGateway: boolean) => (_path: string, _patch: unknown, body: unknown) => {
+      if (body === undefined) return { components: [], next: null };
+      const ids = (body as readonly { readonly id: string }[]).map(({ id }) => id);
+      if (isGateway) return { status: 500, html: '<h1>Internal error</h1>' };
+      if (ids.includes('bad')) return { status: 500, title: 'Internal Server Error' };
+      sent = [...sent, ...ids];
+      return { component_ids: ids };
+    };
+    await withAnswers(answer(false), async (api) => {
+      const report = await importKind(api, 'components', components, options);
+      expect(report.added).toEqual(['good', 'better']);
+      const why = expect.stringContaining('answered with status 500 (Internal Server Error).');
+      expect(report.refused).toEqual([{ key: 'bad', why }]);
+    });
+    expect(sent).toEqual(['good', 'better']);
+    await withAnswers(answer(true), async (api) => {
+      const importing = importKind(api, 'components', components, options);
+      await expect(importing).rejects.toMatchObject({ fault: 'unavailable' });
+    });
   });
 
   test('is read in pages', async () => {
