@@ -42,8 +42,10 @@ const beginning: readonly Step[] = [
   unseen(({ resources }, { jobId }) => resources.note(jobId, 'ims-key', 'k')),
   seen(({ sessions }, { jobId }) => sessions.markRunning(jobId)),
   seen(({ sessions }, { jobId }) => sessions.recordImsJob(jobId, 'j')),
-  seen(({ logs }, { jobId }) => logs.appendLine(jobId, 'inventory', 'line')),
-  unseen(({ logs }, { jobId }) => logs.handOver(jobId, 'inventory')),
+  seen(async ({ logs }, { jobId }) => {
+    await logs.appendLine(jobId, 'inventory', 'line');
+    await logs.handOver(jobId, 'inventory');
+  }),
   seen(({ sessions }, { jobId }) => sessions.recordWait(jobId, wait)),
   seen(({ sessions }, { jobId }) => sessions.recordWaitEnd(jobId, wait)),
   unseen(({ stagedFiles }, { jobId }) => stagedFiles.save(jobId, 'hosts', gzipSync('x1'))),
@@ -78,12 +80,6 @@ const rest: readonly Step[] = [
   seen(({ sessions }, { jobId }) =>
     sessions.addArtifact(jobId, { imageId: 'i', resultId: 'r', type: 'ims_customized_image' }),
   ),
-  seen(({ sessions }, { name }) =>
-    sessions.patch(name, ({ state, createdAt }) => ({
-      ...{ state, createdAt, succeeded: 'none' },
-      patched: { artifacts: [], session: { job: 'own' } },
-    })),
-  ),
   seen(({ phases: store }, { jobId }) =>
     store.seal(jobId, PHASE, { kind: 'killed', reason: 'stopped' }, at(20)),
   ),
@@ -96,6 +92,14 @@ const rest: readonly Step[] = [
     sessions.recordKnownEnd(jobId, { runId: 'r', outcome: { succeeded: 'true' } }),
   ),
   seen(({ sessions }, { jobId }) => sessions.recordOutcome(jobId, { succeeded: 'true' }, at(24))),
+];
+const requests: readonly Step[] = [
+  seen(({ sessions }, { name }) =>
+    sessions.patch(name, ({ state, createdAt }) => ({
+      ...{ state, createdAt, succeeded: 'none' },
+      patched: { artifacts: [], session: { job: 'own' } },
+    })),
+  ),
   seen(({ sessions }, { name }) => sessions.requestDelete(name, { at: at(25) })),
 ];
 
@@ -107,9 +111,14 @@ export function writeContract(stores: () => Stores): void {
         const { store, other } = stores();
         const one = await store.sessions.insert(aNewSession('a'));
         const two = await store.sessions.insert(aNewSession('b'));
+        // The phase that no step is about.
+        const untouched = {
+          ...{ ...phases[2], jobId: one.jobId, position: 2 },
+          ...{ state: 'pending', logBytes: 0, hostsFinal: false },
+        };
         const heard: Change[] = [];
         store.subscribe((change) => heard.push(change));
-        for (const { act, isSeen } of [...beginning, launches[how], ...rest])
+        for (const { act, isSeen } of [...beginning, launches[how], ...rest, ...requests]) {
           for (const [own, alike] of [
             [one, two],
             [two, one],
@@ -120,10 +129,33 @@ export function writeContract(stores: () => Stores): void {
             if (isSeen) expect(heard).toContainEqual({ kind: 'session', jobId: own.jobId });
             expect({ act, ...(await readRecords(other, alike.jobId)) }).toEqual({ act, ...before });
           }
+          const records = await readRecords(other, one.jobId);
+          expect(toOther(await readRecords(other, two.jobId))).toEqual(toOther(records));
+          const teardown = records.phases[2];
+          if (teardown?.sealedAt === undefined) expect(teardown ?? untouched).toEqual(untouched);
+        }
         expect(await store.sessions.get(one.jobId)).toMatchObject({ state: 'complete' });
       },
     );
+
+    test('that a job or a worker makes too late changes nothing of a complete session', async () => {
+      const { store } = stores();
+      const session = await store.sessions.insert(aNewSession('a'));
+      await store.sessions.recordDispatched(session.jobId, 'started');
+      await store.phases.savePlan(session.jobId, phases);
+      await store.sessions.recordOutcome(session.jobId, { succeeded: 'false' }, at(1));
+      const before = await readOutcome(store, session.jobId);
+      for (const { act } of [...beginning, ...Object.values(launches), ...rest]) {
+        await act(store, session).catch(() => undefined);
+        expect({ act, ...(await readOutcome(store, session.jobId)) }).toEqual({ act, ...before });
+      }
+    });
   });
+}
+
+/** Without what tells two sessions apart that are alike. */
+function toOther(records: Awaited<ReturnType<typeof readRecords>>): unknown {
+  return JSON.parse(JSON.stringify(records).replaceAll(/"(cfs-)?[ab](-0123abcd)?"/g, '""'));
 }
 
 /** All that is stored of a session. */
@@ -133,8 +165,20 @@ async function readRecords(store: Store, jobId: string) {
     session: await store.sessions.get(jobId),
     phases: await store.phases.list(jobId),
     hosts: await store.hosts.list(jobId, { limit: 9 }),
+    changes: await store.hosts.changes(jobId, PHASE, { sequence: -1 }, 9),
+    summary: await store.hosts.summarize(jobId, PHASE),
+    total: await store.hosts.total(jobId),
+    failed: await store.hosts.listFailed(jobId, 9),
     logs: await Promise.allSettled(logs),
+    gap: await store.logs.findGap(jobId, PHASE),
     files: await store.stagedFiles.read(jobId),
     resources: await store.resources.list(jobId),
   };
+}
+
+/** What people see of how a session ended. Not what undoing needs: that may still be noted, and a stop, too. */
+async function readOutcome(store: Store, jobId: string) {
+  const { session, phases: ended, hosts, logs } = await readRecords(store, jobId);
+  const undoing = { stoppedAt: undefined, snapshot: undefined, artifacts: undefined };
+  return { outcome: { ...session, ...undoing }, ended, hosts, logs };
 }
