@@ -107,16 +107,20 @@ export function sessionRequestContract(stores: () => Stores): void {
       expect(session.outcome?.message).toBe('Cancelled by ann before it started: wrong nodes');
     });
 
-    test('leaves what is claimed to its workflow', async () => {
-      const { store } = stores();
-      const { jobId } = await store.sessions.insert(aNewSession('a'));
-      await store.sessions.claim(jobId, { at: at(1) });
+    test.each(['pending', 'running'])(
+      'leaves what is claimed and %s to its workflow',
+      async (state) => {
+        const { store } = stores();
+        const { jobId } = await store.sessions.insert(aNewSession('a'));
+        await store.sessions.claim(jobId, { at: at(1) });
+        if (state === 'running') await store.sessions.markRunning(jobId);
 
-      const session = await store.sessions.requestCancel('a', wish);
+        const session = await store.sessions.requestCancel('a', wish);
 
-      expect(session).toMatchObject({ desired: 'cancel', state: 'pending', cancelBy: 'ann' });
-      expect(session.outcome).toBeUndefined();
-    });
+        expect(session).toMatchObject({ desired: 'cancel', state, cancelBy: 'ann' });
+        expect(session.outcome).toBeUndefined();
+      },
+    );
 
     test('leaves to a workflow what a restored record may lack: that somebody has claimed it', async () => {
       const { store } = stores();
@@ -173,12 +177,11 @@ export function sessionRequestContract(stores: () => Stores): void {
       const { jobId } = await store.sessions.insert(aNewSession('a'));
       await store.sessions.recordOutcome(jobId, { succeeded: 'true' }, at(5));
 
-      const cancels = [
-        store.sessions.requestCancel('a', wish),
-        store.sessions.requestCancel('b', wish),
-      ];
+      await store.sessions.insert(aNewSession('deleted'));
+      await store.sessions.requestDelete('deleted', wish);
+      const cancels = ['a', 'b', 'deleted'].map((name) => store.sessions.requestCancel(name, wish));
 
-      expect(await count(cancels)).toEqual({ conflict: 1, missing: 1 });
+      expect(await count(cancels)).toEqual({ conflict: 1, missing: 2 });
       expect((await store.sessions.get(jobId))?.desired).toBe('run');
     });
 
@@ -224,6 +227,8 @@ export function sessionRequestContract(stores: () => Stores): void {
       const running = await store.sessions.insert(aNewSession('stopping'));
       await store.sessions.claim(running.jobId, claim);
       for (const name of ['cancelled', 'stopping']) await store.sessions.requestCancel(name, wish);
+      const packaging = await store.sessions.insert(aNewSession('packaging'));
+      await store.sessions.recordTeardown(packaging.jobId, at(11));
       const brief = await store.sessions.insert(aNewSession('brief'));
       const options = { debugWaitTime: 0, defaultPlaybook: 'site.yml' };
       await store.sessions.saveSnapshot(brief.jobId, aSnapshot({ options }));
@@ -233,6 +238,7 @@ export function sessionRequestContract(stores: () => Stores): void {
         ['cancelled', 'is complete'],
         ['stopping', 'is cancelled'],
         ['brief', 'debug_wait_time was 0'],
+        ['packaging', 'finishing its images'],
       ] as const)
         await expect(other.sessions.requestHold(name)).rejects.toMatchObject({
           fault: 'conflict',
@@ -282,16 +288,17 @@ export function sessionRequestContract(stores: () => Stores): void {
       expect(session?.cancelBy).toBeUndefined();
     });
 
-    test('cancels what is claimed', async () => {
+    test.each(['pending', 'running'])('cancels what is claimed and %s', async (state) => {
       const { store } = stores();
       const { jobId } = await store.sessions.insert(aNewSession('a'));
       await store.sessions.claim(jobId, { at: at(1) });
+      if (state === 'running') await store.sessions.markRunning(jobId);
 
       await store.sessions.requestDelete('a', wish);
 
       expect(await store.sessions.get(jobId)).toMatchObject({
         desired: 'delete',
-        state: 'pending',
+        state,
         cancelBy: 'ann',
       });
     });
