@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { HostResult } from '../../../src/core/job.js';
 import type { Store } from '../../../src/store/store.js';
-import { aRepository, aSnapshot } from '../../support/session-builders.js';
+import { aLayer, aRepository, aSnapshot } from '../../support/session-builders.js';
 import { addPlannedSession, aNewSession, at, count } from '../../support/store-builders.js';
 import type { Stores } from '../store-contract.js';
 
@@ -43,7 +43,8 @@ export function hostContract(stores: () => Stores): void {
     test('keeps everything reported, and clears what a later report lacks', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
-      const failed = aHost('n1', { failed: 1, incomplete: true, task: 'do', message: 'no' });
+      const bad = { failed: 1, unreachable: 1, skipped: 1, changed: 1, incomplete: true };
+      const failed = aHost('n1', { ...bad, task: 'do', message: 'no' });
       await store.hosts.save(jobId, PHASE, { sequence: 1, final: false, hosts: [failed] });
       expect(await list(store, jobId)).toEqual([{ phase: PHASE, ...failed }]);
 
@@ -77,10 +78,10 @@ export function hostContract(stores: () => Stores): void {
         ['b', false],
       ] as const) {
         const jobId = await addPlannedSession(store, name);
-        const last = { final: true, whole, hosts: [] };
+        const last = { final: true, hosts: [] };
         await store.hosts.save(jobId, PHASE, { sequence: 1, final: false, hosts: [] });
         expect((await store.phases.find(jobId, PHASE))?.hostsWhole).toBeUndefined();
-        await store.hosts.save(jobId, PHASE, { sequence: 2, ...last });
+        await store.hosts.save(jobId, PHASE, { sequence: 2, ...last, ...(whole && { whole }) });
         await store.hosts.save(jobId, PHASE, { sequence: 3, ...last, whole: !whole });
         const phase = await store.phases.find(jobId, PHASE);
         expect(phase?.hostsWhole ?? false).toBe(whole);
@@ -208,6 +209,28 @@ export function hostContract(stores: () => Stores): void {
       expect((await store.components.find('n2'))?.component.state).toMatchObject([
         { cloneUrl, commit, playbook: 'site.yml', sessionName: 'a' },
       ]);
+    });
+
+    test('leaves results of other phases to these', async () => {
+      const { store } = stores();
+      const { jobId } = await store.sessions.insert(aNewSession('a'));
+      const names = ['ansible-0', 'ansible-1'];
+      const plan = names.map((name) => ({ name, kind: 'ansible', title: name }) as const);
+      await store.phases.savePlan(jobId, plan);
+      const layers = [aLayer({ index: 0 }), aLayer({ index: 1 })];
+      await store.sessions.saveSnapshot(jobId, aSnapshot({ layers }));
+      const put = ['n1', 'n2'].map((id) => ({ id }));
+      await store.components.put(put, at(0), ({ id }) => id);
+      const saveOf = (phase: string, host: string) =>
+        store.hosts.save(jobId, phase, {
+          ...{ sequence: 1, final: true, recordedAt: at(5), hosts: [aHost(host, { ok: 1 })] },
+        });
+      await saveOf('ansible-0', 'n1');
+      await saveOf('ansible-1', 'n2');
+      const urls = async (id: string) =>
+        (await store.components.find(id))?.component.state.map(({ cloneUrl }) => cloneUrl);
+      expect(await urls('n1')).toEqual([aRepository('layer0').url]);
+      expect(await urls('n2')).toEqual([aRepository('layer1').url]);
     });
 
     test('counts the layer as incomplete where the files were not those of the commit', async () => {
@@ -390,6 +413,7 @@ function totalContract(stores: () => Stores): void {
         store.hosts.save(jobId, phase, { sequence: 1, final: true, hosts });
       await save('ansible-0', aHost('n1', { ok: 1, changed: 1 }), aHost('n2', { changed: 2 }));
       await save('ansible-0', aHost('n3', { ok: 1 }), aHost('n4', { ok: 1 }), aHost('n5'));
+      await save('ansible-0', aHost('n6', { ok: 1 }));
       await save('ansible-1', aHost('n4', { unreachable: 1 }), aHost('n3', { ok: 1, failed: 2 }));
       await save('ansible-1', aHost('n1', { ok: 3 }), aHost('n6', { ok: 1, incomplete: true }));
       await save('ansible-1', aHost('n7', { skipped: 1 }));
