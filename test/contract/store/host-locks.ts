@@ -159,6 +159,19 @@ export function hostLockContract(stores: () => Stores): void {
       expect(await ask(store, 'd', ['x2'])).toBe(false);
     });
 
+    test('are not granted ahead of a session that asked earlier and waits on', async () => {
+      const { store } = stores();
+      await store.options.patch({ hostLocks: true });
+      await come(store, 'a', ['x1']);
+      await come(store, 'b', ['x1', 'x2']);
+      await come(store, 'c', ['x2']);
+      await come(store, 'd', ['x3']);
+      expect(await ask(store, 'c', ['x2', 'x3'])).toBe(false);
+      expect(await find(store, 'c')).toMatchObject({ waitsFor: idOf('d') });
+      await end(store, 'd');
+      expect(await find(store, 'c')).toMatchObject({ waitsFor: idOf('b') });
+    });
+
     test('stay with their session when it asks again, even if one with an earlier turn waits for them', async () => {
       const { store } = stores();
       await store.options.patch({ hostLocks: true });
@@ -237,7 +250,10 @@ export function hostLockContract(stores: () => Stores): void {
       await come(store, 'a', ['x1']);
       await come(store, 'b', ['x1', 'x2']);
       await store.sessions.recordAttach(idOf('b'), { at: at(2), incarnation: 'i' });
-      expect(await find(store, 'b')).not.toHaveProperty('waitsFor');
+      const attached = await find(store, 'b');
+      expect(attached).toMatchObject({ claimedAt: at(0), admittedAt: at(2) });
+      expect(attached).not.toHaveProperty('waitsFor');
+      expect(attached).not.toHaveProperty('waiting');
       expect(await come(store, 'c', ['x2'])).toBe(false);
     });
 
@@ -266,6 +282,7 @@ export function hostLockContract(stores: () => Stores): void {
       await end(store, 'a');
       const told = (await find(store, 'b')).admittedAt;
       expect(await ask(store, 'b', ['x1', 'x2'])).toBe(false);
+      expect(await find(store, 'b')).toMatchObject({ admissionDue: false });
       await store.sessions.recordOutcome(idOf('c'), { succeeded: 'true' }, at(2000));
       await store.sessions.recordDispatched(idOf('b'), 'started', { toldOf: told });
       expect(await find(store, 'b')).toMatchObject({ admittedAt: at(2000), admissionDue: true });
@@ -315,6 +332,9 @@ export function hostLockContract(stores: () => Stores): void {
       await store.admission.admit(at(20));
       expect(await store.admission.countBehind()).toBe(0);
       expect(await find(store, 'c')).toMatchObject({ admittedAt: at(20), admissionDue: true });
+      // Session a has kept its host, in case the option is turned on again.
+      await store.options.patch({ hostLocks: true });
+      expect(await come(store, 'd', ['x1'])).toBe(false);
     });
 
     test('may be thousands, with any name', async () => {
