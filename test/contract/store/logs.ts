@@ -179,6 +179,8 @@ export function logContract(stores: () => Stores): void {
       expect(await store.logs.findGap(jobId, PHASE)).toEqual({ offset: 5, bytesSince: 0 });
       await append(store, jobId, 11, 'end');
       expect(await store.logs.findGap(jobId, PHASE)).toEqual({ offset: 5, bytesSince: 3 });
+      await store.logs.recordGap(jobId, PHASE, 'again');
+      expect(await store.logs.findGap(jobId, PHASE)).toEqual({ offset: 14, bytesSince: 0 });
     });
 
     test('is refused once sealed', async () => {
