@@ -109,10 +109,7 @@ function seeMachine({ write }: Database, machine: string, at: string): Promise<v
       .where((eb) =>
         eb.or([
           eb('seen_at', '>', ahead),
-          eb.and([
-            eb('seen_at', '<', at),
-            eb.not(eb.exists(heard.where('other.seen_at', '>=', silent))),
-          ]),
+          eb.not(eb.exists(heard.where('other.seen_at', '>=', silent))),
         ]),
       )
       .execute();
