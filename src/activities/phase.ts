@@ -70,7 +70,7 @@ function isOfJob({ kind }: PhaseRecord): boolean {
   return kind !== 'teardown';
 }
 
-/** Returns undefined if somebody else has sealed the phase. `isLast` means that it is the last one of the job. */
+/** Returns undefined if somebody else has sealed the phase, or its log is lost again. `isLast` means that it is the last one of the job. */
 async function settlePhase(
   dependencies: ActivityDependencies,
   session: Session,
@@ -98,7 +98,7 @@ async function settlePhase(
     if (kind === 'ansible' || kind === 'inventory')
       await completeHosts(dependencies, input, signal);
   }
-  const isOurs = await store.phases.seal(jobId, phase, result, now());
+  const isOurs = await store.phases.seal(jobId, phase, result, now(), told.logBytes);
   logger.info({ session: session.name, jobId, phase, result }, 'phase ended');
   return isOurs ? result : undefined;
 }

@@ -39,8 +39,8 @@ function observeSeal({ phases }: Store, registry: Registry): Store['phases']['se
     buckets: PHASE_SECONDS,
     registers: [registry],
   });
-  return async (jobId, phase, result, at) => {
-    const isFirst = await phases.seal(jobId, phase, result, at);
+  return async (jobId, phase, result, at, logBytes) => {
+    const isFirst = await phases.seal(jobId, phase, result, at, logBytes);
     if (!isFirst || result.kind === 'unstarted') return isFirst;
     // The phase is sealed even if it cannot be counted.
     const record = await phases.find(jobId, phase).catch(() => undefined);

@@ -18,8 +18,17 @@ export interface PhaseStore {
    * log is. `running` after `ended` is ignored. Throws fault `gone` if the phase is sealed.
    */
   report(jobId: string, phase: string, report: PhaseReport): Promise<void>;
-  /** Ends the phase with this result, once. Nothing of the phase changes afterwards. False if it was sealed before. */
-  seal(jobId: string, phase: string, result: PhaseResult, at: string): Promise<boolean>;
+  /**
+   * Ends the phase with this result, once. Nothing of the phase changes afterwards. False if it was sealed before, or if its log
+   * has lost some of `logBytes`, because the database was set back.
+   */
+  seal(
+    jobId: string,
+    phase: string,
+    result: PhaseResult,
+    at: string,
+    logBytes?: number,
+  ): Promise<boolean>;
   /** Records a hold. A released one stays released unless this one is later. Throws fault `gone` if the phase is sealed. */
   hold(jobId: string, phase: string, hold: NewHold, at: string): Promise<void>;
   /** Ends the hold of a job, if `decideRelease` says so. A repeat changes nothing. */

@@ -37,7 +37,8 @@ export function createPhaseStore(database: Database): PhaseStore {
     },
     start: (jobId, phase) => startPhase(database, jobId, phase),
     report: (jobId, phase, report) => saveReport(database, jobId, phase, report),
-    seal: (jobId, phase, result, at) => sealPhase(database, jobId, phase, result, at),
+    seal: (jobId, phase, result, at, logBytes) =>
+      sealPhase(database, jobId, phase, { result, at, logBytes }),
     ...createHoldStore(database),
     ...createSilenceStore(database),
   };
@@ -156,8 +157,11 @@ function sealPhase(
   { writeAtOnce }: Database,
   jobId: string,
   phase: string,
-  result: PhaseResult,
-  at: string,
+  {
+    result,
+    at,
+    logBytes = 0,
+  }: { readonly result: PhaseResult; readonly at: string; readonly logBytes?: number | undefined },
 ): Promise<boolean> {
   const times =
     result.kind === 'unstarted' ? {} : { started: result.startedAt, ended: result.endedAt ?? at };
@@ -175,6 +179,7 @@ function sealPhase(
       .where('job_id', '=', jobId)
       .where('name', '=', phase)
       .where('sealed_at', 'is', null)
+      .where('log_bytes', '>=', logBytes)
       .returning('name')
       .executeTakeFirst();
     if (row !== undefined) emit({ kind: 'session', jobId });

@@ -136,6 +136,16 @@ export function phaseContract(stores: () => Stores): void {
       });
     });
 
+    test('seals no log that has lost a part since it was looked at', async () => {
+      const { store } = stores();
+      const jobId = await addPlannedSession(store);
+      await store.logs.append(jobId, 'ansible-0', 0, Buffer.from('four'));
+      const seal = (bytes: number) => store.phases.seal(jobId, 'ansible-0', exited, at(21), bytes);
+      expect(await seal(5)).toBe(false);
+      expect(await store.phases.find(jobId, 'ansible-0')).not.toHaveProperty('sealedAt');
+      expect(await seal(4)).toBe(true);
+    });
+
     test('ends no phase before it began, although the clocks of job and service differ', async () => {
       const { store } = stores();
       const jobId = await addPlannedSession(store);
