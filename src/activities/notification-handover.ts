@@ -9,7 +9,10 @@ import type { HandoverRun } from './sweep-dependencies.js';
 
 export interface HandoverDependencies {
   readonly store: Pick<Store, 'notifications' | 'deploymentId'>;
-  readonly orchestrator: Pick<Orchestrator, 'startNotification' | 'hasNotification'>;
+  readonly orchestrator: Pick<
+    Orchestrator,
+    'startNotification' | 'hasNotification' | 'hasEndedNotification'
+  >;
   readonly webhooks: Pick<WebhookClient, 'list'>;
   readonly logger: NotificationLogger;
   readonly now: () => string;
@@ -70,6 +73,21 @@ async function handOverAgain(dependencies: HandoverDependencies, run: HandoverRu
     limit: PAGE,
   });
   await handOverEach(dependencies, untold, run);
+  if (!run.dryRun) await removeTold(dependencies, untold);
+}
+
+/** A workflow that has ended has removed its notification. Another one is of a database that was set back since. */
+async function removeTold(
+  { store, orchestrator }: HandoverDependencies,
+  untold: readonly DueNotification[],
+): Promise<void> {
+  if (untold.length === 0) return;
+  const deploymentId = await store.deploymentId();
+  const areTold = await atMost(AT_ONCE, untold, ({ jobId }) =>
+    orchestrator.hasEndedNotification(toNotificationWorkflow(deploymentId, jobId)),
+  );
+  const told = untold.filter((_, index) => areTold[index] === true).map(({ jobId }) => jobId);
+  if (told.length > 0) await store.notifications.remove(told);
 }
 
 /** Removes some of the notifications that were handed over so long ago that no workflow can still be about to tell them. */

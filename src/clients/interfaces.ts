@@ -182,6 +182,8 @@ export interface Orchestrator {
   startNotification(start: NotificationStart): Promise<boolean>;
   /** Whether that workflow was started, and Temporal still has it, running or closed. */
   hasNotification(id: string): Promise<boolean>;
+  /** Whether that workflow has come to its own end. */
+  hasEndedNotification(id: string): Promise<boolean>;
   /** The id of the configured namespace. It changes with another server, and if Temporal was emptied. */
   namespaceId(): Promise<string>;
   /** Whether Temporal answers now. */

@@ -143,6 +143,16 @@ export function createOrchestrator({
           .describe()
           .then(() => true, falseIf(WorkflowNotFoundError)),
       ),
+    hasEndedNotification: (id) =>
+      call('describe the notification', () =>
+        workflow
+          .getHandle(id)
+          .describe()
+          .then(
+            ({ status }) => ['COMPLETED', 'FAILED'].includes(status.name),
+            falseIf(WorkflowNotFoundError),
+          ),
+      ),
     async namespaceId() {
       const { namespaceInfo } = await call(`describe its namespace ${namespace}`, () =>
         connection.workflowService.describeNamespace({ namespace }),

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { NativeConnection, Worker } from '@temporalio/worker';
@@ -176,6 +177,14 @@ describe('NotificationWorkflow', () => {
     await work(notifying);
     await receiver.whenTold('lost', '/chat');
     await whenSettled();
+    await handle.result();
+
+    // A database that was set back since notes the end again. Nobody has to be told any more.
+    const database = new DatabaseSync(join(directory, 'keelson.db'));
+    database.prepare('insert into notifications values (?, ?)').run(jobId, ago(601));
+    database.close();
+    expect((await sweepOnce(notifying)).entries).toEqual([]);
+    expect(await store.notifications.count()).toBe(0);
   });
 
   test('tells each webhook what it wants to know, of sessions that others end', async () => {
