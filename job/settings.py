@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import ssl
 import tempfile
 from pathlib import Path
 
@@ -93,7 +94,22 @@ def to_ansible_environment(context: Context) -> dict[str, str]:
     environment |= {name: os.environ[name] for name in KUBERNETES if name in os.environ}
     if directory.vault_token.exists():
         environment["VAULT_TOKEN"] = directory.vault_token.read_text("utf-8").strip()
-    return environment
+    return environment | to_trust_environment(directory)
+
+
+def to_trust_environment(directory: JobDirectory) -> dict[str, str]:
+    """
+    Makes tasks on localhost trust the site's certificate authority beside those of the system. A
+    pod names it, as one of CFS does.
+    """
+    authority = os.environ.get("SSL_CAINFO")
+    if authority is None:
+        return {}
+    system = ssl.get_default_verify_paths().cafile
+    bundle = directory.workspace / "authorities.crt"
+    parts = [Path(file).read_bytes() for file in (system, authority) if file is not None]
+    bundle.write_bytes(b"\n".join(parts))
+    return {"SSL_CERT_FILE": str(bundle)}
 
 
 def to_plugin_path(config: AnsibleConfig, kind: str, home: Path) -> str:

@@ -1,7 +1,7 @@
 import type { V1Container, V1PodSpec } from '@kubernetes/client-node';
 import type { Job, Phase } from '../core/job.js';
 import type { PodSettings, ResourceSettings } from './pod-settings.js';
-import { renderMounts, JOB_DIRECTORY, WORKSPACE } from './pod-volumes.js';
+import { AUTHORITY, renderMounts, JOB_DIRECTORY, WORKSPACE } from './pod-volumes.js';
 
 /** Where the image contains the package `job`. */
 const JOB_SOURCE = '/opt/keelson';
@@ -54,6 +54,9 @@ function renderContainer(
       { name: 'KEELSON_JOB', value: job.jobId },
       { name: 'KEELSON_NAMESPACE', value: namespace },
       { name: 'KEELSON_POD', valueFrom: { fieldRef: { fieldPath: 'metadata.name' } } },
+      ...(settings.certificateAuthority === undefined
+        ? []
+        : [{ name: 'SSL_CAINFO', value: AUTHORITY }]),
     ],
     resources: { ...toResources(phase, settings) },
     volumeMounts: renderMounts(phase, settings, hasImageKey),

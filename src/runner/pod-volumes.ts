@@ -11,6 +11,8 @@ const ANSIBLE_DIRECTORY = '/etc/ansible';
 /** Where SSH looks for the keys of root. */
 const SSH_DIRECTORY = '/root/.ssh';
 const CA_DIRECTORY = '/etc/cray/ca';
+const CA_FILE = 'certificate_authority.crt';
+export const AUTHORITY = `${CA_DIRECTORY}/${CA_FILE}`;
 /** Where every client of Kubernetes looks for it. */
 const ACCOUNT_DIRECTORY = '/var/run/secrets/kubernetes.io/serviceaccount';
 export const GIT_CACHE_DIRECTORY = '/var/cache/keelson';
@@ -82,9 +84,7 @@ export function renderVolumes(
       : [{ name: 'git-cache', persistentVolumeClaim: { claimName: gitCache.claimName } }]),
     ...(certificateAuthority === undefined
       ? []
-      : [
-          project('ca', [projectKey(certificateAuthority, 'certificate_authority.crt')], EVERYBODY),
-        ]),
+      : [project('ca', [projectKey(certificateAuthority, CA_FILE)], EVERYBODY)]),
     ...(runAsNonRoot === undefined
       ? []
       : [

@@ -1,5 +1,9 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, test } from '@jest/globals';
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:https';
+import { join } from 'node:path';
+import { listen, stopListening } from '../support/listen.js';
 import { createPlaybookJob, HAS_ANSIBLE, readResults } from './ansible-plan.js';
 import { PROJECT, type TestJob } from './harness.js';
 
@@ -92,6 +96,26 @@ task_timeout = 60
     expect(job.phase('inventory')).toMatchObject({ exit_code: 73 });
     expect(job.log('inventory')).toMatch(/^ERROR! ansible.cfg cannot be read: /);
   });
+});
+
+(HAS_ANSIBLE ? test : test.skip)("tasks on localhost trust a pod's authority", async () => {
+  const read = (name: string) => readFileSync(join(PROJECT, 'test/fixtures/tls', name));
+  const options = { cert: read('loopback.crt'), key: read('loopback.key') };
+  const server = createServer(options, (_, response) => response.end('served'));
+  const port = await listen(server);
+  const job = createPlaybookJob({
+    environment: { SSL_CAINFO: join(PROJECT, 'test/fixtures/tls/loopback.crt') },
+    files: {
+      'workspace/layer0/site.yml': `- hosts: x1
+  gather_facts: false
+  tasks: [{ uri: { url: "https://127.0.0.1:${port}" } }]
+`,
+    },
+  });
+  jobs.push(job);
+  await job.run().finally(() => stopListening(server));
+  const { exit_code: code } = job.phase('ansible-0') ?? {};
+  expect({ code, log: job.log('ansible-0') }).toMatchObject({ code: 0 });
 });
 
 describe('component state', () => {

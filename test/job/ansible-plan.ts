@@ -66,6 +66,7 @@ export interface PlaybookJobOptions {
   readonly files?: Record<string, string | Uint8Array>;
   readonly groups?: Inventory;
   readonly plan?: Record<string, unknown>;
+  readonly environment?: Record<string, string>;
 }
 
 /** A job that needs no git, because its layer is already there. By default it has two hosts. */
@@ -74,10 +75,12 @@ export function createPlaybookJob({
   files = {},
   groups,
   plan = {},
+  environment = {},
 }: PlaybookJobOptions): TestJob {
   return createJob({
     phases: [anInventoryPhase(), aPlaybookPhase(0, phase)],
     plan,
+    environment,
     files: {
       'files/inventory.gz': renderHosts(groups ?? { compute: { x1: {}, x2: {} } }),
       ...files,
