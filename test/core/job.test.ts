@@ -20,6 +20,7 @@ describe('settleResult', () => {
   const lost = { kind: 'killed', reason: 'lost' } as const;
   const evicted = { kind: 'killed', reason: 'evicted' } as const;
   const stopped = { kind: 'killed', reason: 'stopped' } as const;
+  const starved = { kind: 'killed', reason: 'memory' } as const;
   const overdue = { kind: 'killed', reason: 'timeout' } as const;
 
   test.each<[string, PhaseResult, PhaseResult | undefined, boolean, PhaseResult]>([
@@ -31,6 +32,8 @@ describe('settleResult', () => {
     ['that before a deadline', overdue, good, true, good],
     ['who sent a signal', evicted, stopped, true, evicted],
     ['who sent a signal at a deadline', overdue, stopped, true, overdue],
+    ['who sent a signal, if the platform lost sight', lost, stopped, true, stopped],
+    ['that it ran out of memory on a node that is gone', evicted, starved, true, starved],
     ['a success after which more was to run', lost, good, false, lost],
     ['a failure', lost, bad, false, bad],
   ])('keeps %s', (_, seen, told, isLast, expected) => {

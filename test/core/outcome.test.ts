@@ -179,15 +179,17 @@ describe('toOutcome', () => {
     expect(outcome.message).toContain(message);
   });
 
-  test('does not say that a playbook could not run whose results were lost', () => {
-    const end = aPlaybook(exited(2), { hosts: NO_HOSTS, lacksResults: true });
-    expect(toOutcome([end])).toMatchObject({
-      succeeded: 'false',
-      reason: 'PLAYBOOK_ERROR',
-      message:
-        'site.yml (ansible-0) failed with exit code 2; see its log. The results of its hosts were lost with the end of its log.',
-    });
-  });
+  test.each([2, 4])(
+    'does not say that a playbook could not run whose results were lost: %d',
+    (exitCode) => {
+      const end = aPlaybook(exited(exitCode), { hosts: NO_HOSTS, lacksResults: true });
+      expect(toOutcome([end])).toMatchObject({
+        succeeded: 'false',
+        reason: 'PLAYBOOK_ERROR',
+        message: `site.yml (ansible-0) failed with exit code ${exitCode}; see its log. The results of its hosts were lost with the end of its log.`,
+      });
+    },
+  );
 
   test.each<[string, number, HostSummary, Outcome['reason'], string]>([
     ['1, nothing ran', 1, NO_HOSTS, 'PLAYBOOK_ERROR', 'site.yml (ansible-0) could not run'],
@@ -198,6 +200,13 @@ describe('toOutcome', () => {
       FAILED,
       'PLAYBOOK_ERROR',
       'broke off with exit code 1; see its log. Before that, x1 and 1 more failed',
+    ],
+    [
+      '1, broke off after a host was not reached',
+      1,
+      UNREACHABLE,
+      'PLAYBOOK_ERROR',
+      'broke off with exit code 1; see its log. Before that, x2 failed',
     ],
     ['2, a task failed', 2, FAILED, 'TASK_FAILED', 'on x1 and 1 more: no space left'],
     ['2, bad arguments', 2, NO_HOSTS, 'PLAYBOOK_ERROR', 'could not run with exit code 2'],

@@ -154,7 +154,15 @@ describe('collectDone', () => {
       expect(collectDone(retry(both, { snapshot: undefined as never }), [], [])).toEqual(done);
     });
 
+    test('keeps what was done before if its job ended before that layer', () => {
+      const launched = retry(both, { launchedAt: startedAt });
+      expect(collectDone(launched, [aPhase(1, skipped), aPhase(2, skipped)], [])).toEqual(done);
+    });
+
     test('keeps no host of a layer that a job may have begun unseen', () => {
+      const ended = aPhase(1, { kind: 'killed', reason: 'evicted' }, { hostsFinal: false });
+      delete (ended as { startedAt?: string }).startedAt;
+      expect(collectDone(retry(both), [ended], [])).toEqual({ layers: [layer(0)] });
       const unseen = [{ name: 'ansible-1', hostsFinal: false }];
       expect(collectDone(retry(both), unseen, [])).toEqual(done);
       const launched = { launchedAt: startedAt };
@@ -175,6 +183,7 @@ describe('isAllDone', () => {
   test('is true if every layer is done', () => {
     const whole = { layers: [layer(0), layer(1), layer(2)] };
     expect(isAllDone(snapshot, whole)).toBe(true);
+    expect(isAllDone(aSnapshot({ layers: [aLayer()] }), { layers: [layer(0)] })).toBe(true);
     expect(isAllDone(snapshot, { layers: [layer(0)] })).toBe(false);
     expect(isAllDone(aSnapshot({ layers: [] }), { layers: [] })).toBe(false);
     expect(isAllDone(undefined, undefined)).toBe(false);

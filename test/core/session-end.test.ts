@@ -3,11 +3,13 @@ import {
   describeCancelling,
   findCancellation,
   nameLeftovers,
+  preferKnown,
   toCancelled,
   toStepOutcome,
   toUnlaunched,
   toWithdrawn,
 } from '../../src/core/session-end.js';
+import type { Outcome } from '../../src/core/session.js';
 
 describe('toCancelled', () => {
   test.each([
@@ -108,6 +110,27 @@ describe('toUnlaunched', () => {
 
   test('is lost if nobody has', () => {
     expect(toUnlaunched(undefined)).toMatchObject({ succeeded: 'unknown', reason: 'JOB_LOST' });
+  });
+});
+
+describe('preferKnown', () => {
+  const failed = { succeeded: 'false', reason: 'TASK_FAILED', message: 'no space' } as const;
+  const told = { ...failed, host: 'x1', task: 'install' } as const;
+  const lost = { succeeded: 'unknown', reason: 'JOB_LOST' } as const;
+
+  test.each<[string, Outcome, Outcome | undefined, Outcome]>([
+    ['what is decided, if nothing is known', lost, undefined, lost],
+    ['what is known, if it is decided otherwise', lost, failed, failed],
+    [
+      'what is known, of another reason',
+      { succeeded: 'false', reason: 'CANCELLED' },
+      failed,
+      failed,
+    ],
+    ['what is known, of the same reason', { ...failed, succeeded: 'unknown' }, failed, failed],
+    ['what is decided, if it tells the same with more', told, failed, told],
+  ])('takes %s', (_what, decided, known, expected) => {
+    expect(preferKnown(decided, known)).toBe(expected);
   });
 });
 
