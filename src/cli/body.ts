@@ -19,9 +19,9 @@ export async function* readBody(
   }
 }
 
-export async function readText(body: Response['body'], silentMs?: number): Promise<string> {
+export async function readText(body: Response['body']): Promise<string> {
   const pieces: Uint8Array[] = [];
-  for await (const piece of readBody(body, silentMs)) pieces.push(piece);
+  for await (const piece of readBody(body)) pieces.push(piece);
   return Buffer.concat(pieces).toString();
 }
 

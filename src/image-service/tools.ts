@@ -16,14 +16,11 @@ const PACKAGES = {
 export type ImageTools = Readonly<Record<keyof typeof PACKAGES, string>>;
 
 /** Returns the programs, or a sentence that says why this machine cannot serve images. */
-export function findImageTools(
-  isRoot = process.getuid?.() === 0,
-  path = process.env['PATH'] ?? '',
-): ImageTools | string {
-  if (!isRoot)
+export function findImageTools(): ImageTools | string {
+  if (process.getuid?.() !== 0)
     return 'The image service must run as root: it unpacks images with their owners and devices, and confines sshd to them.';
   const names = Object.keys(PACKAGES) as (keyof typeof PACKAGES)[];
-  const found = names.map((name) => [name, findProgram(name, path)] as const);
+  const found = names.map((name) => [name, findProgram(name)] as const);
   const missing = found.filter(([, file]) => file === undefined).map(([name]) => name);
   if (missing.length > 0) {
     const packages = [...new Set(missing.map((name) => PACKAGES[name]))];
@@ -33,8 +30,10 @@ export function findImageTools(
 }
 
 /** Also looks in the system's folders, which a path may leave out. */
-function findProgram(name: string, path: string): string | undefined {
-  const folders = path.split(delimiter).filter((folder) => folder.startsWith('/'));
+function findProgram(name: string): string | undefined {
+  const folders = (process.env['PATH'] ?? '')
+    .split(delimiter)
+    .filter((folder) => folder.startsWith('/'));
   return [...folders, '/usr/sbin', '/sbin', '/usr/bin', '/bin']
     .map((folder) => join(folder, name))
     .find(isExecutable);

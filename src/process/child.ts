@@ -18,8 +18,9 @@ export interface Child {
 const CREDENTIALS = /^(?:DATABASE_URL|PG[A-Z]+)$/;
 
 /** The environment for programs that get everything but credentials. Others get only what they need. */
-export function toChildEnvironment(own: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(own).filter(([name]) => !CREDENTIALS.test(name)));
+export function toChildEnvironment(): NodeJS.ProcessEnv {
+  const own = Object.entries(process.env);
+  return Object.fromEntries(own.filter(([name]) => !CREDENTIALS.test(name)));
 }
 
 /** Ends the process, if need be with SIGKILL. */

@@ -13,22 +13,22 @@ export type SecretContent = Readonly<Record<string, Uint8Array>>;
  * Distributes staged files over as many Secrets as they need. A file that does not fit into one is split: `inventory.gz`
  * becomes `inventory.gz.0000`, `inventory.gz.0001` and so on, which `job/` joins again.
  */
-export function packFiles(files: StagedFiles, limit = MAX_SECRET_BYTES): readonly SecretContent[] {
+export function packFiles(files: StagedFiles): readonly SecretContent[] {
   const secrets: Record<string, Uint8Array>[] = [];
   let room = 0;
   const put = (key: string, bytes: Uint8Array) => {
     if (secrets.length === 0 || bytes.length > room) {
       secrets.push({});
-      room = limit;
+      room = MAX_SECRET_BYTES;
     }
     (secrets.at(-1) ?? {})[key] = bytes;
     room -= bytes.length;
   };
   for (const [name, content] of Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1))) {
-    if (content.length <= limit) put(name, content);
+    if (content.length <= MAX_SECRET_BYTES) put(name, content);
     else
-      for (let part = 0; part * limit < content.length; part += 1)
-        put(toPartName(name, part), content.subarray(part * limit, (part + 1) * limit));
+      for (let begin = 0, part = 0; begin < content.length; begin += MAX_SECRET_BYTES, part += 1)
+        put(toPartName(name, part), content.subarray(begin, begin + MAX_SECRET_BYTES));
   }
   return secrets;
 }
