@@ -1,18 +1,13 @@
 import { z } from '@hono/zod-openapi';
 import type { Options } from '../../core/options.js';
 import { OPTIONS, toV2, toV3 } from './v2-names.js';
-import { boundedText, readOnly, word } from './values.js';
+import { age, boundedText, readOnly, word } from './values.js';
 
 const atLeast = (minimum: number) => z.int().min(minimum).max(Number.MAX_SAFE_INTEGER);
 /** Timers do not support much longer times. */
 const TWO_WEEKS = 1_209_600;
 const seconds = (meaning: string, { from = 0, to = TWO_WEEKS } = {}) =>
   z.int().min(from).max(to).openapi({ description: meaning });
-const age = () =>
-  z
-    .string()
-    .max(10)
-    .regex(/^(?:[0-9]+[mMhHdDwW]){0,1}$/, 'Must be a number and one of m, h, d, w');
 /** `external`: another program does this. */
 const provider = (meaning: string) =>
   z.enum(['internal', 'external', 'off']).openapi({ description: meaning });

@@ -1,8 +1,7 @@
 import { z } from '@hono/zod-openapi';
+import { parseAge } from '../../core/age.js';
 import { invalid } from '../../core/errors.js';
-import { text } from './values.js';
-
-const UNIT_SECONDS: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400, w: 604_800 };
+import { age, text } from './values.js';
 
 /** Limit of an SQL statement. A request line of 64 KiB holds fewer. */
 const MAX_TAGS = 16_000;
@@ -48,13 +47,9 @@ export function integerParameter(minimum: number, description: string) {
   return last(integer.optional()).openapi({ type: 'integer', minimum, description });
 }
 
-/** One number and one unit: minutes, hours, days or weeks. Empty: no filter. */
+/** Empty: no filter. */
 export function ageParameter(description: string) {
-  const age = z
-    .string()
-    .max(10)
-    .regex(/^(?:[0-9]+[mMhHdDwW]){0,1}$/, 'Must be a number and one of m, h, d, w');
-  return last(age.optional()).openapi({ type: 'string', example: '7d', description });
+  return last(age().optional()).openapi({ type: 'string', example: '7d', description });
 }
 
 /** Empty text counts as absent. */
@@ -68,10 +63,14 @@ export const pageParameters = {
   after_id: idParameter('Begin after this id, which need not exist.'),
 };
 
-/** Returns the time that lies `age` before `now`; undefined without an age. */
-export function toMoment(member: string, age: string | undefined, now: string): string | undefined {
-  if (age === undefined || age === '') return undefined;
-  const seconds = Number(age.slice(0, -1)) * (UNIT_SECONDS[age.slice(-1).toLowerCase()] ?? 0);
+/** Returns the time that lies `given`, an age, before `now`; undefined without an age. */
+export function toMoment(
+  member: string,
+  given: string | undefined,
+  now: string,
+): string | undefined {
+  const seconds = parseAge(given ?? '');
+  if (seconds === undefined) return undefined;
   const moment = Date.parse(now) - seconds * 1000;
   if (moment < 0) throw invalid(`The age reaches back before 1970 - '${member}'`);
   return new Date(moment).toISOString();

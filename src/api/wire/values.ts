@@ -30,6 +30,14 @@ export function word() {
   return text().regex(/^[^\s;]*$/, 'White space and semicolons are not allowed');
 }
 
+/** One number and one unit: minutes, hours, days or weeks. May be empty. */
+export function age() {
+  return z
+    .string()
+    .max(10)
+    .regex(/^(?:[0-9]+[mMhHdDwW]){0,1}$/, 'Must be a number and one of m, h, d, w');
+}
+
 /** A member of answers, which is refused in requests. */
 export function readOnly() {
   return z
