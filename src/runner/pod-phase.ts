@@ -32,7 +32,7 @@ export const NEXT_STEPS = {
 
 /** Waiting does not help against these. */
 const FINAL = ['ErrImageNeverPull', 'InvalidImageName'];
-const IMAGE = [...FINAL, 'ErrImagePull', 'ImagePullBackOff', 'RegistryUnavailable'];
+const IMAGE = ['ErrImagePull', 'ImagePullBackOff', 'RegistryUnavailable'];
 /** The container never ran. */
 const NOT_STARTED = ['StartError', 'ContainerCannotRun', 'CreateContainerError'];
 const UNKNOWN = 'ContainerStatusUnknown';
