@@ -1,6 +1,13 @@
 import type { V1Container, V1Pod } from '@kubernetes/client-node';
 import { describe, expect, test } from '@jest/globals';
-import { findSidecar, isOver, toEndedAt, toPodPhase } from '../../src/runner/pod-phase.js';
+import {
+  findSidecar,
+  hasBegun,
+  isOver,
+  isOverdue,
+  toEndedAt,
+  toPodPhase,
+} from '../../src/runner/pod-phase.js';
 import { aPod, ended, PHASES, running, TIMES } from './pod-builders.js';
 
 const CREATED = '2026-01-01T00:00:00.000Z';
@@ -30,10 +37,19 @@ describe('toPodPhase', () => {
     ]);
   });
 
+  test('tells how the last phase ended', () => {
+    const pod = aPod([ended(0), ended(0), ended(3)], failed('Error'));
+    expect(toPodPhase(pod, PHASES, 'three')).toEqual({
+      kind: 'ended',
+      result: { kind: 'exited', exitCode: 3, ...PRECISE },
+    });
+  });
+
   test('waits for a phase that runs, and for one whose turn has not come', () => {
     const pod = aPod([ended(0), running]);
     expect(toPodPhase(pod, PHASES, 'two')).toEqual({ kind: 'running' });
     expect(toPodPhase(pod, PHASES, 'three')).toEqual({ kind: 'running' });
+    expect(toPodPhase(aPod([]), PHASES, 'two')).toEqual({ kind: 'running' });
   });
 
   test.each<[string, V1Pod, object]>([
@@ -48,6 +64,37 @@ describe('toPodPhase', () => {
       'a kill after the grace time',
       aPod([ended(137, '')], stopped),
       { reason: 'stopped', ...SECONDS },
+    ],
+    [
+      'a stop before the wrapper could tell',
+      aPod([ended(143, '')], stopped),
+      { reason: 'stopped', ...SECONDS },
+    ],
+    [
+      'a stop of another, of a pod that has a last resort',
+      aPod([ended(143, told('stopped'))], {
+        ...failed('Error'),
+        spec: { containers: [], activeDeadlineSeconds: 60 },
+      }),
+      { reason: 'stopped', ...PRECISE },
+    ],
+    [
+      'a stop of another, where an eviction was called off',
+      aPod(
+        [ended(143, told('stopped'))],
+        conditions('DisruptionTarget', 'False', 'EvictionByEvictionAPI', ''),
+      ),
+      { reason: 'stopped', ...PRECISE },
+    ],
+    [
+      'a limit in time, though the end took too much memory',
+      aPod([ended(124, told('timeout'), 'OOMKilled')]),
+      { reason: 'timeout', ...PRECISE },
+    ],
+    [
+      'a limit in time, though the pod was evicted later',
+      aPod([ended(124, told('timeout'))], failed('Evicted')),
+      { reason: 'timeout', ...PRECISE },
     ],
     ['a kill by nobody knows whom', aPod([ended(137, '')]), { reason: 'lost', ...SECONDS }],
     ['the memory limit', aPod([ended(137, '', 'OOMKilled')]), { reason: 'memory', ...SECONDS }],
@@ -106,6 +153,13 @@ describe('toPodPhase', () => {
     expect(toPodPhase(pod, PHASES, 'one')).toEqual({
       kind: 'ended',
       result: { kind: 'killed', ...result },
+    });
+  });
+
+  test.each([0, 2])('keeps exit code %d, though the pod was evicted later', (exitCode) => {
+    expect(toPodPhase(aPod([ended(exitCode)], failed('Evicted')), PHASES, 'one')).toEqual({
+      kind: 'ended',
+      result: { kind: 'exited', exitCode, ...PRECISE },
     });
   });
 
@@ -218,6 +272,12 @@ describe('toPodPhase', () => {
       'Check image and imagePullSecrets in KUBERNETES_SETTINGS_FILE: ErrImageNeverPull: not present',
     ],
     [
+      'an image whose name is no name',
+      waiting('InvalidImageName'),
+      'image-pull',
+      'Check image and imagePullSecrets in KUBERNETES_SETTINGS_FILE: InvalidImageName',
+    ],
+    [
       'an image without Python',
       ended(128, 'exec: "python3": not found', 'StartError'),
       'config',
@@ -255,8 +315,15 @@ describe('toPodPhase', () => {
       reason: 'Evicted',
     });
     const gone = aPodWith({ name: 'mesh-init' }, failing);
-    expect([toPodPhase(evicted, PHASES, 'one'), toPodPhase(gone, PHASES, 'one', true)]).toEqual([
+    const deleted = aPodWith({ name: 'mesh-init' }, failing, { phase: 'Failed' });
+    Object.assign(deleted.metadata ?? {}, { deletionTimestamp: CREATED });
+    expect([
+      toPodPhase(evicted, PHASES, 'one'),
+      toPodPhase(gone, PHASES, 'one', true),
+      toPodPhase(deleted, PHASES, 'one'),
+    ]).toEqual([
       { kind: 'ended', result: { kind: 'killed', reason: 'evicted' } },
+      { kind: 'ended', result: { kind: 'killed', reason: 'lost' } },
       { kind: 'ended', result: { kind: 'killed', reason: 'lost' } },
     ]);
   });
@@ -297,6 +364,10 @@ describe('isOver, before the pod itself says so,', () => {
     expect(isOver(aPod(states))).toBe(expected);
   });
 
+  test('where nothing is known of its last container', () => {
+    expect(isOver(aPod([], { status: { containerStatuses: [] } }))).toBe(false);
+  });
+
   test('where a native sidecar is restarted', () => {
     const pod = aPod([ended(0), running]);
     const sidecar = { name: 'proxy', image: 'i', imageID: 'i', ready: false, restartCount: 1 };
@@ -312,6 +383,28 @@ describe('toEndedAt', () => {
   test('is the end of the last container that ended', () => {
     expect(toEndedAt(aPod([ended(0), running]))).toBe(ONE_ENDED);
     expect(toEndedAt(aPod([running]))).toBeUndefined();
+  });
+});
+
+describe('isOverdue', () => {
+  test('is true five minutes after Kubernetes was to remove the pod', () => {
+    const at = Date.parse(CREATED);
+    const pod = aPod([running], { metadata: { deletionTimestamp: new Date(at) } });
+    expect(isOverdue(pod, at + 299_999)).toBe(false);
+    expect(isOverdue(pod, at + 300_000)).toBe(true);
+    expect(isOverdue(aPod([running]), at + 300_000)).toBe(false);
+  });
+});
+
+describe('hasBegun', () => {
+  test.each([
+    ['nothing runs', [], false],
+    ['its first container runs', [running], true],
+    ['its first container has ended', [ended(0)], true],
+    ['its last container runs', [{}, {}, running], true],
+    ['its last container has ended', [{}, {}, ended(0)], true],
+  ])('where %s', (_what, states, expected) => {
+    expect(hasBegun(aPod(states))).toBe(expected);
   });
 });
 
