@@ -68,8 +68,11 @@ class Trial:
         # Whether nothing happens but requests, all of which arrive.
         self.is_calm = False
         self.silence_sequence = 0
-        # What the last look for silent hosts has found.
-        self.silent = None
+        # What the last look for silent hosts has found, and what the API was told for certain.
+        self.silent = self.told_silent = None
+        self.is_silence_sure = True
+        self.has_to_tell_silence = False
+        self.resume_at = 0.0
         self.locals = self.logs = 0
 
     def chance(self, share):
@@ -135,6 +138,7 @@ class Trial:
         """The last line shows a loss. From now on the API is well."""
         self.grow(1)
         self.state = "ended"
+        self.resume_at = 0.0
         self.outbox.end({"state": "ended"}, self.now + 1e6)
 
     # The API.
@@ -198,15 +202,22 @@ class Trial:
 
     def look_for_silence(self, step):
         found = self.some.choice((None, {"hosts": 1}, {"hosts": 2}))
+        if self.chance(0.5):
+            self.go_on()
         self.outbox.note_silent(step, found, self.now)
         is_over = self.state != "running" or step.run != self.run
         self.silent = None if is_over else found
+        self.has_to_tell_silence = self.silent != self.told_silent or not self.is_silence_sure
 
     def tell_silence(self, step):
         assert step.report["silence"] == self.silent, "a look has found something else"
         assert step.report["sequence"] > self.silence_sequence
         self.silence_sequence = step.report["sequence"]
-        if self.chance(0.5):
+        assert self.has_to_tell_silence, "the API knows it"
+        self.has_to_tell_silence = False
+        self.is_silence_sure = self.chance(0.5)
+        if self.is_silence_sure:
+            self.told_silent = self.silent
             self.outbox.note_silence_told(step)
         else:
             self.outbox.note_silence_lost()
@@ -216,8 +227,10 @@ class Trial:
     def check(self, step):
         if isinstance(step, Wait):
             assert step.seconds > 0
+            assert self.state != "ended" or self.now < self.resume_at, "the end waits"
             self.locals = 0
             return
+        assert self.now >= self.resume_at, "it asks again at once"
         self.locals = self.locals + 1 if isinstance(step, LOCAL) else 0
         assert self.locals <= 12, "it reads again and again"
         if isinstance(step, LOCAL):
@@ -256,7 +269,8 @@ class Trial:
         try:
             self.take(step)
         except Away:
-            self.outbox.pause(self.now + 1)
+            self.resume_at = self.now + 1
+            self.outbox.pause(self.resume_at)
 
     def calm_down(self):
         """After a while the API knows all, unless it has lost something and nobody noticed."""
@@ -271,6 +285,7 @@ class Trial:
                 has_nothing = isinstance(step, Wait) and step.seconds == IDLE_SECONDS
                 is_idle = is_idle + 1 if has_nothing else 0
             self.step_on(step)
+        assert not self.has_to_tell_silence, "the API does not know of the silence"
         if not self.has_lost:
             assert self.api.log_end == self.size
             assert self.api.hold == self.hold
