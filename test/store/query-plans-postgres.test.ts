@@ -14,7 +14,7 @@ import type { Schema } from '../../src/store/database/schema.js';
 import { createSessionStore } from '../../src/store/sessions/sessions.js';
 import type { ComponentFilter, SessionFilter } from '../../src/store/store.js';
 import { createSweepStore } from '../../src/store/sessions/sweep.js';
-import { expectOneView } from '../contract/read-together.js';
+import { expectOneMoment, expectOneView } from '../contract/read-together.js';
 import { describeWithPostgres, startPostgres, type PostgresServer } from '../support/postgres.js';
 import { at } from '../support/store-builders.js';
 
@@ -200,6 +200,9 @@ describeWithPostgres('plans of PostgreSQL', () => {
 
   test('queries that read together see nothing that is committed between them', () =>
     expectOneView(database));
+
+  test('a component and its configuration are read as of one moment', () =>
+    expectOneMoment(database));
 
   test('a bulk deletion goes by an index', async () => {
     await createSessionStore(database).deleteMany({ createdFrom: at(RARE) }, { at: at(0) });

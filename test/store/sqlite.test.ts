@@ -6,7 +6,7 @@ import { createChangeFeed } from '../../src/store/database/changes.js';
 import { openDatabase } from '../../src/store/database/database.js';
 import { openSqliteStore } from '../../src/store/database/sqlite.js';
 import { createSqliteDialect, openConnections } from '../../src/store/database/sqlite-dialect.js';
-import { expectOneView } from '../contract/read-together.js';
+import { expectOneMoment, expectOneView } from '../contract/read-together.js';
 import { storeContract } from '../contract/store-contract.js';
 import { aNewSession } from '../support/store-builders.js';
 
@@ -23,6 +23,7 @@ test('queries that read together see nothing that is committed between them', as
   const dialect = createSqliteDialect(await openConnections(join(directory, 'keelson.db')));
   const database = await openDatabase(dialect, createChangeFeed(dialect));
   await expectOneView(database);
+  await expectOneMoment(database);
   await database.close();
   await rm(directory, { recursive: true });
 });

@@ -22,7 +22,7 @@ export function createComponentStore(components: ComponentDatabase): ComponentSt
   const { reader, ...database } = components;
   return {
     find: (id) =>
-      database.read(async (db) => {
+      database.readTogether(async (db) => {
         const query = db.selectFrom('components').select(COMPONENT_COLUMNS).where('id', '=', id);
         const row = await query.executeTakeFirst();
         if (row === undefined) return undefined;
