@@ -153,7 +153,7 @@ async function endSession(
   if (cancellation.request() !== undefined) await cancellation.noted;
   const cancel = cancellation.request();
   const mayBeginAgain = isFirstRun() && cancel === undefined;
-  if (mayBeginAgain && failure?.isSetBack === true) await beginAgain(jobId);
+  if (mayBeginAgain && failure?.isSetBack === true) await beginAgain(run);
   const leftovers = await undo.undoAll();
   const outcome = await record
     .recordOutcome({
@@ -164,7 +164,7 @@ async function endSession(
       ...(mayBeginAgain ? { mayBeginAgain } : {}),
     })
     .catch(async (error: unknown) => {
-      if (toStepFailure(error).isSetBack === true) await beginAgain(jobId);
+      if (toStepFailure(error).isSetBack === true) await beginAgain(run);
       throw error;
     });
   showState(claim, 'complete', outcome.phase ?? '');
@@ -177,6 +177,8 @@ function isFirstRun(): boolean {
 }
 
 /** For a database that was set back. The claim of the new run finds out how far the session is. Never returns. */
-function beginAgain(jobId: string): Promise<never> {
+async function beginAgain({ jobId, cancellation }: SessionRun): Promise<never> {
+  // The new run knows of a cancel by the record alone, and this run no longer notes it once it has ended.
+  if (cancellation.request() !== undefined) await cancellation.noted;
   return continueAsNew<typeof SessionWorkflow>({ jobId });
 }

@@ -265,6 +265,39 @@ describe('SessionWorkflow', () => {
       expect(session.outcomes.map(({ mayBeginAgain }) => mayBeginAgain)).toEqual([true, undefined]);
     });
 
+    test.each(['signal', 'native'] as const)(
+      'keeps a cancel by %s that comes just before it begins again',
+      async (kind) => {
+        const isNoting = Promise.withResolvers<undefined>();
+        const session = aSession((script) => {
+          const { claimSession, noteCancel, recordOutcome } = script.activities;
+          return {
+            claimSession: async (input) => ({
+              ...(await claimSession(input)),
+              ...(script.cancels.length > 0 ? { kind: 'stop' as const, launched: true } : {}),
+            }),
+            noteCancel: async (input) => {
+              isNoting.resolve(undefined);
+              if (Context.current().info.attempt === 1) throw new ServiceError('unavailable', 'no');
+              return noteCancel(input);
+            },
+            recordOutcome: async (input) => {
+              const outcome = await recordOutcome(input);
+              if (script.outcomes.length > 1) return outcome;
+              await beating(isNoting.promise);
+              return lost();
+            },
+          } as Partial<Activities>;
+        });
+        const { result } = await runSession(temporal, session, async (running) => {
+          await until(session, 'recordOutcome');
+          await (kind === 'native' ? running.cancel() : running.signal(cancelSignal, {}));
+        });
+        expect(result).toMatchObject({ outcome: 'cancelled' });
+        expect(session.calls.filter((call) => call === 'launchJob')).toHaveLength(1);
+      },
+    );
+
     test('fails with what is lost if it is lost again', async () => {
       const session = aSession((script) => ({ launchJob: script.log('launchJob', lost) }));
       const { error } = await runSession(temporal, session);
