@@ -35,6 +35,7 @@ interface Topic {
   readonly latches: Set<Latch>;
   /** The state as read since the last change. */
   state: Promise<SessionState> | undefined;
+  /** Begun after that state was read. */
   readonly reads: Map<string, Promise<unknown>>;
 }
 
@@ -95,12 +96,11 @@ function openTopic(jobId: string): Topic {
 function renew(topic: Topic | undefined): void {
   if (topic === undefined) return;
   topic.state = undefined;
-  topic.reads.clear();
   for (const latch of topic.latches) latch.wake();
 }
 
 async function look(store: Store, topic: Topic): Promise<SessionState> {
-  const state = (topic.state ??= readState(store, topic.jobId));
+  const state = (topic.state ??= readState(store, topic));
   try {
     return await state;
   } catch (error) {
@@ -109,9 +109,12 @@ async function look(store: Store, topic: Topic): Promise<SessionState> {
   }
 }
 
-async function readState(store: Store, jobId: string): Promise<SessionState> {
+async function readState(store: Store, { jobId, reads }: Topic): Promise<SessionState> {
   const session = await store.sessions.get(jobId);
-  return { session, phases: await store.phases.list(jobId) };
+  const phases = await store.phases.list(jobId);
+  // Whoever gets this state must not get results from before it: if the session is complete, nothing is read later.
+  reads.clear();
+  return { session, phases };
 }
 
 async function* readLog(

@@ -212,6 +212,26 @@ describe('GET …/events', () => {
     }
   });
 
+  test('sends a new client all that is stored, also what was not announced', async () => {
+    const { phases, hosts } = service.store;
+    const jobId = await plan('unannounced');
+    await phases.report(jobId, 'ansible-0', { state: 'running', startedAt: AT });
+    // As with changes of another process that was killed before it announced them.
+    const store = { ...service.store, subscribe: () => () => undefined };
+    const other = createApp({ ...service.deps, store });
+    const early = readEvents(await ask('unannounced/events', undefined, other));
+    expect(await take(early, 3)).toHaveLength(3);
+    await hosts.save(jobId, 'ansible-0', {
+      sequence: 1,
+      final: true,
+      hosts: [{ host: 'x1', ...row }],
+    });
+    await finish(jobId);
+    const late = await readAllEvents(await ask('unannounced/events', undefined, other));
+    expect(kinds(late)).toContainEqual(['x1']);
+    await early.return(undefined);
+  });
+
   test('sends many hosts in several events, without leaving any out', async () => {
     const jobId = await plan('many');
     const names = Array.from({ length: 2500 }, (_, index) => `x${index}`);
