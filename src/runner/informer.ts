@@ -51,11 +51,22 @@ export function openInformer<T extends KubernetesObject>(options: InformerOption
     heardAt = performance.now();
     backOffMs = MIN_BACK_OFF_MS;
   };
+  let isListed = false;
+  /** A server that was set back accepts a watch from a later version, and then tells nothing until it is there again. */
+  const isSetBack = async (version: unknown) => {
+    if (isListed) {
+      isListed = false;
+      return false;
+    }
+    const { metadata } = await list(closing.signal, { limit: 1 });
+    return Number(metadata?.resourceVersion) < Number(version);
+  };
   const informer = new ListWatch<T>(
     path,
-    createWatch(config, hear, closing.signal),
+    createWatch(config, hear, isSetBack, closing.signal),
     async () => {
       const listed = await listPages((page) => list(closing.signal, page));
+      isListed = true;
       // The informer reports the listed objects in the turn in which it gets them.
       setImmediate(() => synced.resolve(undefined));
       return listed;
@@ -119,10 +130,19 @@ async function listPages<T extends KubernetesObject>(
   }
 }
 
+/** The client's informer then lists again. */
+const GONE = { statusCode: 410 };
+
 /**
- * The client's watch, but a failure to authenticate is reported like any other, and `onHeard` is called as long as it works.
+ * The client's watch, but a failure to authenticate is reported like any other, `onHeard` is called as long as it works, and
+ * a version that the server does not have any more, because its database was restored from a backup, counts as gone.
  */
-function createWatch(config: KubeConfig, onHeard: () => void, closing: AbortSignal): Watch {
+function createWatch(
+  config: KubeConfig,
+  onHeard: () => void,
+  isSetBack: (version: unknown) => Promise<boolean>,
+  closing: AbortSignal,
+): Watch {
   const watch = new Watch(config);
   const open = watch.watch.bind(watch);
   watch.watch = async (path, query, onEvent, onDone) => {
@@ -132,6 +152,10 @@ function createWatch(config: KubeConfig, onHeard: () => void, closing: AbortSign
       onDone(toWatchFault(path.split('/').at(-1) ?? path, error));
     };
     try {
+      if (await isSetBack(query['resourceVersion'])) {
+        done(GONE);
+        return new AbortController();
+      }
       const hearing: typeof onEvent = (phase, object: KubernetesObject, event) => {
         onHeard();
         dropManagers(object);

@@ -135,6 +135,20 @@ describe('openInformer', () => {
     },
   );
 
+  test('lists again where the server was set back, which would tell nothing for long', async () => {
+    server.items = [aPod('a', '900'), aPod('b', '950')];
+    open();
+    await whenWatched(1);
+    server.items = [aPod('a', '900')];
+    server.setBack(900);
+    server.breakOff();
+    await waitFor(() => server.watches() >= 2, { what: 'the next watch' });
+    server.send('ADDED', aPod('c', '901'));
+    await whenTold('+c');
+    expect(told).toEqual(['+a', '+b', '-b', '+c']);
+    expect([server.lists(), server.watchedFrom()]).toEqual([2, '900']);
+  });
+
   test('survives errors of its listeners', async () => {
     open((pod) => {
       told.push(`+${pod.metadata?.name}`);

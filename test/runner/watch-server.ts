@@ -1,5 +1,5 @@
 import { createServer, type ServerResponse } from 'node:http';
-import { KubeConfig } from '@kubernetes/client-node';
+import { KubeConfig, type KubernetesObject } from '@kubernetes/client-node';
 import { listen, stopListening } from '../support/listen.js';
 
 /** Serves the list and the watch of one kind, like Kubernetes' API. */
@@ -8,13 +8,15 @@ export interface WatchServer {
   readonly path: string;
   /** The answer to the next list. */
   items: readonly object[];
-  /** How often it was listed and watched, and the largest page of a list. */
+  /** How often it was listed and watched, and the largest page of a list. A look at one object is no list. */
   readonly lists: () => number;
   readonly largestPage: () => number;
   readonly watches: () => number;
   /** The version from which the last watch started. */
   readonly watchedFrom: () => string | null;
-  /** Sends an event to every watch. */
+  /** Has the version of a backup from now on. */
+  setBack(version: number): void;
+  /** Sends an event to every watch that began before it. */
   send(type: string, object: object): void;
   /** Ends the connections, cleanly or by breaking them. */
   end(): void;
@@ -25,20 +27,23 @@ export interface WatchServer {
 }
 
 export async function startWatchServer(): Promise<WatchServer> {
-  const open = new Set<ServerResponse>();
+  /** The version from which each watch started. */
+  const open = new Map<ServerResponse, number>();
   const counts = { lists: 0, watches: 0, largestPage: 0 };
+  let version = 1000;
   let refused: number | undefined;
   let watchedFrom: string | null = null;
   const http = createServer((request, response) => {
     const { searchParams } = new URL(request.url ?? '/', 'http://localhost');
     if (searchParams.get('watch') !== 'true') {
       const begin = Number(searchParams.get('continue') ?? 0);
-      if (begin === 0) counts.lists += 1;
-      const page = server.items.slice(begin, begin + Number(searchParams.get('limit') ?? Infinity));
+      const limit = Number(searchParams.get('limit') ?? Infinity);
+      if (begin === 0 && limit > 1) counts.lists += 1;
+      const page = server.items.slice(begin, begin + limit);
       const end = begin + page.length;
       counts.largestPage = Math.max(counts.largestPage, page.length);
       const metadata = {
-        resourceVersion: String(counts.lists * 1000),
+        resourceVersion: String(version),
         ...(end < server.items.length ? { continue: String(end) } : {}),
       };
       response.setHeader('content-type', 'application/json');
@@ -53,7 +58,7 @@ export async function startWatchServer(): Promise<WatchServer> {
     }
     response.writeHead(200, { 'content-type': 'application/json' });
     response.flushHeaders();
-    open.add(response);
+    open.set(response, Number(watchedFrom));
     response.on('close', () => open.delete(response));
   });
   const config = new KubeConfig();
@@ -67,14 +72,21 @@ export async function startWatchServer(): Promise<WatchServer> {
     largestPage: () => counts.largestPage,
     watches: () => counts.watches,
     watchedFrom: () => watchedFrom,
+    setBack(to) {
+      version = to;
+    },
     send(type, object) {
-      for (const response of open) response.write(`${JSON.stringify({ type, object })}\n`);
+      const { resourceVersion } = (object as KubernetesObject).metadata ?? {};
+      if (resourceVersion !== undefined) version = Number(resourceVersion);
+      for (const [response, from] of open)
+        if (resourceVersion === undefined || version > from)
+          response.write(`${JSON.stringify({ type, object })}\n`);
     },
     end() {
-      for (const response of open) response.end();
+      for (const response of open.keys()) response.end();
     },
     breakOff() {
-      for (const response of open) response.destroy();
+      for (const response of open.keys()) response.destroy();
     },
     refuse(status) {
       refused = status;
