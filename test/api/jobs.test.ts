@@ -392,6 +392,9 @@ describe('where jobs deliver', () => {
     const app = createJobApp(service.deps);
     expect((await app.request('/v3/sessions')).status).toBe(404);
     expect((await app.request(`/jobs/${jobId}/phases/held/hold`)).status).toBe(401);
+    const headers = { authorization: `Bearer ${toJobToken(MASTER_KEY, jobId)}` };
+    const refused = await app.request(`/jobs/${jobId}/phases/held`, { method: 'DELETE', headers });
+    expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'OPTIONS, PUT']);
   });
 
   test('is 503 until a worker has planned the phases of a record that was restored', async () => {
@@ -399,6 +402,8 @@ describe('where jobs deliver', () => {
     const { jobId: job = '' } = (await service.store.sessions.find('old')) ?? {};
     const answer = await deliver('PUT', 'inventory', { job, body: started });
     expect(answer).toMatchObject({ status: 503, body: { detail: expect.stringContaining(job) } });
+    await service.store.sessions.recordOutcome(job, { succeeded: 'unknown' }, started.started_at);
+    expect((await deliver('PUT', 'inventory', { job, body: started })).status).toBe(404);
   });
 
   test('answers 405 for other methods', async () => {

@@ -38,11 +38,14 @@ const silent = {
   limit: 900,
 };
 
-async function tell(sequence: number, silence: object | null): Promise<void> {
+async function deliver(what: string, body: object): Promise<void> {
   const headers = new Headers({ authorization: `Bearer ${toJobToken(MASTER_KEY, jobId)}` });
-  const path = `/jobs/${jobId}/phases/ansible-0/silence`;
-  const { status } = await service.ask('PUT', path, { sequence, silence }, headers);
-  expect(status).toBe(204);
+  const path = `/jobs/${jobId}/phases/ansible-0/${what}`;
+  expect((await service.ask('PUT', path, body, headers)).status).toBe(204);
+}
+
+function tell(sequence: number, silence: object | null): Promise<void> {
+  return deliver('silence', { sequence, silence });
 }
 
 interface Shown {
@@ -119,4 +122,15 @@ describe('a session some of whose hosts are silent', () => {
     await tell(204, null);
     expect(shown.slice(2)).toEqual([expect.stringContaining(MESSAGE), '']);
   });
+});
+
+test('a job that waits tells the Web UI only when its wait begins and ends', async () => {
+  const wait = { since: at(3), message: 'git: no answer', over: false };
+  await deliver('wait', wait);
+  await deliver('wait', wait);
+  await deliver('wait', { ...wait, message: 'git: refused' });
+  await deliver('wait', { ...wait, message: 'git: refused', over: true });
+  await deliver('wait', wait);
+  const message = 'Waiting: git: no answer';
+  expect(shown).toEqual([message, '', message]);
 });
