@@ -1,4 +1,4 @@
-import { isServiceError, setBack } from '../core/errors.js';
+import { isServiceError, ServiceError, setBack } from '../core/errors.js';
 import type { LogGap } from '../runner/runner.js';
 import type { PhaseRecord, Store } from '../store/store.js';
 import type { ActivityDependencies } from './dependencies.js';
@@ -10,23 +10,31 @@ const FINAL_SEQUENCE = Number.MAX_SAFE_INTEGER;
 
 /**
  * Completes the log of a phase that has ended. By then the job has delivered it or given up, so only
- * the platform may still have what is missing. If nothing is missing, the platform is not asked.
+ * the platform may still have what is missing. If nothing is missing, the platform is not asked. Returns the length of the log.
  */
 export async function completeLog(
   dependencies: ActivityDependencies,
   told: PhaseRecord,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<number> {
   const { store } = dependencies;
   const input = { jobId: told.jobId, phase: told.name };
-  if (isDelivered(told)) return;
+  if (isDelivered(told)) return told.logBytes;
   const copied = await copyLog(dependencies, input, signal).catch((error: unknown) => {
-    if (isServiceError(error) && error.fault === 'missing') return 'gone';
+    if (isServiceError(error) && error.fault === 'missing')
+      return { kind: 'gone', end: told.logBytes } as const;
     throw error;
   });
-  if (copied === 'gap') return;
-  const gap = describeGap(await findPhase(store, input), copied === 'gone');
+  const record = await findPhase(store, input);
+  // The platform still has what a database that was set back has lost meanwhile.
+  if (record.logBytes < copied.end)
+    throw new ServiceError(
+      'unavailable',
+      `The log of ${told.name} of ${told.jobId} is lost again.`,
+    );
+  const gap = copied.kind === 'gap' ? undefined : describeGap(record, copied.kind === 'gone');
   if (gap !== undefined) await store.logs.recordGap(told.jobId, told.name, gap);
+  return record.logBytes;
 }
 
 /** Results of Ansible that the API did not take are in one more line of the log, which the job did not count. */
@@ -37,22 +45,23 @@ function isDelivered({ kind, hostsFinal, logBytes, reportedLogBytes }: PhaseReco
 
 /**
  * Copies what the log lacks from the platform. `gap` means that some of it was lost, which is recorded. After a gap the
- * length of the log does not tell how much was copied, so a worker that takes over from a dead one counts from the gap.
+ * length of the log does not tell how much was copied, so a worker that takes over from a dead one counts from the gap. `end`
+ * is where the log ends then, unless the database was set back.
  */
 async function copyLog(
   { store, runner }: ActivityDependencies,
   { jobId, phase }: PhaseInput,
   signal: AbortSignal,
-): Promise<'whole' | 'gap'> {
+): Promise<{ readonly kind: 'whole' | 'gap'; readonly end: number }> {
   const readEnd = async () => (await store.phases.find(jobId, phase))?.logBytes ?? 0;
   const known = await store.logs.findGap(jobId, phase);
   let offset = await readEnd();
   let skip = known?.bytesSince ?? 0;
-  let copied: 'whole' | 'gap' = 'whole';
+  let kind: 'whole' | 'gap' = 'whole';
   for await (const piece of runner.readLog(jobId, phase, known?.offset ?? offset, signal)) {
     if ('lostBytes' in piece) {
       if (known === undefined) await store.logs.recordGap(jobId, phase, tellLost(piece));
-      copied = 'gap';
+      kind = 'gap';
       offset = await readEnd();
       continue;
     }
@@ -62,7 +71,7 @@ async function copyLog(
     if (appended.kind !== 'stored') break;
     offset += fresh.length;
   }
-  return copied;
+  return { kind, end: offset };
 }
 
 const LOSSES = {

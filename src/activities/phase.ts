@@ -93,12 +93,13 @@ async function settlePhase(
       'the job did not reach the API at JOB_API_URL and waited for it; the worker reads its log',
     );
   const result = settleResult(seen, told.reportedResult, isLast);
+  let { logBytes } = told;
   if (result.kind !== 'unstarted') {
-    await completeLog(dependencies, told, signal);
+    logBytes = await completeLog(dependencies, told, signal);
     if (kind === 'ansible' || kind === 'inventory')
       await completeHosts(dependencies, input, signal);
   }
-  const isOurs = await store.phases.seal(jobId, phase, result, now(), told.logBytes);
+  const isOurs = await store.phases.seal(jobId, phase, result, now(), logBytes);
   logger.info({ session: session.name, jobId, phase, result }, 'phase ended');
   return isOurs ? result : undefined;
 }

@@ -50,6 +50,14 @@ async function addEnded(logBytes: number, delivered = ''): Promise<string> {
   return jobId;
 }
 
+/** What a database that was set back has lost. */
+async function loseRecord(): Promise<void> {
+  const { sessions, retention } = site.store;
+  await sessions.recordOutcome(aNewSession('a').jobId, { succeeded: 'true' }, at(1));
+  await sessions.requestDelete('a', { at: at(1) });
+  while ((await retention.removeDeleted(at(2))) > 0);
+}
+
 const read = async (jobId: string) => readAll(site.store.logs.read(jobId, 'ansible-0', 0));
 
 describe('a phase', () => {
@@ -305,16 +313,39 @@ describe('a phase', () => {
     ]);
   });
 
+  test.each([
+    ['while', [Buffer.from('two\n')]],
+    ['once', []],
+  ])('has its whole log, although the database is set back %s that is copied', async (_, rest) => {
+    let isSetBack = false;
+    site = await openActivitySite({
+      runner: {
+        ...aRunnerWith(exited(0), ''),
+        async *readLog() {
+          yield Buffer.from('one\n');
+          if (!isSetBack) {
+            isSetBack = true;
+            await loseRecord();
+            await addPlannedSession(site.store);
+          }
+          yield* rest;
+        },
+      },
+    });
+    const jobId = await addPlannedSession(site.store);
+    const watch = () => site.run(site.activities.ansible, { jobId, phase: 'ansible-0' });
+    await expect(watch()).rejects.toMatchObject({ fault: 'unavailable' });
+    await watch();
+    expect(await read(jobId)).toBe(`one\n${rest.join('')}`);
+  });
+
   test('has the workflow begin again if the plan is lost while it is watched', async () => {
     site = await openActivitySite({
       runner: {
         ...aRunnerWith(exited(0), 'one\n'),
         async awaitPhase() {
-          const { sessions, retention } = site.store;
-          await sessions.recordOutcome(jobId, { succeeded: 'true' }, at(1));
-          await sessions.requestDelete('a', { at: at(1) });
-          while ((await retention.removeDeleted(at(2))) > 0);
-          await sessions.insert(aNewSession('a'));
+          await loseRecord();
+          await site.store.sessions.insert(aNewSession('a'));
           return exited(0);
         },
       },
