@@ -2,6 +2,12 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { createJobApp } from '../../src/api/job-app.js';
 import { toJobToken } from '../../src/api/job-token.js';
+import {
+  fromHostDelivery,
+  fromPhaseDelivery,
+  HostDelivery,
+  PhaseDelivery,
+} from '../../src/api/wire/delivery.js';
 import { waitFor } from '../support/wait.js';
 import { MASTER_KEY, openService, type Answer, type TestService } from './service.js';
 
@@ -109,6 +115,35 @@ describe('job token', () => {
     const bare = await service.ask(method, `/jobs/${jobId}/phases/${path}`);
     expect(bare.status).toBe(401);
     expect(bare.headers.get('www-authenticate')).toBe('Bearer');
+  });
+});
+
+describe('what a job delivers', () => {
+  const at = '2026-01-01T00:00:09.000Z';
+  const startedAt = '2025-12-31T23:00:00.000Z';
+  const ended = { ...started, state: 'ended', ended_at: at };
+
+  test.each([
+    ['a phase that runs', started, { state: 'running' }],
+    ['a phase whose wrapper was lost', ended, { state: 'ended' }],
+    [
+      'a phase that ended',
+      { ...ended, exit_code: 2 },
+      { state: 'ended', result: { kind: 'exited', exitCode: 2, startedAt, endedAt: at } },
+    ],
+  ])('%s has a result only if it is known', (_, body, report) => {
+    expect(fromPhaseDelivery(PhaseDelivery.parse(body))).toEqual({ startedAt, ...report });
+  });
+
+  test.each([
+    [{}, {}],
+    [{ records_state: false, records_incomplete: false, whole: false }, {}],
+    [{ records_state: true }, { recordedAt: at }],
+    [{ records_incomplete: true }, { recordedAt: at, incompleteState: true }],
+    [{ whole: true }, { whole: true }],
+  ])('becomes component state, or counts as whole, only if it says so: %j', (body, more) => {
+    const delivery = HostDelivery.parse({ ...results, ...body });
+    expect(fromHostDelivery(delivery, at)).toEqual({ ...results, ...more });
   });
 });
 

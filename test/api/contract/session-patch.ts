@@ -196,6 +196,7 @@ export function sessionPatchContract(site: () => ContractSite): void {
       [{ completion_time: '2026-01-01T00:00:00+24:00' }, 'completion_time'],
       [{ completion_time: 7 }, 'completion_time'],
       [{ reason: { a: 1 } }, 'reason'],
+      [{ note: { fit: 'x', unfit: { 'a\0': 'x' } } }, 'note'],
     ])('refuses %j', async (session, member) => {
       const name = await createOutside();
       expect(await patch(name, { session })).toMatchObject({
