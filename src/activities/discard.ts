@@ -6,6 +6,7 @@ import {
   toKeyName,
   type ImageJob,
 } from '../core/image.js';
+import type { PhaseResult } from '../core/job.js';
 import type { Session } from '../core/session.js';
 import { limitTime } from '../core/time-limit.js';
 import type { Store } from '../store/store.js';
@@ -28,9 +29,12 @@ export function createDiscardActivities(
 ): Pick<Activities, 'discardImages' | 'removeImageKey'> {
   const { store, now } = dependencies;
   return {
-    discardImages: ({ jobId }) =>
+    discardImages: ({ jobId, hasTeardownEnded }) =>
       withHeartbeat(async (signal) => {
         const session = await getSession(store, jobId);
+        // The record may have lost which images were made. The session begins again, and finds them in IMS; or the sweep discards them.
+        if (hasTeardownEnded === true && (await findTeardownEnd(store, jobId)) === undefined)
+          return;
         const startedAt = now();
         const { isFound, refusals } = await discardImages(dependencies, session, signal);
         if (!isFound) return;
@@ -44,6 +48,10 @@ export function createDiscardActivities(
         await removeImageKey(dependencies, await getSession(store, jobId), signal);
       }),
   };
+}
+
+async function findTeardownEnd({ phases }: Store, jobId: string): Promise<PhaseResult | undefined> {
+  return (await phases.find(jobId, 'teardown'))?.result;
 }
 
 type Means = Pick<ActivityDependencies, 'store' | 'images'>;

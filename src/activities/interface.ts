@@ -57,6 +57,11 @@ export interface JobInput {
   readonly jobId: string;
 }
 
+export interface DiscardInput extends JobInput {
+  /** Whether the workflow has seen the teardown end. Then the record has its result, unless the database was set back since. */
+  readonly hasTeardownEnded?: true;
+}
+
 export interface ImageInput extends JobInput {
   readonly imageId: string;
 }
@@ -99,7 +104,7 @@ export interface Activities {
   readonly noteCancel: (input: CancelInput) => Promise<CancelNote>;
   readonly stopJob: (input: JobInput) => Promise<void>;
   /** Undo: removes the IMS jobs of the session, and images that are not among its artifacts. */
-  readonly discardImages: (input: JobInput) => Promise<void>;
+  readonly discardImages: (input: DiscardInput) => Promise<void>;
   readonly removeImageKey: (input: JobInput) => Promise<void>;
   readonly removeStagedFiles: (input: JobInput) => Promise<void>;
   readonly recordOutcome: (input: OutcomeInput) => Promise<RecordedOutcome>;

@@ -76,11 +76,14 @@ async function reachJob(run: SessionRun): Promise<JobStep> {
 }
 
 /** Registers the undo of what the preparation makes, or has made in an earlier run of the workflow. */
-function registerUndoOfPreparation({ jobId, claim, undo }: SessionRun): void {
+function registerUndoOfPreparation({ jobId, claim, details, undo }: SessionRun): void {
   undo.add('staged files', () => compensate.removeStagedFiles({ jobId }));
   if (claim.customizesImages !== true) return;
   undo.add('IMS key', () => compensate.removeImageKey({ jobId }));
-  undo.add('IMS jobs', () => compensate.discardImages({ jobId }));
+  undo.add('IMS jobs', () => {
+    const hasEnded = details.progress().some(({ kind, end }) => kind === 'teardown' && end);
+    return compensate.discardImages({ jobId, ...(hasEnded ? { hasTeardownEnded: true } : {}) });
+  });
 }
 
 /**

@@ -405,6 +405,20 @@ describe('teardown', () => {
     expect(ims.jobs.size).toBe(0);
   });
 
+  test('keeps the images if the record has lost that they were made, until it knows of them again', async () => {
+    await ready([ONE]);
+    set(ONE, { status: 'success', resultant_image_id: 'r1' });
+    const undo = () =>
+      site.run(site.activities.discardImages, { jobId: JOB, hasTeardownEnded: true as const });
+    await undo();
+    expect(ims.jobs.size).toBe(1);
+    expect(await teardown()).toMatchObject({ result: { kind: 'exited', exitCode: 0 } });
+    await undo();
+    expect(ims.jobs.size).toBe(0);
+    expect(ims.requests.filter(({ path }) => path.startsWith('/images/r'))).toEqual([]);
+    expect((await session()).artifacts).toMatchObject([{ imageId: ONE, resultId: 'r1' }]);
+  });
+
   test('says that the plan is lost', async () => {
     const target = { definition: 'image', groups: [] } as const;
     await site.store.sessions.insert(aNewSession('a', { target }));

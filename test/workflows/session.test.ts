@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { InventoryInput } from '../../src/activities/interface.js';
+import type { DiscardInput, InventoryInput } from '../../src/activities/interface.js';
 import { ServiceError, setBack } from '../../src/core/errors.js';
 import type { Activities } from '../../src/activities/index.js';
 import {
@@ -336,7 +336,13 @@ describe('SessionWorkflow', () => {
     const UNDO_IMAGES = ['discardImages', 'removeImageKey', 'removeStagedFiles', 'recordOutcome'];
 
     test('opens them, waits for each, has them packaged, and undoes in reverse order', async () => {
-      const session = aSession(claim);
+      const discards: DiscardInput[] = [];
+      const session = aSession((script) => ({
+        ...claim(script),
+        discardImages: script.log('discardImages', (input: DiscardInput) => {
+          discards.push(input);
+        }),
+      }));
       const { result, handle } = await runSession(temporal, session);
       expect(result).toEqual({ outcome: 'succeeded' });
       expect(session.calls).toEqual([
@@ -344,6 +350,7 @@ describe('SessionWorkflow', () => {
         ...['stageInventory', 'launchJob', 'inventory', 'ansible', 'teardown'],
         ...['stopJob', ...UNDO_IMAGES],
       ]);
+      expect(discards).toMatchObject([{ hasTeardownEnded: true }]);
       await saveHistory(handle, 'images');
     });
 
