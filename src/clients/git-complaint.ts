@@ -3,13 +3,14 @@ import type { GitEnd } from './git-process.js';
 
 /** Messages of git and its transports for errors that may pass. They are in English, because git runs with LC_ALL=C. */
 const UNREACHABLE = [
-  /could not resolve host/i,
+  /could not resolve (host|proxy)/i,
   /temporary failure in name resolution/i,
   /connection (refused|reset|timed out|closed)/i,
   /failed to connect|couldn't connect/i,
   /(network|host) is unreachable|no route to host/i,
   /operation (timed out|too slow)|timeout was reached/i,
-  /the requested URL returned error: (408|429|5\d\d)/i,
+  /(the requested URL returned error:|CONNECT tunnel failed, response|received HTTP code) (408|429|5\d\d)/i,
+  /proxy CONNECT aborted/i,
   /hung up unexpectedly|early EOF|empty reply from server|RPC failed/i,
 ];
 
@@ -17,6 +18,10 @@ const UNREACHABLE = [
 const NO_ROOM = /no space left on device|disk quota exceeded|read-only file system/i;
 
 const REFUSED: readonly (readonly [RegExp, string])[] = [
+  [
+    /CONNECT tunnel failed|from proxy after CONNECT|returned error: 407/i,
+    'is refused by the proxy',
+  ],
   [
     /authentication failed|could not read (username|password)|access denied|terminal prompts disabled|returned error: 40[13]/i,
     'refused our credentials, or needs some',

@@ -77,12 +77,26 @@ describe('toCloneFault', () => {
       `fatal: unable to access 'https://git/a/': The requested URL returned error: 410\n`,
       'is not there: ',
     ],
+    [
+      `fatal: unable to access 'https://git/a/': Received HTTP code 407 from proxy after CONNECT\n`,
+      'is refused by the proxy: ',
+    ],
   ])('says what %s means', (complaint, meaning) => {
     const end = { kind: 'exited', exitCode: 128, output: '', complaint } as const;
     expect(toCloneFault('https://git/a', end)).toMatchObject({
       fault: 'rejected',
       message: expect.stringMatching(new RegExp(`^Repository https://git/a ${meaning}`)),
     });
+  });
+
+  test.each([
+    'Could not resolve proxy: proxy.invalid',
+    'Proxy CONNECT aborted',
+    'Received HTTP code 504 from proxy after CONNECT',
+  ])('counts %s as an outage', (fact) => {
+    const complaint = `fatal: unable to access 'https://git/a/': ${fact}\n`;
+    const end = { kind: 'exited', exitCode: 128, output: '', complaint } as const;
+    expect(toCloneFault('https://git/a', end).fault).toBe('unavailable');
   });
 
   test('shows nothing of a password that has an @', () => {
@@ -319,6 +333,21 @@ describe('resolve over HTTP', () => {
       fault: 'unavailable',
       message: expect.stringContaining(`port ${new URL(proxy.url).port}`),
     });
+  });
+
+  test.each([
+    ['https', 407, 'rejected', 'is refused by the proxy: '],
+    ['http', 407, 'rejected', 'is refused by the proxy: '],
+    ['https', 403, 'rejected', 'is refused by the proxy: '],
+    ['https', 503, 'unavailable', 'could not be reached: '],
+  ])('tells for %s that its proxy answers %i', async (scheme, status, fault, meaning) => {
+    const proxy = await startHttpProxy(status);
+    const resolving = resolve(`${scheme}://git.invalid/a`, 'main', {
+      proxy: { url: proxy.url, noProxy: '' },
+    });
+    const message = expect.stringMatching(`^Repository ${scheme}://git.invalid/a ${meaning}`);
+    await expect(resolving).rejects.toMatchObject({ fault, reason: 'GIT_CLONE', message });
+    await proxy.close();
   });
 
   test('finds a hash that an old server does not serve directly', async () => {

@@ -9,9 +9,11 @@ export interface HttpProxy {
   close(): Promise<void>;
 }
 
-export async function startHttpProxy(): Promise<HttpProxy> {
+/** With `refusal`, it answers with this status to everything. */
+export async function startHttpProxy(refusal?: number): Promise<HttpProxy> {
   const passed: string[] = [];
   const server = createServer((request, response) => {
+    if (refusal !== undefined) return void response.writeHead(refusal).end();
     passed.push(new URL(request.url ?? '').host);
     const { method, headers } = request;
     request.pipe(
@@ -22,6 +24,7 @@ export async function startHttpProxy(): Promise<HttpProxy> {
     );
   });
   server.on('connect', (request, socket) => {
+    if (refusal !== undefined) return void socket.end(`HTTP/1.1 ${refusal} No\r\n\r\n`);
     passed.push(request.url ?? '');
     const { hostname, port } = new URL(`http://${request.url ?? ''}`);
     const onward = connect(Number(port), hostname, () => {
