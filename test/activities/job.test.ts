@@ -64,6 +64,27 @@ describe('launchJob', () => {
     expect(gunzipSync(notes ?? '').toString()).toBe(log);
   });
 
+  test('gives the job all that the worker has logged, and the worker logs nothing more', async () => {
+    let notes = '';
+    const runner: Runner = {
+      ...aRunnerWith({ kind: 'killed', reason: 'lost' }, ''),
+      async prepare({ files }) {
+        await store.logs.appendLine(jobId, 'inventory', 'too late');
+        notes = gunzipSync(files['inventory-notes'] ?? '').toString();
+        return 'i';
+      },
+      release: () => Promise.resolve(),
+    };
+    const { store } = sites[0] as ActivitySite;
+    const site = await open('m1', { runner });
+    await site.run(site.activities.claimSession, { jobId });
+    await site.run(site.activities.resolveConfiguration, { jobId });
+    await site.run<{ jobId: string }, unknown>(site.activities.stageInventory, { jobId });
+    expect(await site.run(site.activities.launchJob, { jobId })).toEqual({ launched: true });
+    expect(notes).not.toBe('');
+    expect(await readAll(store.logs.read(jobId, 'inventory', 0))).toBe(notes);
+  });
+
   test('launches no session that ended while it waited for hosts, and does not wait for them', async () => {
     const site = sites[0] as ActivitySite;
     const { activities, store } = site;
